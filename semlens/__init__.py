@@ -1,0 +1,74 @@
+"""semlens: search, label and audit what every component of a vision model has learned.
+
+Names are loaded when first used, so that reading and searching an index never imports torch.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from semlens.build import build as build
+    from semlens.collect import collect as collect
+    from semlens.embed import embed as embed
+    from semlens.errors import SemlensError as SemlensError
+    from semlens.examples import merge as merge
+    from semlens.foundation import load_foundation as load_foundation
+    from semlens.hooks import edit as edit
+    from semlens.hooks import record as record
+    from semlens.images import load_images as load_images
+    from semlens.index import ConceptIndex as ConceptIndex
+    from semlens.index import load_index as load_index
+    from semlens.model import VisionModel as VisionModel
+    from semlens.model import load_model as load_model
+    from semlens.probe import probe as probe
+    from semlens.probe import probe_images as probe_images
+    from semlens.search import search as search
+    from semlens.sheet import contact_sheet as contact_sheet
+    from semlens.types import Component as Component
+    from semlens.types import ConceptExamples as ConceptExamples
+
+_HOME = {
+    "Component": "types",
+    "ConceptExamples": "types",
+    "ConceptIndex": "index",
+    "SemlensError": "errors",
+    "VisionModel": "model",
+    "build": "build",
+    "collect": "collect",
+    "contact_sheet": "sheet",
+    "edit": "hooks",
+    "embed": "embed",
+    "load_foundation": "foundation",
+    "load_images": "images",
+    "load_index": "index",
+    "load_model": "model",
+    "merge": "examples",
+    "probe": "probe",
+    "probe_images": "probe",
+    "record": "hooks",
+    "search": "search",
+}
+__all__ = [*_HOME]
+
+
+class _Package(ModuleType):
+    """This package. A verb and its file share a name, and here the name always means the verb: importing the file does
+    not bind it."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'semlens' has no attribute {name!r}")
+        value = getattr(import_module(f"semlens.{_HOME[name]}"), name)
+        setattr(self, name, value)
+        return value
+
+
+sys.modules[__name__].__class__ = _Package

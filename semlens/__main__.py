@@ -1,0 +1,5 @@
+"""`python -m semlens` is `semlens`."""
+
+from semlens.cli import main
+
+main()

@@ -1,0 +1,112 @@
+"""The whole way from a model and images to an index on disk, in steps that a killed run takes up again."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from semlens.collect import collect
+from semlens.embed import CROPS, embed
+from semlens.errors import SemlensError, unknown
+from semlens.examples import load_examples, merge_all, save_examples
+from semlens.images import ImageSet
+from semlens.index import ConceptIndex, load_index
+from semlens.model import VisionModel
+from semlens.store import check_target
+from semlens.types import FoundationModel, Progress, silent
+
+
+def build(
+    model: VisionModel,
+    images: ImageSet,
+    layers: Sequence[str],
+    foundation: FoundationModel,
+    out: str | Path,
+    *,
+    k: int = 30,
+    pool: str = "mean",
+    crop: str = "none",
+    batch_size: int = 32,
+    workers: int | None = None,
+    precision: str = "float32",
+    resume: bool = False,
+    progress: Progress = silent,
+) -> ConceptIndex:
+    """The concept index at `out`, saved and loaded again: examples collected, embedded and averaged.
+
+    What is done is kept in `OUT.partial` until the index is whole. With `resume` it is taken up from there, the states
+    that `build_shard` left among it; without, it is replaced.
+
+    Raises SemlensError as `collect`, `embed` and `save` do.
+    """
+    if crop not in CROPS:  # this and the next two lines: what goes wrong is known before hours of collecting
+        raise unknown("crop", crop, CROPS)
+    check_target(Path(out))
+    foundation.embed_images([Image.new("RGB", (64, 64))])
+    partial = partial_folder(out)
+    if not resume:
+        shutil.rmtree(partial, ignore_errors=True)
+    checkpoint = _join_shards(partial)
+    examples = collect(
+        model, images, layers, k=k, pool=pool, batch_size=batch_size, workers=workers, precision=precision,
+        checkpoint=checkpoint, resume=resume, progress=progress,
+    )  # fmt: skip
+    index = embed(
+        examples,
+        images,
+        foundation,
+        crop=crop,
+        model=model,
+        batch_size=batch_size,
+        workers=workers,
+        keep=partial,
+        progress=progress,
+    )
+    index.save(out)
+    shutil.rmtree(partial, ignore_errors=True)
+    return load_index(out)
+
+
+def build_shard(
+    model: VisionModel,
+    images: ImageSet,
+    layers: Sequence[str],
+    out: str | Path,
+    shard: tuple[int, int],
+    *,
+    k: int = 30,
+    pool: str = "mean",
+    batch_size: int = 32,
+    workers: int | None = None,
+    precision: str = "float32",
+    progress: Progress = silent,
+) -> Path:
+    """The file that holds the examples of the i-th of n parts of the images. Shards run anywhere, in any order; once
+    their files lie together in `OUT.partial`, `build` with `resume` merges them and goes on. A shard that was killed
+    resumes.
+    """
+    checkpoint = partial_folder(out) / f"shard-{shard[0]:05d}-of-{shard[1]:05d}.safetensors"
+    collect(
+        model, images, layers, k=k, pool=pool, batch_size=batch_size, workers=workers, precision=precision,
+        shard=shard, checkpoint=checkpoint, resume=True, progress=progress,
+    )  # fmt: skip
+    return checkpoint
+
+
+def partial_folder(out: str | Path) -> Path:
+    """Where the work for the index `out` lies until it is whole."""
+    path = Path(out)
+    if not path.name:
+        raise SemlensError(f"{str(out)!r} is no place for an index; name a folder")
+    return path.with_name(f"{path.name}.partial")
+
+
+def _join_shards(partial: Path) -> Path:
+    """The checkpoint to go on from, with the shards that lie beside it merged into it."""
+    checkpoint = partial / "examples.safetensors"
+    shards = sorted(partial.glob("shard-*.safetensors"))
+    if shards:
+        found = [checkpoint] if checkpoint.exists() else []
+        save_examples(merge_all(load_examples(path) for path in [*found, *shards]), checkpoint)
+    return checkpoint

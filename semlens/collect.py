@@ -1,0 +1,244 @@
+"""From a model and images to concept examples: one pass over the data for all layers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semlens.components import POOLS, Components, Pooled
+from semlens.cpu import OneDnnLinear, on_amd, tuned_allocator
+from semlens.errors import SemlensError, unknown
+from semlens.examples import load_examples, merge, missing_ranges, save_examples
+from semlens.hooks import Site, record, still
+from semlens.images import Batch, ImageSet, batches, default_workers
+from semlens.layers import parse_all, unit_names
+from semlens.model import VisionModel, describe
+from semlens.topk import TopK, decode
+from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of, silent
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+
+
+def collect(
+    model: VisionModel,
+    images: ImageSet,
+    layers: Sequence[str],
+    *,
+    k: int = 30,
+    pool: str = "mean",
+    batch_size: int = 32,
+    workers: int | None = None,
+    precision: str = "float32",
+    shard: tuple[int, int] = (0, 1),
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 100,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> ConceptExamples:
+    """The k images that excite each component most.
+
+    Source: Dreyer et al. 2025, Eq. 1. But: ranked in float32, with empty slots told apart from examples.
+
+    Args:
+        layers: `path`, `path#call`, `path@kind`; see `layers.parse`.
+        pool: how activations over positions become one: "mean" favours what fills the image, "max" what is small.
+        precision: "bfloat16" runs the model under autocast, faster where the hardware can, and changes some of the ids.
+        shard: (i, n) looks only at the i-th of n parts of the images; `merge` joins what the shards give.
+        checkpoint: file that is written every `checkpoint_every` batches and at the end; with `resume`, what it holds
+            is not
+            computed again. The result is the same, byte for byte.
+
+    Raises:
+        SemlensError: a user's mistake, before the first forward pass where it can be seen there.
+    """
+    _check(images, k, pool, precision, shard)
+    found = parse_all(model.net, layers, model.example_input())
+    axes = axis_of((kind.layer, kind.kind, components) for kind, components in found)
+    names = unit_names(model.net, found, model.class_names, model.example_input())
+    stream = _Stream(_origin(model, images, precision), axes, names, k, pool, model.device)
+    before = _earlier(checkpoint, stream.examples()) if resume else None
+    start, stop = shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]
+    gaps = missing_ranges(before.seen if before else (), start, stop)
+    workers = default_workers(model.device.type) if workers is None else workers
+    loader = chain.from_iterable(
+        batches(images, range(low, high), model.preprocess, batch_size=batch_size, workers=workers)
+        for low, high in gaps
+    )
+
+    def state() -> ConceptExamples:
+        return merge(before, stream.examples()) if before else stream.examples()
+
+    def save() -> None:
+        if checkpoint is not None:
+            save_examples(state(), checkpoint)
+
+    done = stop - start - sum(high - low for low, high in gaps)
+    with _forward(model, [kind for kind, _ in found], pool, precision) as forward:
+        for number, batch in enumerate(loader, start=1):
+            if batch.ids:
+                stream.add(forward(_stack(batch, images, batch_size)), batch)
+            stream.saw(batch)
+            done += len(batch.ids) + len(batch.unreadable)
+            progress("collect", done, stop - start)
+            if number % checkpoint_every == 0:
+                save()
+    save()
+    return state()
+
+
+@dataclass
+class _Stream:
+    """The running top-k of all layers on one axis, and which images it has seen. Mutable, because a stream is."""
+
+    origin: Origin
+    axes: tuple[LayerAxis, ...]
+    unit_names: tuple[str | None, ...]
+    k: int
+    pool: str
+    device: torch.device
+    top: TopK = field(init=False)
+    seen: list[tuple[int, int]] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.top = TopK(self.axes[-1].stop, self.k, self.device, with_positions=self.pool == "max")
+
+    def add(self, pooled: Pooled, batch: Batch) -> None:
+        n = len(batch.ids)  # the rest of the rows pad the batch
+        positions = None if pooled.positions is None else pooled.positions[:n]
+        self.top.add(pooled.activations[:n], torch.tensor(batch.ids), positions)
+
+    def saw(self, batch: Batch) -> None:
+        self.unreadable += batch.unreadable
+        for i in sorted([*batch.ids, *(u.id for u in batch.unreadable)]):
+            if self.seen and self.seen[-1][1] == i:
+                self.seen[-1] = (self.seen[-1][0], i + 1)
+            else:
+                self.seen.append((i, i + 1))
+
+    def examples(self) -> ConceptExamples:
+        """What the stream holds now, slots in order."""
+        self.top.flush()
+        keys, order = self.top.keys.sort(dim=1, descending=True)
+        activations, ids = decode(keys.cpu().numpy())
+        positions = self.top.positions.gather(1, order) if self.pool == "max" else torch.full_like(order, int(MISSING))
+        return ConceptExamples(
+            origin=self.origin,
+            layers=self.axes,
+            unit_names=self.unit_names,
+            pool=self.pool,
+            ids=ids,
+            activations=activations,
+            positions=positions.int().cpu().numpy(),
+            lowest=self.top.lowest.cpu().numpy().copy(),
+            fired=self.top.fired.cpu().numpy().copy(),
+            nan=self.top.nan.cpu().numpy().copy(),
+            seen=tuple(self.seen),
+            unreadable=tuple(self.unreadable),
+        )
+
+
+@contextmanager
+def _forward(
+    model: VisionModel, kinds: Sequence[Components], pool: str, precision: str
+) -> Iterator[Callable[[Float[Tensor, "n ..."]], Pooled]]:
+    """A function from preprocessed images to all layers' pooled activations, for as long as the `with` lasts."""
+    at: dict[Site, list[Components]] = {}
+    for kind in kinds:
+        at.setdefault(kind.site, []).append(kind)
+
+    def keep(site: Site, output: Any) -> dict[str, Pooled]:
+        return {kind.layer: kind.pool(output, pool) for kind in at[site]}
+
+    dtype = PRECISIONS[precision]
+    with ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.autocast(model.device.type, dtype) if dtype else nullcontext())
+        if model.device.type == "cpu":
+            stack.enter_context(tuned_allocator())
+            stack.enter_context(OneDnnLinear() if on_amd() else nullcontext())
+        layout = _layout(model)
+        seen = stack.enter_context(record(model.net, list(at), keep))
+
+        def forward(x: Float[Tensor, "n ..."]) -> Pooled:
+            model.net(x.to(model.device, model.dtype, non_blocking=True).contiguous(memory_format=layout))
+            parts = {layer: pooled for site in at for layer, pooled in seen[site].items()}
+            ordered = [parts[kind.layer] for kind in kinds]
+            places = [part.positions for part in ordered if part.positions is not None]
+            return Pooled(
+                torch.cat([part.activations for part in ordered], dim=1), torch.cat(places, dim=1) if places else None
+            )
+
+        yield forward
+
+
+def _layout(model: VisionModel) -> torch.memory_format:
+    """Channels-last where the model takes it: convolutions are faster, the numbers the same. Some models view where
+    they should reshape, and fail on it.
+    """
+    x = model.example_input()
+    x = torch.cat([x, x])  # a single image has either layout at once
+    if x.ndim != 4 or model.device.type != "cpu":
+        return torch.contiguous_format
+    try:
+        with still(model.net):
+            model.net(x.contiguous(memory_format=torch.channels_last))
+    except RuntimeError:
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def _stack(batch: Batch, images: ImageSet, batch_size: int) -> Float[Tensor, "n ..."]:
+    """The batch as one tensor, always of `batch_size` rows: another shape may run by another kernel and round
+    otherwise."""
+    shapes = {tuple(item.shape): i for i, item in zip(batch.ids, batch.items, strict=True)}
+    if len(shapes) > 1:
+        (one, a), (other, b), *_ = shapes.items()
+        raise SemlensError(
+            f"the model's preprocessing gives images of different sizes: {images.names[a]} {one}, "
+            f"{images.names[b]} {other}; it must resize and crop every image to one size"
+        )
+    rows = list(batch.items) + [torch.zeros_like(batch.items[0])] * (batch_size - len(batch.items))
+    return torch.stack(rows)
+
+
+def _check(images: ImageSet, k: int, pool: str, precision: str, shard: tuple[int, int]) -> None:
+    if pool not in POOLS:
+        raise unknown("pooling", pool, POOLS)
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
+    if not 1 <= k <= len(images):
+        raise SemlensError(f"k is {k}, but there are {len(images)} images; choose k between 1 and {len(images)}")
+    if not 0 <= shard[0] < shard[1]:
+        raise SemlensError(f"shard {shard[0]}/{shard[1]} does not exist; shards count from 0 to {shard[1] - 1}")
+
+
+def _origin(model: VisionModel, images: ImageSet, precision: str) -> Origin:
+    return Origin(
+        model=model.name,
+        model_fingerprint=model.fingerprint(),
+        preprocess=describe(model.preprocess),
+        images=images.source,
+        images_fingerprint=images.fingerprint,
+        count=len(images),
+        precision=precision,
+    )
+
+
+def _earlier(checkpoint: Path | None, fresh: ConceptExamples) -> ConceptExamples | None:
+    """What an interrupted run left, if anything. Raises SemlensError if that run was another one."""
+    if checkpoint is None or not checkpoint.exists():
+        return None
+    examples = load_examples(checkpoint)
+    if examples.recipe != fresh.recipe:
+        raise SemlensError(
+            f"{checkpoint} is from a run with another model, other images, layers, k or pooling; "
+            "start without resume to replace it"
+        )
+    return examples

@@ -1,0 +1,259 @@
+"""What counts as one component of a layer: kinds that read activations out of a layer's output and write them back.
+
+The law of every kind: `write(x, read(x)) == x`.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int32
+from torch import Tensor
+
+from semlens.errors import SemlensError
+from semlens.hooks import Site
+
+POOLS = ("max", "mean")
+
+
+@runtime_checkable
+class Components(Protocol):
+    """A component kind on one layer: a getter and a setter on what passes at `site`."""
+
+    @property
+    def layer(self) -> str:
+        """The layer as the user writes it: `path`, `path#call`, either with `@kind`."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The kind as the user writes it behind '@'."""
+        ...
+
+    @property
+    def site(self) -> Site:
+        """Where in the model the tensor passes."""
+        ...
+
+    def read(self, output: Any) -> Float[Tensor, "n c p"]:
+        """Activations of every component at every position, in the layer's own precision."""
+        ...
+
+    def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
+        """The layer's output with its components set to `acts`; everything that `read` leaves out is kept."""
+        ...
+
+    def pool(self, output: Any, how: str) -> "Pooled":
+        """`read` reduced over positions by "max" or "mean"."""
+        ...
+
+    def grid(self, output: Any) -> tuple[int, int] | None:
+        """Height and width of the positions where they lie on one, else None."""
+        ...
+
+    def unit_name(self, unit: int, components: int) -> str | None:
+        """A name for a unit that says more than its number, or None."""
+        ...
+
+
+def site_of(layer: str) -> Site:
+    """Where `path`, `path#call` or either with `@kind` takes its tensor."""
+    return Site.parse(layer.partition("@")[0])
+
+
+def tensor_in(output: Any) -> Tensor:
+    """The tensor a layer's output carries: itself, the first of a tuple or list, `last_hidden_state` or the first of a
+    dict.
+
+    Raises SemlensError if there is none.
+    """
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(output, dict) and output:  # transformers' ModelOutput is a dict too
+        return tensor_in(output.get("last_hidden_state", next(iter(output.values()))))
+    if isinstance(output, tuple | list) and output:
+        return tensor_in(output[0])
+    raise SemlensError(f"the layer's output is a {type(output).__name__}, which holds no tensor; choose another layer")
+
+
+def put_tensor(output: Any, tensor: Tensor) -> Any:
+    """A copy of `output` in which the tensor that `tensor_in` finds is replaced."""
+    if isinstance(output, Tensor):
+        return tensor
+    if isinstance(output, dict):
+        key = "last_hidden_state" if "last_hidden_state" in output else next(iter(output))
+        entries = {**output, key: put_tensor(output[key], tensor)}
+        return type(output)(**entries) if type(output) is not dict else entries
+    first, *rest = output
+    items = [put_tensor(first, tensor), *rest]
+    return type(output)(*items) if hasattr(output, "_fields") else type(output)(items)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Activations of one batch with the positions taken together, in float32; for "max", where the maximum lies (the
+    first)."""
+
+    activations: Float[Tensor, "n c"]
+    positions: Int32[Tensor, "n c"] | None
+
+
+def pool_rows(x: Float[Tensor, "n p c"], how: str) -> Pooled:
+    """`x` reduced over its middle axis. Fast in either memory layout, where torch's own `mean` and `max` are not."""
+    if how == "mean":
+        return Pooled(_mean(x), None)
+    height = max(h for h in range(1, math.isqrt(x.shape[1]) + 1) if x.shape[1] % h == 0)
+    rows = x.unflatten(1, (height, -1))
+    # An arg-max over a large tensor costs ten maxima; over the row maxima and then within the best row it costs one.
+    highest, row = rows.amax(2).max(1)
+    line = rows.gather(1, row[:, None, None].expand(-1, 1, rows.shape[2], -1))[:, 0]
+    return Pooled(highest.float(), (row * rows.shape[2] + line.argmax(1)).int())
+
+
+def _mean(x: Float[Tensor, "n p c"]) -> Float[Tensor, "n c"]:
+    if x.device.type == "cpu" and x.dtype == torch.float32 and x.stride(2) == 1:
+        # With components innermost, a product with ones reads at the speed of memory, twice that of `mean`.
+        return (x.new_ones(1, x.shape[1]) @ x)[:, 0] / x.shape[1]
+    return x.mean(1, dtype=torch.float32)
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Channels of a convolutional map, or units of a linear layer: axis `dim` of the output, all others are
+    positions."""
+
+    layer: str
+    dim: int = 1
+
+    @property
+    def kind(self) -> str:
+        return "channels" if self.dim == 1 else f"channels:{self.dim}"
+
+    @property
+    def site(self) -> Site:
+        return site_of(self.layer)
+
+    def read(self, output: Any) -> Float[Tensor, "n c p"]:
+        x = tensor_in(output).movedim(self.dim, 1)
+        return x.flatten(2) if x.ndim > 2 else x[:, :, None]
+
+    def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
+        moved = tensor_in(output).movedim(self.dim, 1)
+        return put_tensor(output, acts.reshape(moved.shape).movedim(1, self.dim))
+
+    def pool(self, output: Any, how: str) -> Pooled:
+        # Reduced where it lies: `read` may have to copy the map, and that copy costs more than the reduction.
+        x = tensor_in(output).movedim(self.dim, -1)
+        return pool_rows(x.flatten(1, -2) if x.ndim > 2 else x[:, None], how)
+
+    def grid(self, output: Any) -> tuple[int, int] | None:
+        x = tensor_in(output)
+        sides = [side for d, side in enumerate(x.shape) if d not in (0, self.dim % x.ndim)]
+        return (sides[0], sides[1]) if len(sides) == 2 else None
+
+    def unit_name(self, unit: int, components: int) -> str | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Features of a transformer, each as a + and a - component: unit `i` is the positive part of feature i, unit
+    `features + i` its negative part. Read at the patch tokens, the class token or the register tokens.
+
+    Source: Dreyer et al. 2025, Supp. B.1, where features are sorted from both ends. But: each side is rectified before
+    pooling, so that a component which never takes a sign is dead there instead of being described by its weakest
+    images.
+    """
+
+    layer: str
+    tokens: str = "patch"  # "patch", "cls" or "register"
+    cls: int = 1  # how many class tokens the sequence starts with
+    registers: int = 0  # how many register tokens follow them
+
+    @property
+    def kind(self) -> str:
+        return {"patch": "tokens", "cls": "cls", "register": "registers"}[self.tokens]
+
+    @property
+    def site(self) -> Site:
+        return site_of(self.layer)
+
+    @property
+    def span(self) -> slice:
+        """Which tokens of the sequence are read."""
+        special = self.cls + self.registers
+        spans = {"patch": slice(special, None), "cls": slice(0, self.cls), "register": slice(self.cls, special)}
+        return spans[self.tokens]
+
+    def read(self, output: Any) -> Float[Tensor, "n c p"]:
+        x = rearrange(tensor_in(output)[:, self.span], "n p c -> n c p")
+        return torch.cat([x.clamp(min=0), (-x).clamp(min=0)], dim=1)
+
+    def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
+        positive, negative = acts.chunk(2, dim=1)
+        x = tensor_in(output).clone()
+        x[:, self.span] = rearrange(positive - negative, "n c p -> n p c")
+        return put_tensor(output, x)
+
+    def pool(self, output: Any, how: str) -> Pooled:
+        x = tensor_in(output)[:, self.span]
+        sides = (
+            [pool_rows(x, how), pool_rows(-x, how)]
+            if how == "max"
+            else [pool_rows(s.clamp(min=0), how) for s in (x, -x)]
+        )
+        positions = [side.positions for side in sides if side.positions is not None]
+        activations = torch.cat([side.activations for side in sides], dim=1).clamp_(min=0)
+        return Pooled(activations, torch.cat(positions, dim=1) if positions else None)
+
+    def grid(self, output: Any) -> tuple[int, int] | None:
+        positions = tensor_in(output)[:, self.span].shape[1]
+        side = round(positions**0.5)
+        return (side, side) if self.tokens == "patch" and side * side == positions else None
+
+    def unit_name(self, unit: int, components: int) -> str | None:
+        features = components // 2
+        return f"+{unit}" if unit < features else f"-{unit - features}"
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Attention heads: the length of each head's output vector at each patch token, read where the heads still lie side
+    by side, at the input of the attention's output projection. Writing scales a head's vector.
+    """
+
+    layer: str
+    projection: str  # path of the output projection
+    heads: int
+    special: int = 1  # class and register tokens the sequence starts with
+
+    kind = "heads"
+
+    @property
+    def site(self) -> Site:
+        return Site.parse(self.projection, side="input")
+
+    def _vectors(self, output: Any) -> Float[Tensor, "n h p d"]:
+        return rearrange(tensor_in(output)[:, self.special :], "n p (h d) -> n h p d", h=self.heads)
+
+    def read(self, output: Any) -> Float[Tensor, "n c p"]:
+        return self._vectors(output).norm(dim=-1)
+
+    def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
+        vectors, now = self._vectors(output), self.read(output)
+        # a / a is exactly 1, so an unchanged head comes back bit for bit; a vector of length 0 has nothing to scale.
+        scale = torch.where(now > 0, acts / now, torch.ones_like(now))
+        x = tensor_in(output).clone()
+        x[:, self.special :] = rearrange(vectors * scale[..., None], "n h p d -> n p (h d)")
+        return put_tensor(output, x)
+
+    def pool(self, output: Any, how: str) -> Pooled:
+        return pool_rows(rearrange(self.read(output), "n c p -> n p c"), how)
+
+    def grid(self, output: Any) -> tuple[int, int] | None:
+        return Tokens(self.layer, cls=self.special).grid(output)
+
+    def unit_name(self, unit: int, components: int) -> str | None:
+        return f"head {unit}"

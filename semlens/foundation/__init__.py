@@ -1,0 +1,129 @@
+"""Foundation models, a family per file. Here a spec finds its family; below it stands what the families share."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float32
+
+from semlens.errors import SemlensError, missing_extra, unknown
+from semlens.types import FoundationModel
+
+BATCH = 32  # items that go through a tower at once; no vector depends on it
+
+EXTRAS = {"open_clip": "clip", "transformers": "transformers", "offline": "offline"}
+
+# Weights whose licence no model card beside them states, by the name after the family.
+LICENCES = (
+    ("MobileCLIP2-*", "apple-amlr"),  # research only
+    ("PE-Core-*", "apache-2.0"),
+    ("*SigLIP2*", "apache-2.0"),
+    ("*/openai", "mit"),
+    ("*/laion2b_*", "mit"),
+    ("*/datacomp_*", "mit"),
+    ("openai/clip-*", "mit"),
+    ("*/monet", "cc-by-nc-sa-4.0"),
+)
+
+Item = TypeVar("Item")
+
+
+def load_foundation(spec: str, device: str | None = None) -> FoundationModel:
+    """The foundation model that `spec` names; its weights are read when the first image or text is embedded.
+
+    Args:
+        spec: `open_clip:ARCH/TAG`, `open_clip:ARCH/CHECKPOINT`, `open_clip:hf-hub:ORG/NAME`,
+            `open_clip:local-dir:FOLDER`, `transformers:REPO`, `transformers:FOLDER` or `offline:conse`.
+        device: as torch writes it; by default a CUDA GPU where there is one.
+
+    Raises SemlensError for a name that does not exist, weights that cannot be had and a package that is not installed.
+    """
+    family, _, name = spec.partition(":")
+    if family not in EXTRAS or not name or (family == "offline" and name != "conse"):
+        raise unknown("foundation model", spec, ("open_clip:ARCH/TAG", "transformers:REPO", "offline:conse"))
+    try:
+        return _load(family, name, device)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error.name or family, EXTRAS[family]) from error
+
+
+def _load(family: str, name: str, device: str | None) -> FoundationModel:
+    """The model of a known family. Each family is imported only here: its package is heavy and may be absent."""
+    import torch
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if family == "open_clip":
+        from semlens.foundation.open_clip import load_open_clip
+
+        return load_open_clip(name, device)
+    if family == "transformers":
+        from semlens.foundation.transformers import load_transformers
+
+        return load_transformers(name, device)
+    from semlens.foundation.conse import load_conse
+
+    return load_conse(device)
+
+
+def in_batches(
+    embed: Callable[[Sequence[Item]], Float32[np.ndarray, "n d"]],
+    items: Sequence[Item],
+    dimension: int,
+    length: Callable[[Item], int] = lambda item: 0,
+) -> Float32[np.ndarray, "n d"]:
+    """One vector per item in the order of `items`, `BATCH` of them made at a time.
+
+    Args:
+        length: items of like length go together; texts of one batch are padded to the longest.
+    """
+    vectors = np.empty((len(items), dimension), np.float32)
+    order = sorted(range(len(items)), key=lambda row: length(items[row]))
+    for start in range(0, len(items), BATCH):
+        rows = order[start : start + BATCH]
+        vectors[rows] = embed([items[row] for row in rows])
+    return vectors
+
+
+def digest_files(files: Iterable[Path], recipe: str = "") -> str:
+    """SHA-256 in hex over the contents of `files` in order and over `recipe`; their names do not count."""
+    whole = hashlib.sha256(hashlib.sha256(recipe.encode()).digest())
+    for file in files:
+        with file.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()
+
+
+def licence_of(name: str, folder: Path | None = None) -> str:
+    """The licence that the model card in `folder` states, else the one we know for `name`, else "unknown"."""
+    card = folder / "README.md" if folder else None
+    if card and card.is_file():
+        front = card.read_text(encoding="utf-8").partition("\n---")[0]
+        # `license: other` is followed by a `license_name`, which says more
+        if stated := re.findall(r"^license(?:_name)?:\s*([\w.-]+)", front, re.MULTILINE):
+            return str(stated[-1])
+    return next((licence for pattern, licence in LICENCES if fnmatch(name, pattern)), "unknown")
+
+
+@contextmanager
+def fetching(what: str, instead: str) -> Iterator[None]:
+    """Turns whatever a download in its body raises into one sentence that says what to give `instead`."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # every error of the hub's client is one of the two
+        raise SemlensError(
+            f"{what} is not in the hub's cache and could not be fetched: check the name and the connection, "
+            f"or fetch it elsewhere and give {instead}"
+        ) from error
+
+
+def hub_folder(repository: str, patterns: Sequence[str], instead: str) -> Path:
+    """The local copy of those files of a hub repository. Raises SemlensError where they cannot be had."""
+    from huggingface_hub import snapshot_download  # comes with both families that ask
+
+    with fetching(repository, instead):
+        return Path(snapshot_download(repository, allow_patterns=[*patterns, "README.md"]))

@@ -1,0 +1,190 @@
+"""The only file that registers forward hooks: `record` reads a layer's output, `edit` changes it, `survey` lists
+them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from semlens.errors import SemlensError, unknown
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in a model: what a module returns (or takes, for side "input"), at one of its calls.
+
+    Written as the module's path; `path#1` is the second of several calls in one forward pass.
+    """
+
+    path: str
+    call: int | None = None
+    side: Literal["output", "input"] = "output"
+
+    @classmethod
+    def parse(cls, text: str, side: Literal["output", "input"] = "output") -> "Site":
+        """The site that `path` or `path#call` names."""
+        path, mark, call = text.partition("#")
+        if mark and not call.isdecimal():
+            raise SemlensError(f"{text!r}: after '#' comes the number of the call, 0 for the first")
+        return cls(path, int(call) if mark else None, side)
+
+    def __str__(self) -> str:
+        return self.path if self.call is None else f"{self.path}#{self.call}"
+
+
+@dataclass
+class Recording:
+    """What the recorded layers gave in the last forward pass, by layer name. Mutable: a hook fills it."""
+
+    sites: Mapping[str | Site, Site]
+    outputs: dict[str | Site, Any] = field(default_factory=dict)
+    calls: Counter[str | Site] = field(default_factory=Counter)
+
+    def __getitem__(self, layer: str | Site) -> Any:
+        return self.outputs[layer]
+
+    def _clear(self, *_: Any) -> None:
+        self.outputs.clear()
+        self.calls.clear()
+
+    def _check(self, *_: Any) -> None:
+        for layer, site in self.sites.items():
+            calls = self.calls[layer]
+            if calls == 0:
+                raise SemlensError(
+                    f"layer {str(layer)!r} did not run in the forward pass (its parent may use its weights directly); "
+                    "choose its parent or a neighbour, `semlens layers` lists what runs"
+                )
+            if site.call is not None and site.call >= calls:
+                raise SemlensError(
+                    f"layer {str(layer)!r}: {site.path!r} ran {calls} times, so its last call is #{calls - 1}"
+                )
+
+    def _due(self, layer: str | Site) -> bool:
+        """Counts a call and says whether it is the wanted one."""
+        site, call = self.sites[layer], self.calls[layer]
+        self.calls[layer] += 1
+        if site.call is None and call == 1:
+            raise SemlensError(
+                f"layer {str(layer)!r} runs several times in one forward pass and its calls must not be mixed: "
+                f"name one, {site.path}#0 or {site.path}#1"
+            )
+        return site.call in (None, call)
+
+
+@contextmanager
+def still(net: nn.Module) -> Iterator[None]:
+    """The model in eval mode, so that statistics and dropout rest; each module's own mode comes back on exit."""
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def module_at(net: nn.Module, path: str) -> nn.Module:
+    """The module at a dotted path. Raises SemlensError with the nearest paths."""
+    modules = dict(net.named_modules())
+    if path not in modules or not path:
+        raise unknown("layer", path, filter(None, modules), "`semlens layers MODEL` lists all")
+    return modules[path]
+
+
+@contextmanager
+def record(
+    net: nn.Module, layers: Sequence[str | Site], keep: Callable[[Any, Any], Any] = lambda _, output: output
+) -> Iterator[Recording]:
+    """Recording of each layer's output in the latest forward pass of `net`.
+
+    Args:
+        layers: module paths, `path#call`, or sites; the recording is keyed by what is given here.
+        keep: called with layer and output inside the hook; what it returns is recorded, so a large output need not live
+            on.
+
+    The model is in eval mode inside the `with` and as found after it, also on an exception.
+
+    Raises:
+        SemlensError: an unknown layer; in the forward pass: a layer that did not run, or ran several times and no call
+            is named.
+    """
+    sites = {layer: layer if isinstance(layer, Site) else Site.parse(layer) for layer in layers}
+    recording = Recording(sites)
+
+    def saw(layer: str | Site, output: Any) -> None:
+        if recording._due(layer):
+            recording.outputs[layer] = keep(layer, output)
+
+    with _hooked(net, recording, saw):
+        yield recording
+
+
+@contextmanager
+def edit(net: nn.Module, layer: str | Site, change: Callable[[Any], Any]) -> Iterator[None]:
+    """Inside the `with`, every forward pass continues with `change(output)` in place of the layer's output.
+
+    Raises SemlensError as `record` does.
+    """
+    site = layer if isinstance(layer, Site) else Site.parse(layer)
+    recording = Recording({layer: site})
+
+    def saw(name: str | Site, output: Any) -> Any:
+        return change(output) if recording._due(name) else None
+
+    with _hooked(net, recording, saw):
+        yield
+
+
+@contextmanager
+def _hooked(net: nn.Module, recording: Recording, saw: Callable[[Any, Any], Any]) -> Iterator[None]:
+    """Hooks for all sites of `recording`, gone on exit; what `saw` returns, unless None, replaces the tensor that
+    passed."""
+
+    def attach(layer: str | Site, site: Site) -> Any:
+        module = module_at(net, site.path)
+        if site.side == "output":
+            return module.register_forward_hook(lambda _module, _args, output: saw(layer, output))
+
+        def before(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            changed = saw(layer, args[0])
+            return None if changed is None else (changed, *args[1:])
+
+        return module.register_forward_pre_hook(before)
+
+    handles: list[Any] = []
+    try:
+        handles.append(net.register_forward_pre_hook(recording._clear))
+        handles += [attach(layer, site) for layer, site in recording.sites.items()]
+        handles.append(net.register_forward_hook(recording._check))
+        with still(net):
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def survey(net: nn.Module, x: Tensor) -> list[tuple[str, Any]]:
+    """Every module call of one forward pass, as (layer name, output); modules that run more than once carry `#call`."""
+    seen: list[tuple[str, int, Any]] = []
+    calls: Counter[str] = Counter()
+
+    def saw(path: str, output: Any) -> None:
+        seen.append((path, calls[path], output))
+        calls[path] += 1
+
+    handles = [
+        module.register_forward_hook(lambda _module, _args, output, path=path: saw(path, output))
+        for path, module in net.named_modules()
+        if path
+    ]
+    try:
+        with still(net):
+            net(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [(path if calls[path] == 1 else f"{path}#{call}", output) for path, call, output in seen]

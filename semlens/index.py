@@ -1,0 +1,300 @@
+"""The concept index: what every component encodes, in memory and on disk. The border: from here on there is no torch.
+
+docs/index-format.md is the norm of what `save` writes and `load_index` accepts.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float16, Float32, Int32, Int64, UInt8
+
+from semlens import store
+from semlens.errors import SemlensError, unknown
+from semlens.format import COMPONENTS, COUNTED, IMAGES, LAYOUT, axis_sizes, check, check_layers, check_names
+from semlens.parts import NewArrays, NewTable, pack, pack_texts, unpack_texts
+from semlens.types import MISSING, Component, FoundationId, LayerAxis
+
+
+@dataclass(frozen=True)
+class ModelId:
+    """The studied model; `fingerprint` covers its weights, `preprocess` says how it sees an image."""
+
+    name: str
+    fingerprint: str
+    preprocess: str
+
+
+@dataclass(frozen=True)
+class ImagesId:
+    """The images looked at: `count` with the unreadable ones, which keep their ids."""
+
+    source: str
+    fingerprint: str
+    count: int
+    unreadable: int
+
+
+@dataclass(frozen=True)
+class CropId:
+    """What of an image was embedded: the kind of crop and what determines its box."""
+
+    kind: str
+    parameters: dict[str, str | int | float | bool]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines what an index holds, and nothing else: no times, no folders of its own."""
+
+    model: ModelId
+    images: ImagesId
+    k: int
+    pool: str
+    crop: CropId
+    precision: str
+    foundation: FoundationId
+    decoder: str
+    seed: int
+    software: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """One small WebP per distinct crop, end to end in `data`; crop i ends where offset i + 1 says."""
+
+    data: UInt8[np.ndarray, "b"]
+    offsets: Int64[np.ndarray, "_"]  # one more than there are crops
+
+    @classmethod
+    def pack(cls, pictures: Sequence[bytes]) -> "Thumbnails":
+        """The pictures in their order; an empty one where there is none."""
+        return cls(**pack(pictures))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def get(self, row: int) -> bytes:
+        """The WebP file of a row of `vectors`; no bytes where there is none."""
+        if not 0 <= row < len(self):
+            raise SemlensError(f"there is no thumbnail {row}: the index has {len(self)}")
+        return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """By image id: its name, its label if it has one, and why it could not be read if it could not."""
+
+    names: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    errors: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConceptIndex:
+    """What every component encodes, in the space of one foundation model. Rows are components, all layers on one axis.
+
+    Arrays of a loaded index are memory-mapped and read-only. What only a display needs is read when first asked for.
+    """
+
+    recipe: Recipe
+    layers: tuple[LayerAxis, ...]
+    ids: Int32[np.ndarray, "c k"]
+    positions: Int32[np.ndarray, "c k"]
+    activations: Float32[np.ndarray, "c k"]
+    rows: Int32[np.ndarray, "c k"]  # of `vectors`; MISSING where the slot holds no concept example
+    fired: Int64[np.ndarray, "c"]
+    nan: Int64[np.ndarray, "c"]
+    lowest: Float32[np.ndarray, "c"]
+    means: Float16[np.ndarray, "c d"]  # semantic embeddings, unit; zero for a dead component
+    random: Float16[np.ndarray, "r d"]  # the same for components made of random examples: the baseline
+    vectors: Float16[np.ndarray, "u d"]  # of each distinct (image, box), unit
+    sources: Int32[np.ndarray, "u"]  # the image it was cut from
+    boxes: Int32[np.ndarray, "u 4"]  # left, top, right, bottom in pixels of the original image; right, bottom exclusive
+    read_images: Callable[[], ImageTable]
+    read_unit_names: Callable[[], tuple[str | None, ...]]
+    read_thumbnails: Callable[[], Thumbnails]
+
+    @cached_property
+    def images(self) -> ImageTable:
+        """Names, labels and errors of the images, by id."""
+        return self.read_images()
+
+    @cached_property
+    def unit_names(self) -> tuple[str | None, ...]:
+        """What each component is called by the model itself: the class name of a classifier's unit, else None."""
+        return self.read_unit_names()
+
+    @cached_property
+    def thumbnails(self) -> Thumbnails:
+        """One picture per row of `vectors`."""
+        return self.read_thumbnails()
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "c k"]:
+        """Slots that hold a concept example."""
+        return np.asarray(self.rows != MISSING)
+
+    @cached_property
+    def dead(self) -> Bool[np.ndarray, "c"]:
+        """Components without any concept example."""
+        return np.asarray(~self.valid.any(axis=1))
+
+    def layer_slice(self, layer: str) -> slice:
+        """The layer's rows. Raises SemlensError with the nearest names if there is no such layer."""
+        axis = self._axis(layer)
+        return slice(axis.start, axis.stop)
+
+    def row(self, component: Component) -> int:
+        """The component's row. Raises SemlensError if the index has no such component."""
+        axis = self._axis(component.layer)
+        if not 0 <= component.unit < axis.components:
+            raise SemlensError(f"unknown component '{component}': {axis.layer} has units 0 to {axis.components - 1}")
+        return axis.start + component.unit
+
+    def component(self, row: int) -> Component:
+        """The component in a row. Raises SemlensError if there is no such row."""
+        for axis in self.layers:
+            if axis.start <= row < axis.stop:
+                return Component(axis.layer, int(row) - axis.start)
+        raise SemlensError(f"there is no row {row}: the index has {len(self.rows)} components")
+
+    def _axis(self, layer: str) -> LayerAxis:
+        for axis in self.layers:
+            if axis.layer == layer:
+                return axis
+        raise unknown("layer", layer, [axis.layer for axis in self.layers])
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes the index to `folder`, replacing an index there in one step.
+
+        Raises SemlensError if that fails or the folder holds something else: what was there is then unchanged.
+        """
+        recipe, table = self.recipe, self.images
+        sizes = axis_sizes(self.layers, recipe.k, recipe.foundation.dimension, recipe.images.count, len(self.sources))
+        packed = {
+            "thumbnails": {"data": self.thumbnails.data, "offsets": self.thumbnails.offsets},
+            "unit-names": pack_texts(self.unit_names),
+            "image-names": pack_texts(table.names),
+            "image-labels": pack_texts(table.labels),
+            "image-errors": pack_texts(table.errors),
+        }
+        contents: dict[str, NewArrays | NewTable] = {}
+        for part, layout in LAYOUT.items():
+            arrays = packed.get(part) or {name: getattr(self, name) for name in layout}
+            check(part, arrays, sizes, finite=True)
+            contents[part] = NewArrays(sizes[COUNTED[part]], arrays)
+        contents["components"] = NewTable(sizes["c"], COMPONENTS, _component_columns(self))
+        contents["images"] = NewTable(sizes["i"], IMAGES, (range(sizes["i"]), table.names, table.labels, table.errors))
+        head = {"recipe": asdict(recipe), "layers": [asdict(axis) for axis in self.layers]}
+        store.save(Path(folder), head, contents)
+
+    def __repr__(self) -> str:
+        model, images, space = self.recipe.model.name, self.recipe.images.count, self.recipe.foundation.name
+        components = f"{len(self.rows)} components in {len(self.layers)} layers, {self.dead.sum()} dead"
+        return f"ConceptIndex({model}: {components}; {images} images, k={self.recipe.k}, {space})"
+
+    def _repr_html_(self) -> str:
+        cells = [(a.layer, a.kind, a.components, self.dead[a.start : a.stop].sum()) for a in self.layers]
+        rows = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in cells)
+        return f"<table><caption>{escape(repr(self))}</caption>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What manifest.json holds, its own digest aside."""
+
+    format: str
+    version: store.Version
+    recipe: Recipe
+    layers: tuple[LayerAxis, ...]
+    parts: dict[str, store.Part]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An index on disk. Each part is checked against every rule of the format when it is read."""
+
+    folder: Path
+    manifest: Manifest
+    verify: bool
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The length of every axis, as the manifest has it."""
+        recipe, crops = self.manifest.recipe, self.manifest.parts["vectors"].rows
+        return axis_sizes(self.manifest.layers, recipe.k, recipe.foundation.dimension, recipe.images.count, crops)
+
+    def check(self) -> None:
+        """Raises SemlensError if the manifest contradicts itself or a part is not what it says."""
+        parts = self.manifest.parts
+        with store.blaming(self.folder / store.MANIFEST):
+            check_layers(self.manifest.layers)
+            check_names("part", parts, COUNTED, newer=self.manifest.version.newer)
+            for name, axis in COUNTED.items():
+                if parts[name].rows != self.sizes[axis]:
+                    raise ValueError(f"part {name!r} has not the {self.sizes[axis]} rows that the others ask for")
+        for name in COUNTED:
+            path = store.locate(self.folder, name, parts[name])
+            if self.verify:
+                store.check_digest(path, parts[name])
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of a part."""
+        part = self.manifest.parts[name]
+        found = store.read_arrays(self.folder, name, part)
+        with store.blaming(self.folder / part.file):
+            check_names("tensor", found, LAYOUT[name], newer=self.manifest.version.newer)
+            check(name, found, self.sizes, finite=self.verify or (name == "means" and part.bytes <= store.HASH_LIMIT))
+        return {key: found[key] for key in LAYOUT[name]}
+
+    def thumbnails(self) -> Thumbnails:
+        """One picture per crop."""
+        return Thumbnails(**self.arrays("thumbnails"))
+
+    def images(self) -> ImageTable:
+        """The images by id."""
+        names, labels, errors = (self._texts(f"image-{column}") for column in ("names", "labels", "errors"))
+        return ImageTable(tuple(name or "" for name in names), labels, errors)
+
+    def unit_names(self) -> tuple[str | None, ...]:
+        """The model's own names of the components."""
+        return self._texts("unit-names")
+
+    def _texts(self, name: str) -> tuple[str | None, ...]:
+        arrays = self.arrays(name)
+        with store.blaming(self.folder / self.manifest.parts[name].file):
+            return unpack_texts(**arrays)
+
+
+def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> ConceptIndex:
+    """The index in `folder`, memory-mapped. Raises SemlensError, naming the file, if anything is wrong with it.
+
+    A part's digest is checked when it is opened; above 256 MiB, where that outlasts a search, only if `verify`.
+    """
+    folder = Path(folder)
+    stored = Stored(folder, store.read_manifest(folder, Manifest), verify)
+    stored.check()
+    arrays = stored.arrays("examples") | stored.arrays("means") | stored.arrays("vectors")
+    return ConceptIndex(
+        stored.manifest.recipe,
+        stored.manifest.layers,
+        **arrays,
+        read_images=stored.images,
+        read_unit_names=stored.unit_names,
+        read_thumbnails=stored.thumbnails,
+    )
+
+
+def _component_columns(index: ConceptIndex) -> list[Any]:
+    """The values of the components table, column by column: what the arrays say, for people and other tools."""
+    axes = [axis for axis in index.layers for _ in range(axis.components)]
+    units = [unit for axis in index.layers for unit in range(axis.components)]
+    names = ([axis.layer for axis in axes], units, [axis.kind for axis in axes], index.unit_names)
+    valid, strongest = index.valid.sum(axis=1, dtype=np.int32), index.activations.max(axis=1, initial=-np.inf)
+    return [range(len(axes)), *names, valid, index.fired, index.nan, index.dead, strongest]

@@ -1,0 +1,39 @@
+"""The semantic space: the only place that normalises, averages and compares vectors."""
+
+import numkong
+import numpy as np
+from jaxtyping import Bool, Float, Float16, Float32
+
+
+def unit(vectors: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
+    """Vectors of length 1 in float32; a zero vector stays zero."""
+    wide = np.asarray(vectors, dtype=np.float32)
+    length = np.linalg.norm(wide, axis=-1, keepdims=True)
+    return wide / np.where(length > 0, length, np.float32(1))
+
+
+def cosine(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "n m"]:
+    """Cosine similarity in [-1, 1] of every row of `x` with every row of `y`; 0 where a row is zero.
+
+    Always all pairs: which side is transposed is never guessed from the shapes.
+    """
+    return np.clip(unit(x) @ unit(y).T, -1, 1)
+
+
+def mean(vectors: Float[np.ndarray, "n k d"], valid: Bool[np.ndarray, "n k"]) -> Float[np.ndarray, "n d"]:
+    """Semantic embeddings: the mean of each row's valid unit vectors, made unit again; zero where none is valid.
+
+    Source: Dreyer et al. 2025, Eq. 2. But: examples are unit vectors first, so that none outweighs another by its
+    length.
+    """
+    return unit((unit(vectors) * valid[..., None]).sum(axis=1))
+
+
+def dot_rows(rows: Float16[np.ndarray, "n d"], queries: Float32[np.ndarray, "q d"]) -> Float32[np.ndarray, "n q"]:
+    """Dot products of stored rows with queries, to about 1e-3 of the query's length.
+
+    Reads memory-mapped float16 as it lies; the queries are rounded to float16 for it, so what is shown is computed
+    anew.
+    """
+    packed = numkong.dots_pack(np.ascontiguousarray(queries, dtype=np.float16))
+    return np.asarray(numkong.dots_packed(np.asarray(rows), packed), dtype=np.float32)

@@ -1,0 +1,165 @@
+"""The records that one step passes to the next. Frozen, numpy only: no model, no torch."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, Int64
+from PIL.Image import Image
+
+from semlens.errors import SemlensError
+
+MISSING = np.int32(np.iinfo(np.int32).max)
+"""Fills a slot that holds nothing. No array is this long, so using it as an index fails instead of naming an image."""
+
+Progress = Callable[[str, int, int], None]
+"""Told the name of a step, how much of it is done, and how much there is."""
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """The Progress that shows nothing."""
+
+
+@dataclass(frozen=True, order=True)
+class Component:
+    """One component of a model, written `layer:unit`."""
+
+    layer: str
+    unit: int
+
+    def __str__(self) -> str:
+        return f"{self.layer}:{self.unit}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Component":
+        """The component that `layer:unit` names. Raises SemlensError if `text` is not of that form."""
+        layer, colon, unit = text.rpartition(":")
+        if not (layer and colon and unit.isdecimal()):
+            raise SemlensError(f"{text!r} is not a component: write layer:unit, for example layer4:17")
+        return cls(layer, int(unit))
+
+
+@dataclass(frozen=True)
+class LayerAxis:
+    """A layer's place on the one component axis: rows `start` to `stop`, unit 0 first."""
+
+    layer: str
+    kind: str
+    start: int
+    stop: int
+
+    @property
+    def components(self) -> int:
+        """How many components the layer has."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that could not be read: it keeps its id, is skipped everywhere and is reported."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What examples were collected from; only examples of one origin merge."""
+
+    model: str
+    model_fingerprint: str
+    preprocess: str
+    images: str
+    images_fingerprint: str
+    count: int  # images in the whole set, not only in this shard
+    precision: str  # of the forward pass
+
+
+@dataclass(frozen=True)
+class ConceptExamples:
+    """The k images that excite each component most, over the images in `seen`. Made by `collect`, joined by `merge`.
+
+    Rows are components, all layers on one axis. Slots run from the strongest image down, ties from the lower image id
+    up; a slot that no image fills has id and position MISSING and activation -inf.
+    """
+
+    origin: Origin
+    layers: tuple[LayerAxis, ...]
+    unit_names: tuple[str | None, ...]  # what the model or the kind calls each component, if anything
+    pool: str  # "max" or "mean" over a component's positions
+    ids: Int32[np.ndarray, "c k"]
+    activations: Float32[np.ndarray, "c k"]
+    positions: Int32[np.ndarray, "c k"]  # where in the flattened grid the maximum lies; MISSING for pool "mean"
+    lowest: Float32[np.ndarray, "c"]  # least activation over all images; +inf before the first
+    fired: Int64[np.ndarray, "c"]  # images with activation > 0
+    nan: Int64[np.ndarray, "c"]  # images whose activation was not a number
+    seen: tuple[tuple[int, int], ...]  # image ids that were looked at, as sorted ranges [start, stop)
+    unreadable: tuple[Unreadable, ...]  # among those, the ones that could not be read
+
+    @property
+    def alive(self) -> Bool[np.ndarray, "c"]:
+        """Components that tell images apart: their highest activation is above their lowest."""
+        return self.activations[:, 0] > self.lowest
+
+    @property
+    def valid(self) -> Bool[np.ndarray, "c k"]:
+        """Slots that hold a concept example.
+
+        Not one: an empty slot, a slot of a component that is not alive, and, where a component is never negative (it
+        was rectified), an image on which it is zero, since there it did not fire.
+        """
+        rectified = (self.lowest >= 0)[:, None]
+        return (self.ids != MISSING) & self.alive[:, None] & (~rectified | (self.activations > 0))
+
+    @property
+    def dead(self) -> int:
+        """How many components have no concept example at all."""
+        return int((~self.valid.any(axis=1)).sum())
+
+    @property
+    def recipe(self) -> tuple[Origin, tuple[LayerAxis, ...], int, str]:
+        """Everything that determines the examples of given images: origin, layers, k and pooling."""
+        return self.origin, self.layers, self.ids.shape[1], self.pool
+
+    @property
+    def images(self) -> int:
+        """How many images were looked at, the unreadable ones not counted."""
+        return sum(stop - start for start, stop in self.seen) - len(self.unreadable)
+
+
+@dataclass(frozen=True)
+class FoundationId:
+    """Which foundation model made a vector. Vectors compare only where all of `name` and `digest` agree."""
+
+    name: str  # the spec that loads it, "open_clip:ViT-B-32/laion2b_s34b_b79k"
+    digest: str  # over its weights
+    dimension: int
+    licence: str  # of its weights; "unknown" where the source does not say
+
+
+@runtime_checkable
+class FoundationModel(Protocol):
+    """A joint space of images and texts. The vectors need not be unit; `space` sees to that."""
+
+    @property
+    def identity(self) -> FoundationId:
+        """What the index remembers it by."""
+        ...
+
+    def embed_images(self, images: Sequence[Image]) -> Float32[np.ndarray, "n d"]:
+        """One vector per RGB image."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d"]:
+        """One vector per text. Raises SemlensError for a model that has no text tower."""
+        ...
+
+
+def axis_of(layers: Iterable[tuple[str, str, int]]) -> tuple[LayerAxis, ...]:
+    """Layers (name, kind, components) laid end to end on one component axis."""
+    placed: list[LayerAxis] = []
+    for layer, kind, components in layers:
+        start = placed[-1].stop if placed else 0
+        placed.append(LayerAxis(layer, kind, start, start + components))
+    return tuple(placed)

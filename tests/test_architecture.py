@@ -1,0 +1,139 @@
+"""The shape of the house: imports go one way, and the numpy side never reaches torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "semlens"
+NUMPY_SIDE = {
+    "types",
+    "errors",
+    "space",
+    "examples",
+    "parts",
+    "format",
+    "store",
+    "index",
+    "probe",
+    "search",
+    "sheet",
+    "show",
+}
+TORCH_SIDE = {
+    "hooks",
+    "components",
+    "layers",
+    "offline",
+    "model",
+    "images",
+    "topk",
+    "cpu",
+    "collect",
+    "crop",
+    "foundation",
+    "embed",
+    "build",
+}
+DOORS = {"ask", "cli", "demo", "__init__", "__main__"}
+HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
+ORDER = [
+    "errors", "types", "space", "hooks", "components", "layers", "offline", "model", "images", "cpu", "topk",
+    "examples", "collect", "crop", "foundation", "parts", "format", "store", "index", "embed", "probe", "search",
+    "sheet", "build", "ask", "show", "demo", "cli",
+]  # fmt: skip
+
+
+def room(path: Path) -> str:
+    """The top-level module or folder a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, *, at_top_only: bool) -> set[str]:
+    """Modules that a file imports when it is imported itself; those under TYPE_CHECKING are not."""
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    hidden = {
+        n
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for n in ast.walk(node)
+    }
+    if at_top_only:
+        hidden |= {n for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for n in ast.walk(node)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if node in hidden:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "semlens"}
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def test_every_file_has_a_place() -> None:
+    assert {room(path) for path in FILES} == NUMPY_SIDE | TORCH_SIDE | DOORS
+    assert set(ORDER) == (NUMPY_SIDE | TORCH_SIDE | DOORS) - {"__init__", "__main__"}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in NUMPY_SIDE], ids=str)
+def test_the_numpy_side_imports_nothing_of_torch(path: Path) -> None:
+    found = imports(path, at_top_only=False)
+    assert not {name.split(".")[0] for name in found} & HEAVY
+    assert not {name.split(".")[1] for name in found if name.startswith("semlens.")} & TORCH_SIDE
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in ORDER], ids=str)
+def test_imports_go_one_way(path: Path) -> None:
+    mine = ORDER.index(room(path))
+    for name in imports(path, at_top_only=False):
+        other = name.split(".")[1] if name.startswith("semlens.") else ""
+        if other in ORDER and other != room(path):
+            assert ORDER.index(other) < mine, f"{room(path)} imports {other}, which stands below it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_only_hooks_registers_hooks_and_nothing_unpickles(path: Path) -> None:
+    calls = {
+        n.func.attr
+        for n in ast.walk(ast.parse(path.read_text()))
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
+    }
+    names = {
+        n.func.id
+        for n in ast.walk(ast.parse(path.read_text()))
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+    }
+    if room(path) != "hooks":
+        assert not {name for name in calls if name.startswith("register_") and "hook" in name}
+    assert not names & {"eval", "exec"}
+    assert "pickle" not in imports(path, at_top_only=False)
+
+
+def test_reading_and_searching_import_no_torch() -> None:
+    code = (
+        "import sys, semlens; semlens.load_index, semlens.search, semlens.probe, semlens.contact_sheet\n"
+        "import semlens.cli\n"
+        f"assert not {HEAVY!r} & set(sys.modules), {HEAVY!r} & set(sys.modules)\n"
+        "assert callable(semlens.search) and 'pyarrow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_verb_stays_a_verb_when_its_file_is_imported() -> None:
+    code = "import semlens.collect, semlens; from semlens.embed import CROPS; assert callable(semlens.embed)"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    import semlens
+
+    assert set(semlens.__all__) <= set(dir(semlens)) | set(semlens.__all__)
+    assert all(callable(getattr(semlens, name)) for name in semlens.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = semlens.nothing

@@ -1,0 +1,48 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from semlens.space import cosine, dot_rows, mean, unit
+
+
+def test_unit_by_hand() -> None:
+    np.testing.assert_allclose(unit(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0, 0]], rtol=1e-6)
+
+
+def test_cosine_by_hand() -> None:
+    root = math.sqrt(0.5)
+    x, y = np.array([[1.0, 0], [1, 1]]), np.array([[0.0, 2], [-3, 0]])
+    np.testing.assert_allclose(cosine(x, y), [[0, -1], [root, -root]], atol=1e-7)
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(4, 4, 4), (4, 3, 4), (3, 4, 3), (5, 2, 7)])
+def test_cosine_is_of_all_pairs_whatever_the_shapes(n: int, m: int, d: int) -> None:
+    """T2: the published package multiplies without transposing where n components meet n dimensions."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d))
+    slow = [[sum(a * b for a, b in zip(r, s, strict=True)) / math.hypot(*r) / math.hypot(*s) for s in y] for r in x]
+    np.testing.assert_allclose(cosine(x, y), slow, atol=1e-6)
+
+
+def test_a_planted_match_is_found_in_a_square_matrix() -> None:
+    """T2, as it was met: 512 components in 512 dimensions."""
+    x = np.random.default_rng(0).normal(size=(512, 512)).astype(np.float32)
+    assert cosine(x, x[7:8]).argmax() == 7
+
+
+def test_mean_weighs_every_example_alike_and_leaves_invalid_ones_out() -> None:
+    vectors = np.array([[[10.0, 0], [0, 1], [5, 5]], [[1, 1], [1, 1], [1, 1]]])
+    valid = np.array([[True, True, False], [False, False, False]])
+    np.testing.assert_allclose(mean(vectors, valid), [[math.sqrt(0.5), math.sqrt(0.5)], [0, 0]], rtol=1e-6)
+
+
+@given(n=st.integers(1, 70), q=st.integers(1, 5), d=st.integers(1, 130), seed=st.integers(0, 99))
+def test_dot_rows_is_the_product(n: int, q: int, d: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, queries = unit(rng.normal(size=(n, d))).astype(np.float16), unit(rng.normal(size=(q, d)))
+    np.testing.assert_allclose(
+        dot_rows(rows, queries), rows.astype(np.float64) @ queries.T.astype(np.float64), atol=1e-3
+    )

@@ -1,0 +1,132 @@
+"""A tiny index with every answer known, and the tools of someone who forges one."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails, load_index
+from semlens.types import MISSING, FoundationId, LayerAxis
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests/golden/index"  # written by `tiny().save(GOLDEN)`: where it changes, the format has changed
+TABLES = ("components", "images")
+TEXTS = ("unit-names", "image-names", "image-labels", "image-errors")
+ARRAYS = ("examples", "means", "vectors", "thumbnails", *TEXTS)
+
+
+def tiny(seed: int = 7) -> ConceptIndex:
+    """Two layers of 2 and 1 components, 4 images of which one is unreadable, 3 distinct crops; layer1:1 is dead."""
+    recipe = Recipe(
+        model=ModelId("toy", "a" * 64, "none"),
+        images=ImagesId("photos <b>", "b" * 64, count=4, unreadable=1),
+        k=2,
+        pool="max",
+        crop=CropId("activation", {"threshold": 0.25, "smooth": True, "least": 32}),
+        precision="float32",
+        foundation=FoundationId("toy:space", "c" * 64, 3, "CC0-1.0"),
+        decoder="Pillow 0",
+        seed=seed,
+        software={"semlens": "0", "numpy": "0"},
+    )
+    table = ImageTable(("a.png", "b.png", "ç.png", "d.png"), ("x", None, "x", None), (None, None, None, "truncated"))
+    return ConceptIndex(
+        recipe=recipe,
+        layers=(LayerAxis("layer1", "channels", 0, 2), LayerAxis("fc", "channels", 2, 3)),
+        ids=np.array([[2, 0], [0, 1], [1, MISSING]], np.int32),
+        positions=np.array([[3, 0], [0, 0], [0, MISSING]], np.int32),
+        activations=np.array([[2, 1], [0, 0], [0.5, -np.inf]], np.float32),
+        rows=np.array([[0, 1], [MISSING, MISSING], [2, MISSING]], np.int32),
+        fired=np.array([2, 0, 1]),
+        nan=np.array([0, 0, 2]),
+        lowest=np.array([0, 0, -1], np.float32),
+        means=np.array([[0.6, 0.8, 0], [0, 0, 0], [0, 0, 1]], np.float16),
+        random=np.array([[0.8, 0.6, 0], [0, 0.6, 0.8]], np.float16),
+        vectors=np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float16),
+        sources=np.array([2, 0, 1], np.int32),
+        boxes=np.array([[0, 0, 8, 8], [2, 3, 5, 7], [0, 0, 6, 4]], np.int32),
+        read_images=lambda: table,
+        read_unit_names=lambda: (None, None, "zebra"),
+        read_thumbnails=lambda: Thumbnails.pack([b"first", b"", b"third"]),
+    )
+
+
+def other() -> ConceptIndex:
+    """An index that differs from `tiny()` in every part, with seed 8."""
+    index = tiny(seed=8)
+    table = ImageTable(("e.png", "f.png", "g.png", "h.png"), ("y", None, None, None), (None, None, None, "empty"))
+    return replace(
+        index,
+        activations=index.activations + 1,
+        means=-index.means,
+        vectors=-index.vectors,
+        read_images=lambda: table,
+        read_unit_names=lambda: (None, None, "horse"),
+        read_thumbnails=lambda: Thumbnails.pack([b"", b"second", b""]),
+    )
+
+
+def part_file(folder: Path, name: str) -> Path:
+    return next(folder.glob(f"{name}-*"))
+
+
+def read_all(
+    folder: Path, *, verify: bool = False
+) -> tuple[ConceptIndex, Thumbnails, ImageTable, tuple[str | None, ...]]:
+    index = load_index(folder, verify=verify)
+    return index, index.thumbnails, index.images, index.unit_names
+
+
+def sign(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest with a right digest: what a hostile author would do."""
+    manifest.pop("sha256", None)
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    manifest["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def forge(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    sign(folder, manifest)
+
+
+def forge_part(folder: Path, name: str, data: bytes, **claims: Any) -> None:
+    """Replaces a part by `data`, with the manifest saying so in every respect but `claims`."""
+    old = part_file(folder, name)
+    digest = hashlib.sha256(data).hexdigest()
+    new = f"{name}-{digest[:16]}{old.suffix}"
+    old.unlink()
+    (folder / new).write_bytes(data)
+    entry = {"file": new, "bytes": len(data), "sha256": digest, **claims}
+    forge(folder, lambda manifest: manifest["parts"][name].update(entry))
+
+
+def forge_array(folder: Path, part: str, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    arrays = load_file(part_file(folder, part))
+    arrays[name] = np.ascontiguousarray(change(arrays[name].copy()))
+    listed = {key: {"dtype": array.dtype.name, "shape": list(array.shape)} for key, array in arrays.items()}
+    forge_part(folder, part, save(arrays), tensors=listed)
+
+
+def run(script: str, *arguments: object) -> str:
+    """What a script prints, run by itself, as it would be outside of the tests."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def file_of(header: Any, body: bytes = b"") -> np.ndarray:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return np.frombuffer(len(text).to_bytes(8, "little") + text + body, np.uint8)
+
+
+def entry(dtype: str, shape: Any, start: int, stop: int) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, stop]}
