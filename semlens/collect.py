@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from semlens.components import POOLS, Components, Pooled
@@ -19,6 +18,7 @@ from semlens.hooks import Site, record, still
 from semlens.images import Batch, ImageSet, batches, default_workers
 from semlens.layers import parse_all, unit_names
 from semlens.model import VisionModel, describe
+from semlens.shapes import Float
 from semlens.topk import TopK, decode
 from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of, silent
 

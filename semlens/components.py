@@ -9,11 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int32
 from torch import Tensor
 
 from semlens.errors import SemlensError
 from semlens.hooks import Site
+from semlens.shapes import Float, Int32
 
 POOLS = ("max", "mean")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int64, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
@@ -19,6 +18,7 @@ from semlens.hooks import Site, record
 from semlens.images import ImageSet, batches, default_workers
 from semlens.layers import parse
 from semlens.model import Preprocess, VisionModel
+from semlens.shapes import Bool, Float, Float64, Int64, UInt8
 from semlens.types import ConceptExamples, LayerAxis, Progress, silent
 
 

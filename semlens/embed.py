@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import PIL
-from jaxtyping import Bool, Float16, Int32, Int64
 from PIL.Image import Image, Resampling
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -22,6 +21,7 @@ from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet, batches, default_workers
 from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.model import VisionModel
+from semlens.shapes import Bool, Float16, Int32, Int64
 from semlens.types import MISSING, ConceptExamples, FoundationModel, Progress, silent
 
 CROPS = ("none", "activation")

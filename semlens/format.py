@@ -8,9 +8,9 @@ from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Bool, Int32, Shaped
 
 from semlens.parts import Arrays, Columns
+from semlens.shapes import Bool, Int32, Shaped
 from semlens.types import MISSING, LayerAxis
 
 LAYOUT: Mapping[str, Mapping[str, str]] = MappingProxyType(

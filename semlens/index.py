@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Int32, Int64, UInt8
 
 from semlens import store
 from semlens.errors import SemlensError, unknown
 from semlens.format import COMPONENTS, COUNTED, IMAGES, LAYOUT, axis_sizes, check, check_layers, check_names
 from semlens.parts import NewArrays, NewTable, pack, pack_texts, unpack_texts
+from semlens.shapes import Bool, Float16, Float32, Int32, Int64, UInt8
 from semlens.types import MISSING, Component, FoundationId, LayerAxis
 
 

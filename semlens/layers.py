@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from semlens.components import Channels, Components, Heads, Tokens, tensor_in
 from semlens.errors import SemlensError, unknown
 from semlens.hooks import record, survey
+from semlens.shapes import Float
 
 
 def special_tokens(net: nn.Module) -> tuple[int, int]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from PIL.Image import Image
 from PIL.Image import new as blank_image
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from semlens import offline
 from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.layers import LayerRow, list_layers
+from semlens.shapes import Float
 
 Preprocess = Callable[[Image], Tensor]
 

@@ -7,11 +7,11 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from PIL.Image import Image, Resampling
 from torch import Tensor, nn
 
 from semlens.errors import missing_extra, unknown
+from semlens.shapes import Float
 
 # timm is imported where it is used: it brings torchvision, seconds that only these models should cost.
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 from PIL.Image import Image
 from platformdirs import user_cache_path
 
 from semlens.errors import SemlensError
+from semlens.shapes import Float32
 from semlens.space import unit
 from semlens.types import FoundationId, FoundationModel
 

@@ -1,22 +1,25 @@
-"""How the command line looks: tables on standard output, progress and remarks on standard error."""
+"""How the command line looks: tables on standard output, progress and remarks on standard error.
+
+rich is imported where it draws: with `--json` nothing is drawn, and a script need not wait for it.
+"""
 
 import sys
 from collections.abc import Sequence
 from types import TracebackType
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str | None = None) -> None:
     """Prints rows under a header. Text is shown as it is: nothing in it is markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     shown = Table(caption=Text(caption) if caption else None, caption_justify="left", header_style="bold")
     for name in header:
         shown.add_column(Text(name), overflow="fold")
     for row in rows:
         shown.add_row(*(Text(cell) for cell in row))
-    Console(soft_wrap=False).print(shown)
+    Console().print(shown)
 
 
 def say(remark: str) -> None:
@@ -28,8 +31,8 @@ class Progress:
     """Progress bars on standard error, one per step, with the time left; nothing where that is not a terminal."""
 
     def __enter__(self) -> "Progress":
-        # Imported here: a search shows no progress and need not pay for it.
         from rich import progress as rich
+        from rich.console import Console
 
         self._bars = rich.Progress(
             rich.TextColumn("{task.description}"),
@@ -39,6 +42,7 @@ class Progress:
             rich.TextColumn("left"),
             rich.TimeRemainingColumn(),
             console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
         )
         self._tasks: dict[str, rich.TaskID] = {}
         self._bars.start()

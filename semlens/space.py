@@ -2,7 +2,8 @@
 
 import numkong
 import numpy as np
-from jaxtyping import Bool, Float, Float16, Float32
+
+from semlens.shapes import Bool, Float, Float16, Float32
 
 
 def unit(vectors: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:

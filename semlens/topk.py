@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int32, Int64
 from torch import Tensor
 
+from semlens.shapes import Float, Float32, Int32, Int64
 from semlens.types import MISSING
 
 EMPTY = np.iinfo(np.int64).min

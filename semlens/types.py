@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64
 from PIL.Image import Image
 
 from semlens.errors import SemlensError
+from semlens.shapes import Bool, Float32, Int32, Int64
 
 MISSING = np.int32(np.iinfo(np.int32).max)
 """Fills a slot that holds nothing. No array is this long, so using it as an index fails instead of naming an image."""

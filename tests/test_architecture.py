@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "semlens"
 NUMPY_SIDE = {
+    "shapes",
     "types",
     "errors",
     "space",
@@ -40,7 +41,7 @@ TORCH_SIDE = {
 DOORS = {"ask", "cli", "demo", "__init__", "__main__"}
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 ORDER = [
-    "errors", "types", "space", "hooks", "components", "layers", "offline", "model", "images", "cpu", "topk",
+    "errors", "shapes", "types", "space", "hooks", "components", "layers", "offline", "model", "images", "cpu", "topk",
     "examples", "collect", "crop", "foundation", "parts", "format", "store", "index", "embed", "probe", "search",
     "sheet", "build", "ask", "show", "demo", "cli",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The command line as a user and as a script sees it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -205,8 +206,24 @@ def test_version_and_help_need_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_completion_is_offered() -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "semlens", "--help"], capture_output=True, text=True, check=True
-    ).stdout
-    assert "--install-completion" in shown
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("completion", shell) == 0
+    assert "_SEMLENS_COMPLETE" in capsys.readouterr().out
+
+
+def test_completion_completes() -> None:
+    asked = {**os.environ, "_SEMLENS_COMPLETE": "bash_complete", "COMP_WORDS": "semlens search --sh", "COMP_CWORD": "2"}
+    shown = subprocess.run([sys.executable, "-m", "semlens"], capture_output=True, text=True, env=asked)
+    assert "--sheet" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["serach", "x"], "search"), (["build"], "--model"), (["info"], "INDEX"), (["info", "a", "--vrify"], "--verify")],
+)
+def test_a_command_that_cannot_be_read_is_exit_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*arguments) == 2
+    assert message in capsys.readouterr().err

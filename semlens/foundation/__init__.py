@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float32
 
 from semlens.errors import SemlensError, missing_extra, unknown
+from semlens.shapes import Float32
 from semlens.types import FoundationModel
 
 BATCH = 32  # items that go through a tower at once; no vector depends on it

@@ -9,7 +9,6 @@ from typing import Any, final
 import numpy as np
 import torch
 from einops import einsum, reduce
-from jaxtyping import Float, Float32, Int64
 from PIL.Image import Image
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
@@ -22,6 +21,7 @@ from semlens.offline import (
     preprocess_efficientnet_lite,
     weights_file,
 )
+from semlens.shapes import Float, Float32, Int64
 from semlens.types import FoundationId
 
 TOP = 10  # classes that speak for an image, as in the paper

@@ -9,12 +9,12 @@ from typing import Any, final
 import numpy as np
 import open_clip
 import torch
-from jaxtyping import Float32
 from PIL.Image import Image
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unknown
 from semlens.foundation import digest_files, fetching, hub_folder, in_batches, licence_of
+from semlens.shapes import Float32
 from semlens.types import FoundationId
 
 CONFIG = "open_clip_config.json"

@@ -8,12 +8,12 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from PIL.Image import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
 from semlens.errors import SemlensError, unknown
 from semlens.foundation import digest_files, hub_folder, in_batches, licence_of
+from semlens.shapes import Float32
 from semlens.types import FoundationId
 
 IMAGES_ONLY = ("dinov2", "dinov2_with_registers", "dinov3_vit")
