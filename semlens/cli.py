@@ -228,7 +228,7 @@ def demo(images: str | None, out: Path) -> None:
 
     with Progress() as progress:
         story = run(out, images, progress)
-    table(("query", "component", "name", "similarity", "baseline"), story.rows)
+    table(("query", "component", "similarity", "baseline", "examples"), story.rows)
     say(f'index: {story.index}\npicture: {story.picture}\ntry: semlens search {story.index} "a cat" --sheet cat.png')
 
 

@@ -113,10 +113,10 @@ def pool_rows(x: Float[Tensor, "n p c"], how: str) -> Pooled:
 
 
 def _mean(x: Float[Tensor, "n p c"]) -> Float[Tensor, "n c"]:
-    if x.device.type == "cpu" and x.dtype == torch.float32 and x.stride(2) == 1:
-        # With components innermost, a product with ones reads at the speed of memory, twice that of `mean`.
+    if x.device.type == "cpu" and x.dtype == torch.float32 and x.stride(2) == 1 and x.shape[1] > 256:
+        # With components innermost, a product with ones reads long columns twice as fast as `sum`: as fast as memory is.
         return (x.new_ones(1, x.shape[1]) @ x)[:, 0] / x.shape[1]
-    return x.mean(1, dtype=torch.float32)
+    return x.sum(1, dtype=torch.float32) / x.shape[1]
 
 
 @dataclass(frozen=True)
@@ -199,14 +199,15 @@ class Tokens:
 
     def pool(self, output: Any, how: str) -> Pooled:
         x = tensor_in(output)[:, self.span]
-        sides = (
-            [pool_rows(x, how), pool_rows(-x, how)]
-            if how == "max"
-            else [pool_rows(s.clamp(min=0), how) for s in (x, -x)]
-        )
-        positions = [side.positions for side in sides if side.positions is not None]
-        activations = torch.cat([side.activations for side in sides], dim=1).clamp_(min=0)
-        return Pooled(activations, torch.cat(positions, dim=1) if positions else None)
+        if how == "max":
+            sides = [pool_rows(x, how), pool_rows(-x, how)]
+            positions = [side.positions for side in sides if side.positions is not None]
+            highest = torch.cat([side.activations for side in sides], dim=1)
+            return Pooled(highest.clamp(min=0), torch.cat(positions, dim=1))
+        # A few images at a time on a CPU, so that the rectified copies stay in its cache; it halves the time.
+        parts = x.split(4) if x.device.type == "cpu" else (x,)
+        means = [torch.cat([_mean(part.clamp(min=0)), _mean((-part).clamp_(min=0))], dim=1) for part in parts]
+        return Pooled(torch.cat(means), None)
 
     def grid(self, output: Any) -> tuple[int, int] | None:
         positions = tensor_in(output)[:, self.span].shape[1]
