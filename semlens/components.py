@@ -114,7 +114,7 @@ def pool_rows(x: Float[Tensor, "n p c"], how: str) -> Pooled:
 
 def _mean(x: Float[Tensor, "n p c"]) -> Float[Tensor, "n c"]:
     if x.device.type == "cpu" and x.dtype == torch.float32 and x.stride(2) == 1 and x.shape[1] > 256:
-        # With components innermost, a product with ones reads long columns twice as fast as `sum`: as fast as memory is.
+        # With components innermost, a product with ones reads long columns at the speed of memory, `sum` at half of it.
         return (x.new_ones(1, x.shape[1]) @ x)[:, 0] / x.shape[1]
     return x.sum(1, dtype=torch.float32) / x.shape[1]
 

@@ -25,7 +25,8 @@ def contact_sheet(index: ConceptIndex, hits: Sequence[Hit], examples: int = 8) -
     for probe in probes:
         mine = [hit for hit in hits if hit.probe == probe]
         draw.text((_GAP * 2, y + 8), probe, "black", _font(20))
-        draw.text((_TEXT, y + 14), f"random components reach {mine[0].baseline:.2f} (95 %)", "#777777", _font(13))
+        draw.line((_TEXT + 3, y + 13, _TEXT + 3, y + 29), "black", 2)  # the mark that the bars below carry
+        draw.text((_TEXT + 12, y + 14), f"random components reach {mine[0].baseline:.2f} (95 %)", "#777777", _font(13))
         y += _HEAD
         for hit in mine:
             _row(sheet, draw, index, hit, y, examples)

@@ -46,3 +46,14 @@ def test_dot_rows_is_the_product(n: int, q: int, d: int, seed: int) -> None:
     np.testing.assert_allclose(
         dot_rows(rows, queries), rows.astype(np.float64) @ queries.T.astype(np.float64), atol=1e-3
     )
+
+
+def test_the_length_of_an_example_vector_does_not_count() -> None:
+    """T15: the published measures take raw vectors, so that rescaling half of the examples changes the result; they
+    raise for one example, and guess the axis from the number of dimensions."""
+    rng = np.random.default_rng(0)
+    vectors, valid = rng.normal(size=(4, 30, 8)).astype(np.float32), np.ones((4, 30), dtype=bool)
+    scaled = vectors * np.where(np.arange(30) % 2, 7.0, 1.0)[:, None]
+    np.testing.assert_allclose(mean(scaled, valid), mean(vectors, valid), atol=1e-6)
+    assert mean(vectors, valid).dtype == np.float32
+    np.testing.assert_allclose(mean(vectors[:, :1], valid[:, :1]), unit(vectors[:, 0]), atol=1e-6)
