@@ -9,12 +9,12 @@ from semlens.cli import app
 
 def reference() -> str:
     """The page as Markdown."""
-    context = click.Context(app, info_name="semlens", max_content_width=110)
+    context = click.Context(app, info_name="semlens", terminal_width=110)
     pages = ["# Command line", "Made by `python docs/reference.py`; a test holds it against the commands.", RULES]
     for name in app.list_commands(context):
         command = app.get_command(context, name)
         assert command is not None
-        shown = command.get_help(click.Context(command, info_name=name, parent=context, max_content_width=110))
+        shown = command.get_help(click.Context(command, info_name=name, parent=context, terminal_width=110))
         pages.append(f"## {name}\n\n```\n{shown}\n```")
     return "\n\n".join(pages) + "\n"
 

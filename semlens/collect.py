@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from semlens.components import POOLS, Components, Pooled
-from semlens.cpu import OneDnnLinear, on_amd, tuned_allocator
+from semlens.cpu import fast_cpu
 from semlens.errors import SemlensError, unknown
 from semlens.examples import load_examples, merge, missing_ranges, save_examples
 from semlens.hooks import Site, record, still
@@ -160,9 +160,7 @@ def _forward(
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         stack.enter_context(torch.autocast(model.device.type, dtype) if dtype else nullcontext())
-        if model.device.type == "cpu":
-            stack.enter_context(tuned_allocator())
-            stack.enter_context(OneDnnLinear() if on_amd() else nullcontext())
+        stack.enter_context(fast_cpu())
         layout = _layout(model)
         seen = stack.enter_context(record(model.net, list(at), keep))
 

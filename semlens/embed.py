@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from semlens import space
+from semlens.cpu import fast_cpu
 from semlens.crop import ActivationCrop, activation_boxes
 from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet, batches, default_workers
@@ -64,7 +65,8 @@ def embed(
         )
     boxes = _boxes(crop, model, images, examples, workers, progress)
     plan = _plan(examples, boxes)
-    done = list(_embedded(images, foundation, plan, batch_size, workers, keep, progress))
+    with fast_cpu():
+        done = list(_embedded(images, foundation, plan, batch_size, workers, keep, progress))
     vectors = np.concatenate([chunk.vectors for chunk in done])
     errors = {u.id: u.reason for u in examples.unreadable}
     table = ImageTable(images.names, images.labels, tuple(errors.get(i) for i in range(len(images))))
@@ -273,7 +275,8 @@ def _boxes(
         raise SemlensError(
             f"crop={crop!r} runs the model once more: give embed the model that the examples were collected from"
         )
-    return activation_boxes(model, images, examples, workers=workers, progress=progress)
+    with fast_cpu():
+        return activation_boxes(model, images, examples, workers=workers, progress=progress)
 
 
 def _recipe(examples: ConceptExamples, foundation: FoundationModel, crop: str, seed: int) -> Recipe:

@@ -3,13 +3,14 @@ is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from semlens.components import Channels, Components, Heads, Tokens, tensor_in
+from semlens.components import Channels, Components, Heads, Tokens, site_of, tensor_in
 from semlens.errors import SemlensError, unknown
-from semlens.hooks import record, survey
+from semlens.hooks import Site, record, survey
 from semlens.shapes import Float
 
 
@@ -47,16 +48,8 @@ def parse(net: nn.Module, spec: str, x: Float[Tensor, "n ..."]) -> Components:
     Args:
         x: one preprocessed image, sent through the model to see what the layer gives.
     """
-    path, _, kind = spec.partition("@")
-    cls, registers = special_tokens(net)
-    if kind == "heads":
-        found = head_projection(net, path)
-        if found is None:
-            raise SemlensError(f"{path!r} is not an attention module with an output projection of its own; try @tokens")
-        return Heads(spec, *found, special=cls + registers)
-    with record(net, [path], lambda _, output: tensor_in(output)) as seen, torch.no_grad():
-        net(x)
-    return _kind(spec, kind, seen[path], (cls, registers), getattr(net, "output_fmt", None) == "NHWC")
+    ((kind, _),) = parse_all(net, [spec], x)
+    return kind
 
 
 def _kind(layer: str, kind: str, output: Tensor, special: tuple[int, int], channels_last: bool) -> Components:
@@ -87,34 +80,55 @@ def _kind(layer: str, kind: str, output: Tensor, special: tuple[int, int], chann
 
 
 def parse_all(net: nn.Module, specs: Sequence[str], x: Float[Tensor, "n ..."]) -> list[tuple[Components, int]]:
-    """The components of each spec with their number. Raises SemlensError for none, twice the same, or an unknown
-    one."""
+    """The components of each spec with their number, seen in one forward pass.
+
+    Raises SemlensError for none, twice the same, or an unknown one.
+    """
     if not specs:
         raise SemlensError("no layer given: name at least one, `semlens layers MODEL` lists them")
     twice = [spec for spec in specs if specs.count(spec) > 1]
     if twice:
         raise SemlensError(f"layer {twice[0]!r} is given twice")
-    kinds = [parse(net, spec, x) for spec in specs]
-    return [(kind, _size(net, kind, x)) for kind in kinds]
+    special, channels_last = special_tokens(net), getattr(net, "output_fmt", None) == "NHWC"
+    heads = {spec: _heads(net, spec, sum(special)) for spec in specs if spec.partition("@")[2] == "heads"}
+    at: dict[Site, list[str]] = {}
+    for spec in specs:
+        at.setdefault(heads[spec].site if spec in heads else site_of(spec), []).append(spec)
 
+    def look(site: Site, output: Any) -> dict[str, tuple[Components, int]]:
+        found: dict[str, tuple[Components, int]] = {}
+        for spec in at[site]:
+            kind = heads.get(spec) or _kind(spec, spec.partition("@")[2], tensor_in(output), special, channels_last)
+            found[spec] = kind, kind.read(output).shape[1]
+        return found
 
-def _size(net: nn.Module, kind: Components, x: Float[Tensor, "n ..."]) -> int:
-    with record(net, [kind.site], lambda _, output: kind.read(output).shape[1]) as seen, torch.no_grad():
+    with record(net, list(at), look) as seen, torch.no_grad():
         net(x)
-    return int(seen[kind.site])
+    found = {spec: pair for site in at for spec, pair in seen[site].items()}
+    return [found[spec] for spec in specs]
+
+
+def _heads(net: nn.Module, spec: str, special: int) -> Heads:
+    path = spec.partition("@")[0]
+    found = head_projection(net, path)
+    if found is None:
+        raise SemlensError(f"{path!r} is not an attention module with an output projection of its own; try @tokens")
+    return Heads(spec, *found, special=special)
 
 
 def unit_names(
     net: nn.Module, found: Sequence[tuple[Components, int]], class_names: Sequence[str], x: Float[Tensor, "n ..."]
 ) -> tuple[str | None, ...]:
-    """What each component is called, all layers on one axis: the class it stands for where the layer gives the model's
-    own output, else what its kind calls it, which may be nothing.
+    """What each component is called, all layers on one axis: its class where the layer gives the model's own output,
+    else what its kind calls it, which may be nothing.
     """
+    classifiers = [kind.site for kind, components in found if components == len(class_names)]
+    with record(net, list(dict.fromkeys(classifiers)), lambda _, output: tensor_in(output)) as seen, torch.no_grad():
+        given = tensor_in(net(x))
+    own = {site for site in classifiers if torch.equal(seen[site], given)}
     names: list[str | None] = []
     for kind, components in found:
-        with record(net, [kind.site], lambda _, output: tensor_in(output)) as seen, torch.no_grad():
-            given = net(x)
-        by_class = components == len(class_names) and torch.equal(seen[kind.site], tensor_in(given))
+        by_class = components == len(class_names) and kind.site in own
         names += class_names if by_class else [kind.unit_name(unit, components) for unit in range(components)]
     return tuple(names)
 

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from semlens.index import ConceptIndex
 from semlens.search import Hit
@@ -51,10 +51,11 @@ def _row(sheet: Image.Image, draw: ImageDraw.ImageDraw, index: ConceptIndex, hit
     for place, slot in enumerate(slots):
         picture = index.thumbnails.get(slot)
         if picture:
-            thumbnail = Image.open(io.BytesIO(picture), formats=("WEBP",)).convert("RGB")
-            thumbnail.thumbnail((_SIDE, _SIDE))
-            corner = _TEXT + place * (_SIDE + _GAP)
-            sheet.paste(thumbnail, (corner + (_SIDE - thumbnail.width) // 2, y + (_SIDE - thumbnail.height) // 2))
+            shown = Image.open(io.BytesIO(picture), formats=("WEBP",)).convert("RGB")
+            shown = ImageOps.contain(shown, (_SIDE, _SIDE))  # a small crop is shown as large as the others
+            left, top = _TEXT + place * (_SIDE + _GAP) + (_SIDE - shown.width) // 2, y + (_SIDE - shown.height) // 2
+            sheet.paste(shown, (left, top))
+            draw.rectangle((left, top, left + shown.width - 1, top + shown.height - 1), None, "#dddddd")
 
 
 def _short(text: str, limit: int = 28) -> str:

@@ -36,5 +36,5 @@ def dot_rows(rows: Float16[np.ndarray, "n d"], queries: Float32[np.ndarray, "q d
     Reads memory-mapped float16 as it lies; the queries are rounded to float16 for it, so what is shown is computed
     anew.
     """
-    packed = numkong.dots_pack(np.ascontiguousarray(queries, dtype=np.float16))
-    return np.asarray(numkong.dots_packed(np.asarray(rows), packed), dtype=np.float32)
+    halves = np.ascontiguousarray(queries, dtype=np.float16)
+    return np.asarray(numkong.cdist(halves, np.asarray(rows), "dot"), dtype=np.float32).T

@@ -23,12 +23,14 @@ _CACHE_COLUMNS = 256  # columns whose keys stay in a core's cache
 
 def encode(activations: Float32[np.ndarray, "n c"], ids: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "c n"]:
     """Keys, a row per component, that sort as (activation descending, id ascending); EMPTY for NaN and -inf."""
-    keys = np.empty(activations.T.shape, dtype="<i8")
-    bits = (activations.T + np.float32(0)).view(np.int32)  # + 0 makes -0.0 and 0.0 tie
-    halves = keys.view("<i4").reshape(*keys.shape, 2)
-    halves[..., 1] = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # a float's bits as an integer of the same order
-    halves[..., 0] = (_LOW32 - ids).astype(np.uint32).view(np.int32)
-    keys[~(-np.inf < activations.T)] = EMPTY  # NaN compares false
+    return _keys(np.ascontiguousarray(activations.T), ids)
+
+
+def _keys(activations: Float32[np.ndarray, "*n"], ids: Int64[np.ndarray, "*i"]) -> Int64[np.ndarray, "*n"]:
+    bits = (activations + np.float32(0)).view(np.int32)  # + 0 makes -0.0 and 0.0 tie
+    bits ^= (bits >> 31) & 0x7FFFFFFF  # a float's bits as an integer of the same order
+    keys = (bits.astype(np.int64) << 32) | (_LOW32 - ids)
+    keys[~(activations > -np.inf)] = EMPTY  # NaN compares false
     return keys
 
 
@@ -95,25 +97,21 @@ class TopK:
         """Brings what waits in the buffer into the state."""
         if not self._waiting:
             return
-        activations = torch.cat([a for a, _, _ in self._waiting])
-        ids = torch.cat([i for _, i, _ in self._waiting])
-        positions = torch.cat([p for _, _, p in self._waiting if p is not None]) if self.with_positions else None
+        if self.device.type == "cpu":
+            self._flush_on_cpu()
+        else:
+            activations = torch.cat([a for a, _, _ in self._waiting])
+            positions = torch.cat([p for _, _, p in self._waiting if p is not None]) if self.with_positions else None
+            self._count(activations)
+            self._merge(activations, torch.cat([i for _, i, _ in self._waiting]).to(self.device), positions)
         self._waiting.clear()
         self._rows = 0
-        self._count(activations)
-        if self.device.type == "cpu":
-            self._merge_on_cpu(activations.numpy(), ids.numpy(), None if positions is None else positions.numpy())
-        else:
-            self._merge(activations, ids.to(self.device), positions)
 
     def _count(self, activations: Float32[Tensor, "n c"]) -> None:
-        if self.device.type != "cpu" or activations.amin().isnan():  # a minimum is NaN where anything is
-            missing = activations.isnan()
-            self.nan += missing.sum(0)
-            activations = activations.masked_fill(missing, torch.inf)
-            self.fired -= missing.sum(0)  # + inf counts as fired below
-        self.fired += (activations > 0).sum(0)
-        self.lowest = torch.minimum(self.lowest, activations.amin(0))
+        missing = activations.isnan()
+        self.nan += missing.sum(0)
+        self.fired += (activations > 0).sum(0)  # NaN compares false
+        self.lowest = torch.minimum(self.lowest, activations.masked_fill(missing, torch.inf).amin(0))
 
     def _merge(
         self, activations: Float32[Tensor, "n c"], ids: Int64[Tensor, "n"], positions: Int32[Tensor, "n c"] | None
@@ -123,31 +121,75 @@ class TopK:
         if positions is not None:
             self.positions = torch.cat([self.positions, positions.T], dim=1).gather(1, chosen)
 
-    def _merge_on_cpu(
+    def _flush_on_cpu(self) -> None:
+        """The same for a CPU, where numpy's vectorised partition is five times faster than torch's topk.
+
+        So few components at a time that all they need stays in a core's cache; nothing large is allocated.
+        """
+        ids = np.concatenate([i.numpy() for _, i, _ in self._waiting])
+        # Ids that come in order lose every tie: an equal activation (a zero after a ReLU, mostly) is not looked at.
+        beats = np.greater if ids.min() > self._latest else np.greater_equal
+        self._latest = max(self._latest, int(ids.max()))
+        for start in range(0, self.components, _CACHE_COLUMNS):
+            block = slice(start, start + _CACHE_COLUMNS)
+            activations = np.concatenate([a.numpy()[:, block] for a, _, _ in self._waiting])
+            places = [p.numpy()[:, block] for _, _, p in self._waiting if p is not None]
+            self._count_on_cpu(block, activations)
+            self._enter(block, activations, ids, np.concatenate(places) if places else None, beats)
+
+    def _count_on_cpu(self, block: slice, activations: Float32[np.ndarray, "n c"]) -> None:
+        lowest = activations.min(axis=0)
+        if np.isnan(lowest).any():  # a minimum is NaN where anything is
+            missing = np.isnan(activations)
+            self.nan.numpy()[block] += missing.sum(axis=0)
+            lowest = np.where(missing, np.float32(np.inf), activations).min(axis=0)
+        self.fired.numpy()[block] += (activations > 0).sum(axis=0, dtype=np.uint32)
+        np.minimum(self.lowest.numpy()[block], lowest, out=self.lowest.numpy()[block])
+
+    def _enter(
         self,
+        block: slice,
         activations: Float32[np.ndarray, "n c"],
         ids: Int64[np.ndarray, "n"],
         positions: Int32[np.ndarray, "n c"] | None,
+        beats: np.ufunc,
     ) -> None:
-        """`_merge` for a CPU, where numpy's vectorised partition is five times faster than torch's topk.
-
-        Only components are touched that a new activation may enter, and so few at a time that their keys stay in cache.
-        """
-        state, places = self.keys.numpy(), self.positions.numpy()
+        """Puts into the slots of a block of components what beats the least that they hold."""
+        state, places = self.keys.numpy()[block], self.positions.numpy()[block]
         least, _ = decode(state.min(axis=1))
-        highest = np.fmax.reduce(activations, axis=0)
-        # Ids that come in order lose every tie, so an equal activation (a zero after a ReLU) can be passed over.
-        contested = np.flatnonzero(highest > least if ids.min() > self._latest else highest >= least)
-        self._latest = max(self._latest, int(ids.max()))
-        for start in range(0, len(contested), _CACHE_COLUMNS):
-            columns = contested[start : start + _CACHE_COLUMNS]
-            keys = np.concatenate([state[columns], encode(activations[:, columns], ids)], axis=1)
-            cut = keys.shape[1] - self.k
-            if positions is None:
-                state[columns] = np.partition(keys, cut, axis=1)[:, cut:]
-                continue
-            chosen = np.argpartition(keys, cut, axis=1)[:, cut:]
-            state[columns] = np.take_along_axis(keys, chosen, axis=1)
-            places[columns] = np.take_along_axis(
-                np.concatenate([places[columns], positions[:, columns].T], axis=1), chosen, axis=1
-            )
+        flat = np.flatnonzero(beats(activations, least))
+        if not len(flat):
+            return
+        if 2 * len(flat) > activations.size:  # at first everything enters
+            keys, new_places = encode(activations, ids), None if positions is None else positions.T
+        else:
+            keys, new_places = _gathered(flat, activations, ids, positions)
+        keys = np.concatenate([state, keys], axis=1)
+        cut = keys.shape[1] - self.k
+        if new_places is None:
+            state[:] = np.partition(keys, cut, axis=1)[:, cut:]
+            return
+        chosen = np.argpartition(keys, cut, axis=1)[:, cut:]
+        state[:] = np.take_along_axis(keys, chosen, axis=1)
+        places[:] = np.take_along_axis(np.concatenate([places, new_places], axis=1), chosen, axis=1)
+
+
+def _gathered(
+    flat: Int64[np.ndarray, "m"],
+    activations: Float32[np.ndarray, "n c"],
+    ids: Int64[np.ndarray, "n"],
+    positions: Int32[np.ndarray, "n c"] | None,
+) -> tuple[Int64[np.ndarray, "c w"], Int32[np.ndarray, "c w"] | None]:
+    """Keys and positions of a few entries of `activations`: a row per component, what is left of it EMPTY."""
+    image, column = np.divmod(flat, activations.shape[1])
+    order = np.argsort(column.astype(np.uint16), kind="stable")  # of 16-bit integers a radix sort
+    flat, image, column = flat[order], image[order], column[order]
+    counts = np.bincount(column, minlength=activations.shape[1])
+    nth = np.arange(len(flat)) - np.repeat(np.cumsum(counts) - counts, counts)
+    keys = np.full((len(counts), counts.max()), EMPTY)
+    keys[column, nth] = _keys(activations.ravel()[flat], ids[image])
+    if positions is None:
+        return keys, None
+    places = np.full(keys.shape, MISSING)
+    places[column, nth] = positions.ravel()[flat]
+    return keys, places

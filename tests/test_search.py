@@ -118,7 +118,7 @@ def test_similarity_stays_in_range_and_the_baseline_is_a_quantile() -> None:
     index, probes = random_index(200, 3, 1), random_probes(4, 3, 1)
     hits = search(index, probes, top=200)
     assert all(-1 <= hit.similarity <= 1 for hit in hits)
-    values = unit(index.random) @ probes.vectors.T
+    values = index.random.astype(np.float64) @ probes.vectors.T
     for q in range(4):
         assert baseline(index, probes)[q] == pytest.approx(
             sorted(values[:, q].tolist())[int(0.95 * len(values))], abs=1e-5

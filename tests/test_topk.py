@@ -99,7 +99,8 @@ def test_the_path_for_a_gpu_gives_the_same_state() -> None:
     activations, ids = torch.from_numpy(rng.normal(size=(50, 7)).astype(np.float32)), torch.arange(50)
     fast, plain = TopK(7, 5, CPU), TopK(7, 5, CPU)
     for part in (slice(0, 20), slice(20, 50)):
-        fast._merge_on_cpu(activations[part].numpy(), ids[part].numpy(), None)
+        fast.add(activations[part], ids[part])
+        fast.flush()
         plain._merge(activations[part], ids[part], None)
     np.testing.assert_array_equal(result(fast), result(plain))
 
@@ -112,7 +113,9 @@ def test_positions_stay_with_their_images(on_cpu: bool) -> None:
     top = TopK(4, 3, CPU, with_positions=True)
     for part in (slice(0, 11), slice(11, 30)):
         if on_cpu:
-            top._merge_on_cpu(activations[part], np.arange(30)[part], positions[part])
+            ids = torch.arange(30)[part]
+            top.add(torch.from_numpy(activations[part]), ids, torch.from_numpy(positions[part]))
+            top.flush()
         else:
             top._merge(torch.from_numpy(activations[part]), torch.arange(30)[part], torch.from_numpy(positions[part]))
     _, ids = decode(top.keys.numpy())
