@@ -137,7 +137,7 @@ def _in_turn(ways: dict[str, Callable[[int], object]], queries: int) -> dict[str
     for q in range(-1, queries):  # the first round only warms up
         for name, work in ways.items():
             begun = time.process_time()
-            work(q)
+            work(max(q, 0))
             if q >= 0:
                 times[name].append(time.process_time() - begun)
     return times

@@ -15,7 +15,7 @@ from semlens.cpu import fast_cpu
 from semlens.errors import SemlensError, unknown
 from semlens.examples import load_examples, merge, missing_ranges, save_examples
 from semlens.hooks import Site, record, still
-from semlens.images import Batch, ImageSet, batches, default_workers
+from semlens.images import Batch, ImageSet, UnreadableImage, batches, default_workers
 from semlens.layers import parse_all, unit_names
 from semlens.model import VisionModel, describe
 from semlens.shapes import Float
@@ -51,16 +51,16 @@ def collect(
         precision: "bfloat16" runs the model under autocast, faster where the hardware can, and changes some of the ids.
         shard: (i, n) looks only at the i-th of n parts of the images; `merge` joins what the shards give.
         checkpoint: file that is written every `checkpoint_every` batches and at the end; with `resume`, what it holds
-            is not
-            computed again. The result is the same, byte for byte.
+            is not computed again. The result is the same, byte for byte.
 
     Raises:
         SemlensError: a user's mistake, before the first forward pass where it can be seen there.
     """
     _check(images, k, pool, precision, shard)
-    found = parse_all(model.net, layers, model.example_input())
+    first = first_input(model, images)
+    found = parse_all(model.net, layers, first)
     axes = axis_of((kind.layer, kind.kind, components) for kind, components in found)
-    names = unit_names(model.net, found, model.class_names, model.example_input())
+    names = unit_names(model.net, found, model.class_names, first)
     stream = _Stream(_origin(model, images, precision), axes, names, k, pool, model.device)
     before = _earlier(checkpoint, stream.examples()) if resume else None
     start, stop = shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]
@@ -79,10 +79,10 @@ def collect(
             save_examples(state(), checkpoint)
 
     done = stop - start - sum(high - low for low, high in gaps)
-    with _forward(model, [kind for kind, _ in found], pool, precision) as forward:
+    with _forward(model, [kind for kind, _ in found], pool, precision, first) as forward:
         for number, batch in enumerate(loader, start=1):
             if batch.ids:
-                stream.add(forward(_stack(batch, images, batch_size)), batch)
+                stream.add(forward(_stack(batch, images, batch_size, first)), batch)
             stream.saw(batch)
             done += len(batch.ids) + len(batch.unreadable)
             progress("collect", done, stop - start)
@@ -146,7 +146,7 @@ class _Stream:
 
 @contextmanager
 def _forward(
-    model: VisionModel, kinds: Sequence[Components], pool: str, precision: str
+    model: VisionModel, kinds: Sequence[Components], pool: str, precision: str, first: Float[Tensor, "1 ..."]
 ) -> Iterator[Callable[[Float[Tensor, "n ..."]], Pooled]]:
     """A function from preprocessed images to all layers' pooled activations, for as long as the `with` lasts."""
     at: dict[Site, list[Components]] = {}
@@ -161,7 +161,7 @@ def _forward(
         stack.enter_context(torch.no_grad())
         stack.enter_context(torch.autocast(model.device.type, dtype) if dtype else nullcontext())
         stack.enter_context(fast_cpu())
-        layout = _layout(model)
+        layout = _layout(model, first)
         seen = stack.enter_context(record(model.net, list(at), keep))
 
         def forward(x: Float[Tensor, "n ..."]) -> Pooled:
@@ -176,11 +176,20 @@ def _forward(
         yield forward
 
 
-def _layout(model: VisionModel) -> torch.memory_format:
+def first_input(model: VisionModel, images: ImageSet) -> Float[Tensor, "1 ..."]:
+    """The first image that can be read, as the model takes it: what layers give is seen on it."""
+    for i in range(len(images)):
+        try:
+            return model.preprocess(images.load(i))[None].to(model.device, model.dtype)
+        except UnreadableImage:
+            continue
+    return model.example_input()
+
+
+def _layout(model: VisionModel, x: Float[Tensor, "1 ..."]) -> torch.memory_format:
     """Channels-last where the model takes it: convolutions are faster, the numbers the same. Some models view where
     they should reshape, and fail on it.
     """
-    x = model.example_input()
     x = torch.cat([x, x])  # a single image has either layout at once
     if x.ndim != 4 or model.device.type != "cpu":
         return torch.contiguous_format
@@ -192,16 +201,14 @@ def _layout(model: VisionModel) -> torch.memory_format:
     return torch.channels_last
 
 
-def _stack(batch: Batch, images: ImageSet, batch_size: int) -> Float[Tensor, "n ..."]:
-    """The batch as one tensor, always of `batch_size` rows: another shape may run by another kernel and round
-    otherwise."""
-    shapes = {tuple(item.shape): i for i, item in zip(batch.ids, batch.items, strict=True)}
-    if len(shapes) > 1:
-        (one, a), (other, b), *_ = shapes.items()
-        raise SemlensError(
-            f"the model's preprocessing gives images of different sizes: {images.names[a]} {one}, "
-            f"{images.names[b]} {other}; it must resize and crop every image to one size"
-        )
+def _stack(batch: Batch, images: ImageSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:
+    """The batch as one tensor, always of `batch_size` rows: another shape may run by another kernel and round so."""
+    for i, item in zip(batch.ids, batch.items, strict=True):
+        if item.shape != first.shape[1:]:
+            raise SemlensError(
+                f"the model's preprocessing gives images of different sizes: the first {tuple(first.shape[1:])}, "
+                f"{images.names[i]} {tuple(item.shape)}; it must resize and crop every image to one size"
+            )
     rows = list(batch.items) + [torch.zeros_like(batch.items[0])] * (batch_size - len(batch.items))
     return torch.stack(rows)
 

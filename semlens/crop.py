@@ -12,11 +12,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from semlens.collect import first_input
 from semlens.components import Components
 from semlens.errors import SemlensError
 from semlens.hooks import Site, record
 from semlens.images import ImageSet, batches, default_workers
-from semlens.layers import parse
+from semlens.layers import parse_all
 from semlens.model import Preprocess, VisionModel
 from semlens.shapes import Bool, Float, Float64, Int64, UInt8
 from semlens.types import ConceptExamples, LayerAxis, Progress, silent
@@ -29,8 +30,7 @@ class ActivationCrop:
     Args:
         threshold: the region is where the map is above this share of its maximum, connected to the maximum.
         minimum: least side of the box as a share of the input's side; 0.21 is what the blurred relevance crops of the
-            paper's code
-            come down to (47 of 224 pixels).
+            paper's code come down to (47 of 224 pixels).
     """
 
     threshold: float = 0.5
@@ -158,7 +158,8 @@ def activation_boxes(
     """
     boxes = np.zeros((*examples.ids.shape, 4), dtype=np.int64)
     needed = np.unique(examples.ids[examples.valid])
-    kinds = [parse(model.net, axis.layer, model.example_input()) for axis in examples.layers]
+    first = first_input(model, images)
+    kinds = [kind for kind, _ in parse_all(model.net, [axis.layer for axis in examples.layers], first)]
     workers = default_workers(model.device.type) if workers is None else workers
     loader = batches(images, needed.tolist(), _Sized(model.preprocess), batch_size=batch_size, workers=workers)
     where = lru_cache(maxsize=256)(partial(measure_geometry, model.preprocess))

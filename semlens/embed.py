@@ -49,15 +49,13 @@ def embed(
 
     Args:
         crop: what of an image is embedded: "none", all of it; "activation", a square around where the component is most
-            active,
-            for which the model has to run once more.
+            active, for which the model has to run once more.
         seed: of the random-example components that serve as baseline.
         keep: folder that keeps what is done; a run that finds its own work there goes on from it.
 
     Raises:
         SemlensError: an unknown crop, other images than the examples were collected from, or an image that could be
-            read then and
-            cannot be now.
+            read then and cannot be now.
     """
     if images.fingerprint != examples.origin.images_fingerprint:
         raise SemlensError(

@@ -47,9 +47,8 @@ def probe(
     Args:
         templates: phrases with {} where the text goes, "a photo of a {}".
         null: what the empty prompt (each template filled with nothing) does. "cosine": its cosine is subtracted from
-            the text's,
-            which keeps similarities of different texts comparable. "vector": its vector is subtracted before
-            normalising.
+            the text's, which keeps similarities of different texts comparable. "vector": its vector is subtracted
+            before normalising.
 
     Source: cosine difference, Dreyer et al. 2025 (arXiv 2505.20229); vector difference, the published package's only
     form.

@@ -36,5 +36,7 @@ def dot_rows(rows: Float16[np.ndarray, "n d"], queries: Float32[np.ndarray, "q d
     Reads memory-mapped float16 as it lies; the queries are rounded to float16 for it, so what is shown is computed
     anew.
     """
+    if not len(rows) or not len(queries):
+        return np.zeros((len(rows), len(queries)), dtype=np.float32)
     halves = np.ascontiguousarray(queries, dtype=np.float16)
     return np.asarray(numkong.cdist(halves, np.asarray(rows), "dot"), dtype=np.float32).T

@@ -195,8 +195,17 @@ def test_a_model_that_fails_on_channels_last_is_run_as_it_is() -> None:
 def test_images_of_different_sizes_are_named() -> None:
     model = VisionModel(Colours(), lambda image: to_tensor(image)[:, : image.width], name="odd")
     images = load_images([Image.new("RGB", (8, 8)), Image.new("RGB", (5, 8))])
-    with pytest.raises(SemlensError, match=r"different sizes.*image 0.*image 1"):
-        collect(model, images, ["conv"], k=1)
+    for batch_size in (1, 2):
+        with pytest.raises(SemlensError, match=r"different sizes: the first \(3, 8, 8\), image 1 \(3, 5, 8\)"):
+            collect(model, images, ["conv"], k=1, batch_size=batch_size)
+
+
+def test_a_model_that_takes_one_size_only_is_seen_on_the_images_themselves() -> None:
+    """An image of any other size would not fit its linear layer."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 5))
+    model = VisionModel(net, lambda image: torch.from_numpy(np.array(image, dtype=np.float32)).permute(2, 0, 1))
+    assert collect(model, random_images(4), ["1"], k=2).ids.shape == (5, 2)
 
 
 @pytest.mark.parametrize(

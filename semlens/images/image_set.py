@@ -75,8 +75,7 @@ def load_images(
             a Hugging Face data set, or `hf:PATH[:split]` for one of the hub or a folder; its format is undone.
         background: what shows through where an image is transparent: a colour's name or #rrggbb.
         max_pixels: an image whose header says more is not decoded. The default is Pillow's own
-            `Image.MAX_IMAGE_PIXELS`, which
-            holds as well.
+            `Image.MAX_IMAGE_PIXELS`, which holds as well.
         image_column: the column of a table, or key of an item, that has the images, unless its name is a usual one.
         label_column: likewise for the labels.
     """
