@@ -9,7 +9,8 @@ from semlens.cli import app
 
 def reference() -> str:
     """The page as Markdown."""
-    context = click.Context(app, info_name="semlens", terminal_width=110)
+    names = app.context_settings["help_option_names"]
+    context = click.Context(app, info_name="semlens", terminal_width=110, help_option_names=names)
     pages = ["# Command line", "Made by `python docs/reference.py`; a test holds it against the commands.", RULES]
     for name in app.list_commands(context):
         command = app.get_command(context, name)
