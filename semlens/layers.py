@@ -122,10 +122,12 @@ def unit_names(
     """What each component is called, all layers on one axis: its class where the layer gives the model's own output,
     else what its kind calls it, which may be nothing.
     """
-    classifiers = [kind.site for kind, components in found if components == len(class_names)]
-    with record(net, list(dict.fromkeys(classifiers)), lambda _, output: tensor_in(output)) as seen, torch.no_grad():
-        given = tensor_in(net(x))
-    own = {site for site in classifiers if torch.equal(seen[site], given)}
+    own: set[Site] = set()
+    classifiers = list(dict.fromkeys(kind.site for kind, components in found if components == len(class_names)))
+    if classifiers:
+        with record(net, classifiers, lambda _, output: tensor_in(output)) as seen, torch.no_grad():
+            given = tensor_in(net(x))
+        own = {site for site in classifiers if torch.equal(seen[site], given)}
     names: list[str | None] = []
     for kind, components in found:
         by_class = components == len(class_names) and kind.site in own
