@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semlens import __version__
-from semlens.errors import SemlensError
+from semlens.errors import SemlensError, missing_extra
 from semlens.show import Progress, say, table
 
 if TYPE_CHECKING:
@@ -252,6 +252,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SemlensError as error:
         print(f"semlens: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in {"torch", "torchvision", "timm", "einops"}:
+            raise  # what only an extra brings is a matter of installing; all else is ours
+        print(f"semlens: {missing_extra(error.name or '', 'torch')}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         print("semlens: interrupted; `build` goes on from there with --resume", file=sys.stderr)

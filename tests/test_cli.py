@@ -206,6 +206,14 @@ def test_version_and_help_need_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_without_torch_a_command_that_needs_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['torch'] = None; sys.argv = ['semlens', 'layers', 'timm:resnet18']\n"
+    told = subprocess.run(
+        [sys.executable, "-c", f"{code}from semlens.cli import main; main()"], capture_output=True, text=True
+    )
+    assert (told.returncode, told.stderr) == (2, "semlens: torch is not installed: pip install 'semlens[torch]'\n")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("completion", shell) == 0
