@@ -36,17 +36,17 @@ def build(
     """The concept index at `out`, saved and loaded again: examples collected, embedded and averaged.
 
     What is done is kept in `OUT.partial` until the index is whole. With `resume` it is taken up from there, the states
-    that `build_shard` left among it; without, it is replaced.
+    that `build_shard` left among it; without, it is an error, so that no work is lost.
 
     Raises SemlensError as `collect`, `embed` and `save` do.
     """
-    if crop not in CROPS:  # this and the next two lines: what goes wrong is known before hours of collecting
+    if crop not in CROPS:  # what goes wrong up to `_join_shards` is known before hours of collecting
         raise unknown("crop", crop, CROPS)
     check_target(Path(out))
-    foundation.embed_images([Image.new("RGB", (64, 64))])
     partial = partial_folder(out)
-    if not resume:
-        shutil.rmtree(partial, ignore_errors=True)
+    if partial.exists() and not resume:
+        raise SemlensError(f"{partial} holds unfinished work: go on with resume (--resume), or delete it to start anew")
+    foundation.embed_images([Image.new("RGB", (64, 64))])
     checkpoint = _join_shards(partial)
     examples = collect(
         model, images, layers, k=k, pool=pool, batch_size=batch_size, workers=workers, precision=precision,

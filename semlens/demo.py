@@ -40,7 +40,14 @@ def run(out: Path, images: str | None, progress: Progress) -> Story:
     foundation = load_foundation("offline:conse")
     photos = load_images(images or photographs(out / "photos"))
     index = build(
-        load_model("offline:efficientnet_lite0"), photos, LAYERS, foundation, out / "index", k=8, progress=progress
+        load_model("offline:efficientnet_lite0"),
+        photos,
+        LAYERS,
+        foundation,
+        out / "index",
+        k=8,
+        resume=True,
+        progress=progress,
     )
     hits = search(index, probe(foundation, QUERIES), top=3, layers=["conv_head"])
     picture = out / "search.png"

@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,9 @@ def test_a_second_build_replaces_the_index_only_when_it_is_whole(tmp_path: Path)
     with pytest.raises(Stop):
         build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5, progress=stop)
     assert content(tmp_path / "index") == before
+    with pytest.raises(SemlensError, match="holds unfinished work"):
+        build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5)
+    shutil.rmtree(partial_folder(tmp_path / "index"))
     build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5)
     assert load_index(tmp_path / "index").recipe.k == 5
 
