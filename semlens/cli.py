@@ -195,7 +195,7 @@ def search(
                 "similarity": hit.similarity,
                 "alignment": hit.alignment,
                 "baseline": hit.baseline,
-                "examples": [loaded.images.names[i] for i in loaded.ids[row][loaded.valid[row]]],
+                "examples": loaded.example_names(row),
             }
             for hit, row in rows
         )
@@ -209,7 +209,7 @@ def search(
                     loaded.unit_names[row] or "",
                     f"{hit.alignment:.3f}",
                     f"{hit.similarity:.3f}",
-                    ", ".join(Path(loaded.images.names[i]).stem for i in loaded.ids[row][loaded.valid[row]][:3]),
+                    ", ".join(Path(name).stem for name in loaded.example_names(row)[:3]),
                 )
                 for hit, row in mine
             ],

@@ -55,7 +55,7 @@ def run(out: Path, images: str | None, progress: Progress) -> Story:
     rows = []
     for hit in hits:
         row = index.row(hit.component)
-        shown = ", ".join(index.images.names[i] for i in index.ids[row][index.valid[row]][:3])
+        shown = ", ".join(index.example_names(row)[:3])
         rows.append((hit.probe, str(hit.component), f"{hit.similarity:.3f}", f"{hit.baseline:.3f}", shown))
     return Story(out / "index", picture, tuple(rows))
 

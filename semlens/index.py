@@ -145,6 +145,10 @@ class ConceptIndex:
         """Components without any concept example."""
         return np.asarray(~self.valid.any(axis=1))
 
+    def example_names(self, row: int) -> tuple[str, ...]:
+        """Names of the images that are a component's concept examples, the strongest first."""
+        return tuple(self.images.names[i] for i in self.ids[row][self.rows[row] != MISSING])
+
     def layer_slice(self, layer: str) -> slice:
         """The layer's rows. Raises SemlensError with the nearest names if there is no such layer."""
         axis = self._axis(layer)

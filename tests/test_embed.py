@@ -35,6 +35,7 @@ def test_semantic_embeddings_are_means_of_unit_vectors() -> None:
     examples = collect(colours(), images, ["act"], k=2)
     index = embed(examples, images, ColourSpace())
     for c in range(3):
+        assert index.example_names(c) == tuple(images.names[i] for i in examples.ids[c][examples.valid[c]])
         vectors = [unit(np.array(PRIMARIES[i], dtype=np.float32)) for i in examples.ids[c][examples.valid[c]]]
         np.testing.assert_allclose(index.means[c].astype(np.float32), unit(np.mean(vectors, axis=0)), atol=2e-3)
 
