@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from semlens.attribution.attribute import attribute as attribute
+    from semlens.attribution.attribute import conditional_maps as conditional_maps
+    from semlens.attribution.check import check as check
+    from semlens.attribution.classes import relevance as relevance
+    from semlens.attribution.composite import Composite as Composite
+    from semlens.attribution.edges import edges as edges
+    from semlens.attribution.targets import similarity as similarity
     from semlens.build import build as build
     from semlens.collect import collect as collect
     from semlens.embed import embed as embed
     from semlens.errors import SemlensError as SemlensError
     from semlens.examples import merge as merge
     from semlens.foundation import load_foundation as load_foundation
+    from semlens.heatmap import figure as figure
+    from semlens.heatmap import heat_sheet as heat_sheet
+    from semlens.heatmap import overlay as overlay
     from semlens.hooks import edit as edit
     from semlens.hooks import record as record
     from semlens.images import load_images as load_images
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
     from semlens.index import load_index as load_index
     from semlens.model import VisionModel as VisionModel
     from semlens.model import load_model as load_model
+    from semlens.portraits import portraits as portraits
     from semlens.probe import probe as probe
     from semlens.probe import probe_images as probe_images
     from semlens.search import search as search
@@ -33,24 +44,35 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Component": "types",
+    "Composite": "attribution.composite",
     "ConceptExamples": "types",
     "ConceptIndex": "index",
     "SemlensError": "errors",
     "VisionModel": "model",
+    "attribute": "attribution.attribute",
     "build": "build",
+    "check": "attribution.check",
     "collect": "collect",
+    "conditional_maps": "attribution.attribute",
     "contact_sheet": "sheet",
+    "edges": "attribution.edges",
     "edit": "hooks",
     "embed": "embed",
+    "figure": "heatmap",
+    "heat_sheet": "heatmap",
     "load_foundation": "foundation",
     "load_images": "images",
     "load_index": "index",
     "load_model": "model",
     "merge": "examples",
+    "overlay": "heatmap",
+    "portraits": "portraits",
     "probe": "probe",
     "probe_images": "probe",
     "record": "hooks",
+    "relevance": "attribution.classes",
     "search": "search",
+    "similarity": "attribution.targets",
 }
 __all__ = [*_HOME]
 

@@ -2,17 +2,23 @@
 
 import shutil
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 
 from PIL import Image
 
+from semlens.attribution.classes import check_classes
+from semlens.attribution.classes import relevance as relevance_of
+from semlens.attribution.composite import Composite
 from semlens.collect import collect
-from semlens.embed import CROPS, embed
-from semlens.errors import SemlensError, unknown
+from semlens.cropping import check_crop
+from semlens.embed import embed
+from semlens.errors import SemlensError
 from semlens.examples import load_examples, merge_all, save_examples
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex, load_index
 from semlens.model import VisionModel
+from semlens.relevance import load_relevance, merge_relevance, save_relevance
 from semlens.store import check_target
 from semlens.types import FoundationModel, Progress, silent
 
@@ -27,6 +33,9 @@ def build(
     k: int = 30,
     pool: str = "mean",
     crop: str = "none",
+    classes: Sequence[int | str] = (),
+    of: str = "auto",
+    method: str | Composite = "auto",
     batch_size: int = 32,
     workers: int | None = None,
     precision: str = "float32",
@@ -35,13 +44,19 @@ def build(
 ) -> ConceptIndex:
     """The concept index at `out`, saved and loaded again: examples collected, embedded and averaged.
 
+    With `classes`, also how relevant every component is for each of them.
+
     What is done is kept in `OUT.partial` until the index is whole. With `resume` it is taken up from there, the states
     that `build_shard` left among it; without, it is an error, so that no work is lost.
 
-    Raises SemlensError as `collect`, `embed` and `save` do.
+    Args:
+        of, method: whose images count for a class and by which rules; see `relevance`.
+
+    Raises SemlensError as `collect`, `relevance`, `embed` and `save` do.
     """
-    if crop not in CROPS:  # what goes wrong up to `_join_shards` is known before hours of collecting
-        raise unknown("crop", crop, CROPS)
+    check_crop(crop, model, method)  # what goes wrong up to `_join_shards` is known before hours of collecting
+    if classes:
+        check_classes(model, images, layers, classes, of, method, k)
     check_target(Path(out))
     partial = partial_folder(out)
     if partial.exists() and not resume:
@@ -52,18 +67,17 @@ def build(
         model, images, layers, k=k, pool=pool, batch_size=batch_size, workers=workers, precision=precision,
         checkpoint=checkpoint, resume=resume, progress=progress,
     )  # fmt: skip
+    relevance = None
+    if classes:
+        relevance = relevance_of(
+            model, images, layers, classes, of=of, method=method, k=k, batch_size=batch_size, workers=workers,
+            checkpoint=_join_relevance(partial), resume=resume, progress=progress,
+        )  # fmt: skip
     index = embed(
-        examples,
-        images,
-        foundation,
-        crop=crop,
-        model=model,
-        batch_size=batch_size,
-        workers=workers,
-        keep=partial,
-        progress=progress,
-    )
-    index.save(out)
+        examples, images, foundation, crop=crop, model=model, method=method, batch_size=batch_size, workers=workers,
+        keep=partial, progress=progress,
+    )  # fmt: skip
+    (index.with_relevance(relevance) if relevance else index).save(out)
     shutil.rmtree(partial, ignore_errors=True)
     return load_index(out)
 
@@ -77,20 +91,31 @@ def build_shard(
     *,
     k: int = 30,
     pool: str = "mean",
+    classes: Sequence[int | str] = (),
+    of: str = "auto",
+    method: str | Composite = "auto",
     batch_size: int = 32,
     workers: int | None = None,
     precision: str = "float32",
     progress: Progress = silent,
 ) -> Path:
-    """The file that holds the examples of the i-th of n parts of the images. Shards run anywhere, in any order; once
-    their files lie together in `OUT.partial`, `build` with `resume` merges them and goes on. A shard that was killed
-    resumes.
+    """The file that holds the examples of the i-th of n parts of the images; with `classes`, their relevance lies
+    beside it.
+
+    Shards run anywhere, in any order; once their files lie together in `OUT.partial`, `build` with `resume` merges them
+    and goes on. A shard that was killed resumes.
     """
-    checkpoint = partial_folder(out) / f"shard-{shard[0]:05d}-of-{shard[1]:05d}.safetensors"
+    name = f"shard-{shard[0]:05d}-of-{shard[1]:05d}.safetensors"
+    checkpoint = partial_folder(out) / name
     collect(
         model, images, layers, k=k, pool=pool, batch_size=batch_size, workers=workers, precision=precision,
         shard=shard, checkpoint=checkpoint, resume=True, progress=progress,
     )  # fmt: skip
+    if classes:
+        relevance_of(
+            model, images, layers, classes, of=of, method=method, k=k, batch_size=batch_size, workers=workers,
+            shard=shard, checkpoint=partial_folder(out) / f"relevance-{name}", resume=True, progress=progress,
+        )  # fmt: skip
     return checkpoint
 
 
@@ -109,4 +134,14 @@ def _join_shards(partial: Path) -> Path:
     if shards:
         found = [checkpoint] if checkpoint.exists() else []
         save_examples(merge_all(load_examples(path) for path in [*found, *shards]), checkpoint)
+    return checkpoint
+
+
+def _join_relevance(partial: Path) -> Path:
+    """The same for relevance."""
+    checkpoint = partial / "relevance.safetensors"
+    shards = sorted(partial.glob("relevance-shard-*.safetensors"))
+    if shards:
+        found = [checkpoint] if checkpoint.exists() else []
+        save_relevance(reduce(merge_relevance, (load_relevance(path) for path in [*found, *shards])), checkpoint)
     return checkpoint

@@ -61,7 +61,7 @@ def collect(
     found = parse_all(model.net, layers, first)
     axes = axis_of((kind.layer, kind.kind, components) for kind, components in found)
     names = unit_names(model.net, found, model.class_names, first)
-    stream = _Stream(_origin(model, images, precision), axes, names, k, pool, model.device)
+    stream = _Stream(origin_of(model, images, precision), axes, names, k, pool, model.device)
     before = _earlier(checkpoint, stream.examples()) if resume else None
     start, stop = shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]
     gaps = missing_ranges(before.seen if before else (), start, stop)
@@ -82,7 +82,7 @@ def collect(
     with _forward(model, [kind for kind, _ in found], pool, precision, first) as forward:
         for number, batch in enumerate(loader, start=1):
             if batch.ids:
-                stream.add(forward(_stack(batch, images, batch_size, first)), batch)
+                stream.add(forward(stack(batch, images, batch_size, first)), batch)
             stream.saw(batch)
             done += len(batch.ids) + len(batch.unreadable)
             progress("collect", done, stop - start)
@@ -201,7 +201,7 @@ def _layout(model: VisionModel, x: Float[Tensor, "1 ..."]) -> torch.memory_forma
     return torch.channels_last
 
 
-def _stack(batch: Batch, images: ImageSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:
+def stack(batch: Batch, images: ImageSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:
     """The batch as one tensor, always of `batch_size` rows: another shape may run by another kernel and round so."""
     for i, item in zip(batch.ids, batch.items, strict=True):
         if item.shape != first.shape[1:]:
@@ -224,7 +224,8 @@ def _check(images: ImageSet, k: int, pool: str, precision: str, shard: tuple[int
         raise SemlensError(f"shard {shard[0]}/{shard[1]} does not exist; shards count from 0 to {shard[1] - 1}")
 
 
-def _origin(model: VisionModel, images: ImageSet, precision: str) -> Origin:
+def origin_of(model: VisionModel, images: ImageSet, precision: str) -> Origin:
+    """What a pass of the model over the images is remembered by."""
     return Origin(
         model=model.name,
         model_fingerprint=model.fingerprint(),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor
 
 from semlens.errors import SemlensError
@@ -44,6 +44,11 @@ class Components(Protocol):
 
     def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
         """The layer's output with its components set to `acts`; everything that `read` leaves out is kept."""
+        ...
+
+    def spread(self, output: Any, values: Float[Tensor, "n c p"]) -> Tensor:
+        """The values laid where the components lie in the layer's tensor: what multiplies a part of it, if every
+        component is to be multiplied by its value. Zero where no component lies."""
         ...
 
     def pool(self, output: Any, how: str) -> "Pooled":
@@ -161,6 +166,10 @@ class Channels:
         moved = tensor_in(output).movedim(self.dim, 1)
         return put_tensor(output, acts.reshape(moved.shape).movedim(1, self.dim))
 
+    def spread(self, output: Any, values: Float[Tensor, "n c p"]) -> Tensor:
+        moved = tensor_in(output).movedim(self.dim, 1)
+        return values.reshape(moved.shape).movedim(1, self.dim)
+
     def pool(self, output: Any, how: str) -> Pooled:
         # Reduced where it lies: `read` may have to copy the map, and that copy costs more than the reduction.
         x = tensor_in(output).movedim(self.dim, -1)
@@ -215,6 +224,13 @@ class Tokens:
         x[:, self.span] = rearrange(positive - negative, "n c p -> n p c")
         return put_tensor(output, x)
 
+    def spread(self, output: Any, values: Float[Tensor, "n c p"]) -> Tensor:
+        x = tensor_in(output)
+        positive, negative = rearrange(values, "n (side c) p -> side n p c", side=2)
+        spread = torch.zeros_like(x)
+        spread[:, self.span] = torch.where(x[:, self.span] >= 0, positive, negative)
+        return spread
+
     def pool(self, output: Any, how: str) -> Pooled:
         x = tensor_in(output)[:, self.span]
         if how == "max":
@@ -267,6 +283,12 @@ class Heads:
         x = tensor_in(output).clone()
         x[:, self.special :] = rearrange(vectors * scale[..., None], "n h p d -> n p (h d)")
         return put_tensor(output, x)
+
+    def spread(self, output: Any, values: Float[Tensor, "n c p"]) -> Tensor:
+        x = tensor_in(output)
+        spread = torch.zeros_like(x)
+        spread[:, self.special :] = repeat(values, "n h p -> n p (h d)", d=x.shape[-1] // self.heads)
+        return spread
 
     def pool(self, output: Any, how: str) -> Pooled:
         return pool_rows(rearrange(self.read(output), "n c p -> n p c"), how)

@@ -16,16 +16,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from semlens import space
+from semlens.attribution.composite import Composite
 from semlens.cpu import fast_cpu
-from semlens.crop import ActivationCrop, activation_boxes
-from semlens.errors import SemlensError, unknown
+from semlens.cropping import crop_id, example_boxes
+from semlens.errors import SemlensError
 from semlens.images import ImageSet, batches, default_workers
 from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.model import VisionModel
 from semlens.shapes import Bool, Float16, Int32, Int64
 from semlens.types import MISSING, ConceptExamples, FoundationModel, Progress, silent
 
-CROPS = ("none", "activation")
 RANDOM_COMPONENTS = 1000
 THUMBNAIL = 128
 _CHUNK = 1024  # crops whose vectors are kept together when a run may be interrupted
@@ -39,6 +39,7 @@ def embed(
     *,
     crop: str = "none",
     model: VisionModel | None = None,
+    method: str | Composite = "auto",
     batch_size: int = 32,
     workers: int | None = None,
     seed: int = 0,
@@ -49,7 +50,8 @@ def embed(
 
     Args:
         crop: what of an image is embedded: "none", all of it; "activation", a square around where the component is most
-            active, for which the model has to run once more.
+            active; "relevance", around what made it so (by `method`, see `attribute`). See `cropping.CROPS`. For a crop
+            the model has to run once more.
         seed: of the random-example components that serve as baseline.
         keep: folder that keeps what is done; a run that finds its own work there goes on from it.
 
@@ -61,7 +63,9 @@ def embed(
         raise SemlensError(
             f"the examples were collected from {examples.origin.images}, which are not these images ({images.source})"
         )
-    boxes = _boxes(crop, model, images, examples, workers, progress)
+    boxes = example_boxes(
+        crop, model, images, examples, method=method, workers=workers, keep=keep, progress=progress
+    )  # fmt: skip
     plan = _plan(examples, boxes)
     with fast_cpu():
         done = list(_embedded(images, foundation, plan, batch_size, workers, keep, progress))
@@ -70,7 +74,7 @@ def embed(
     table = ImageTable(images.names, images.labels, tuple(errors.get(i) for i in range(len(images))))
     thumbnails = Thumbnails.pack([picture for chunk in done for picture in chunk.pictures])
     return ConceptIndex(
-        recipe=_recipe(examples, foundation, crop, seed),
+        recipe=_recipe(examples, foundation, crop_id(crop, model, method), seed),
         layers=examples.layers,
         ids=examples.ids,
         positions=examples.positions,
@@ -257,34 +261,14 @@ def _random_rows(distinct: int, k: int, seed: int) -> Int32[np.ndarray, "r k"]:
     return np.random.default_rng(seed).integers(0, distinct, (RANDOM_COMPONENTS, k), dtype=np.int32)
 
 
-def _boxes(
-    crop: str,
-    model: VisionModel | None,
-    images: ImageSet,
-    examples: ConceptExamples,
-    workers: int | None,
-    progress: Progress,
-) -> Int64[np.ndarray, "c k 4"] | None:
-    if crop not in CROPS:
-        raise unknown("crop", crop, CROPS)
-    if crop == "none":
-        return None
-    if model is None or model.fingerprint() != examples.origin.model_fingerprint:
-        raise SemlensError(
-            f"crop={crop!r} runs the model once more: give embed the model that the examples were collected from"
-        )
-    with fast_cpu():
-        return activation_boxes(model, images, examples, workers=workers, progress=progress)
-
-
-def _recipe(examples: ConceptExamples, foundation: FoundationModel, crop: str, seed: int) -> Recipe:
+def _recipe(examples: ConceptExamples, foundation: FoundationModel, crop: CropId, seed: int) -> Recipe:
     origin = examples.origin
     return Recipe(
         model=ModelId(origin.model, origin.model_fingerprint, origin.preprocess),
         images=ImagesId(origin.images, origin.images_fingerprint, origin.count, len(examples.unreadable)),
         k=examples.ids.shape[1],
         pool=examples.pool,
-        crop=CropId(crop, asdict(ActivationCrop()) if crop == "activation" else {}),
+        crop=crop,
         precision=origin.precision,
         foundation=foundation.identity,
         decoder=f"Pillow {PIL.__version__}",

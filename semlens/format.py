@@ -3,7 +3,7 @@
 This is docs/index-format.md in code. What is wrong is a ValueError with the bare fact; who opens a file adds its name.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -31,9 +31,18 @@ LAYOUT: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "image-names": {"data": "uint8 b", "offsets": "int64 i+1"},
         "image-labels": {"data": "uint8 b", "offsets": "int64 i+1"},
         "image-errors": {"data": "uint8 b", "offsets": "int64 i+1"},
+        "relevance": {
+            "positive": "float32 c y",
+            "negative": "float32 c y",
+            "frequency": "float32 c y",
+            "counts": "int64 y",
+            "ids": "int32 c m",
+            "shares": "float32 c m",
+        },
+        "class-names": {"data": "uint8 b", "offsets": "int64 y+1"},
     }
 )
-"""Every tensor of every part: its dtype and axes. Axes r and b may have any length."""
+"""Every tensor of every part: its dtype and axes. Axes r, b and m may have any length."""
 
 COMPONENTS: Columns = MappingProxyType(
     {
@@ -53,17 +62,34 @@ IMAGES: Columns = MappingProxyType({"id": "int32", "name": "string", "label": "s
 
 COUNTED = MappingProxyType(
     {
-        **dict.fromkeys(("examples", "means", "unit-names", "components"), "c"),
+        **dict.fromkeys(("examples", "means", "unit-names", "components", "relevance"), "c"),
         **dict.fromkeys(("vectors", "thumbnails"), "u"),
         **dict.fromkeys(("image-names", "image-labels", "image-errors", "images"), "i"),
+        "class-names": "y",
     }
 )
-"""Every part, and what its rows are: components, distinct crops or images. Two are tables, which we only write."""
+"""Every part, and what its rows are: components, distinct crops, images or classes. Two are tables, which we only
+write."""
+
+_SINCE = MappingProxyType({"relevance": 1, "class-names": 1})
 
 
-def axis_sizes(layers: tuple[LayerAxis, ...], k: int, dimension: int, images: int, crops: int) -> Mapping[str, int]:
-    """The length of every axis of known length: c components, i images, u distinct crops, k slots, d embedding."""
-    counts = {"c": layers[-1].stop if layers else 0, "i": images, "u": crops}
+def part_names(*, relevance: bool) -> tuple[str, ...]:
+    """Every part of an index, with relevance or without."""
+    return tuple(name for name in COUNTED if relevance or name not in _SINCE)
+
+
+def least_minor(parts: Iterable[str]) -> int:
+    """The minor version that brought the latest of these parts: the one to write, so that older readers stay strict."""
+    return max(_SINCE.get(name, 0) for name in parts)
+
+
+def axis_sizes(
+    layers: tuple[LayerAxis, ...], k: int, dimension: int, images: int, crops: int, *, classes: int = 0
+) -> Mapping[str, int]:
+    """The length of every axis of known length: c components, i images, u distinct crops, y classes, k slots, d
+    embedding."""
+    counts = {"c": layers[-1].stop if layers else 0, "i": images, "u": crops, "y": classes}
     offsets = {f"{axis}+1": count + 1 for axis, count in counts.items()}
     return counts | offsets | {"k": k, "d": dimension, "4": 4}
 
@@ -75,6 +101,12 @@ def check_layers(layers: tuple[LayerAxis, ...]) -> None:
     edges = [(0, 0), *((axis.start, axis.stop) for axis in layers)]
     if any(start != end or stop < start for (_, end), (start, stop) in pairwise(edges)):
         raise ValueError("the layers do not lie end to end on the component axis")
+
+
+def check_classes(classes: tuple[int, ...]) -> None:
+    """Raises ValueError unless the classes can be outputs of a model, each named once."""
+    if len(set(classes)) < len(classes) or not all(0 <= number < int(MISSING) for number in classes):
+        raise ValueError("the classes are not distinct numbers from 0 up")
 
 
 def check_names(what: str, found: Collection[str], wanted: Collection[str], *, newer: bool) -> None:
@@ -97,6 +129,8 @@ def check(part: str, arrays: Arrays, sizes: Mapping[str, int], *, finite: bool) 
         _check_examples(arrays, sizes)
     elif part == "vectors":
         _check_crops(arrays, sizes)
+    elif part == "relevance":
+        _check_relevance(arrays, sizes)
     elif "offsets" in LAYOUT[part]:
         _check_offsets(arrays)
     for name, layout in LAYOUT[part].items():
@@ -129,6 +163,23 @@ def _check_crops(arrays: Arrays, sizes: Mapping[str, int]) -> None:
     left, top, right, bottom = arrays["boxes"].T
     if not ((left >= 0) & (top >= 0) & (right > left) & (bottom > top)).all():
         raise ValueError("boxes holds an empty box")
+
+
+def _check_relevance(arrays: Arrays, sizes: Mapping[str, int]) -> None:
+    ids, shares, counts = arrays["ids"], arrays["shares"], arrays["counts"]
+    if ids.shape != shares.shape:
+        raise ValueError(f"shares is {list(shares.shape)}, not {list(ids.shape)} as ids")
+    empty = ids == MISSING
+    if (_outside(ids, sizes["i"]) & ~empty).any():
+        raise ValueError(f"ids points outside of 0 to {sizes['i'] - 1}")
+    if not np.where(empty, shares == -np.inf, (shares > 0) & (shares <= 1)).all():
+        raise ValueError("shares holds a value outside of 0 to 1, or one where ids names no image")
+    if ((counts < 0) | (counts > sizes["i"])).any():
+        raise ValueError(f"counts holds a value outside of 0 to {sizes['i']}")
+    for name in ("positive", "negative", "frequency"):
+        values = arrays[name]
+        if not np.where(counts > 0, (values >= 0) & (values <= 1), np.isnan(values)).all():
+            raise ValueError(f"{name} holds a value outside of 0 to 1, or one for a class without images")
 
 
 def _outside(values: Int32[np.ndarray, "..."], stop: int) -> Bool[np.ndarray, "..."]:

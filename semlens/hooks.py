@@ -167,6 +167,24 @@ def _hooked(net: nn.Module, recording: Recording, saw: Callable[[Any, Any], Any]
             handle.remove()
 
 
+@contextmanager
+def follow(net: nn.Module) -> Iterator[list[str]]:
+    """The paths of the modules that run right now, outermost first: a list that changes as the model runs. In eval mode
+    as `record` is."""
+    running: list[str] = []
+    handles: list[Any] = []
+    try:
+        for path, module in net.named_modules():
+            if path:
+                handles.append(module.register_forward_pre_hook(lambda *_, path=path: running.append(path)))
+                handles.append(module.register_forward_hook(lambda *_: running.pop() and None, always_call=True))
+        with still(net):
+            yield running
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def survey(net: nn.Module, x: Tensor) -> list[tuple[str, Any]]:
     """Every module call of one forward pass, as (layer name, output); modules that run more than once carry `#call`."""
     seen: list[tuple[str, int, Any]] = []

@@ -5,8 +5,8 @@ docs/index-format.md is the norm of what `save` writes and `load_index` accepts.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property, partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,23 @@ import numpy as np
 
 from semlens import store
 from semlens.errors import SemlensError, unknown
-from semlens.format import COMPONENTS, COUNTED, IMAGES, LAYOUT, axis_sizes, check, check_layers, check_names
-from semlens.parts import NewArrays, NewTable, pack, pack_texts, unpack_texts
+from semlens.format import (
+    COMPONENTS,
+    COUNTED,
+    IMAGES,
+    LAYOUT,
+    axis_sizes,
+    check,
+    check_classes,
+    check_layers,
+    check_names,
+    least_minor,
+    part_names,
+)
+from semlens.parts import Arrays, NewArrays, NewTable, pack, pack_texts, unpack_texts
+from semlens.relevance import ClassRelevance, RelevanceId, class_relevance
 from semlens.shapes import Bool, Float16, Float32, Int32, Int64, UInt8
-from semlens.types import MISSING, Component, FoundationId, LayerAxis
+from semlens.types import MISSING, Component, FoundationId, LayerAxis, Relevance
 
 
 @dataclass(frozen=True)
@@ -119,6 +132,7 @@ class ConceptIndex:
     read_images: Callable[[], ImageTable]
     read_unit_names: Callable[[], tuple[str | None, ...]]
     read_thumbnails: Callable[[], Thumbnails]
+    read_relevance: Callable[[], ClassRelevance | None] = lambda: None
 
     @cached_property
     def images(self) -> ImageTable:
@@ -134,6 +148,11 @@ class ConceptIndex:
     def thumbnails(self) -> Thumbnails:
         """One picture per row of `vectors`."""
         return self.read_thumbnails()
+
+    @cached_property
+    def relevance(self) -> ClassRelevance | None:
+        """What every component contributes to some outputs of the model, if that was computed."""
+        return self.read_relevance()
 
     @property
     def valid(self) -> Bool[np.ndarray, "c k"]:
@@ -174,29 +193,40 @@ class ConceptIndex:
                 return axis
         raise unknown("layer", layer, [axis.layer for axis in self.layers])
 
+    def with_relevance(self, relevance: Relevance) -> "ConceptIndex":
+        """This index with the relevance beside it, in place of any before; `save` writes it.
+
+        Raises SemlensError if it was computed from another model, other images or other layers.
+        """
+        model, images, origin = self.recipe.model, self.recipe.images, relevance.origin
+        same = {
+            "model": (model.fingerprint, model.preprocess) == (origin.model_fingerprint, origin.preprocess),
+            "images": (images.fingerprint, images.count) == (origin.images_fingerprint, origin.count),
+            "layers": self.layers == relevance.layers,
+        }
+        if not all(same.values()):
+            odd = ", ".join(name for name, equal in same.items() if not equal)
+            raise SemlensError(f"the relevance is not of this index's {odd}: compute it as the index was built")
+        return replace(self, read_relevance=partial(class_relevance, relevance))
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the index to `folder`, replacing an index there in one step.
 
         Raises SemlensError if that fails or the folder holds something else: what was there is then unchanged.
         """
-        recipe, table = self.recipe, self.images
-        sizes = axis_sizes(self.layers, recipe.k, recipe.foundation.dimension, recipe.images.count, len(self.sources))
-        packed = {
-            "thumbnails": {"data": self.thumbnails.data, "offsets": self.thumbnails.offsets},
-            "unit-names": pack_texts(self.unit_names),
-            "image-names": pack_texts(table.names),
-            "image-labels": pack_texts(table.labels),
-            "image-errors": pack_texts(table.errors),
-        }
+        recipe, table, relevance = self.recipe, self.images, self.relevance
+        head = {"recipe": asdict(recipe), "layers": [asdict(axis) for axis in self.layers]}
+        if relevance is not None:
+            check_classes(relevance.classes)
+            head["relevance"] = {field.name: getattr(relevance, field.name) for field in fields(RelevanceId)}
+        sizes = _sizes(self, len(self.sources))
         contents: dict[str, NewArrays | NewTable] = {}
-        for part, layout in LAYOUT.items():
-            arrays = packed.get(part) or {name: getattr(self, name) for name in layout}
+        for part, arrays in _arrays(self).items():
             check(part, arrays, sizes, finite=True)
             contents[part] = NewArrays(sizes[COUNTED[part]], arrays)
         contents["components"] = NewTable(sizes["c"], COMPONENTS, _component_columns(self))
         contents["images"] = NewTable(sizes["i"], IMAGES, (range(sizes["i"]), table.names, table.labels, table.errors))
-        head = {"recipe": asdict(recipe), "layers": [asdict(axis) for axis in self.layers]}
-        store.save(Path(folder), head, contents)
+        store.save(Path(folder), least_minor(contents), head, contents)
 
     def __repr__(self) -> str:
         model, images, space = self.recipe.model.name, self.recipe.images.count, self.recipe.foundation.name
@@ -217,6 +247,7 @@ class Manifest:
     version: store.Version
     recipe: Recipe
     layers: tuple[LayerAxis, ...]
+    relevance: RelevanceId | None
     parts: dict[str, store.Part]
 
 
@@ -231,19 +262,23 @@ class Stored:
     @property
     def sizes(self) -> Mapping[str, int]:
         """The length of every axis, as the manifest has it."""
-        recipe, crops = self.manifest.recipe, self.manifest.parts["vectors"].rows
-        return axis_sizes(self.manifest.layers, recipe.k, recipe.foundation.dimension, recipe.images.count, crops)
+        return _sizes(self.manifest, self.manifest.parts["vectors"].rows)
 
     def check(self) -> None:
         """Raises SemlensError if the manifest contradicts itself or a part is not what it says."""
-        parts = self.manifest.parts
+        parts, version, relevance = self.manifest.parts, self.manifest.version, self.manifest.relevance
+        names = part_names(relevance=relevance is not None)
         with store.blaming(self.folder / store.MANIFEST):
             check_layers(self.manifest.layers)
-            check_names("part", parts, COUNTED, newer=self.manifest.version.newer)
-            for name, axis in COUNTED.items():
-                if parts[name].rows != self.sizes[axis]:
-                    raise ValueError(f"part {name!r} has not the {self.sizes[axis]} rows that the others ask for")
-        for name in COUNTED:
+            check_names("part", parts, names, newer=version.newer)
+            if least_minor(names) > version.minor:
+                raise ValueError(f"version {version.major}.{version.minor} has no relevance")
+            check_classes(relevance.classes if relevance else ())
+            for name in names:
+                rows = self.sizes[COUNTED[name]]
+                if parts[name].rows != rows:
+                    raise ValueError(f"part {name!r} has not the {rows} rows that the others ask for")
+        for name in names:
             path = store.locate(self.folder, name, parts[name])
             if self.verify:
                 store.check_digest(path, parts[name])
@@ -270,6 +305,14 @@ class Stored:
         """The model's own names of the components."""
         return self._texts("unit-names")
 
+    def relevance(self) -> ClassRelevance | None:
+        """What every component contributes to the model's outputs, if the index holds it."""
+        recipe = self.manifest.relevance
+        if recipe is None:
+            return None
+        named: dict[str, Any] = vars(recipe) | self.arrays("relevance")
+        return ClassRelevance(**named, class_names=tuple(name or "" for name in self._texts("class-names")))
+
     def _texts(self, name: str) -> tuple[str | None, ...]:
         arrays = self.arrays(name)
         with store.blaming(self.folder / self.manifest.parts[name].file):
@@ -282,7 +325,7 @@ def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> Conce
     A part's digest is checked when it is opened; above 256 MiB, where that outlasts a search, only if `verify`.
     """
     folder = Path(folder)
-    stored = Stored(folder, store.read_manifest(folder, Manifest), verify)
+    stored = Stored(folder, store.read_manifest(folder, Manifest, {"relevance": RelevanceId}), verify)
     stored.check()
     arrays = stored.arrays("examples") | stored.arrays("means") | stored.arrays("vectors")
     return ConceptIndex(
@@ -292,7 +335,31 @@ def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> Conce
         read_images=stored.images,
         read_unit_names=stored.unit_names,
         read_thumbnails=stored.thumbnails,
+        read_relevance=stored.relevance,
     )
+
+
+def _sizes(head: ConceptIndex | Manifest, crops: int) -> Mapping[str, int]:
+    """The length of every axis of an index with so many distinct crops."""
+    recipe, classes = head.recipe, len(head.relevance.classes) if head.relevance else 0
+    return axis_sizes(head.layers, recipe.k, recipe.foundation.dimension, recipe.images.count, crops, classes=classes)
+
+
+def _arrays(index: ConceptIndex) -> Mapping[str, Arrays]:
+    """What each part of the index holds, tables aside."""
+    table, relevance = index.images, index.relevance
+    packed: dict[str, Arrays] = {
+        "thumbnails": {"data": index.thumbnails.data, "offsets": index.thumbnails.offsets},
+        "unit-names": pack_texts(index.unit_names),
+        "image-names": pack_texts(table.names),
+        "image-labels": pack_texts(table.labels),
+        "image-errors": pack_texts(table.errors),
+    }
+    if relevance is not None:
+        packed["relevance"] = {name: getattr(relevance, name) for name in LAYOUT["relevance"]}
+        packed["class-names"] = pack_texts(relevance.class_names)
+    plain = ("examples", "means", "vectors")
+    return {part: {name: getattr(index, name) for name in LAYOUT[part]} for part in plain} | packed
 
 
 def _component_columns(index: ConceptIndex) -> list[Any]:

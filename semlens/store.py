@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from semlens.errors import SemlensError, unknown
 from semlens.parts import JSON_LIMIT, Arrays, NewArrays, NewTable, canonical, decode, parse, tensors
 
-FORMAT, MAJOR, MINOR = "semlens-index", 1, 0
+FORMAT, MAJOR, MINOR = "semlens-index", 1, 1
 MANIFEST = "manifest.json"
 PART = re.compile(r"(?P<name>[a-z]+(-[a-z]+)*)-(?P<hash>[0-9a-f]{16})\.(safetensors|parquet)")
 STAGING = ".saving-"
@@ -75,8 +75,11 @@ def blaming(path: Path) -> Iterator[None]:
         raise SemlensError(f"{path} cannot be used: {fault}; copy the index again or rebuild it") from fault
 
 
-def save(folder: Path, head: Mapping[str, Any], contents: Mapping[str, NewArrays | NewTable]) -> None:
-    """Replaces the index in `folder` in one step. Raises SemlensError if that fails: the old one stays whole."""
+def save(folder: Path, minor: int, head: Mapping[str, Any], contents: Mapping[str, NewArrays | NewTable]) -> None:
+    """Replaces the index in `folder` in one step, as of the minor version of the format that holds all of it.
+
+    Raises SemlensError if that fails: the old one stays whole.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_target(folder)
@@ -86,7 +89,7 @@ def save(folder: Path, head: Mapping[str, Any], contents: Mapping[str, NewArrays
         staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
         try:
             parts = {name: _stage(staging, name, content) for name, content in contents.items()}
-            _stage_manifest(staging / MANIFEST, head, parts)
+            _stage_manifest(staging / MANIFEST, {"version": asdict(Version(MAJOR, minor)), **head}, parts)
             files = [part.file for part in parts.values()]
             _move(staging, folder, files)
             _move(staging, folder, [MANIFEST])
@@ -131,8 +134,7 @@ def _stage(staging: Path, name: str, content: NewArrays | NewTable) -> Part:
 
 
 def _stage_manifest(path: Path, head: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
-    tree = {"format": FORMAT, "version": asdict(Version(MAJOR, MINOR)), **head}
-    tree["parts"] = {name: asdict(part) for name, part in parts.items()}
+    tree = {"format": FORMAT, **head, "parts": {name: asdict(part) for name, part in parts.items()}}
     # a path that is no Unicode text gets "?" for what cannot be written, before the digest is taken
     tree = json.loads(json.dumps(tree, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
     tree["sha256"] = hashlib.sha256(canonical(tree)).hexdigest()
@@ -161,8 +163,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_manifest(folder: Path, kind: type[T]) -> T:
-    """The manifest as a `kind`, a dataclass, once its version, digest and types are checked."""
+def read_manifest(folder: Path, kind: type[T], optional: Mapping[str, type]) -> T:
+    """The manifest as a `kind`, a dataclass, once its version, digest and types are checked.
+
+    A key of `optional` may be absent, then it is None; else it is a dataclass of the type given.
+    """
     with blaming(folder):
         if not os.path.exists(folder / MANIFEST):
             raise _no_index(folder)
@@ -175,7 +180,10 @@ def read_manifest(folder: Path, kind: type[T]) -> T:
         _refuse_version(folder, version)
         if tree.pop("sha256", None) != hashlib.sha256(canonical(tree)).hexdigest():
             raise ValueError("it was altered (its sha256 differs)")
-        manifest: T = decode(kind, tree, "the manifest", strict=not version.newer)
+        strict = not version.newer
+        for key, later in optional.items():  # decoded first: what is of its type already passes below
+            tree[key] = decode(later, tree[key], f"the manifest.{key}", strict=strict) if key in tree else None
+        manifest: T = decode(kind, tree, "the manifest", strict=strict)
         return manifest
 
 

@@ -13,6 +13,12 @@ from semlens.shapes import Bool, Float32, Int32, Int64
 MISSING = np.int32(np.iinfo(np.int32).max)
 """Fills a slot that holds nothing. No array is this long, so using it as an index fails instead of naming an image."""
 
+SHARE = 2**32
+"""Shares of relevance are summed as whole numbers of 1/SHARE, so that sums merge exactly, in any order."""
+
+TOP = 20
+"""On an image, a component counts as used if it is among this many most relevant of its layer."""
+
 Progress = Callable[[str, int, int], None]
 """Told the name of a step, how much of it is done, and how much there is."""
 
@@ -126,6 +132,68 @@ class ConceptExamples:
     def images(self) -> int:
         """How many images were looked at, the unreadable ones not counted."""
         return sum(stop - start for start, stop in self.seen) - len(self.unreadable)
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """What every component contributes to some outputs of the model, over the images in `seen`; joined by
+    `merge_relevance`.
+
+    A share is a component's relevance on an image by the sum of |relevance| over its layer's components: signed, in
+    [-1, 1], and 0 on an image where the layer has none.
+    """
+
+    origin: Origin
+    layers: tuple[LayerAxis, ...]
+    method: str  # "epsilon_plus_flat", "attnlrp", "gradient", ...
+    parameters: dict[str, str | int | float | bool]  # of the method, where they can be chosen
+    of: str  # the images that count for a class: "label" or "predicted", those of that class; "all", every image
+    classes: tuple[int, ...]  # outputs of the model
+    class_names: tuple[str, ...]  # empty for a class without a name
+    positive: Int64[np.ndarray, "c y"]  # sum of the positive shares over a class's images, in 1/SHARE
+    negative: Int64[np.ndarray, "c y"]  # the same of the negative ones, without their sign
+    top: Int64[np.ndarray, "c y"]  # of a class's images, those where the component is among the TOP of its layer
+    counts: Int64[np.ndarray, "y"]  # images that counted for each class
+    ids: Int32[np.ndarray, "c k"]  # where the component is most relevant to the image's own class, strongest first
+    shares: Float32[np.ndarray, "c k"]  # its share there, above 0; -inf, with id MISSING, where no image was left
+    seen: tuple[tuple[int, int], ...]  # image ids that were looked at, as sorted ranges [start, stop)
+    unreadable: tuple[Unreadable, ...]  # among those, the ones that could not be read
+
+    def __post_init__(self) -> None:
+        c, y = self.layers[-1].stop if self.layers else 0, len(self.classes)
+        sums = {self.positive.shape, self.negative.shape, self.top.shape} == {(c, y)}
+        slots = self.ids.shape == self.shares.shape and len(self.ids) == c
+        if not (sums and slots and self.counts.shape == (y,) and len(self.class_names) == y):
+            raise ValueError("the arrays of the relevance do not fit its layers and classes")
+
+    @property
+    def mean_positive(self) -> Float32[np.ndarray, "c y"]:
+        """Mean positive share over a class's images, in [0, 1]; NaN where it had none."""
+        return self._per_image(self.positive) / np.float32(SHARE)
+
+    @property
+    def mean_negative(self) -> Float32[np.ndarray, "c y"]:
+        """Mean negative share over a class's images, without its sign: in [0, 1]; NaN where it had none."""
+        return self._per_image(self.negative) / np.float32(SHARE)
+
+    @property
+    def mean(self) -> Float32[np.ndarray, "c y"]:
+        """Mean share over a class's images, in [-1, 1]; NaN where it had none."""
+        return self.mean_positive - self.mean_negative
+
+    @property
+    def frequency(self) -> Float32[np.ndarray, "c y"]:
+        """On what part of a class's images the component is among the TOP, in [0, 1]; NaN where it had none."""
+        return self._per_image(self.top)
+
+    @property
+    def recipe(self) -> tuple[object, ...]:
+        """Everything that determines the relevance on given images: origin, layers, method, classes and k."""
+        method = self.method, self.parameters, self.of
+        return self.origin, self.layers, method, self.classes, self.class_names, self.ids.shape[1]
+
+    def _per_image(self, sums: Int64[np.ndarray, "c y"]) -> Float32[np.ndarray, "c y"]:
+        return (sums / np.where(self.counts > 0, self.counts, np.nan)).astype(np.float32)
 
 
 @dataclass(frozen=True)

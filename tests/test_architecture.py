@@ -14,12 +14,15 @@ NUMPY_SIDE = {
     "errors",
     "space",
     "examples",
+    "relevance",
     "parts",
     "format",
     "store",
     "index",
     "probe",
     "search",
+    "tiles",
+    "heatmap",
     "sheet",
     "show",
 }
@@ -33,17 +36,25 @@ TORCH_SIDE = {
     "topk",
     "cpu",
     "collect",
+    "attribution",
     "crop",
     "foundation",
+    "cropping",
     "embed",
+    "portraits",
     "build",
 }
 DOORS = {"ask", "cli", "demo", "__init__", "__main__"}
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 ORDER = [
     "errors", "shapes", "types", "space", "hooks", "components", "layers", "offline", "model", "images", "cpu", "topk",
-    "examples", "collect", "crop", "foundation", "parts", "format", "store", "index", "embed", "probe", "search",
-    "sheet", "build", "ask", "show", "demo", "cli",
+    "examples", "relevance", "collect", "attribution", "crop", "foundation", "parts", "format", "store", "index",
+    "cropping", "embed", "probe", "search", "tiles", "heatmap", "sheet", "portraits", "build", "ask", "show", "demo",
+    "cli",
+]  # fmt: skip
+ATTRIBUTION = [
+    "affine", "rules", "composite", "conservation", "functions", "operations", "attention", "recurrent", "table",
+    "trace", "flow", "targets", "attribute", "check", "classes", "edges",
 ]  # fmt: skip
 
 
@@ -98,6 +109,16 @@ def test_imports_go_one_way(path: Path) -> None:
             assert ORDER.index(other) < mine, f"{room(path)} imports {other}, which stands below it"
 
 
+@pytest.mark.parametrize("name", ATTRIBUTION)
+def test_attribution_imports_go_one_way(name: str) -> None:
+    folder = PACKAGE / "attribution"
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(ATTRIBUTION)
+    for found in imports(folder / f"{name}.py", at_top_only=False):
+        other = found.removeprefix("semlens.attribution.").split(".")[0]
+        if found.startswith("semlens.attribution.") and other in ATTRIBUTION:
+            assert ATTRIBUTION.index(other) < ATTRIBUTION.index(name), f"{name} imports {other}, which stands below it"
+
+
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_only_hooks_registers_hooks_and_nothing_unpickles(path: Path) -> None:
     calls = {
@@ -127,7 +148,7 @@ def test_reading_and_searching_import_no_torch() -> None:
 
 
 def test_a_verb_stays_a_verb_when_its_file_is_imported() -> None:
-    code = "import semlens.collect, semlens; from semlens.embed import CROPS; assert callable(semlens.embed)"
+    code = "import semlens.collect, semlens; from semlens.embed import mean_vectors; assert callable(semlens.embed)"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 

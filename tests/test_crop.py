@@ -1,20 +1,23 @@
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from torchvision import transforms as T
+from torchvision.transforms.functional import gaussian_blur
 
-from semlens.collect import collect
-from semlens.crop import ActivationCrop, activation_boxes, measure_geometry, region, square, tight_boxes
+from semlens.crop import (
+    ActivationCrop,
+    RelevanceCrop,
+    blur,
+    input_boxes,
+    measure_geometry,
+    region,
+    square,
+    tight_boxes,
+)
 from semlens.errors import SemlensError
-from semlens.images import load_images
-from semlens.model import VisionModel
 from semlens.offline import preprocess_efficientnet_lite
-from tests.toy import Colours, colours, flat_images
 
 
 def pipeline(*steps: object) -> T.Compose:
@@ -104,31 +107,135 @@ def test_the_region_is_what_hangs_together_with_the_maximum() -> None:
     assert not found[2].any()
 
 
-def large_tensor(side: int, image: Image.Image) -> torch.Tensor:
-    return T.ToTensor()(image.resize((side, side), Image.Resampling.BILINEAR))
+SHARP = RelevanceCrop(blur=0.0, minimum=0.0)
 
 
-def test_activation_boxes_lie_around_the_object_in_the_original() -> None:
-    pixels = np.zeros((120, 240, 3), dtype=np.uint8)
-    pixels[20:50, 180:220, 0] = 255
-    pixels[80:100, 10:30, 1] = 255
-    images = load_images([Image.fromarray(pixels), Image.new("RGB", (50, 50))])
-    model = VisionModel(Colours().eval(), partial(large_tensor, 60))
-    examples = collect(model, images, ["act", "fc"], k=2, pool="max")
-    boxes = activation_boxes(model, images, examples, recipe=ActivationCrop(minimum=0.05))
-    assert examples.valid[:3].tolist() == [[True, False], [True, False], [False, False]]
-    left, top, right, bottom = boxes[0, 0].tolist()
-    assert left <= 181
-    assert right >= 219
-    assert top <= 21
-    assert bottom >= 49
-    assert (right - left) * (bottom - top) < 4 * 40 * 30
-    left, top, right, bottom = boxes[1, 0].tolist()
-    assert (left <= 11, top <= 81, right >= 29, bottom >= 99) == (True,) * 4
-    assert (boxes[2:] == 0).all()  # blue never fires, and a linear unit has no grid
+def blobs(*where: tuple[int, int, int, int, float], size: tuple[int, int] = (224, 224)) -> torch.Tensor:
+    """A heat map of `size` (width, height): zero but for rectangles (left, top, right, bottom, value)."""
+    maps = torch.zeros(1, size[1], size[0])
+    for left, top, right, bottom, value in where:
+        maps[0, top:bottom, left:right] = value
+    return maps
 
 
-def test_a_flat_map_is_the_whole_image() -> None:
-    images = flat_images([(200, 0, 0), (0, 10, 0)])
-    examples = collect(colours(), images, ["act"], k=1)
-    assert activation_boxes(colours(), images, examples)[0, 0].tolist() == [0, 0, 8, 8]
+def box(maps: torch.Tensor, recipe: RelevanceCrop | ActivationCrop) -> list[int]:
+    (found,) = input_boxes(maps, recipe).tolist()
+    return found
+
+
+@pytest.mark.parametrize(("side", "published"), [(1, 48), (8, 49), (16, 53), (32, 69), (64, 99)])
+def test_the_papers_crops_of_a_blob(side: int, published: int) -> None:
+    """One more than the paper's code gives, which drops the last row and column of the region (T12a)."""
+    start = 112 - side // 2
+    left, top, right, bottom = box(blobs((start, start, start + side, start + side, 7.0)), RelevanceCrop.paper())
+    assert (right - left, bottom - top) == (published + 1, published + 1)
+    assert (start - left, start - top) == (right - start - side, bottom - start - side)  # as wide on all sides
+
+
+@pytest.mark.parametrize(("height", "width", "kernel"), [(224, 224, 51), (20, 33, 5), (33, 20, 39), (4, 4, 1)])
+def test_the_blur_is_torchvisions(height: int, width: int, kernel: int) -> None:
+    maps = torch.randn(5, height, width, generator=torch.Generator().manual_seed(0))
+    found = blur(maps, kernel)
+    torch.testing.assert_close(found, gaussian_blur(maps, [kernel, kernel]), rtol=0, atol=2e-6)
+    assert torch.equal(blur(maps[3:4], kernel), found[3:4])  # alone as among others
+
+
+def slow_relevance_box(heat: np.ndarray, sign: str, threshold: float, radius: int, minimum: int) -> list[int]:
+    """The recipe pixel by pixel."""
+    sigma = 0.3 * (radius - 1) + 0.8
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    padded = np.pad(heat, radius, mode="reflect")
+    blurred = np.zeros_like(heat)
+    for row, column in np.ndindex(*heat.shape):
+        patch = padded[row : row + 2 * radius + 1, column : column + 2 * radius + 1]
+        blurred[row, column] = (np.outer(weights, weights) * patch).sum() / weights.sum() ** 2
+    signed = np.abs(blurred) if sign == "absolute" else np.maximum(blurred, 0)
+    if signed.max() == 0:
+        return [0, 0, 0, 0]
+    inside = [
+        (row, column) for row, column in np.ndindex(*heat.shape) if signed[row, column] / signed.max() > threshold
+    ]
+    (top, left), (bottom, right) = np.min(inside, axis=0), np.max(inside, axis=0) + 1
+    return square(np.array([[left, top, right, bottom]]), heat.shape[::-1], minimum)[0].tolist()
+
+
+@pytest.mark.parametrize("sign", ["positive", "absolute"])
+@pytest.mark.parametrize(("height", "width", "radius"), [(28, 40, 3), (45, 14, 1)])
+def test_relevance_boxes_against_the_recipe_pixel_by_pixel(sign: str, height: int, width: int, radius: int) -> None:
+    seeded = np.random.default_rng(1)
+    heat = seeded.normal(size=(30, height, width)) * (seeded.random((30, height, width)) < 0.004)
+    heat[7], heat[8] = 0, -np.abs(heat[8])
+    recipe = RelevanceCrop(sign=sign, threshold=0.1, minimum=0.25)
+    found = input_boxes(torch.from_numpy(heat), recipe).tolist()
+    minimum = round(0.25 * min(height, width))
+    assert found == [slow_relevance_box(each, sign, 0.1, radius, minimum) for each in heat]
+    assert len(set(map(tuple, found))) > 15
+
+
+def test_the_ends_of_a_relevance_box_are_inclusive() -> None:
+    """T12a."""
+    assert box(blobs((2, 3, 8, 9, 1.0)), SHARP) == [2, 3, 8, 9]
+
+
+def test_a_relevance_box_at_the_edge_is_moved_and_stays_square() -> None:
+    """T12b."""
+    assert box(blobs((100, 218, 124, 224, 1.0)), SHARP) == [100, 200, 124, 224]
+    assert box(blobs((0, 60, 6, 90, 1.0), size=(120, 90)), SHARP) == [0, 60, 30, 90]
+    left, top, right, bottom = box(blobs((210, 215, 224, 224, 1.0)), RelevanceCrop.paper())
+    assert (right, bottom, right - left) == (224, 224, bottom - top)
+
+
+def test_one_relevant_pixel_is_the_smallest_crop_and_no_relevance_is_none() -> None:
+    """T12c: the first became the whole image but a row, the second the whole image without a word."""
+    assert box(blobs((50, 60, 51, 61, 1e-20)), RelevanceCrop(blur=0.0)) == [34, 44, 66, 76]
+    nothing = torch.cat([blobs(), blobs((5, 5, 9, 9, -1.0)), blobs((5, 5, 6, 6, 1.0), (80, 80, 81, 81, float("nan")))])
+    assert (input_boxes(nothing, RelevanceCrop()) == 0).all()
+    assert input_boxes(nothing, RelevanceCrop.paper()).any(axis=1).tolist() == [False, True, False]
+
+
+def test_negative_relevance_extends_the_box_only_where_it_is_asked_to() -> None:
+    """T12d."""
+    both = blobs((40, 40, 50, 50, 1.0), (180, 180, 190, 190, -2.0))
+    assert box(both, SHARP) == [40, 40, 50, 50]
+    assert box(both, RelevanceCrop(blur=0.0, minimum=0.0, sign="absolute")) == [40, 40, 190, 190]
+    assert box(both, RelevanceCrop()) == box(both.clamp(min=0), RelevanceCrop())
+
+
+def test_relevance_cancels_before_its_sign_is_taken() -> None:
+    """The blur comes first: a texture of both signs, ten times as strong as the object, is none."""
+    texture = (torch.arange(224)[:, None] + torch.arange(224)) % 2 * 2.0 - 1
+    thing = blobs((60, 150, 92, 182, 0.1))
+    assert box(texture + thing, RelevanceCrop.paper()) == box(thing, RelevanceCrop.paper())
+    assert box((texture + thing).abs(), RelevanceCrop.paper()) == [0, 0, 224, 224]
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel"), [((224, 224), 51), ((112, 112), 25), ((336, 400), 77), ((400, 336), 77), ((8, 8), 1)]
+)
+def test_the_blur_grows_with_the_shorter_side(size: tuple[int, int], kernel: int) -> None:
+    width, height = size
+    left, top, right, bottom = box(
+        blobs((width // 2, height // 2, width // 2 + 1, height // 2 + 1, 1.0), size=size),
+        RelevanceCrop(threshold=0.0, minimum=0.0),
+    )
+    assert (right - left, bottom - top) == (kernel, kernel)  # all that the kernel reaches
+
+
+def test_a_larger_input_gives_the_same_crop_of_the_image() -> None:
+    where = (70, 40, 100, 60)
+    small = np.array(box(blobs((*where, 1.0)), RelevanceCrop()))
+    large = np.array(box(blobs((*(3 * side for side in where), 1.0), size=(672, 672)), RelevanceCrop()))
+    assert np.abs(large - 3 * small).max() <= 3
+
+
+def test_several_relevant_places_lie_in_one_box() -> None:
+    two = blobs((10, 20, 14, 24, 1.0), (60, 20, 64, 24, 0.5))
+    assert box(two, SHARP) == [10, 0, 64, 54]
+    assert box(two, ActivationCrop(minimum=0.0)) == [10, 20, 14, 24]
+
+
+def test_a_recipe_that_cannot_be_is_an_error() -> None:
+    with pytest.raises(SemlensError, match="unknown sign 'negative'"):
+        RelevanceCrop(sign="negative")
+    with pytest.raises(SemlensError, match="threshold one of the maximum"):
+        RelevanceCrop(threshold=1.0)

@@ -15,12 +15,24 @@ from safetensors.numpy import load_file, save
 from semlens.errors import SemlensError
 from semlens.index import load_index
 from semlens.types import MISSING
-from tests.tiny_index import ARRAYS, GOLDEN, forge, forge_array, forge_part, part_file, read_all, sign, tiny
+from tests.tiny_index import (
+    ARRAYS,
+    GOLDEN_WHOLE,
+    LATER,
+    forge,
+    forge_array,
+    forge_part,
+    part_file,
+    read_all,
+    sign,
+    tiny,
+    whole,
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    tiny().save(tmp_path / "toy.semlens")
+    whole().save(tmp_path / "toy.semlens")
     return tmp_path / "toy.semlens"
 
 
@@ -50,6 +62,25 @@ def folder(tmp_path: Path) -> Path:
         ("image-names", "offsets", lambda a: a[:-1], r"offsets is int64 \[4\], not int64 \[5\]"),
         ("unit-names", "offsets", lambda a: a.astype(np.int32), r"offsets is int32 \[4\], not int64 \[4\]"),
         ("thumbnails", "offsets", lambda a: a[:-1], r"offsets is int64 \[3\], not int64 \[4\]"),
+        ("relevance", "positive", lambda a: a + 1, "positive holds a value outside of 0 to 1"),
+        ("relevance", "positive", np.nan_to_num, "positive holds .* or one for a class without images"),
+        ("relevance", "positive", lambda a: a[:, :2], r"positive is float32 \[3, 2\], not float32 \[3, 3\]"),
+        ("relevance", "negative", lambda a: a * np.nan, "negative holds a value outside"),
+        ("relevance", "frequency", lambda a: -a, "frequency holds a value outside"),
+        ("relevance", "frequency", lambda a: a / 0, "frequency holds a value outside"),
+        ("relevance", "counts", lambda a: -a, "counts holds a value outside of 0 to 4"),
+        ("relevance", "counts", lambda a: a + 3, "counts holds a value outside of 0 to 4"),
+        ("relevance", "counts", lambda a: a[:2], r"counts is int64 \[2\], not int64 \[3\]"),
+        ("relevance", "ids", lambda a: np.where(a == 2, 4, a), "ids points outside of 0 to 3"),
+        ("relevance", "ids", lambda a: np.where(a == 2, -1, a), "ids points outside of 0 to 3"),
+        ("relevance", "ids", lambda a: np.full_like(a, MISSING), "shares holds .* or one where ids names no image"),
+        ("relevance", "ids", lambda a: a * 0, "shares holds a value outside of 0 to 1"),
+        ("relevance", "shares", lambda a: a * 2, "shares holds a value outside of 0 to 1"),
+        ("relevance", "shares", lambda a: np.maximum(a, 0), "shares holds .* or one where ids names no image"),
+        ("relevance", "shares", lambda a: np.where(a == 1, np.nan, a), "shares holds a value outside of 0 to 1"),
+        ("relevance", "shares", lambda a: a[:, :2], r"shares is \[3, 2\], not \[3, 3\] as ids"),
+        ("class-names", "offsets", lambda a: a[:-1], r"offsets is int64 \[3\], not int64 \[4\]"),
+        ("class-names", "data", lambda a: a | 128, "'utf-8' codec can't decode"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")  # of the forgery, which makes infinities
@@ -87,6 +118,19 @@ def test_vectors_are_looked_through_when_asked(folder: Path) -> None:
         (lambda m: m["parts"]["means"]["tensors"]["means"].update(shape=[3, 4]), "not those that the manifest lists"),
         (lambda m: m.update(version=3), "version is a int, not a dict"),
         (lambda m: m["parts"]["means"].update(bytes=5), "it has .* bytes instead of 5"),
+        (lambda m: m["version"].update(minor=0), r"version 1\.0 has no relevance"),
+        (lambda m: m.pop("relevance"), "part 'class-names' is unknown"),
+        (lambda m: m["parts"].pop("relevance"), "part 'relevance' is absent"),
+        (lambda m: m["parts"].pop("class-names"), "part 'class-names' is absent"),
+        (lambda m: m.update(relevance=None), r"the manifest\.relevance is a NoneType, not a dict"),
+        (lambda m: m["relevance"].pop("top"), r"the manifest\.relevance lacks top"),
+        (lambda m: m["relevance"].update(later=1), r"the manifest\.relevance has unknown keys later"),
+        (lambda m: m["relevance"]["parameters"].update(x=[1]), r"parameters\.x is a list"),
+        (lambda m: m["relevance"].update(classes=["4", 0, 2]), r"relevance\.classes is a str, not a int"),
+        (lambda m: m["relevance"].update(classes=[4, 0, 4]), "the classes are not distinct numbers from 0 up"),
+        (lambda m: m["relevance"].update(classes=[4, 0, -2]), "the classes are not distinct numbers from 0 up"),
+        (lambda m: m["relevance"].update(classes=[4, 0, 10**40]), "the classes are not distinct numbers"),
+        (lambda m: m["relevance"].update(classes=[4, 0]), "part 'class-names' has not the 2 rows"),
     ],
 )
 def test_a_forged_manifest_is_refused(folder: Path, change: Callable[[dict[str, Any]], Any], words: str) -> None:
@@ -105,7 +149,7 @@ def test_another_major_version_is_refused(folder: Path, major: int, words: str) 
 
 
 def add_everywhere(manifest: dict[str, Any]) -> None:
-    manifest["later"] = manifest["recipe"]["later"] = [1]
+    manifest["later"] = manifest["recipe"]["later"] = manifest["relevance"]["later"] = [1]
     manifest["parts"]["labels"] = manifest["parts"]["means"]
 
 
@@ -118,20 +162,23 @@ def test_a_newer_minor_version_may_add(folder: Path) -> None:
     forge(folder, add_everywhere)
     with pytest.raises(SemlensError, match="has unknown keys later"):
         load_index(folder)
-    forge(folder, lambda manifest: manifest["version"].update(minor=1))
-    assert load_index(folder).recipe == tiny().recipe
+    forge(folder, lambda manifest: manifest["version"].update(minor=2))
+    index = load_index(folder)
+    assert index.recipe == tiny().recipe
+    assert index.relevance
+    assert index.relevance.of_class(4).tolist() == [0.375, 0.125, 1]
 
 
 @settings(deadline=None, max_examples=150)
 @given(
-    name=st.sampled_from([*ARRAYS, "manifest"]),
+    name=st.sampled_from([*ARRAYS, *LATER, "manifest"]),
     at=st.floats(0, 1, exclude_max=True),
     new=st.binary(max_size=9),
 )
 def test_no_forgery_of_a_signed_index_crashes(tmp_path_factory: Any, name: str, at: float, new: bytes) -> None:
     """Bytes overwritten anywhere, every digest made right: one sentence, or an index that can be used."""
     folder = tmp_path_factory.mktemp("forged") / "i"
-    shutil.copytree(GOLDEN, folder)
+    shutil.copytree(GOLDEN_WHOLE, folder)
     path = folder / "manifest.json" if name == "manifest" else part_file(folder, name)
     data = path.read_bytes()
     begin = int(at * len(data))
@@ -149,3 +196,5 @@ def test_no_forgery_of_a_signed_index_crashes(tmp_path_factory: Any, name: str, 
         return  # any other exception fails the test
     assert [len(thumbnails.get(row)) for row in range(len(index.vectors))] == np.diff(thumbnails.offsets).tolist()
     assert (len(images.names), len(names)) == (index.recipe.images.count, len(index.rows))
+    for number in index.relevance.classes if index.relevance else ():
+        assert index.relevance.of_class(number).shape == (len(index.rows),)

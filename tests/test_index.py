@@ -17,7 +17,20 @@ from semlens.errors import SemlensError
 from semlens.format import LAYOUT
 from semlens.index import ConceptIndex, Thumbnails, load_index
 from semlens.types import Component, LayerAxis
-from tests.tiny_index import ARRAYS, GOLDEN, ROOT, TABLES, part_file, read_all, run, tiny
+from tests.tiny_index import (
+    ARRAYS,
+    GOLDEN,
+    GOLDEN_WHOLE,
+    LATER,
+    ROOT,
+    TABLES,
+    part_file,
+    read_all,
+    run,
+    tiny,
+    tiny_relevance,
+    whole,
+)
 
 
 @pytest.fixture
@@ -105,14 +118,20 @@ def test_two_saves_give_the_same_bytes(tmp_path: Path, folder: Path) -> None:
     }
 
 
-def test_golden_bytes(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("make", "golden", "arrays"), [(tiny, GOLDEN, ARRAYS), (whole, GOLDEN_WHOLE, (*ARRAYS, *LATER))]
+)
+def test_golden_bytes(tmp_path: Path, make: Callable[[], ConceptIndex], golden: Path, arrays: tuple[str, ...]) -> None:
     """Arrays and manifest by their bytes; tables by content, as a Parquet file names the version of its writer."""
-    for name in ARRAYS:
-        golden = part_file(GOLDEN, name)
-        assert (folder / golden.name).read_bytes() == golden.read_bytes()
+    folder = tmp_path / "i"
+    make().save(folder)
+    assert sum(len(list(where.iterdir())) for where in (folder, golden)) == 2 * len([*arrays, *TABLES, "manifest"])
+    for name in arrays:
+        wanted = part_file(golden, name)
+        assert (folder / wanted.name).read_bytes() == wanted.read_bytes()
     for name in TABLES:
-        assert pq.read_table(part_file(folder, name)).equals(pq.read_table(part_file(GOLDEN, name)))
-    manifests = [json.loads((where / "manifest.json").read_bytes()) for where in (folder, GOLDEN)]
+        assert pq.read_table(part_file(folder, name)).equals(pq.read_table(part_file(golden, name)))
+    manifests = [json.loads((where / "manifest.json").read_bytes()) for where in (folder, golden)]
     for manifest in manifests:
         del manifest["sha256"]
         for name in TABLES:
@@ -121,8 +140,12 @@ def test_golden_bytes(folder: Path) -> None:
     assert json.dumps(manifests[0]) == json.dumps(manifests[1])  # the order of keys too
 
 
-def test_golden_index_loads() -> None:
-    index, thumbnails, images, names = read_all(GOLDEN, verify=True)
+@pytest.mark.parametrize(("golden", "minor"), [(GOLDEN, 0), (GOLDEN_WHOLE, 1)])
+def test_golden_index_loads(golden: Path, minor: int) -> None:
+    """An index that holds nothing of 1.1 stays one of 1.0, which a reader of 1.0 takes."""
+    index, thumbnails, images, names = read_all(golden, verify=True)
+    assert json.loads((golden / "manifest.json").read_bytes())["version"] == {"major": 1, "minor": minor}
+    assert (index.relevance is not None) == (minor == 1)
     assert index.recipe == tiny().recipe
     assert index.means[0].tolist() == np.array([0.6, 0.8, 0], np.float16).tolist()
     assert (thumbnails.get(2), images.names[2], names[2]) == (b"third", "ç.png", "zebra")
@@ -137,25 +160,31 @@ def test_component_table_says_what_the_arrays_say(folder: Path) -> None:
     ]
 
 
-def test_the_reader_in_the_format_page_reads_an_index(folder: Path) -> None:
+@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_WHOLE])
+def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
     code = re.search(r"```python\n(.*?)```", (ROOT / "docs/index-format.md").read_text(encoding="utf-8"), re.DOTALL)
     assert code
     page: dict[str, Any] = {}
     exec(code[1], page)
-    manifest, arrays = page["read_index"](folder)
+    manifest, arrays = page["read_index"](golden)
     assert manifest["recipe"]["k"] == 2
+    if golden == GOLDEN_WHOLE:
+        assert manifest["relevance"]["classes"] == [4, 0, 2]
+        assert arrays["relevance"]["positive"][:, 0].tolist() == [0.375, 0.375, 1]
     assert arrays["vectors"]["boxes"].tolist() == tiny().boxes.tolist()
-    assert page["nearest"](folder, np.array([0, 0, 1], np.float32), top=2) == [("fc", 0, 1.0), ("layer1", 0, 0.0)]
+    assert page["nearest"](golden, np.array([0, 0, 1], np.float32), top=2) == [("fc", 0, 1.0), ("layer1", 0, 0.0)]
 
 
-def test_the_format_page_lists_every_tensor_and_column(folder: Path) -> None:
+def test_the_format_page_lists_every_tensor_and_column() -> None:
     page = (ROOT / "docs/index-format.md").read_text(encoding="utf-8")
-    for name in ARRAYS:
-        for tensor in load_file(part_file(folder, name)):
+    for name in (*ARRAYS, *LATER):
+        for tensor in load_file(part_file(GOLDEN_WHOLE, name)):
             assert f"`{tensor}`" in page
     for name in TABLES:
-        for column in pq.read_schema(part_file(folder, name)).names:
+        for column in pq.read_schema(part_file(GOLDEN_WHOLE, name)).names:
             assert f"`{column}`" in page
+    for key in json.loads((GOLDEN_WHOLE / "manifest.json").read_bytes())["relevance"]:
+        assert f"`{key}`" in page
 
 
 def test_text_that_is_no_unicode_is_saved_with_question_marks(tmp_path: Path) -> None:
@@ -178,10 +207,14 @@ def test_an_index_without_components_round_trips(tmp_path: Path) -> None:
 
 
 def test_a_wrong_index_is_not_saved(tmp_path: Path) -> None:
-    index = tiny()
+    index, right = tiny(), whole().relevance
+    assert right
+    twice, beyond = replace(right, classes=(0, 4, 4)), replace(right, ids=right.ids + 2)
     for wrong, words in [
         (replace(index, sources=np.array([2, 0, 4], np.int32)), "sources points outside of 0 to 3"),
         (replace(index, means=np.full((3, 3), np.nan, np.float16)), "means holds a value that is not finite"),
+        (replace(whole(), read_relevance=lambda: twice), "the classes are not distinct"),
+        (replace(whole(), read_relevance=lambda: beyond), "ids points outside of 0 to 3"),
     ]:
         with pytest.raises(ValueError, match=words):
             wrong.save(tmp_path / "i")
@@ -192,3 +225,79 @@ def test_an_index_is_read_without_torch_and_searched_without_pyarrow() -> None:
     script = "import sys, semlens.index; index = semlens.index.load_index(sys.argv[1]); index.images, index.unit_names"
     script += "; print('torch' in sys.modules, 'pyarrow' in sys.modules)"
     assert run(script, GOLDEN) == "False False\n"
+
+
+def test_an_index_without_relevance_has_none() -> None:
+    assert tiny().relevance is None
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_relevance_by_class(tmp_path: Path, saved: bool) -> None:
+    """Worked by hand: layer1:1 has -1/2 and 3/4 on the two images of the zebra."""
+    index = whole()
+    if saved:
+        index.save(tmp_path / "i")
+        index = load_index(tmp_path / "i", verify=True)
+    relevance, made = index.relevance, tiny_relevance()
+    assert relevance
+    assert relevance.of_class("zebra").tolist() == relevance.of_class(4).tolist() == [0.375, 0.125, 1]
+    assert relevance.of_class("0").tolist() == [-1, 0, 0]
+    assert np.isnan(relevance.of_class("çat")).all()
+    assert relevance.positive[:, 0].tolist() == [0.375, 0.375, 1]
+    assert relevance.negative[:, 0].tolist() == [0, 0.25, 0]
+    assert relevance.frequency[:, :2].tolist() == [[1, 0], [0.5, 0], [1, 0]]
+    assert (relevance.method, relevance.parameters) == ("epsilon_plus_flat", {"epsilon": 1e-6, "signed": True})
+    assert (relevance.of, relevance.top, relevance.counts.tolist()) == ("label", 20, [2, 1, 0])
+    assert (relevance.classes, relevance.class_names) == ((4, 0, 2), ("zebra", "", "çat"))
+    np.testing.assert_array_equal(relevance.ids, made.ids)
+    np.testing.assert_array_equal(relevance.shares, made.shares)
+
+
+def test_relevance_added_to_an_index_leaves_its_parts_alone(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    old = before.pop("manifest.json")
+    load_index(folder).with_relevance(tiny_relevance()).save(folder)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert after.pop("manifest.json") != old
+    assert {name for name in after if name not in before} == {part_file(folder, name).name for name in LATER}
+    assert {name: after[name] for name in before} == before
+    load_index(folder).save(folder)
+    assert {path.name for path in folder.iterdir()} == {*after, "manifest.json"}
+
+
+def test_relevance_is_read_when_first_asked_for(folder: Path) -> None:
+    load_index(folder).with_relevance(tiny_relevance()).save(folder)
+    index = load_index(folder)
+    part_file(folder, "relevance").write_bytes(b"")
+    assert index.means.shape == load_index(GOLDEN).means.shape
+    with pytest.raises(SemlensError, match=r"relevance-.* cannot be used: it has 0 bytes"):
+        index.relevance
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model_fingerprint": "f"}, "not of this index's model:"),
+        ({"preprocess": "resize"}, "not of this index's model:"),
+        ({"images_fingerprint": "f"}, "not of this index's images:"),
+        ({"count": 5}, "not of this index's images:"),
+    ],
+)
+def test_relevance_of_something_else_is_refused(change: dict[str, Any], words: str) -> None:
+    relevance = tiny_relevance()
+    with pytest.raises(SemlensError, match=words):
+        tiny().with_relevance(replace(relevance, origin=replace(relevance.origin, **change)))
+
+
+def test_relevance_of_other_layers_is_refused_and_of_moved_images_taken() -> None:
+    relevance = tiny_relevance()
+    other = (LayerAxis("layer2", "channels", 0, 2), relevance.layers[1])
+    with pytest.raises(SemlensError, match="not of this index's layers: compute it as the index was built"):
+        tiny().with_relevance(replace(relevance, layers=other))
+    moved = replace(relevance, origin=replace(relevance.origin, images="elsewhere", model="the same by another name"))
+    assert tiny().with_relevance(moved).relevance is not None
+
+
+def test_an_index_with_relevance_can_be_pickled_for_workers(folder: Path) -> None:
+    copy = pickle.loads(pickle.dumps(load_index(folder).with_relevance(tiny_relevance())))
+    assert copy.relevance.of_class("zebra").tolist() == [0.375, 0.125, 1]

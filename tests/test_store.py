@@ -17,6 +17,7 @@ from semlens.errors import SemlensError
 from semlens.index import Thumbnails, load_index
 from tests.tiny_index import (
     ARRAYS,
+    LATER,
     ROOT,
     TABLES,
     entry,
@@ -28,18 +29,20 @@ from tests.tiny_index import (
     read_all,
     run,
     tiny,
+    tiny_relevance,
+    whole,
 )
 
-FILES = len([*ARRAYS, *TABLES, "manifest"])
+FILES = len([*ARRAYS, *TABLES, "manifest"])  # of an index without relevance
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    tiny().save(tmp_path / "toy.semlens")
+    whole().save(tmp_path / "toy.semlens")
     return tmp_path / "toy.semlens"
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *TABLES])
 @pytest.mark.parametrize("keep", [0, 1, 7, 100, -1])
 def test_a_truncated_part_is_named(folder: Path, name: str, keep: int) -> None:
     path = part_file(folder, name)
@@ -48,7 +51,7 @@ def test_a_truncated_part_is_named(folder: Path, name: str, keep: int) -> None:
         read_all(folder)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *TABLES])
 def test_a_flipped_byte_is_named(folder: Path, name: str) -> None:
     path = part_file(folder, name)
     good = path.read_bytes()
@@ -75,7 +78,7 @@ def test_a_truncated_manifest_is_an_error(folder: Path, keep: int) -> None:
         load_index(folder)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *TABLES])
 def test_a_missing_part_is_named(folder: Path, name: str) -> None:
     part_file(folder, name).unlink()
     with pytest.raises(SemlensError, match=rf"{name}-.* is missing or no regular file"):
@@ -179,6 +182,7 @@ def test_saving_over_an_index_replaces_it_and_leaves_what_is_not_ours(folder: Pa
         other().save(folder)
         assert json.load(reader)["recipe"]["seed"] == 7
     assert load_index(folder, verify=True).recipe.seed == 8
+    assert load_index(folder).relevance is None
     assert len(list(folder.iterdir())) == FILES + 1
     assert (folder / "notes.txt").read_text() == "mine"
     assert open_index.means.tolist() == tiny().means.tolist()
@@ -191,6 +195,8 @@ def test_an_index_can_be_changed_and_saved_in_its_own_place(folder: Path) -> Non
     changed, thumbnails, images, names = read_all(folder, verify=True)
     assert changed.random.shape == (5, 3)
     assert (thumbnails.get(0), images, names) == (b"first", tiny().images, (None, None, "zebra"))
+    assert changed.relevance
+    assert changed.relevance.of_class("zebra").tolist() == [0.375, 0.125, 1]
 
 
 def test_a_folder_with_other_files_is_not_overwritten(tmp_path: Path) -> None:
@@ -266,7 +272,8 @@ def die_at(step):
 seeds, killed = [], 0
 while True:
     index, old = load_index(b), load_index(a)
-    old.images, old.unit_names, old.thumbnails, index.images, index.unit_names, index.thumbnails
+    old.images, old.unit_names, old.thumbnails, old.relevance
+    index.images, index.unit_names, index.thumbnails, index.relevance
     child = os.fork()
     if not child:
         die_at(killed)
@@ -275,6 +282,7 @@ while True:
     died = os.waitpid(child, 0)[1] == signal.SIGKILL
     survivor = load_index(folder, verify=True)
     survivor.images, survivor.unit_names, survivor.thumbnails
+    assert (survivor.relevance is None) == (survivor.recipe.seed == 7)
     seeds.append(survivor.recipe.seed)
     if not died:
         break
@@ -286,10 +294,12 @@ print(*seeds)
 """
 
 
-def test_a_save_killed_at_any_step_leaves_one_whole_index(tmp_path: Path, folder: Path) -> None:
+def test_a_save_killed_at_any_step_leaves_one_whole_index(tmp_path: Path) -> None:
     """The process kills itself at its 1st, 2nd, ... file operation, until a save gets through; what is there loads."""
+    folder = tmp_path / "toy.semlens"
+    tiny().save(folder)
     tiny().save(tmp_path / "a")
-    other().save(tmp_path / "b")
+    other().with_relevance(tiny_relevance()).save(tmp_path / "b")
     assert not {part_file(tmp_path / "a", name).name for name in ARRAYS} & set(os.listdir(tmp_path / "b"))
     seeds = run(KILLED_AT_EVERY_STEP, tmp_path / "a", tmp_path / "b", folder).split()
     assert seeds == sorted(seeds)  # the old index up to the one step that replaces it, the new one from then on

@@ -13,13 +13,15 @@ import numpy as np
 from safetensors.numpy import load_file, save
 
 from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails, load_index
-from semlens.types import MISSING, FoundationId, LayerAxis
+from semlens.types import MISSING, SHARE, FoundationId, LayerAxis, Origin, Relevance, Unreadable
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden/index"  # written by `tiny().save(GOLDEN)`: where it changes, the format has changed
+GOLDEN_WHOLE = ROOT / "tests/golden/relevance"  # written by `whole().save(GOLDEN_WHOLE)`
 TABLES = ("components", "images")
 TEXTS = ("unit-names", "image-names", "image-labels", "image-errors")
 ARRAYS = ("examples", "means", "vectors", "thumbnails", *TEXTS)
+LATER = ("relevance", "class-names")  # what an index may hold besides, from format 1.1 on
 
 
 def tiny(seed: int = 7) -> ConceptIndex:
@@ -58,6 +60,38 @@ def tiny(seed: int = 7) -> ConceptIndex:
     )
 
 
+def tiny_relevance() -> Relevance:
+    """Relevance for `tiny()`, in outputs 4 (its images are 0 and 2), 0 (image 1) and 2 (no image).
+
+    The shares: layer1:0 has 1/2, -1 and 1/4 on images 0, 1 and 2; layer1:1 has -1/2, 0 and 3/4; fc:0 has 1, 0 and 1.
+    """
+    recipe, none = tiny().recipe, -np.inf
+    return Relevance(
+        origin=Origin(
+            "toy", recipe.model.fingerprint, "none", "photos <b>", recipe.images.fingerprint, 4, recipe.precision
+        ),
+        layers=tiny().layers,
+        method="epsilon_plus_flat",
+        parameters={"epsilon": 1e-6, "signed": True},
+        of="label",
+        classes=(4, 0, 2),
+        class_names=("zebra", "", "çat"),
+        positive=np.array([[3, 0, 0], [3, 0, 0], [8, 0, 0]]) * (SHARE // 4),
+        negative=np.array([[0, 4, 0], [2, 0, 0], [0, 0, 0]]) * (SHARE // 4),
+        top=np.array([[2, 0, 0], [1, 0, 0], [2, 0, 0]]),
+        counts=np.array([2, 1, 0]),
+        ids=np.array([[0, 2, MISSING], [2, MISSING, MISSING], [0, 2, MISSING]], np.int32),
+        shares=np.array([[0.5, 0.25, none], [0.75, none, none], [1, 1, none]], np.float32),
+        seen=((0, 4),),
+        unreadable=(Unreadable(3, "truncated"),),
+    )
+
+
+def whole() -> ConceptIndex:
+    """`tiny()` with all that an index may hold besides."""
+    return tiny().with_relevance(tiny_relevance())
+
+
 def other() -> ConceptIndex:
     """An index that differs from `tiny()` in every part, with seed 8."""
     index = tiny(seed=8)
@@ -80,7 +114,9 @@ def part_file(folder: Path, name: str) -> Path:
 def read_all(
     folder: Path, *, verify: bool = False
 ) -> tuple[ConceptIndex, Thumbnails, ImageTable, tuple[str | None, ...]]:
+    """The index in `folder`, with all of it read."""
     index = load_index(folder, verify=verify)
+    index.relevance
     return index, index.thumbnails, index.images, index.unit_names
 
 

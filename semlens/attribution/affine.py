@@ -1,0 +1,96 @@
+"""Layers that are linear up to a bias, in the one form that every rule needs: apply them with other weights, and pull a
+tensor back through them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semlens.shapes import Float
+
+
+@dataclass(frozen=True)
+class Affine:
+    """`z = apply(x, weight) + bias`: a linear layer or a convolution of any dimension, transposed or not.
+
+    Args:
+        apply: from input, weight and bias to output.
+        pull: from a tensor like the output, weight and input to the product with the transposed map; of the input it
+            takes the shape only.
+        scale: the weight with every output channel multiplied by one number.
+    """
+
+    weight: Float[Tensor, "..."]
+    bias: Float[Tensor, "c"] | None
+    apply: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    pull: Callable[[Tensor, Tensor, Tensor], Tensor]
+    scale: Callable[[Tensor, Tensor], Tensor]
+    channels: int  # which axis of the output, counted from the front, the bias belongs to
+
+    def along(self, values: Float[Tensor, "c"], z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """One number per output channel, shaped to multiply or join an output."""
+        return values.view(-1, *[1] * (z.ndim - 1 - self.channels % z.ndim))
+
+    def folded(self, scale: Float[Tensor, "c"], shift: Float[Tensor, "c"]) -> "Affine":
+        """The layer together with the `scale * z + shift` that follows it."""
+        bias = shift if self.bias is None else self.bias * scale + shift
+        return replace(self, weight=self.scale(self.weight, scale), bias=bias)
+
+
+def linear(weight: Float[Tensor, "c d"], bias: Float[Tensor, "c"] | None) -> Affine:
+    """`x @ weight.T + bias`."""
+    return Affine(
+        weight,
+        bias,
+        apply=functional.linear,
+        pull=lambda s, w, _: s @ w,
+        scale=lambda w, by: w * by[:, None],
+        channels=-1,
+    )
+
+
+def convolution(
+    weight: Float[Tensor, "..."],
+    bias: Float[Tensor, "c"] | None,
+    *,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    transposed: bool = False,
+    output_padding: Any = 0,
+) -> Affine:
+    """A convolution over one, two or three dimensions; the arguments are those of `torch.nn.functional.conv2d`."""
+    n = weight.ndim - 2
+    stride, dilation, output_padding = (_all(value, n) for value in (stride, dilation, output_padding))
+    uneven: list[int] = []  # "same" with an odd total pads one more at the end
+    if isinstance(padding, str):
+        total = [d * (k - 1) if padding == "same" else 0 for d, k in zip(dilation, weight.shape[2:], strict=True)]
+        padding = [t // 2 for t in total]
+        uneven = [end for t in reversed(total) for end in (0, t % 2)]
+    how = (stride, _all(padding, n), dilation, transposed, output_padding, groups)
+
+    def widened(x: Tensor) -> Tensor:
+        return functional.pad(x, uneven) if any(uneven) else x
+
+    def apply(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+        return torch.convolution(widened(x), w, b, *how)
+
+    def pull(s: Tensor, w: Tensor, x: Tensor) -> Tensor:
+        down = torch.ops.aten.convolution_backward(s, widened(x), w, None, *how, (True, False, False))[0]
+        return functional.pad(down, [-end for end in uneven]) if any(uneven) else down
+
+    def scale(w: Tensor, by: Tensor) -> Tensor:
+        if not transposed:
+            return w * by.view(-1, *[1] * (n + 1))
+        apart = w.unflatten(0, (groups, -1)) * by.view(groups, 1, -1, *[1] * n)  # weight "in out/groups ..."
+        return apart.flatten(0, 1)
+
+    return Affine(weight, bias, apply, pull, scale, channels=1)
+
+
+def _all(value: Any, n: int) -> list[int]:
+    return [int(v) for v in value] if isinstance(value, tuple | list) else [int(value)] * n

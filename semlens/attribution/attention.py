@@ -1,0 +1,89 @@
+"""`torch.nn.MultiheadAttention`, whose one function call hides four layers and the attention between them."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn import functional
+
+from semlens.attribution.affine import linear
+from semlens.attribution.operations import Call, affine, carries, matmul, shared_attention
+from semlens.errors import SemlensError
+
+
+def multi_head_attention(call: Call) -> Any:
+    """The function's result (output, attention weights or None), its projections by the rule for linear layers."""
+    _refuse(call)
+    heads, weight, bias = (call.get(n, i) for n, i in (("num_heads", 4), ("in_proj_weight", 5), ("in_proj_bias", 6)))
+    if call.get("use_separate_proj_weight", 17, False):
+        weights = [call.get(f"{name}_proj_weight", 18 + i) for i, name in enumerate("qkv")]
+    else:
+        weights = weight.chunk(3)
+    biases = (None, None, None) if bias is None else bias.chunk(3)
+    q, k, v = (
+        # images come first from here on, as everywhere else: what biases keep is booked per image
+        rearrange(
+            _projection(call, f"in_proj.{name}", call.get(argument, i).transpose(0, 1), weights[i], biases[i]),
+            "n p (h d) -> n h p d",
+            h=heads,
+        )
+        for i, (name, argument) in enumerate(zip("qkv", ("query", "key", "value"), strict=True))
+    )
+    out, attention = _attend(call, q, k, v, _mask(call, q, heads))
+    out = rearrange(out, "n h p d -> n p (h d)")
+    out = _projection(call, "out_proj", out, call.get("out_proj_weight", 11), call.get("out_proj_bias", 12))
+    if attention is not None and call.get("average_attn_weights", 23, True):
+        attention = attention.mean(1)
+    return out.transpose(0, 1), attention
+
+
+def _projection(call: Call, name: str, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if not carries(x):
+        return functional.linear(x, weight, bias)
+    return affine(call, linear(weight, bias), "linear", x, lambda t: functional.linear(t, weight, bias), name)
+
+
+def _attend(call: Call, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """What the values add up to, and the attention weights if they are asked for."""
+    if not call.get("need_weights", 15, True):
+        shared = shared_attention(q, k, v, mask, call.setting.composite)
+        return functional.scaled_dot_product_attention(*shared), None
+    scores = _product(call, q * q.shape[-1] ** -0.5, k.mT)
+    weights = torch.softmax(scores if mask is None else scores + mask, -1)
+    weights._gate = True  # type: ignore[attr-defined]
+    return _product(call, weights, v), weights
+
+
+def _product(call: Call, a: Tensor, b: Tensor) -> Tensor:
+    return matmul(replace(call, func=torch.matmul, args=(a, b), kwargs={}))
+
+
+def _mask(call: Call, q: Tensor, heads: int) -> Tensor | None:
+    """Both masks as one number to be added to each score: what is True in them is forbidden."""
+    masks = []
+    attention, padding = call.get("attn_mask", 16), call.get("key_padding_mask", 14)
+    if attention is not None:
+        masks.append(attention.unflatten(0, (len(q), heads)) if attention.ndim == 3 else attention)
+    if padding is not None:
+        masks.append(padding[:, None, None])
+    added = [
+        torch.zeros_like(m, dtype=q.dtype).masked_fill(m, -torch.inf) if m.dtype == torch.bool else m for m in masks
+    ]
+    return sum(added[1:], start=added[0]) if added else None
+
+
+def _refuse(call: Call) -> None:
+    odd = {
+        "bias_k": call.get("bias_k", 7) is not None,
+        "add_zero_attn": call.get("add_zero_attn", 9, False),
+        "static_k or static_v": call.get("static_k", 21) is not None or call.get("static_v", 22) is not None,
+        "an input without a batch axis": call.get("query", 0).ndim != 3,
+    }
+    for name, found in odd.items():
+        if found:
+            raise SemlensError(
+                f"layer {call.layer!r} is attention with {name}, which no rule covers: write it with "
+                "scaled_dot_product_attention"
+            )

@@ -1,0 +1,138 @@
+"""Edges of a class's attribution graph: how much of the relevance of an upper component came from each lower one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semlens.attribution.attribute import CHUNK, choose
+from semlens.attribution.composite import Composite
+from semlens.attribution.flow import Front, relevance_of, restrict, send
+from semlens.attribution.targets import Logit, output_number, starting
+from semlens.attribution.trace import Tap, Trace, trace
+from semlens.collect import first_input, stack
+from semlens.components import tensor_in
+from semlens.cpu import tuned_allocator
+from semlens.errors import SemlensError
+from semlens.hooks import still
+from semlens.images import ImageSet, batches, default_workers
+from semlens.layers import parse_all
+from semlens.model import VisionModel
+from semlens.shapes import Float, Float32
+from semlens.types import Progress, silent
+
+
+@dataclass(frozen=True)
+class Edges:
+    """From components of one layer down to those of another, for one output of the model.
+
+    All values are mean shares over the images: signed, by the upper layer's sum of |relevance| on each image. If
+    everything that reaches the upper layer passes the lower one, the edges below a component add up to its own share,
+    less what biases between the layers absorb.
+    """
+
+    upper: str
+    lower: str
+    target: int
+    units: tuple[int, ...]  # of the upper layer
+    nodes: Float32[np.ndarray, "a"]  # share of each of them
+    weights: Float32[np.ndarray, "a c"]  # share that reaches each component of the lower layer through each of them
+    images: int
+
+
+def edges(
+    model: VisionModel,
+    images: ImageSet,
+    ids: Sequence[int],
+    target: int | str,
+    upper: str,
+    lower: str,
+    units: Sequence[int],
+    *,
+    method: str | Composite = "auto",
+    batch_size: int = 16,
+    chunk: int = CHUNK,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Edges:
+    """The relevance of every component of `lower` for `target`, conditional on each of some components of `upper`.
+
+    Source: Achtibat et al. 2023 (CRP); Dreyer et al. 2025, Fig. 2c. But: averaged over images instead of drawn for one,
+    and with both signs.
+
+    Args:
+        ids: the images to average over, as a rule those of the class.
+        units: of the upper layer; each costs a backward pass of the part between the layers, `chunk` of them at once.
+
+    Raises:
+        SemlensError: a layer, unit or output that does not exist, or a lower layer that does not feed the upper one.
+    """
+    rules = choose(method, model)
+    if not isinstance(rules, Composite):
+        raise SemlensError(f"edges need relevance, and method {rules!r} has none: choose a composite")
+    first = first_input(model, images)
+    (_, count), (_, below) = found = parse_all(model.net, [upper, lower], first)
+    wrong = [unit for unit in units if not 0 <= unit < count]
+    if wrong or not len(ids):
+        missing = f"unknown component '{upper}:{wrong[0]}'" if wrong else "there are no images to average over"
+        raise SemlensError(f"{missing}; {upper} has units 0 to {count - 1}")
+    kinds = [kind for kind, _ in found]
+    weights = torch.zeros(len(units), below, dtype=torch.float64, device=model.device)
+    nodes = torch.zeros(len(units), dtype=torch.float64, device=model.device)
+    with torch.no_grad(), still(model.net):
+        number = output_number(target, model.class_names, tensor_in(model.net(first)).shape[-1])
+    done = 0
+    workers = default_workers(model.device.type) if workers is None else workers
+    with tuned_allocator():
+        for batch in batches(images, list(ids), model.preprocess, batch_size=batch_size, workers=workers):
+            if not batch.ids:
+                continue
+            n = len(batch.ids)
+            x = stack(batch, images, batch_size, first)[:n].to(model.device, model.dtype)
+            with trace(model.net, x, rules, kinds) as run:
+                front, _ = starting(run, Logit(number), model, "value")
+                share, flow = _between(run, front, upper, lower, units, count, chunk)
+            nodes += share.sum(0)
+            weights += flow
+            done += n
+            progress("edges", done, len(ids))
+    if not done:
+        raise SemlensError("none of the images could be read")
+    return Edges(
+        upper, lower, number, tuple(units), (nodes / done).float().cpu().numpy(),
+        (weights / done).float().cpu().numpy(), done,
+    )  # fmt: skip
+
+
+def _between(
+    run: Trace, front: Front, upper: str, lower: str, units: Sequence[int], count: int, chunk: int
+) -> tuple[Float[Tensor, "n a"], Float[Tensor, "a c"]]:
+    """Per image the shares of the upper units, and summed over images the shares that pass from them to the lower."""
+    above, below = run.taps[upper], run.taps[lower]
+    (g,) = send([front], [above.value])
+    if g is None:
+        raise SemlensError(f"no relevance reaches layer {upper!r}: the target does not depend on it")
+    total = relevance_of(above, g).sum(2, dtype=torch.float64)  # "n c"
+    size = total.abs().sum(1).clamp(min=1e-300)  # "n"
+    parts = [
+        _lower_shares(below, above, g, units[start : start + chunk], count, size)
+        for start in range(0, len(units), chunk)
+    ]
+    return total[:, list(units)] / size[:, None], torch.cat(parts)
+
+
+def _lower_shares(
+    below: Tap, above: Tap, g: Tensor, units: Sequence[int], count: int, size: Float[Tensor, "n"]
+) -> Float[Tensor, "a c"]:
+    keep = functional.one_hot(torch.tensor(units, device=g.device), count).to(g.dtype)
+    masked = torch.stack([restrict(above, g, one.expand(len(g), -1)) for one in keep])
+    (down,) = send([Front(above.value, masked)], [below.value], many=True)
+    if down is None:
+        raise SemlensError(
+            f"layer {below.kind.layer!r} does not feed {above.kind.layer!r}: name the layer nearer to the output first"
+        )
+    relevance = relevance_of(below, down, many=True).sum(3, dtype=torch.float64)  # "a n c"
+    return (relevance / size[None, :, None]).sum(1)

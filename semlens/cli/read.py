@@ -1,0 +1,149 @@
+"""The commands that read an index: `info`, `search`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from semlens.cli.common import app, as_json, device, index_folder, print_json
+from semlens.show import say, table
+
+if TYPE_CHECKING:
+    from semlens.index import ConceptIndex
+
+
+@app.command()
+@index_folder
+@click.option("--verify", is_flag=True, help="Check every part against its checksum.")
+@as_json
+def info(index: Path, verify: bool, as_json: bool) -> None:
+    """Show how an index was made, its sizes and its dead components."""
+    from semlens.index import load_index
+
+    loaded = load_index(index, verify=verify)
+    recipe = loaded.recipe
+    counts = {
+        "components": len(loaded.means),
+        "dead": int(loaded.dead.sum()),
+        "incomplete": int((~loaded.dead & ~loaded.valid.all(axis=1)).sum()),
+        "nan": int((loaded.nan > 0).sum()),
+        "vectors": len(loaded.vectors),
+        "bytes": sum(path.stat().st_size for path in index.iterdir() if path.is_file()),
+    }
+    dead = [int(loaded.dead[axis.start : axis.stop].sum()) for axis in loaded.layers]
+    if as_json:
+        layers = [asdict(axis) | {"dead": n} for axis, n in zip(loaded.layers, dead, strict=True)]
+        row = {"index": str(index), **counts, "layers": layers, "relevance": _relevance_row(loaded)}
+        return print_json([row | {"recipe": asdict(recipe)}])
+    images, space = recipe.images, recipe.foundation
+    table(
+        ("", str(index)),
+        [
+            ("model", recipe.model.name),
+            ("images", f"{images.source} ({images.count:,}, {images.unreadable:,} unreadable)"),
+            ("foundation model", f"{space.name} ({space.dimension} dimensions, licence {space.licence})"),
+            ("examples", f"{recipe.k} per component, pool {recipe.pool}, crop {recipe.crop.kind}, {recipe.precision}"),
+            ("relevance", _relevance(loaded)),
+            ("components", f"{counts['components']:,}"),
+            (
+                "dead",
+                f"{counts['dead']:,} that never fire, {counts['incomplete']:,} that fire on fewer than {recipe.k}",
+            ),
+            ("gave NaN", f"{counts['nan']:,}"),
+            ("distinct crops", f"{counts['vectors']:,}"),
+            ("size", f"{counts['bytes'] / 1e6:,.1f} MB"),
+        ],
+    )
+    rows = [
+        (axis.layer, axis.kind, f"{axis.components:,}", f"{n:,}") for axis, n in zip(loaded.layers, dead, strict=True)
+    ]
+    table(("layer", "kind", "components", "dead"), rows)
+
+
+def _relevance_row(index: "ConceptIndex") -> dict[str, Any] | None:
+    found = index.relevance
+    if found is None:
+        return None
+    images = dict(zip((str(number) for number in found.classes), found.counts.tolist(), strict=True))
+    return {"method": found.method, "parameters": found.parameters, "of": found.of, "top": found.top, "images": images}
+
+
+def _relevance(index: "ConceptIndex") -> str:
+    found = index.relevance
+    if found is None:
+        return "none; `build --classes` adds it"
+    named = [f"{name or number} ({count:,})" for name, number, count in zip(
+        found.class_names, found.classes, found.counts, strict=True
+    )]  # fmt: skip
+    more = f" and {len(named) - 5} more" if len(named) > 5 else ""
+    return f"{found.method}, images by {found.of}: {', '.join(named[:5])}{more}"
+
+
+@app.command()
+@index_folder
+@click.argument("text", nargs=-1)
+@click.option("--image", multiple=True, type=click.Path(path_type=Path), help="An image; several make one query.")
+@click.option("--top", default=10, show_default=True, help="Components per query.")
+@click.option("--layer", multiple=True, help="Search only this layer; may be given several times.")
+@click.option("--template", multiple=True, default=("{}",), help="A phrase with {} for the text; several are averaged.")
+@click.option("--null", default="cosine", show_default=True, help="How the empty prompt counts: cosine, vector, none.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Also draw the hits with their examples into this file.")
+@device
+@as_json
+def search(
+    index: Path,
+    text: tuple[str, ...],
+    image: tuple[Path, ...],
+    top: int,
+    layer: tuple[str, ...],
+    template: tuple[str, ...],
+    null: str,
+    sheet: Path | None,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Find the components that encode a text or an image."""
+    from semlens.ask import ask
+    from semlens.index import load_index
+    from semlens.search import search as find
+
+    loaded = load_index(index)
+    probes = ask(loaded.recipe.foundation, text, image, template, null, device)
+    hits = find(loaded, probes, top=top, layers=layer)
+    if sheet:
+        from semlens.sheet import contact_sheet
+
+        contact_sheet(loaded, hits).save(sheet)
+    rows = [(hit, loaded.row(hit.component)) for hit in hits]
+    if as_json:
+        return print_json(
+            {
+                "probe": hit.probe,
+                "component": str(hit.component),
+                "name": loaded.unit_names[row],
+                "similarity": hit.similarity,
+                "alignment": hit.alignment,
+                "baseline": hit.baseline,
+                "examples": loaded.example_names(row),
+            }
+            for hit, row in rows
+        )
+    for probe in dict.fromkeys(hit.probe for hit in hits):
+        mine = [(hit, row) for hit, row in rows if hit.probe == probe]
+        table(
+            (probe, "name", "alignment", "similarity", "examples"),
+            [
+                (
+                    str(hit.component),
+                    loaded.unit_names[row] or "",
+                    f"{hit.alignment:.3f}",
+                    f"{hit.similarity:.3f}",
+                    ", ".join(Path(name).stem for name in loaded.example_names(row)[:3]),
+                )
+                for hit, row in mine
+            ],
+            caption=f"similarity: 95 % of components made of random examples stay below {mine[0][0].baseline:.3f}",
+        )
+    if sheet:
+        say(f"drawn: {sheet}")

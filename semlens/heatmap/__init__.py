@@ -1,0 +1,6 @@
+"""Heat maps as pictures: relevance laid over the photograph it belongs to, for a page or a notebook."""
+
+from semlens.heatmap.overlay import Box, full_colour, outline, overlay
+from semlens.heatmap.pages import HeatExample, HeatRow, figure, heat_sheet
+
+__all__ = ["Box", "HeatExample", "HeatRow", "figure", "full_colour", "heat_sheet", "outline", "overlay"]

@@ -1,0 +1,124 @@
+"""Relevance per component and class: how two parts of it merge, its file, and what of it an index keeps."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from semlens.errors import SemlensError, unknown
+from semlens.examples import holding_both, join, load_pass, save_pass, strongest, unreadable_of
+from semlens.shapes import Float32, Int32, Int64
+from semlens.types import TOP, Relevance
+
+
+def merge_relevance(a: Relevance, b: Relevance) -> Relevance:
+    """The relevance of one pass over the images of both: associative, commutative, and idempotent.
+
+    Raises SemlensError if the two were computed differently, or share some images but neither holds all of the other's.
+    """
+    if a.recipe != b.recipe:
+        raise SemlensError("relevance of different models, images, layers, methods, classes or k cannot be merged")
+    if whole := holding_both(a, b):
+        return whole
+    ids, shares = np.concatenate([a.ids, b.ids], axis=1), np.concatenate([a.shares, b.shares], axis=1)
+    best = strongest(ids, shares, a.ids.shape[1])
+    return replace(
+        a,
+        positive=a.positive + b.positive,
+        negative=a.negative + b.negative,
+        top=a.top + b.top,
+        counts=a.counts + b.counts,
+        ids=np.take_along_axis(ids, best, axis=1),
+        shares=np.take_along_axis(shares, best, axis=1),
+        seen=join(a.seen + b.seen),
+        unreadable=unreadable_of(a, b),
+    )
+
+
+def save_relevance(relevance: Relevance, path: Path) -> None:
+    """Writes the relevance to one safetensors file, which either replaces the old one whole or leaves it."""
+    save_pass(relevance, path, "relevance")
+
+
+def load_relevance(path: Path) -> Relevance:
+    """The relevance in a file. Raises SemlensError if it holds none, or is damaged."""
+    return load_pass(Relevance, path, "relevance")
+
+
+@dataclass(frozen=True)
+class RelevanceId:
+    """Everything that determines an index's relevance, beside its recipe; the fields are those of `ClassRelevance`."""
+
+    method: str
+    parameters: dict[str, str | int | float | bool]
+    of: str
+    classes: tuple[int, ...]
+    top: int
+
+
+@dataclass(frozen=True, repr=False)
+class ClassRelevance:
+    """What every component of an index contributes to some outputs of the model.
+
+    A share is a component's relevance on an image by the sum of |relevance| over its layer's components. The means are
+    over the images that count for a class, and not a number where there is none.
+    """
+
+    method: str  # "epsilon_plus_flat", "attnlrp", "gradient", ...
+    parameters: dict[str, str | int | float | bool]  # of the method, where they can be chosen
+    of: str  # the images that count for a class: "label" or "predicted", those of that class; "all", every image
+    classes: tuple[int, ...]  # outputs of the model
+    top: int  # a component is used on an image if it is among this many most relevant of its layer
+    class_names: tuple[str, ...]  # empty for a class without a name
+    positive: Float32[np.ndarray, "c y"]  # mean positive share, in [0, 1]
+    negative: Float32[np.ndarray, "c y"]  # mean negative share without its sign, in [0, 1]
+    frequency: Float32[np.ndarray, "c y"]  # the part of the images on which the component is used, in [0, 1]
+    counts: Int64[np.ndarray, "y"]  # images that counted for each class
+    ids: Int32[np.ndarray, "c k"]  # where the component is most relevant to the image's own class, strongest first
+    shares: Float32[np.ndarray, "c k"]  # its share there, above 0; -inf, with id MISSING, where no image was left
+
+    def __repr__(self) -> str:
+        named = [str(name or number) for name, number in zip(self.class_names, self.classes, strict=True)]
+        counted = ", ".join(f"{name} ({count})" for name, count in zip(named, self.counts, strict=True))
+        return f"ClassRelevance({self.method}, images by {self.of}: {counted})"
+
+    def column(self, which: str | int) -> int:
+        """Where in `classes` a class stands, by its name or its number.
+
+        Raises SemlensError with the nearest names for an unknown class, and for a name that several classes have.
+        """
+        named = [i for i, name in enumerate(self.class_names) if name == which]
+        found = named or [i for i, number in enumerate(self.classes) if str(number) == str(which)]
+        if not found:
+            names = (name or str(number) for name, number in zip(self.class_names, self.classes, strict=True))
+            raise unknown("class", str(which), names)
+        if len(found) > 1:
+            numbers = " or ".join(str(self.classes[i]) for i in found)
+            raise SemlensError(f"{len(found)} classes are called {which!r}: give the number, {numbers}")
+        return found[0]
+
+    def of_class(self, which: str | int) -> Float32[np.ndarray, "c"]:
+        """Each component's mean share for a class, by its name or its number: signed, in [-1, 1].
+
+        Raises SemlensError as `column` does.
+        """
+        column = self.column(which)
+        return np.asarray(self.positive[:, column] - self.negative[:, column])
+
+
+def class_relevance(relevance: Relevance) -> ClassRelevance:
+    """The relevance as an index keeps it: means in place of sums."""
+    return ClassRelevance(
+        method=relevance.method,
+        parameters=relevance.parameters,
+        of=relevance.of,
+        classes=relevance.classes,
+        top=TOP,
+        class_names=relevance.class_names,
+        positive=relevance.mean_positive,
+        negative=relevance.mean_negative,
+        frequency=relevance.frequency,
+        counts=relevance.counts,
+        ids=relevance.ids,
+        shares=relevance.shares,
+    )

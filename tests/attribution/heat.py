@@ -1,0 +1,50 @@
+"""Relevance at the input of a net, and the accounts of one backward pass, straight from a trace."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from semlens.attribution.composite import Composite
+from semlens.attribution.rules import Epsilon, Rule
+from semlens.attribution.trace import trace
+from semlens.components import Components
+
+
+def single(rule: Rule) -> Composite:
+    """One rule for every layer."""
+    return Composite("single", convolution=rule, linear=rule)
+
+
+ZERO = single(Epsilon(0.0))
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Relevance per image: what entered at the output, and where it went."""
+
+    entered: Tensor
+    arrived: Tensor
+    bias: Tensor
+    stabiliser: Tensor
+
+
+def heat(net: nn.Module, x: Tensor, composite: Composite, *kinds: Components, unit: int = 1) -> Tensor:
+    """Relevance of the input for one unit of the output."""
+    with trace(net, x, composite, kinds) as t:
+        ends = [t.source] if t.shadow is None else [t.source, t.shadow]
+        grads = torch.autograd.grad(t.output[:, unit].sum(), ends, allow_unused=True)
+        parts = [t.source.detach() * grads[0] if grads[0] is not None else None, *grads[1:]]
+        return sum(part for part in parts if part is not None)
+
+
+def accounts(net: nn.Module, x: Tensor, composite: Composite, *kinds: Components, unit: int = 1) -> Accounts:
+    """What entered with one unit of the output, and where it went, each "n"."""
+    with trace(net, x, composite, kinds) as t:
+        t.ledger.on = True
+        ends = [t.source] if t.shadow is None else [t.source, t.shadow]
+        grads = torch.autograd.grad(t.output[:, unit].sum(), ends, allow_unused=True)
+        parts = [t.source.detach() * grads[0] if grads[0] is not None else None, *grads[1:]]
+        arrived = sum(part.flatten(1).sum(1) for part in parts if part is not None)
+        kept = [sum(account.values(), torch.zeros(())) for account in (t.ledger.bias, t.ledger.stabiliser)]
+        return Accounts(t.output[:, unit].detach(), arrived, *kept)
