@@ -20,8 +20,9 @@ from _report import Table
 from PIL.Image import Image, Resampling
 
 import semlens as sl
+from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.images import ImageSet
-from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.index import ConceptIndex
 from semlens.probe import Probes, cached
 from semlens.space import dot_rows, unit
 from semlens.types import FoundationId, LayerAxis

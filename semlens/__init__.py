@@ -12,11 +12,11 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from semlens.attribution.attribute import attribute as attribute
-    from semlens.attribution.attribute import conditional_maps as conditional_maps
     from semlens.attribution.check import check as check
     from semlens.attribution.classes import relevance as relevance
     from semlens.attribution.composite import Composite as Composite
     from semlens.attribution.edges import edges as edges
+    from semlens.attribution.maps import conditional_maps as conditional_maps
     from semlens.attribution.targets import similarity as similarity
     from semlens.build import build as build
     from semlens.collect import collect as collect
@@ -53,7 +53,7 @@ _HOME = {
     "build": "build",
     "check": "attribution.check",
     "collect": "collect",
-    "conditional_maps": "attribution.attribute",
+    "conditional_maps": "attribution.maps",
     "contact_sheet": "sheet",
     "edges": "attribution.edges",
     "edit": "hooks",

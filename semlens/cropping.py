@@ -15,22 +15,23 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from semlens.attribution.attribute import choose, component_maps
+from semlens.attribution.attribute import choose
 from semlens.attribution.classes import parameters_of
 from semlens.attribution.composite import Composite
+from semlens.attribution.maps import component_maps
 from semlens.collect import first_input
 from semlens.components import Components
+from semlens.contents import CropId
 from semlens.cpu import fast_cpu, tuned_allocator
 from semlens.crop import ActivationCrop, Crop, RelevanceCrop, activation_boxes, relevance_boxes
 from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet
-from semlens.index import CropId
 from semlens.layers import parse_all
 from semlens.model import VisionModel
 from semlens.shapes import Float, Int64
 from semlens.types import MISSING, ConceptExamples, LayerAxis, Progress, silent
 
-_IMAGES = 512  # images whose boxes are kept together when a run may be interrupted
+_IMAGES = 64  # images whose boxes are kept together when a run may be interrupted
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from safetensors.numpy import save_file
 
 from semlens import space
 from semlens.attribution.composite import Composite
+from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.cpu import fast_cpu
 from semlens.cropping import crop_id, example_boxes
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, batches, default_workers
-from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.index import ConceptIndex
 from semlens.model import VisionModel
 from semlens.shapes import Bool, Float16, Int32, Int64
 from semlens.types import MISSING, ConceptExamples, FoundationModel, Progress, silent

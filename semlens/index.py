@@ -4,7 +4,7 @@ docs/index-format.md is the norm of what `save` writes and `load_index` accepts.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from html import escape
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from semlens import store
+from semlens.contents import ImageTable, Recipe, Thumbnails
 from semlens.errors import SemlensError, unknown
 from semlens.format import (
     COMPONENTS,
@@ -28,84 +29,10 @@ from semlens.format import (
     least_minor,
     part_names,
 )
-from semlens.parts import Arrays, NewArrays, NewTable, pack, pack_texts, unpack_texts
+from semlens.parts import Arrays, NewArrays, NewTable, pack_texts, unpack_texts
 from semlens.relevance import ClassRelevance, RelevanceId, class_relevance
-from semlens.shapes import Bool, Float16, Float32, Int32, Int64, UInt8
-from semlens.types import MISSING, Component, FoundationId, LayerAxis, Relevance
-
-
-@dataclass(frozen=True)
-class ModelId:
-    """The studied model; `fingerprint` covers its weights, `preprocess` says how it sees an image."""
-
-    name: str
-    fingerprint: str
-    preprocess: str
-
-
-@dataclass(frozen=True)
-class ImagesId:
-    """The images looked at: `count` with the unreadable ones, which keep their ids."""
-
-    source: str
-    fingerprint: str
-    count: int
-    unreadable: int
-
-
-@dataclass(frozen=True)
-class CropId:
-    """What of an image was embedded: the kind of crop and what determines its box."""
-
-    kind: str
-    parameters: dict[str, str | int | float | bool]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that determines what an index holds, and nothing else: no times, no folders of its own."""
-
-    model: ModelId
-    images: ImagesId
-    k: int
-    pool: str
-    crop: CropId
-    precision: str
-    foundation: FoundationId
-    decoder: str
-    seed: int
-    software: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Thumbnails:
-    """One small WebP per distinct crop, end to end in `data`; crop i ends where offset i + 1 says."""
-
-    data: UInt8[np.ndarray, "b"]
-    offsets: Int64[np.ndarray, "_"]  # one more than there are crops
-
-    @classmethod
-    def pack(cls, pictures: Sequence[bytes]) -> "Thumbnails":
-        """The pictures in their order; an empty one where there is none."""
-        return cls(**pack(pictures))
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def get(self, row: int) -> bytes:
-        """The WebP file of a row of `vectors`; no bytes where there is none."""
-        if not 0 <= row < len(self):
-            raise SemlensError(f"there is no thumbnail {row}: the index has {len(self)}")
-        return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
-
-
-@dataclass(frozen=True)
-class ImageTable:
-    """By image id: its name, its label if it has one, and why it could not be read if it could not."""
-
-    names: tuple[str, ...]
-    labels: tuple[str | None, ...]
-    errors: tuple[str | None, ...]
+from semlens.shapes import Bool, Float16, Float32, Int32, Int64
+from semlens.types import MISSING, Component, LayerAxis, Relevance
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from PIL.Image import Image
 
-from semlens.attribution.attribute import choose, component_maps
+from semlens.attribution.attribute import choose
 from semlens.attribution.composite import Composite
+from semlens.attribution.maps import component_maps
 from semlens.crop import Geometry, measure_geometry
 from semlens.errors import SemlensError
 from semlens.heatmap import HeatExample, HeatRow

@@ -18,6 +18,7 @@ NUMPY_SIDE = {
     "parts",
     "format",
     "store",
+    "contents",
     "index",
     "probe",
     "search",
@@ -48,13 +49,13 @@ DOORS = {"ask", "cli", "demo", "__init__", "__main__"}
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 ORDER = [
     "errors", "shapes", "types", "space", "hooks", "components", "layers", "offline", "model", "images", "cpu", "topk",
-    "examples", "relevance", "collect", "attribution", "crop", "foundation", "parts", "format", "store", "index",
-    "cropping", "embed", "probe", "search", "tiles", "heatmap", "sheet", "portraits", "build", "ask", "show", "demo",
+    "examples", "relevance", "collect", "attribution", "crop", "foundation", "parts", "format", "store", "contents",
+    "index", "cropping", "embed", "probe", "search", "tiles", "heatmap", "sheet", "portraits", "build", "ask", "show", "demo",
     "cli",
 ]  # fmt: skip
 ATTRIBUTION = [
-    "affine", "rules", "composite", "conservation", "functions", "operations", "attention", "recurrent", "table",
-    "trace", "flow", "targets", "attribute", "check", "classes", "edges",
+    "affine", "rules", "composite", "conservation", "functions", "names", "operations", "norms", "attention",
+    "recurrent", "table", "trace", "flow", "targets", "gradients", "attribute", "maps", "check", "classes", "edges",
 ]  # fmt: skip
 
 

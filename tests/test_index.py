@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
+from semlens.contents import Thumbnails
 from semlens.errors import SemlensError
 from semlens.format import LAYOUT
-from semlens.index import ConceptIndex, Thumbnails, load_index
+from semlens.index import ConceptIndex, load_index
 from semlens.types import Component, LayerAxis
 from tests.tiny_index import (
     ARRAYS,

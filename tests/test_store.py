@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from semlens import store
+from semlens.contents import Thumbnails
 from semlens.errors import SemlensError
-from semlens.index import Thumbnails, load_index
+from semlens.index import load_index
 from tests.tiny_index import (
     ARRAYS,
     LATER,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails, load_index
+from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.index import ConceptIndex, load_index
 from semlens.types import MISSING, SHARE, FoundationId, LayerAxis, Origin, Relevance, Unreadable
 
 ROOT = Path(__file__).parents[1]

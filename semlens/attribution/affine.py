@@ -34,6 +34,12 @@ class Affine:
         """One number per output channel, shaped to multiply or join an output."""
         return values.view(-1, *[1] * (z.ndim - 1 - self.channels % z.ndim))
 
+    def sums(self, s: Float[Tensor, "..."]) -> Float[Tensor, "n c"]:
+        """A tensor like the output summed over its positions."""
+        channels = self.channels % s.ndim
+        axes = [axis for axis in range(1, s.ndim) if axis != channels]
+        return s.sum(axes) if axes else s
+
     def folded(self, scale: Float[Tensor, "c"], shift: Float[Tensor, "c"]) -> "Affine":
         """The layer together with the `scale * z + shift` that follows it."""
         bias = shift if self.bias is None else self.bias * scale + shift

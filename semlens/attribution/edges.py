@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from semlens.attribution.attribute import CHUNK, choose
+from semlens.attribution.attribute import choose
 from semlens.attribution.composite import Composite
 from semlens.attribution.flow import Front, relevance_of, restrict, send
+from semlens.attribution.maps import CHUNK
 from semlens.attribution.targets import Logit, output_number, starting
 from semlens.attribution.trace import Tap, Trace, trace
 from semlens.collect import first_input, stack

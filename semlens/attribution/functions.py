@@ -16,7 +16,7 @@ from torch.autograd import Function
 
 from semlens.attribution.affine import Affine
 from semlens.attribution.conservation import Ledger, per_image
-from semlens.attribution.rules import Rule, batched, stabilise
+from semlens.attribution.rules import Rule, batched, share
 from semlens.shapes import Float
 
 
@@ -63,6 +63,7 @@ class Cell:
     z: Held | None = None
     scale: Float[Tensor, "c"] | None = None
     shift: Float[Tensor, "c"] | None = None
+    norm: Callable[[Tensor], Tensor] | None = None  # the model's own call of it
     uses: int = 0
     tapped: bool = False  # its relevance is read between layer and BatchNorm
 
@@ -78,17 +79,18 @@ class Cell:
         if self.folds:
             assert self.scale is not None
             assert self.shift is not None
-            scale = layer.along(self.scale, z)
-            shift = torch.zeros_like(self.shift) if self.tapped else self.shift
-            layer = layer.folded(self.scale, shift)
-            z = z * scale + layer.along(shift, z)
+            assert self.norm is not None
+            layer = layer.folded(self.scale, torch.zeros_like(self.shift) if self.tapped else self.shift)
             if self.tapped:
-                g = torch.where(scale == 0, 0, g / torch.where(scale == 0, 1, scale))
+                scale = layer.along(self.scale, z)
+                z, g = z * scale, torch.where(scale == 0, 0, g / torch.where(scale == 0, 1, scale))
+            else:
+                z = self.norm(z)
         message = self.rule(layer, x, z, g)
         if self.ledger.on and not batched(g):
             down = message.down
             left = per_image(x, down) if self.rule.proportional else down.flatten(1).sum(1)
-            kept = [(s * layer.along(bias, s)).flatten(1).sum(1) for bias, s in message.kept]
+            kept = [layer.sums(s) @ bias for bias, s in message.kept]
             self.ledger.book(self.name, per_image(z, g), left, torch.stack(kept).sum(0) if kept else None)
         return message.down
 
@@ -134,7 +136,7 @@ class FoldedNorm(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], cell: Cell, scale: Tensor) -> Tensor:
-        ctx.cell, ctx.scale = cell, scale
+        ctx.cell, ctx.scale, cell.norm = cell, scale, run
         return run(x)
 
     @staticmethod
@@ -182,7 +184,7 @@ class Activation(Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        return g * (ctx.out.value / stabilise(ctx.x.value)), None, None
+        return share(g, ctx.out.value, ctx.x.value), None, None
 
 
 class Centred(Function):

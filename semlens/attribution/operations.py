@@ -3,7 +3,6 @@
 A function is known by its name. Whatever stands in no table is an error, never passed through.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,7 @@ from semlens.attribution.conservation import Ledger
 from semlens.attribution.functions import (
     Activation,
     Cell,
-    Centred,
     Direct,
-    FoldedNorm,
     Proportional,
     Scaled,
     Shelf,
@@ -139,10 +136,10 @@ def add(call: Call) -> Any:
 def multiply(call: Call) -> Any:
     """A product: a constant factor only scales, two factors share as the composite says."""
     a, b = call.args[0], call.get("other", 1)
-    return call.func(*_product(call, a, b), *call.args[2:])
+    return call.func(*share_product(call, a, b), *call.args[2:])
 
 
-def _product(call: Call, a: Any, b: Any) -> tuple[Any, Any]:
+def share_product(call: Call, a: Any, b: Any) -> tuple[Any, Any]:
     """Two factors, with their relevance shared as the composite says."""
     if not (carries(a) and carries(b)):
         return a, b
@@ -223,101 +220,6 @@ def affine(call: Call, layer: Affine, kind: str, x: Tensor, run: Callable[[Tenso
     cell.z = call.setting.shelf.hold(z)
     z._cell = cell  # type: ignore[attr-defined]
     return z
-
-
-def batch_norm(call: Call) -> Any:
-    """A BatchNorm: part of the affine layer before it, else a layer of its own."""
-    x, mean, variance = (call.get(name, i) for i, name in enumerate(("input", "running_mean", "running_var")))
-    weight, bias = call.get("weight", 3), call.get("bias", 4)
-    if call.get("training", 5, False) or mean is None:
-        raise SemlensError(
-            f"{call.layer!r} normalises by the statistics of the batch, so relevance would depend on which images run "
-            "together: give it running statistics"
-        )
-    scale = torch.rsqrt(variance + call.get("eps", 7, 1e-5))
-    scale = scale if weight is None else scale * weight
-    shift = -mean * scale if bias is None else bias - mean * scale
-    wide = (-1, *[1] * (x.ndim - 2))
-    cell: Cell | None = getattr(x, "_cell", None)
-    if cell is not None and cell.scale is None and cell.uses == 0 and cell.layer.channels % x.ndim == 1:
-        cell.scale, cell.shift, cell.uses = scale, shift, 1
-        return FoldedNorm.apply(x, call.run, cell, scale.view(wide))
-    if cell is not None:
-        cell.uses += 1
-    return Scaled.apply(x, call.run, scale.view(wide), shift.view(wide), call.layer, call.setting.ledger)
-
-
-def layer_norm(call: Call) -> Any:
-    """A LayerNorm: it centres, and divides by a number (Prop. 3.4)."""
-    x, shape = call.args[0], tuple(call.get("normalized_shape", 1))
-    weight, bias, eps = call.get("weight", 2), call.get("bias", 3), call.get("eps", 4, 1e-5)
-    axes = tuple(range(-len(shape), 0))
-    out, _, deviation = torch.native_layer_norm(x.detach(), shape, weight, bias, eps)
-    factor = deviation.to(x.dtype) if weight is None else deviation.to(x.dtype) * weight
-    return Centred.apply(x, lambda _: out, _centre_all(axes, factor), 1.0, bias, call.layer, call.setting.ledger)
-
-
-def _centre_all(axes: tuple[int, ...], factor: Tensor) -> Callable[[Tensor], Tensor]:
-    def centre(g: Tensor) -> Tensor:
-        g = g * factor
-        return g - g.mean(axes, keepdim=True)
-
-    return centre
-
-
-def group_norm(call: Call) -> Any:
-    """A GroupNorm, as `layer_norm` within each group."""
-    x, groups = call.args[0], call.get("num_groups", 1)
-    weight, bias, eps = call.get("weight", 2), call.get("bias", 3), call.get("eps", 4, 1e-5)
-    return _grouped(call, x, groups, weight, bias, eps)
-
-
-def instance_norm(call: Call) -> Any:
-    """An InstanceNorm, a GroupNorm with a group per channel."""
-    x = call.args[0]
-    if not call.get("use_input_stats", 5, True):
-        raise SemlensError(f"{call.layer!r} is an InstanceNorm with running statistics, which no rule covers")
-    return _grouped(call, x, x.shape[1], call.get("weight", 3), call.get("bias", 4), call.get("eps", 7, 1e-5))
-
-
-def _grouped(call: Call, x: Tensor, groups: int, weight: Tensor | None, bias: Tensor | None, eps: float) -> Any:
-    n, c = x.shape[:2]
-    _, _, deviation = torch.native_group_norm(
-        x.detach().contiguous(), weight, bias, n, c, math.prod(x.shape[2:]), groups, eps
-    )
-    wide = (1, -1, *[1] * (x.ndim - 2))
-    per_group = deviation.to(x.dtype)[:, :, None]
-
-    def centre(g: Tensor) -> Tensor:
-        g = (g if weight is None else g * weight.view(wide)).unflatten(-x.ndim + 1, (groups, -1))
-        flat = g.flatten(-x.ndim + 1) * per_group
-        return (flat - flat.mean(-1, keepdim=True)).reshape(*g.shape).flatten(-x.ndim, -x.ndim + 1)
-
-    shift = None if bias is None else bias.view(wide)
-    return Centred.apply(x, call.run, centre, 1.0, shift, call.layer, call.setting.ledger)
-
-
-def rms_norm(call: Call) -> Any:
-    """An RMSNorm: it divides by a number."""
-    x, shape = call.args[0], call.get("normalized_shape", 1)
-    weight, eps = call.get("weight", 2), call.get("eps", 3)
-    eps = torch.finfo(x.dtype).eps if eps is None else eps
-    factor = x.detach().square().mean(tuple(range(-len(shape), 0)), keepdim=True).add(eps).rsqrt()
-    factor = factor if weight is None else factor * weight
-    return Centred.apply(x, call.run, lambda g: g, factor, None, call.layer, call.setting.ledger)
-
-
-def normalize(call: Call) -> Any:
-    """A vector divided by its length, a number."""
-    x, p, dim, eps = call.args[0], call.get("p", 1, 2.0), call.get("dim", 2, 1), call.get("eps", 3, 1e-12)
-    return x / x.detach().norm(p, dim, keepdim=True).clamp_min(eps)
-
-
-def cosine(call: Call) -> Any:
-    """A product of two vectors divided by their lengths."""
-    a, b, dim, eps = call.args[0], call.args[1], call.get("dim", 2, 1), call.get("eps", 3, 1e-8)
-    a, b = _product(call, *(t / t.detach().norm(2, dim, keepdim=True).clamp_min(eps) for t in (a, b)))
-    return (a * b).sum(dim)
 
 
 def glu(call: Call) -> Any:

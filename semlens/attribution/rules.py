@@ -52,7 +52,23 @@ class Rule(Protocol):
 
 def stabilise(z: Float[Tensor, "..."], epsilon: float = STABILISER) -> Float[Tensor, "..."]:
     """`z` moved away from zero by `epsilon`, in the direction of its sign; zero counts as positive."""
-    return z + torch.where(z < 0, -epsilon, epsilon).to(z.dtype)
+    plain = z.detach()
+    away = torch.copysign(plain.new_tensor(epsilon), plain + 0.0)  # -0.0 + 0.0 is 0.0, which counts as positive
+    return away.add_(z)
+
+
+def share(
+    g: Float[Tensor, "..."], z: Float[Tensor, "..."], denominator: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
+    """The relevance z * g over a stabilised denominator."""
+    return (g * z).div_(stabilise(denominator))
+
+
+def damped(g: Float[Tensor, "..."], z: Float[Tensor, "..."], epsilon: float) -> Float[Tensor, "..."]:
+    """The same with `z` as its own denominator."""
+    # g z / (z + epsilon sign(z)) = g - epsilon g / (|z| + epsilon), which passes the memory three times, not seven
+    step = torch.tensor(epsilon, dtype=z.dtype).item()  # as it is in half precision, so that z = 0 gives 0
+    return torch.addcdiv(g, g, z.abs().add_(step), value=-step)
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,7 @@ class Epsilon:
     proportional = True
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
-        s = g * (z / stabilise(z, self.epsilon)) if self.epsilon else g
+        s = damped(g, z, self.epsilon) if self.epsilon else g
         return Message(layer.pull(s, layer.weight, x), _kept(layer.bias, s))
 
 
@@ -84,13 +100,12 @@ class Gamma:
         up, down = w + self.gamma * w.clamp(min=0), w + self.gamma * w.clamp(max=0)
         raised = None if b is None else b + self.gamma * b.clamp(min=0)
         lowered = None if b is None else b + self.gamma * b.clamp(max=0)
-        positive = _two_sided(layer, x, up, down, raised)
-        s_up = _share(g, z, positive, z > 0)
+        sides = _Sides(layer, x)
+        s_up = share(g * (z > 0), z, sides.apply(up, down, raised))
         if not batched(g) and not ((z < 0) & (g != 0)).any():  # a ReLU follows, most often: nothing comes from z < 0
-            return Message(_pull_two_sided(layer, x, s_up, up, down), _kept(raised, s_up))
-        negative = _two_sided(layer, x, down, up, lowered)
-        s_down = _share(g, z, negative, z < 0)
-        message = _pull_two_sided(layer, x, s_up, up, down) + _pull_two_sided(layer, x, s_down, down, up)
+            return Message(sides.pull(s_up, up, down), _kept(raised, s_up))
+        s_down = share(g * (z < 0), z, sides.apply(down, up, lowered))
+        message = sides.pull(s_up, up, down) + sides.pull(s_down, down, up)
         return Message(message, _kept(raised, s_up) + _kept(lowered, s_down))
 
 
@@ -112,14 +127,14 @@ class AlphaBeta:
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
         plus, minus = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
         b = layer.bias
-        b_plus = None if b is None else b.clamp(min=0)
-        s = self.alpha * _share(g, z, _two_sided(layer, x, plus, minus, b_plus))
-        message, kept = _pull_two_sided(layer, x, s, plus, minus), _kept(b_plus, s)
+        b_plus, sides = None if b is None else b.clamp(min=0), _Sides(layer, x)
+        s = share(g, z, sides.apply(plus, minus, b_plus)).mul_(self.alpha)
+        message, kept = sides.pull(s, plus, minus), _kept(b_plus, s)
         if not self.beta:
             return Message(message, kept)
         b_minus = None if b is None else b.clamp(max=0)
-        s = -self.beta * _share(g, z, _two_sided(layer, x, minus, plus, b_minus))
-        return Message(message + _pull_two_sided(layer, x, s, minus, plus), kept + _kept(b_minus, s))
+        s = share(g, z, sides.apply(minus, plus, b_minus)).mul_(-self.beta)
+        return Message(message + sides.pull(s, minus, plus), kept + _kept(b_minus, s))
 
 
 def z_plus() -> AlphaBeta:
@@ -164,7 +179,7 @@ class ZBox:
         w, plus, minus = layer.weight, layer.weight.clamp(min=0), layer.weight.clamp(max=0)
         low, high = self._bound(self.low, x, least=True), self._bound(self.high, x, least=False)
         denominator = layer.apply(x, w, None) - layer.apply(low, plus, None) - layer.apply(high, minus, None)
-        s = _share(g, z, denominator)
+        s = share(g, z, denominator)
         parts = ((x, w), (-low, plus), (-high, minus))
         down = [value * layer.pull(s, weight, x) for value, weight in parts]
         return Message(down[0] + down[1] + down[2])
@@ -188,22 +203,24 @@ def batched(g: Tensor) -> bool:
     return bool(is_batched)
 
 
-def _share(g: Tensor, z: Tensor, denominator: Tensor, where: Tensor | None = None) -> Tensor:
-    """Relevance z * g over a stabilised denominator."""
-    s = g * (z / stabilise(denominator))
-    return s if where is None else s * where
+class _Sides:
+    """A layer with one weight for the positive part of its input and another for the negative one."""
 
+    def __init__(self, layer: Affine, x: Tensor) -> None:
+        self.layer, self.x = layer, x
+        self.one = bool(x.min() >= 0) if x.numel() else True  # behind a ReLU there is only the positive part
 
-def _two_sided(layer: Affine, x: Tensor, w: Tensor, w_negative: Tensor, b: Tensor | None) -> Tensor:
-    """The layer with weights `w` for the positive part of the input and `w_negative` for the negative one."""
-    if _never_negative(x):
-        return layer.apply(x, w, b)
-    return layer.apply(x.clamp(min=0), w, b) + layer.apply(x.clamp(max=0), w_negative, None)
+    def apply(self, w: Tensor, w_negative: Tensor, b: Tensor | None) -> Tensor:
+        """The output with both parts of the input."""
+        if self.one:
+            return self.layer.apply(self.x, w, b)
+        above = self.layer.apply(self.x.clamp(min=0), w, b)
+        return above.add_(self.layer.apply(self.x.clamp(max=0), w_negative, None))
 
-
-def _pull_two_sided(layer: Affine, x: Tensor, s: Tensor, w: Tensor, w_negative: Tensor) -> Tensor:
-    down = layer.pull(s, w, x)
-    return down if _never_negative(x) else torch.where(x < 0, layer.pull(s, w_negative, x), down)
+    def pull(self, s: Tensor, w: Tensor, w_negative: Tensor) -> Tensor:
+        """`s` sent back to each input through the weight of its sign."""
+        down = self.layer.pull(s, w, self.x)
+        return down if self.one else torch.where(self.x < 0, self.layer.pull(s, w_negative, self.x), down)
 
 
 def _spread(layer: Affine, weight: Tensor, x: Tensor, relevance: Tensor) -> Tensor:
@@ -214,7 +231,3 @@ def _spread(layer: Affine, weight: Tensor, x: Tensor, relevance: Tensor) -> Tens
 
 def _kept(bias: Tensor | None, s: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
     return () if bias is None else ((bias, s),)
-
-
-def _never_negative(x: Tensor) -> bool:
-    return bool(x.min() >= 0) if x.numel() else True

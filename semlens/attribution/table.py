@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from semlens.attribution import norms
 from semlens.attribution import operations as ops
 from semlens.attribution.attention import multi_head_attention
 from semlens.attribution.operations import Call
@@ -72,13 +73,13 @@ _TABLE: Mapping[str, Callable[[Call], Any]] = MappingProxyType(
         "addmm": ops.addmm,
         "einsum": ops.einsum,
         "softmax": ops.softmax,
-        "batch_norm": ops.batch_norm,
-        "layer_norm": ops.layer_norm,
-        "group_norm": ops.group_norm,
-        "instance_norm": ops.instance_norm,
-        "rms_norm": ops.rms_norm,
-        "normalize": ops.normalize,
-        "cosine_similarity": ops.cosine,
+        "batch_norm": norms.batch_norm,
+        "layer_norm": norms.layer_norm,
+        "group_norm": norms.group_norm,
+        "instance_norm": norms.instance_norm,
+        "rms_norm": norms.rms_norm,
+        "normalize": norms.normalize,
+        "cosine_similarity": norms.cosine,
         "glu": ops.glu,
         "scaled_dot_product_attention": ops.attention,
         "multi_head_attention_forward": multi_head_attention,

@@ -56,6 +56,11 @@ def similarity(vector: Float[Tensor, "d"]) -> Scalar:
     return Scalar(cosine)
 
 
+def then_of(target: Target) -> Callable[[Any], Any]:
+    """What is made of the model's output before anything starts there."""
+    return target.function if isinstance(target, Scalar) else lambda output: output
+
+
 def target_of(given: Any) -> Target:
     """The target that a user means: a Target, an output, "layer:unit", a function. Raises SemlensError for anything
     else."""
@@ -63,6 +68,8 @@ def target_of(given: Any) -> Target:
         return given
     if isinstance(given, Component):
         return Activation(given)
+    if isinstance(given, str) and ":" in given and given.rpartition(":")[2].isdecimal():
+        return Activation(Component.parse(given))  # class names hold no colon before a number
     if given is None or isinstance(given, int | str):
         return Logit(given)
     if callable(given):

@@ -17,15 +17,13 @@ from torch.overrides import TorchFunctionMode
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
 from semlens.attribution.functions import Shelf
+from semlens.attribution.names import PASSIVE, SHIFTS, name_of, tensors_in
 from semlens.attribution.operations import MOVES, Call, Setting, carries, is_gate
 from semlens.attribution.table import operate
 from semlens.components import Components, put_tensor, tensor_in
 from semlens.errors import SemlensError
 from semlens.hooks import edit, follow
 from semlens.shapes import Float
-
-_OPERATORS = {"__matmul__": "matmul", "__getitem__": "getitem", "__setitem__": "setitem", "__pow__": "pow"}
-_SHIFTS = frozenset("add radd sub rsub subtract mul rmul multiply div truediv true_divide divide batch_norm".split())
 
 
 @dataclass
@@ -192,7 +190,7 @@ class _Mode(TorchFunctionMode):
         kwargs = kwargs or {}
         if self._off or not torch.is_grad_enabled():
             return func(*args, **kwargs)
-        name, in_place = _name(func, kwargs)
+        name, in_place = name_of(func, kwargs)
         if not args and "input" in kwargs:  # rules look for it in the first place
             args, kwargs = (kwargs["input"],), {key: value for key, value in kwargs.items() if key != "input"}
         carrying: list[Tensor] = []
@@ -208,7 +206,7 @@ class _Mode(TorchFunctionMode):
         return self._finished(call, carrying)
 
     def _finished(self, call: Call, carrying: list[Tensor]) -> Any:
-        known = call.name in _passive
+        known = call.name in PASSIVE
         out = call.func(*call.args, **call.kwargs) if known else operate(call)
         for tensor in tensors_in((out, call.args[0]) if call.in_place else out):
             if tensor.requires_grad:
@@ -217,7 +215,7 @@ class _Mode(TorchFunctionMode):
             cell = getattr(tensor, "_cell", None)
             if cell is not None and not known and call.name != "batch_norm":
                 cell.uses += 1
-        if call.name in MOVES | _SHIFTS and all(getattr(t, "_gate", False) for t in carrying):
+        if call.name in MOVES | SHIFTS and all(getattr(t, "_gate", False) for t in carrying):
             for tensor in tensors_in(out):
                 tensor._gate = True  # type: ignore[attr-defined]
         self._cast_shadow(call, carrying, out)
@@ -227,7 +225,7 @@ class _Mode(TorchFunctionMode):
         """What only moves or normalises the input is still the input to a rule for the first layer."""
         if not any(hasattr(tensor, "_shadow") for tensor in carrying):
             return
-        shifts = call.name in _SHIFTS and len(carrying) == 1
+        shifts = call.name in SHIFTS and len(carrying) == 1
         if call.in_place and not shifts and hasattr(call.args[0], "_shadow"):
             del call.args[0]._shadow
         if shifts:
@@ -283,44 +281,6 @@ class _Mode(TorchFunctionMode):
         if type(value) in (tuple, list):
             return type(value)(self._cleaned(item, name, carrying) for item in value)
         return value
-
-
-_passive = frozenset(
-    "size dim numel stride storage_offset data_ptr is_contiguous element_size ndimension get_device is_floating_point "
-    "is_complex __len__ __repr__ __format__ __str__ __hash__ __bool__ __float__ __int__ item tolist numpy detach "
-    "argmax argmin eq ne lt le gt ge isnan isinf isfinite all any zeros_like ones_like empty_like full_like "
-    "rand_like randn_like new_zeros new_ones new_empty new_full new_tensor detach _assert is_same_size equal allclose "
-    "is_nonzero __contains__ __array__ nonzero bincount is_set_to untyped_storage is_inference dequantize".split()
-)
-"""What these give carries no relevance and is no tensor to explain."""
-
-
-def _name(func: Any, kwargs: dict[str, Any]) -> tuple[str, bool]:
-    """A function's name without the marks of operators and of working in place, and whether it does."""
-    name: str = getattr(func, "__name__", str(func))
-    if name in _OPERATORS:
-        return _OPERATORS[name], name == "__setitem__"
-    if name == "__get__" or name in _passive:
-        return name, False
-    if name.startswith("__i") and name.endswith("__") and name not in {"__invert__", "__int__"}:
-        return name[3:-2], True
-    if name.startswith("__") and name.endswith("__"):
-        return name[2:-2], False
-    if name.endswith("_") and not name.startswith("_"):
-        return name[:-1], name != "requires_grad_"
-    return name.removeprefix("_"), bool(kwargs.get("inplace"))
-
-
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """The tensors of a nest of tuples, lists and dicts, in order."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from tensors_in(item)
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from tensors_in(item)
 
 
 def _shadows(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """The command line. A command imports what it needs itself, so that reading an index starts at once, without torch."""
 
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -39,6 +40,7 @@ def completion(shell: str) -> None:
 
 def main() -> None:
     """Runs the command line; a user's mistake ends it with one sentence and exit code 2."""
+    warnings.formatwarning = lambda message, *_: f"semlens: {message}\n"  # this process is ours
     try:
         sys.exit(app(prog_name="semlens", standalone_mode=False))
     except click.ClickException as error:

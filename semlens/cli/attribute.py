@@ -53,49 +53,51 @@ def attribute(
     rows = _draw(loaded, image, target, method[0] if method else "auto", out)
     if as_json:
         return print_json(rows)
-    table(("image", "target", "value", "arrived", "in biases"), [[str(row[key]) for key in _SHOWN] for row in rows])
+    shown = [(Path(r["image"]).name, r["target"], f"{r['value']:.3f}", f"{r['arrived'] or 0:.2%}") for r in rows]
+    table(("image", "target", "value", "arrived"), shown)
     say(f"drawn: {out}")
-
-
-_SHOWN = ("image", "target", "value", "arrived", "bias")
 
 
 def _draw(
     model: "VisionModel", files: Sequence[Path], target: str | None, method: str, out: Path
 ) -> list[dict[str, Any]]:
     """Draws all images into one picture; a row per image."""
+    import torch
+
     from semlens.attribution.attribute import attribute as explain
     from semlens.crop import measure_geometry
     from semlens.heatmap import HeatExample, HeatRow, heat_sheet
     from semlens.images import load_image
     from semlens.portraits import input_box
 
+    photos = [load_image(file) for file in files]
+    x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
+    found = explain(model, x, target, method=method)
+    assert found.heat is not None
+    heats, values = found.heat.float().cpu().numpy(), found.value.tolist()
+    names = [target] * len(files) if target else _highest(model, x)
     rows, drawn = [], []
-    for file in files:
-        photo = load_image(file)
-        x = model.preprocess(photo)[None].to(model.device, model.dtype)
-        found = explain(model, x, target, method=method)
-        assert found.heat is not None
-        name = target or _highest(model, x)
+    for file, photo, heat, value, name in zip(files, photos, heats, values, names, strict=True):
         box = input_box(measure_geometry(model.preprocess, photo.size))
-        heat = found.heat[0].float().cpu().numpy()
-        drawn.append(HeatRow(file.name, (HeatExample(photo, heat, box=box, title=f"{float(found.value):.2f}"),), name))
-        row = {"image": str(file), "target": name, "value": round(float(found.value), 4)}
-        rows.append(row | _shares(found.report) | {"picture": str(out)})
+        drawn.append(HeatRow(file.name, (HeatExample(photo, heat, box=box, title=f"{value:.2f}"),), name))
+        arrived = float(heat.sum()) / value if value else None
+        rows.append({"image": str(file), "target": name, "value": round(value, 4), "arrived": arrived})
     heat_sheet(drawn, examples=1).save(out)
+    if found.report:
+        say(str(found.report))
     return rows
 
 
-def _highest(model: "VisionModel", x: Any) -> str:
-    """The highest output, by name where it has one."""
+def _highest(model: "VisionModel", x: Any) -> list[str]:
+    """Each image's highest output, by name where it has one."""
     import torch
 
     from semlens.components import tensor_in
     from semlens.hooks import still
 
     with torch.no_grad(), still(model.net):
-        number = int(tensor_in(model.net(x))[0].argmax())
-    return model.class_names[number] if number < len(model.class_names) else str(number)
+        numbers = tensor_in(model.net(x)).argmax(1).tolist()
+    return [model.class_names[n] if n < len(model.class_names) else str(n) for n in numbers]
 
 
 def _check(model: "VisionModel", files: Sequence[Path], methods: Sequence[str], as_json: bool) -> int:
@@ -128,27 +130,29 @@ def _check(model: "VisionModel", files: Sequence[Path], methods: Sequence[str], 
 def _show(results: Sequence["Check"], default: str) -> None:
     rows = []
     for result in results:
-        name = f"{result.method} (default)" if result.method == default else result.method
         row = _row(result)
-        shares = [
-            f"{row[key]:.1%}" if row[key] is not None else "" for key in ("arrived", "bias", "stabiliser", "elsewhere")
-        ]
+        name = f"{result.method} *" if result.method == default else result.method
+        shares = ["" if row[key] is None else f"{row[key]:.1%}" for key in ("arrived", "bias", "other")]
         size = "" if row["size"] is None else f"{row['size']:.1f}"
         rows.append([name, result.fault or "good", *shares, size, row["layer"] or ""])
     caption = (
-        "shares of the relevance that entered. size: sum of |relevance| by the explained value; far above 1, relevance "
-        "of both signs cancels. most absorbing: the layer whose bias or stabiliser keeps most"
+        "* the default. arrived, in biases, other (stabilisers, constants, softmax): shares of the relevance that "
+        "entered. size: sum of |relevance| by the explained value; far above 1, relevance of both signs cancels. most: "
+        "the layer that absorbs most"
     )
-    table(("method", "", "arrived", "biases", "stabilisers", "elsewhere", "size", "most absorbing"), rows, caption)
+    table(("method", "", "arrived", "in biases", "other", "size", "most"), rows, caption)
 
 
 def _row(result: "Check") -> dict[str, Any]:
     worst = result.report.layers[0] if result.report and result.report.layers else None
     size = result.size if result.size == result.size else None
+    shares = _shares(result.report)
+    lost = [shares[key] for key in ("stabiliser", "elsewhere")]
     return {
         "method": result.method,
         "fault": result.fault,
-        **_shares(result.report),
+        **shares,
+        "other": None if None in lost else sum(one for one in lost if one),
         "size": size,
         "layer": f"{worst.layer} ({worst.total:.0%})" if worst and worst.total >= 0.005 else None,
     }

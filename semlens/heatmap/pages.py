@@ -130,9 +130,10 @@ def _pairs(sheet: Image.Image, y: int, tiles: Sequence[HeatExample], limit: floa
 
 def _legend(sheet: Image.Image, y: int, scale: str) -> None:
     draw = ImageDraw.Draw(sheet)
-    draw.text((TEXT, y + 4), "against", _GREY, font(13))
-    sheet.paste(Image.fromarray(_ramp(121)[None].repeat(9, 0)), (TEXT + 54, y + 8))
-    draw.text((TEXT + 183, y + 4), f"for: relevance; {scale}", _GREY, font(13))
+    x = GAP * 2  # below the text as well, so that it fits under a single pair of pictures
+    draw.text((x, y + 4), "against", _GREY, font(13))
+    sheet.paste(Image.fromarray(_ramp(121)[None].repeat(9, 0)), (x + 54, y + 8))
+    draw.text((x + 183, y + 4), f"for: relevance; {scale}", _GREY, font(13))
 
 
 def _scaled(example: HeatExample, side: int) -> HeatExample:

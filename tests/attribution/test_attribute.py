@@ -5,9 +5,10 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from semlens.attribution.attribute import attribute, component_maps, conditional_maps
+from semlens.attribution.attribute import attribute
 from semlens.attribution.composite import COMPOSITES, Composite, default_composite
 from semlens.attribution.conservation import ConservationWarning
+from semlens.attribution.maps import component_maps, conditional_maps
 from semlens.attribution.rules import Epsilon
 from semlens.attribution.targets import Activation, Scalar, similarity
 from semlens.errors import SemlensError
