@@ -155,3 +155,25 @@ def test_portraits_show_examples_with_their_heat(tmp_path: Path, scene: tuple[Vi
         portraits(index, model, random_images(3), ["act:0"])
     with pytest.raises(SemlensError, match="not the model"):
         portraits(index, colours(), images, ["act:0"])
+
+
+@pytest.mark.filterwarnings("ignore::semlens.cropping.NoRelevanceWarning")
+@pytest.mark.parametrize(("crop", "method"), [("relevance", "auto"), ("relevance", "cp_lrp"), ("tokens-paper", "auto")])
+def test_a_transformer_is_cropped_by_attnlrp_or_by_its_tokens(crop: str, method: str) -> None:
+    import timm
+
+    torch.manual_seed(0)
+    net = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2, num_classes=3).eval()
+    model, images = VisionModel(net, partial(sized, 64)), random_images(6, side=40)
+    examples = collect(model, images, ["blocks.0", "blocks.1.attn@heads", "head"], k=2)
+    boxes = example_boxes(crop, model, images, examples, method=method)
+    assert boxes is not None
+    found = boxes[examples.valid]
+    here = found.any(axis=1)
+    assert here[: 2 * 384].mean() > 0.9  # features at the patch tokens
+    left, top, right, bottom = found[here].T
+    assert (left >= 0).all()
+    assert (right <= 40).all()
+    assert (np.abs((right - left) - (bottom - top)) <= 1).all()  # squares on a square image, to rounding
+    heads = boxes[768:771][examples.valid[768:771]]
+    assert heads.any(axis=1).all()
