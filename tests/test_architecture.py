@@ -50,8 +50,8 @@ HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 ORDER = [
     "errors", "shapes", "types", "space", "hooks", "components", "layers", "offline", "model", "images", "cpu", "topk",
     "examples", "relevance", "collect", "attribution", "crop", "foundation", "parts", "format", "store", "contents",
-    "index", "cropping", "embed", "probe", "search", "tiles", "heatmap", "sheet", "portraits", "build", "ask", "show", "demo",
-    "cli",
+    "index", "cropping", "embed", "probe", "search", "tiles", "heatmap", "sheet", "portraits", "build", "ask", "show",
+    "demo", "cli",
 ]  # fmt: skip
 ATTRIBUTION = [
     "affine", "rules", "composite", "conservation", "functions", "names", "operations", "norms", "attention",

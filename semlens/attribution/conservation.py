@@ -31,8 +31,8 @@ class Absorbed:
 class Conservation:
     """How much relevance entered, how much arrived, and where the rest went, in the unit of the explained output.
 
-    `entered = arrived + what the layers absorbed + elsewhere`, all sums over images. `elsewhere` is what the softmax rule does not conserve by its
-    nature, and what constants keep that are not added but laid beside (a class token).
+    `entered = arrived + what the layers absorbed + elsewhere`, all sums over images. `elsewhere` is what the softmax
+    rule does not conserve by its nature, and what constants keep that are not added but laid beside (a class token).
     """
 
     images: int

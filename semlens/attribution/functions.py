@@ -63,7 +63,6 @@ class Cell:
     z: Held | None = None
     scale: Float[Tensor, "c"] | None = None
     shift: Float[Tensor, "c"] | None = None
-    norm: Callable[[Tensor], Tensor] | None = None  # the model's own call of it
     uses: int = 0
     tapped: bool = False  # its relevance is read between layer and BatchNorm
 
@@ -79,13 +78,13 @@ class Cell:
         if self.folds:
             assert self.scale is not None
             assert self.shift is not None
-            assert self.norm is not None
-            layer = layer.folded(self.scale, torch.zeros_like(self.shift) if self.tapped else self.shift)
+            none, one = torch.zeros_like(self.shift), torch.ones_like(self.scale)
+            shift = none if self.tapped else self.shift
             if self.tapped:
                 scale = layer.along(self.scale, z)
-                z, g = z * scale, torch.where(scale == 0, 0, g / torch.where(scale == 0, 1, scale))
-            else:
-                z = self.norm(z)
+                g = torch.where(scale == 0, 0, g / torch.where(scale == 0, 1, scale))
+            layer = layer.folded(self.scale, shift)
+            z = torch.batch_norm(z, self.scale, shift, none, one, False, 0.0, 0.0, False)  # scale z + shift at once
         message = self.rule(layer, x, z, g)
         if self.ledger.on and not batched(g):
             down = message.down
@@ -136,7 +135,7 @@ class FoldedNorm(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], cell: Cell, scale: Tensor) -> Tensor:
-        ctx.cell, ctx.scale, cell.norm = cell, scale, run
+        ctx.cell, ctx.scale = cell, scale
         return run(x)
 
     @staticmethod

@@ -57,9 +57,7 @@ def stabilise(z: Float[Tensor, "..."], epsilon: float = STABILISER) -> Float[Ten
     return away.add_(z)
 
 
-def share(
-    g: Float[Tensor, "..."], z: Float[Tensor, "..."], denominator: Float[Tensor, "..."]
-) -> Float[Tensor, "..."]:
+def share(g: Float[Tensor, "..."], z: Float[Tensor, "..."], denominator: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """The relevance z * g over a stabilised denominator."""
     return (g * z).div_(stabilise(denominator))
 

@@ -46,10 +46,11 @@ def operate(call: Call) -> Any:
 
 def _out_of_place(call: Call) -> Callable[..., Any]:
     """A function that gives what `call.func` writes into its first argument."""
+    if call.kwargs.get("inplace"):
+        return call.func  # works on a copy by itself, now that it is not told otherwise
 
     def func(x: Any, *args: Any, **kwargs: Any) -> Any:
-        inplace = {"inplace": True} if call.kwargs.get("inplace") else {}
-        return call.func(x.clone(), *args, **kwargs, **inplace)
+        return call.func(x.clone(), *args, **kwargs)
 
     return func
 
