@@ -353,6 +353,6 @@ def test_fine_relevance_is_averaged_before_its_scale_is_set() -> None:
 def test_an_empty_sheet_has_its_legend() -> None:
     sheet = heat_sheet([])
     assert sheet.size == (TEXT + PAIR, GAP + 26)
-    ramp = drawn(sheet)[GAP + 10, TEXT + 54 : TEXT + 54 + 121]
+    ramp = drawn(sheet)[GAP + 10, GAP * 2 + 54 : GAP * 2 + 54 + 121]
     assert ramp[60].tolist() == [255, 255, 255]
     assert (ramp[0, 2] > ramp[0, 0], ramp[-1, 0] > ramp[-1, 2]) == (True, True)
