@@ -1,3 +1,4 @@
+import gc
 import itertools
 
 import pytest
@@ -276,3 +277,24 @@ def test_maps_of_many_units_are_those_of_one_at_a_time(vit: VisionModel) -> None
         first = maps if chunk == 1 else first
         torch.testing.assert_close(maps, first, rtol=1e-9, atol=1e-14)
     assert all(not torch.equal(a, b) for a, b in itertools.pairwise(maps))
+
+
+@pytest.mark.filterwarnings("ignore::semlens.attribution.conservation.ConservationWarning")
+def test_a_trace_leaves_nothing_behind() -> None:
+    """A reference cycle would keep each graph until the collector runs, which counts objects and not gigabytes."""
+
+    def alive() -> int:
+        return sum(issubclass(type(one), Tensor) for one in gc.get_objects())
+
+    net, x = model(Chain(bias=True)), pixels(2)
+    counts = []
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            attribute(net, x, 1, layers=["two", "relu"])
+            _ = [*conditional_maps(net, x, 1, "two", [0, 1])]
+            counts.append(alive())
+    finally:
+        gc.enable()
+    assert counts[0] == counts[1] == counts[2]
