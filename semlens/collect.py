@@ -13,7 +13,7 @@ from torch import Tensor
 from semlens.components import POOLS, Components, Pooled
 from semlens.cpu import fast_cpu
 from semlens.errors import SemlensError, unknown
-from semlens.examples import load_examples, merge, missing_ranges, save_examples
+from semlens.examples import earlier, load_examples, merge, missing_ranges, save_examples
 from semlens.hooks import Site, record, still
 from semlens.images import Batch, ImageSet, UnreadableImage, batches, default_workers
 from semlens.layers import parse_all, unit_names
@@ -56,14 +56,15 @@ def collect(
     Raises:
         SemlensError: a user's mistake, before the first forward pass where it can be seen there.
     """
-    _check(images, k, pool, precision, shard)
+    _check(pool, precision)
+    check_k(k, images)
+    start, stop = part_of(images, shard)
     first = first_input(model, images)
     found = parse_all(model.net, layers, first)
     axes = axis_of((kind.layer, kind.kind, components) for kind, components in found)
     names = unit_names(model.net, found, model.class_names, first)
     stream = _Stream(origin_of(model, images, precision), axes, names, k, pool, model.device)
-    before = _earlier(checkpoint, stream.examples()) if resume else None
-    start, stop = shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]
+    before = earlier(checkpoint, stream.examples(), load_examples, "layers, k or pooling") if resume else None
     gaps = missing_ranges(before.seen if before else (), start, stop)
     workers = default_workers(model.device.type) if workers is None else workers
     loader = chain.from_iterable(
@@ -213,15 +214,25 @@ def stack(batch: Batch, images: ImageSet, batch_size: int, first: Float[Tensor, 
     return torch.stack(rows)
 
 
-def _check(images: ImageSet, k: int, pool: str, precision: str, shard: tuple[int, int]) -> None:
+def _check(pool: str, precision: str) -> None:
     if pool not in POOLS:
         raise unknown("pooling", pool, POOLS)
     if precision not in PRECISIONS:
         raise unknown("precision", precision, PRECISIONS)
+
+
+def check_k(k: int, images: ImageSet) -> None:
+    """Raises SemlensError unless there are `k` images."""
     if not 1 <= k <= len(images):
         raise SemlensError(f"k is {k}, but there are {len(images)} images; choose k between 1 and {len(images)}")
+
+
+def part_of(images: ImageSet, shard: tuple[int, int]) -> tuple[int, int]:
+    """The ids, from start to stop, of the i-th of n parts of the images. Raises SemlensError if there is no such
+    part."""
     if not 0 <= shard[0] < shard[1]:
         raise SemlensError(f"shard {shard[0]}/{shard[1]} does not exist; shards count from 0 to {shard[1] - 1}")
+    return shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]
 
 
 def origin_of(model: VisionModel, images: ImageSet, precision: str) -> Origin:
@@ -235,16 +246,3 @@ def origin_of(model: VisionModel, images: ImageSet, precision: str) -> Origin:
         count=len(images),
         precision=precision,
     )
-
-
-def _earlier(checkpoint: Path | None, fresh: ConceptExamples) -> ConceptExamples | None:
-    """What an interrupted run left, if anything. Raises SemlensError if that run was another one."""
-    if checkpoint is None or not checkpoint.exists():
-        return None
-    examples = load_examples(checkpoint)
-    if examples.recipe != fresh.recipe:
-        raise SemlensError(
-            f"{checkpoint} is from a run with another model, other images, layers, k or pooling; "
-            "start without resume to replace it"
-        )
-    return examples

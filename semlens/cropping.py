@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from semlens.attribution.attribute import choose
+from semlens.attribution.attribute import rules_for
 from semlens.attribution.classes import parameters_of
 from semlens.attribution.composite import Composite
 from semlens.attribution.maps import component_maps
@@ -64,16 +64,20 @@ def check_crop(crop: str, model: VisionModel, method: str | Composite) -> None:
     crop_id(crop, model, method)
 
 
-def crop_id(crop: str, model: VisionModel | None, method: str | Composite) -> CropId:
-    """What an index remembers a crop by: everything that determines its boxes."""
+def _kind(crop: str) -> CropKind | None:
     if crop not in CROPS:
         raise unknown("crop", crop, CROPS)
-    kind = CROPS[crop]
+    return CROPS[crop]
+
+
+def crop_id(crop: str, model: VisionModel | None, method: str | Composite) -> CropId:
+    """What an index remembers a crop by: everything that determines its boxes."""
+    kind = _kind(crop)
     if kind is None:
         return CropId(crop, {})
     parameters = asdict(kind.recipe)  # type: ignore[call-overload]
     if kind.around == "relevant" and model is not None:
-        rules = _rules(method, model)
+        rules = rules_for(method, model, "crops around relevance")
         parameters |= {"method": rules.name, "position": "max"} | parameters_of(rules)
     return CropId(crop, parameters)
 
@@ -99,16 +103,16 @@ def example_boxes(
     Raises:
         SemlensError: an unknown crop or method, or another model than the examples were collected from.
     """
-    if crop not in CROPS:
-        raise unknown("crop", crop, CROPS)
-    kind = CROPS[crop]
+    kind = _kind(crop)
     if kind is None:
         return None
     if model is None or model.fingerprint() != examples.origin.model_fingerprint:
         raise SemlensError(
             f"crop={crop!r} runs the model once more: give embed the model that the examples were collected from"
         )
-    locate = partial(_relevant, _rules(method, model)) if kind.around == "relevant" else _active
+    locate = _active
+    if kind.around == "relevant":
+        locate = partial(_relevant, rules_for(method, model, "crops around relevance"))
     identity = [
         asdict(examples.origin),
         [asdict(axis) for axis in examples.layers],
@@ -179,13 +183,6 @@ def _maps(
     for layer, found in component_maps(model, x, kinds, pairs, rules=rules).items():
         maps[torch.from_numpy(slots[layer])] = found
     return maps
-
-
-def _rules(method: str | Composite, model: VisionModel) -> Composite:
-    rules = choose(method, model)
-    if not isinstance(rules, Composite):
-        raise SemlensError(f"crops around relevance need it, and method {rules!r} has none: choose a composite")
-    return rules
 
 
 def _digest(identity: Sequence[object], part: ConceptExamples) -> str:

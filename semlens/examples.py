@@ -1,7 +1,7 @@
 """What a pass over images found, as a file that merges: what a checkpoint, a shard and a finished pass all are."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields, replace
 from functools import reduce
 from pathlib import Path
@@ -139,3 +139,18 @@ def join(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 def _count(ranges: Iterable[tuple[int, int]]) -> int:
     return sum(stop - start for start, stop in ranges)
+
+
+def earlier(checkpoint: Path | None, fresh: Pass, load: Callable[[Path], Pass], what: str) -> Pass | None:
+    """What an interrupted run left in its checkpoint, if anything.
+
+    Raises SemlensError if that run was another one; `what` says in which settings it may differ.
+    """
+    if checkpoint is None or not checkpoint.exists():
+        return None
+    found = load(checkpoint)
+    if found.recipe != fresh.recipe:
+        raise SemlensError(
+            f"{checkpoint} is from a run with another model, other images, {what}; start without resume to replace it"
+        )
+    return found

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL.Image import Image
 
-from semlens.attribution.attribute import choose
+from semlens.attribution.attribute import rules_for
 from semlens.attribution.composite import Composite
 from semlens.attribution.maps import component_maps
 from semlens.crop import Geometry, measure_geometry
@@ -39,9 +39,7 @@ def portraits(
         raise SemlensError(f"this is not the model the index was made from ({index.recipe.model.name})")
     if images.fingerprint != index.recipe.images.fingerprint:
         raise SemlensError(f"these are not the images the index was made from ({index.recipe.images.source})")
-    rules = choose(method, model)
-    if not isinstance(rules, Composite):
-        raise SemlensError(f"heat maps of components need relevance, and method {rules!r} has none")
+    rules = rules_for(method, model, "heat maps of components")
     asked = [one if isinstance(one, Component) else Component.parse(one) for one in components]
     where = lru_cache(maxsize=64)(partial(measure_geometry, model.preprocess))
     return [_portrait(index, model, images, one, examples, rules, where) for one in asked]

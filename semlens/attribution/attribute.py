@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from semlens.attribution.composite import COMPOSITES, Composite, composite, default_composite
+from semlens.attribution.composite import COMPOSITES, Composite, default_composite
 from semlens.attribution.conservation import WARN_ABOVE, warn
 from semlens.attribution.flow import Conditions, arrive, through
 from semlens.attribution.gradients import STEPS, Attribution, gradient, integrated_gradients, on_input
@@ -77,7 +77,18 @@ def choose(method: str | Composite, model: VisionModel) -> Composite | str:
         return default_composite(model.net)
     if method not in METHODS:
         raise unknown("method", method, (*METHODS, "auto"))
-    return method if method in GRADIENTS else composite(method)
+    return method if method in GRADIENTS else COMPOSITES[method]
+
+
+def rules_for(method: str | Composite, model: VisionModel, what: str) -> Composite:
+    """The composite that a method's name stands for. Raises SemlensError if it is a plain gradient, which `what` cannot
+    use."""
+    chosen = choose(method, model)
+    if not isinstance(chosen, Composite):
+        raise SemlensError(
+            f"{what} need relevance, and method {chosen!r} has none, since it conserves nothing: choose a composite"
+        )
+    return chosen
 
 
 def _lrp(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from semlens.attribution.attribute import attribute, choose
+from semlens.attribution.attribute import attribute, rules_for
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Conservation, ConservationWarning
 from semlens.attribution.trace import trace
@@ -48,9 +48,7 @@ def check(model: VisionModel, x: Float[Tensor, "n ..."], methods: Sequence[str |
 
 
 def _check(model: VisionModel, x: Tensor, method: str | Composite) -> Check:
-    rules = choose(method, model)
-    if not isinstance(rules, Composite):
-        raise SemlensError(f"method {rules!r} is a plain gradient, which conserves nothing to check")
+    rules = rules_for(method, model, "checks")
     before = model.fingerprint()
     try:
         with warnings.catch_warnings():

@@ -13,11 +13,11 @@ from semlens.attribution.conservation import WARN_ABOVE, Conservation, joined, p
 from semlens.attribution.flow import Front, relevance_of, send
 from semlens.attribution.targets import output_number
 from semlens.attribution.trace import Trace, trace
-from semlens.collect import first_input, origin_of, stack
+from semlens.collect import check_k, first_input, origin_of, part_of, stack
 from semlens.components import Components, tensor_in
 from semlens.cpu import tuned_allocator
 from semlens.errors import SemlensError, unknown
-from semlens.examples import join, missing_ranges
+from semlens.examples import earlier, join, missing_ranges
 from semlens.hooks import still
 from semlens.images import Batch, ImageSet, batches, default_workers
 from semlens.layers import parse_all
@@ -66,14 +66,14 @@ def relevance(
     Raises:
         SemlensError: a class, layer or method that does not exist, or k out of range.
     """
+    start, stop = part_of(images, shard)
     first = first_input(model, images)
     stream = _stream(model, images, layers, classes, of, method, k, first)
-    before = _earlier(checkpoint, stream.relevance()) if resume else None
+    before = earlier(checkpoint, stream.relevance(), load_relevance, "layers, classes or method") if resume else None
 
     def state() -> Relevance:
         return merge_relevance(before, stream.relevance()) if before else stream.relevance()
 
-    start, stop = shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]
     gaps = missing_ranges(before.seen if before else (), start, stop)
     workers = default_workers(model.device.type) if workers is None else workers
     number = 0
@@ -115,8 +115,7 @@ def _stream(
         raise SemlensError("integrated gradients need a pass per step and layer: choose another method for a data set")
     if of not in OF:
         raise unknown("choice of images", of, OF)
-    if not 1 <= k <= len(images):
-        raise SemlensError(f"k is {k}, but there are {len(images)} images; choose k between 1 and {len(images)}")
+    check_k(k, images)
     with torch.no_grad(), still(model.net):
         outputs = tensor_in(model.net(first)).shape[-1]
     numbers = tuple(output_number(one, model.class_names, outputs) for one in classes)
@@ -287,16 +286,3 @@ def parameters_of(rules: Composite) -> dict[str, str | int | float | bool]:
             found[one.name] = value if isinstance(value, str) else repr(value)
     found |= {f"named {pattern}": repr(rule) for pattern, rule in rules.named}
     return found | {f"function {name}": treatment for name, treatment in rules.functions.items()}
-
-
-def _earlier(checkpoint: Path | None, fresh: Relevance) -> Relevance | None:
-    """What an interrupted run left, if anything. Raises SemlensError if that run was another one."""
-    if checkpoint is None or not checkpoint.exists():
-        return None
-    found = load_relevance(checkpoint)
-    if found.recipe != fresh.recipe:
-        raise SemlensError(
-            f"{checkpoint} is from a run with another model, other images, layers, classes or method; "
-            "start without resume to replace it"
-        )
-    return found

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from torch import nn
 
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, z_plus
-from semlens.errors import SemlensError, unknown
+from semlens.errors import unknown
 
 ATTENTION = ("attnlrp", "cp")
 PRODUCTS = ("half", "signal", "proportional")
@@ -86,15 +86,6 @@ COMPOSITES: Mapping[str, Composite] = MappingProxyType({composite.name: composit
 """Composites by name. "epsilon_plus_flat" is the default for convolutional networks, "attnlrp" for transformers."""
 
 
-def composite(name: str | Composite) -> Composite:
-    """The composite of that name, or the one given. Raises SemlensError with the nearest names."""
-    if isinstance(name, Composite):
-        return name
-    if name not in COMPOSITES:
-        raise unknown("composite", name, COMPOSITES)
-    return COMPOSITES[name]
-
-
 def default_composite(net: nn.Module) -> Composite:
     """`attnlrp` for a network with attention in it, else `epsilon_plus_flat`."""
     attentive = any("attention" in type(module).__name__.lower() or _is_block(module) for module in net.modules())
@@ -106,6 +97,3 @@ def _is_block(module: nn.Module) -> bool:
     return any(name in {"qkv", "q_proj", "in_proj_weight"} for name in dict(module.named_children())) or hasattr(
         module, "in_proj_weight"
     )
-
-
-__all__ = ["COMPOSITES", "Composite", "SemlensError", "composite", "default_composite"]

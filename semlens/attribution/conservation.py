@@ -125,6 +125,11 @@ class Ledger:
         for account, value in ((self.bias, kept), (self.stabiliser, entered - left - kept)):
             account[layer] = account[layer] + value if layer in account else value
 
+    def absorb(self, layer: str, amount: Float[Tensor, "..."]) -> None:
+        """Notes relevance that stays whole in a constant, laid out as where it got there; rows are images."""
+        kept = amount.flatten(1).sum(1)
+        self.book(layer, kept, torch.zeros_like(kept), kept)
+
     def _per_image(self, amount: Float[Tensor, "..."]) -> Float[Tensor, "n"]:
         """The rows of one image added up: windows of attention, tokens laid end to end, images first in each case.
 

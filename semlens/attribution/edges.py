@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from semlens.attribution.attribute import choose
+from semlens.attribution.attribute import rules_for
 from semlens.attribution.composite import Composite
-from semlens.attribution.flow import Front, relevance_of, restrict, send
+from semlens.attribution.flow import Front, check_units, reach, relevance_of, restrict_each, send
 from semlens.attribution.maps import CHUNK
 from semlens.attribution.targets import Logit, output_number, starting
 from semlens.attribution.trace import Tap, Trace, trace
@@ -71,15 +70,12 @@ def edges(
     Raises:
         SemlensError: a layer, unit or output that does not exist, or a lower layer that does not feed the upper one.
     """
-    rules = choose(method, model)
-    if not isinstance(rules, Composite):
-        raise SemlensError(f"edges need relevance, and method {rules!r} has none: choose a composite")
+    rules = rules_for(method, model, "edges")
     first = first_input(model, images)
     (_, count), (_, below) = found = parse_all(model.net, [upper, lower], first)
-    wrong = [unit for unit in units if not 0 <= unit < count]
-    if wrong or not len(ids):
-        missing = f"unknown component '{upper}:{wrong[0]}'" if wrong else "there are no images to average over"
-        raise SemlensError(f"{missing}; {upper} has units 0 to {count - 1}")
+    check_units(upper, units, count)
+    if not len(ids):
+        raise SemlensError("there are no images to average over: give the ids of some")
     kinds = [kind for kind, _ in found]
     weights = torch.zeros(len(units), below, dtype=torch.float64, device=model.device)
     nodes = torch.zeros(len(units), dtype=torch.float64, device=model.device)
@@ -95,7 +91,7 @@ def edges(
             x = stack(batch, images, batch_size, first)[:n].to(model.device, model.dtype)
             with trace(model.net, x, rules, kinds) as run:
                 front, _ = starting(run, Logit(number), model, "value")
-                share, flow = _between(run, front, upper, lower, units, count, chunk)
+                share, flow = _between(run, front, upper, lower, units, chunk)
             nodes += share.sum(0)
             weights += flow
             done += n
@@ -109,31 +105,25 @@ def edges(
 
 
 def _between(
-    run: Trace, front: Front, upper: str, lower: str, units: Sequence[int], count: int, chunk: int
+    run: Trace, front: Front, upper: str, lower: str, units: Sequence[int], chunk: int
 ) -> tuple[Float[Tensor, "n a"], Float[Tensor, "a c"]]:
     """Per image the shares of the upper units, and summed over images the shares that pass from them to the lower."""
     above, below = run.taps[upper], run.taps[lower]
-    (g,) = send([front], [above.value])
-    if g is None:
-        raise SemlensError(f"no relevance reaches layer {upper!r}: the target does not depend on it")
+    g = reach(front, above)
     total = relevance_of(above, g).sum(2, dtype=torch.float64)  # "n c"
     size = total.abs().sum(1).clamp(min=1e-300)  # "n"
     parts = [
-        _lower_shares(below, above, g, units[start : start + chunk], count, size)
+        _lower_shares(below, restrict_each(above, g, units[start : start + chunk]), upper, size)
         for start in range(0, len(units), chunk)
     ]
     return total[:, list(units)] / size[:, None], torch.cat(parts)
 
 
-def _lower_shares(
-    below: Tap, above: Tap, g: Tensor, units: Sequence[int], count: int, size: Float[Tensor, "n"]
-) -> Float[Tensor, "a c"]:
-    keep = functional.one_hot(torch.tensor(units, device=g.device), count).to(g.dtype)
-    masked = torch.stack([restrict(above, g, one.expand(len(g), -1)) for one in keep])
-    (down,) = send([Front(above.value, masked)], [below.value], many=True)
+def _lower_shares(below: Tap, fronts: Front, upper: str, size: Float[Tensor, "n"]) -> Float[Tensor, "a c"]:
+    (down,) = send([fronts], [below.value], many=True)
     if down is None:
         raise SemlensError(
-            f"layer {below.kind.layer!r} does not feed {above.kind.layer!r}: name the layer nearer to the output first"
+            f"layer {below.kind.layer!r} does not feed {upper!r}: name the layer nearer to the output first"
         )
     relevance = relevance_of(below, down, many=True).sum(3, dtype=torch.float64)  # "a n c"
     return (relevance / size[None, :, None]).sum(1)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from semlens.attribution.trace import Tap, Trace
 from semlens.components import put_tensor, tensor_in
@@ -71,17 +72,20 @@ def _at_source(trace: Trace, grads: Sequence[Tensor | None]) -> Tensor:
     return sum(parts[1:], parts[0]) if parts else torch.zeros_like(trace.source)
 
 
-def relevance_of(tap: Tap, g: Float[Tensor, "..."], *, many: bool = False) -> Float[Tensor, "..."]:
+def relevance_of(
+    tap: Tap, g: Float[Tensor, "..."], *, baseline: Float[Tensor, "n c p"] | None = None, many: bool = False
+) -> Float[Tensor, "..."]:
     """Relevance "n c p" of the components of a layer (with `many` one axis more in front).
 
-    The activations of a component times the gradient that reaches them where the kind writes them back.
+    The activations of a component, or their difference to the baseline's, times the gradient that reaches them where
+    the kind writes them back.
     """
     output = put_tensor(tap.output, tap.value.detach())
     with torch.enable_grad():
         acts = tap.kind.read(output).detach().requires_grad_()
         written = tensor_in(tap.kind.write(output, acts))
         (at_acts,) = torch.autograd.grad(written, acts, g, is_grads_batched=many)
-    return acts.detach() * at_acts
+    return (acts.detach() if baseline is None else acts.detach() - baseline) * at_acts
 
 
 def restrict(tap: Tap, g: Float[Tensor, "..."], keep: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -93,14 +97,34 @@ def restrict(tap: Tap, g: Float[Tensor, "..."], keep: Float[Tensor, "..."]) -> F
     return g * tap.kind.spread(output, wide.expand(shape))
 
 
+def restrict_each(tap: Tap, g: Float[Tensor, "..."], units: Sequence[int]) -> Front:
+    """A front below the layer for each of the units alone, as many passes that run at once."""
+    keep = functional.one_hot(torch.tensor(units, device=g.device), tap.acts.shape[1]).to(g.dtype)
+    return Front(tap.value, torch.stack([restrict(tap, g, one.expand(len(g), -1)) for one in keep]))
+
+
+def reach(front: Front, tap: Tap) -> Float[Tensor, "..."]:
+    """The modified gradient that a front brings to a layer. Raises SemlensError if it brings none."""
+    (g,) = send([front], [tap.value])
+    if g is None:
+        raise SemlensError(f"no relevance reaches layer {tap.kind.layer!r}: the target does not depend on it")
+    return g
+
+
+def check_units(layer: str, units: Iterable[int], count: int) -> None:
+    """Raises SemlensError for a unit that the layer does not have."""
+    for unit in units:
+        if not 0 <= unit < count:
+            raise SemlensError(f"unknown component '{layer}:{unit}': it has units 0 to {count - 1}")
+
+
 def mask(tap: Tap, units: Iterable[int]) -> Float[Tensor, "n c"]:
     """1 for the units that a condition names, 0 for all others. Raises SemlensError for one that does not exist."""
     acts = tap.acts
     keep = acts.new_zeros(acts.shape[:2])
-    for unit in units:
-        if not 0 <= unit < keep.shape[1]:
-            raise SemlensError(f"unknown component '{tap.kind.layer}:{unit}': it has units 0 to {keep.shape[1] - 1}")
-        keep[:, unit] = 1
+    units = list(units)
+    check_units(tap.kind.layer, units, keep.shape[1])
+    keep[:, units] = 1
     return keep
 
 
@@ -146,7 +170,7 @@ def through(
     rest = [layer for layer in reversed(trace.taps) if layer in layers]
     for layer in order:
         tap = trace.taps[layer]
-        above = rest[: rest.index(layer)] if layer in rest else [one for one in rest if _before(trace, layer, one)]
+        above = [one for one in rest if _before(trace, layer, one)]
         if above:
             met |= arrive(trace, fronts, above, source=False).layers
             rest = [one for one in rest if one not in above]
@@ -170,7 +194,4 @@ def _cross(fronts: Sequence[Front], start: Front, tap: Tap) -> tuple[list[Front]
     passed = [g for _, g in arrived if g is not None]
     if passed:
         return [front for front, g in arrived if g is None], sum(passed[1:], passed[0])
-    (g,) = send([start], [tap.value])  # it lies beside the conditions above it
-    if g is None:
-        raise SemlensError(f"no relevance reaches layer {tap.kind.layer!r}: the target does not depend on it")
-    return list(fronts), g
+    return list(fronts), reach(start, tap)  # it lies beside the conditions above it

@@ -145,9 +145,7 @@ class FoldedNorm(Function):
             return g, None, None, None
         down = g * ctx.scale
         if cell.ledger.on and not batched(g) and cell.shift is not None:
-            shift = cell.layer.along(cell.shift, g)
-            entered = (g * shift).flatten(1).sum(1)
-            cell.ledger.book(f"{cell.name} (norm)", entered, torch.zeros_like(entered), entered)
+            cell.ledger.absorb(f"{cell.name} (norm)", g * cell.layer.along(cell.shift, g))
         return down, None, None, None
 
 
@@ -164,8 +162,7 @@ class Scaled(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         if ctx.ledger.on and not batched(g) and ctx.constant is not None:
-            absorbed = (g * ctx.constant).nan_to_num().flatten(1).sum(1)
-            ctx.ledger.book(ctx.name, absorbed, torch.zeros_like(absorbed), absorbed)
+            ctx.ledger.absorb(ctx.name, (g * ctx.constant).nan_to_num())
         return (g * ctx.factor).sum_to_size(ctx.shape), None, None, None, None, None
 
 
@@ -203,8 +200,7 @@ class Centred(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         if ctx.ledger.on and not batched(g) and ctx.shift is not None:
-            absorbed = (g * ctx.shift).flatten(1).sum(1)
-            ctx.ledger.book(ctx.name, absorbed, torch.zeros_like(absorbed), absorbed)
+            ctx.ledger.absorb(ctx.name, g * ctx.shift)
         return ctx.centre(g * ctx.factor), None, None, None, None, None, None
 
 
@@ -224,8 +220,3 @@ class Portion(Function):
 def portion(x: Tensor, share: float | Tensor) -> Tensor:
     """`x` with its relevance multiplied by `share`; untouched where it carries none."""
     return Portion.apply(x, share) if x.requires_grad else x
-
-
-__all__ = [
-    "Activation", "Cell", "Centred", "Direct", "FoldedNorm", "Held", "Portion", "Proportional", "Scaled", "Shelf",
-]  # fmt: skip

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from semlens.attribution.conservation import Conservation
-from semlens.attribution.flow import send
+from semlens.attribution.flow import relevance_of, send
 from semlens.attribution.targets import Activation, starting, then_of
 from semlens.attribution.trace import Trace, trace
-from semlens.components import Components, put_tensor, tensor_in
+from semlens.components import Components
 from semlens.errors import SemlensError
 from semlens.hooks import edit, record, still
 from semlens.model import VisionModel
@@ -56,22 +56,12 @@ def gradient(
         tensors = [run.taps[layer].value for layer in layers] + [run.source]
         grads = send([front], tensors)
         for layer, g in zip(layers, grads, strict=False):
-            found[layer] = _difference(run, layer, g, before.get(layer))
+            tap = run.taps[layer]
+            g = torch.zeros_like(tap.value) if g is None else g
+            found[layer] = relevance_of(tap, g, baseline=before.get(layer))
         delta = run.source.detach() if baseline is None else run.source.detach() - baseline
         pixels = grads[-1] * delta if grads[-1] is not None else torch.zeros_like(delta)
     return Attribution(value, on_input(pixels) if heat else None, found, None)
-
-
-def _difference(run: Trace, layer: str, g: Tensor | None, before: Tensor | None) -> Float[Tensor, "n c p"]:
-    tap = run.taps[layer]
-    acts = tap.acts
-    if g is None:
-        return torch.zeros_like(acts)
-    output = put_tensor(tap.output, tap.value.detach())
-    with torch.enable_grad():
-        leaf = acts.clone().requires_grad_()
-        (at_acts,) = torch.autograd.grad(tensor_in(tap.kind.write(output, leaf)), leaf, g)
-    return (acts if before is None else acts - before) * at_acts
 
 
 def _activations(model: VisionModel, x: Tensor, kinds: Sequence[Components]) -> dict[str, Float[Tensor, "n c p"]]:

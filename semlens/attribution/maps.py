@@ -6,14 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semlens.attribution.attribute import choose
+from semlens.attribution.attribute import rules_for
 from semlens.attribution.composite import Composite
-from semlens.attribution.flow import Front, arrive, from_components, restrict, send
+from semlens.attribution.flow import Front, arrive, check_units, from_components, reach, restrict_each
 from semlens.attribution.gradients import on_input
 from semlens.attribution.targets import starting, target_of, then_of
 from semlens.attribution.trace import Trace, trace
 from semlens.components import Components
-from semlens.errors import SemlensError
 from semlens.layers import parse_all
 from semlens.model import VisionModel
 from semlens.shapes import Float, Int64
@@ -36,22 +35,15 @@ def conditional_maps(
 
     One forward pass serves all of them. The maps of all units of a layer add up to the map of the whole layer.
     """
-    goal, rules = target_of(target), _rules(method, model)
+    goal, rules = target_of(target), rules_for(method, model, "conditional maps")
     ((kind, count),) = parse_all(model.net, [layer], x[:1])
-    wrong = [unit for unit in units if not 0 <= unit < count]
-    if wrong:
-        raise SemlensError(f"unknown component '{layer}:{wrong[0]}': it has units 0 to {count - 1}")
+    check_units(layer, units, count)
     with trace(model.net, x, rules, [kind], then=then_of(goal)) as run:
         front, _ = starting(run, goal, model, start)
         tap = run.taps[layer]
-        (g,) = send([front], [tap.value])
-        if g is None:
-            raise SemlensError(f"no relevance reaches layer {layer!r}: the target does not depend on it")
+        g = reach(front, tap)
         for first in range(0, len(units), chunk):
-            some = torch.tensor(units[first : first + chunk], device=g.device)
-            keep = torch.nn.functional.one_hot(some, count).to(g.dtype)
-            masked = torch.stack([restrict(tap, g, one.expand(len(g), -1)) for one in keep])
-            yield _maps(run, Front(tap.value, masked))
+            yield _maps(run, restrict_each(tap, g, units[first : first + chunk]))
 
 
 def component_maps(
@@ -89,10 +81,3 @@ def _maps(run: Trace, front: Front) -> Float[Tensor, "m n h w"]:
     arrival = arrive(run, [front], (), many=True)
     assert arrival.source is not None
     return on_input(arrival.source).detach()
-
-
-def _rules(method: str | Composite, model: VisionModel) -> Composite:
-    rules = choose(method, model)
-    if not isinstance(rules, Composite):
-        raise SemlensError(f"conditional maps need relevance, and method {rules!r} has none: choose a composite")
-    return rules

@@ -38,8 +38,8 @@ MOVES = frozenset(
 
 SUMS = frozenset(
     "sum mean neg negative positive cumsum avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
-    "adaptive_avg_pool3d interpolate upsample upsample_nearest upsample_bilinear lp_pool1d".split()
-) - {"lp_pool1d"}
+    "adaptive_avg_pool3d interpolate upsample upsample_nearest upsample_bilinear".split()
+)
 """These add up with fixed weights; their gradient shares relevance in proportion to the contributions."""
 
 WINNERS = frozenset(

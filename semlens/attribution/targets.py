@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from semlens.attribution.flow import Front, from_components
+from semlens.attribution.flow import Front, check_units, from_components
 from semlens.attribution.rules import stabilise
 from semlens.attribution.trace import Trace
 from semlens.components import tensor_in
@@ -92,9 +92,7 @@ def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tu
     if isinstance(target, Activation):
         tap = trace.taps[target.component.layer]
         n = len(tap.value)
-        count = tap.acts.shape[1]
-        if not 0 <= target.component.unit < count:
-            raise SemlensError(f"unknown component '{target.component}': it has units 0 to {count - 1}")
+        check_units(target.component.layer, [target.component.unit], tap.acts.shape[1])
         front = from_components(tap, torch.full((n,), target.component.unit), target.position)
         value = (front.at.detach() * front.g).flatten(1).sum(1)
     else:

@@ -215,7 +215,7 @@ class _Mode(TorchFunctionMode):
             cell = getattr(tensor, "_cell", None)
             if cell is not None and not known and call.name != "batch_norm":
                 cell.uses += 1
-        if call.name in MOVES | SHIFTS and all(getattr(t, "_gate", False) for t in carrying):
+        if call.name in MOVES | SHIFTS and all(is_gate(t) for t in carrying):
             for tensor in tensors_in(out):
                 tensor._gate = True  # type: ignore[attr-defined]
         self._cast_shadow(call, carrying, out)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from semlens.attribution.composite import COMPOSITES, Composite, composite
+from semlens.attribution.composite import COMPOSITES, Composite
 from semlens.attribution.rules import Gamma
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
@@ -36,7 +36,7 @@ RULES = pytest.mark.parametrize("name", ["attnlrp", "cp_lrp"])
 
 def relevance(net: nn.Module, x: Tensor, rules: str | Composite = "attnlrp", unit: int = CLASS) -> Tensor:
     """Relevance of every input value for one output."""
-    with trace(net, x, composite(rules)) as t:
+    with trace(net, x, rules if isinstance(rules, Composite) else COMPOSITES[rules]) as t:
         g, direct = torch.autograd.grad(t.output[:, unit].sum(), [t.source, t.shadow], allow_unused=True)
     return t.source.detach() * g + (0 if direct is None else direct)
 
