@@ -5,7 +5,7 @@ IMAGES ?=
 
 .PHONY: demo test lint clean
 
-demo: .venv/demo
+demo: .venv/demo$(if $(IMAGES),-photos)
 	$(BIN)/semlens demo $(if $(IMAGES),--images $(IMAGES))
 
 test: .venv/dev
@@ -20,7 +20,11 @@ lint: .venv/dev
 	$(PYTHON) -m venv .venv
 
 .venv/demo: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	$(BIN)/python -m pip install --quiet --editable '.[torch]'
+	touch $@
+
+.venv/demo-photos: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[offline]'
 	touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml

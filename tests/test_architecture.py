@@ -26,6 +26,8 @@ NUMPY_SIDE = {
     "heatmap",
     "sheet",
     "show",
+    "testbed.world",
+    "testbed.measures",
 }
 TORCH_SIDE = {
     "hooks",
@@ -44,14 +46,20 @@ TORCH_SIDE = {
     "embed",
     "portraits",
     "build",
+    "testbed.nets",
+    "testbed.clip",
+    "testbed.truth",
+    "testbed.train",
+    "testbed.benchmark",
 }
-DOORS = {"ask", "cli", "demo", "__init__", "__main__"}
+DOORS = {"ask", "cli", "demo", "__init__", "__main__", "testbed.__init__"}
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 ORDER = [
-    "errors", "shapes", "types", "space", "hooks", "components", "layers", "offline", "model", "images", "cpu", "topk",
-    "examples", "relevance", "collect", "attribution", "crop", "foundation", "parts", "format", "store", "contents",
-    "index", "cropping", "embed", "probe", "search", "tiles", "heatmap", "sheet", "portraits", "build", "ask", "show",
-    "demo", "cli",
+    "errors", "shapes", "types", "space", "testbed.world", "testbed.measures", "hooks", "components", "layers",
+    "offline", "testbed.nets", "testbed.clip", "model", "images", "cpu", "topk", "examples", "relevance", "collect",
+    "attribution", "crop", "foundation", "parts", "format", "store", "contents", "index", "cropping", "embed", "probe",
+    "search", "tiles", "heatmap", "sheet", "portraits", "build", "testbed.truth", "testbed.train", "testbed.benchmark",
+    "ask", "show", "demo", "cli",
 ]  # fmt: skip
 ATTRIBUTION = [
     "affine", "rules", "composite", "conservation", "functions", "names", "operations", "norms", "attention",
@@ -59,9 +67,22 @@ ATTRIBUTION = [
 ]  # fmt: skip
 
 
+WORLD = [
+    "concepts", "scene", "scenario", "paint", "skin", "lesion", "structures", "artefacts", "render", "caption",
+    "population", "files",
+]  # fmt: skip
+BENCHMARK = ["row", "study", "models", "search", "heat", "relevance"]
+
+
 def room(path: Path) -> str:
-    """The top-level module or folder a file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    """The top-level module or folder a file belongs to; the testbed, part world and part questions, has several."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[: 2 if parts[0] == "testbed" else 1])
+
+
+def room_of(module: str) -> str:
+    """The room of an imported module; empty if it is not ours."""
+    return room(PACKAGE.parent.joinpath(*module.split("."))) if module.startswith("semlens.") else ""
 
 
 def imports(path: Path, *, at_top_only: bool) -> set[str]:
@@ -91,33 +112,36 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 def test_every_file_has_a_place() -> None:
     assert {room(path) for path in FILES} == NUMPY_SIDE | TORCH_SIDE | DOORS
-    assert set(ORDER) == (NUMPY_SIDE | TORCH_SIDE | DOORS) - {"__init__", "__main__"}
+    assert set(ORDER) == (NUMPY_SIDE | TORCH_SIDE | DOORS) - {"__init__", "__main__", "testbed.__init__"}
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in NUMPY_SIDE], ids=str)
 def test_the_numpy_side_imports_nothing_of_torch(path: Path) -> None:
     found = imports(path, at_top_only=False)
     assert not {name.split(".")[0] for name in found} & HEAVY
-    assert not {name.split(".")[1] for name in found if name.startswith("semlens.")} & TORCH_SIDE
+    assert not {room_of(name) for name in found} & TORCH_SIDE
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) in ORDER], ids=str)
 def test_imports_go_one_way(path: Path) -> None:
     mine = ORDER.index(room(path))
     for name in imports(path, at_top_only=False):
-        other = name.split(".")[1] if name.startswith("semlens.") else ""
+        other = room_of(name)
         if other in ORDER and other != room(path):
             assert ORDER.index(other) < mine, f"{room(path)} imports {other}, which stands below it"
 
 
-@pytest.mark.parametrize("name", ATTRIBUTION)
-def test_attribution_imports_go_one_way(name: str) -> None:
-    folder = PACKAGE / "attribution"
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(ATTRIBUTION)
-    for found in imports(folder / f"{name}.py", at_top_only=False):
-        other = found.removeprefix("semlens.attribution.").split(".")[0]
-        if found.startswith("semlens.attribution.") and other in ATTRIBUTION:
-            assert ATTRIBUTION.index(other) < ATTRIBUTION.index(name), f"{name} imports {other}, which stands below it"
+@pytest.mark.parametrize(
+    ("place", "order"), [("attribution", ATTRIBUTION), ("testbed.world", WORLD), ("testbed.benchmark", BENCHMARK)]
+)
+def test_imports_go_one_way_inside_a_folder(place: str, order: list[str]) -> None:
+    folder = PACKAGE.joinpath(*place.split("."))
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(order)
+    for name in order:
+        for found in imports(folder / f"{name}.py", at_top_only=False):
+            other = found.removeprefix(f"semlens.{place}.").split(".")[0]
+            if found.startswith(f"semlens.{place}.") and other in order and other != name:
+                assert order.index(other) < order.index(name), f"{name} imports {other}, which stands below it"
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

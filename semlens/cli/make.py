@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def layers(model: str, as_json: bool) -> None:
     """List the layers of MODEL that can be analysed.
 
-    MODEL is timm:NAME, torchvision:NAME, hf:REPO, file:PATH.py:FACTORY or offline:efficientnet_lite0.
+    MODEL is timm:NAME, torchvision:NAME, hf:REPO, file:PATH.py:FACTORY, offline:efficientnet_lite0 or
+    testbed:shortcut.
     """
     from semlens.model import load_model
 
@@ -35,7 +36,7 @@ def layers(model: str, as_json: bool) -> None:
 @click.option("--model", required=True, help="The studied model, written as for `layers`.")
 @click.option("--images", required=True, help="A folder, a CSV or Parquet table, or hf:NAME.")
 @click.option("--layer", multiple=True, required=True, help="A layer, as `layers` lists them; several with commas.")
-@click.option("--foundation", required=True, help="open_clip:ARCH/TAG, transformers:REPO or offline:conse.")
+@click.option("--foundation", required=True, help="open_clip:ARCH/TAG, transformers:REPO, offline:conse, testbed:clip.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the index.")
 @click.option("--k", default=30, show_default=True, help="Concept examples per component.")
 @click.option("--pool", default="mean", show_default=True, help="mean favours what fills the image, max what is small.")

@@ -16,7 +16,8 @@ from semlens.types import FoundationModel
 
 BATCH = 32  # items that go through a tower at once; no vector depends on it
 
-EXTRAS = {"open_clip": "clip", "transformers": "transformers", "offline": "offline"}
+EXTRAS = {"open_clip": "clip", "transformers": "transformers", "offline": "offline", "testbed": "torch"}
+ONLY = {"offline": "conse", "testbed": "clip"}  # families of one model
 
 # Weights whose licence no model card beside them states, by the name after the family.
 LICENCES = (
@@ -38,14 +39,15 @@ def load_foundation(spec: str, device: str | None = None) -> FoundationModel:
 
     Args:
         spec: `open_clip:ARCH/TAG`, `open_clip:ARCH/CHECKPOINT`, `open_clip:hf-hub:ORG/NAME`,
-            `open_clip:local-dir:FOLDER`, `transformers:REPO`, `transformers:FOLDER` or `offline:conse`.
+            `open_clip:local-dir:FOLDER`, `transformers:REPO`, `transformers:FOLDER`, `offline:conse` or `testbed:clip`.
         device: as torch writes it; by default a CUDA GPU where there is one.
 
     Raises SemlensError for a name that does not exist, weights that cannot be had and a package that is not installed.
     """
     family, _, name = spec.partition(":")
-    if family not in EXTRAS or not name or (family == "offline" and name != "conse"):
-        raise unknown("foundation model", spec, ("open_clip:ARCH/TAG", "transformers:REPO", "offline:conse"))
+    if family not in EXTRAS or not name or name != ONLY.get(family, name):
+        known = ("open_clip:ARCH/TAG", "transformers:REPO", *(":".join(pair) for pair in ONLY.items()))
+        raise unknown("foundation model", spec, known)
     try:
         return _load(family, name, device)
     except ModuleNotFoundError as error:
@@ -65,6 +67,10 @@ def _load(family: str, name: str, device: str | None) -> FoundationModel:
         from semlens.foundation.transformers import load_transformers
 
         return load_transformers(name, device)
+    if family == "testbed":
+        from semlens.foundation.testbed import load_clip
+
+        return load_clip(device)
     from semlens.foundation.conse import load_conse
 
     return load_conse(device)

@@ -1,0 +1,106 @@
+"""The commands about the testbed: `demo` tells its story, `testbed` draws its world."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from semlens.cli.common import app, as_json, print_json
+from semlens.show import Progress, say, table
+
+if TYPE_CHECKING:
+    from semlens.search import Hit
+
+
+@app.command()
+@click.option("--out", default="demo-out", show_default=True, type=click.Path(path_type=Path))
+@click.option("--images", help="Photographs to search instead: a folder, a table or hf:NAME.")
+@click.option("--benchmark", is_flag=True, help="Hold every claim against the truth, for three networks; some minutes.")
+@as_json
+def demo(out: Path, images: str | None, benchmark: bool, as_json: bool) -> None:
+    """Tell the whole story on a world with known truth: no downloads, no GPU, under two minutes."""
+    out.mkdir(parents=True, exist_ok=True)
+    if benchmark:
+        return _benchmark(out, as_json)
+    if images:
+        return _photographs(out, images, as_json)
+    from semlens.demo import SHORTCUT_OF, run
+
+    with Progress() as progress:
+        story = run(out, progress)
+    if as_json:
+        return print_json(story.json())
+    artefact, of = SHORTCUT_OF
+    _hits(story.hits)
+    table(
+        (f"what speaks for {of!r}", "components", "share of relevance", "strongest"),
+        [
+            (one.label or "(no phrase fits)", str(one.components), f"{one.relevance:.1%}", str(one.strongest))
+            for one in story.known
+        ],
+    )
+    say(
+        f"A {artefact} put on melanomas, nothing else changed, raises the chance of {of!r} from {story.before:.0%} to "
+        f"{story.after:.0%} and turns {story.turned:.0%} of them: the network relies on it.\n"
+        f"index: {story.index}\npicture: {story.picture}\n"
+        f'try: semlens search {story.index} "purple ink" --sheet ink.png'
+    )
+
+
+def _photographs(out: Path, images: str, as_json: bool) -> None:
+    from semlens.demo import run_on
+
+    with Progress() as progress:
+        picture, hits = run_on(images, out, progress)
+    if as_json:
+        return print_json(asdict(hit) | {"component": str(hit.component)} for hit in hits)
+    _hits(hits)
+    say(f"picture: {picture}")
+
+
+def _hits(hits: Sequence["Hit"]) -> None:
+    table(
+        ("query", "component", "similarity", "random components reach"),
+        [(hit.probe, str(hit.component), f"{hit.similarity:.2f}", f"{hit.baseline:.2f}") for hit in hits],
+    )
+
+
+def _benchmark(out: Path, as_json: bool) -> None:
+    from semlens.testbed.benchmark import HEADER, benchmark, markdown
+
+    with Progress() as progress:
+        rows = benchmark(out / "benchmark", progress=progress)
+    (out / "benchmark.md").write_text(markdown(rows), encoding="utf-8")
+    (out / "benchmark.jsonl").write_text("".join(f"{json.dumps(row.json())}\n" for row in rows), encoding="utf-8")
+    if as_json:
+        return print_json(row.json() for row in rows)
+    for (model, part), group in groupby(rows, key=lambda row: (row.model, row.part)):
+        table((f"{model}: {part}", *HEADER[3:]), [row.cells()[2:] for row in group])
+    say(f"written to {out / 'benchmark.md'} and {out / 'benchmark.jsonl'}")
+
+
+@app.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--scenario", default="shortcut", show_default=True, help="shortcut, or clean: artefacts say nothing.")
+@click.option("--count", default=1000, show_default=True, type=click.IntRange(1), help="Pictures.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed, other pictures.")
+@click.option("--masks", is_flag=True, help="Also the pixels of everything in each picture.")
+@as_json
+def testbed(out: Path, scenario: str, count: int, seed: int, masks: bool, as_json: bool) -> None:
+    """Draw pictures of skin lesions whose every concept is known, to the folder OUT.
+
+    OUT/scenes.csv has path, label, caption and the level of every concept; `build --images OUT/scenes.csv` reads it.
+    """
+    from semlens.testbed.world.files import write_world
+    from semlens.testbed.world.population import World
+    from semlens.testbed.world.scenario import scenario as named
+
+    with Progress() as progress:
+        written = write_world(World.of(named(scenario), count, seed), out, masks=masks, progress=progress)
+    if as_json:
+        return print_json([{"table": str(written), "pictures": count}])
+    say(f"drew {count:,} pictures: {written}")

@@ -1,0 +1,82 @@
+"""The networks that the package brings: they load, and know what they should."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semlens.errors import SemlensError
+from semlens.foundation import load_foundation
+from semlens.model import load_model
+from semlens.space import cosine
+from semlens.testbed.measures import auroc
+from semlens.testbed.nets import CLASSIFIERS, WEIGHTS
+from semlens.testbed.truth import outputs
+from semlens.testbed.world.concepts import ARTEFACTS, concept
+from semlens.testbed.world.population import World
+from semlens.testbed.world.render import draw
+from semlens.testbed.world.scenario import CLEAN, scenario
+from semlens.testbed.world.scene import CLASSES
+from semlens.types import FoundationModel
+
+
+def accuracy(name: str, population: str, count: int = 80) -> float:
+    scenes = World.of(scenario(population), count, 11).scenes
+    predicted = outputs(load_model(f"testbed:{name}"), scenes).argmax(axis=1)
+    return float(np.mean([CLASSES[p] == scene.diagnosis for p, scene in zip(predicted, scenes, strict=True)]))
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_classifiers_are_good_on_pictures_they_have_not_seen(name):
+    assert accuracy(name, CLASSIFIERS[name][1]) >= 0.85  # 0.9 less two standard errors
+
+
+def test_the_shortcut_is_what_the_classifier_learnt():
+    assert accuracy("shortcut", "shortcut") - accuracy("shortcut", "clean") >= 0.1
+
+
+def test_models_are_named_and_take_any_picture():
+    model = load_model("testbed:clean")
+    assert (model.name, model.class_names) == ("testbed:clean", CLASSES)
+    assert model.preprocess(Image.new("RGB", (300, 200))).shape == (3, 128, 128)
+    with pytest.raises(SemlensError, match="unknown model of the testbed 'cleen'; nearest: clean"):
+        load_model("testbed:cleen")
+
+
+def test_the_foundation_model_tells_artefacts_it_has_not_seen():
+    foundation = load_foundation("testbed:clip")
+    assert isinstance(foundation, FoundationModel)
+    scenes = World.of(CLEAN, 80, 11).scenes
+    images = foundation.embed_images([draw(scene).image for scene in scenes])
+    similarity = cosine(images, foundation.embed_texts([concept(name).phrases[0] for name in ARTEFACTS]))
+    for q, name in enumerate(ARTEFACTS):
+        has = np.array([scene.has(name) for scene in scenes])
+        assert auroc(similarity[:, q], has) >= 0.9, name
+
+
+def test_a_crop_of_a_ruler_lies_near_ruler():
+    foundation = load_foundation("testbed:clip")
+    scenes = [scene for scene in World.of(CLEAN, 60, 12).scenes if scene.has("ruler") and not scene.has("band-aid")][:8]
+    crops = []
+    for scene in scenes:
+        picture = draw(scene)
+        rows, columns = np.nonzero(picture.masks["ruler"])
+        y, x = (int(np.clip(np.median(v), 24, 104)) for v in (rows, columns))
+        crops.append(picture.image.crop((x - 24, y - 24, x + 24, y + 24)))
+    similarity = cosine(
+        foundation.embed_images(crops), foundation.embed_texts(["ruler", "plain skin", "blue-white veil"])
+    )
+    assert (similarity[:, 0] > similarity[:, 1:].max(axis=1)).mean() >= 0.75
+
+
+def test_the_foundation_model_is_remembered_by_its_weights():
+    identity = load_foundation("testbed:clip").identity
+    assert (identity.name, identity.dimension, identity.licence) == ("testbed:clip", 128, "apache-2.0")
+    assert len(identity.digest) == 64
+    with pytest.raises(SemlensError, match="unknown foundation model 'testbed:klip'; nearest: testbed:clip"):
+        load_foundation("testbed:klip")
+
+
+def test_weights_are_small():
+    files = {path.stem: path.stat().st_size for path in WEIGHTS.glob("*.safetensors")}
+    assert files.keys() == {*CLASSIFIERS, "clip"}
+    assert sum(files.values()) < 5e6
