@@ -25,8 +25,8 @@ from semlens.testbed.world.scenario import CLEAN, scenario
 from semlens.testbed.world.scene import CLASSES, Scene
 
 PICTURES = 10_000
-TRAIN, TEST = 0, 1
-"""Seeds of the worlds that are trained on and measured on."""
+TRAIN = 0
+"""Seed of the worlds that are trained on; nothing else uses it."""
 
 MEAN, SPREAD = 0.5, 0.25
 

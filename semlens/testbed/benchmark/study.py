@@ -73,14 +73,17 @@ def study(name: str, out: Path, *, count: int, k: int, pairs: int, progress: Pro
     layers = LAYERS.get(name, STAGES)
 
     def made(crop: str, classes: Sequence[str]) -> ConceptIndex:
-        told = lambda step, done, total: progress(f"{name}, {crop}: {step}", done, total)  # noqa: E731
         return build(
             model, images, layers, foundation, out / f"{name}-{crop}", k=k, crop=crop, classes=classes, resume=True,
-            progress=told,
+            progress=_under(f"{name}, {crop}", progress),
         )  # fmt: skip
 
     index, whole = made("relevance", CLASSES), made("none", ())
     changed = World.of(CLEAN, pairs, INTERVENED).scenes
-    told = lambda step, done, total: progress(f"{name}: {step}", done, total)  # noqa: E731
-    truth = effects(model, changed, layers, progress=told)
+    truth = effects(model, changed, layers, progress=_under(name, progress))
     return Study(name, model, pictures.scenes, images, index, whole, foundation, truth)
+
+
+def _under(heading: str, progress: Progress) -> Progress:
+    """The progress with a heading before every step."""
+    return lambda step, done, total: progress(f"{heading}: {step}", done, total)
