@@ -87,7 +87,7 @@ def _benchmark(out: Path, as_json: bool) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--scenario", default="shortcut", show_default=True, help="shortcut, or clean: artefacts say nothing.")
 @click.option("--count", default=1000, show_default=True, type=click.IntRange(1), help="Pictures.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed, other pictures.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="0: those the networks learnt from.")
 @click.option("--masks", is_flag=True, help="Also the pixels of everything in each picture.")
 @as_json
 def testbed(out: Path, scenario: str, count: int, seed: int, masks: bool, as_json: bool) -> None:
