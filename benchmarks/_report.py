@@ -1,6 +1,8 @@
 """Markdown tables that print themselves."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -20,3 +22,15 @@ class Table:
         names = self.head.split(" | ")
         lines = [names, ["---"] * len(names), *self.rows]
         return f"### {self.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def report(head: str, benchmarks: Iterable[Callable[[], Iterable[Table]]], out: Path | None) -> None:
+    """Runs benchmarks, prints what each gives as soon as it is there, and keeps all of it in `out`."""
+    texts = [f"{head}\n"]
+    print(texts[0], flush=True)
+    for benchmark in benchmarks:
+        for table in benchmark():
+            texts.append(str(table))
+            print(table, flush=True)
+    if out:
+        out.write_text("\n".join(texts), encoding="utf8")

@@ -13,13 +13,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import torch
 from _models import MODELS, PREPROCESS, studied
-from _report import Table
+from _report import Table, report
 from torch import Tensor, nn
 
 import semlens as sl
@@ -171,14 +172,8 @@ def main() -> None:
     assert set(STUDIED) <= set(MODELS)
     torch.set_num_threads(options.threads)
     known = {"cost": cost, "maps": maps}
-    texts = [f"torch {torch.__version__}, {options.threads} thread(s), {options.repeats} repeats\n"]
-    print(texts[0], flush=True)
-    for name in options.only:
-        for table in known[name](options.models, options.repeats):
-            texts.append(str(table))
-            print(table, flush=True)
-    if options.out:
-        options.out.write_text("\n".join(texts), encoding="utf8")
+    head = f"torch {torch.__version__}, {options.threads} thread(s), {options.repeats} repeats"
+    report(head, [partial(known[name], options.models, options.repeats) for name in options.only], options.out)
 
 
 if __name__ == "__main__":

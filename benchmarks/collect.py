@@ -20,7 +20,7 @@ import _inside
 import _runs
 import torch
 from _models import MODELS, write_photos
-from _report import Table
+from _report import Table, report
 
 
 def benchmarks(setting: _runs.Setting, quick: bool) -> dict[str, Callable[[], Iterator[Table]]]:
@@ -77,14 +77,7 @@ def main() -> None:
         if wrong:
             parser.error(f"unknown: {', '.join(sorted(wrong))}; known: {', '.join(known)}")
         write_photos(photos, setting.images)
-        texts = [f"{machine(setting)}\n"]
-        print(texts[0], flush=True)
-        for name in options.only or known:
-            for table in known[name]():
-                texts.append(str(table))
-                print(table, flush=True)
-        if options.out:
-            options.out.write_text("\n".join(texts), encoding="utf8")
+        report(machine(setting), [known[name] for name in options.only or known], options.out)
 
 
 if __name__ == "__main__":

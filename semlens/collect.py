@@ -150,6 +150,24 @@ def _forward(
     model: VisionModel, kinds: Sequence[Components], pool: str, precision: str, first: Float[Tensor, "1 ..."]
 ) -> Iterator[Callable[[Float[Tensor, "n ..."]], Pooled]]:
     """A function from preprocessed images to all layers' pooled activations, for as long as the `with` lasts."""
+    dtype = PRECISIONS[precision]
+    with ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.autocast(model.device.type, dtype) if dtype else nullcontext())
+        stack.enter_context(fast_cpu())
+        layout = _layout(model, first)
+        pooled = stack.enter_context(pooling(model, kinds, pool))
+
+        def forward(x: Float[Tensor, "n ..."]) -> Pooled:
+            model.net(x.to(model.device, model.dtype, non_blocking=True).contiguous(memory_format=layout))
+            return pooled()
+
+        yield forward
+
+
+@contextmanager
+def pooling(model: VisionModel, kinds: Sequence[Components], pool: str) -> Iterator[Callable[[], Pooled]]:
+    """A function that gives all layers' pooled activations in the latest forward pass, side by side."""
     at: dict[Site, list[Components]] = {}
     for kind in kinds:
         at.setdefault(kind.site, []).append(kind)
@@ -157,24 +175,17 @@ def _forward(
     def keep(site: Site, output: Any) -> dict[str, Pooled]:
         return {kind.layer: kind.pool(output, pool) for kind in at[site]}
 
-    dtype = PRECISIONS[precision]
-    with ExitStack() as stack:
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(torch.autocast(model.device.type, dtype) if dtype else nullcontext())
-        stack.enter_context(fast_cpu())
-        layout = _layout(model, first)
-        seen = stack.enter_context(record(model.net, list(at), keep))
+    with record(model.net, list(at), keep) as seen:
 
-        def forward(x: Float[Tensor, "n ..."]) -> Pooled:
-            model.net(x.to(model.device, model.dtype, non_blocking=True).contiguous(memory_format=layout))
-            parts = {layer: pooled for site in at for layer, pooled in seen[site].items()}
+        def pooled() -> Pooled:
+            parts = {layer: part for site in at for layer, part in seen[site].items()}
             ordered = [parts[kind.layer] for kind in kinds]
             places = [part.positions for part in ordered if part.positions is not None]
             return Pooled(
                 torch.cat([part.activations for part in ordered], dim=1), torch.cat(places, dim=1) if places else None
             )
 
-        yield forward
+        yield pooled
 
 
 def first_input(model: VisionModel, images: ImageSet) -> Float[Tensor, "1 ..."]:

@@ -8,9 +8,12 @@ from torch import Tensor, nn
 
 from semlens.errors import missing_extra, unknown
 from semlens.shapes import Float
+from semlens.testbed.world.render import SIDE
 from semlens.testbed.world.scene import CLASSES
 
-SIDE = 128
+MEAN, SPREAD = 0.5, 0.25
+"""Every channel is shifted and scaled by these."""
+
 WEIGHTS = Path(__file__).with_name("weights")
 
 
@@ -88,4 +91,4 @@ def preprocess() -> Callable[[Image], Tensor]:
     """From a picture to what every network of the testbed takes."""
     from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 
-    return Compose([Resize((SIDE, SIDE), antialias=True), ToTensor(), Normalize([0.5] * 3, [0.25] * 3)])
+    return Compose([Resize((SIDE, SIDE), antialias=True), ToTensor(), Normalize([MEAN] * 3, [SPREAD] * 3)])

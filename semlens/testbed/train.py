@@ -1,5 +1,6 @@
 """Trains the networks of the testbed and writes their weights: python -m semlens.testbed.train [NAME...]"""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,22 +14,20 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from semlens.shapes import Float, UInt8
+from semlens.shapes import Float, Int64, UInt8
 from semlens.testbed.clip import FIRST, UNKNOWN, Clip
-from semlens.testbed.nets import CLASSIFIERS, SIDE, WEIGHTS, ConvNet, transformer
+from semlens.testbed.nets import CLASSIFIERS, MEAN, SPREAD, WEIGHTS, ConvNet, transformer
 from semlens.testbed.world.artefacts import band_aid_color
 from semlens.testbed.world.caption import NOTHING, PLAIN, Description, closeup, describe, vocabulary
 from semlens.testbed.world.concepts import NAMES
 from semlens.testbed.world.population import World, in_parts
-from semlens.testbed.world.render import SEEN
+from semlens.testbed.world.render import SEEN, SIDE
 from semlens.testbed.world.scenario import CLEAN, scenario
 from semlens.testbed.world.scene import CLASSES, Scene
 
 PICTURES = 10_000
 TRAIN = 0
 """Seed of the worlds that are trained on; nothing else uses it."""
-
-MEAN, SPREAD = 0.5, 0.25
 
 RATES: dict[Callable[[int], nn.Module], float] = {ConvNet: 3e-3, transformer: 1e-3}
 """How fast a network learns to see; it learns to diagnose at a third of that."""
@@ -68,14 +67,6 @@ def turned(pixels: UInt8[np.ndarray, "n h w 3"], rng: np.random.Generator) -> UI
     return np.ascontiguousarray(turned[:, ::-1] if rng.random() < 0.5 else turned)
 
 
-def schedule(
-    net: nn.Module, rate: float, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW whose rate rises and falls once."""
-    optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.02)
-    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
-
-
 def train_classifier(name: str, batch: int = 64, seeing: int = 8, diagnosing: int = 4) -> nn.Module:
     """A classifier of the testbed: a network that has learnt to see every concept learns, with a new head, to diagnose.
 
@@ -112,19 +103,38 @@ def teach(
     batch: int, told: str,
 ) -> nn.Module:  # fmt: skip
     """The network, trained on pictures and what to say of them; in eval mode."""
-    steps = len(target) // batch
-    optimizer, pace = schedule(net, rate, epochs * steps)
+
+    def error(rows: Int64[np.ndarray, "n"], rng: np.random.Generator) -> Float[Tensor, ""]:
+        return loss(net(as_input(turned(data.pixels[rows], rng))), target[rows])
+
+    return learn(net, error, len(target), batch, epochs, rate, told)
+
+
+def learn(
+    net: nn.Module, error: Callable[[Int64[np.ndarray, "n"], np.random.Generator], Float[Tensor, ""]], count: int,
+    batch: int, epochs: int, rate: float, told: str, *, steepest: float = math.inf,
+) -> nn.Module:  # fmt: skip
+    """The network in eval mode, after AdamW with a rate that rises and falls once has lowered its error.
+
+    Args:
+        error: on some of `count` pictures, by number; with chance for what varies from epoch to epoch.
+        steepest: longest gradient that is followed as it is.
+    """
+    steps = count // batch
+    optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.02)
+    pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
     rng = np.random.default_rng(0)
     net.train()
     for epoch in range(epochs):
         total = 0.0
-        for rows in rng.permutation(len(target))[: steps * batch].reshape(steps, batch):
-            error = loss(net(as_input(turned(data.pixels[rows], rng))), target[rows])
+        for rows in rng.permutation(count)[: steps * batch].reshape(steps, batch):
+            found = error(rows, rng)
             optimizer.zero_grad()
-            error.backward()
+            found.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), steepest)
             optimizer.step()
             pace.step()
-            total += error.item()
+            total += found.item()
         report(f"{told}: epoch {epoch + 1} of {epochs}, loss {total / steps:.3f}")
     return net.eval()
 
@@ -214,23 +224,12 @@ def train_clip(epochs: int = 14, batch: int = 160) -> nn.Module:
     torch.manual_seed(0)
     net = Clip(vocabulary()).to(memory_format=torch.channels_last)
     data = drawn(World.of(CLEAN, PICTURES, TRAIN), masks=True)
-    steps = PICTURES // batch
-    optimizer, rate = schedule(net, 2e-3, epochs * steps)
-    rng = np.random.default_rng(0)
-    net.train()
-    for epoch in range(epochs):
-        total = 0.0
-        for rows in rng.permutation(PICTURES)[: steps * batch].reshape(steps, batch):
-            views = [view(data, int(i), rng) for i in rows]
-            loss = contrast(net, as_input(turned(np.stack([it.pixels for it in views]), rng)), views, rng)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-            rate.step()
-            total += loss.item()
-        report(f"clip: epoch {epoch + 1} of {epochs}, loss {total / steps:.3f}")
-    return net.eval()
+
+    def error(rows: Int64[np.ndarray, "n"], rng: np.random.Generator) -> Float[Tensor, ""]:
+        views = [view(data, int(i), rng) for i in rows]
+        return contrast(net, as_input(turned(np.stack([it.pixels for it in views]), rng)), views, rng)
+
+    return learn(net, error, PICTURES, batch, epochs, 2e-3, "clip", steepest=1.0)
 
 
 def contrast(

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semlens.collect import pooling
 from semlens.components import Components, tensor_in
-from semlens.hooks import Site, edit, record, still
+from semlens.hooks import edit, still
 from semlens.layers import parse_all
 from semlens.model import VisionModel
 from semlens.shapes import Bool, Float, Float32
@@ -34,7 +35,6 @@ class Effects:
 
     layers: tuple[LayerAxis, ...]
     concepts: tuple[str, ...]
-    outputs: tuple[str, ...]
     activation: Float32[np.ndarray, "c q"]  # change of the pooled activation, in its standard deviations over pictures
     activation_error: Float32[np.ndarray, "c q"]
     logit: Float32[np.ndarray, "n y q"]  # change of each of the model's outputs on each picture, in logits
@@ -62,7 +62,8 @@ def effects(
     Args:
         pool: how a component's activations over positions become one, as in `collect`.
     """
-    kinds = parse_all(model.net, layers, model.example_input())
+    found = parse_all(model.net, layers, model.example_input())
+    kinds = [kind for kind, _ in found]
     base = _run(model, kinds, scenes, pool)
     spread = base.pooled.std(axis=0)
     unit = np.where(spread > 0, spread, np.inf)  # what never varies responds to nothing
@@ -77,9 +78,8 @@ def effects(
         turned.append(base.logits.argmax(axis=1) != other.logits.argmax(axis=1))
         progress("counterfactuals", done + 1, len(concepts))
     return Effects(
-        layers=axis_of((kind.layer, kind.kind, components) for kind, components in kinds),
+        layers=axis_of((kind.layer, kind.kind, components) for kind, components in found),
         concepts=tuple(concepts),
-        outputs=model.class_names,
         activation=np.stack(activation, axis=1).astype(np.float32),
         activation_error=np.stack(error, axis=1).astype(np.float32),
         logit=np.stack(logit, axis=2).astype(np.float32),
@@ -89,7 +89,8 @@ def effects(
 
 def outputs(model: VisionModel, scenes: Sequence[Scene]) -> Float32[np.ndarray, "n y"]:
     """The model's logits for some scenes."""
-    return _run(model, [], scenes, "mean").logits
+    with torch.no_grad(), still(model.net):
+        return np.concatenate([_logits(model, x) for x in _inputs(model, scenes)])
 
 
 def removals(
@@ -101,11 +102,11 @@ def removals(
     falls: list[Float32[np.ndarray, "n"]] = []
     with torch.no_grad(), still(model.net):
         x = torch.cat(list(_inputs(model, scenes)))
-        intact = tensor_in(model.net(x))[:, output]
+        intact = _logits(model, x)[:, output]
         for kind, components in kinds:
             for unit in range(components):
                 with edit(model.net, kind.site, partial(_without, kind, unit)):
-                    falls.append((intact - tensor_in(model.net(x))[:, output]).float().cpu().numpy())
+                    falls.append(intact - _logits(model, x)[:, output])
                 progress("removals", len(falls), total)
     return np.stack(falls)
 
@@ -116,23 +117,18 @@ class _Run:
     logits: Float32[np.ndarray, "n y"]
 
 
-def _run(model: VisionModel, kinds: Sequence[tuple[Components, int]], scenes: Sequence[Scene], pool: str) -> _Run:
+def _run(model: VisionModel, kinds: Sequence[Components], scenes: Sequence[Scene], pool: str) -> _Run:
     """What the model makes of some scenes."""
-    at: dict[Site, list[Components]] = {}
-    for kind, _ in kinds:
-        at.setdefault(kind.site, []).append(kind)
-
-    def keep(site: Site, output: Any) -> dict[str, Float[Tensor, "n c"]]:
-        return {kind.layer: kind.pool(output, pool).activations for kind in at[site]}
-
     pooled, logits = [], []
-    with torch.no_grad(), record(model.net, list(at), keep) as seen:
+    with torch.no_grad(), pooling(model, kinds, pool) as latest:
         for x in _inputs(model, scenes):
-            logits.append(tensor_in(model.net(x)).float().cpu().numpy())
-            parts: dict[str, Tensor] = {layer: rows for site in at for layer, rows in seen[site].items()}
-            ordered = [parts[kind.layer] for kind, _ in kinds] or [x.new_empty(len(x), 0)]
-            pooled.append(torch.cat(ordered, dim=1).float().cpu().numpy())
+            logits.append(_logits(model, x))
+            pooled.append(latest().activations.float().cpu().numpy())
     return _Run(np.concatenate(pooled), np.concatenate(logits))
+
+
+def _logits(model: VisionModel, x: Float[Tensor, "n 3 h w"]) -> Float32[np.ndarray, "n y"]:
+    return tensor_in(model.net(x)).float().cpu().numpy()
 
 
 def _inputs(model: VisionModel, scenes: Sequence[Scene]) -> Iterator[Float[Tensor, "n 3 h w"]]:

@@ -10,7 +10,6 @@ from semlens.testbed.benchmark.row import Row
 from semlens.testbed.benchmark.study import Study
 from semlens.testbed.measures import bootstrap, coverage, mass_accuracy, pointing, precision_of_box, rank_accuracy
 from semlens.testbed.world.concepts import ARTEFACTS, NAMES
-from semlens.testbed.world.render import draw
 
 EXAMPLES = 4
 """Concept examples looked at per component."""
@@ -48,7 +47,7 @@ def _component(
     index, found = study.index, []
     slots = np.flatnonzero(index.valid[row])[:EXAMPLES]
     for slot, heat in zip(slots, heats, strict=True):
-        mask = draw(study.scenes[index.ids[row, slot]]).masks.get(concept)
+        mask = study.masks[index.ids[row, slot]].get(concept)
         if mask is not None and mask.any():
             found.append(_example(heat, mask, np.array(index.boxes[index.rows[row, slot]], np.int64)))
     return np.array(found).reshape(-1, 3, len(MEASURES))

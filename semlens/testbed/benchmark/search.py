@@ -1,7 +1,6 @@
 """Search: does the query for a concept rank the components first that truly respond to it?"""
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from semlens.testbed.benchmark.row import Row
 from semlens.testbed.benchmark.study import Study
 from semlens.testbed.measures import average_precision, bootstrap, bootstrap_over, chance_precision
 from semlens.testbed.world.concepts import ARTEFACTS, NAMES
-from semlens.testbed.world.render import SEEN, draw
+from semlens.testbed.world.render import SEEN
 
 
 def rows(study: Study) -> Iterator[Row]:
@@ -61,10 +60,9 @@ def content(study: Study, index: ConceptIndex) -> Float64[np.ndarray, "c q"]:
 
     To rank by it is to search with a foundation model that reads every picture without fault.
     """
-    masks = lru_cache(maxsize=None)(lambda image: draw(study.scenes[image]).masks)
     seen = np.zeros((len(index.sources), len(NAMES)), bool)
     for row, (image, (left, top, right, bottom)) in enumerate(zip(index.sources, index.boxes, strict=True)):
-        for name, mask in masks(int(image)).items():
+        for name, mask in study.masks[image].items():
             if name in NAMES:
                 whole = right - left >= mask.shape[1] and bottom - top >= mask.shape[0]
                 seen[row, NAMES.index(name)] = whole or mask[top:bottom, left:right].mean() > SEEN

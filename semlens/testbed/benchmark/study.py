@@ -1,7 +1,8 @@
 """What the benchmark is computed on: a model of the testbed, its two indexes, and the truth about its components."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from semlens.testbed.truth import Effects, effects
 from semlens.testbed.world.concepts import NAMES, concept
 from semlens.testbed.world.files import write_world
 from semlens.testbed.world.population import World
+from semlens.testbed.world.render import draw
 from semlens.testbed.world.scenario import CLEAN, scenario
 from semlens.testbed.world.scene import CLASSES, Scene
 from semlens.types import FoundationModel, Progress, silent
@@ -48,6 +50,11 @@ class Study:
         """Which concepts each component responds to; none, where it is dead in the index."""
         alive = ~self.index.dead[:, None]
         return self.truth.responds & alive
+
+    @cached_property
+    def masks(self) -> tuple[Mapping[str, Bool[np.ndarray, "h w"]], ...]:
+        """Where each concept is visible, by image id: each picture is drawn once for all parts."""
+        return tuple(draw(scene).masks for scene in self.scenes)
 
     def alignment(self, index: ConceptIndex) -> Float32[np.ndarray, "c q"]:
         """How well every component of an index fits the query of each concept; -inf where it is dead."""

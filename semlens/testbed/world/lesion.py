@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from semlens.shapes import Float32, Float64
-from semlens.testbed.world.paint import Paint, Place, around, rgb, shaded, step
+from semlens.testbed.world.paint import Paint, Place, above, around, axis, rgb, shaded, step
 from semlens.testbed.world.scene import Scene
 
 ANGLES = np.linspace(-np.pi, np.pi, 721)
@@ -30,8 +30,7 @@ def place(scene: Scene, side: int) -> Place:
 
 @lru_cache(maxsize=8)
 def _grid(side: int) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
-    across = (np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1
-    x, y = np.meshgrid(across, across)
+    x, y = np.meshgrid(axis(side), axis(side))
     x.setflags(write=False)
     y.setflags(write=False)
     return x, y
@@ -124,9 +123,7 @@ def _patches(
     (x, y), reach = place.centre, 2 * aside / place.radius
     field = field + np.float32(reach * np.cos(angle)) * (place.x - np.float32(x))
     field += np.float32(reach * np.sin(angle)) * (place.y - np.float32(y))
-    some = slice(None, None, max(1, place.side // 40))
-    inside = field[some, some][place.depth[some, some] > 0]
-    return step(field - np.float32(np.quantile(inside, 1 - part)), soft) * step(place.depth - 0.015, 0.02)
+    return step(above(field, place, part), soft) * step(place.depth - 0.015, 0.02)
 
 
 def _coat(place: Place, rng: np.random.Generator, color: str, where: Float32[np.ndarray, "h w"], cover: float) -> Paint:

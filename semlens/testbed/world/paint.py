@@ -70,6 +70,18 @@ def around(rng: np.random.Generator, cells: int, place: Place) -> Float32[np.nda
     return np.asarray(field) * np.float32(1.4)
 
 
+def axis(side: int) -> Float32[np.ndarray, "w"]:
+    """Where the pixels of a row lie, from -1 at its beginning to 1 at its end."""
+    return (np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1
+
+
+def above(field: Float32[np.ndarray, "h w"], place: Place, part: float) -> Float32[np.ndarray, "h w"]:
+    """The field moved so that it is positive on about `part` of the lesion."""
+    some = slice(None, None, max(1, place.side // 40))
+    inside = field[some, some][place.depth[some, some] > 0]
+    return field - np.float32(np.quantile(inside, 1 - part))
+
+
 def step(value: Float32[np.ndarray, "h w"], width: float) -> Float32[np.ndarray, "h w"]:
     """0 where `value` is below -width, 1 above width, and smooth in between."""
     t = np.clip(value / np.float32(2 * width) + np.float32(0.5), 0, 1)

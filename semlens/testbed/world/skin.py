@@ -3,7 +3,7 @@
 import numpy as np
 
 from semlens.shapes import Float32
-from semlens.testbed.world.paint import Pen, rgb, shaded, smooth, step
+from semlens.testbed.world.paint import Pen, axis, rgb, shaded, smooth, step
 
 PALE, ROSY, TAN = rgb("#f1d3c3"), rgb("#e8bba8"), rgb("#d0a283")
 FOLLICLE = rgb("#b98a72")
@@ -22,14 +22,14 @@ def skin(rng: np.random.Generator, side: int) -> Float32[np.ndarray, "h w 3"]:
 
 def _light(rng: np.random.Generator, side: int) -> Float32[np.ndarray, "h w"]:
     """How much brighter than even the light is: a slope over the picture."""
-    across = (np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1
+    across = axis(side)
     right, down = rng.uniform(-0.05, 0.05, 2).astype(np.float32)
     return right * across + (down * across - 0.05 * across**2)[:, None]
 
 
 def _creases(rng: np.random.Generator, side: int) -> Float32[np.ndarray, "h w"]:
     """How much darker the fine lines of the skin are: two families of furrows that cross."""
-    across = (np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1
+    across = axis(side)
     bend, patchy = smooth(rng, 6, side), smooth(rng, 4, side)
     turn, deep = rng.uniform(0, np.pi), rng.uniform(0.02, 0.05)
     total = np.zeros((side, side), np.float32)

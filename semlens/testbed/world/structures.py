@@ -3,7 +3,7 @@
 import numpy as np
 
 from semlens.shapes import Float32, Float64
-from semlens.testbed.world.paint import Paint, Pen, Place, around, rgb, smooth, step
+from semlens.testbed.world.paint import Paint, Pen, Place, above, around, rgb, smooth, step
 
 LINE, HOLE = rgb("#3a200f"), rgb("#c99a6a")
 
@@ -24,10 +24,7 @@ def pigment_network(place: Place, level: float, rng: np.random.Generator) -> lis
 
 def _over(place: Place, rng: np.random.Generator, part: float) -> Float32[np.ndarray, "h w"]:
     """A good part of the lesion, with a soft edge."""
-    field = around(rng, 2, place)
-    some = slice(None, None, max(1, place.side // 40))
-    inside = field[some, some][place.depth[some, some] > 0]
-    return step(field - np.float32(np.quantile(inside, 1 - part)), 0.25) * step(place.depth - 0.02, 0.03)
+    return step(above(around(rng, 2, place), place, part), 0.25) * step(place.depth - 0.02, 0.03)
 
 
 def dots_and_globules(place: Place, level: float, rng: np.random.Generator) -> list[Paint]:
