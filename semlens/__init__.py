@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from semlens.ask import probe_spec as probe_spec
+    from semlens.atlas import atlas as atlas
     from semlens.attribution.attribute import attribute as attribute
     from semlens.attribution.check import check as check
     from semlens.attribution.classes import relevance as relevance
@@ -18,12 +20,16 @@ if TYPE_CHECKING:
     from semlens.attribution.edges import edges as edges
     from semlens.attribution.maps import conditional_maps as conditional_maps
     from semlens.attribution.targets import similarity as similarity
+    from semlens.audit import audit as audit
+    from semlens.audit import changes as changes
     from semlens.build import build as build
     from semlens.collect import collect as collect
+    from semlens.compare import compare as compare
     from semlens.embed import embed as embed
     from semlens.errors import SemlensError as SemlensError
     from semlens.examples import merge as merge
     from semlens.foundation import load_foundation as load_foundation
+    from semlens.graph import graph as graph
     from semlens.heatmap import figure as figure
     from semlens.heatmap import heat_sheet as heat_sheet
     from semlens.heatmap import overlay as overlay
@@ -32,15 +38,24 @@ if TYPE_CHECKING:
     from semlens.images import load_images as load_images
     from semlens.index import ConceptIndex as ConceptIndex
     from semlens.index import load_index as load_index
+    from semlens.label import label as label
     from semlens.model import VisionModel as VisionModel
     from semlens.model import load_model as load_model
+    from semlens.plot import graph_svg as graph_svg
+    from semlens.plot import plot as plot
     from semlens.portraits import portraits as portraits
     from semlens.probe import probe as probe
     from semlens.probe import probe_images as probe_images
+    from semlens.report import report as report
+    from semlens.score import score as score
     from semlens.search import search as search
     from semlens.sheet import contact_sheet as contact_sheet
+    from semlens.sheet import label_sheet as label_sheet
+    from semlens.spec import Spec as Spec
+    from semlens.spec import load_spec as load_spec
     from semlens.types import Component as Component
     from semlens.types import ConceptExamples as ConceptExamples
+    from semlens.vocabulary import load_vocabulary as load_vocabulary
 
 _HOME = {
     "Component": "types",
@@ -48,29 +63,44 @@ _HOME = {
     "ConceptExamples": "types",
     "ConceptIndex": "index",
     "SemlensError": "errors",
+    "Spec": "spec",
     "VisionModel": "model",
+    "atlas": "atlas",
     "attribute": "attribution.attribute",
+    "audit": "audit",
     "build": "build",
+    "changes": "audit",
     "check": "attribution.check",
     "collect": "collect",
+    "compare": "compare",
     "conditional_maps": "attribution.maps",
     "contact_sheet": "sheet",
     "edges": "attribution.edges",
     "edit": "hooks",
     "embed": "embed",
     "figure": "heatmap",
+    "graph": "graph",
+    "graph_svg": "plot",
     "heat_sheet": "heatmap",
+    "label": "label",
+    "label_sheet": "sheet",
     "load_foundation": "foundation",
     "load_images": "images",
     "load_index": "index",
     "load_model": "model",
+    "load_spec": "spec",
+    "load_vocabulary": "vocabulary",
     "merge": "examples",
     "overlay": "heatmap",
+    "plot": "plot",
     "portraits": "portraits",
     "probe": "probe",
     "probe_images": "probe",
+    "probe_spec": "ask",
     "record": "hooks",
     "relevance": "attribution.classes",
+    "report": "report",
+    "score": "score",
     "search": "search",
     "similarity": "attribution.targets",
 }

@@ -1,4 +1,4 @@
-"""The whole story on the testbed: a network is searched, named, and caught relying on what it should not."""
+"""The whole story on the testbed: a network is searched, labelled, audited, and caught at what it should not do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -8,17 +8,22 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from semlens.ask import probe_spec
+from semlens.audit import audit
 from semlens.build import build
 from semlens.foundation import load_foundation
 from semlens.heatmap import heat_sheet
 from semlens.images import load_images
-from semlens.index import ConceptIndex
+from semlens.label import Labels, label
 from semlens.model import VisionModel, load_model
+from semlens.outputs import relevance_of
 from semlens.portraits import portraits
 from semlens.probe import probe
-from semlens.search import Hit, baseline, search
+from semlens.report import report
+from semlens.search import Hit, search
 from semlens.shapes import Float32
 from semlens.sheet import contact_sheet
+from semlens.spec import load_spec
 from semlens.testbed.truth import outputs
 from semlens.testbed.world.concepts import CONCEPTS
 from semlens.testbed.world.files import write_world
@@ -27,7 +32,8 @@ from semlens.testbed.world.render import draw
 from semlens.testbed.world.scenario import SHORTCUT
 from semlens.testbed.world.scene import CLASSES, Scene
 from semlens.tiles import GAP, SIDE, TEXT, font, lay
-from semlens.types import Component, FoundationModel, Progress
+from semlens.types import Component, Progress
+from semlens.verdicts import Verdict
 
 MODEL, FOUNDATION = "testbed:shortcut", "testbed:clip"
 LAYERS = ("block2", "block3", "block4")
@@ -48,7 +54,7 @@ WIDTH = TEXT + 8 * (SIDE + GAP) + GAP
 class Known:
     """The components of a layer that one phrase fits best, and what they contribute to a class."""
 
-    label: str  # empty: no phrase fits them better than random components of the index
+    label: str  # empty: those without a label
     components: int
     relevance: float  # sum of their positive shares for the class, in [0, 1]
     strongest: Component
@@ -60,18 +66,21 @@ class Story:
 
     index: Path
     picture: Path
+    report: Path  # of the audit, as a page
     hits: tuple[Hit, ...]
     known: tuple[Known, ...]  # what the last layer knows, the most relevant for the class of the shortcut first
+    verdicts: tuple[Verdict, ...]  # of the audit
     before: float  # mean probability of that class on melanomas, in [0, 1] ...
     after: float  # ... and with the artefact put in, nothing else changed
     turned: float  # part of these melanomas that are taken for the other class only with the artefact
 
     def json(self) -> list[dict[str, Any]]:
-        """Hits, what is known and the effect of the artefact, a row each."""
+        """Hits, what is known, the audit's verdicts and the effect of the artefact, a row each."""
         effect = {"put_in": SHORTCUT_OF[0], "before": self.before, "after": self.after, "turned": self.turned}
         found = [asdict(hit) | {"component": str(hit.component)} for hit in self.hits]
         known = [asdict(one) | {"strongest": str(one.strongest)} for one in self.known]
-        return [*found, *known, {"index": str(self.index), "picture": str(self.picture), **effect}]
+        files = {"index": str(self.index), "picture": str(self.picture), "report": str(self.report)}
+        return [*found, *known, *map(asdict, self.verdicts), files | effect]
 
 
 def run(out: Path, progress: Progress) -> Story:
@@ -85,12 +94,16 @@ def run(out: Path, progress: Progress) -> Story:
         progress=progress,
     )  # fmt: skip
     hits = search(index, probe(foundation, QUERIES), top=3)
-    known = knowledge(index, foundation, of)
+    labels = label(index, probe(foundation, [concept.phrases[0] for concept in CONCEPTS]), progress=progress)
+    known = knowledge(labels, of)
+    spec = replace(load_spec("melanoma"), output=of, title=f"What speaks for {of!r}")
+    audited = audit(index, spec, probe_spec(foundation, spec), labels=labels)
+    (out / "report.html").write_text(report(audited), encoding="utf-8")
     tried = [scene for scene in pictures.scenes if scene.diagnosis != of and not scene.has(artefact)][:TRIED]
     changed = [scene.with_level(artefact, 1.0) for scene in tried]
     before, after = (chance(model, scenes, of) for scenes in (tried, changed))
     heats = portraits(index, model, images, [one.strongest for one in known[:SHOWN]], examples=4)
-    rows = [replace(row, label=one.label or "no phrase fits") for row, one in zip(heats, known, strict=False)]
+    rows = [replace(row, label=one.label or "no label") for row, one in zip(heats, known, strict=False)]
     page(
         {
             f"Search: the components that {' and '.join(map(repr, QUERIES))} find": contact_sheet(index, hits),
@@ -100,8 +113,9 @@ def run(out: Path, progress: Progress) -> Story:
     ).save(out / "sheet.png")
     turned = float(((before < 0.5) & (after > 0.5)).mean())
     return Story(
-        out / "index", out / "sheet.png", tuple(hits), tuple(known), float(before.mean()), float(after.mean()), turned
-    )
+        out / "index", out / "sheet.png", out / "report.html", tuple(hits), tuple(known), tuple(audited.verdicts),
+        float(before.mean()), float(after.mean()), turned,
+    )  # fmt: skip
 
 
 def run_on(source: str, out: Path, progress: Progress) -> tuple[Path, list[Hit]]:
@@ -117,27 +131,14 @@ def run_on(source: str, out: Path, progress: Progress) -> tuple[Path, list[Hit]]
     return out / "photos.png", hits
 
 
-def knowledge(index: ConceptIndex, foundation: FoundationModel, of: str) -> list[Known]:
-    """What the last layer knows that speaks for a class: its components by the phrase that fits them, most relevant
-    first.
-
-    A phrase counts only if one in twenty random components at most has any phrase that fits it as well.
-    """
-    assert index.relevance is not None
-    last = index.layers[-1]
-    probes = probe(foundation, [concept.phrases[0] for concept in CONCEPTS])
-    level = baseline(index, probes, quantile=1 - 0.05 / len(probes))
-    labels: dict[Component, Hit] = {}
-    for hit in search(index, probes, top=last.components, layers=[last.layer]):
-        fits = hit.similarity > level[probes.names.index(hit.probe)]
-        if fits and (hit.component not in labels or hit.alignment > labels[hit.component].alignment):
-            labels[hit.component] = hit
-    shares = np.maximum(index.relevance.of_class(of)[last.start : last.stop], 0)
+def knowledge(labels: Labels, of: str) -> list[Known]:
+    """What the last layer knows that speaks for a class: its components by label, the most relevant first."""
+    index, last = labels.index, labels.index.layers[-1]
+    shares = np.maximum(relevance_of(index).of_class(of)[last.start : last.stop], 0)
     groups: dict[str, list[tuple[float, Component]]] = {}
-    for unit in np.argsort(-shares, kind="stable"):
-        component = Component(last.layer, int(unit))
-        label = labels[component].probe if component in labels else ""
-        groups.setdefault(label, []).append((float(shares[unit]), component))
+    for unit in np.argsort(-shares, kind="stable").tolist():
+        label = labels.of(last.start + unit) or ""
+        groups.setdefault(label, []).append((float(shares[unit]), Component(last.layer, unit)))
     known = [Known(label, len(of), sum(share for share, _ in of), of[0][1]) for label, of in groups.items()]
     return sorted(known, key=lambda one: -one.relevance)
 

@@ -30,7 +30,6 @@ from semlens.types import MISSING, ConceptExamples, FoundationModel, Progress, s
 RANDOM_COMPONENTS = 1000
 THUMBNAIL = 128
 _CHUNK = 1024  # crops whose vectors are kept together when a run may be interrupted
-_BLOCK = 1024  # components whose examples are averaged at once
 
 
 def embed(
@@ -84,8 +83,8 @@ def embed(
         fired=examples.fired,
         nan=examples.nan,
         lowest=examples.lowest,
-        means=mean_vectors(vectors, plan.rows),
-        random=mean_vectors(vectors, _random_rows(len(vectors), examples.ids.shape[1], seed)),
+        means=space.mean_rows(vectors, plan.rows),
+        random=space.mean_rows(vectors, _random_rows(len(vectors), examples.ids.shape[1], seed)),
         vectors=vectors,
         sources=plan.sources,
         boxes=np.concatenate([chunk.boxes for chunk in done]),
@@ -93,18 +92,6 @@ def embed(
         read_unit_names=lambda: examples.unit_names,
         read_thumbnails=lambda: thumbnails,
     )
-
-
-def mean_vectors(vectors: Float16[np.ndarray, "u d"], rows: Int32[np.ndarray, "c k"]) -> Float16[np.ndarray, "c d"]:
-    """Semantic embeddings: for each component the unit mean of the vectors its valid rows name; zero where it has
-    none."""
-    means = np.zeros((len(rows), vectors.shape[1]), dtype=np.float16)
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK]
-        valid = block != MISSING
-        if valid.any():
-            means[start : start + _BLOCK] = space.mean(vectors[np.where(valid, block, 0)].astype(np.float32), valid)
-    return means
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from platformdirs import user_cache_path
 from semlens.errors import SemlensError
 from semlens.shapes import Float32
 from semlens.space import unit
-from semlens.types import FoundationId, FoundationModel
+from semlens.types import FoundationId, FoundationModel, Progress, silent
+
+_CHUNK = 256  # texts embedded at once
 
 NULLS = ("cosine", "vector", "none")
 
@@ -30,6 +32,11 @@ class Probes:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __getitem__(self, q: int) -> "Probes":
+        """One of the probes."""
+        at = slice(q, q + 1)
+        return Probes(self.names[at], self.vectors[at], self.nulls[at], self.foundation)
 
 
 TextTower = Callable[[Sequence[str]], Float32[np.ndarray, "n d"]]
@@ -109,10 +116,13 @@ def join(probes: Iterable[Probes]) -> Probes:
     )
 
 
-def cached(identity: FoundationId, embed: TextTower, folder: Path | None = None) -> TextTower:
+def cached(
+    identity: FoundationId, embed: TextTower, folder: Path | None = None, progress: Progress = silent
+) -> TextTower:
     """`embed` with its vectors kept on disk, so that a text asked before is answered without loading the tower.
 
-    Kept per foundation digest in the user's cache folder, readable by the user alone.
+    Many texts are embedded and kept in chunks, so that a killed run has not worked for nothing. Kept per foundation
+    digest in the user's cache folder, readable by the user alone.
     """
     folder = user_cache_path("semlens") if folder is None else folder
 
@@ -123,7 +133,7 @@ def cached(identity: FoundationId, embed: TextTower, folder: Path | None = None)
         except (OSError, sqlite3.Error):  # a cache that cannot be kept is no reason to fail
             return embed(texts)
         try:
-            return _through(store, identity, embed, texts)
+            return _through(store, identity, embed, texts, progress)
         except sqlite3.Error:
             return embed(texts)
         finally:
@@ -133,7 +143,7 @@ def cached(identity: FoundationId, embed: TextTower, folder: Path | None = None)
 
 
 def _through(
-    store: sqlite3.Connection, identity: FoundationId, embed: TextTower, texts: Sequence[str]
+    store: sqlite3.Connection, identity: FoundationId, embed: TextTower, texts: Sequence[str], progress: Progress
 ) -> Float32[np.ndarray, "n d"]:
     store.execute("create table if not exists texts (key blob primary key, vector blob) without rowid")
     keys = {text: hashlib.sha256(f"{identity.digest}\n{text}".encode()).digest() for text in texts}
@@ -143,12 +153,14 @@ def _through(
         if row is not None and len(row[0]) == 4 * identity.dimension:
             found[text] = np.frombuffer(row[0], dtype="<f4")
     absent = [text for text in keys if text not in found]
-    if absent:
-        vectors = np.asarray(embed(absent), dtype="<f4")
+    for start in range(0, len(absent), _CHUNK):
+        some = absent[start : start + _CHUNK]
+        vectors = np.asarray(embed(some), dtype="<f4")
         store.executemany(
             "insert or replace into texts values (?, ?)",
-            [(keys[text], vector.tobytes()) for text, vector in zip(absent, vectors, strict=True)],
+            [(keys[text], vector.tobytes()) for text, vector in zip(some, vectors, strict=True)],
         )
         store.commit()
-        found.update(zip(absent, vectors, strict=True))
+        found.update(zip(some, vectors, strict=True))
+        progress("embed texts", start + len(some), len(absent))
     return np.stack([found[text] for text in texts]).astype(np.float32)

@@ -78,9 +78,13 @@ class ClassRelevance:
     shares: Float32[np.ndarray, "c k"]  # its share there, above 0; -inf, with id MISSING, where no image was left
 
     def __repr__(self) -> str:
-        named = [str(name or number) for name, number in zip(self.class_names, self.classes, strict=True)]
+        named = map(self.name, range(len(self.classes)))
         counted = ", ".join(f"{name} ({count})" for name, count in zip(named, self.counts, strict=True))
         return f"ClassRelevance({self.method}, images by {self.of}: {counted})"
+
+    def name(self, column: int) -> str:
+        """What the class in a column is called: its name, or its number if it has none."""
+        return self.class_names[column] or str(self.classes[column])
 
     def column(self, which: str | int) -> int:
         """Where in `classes` a class stands, by its name or its number.
@@ -90,8 +94,7 @@ class ClassRelevance:
         named = [i for i, name in enumerate(self.class_names) if name == which]
         found = named or [i for i, number in enumerate(self.classes) if str(number) == str(which)]
         if not found:
-            names = (name or str(number) for name, number in zip(self.class_names, self.classes, strict=True))
-            raise unknown("class", str(which), names)
+            raise unknown("class", str(which), map(self.name, range(len(self.classes))))
         if len(found) > 1:
             numbers = " or ".join(str(self.classes[i]) for i in found)
             raise SemlensError(f"{len(found)} classes are called {which!r}: give the number, {numbers}")

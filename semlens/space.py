@@ -3,7 +3,10 @@
 import numkong
 import numpy as np
 
-from semlens.shapes import Bool, Float, Float16, Float32
+from semlens.shapes import Bool, Float, Float16, Float32, Int32
+from semlens.types import MISSING
+
+_BLOCK = 1024  # components whose examples are averaged at once
 
 
 def unit(vectors: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
@@ -28,6 +31,20 @@ def mean(vectors: Float[np.ndarray, "n k d"], valid: Bool[np.ndarray, "n k"]) ->
     length.
     """
     return unit((unit(vectors) * valid[..., None]).sum(axis=1))
+
+
+def mean_rows(vectors: Float16[np.ndarray, "u d"], rows: Int32[np.ndarray, "c k"]) -> Float16[np.ndarray, "c d"]:
+    """Semantic embeddings: for each component the `mean` of the vectors its valid rows name; zero where it has none."""
+    means = np.zeros((len(rows), vectors.shape[1]), dtype=np.float16)
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        valid = block != MISSING
+        if valid.any():
+            examples = vectors[np.where(valid, block, 0)].astype(np.float32)
+            length = np.sqrt(np.einsum("nkd,nkd->nk", examples, examples))
+            weight = np.divide(1, length, out=np.zeros_like(length), where=valid & (length > 0))
+            means[start : start + _BLOCK] = unit((weight[:, None] @ examples)[:, 0])
+    return means
 
 
 def dot_rows(rows: Float16[np.ndarray, "n d"], queries: Float32[np.ndarray, "q d"]) -> Float32[np.ndarray, "n q"]:

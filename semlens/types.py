@@ -197,6 +197,24 @@ class Relevance:
 
 
 @dataclass(frozen=True)
+class Edges:
+    """From components of one layer down to those of another, for one output of the model.
+
+    All values are mean shares over the images: signed, by the upper layer's sum of |relevance| on each image. If
+    everything that reaches the upper layer passes the lower one, the edges below a component add up to its own share,
+    less what biases between the layers absorb.
+    """
+
+    upper: str
+    lower: str
+    target: int
+    units: tuple[int, ...]  # of the upper layer
+    nodes: Float32[np.ndarray, "a"]  # share of each of them
+    weights: Float32[np.ndarray, "a c"]  # share that reaches each component of the lower layer through each of them
+    images: int
+
+
+@dataclass(frozen=True)
 class FoundationId:
     """Which foundation model made a vector. Vectors compare only where all of `name` and `digest` agree."""
 

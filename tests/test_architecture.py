@@ -22,12 +22,32 @@ NUMPY_SIDE = {
     "index",
     "probe",
     "search",
+    "results",
+    "threads",
+    "null",
+    "alignment",
+    "clusters",
+    "outputs",
+    "meanings",
+    "label",
+    "score",
+    "vocabulary",
+    "evaluate",
+    "atlas",
+    "compare",
+    "spec",
+    "quadrants",
+    "verdicts",
+    "audit",
+    "graph",
     "tiles",
     "heatmap",
     "sheet",
+    "plot",
+    "report",
     "show",
+    "measures",
     "testbed.world",
-    "testbed.measures",
 }
 TORCH_SIDE = {
     "hooks",
@@ -46,6 +66,8 @@ TORCH_SIDE = {
     "embed",
     "portraits",
     "build",
+    "flows",
+    "held_out",
     "testbed.nets",
     "testbed.clip",
     "testbed.truth",
@@ -55,11 +77,13 @@ TORCH_SIDE = {
 DOORS = {"ask", "cli", "demo", "__init__", "__main__", "testbed.__init__"}
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 ORDER = [
-    "errors", "shapes", "types", "space", "testbed.world", "testbed.measures", "hooks", "components", "layers",
-    "offline", "testbed.nets", "testbed.clip", "model", "images", "cpu", "topk", "examples", "relevance", "collect",
-    "attribution", "crop", "foundation", "parts", "format", "store", "contents", "index", "cropping", "embed", "probe",
-    "search", "tiles", "heatmap", "sheet", "portraits", "build", "testbed.truth", "testbed.train", "testbed.benchmark",
-    "ask", "show", "demo", "cli",
+    "errors", "shapes", "types", "space", "measures", "testbed.world", "hooks", "components", "layers", "offline",
+    "testbed.nets", "testbed.clip", "model", "images", "cpu", "topk", "examples", "relevance", "collect",
+    "attribution", "crop", "foundation", "parts", "format", "store", "contents", "index", "cropping", "embed",
+    "probe", "search", "results", "threads", "null", "alignment", "clusters", "meanings", "label", "score",
+    "vocabulary", "evaluate", "atlas", "compare", "outputs", "spec", "quadrants", "verdicts", "audit", "graph",
+    "tiles", "heatmap", "sheet", "plot", "report", "portraits", "build", "flows", "held_out", "ask", "testbed.truth",
+    "testbed.train", "testbed.benchmark", "show", "demo", "cli",
 ]  # fmt: skip
 ATTRIBUTION = [
     "affine", "rules", "composite", "conservation", "functions", "names", "operations", "norms", "attention",
@@ -71,7 +95,9 @@ WORLD = [
     "concepts", "scene", "scenario", "paint", "skin", "lesion", "structures", "artefacts", "render", "caption",
     "population", "files",
 ]  # fmt: skip
-BENCHMARK = ["row", "study", "models", "search", "heat", "relevance"]
+PLOT = ["atlas", "audit", "compare", "graph", "score"]
+REPORT = ["html", "words", "charts", "crops", "cards", "scatter", "sections", "summary", "notes", "page"]
+BENCHMARK = ["row", "study", "made", "models", "search", "heat", "relevance", "labels", "audits", "scores"]
 
 
 def room(path: Path) -> str:
@@ -132,7 +158,14 @@ def test_imports_go_one_way(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "order"), [("attribution", ATTRIBUTION), ("testbed.world", WORLD), ("testbed.benchmark", BENCHMARK)]
+    ("place", "order"),
+    [
+        ("attribution", ATTRIBUTION),
+        ("plot", PLOT),
+        ("report", REPORT),
+        ("testbed.world", WORLD),
+        ("testbed.benchmark", BENCHMARK),
+    ],
 )
 def test_imports_go_one_way_inside_a_folder(place: str, order: list[str]) -> None:
     folder = PACKAGE.joinpath(*place.split("."))
@@ -173,7 +206,9 @@ def test_reading_and_searching_import_no_torch() -> None:
 
 
 def test_a_verb_stays_a_verb_when_its_file_is_imported() -> None:
-    code = "import semlens.collect, semlens; from semlens.embed import mean_vectors; assert callable(semlens.embed)"
+    code = (
+        "import semlens.collect, semlens; from semlens.embed import RANDOM_COMPONENTS; assert callable(semlens.embed)"
+    )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 

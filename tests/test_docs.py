@@ -36,7 +36,7 @@ def test_python_runs(page: Path, number: int, tmp_path: Path, monkeypatch: pytes
     """With toy models behind the loaders, for the real ones take minutes or a hub."""
     monkeypatch.chdir(tmp_path)
     images, foundation = random_images(40), ColourSpace()
-    index = sl.build(colours(), images, ["act", "fc"], foundation, "resnet50.semlens", k=3)
+    index = sl.build(colours(), images, ["act", "fc"], foundation, "resnet50.semlens", k=3, classes=[0, 1], of="all")
     renamed = {"layer3": "act", "layer4": "fc", "conv_head": "act", "classifier": "fc", "block4": "act"}
     code = re.sub("|".join(renamed), lambda found: renamed[found[0]], blocks(page, "python")[number])
     monkeypatch.setattr(sl, "load_model", lambda spec: colours())

@@ -1,9 +1,7 @@
 """Edges of a class's attribution graph: how much of the relevance of an upper component came from each lower one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,26 +19,8 @@ from semlens.hooks import still
 from semlens.images import ImageSet, batches, default_workers
 from semlens.layers import parse_all
 from semlens.model import VisionModel
-from semlens.shapes import Float, Float32
-from semlens.types import Progress, silent
-
-
-@dataclass(frozen=True)
-class Edges:
-    """From components of one layer down to those of another, for one output of the model.
-
-    All values are mean shares over the images: signed, by the upper layer's sum of |relevance| on each image. If
-    everything that reaches the upper layer passes the lower one, the edges below a component add up to its own share,
-    less what biases between the layers absorb.
-    """
-
-    upper: str
-    lower: str
-    target: int
-    units: tuple[int, ...]  # of the upper layer
-    nodes: Float32[np.ndarray, "a"]  # share of each of them
-    weights: Float32[np.ndarray, "a c"]  # share that reaches each component of the lower layer through each of them
-    images: int
+from semlens.shapes import Float
+from semlens.types import Edges, Progress, silent
 
 
 def edges(

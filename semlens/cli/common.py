@@ -1,16 +1,39 @@
 """What the commands share: the group they belong to, common options, rows as JSON."""
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from semlens import __version__
+from semlens.errors import SemlensError
+
+if TYPE_CHECKING:
+    from semlens.results import Rows
+
+
+def _usable(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    """The device. Raises SemlensError if torch does not know it, or cannot use it here."""
+    if name not in (None, "cpu"):
+        import torch  # a command that is told where models run may have to run one
+
+        try:
+            torch.empty(0, device=name)
+        except (RuntimeError, AssertionError) as fault:
+            raise SemlensError(f"device {name!r} cannot be used here: {str(fault).partition('. ')[0]}") from fault
+    return name
+
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per row on standard output.")
-device = click.option("--device", help="Where models run: cpu, cuda, cuda:1, mps.")
+device = click.option("--device", callback=_usable, help="Where models run: cpu, cuda, cuda:1, mps.")
+seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of everything random.")
+layer = click.option("--layer", multiple=True, help="Only this layer; may be given several times.")
+template = click.option(
+    "--template", multiple=True, default=("{}",), help="A phrase with {} for the text; several are averaged."
+)
 index_folder = click.argument("index", type=click.Path(path_type=Path))
 
 
@@ -18,6 +41,37 @@ index_folder = click.argument("index", type=click.Path(path_type=Path))
 @click.version_option(__version__)
 def app() -> None:
     """Search, label and audit what every component of a vision model has learned."""
+
+
+class NewFile(click.Path):
+    """A file that a command will write. What is wrong with its name is said before the work, not after."""
+
+    def __init__(self, *endings: str) -> None:
+        super().__init__(path_type=Path)
+        self.endings = endings  # that name a format; any if empty
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path. Raises SemlensError where no file can be written, or its ending names no format."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.is_dir() or not path.parent.is_dir():
+            why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+            raise SemlensError(f"cannot write {path}: {why}")
+        if self.endings and path.suffix.lower() not in self.endings:
+            raise SemlensError(f"cannot write {path}: let the name end in {', '.join(self.endings)}")
+        return path
+
+
+def vocabulary(what: str, *, required: bool = False) -> Callable[[Any], Any]:
+    """The option `--vocabulary`."""
+    said = f"{what}: a file with a phrase per line, `imagenet` or `wordnet`."
+    return click.option("--vocabulary", required=required, help=said)
+
+
+def show(rows: "Rows[Any]", as_json: bool) -> None:
+    """Prints rows, as JSON or as a table."""
+    if as_json:
+        return print_json(rows.records())
+    print(repr(rows))
 
 
 def print_json(rows: Iterable[dict[str, Any]]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from semlens.cli.common import app, as_json, device, index_folder, print_json
+from semlens.cli.common import NewFile, app, as_json, device, index_folder, print_json
 from semlens.show import say, table
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _relevance(index: "ConceptIndex") -> str:
 @click.option("--layer", multiple=True, help="Search only this layer; may be given several times.")
 @click.option("--template", multiple=True, default=("{}",), help="A phrase with {} for the text; several are averaged.")
 @click.option("--null", default="cosine", show_default=True, help="How the empty prompt counts: cosine, vector, none.")
-@click.option("--sheet", type=click.Path(path_type=Path), help="Also draw the hits with their examples into this file.")
+@click.option("--sheet", type=NewFile(".png", ".jpg", ".webp"), help="Also draw the hits with their examples here.")
 @device
 @as_json
 def search(

@@ -39,14 +39,21 @@ def demo(out: Path, images: str | None, benchmark: bool, as_json: bool) -> None:
     table(
         (f"what speaks for {of!r}", "components", "share of relevance", "strongest"),
         [
-            (one.label or "(no phrase fits)", str(one.components), f"{one.relevance:.1%}", str(one.strongest))
+            (one.label or "(no label)", str(one.components), f"{one.relevance:.1%}", str(one.strongest))
             for one in story.known
+        ],
+    )
+    table(
+        (f"audit of {of!r}", "met", "value", "95 % interval"),
+        [
+            (one.requirement, "yes" if one.met else "NO", f"{one.value:.1%}", f"{one.low:.1%} to {one.high:.1%}")
+            for one in story.verdicts
         ],
     )
     say(
         f"A {artefact} put on melanomas, nothing else changed, raises the chance of {of!r} from {story.before:.0%} to "
         f"{story.after:.0%} and turns {story.turned:.0%} of them: the network relies on it.\n"
-        f"index: {story.index}\npicture: {story.picture}\n"
+        f"index: {story.index}\npicture: {story.picture}\nreport of the audit: {story.report}\n"
         f'try: semlens search {story.index} "purple ink" --sheet ink.png'
     )
 

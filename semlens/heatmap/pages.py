@@ -55,7 +55,7 @@ def figure(
         raise SemlensError(f"no examples of {name or 'the component'} to draw: give at least one HeatExample")
     shown = [_scaled(example, _FIGURE) for example in examples]
     limit = limit_of([example.heat for example in shown], limit)
-    page = _page((1.2 + 2 * len(examples), 4.6 if name else 4.2))
+    page = blank_page((1.2 + 2 * len(examples), 4.6 if name else 4.2))
     axes = page.subplots(2, len(examples), squeeze=False)
     for column, example, small in zip(axes.T, examples, shown, strict=True):
         column[0].set_title(example.title, fontsize=10)
@@ -72,7 +72,7 @@ def figure(
     return page
 
 
-def _page(inches: tuple[float, float]) -> "matplotlib.figure.Figure":
+def blank_page(inches: tuple[float, float]) -> "matplotlib.figure.Figure":
     """An empty figure that a notebook shows: a bare one is shown only once pyplot is loaded."""
     try:
         from matplotlib.figure import Figure  # an extra

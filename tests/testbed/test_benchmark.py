@@ -8,11 +8,28 @@ import numpy as np
 import pytest
 
 from semlens.errors import SemlensError
-from semlens.testbed.benchmark import HEADER, PARTS, Row, benchmark, heat, markdown, models, relevance, search
+from semlens.label import Labels
+from semlens.measures import Estimate, average_precision, chance_precision
+from semlens.testbed.benchmark import (
+    HEADER,
+    PARTS,
+    Row,
+    audits,
+    benchmark,
+    heat,
+    labels,
+    markdown,
+    models,
+    relevance,
+    scores,
+    search,
+)
+from semlens.testbed.benchmark.made import half_random, joined, remade
 from semlens.testbed.benchmark.study import Study, study
-from semlens.testbed.measures import Estimate, average_precision, chance_precision
 from semlens.testbed.world.concepts import NAMES
 from semlens.testbed.world.render import draw
+from semlens.types import MISSING
+from tests.planted import planted
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +116,10 @@ def test_one_example_by_hand():
 def test_all_parts_give_figures_in_range(studied, monkeypatch):
     monkeypatch.setattr(relevance, "PICTURES", 8)
     monkeypatch.setattr(heat, "EXAMPLES", 2)
+    monkeypatch.setattr(labels, "MADE", 10)
+    monkeypatch.setattr(labels, "METHODS", ("standardised", "soft-wpmi"))
+    monkeypatch.setattr(labels, "DRAWS", dict.fromkeys(labels.METHODS, 300))
+    monkeypatch.setattr(scores, "MADE", 10)
     rows = {part: list(make(studied)) for part, make in PARTS.items() if part != "model"}
     assert all(rows.values())
     for row in (row for found in rows.values() for row in found):
@@ -138,3 +159,67 @@ def test_a_component_that_is_dead_in_the_index_cannot_be_found(studied):
         studied.truth, activation=np.ones_like(studied.truth.activation), activation_error=0 * studied.truth.activation
     )
     assert (replace(studied, truth=everything).responds.any(axis=1) == ~dead).all()
+
+
+def test_made_components_have_the_examples_they_should():
+    index = planted([(c % 12,) for c in range(24)], layers=(16, 8), absent={3: 2})
+    like = np.array([1, 4, 20])
+    made = remade(index, index.rows[[2, 2, 21]], like)
+    assert [(axis.layer, axis.components) for axis in made.layers] == [("layer0", 2), ("layer1", 1)]
+    np.testing.assert_array_equal(made.means, index.means[[2, 2, 21]])
+    np.testing.assert_array_equal(made.ids, index.ids[[2, 2, 21]])
+    half, random = half_random(index)
+    whole = np.flatnonzero(index.valid.all(axis=1))
+    assert random.sum() == len(whole) // 2
+    np.testing.assert_array_equal(half.rows[~random], index.rows[whole[~random]])
+    assert (half.rows[random] != index.rows[whole[random]]).mean() > 0.9
+    assert half.relevance is None
+
+
+def test_doubles_take_turns():
+    index = planted([(c % 12,) for c in range(24)], layers=(16, 8))
+    about = np.array([c % 12 if c % 5 else -1 for c in range(24)])
+    doubles, meant = joined(index, about, pairs=6)
+    assert 1 <= len(meant) <= 6
+    for row, (first, second) in zip(doubles.rows, meant.tolist(), strict=True):
+        assert first != second
+        starts = {tuple(index.rows[c, :5]): about[c] for c in range(24)}
+        assert starts[tuple(row[::2])] == first
+        assert starts[tuple(row[1::2])] == second
+    assert len(joined(index, np.full(24, -1), pairs=6)[1]) == 0
+
+
+def test_labels_are_held_against_their_effects(studied):
+    """By hand: two labels, of which one names what the component responds to and one what has no effect on it."""
+    words, vocabulary = labels._vocabulary(studied)
+    assert words[vocabulary.names.index("ruler")].tolist() == [NAMES.index("ruler"), 1]
+    assert words[vocabulary.names.index("symmetric lesion")].tolist() == [NAMES.index("asymmetry"), -1]
+    c = len(studied.index.means)
+    alive = np.flatnonzero(~studied.index.dead)[:2]
+    effect = np.zeros((c, len(NAMES)), np.float32)
+    effect[alive, NAMES.index("ruler")] = [2, 0]
+    truth = replace(studied.truth, activation=effect, activation_error=np.full_like(effect, 0.1))
+    ranked = np.full((c, 1), MISSING, np.int32)
+    ranked[alive] = vocabulary.names.index("ruler")
+    q = np.ones(c)
+    q[alive] = 0.01
+    found = Labels(
+        studied.index, vocabulary.names, "standardised", 0.05, ranked, np.ones((c, 1), np.float32), q, q,
+        np.ones(c, np.float32), {},
+    )  # fmt: skip
+    rows = {
+        row.measure: row for row in labels._against_truth(replace(studied, truth=truth), found, words, "standardised")
+    }
+    assert rows["components labelled"].found.value == 1
+    assert rows["labels without effect"].found.value == 0.5
+    assert rows["labels it responds to"].found.value == 0.5
+    assert rows["labels of its strongest concept"].found.value == 0.5
+    assert rows["labels without effect"].oracle == 0.5  # nothing excites the second
+
+
+def test_flags_are_held_against_what_excites(studied):
+    rows = {(row.what.split(",")[0], row.measure): row for row in audits.rows(studied)}
+    assert rows["band-aid", "AUROC against those it does not excite"].found.value > 0.7
+    flagged = [row for row in audits.rows(studied) if row.measure == "false flags"]
+    assert len(flagged) == 2
+    assert all(row.found.value < 0.4 for row in flagged)

@@ -6,9 +6,9 @@ from PIL import Image
 
 from semlens.errors import SemlensError
 from semlens.foundation import load_foundation
+from semlens.measures import auroc
 from semlens.model import load_model
 from semlens.space import cosine
-from semlens.testbed.measures import auroc
 from semlens.testbed.nets import CLASSIFIERS, WEIGHTS
 from semlens.testbed.truth import outputs
 from semlens.testbed.world.concepts import ARTEFACTS, concept

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from semlens.errors import unknown
-from semlens.testbed.benchmark import heat, models, relevance, search
+from semlens.testbed.benchmark import audits, heat, labels, models, relevance, scores, search
 from semlens.testbed.benchmark.row import HEADER, Row, markdown
 from semlens.testbed.benchmark.study import Study, study
 from semlens.testbed.nets import CLASSIFIERS
@@ -17,6 +17,9 @@ PARTS: Mapping[str, Callable[[Study], Iterator[Row]]] = {
     "search": search.rows,
     "heat maps and crops": heat.rows,
     "relevance": relevance.rows,
+    "labels": labels.rows,
+    "audit": audits.rows,
+    "measures": scores.rows,
 }
 """What is measured on each classifier; who adds a verb adds its part here."""
 

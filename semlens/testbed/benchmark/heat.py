@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from semlens.measures import bootstrap, coverage, mass_accuracy, pointing, precision_of_box, rank_accuracy
 from semlens.portraits import portraits
 from semlens.shapes import Bool, Float, Float64, Int64
 from semlens.testbed.benchmark.row import Row
 from semlens.testbed.benchmark.study import Study
-from semlens.testbed.measures import bootstrap, coverage, mass_accuracy, pointing, precision_of_box, rank_accuracy
 from semlens.testbed.world.concepts import ARTEFACTS, NAMES
 
 EXAMPLES = 4

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from semlens.foundation import load_foundation
+from semlens.measures import auroc, bootstrap, bootstrap_over
 from semlens.space import cosine
 from semlens.testbed.benchmark.row import Row
 from semlens.testbed.benchmark.study import Study
-from semlens.testbed.measures import auroc, bootstrap, bootstrap_over
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.truth import outputs
 from semlens.testbed.world.caption import caption

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from semlens.measures import bootstrap_over, spearman
 from semlens.testbed.benchmark.row import Row
 from semlens.testbed.benchmark.study import Study
-from semlens.testbed.measures import bootstrap_over, spearman
 from semlens.testbed.truth import removals
 from semlens.testbed.world.scene import CLASSES
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from math import isnan
 from typing import Any
 
-from semlens.testbed.measures import Estimate
+from semlens.measures import Estimate
 
 
 @dataclass(frozen=True)

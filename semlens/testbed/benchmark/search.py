@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from semlens.index import ConceptIndex
+from semlens.measures import average_precision, bootstrap, bootstrap_over, chance_precision
 from semlens.shapes import Float32, Float64
 from semlens.testbed.benchmark.row import Row
 from semlens.testbed.benchmark.study import Study
-from semlens.testbed.measures import average_precision, bootstrap, bootstrap_over, chance_precision
 from semlens.testbed.world.concepts import ARTEFACTS, NAMES
 from semlens.testbed.world.render import SEEN
 

@@ -56,6 +56,11 @@ class Study:
         """Where each concept is visible, by image id: each picture is drawn once for all parts."""
         return tuple(draw(scene).masks for scene in self.scenes)
 
+    def relevant(self, layer: str) -> bool:
+        """Whether anything of a layer is relevant to some class."""
+        assert self.index.relevance is not None
+        return bool(self.index.relevance.positive[self.index.layer_slice(layer)].any())
+
     def alignment(self, index: ConceptIndex) -> Float32[np.ndarray, "c q"]:
         """How well every component of an index fits the query of each concept; -inf where it is dead."""
         probes = probe(self.foundation, [concept(name).phrases[0] for name in NAMES])

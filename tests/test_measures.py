@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from semlens.testbed.measures import (
+from semlens.measures import (
     Estimate,
     auroc,
     average_precision,
@@ -216,7 +216,7 @@ def test_bootstrap_is_its_twin_over_rows_and_told_by_the_seed(monkeypatch: pytes
     assert first.low != bootstrap(values, seed=2, draws=300).low
     twin = bootstrap_over(lambda a, _: float(np.mean(a)), values, values, seed=1, draws=300)
     assert (twin.low, twin.high) == pytest.approx((first.low, first.high), abs=1e-12)
-    monkeypatch.setattr("semlens.testbed.measures._BLOCK", 7 * 30)  # 43 blocks, the last one shorter
+    monkeypatch.setattr("semlens.measures._BLOCK", 7 * 30)  # 43 blocks, the last one shorter
     assert bootstrap(values, seed=1, draws=300) == first
 
 

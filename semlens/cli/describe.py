@@ -1,0 +1,222 @@
+"""The commands that describe what an index holds: `score`, `compare`, `atlas`, `graph`, `evaluate`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from semlens.cli.common import NewFile, app, as_json, device, index_folder, layer, print_json, seed, show, vocabulary
+from semlens.errors import SemlensError
+from semlens.show import Progress, say
+
+if TYPE_CHECKING:
+    from semlens.types import Edges, FoundationId
+
+figure = click.option(
+    "--figure", type=NewFile(".png", ".svg", ".pdf"), help="Also draw it into this file (.png, .svg, .pdf)."
+)
+
+
+@app.command()
+@index_folder
+@layer
+@figure
+@seed
+@as_json
+def score(index: Path, layer: tuple[str, ...], figure: Path | None, seed: int, as_json: bool) -> None:
+    """Measure how clear, redundant and polysemantic components are, beside what random examples give."""
+    from semlens.index import load_index
+    from semlens.score import score as measure
+
+    found = measure(load_index(index), layers=layer, seed=seed)
+    if as_json:
+        print_json(found.rows.records())
+        print_json([{"summary": found.summary.records()}])
+    else:
+        print(repr(found.summary))
+    _draw(found, figure)
+
+
+@app.command()
+@click.argument("indexes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--layer", multiple=True, help="For each index in turn its layers, by commas; a dot stands for all.")
+@click.option("--draws", default=200, show_default=True, help="Random sets that the similarities are held against.")
+@figure
+@seed
+@as_json
+def compare(
+    indexes: tuple[Path, ...], layer: tuple[str, ...], draws: int, figure: Path | None, seed: int, as_json: bool
+) -> None:
+    """Say how much of what each index knows is in the others, and which components are shared or unique.
+
+    One index given twice with different --layer compares its layers.
+    """
+    from semlens.compare import compare as hold
+    from semlens.index import load_index
+
+    layers = [() if one == "." else tuple(one.split(",")) for one in layer]
+    found = hold([load_index(folder) for folder in indexes], draws=draws, seed=seed, layers=layers)
+    if as_json:
+        for rows in (found.pairs, found.matches):
+            print_json({"from": row.pop("source"), "to": row.pop("target"), **row} for row in rows.records())
+    else:
+        print(f"{found.pairs!r}\n\n{found.matches[:12]!r}")
+    _draw(found, figure)
+
+
+@app.command()
+@click.argument("indexes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--clusters", type=int, help="How many; by default it grows with the number of components.")
+@vocabulary("Phrases for the clusters")
+@figure
+@seed
+@device
+@as_json
+def atlas(
+    indexes: tuple[Path, ...], clusters: int | None, vocabulary: str | None, figure: Path | None, seed: int,
+    device: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Draw all components of one or several indexes on a map, with clusters and what they are about."""
+    from semlens.ask import ask_vocabulary
+    from semlens.atlas import atlas as draw
+    from semlens.index import load_index
+
+    loaded = [load_index(folder) for folder in indexes]
+    with Progress() as progress:
+        space = loaded[0].recipe.foundation
+        words = ask_vocabulary(space, vocabulary, device=device, progress=progress) if vocabulary else None
+        found = draw(loaded, vocabulary=words, clusters=clusters, seed=seed, progress=progress)
+    show(found.rows, as_json)
+    _draw(found, figure)
+
+
+@app.command()
+@index_folder
+@click.option("--class", "of", required=True, help="The output, by name or number.")
+@vocabulary("Phrases to group components by")
+@click.option("--layer", multiple=True, help="Layers of the graph; the hidden ones if none is given.")
+@click.option("--edges/--no-edges", default=True, help="Edges ask for the model and images, see --model, --images.")
+@click.option("--model", help="The studied model, if it is not where the index says.")
+@click.option("--images", help="The images, if they are not where the index says.")
+@click.option(
+    "--count",
+    default=64,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Images of the class that edges average, at most.",
+)
+@click.option("--svg", type=NewFile(".svg"), help="Also draw the graph into this file.")
+@seed
+@device
+@as_json
+def graph(
+    index: Path, of: str, vocabulary: str | None, layer: tuple[str, ...], edges: bool, model: str | None,
+    images: str | None, count: int, svg: Path | None, seed: int, device: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Show through which concepts, layer by layer, a class comes about, and what passes between them."""
+    from semlens.ask import labels_by
+    from semlens.graph import graph as connect
+    from semlens.index import load_index
+    from semlens.plot.graph import graph_svg
+
+    loaded = load_index(index)
+    with Progress() as progress:
+        labels = labels_by(loaded, vocabulary, device=device, progress=progress, seed=seed) if vocabulary else None
+        flow: list["Edges"] = []
+        if edges:
+            from semlens.flows import flows
+            from semlens.images import load_images
+            from semlens.model import load_model
+
+            studied = load_model(model or loaded.recipe.model.name, device)
+            photos = load_images(images or loaded.recipe.images.source)
+            flow += flows(loaded, of, studied, photos, labels=labels, layers=layer, count=count, progress=progress)
+        found = connect(loaded, of, labels=labels, edges=flow, layers=layer)
+    if svg:
+        svg.write_text(graph_svg(found, loaded), encoding="utf-8")
+    if as_json:
+        return print(json.dumps(found.node_link(), ensure_ascii=False))
+    print(repr(found))
+    if svg:
+        say(f"drawn: {svg}")
+
+
+@app.command()
+@index_folder
+@vocabulary("What the labels are chosen from", required=True)
+@click.option("--images", help="Images to hold the labels against: other ones, or the index's, without its examples.")
+@click.option("--generated", help="Images made for the labels, in folders named by them; in place of retrieved ones.")
+@click.option("--simulator", help="A foundation model that did not choose the labels: it says how well they predict.")
+@click.option("--model", help="The studied model, if it is not where the index says.")
+@click.option("--count", default=2000, show_default=True, type=click.IntRange(1), help="Images looked at, at most.")
+@click.option("--fdr", default=0.05, show_default=True, help="Of the labels.")
+@click.option("--method", default="standardised", show_default=True, help="Of the labels; see `label`.")
+@seed
+@device
+@as_json
+def evaluate(
+    index: Path, vocabulary: str, images: str | None, generated: str | None, simulator: str | None, model: str | None,
+    count: int, fdr: float, method: str, seed: int, device: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Measure how faithful labels are: to true names, to held-out images, and as predictions."""
+    from semlens.ask import ask_vocabulary, load
+    from semlens.evaluate import join
+    from semlens.index import load_index
+    from semlens.label import label
+
+    loaded = load_index(index)
+    named = any(loaded.unit_names)
+    if not (named or images):
+        raise SemlensError("no layer of the index has names of its own: give --images to hold the labels against")
+    parts = []
+    with Progress() as progress:
+        tower = _simulator(simulator, loaded.recipe.foundation, device) if simulator else None
+        words = ask_vocabulary(loaded.recipe.foundation, vocabulary, device=device, progress=progress)
+        labels = label(loaded, words, fdr=fdr, method=method, seed=seed, split=False, progress=progress)
+        known = any(name and labels.of(row) for row, name in enumerate(loaded.unit_names))
+        if known or not images:  # without either, it says that no label can be held against a true name
+            parts.append(_final_layer(labels, tower, seed))
+        if images:
+            from semlens.held_out import evaluate_held_out
+            from semlens.images import load_images
+            from semlens.model import load_model
+
+            studied = load_model(model or loaded.recipe.model.name, device)
+            parts.append(
+                evaluate_held_out(
+                    labels, words, studied, load_images(images), load(loaded.recipe.foundation, device),
+                    simulator=tower, generated=load_images(generated) if generated else None, count=count, seed=seed,
+                    progress=progress,
+                )
+            )  # fmt: skip
+    show(join(parts).rows, as_json)
+
+
+def _simulator(name: str, chooser: "FoundationId", device: str | None) -> Any:
+    from semlens.foundation import load_foundation
+    from semlens.held_out import check_simulator
+
+    tower = load_foundation(name, device)
+    check_simulator(tower, chooser)
+    return tower
+
+
+def _final_layer(labels: Any, tower: Any, seed: int) -> Any:
+    from semlens.evaluate import final_layer
+
+    index = labels.index
+    known = [labels.of(row) for row in range(len(index.means))]
+    best = [[labels.vocabulary[at] for at in row if at < len(labels.vocabulary)] for row in labels.ranked.tolist()]
+    spaces = {tower.identity.name: tower.embed_texts} if tower else {}
+    return final_layer(
+        known, index.unit_names, vocabulary=labels.vocabulary, spaces=spaces, ranked=best, seed=seed
+    )  # fmt: skip
+
+
+def _draw(result: object, figure: Path | None) -> None:
+    if figure:
+        from semlens.plot import plot
+
+        plot(result).savefig(figure, dpi=120)
+        say(f"drawn: {figure}")
