@@ -9,8 +9,8 @@ import numpy as np
 from semlens.alignment import METHODS, Linear, Scorer, blocks, resampled, scores_of
 from semlens.errors import unknown
 from semlens.index import ConceptIndex
-from semlens.meanings import Meaning, meanings
-from semlens.null import DRAWS, check_rate, p_values, q_values, random_components, statistic
+from semlens.meanings import Meaning, halve, meanings
+from semlens.null import DRAWS, RandomComponents, check_rate, p_values, q_values, random_components, statistic
 from semlens.probe import Probes
 from semlens.results import Rows
 from semlens.search import check_space
@@ -145,38 +145,81 @@ def label(
     if method not in METHODS:
         raise unknown("method", method, METHODS)
     random = random_components(index, layers=layers, draws=draws, seed=seed)
-    numbers = np.unique(random.layer).tolist()
-    scorers = {number: METHODS[method](index, vocabulary, random, number) for number in numbers}
-    c, m = len(index.means), min(KEPT, len(vocabulary))
-    ranked, alignments = np.full((c, m), MISSING, np.int32), np.full((c, m), np.nan, np.float32)
-    best, stability = np.full(c, np.nan, np.float32), np.full(c, np.nan, np.float32)
-    chance = np.empty(len(random.rows), np.float32)
-    for number, scorer in scorers.items():
-        axis, drawn = index.layers[number], np.flatnonzero(random.layer == number)
-        expected = random.means[drawn].mean(axis=0, dtype=np.float32)
-        alive = axis.start + np.flatnonzero(~index.dead[axis.start : axis.stop])
-
-        def rank(block: slice, of: Int64[np.ndarray, "_"] = alive, scorer: Scorer = scorer) -> None:
-            of = of[block]
-            scores = scores_of(scorer, index.rows[of], of, index.means[of])
-            ranked[of] = _best(scores, m)
-            best[of] = np.take_along_axis(scores, ranked[of, :1], axis=1)[:, 0]
-            stability[of] = _stability(index, scorer, of, ranked[of], seed)
-
-        def meet(block: slice, of: Int64[np.ndarray, "_"] = drawn, scorer: Scorer = scorer) -> None:
-            of = of[block]
-            chance[of] = scores_of(scorer, random.rows[of], random.like[of], random.means[of]).max(axis=1)
-
-        each(rank, blocks(len(alive), len(vocabulary)))
-        each(meet, blocks(len(drawn), len(vocabulary)))
-        away = index.means[alive].astype(np.float32) - expected
-        alignments[alive] = np.einsum("nd,nmd->nm", away, vocabulary.vectors[ranked[alive]], optimize=True)
+    found = _Ranking.empty(len(index.means), min(KEPT, len(vocabulary)))
+    chance, halves = np.empty(len(random.rows), np.float32), []
+    for number in np.unique(random.layer).tolist():
+        scorer = METHODS[method](index, vocabulary, random, number)
+        drawn = np.flatnonzero(random.layer == number)
+        _rank(found, index, scorer, number, len(vocabulary), seed)
+        _align(found, index, vocabulary, number, random.means[drawn].mean(axis=0, dtype=np.float32))
+        _meet(chance, random, scorer, drawn, len(vocabulary))
+        if split:
+            halves.append(halve(index, scorer, random, number, len(vocabulary), seed))
         progress("label", number + 1, len(index.layers))
-    p, known = p_values(statistic(index, best), random.statistic(chance)), ~np.isnan(best)
-    q = np.ones(c)
+    p, known = p_values(statistic(index, found.best), random.statistic(chance)), ~np.isnan(found.best)
+    q = np.ones(len(p))
     q[known] = q_values(p[known])
-    found = meanings(index, vocabulary, random, scorers, fdr=fdr, seed=seed) if split else {}
-    return Labels(index, vocabulary.names, method, fdr, ranked, alignments, p, q, stability, found)
+    double = meanings(halves, vocabulary, fdr) if halves else {}
+    return Labels(
+        index, vocabulary.names, method, fdr, found.ranked, found.alignments, p, q, found.stability, double
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranking:
+    """The best phrases of every component; filled in layer by layer, NaN and MISSING where nothing was."""
+
+    ranked: Int32[np.ndarray, "c m"]
+    alignments: Float32[np.ndarray, "c m"]
+    best: Float32[np.ndarray, "c"]  # the highest score
+    stability: Float32[np.ndarray, "c"]
+
+    @classmethod
+    def empty(cls, c: int, m: int) -> "_Ranking":
+        nothing = np.full(c, np.nan, np.float32)
+        ranked = np.full((c, m), MISSING, np.int32)
+        return cls(ranked, np.full((c, m), np.nan, np.float32), nothing, nothing.copy())
+
+
+def _alive(index: ConceptIndex, layer: int) -> Int64[np.ndarray, "n"]:
+    axis = index.layers[layer]
+    return axis.start + np.flatnonzero(~index.dead[axis.start : axis.stop])
+
+
+def _rank(into: _Ranking, index: ConceptIndex, scorer: Scorer, layer: int, probes: int, seed: int) -> None:
+    """Ranks the phrases for the components of a layer."""
+    alive = _alive(index, layer)
+
+    def block(part: slice) -> None:
+        of = alive[part]
+        scores = scores_of(scorer, index.rows[of], of, index.means[of])
+        into.ranked[of] = _best(scores, into.ranked.shape[1])
+        into.best[of] = np.take_along_axis(scores, into.ranked[of, :1], axis=1)[:, 0]
+        into.stability[of] = _stability(index, scorer, of, into.ranked[of], seed)
+
+    each(block, blocks(len(alive), probes))
+
+
+def _align(
+    into: _Ranking, index: ConceptIndex, vocabulary: Probes, layer: int, expected: Float32[np.ndarray, "d"]
+) -> None:
+    """Alignment with the ranked phrases: the cosine less that of the mean random component."""
+    alive = _alive(index, layer)
+    away = index.means[alive].astype(np.float32) - expected
+    for place in range(into.ranked.shape[1]):
+        into.alignments[alive, place] = (away * vocabulary.vectors[into.ranked[alive, place]]).sum(axis=1)
+
+
+def _meet(
+    into: Float32[np.ndarray, "r"], random: RandomComponents, scorer: Scorer, drawn: Int64[np.ndarray, "n"], probes: int
+) -> None:
+    """The highest score that random components reach with any phrase."""
+
+    def block(part: slice) -> None:
+        of = drawn[part]
+        into[of] = scores_of(scorer, random.rows[of], random.like[of], random.means[of]).max(axis=1)
+
+    each(block, blocks(len(drawn), probes))
 
 
 def pictures(index: ConceptIndex, component: Component, count: int = 5) -> list[bytes]:

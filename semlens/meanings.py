@@ -1,15 +1,14 @@
 """Components with two meanings: groups of examples that each earn a phrase, and not the same one."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from semlens.alignment import Scorer, blocks, scores_of
 from semlens.clusters import two_means
 from semlens.index import ConceptIndex
-from semlens.null import RandomComponents, Statistic, layer_numbers, p_values, q_values
+from semlens.null import RandomComponents, Statistic, p_values, q_values
 from semlens.probe import Probes
 from semlens.shapes import Bool, Float16, Float32, Int32, Int64
 from semlens.space import unit
@@ -38,7 +37,7 @@ class Meaning:
         return f"{self.label} ({len(self.examples)})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Groups:
     """Two groups of examples of each of some components, the larger first."""
 
@@ -47,43 +46,56 @@ class _Groups:
     score: Float32[np.ndarray, "n 2"]  # how well; NaN where a group is smaller than FEWEST
     other: Float32[np.ndarray, "n 2"]  # how well it fits the other group
 
-    @property
-    def weaker(self) -> Float32[np.ndarray, "n"]:
+    def weaker(self, layer: int) -> Statistic:
         """How well phrases fit both groups: the lower score of the two."""
-        return np.asarray(self.score.min(axis=1))
+        examples = (self.rows != MISSING).sum(axis=(1, 2))
+        return Statistic(self.score.min(axis=1), examples, np.full(len(examples), layer))
 
 
-def meanings(
-    index: ConceptIndex,
-    vocabulary: Probes,
-    random: RandomComponents,
-    scorers: Mapping[int, Scorer],
-    *,
-    fdr: float,
-    seed: int,
-) -> dict[int, tuple[Meaning, ...]]:
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """The components of a layer, split in two, and random ones split likewise."""
+
+    layer: int
+    members: Int64[np.ndarray, "n"]  # rows of the index
+    found: _Groups
+    chance: _Groups
+
+
+def halve(index: ConceptIndex, scorer: Scorer, random: RandomComponents, layer: int, probes: int, seed: int) -> Halves:
+    """The two groups that 2-means finds in every component of a layer, and in DRAWN random ones, with the phrase that
+    fits each group best.
+
+    Source: PURE (Dreyer et al. 2024) for the splitting.
+    """
+    axis = index.layers[layer]
+    members = axis.start + np.flatnonzero(~index.dead[axis.start : axis.stop])
+    drawn = np.flatnonzero(random.layer == layer)[:DRAWN]
+    found = _split(index, scorer, index.rows[members], members, probes, seed)
+    return Halves(layer, members, found, _split(index, scorer, random.rows[drawn], random.like[drawn], probes, seed))
+
+
+def meanings(halves: Sequence[Halves], vocabulary: Probes, fdr: float) -> dict[int, tuple[Meaning, ...]]:
     """The two meanings of each component that has two, by its row.
 
-    The examples are split in two by 2-means. A component has two meanings if some phrases fit both groups better than
-    they fit both groups of random components, at the false-discovery rate `fdr`, and the phrase of either group fits
-    the other no better than a random group is fitted by its best.
-
-    Source: PURE (Dreyer et al. 2024) for the splitting. But: what does not earn two labels is not split.
+    A component has two meanings if some phrases fit both groups better than they fit both groups of random components,
+    at the false-discovery rate `fdr`, and the phrase of either group fits the other no better than a random group is
+    fitted by its best. What does not earn two labels is not split.
     """
-    chosen = np.concatenate([np.flatnonzero(random.layer == number)[:DRAWN] for number in scorers])
-    chance = _split(index, scorers, random.rows[chosen], random.like[chosen], len(vocabulary), seed)
-    known = ~np.isnan(chance.weaker)
-    null = Statistic(chance.weaker[known], random.examples[chosen][known], random.layer[chosen][known])
-    number = layer_numbers(index)
-    alive = np.flatnonzero(np.isin(number, list(scorers)) & ~index.dead)
-    found = _split(index, scorers, index.rows[alive], alive, len(vocabulary), seed)
-    p = p_values(Statistic(found.weaker, index.valid[alive].sum(axis=1), number[alive]), null)
-    tested, q = ~np.isnan(found.weaker), np.ones(len(p))
-    q[tested] = q_values(p[tested])
-    middle = {n: np.median(chance.score[known & (random.layer[chosen] == n)]) for n in set(null.layer.tolist())}
-    usual = np.array([middle.get(n, -np.inf) for n in number[alive].tolist()])
-    two = (q <= fdr) & (found.other < usual[:, None]).all(axis=1) & (found.best[:, 0] != found.best[:, 1])
-    return {int(alive[at]): _pair(found, vocabulary, at) for at in np.flatnonzero(two).tolist()}
+    p = np.concatenate([p_values(one.found.weaker(one.layer), one.chance.weaker(one.layer)) for one in halves])
+    known = np.concatenate([~np.isnan(one.found.score).any(axis=1) for one in halves])
+    q = np.ones(len(p))
+    q[known] = q_values(p[known])
+    two: dict[int, tuple[Meaning, ...]] = {}
+    for one, likely in zip(
+        halves, np.split(q <= fdr, np.cumsum([len(one.members) for one in halves])[:-1]), strict=True
+    ):
+        usual = np.nanmedian(one.chance.score) if not np.isnan(one.chance.score).all() else -np.inf
+        apart = (one.found.other < usual).all(axis=1) & (one.found.best[:, 0] != one.found.best[:, 1])
+        two |= {
+            int(one.members[at]): _pair(one.found, vocabulary, at) for at in np.flatnonzero(likely & apart).tolist()
+        }
+    return two
 
 
 def _pair(found: _Groups, vocabulary: Probes, at: int) -> tuple[Meaning, ...]:
@@ -98,37 +110,30 @@ def _pair(found: _Groups, vocabulary: Probes, at: int) -> tuple[Meaning, ...]:
 
 
 def _split(
-    index: ConceptIndex,
-    scorers: Mapping[int, Scorer],
-    rows: Int32[np.ndarray, "n k"],
-    like: Int64[np.ndarray, "n"],
-    probes: int,
+    index: ConceptIndex, scorer: Scorer, rows: Int32[np.ndarray, "n k"], like: Int64[np.ndarray, "n"], probes: int,
     seed: int,
-) -> _Groups:
+) -> _Groups:  # fmt: skip
     """The two groups of every component, with the phrase that fits each best."""
-    layer = layer_numbers(index)[like]
-    groups, best = np.empty((len(rows), 2, rows.shape[1]), np.int32), np.zeros((len(rows), 2), np.int64)
+    groups = np.empty((len(rows), 2, rows.shape[1]), np.int32)
+    means = np.empty((len(rows), 2, index.means.shape[1]), np.float16)
+
+    def part(block: slice) -> None:
+        groups[block], means[block] = _groups(index, rows[block], seed)
+
+    each(part, blocks(len(rows), 2**13))
+    large = np.flatnonzero(((groups != MISSING).sum(axis=2) >= FEWEST).all(axis=1))
+    best = np.zeros((len(rows), 2), np.int64)
     score, other = np.full((len(rows), 2), np.nan, np.float32), np.full((len(rows), 2), np.nan, np.float32)
-    for number, scorer in scorers.items():
-        of_layer = np.flatnonzero(layer == number)
-        means = np.empty((len(of_layer), 2, index.means.shape[1]), np.float16)
 
-        def part(block: slice, of: Int64[np.ndarray, "_"] = of_layer, means: Any = means) -> None:
-            groups[of[block]], means[block] = _groups(index, rows[of[block]], seed)
+    def fit(block: slice) -> None:
+        of = large[block]
+        fits = [scores_of(scorer, groups[of, half], like[of], means[of, half]) for half in (0, 1)]
+        for half, (mine, others) in enumerate((fits, fits[::-1])):
+            best[of, half] = mine.argmax(axis=1)
+            score[of, half] = mine.max(axis=1)
+            other[of, half] = others[np.arange(len(of)), best[of, half]]
 
-        each(part, blocks(len(of_layer), 2**13))
-        large = ((groups[of_layer] != MISSING).sum(axis=2) >= FEWEST).all(axis=1)
-        of_layer, means = of_layer[large], means[large]
-
-        def fit(block: slice, of: Int64[np.ndarray, "_"] = of_layer, means: Any = means, scorer: Any = scorer) -> None:
-            at = of[block]
-            found = [scores_of(scorer, groups[at, half], like[at], means[block, half]) for half in (0, 1)]
-            for half, (mine, others) in enumerate(((found[0], found[1]), (found[1], found[0]))):
-                best[at, half] = mine.argmax(axis=1)
-                score[at, half] = mine.max(axis=1)
-                other[at, half] = others[np.arange(len(at)), best[at, half]]
-
-        each(fit, blocks(len(of_layer), probes))
+    each(fit, blocks(len(large), probes))
     return _Groups(groups, best, score, other)
 
 
