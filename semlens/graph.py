@@ -14,6 +14,10 @@ from semlens.outputs import affected, hidden_layers, relevance_of
 from semlens.results import Rows, plain
 from semlens.shapes import Float64, Int64
 from semlens.types import MISSING, Component, Edges
+from semlens.verdicts import TAILS, over_images
+
+DRAWN = 2000
+"""For the interval of a node's relevance."""
 
 OUTPUT = "output"
 """The id of the node at the top."""
@@ -38,6 +42,8 @@ class Node:
     others: bool  # all that got no node of its own
     components: tuple[Component, ...]  # the most relevant first
     relevance: float  # sum of the mean shares that speak for the output, in [0, 1]
+    low: float  # 95 % interval over images
+    high: float
     against: float  # sum of those that speak against it, in [0, 1]
     affected: tuple[Affected, ...]  # other outputs that these components speak for, the most relevant first
 
@@ -235,6 +241,7 @@ def _node(index: ConceptIndex, group: _Group, column: int) -> Node:
         shares[group.rows].sum(axis=0, dtype=np.float64) for shares in (relevance.positive, relevance.negative)
     )
     others = [Affected(*one) for one in affected(relevance, positive, column)]
+    low, high = np.quantile(over_images(np.full(DRAWN, positive[column]), int(relevance.counts[column])), TAILS)
     return Node(
         id=group.id,
         layer=group.layer,
@@ -243,6 +250,8 @@ def _node(index: ConceptIndex, group: _Group, column: int) -> Node:
         others=group.others,
         components=tuple(map(index.component, group.rows.tolist())),
         relevance=float(positive[column]),
+        low=min(float(low), float(positive[column])),
+        high=max(float(high), float(positive[column])),
         against=float(negative[column]),
         affected=() if group.others else tuple(others),
     )
@@ -250,8 +259,8 @@ def _node(index: ConceptIndex, group: _Group, column: int) -> Node:
 
 def _output(name: str, top: Sequence[Node]) -> Node:
     """The node at the top: all that the top layer's components say."""
-    sums = sum(node.relevance for node in top), sum(node.against for node in top)
-    return Node(OUTPUT, "", name, False, False, (), *sums, ())
+    relevance, against = sum(node.relevance for node in top), sum(node.against for node in top)
+    return Node(OUTPUT, "", name, False, False, (), relevance, float("nan"), float("nan"), against, ())
 
 
 def _to_output(top: Sequence[Node]) -> list[Edge]:
@@ -291,7 +300,7 @@ def _shown(index: ConceptIndex, nodes: Sequence[Node]) -> Rows[Node]:
     def strongest(node: Node) -> list[bytes]:
         return [] if node.others or not node.components else pictures(index, node.components[0])
 
-    printed = ("layer", "label", "unlabelled", "relevance", "against", "affected")
+    printed = ("layer", "label", "unlabelled", "relevance", "low", "high", "against", "affected")
     return Rows(nodes, f"concepts by relevance for {nodes[-1].label!r}", strongest, printed)
 
 

@@ -11,7 +11,8 @@ from semlens.shapes import Float32, Float64, Int64
 from semlens.spec import QUADRANTS, Requirement
 
 _OPERATORS = {"<=": le, "<": lt, ">=": ge, ">": gt}
-_TAILS = (0.025, 0.975)
+TAILS = (0.025, 0.975)
+"""Of a 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class Verdict:
     layer: str
 
 
+def over_images(shares: Float64[np.ndarray, "b"], images: int, seed: int = 0) -> Float64[np.ndarray, "b"]:
+    """Mean shares as other images would give them, one draw for each.
+
+    Of a share only its mean over the images is known. Its spread is taken as that of a share that is 0 or 1 on every
+    image, the largest there is (Jeffreys' interval), so intervals are rather too wide than too narrow.
+    """
+    share = np.clip(shares, 0, 1)
+    return np.random.default_rng(seed).beta(images * share + 0.5, images * (1 - share) + 0.5)
+
+
 @dataclass(frozen=True, eq=False)
 class LayerFigures:
     """What the requirements ask of a layer, once as found and then as it is with examples drawn anew."""
@@ -51,21 +62,12 @@ class LayerFigures:
     seed: int
 
     def interval(self, values: Float64[np.ndarray, "b"], *, share: bool) -> tuple[float, float, float]:
-        """A figure and its 95 % interval: over resampled examples and, for a share, over images.
-
-        Of a share only its mean over images is known. Its spread is taken as that of a share that is 0 or 1 on every
-        image, the largest there is (Jeffreys' interval), so the interval is rather too wide than too narrow.
-        """
+        """A figure and its 95 % interval: over resampled examples and, for a share, over images."""
         value = float(values[0])
         if np.isnan(values).any():
             return float("nan"), float("nan"), float("nan")
-        low, high = np.quantile(self.spread(values[1:]) if share else values[1:], _TAILS)
+        low, high = np.quantile(over_images(values[1:], self.images, self.seed) if share else values[1:], TAILS)
         return value, min(float(low), value), max(float(high), value)
-
-    def spread(self, shares: Float64[np.ndarray, "b"]) -> Float64[np.ndarray, "b"]:
-        """Resampled shares with what other images would add."""
-        n, rng = self.images, np.random.default_rng(self.seed)
-        return rng.beta(n * np.clip(shares, 0, 1) + 0.5, n * np.clip(1 - shares, 0, 1) + 0.5)
 
     def masses(self) -> Iterator[Mass]:
         """The four quadrants."""
@@ -110,8 +112,11 @@ def difference(after: LayerFigures, before: LayerFigures, at: int) -> tuple[floa
     """The 95 % interval of how much a quadrant's share of relevance differs, the two being independent."""
     if np.isnan(after.mass).any() or np.isnan(before.mass).any():
         return float("nan"), float("nan")
-    one, other = after.spread(after.mass[1:, at]), before.spread(before.mass[1:, at])
-    low, high = np.quantile(one - np.random.default_rng(after.seed + 1).permutation(other), _TAILS)
+    one, other = (
+        over_images(audit.mass[1:, at], audit.images, seed)
+        for audit, seed in ((after, after.seed), (before, before.seed + 1))
+    )
+    low, high = np.quantile(one - other, TAILS)
     return float(low), float(high)
 
 

@@ -19,6 +19,7 @@ from semlens.index import ConceptIndex
 from semlens.label import Labels
 from semlens.plot.graph import crossings, graph_svg, ordered
 from semlens.types import MISSING, SHARE, Edges, Origin, Relevance, axis_of
+from tests.planted import planted, with_relevance
 from tests.test_search import FM, INDEX, random_index
 from tests.tiny_index import tiny, whole
 from tests.toy import colours, flat_images
@@ -422,3 +423,17 @@ def test_a_graph_that_need_not_cross_does_not() -> None:
     rows = [[n for n in found.nodes if n.layer == layer] for layer in ("a", "b", "")]
     assert crossings(rows, found.edges) > 1
     assert crossings(ordered(found), found.edges) == 0
+
+
+def test_a_node_has_an_interval_over_images() -> None:
+    """Jeffreys' interval of a share over so many images, the widest case."""
+    from scipy.stats import beta
+
+    index = with_relevance(planted([(0,), (1,)]), [[0.3], [0.7]], ("ox",))
+    found = {node.id: node for node in graph(index, "ox").nodes}
+    node = found["layer0:0"]
+    np.testing.assert_allclose(
+        [node.low, node.high], beta(50 * 0.3 + 0.5, 50 * 0.7 + 0.5).ppf([0.025, 0.975]), atol=0.015
+    )
+    assert node.low < node.relevance < node.high
+    assert np.isnan(found["output"].low)
