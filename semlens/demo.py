@@ -38,12 +38,12 @@ from semlens.verdicts import Verdict
 MODEL, FOUNDATION = "testbed:shortcut", "testbed:clip"
 LAYERS = ("block2", "block3", "block4")
 QUERIES = ("ruler", "blue-white veil")
-PHOTO_LAYERS = ("blocks.4", "conv_head")
+PHOTO_LAYERS, PHOTO_EXAMPLES = ("blocks.4", "conv_head"), 8
 PHOTO_QUERIES = ("an animal", "food", "a vehicle", "a building", "a printed page")
 SHORTCUT_OF = "band-aid", "other"
 """The artefact that is put in, and the class that it speaks for."""
 
-PICTURES, EXAMPLES, SEED = 600, 8, 5
+PICTURES, EXAMPLES, SEED = 600, 16, 5
 TRIED, SHOWN, PAIRS = 40, 5, 9
 """Melanomas that get a band-aid; components and pairs of pictures on the sheet."""
 
@@ -124,7 +124,7 @@ def run_on(source: str, out: Path, progress: Progress) -> tuple[Path, list[Hit]]
     photos = load_images(source)
     index = build(
         load_model("offline:efficientnet_lite0"), photos, PHOTO_LAYERS, foundation, out / "photos-index",
-        k=min(EXAMPLES, len(photos)), resume=True, progress=progress,
+        k=min(PHOTO_EXAMPLES, len(photos)), resume=True, progress=progress,
     )  # fmt: skip
     hits = search(index, probe(foundation, PHOTO_QUERIES), top=3)
     contact_sheet(index, hits).save(out / "photos.png")
