@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from semlens.errors import SemlensError
 from semlens.label import Labels
-from semlens.measures import Estimate, average_precision, chance_precision
+from semlens.measures import Estimate, average_precision, bootstrap_over, chance_precision
 from semlens.testbed.benchmark import (
     HEADER,
     PARTS,
@@ -120,6 +121,8 @@ def test_all_parts_give_figures_in_range(studied, monkeypatch):
     monkeypatch.setattr(labels, "METHODS", ("standardised", "soft-wpmi"))
     monkeypatch.setattr(labels, "DRAWS", dict.fromkeys(labels.METHODS, 300))
     monkeypatch.setattr(scores, "MADE", 10)
+    for part in (audits, labels, relevance, scores, search):
+        monkeypatch.setattr(part, "bootstrap_over", partial(bootstrap_over, draws=40))
     rows = {part: list(make(studied)) for part, make in PARTS.items() if part != "model"}
     assert all(rows.values())
     for row in (row for found in rows.values() for row in found):
