@@ -11,11 +11,11 @@ from semlens.contents import Recipe
 from semlens.errors import SemlensError, missing_extra
 from semlens.index import ConceptIndex
 from semlens.probe import Probes
-from semlens.results import Rows
+from semlens.results import Rows, pictures
 from semlens.search import check_space
 from semlens.shapes import Float, Float32, Int64
 from semlens.space import cosine, unit
-from semlens.types import MISSING, Component, Progress, silent
+from semlens.types import Component, Progress, silent
 
 _BLOCK = 1024  # components whose neighbours are found at once
 _FEW = 5  # components that are too few for neighbourhoods: their map is their two principal axes
@@ -77,7 +77,7 @@ class Atlas:
         return self.rows._repr_html_()
 
     def _pictures(self, row: AtlasRow) -> list[bytes]:
-        return pictures(self.indexes[self.models.index(row.model)], row.component)
+        return pictures(self.indexes[self.models.index(row.model)], row.component, _SHOWN)
 
 
 def atlas(
@@ -122,12 +122,6 @@ def atlas(
     dead = sum(len(index.rows) for index in given) - len(row)
     names, groups = index_names(given, [()] * len(given)), (tuple(labels * times), tuple(fits * times))
     return Atlas(given, names, number, row, x, y, cluster, *groups, tuple(map(int, sizes)), dead)
-
-
-def pictures(index: ConceptIndex, component: Component) -> list[bytes]:
-    """The WebP files of a component's first concept examples."""
-    slots = index.rows[index.row(component), :_SHOWN]
-    return [index.thumbnails.get(int(slot)) for slot in slots if slot != MISSING]
 
 
 def index_names(indexes: Sequence[ConceptIndex], layers: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -8,12 +8,12 @@ import numpy as np
 
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
-from semlens.label import Labels, pictures
+from semlens.label import Labels
 from semlens.null import DRAWS, layer_numbers, random_components
 from semlens.outputs import affected, hidden_layers, relevance_of
 from semlens.probe import Probes
 from semlens.quadrants import Fit, fit, quadrant
-from semlens.results import Rows
+from semlens.results import Rows, pictures
 from semlens.search import check_space
 from semlens.shapes import Float32, Int64
 from semlens.spec import QUADRANTS, SIDES, Entry, Spec, entries, parse_requirement

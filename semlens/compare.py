@@ -6,12 +6,12 @@ from itertools import permutations
 
 import numpy as np
 
-from semlens.atlas import differences, index_names, pictures, space_of
+from semlens.atlas import differences, index_names, space_of
 from semlens.contents import Recipe
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.null import q_values, random_components
-from semlens.results import Rows
+from semlens.results import Rows, pictures
 from semlens.shapes import Bool, Float32, Float64, Int64
 from semlens.space import cosine, mean_rows
 from semlens.types import Component

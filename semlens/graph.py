@@ -9,9 +9,9 @@ import numpy as np
 
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
-from semlens.label import Labels, pictures
+from semlens.label import Labels
 from semlens.outputs import affected, hidden_layers, relevance_of
-from semlens.results import Rows, plain
+from semlens.results import Rows, pictures, plain
 from semlens.shapes import Float64, Int64
 from semlens.types import MISSING, Component, Edges
 from semlens.verdicts import TAILS, over_images

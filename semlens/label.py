@@ -12,7 +12,7 @@ from semlens.index import ConceptIndex
 from semlens.meanings import Meaning, halve, meanings
 from semlens.null import DRAWS, RandomComponents, check_rate, p_values, q_values, random_components, statistic
 from semlens.probe import Probes
-from semlens.results import Rows
+from semlens.results import Rows, pictures
 from semlens.search import check_space
 from semlens.shapes import Bool, Float32, Float64, Int32, Int64
 from semlens.threads import each
@@ -220,12 +220,6 @@ def _meet(
         into[of] = scores_of(scorer, random.rows[of], random.like[of], random.means[of]).max(axis=1)
 
     each(block, blocks(len(drawn), probes))
-
-
-def pictures(index: ConceptIndex, component: Component, count: int = 5) -> list[bytes]:
-    """The thumbnails of a component's strongest examples, as WebP files."""
-    rows = [row for row in index.rows[index.row(component)].tolist() if row != MISSING]
-    return [picture for picture in map(index.thumbnails.get, rows[:count]) if picture]
 
 
 def _best(scores: Float32[np.ndarray, "n q"], m: int) -> Int64[np.ndarray, "n m"]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, final, overload
 import numpy as np
 
 from semlens.errors import missing_extra
-from semlens.types import Component
+from semlens.index import ConceptIndex
+from semlens.types import MISSING, Component
 
 if TYPE_CHECKING:
     import pandas
@@ -117,6 +118,12 @@ class Rows(Sequence[T], Generic[T]):
     def _more(self) -> str:
         rest = len(self._rows) - SHOWN
         return f"and {rest:,} more" if rest > 0 else ("none" if not self._rows else "")
+
+
+def pictures(index: ConceptIndex, component: Component, count: int = 5) -> list[bytes]:
+    """The thumbnails of a component's strongest examples, as WebP files."""
+    rows = [row for row in index.rows[index.row(component)].tolist() if row != MISSING]
+    return [picture for picture in map(index.thumbnails.get, rows[:count]) if picture]
 
 
 def data_url(picture: bytes) -> str:

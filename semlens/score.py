@@ -9,7 +9,7 @@ from semlens.clusters import two_means
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.null import RandomComponents, Statistic, p_values, random_components
-from semlens.results import Rows
+from semlens.results import Rows, pictures
 from semlens.shapes import Bool, Float, Float32, Float64, Int32, Int64
 from semlens.space import unit
 from semlens.threads import each
@@ -20,7 +20,6 @@ MEASURES = ("clarity", "polysemanticity", "redundancy")
 _BLOCK = 256  # components whose examples are read at once
 _COMPARED = 1024  # components compared with as many others at once
 _RESAMPLED = 2000
-_PICTURES = 5
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Scores:
         shown = [row for part in parts for row in range(part.start, part.stop)]
         columns = (self.clarity, self.polysemanticity, self.redundancy, self.clarity_p)
         rows = (ScoreRow(self.index.component(row), *(float(column[row]) for column in columns)) for row in shown)
-        return Rows(rows, "interpretability of components", self._pictures)
+        return Rows(rows, "interpretability of components", lambda one: pictures(self.index, one.component))
 
     @property
     def summary(self) -> Rows[SummaryRow]:
@@ -114,11 +113,6 @@ class Scores:
 
     def _repr_html_(self) -> str:
         return self.summary._repr_html_()
-
-    def _pictures(self, row: ScoreRow) -> list[bytes]:
-        crops = self.index.rows[self.index.row(row.component)]
-        found = (self.index.thumbnails.get(int(crop)) for crop in crops[crops != MISSING][:_PICTURES])
-        return [picture for picture in found if picture]
 
 
 def score(index: ConceptIndex, *, layers: Sequence[str] = (), draws: int = 1000, seed: int = 0) -> Scores:

@@ -9,6 +9,7 @@ from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.null import random_components
 from semlens.plot.score import score_figure
+from semlens.results import pictures
 from semlens.score import MEASURES, Scores, clarity, polysemanticity, redundancy, score
 from semlens.space import mean_rows, unit
 from semlens.types import MISSING, Component, axis_of
@@ -229,9 +230,9 @@ def test_rows_say_it_with_pictures() -> None:
     assert (rows[31].clarity, rows[31].p_value) == (SCORES.clarity[31], SCORES.clarity_p[31])
     assert rows.records()[3]["clarity"] is None
     crops = [crop for crop in WORLD.rows[0][:5] if crop != 1]
-    assert SCORES._pictures(rows[0]) == [str(crop).encode() for crop in crops]
-    assert SCORES._pictures(rows[3]) == []
-    assert len(SCORES._pictures(rows[5])) == 3
+    assert pictures(SCORES.index, rows[0].component) == [str(crop).encode() for crop in crops]
+    assert pictures(SCORES.index, rows[3].component) == []
+    assert len(pictures(SCORES.index, rows[5].component)) == 3
     assert "<img" in rows[:3]._repr_html_()
 
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from semlens.graph import OUTPUT, Edge, Graph, Node
 from semlens.index import ConceptIndex
-from semlens.label import pictures
-from semlens.results import data_url
+from semlens.results import data_url, pictures
 
 SWEEPS = 12
 """Times that every row is ordered anew, upwards and downwards."""
