@@ -1,12 +1,17 @@
 """From what a person types to probes for an index; the foundation model loads only if a text was never asked before."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from PIL.Image import Image
+
 from semlens.errors import SemlensError
-from semlens.probe import Probes, TextTower, cached, join, probe_images, probe_texts
+from semlens.probe import Probes, cached, join, probe, probe_images
+from semlens.shapes import Float32
 from semlens.types import FoundationId, FoundationModel, Progress, silent
 from semlens.vocabulary import load_vocabulary
 
@@ -14,6 +19,28 @@ if TYPE_CHECKING:
     from semlens.index import ConceptIndex
     from semlens.label import Labels
     from semlens.spec import Spec
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """The foundation model that made an index, which loads once, and only for what was never asked before."""
+
+    identity: FoundationId
+    device: str | None
+    progress: Progress = silent
+
+    @cached_property
+    def loaded(self) -> FoundationModel:
+        """The model itself."""
+        return load(self.identity, self.device)
+
+    def embed_images(self, images: Sequence[Image]) -> Float32[np.ndarray, "n d"]:
+        """One vector per RGB image."""
+        return self.loaded.embed_images(images)
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d"]:
+        """One vector per text."""
+        return cached(self.identity, lambda asked: self.loaded.embed_texts(asked), progress=self.progress)(texts)
 
 
 def ask(
@@ -29,16 +56,11 @@ def ask(
 
     Raises SemlensError if there is nothing to ask, an image cannot be read, or the model here has other weights.
     """
-    loaded = cache(lambda: load(foundation, device))  # at most once, and only when it is needed
-    probes = []
+    remembered, probes = _Remembered(foundation, device, progress), []
     if texts:
-        tower = cached(foundation, lambda asked: loaded().embed_texts(asked), progress=progress)
-        probes.append(probe_texts(foundation, tower, texts, templates=templates, null=null))
+        probes.append(probe(remembered, texts, templates=templates, null=null))
     if files:
-        from semlens.images import load_image  # brings torch, which a text that is cached does without
-
-        name = ", ".join(file.name for file in files)
-        probes.append(probe_images(loaded(), [load_image(file) for file in files], name))
+        probes.append(_probe_files(remembered, files, ", ".join(file.name for file in files)))
     if not probes:
         raise SemlensError("nothing to search for: give a text or an image")
     return join(probes)
@@ -49,7 +71,6 @@ def ask_vocabulary(
     progress: Progress = silent,
 ) -> Probes:  # fmt: skip
     """A probe per phrase of the vocabulary that a user named; see `load_vocabulary`."""
-
     return ask(foundation, load_vocabulary(source), templates=templates, device=device, progress=progress)
 
 
@@ -66,9 +87,7 @@ def labels_by(
 
 def ask_spec(foundation: FoundationId, spec: "Spec", folder: Path = Path(), device: str | None = None) -> Probes:
     """The probes of a spec's concepts, as `ask` makes them; image files are looked for in `folder`."""
-    loaded = cache(lambda: load(foundation, device))
-    tower = cached(foundation, lambda asked: loaded().embed_texts(asked))
-    return _probes(foundation, tower, loaded, spec, folder)
+    return probe_spec(_Remembered(foundation, device), spec, folder)
 
 
 def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = ".") -> Probes:
@@ -79,29 +98,23 @@ def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = "
 
     Raises SemlensError for an image that cannot be read.
     """
-    return _probes(foundation.identity, foundation.embed_texts, lambda: foundation, spec, Path(folder))
-
-
-def _probes(
-    identity: FoundationId, tower: TextTower, loaded: Callable[[], FoundationModel], spec: "Spec", folder: Path
-) -> Probes:
     from semlens.spec import entries  # brings pydantic, which a search does without
 
     asked = entries(spec)
     texts = [entry.phrase for entry in asked if entry.phrase]
-    by_text = probe_texts(identity, tower, texts, templates=spec.templates) if texts else None
-    places = iter(range(len(texts)))
+    by_text = iter(probe(foundation, texts, templates=spec.templates) if texts else ())
     found = []
     for entry in asked:
-        if entry.phrase:
-            assert by_text is not None
-            found.append(by_text[next(places)])
-        else:
-            from semlens.images import load_image
-
-            photos = [load_image(folder / name) for name in entry.images]
-            found.append(probe_images(loaded(), photos, f"images of {entry.concept}"))
+        files = [Path(folder, name) for name in entry.images]
+        found.append(next(by_text) if entry.phrase else _probe_files(foundation, files, f"images of {entry.concept}"))
     return join(found)
+
+
+def _probe_files(foundation: FoundationModel, files: Sequence[Path], name: str) -> Probes:
+    """One probe from image files."""
+    from semlens.images import load_image  # brings torch, which a text that is cached does without
+
+    return probe_images(foundation, [load_image(file) for file in files], name)
 
 
 def load(identity: FoundationId, device: str | None = None) -> FoundationModel:

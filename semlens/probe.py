@@ -2,7 +2,7 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,9 @@ class Probes:
         at = slice(q, q + 1)
         return Probes(self.names[at], self.vectors[at], self.nulls[at], self.foundation)
 
+    def __iter__(self) -> Iterator["Probes"]:
+        return (self[q] for q in range(len(self)))
+
 
 TextTower = Callable[[Sequence[str]], Float32[np.ndarray, "n d"]]
 
@@ -63,18 +66,6 @@ def probe(
     Raises:
         SemlensError: no text, an empty text, or a template without {}.
     """
-    return probe_texts(foundation.identity, foundation.embed_texts, texts, templates=templates, null=null)
-
-
-def probe_texts(
-    identity: FoundationId,
-    embed: TextTower,
-    texts: Sequence[str],
-    *,
-    templates: Sequence[str] = ("{}",),
-    null: str = "cosine",
-) -> Probes:
-    """`probe` where only the text tower is at hand."""
     if not texts or any(not text.strip() for text in texts):
         raise SemlensError("a probe needs a text that is not empty")
     wrong = [template for template in templates if "{}" not in template]
@@ -85,14 +76,14 @@ def probe_texts(
     filled = [[template.replace("{}", text) for template in templates] for text in texts]
     empty = [template.replace("{}", "").strip() for template in templates] if null != "none" else []
     flat = [prompt for prompts in filled for prompt in prompts] + empty
-    vectors = unit(embed(flat))
+    vectors = unit(foundation.embed_texts(flat))
     split = len(texts) * len(templates)
     by_text = vectors[:split].reshape(len(texts), len(templates), -1)
     nothing = vectors[split:] if empty else np.zeros((1, vectors.shape[1]), dtype=np.float32)
     if null == "vector":
         by_text, nothing = by_text - nothing, np.zeros_like(nothing)
     nulls = np.repeat(unit(nothing.mean(axis=0, keepdims=True)), len(texts), axis=0)
-    return Probes(tuple(texts), unit(by_text.mean(axis=1)), nulls, identity)
+    return Probes(tuple(texts), unit(by_text.mean(axis=1)), nulls, foundation.identity)
 
 
 def probe_images(foundation: FoundationModel, images: Sequence[Image], name: str = "image") -> Probes:

@@ -85,6 +85,7 @@ def test_join_keeps_order_and_refuses_another_space() -> None:
     both = join([probe(fm, ["red"]), probe_images(fm, [Image.new("RGB", (2, 2), "blue")], "photo")])
     assert both.names == ("red", "photo")
     np.testing.assert_allclose(both.vectors, [[1, 0, 0], [0, 0, 1]])
+    assert [(one.names, one.vectors.tolist()) for one in both] == [(("red",), [[1, 0, 0]]), (("photo",), [[0, 0, 1]])]
     with pytest.raises(SemlensError, match="different foundation models"):
         join([probe(fm, ["red"]), probe(ColourSpace("other"), ["red"])])
 
