@@ -3,7 +3,7 @@
 import numkong
 import numpy as np
 
-from semlens.shapes import Bool, Float, Float16, Float32, Int32
+from semlens.shapes import Float, Float16, Float32, Int32
 from semlens.types import MISSING
 
 _BLOCK = 1024  # components whose examples are averaged at once
@@ -24,17 +24,13 @@ def cosine(x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "m d"]) -> Float[np
     return np.clip(unit(x) @ unit(y).T, -1, 1)
 
 
-def mean(vectors: Float[np.ndarray, "n k d"], valid: Bool[np.ndarray, "n k"]) -> Float[np.ndarray, "n d"]:
-    """Semantic embeddings: the mean of each row's valid unit vectors, made unit again; zero where none is valid.
+def mean_rows(vectors: Float16[np.ndarray, "u d"], rows: Int32[np.ndarray, "c k"]) -> Float16[np.ndarray, "c d"]:
+    """Semantic embeddings: the mean of the unit vectors that a component's valid rows name, made unit again; zero where
+    it has none.
 
     Source: Dreyer et al. 2025, Eq. 2. But: examples are unit vectors first, so that none outweighs another by its
     length.
     """
-    return unit((unit(vectors) * valid[..., None]).sum(axis=1))
-
-
-def mean_rows(vectors: Float16[np.ndarray, "u d"], rows: Int32[np.ndarray, "c k"]) -> Float16[np.ndarray, "c d"]:
-    """Semantic embeddings: for each component the `mean` of the vectors its valid rows name; zero where it has none."""
     means = np.zeros((len(rows), vectors.shape[1]), dtype=np.float16)
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
