@@ -31,7 +31,8 @@ def rows(study: Study) -> Iterator[Row]:
             told = bootstrap_over(auroc, alignment[of], responds[of])
             best, what = auroc(content[members, q][of], responds[of]), f"{artefact}, {responds.sum()} respond"
             yield Row(study.name, "audit", what, f"AUROC against {against}", told, 0.5, best)
-    found = _audit(study, list(PLANTED), CLASSES[0])
+    every = {output: _audit(study, list(PLANTED), output) for output in CLASSES}
+    found = every[CLASSES[0]]  # what is flagged does not depend on the output
     flagged, members = found.fit.fits[:, 1], found.fit.members
     respond = study.responds[members][:, [NAMES.index(name) for name in PLANTED]].any(axis=1)
     for who, of in (("do not respond", ~respond), ("are not excited", ~_excited(study, list(PLANTED))[members])):
@@ -39,8 +40,8 @@ def rows(study: Study) -> Iterator[Row]:
         yield Row(study.name, "audit", f"planted shortcuts, {of.sum()} {who}", "false flags", false, np.nan, 0.0)
     what, caught = f"planted shortcuts, {respond.sum()} respond", bootstrap(flagged[respond].astype(float))
     yield Row(study.name, "audit", what, "found", caught, float(flagged.mean()), 1.0)
-    for output in CLASSES:
-        yield from _masses(study, _audit(study, list(PLANTED), output), respond, output)
+    for output, found in every.items():
+        yield from _masses(study, found, respond, output)
 
 
 def _masses(study: Study, found: Audit, respond: Bool[np.ndarray, "n"], output: str) -> Iterator[Row]:

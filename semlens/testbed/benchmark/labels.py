@@ -36,7 +36,7 @@ def rows(study: Study) -> Iterator[Row]:
     given = label(mixed, vocabulary, fdr=FDR, split=False).accepted
     rate = bootstrap(made[given].astype(float))
     yield Row(study.name, "labels", "half of all components random", "labels given to random ones", rate, 0.5, 0.0)
-    yield from _double(study, vocabulary)
+    yield from _double(study, words, vocabulary)
 
 
 def _vocabulary(study: Study) -> tuple[Int64[np.ndarray, "v 2"], Probes]:
@@ -87,12 +87,10 @@ def _against_truth(study: Study, found: Labels, words: Int64[np.ndarray, "v 2"],
             yield Row(study.name, "labels", what, f"AUROC of {name} for right labels", told, 0.5, 1.0)
 
 
-def _double(study: Study, vocabulary: Probes) -> Iterator[Row]:
+def _double(study: Study, words: Int64[np.ndarray, "v 2"], vocabulary: Probes) -> Iterator[Row]:
     """Components with two true meanings get both as labels, those with one do not get two."""
-    about = np.where(study.responds.sum(axis=1) == 1, study.responds.argmax(axis=1), -1)
-    first = [q for q, concept in enumerate(CONCEPTS) for _ in (*concept.phrases, *concept.absent)]
-    named = dict(zip(vocabulary.names, first, strict=True))
-    mixed, meant = joined(study.index, about, MADE)
+    named = dict(zip(vocabulary.names, words[:, 0].tolist(), strict=True))
+    mixed, meant = joined(study.index, study.about, MADE)
     if len(meant):
         found = label(mixed, vocabulary, fdr=FDR).meanings
         both = [_named(found[n], named) == set(pair) if n in found else False for n, pair in enumerate(meant.tolist())]
@@ -101,7 +99,7 @@ def _double(study: Study, vocabulary: Probes) -> Iterator[Row]:
             bootstrap(np.array(both, float)), 0.0, 1.0,
         )  # fmt: skip
     found = label(study.index, vocabulary, fdr=FDR).meanings
-    single = [float(row in found) for row in np.flatnonzero(about >= 0).tolist()]
+    single = [float(row in found) for row in np.flatnonzero(study.about >= 0).tolist()]
     if single:
         what = f"{len(single)} of one concept"
         yield Row(study.name, "labels", what, "called double", bootstrap(single), np.nan, 0.0)

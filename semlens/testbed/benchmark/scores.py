@@ -24,9 +24,8 @@ def rows(study: Study) -> Iterator[Row]:
     mixed, made = half_random(index)
     told = bootstrap_over(auroc, score(mixed).clarity, ~made)
     yield Row(study.name, "measures", "not random", "AUROC of clarity", told, 0.5, 1.0)
-    about = np.where(responds.sum(axis=1) == 1, responds.argmax(axis=1), -1)
-    doubles, meant = joined(index, about, MADE)
-    single = (about >= 0) & known
+    doubles, meant = joined(index, study.about, MADE)
+    single = (study.about >= 0) & known
     if len(meant) and single.any():
         both = np.concatenate([score(doubles).polysemanticity, found.polysemanticity[single]])
         told = bootstrap_over(auroc, both, np.arange(len(both)) < len(meant))

@@ -14,7 +14,7 @@ from semlens.index import ConceptIndex
 from semlens.model import VisionModel, load_model
 from semlens.probe import probe
 from semlens.search import search
-from semlens.shapes import Bool, Float32
+from semlens.shapes import Bool, Float32, Int64
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.truth import Effects, effects
 from semlens.testbed.world.concepts import NAMES, concept
@@ -50,6 +50,12 @@ class Study:
         """Which concepts each component responds to; none, where it is dead in the index."""
         alive = ~self.index.dead[:, None]
         return self.truth.responds & alive
+
+    @property
+    def about(self) -> Int64[np.ndarray, "c"]:
+        """Which concept each component responds to; -1 unless it is exactly one."""
+        responds = self.responds
+        return np.where(responds.sum(axis=1) == 1, responds.argmax(axis=1), -1)
 
     @cached_property
     def masks(self) -> tuple[Mapping[str, Bool[np.ndarray, "h w"]], ...]:
