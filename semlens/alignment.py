@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from semlens.index import ConceptIndex
-from semlens.null import RandomComponents
+from semlens.null import RandomComponents, alive_rows
 from semlens.probe import Probes
 from semlens.shapes import Float16, Float32, Int32, Int64
 from semlens.space import mean_rows, unit
@@ -172,9 +172,7 @@ def soft_wpmi(index: ConceptIndex, probes: Probes, random: RandomComponents, lay
     """Source: Oikarinen and Weng 2023 (CLIP-Dissect), Eq. 4 and 5, with lambda 1. But: over a component's concept
     examples in place of its 100 strongest images."""
     bare = SoftWpmi(index.vectors, probes.vectors, np.zeros(len(probes), np.float32))
-    axis = index.layers[layer]
-    alive = axis.start + np.flatnonzero(~index.dead[axis.start : axis.stop])
-    total = np.full(len(probes), -np.inf)
+    alive, total = alive_rows(index, layer), np.full(len(probes), -np.inf)
     for start in range(0, len(alive), BLOCK):
         of = alive[start : start + BLOCK]
         total = np.logaddexp(total, np.logaddexp.reduce(bare(index.rows[of], of).astype(np.float64), axis=0))
@@ -208,10 +206,9 @@ class Contrastive:
         similarity = own @ neighbours.T
         similarity[:, np.isin(of[self.pool], of[mine[valid]])] = -np.inf
         nearest, shared = similarity.argmax(axis=1), similarity.max(axis=1)
-        shared = np.where(np.isfinite(shared), shared, 0)[
-            :, None
-        ]  # every image is an example: nothing to contrast with
-        return (np.maximum(weight, 1e-12) * (own - np.float32(self.gamma) * shared * neighbours[nearest])).sum(axis=0)
+        # Where every image is an example there is nothing to contrast with.
+        shared = np.float32(self.gamma) * np.where(np.isfinite(shared), shared, 0)[:, None]
+        return (np.maximum(weight, 1e-12) * (own - shared * neighbours[nearest])).sum(axis=0)
 
 
 def contrastive(index: ConceptIndex, probes: Probes, random: RandomComponents, layer: int) -> Contrastive:

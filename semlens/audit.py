@@ -10,7 +10,7 @@ from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.label import Labels
 from semlens.null import DRAWS, layer_numbers, random_components
-from semlens.outputs import affected, hidden_layers, relevance_of
+from semlens.outputs import affected, column_of, hidden_layers, relevance_of
 from semlens.probe import Probes
 from semlens.quadrants import Fit, fit, quadrant
 from semlens.results import Rows, pictures
@@ -27,7 +27,6 @@ ALIKE = 0.95
 """Two probes whose similarities correlate so much over the crops are one to the foundation model."""
 
 _COMPARED = 4096  # crops on which probes are compared
-
 
 _PRINTED = ("component", "label", "quadrant", "relevance", "valid", "spurious", "valid_concept", "spurious_concept")
 
@@ -106,8 +105,10 @@ class Audit:
     def rows(self) -> Rows[AuditRow]:
         """A row per component, the most relevant first."""
         order = np.lexsort((self.fit.members, -self.relevance))
-        title = f"components by relevance for {self.output!r}"
-        return Rows(map(self._row, order.tolist()), title, self._pictures, _PRINTED)
+        concepts = [entry.concept for entry in entries(self.spec)]
+        column = column_of(self.index, self.spec.output)
+        found = (self._row(n, concepts, column) for n in order.tolist())
+        return Rows(found, f"components by relevance for {self.output!r}", self._pictures, _PRINTED)
 
     @property
     def offenders(self) -> Rows[AuditRow]:
@@ -131,11 +132,10 @@ class Audit:
                 found.append(ConceptMass(name, side, concept, int(mine.sum()), for_it, against))
         return Rows(sorted(found, key=lambda one: -one.relevance), f"concepts by relevance for {self.output!r}")
 
-    def _row(self, n: int) -> AuditRow:
-        row, asked, relevance = int(self.fit.members[n]), entries(self.spec), relevance_of(self.index)
-        column = relevance.column(self.spec.output)
+    def _row(self, n: int, concepts: Sequence[str], column: int) -> AuditRow:
+        row, relevance = int(self.fit.members[n]), relevance_of(self.index)
         (valid, spurious), (valid_p, spurious_p) = self.fit.alignment[n].tolist(), self.fit.p_value[n].tolist()
-        of_valid, of_spurious = (asked[at].concept for at in self.fit.best[n].tolist())
+        of_valid, of_spurious = (concepts[at] for at in self.fit.best[n].tolist())
         return AuditRow(
             component=self.index.component(row),
             name=self.index.unit_names[row],
@@ -193,11 +193,8 @@ def audit(
         raise SemlensError(
             f"the spec asks for {len(asked)} probes, {len(probes)} were given: make them with probe_spec"
         )
-    relevance = relevance_of(index)
-    column = relevance.column(spec.output)
+    relevance, column = relevance_of(index), column_of(index, spec.output)
     images = int(relevance.counts[column])
-    if images == 0:
-        raise SemlensError(f"no image counted for {spec.output!r} when relevance was computed: add images of it")
     random = random_components(index, layers=spec.layers or (hidden_layers(index)[-1],), draws=draws, seed=seed)
     found = fit(index, probes, asked, random, fdr=spec.fdr, resamples=RESAMPLES, seed=seed)
     number = layer_numbers(index)[found.members]

@@ -10,6 +10,7 @@ from semlens.atlas import differences, index_names, space_of
 from semlens.contents import Recipe
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
+from semlens.measures import Estimate, bootstrap
 from semlens.null import q_values, random_components
 from semlens.results import Rows, pictures
 from semlens.shapes import Bool, Float32, Float64, Int64
@@ -82,7 +83,7 @@ class Direction:
     corrected: Float64[np.ndarray, "n"]  # expected best in a random part of the target, of the size of the smallest set
     p_value: Float64[np.ndarray, "n"]
     q_value: Float64[np.ndarray, "n"]
-    resampled: Float64[np.ndarray, "b"]  # mean similarity of the components drawn again; NaN for a single component
+    mean: Estimate  # of the similarity, over components drawn again; a single one has no interval
     baseline: Float64[np.ndarray, "s"]  # mean similarity with each random set
 
     @property
@@ -124,9 +125,8 @@ class Comparison:
         return self.pairs._repr_html_()
 
     def _pair(self, found: Direction) -> PairRow:
-        low, high = np.quantile(found.resampled, (0.025, 0.975))
-        least, most = np.quantile(found.baseline, (0.025, 0.975))
-        means = (found.similarity.mean(), low, high, found.corrected.mean(), found.baseline.mean(), least, most)
+        mean, (least, most) = found.mean, np.quantile(found.baseline, (0.025, 0.975))
+        means = (mean.value, mean.low, mean.high, found.corrected.mean(), found.baseline.mean(), least, most)
         return PairRow(self.names[found.source], self.names[found.target], *map(float, means))
 
     def _matches(self, found: Direction) -> list[MatchRow]:
@@ -288,13 +288,6 @@ def _random_sets(target: Side, sets: int, seed: tuple[int, int]) -> Float32[np.n
 
 def _direction(pair: tuple[int, int], sides: tuple[Side, ...], best: Best, chance: _Chance, seed: int) -> Direction:
     p = (chance.as_high + 1) / (len(chance.baseline) + 1)
-    match, resampled = sides[pair[1]].rows[best.at], _resampled(best.similarity, seed)
-    return Direction(*pair, match, best.similarity, best.corrected, p, q_values(p), resampled, chance.baseline)
-
-
-def _resampled(values: Float64[np.ndarray, "n"], seed: int) -> Float64[np.ndarray, "b"]:
-    """Means of the values drawn again with replacement; NaN for one, which says nothing about how it varies."""
-    if len(values) < 2:
-        return np.full(RESAMPLED, np.nan)
-    rng = np.random.default_rng(seed)
-    return np.array([values[rng.integers(len(values), size=len(values))].mean() for _ in range(RESAMPLED)])
+    mean = bootstrap(best.similarity, seed=seed, draws=RESAMPLED, least=2)
+    match = sides[pair[1]].rows[best.at]
+    return Direction(*pair, match, best.similarity, best.corrected, p, q_values(p), mean, chance.baseline)

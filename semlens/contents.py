@@ -19,6 +19,11 @@ class ModelId:
     fingerprint: str
     preprocess: str
 
+    def check(self, fingerprint: str) -> None:
+        """Raises SemlensError for the fingerprint of another model."""
+        if fingerprint != self.fingerprint:
+            raise SemlensError(f"this is not the model the index was made from ({self.name})")
+
 
 @dataclass(frozen=True)
 class ImagesId:
@@ -28,6 +33,11 @@ class ImagesId:
     fingerprint: str
     count: int
     unreadable: int
+
+    def check(self, fingerprint: str) -> None:
+        """Raises SemlensError for the fingerprint of other images."""
+        if fingerprint != self.fingerprint:
+            raise SemlensError(f"these are not the images the index was made from ({self.source})")
 
 
 @dataclass(frozen=True)

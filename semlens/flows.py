@@ -35,10 +35,8 @@ def flows(
 
     Raises SemlensError for another model or other images than the index was made from, or a class without images.
     """
-    if model.fingerprint() != index.recipe.model.fingerprint:
-        raise SemlensError(f"this is not the model the index was made from ({index.recipe.model.name})")
-    if images.fingerprint != index.recipe.images.fingerprint:
-        raise SemlensError(f"these are not the images the index was made from ({index.recipe.images.source})")
+    index.recipe.model.check(model.fingerprint())
+    index.recipe.images.check(images.fingerprint)
     relevance = relevance_of(index)
     target = relevance.classes[relevance.column(of)]
     asked = wanted(index, of, labels=labels, layers=layers)

@@ -53,8 +53,7 @@ def evaluate_held_out(
         SemlensError: another model than the index's, too few images, or a simulator that is the foundation model.
     """
     index = labels.index
-    if model.fingerprint() != index.recipe.model.fingerprint:
-        raise SemlensError(f"this is not the model the index was made from ({index.recipe.model.name})")
+    index.recipe.model.check(model.fingerprint())
     if simulator is not None:
         check_simulator(simulator, index.recipe.foundation)
     ids = _held_out(index, images, count, seed)

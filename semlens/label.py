@@ -10,7 +10,16 @@ from semlens.alignment import METHODS, Linear, Scorer, blocks, resampled, scores
 from semlens.errors import unknown
 from semlens.index import ConceptIndex
 from semlens.meanings import Meaning, halve, meanings
-from semlens.null import DRAWS, RandomComponents, check_rate, p_values, q_values, random_components, statistic
+from semlens.null import (
+    DRAWS,
+    RandomComponents,
+    alive_rows,
+    check_rate,
+    p_values,
+    q_values,
+    random_components,
+    statistic,
+)
 from semlens.probe import Probes
 from semlens.results import Rows, pictures
 from semlens.search import check_space
@@ -22,7 +31,6 @@ KEPT = 5
 """Phrases kept per component: the label and its runners-up."""
 
 RESAMPLES = 100
-
 
 _PRINTED = ("component", "name", "label", "alignment", "p_value", "stability", "meanings")
 
@@ -181,14 +189,9 @@ class _Ranking:
         return cls(ranked, np.full((c, m), np.nan, np.float32), nothing, nothing.copy())
 
 
-def _alive(index: ConceptIndex, layer: int) -> Int64[np.ndarray, "n"]:
-    axis = index.layers[layer]
-    return axis.start + np.flatnonzero(~index.dead[axis.start : axis.stop])
-
-
 def _rank(into: _Ranking, index: ConceptIndex, scorer: Scorer, layer: int, probes: int, seed: int) -> None:
     """Ranks the phrases for the components of a layer."""
-    alive = _alive(index, layer)
+    alive = alive_rows(index, layer)
 
     def block(part: slice) -> None:
         of = alive[part]
@@ -204,7 +207,7 @@ def _align(
     into: _Ranking, index: ConceptIndex, vocabulary: Probes, layer: int, expected: Float32[np.ndarray, "d"]
 ) -> None:
     """Alignment with the ranked phrases: the cosine less that of the mean random component."""
-    alive = _alive(index, layer)
+    alive = alive_rows(index, layer)
     away = index.means[alive].astype(np.float32) - expected
     for place in range(into.ranked.shape[1]):
         into.alignments[alive, place] = (away * vocabulary.vectors[into.ranked[alive, place]]).sum(axis=1)

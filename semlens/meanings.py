@@ -8,7 +8,7 @@ import numpy as np
 from semlens.alignment import Scorer, blocks, scores_of
 from semlens.clusters import two_means
 from semlens.index import ConceptIndex
-from semlens.null import RandomComponents, Statistic, p_values, q_values
+from semlens.null import RandomComponents, Statistic, alive_rows, p_values, q_values
 from semlens.probe import Probes
 from semlens.shapes import Bool, Float16, Float32, Int32, Int64
 from semlens.space import unit
@@ -68,8 +68,7 @@ def halve(index: ConceptIndex, scorer: Scorer, random: RandomComponents, layer: 
 
     Source: PURE (Dreyer et al. 2024) for the splitting.
     """
-    axis = index.layers[layer]
-    members = axis.start + np.flatnonzero(~index.dead[axis.start : axis.stop])
+    members = alive_rows(index, layer)
     drawn = np.flatnonzero(random.layer == layer)[:DRAWN]
     found = _split(index, scorer, index.rows[members], members, probes, seed)
     return Halves(layer, members, found, _split(index, scorer, random.rows[drawn], random.like[drawn], probes, seed))

@@ -126,17 +126,20 @@ def bootstrap(
     seed: int = 0,
     draws: int = 2000,
     level: float = 0.95,
+    least: int = 1,
 ) -> Estimate:
     """The mean of the values that are not NaN, in their unit, with its percentile interval; all NaN if there are none.
 
     Args:
         statistic: taken in place of the mean; called with an array and `axis`, as np.median is.
+        least: values that an interval needs; with fewer its ends are NaN.
     """
     kept = np.asarray(values, dtype=np.float64)
     kept = kept[~np.isnan(kept)]
     if not len(kept):
         return _NOTHING
-    drawn = (value for rows in _resamples(len(kept), seed, draws) for value in statistic(kept[rows], axis=1))
+    blocks = _resamples(len(kept), seed, draws) if len(kept) >= least else ()
+    drawn = (value for rows in blocks for value in statistic(kept[rows], axis=1))
     return _estimate(statistic(kept, axis=0), drawn, len(kept), level)
 
 

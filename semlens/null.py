@@ -92,6 +92,12 @@ def layer_numbers(index: ConceptIndex) -> Int64[np.ndarray, "c"]:
     return np.repeat(np.arange(len(index.layers)), [axis.components for axis in index.layers])
 
 
+def alive_rows(index: ConceptIndex, layer: int) -> Int64[np.ndarray, "n"]:
+    """The rows of a layer's components that have an example; the layer by its number."""
+    axis = index.layers[layer]
+    return axis.start + np.flatnonzero(~index.dead[axis.start : axis.stop])
+
+
 def statistic(index: ConceptIndex, value: Float[np.ndarray, "c"]) -> Statistic:
     """A figure of every component of an index."""
     return Statistic(value, index.valid.sum(axis=1), layer_numbers(index))

@@ -15,6 +15,18 @@ def relevance_of(index: ConceptIndex) -> ClassRelevance:
     return index.relevance
 
 
+def column_of(index: ConceptIndex, of: str | int) -> int:
+    """The column of an output in the index's relevance, by its name or number.
+
+    Raises SemlensError if the index has none for it.
+    """
+    relevance = relevance_of(index)
+    column = relevance.column(of)
+    if not relevance.counts[column]:
+        raise SemlensError(f"no image counted for {of!r} when relevance was computed: add images of it")
+    return column
+
+
 def hidden_layers(index: ConceptIndex) -> tuple[str, ...]:
     """The layers that are not the model's outputs, whose components are not all named by the model itself.
 

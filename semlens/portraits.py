@@ -11,7 +11,6 @@ from semlens.attribution.attribute import rules_for
 from semlens.attribution.composite import Composite
 from semlens.attribution.maps import component_maps
 from semlens.crop import Geometry, measure_geometry
-from semlens.errors import SemlensError
 from semlens.heatmap import HeatExample, HeatRow
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex
@@ -35,10 +34,8 @@ def portraits(
 
     Raises SemlensError for another model or other images than the index was made from.
     """
-    if model.fingerprint() != index.recipe.model.fingerprint:
-        raise SemlensError(f"this is not the model the index was made from ({index.recipe.model.name})")
-    if images.fingerprint != index.recipe.images.fingerprint:
-        raise SemlensError(f"these are not the images the index was made from ({index.recipe.images.source})")
+    index.recipe.model.check(model.fingerprint())
+    index.recipe.images.check(images.fingerprint)
     rules = rules_for(method, model, "heat maps of components")
     asked = [one if isinstance(one, Component) else Component.parse(one) for one in components]
     where = lru_cache(maxsize=64)(partial(measure_geometry, model.preprocess))

@@ -62,9 +62,8 @@ def fit(
     for start in range(0, len(members), BLOCK // 4):
         of = slice(start, start + BLOCK // 4)
         again = _again(index, scorers, number, members[of], sides, resamples, seed)
-        again += (found[of] - again.mean(axis=1))[
-            :, None
-        ]  # a sample drawn anew holds some examples twice and fits less
+        # Drawn anew, a sample holds some examples twice and fits less.
+        again += (found[of] - again.mean(axis=1))[:, None]
         drawn[of], leaning[of] = again > critical[of, None], again[..., 1] > again[..., 0]
     return Fit(members, found, best, critical, p, drawn, leaning)
 

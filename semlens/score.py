@@ -8,6 +8,7 @@ import numpy as np
 from semlens.clusters import two_means
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
+from semlens.measures import bootstrap
 from semlens.null import RandomComponents, Statistic, p_values, random_components
 from semlens.results import Rows, pictures
 from semlens.shapes import Bool, Float, Float32, Float64, Int32, Int64
@@ -19,7 +20,6 @@ MEASURES = ("clarity", "polysemanticity", "redundancy")
 
 _BLOCK = 256  # components whose examples are read at once
 _COMPARED = 1024  # components compared with as many others at once
-_RESAMPLED = 2000
 
 
 @dataclass(frozen=True)
@@ -286,22 +286,7 @@ def _clarity_p(
 
 
 def _summary(real: Float64[np.ndarray, "c"], chance: Float64[np.ndarray, "r"], seed: int) -> Summary:
-    real, chance = real[~np.isnan(real)], chance[~np.isnan(chance)]
-    mean = float(real.mean()) if len(real) else np.nan
-    low, high = _interval(real, seed)
+    found, chance = bootstrap(real, seed=seed, least=2), chance[~np.isnan(chance)]
     base = float(chance.mean()) if len(chance) else np.nan
     least, most = np.quantile(chance, [0.025, 0.975]) if len(chance) else (np.nan, np.nan)
-    return Summary(mean, low, high, base, float(least), float(most))
-
-
-def _interval(values: Float64[np.ndarray, "n"], seed: int) -> tuple[float, float]:
-    """The 95 % bootstrap interval of a mean; NaN below two values."""
-    if len(values) < 2:
-        return np.nan, np.nan
-    rng, means = np.random.default_rng(seed), np.empty(_RESAMPLED)
-    step = max(1, 2**19 // len(values))
-    for start in range(0, _RESAMPLED, step):
-        drawn = rng.integers(len(values), size=(min(step, _RESAMPLED - start), len(values)))
-        means[start : start + step] = values[drawn].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    return Summary(found.value, found.low, found.high, base, float(least), float(most))

@@ -50,6 +50,12 @@ def over_images(shares: Float64[np.ndarray, "b"], images: int, seed: int = 0) ->
     return np.random.default_rng(seed).beta(images * share + 0.5, images * (1 - share) + 0.5)
 
 
+def interval_of(value: float, drawn: Float64[np.ndarray, "b"]) -> tuple[float, float]:
+    """The 95 % interval of what was drawn, which holds the figure itself in any case."""
+    low, high = np.quantile(drawn, TAILS)
+    return min(float(low), value), max(float(high), value)
+
+
 @dataclass(frozen=True, eq=False)
 class LayerFigures:
     """What the requirements ask of a layer, once as found and then as it is with examples drawn anew."""
@@ -66,8 +72,7 @@ class LayerFigures:
         value = float(values[0])
         if np.isnan(values).any():
             return float("nan"), float("nan"), float("nan")
-        low, high = np.quantile(over_images(values[1:], self.images, self.seed) if share else values[1:], TAILS)
-        return value, min(float(low), value), max(float(high), value)
+        return value, *interval_of(value, over_images(values[1:], self.images, self.seed) if share else values[1:])
 
     def masses(self) -> Iterator[Mass]:
         """The four quadrants."""

@@ -197,7 +197,10 @@ def test_bootstrap_by_hand():
     assert empty.n == 0
     assert np.isnan([empty.value, empty.low, empty.high]).all()
     # Two values: the mean of a resample is 0, 1/2 or 1 with probability 1/4, 1/2, 1/4.
-    assert bootstrap([0.0, 1.0]) == Estimate(0.5, 0.0, 1.0, 2)
+    assert bootstrap([0.0, 1.0]) == bootstrap([0.0, 1.0], least=2) == Estimate(0.5, 0.0, 1.0, 2)
+    few = bootstrap([2.0, float("nan")], least=2)
+    assert (few.value, few.n) == (2, 1)
+    assert np.isnan([few.low, few.high]).all()
     assert bootstrap([0.0, 1.0], level=0.4) == Estimate(0.5, 0.5, 0.5, 2)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from semlens.cli.common import NewFile, app, as_json, device, index_folder, print_json
+from semlens.cli.common import NewFile, app, as_json, device, index_folder, print_json, template
 from semlens.show import say, table
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _relevance(index: "ConceptIndex") -> str:
 @click.option("--image", multiple=True, type=click.Path(path_type=Path), help="An image; several make one query.")
 @click.option("--top", default=10, show_default=True, help="Components per query.")
 @click.option("--layer", multiple=True, help="Search only this layer; may be given several times.")
-@click.option("--template", multiple=True, default=("{}",), help="A phrase with {} for the text; several are averaged.")
+@template
 @click.option("--null", default="cosine", show_default=True, help="How the empty prompt counts: cosine, vector, none.")
 @click.option("--sheet", type=NewFile(".png", ".jpg", ".webp"), help="Also draw the hits with their examples here.")
 @device
