@@ -6,23 +6,22 @@ expectation) and what the best phrase gets (chosen on what it is measured on: a 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import erfc, prod, sqrt
 from typing import Any
 
 import numpy as np
 
-from semlens.errors import SemlensError, unknown
-from semlens.measures import Estimate, bootstrap
+from semlens.errors import SemlensError
+from semlens.evaluation import Evaluation, Scores
+from semlens.measures import bootstrap
 from semlens.null import q_values
 from semlens.probe import TextTower
-from semlens.results import Rows
 from semlens.shapes import Float, Float64, Int64
 from semlens.space import cosine, unit
 from semlens.types import MISSING
 from semlens.vocabulary import same_key, true_names
 
-# Longer than 300 lines: three measures, and the one result in which they stand side by side.
 LABELS = ("found", "random", "oracle")
 
 SOURCES = ("retrieved", "generated")
@@ -32,65 +31,6 @@ FDR = 0.05
 """Of the components that are called significant, this part may be by chance."""
 
 _PHRASES, _COMPONENTS = 1024, 256  # that are held in float64 at once
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """One measure of every component's label; NaN where a component lacks what it needs."""
-
-    measure: str
-    labels: str  # "found", "random" or "oracle"
-    values: Float64[np.ndarray, "c"]
-    mean: Estimate  # over the components that have a value; the interval says what other such components would give
-    images_from: str = ""  # "retrieved" or "generated", where images were sought that show the label
-    p: Float64[np.ndarray, "c"] | None = None  # of each AUC, that its label's images excite a component no more
-
-
-@dataclass(frozen=True)
-class EvaluationRow:
-    """The mean of a measure over components, with its 95 % bootstrap interval."""
-
-    measure: str
-    labels: str
-    value: float
-    low: float
-    high: float
-    n: int  # components that count
-    left_out: int  # dead, constant, without a label or a true name
-    images_from: str
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
-    """What was measured of some components' labels."""
-
-    scores: tuple[Scores, ...]
-
-    @property
-    def rows(self) -> Rows[EvaluationRow]:
-        """A row per measure and kind of labels."""
-        return Rows(map(_row, self.scores), "How faithful the labels are")
-
-    def of(self, measure: str, labels: str = "found") -> Scores:
-        """A measure of every component. Raises SemlensError if it was not measured."""
-        names = [f"{scores.measure} ({scores.labels})" for scores in self.scores]
-        if (asked := f"{measure} ({labels})") not in names:
-            raise unknown("measure", asked, names)
-        return self.scores[names.index(asked)]
-
-    def __repr__(self) -> str:
-        return repr(self.rows)
-
-
-def join(evaluations: Iterable[Evaluation]) -> Evaluation:
-    """Evaluations of the same components as one. Raises SemlensError if a measure occurs twice, if the components are
-    not as many, or if some images were retrieved and others generated: such figures do not compare."""
-    scores = tuple(scores for evaluation in evaluations for scores in evaluation.scores)
-    if len({s.images_from for s in scores} - {""}) > 1:
-        raise SemlensError("figures of retrieved and of generated images do not compare: keep the evaluations apart")
-    if len({len(s.values) for s in scores}) > 1 or len({(s.measure, s.labels) for s in scores}) < len(scores):
-        raise SemlensError("the evaluations repeat a measure or are of different components: keep them apart")
-    return Evaluation(scores)
 
 
 def final_layer(
@@ -247,11 +187,6 @@ def simulation(
         rows.append(_chance_and_best(_standard(_numbers(vocabulary[:, part])).T @ side for part in parts))
     halves = np.split(np.clip(np.concatenate(rows), -1, 1), len(acts), axis=1)
     return Evaluation(_scores(dict(zip(acts, halves, strict=True)), seed=seed))
-
-
-def _row(s: Scores) -> EvaluationRow:
-    left_out = len(s.values) - s.mean.n
-    return EvaluationRow(s.measure, s.labels, s.mean.value, s.mean.low, s.mean.high, s.mean.n, left_out, s.images_from)
 
 
 def _scores(

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from semlens.errors import SemlensError
+from semlens.grouping import Group, grouped
 from semlens.index import ConceptIndex
 from semlens.label import Labels
-from semlens.outputs import affected, hidden_layers, relevance_of
+from semlens.outputs import affected, relevance_of
 from semlens.results import Rows, pictures, plain
-from semlens.shapes import Float64, Int64
-from semlens.types import MISSING, Component, Edges
-from semlens.verdicts import TAILS, over_images
+from semlens.types import Component, Edges
+from semlens.verdicts import interval_of, over_images
 
 DRAWN = 2000
 """For the interval of a node's relevance."""
@@ -94,18 +94,6 @@ class Wanted:
     units: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class _Group:
-    """The components of a node, by row, the most relevant first."""
-
-    layer: str
-    id: str
-    label: str
-    rows: Int64[np.ndarray, "m"]
-    unlabelled: bool = False
-    others: bool = False
-
-
 def graph(
     index: ConceptIndex,
     of: str | int,
@@ -137,7 +125,7 @@ def graph(
         SemlensError: an index without relevance for the output, unknown layers, labels of another index, or edges that
             are for something else or lack a node's component.
     """
-    groups = _layers(index, of, labels=labels, layers=layers, least=least, most=most)
+    groups = grouped(index, of, labels=labels, layers=layers, least=least, most=most)
     relevance, names = relevance_of(index), list(groups)
     column = relevance.column(of)
     output = relevance.name(column)
@@ -173,7 +161,7 @@ def wanted(
 
     Raises SemlensError as `graph` does.
     """
-    groups = _layers(index, of, labels=labels, layers=layers, least=least, most=most)
+    groups = grouped(index, of, labels=labels, layers=layers, least=least, most=most)
     names = list(groups)
     found = []
     for lower, upper in reversed([*pairwise(names)]):
@@ -184,64 +172,14 @@ def wanted(
     return found
 
 
-def _layers(
-    index: ConceptIndex, of: str | int, *, labels: Labels | None, layers: Sequence[str], least: float, most: int
-) -> dict[str, list[_Group]]:
-    """The nodes of every layer, from the input up."""
-    relevance = relevance_of(index)
-    column = relevance.column(of)
-    if not relevance.counts[column]:
-        raise SemlensError(f"no image counted for {of!r} when relevance was computed: add images of it")
-    if not 0 <= least <= 1 or most < 1:
-        raise SemlensError(f"least is {least} and most is {most}: least is a part in [0, 1], most at least 1")
-    names = list(layers) or list(hidden_layers(index))
-    if len(set(names)) < len(names):
-        raise SemlensError(f"a layer is named twice: {', '.join(names)}")
-    if labels is not None:
-        _check_labels(index, labels, names)
-    return {name: _groups(index, name, column, labels, least=least, most=most) for name in names}
-
-
-def _groups(
-    index: ConceptIndex, layer: str, column: int, labels: Labels | None, *, least: float, most: int
-) -> list[_Group]:
-    """A layer's nodes, the most relevant first; what has no node of its own in one more."""
-    part, shares = index.layer_slice(layer), relevance_of(index).positive[:, column].astype(np.float64)
-    members: dict[str | int, list[int]] = {}  # by label, and by row where there is none
-    for row in range(part.start, part.stop):
-        label = labels.of(row) if labels else None
-        members.setdefault(row if label is None else label, []).append(row)
-    total = {key: float(shares[rows].sum()) for key, rows in members.items()}
-    ranked = sorted(members, key=lambda key: (-total[key], members[key][0]))
-    enough = least * float(shares[part].sum())
-    kept = [key for key in ranked if total[key] > 0 and total[key] >= enough][:most]
-    rest = [row for key in members if key not in kept for row in members[key]]
-    found = []
-    for key in kept:
-        rows = _by_relevance(shares, members[key])
-        if isinstance(key, str):  # in quotation marks, so that no label is taken for a component or for the others
-            found.append(_Group(layer, f'{layer} "{key}"', key, rows))
-        else:
-            name = str(index.component(key))
-            found.append(_Group(layer, name, index.unit_names[key] or name, rows, unlabelled=labels is not None))
-    if rest:
-        label = f"{len(rest):,} other{'s' if len(rest) > 1 else ''}"
-        found.append(_Group(layer, f"{layer} others", label, _by_relevance(shares, rest), others=True))
-    return found
-
-
-def _by_relevance(shares: Float64[np.ndarray, "c"], rows: Sequence[int]) -> Int64[np.ndarray, "m"]:
-    """The rows, the most relevant first."""
-    return np.array(rows, np.int64)[np.lexsort((np.array(rows), -shares[rows]))]
-
-
-def _node(index: ConceptIndex, group: _Group, column: int) -> Node:
+def _node(index: ConceptIndex, group: Group, column: int) -> Node:
     relevance = relevance_of(index)
     positive, negative = (
         shares[group.rows].sum(axis=0, dtype=np.float64) for shares in (relevance.positive, relevance.negative)
     )
     others = [Affected(*one) for one in affected(relevance, positive, column)]
-    low, high = np.quantile(over_images(np.full(DRAWN, positive[column]), int(relevance.counts[column])), TAILS)
+    share = float(positive[column])
+    low, high = interval_of(share, over_images(np.full(DRAWN, share), int(relevance.counts[column])))
     return Node(
         id=group.id,
         layer=group.layer,
@@ -249,9 +187,9 @@ def _node(index: ConceptIndex, group: _Group, column: int) -> Node:
         unlabelled=group.unlabelled,
         others=group.others,
         components=tuple(map(index.component, group.rows.tolist())),
-        relevance=float(positive[column]),
-        low=min(float(low), float(positive[column])),
-        high=max(float(high), float(positive[column])),
+        relevance=share,
+        low=low,
+        high=high,
         against=float(negative[column]),
         affected=() if group.others else tuple(others),
     )
@@ -269,7 +207,7 @@ def _to_output(top: Sequence[Node]) -> list[Edge]:
     return [Edge(node.id, OUTPUT, weight, abs(weight) / mass) for node, weight in zip(top, weights, strict=True)]
 
 
-def _between(index: ConceptIndex, found: Edges, uppers: Sequence[_Group], lowers: Sequence[_Group]) -> list[Edge]:
+def _between(index: ConceptIndex, found: Edges, uppers: Sequence[Group], lowers: Sequence[Group]) -> list[Edge]:
     """Every edge between the nodes of two layers that is not zero: W[A, B], the sum over i in A and j in B of the mean
     share that reaches j through i."""
     above, below = index.layer_slice(found.upper).start, index.layer_slice(found.lower)
@@ -321,13 +259,3 @@ def _check_edges(index: ConceptIndex, edges: Sequence[Edges], target: int, layer
                 f"{between} do not fit the index: {found.lower!r} has {part.stop - part.start} components"
             )
         seen.add(found.upper)
-
-
-def _check_labels(index: ConceptIndex, labels: Labels, layers: Sequence[str]) -> None:
-    """Raises SemlensError for labels of another index, or that leave a layer out."""
-    if labels.index.recipe != index.recipe or labels.index.layers != index.layers:
-        raise SemlensError("the labels are of another index: label this one")
-    for layer in layers:
-        part = index.layer_slice(layer)
-        if (labels.ranked[part, 0] == MISSING).all() and not index.dead[part].all():
-            raise SemlensError(f"layer {layer!r} was left out when the components were labelled: label it too")

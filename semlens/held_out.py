@@ -7,7 +7,8 @@ import torch
 
 from semlens.collect import first_input, pooling, stack
 from semlens.errors import SemlensError
-from semlens.evaluate import SOURCES, Evaluation, cosy_retrieved, join, retrieve, simulation
+from semlens.evaluate import SOURCES, cosy_retrieved, retrieve, simulation
+from semlens.evaluation import Evaluation, join
 from semlens.images import ImageSet, batches, default_workers
 from semlens.index import ConceptIndex
 from semlens.label import Labels

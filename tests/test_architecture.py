@@ -32,6 +32,7 @@ NUMPY_SIDE = {
     "label",
     "score",
     "vocabulary",
+    "evaluation",
     "evaluate",
     "atlas",
     "compare",
@@ -39,6 +40,7 @@ NUMPY_SIDE = {
     "quadrants",
     "verdicts",
     "audit",
+    "grouping",
     "graph",
     "tiles",
     "heatmap",
@@ -81,9 +83,9 @@ ORDER = [
     "testbed.nets", "testbed.clip", "model", "images", "cpu", "topk", "examples", "relevance", "collect",
     "attribution", "crop", "foundation", "parts", "format", "store", "contents", "index", "cropping", "embed",
     "probe", "search", "results", "threads", "null", "alignment", "clusters", "meanings", "label", "score",
-    "vocabulary", "evaluate", "atlas", "compare", "outputs", "spec", "quadrants", "verdicts", "audit", "graph",
-    "tiles", "heatmap", "sheet", "plot", "report", "portraits", "build", "flows", "held_out", "ask", "testbed.truth",
-    "testbed.train", "testbed.benchmark", "show", "demo", "cli",
+    "vocabulary", "evaluation", "evaluate", "atlas", "compare", "outputs", "spec", "quadrants", "verdicts", "audit",
+    "grouping", "graph", "tiles", "heatmap", "sheet", "plot", "report", "portraits", "build", "flows", "held_out",
+    "ask", "testbed.truth", "testbed.train", "testbed.benchmark", "show", "demo", "cli",
 ]  # fmt: skip
 ATTRIBUTION = [
     "affine", "rules", "composite", "conservation", "functions", "names", "operations", "norms", "attention",

@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from semlens import evaluate
 from semlens.errors import SemlensError
-from semlens.evaluate import Evaluation, cosy, cosy_retrieved, final_layer, join, retrieve, simulation
+from semlens.evaluate import cosy, cosy_retrieved, final_layer, retrieve, simulation
+from semlens.evaluation import Evaluation, join
 from semlens.measures import auroc, bootstrap
 from semlens.null import q_values
 from semlens.types import MISSING

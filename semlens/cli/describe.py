@@ -161,7 +161,7 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure how faithful labels are: to true names, to held-out images, and as predictions."""
     from semlens.ask import ask_vocabulary, load
-    from semlens.evaluate import join
+    from semlens.evaluation import join
     from semlens.index import load_index
     from semlens.label import label
 
