@@ -88,7 +88,7 @@ def main() -> None:
     from _models import PREPROCESS, studied
 
     import semlens as sl
-    from semlens.images import batches
+    from semlens.images.loader import batches
 
     options = json.loads(sys.argv[1])
     torch.set_num_threads(options["threads"])

@@ -15,7 +15,8 @@ from semlens.cpu import fast_cpu
 from semlens.errors import SemlensError, unknown
 from semlens.examples import earlier, load_examples, merge, missing_ranges, save_examples
 from semlens.hooks import Site, record, still
-from semlens.images import Batch, ImageSet, UnreadableImage, batches, default_workers
+from semlens.images import ImageSet, UnreadableImage
+from semlens.images.loader import Batch, batches, default_workers
 from semlens.layers import parse_all, unit_names
 from semlens.model import VisionModel, describe
 from semlens.shapes import Float

@@ -21,7 +21,8 @@ from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thum
 from semlens.cpu import fast_cpu
 from semlens.cropping import crop_id, example_boxes
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, batches, default_workers
+from semlens.images import ImageSet
+from semlens.images.loader import batches, default_workers
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel
 from semlens.shapes import Bool, Float16, Int32, Int64

@@ -10,7 +10,8 @@ from semlens.components import tensor_in
 from semlens.errors import SemlensError
 from semlens.graph import wanted
 from semlens.hooks import still
-from semlens.images import ImageSet, batches, default_workers
+from semlens.images import ImageSet
+from semlens.images.loader import batches, default_workers
 from semlens.index import ConceptIndex
 from semlens.label import Labels
 from semlens.model import VisionModel

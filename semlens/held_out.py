@@ -9,7 +9,8 @@ from semlens.collect import first_input, pooling, stack
 from semlens.errors import SemlensError
 from semlens.evaluate import SOURCES, cosy_retrieved, retrieve, simulation
 from semlens.evaluation import Evaluation, join
-from semlens.images import ImageSet, batches, default_workers
+from semlens.images import ImageSet
+from semlens.images.loader import batches, default_workers
 from semlens.index import ConceptIndex
 from semlens.label import Labels
 from semlens.layers import parse_all

@@ -97,9 +97,10 @@ class Labels:
         asked = np.flatnonzero(self.ranked[:, 0] != MISSING)
         given = int(self.accepted[asked].sum())
         title = f"{given:,} of {len(asked):,} components have a label (false-discovery rate {self.fdr:g})"
-        return Rows(map(self._row, asked.tolist()), title, lambda one: pictures(self.index, one.component), _PRINTED)
+        return Rows(map(self.at, asked.tolist()), title, lambda one: pictures(self.index, one.component), _PRINTED)
 
-    def _row(self, row: int) -> Label:
+    def at(self, row: int) -> Label:
+        """All about the label of a component, by its row."""
         phrases = [self.vocabulary[at] for at in self.ranked[row] if at != MISSING]
         aligned = self.alignments[row].tolist()
         return Label(
@@ -241,3 +242,8 @@ def _stability(
         return np.full(len(of), np.nan, np.float32)
     scores = resampled(index, scorer, of, RESAMPLES, seed, ranked)
     return (scores.argmax(axis=2) == 0).mean(axis=1).astype(np.float32)
+
+
+def stored_labels(index: ConceptIndex) -> Labels | None:
+    """The labels that are stored in an index; None if there are none."""
+    return None

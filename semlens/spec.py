@@ -117,9 +117,15 @@ def load_spec(source: str | Path) -> Spec:
     path, name = Path(source), str(source)
     try:
         text = _shipped(name).read_text("utf-8") if name in shipped() and not path.exists() else path.read_text("utf-8")
-        tree = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that also refuses a key that stands twice
     except (OSError, UnicodeDecodeError) as fault:
         raise SemlensError(f"cannot read the spec {name}: {fault}; shipped specs: {', '.join(shipped())}") from fault
+    return read_spec(text, name)
+
+
+def read_spec(text: str, name: str = "the spec") -> Spec:
+    """The spec in a YAML text. Raises SemlensError as `load_spec` does."""
+    try:
+        tree = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that also refuses a key that stands twice
     except yaml.YAMLError as fault:
         raise SemlensError(f"{name} is not YAML: {' '.join(str(fault).split())}") from None
     if not isinstance(tree, dict):

@@ -25,8 +25,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from semlens.errors import SemlensError
-from semlens.images import Batch, ImageSet, UnreadableImage, batches, default_workers, load_images
+from semlens.images import ImageSet, UnreadableImage, load_images
 from semlens.images.decode import FORMATS
+from semlens.images.loader import Batch, batches, default_workers
 from semlens.types import Unreadable
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 128, 0), "blue": (0, 0, 255), "white": (255, 255, 255), "black": (0, 0, 0)}

@@ -19,7 +19,8 @@ from semlens.cpu import tuned_allocator
 from semlens.errors import SemlensError, unknown
 from semlens.examples import earlier, join, missing_ranges
 from semlens.hooks import still
-from semlens.images import Batch, ImageSet, batches, default_workers
+from semlens.images import ImageSet
+from semlens.images.loader import Batch, batches, default_workers
 from semlens.layers import parse_all
 from semlens.model import VisionModel
 from semlens.relevance import load_relevance, merge_relevance, save_relevance

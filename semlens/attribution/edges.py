@@ -16,7 +16,8 @@ from semlens.components import tensor_in
 from semlens.cpu import tuned_allocator
 from semlens.errors import SemlensError
 from semlens.hooks import still
-from semlens.images import ImageSet, batches, default_workers
+from semlens.images import ImageSet
+from semlens.images.loader import batches, default_workers
 from semlens.layers import parse_all
 from semlens.model import VisionModel
 from semlens.shapes import Float

@@ -17,7 +17,8 @@ from semlens.crop.boxes import ActivationCrop, Crop, RelevanceCrop, input_boxes
 from semlens.crop.geometry import measure_geometry
 from semlens.errors import SemlensError
 from semlens.hooks import Site, record
-from semlens.images import ImageSet, batches, default_workers
+from semlens.images import ImageSet
+from semlens.images.loader import batches, default_workers
 from semlens.layers import parse_all
 from semlens.model import Preprocess, VisionModel
 from semlens.shapes import Bool, Float, Int64

@@ -119,6 +119,17 @@ def heat_sheet(rows: Sequence[HeatRow], *, examples: int = 4, limit: float | Non
     return sheet
 
 
+def heated(examples: Sequence[HeatExample], side: int, *, limit: float | None = None) -> list[Image.Image]:
+    """Each example's image, as large as fits into a square of `side`, with relevance over it and its crop framed.
+
+    Full colour is `limit`, or else the same for all, set by them (`full_colour`).
+    """
+    tiles = [_scaled(example, side) for example in examples]
+    limit = limit_of([tile.heat for tile in tiles], limit)
+    drawn = [overlay(tile.image, tile.heat, box=tile.box, limit=limit) for tile in tiles]
+    return [outline(one, tile.crop) if tile.crop else one for one, tile in zip(drawn, tiles, strict=True)]
+
+
 def _pairs(sheet: Image.Image, y: int, tiles: Sequence[HeatExample], limit: float | None) -> None:
     limit = limit_of([tile.heat for tile in tiles], limit)
     for place, tile in enumerate(tiles):

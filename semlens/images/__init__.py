@@ -1,6 +1,8 @@
-"""Raw images by id: the one data set that the studied model and the foundation model each preprocess for themselves."""
+"""Raw images by id: the one data set that the studied model and the foundation model each preprocess for themselves.
+
+What is named here needs no torch; `loader`, which brings it, is imported by those who feed a model.
+"""
 
 from semlens.images.image_set import ImageSet, UnreadableImage, load_image, load_images
-from semlens.images.loader import Batch, batches, default_workers
 
-__all__ = ["Batch", "ImageSet", "UnreadableImage", "batches", "default_workers", "load_image", "load_images"]
+__all__ = ["ImageSet", "UnreadableImage", "load_image", "load_images"]

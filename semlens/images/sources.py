@@ -10,8 +10,6 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from semlens.errors import SemlensError, missing_extra, unknown
@@ -117,8 +115,8 @@ def _table(path: Path, image_column: str | None, label_column: str | None) -> Li
         raise SemlensError(f"{path} is neither a folder nor a table: pass a folder, a .csv or a .parquet file")
     try:
         rows = rows_of(path, image_column, label_column)
-    except (OSError, UnicodeError, csv.Error, pa.ArrowException) as error:
-        raise SemlensError(f"cannot read the table {path}: {error}") from error
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise _broken(path, error) from error
     names = tuple(str(name or "") for name, _ in rows)
     files = Files((str(path.parent), str(path.parent / "images")), names)
     if names and not any(os.path.isfile(files(id)) for id in range(len(names))):
@@ -135,12 +133,22 @@ def _csv_rows(path: Path, image_column: str | None, label_column: str | None) ->
 
 
 def _parquet_rows(path: Path, image_column: str | None, label_column: str | None) -> list[tuple[Any, Any]]:
-    with pq.ParquetFile(path) as file:
-        columns = file.schema_arrow.names
-        image, label = _image_column(columns, image_column), _column(columns, label_column, LABEL_COLUMNS)
-        table = file.read([image, label] if label else [image])
+    import pyarrow as pa  # a fifth of a second that only such a table costs
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            columns = file.schema_arrow.names
+            image, label = _image_column(columns, image_column), _column(columns, label_column, LABEL_COLUMNS)
+            table = file.read([image, label] if label else [image])
+    except pa.ArrowException as error:
+        raise _broken(path, error) from error
     labels = table[label].to_pylist() if label else [None] * len(table)
     return list(zip(table[image].to_pylist(), labels, strict=True))
+
+
+def _broken(path: Path, error: Exception) -> SemlensError:
+    return SemlensError(f"cannot read the table {path}: {error}")
 
 
 def _no_such_path(path: Path) -> SemlensError:
