@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 IMAGES ?=
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint page clean
 
 demo: .venv/demo$(if $(IMAGES),-photos)
 	$(BIN)/semlens demo $(if $(IMAGES),--images $(IMAGES))
@@ -16,15 +16,23 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 
+# Only who changes the page needs Node: what is built is committed.
+page: page/node_modules
+	cd page && npm run build
+
+page/node_modules: page/package-lock.json
+	cd page && npm ci --no-fund --no-audit
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 .venv/demo: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[torch]'
+	$(BIN)/python -m pip install --quiet --editable '.[torch,umap]'
 	touch $@
 
 .venv/demo-photos: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[offline]'
+	$(BIN)/python -m pip install --quiet --editable '.[offline,umap]'
 	touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from semlens.app.widget import explore as explore
     from semlens.ask import probe_spec as probe_spec
     from semlens.atlas import atlas as atlas
     from semlens.attribution.attribute import attribute as attribute
@@ -78,6 +79,7 @@ _HOME = {
     "edges": "attribution.edges",
     "edit": "hooks",
     "embed": "embed",
+    "explore": "app.widget",
     "figure": "heatmap",
     "graph": "graph",
     "graph_svg": "plot",

@@ -76,7 +76,7 @@ TORCH_SIDE = {
     "testbed.train",
     "testbed.benchmark",
 }
-DOORS = {"ask", "cli", "demo", "__init__", "__main__", "testbed.__init__"}
+DOORS = {"app", "ask", "cli", "demo", "__init__", "__main__", "testbed.__init__"}
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 ORDER = [
     "errors", "shapes", "types", "space", "measures", "testbed.world", "hooks", "components", "layers", "offline",
@@ -85,7 +85,7 @@ ORDER = [
     "probe", "search", "results", "threads", "null", "alignment", "clusters", "meanings", "label", "score",
     "vocabulary", "evaluation", "evaluate", "atlas", "compare", "outputs", "spec", "quadrants", "verdicts", "audit",
     "grouping", "graph", "tiles", "heatmap", "sheet", "plot", "report", "portraits", "build", "flows", "held_out",
-    "ask", "testbed.truth", "testbed.train", "testbed.benchmark", "show", "demo", "cli",
+    "ask", "testbed.truth", "testbed.train", "testbed.benchmark", "show", "app", "demo", "cli",
 ]  # fmt: skip
 ATTRIBUTION = [
     "affine", "rules", "composite", "conservation", "functions", "names", "operations", "norms", "attention",
@@ -99,6 +99,10 @@ WORLD = [
 ]  # fmt: skip
 PLOT = ["atlas", "audit", "compare", "graph", "score"]
 REPORT = ["html", "words", "charts", "crops", "cards", "scatter", "sections", "summary", "notes", "page"]
+APP = [
+    "answer", "guard", "upload", "jobs", "notes", "workers", "session", "asked", "stored", "worker", "columns", "query",
+    "component", "pictures", "judged", "connected", "about", "routes", "server", "export", "widget",
+]  # fmt: skip
 BENCHMARK = ["row", "study", "made", "models", "search", "heat", "relevance", "labels", "audits", "scores"]
 
 
@@ -162,6 +166,7 @@ def test_imports_go_one_way(path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "order"),
     [
+        ("app", APP),
         ("attribution", ATTRIBUTION),
         ("plot", PLOT),
         ("report", REPORT),
@@ -200,7 +205,7 @@ def test_only_hooks_registers_hooks_and_nothing_unpickles(path: Path) -> None:
 def test_reading_and_searching_import_no_torch() -> None:
     code = (
         "import sys, semlens; semlens.load_index, semlens.search, semlens.probe, semlens.contact_sheet\n"
-        "import semlens.cli\n"
+        "import semlens.cli, semlens.app.server\n"
         f"assert not {HEAVY!r} & set(sys.modules), {HEAVY!r} & set(sys.modules)\n"
         "assert callable(semlens.search) and 'pyarrow' not in sys.modules"
     )

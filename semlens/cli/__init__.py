@@ -5,11 +5,12 @@ import warnings
 
 import click
 
+from semlens.cli import app as page
 from semlens.cli import attribute, describe, judge, make, read, testbed  # their commands join the group
 from semlens.cli.common import app
 from semlens.errors import SemlensError, missing_extra
 
-__all__ = ["app", "attribute", "describe", "judge", "main", "make", "read", "testbed"]
+__all__ = ["app", "attribute", "describe", "judge", "main", "make", "page", "read", "testbed"]
 
 
 @app.command()

@@ -1,0 +1,105 @@
+/** Where an audit begins: a spec that comes with semlens, one that was saved, a YAML file, or an empty one. */
+
+import { useRef, useState } from "preact/hooks";
+import { useStore } from "../data/store";
+import type { Spec } from "../data/types";
+import { Await } from "../ui/Await";
+import { keepSpec, readSpec, specsOf } from "./files";
+import { draftOf, emptyDraft } from "./spec";
+import type { AuditState } from "./state";
+import { count } from "./words";
+
+export function Start({ state }: { state: AuditState }) {
+  const store = useStore();
+  const { index } = state;
+  const classes = index.info.classes;
+  const first = classes.find((one) => one.number === store.of.value) ?? classes[0]!;
+  return (
+    <section class="start">
+      <h2>Start from a spec</h2>
+      <p>
+        A spec lists concepts that may speak for a class (<em>valid</em>) and concepts that must not (<em>spurious</em>). The audit then says how much of what
+        speaks for the class goes through either.
+      </p>
+      <Await of={specsOf(store.transport, index).value} what="specs">
+        {({ shipped, saved }) => (
+          <ul class="choices">
+            {saved.map(({ name, spec }) => (
+              <Choice key={`saved ${name}`} name={name} spec={spec} kind="saved" state={state} />
+            ))}
+            {shipped.map(({ name, spec }) => (
+              <Choice key={name} name={name} spec={spec} kind="comes with semlens" state={state} />
+            ))}
+          </ul>
+        )}
+      </Await>
+      <p class="actions">
+        <button type="button" class="main" onClick={() => state.begin(emptyDraft(first.name))}>
+          Write a new one
+        </button>
+        <OpenFile state={state} />
+      </p>
+    </section>
+  );
+}
+
+interface ChoiceProps {
+  name: string;
+  spec: Spec;
+  kind: "saved" | "comes with semlens";
+  state: AuditState;
+}
+
+function Choice({ name, spec, kind, state }: ChoiceProps) {
+  const store = useStore();
+  const there = state.index.info.classes.some((one) => one.name === spec.output || one.number === spec.output);
+  const remove = () => keepSpec(store.transport, state.index, name, null).catch((fault: Error) => (store.told.value = fault.message));
+  return (
+    <li>
+      <button type="button" class="choice" onClick={() => state.begin(draftOf(spec))}>
+        <strong>
+          <bdi>{spec.title || name}</bdi>
+        </strong>
+        <span class="hint">
+          {count(spec.valid.length, "valid concept")}, {spec.spurious.length} spurious, {count(spec.requirements?.length ?? 0, "requirement")}
+        </span>
+        <span class="hint">
+          {there ? "for " : "written for "}
+          <bdi>“{String(spec.output)}”</bdi>
+          {!there && ", a class that this index has no relevance for: choose another then"} · {kind === "saved" && spec.title ? `saved as ${name}` : kind}
+        </span>
+      </button>
+      {kind === "saved" && (
+        <button type="button" class="remove" aria-label={`Remove the saved spec ${name}`} title="Remove" onClick={() => void remove()}>
+          ×
+        </button>
+      )}
+    </li>
+  );
+}
+
+/** A button that opens a YAML file. */
+export function OpenFile({ state }: { state: AuditState }) {
+  const store = useStore();
+  const field = useRef<HTMLInputElement>(null);
+  const [fault, setFault] = useState("");
+  const open = async (file: File | undefined) => {
+    if (!file) return;
+    try {
+      state.begin(await readSpec(store.transport, file));
+      setFault("");
+    } catch (problem) {
+      setFault(problem instanceof Error ? problem.message : String(problem));
+    }
+    field.current!.value = "";
+  };
+  return (
+    <>
+      <button type="button" onClick={() => field.current!.click()}>
+        Open a YAML file
+      </button>
+      <input ref={field} type="file" accept=".yaml,.yml" class="file" tabIndex={-1} aria-label="Spec as a YAML file" onChange={(event) => void open(event.currentTarget.files?.[0])} />
+      {fault && <span class="fault">{fault}</span>}
+    </>
+  );
+}

@@ -1,0 +1,95 @@
+"""The server: the page and its files, and every address below /api/ answered by `routes`."""
+
+import socket
+import webbrowser
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as Incoming
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from semlens.app.answer import Answer
+from semlens.app.asked import Request
+from semlens.app.guard import Guard, Policy
+from semlens.app.routes import answer
+from semlens.app.session import Session
+from semlens.errors import SemlensError
+
+PORT = 8765
+
+
+def create_app(session: Session, policy: Policy) -> ASGIApp:
+    """The whole app behind its guard."""
+
+    async def api(incoming: Incoming) -> Response:
+        request = Request(
+            incoming.method, incoming.path_params["path"], dict(incoming.query_params), await incoming.body()
+        )
+        return _response(await run_in_threadpool(answer, session, request))
+
+    page = StaticFiles(directory=str(page_folder()), html=True)
+    routes = [Route("/api/{path:path}", api, methods=["GET", "POST"]), Mount("/", page)]
+    return Guard(Starlette(routes=routes), policy)
+
+
+def page_folder() -> Path:
+    """Where the built page lies. Raises SemlensError if it was never built."""
+    folder = Path(str(files("semlens.app") / "static"))
+    if not (folder / "index.html").is_file():
+        raise SemlensError("the page is not built: `make page` builds it, with Node")
+    return folder
+
+
+def serve(
+    session: Session, *, host: str, port: int | None, token: str | None, browser: bool, say: Callable[[str], None]
+) -> None:
+    """Serves until it is interrupted. `port` None: the usual one, or any that is free.
+
+    Raises SemlensError if the port is taken, or for a host other than this machine without a token.
+    """
+    bound = _bound(host, port)
+    try:
+        policy = Policy(host, bound.getsockname()[1], token)
+        app = create_app(session, policy)
+        say(policy.address)
+        if browser:
+            webbrowser.open(policy.address)
+        # No access log: its lines would hold the token of the first visit.
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1, lifespan="off"
+        )
+        uvicorn.Server(config).run(sockets=[bound])
+    finally:
+        bound.close()
+        session.close()
+
+
+def _bound(host: str, port: int | None) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for wanted in [PORT, 0] if port is None else [port]:
+        bound = socket.socket(family)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((host, wanted))
+            bound.listen()  # whoever opens the address at once waits, and is not turned away
+            return bound
+        except (OSError, OverflowError) as fault:
+            bound.close()
+            why = getattr(fault, "strerror", None) or fault
+    raise SemlensError(f"cannot serve on {host}, port {wanted}: {why}; choose another with --port")
+
+
+def _response(answer: Answer) -> Response:
+    headers = {"Cache-Control": answer.cache}
+    if answer.name:
+        headers["Content-Disposition"] = f'attachment; filename="{answer.name}"'
+    if answer.media.startswith("text/html"):
+        headers["Content-Security-Policy"] = "sandbox"
+    return Response(answer.body, answer.status, headers, answer.media)

@@ -1,0 +1,12105 @@
+// src/data/notebook.ts
+var e = class {
+	model;
+	next = 0;
+	waiting = /* @__PURE__ */ new Map();
+	pictures = /* @__PURE__ */ new Map();
+	constructor(e) {
+		this.model = e, e.on("msg:custom", this.heard);
+	}
+	get(e) {
+		return this.ask("GET", e);
+	}
+	async post(e, t) {
+		let n = typeof t == "string" ? new TextEncoder().encode(t).buffer : await t.arrayBuffer();
+		return this.ask("POST", e, n);
+	}
+	picture(e) {
+		let t = this.pictures.get(e);
+		if (t) return t;
+		let n = this.get(e).then(({ body: e }) => URL.createObjectURL(new Blob([e], { type: "image/webp" })));
+		return this.pictures.set(e, n), n;
+	}
+	close() {
+		this.model.off("msg:custom", this.heard);
+		for (let e of this.pictures.values()) e.then((e) => URL.revokeObjectURL(e));
+	}
+	ask(e, t, n) {
+		let r = this.next++;
+		return new Promise((i) => {
+			this.waiting.set(r, i), this.model.send({
+				id: r,
+				method: e,
+				path: t
+			}, void 0, n ? [n] : []);
+		});
+	}
+	heard = ({ id: e, status: t }, n) => {
+		let [r] = n, i = r instanceof DataView ? r.buffer.slice(r.byteOffset, r.byteOffset + r.byteLength) : r;
+		this.waiting.get(e)?.({
+			status: t,
+			body: i ?? /* @__PURE__ */ new ArrayBuffer(0)
+		}), this.waiting.delete(e);
+	};
+}, t, n, r, i, a, o, s, c, l, u, d, f, p, m, h, g, _ = {}, v = [], y = /acit|ex(?:s|g|n|p|$)|rph|grid|ows|mnc|ntw|ine[ch]|zoo|^ord|itera/i, b = Array.isArray;
+function x(e, t) {
+	for (var n in t) e[n] = t[n];
+	return e;
+}
+function S(e) {
+	e && e.parentNode && e.parentNode.removeChild(e);
+}
+function C(e, n, r) {
+	var i, a, o, s = {};
+	for (o in n) o == "key" ? i = n[o] : o == "ref" ? a = n[o] : s[o] = n[o];
+	if (arguments.length > 2 && (s.children = arguments.length > 3 ? t.call(arguments, 2) : r), typeof e == "function" && e.defaultProps != null) for (o in e.defaultProps) s[o] === void 0 && (s[o] = e.defaultProps[o]);
+	return w(e, s, i, a, null);
+}
+function w(e, t, i, a, o) {
+	var s = {
+		type: e,
+		props: t,
+		key: i,
+		ref: a,
+		__k: null,
+		__: null,
+		__b: 0,
+		__e: null,
+		__c: null,
+		constructor: void 0,
+		__v: o ?? ++r,
+		__i: -1,
+		__u: 0
+	};
+	return o == null && n.vnode != null && n.vnode(s), s;
+}
+function T(e) {
+	return e.children;
+}
+function ee(e, t) {
+	this.props = e, this.context = t;
+}
+function te(e, t) {
+	if (t == null) return e.__ ? te(e.__, e.__i + 1) : null;
+	for (var n; t < e.__k.length; t++) if ((n = e.__k[t]) != null && n.__e != null) return n.__e;
+	return typeof e.type == "function" ? te(e) : null;
+}
+function ne(e) {
+	if (e.__P && e.__d) {
+		var t = e.__v, r = t.__e, i = [], a = [], o = x({}, t);
+		o.__v = t.__v + 1, n.vnode && n.vnode(o), pe(e.__P, o, t, e.__n, e.__P.namespaceURI, 32 & t.__u ? [r] : null, i, r ?? te(t), !!(32 & t.__u), a), o.__v = t.__v, o.__.__k[o.__i] = o, he(i, o, a), t.__e = t.__ = null, o.__e != r && re(o);
+	}
+}
+function re(e) {
+	if ((e = e.__) != null && e.__c != null) return e.__e = e.__c.base = null, e.__k.some(function(t) {
+		if (t != null && t.__e != null) return e.__e = e.__c.base = t.__e;
+	}), re(e);
+}
+function ie(e) {
+	(!e.__d && (e.__d = !0) && a.push(e) && !ae.__r++ || o != n.debounceRendering) && ((o = n.debounceRendering) || s)(ae);
+}
+function ae() {
+	try {
+		for (var e, t = 1; a.length;) a.length > t && a.sort(c), e = a.shift(), t = a.length, ne(e);
+	} finally {
+		a.length = ae.__r = 0;
+	}
+}
+function oe(e, t, n, r, i, a, o, s, c, l, u) {
+	var d, f, p, m, h, g, y = r && r.__k || v, b = t.length;
+	for (c = se(n, t, y, c, b), d = 0; d < b; d++) (p = n.__k[d]) != null && (f = p.__i != -1 && y[p.__i] || _, p.__i = d, g = pe(e, p, f, i, a, o, s, c, l, u), m = p.__e, p.ref && f.ref != p.ref && (f.ref && ve(f.ref, null, p), u.push(p.ref, p.__c || m, p)), h == null && m != null && (h = m), 4 & p.__u ? (c = ce(p, c, e), f.__e && (f.__e = null)) : typeof p.type == "function" && g !== void 0 ? c = g : m && (c = m.nextSibling), p.__u &= -7);
+	return n.__e = h, c;
+}
+function se(e, t, n, r, i) {
+	var a, o, s, c, l, u = n.length, d = u, f = 0;
+	for (e.__k = Array(i), a = 0; a < i; a++) (o = t[a]) != null && typeof o != "boolean" && typeof o != "function" ? (typeof o == "string" || typeof o == "number" || typeof o == "bigint" || o.constructor == String ? o = e.__k[a] = w(null, o, null, null, null) : b(o) ? o = e.__k[a] = w(T, { children: o }, null, null, null) : o.constructor === void 0 && o.__b > 0 ? o = e.__k[a] = w(o.type, o.props, o.key, o.ref ? o.ref : null, o.__v) : e.__k[a] = o, c = a + f, o.__ = e, o.__b = e.__b + 1, s = null, (l = o.__i = le(o, n, c, d)) != -1 && (d--, (s = n[l]) && (s.__u |= 2)), s == null || s.__v == null ? (l == -1 && (i > u ? f-- : i < u && f++), typeof o.type != "function" && (o.__u |= 4)) : l != c && (l == c - 1 ? f-- : l == c + 1 ? f++ : (l > c ? f-- : f++, o.__u |= 4))) : e.__k[a] = null;
+	if (d) for (a = 0; a < u; a++) (s = n[a]) != null && !(2 & s.__u) && (s.__e == r && (r = te(s)), ye(s, s));
+	return r;
+}
+function ce(e, t, n) {
+	var r, i;
+	if (typeof e.type == "function") {
+		for (r = e.__k, i = 0; r && i < r.length; i++) r[i] && (r[i].__ = e, t = ce(r[i], t, n));
+		return t;
+	}
+	e.__e != t && (t && e.type && !t.parentNode && (t = te(e)), t = n.insertBefore(e.__e, t || null));
+	do
+		t &&= t.nextSibling;
+	while (t != null && t.nodeType == 8);
+	return t;
+}
+function le(e, t, n, r) {
+	var i, a, o, s = e.key, c = e.type, l = t[n], u = l != null && !(2 & l.__u);
+	if (l === null && s == null || u && s == l.key && c == l.type) return n;
+	if (r > +!!u) {
+		for (i = n - 1, a = n + 1; i >= 0 || a < t.length;) if ((l = t[o = i >= 0 ? i-- : a++]) != null && !(2 & l.__u) && s == l.key && c == l.type) return o;
+	}
+	return -1;
+}
+function ue(e, t, n) {
+	t[0] == "-" ? e.setProperty(t, n ?? "") : e[t] = n == null ? "" : typeof n != "number" || y.test(t) ? n : n + "px";
+}
+function de(e, t, n, r, i) {
+	var a, o;
+	n: if (t == "style") {
+		if (typeof n == "string") e.style.cssText = n;
+		else {
+			if (typeof r == "string" && (e.style.cssText = r = ""), r) for (t in r) n && t in n || ue(e.style, t, "");
+			if (n) for (t in n) r && n[t] == r[t] || ue(e.style, t, n[t]);
+		}
+	} else if (t[0] == "o" && t[1] == "n") a = t != (t = t.replace(f, "$1")), o = t.toLowerCase(), t = o in e || t == "onFocusOut" || t == "onFocusIn" ? o.slice(2) : t.slice(2), e.l ||= {}, e.l[t + a] = n, n ? r ? n[d] = r[d] : (n[d] = p, e.addEventListener(t, a ? h : m, a)) : e.removeEventListener(t, a ? h : m, a);
+	else {
+		if (i == "http://www.w3.org/2000/svg") t = t.replace(/xlink(H|:h)/, "h").replace(/sName$/, "s");
+		else if (t != "width" && t != "height" && t != "href" && t != "list" && t != "form" && t != "tabIndex" && t != "download" && t != "rowSpan" && t != "colSpan" && t != "role" && t != "popover" && t in e) try {
+			e[t] = n ?? "";
+			break n;
+		} catch {}
+		typeof n == "function" || (n == null || !1 === n && t[4] != "-" ? e.removeAttribute(t) : e.setAttribute(t, t == "popover" && n == 1 ? "" : n));
+	}
+}
+function fe(e) {
+	return function(t) {
+		if (this.l) {
+			var r = this.l[t.type + e];
+			if (t[u] == null) t[u] = p++;
+			else if (t[u] < r[d]) return;
+			return r(n.event ? n.event(t) : t);
+		}
+	};
+}
+function pe(e, t, r, i, a, o, s, c, l, u) {
+	var d, f, p, m, h, g, _, y, C, w, ne, re, ie, ae, se, ce, le = t.type;
+	if (t.constructor !== void 0) return null;
+	128 & r.__u && (l = !!(32 & r.__u), o = [c = t.__e = r.__e]), (d = n.__b) && d(t);
+	n: if (typeof le == "function") {
+		f = s.length;
+		try {
+			if (C = t.props, w = le.prototype && le.prototype.render, ne = (d = le.contextType) && i[d.__c], re = d ? ne ? ne.props.value : d.__ : i, r.__c ? y = (p = t.__c = r.__c).__ = p.__E : (w ? t.__c = p = new le(C, re) : (t.__c = p = new ee(C, re), p.constructor = le, p.render = be), ne && ne.sub(p), p.state || (p.state = {}), p.__n = i, m = p.__d = !0, p.__h = [], p._sb = []), w && p.__s == null && (p.__s = p.state), w && le.getDerivedStateFromProps != null && (p.__s == p.state && (p.__s = x({}, p.__s)), x(p.__s, le.getDerivedStateFromProps(C, p.__s))), h = p.props, g = p.state, p.__v = t, m) w && le.getDerivedStateFromProps == null && p.componentWillMount != null && p.componentWillMount(), w && p.componentDidMount != null && p.__h.push(p.componentDidMount);
+			else {
+				if (w && le.getDerivedStateFromProps == null && C !== h && p.componentWillReceiveProps != null && p.componentWillReceiveProps(C, re), t.__v == r.__v || !p.__e && p.shouldComponentUpdate != null && !1 === p.shouldComponentUpdate(C, p.__s, re)) {
+					t.__v != r.__v && (p.props = C, p.state = p.__s, p.__d = !1), t.__e = r.__e, t.__k = r.__k, t.__k.some(function(e) {
+						e && (e.__ = t);
+					}), v.push.apply(p.__h, p._sb), p._sb = [], p.__h.length && s.push(p), c = te(r);
+					break n;
+				}
+				p.componentWillUpdate != null && p.componentWillUpdate(C, p.__s, re), w && p.componentDidUpdate != null && p.__h.push(function() {
+					p.componentDidUpdate(h, g, _);
+				});
+			}
+			if (p.context = re, p.props = C, p.__P = e, p.__e = !1, ie = n.__r, ae = 0, w) p.state = p.__s, p.__d = !1, ie && ie(t), d = p.render(p.props, p.state, p.context), v.push.apply(p.__h, p._sb), p._sb = [];
+			else do
+				p.__d = !1, ie && ie(t), d = p.render(p.props, p.state, p.context), p.state = p.__s;
+			while (p.__d && ++ae < 25);
+			p.state = p.__s, p.getChildContext != null && (i = x(x({}, i), p.getChildContext())), w && !m && p.getSnapshotBeforeUpdate != null && (_ = p.getSnapshotBeforeUpdate(h, g)), se = d != null && d.type === T && d.key == null ? ge(d.props.children) : d, c = oe(e, b(se) ? se : [se], t, r, i, a, o, s, c, l, u), p.base = t.__e, t.__u &= -161, p.__h.length && s.push(p), y && (p.__E = p.__ = null);
+		} catch (e) {
+			if (s.length = f, t.__v = null, l || o != null) {
+				if (e.then) {
+					for (t.__u |= l ? 160 : 128; c && c.nodeType == 8 && c.nextSibling;) c = c.nextSibling;
+					o != null && (o[o.indexOf(c)] = null), t.__e = c;
+				} else if (o != null) for (ce = o.length; ce--;) S(o[ce]);
+			} else t.__e = r.__e;
+			t.__k ??= r.__k || [], e.then || me(t), n.__e(e, t, r);
+		}
+	} else o == null && t.__v == r.__v ? (t.__k = r.__k, t.__e = r.__e) : c = t.__e = _e(r.__e, t, r, i, a, o, s, l, u);
+	return (d = n.diffed) && d(t), 128 & t.__u ? void 0 : c;
+}
+function me(e) {
+	e && (e.__c && (e.__c.__e = !0), e.__k && e.__k.some(me));
+}
+function he(e, t, r) {
+	for (var i = 0; i < r.length; i++) ve(r[i], r[++i], r[++i]);
+	n.__c && n.__c(t, e), e.some(function(t) {
+		try {
+			e = t.__h, t.__h = [], e.some(function(e) {
+				e.call(t);
+			});
+		} catch (e) {
+			n.__e(e, t.__v);
+		}
+	});
+}
+function ge(e) {
+	return typeof e != "object" || !e || e.__b > 0 ? e : b(e) ? e.map(ge) : e.constructor === void 0 ? x({}, e) : null;
+}
+function _e(e, r, i, a, o, s, c, l, u) {
+	var d, f, p, m, h, g, v, y = i.props || _, x = r.props, C = r.type;
+	if (C == "svg" ? o = "http://www.w3.org/2000/svg" : C == "math" ? o = "http://www.w3.org/1998/Math/MathML" : o ||= "http://www.w3.org/1999/xhtml", s != null) {
+		for (d = 0; d < s.length; d++) if ((h = s[d]) && "setAttribute" in h == !!C && (C ? h.localName == C : h.nodeType == 3)) {
+			e = h, s[d] = null;
+			break;
+		}
+	}
+	if (e == null) {
+		if (C == null) return document.createTextNode(x);
+		e = document.createElementNS(o, C, x.is && x), l &&= (n.__m && n.__m(r, s), !1), s = null;
+	}
+	if (C == null) y === x || l && e.data == x || (e.data = x);
+	else {
+		if (s = C == "textarea" && x.defaultValue != null ? null : s && t.call(e.childNodes), !l && s != null) for (y = {}, d = 0; d < e.attributes.length; d++) y[(h = e.attributes[d]).name] = h.value;
+		for (d in y) h = y[d], d == "dangerouslySetInnerHTML" ? p = h : d == "children" || d in x || d == "value" && "defaultValue" in x || d == "checked" && "defaultChecked" in x || de(e, d, null, h, o);
+		for (d in x) h = x[d], d == "children" ? m = h : d == "dangerouslySetInnerHTML" ? f = h : d == "value" ? g = h : d == "checked" ? v = h : l && typeof h != "function" || y[d] === h || de(e, d, h, y[d], o);
+		if (f) l || p && (f.__html == p.__html || f.__html == e.innerHTML) || (e.innerHTML = f.__html), r.__k = [];
+		else if (p && (e.innerHTML = ""), oe(r.type == "template" ? e.content : e, b(m) ? m : [m], r, i, a, C == "foreignObject" ? "http://www.w3.org/1999/xhtml" : o, s, c, s ? s[0] : i.__k && te(i, 0), l, u), s != null) for (d = s.length; d--;) S(s[d]);
+		l && C != "textarea" || (d = "value", C == "progress" && g == null ? e.removeAttribute("value") : g != null && (g !== e[d] || C == "progress" && !g || C == "option" && g != y[d]) && de(e, d, g, y[d], o), d = "checked", v != null && v != e[d] && de(e, d, v, y[d], o));
+	}
+	return e;
+}
+function ve(e, t, r) {
+	try {
+		if (typeof e == "function") {
+			var i = typeof e.__u == "function";
+			i && e.__u(), i && t == null || (e.__u = e(t));
+		} else e.current = t;
+	} catch (e) {
+		n.__e(e, r);
+	}
+}
+function ye(e, t, r) {
+	var i, a;
+	if (n.unmount && n.unmount(e), (i = e.ref) && (i.current && i.current != e.__e || ve(i, null, t)), (i = e.__c) != null) {
+		if (i.componentWillUnmount) try {
+			i.componentWillUnmount();
+		} catch (e) {
+			n.__e(e, t);
+		}
+		i.base = i.__P = i.__n = null;
+	}
+	if (i = e.__k) for (a = 0; a < i.length; a++) i[a] && ye(i[a], t, r || typeof e.type != "function");
+	r || S(e.__e), e.__c = e.__ = e.__e = void 0;
+}
+function be(e, t, n) {
+	return this.constructor(e, n);
+}
+function xe(e, r, i) {
+	var a, o, s, c;
+	r == document && (r = document.documentElement), n.__ && n.__(e, r), o = (a = typeof i == "function") ? null : i && i.__k || r.__k, s = [], c = [], pe(r, e = (!a && i || r).__k = C(T, null, [e]), o || _, _, r.namespaceURI, !a && i ? [i] : o ? null : r.firstChild ? t.call(r.childNodes) : null, s, !a && i ? i : o ? o.__e : r.firstChild, a, c), he(s, e, c), e.props.children = null;
+}
+function Se(e) {
+	function t(e) {
+		var n, r;
+		return this.getChildContext || (n = /* @__PURE__ */ new Set(), (r = {})[t.__c] = this, this.getChildContext = function() {
+			return r;
+		}, this.componentWillUnmount = function() {
+			n = null;
+		}, this.shouldComponentUpdate = function(e) {
+			this.props.value != e.value && n.forEach(function(e) {
+				e.__e = !0, ie(e);
+			});
+		}, this.sub = function(e) {
+			n.add(e);
+			var t = e.componentWillUnmount;
+			e.componentWillUnmount = function() {
+				n && n.delete(e), t && t.call(e);
+			};
+		}), e.children;
+	}
+	return t.__c = "__cC" + g++, t.__ = e, t.Provider = t.__l = (t.Consumer = function(e, t) {
+		return e.children(t);
+	}).contextType = t, t;
+}
+t = v.slice, n = { __e: function(e, t, n, r) {
+	for (var i, a, o; t = t.__;) if ((i = t.__c) && !i.__) try {
+		if ((a = i.constructor) && a.getDerivedStateFromError != null && (i.setState(a.getDerivedStateFromError(e)), o = i.__d), i.componentDidCatch != null && (i.componentDidCatch(e, r || {}), o = i.__d), o) return i.__E = i;
+	} catch (t) {
+		e = t;
+	}
+	throw e;
+} }, r = 0, i = function(e) {
+	return e != null && e.constructor === void 0;
+}, ee.prototype.setState = function(e, t) {
+	var n = this.__s != null && this.__s != this.state ? this.__s : this.__s = x({}, this.state);
+	typeof e == "function" && (e = e(x({}, n), this.props)), e && x(n, e), e != null && this.__v && (t && this._sb.push(t), ie(this));
+}, ee.prototype.forceUpdate = function(e) {
+	this.__v && (this.__e = !0, e && this.__h.push(e), ie(this));
+}, ee.prototype.render = T, a = [], s = typeof Promise == "function" ? Promise.prototype.then.bind(Promise.resolve()) : setTimeout, c = function(e, t) {
+	return e.__v.__b - t.__v.__b;
+}, ae.__r = 0, l = Math.random().toString(8), u = "__d" + l, d = "__a" + l, f = /(PointerCapture)$|Capture$/i, p = 0, m = fe(!1), h = fe(!0), g = 0;
+// node_modules/preact/hooks/dist/hooks.module.js
+var Ce, E, we, Te, Ee = 0, De = [], D = n, Oe = D.__b, ke = D.__r, Ae = D.diffed, je = D.__c, Me = D.unmount, Ne = D.__;
+function Pe(e, t) {
+	D.__h && D.__h(E, e, Ee || t), Ee = 0;
+	var n = E.__H || (E.__H = {
+		__: [],
+		__h: []
+	});
+	return e >= n.__.length && n.__.push({}), n.__[e];
+}
+function O(e) {
+	return Ee = 1, Fe(Ge, e);
+}
+function Fe(e, t, n) {
+	var r = Pe(Ce++, 2);
+	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ge(void 0, t), function(e) {
+		var t = r.__N ? r.__N[0] : r.__[0], n = r.t(t, e);
+		t !== n && (r.__N = [n, r.__[1]], r.__c.setState({}));
+	}], r.__c = E, !E.__f)) {
+		var i = function(e, t, n) {
+			if (!r.__c.__H) return !0;
+			var i = !1, o = r.__c.props !== e;
+			if (r.__c.__H.__.some(function(e) {
+				if (e.__N) {
+					i = !0;
+					var t = e.__[0];
+					e.__ = e.__N, e.__N = void 0, t !== e.__[0] && (o = !0);
+				}
+			}), a) {
+				var s = a.call(this, e, t, n);
+				return i ? s || o : s;
+			}
+			return !i || o;
+		};
+		E.__f = !0;
+		var a = E.shouldComponentUpdate, o = E.componentWillUpdate;
+		E.componentWillUpdate = function(e, t, n) {
+			if (this.__e) {
+				var r = a;
+				a = void 0, i(e, t, n), a = r;
+			}
+			o && o.call(this, e, t, n);
+		}, E.shouldComponentUpdate = i;
+	}
+	return r.__N || r.__;
+}
+function k(e, t) {
+	var n = Pe(Ce++, 3);
+	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__H.__h.push(n));
+}
+function A(e, t) {
+	var n = Pe(Ce++, 4);
+	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__h.push(n));
+}
+function j(e) {
+	return Ee = 5, M(function() {
+		return { current: e };
+	}, []);
+}
+function M(e, t) {
+	var n = Pe(Ce++, 7);
+	return We(n.__H, t) && (n.__ = e(), n.__H = t, n.__h = e), n.__;
+}
+function Ie(e, t) {
+	return Ee = 8, M(function() {
+		return e;
+	}, t);
+}
+function Le(e) {
+	var t = E.context[e.__c], n = Pe(Ce++, 9);
+	return n.c = e, t ? (n.__ ?? (n.__ = !0, t.sub(E)), t.props.value) : e.__;
+}
+function Re() {
+	var e = Pe(Ce++, 11);
+	if (!e.__) {
+		for (var t = E.__v; t !== null && !t.__m && t.__ !== null;) t = t.__;
+		var n = t.__m || (t.__m = [0, 0]);
+		e.__ = "P" + n[0] + "-" + n[1]++;
+	}
+	return e.__;
+}
+function ze() {
+	for (var e; e = De.shift();) {
+		var t = e.__H;
+		if (e.__P && t) try {
+			t.__h.some(He), t.__h.some(Ue), t.__h = [];
+		} catch (n) {
+			t.__h = [], D.__e(n, e.__v);
+		}
+	}
+}
+D.__b = function(e) {
+	E = null, Oe && Oe(e);
+}, D.__ = function(e, t) {
+	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), Ne && Ne(e, t);
+}, D.__r = function(e) {
+	ke && ke(e), Ce = 0;
+	var t = (E = e.__c).__H;
+	t && (we === E ? (t.__h = [], E.__h = [], t.__.some(function(e) {
+		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
+	})) : (t.__h.some(He), t.__h.some(Ue), t.__h = [], Ce = 0)), we = E;
+}, D.diffed = function(e) {
+	Ae && Ae(e);
+	var t = e.__c;
+	t && t.__H && (t.__H.__h.length && (De.push(t) !== 1 && Te === D.requestAnimationFrame || ((Te = D.requestAnimationFrame) || Ve)(ze)), t.__H.__.some(function(e) {
+		e.u &&= (e.__H = e.u, void 0);
+	})), we = E = null;
+}, D.__c = function(e, t) {
+	t.some(function(e) {
+		try {
+			e.__h.some(He), e.__h = e.__h.filter(function(e) {
+				return !e.__ || Ue(e);
+			});
+		} catch (n) {
+			t.some(function(e) {
+				e.__h &&= [];
+			}), t = [], D.__e(n, e.__v);
+		}
+	}), je && je(e, t);
+}, D.unmount = function(e) {
+	Me && Me(e);
+	var t, n = e.__c;
+	n && n.__H && (n.__H.__.some(function(e) {
+		try {
+			He(e);
+		} catch (e) {
+			t = e;
+		}
+	}), n.__H = void 0, t && D.__e(t, n.__v));
+};
+var Be = typeof requestAnimationFrame == "function";
+function Ve(e) {
+	var t, n = function() {
+		clearTimeout(r), Be && cancelAnimationFrame(t), setTimeout(e);
+	}, r = setTimeout(n, 35);
+	Be && (t = requestAnimationFrame(n));
+}
+function He(e) {
+	var t = E, n = e.__c;
+	typeof n == "function" && (e.__c = void 0, n()), E = t;
+}
+function Ue(e) {
+	var t = E;
+	e.__c = e.__(), E = t;
+}
+function We(e, t) {
+	return !e || e.length !== t.length || t.some(function(t, n) {
+		return t !== e[n];
+	});
+}
+function Ge(e, t) {
+	return typeof t == "function" ? t(e) : t;
+}
+// node_modules/@preact/signals-core/dist/signals-core.module.js
+var Ke = Symbol.for("preact-signals");
+function qe() {
+	if (Qe > 1) Qe--;
+	else {
+		var e, t = !1;
+		for ((function() {
+			var e = nt;
+			for (nt = void 0; e !== void 0;) {
+				var t = e.S;
+				if (t.v === e.v) for (var n = t.t; n !== void 0; n = n.x) n.i === e.i && (n.i = t.i);
+				e = e.o;
+			}
+		})(); Ze !== void 0;) {
+			var n = Ze;
+			for (Ze = void 0, $e++; n !== void 0;) {
+				var r = n.u;
+				if (n.u = void 0, n.f &= -3, !(8 & n.f) && at(n)) try {
+					n.c();
+				} catch (n) {
+					t ||= (e = n, !0);
+				}
+				n = r;
+			}
+		}
+		if ($e = 0, Qe--, t) throw e;
+	}
+}
+function Je(e) {
+	if (Qe > 0) return e();
+	tt = ++et, Qe++;
+	try {
+		return e();
+	} finally {
+		qe();
+	}
+}
+var Ye, N = void 0;
+function Xe(e) {
+	var t = N, n = Ye;
+	N = void 0, Ye = void 0;
+	try {
+		return e();
+	} finally {
+		N = t, Ye = n;
+	}
+}
+var Ze = void 0, Qe = 0, $e = 0, et = 0, tt = 0, nt = void 0, rt = 0;
+function it(e) {
+	if (N !== void 0) {
+		var t = e.n;
+		if (t === void 0 || t.t !== N) return t = {
+			i: 0,
+			S: e,
+			p: N.s,
+			n: void 0,
+			t: N,
+			e: void 0,
+			x: void 0,
+			r: t
+		}, N.s !== void 0 && (N.s.n = t), N.s = t, e.n = t, 32 & N.f && e.S(t), t;
+		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = N.s, t.n = void 0, N.s.n = t, N.s = t), t;
+	}
+}
+function P(e, t) {
+	this.v = e, this.i = 0, this.n = void 0, this.t = void 0, this.l = 0, this.W = t?.watched, this.Z = t?.unwatched, this.name = t?.name;
+}
+P.prototype.brand = Ke, P.prototype.h = function() {
+	return !0;
+}, P.prototype.S = function(e) {
+	var t = this, n = this.t;
+	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? Xe(function() {
+		var e;
+		(e = t.W) == null || e.call(t);
+	}) : n.e = e);
+}, P.prototype.U = function(e) {
+	var t = this;
+	if (this.t !== void 0) {
+		var n = e.e, r = e.x;
+		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && Xe(function() {
+			var e;
+			(e = t.Z) == null || e.call(t);
+		}));
+	}
+}, P.prototype.subscribe = function(e) {
+	var t = this;
+	return L(function() {
+		var n = t.value;
+		Xe(function() {
+			return e(n);
+		});
+	}, { name: "sub" });
+}, P.prototype.valueOf = function() {
+	return this.value;
+}, P.prototype.toString = function() {
+	return this.value + "";
+}, P.prototype.toJSON = function() {
+	return this.value;
+}, P.prototype.peek = function() {
+	var e = this;
+	return Xe(function() {
+		return e.value;
+	});
+}, Object.defineProperty(P.prototype, "value", {
+	get: function() {
+		var e = it(this);
+		return e !== void 0 && (e.i = this.i), this.v;
+	},
+	set: function(e) {
+		if (e !== this.v) {
+			if ($e > 100) throw Error("Cycle detected");
+			(function(e) {
+				Qe !== 0 && $e === 0 && e.l !== tt && (e.l = tt, nt = {
+					S: e,
+					v: e.v,
+					i: e.i,
+					o: nt
+				});
+			})(this), this.v = e, this.i++, rt++, Qe++;
+			try {
+				for (var t = this.t; t !== void 0; t = t.x) t.t.N();
+			} finally {
+				qe();
+			}
+		}
+	}
+});
+function F(e, t) {
+	return new P(e, t);
+}
+function at(e) {
+	for (var t = e.s; t !== void 0; t = t.n) if (t.S.i !== t.i || !t.S.h() || t.S.i !== t.i) return !0;
+	return !1;
+}
+function ot(e) {
+	for (var t = e.s; t !== void 0; t = t.n) {
+		var n = t.S.n;
+		if (n !== void 0 && (t.r = n), t.S.n = t, t.i = -1, t.n === void 0) {
+			e.s = t;
+			break;
+		}
+	}
+}
+function st(e) {
+	for (var t = e.s, n = void 0; t !== void 0;) {
+		var r = t.p;
+		t.i === -1 ? (t.S.U(t), r !== void 0 && (r.n = t.n), t.n !== void 0 && (t.n.p = r)) : n = t, t.S.n = t.r, t.r !== void 0 && (t.r = void 0), t = r;
+	}
+	e.s = n;
+}
+function ct(e, t) {
+	P.call(this, void 0, t), this.x = e, this.s = void 0, this.g = rt - 1, this.f = 4;
+}
+ct.prototype = new P(), ct.prototype.h = function() {
+	if (this.f &= -3, 1 & this.f) return !1;
+	if ((36 & this.f) == 32 || (this.f &= -5, this.g === rt)) return !0;
+	if (this.g = rt, this.f |= 1, this.i > 0 && !at(this)) return this.f &= -2, !0;
+	var e = N;
+	try {
+		ot(this), N = this;
+		var t = this.x();
+		(16 & this.f || this.v !== t || this.i === 0) && (this.v = t, this.f &= -17, this.i++);
+	} catch (e) {
+		this.v = e, this.f |= 16, this.i++;
+	}
+	return N = e, st(this), this.f &= -2, !0;
+}, ct.prototype.S = function(e) {
+	if (this.t === void 0) {
+		this.f |= 36;
+		for (var t = this.s; t !== void 0; t = t.n) t.S.S(t);
+	}
+	P.prototype.S.call(this, e);
+}, ct.prototype.U = function(e) {
+	if (this.t !== void 0 && (P.prototype.U.call(this, e), this.t === void 0)) {
+		this.f &= -33;
+		for (var t = this.s; t !== void 0; t = t.n) t.S.U(t);
+	}
+}, ct.prototype.N = function() {
+	if (!(2 & this.f)) {
+		this.f |= 6;
+		for (var e = this.t; e !== void 0; e = e.x) e.t.N();
+	}
+}, Object.defineProperty(ct.prototype, "value", { get: function() {
+	if (1 & this.f) throw Error("Cycle detected");
+	var e = it(this);
+	if (this.h(), e !== void 0 && (e.i = this.i), 16 & this.f) throw this.v;
+	return this.v;
+} });
+function I(e, t) {
+	return new ct(e, t);
+}
+function lt(e) {
+	var t = e.j;
+	if (e.j = void 0, typeof t == "function") {
+		Qe++;
+		var n = N;
+		N = void 0;
+		try {
+			t();
+		} catch (t) {
+			throw e.f &= -2, e.f |= 8, ut(e), t;
+		} finally {
+			N = n, qe();
+		}
+	}
+}
+function ut(e) {
+	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
+	e.x = void 0, e.s = void 0, lt(e);
+}
+function dt(e) {
+	if (N !== this) throw Error("Out-of-order effect");
+	st(this), N = e, this.f &= -2;
+	try {
+		8 & this.f && ut(this);
+	} finally {
+		qe();
+	}
+}
+function ft(e, t) {
+	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, Ye && Ye.push(this);
+}
+ft.prototype.c = function() {
+	var e = this.S();
+	try {
+		if (8 & this.f || this.x === void 0) return;
+		var t = this.x();
+		typeof t == "function" && (this.j = t);
+	} finally {
+		e();
+	}
+}, ft.prototype.S = function() {
+	if (1 & this.f) throw Error("Cycle detected");
+	this.f |= 1, this.f &= -9, lt(this), ot(this), Qe++;
+	var e = N;
+	return N = this, dt.bind(this, e);
+}, ft.prototype.N = function() {
+	2 & this.f || (this.f |= 2, this.u = Ze, Ze = this);
+}, ft.prototype.d = function() {
+	this.f |= 8, 1 & this.f || ut(this);
+}, ft.prototype.dispose = function() {
+	this.d();
+};
+function L(e, t) {
+	var n = new ft(e, t);
+	try {
+		n.c();
+	} catch (e) {
+		throw n.d(), e;
+	}
+	var r = n.d.bind(n);
+	return r[Symbol.dispose] = r, r;
+}
+// node_modules/@preact/signals/dist/signals.module.js
+var pt, mt, ht, gt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, _t = [];
+L(function() {
+	pt = this.N;
+})();
+function vt(e, t) {
+	n[e] = t.bind(null, n[e] || function() {});
+}
+function yt(e) {
+	if (ht) {
+		var t = ht;
+		ht = void 0, t();
+	}
+	ht = e && e.S();
+}
+function bt(e) {
+	var t = this, n = e.data, r = St(n);
+	r.name = "ReactiveDom", r.value = n;
+	var a = M(function() {
+		for (var e = t, n = t.__v; n = n.__;) if (n.__c) {
+			n.__c.__$f |= 4;
+			break;
+		}
+		var a = I(function() {
+			var e = r.value.value;
+			return e === 0 ? 0 : !0 === e ? "" : e || "";
+		}), o = I(function() {
+			return !Array.isArray(a.value) && !i(a.value);
+		}), s = L(function() {
+			if (this.N = Et, o.value) {
+				var t = a.value;
+				e.__v && e.__v.__e && e.__v.__e.nodeType === 3 && (e.__v.__e.data = t);
+			}
+		}), c = t.__$u.d;
+		return t.__$u.d = function() {
+			s(), c.call(this);
+		}, [o, a];
+	}, []), o = a[0], s = a[1];
+	return o.value ? s.peek() : s.value;
+}
+bt.displayName = "ReactiveTextNode", Object.defineProperties(P.prototype, {
+	constructor: {
+		configurable: !0,
+		value: C(T, null).constructor
+	},
+	type: {
+		configurable: !0,
+		value: bt
+	},
+	props: {
+		configurable: !0,
+		get: function() {
+			var e = this;
+			return { data: { get value() {
+				return e.value;
+			} } };
+		}
+	},
+	__b: {
+		configurable: !0,
+		value: 1
+	}
+}), vt("__b", function(e, t) {
+	if (yt(), mt = void 0, typeof t.type == "string") {
+		var n, r = t.props;
+		for (var i in r) if (i !== "children") {
+			var a = r[i];
+			a instanceof P && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
+		}
+	}
+	e(t);
+}), vt("__r", function(e, t) {
+	if (e(t), t.type !== T) {
+		yt();
+		var n, r = t.__c;
+		r && (r.__$f &= -2, (n = r.__$u) === void 0 && (r.__$u = n = function(e, t) {
+			var n;
+			return L(function() {
+				n = this;
+			}, { name: t }), n.c = e, n;
+		}(function(e) {
+			return function() {
+				var t;
+				gt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
+			};
+		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), mt = r, yt(n);
+	}
+}), vt("__e", function(e, t, n, r) {
+	yt(), mt = void 0, e(t, n, r);
+}), vt("diffed", function(e, t) {
+	yt(), mt = void 0;
+	var n;
+	if (typeof t.type == "string" && (n = t.__e)) {
+		var r = t.__np, i = t.props, a = n.U;
+		if (a) for (var o in a) {
+			var s = a[o];
+			s === void 0 || r && o in r || (s.d(), a[o] = void 0);
+		}
+		if (r) for (var c in a || (a = {}, n.U = a), r) {
+			var l = a[c], u = r[c];
+			l === void 0 ? (l = xt(n, c, u, i), a[c] = l) : l.o(u, i);
+		}
+	}
+	e(t);
+});
+function xt(e, t, n, r) {
+	var i = t in e && e.ownerSVGElement === void 0, a = F(n);
+	return {
+		o: function(e, t) {
+			a.value = e, r = t;
+		},
+		d: L(function() {
+			this.N = Et;
+			var n = a.value.value;
+			r[t] !== n && (r[t] = n, i ? e[t] = n : n != null && (!1 !== n || t[4] === "-") ? e.setAttribute(t, n) : e.removeAttribute(t));
+		})
+	};
+}
+vt("unmount", function(e, t) {
+	if (typeof t.type == "string") {
+		var n = t.__e;
+		if (n) {
+			var r = n.U;
+			if (r) for (var i in n.U = void 0, r) {
+				var a = r[i];
+				a && a.d();
+			}
+		}
+		var o = t.__np;
+		if (o) {
+			var s = t.props;
+			for (var c in o) s[c] = o[c];
+		}
+		t.__np = void 0;
+	} else {
+		var l = t.__c;
+		if (l) {
+			l.__$f |= 8;
+			var u = l.__$u;
+			u && (l.__$u = void 0, u.d());
+		}
+	}
+	e(t);
+}), vt("__h", function(e, t, n, r) {
+	r < 3 && (t.__$f |= 2), e(t, n, r);
+}), ee.prototype.shouldComponentUpdate = function(e, t) {
+	if (this.__R) return !0;
+	var n = this.__$u, r = n && n.s !== void 0;
+	for (var i in t) return !0;
+	if (this.__f || typeof this.u == "boolean" && !0 === this.u) {
+		var a = 2 & this.__$f;
+		if (!(r || a || 4 & this.__$f) || 1 & this.__$f) return !0;
+	} else if (!(r || 4 & this.__$f) || 3 & this.__$f) return !0;
+	for (var o in e) if (o !== "__source" && e[o] !== this.props[o]) return !0;
+	for (var s in this.props) if (!(s in e)) return !0;
+	return !1;
+};
+function St(e, t) {
+	return M(function() {
+		return F(e, t);
+	}, []);
+}
+function Ct(e, t) {
+	var n = j(e);
+	return n.current = e, mt.__$f |= 4, M(function() {
+		return I(function() {
+			return n.current();
+		}, t);
+	}, []);
+}
+var wt = function(e) {
+	queueMicrotask(function() {
+		queueMicrotask(e);
+	});
+};
+function Tt() {
+	Je(function() {
+		for (var e; e = _t.shift();) pt.call(e);
+	});
+}
+function Et() {
+	_t.push(this) === 1 && (n.requestAnimationFrame || wt)(Tt);
+}
+// src/data/place.ts
+var Dt = [
+	"i",
+	"q",
+	"image",
+	"layers",
+	"words",
+	"cluster",
+	"tag",
+	"sel",
+	"class"
+];
+function Ot(e) {
+	let [t = "", n = ""] = e.replace(/^#?\/?/, "").split("?", 2);
+	return {
+		path: t.split("/").filter(Boolean).map(decodeURIComponent),
+		params: new URLSearchParams(n)
+	};
+}
+function kt(e, t) {
+	let n = t.toString().replace(/%2C/g, ",").replace(/%3A/g, ":");
+	return `#/${e.map(encodeURIComponent).join("/")}${n ? `?${n}` : ""}`;
+}
+function At(e, t) {
+	let n = new URLSearchParams(e);
+	for (let [e, r] of Object.entries(t)) r == null || r === "" ? n.delete(e) : n.set(e, String(r));
+	return n;
+}
+function jt(e) {
+	return new URLSearchParams([...e].filter(([e]) => Dt.includes(e)));
+}
+function Mt(e, t) {
+	let n = F(Ot(e())), r = () => {
+		n.value = Ot(e());
+	}, i = (e, i = {}, a = !1) => {
+		t(kt(e, At(e.join("/") === n.peek().path.join("/") ? n.peek().params : jt(n.peek().params), i)), a), r();
+	};
+	return {
+		route: n,
+		update: r,
+		go: i,
+		open: (e) => {
+			t(e, !1), r();
+		},
+		href: (e, t = {}) => kt(e, At(jt(n.value.params), t)),
+		set: (e, t = !1) => i(n.peek().path, e, t)
+	};
+}
+function Nt(e = "") {
+	let t = e;
+	return Mt(() => t, (e) => {
+		t = e;
+	});
+}
+// src/data/transport.ts
+var Pt = class extends Error {
+	status;
+	constructor(e, t) {
+		super(t), this.status = e;
+	}
+}, Ft = class extends Error {
+	job;
+	constructor(e) {
+		super(e ? `${e.step}: ${e.done} of ${e.total}` : "being computed"), this.job = e;
+	}
+}, It = new TextDecoder();
+function Lt(e) {
+	if (e.status === 200) return e.body;
+	if (e.status === 202) throw new Ft(JSON.parse(It.decode(e.body)));
+	let t = `the server answered ${e.status}`;
+	try {
+		t = JSON.parse(It.decode(e.body)).error ?? t;
+	} catch {}
+	throw new Pt(e.status, t);
+}
+function R(e) {
+	return JSON.parse(It.decode(Lt(e)));
+}
+// src/data/load.ts
+var Rt = 400;
+async function zt(e, t, n) {
+	for (; !n?.aborted;) try {
+		let r = await e();
+		n?.aborted || (t.value = {
+			state: "ready",
+			value: r
+		});
+		return;
+	} catch (e) {
+		if (n?.aborted || e instanceof Error && e.name === "AbortError") return;
+		if (!(e instanceof Ft)) {
+			t.value = {
+				state: "absent",
+				why: e instanceof Error ? e.message : String(e)
+			};
+			return;
+		}
+		t.value = {
+			state: "loading",
+			job: e.job
+		}, await new Promise((e) => setTimeout(e, Rt));
+	}
+}
+function Bt(e, t) {
+	let n = F({
+		state: "loading",
+		job: null
+	});
+	return zt(e, n, t), n;
+}
+function z(e) {
+	return e.state === "ready" ? e.value : void 0;
+}
+// src/data/safetensors.ts
+var Vt = {
+	F32: Float32Array,
+	I32: Int32Array,
+	U8: Uint8Array
+};
+function Ht(e) {
+	let t = Number(new DataView(e).getBigUint64(0, !0)), { __metadata__: n, ...r } = JSON.parse(new TextDecoder().decode(new Uint8Array(e, 8, t))), i = JSON.parse(n?.told ?? "{}"), a = {};
+	for (let [n, i] of Object.entries(r)) {
+		let r = Vt[i.dtype];
+		if (!r) throw Error(`array ${n} is of kind ${i.dtype}, which this page does not read`);
+		let [o, s] = i.data_offsets.map((e) => e + 8 + t);
+		a[n] = new r(e.slice(o, s));
+	}
+	return {
+		arrays: a,
+		metadata: i
+	};
+}
+// src/data/indexed.ts
+var Ut = class {
+	number;
+	info;
+	base;
+	names;
+	transport;
+	count;
+	labels;
+	scores;
+	atlas;
+	annotations = F({
+		where: "",
+		rows: [],
+		undo: null
+	});
+	annotated = I(() => new Map(this.annotations.value.rows.map((e) => [e.row, e])));
+	relevances = /* @__PURE__ */ new Map();
+	components = /* @__PURE__ */ new Map();
+	told = /* @__PURE__ */ new Map();
+	constructor(e, t, n, r, i, a) {
+		this.number = e, this.info = t, this.base = n, this.names = r, this.transport = i, this.count = t.components, this.labels = Bt(async () => {
+			let { arrays: e, metadata: t } = await this.arrays("labels");
+			return {
+				...e,
+				phrases: JSON.parse(t.phrases),
+				fdr: Number(t.fdr)
+			};
+		}), this.scores = Bt(async () => {
+			let { arrays: e, metadata: t } = await this.arrays("scores");
+			return {
+				...e,
+				summary: JSON.parse(t.summary)
+			};
+		}), this.atlas = Bt(async () => {
+			let { arrays: e, metadata: t } = await this.arrays("atlas");
+			return {
+				...e,
+				names: JSON.parse(t.names),
+				drawing: t.drawing
+			};
+		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = R(e));
+	}
+	at(e) {
+		return `${this.number}/${e}`;
+	}
+	async arrays(e) {
+		return Ht(Lt(await this.transport.get(this.at(e))));
+	}
+	relevance(e) {
+		let t = this.relevances.get(e);
+		if (t) return t;
+		let n = Bt(async () => (await this.arrays(`relevance/${e}`)).arrays);
+		return this.relevances.set(e, n), n;
+	}
+	component(e, t = !1) {
+		let n = this.components.get(e);
+		if (n && !t) return n;
+		let r = this.transport.get(this.at(`component/${e}`)).then((t) => {
+			let n = R(t);
+			return this.told.set(e, n), n;
+		});
+		return r.catch(() => this.components.delete(e)), this.components.set(e, r), r;
+	}
+	known(e) {
+		return this.told.get(e);
+	}
+	id(e) {
+		let t = this.info.layers[this.base.layer[e]];
+		return `${t.layer}:${e - t.start}`;
+	}
+	row(e, t) {
+		let n = this.info.layers.find((t) => t.layer === e), r = n ? n.start + t : -1;
+		return n && Number.isInteger(t) && r >= n.start && r < n.stop ? r : -1;
+	}
+	path(e) {
+		let t = this.info.layers[this.base.layer[e]];
+		return [
+			"m",
+			this.info.name,
+			t.layer,
+			String(e - t.start)
+		];
+	}
+	label(e) {
+		let t = this.annotation(e)?.label;
+		if (t) return t;
+		let n = this.labels.value, r = n.state === "ready" ? n.value.label[e] : -1;
+		return r >= 0 && n.state === "ready" ? n.value.phrases[r] : null;
+	}
+	title(e) {
+		return this.label(e) ?? this.names.get(e) ?? this.id(e);
+	}
+	called(e) {
+		let t = this.title(e), n = this.names.get(e);
+		return n && n !== t ? `${t}\n${n}` : t;
+	}
+	annotation(e) {
+		return this.annotated.value.get(e);
+	}
+	tag(e) {
+		return this.annotation(e)?.tag ?? null;
+	}
+	async annotate(e) {
+		this.annotations.value = R(await this.transport.post(this.at("annotations"), JSON.stringify(e)));
+	}
+	async undo() {
+		this.annotations.value = R(await this.transport.post(this.at("annotations/undo"), "{}"));
+	}
+};
+async function Wt(e, t, n, r) {
+	let { arrays: i, metadata: a } = Ht(Lt(await e.get(`${t}/base`)));
+	return new Ut(t, n, i, new Map(JSON.parse(a.names ?? "[]")), e, r);
+}
+function Gt(e) {
+	let t = [], n = -1;
+	for (let r of Array.from(e).sort((e, t) => e - t)) {
+		let e = r - n - 1;
+		for (n = r; e > 127;) t.push(e & 127 | 128), e >>>= 7;
+		t.push(e);
+	}
+	return btoa(Array.from(t, (e) => String.fromCharCode(e)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+}
+function Kt(e, t) {
+	let n;
+	try {
+		n = atob(e.replace(/-/g, "+").replace(/_/g, "/"));
+	} catch {
+		return /* @__PURE__ */ new Int32Array();
+	}
+	let r = [], i = -1, a = 0, o = 0;
+	for (let e = 0; e < n.length; e++) {
+		let s = n.charCodeAt(e);
+		if (a |= (s & 127) << o, o += 7, s < 128) {
+			if (i += a + 1, i < 0 || i >= t) break;
+			r.push(i), a = o = 0;
+		}
+	}
+	return Int32Array.from(r);
+}
+// src/data/store.ts
+var qt = 150, Jt = class {
+	session;
+	indexes;
+	place;
+	transport;
+	index;
+	query;
+	search = F(null);
+	selection;
+	kept;
+	order;
+	of;
+	pointed = F(null);
+	told = F("");
+	typed;
+	params = /* @__PURE__ */ new Map();
+	large = F(null);
+	constructor(e, t, n, r) {
+		this.session = e, this.indexes = t, this.place = n, this.transport = r;
+		let i = (e) => this.param(e), a = I(() => n.route.value.path[0] === "m" ? n.route.value.path[1] : void 0);
+		this.index = I(() => {
+			let e = t[Number(i("i"))];
+			return a.value === void 0 || e?.info.name === a.value ? e ?? t[0] : t.find((e) => e.info.name === a.value) ?? e ?? t[0];
+		}), this.query = I(() => i("q") || i("image") && `image:${i("image")}`), this.selection = I(() => {
+			let e = i("sel");
+			return e === "large" ? this.large.value : e ? Kt(e, this.index.value.count) : null;
+		}), this.of = I(() => {
+			let e = this.index.value.info.classes;
+			return (e.find((e) => String(e.number) === i("class")) ?? e.find((e) => e.images > 0) ?? e[0])?.number ?? null;
+		}), this.typed = I(() => this.search.value?.state === "absent" ? i("q") : ""), this.kept = I(() => this.filtered(i)), this.order = I(() => this.ranked()), this.searchOnChange();
+	}
+	param(e) {
+		let t = this.params.get(e);
+		if (t) return t.value;
+		let n = I(() => this.place.route.value.params.get(e) ?? "");
+		return this.params.set(e, n), n.value;
+	}
+	layers() {
+		let e = this.param("layers").split(",").filter(Boolean);
+		return this.index.value.info.layers.flatMap(({ layer: t }, n) => e.includes(t) ? [n] : []);
+	}
+	select(e) {
+		if (!e) return this.place.set({ sel: null });
+		let t = Gt(e);
+		Je(() => {
+			t.length > 6e3 && (this.large.value = Int32Array.from(Array.from(e)).sort()), this.place.set({ sel: t.length > 6e3 ? "large" : t || "none" });
+		});
+	}
+	async searchImage(e) {
+		let t = this.index.peek(), n = F({
+			state: "loading",
+			job: null
+		});
+		n.subscribe((e) => {
+			e.state === "loading" && e.job && (this.told.value = `Your picture: ${e.job.step} …`);
+		}), await zt(async () => R(await this.transport.post(t.at("image"), e)), n);
+		let r = n.peek();
+		if (r.state !== "ready") this.told.value = r.state === "absent" ? r.why : "";
+		else {
+			let e = this.place.route.peek().path;
+			this.place.go(e[0] === "table" ? e : [], {
+				q: null,
+				image: r.value.id
+			});
+		}
+	}
+	filtered(e) {
+		let t = this.index.value, n = t.base.dead.map((e) => 1 - e), r = this.layers();
+		if (r.length) for (let e = 0; e < n.length; e++) r.includes(t.base.layer[e]) || (n[e] = 0);
+		let i = this.selection.value;
+		if (i) {
+			let e = new Uint8Array(n.length);
+			for (let t of i) e[t] = 1;
+			for (let t = 0; t < n.length; t++) n[t] &= e[t];
+		}
+		for (let r of [e("words"), this.typed.value].map((e) => e.toLowerCase())) if (r) for (let e = 0; e < n.length; e++) n[e] && !t.called(e).toLowerCase().includes(r) && (n[e] = 0);
+		let a = e("cluster"), o = a === "" ? void 0 : z(t.atlas.value);
+		if (o) for (let e = 0; e < n.length; e++) o.cluster[e] !== Number(a) && (n[e] = 0);
+		let s = e("tag");
+		if (s) {
+			let e = new Map(t.annotations.value.rows.map((e) => [e.row, e.tag]));
+			for (let t = 0; t < n.length; t++) e.get(t) !== s && (n[t] = 0);
+		}
+		return n;
+	}
+	ranked() {
+		let e = this.kept.value, t = (this.search.value ? z(this.search.value) : void 0)?.alignment ?? z(this.index.value.scores.value)?.clarity, n = Int32Array.from(e.keys()).filter((t) => e[t]);
+		if (!t) return n;
+		let r = (e) => Number.isNaN(t[e]) ? -Infinity : t[e];
+		return n.sort((e, t) => r(t) - r(e) || e - t);
+	}
+	searchOnChange() {
+		L(() => {
+			let e = this.query.value, t = this.index.value;
+			if (!e) {
+				this.search.value = null;
+				return;
+			}
+			this.search.value = {
+				state: "loading",
+				job: null
+			};
+			let n = new AbortController(), r = setTimeout(() => void zt(() => this.ask(t, e, n.signal), this.search, n.signal), qt);
+			return () => {
+				clearTimeout(r), n.abort();
+			};
+		});
+	}
+	async ask(e, t, n) {
+		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ht(Lt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n)));
+		return {
+			...a,
+			baseline: Number(o.baseline),
+			probe: o.probe
+		};
+	}
+};
+async function Yt(e, t) {
+	let n = R(await e.get("session"));
+	return new Jt(n, await Promise.all(n.indexes.map((t, r) => Wt(e, r, t, n.can.annotate))), t, e);
+}
+var Xt = Se(null), Zt = Xt.Provider;
+function B() {
+	let e = Le(Xt);
+	if (!e) throw Error("no store above this element");
+	return e;
+}
+// node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
+var Qt = 0;
+Array.isArray;
+function V(e, t, r, i, a, o) {
+	t ||= {};
+	var s, c, l = t;
+	if ("ref" in l) for (c in l = {}, t) c == "ref" ? s = t[c] : l[c] = t[c];
+	var u = {
+		type: e,
+		props: l,
+		key: r,
+		ref: s,
+		__k: null,
+		__: null,
+		__b: 0,
+		__e: null,
+		__c: null,
+		constructor: void 0,
+		__v: --Qt,
+		__i: -1,
+		__u: 0,
+		__source: a,
+		__self: o
+	};
+	if (typeof e == "function" && (s = e.defaultProps)) for (c in s) l[c] === void 0 && (l[c] = s[c]);
+	return n.vnode && n.vnode(u), u;
+}
+// src/ui/Await.tsx
+function $t({ of: e, what: t, children: n }) {
+	return e.state === "ready" ? /* @__PURE__ */ V(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ V("p", {
+		class: "absent",
+		children: e.why
+	}) : /* @__PURE__ */ V(en, {
+		what: t,
+		job: e.job
+	});
+}
+function en({ what: e, job: t }) {
+	let n = t && t.total > 0;
+	return /* @__PURE__ */ V("p", {
+		class: "waiting",
+		role: "status",
+		children: [/* @__PURE__ */ V("span", { children: [
+			e,
+			": ",
+			t ? t.step : "on the way"
+		] }), n ? /* @__PURE__ */ V("progress", {
+			value: t.done,
+			max: t.total,
+			"aria-label": `${e}: ${t.step}`
+		}) : /* @__PURE__ */ V("progress", { "aria-label": e })]
+	});
+}
+// src/ui/SaveAs.tsx
+function tn({ what: e, kinds: t, save: n }) {
+	let r = B(), [i, a] = O(!1), o = async (t) => {
+		a(!0);
+		try {
+			await n(t), r.told.value = `saved ${e} as ${t.toUpperCase()}`;
+		} catch (e) {
+			r.told.value = e instanceof Error ? e.message : String(e);
+		} finally {
+			a(!1);
+		}
+	};
+	return /* @__PURE__ */ V("span", {
+		class: "save-as buttons",
+		role: "group",
+		"aria-label": `Save ${e}`,
+		children: [/* @__PURE__ */ V("span", {
+			class: "soft",
+			"aria-hidden": "true",
+			children: "Save"
+		}), t.map((t) => /* @__PURE__ */ V("button", {
+			type: "button",
+			class: "button",
+			disabled: i,
+			title: `Save ${e} as it is shown, as ${t.toUpperCase()}`,
+			onClick: () => void o(t),
+			children: t.toUpperCase()
+		}, t))]
+	});
+}
+// src/ui/standalone.ts
+var nn = {
+	color: "",
+	fill: "rgb(0, 0, 0)",
+	"fill-opacity": "1",
+	"fill-rule": "nonzero",
+	"font-family": "",
+	"font-size": "",
+	"font-style": "normal",
+	"font-weight": "400",
+	"letter-spacing": "normal",
+	"paint-order": "normal",
+	stroke: "none",
+	"stroke-dasharray": "none",
+	"stroke-dashoffset": "0px",
+	"stroke-linecap": "butt",
+	"stroke-linejoin": "miter",
+	"stroke-opacity": "1",
+	"stroke-width": "1px",
+	"text-anchor": "start",
+	visibility: "visible"
+}, rn = {
+	opacity: "1",
+	"dominant-baseline": "auto",
+	"stop-color": "rgb(0, 0, 0)",
+	"stop-opacity": "1"
+}, an = [
+	"class",
+	"style",
+	"tabindex",
+	"role",
+	"aria-label",
+	"aria-labelledby",
+	"aria-describedby",
+	"aria-hidden",
+	"aria-pressed"
+];
+async function on(e) {
+	let t = e.viewBox.baseVal, n = e.getBoundingClientRect(), [r, i] = t?.width ? [t.width, t.height] : [n.width, n.height], a = e.cloneNode(!0);
+	await sn(e, a);
+	let o = t?.width ? {
+		x: t.x,
+		y: t.y
+	} : {
+		x: 0,
+		y: 0
+	};
+	for (let [e, t] of Object.entries({
+		xmlns: "http://www.w3.org/2000/svg",
+		width: r,
+		height: i,
+		viewBox: `${o.x} ${o.y} ${r} ${i}`
+	})) a.setAttribute(e, String(t));
+	return a.prepend(un(e, {
+		...o,
+		width: r,
+		height: i
+	})), {
+		element: a,
+		width: r,
+		height: i
+	};
+}
+async function sn(e, t) {
+	let n = [e, ...e.querySelectorAll("*")], r = [t, ...t.querySelectorAll("*")], i = new Map(n.map((e) => [e, getComputedStyle(e)])), a = [];
+	n.forEach((t, n) => {
+		let o = i.get(t), s = t === e ? void 0 : i.get(t.parentElement), c = r[n];
+		for (let e of an) c.removeAttribute(e);
+		if (o.display === "none" && t.tagName !== "title") return c.remove();
+		if (t.tagName !== "title" && t.tagName !== "desc") {
+			for (let [e, t] of Object.entries(nn)) {
+				let n = o.getPropertyValue(e);
+				n === (s ? s.getPropertyValue(e) : t) ? c.removeAttribute(e) : c.setAttribute(e, cn(n));
+			}
+			for (let [e, t] of Object.entries(rn)) {
+				let n = o.getPropertyValue(e);
+				n && n !== t && c.setAttribute(e, cn(n));
+			}
+			t.tagName === "image" && a.push(ln(t, c));
+		}
+	}), await Promise.all(a);
+}
+function cn(e) {
+	if (!/^(color|oklab|oklch|lab|lch|color-mix)\(/.test(e)) return e;
+	let t = Object.assign(document.createElement("canvas"), {
+		width: 1,
+		height: 1
+	}).getContext("2d");
+	t.fillStyle = e, t.fillRect(0, 0, 1, 1);
+	let [n, r, i, a] = t.getImageData(0, 0, 1, 1).data;
+	return `rgba(${n}, ${r}, ${i}, ${(a / 255).toFixed(3)})`;
+}
+async function ln(e, t) {
+	let n = e.href.baseVal;
+	if (t.removeAttribute("href"), n) try {
+		let e = new Image();
+		e.src = n, await e.decode();
+		let r = Object.assign(document.createElement("canvas"), {
+			width: e.naturalWidth,
+			height: e.naturalHeight
+		});
+		r.getContext("2d").drawImage(e, 0, 0), t.setAttribute("href", r.toDataURL("image/png"));
+	} catch {
+		t.remove();
+	}
+}
+function un(e, t) {
+	let n = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+	for (let [e, r] of Object.entries(t)) n.setAttribute(e, String(r));
+	return n.setAttribute("fill", cn(getComputedStyle(e).getPropertyValue("--ground").trim() || "white")), n.setAttribute("stroke", "none"), n;
+}
+// src/ui/save.ts
+var dn = 2, fn = /^[=+\-@\t\r]/;
+function pn(e, t) {
+	let n = URL.createObjectURL(t);
+	Object.assign(document.createElement("a"), {
+		href: n,
+		download: Cn(e)
+	}).click(), setTimeout(() => URL.revokeObjectURL(n), 1e3);
+}
+async function mn(e, t, n, r) {
+	pn(`${e}.${n}`, await hn(e, t, n, r));
+}
+async function hn(e, t, n, r) {
+	if (n === "csv") return new Blob([gn(t)], { type: "text/csv;charset=utf-8" });
+	if (n === "json") return new Blob([vn(t)], { type: "application/json" });
+	let i = JSON.stringify({
+		name: e,
+		columns: bn(t, yn)
+	}), a = await r.transport.post(r.index.peek().at("table.parquet"), i);
+	return new Blob([Lt(a)], { type: "application/vnd.apache.parquet" });
+}
+function gn(e) {
+	let t = [Object.keys(e).map(_n).join(",")], n = Object.values(e);
+	for (let e = 0; e < (n[0]?.length ?? 0); e++) t.push(n.map((t) => _n(t[e])).join(","));
+	return t.join("\r\n") + "\r\n";
+}
+function _n(e) {
+	let t = yn(e);
+	if (t === null) return "";
+	let n = typeof t == "string" && fn.test(t) ? `'${t}` : String(t);
+	return /[",\r\n]/.test(n) ? `"${n.replaceAll("\"", "\"\"")}"` : n;
+}
+function vn(e) {
+	let t = Object.keys(e), n = e[t[0] ?? ""]?.length ?? 0, r = Array.from({ length: n }, (n, r) => JSON.stringify(Object.fromEntries(t.map((t) => [t, yn(e[t][r])]))));
+	return r.length ? `[\n${r.join(",\n")}\n]\n` : "[]\n";
+}
+function yn(e) {
+	return e === void 0 || typeof e == "number" && !Number.isFinite(e) ? null : e;
+}
+function bn(e, t) {
+	return Object.fromEntries(Object.entries(e).map(([e, n]) => [e, n.map(t)]));
+}
+async function xn(e, t, n) {
+	let { element: r, width: i, height: a } = await on(e), o = new Blob([new XMLSerializer().serializeToString(r)], { type: "image/svg+xml;charset=utf-8" });
+	pn(`${t}.${n}`, n === "svg" ? o : await Sn(o, i, a));
+}
+async function Sn(e, t, n) {
+	let r = URL.createObjectURL(e);
+	try {
+		let e = new Image();
+		e.src = r, await e.decode();
+		let i = Object.assign(document.createElement("canvas"), {
+			width: Math.ceil(t * dn),
+			height: Math.ceil(n * dn)
+		});
+		i.getContext("2d").drawImage(e, 0, 0, i.width, i.height);
+		let a = await new Promise((e) => i.toBlob(e, "image/png"));
+		if (!a) throw Error("the chart is too large for a picture: save it as SVG");
+		return a;
+	} finally {
+		URL.revokeObjectURL(r);
+	}
+}
+function Cn(e) {
+	return e.replace(/[\u0000-\u001f\\/:*?"<>|]+/g, "-").slice(-150);
+}
+// src/audit/frame.ts
+var wn = 17, Tn = 2.2, En = 5;
+function Dn(e, t, n, r) {
+	let i = Math.round(Math.min(Math.max(r * .74, 340), 600)), a = (r) => {
+		let [i, a] = [0, 4];
+		for (let n of t) [i, a] = [Math.min(i, e.rows[n][r]), Math.max(a, e.rows[n][r])];
+		Number.isFinite(n[r]) && (a = Math.max(a, n[r]));
+		let o = (a - i) * .06;
+		return [i - o, a + o];
+	};
+	return {
+		width: r,
+		height: i,
+		left: 52,
+		right: r - 14,
+		top: 24,
+		bottom: i - 56,
+		valid: a("valid"),
+		spurious: a("spurious")
+	};
+}
+function On({ left: e, right: t, valid: [n, r] }, i) {
+	return e + (i - n) / (r - n) * (t - e);
+}
+function kn({ top: e, bottom: t, spurious: [n, r] }, i) {
+	return e + (r - i) / (r - n) * (t - e);
+}
+function An(e, t, n) {
+	return t === "valid" ? Math.max(e.left, Math.min(On(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? kn(e, n) : e.top, e.top));
+}
+function jn(e, t, n, r) {
+	let [i, a] = e[t], o = t === "valid" ? (n - e.left) / (e.right - e.left) : (e.bottom - r) / (e.bottom - e.top);
+	return i + Math.min(Math.max(o, 0), 1) * (a - i);
+}
+function Mn(e, t, n) {
+	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = n.width < 480 ? wn * .7 : wn;
+	return {
+		at: t,
+		x: Float32Array.from(r, (e) => On(n, e.valid)),
+		y: Float32Array.from(r, (e) => kn(n, e.spurious)),
+		radius: Float32Array.from(r, (e) => Math.max(Tn, a * Math.sqrt(Math.max(e.relevance, 0) / i)))
+	};
+}
+function Nn({ at: e, x: t, y: n, radius: r }, i) {
+	return {
+		at: Int32Array.from(i, (t) => e[t]),
+		x: Float32Array.from(i, (e) => t[e]),
+		y: Float32Array.from(i, (e) => n[e]),
+		radius: Float32Array.from(i, (e) => r[e])
+	};
+}
+function Pn(e, t, n) {
+	let [r, i] = [-1, Infinity];
+	for (let a = 0; a < e.at.length; a++) {
+		let o = e.radius[a], s = Math.hypot(e.x[a] - t, e.y[a] - n), c = s <= o ? o : o + s;
+		s <= Math.max(o, En) && c <= i && ([r, i] = [a, c]);
+	}
+	return r;
+}
+function Fn(e, t) {
+	let n = [];
+	for (let r = 0; r < e.at.length; r++) In(t, e.x[r], e.y[r]) && n.push(r);
+	return n;
+}
+function In(e, t, n) {
+	let r = !1;
+	for (let i = 0, a = e.length - 1; i < e.length; a = i++) {
+		let [[o, s], [c, l]] = [e[a], e[i]];
+		s > n != l > n && t < o + (n - s) / (l - s) * (c - o) && (r = !r);
+	}
+	return r;
+}
+function Ln([e, t], n) {
+	let r = [
+		1,
+		2,
+		5,
+		10,
+		20,
+		50,
+		100
+	].find((r) => n / (t - e) * r >= 44) ?? 200, i = [];
+	for (let n = Math.ceil(e / r) * r; n <= t; n += r) i.push(n);
+	return i;
+}
+// src/audit/words.ts
+var H = [
+	"valid",
+	"spurious",
+	"both",
+	"neither"
+], Rn = {
+	valid: "valid only",
+	spurious: "spurious only",
+	both: "both valid and spurious",
+	neither: "neither"
+}, zn = {
+	...Rn,
+	both: "both"
+}, Bn = (e) => e !== null && Number.isFinite(e);
+function U(e, t = 1) {
+	return Bn(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
+}
+function Vn(e, t, n = 1) {
+	return Bn(e) && Bn(t) ? `${(100 * e).toFixed(n)} to ${U(t, n)}` : "not known";
+}
+function Hn(e) {
+	return Bn(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
+}
+function Un(e) {
+	return Bn(e) ? `needs ${Hn(e)}` : "no alignment is enough: too few random components";
+}
+function Wn(e) {
+	return Bn(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+}
+function Gn(e, t) {
+	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
+}
+function Kn(e) {
+	return Bn(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+}
+function qn(e, t = 120) {
+	let n = e.trim().replace(/\s+/g, " ");
+	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
+}
+// src/audit/Marks.tsx
+function Jn(e, t, n, r) {
+	let i = (e) => e.toFixed(1);
+	if (e === "spurious") {
+		let e = r * Math.sqrt(Math.PI / 2);
+		return `M${i(t)} ${i(n - e)}l${i(e)} ${i(e)}l${i(-e)} ${i(e)}l${i(-e)} ${i(-e)}z`;
+	}
+	if (e === "both") {
+		let e = r * Math.sqrt(Math.PI) / 2;
+		return `M${i(t - e)} ${i(n - e)}h${i(2 * e)}v${i(2 * e)}h${i(-2 * e)}z`;
+	}
+	let a = i(r), o = i(2 * Number(a));
+	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
+}
+function Yn({ of: e }) {
+	return /* @__PURE__ */ V("svg", {
+		class: "key",
+		viewBox: "0 0 16 16",
+		"aria-hidden": "true",
+		children: /* @__PURE__ */ V("path", {
+			class: `dot ${e}`,
+			d: Jn(e, 8, 8, 5)
+		})
+	});
+}
+function Xn({ good: e }) {
+	return /* @__PURE__ */ V("svg", {
+		class: `sign ${e ? "good" : "bad"}`,
+		viewBox: "0 0 24 24",
+		"aria-hidden": "true",
+		children: [/* @__PURE__ */ V("path", {
+			class: "plate",
+			d: e ? "M12 1.5a10.5 10.5 0 1 0 .01 0z" : "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z"
+		}), /* @__PURE__ */ V("path", {
+			class: "stroke",
+			d: e ? "M6.8 12.4l3.6 3.6l7-7.6" : "M8 8l8 8M16 8l-8 8"
+		})]
+	});
+}
+var W = (e) => `${(100 * e).toFixed(2)}%`, Zn = .14, Qn = .45;
+function $n({ shares: e }) {
+	let t = 0, n = e.filter((e) => e.relevance > 0);
+	return /* @__PURE__ */ V("svg", {
+		class: "stacked",
+		role: "img",
+		"aria-label": e.map((e) => `${Rn[e.quadrant]} ${U(e.relevance)}`).join(", "),
+		children: [n.map((e) => {
+			let n = t;
+			return t += e.relevance, /* @__PURE__ */ V("rect", {
+				class: `fill ${e.quadrant}`,
+				x: W(n),
+				y: "0",
+				width: W(e.relevance),
+				height: "34"
+			}, e.quadrant);
+		}), n.map((e, t) => {
+			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
+			return e.relevance < Zn ? null : /* @__PURE__ */ V("text", {
+				class: e.relevance < Qn ? "narrow" : void 0,
+				x: W(r + e.relevance / 2),
+				y: "22",
+				children: [
+					zn[e.quadrant],
+					" ",
+					U(e.relevance, 0)
+				]
+			}, e.quadrant);
+		})]
+	});
+}
+function er({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
+	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
+	return /* @__PURE__ */ V("svg", {
+		class: "interval",
+		role: "img",
+		"aria-label": a,
+		children: [
+			/* @__PURE__ */ V("rect", {
+				class: "rail",
+				x: "0",
+				y: "5",
+				width: "100%",
+				height: "14"
+			}),
+			o && /* @__PURE__ */ V("rect", {
+				class: "allowed",
+				x: W(c(o[0])),
+				y: "5",
+				width: W(c(o[1]) - c(o[0])),
+				height: "14"
+			}),
+			l !== void 0 && /* @__PURE__ */ V("line", {
+				class: "limit",
+				x1: W(l),
+				x2: W(l),
+				y1: "0",
+				y2: "24"
+			}),
+			u && /* @__PURE__ */ V("line", {
+				class: `reach ${i}`,
+				x1: W(c(t)),
+				x2: W(c(n)),
+				y1: "12",
+				y2: "12"
+			}),
+			u && /* @__PURE__ */ V("line", {
+				class: `value ${i}`,
+				x1: W(c(e)),
+				x2: W(c(e)),
+				y1: "4",
+				y2: "20"
+			}),
+			s !== null && /* @__PURE__ */ V("circle", {
+				class: "yours",
+				cx: W(c(s)),
+				cy: "12",
+				r: "5"
+			})
+		]
+	});
+}
+function tr({ relevance: e, against: t, top: n, kind: r }) {
+	return /* @__PURE__ */ V("svg", {
+		class: "two-bars",
+		"aria-hidden": "true",
+		children: [[
+			r,
+			e / (n || 1),
+			1
+		], [
+			"against",
+			t / (n || 1),
+			10
+		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ V("rect", {
+			class: `fill ${e}`,
+			x: "0",
+			y: n,
+			width: W(Math.min(t, 1)),
+			height: "7"
+		}, e))
+	});
+}
+function nr() {
+	return /* @__PURE__ */ V("p", {
+		class: "legend",
+		children: H.map((e) => /* @__PURE__ */ V("span", { children: [
+			/* @__PURE__ */ V(Yn, { of: e }),
+			" fits ",
+			Rn[e]
+		] }, e))
+	});
+}
+// src/audit/names.ts
+var rr = 6.8, ir = 15, ar = 24;
+function or(e, t, n) {
+	let r = [...sr(n), ...t.map((t, n) => cr(e, n))];
+	return t.map((t, i) => {
+		let a = qn(t, ar), o = lr(e, i, a.length * rr, n, r);
+		r.push(o);
+		let [s, c, l] = [
+			e.x[i],
+			e.y[i],
+			e.radius[i]
+		], u = [Math.min(Math.max(s, o[0]), o[2]), Math.min(Math.max(c, o[1]), o[3])], d = Math.hypot(u[0] - s, u[1] - c) > l + 5;
+		return {
+			text: a,
+			x: (o[0] + o[2]) / 2,
+			y: o[3] - 4,
+			lead: d ? [
+				s,
+				c,
+				...u
+			] : null
+		};
+	});
+}
+function sr({ left: e, right: t, top: n, bottom: r }) {
+	return [e, t - 130].flatMap((e) => [n, r - 28].map((t) => [
+		e,
+		t,
+		e + 130,
+		t + 28
+	]));
+}
+function cr({ x: e, y: t, radius: n }, r) {
+	return [
+		e[r] - n[r],
+		t[r] - n[r],
+		e[r] + n[r],
+		t[r] + n[r]
+	];
+}
+function lr(e, t, n, r, i) {
+	let [a, o, s] = [
+		e.x[t],
+		e.y[t],
+		e.radius[t]
+	];
+	for (let e of [
+		0,
+		18,
+		36,
+		60
+	]) for (let t of [
+		0,
+		-1,
+		1,
+		-2,
+		2
+	]) for (let c of [
+		a + s + 3 + e,
+		a - s - 3 - e - n,
+		a - n / 2
+	]) {
+		if (c === a - n / 2 && t === 0) continue;
+		let l = o + t * (s + ir / 2 + 2 + e / 2), u = [
+			c,
+			l - ir / 2,
+			c + n,
+			l + ir / 2
+		];
+		if (u[0] >= r.left && u[2] <= r.right && u[1] >= r.top && u[3] <= r.bottom && !i.some((e) => u[0] < e[2] && e[0] < u[2] && u[1] < e[3] && e[1] < u[3])) return u;
+	}
+	let c = Math.max(r.left, Math.min(a + s, r.right - n));
+	return [
+		c,
+		o - ir / 2,
+		c + n,
+		o + ir / 2
+	];
+}
+// src/audit/paint.ts
+var ur = .14;
+function dr({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
+	return {
+		valid: [
+			i,
+			a,
+			t,
+			r
+		],
+		spurious: [
+			e,
+			n,
+			i,
+			a
+		],
+		both: [
+			i,
+			n,
+			t,
+			a
+		],
+		neither: [
+			e,
+			a,
+			i,
+			r
+		]
+	};
+}
+function fr(e, t, n, r) {
+	let { width: i, height: a } = t.frame, o = window.devicePixelRatio || 1;
+	e.width = Math.round(i * o), e.height = Math.round(a * o);
+	let s = e.getContext("2d");
+	if (!s) return;
+	let c = getComputedStyle(e), l = H.map((e) => c.getPropertyValue(`--${e}`).trim()), { x: u, y: d, radius: f, at: p } = t.dots, m = /* @__PURE__ */ new Map();
+	for (let e = n; e < Math.min(r, p.length); e++) {
+		let [n, r, i] = [
+			t.quadrant(e),
+			t.kept(e),
+			Math.round(f[e] * 4)
+		], a = i * 8 + n * 2 + Number(r), c = m.get(a);
+		c || m.set(a, c = pr(H[n], i / 4, r ? 1 : ur, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
+	}
+}
+function pr(e, t, n, r, i) {
+	let a = 2 * Math.ceil((t * 1.3 + 2) * i), o = new OffscreenCanvas(a, a), s = o.getContext("2d");
+	s.scale(i, i);
+	let c = new Path2D(Jn(e, a / i / 2, a / i / 2, t));
+	return s.fillStyle = s.strokeStyle = r, s.globalAlpha = n * (e === "neither" ? .1 : .5), s.fill(c), s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c), o.transferToImageBitmap();
+}
+// src/audit/Scenery.tsx
+var mr = (e) => String(e).replace("-", "−");
+function hr({ frame: e }) {
+	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of random components)";
+	return /* @__PURE__ */ V("g", {
+		"aria-hidden": "true",
+		children: [
+			Ln(e.valid, n - t).map((t) => /* @__PURE__ */ V("text", {
+				class: "tick",
+				x: On(e, t),
+				y: i + 26,
+				"text-anchor": "middle",
+				children: mr(t)
+			}, `x${t}`)),
+			Ln(e.spurious, i - r).map((n) => /* @__PURE__ */ V("text", {
+				class: "tick",
+				x: t - 17,
+				y: kn(e, n) + 4,
+				"text-anchor": "end",
+				children: mr(n)
+			}, `y${n}`)),
+			/* @__PURE__ */ V("text", {
+				class: "axis",
+				x: (t + n) / 2,
+				y: a - 10,
+				"text-anchor": "middle",
+				children: ["fits VALID concepts →", s]
+			}),
+			/* @__PURE__ */ V("text", {
+				class: "axis",
+				"text-anchor": "middle",
+				transform: `translate(14 ${(r + i) / 2}) rotate(-90)`,
+				children: "fits SPURIOUS concepts →"
+			})
+		]
+	});
+}
+function gr({ frame: e, edges: t }) {
+	return /* @__PURE__ */ V(T, { children: Object.entries(dr(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ V("rect", {
+		class: `region ${e}`,
+		x: t,
+		y: n,
+		width: r - t,
+		height: i - n
+	}, e)) });
+}
+function _r({ frame: e, edges: t, shares: n }) {
+	let r = dr(e, t);
+	return /* @__PURE__ */ V("g", {
+		"aria-hidden": "true",
+		children: n.map(({ quadrant: e, relevance: t }) => {
+			let [n, i, a, o] = r[e];
+			if (a - n < 90 || o - i < 22) return null;
+			let s = e === "spurious" || e === "neither", c = e === "spurious" || e === "both";
+			return /* @__PURE__ */ V("text", {
+				class: `corner ${e}`,
+				x: s ? n + 8 : a - 8,
+				y: c ? i + 20 : o - 10,
+				"text-anchor": s ? "start" : "end",
+				children: [
+					zn[e],
+					" ",
+					U(t, 0)
+				]
+			}, e);
+		})
+	});
+}
+function vr({ names: e }) {
+	return /* @__PURE__ */ V("g", {
+		"aria-hidden": "true",
+		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ V("line", {
+			class: "lead",
+			x1: e[0],
+			y1: e[1],
+			x2: e[2],
+			y2: e[3]
+		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ V("text", {
+			class: "name",
+			x: t,
+			y: n,
+			"text-anchor": "middle",
+			children: e
+		}, r))]
+	});
+}
+// src/audit/spec.ts
+var yr = ["valid", "spurious"], br = .05, xr = ["{}"], Sr = ["relevance_mass(spurious) <= 0.10", "no component with spurious > valid above relevance 0.02"];
+function Cr(e) {
+	return {
+		output: e,
+		valid: [],
+		spurious: [],
+		requirements: [...Sr],
+		title: "",
+		notes: "",
+		layers: [],
+		templates: [...xr],
+		fdr: br
+	};
+}
+function wr(e) {
+	let t = (e) => (Array.isArray(e) ? e : []).map(Tr);
+	return {
+		output: e.output ?? "",
+		valid: t(e.valid),
+		spurious: t(e.spurious),
+		requirements: [...e.requirements ?? []],
+		title: e.title ?? "",
+		notes: e.notes ?? "",
+		layers: [...e.layers ?? []],
+		templates: e.templates?.length ? [...e.templates] : [...xr],
+		fdr: e.fdr ?? br
+	};
+}
+function Tr(e) {
+	return typeof e == "string" ? {
+		name: e,
+		phrases: [],
+		images: []
+	} : {
+		name: e.name ?? "",
+		phrases: [...e.phrases ?? []],
+		images: [...e.images ?? []]
+	};
+}
+function Er(e) {
+	let t = (e) => e.map(Dr), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
+	return {
+		...e.title.trim() && { title: e.title.trim() },
+		...e.notes.trim() && { notes: e.notes.trim() },
+		output: e.output,
+		valid: t(e.valid),
+		spurious: t(e.spurious),
+		...n.length && { requirements: n },
+		...e.layers.length && { layers: e.layers },
+		...r.length && r.join("\n") !== xr.join() && { templates: r },
+		...e.fdr !== br && { fdr: e.fdr }
+	};
+}
+function Dr({ name: e, phrases: t, images: n }) {
+	return !t.length && !n.length ? e : {
+		name: e,
+		...t.length && { phrases: t },
+		...n.length && { images: n }
+	};
+}
+function Or(e) {
+	let { title: t, notes: n, ...r } = Er(e);
+	return JSON.stringify(r);
+}
+function kr(e) {
+	if (e.output === "") return "Choose the class that is audited.";
+	let t = yr.filter((t) => !e[t].length);
+	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
+}
+function Ar(e) {
+	let t = new TextEncoder().encode(JSON.stringify(Er(e))), n = "";
+	for (let e of t) n += String.fromCharCode(e);
+	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+}
+function jr(e) {
+	try {
+		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
+		return typeof n == "object" && n && !Array.isArray(n) ? wr(n) : null;
+	} catch {
+		return null;
+	}
+}
+function Mr(e) {
+	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : Pr(e.slice(t + 1));
+	return n ? {
+		name: n,
+		phrases: r,
+		images: []
+	} : null;
+}
+function Nr(e) {
+	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
+}
+function Pr(e) {
+	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
+}
+function Fr(e) {
+	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
+}
+// src/audit/requirement.ts
+var Ir = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", Lr = RegExp(`^(relevance_mass|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${Ir}$`), Rr = RegExp(`^no component with spurious > valid above relevance ${Ir}$`), zr = { unexpected: "neither" }, Br = {
+	valid: "valid concepts only",
+	spurious: "spurious concepts only",
+	both: "both valid and spurious concepts",
+	neither: "no concept of the spec"
+}, Vr = {
+	"<=": "At most",
+	"<": "Less than",
+	">=": "At least",
+	">": "More than"
+}, Hr = (e, t) => Number(e) / (t ? 100 : 1);
+function Ur(e) {
+	let t = e.trim().replace(/\s+/g, " "), n = Rr.exec(t);
+	if (n) return {
+		figure: "worst",
+		quadrants: [],
+		operator: "<=",
+		limit: Hr(n[1], n[2])
+	};
+	let r = Lr.exec(t);
+	if (!r) return null;
+	let i = r[2].split("+").map((e) => zr[e.trim()] ?? e.trim());
+	return i.every((e) => H.includes(e)) ? {
+		figure: r[1],
+		quadrants: [...new Set(i)],
+		operator: r[3],
+		limit: Hr(r[4], r[5])
+	} : null;
+}
+function Wr(e) {
+	return e.figure !== "components";
+}
+function Gr(e) {
+	return Wr(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
+}
+function Kr(e, t) {
+	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${Gr(e)} of what speaks for it in its layer`;
+	let n = e.quadrants.map((e) => Br[e]).join(" or "), r = `${Vr[e.operator]} ${Gr(e)}`;
+	return e.figure === "components" ? `${r} components fit ${n}` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
+}
+function qr(e, t) {
+	if (!Wr(t)) return Kn(e);
+	for (let n of [
+		1,
+		2,
+		3
+	]) if (U(e, n) !== U(t.limit, n)) return U(e, n);
+	return U(e);
+}
+function Jr(e, t) {
+	return Wr(t) ? Vn(e.low, e.high) : `${Kn(e.low)} to ${Kn(e.high)}`;
+}
+function Yr(e, t) {
+	return t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
+}
+// src/audit/recount.ts
+var Xr = {
+	valid: null,
+	spurious: null
+}, Zr = (e) => e.valid !== null || e.spurious !== null;
+function Qr(e, t, n) {
+	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
+}
+function $r(e) {
+	return e.component.slice(0, e.component.lastIndexOf(":"));
+}
+var ei = /* @__PURE__ */ new WeakMap();
+function ti(e) {
+	let t = ei.get(e);
+	if (t) return t;
+	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
+		layer: Int32Array.from(e.rows, (e) => r.get($r(e))),
+		valid: Int32Array.from(e.rows, (e) => i.get(n($r(e), "valid", e.valid_concept)) ?? -1),
+		spurious: Int32Array.from(e.rows, (e) => i.get(n($r(e), "spurious", e.spurious_concept)) ?? -1)
+	};
+	return ei.set(e, a), a;
+}
+function ni(e, t) {
+	let n = e.layers.indexOf(t), r = ti(e).layer;
+	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
+}
+var ri = [
+	3,
+	0,
+	1,
+	2
+];
+function ii(e, t) {
+	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
+	return e.rows.forEach((e, i) => {
+		n[i] = Zr(t) ? ai(e, t) : H.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
+	}), {
+		audit: e,
+		moved: t,
+		quadrant: n,
+		offends: r,
+		shares: oi(e, n),
+		concepts: Zr(t) ? si(e, n) : e.concepts
+	};
+}
+function ai(e, t) {
+	let n = e.valid > Qr(e, "valid", t), r = e.spurious > Qr(e, "spurious", t);
+	return ri[Number(n) + 2 * Number(r)];
+}
+function oi(e, t) {
+	let n = e.layers.flatMap((e) => H.map((t) => ({
+		layer: e,
+		quadrant: t,
+		components: 0,
+		relevance: 0
+	}))), { layer: r } = ti(e);
+	return e.rows.forEach((e, i) => {
+		let a = n[4 * r[i] + t[i]];
+		a.components += 1, a.relevance += e.relevance;
+	}), n;
+}
+function si(e, t) {
+	let n = e.concepts.map((e) => ({
+		...e,
+		components: 0,
+		relevance: 0,
+		against: 0
+	})), r = ti(e);
+	return e.rows.forEach((e, i) => {
+		for (let a of ci(t[i])) {
+			let t = n[r[a][i]];
+			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
+		}
+	}), n.sort((e, t) => t.relevance - e.relevance);
+}
+var ci = (e) => li[e], li = [
+	["valid"],
+	["spurious"],
+	["valid", "spurious"],
+	[]
+];
+function ui(e, t) {
+	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
+		layer: n,
+		value: di(e, t, r)
+	})).reduce((e, t) => n * t.value > n * e.value ? t : e);
+	return {
+		...r,
+		met: Yr(r.value, t)
+	};
+}
+function di({ audit: e, offends: t, shares: n }, r, i) {
+	if (r.figure === "worst") {
+		let { layer: n } = ti(e), r = e.rows.findIndex((e, r) => t[r] && n[r] === i);
+		return r < 0 ? 0 : e.rows[r].relevance;
+	}
+	return n.slice(4 * i, 4 * i + 4).filter((e) => r.quadrants.includes(e.quadrant)).reduce((e, t) => e + (r.figure === "components" ? t.components : t.relevance), 0);
+}
+// src/audit/state.ts
+var fi = 500, pi = 250, mi = 400, hi = class {
+	store;
+	index;
+	draft = F(null);
+	answer = F(null);
+	fault = F("");
+	busy = F(null);
+	stale;
+	moved = F(Xr);
+	counted;
+	settled;
+	rest = F(Xr);
+	at;
+	layer;
+	written = "";
+	levels = JSON.stringify(Xr);
+	resting;
+	timer;
+	turn = 0;
+	constructor(e, t) {
+		this.store = e, this.index = t;
+		let n = (t) => e.place.route.value.params.get(t);
+		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== Or(this.draft.value)), this.counted = I(() => this.answer.value ? ii(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? ii(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
+			let e = new Int32Array(t.count).fill(-1);
+			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
+		});
+		let r = I(() => n("al") ?? "");
+		this.layer = I(() => {
+			let e = this.answer.value?.audit.layers ?? [];
+			return e.includes(r.value) ? r.value : e.at(-1) ?? "";
+		});
+	}
+	enter() {
+		let { place: e } = this.store;
+		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
+			let { path: t, params: n } = e.route.value;
+			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
+			let [r, i] = [n.get("spec") ?? "", yi(n)];
+			r !== this.written && this.read(r), JSON.stringify(i) !== this.levels && this.settle(i);
+		});
+	}
+	edit(e) {
+		let t = this.draft.peek();
+		t && (this.draft.value = {
+			...t,
+			...e
+		}), clearTimeout(this.timer), this.timer = setTimeout(() => {
+			this.write(), this.ask();
+		}, fi);
+	}
+	begin(e) {
+		clearTimeout(this.timer);
+		let t = e ? Ar(e) : "";
+		Je(() => {
+			this.draft.value = e, this.written = t, this.store.place.set({
+				spec: t || null,
+				tv: null,
+				ts: null,
+				al: null,
+				ac: null,
+				pin: null
+			});
+		}), this.ask();
+	}
+	move(e) {
+		let t = {
+			...this.moved.peek(),
+			...e
+		};
+		this.moved.value = t, clearTimeout(this.resting), this.resting = setTimeout(() => {
+			this.settle(t), this.store.place.route.peek().path[0] === "audit" && this.store.place.set({
+				tv: t.valid,
+				ts: t.spurious
+			}, !0);
+		}, pi);
+	}
+	quadrant(e) {
+		return H[this.counted.value.quadrant[e]];
+	}
+	critical(e) {
+		return this.answer.value?.audit.critical.find((e) => e.layer === this.layer.value)?.[e] ?? Infinity;
+	}
+	read(e) {
+		this.written = e;
+		let t = e ? jr(e) : null;
+		e && !t && (this.store.told.value = "The address holds a spec that cannot be read."), this.draft.value = t, this.ask();
+	}
+	write() {
+		let e = this.draft.peek();
+		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? Ar(e) : "", this.store.place.set({ spec: this.written || null }, !0));
+	}
+	settle(e) {
+		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
+	}
+	async ask() {
+		let e = this.draft.peek(), t = ++this.turn, n = (e) => Je(() => {
+			this.fault.value = e, this.busy.value = null;
+		});
+		if (!e || !this.store.session.can.audit) return n("");
+		let r = Or(e);
+		if (kr(e) || this.answer.peek()?.key === r) return n("");
+		for (this.busy.value = { job: null }; t === this.turn;) try {
+			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: Er(e) })));
+			return t === this.turn ? (this.answer.value = {
+				audit: i,
+				draft: e,
+				key: r
+			}, n("")) : void 0;
+		} catch (e) {
+			if (t !== this.turn) return;
+			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
+			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, mi));
+		}
+	}
+}, gi = /* @__PURE__ */ new WeakMap();
+function _i(e, t) {
+	let n = gi.get(t) ?? new hi(e, t);
+	return gi.set(t, n), n;
+}
+function vi(e, t, n) {
+	return e.annotation(t.row)?.label || t.label || e.names.get(t.row) || (n === "neither" ? t.component : n === "valid" ? t.valid_concept : t.spurious_concept);
+}
+function yi(e) {
+	let t = (t) => e.get(t) && Number.isFinite(Number(e.get(t))) ? Number(e.get(t)) : null;
+	return {
+		valid: t("tv"),
+		spurious: t("ts")
+	};
+}
+// src/audit/Threshold.tsx
+var bi = .1, xi = 1, Si = (e) => Math.round(e * 100) / 100;
+function Ci({ state: e, side: t, frame: n }) {
+	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(Si), c = (n) => e.move({ [t]: Si(Math.min(Math.max(n, o), s)) }), l = An(n, t, a), u = t === "valid", d = u ? {
+		x1: l,
+		x2: l,
+		y1: n.top,
+		y2: n.bottom
+	} : {
+		x1: n.left,
+		x2: n.right,
+		y1: l,
+		y2: l
+	}, f = An(n, t, r), p = (e) => {
+		let r = e.currentTarget;
+		if (!r.hasPointerCapture(e.pointerId)) return;
+		let i = r.ownerSVGElement.getBoundingClientRect();
+		c(jn(n, t, e.clientX - i.left, e.clientY - i.top));
+	}, m = (n) => {
+		let r = Ti(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
+		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
+	};
+	return /* @__PURE__ */ V("g", {
+		class: `threshold-of ${t}`,
+		children: [
+			i !== null && /* @__PURE__ */ V("line", {
+				class: "chance-line",
+				...u ? {
+					x1: f,
+					x2: f,
+					y1: n.top,
+					y2: n.bottom
+				} : {
+					x1: n.left,
+					x2: n.right,
+					y1: f,
+					y2: f
+				}
+			}),
+			/* @__PURE__ */ V("line", {
+				class: `threshold ${i === null ? "" : "moved"}`,
+				...d
+			}),
+			/* @__PURE__ */ V("g", {
+				class: "grip",
+				role: "slider",
+				tabindex: 0,
+				"aria-label": `Threshold for ${t} concepts`,
+				"aria-orientation": u ? "horizontal" : "vertical",
+				"aria-valuemin": o,
+				"aria-valuemax": s,
+				"aria-valuenow": Si(Math.min(a, s)),
+				"aria-valuetext": `${Number.isFinite(a) ? `${Hn(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
+				onPointerDown: (e) => {
+					e.stopPropagation(), e.currentTarget.setPointerCapture(e.pointerId);
+				},
+				onPointerMove: p,
+				onPointerUp: (e) => e.stopPropagation(),
+				onDblClick: () => e.move({ [t]: null }),
+				onKeyDown: m,
+				children: [
+					/* @__PURE__ */ V("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
+					/* @__PURE__ */ V("line", {
+						class: "reach",
+						...d
+					}),
+					/* @__PURE__ */ V("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
+				]
+			}),
+			/* @__PURE__ */ V(wi, {
+				side: t,
+				frame: n,
+				value: a,
+				yours: i !== null
+			})
+		]
+	});
+}
+function wi({ side: e, frame: t, value: n, yours: r }) {
+	let i = An(t, e, n);
+	return /* @__PURE__ */ V("text", {
+		class: "needs",
+		"aria-hidden": "true",
+		...e === "valid" ? {
+			x: i,
+			y: t.top - 6,
+			"text-anchor": "middle"
+		} : {
+			x: t.right - 4,
+			y: i - 5,
+			"text-anchor": "end"
+		},
+		children: [
+			r ? "yours" : "chance",
+			" ",
+			Hn(n)
+		]
+	});
+}
+function Ti(e, t, n, r, i) {
+	let a = i ? xi : bi;
+	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + xi : e === "PageDown" ? t - xi : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
+}
+// src/audit/ChartPicture.tsx
+var Ei = 1500, Di = 10;
+async function Oi(e, t, n, r, i, a) {
+	let o = e.appendChild(document.createElement("div"));
+	o.className = "off-screen";
+	try {
+		xe(/* @__PURE__ */ V(ki, {
+			state: t,
+			frame: n,
+			dots: r
+		}), o), await xn(o.querySelector("svg"), i, a);
+	} finally {
+		xe(null, o), o.remove();
+	}
+}
+function ki({ state: e, frame: t, dots: n }) {
+	let r = e.counted.value, i = (t) => r.moved[t] ?? e.critical(t), a = {
+		x: An(t, "valid", i("valid")),
+		y: An(t, "spurious", i("spurious"))
+	}, o = (t) => Jn(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, Di).map((t) => vi(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(Ei);
+	return /* @__PURE__ */ V("svg", {
+		class: "scatter",
+		viewBox: `0 0 ${t.width} ${t.height}`,
+		width: t.width,
+		height: t.height,
+		children: [
+			/* @__PURE__ */ V(gr, {
+				frame: t,
+				edges: a
+			}),
+			H.map((t) => /* @__PURE__ */ V("path", {
+				class: `dot ${t}`,
+				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
+			}, t)),
+			s.slice(0, Ei).map((t) => /* @__PURE__ */ V("path", {
+				class: `dot ${e.quadrant(n.at[t])}`,
+				d: o(t),
+				children: /* @__PURE__ */ V("title", { children: r.audit.rows[n.at[t]].component })
+			}, t)),
+			/* @__PURE__ */ V(hr, { frame: t }),
+			/* @__PURE__ */ V(_r, {
+				frame: t,
+				edges: a,
+				shares: r.shares.filter((t) => t.layer === e.layer.value)
+			}),
+			/* @__PURE__ */ V("line", {
+				class: "threshold",
+				x1: a.x,
+				x2: a.x,
+				y1: t.top,
+				y2: t.bottom
+			}),
+			/* @__PURE__ */ V("line", {
+				class: "threshold",
+				x1: t.left,
+				x2: t.right,
+				y1: a.y,
+				y2: a.y
+			}),
+			yr.map((e) => /* @__PURE__ */ V(wi, {
+				side: e,
+				frame: t,
+				value: i(e),
+				yours: r.moved[e] !== null
+			}, e)),
+			/* @__PURE__ */ V(vr, { names: or(n, c, t) })
+		]
+	});
+}
+// src/ui/theme.ts
+var Ai = [
+	"system",
+	"light",
+	"dark"
+], ji = "semlens-theme";
+function Mi() {
+	try {
+		let e = localStorage.getItem(ji);
+		return Ai.includes(e) ? e : "system";
+	} catch {
+		return "system";
+	}
+}
+var Ni = F(Mi());
+function Pi(e) {
+	Ni.value = e;
+	try {
+		localStorage.setItem(ji, e);
+	} catch {}
+}
+function Fi(e, t) {
+	t === "system" ? delete e.dataset.theme : e.dataset.theme = t;
+}
+// src/audit/Facts.tsx
+function Ii({ row: e, quadrant: t, moved: n, top: r }) {
+	return /* @__PURE__ */ V("dl", {
+		class: "told-of",
+		children: [
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ V(Li, {
+				row: e,
+				side: t,
+				moved: n
+			}, t)),
+			/* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: "Relevance" }), /* @__PURE__ */ V("dd", { children: [
+				U(e.relevance),
+				" for, ",
+				U(e.against),
+				" against",
+				/* @__PURE__ */ V(tr, {
+					relevance: e.relevance,
+					against: e.against,
+					top: r,
+					kind: t
+				})
+			] })] }),
+			/* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: "Also for" }), /* @__PURE__ */ V("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ V("bdi", { children: e }, e)]) : "no other output" })] })
+		]
+	});
+}
+function Li({ row: e, side: t, moved: n }) {
+	let r = Qr(e, t, n), i = /* @__PURE__ */ V("bdi", { children: e[`${t}_concept`] });
+	return /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ V("dd", {
+		title: "Alignment, in standard deviations of random components; p: how many of these fit some concept of the side as well",
+		children: [
+			e[t] > r ? /* @__PURE__ */ V("strong", { children: i }) : /* @__PURE__ */ V(T, { children: ["nearest: ", i] }),
+			", ",
+			Hn(e[t]),
+			" (",
+			Un(r),
+			"), ",
+			Wn(e[`${t}_p`])
+		]
+	})] });
+}
+function Ri(e, t, n) {
+	return [
+		e === t.component ? e : `${e}, ${t.component}`,
+		`fits ${Rn[n]}`,
+		`spurious: ${t.spurious_concept}, ${Hn(t.spurious)} (${Wn(t.spurious_p)})`,
+		`valid: ${t.valid_concept}, ${Hn(t.valid)} (${Wn(t.valid_p)})`,
+		`relevance: ${U(t.relevance)} for, ${U(t.against)} against`
+	].join("; ");
+}
+// src/ui/picture.tsx
+function zi(e) {
+	let { transport: t } = B(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
+	return k(() => {
+		let e = !0;
+		return r(void 0), i instanceof Promise && i.then((t) => e && r(t)), () => {
+			e = !1;
+		};
+	}, [e]), typeof i == "string" ? i : n;
+}
+function Bi({ path: e, alt: t, class: n = "" }) {
+	let r = zi(e);
+	return /* @__PURE__ */ V("span", {
+		class: `picture ${n}`,
+		children: r && /* @__PURE__ */ V("img", {
+			src: r,
+			alt: t,
+			loading: "lazy",
+			decoding: "async",
+			draggable: !1
+		})
+	});
+}
+// src/ui/queue.ts
+var Vi = 4, Hi = [], Ui = 0;
+function Wi(e) {
+	return Hi.push(e), Gi(), () => {
+		let t = Hi.indexOf(e);
+		t >= 0 && Hi.splice(t, 1);
+	};
+}
+function Gi() {
+	if (Ui >= Vi) return;
+	let e = Hi.pop();
+	e && (Ui++, e().finally(() => {
+		Ui--, Gi();
+	}));
+}
+// src/ui/Crops.tsx
+var Ki = 120;
+function qi({ index: e, row: t, count: n }) {
+	let [, r] = O(0), i = e.base.crop[t], a = Math.min(n, e.base.examples[t]);
+	k(() => {
+		if (e.known(t) || a < 2) return;
+		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Wi(i), Ki);
+		return () => (clearTimeout(o), n());
+	}, [e, t]);
+	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
+	return /* @__PURE__ */ V("span", {
+		class: `crops of-${n}`,
+		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ V(Bi, {
+			path: o[n] === void 0 ? null : e.at(`crop/${o[n]}.webp`),
+			alt: ""
+		}, n))
+	});
+}
+// src/ui/links.ts
+var Ji = {
+	layers: null,
+	words: null,
+	cluster: null,
+	tag: null,
+	sel: null
+};
+function Yi(e, t) {
+	let n = t.number || null;
+	return t === e.index.value ? { i: n } : {
+		i: n,
+		...Ji,
+		class: null
+	};
+}
+function Xi(e, t, n, r = {}) {
+	return e.place.href(t.path(n), {
+		...Yi(e, t),
+		...r
+	});
+}
+function Zi(e) {
+	return Object.keys(Ji).some((t) => e.route.value.params.has(t));
+}
+// src/audit/Judge.tsx
+var Qi = [
+	{
+		tag: "valid",
+		key: "1"
+	},
+	{
+		tag: "spurious",
+		key: "2"
+	},
+	{
+		tag: "unsure",
+		key: "3"
+	}
+];
+async function $i(e, t, n, r) {
+	try {
+		await t.annotate({
+			row: n,
+			tag: t.tag(n) === r ? null : r
+		});
+	} catch (t) {
+		e.told.value = t instanceof Error ? t.message : String(t);
+	}
+}
+async function ea(e, t) {
+	let n = t.annotations.peek().undo;
+	if (n) try {
+		await t.undo(), e.told.value = `Undone: ${n}`;
+	} catch (t) {
+		e.told.value = t instanceof Error ? t.message : String(t);
+	}
+}
+function ta({ index: e, row: t, of: n }) {
+	let r = B();
+	if (!r.session.can.annotate) return null;
+	let i = e.tag(t);
+	return /* @__PURE__ */ V("div", {
+		class: "judge",
+		role: "group",
+		"aria-label": `Your judgement of ${n}`,
+		children: Qi.map(({ tag: n, key: a }) => /* @__PURE__ */ V("button", {
+			type: "button",
+			class: n,
+			"aria-pressed": i === n,
+			title: `${n} (key ${a})`,
+			onClick: () => void $i(r, e, t, n),
+			children: [
+				/* @__PURE__ */ V("kbd", {
+					"aria-hidden": "true",
+					children: a
+				}),
+				" ",
+				n
+			]
+		}, n))
+	});
+}
+// src/audit/Preview.tsx
+var na = 264, ra = 300, ia = 370;
+function aa({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
+	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + na + 20 < a.width ? r + 16 : Math.max(2, r - na - 16), p = Math.max(0, Math.min(i - ra / 2, a.height - (o ? ia : ra))), m = vi(t, u, d);
+	return /* @__PURE__ */ V("div", {
+		class: `preview ${o ? "pinned" : ""}`,
+		style: {
+			left: `${Math.min(f, Math.max(2, a.width - na - 2))}px`,
+			top: `${p}px`
+		},
+		children: [
+			/* @__PURE__ */ V("p", {
+				class: "name",
+				children: [
+					/* @__PURE__ */ V(Yn, { of: d }),
+					" ",
+					/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: m }) }),
+					" ",
+					m !== u.component && /* @__PURE__ */ V("code", { children: u.component }),
+					o && /* @__PURE__ */ V("button", {
+						type: "button",
+						"aria-label": "Close the preview",
+						onClick: o,
+						children: "×"
+					})
+				]
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: ["fits ", Rn[d]]
+			}),
+			/* @__PURE__ */ V(qi, {
+				index: t,
+				row: u.row,
+				count: 4
+			}),
+			/* @__PURE__ */ V(Ii, {
+				row: u,
+				quadrant: d,
+				moved: l,
+				top: Math.max(u.relevance, u.against)
+			}),
+			o && /* @__PURE__ */ V(ta, {
+				index: t,
+				row: u.row,
+				of: m
+			}),
+			o && /* @__PURE__ */ V("a", {
+				href: Xi(s, t, u.row),
+				children: "Open the component"
+			})
+		]
+	});
+}
+// src/audit/usePointer.ts
+var oa = 4;
+function sa({ dots: e, tool: t, point: n, click: r, select: i }) {
+	let a = St([]), o = j(null), s = (e) => {
+		let t = e.currentTarget.getBoundingClientRect();
+		return [e.clientX - t.left, e.clientY - t.top];
+	}, c = (e) => {
+		e.button === 0 && (o.current = s(e), e.pointerType !== "touch" && e.currentTarget.setPointerCapture(e.pointerId));
+	}, l = (r) => {
+		let i = s(r), c = o.current;
+		if (!c || r.pointerType === "touch") return n(Pn(e, ...i));
+		let l = a.peek();
+		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < oa || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
+			c,
+			[i[0], c[1]],
+			i,
+			[c[0], i[1]]
+		]);
+	}, u = () => {
+		o.current = null, a.value = [];
+	};
+	return {
+		line: a.value,
+		onPointerDown: c,
+		onPointerMove: l,
+		onPointerUp: (t) => {
+			if (!o.current) return;
+			let n = a.peek();
+			u(), n.length ? i(Fn(e, n), t) : r(Pn(e, ...s(t)));
+		},
+		onPointerCancel: u,
+		onPointerLeave: () => n(-1)
+	};
+}
+// src/audit/Overlay.tsx
+function ca({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
+	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
+		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
+			index: s.number,
+			row: d(e).row
+		});
+	}, { line: g, ..._ } = sa({
+		dots: n,
+		tool: r,
+		point: h,
+		click: (e) => {
+			m(e), e >= 0 && (u.value = e);
+		},
+		select: (e, t) => v(e.map((e) => d(e).row), t)
+	}), v = (e, t) => {
+		let n = Array.from(o.selection.peek() ?? []), r = t.shiftKey ? [.../* @__PURE__ */ new Set([...n, ...e])] : t.altKey ? n.filter((t) => !e.includes(t)) : e;
+		o.select(r.length ? r : null);
+	}, y = (e) => {
+		let t = {
+			ArrowRight: 1,
+			ArrowDown: 1,
+			ArrowLeft: -1,
+			ArrowUp: -1,
+			Home: -n.at.length
+		}[e.key];
+		if (e.key === "Escape") m(-1);
+		else if (e.key === "Enter" || e.key === " ") m(u.peek());
+		else if (t) u.value = Math.min(Math.max(u.peek() + t, 0), n.at.length - 1);
+		else return;
+		e.preventDefault(), e.stopPropagation(), h(u.peek());
+	}, b = Ct(() => {
+		let t = o.pointed.value;
+		return t && t.index === s.number ? e.at.value[t.row] : -1;
+	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Jn(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Ri(vi(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("svg", {
+		class: "scatter",
+		width: t.width,
+		height: t.height,
+		role: "group",
+		"aria-label": i,
+		..._,
+		children: [
+			a,
+			g.length > 0 && /* @__PURE__ */ V("polygon", {
+				class: "drawn",
+				points: g.map((e) => e.join(",")).join(" ")
+			}),
+			p >= 0 && /* @__PURE__ */ V("path", {
+				class: "ring pinned",
+				d: w(p)
+			}),
+			x >= 0 && /* @__PURE__ */ V("path", {
+				class: "ring",
+				d: w(x)
+			}),
+			C >= 0 && /* @__PURE__ */ V("path", {
+				class: "cursor",
+				d: w(C),
+				role: "button",
+				tabindex: 0,
+				"aria-pressed": C === p,
+				"aria-label": `Mark ${C + 1} of ${n.at.length}: ${ee(C)}`,
+				onFocus: () => h(u.peek()),
+				onBlur: () => h(-1),
+				onKeyDown: y
+			})
+		]
+	}), S >= 0 && /* @__PURE__ */ V(aa, {
+		state: e,
+		index: s,
+		at: n.at[S],
+		x: n.x[S],
+		y: n.y[S],
+		frame: t,
+		unpin: S === p ? () => m(-1) : null
+	})] });
+}
+// src/audit/useDark.ts
+function la() {
+	let e = matchMedia("(prefers-color-scheme: dark)"), [t, n] = O(e.matches);
+	return k(() => {
+		let t = () => n(e.matches);
+		return e.addEventListener("change", t), () => e.removeEventListener("change", t);
+	}, []), t;
+}
+// src/audit/Plot.tsx
+var ua = 1500, da = 10, fa = 480;
+function pa({ state: e, frame: t, dots: n, tool: r }) {
+	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => An(t, n, l[n] ?? e.critical(n)), m = {
+		x: p("valid"),
+		y: p("spurious")
+	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = la(), _ = (e) => ({
+		frame: t,
+		dots: n,
+		quadrant: (t) => e[n.at[t]],
+		kept: h
+	});
+	A(() => fr(a.current, _(c), 0, ua), [
+		t,
+		n,
+		c,
+		f,
+		g,
+		Ni.value
+	]), A(() => fr(o.current, _(d), ua, Infinity), [
+		t,
+		n,
+		d,
+		f,
+		g,
+		Ni.value
+	]);
+	let v = e.layer.value;
+	return /* @__PURE__ */ V("div", {
+		class: "plot",
+		style: { height: `${t.height}px` },
+		children: [
+			/* @__PURE__ */ V("svg", {
+				class: "scatter regions",
+				width: t.width,
+				height: t.height,
+				"aria-hidden": "true",
+				children: /* @__PURE__ */ V(gr, {
+					frame: t,
+					edges: m
+				})
+			}),
+			[o, a].map((e, n) => /* @__PURE__ */ V("canvas", {
+				ref: e,
+				style: {
+					width: `${t.width}px`,
+					height: `${t.height}px`
+				},
+				"aria-hidden": "true"
+			}, n)),
+			/* @__PURE__ */ V(ca, {
+				state: e,
+				frame: t,
+				dots: n,
+				tool: r,
+				label: `Quadrant chart of ${v}: ${Gn(n.at.length, "component")}`,
+				children: [
+					/* @__PURE__ */ V(hr, { frame: t }),
+					/* @__PURE__ */ V(_r, {
+						frame: t,
+						edges: m,
+						shares: u.filter((e) => e.layer === v)
+					}),
+					/* @__PURE__ */ V(vr, { names: ma(e, n, t, f) }),
+					/* @__PURE__ */ V(Ci, {
+						state: e,
+						side: "valid",
+						frame: t
+					}),
+					/* @__PURE__ */ V(Ci, {
+						state: e,
+						side: "spurious",
+						frame: t
+					})
+				]
+			})
+		]
+	});
+}
+function ma(e, t, n, r) {
+	let i = e.settled.value, a = e.index.annotations.value;
+	return M(() => {
+		let { rows: i } = e.counted.peek().audit, a = n.width < fa ? da / 2 : da, o = [];
+		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
+		let s = o.map((n) => vi(e.index, i[t.at[n]], e.quadrant(t.at[n])));
+		return or(Nn(t, o), s, n);
+	}, [
+		t,
+		n,
+		r,
+		i,
+		a
+	]);
+}
+// src/audit/useWidth.ts
+function ha(e) {
+	let [t, n] = O(0);
+	return A(() => {
+		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
+		return r.observe(e.current), t(), () => r.disconnect();
+	}, []), t;
+}
+// src/audit/Chart.tsx
+function ga({ state: e }) {
+	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = ha(i), [o, s] = O("box"), c = M(() => ni(n, r), [n, r]), l = {
+		valid: e.critical("valid"),
+		spurious: e.critical("spurious")
+	}, u = M(() => Dn(n, c, l, a), [
+		n,
+		c,
+		a
+	]), d = M(() => Mn(n, c, u), [
+		n,
+		c,
+		u
+	]), f = c.length ? n.rows[c[0]].relevance : 0, p = e.moved.value;
+	return /* @__PURE__ */ V("section", {
+		class: "quadrants",
+		"aria-label": "Quadrant chart",
+		children: [
+			/* @__PURE__ */ V("h3", { children: "Every component, held against both sides" }),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
+			}),
+			/* @__PURE__ */ V(nr, {}),
+			/* @__PURE__ */ V("div", {
+				class: "tools",
+				children: [
+					n.layers.length > 1 && /* @__PURE__ */ V("label", { children: [
+						"Layer",
+						" ",
+						/* @__PURE__ */ V("select", {
+							"aria-label": "Layer",
+							value: r,
+							onChange: (e) => t.place.set({ al: e.currentTarget.value }),
+							children: n.layers.map((e) => /* @__PURE__ */ V("option", { children: e }, e))
+						})
+					] }),
+					/* @__PURE__ */ V("span", {
+						class: "choice-of",
+						role: "group",
+						"aria-label": "Select by dragging",
+						children: [/* @__PURE__ */ V("span", {
+							"aria-hidden": "true",
+							children: "Drag selects by"
+						}), ["box", "lasso"].map((e) => /* @__PURE__ */ V("button", {
+							type: "button",
+							"aria-pressed": o === e,
+							title: "Shift adds to the selection, Alt takes away",
+							onClick: () => s(e),
+							children: e
+						}, e))]
+					}),
+					t.selection.value && /* @__PURE__ */ V("button", {
+						type: "button",
+						onClick: () => t.select(null),
+						children: [
+							"Clear the selection (",
+							t.selection.value.length.toLocaleString("en-GB"),
+							")"
+						]
+					}),
+					/* @__PURE__ */ V(tn, {
+						what: "the chart",
+						kinds: ["svg", "png"],
+						save: (t) => Oi(i.current, e, u, d, `${Fr(n.output)}-${r}-quadrants`, t)
+					})
+				]
+			}),
+			/* @__PURE__ */ V("div", {
+				class: "place",
+				ref: i,
+				style: { minHeight: `${u.height}px` },
+				children: a > 0 && /* @__PURE__ */ V(pa, {
+					state: e,
+					frame: u,
+					dots: d,
+					tool: o
+				})
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "thresholds",
+				role: "status",
+				children: [
+					/* @__PURE__ */ V("span", { children: [
+						"Needed to fit: valid ",
+						Hn(p.valid ?? l.valid),
+						", spurious ",
+						Hn(p.spurious ?? l.spurious),
+						" ",
+						Zr(p) ? `– your thresholds, the same for every component. ${_a(e.counted.value)}` : "– chance's; components with fewer examples need more."
+					] }),
+					" ",
+					/* @__PURE__ */ V("button", {
+						type: "button",
+						disabled: !Zr(p),
+						onClick: () => e.move({
+							valid: null,
+							spurious: null
+						}),
+						children: "Back to chance"
+					})
+				]
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: [
+					/* @__PURE__ */ V("bdi", { children: r }),
+					", ",
+					Gn(c.length, "component"),
+					"; the largest mark is ",
+					U(f),
+					" of what speaks for the output.",
+					!Number.isFinite(l.valid + l.spurious) && " A threshold at the edge of the chart: no alignment would exceed chance surely enough."
+				]
+			})
+		]
+	});
+}
+function _a(e) {
+	let t = e.audit.verdicts.map((e) => Ur(e.requirement)).filter((e) => e !== null);
+	return t.length ? `By them ${t.filter((t) => ui(e, t).met).length} of ${Gn(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
+}
+// src/audit/ConceptTable.tsx
+var va = (e, t) => `${e}:${t}`;
+function ya({ state: e }) {
+	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
+	return /* @__PURE__ */ V("section", {
+		class: "concepts",
+		"aria-label": "Concepts",
+		children: [
+			/* @__PURE__ */ V("h3", { children: "Concepts" }),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: [
+					"For: the part of what speaks for “",
+					/* @__PURE__ */ V("bdi", { children: t.audit.output }),
+					"” that goes through the components that fit a concept best of its side. Against: what the same components speak against it, in the same unit. A component that fits both sides counts on both. Choose a concept to see only its components below."
+				]
+			}),
+			i.length > 0 && /* @__PURE__ */ V("div", {
+				class: "wide",
+				tabIndex: 0,
+				role: "region",
+				"aria-label": "Table of concepts",
+				children: /* @__PURE__ */ V("table", { children: [/* @__PURE__ */ V("thead", { children: /* @__PURE__ */ V("tr", { children: [
+					/* @__PURE__ */ V("th", {
+						scope: "col",
+						children: "concept"
+					}),
+					/* @__PURE__ */ V("th", {
+						scope: "col",
+						children: "side"
+					}),
+					s && /* @__PURE__ */ V("th", {
+						scope: "col",
+						children: "layer"
+					}),
+					/* @__PURE__ */ V("th", {
+						scope: "col",
+						class: "n",
+						children: "components"
+					}),
+					/* @__PURE__ */ V("th", {
+						scope: "col",
+						class: "n",
+						children: "for"
+					}),
+					/* @__PURE__ */ V("th", {
+						scope: "col",
+						class: "n",
+						children: "against"
+					}),
+					/* @__PURE__ */ V("td", {})
+				] }) }), /* @__PURE__ */ V("tbody", { children: i.map((e) => /* @__PURE__ */ V(ba, {
+					one: e,
+					top: o,
+					several: s,
+					chosen: r
+				}, JSON.stringify([
+					e.layer,
+					e.side,
+					e.concept
+				]))) })] })
+			}),
+			a.length > 0 && /* @__PURE__ */ V("p", {
+				class: "hint",
+				children: [
+					"Fitted by no component:",
+					" ",
+					a.map((e, t) => /* @__PURE__ */ V("span", { children: [
+						t > 0 && "; ",
+						/* @__PURE__ */ V("bdi", { children: e.concept }),
+						" (",
+						e.side,
+						s && `, ${e.layer}`,
+						")"
+					] }, t)),
+					"."
+				]
+			})
+		]
+	});
+}
+function ba({ one: e, top: t, several: n, chosen: r }) {
+	let { place: i } = B(), a = va(e.side, e.concept);
+	return /* @__PURE__ */ V("tr", {
+		class: a === r ? "chosen" : void 0,
+		children: [
+			/* @__PURE__ */ V("th", {
+				scope: "row",
+				children: /* @__PURE__ */ V("button", {
+					type: "button",
+					class: "link",
+					"aria-pressed": a === r,
+					onClick: () => i.set({
+						ac: a === r ? null : a,
+						list: e.side === "valid" ? "right" : null
+					}),
+					children: /* @__PURE__ */ V("bdi", { children: e.concept })
+				})
+			}),
+			/* @__PURE__ */ V("td", { children: [
+				/* @__PURE__ */ V(Yn, { of: e.side }),
+				" ",
+				e.side
+			] }),
+			n && /* @__PURE__ */ V("td", { children: /* @__PURE__ */ V("bdi", { children: e.layer }) }),
+			/* @__PURE__ */ V("td", {
+				class: "n",
+				children: e.components.toLocaleString("en-GB")
+			}),
+			/* @__PURE__ */ V("td", {
+				class: "n",
+				children: U(e.relevance)
+			}),
+			/* @__PURE__ */ V("td", {
+				class: "n",
+				children: U(e.against)
+			}),
+			/* @__PURE__ */ V("td", {
+				class: "drawn-in",
+				children: /* @__PURE__ */ V(tr, {
+					relevance: e.relevance,
+					against: e.against,
+					top: t,
+					kind: e.side
+				})
+			})
+		]
+	});
+}
+// src/ui/Icon.tsx
+var xa = {
+	search: "M17 10.5a6.5 6.5 0 1 1-13 0 6.5 6.5 0 0 1 13 0zM15.5 15.5L21 21",
+	clear: "M5 5l14 14M19 5L5 19",
+	image: "M3 5h18v14H3zM3 16l5-5 4 4 3-3 6 6M15.5 9.5h.01",
+	system: "M4 4h16v12H4zM8 20h8M12 16v4",
+	light: "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM12 2v2.5M12 19.5v2.5M2 12h2.5M19.5 12h2.5M5 5l1.7 1.7M17.3 17.3L19 19M19 5l-1.7 1.7M6.7 17.3L5 19",
+	dark: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z",
+	left: "M15 5l-7 7 7 7",
+	right: "M9 5l7 7-7 7",
+	down: "M6 9l6 6 6-6",
+	dice: "M4 4h16v16H4zM8.5 8.5h.01M15.5 15.5h.01M12 12h.01M15.5 8.5h.01M8.5 15.5h.01",
+	link: "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7L12 7M14 10a4 4 0 0 0-6-.4l-3 3A4 4 0 0 0 10.7 18.3L12 17",
+	map: "M9 4L3 6.5v13.5l6-2.5 6 2.5 6-2.5V4l-6 2.5L9 4zM9 4v13.5M15 6.5V20",
+	undo: "M4 9h10a5.5 5.5 0 0 1 0 11H9M4 9l4.5-4.5M4 9l4.5 4.5"
+};
+function G({ name: e }) {
+	return /* @__PURE__ */ V("svg", {
+		class: "icon",
+		viewBox: "0 0 24 24",
+		"aria-hidden": "true",
+		focusable: "false",
+		children: /* @__PURE__ */ V("path", { d: xa[e] })
+	});
+}
+// src/ui/Menu.tsx
+function Sa({ name: e, value: t, children: n }) {
+	let [r, i] = O(!1), a = j(null), o = j(null);
+	return k(() => {
+		if (!r) return;
+		let e = (e) => !a.current?.contains(e.target) && i(!1);
+		return document.addEventListener("pointerdown", e), document.addEventListener("focusin", e), () => {
+			document.removeEventListener("pointerdown", e), document.removeEventListener("focusin", e);
+		};
+	}, [r]), /* @__PURE__ */ V("div", {
+		class: "menu",
+		ref: a,
+		onKeyDown: (e) => {
+			e.key === "Escape" && r && (e.stopPropagation(), i(!1), o.current?.focus());
+		},
+		children: [/* @__PURE__ */ V("button", {
+			ref: o,
+			type: "button",
+			class: "button",
+			"aria-expanded": r,
+			onClick: () => i(!r),
+			children: [
+				/* @__PURE__ */ V("span", {
+					class: "soft",
+					children: e
+				}),
+				" ",
+				t,
+				/* @__PURE__ */ V(G, { name: "down" })
+			]
+		}), r && /* @__PURE__ */ V("div", {
+			class: "menu-panel",
+			children: n
+		})]
+	});
+}
+// src/audit/files.ts
+var Ca = /* @__PURE__ */ new WeakMap();
+function wa(e, t) {
+	let n = Ca.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
+	return Ca.set(t, n), n;
+}
+var Ta = /* @__PURE__ */ new WeakMap();
+function Ea(e, t) {
+	let n = Ta.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
+	return Ta.set(t, n), n;
+}
+async function Da(e, t, n, r) {
+	let i = R(await e.post(t.at("specs"), JSON.stringify({
+		name: n,
+		spec: r
+	})));
+	Ea(e, t).value = {
+		state: "ready",
+		value: i
+	};
+}
+async function Oa(e, t) {
+	return wr(R(await e.post("spec/read", t)).spec);
+}
+async function ka(e, t, n = []) {
+	let r = await e.post("spec/write", JSON.stringify({
+		spec: t,
+		verdicts: n
+	}));
+	return new Blob([Lt(r)], { type: "application/yaml" });
+}
+async function Aa(e, t, n) {
+	for (;;) try {
+		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
+		return new Blob([Lt(r)], { type: "text/html" });
+	} catch (e) {
+		if (!(e instanceof Ft)) throw e;
+		await new Promise((e) => setTimeout(e, 400));
+	}
+}
+function ja(e, t, n) {
+	let r = Array.from(n, (e) => ({
+		...t.audit.rows[e],
+		quadrant: H[t.quadrant[e]]
+	}));
+	return {
+		...Object.fromEntries([
+			"component",
+			"label",
+			"quadrant",
+			"relevance",
+			"against",
+			"valid",
+			"spurious",
+			"valid_concept",
+			"spurious_concept",
+			"valid_p",
+			"spurious_p"
+		].map((e) => [e, r.map((t) => t[e])])),
+		valid_critical: r.map((e) => Qr(e, "valid", t.moved)),
+		spurious_critical: r.map((e) => Qr(e, "spurious", t.moved)),
+		affected: r.map((e) => e.affected.join("; ")),
+		tag: r.map(({ row: t }) => e.tag(t)),
+		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
+	};
+}
+function Ma(e, t) {
+	let n = t.verdicts.map((e) => {
+		let t = Ur(e.requirement), n = t ? ` ${qr(e.value, t)} (${Jr(e, t)})` : "";
+		return `${e.met ? "met" : "not met"}${e.sure ? "" : ", not sure"}: ${e.requirement}:${n} in ${e.layer}`;
+	}), r = t.rows.flatMap(({ row: t, component: n }) => {
+		let r = e.annotation(t);
+		return r?.tag || r?.note ? [`${n}: ${[r.tag, r.note].filter(Boolean).join(", ")}`] : [];
+	});
+	return [
+		`audit of ${t.output} on ${t.images} images`,
+		...n,
+		...r
+	];
+}
+// src/audit/Export.tsx
+function Na({ state: e }) {
+	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = Fr(a.draft.title || a.audit.output), s = async (e, n) => {
+		r(e);
+		try {
+			await n(), t.told.value = `Saved: ${e}`;
+		} catch (e) {
+			t.told.value = e instanceof Error ? e.message : String(e);
+		}
+		r("");
+	}, { transport: c } = t, l = Er(a.draft), u = (n) => mn(`${o}-components`, ja(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+		{
+			name: "Report",
+			says: "one HTML page with pictures, for whoever signs off",
+			live: !0,
+			make: async () => pn(`${o}.html`, await Aa(c, i, l))
+		},
+		{
+			name: "Spec",
+			says: "YAML, to run again",
+			live: !0,
+			make: async () => pn(`${o}.yaml`, await ka(c, l))
+		},
+		{
+			name: "Spec with verdicts and tags",
+			says: "YAML; verdicts and judgements as remarks",
+			live: !0,
+			make: async () => pn(`${o}-judged.yaml`, await ka(c, l, Ma(i, a.audit)))
+		},
+		{
+			name: "All components, CSV",
+			says: "with your thresholds and tags",
+			live: !1,
+			make: () => u("csv")
+		},
+		{
+			name: "All components, JSON",
+			says: "the same",
+			live: !1,
+			make: () => u("json")
+		},
+		...t.session.can.parquet ? [{
+			name: "All components, Parquet",
+			says: "the same",
+			live: !0,
+			make: () => u("parquet")
+		}] : []
+	];
+	return /* @__PURE__ */ V(Sa, {
+		name: "Save",
+		value: n ? `${n}…` : "the result",
+		children: /* @__PURE__ */ V("ul", {
+			class: "exports",
+			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+				type: "button",
+				"aria-disabled": n !== "",
+				onClick: () => n || void s(e.name, e.make),
+				children: [/* @__PURE__ */ V("strong", { children: e.name }), /* @__PURE__ */ V("span", {
+					class: "hint",
+					children: e.says
+				})]
+			}) }, e.name))
+		})
+	});
+}
+// src/ui/root.ts
+var Pa = /* @__PURE__ */ new WeakMap();
+function Fa(e, t) {
+	Pa.set(e, t);
+}
+function Ia(e) {
+	return Pa.get(e)?.parentElement === document.body;
+}
+function La(e, t) {
+	return Ia(e) || !!Pa.get(e)?.contains(t.target);
+}
+// src/ui/keys.ts
+var Ra = [
+	{
+		where: "Everywhere",
+		keys: [
+			{
+				keys: ["/"],
+				says: "search"
+			},
+			{
+				keys: ["Esc"],
+				says: "clear the search, close what is open"
+			},
+			{
+				keys: ["?"],
+				says: "these shortcuts"
+			}
+		]
+	},
+	{
+		where: "Results",
+		keys: [
+			{
+				keys: [
+					"←",
+					"↑",
+					"→",
+					"↓"
+				],
+				says: "from card to card"
+			},
+			{
+				keys: ["Home", "End"],
+				says: "first and last card"
+			},
+			{
+				keys: ["Enter"],
+				says: "open the component"
+			}
+		]
+	},
+	{
+		where: "Map",
+		keys: [
+			{
+				keys: ["+", "−"],
+				says: "nearer and farther"
+			},
+			{
+				keys: ["0"],
+				says: "all of it"
+			},
+			{
+				keys: ["Ctrl", "←"],
+				says: "to the next component in that direction; any arrow"
+			},
+			{
+				keys: ["Enter"],
+				says: "open that component"
+			},
+			{
+				keys: ["Shift"],
+				says: "and drag: select with a lasso; with Ctrl adds, Alt takes away"
+			}
+		]
+	},
+	{
+		where: "Table",
+		keys: [
+			{
+				keys: ["↑", "↓"],
+				says: "from row to row; with Shift marks them"
+			},
+			{
+				keys: ["Home", "End"],
+				says: "first and last row"
+			},
+			{
+				keys: ["Space"],
+				says: "mark the row"
+			},
+			{
+				keys: ["Ctrl", "A"],
+				says: "select all that are shown"
+			},
+			{
+				keys: ["Enter"],
+				says: "open the component"
+			}
+		]
+	},
+	{
+		where: "Graph",
+		keys: [
+			{
+				keys: [
+					"←",
+					"↑",
+					"→",
+					"↓"
+				],
+				says: "from box to box"
+			},
+			{
+				keys: ["Enter"],
+				says: "choose the box"
+			},
+			{
+				keys: ["Esc"],
+				says: "let go of it"
+			}
+		]
+	},
+	{
+		where: "Component",
+		keys: [
+			{
+				keys: ["j"],
+				says: "next component of the list"
+			},
+			{
+				keys: ["k"],
+				says: "previous component"
+			},
+			{
+				keys: ["r"],
+				says: "a random one"
+			},
+			{
+				keys: ["h"],
+				says: "crop, whole image, heat map"
+			},
+			{
+				keys: [
+					"1",
+					"2",
+					"3"
+				],
+				says: "tag it valid, spurious, unsure; the same key again removes the tag"
+			},
+			{
+				keys: ["0"],
+				says: "remove the tag"
+			},
+			{
+				keys: ["u"],
+				says: "undo the last change"
+			}
+		]
+	}
+];
+function za(e) {
+	let t = B(), n = j(e);
+	n.current = e, A(() => {
+		let e = (e) => {
+			let r = n.current[e.key];
+			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Ba(e.target) || document.querySelector("dialog[open]") || !La(t, e) || (e.preventDefault(), r(e));
+		};
+		return document.addEventListener("keydown", e), () => document.removeEventListener("keydown", e);
+	}, [t]);
+}
+function Ba(e) {
+	return e instanceof HTMLElement && (e.isContentEditable || !!e.closest("input:not([type=checkbox], [type=radio], [type=range]), textarea, select"));
+}
+// src/audit/AuditCard.tsx
+function Va({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
+	let s = B(), { index: c } = e, l = t.audit.rows[n], u = H[t.quadrant[n]], d = c.tag(l.row), f = vi(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+		index: c.number,
+		row: l.row
+	} : null;
+	return /* @__PURE__ */ V("article", {
+		ref: a,
+		class: `finding ${u} ${p.value} ${d ? "is-judged" : ""}`,
+		tabIndex: i ? 0 : -1,
+		"aria-label": `${f}, ${l.component}${d ? `, judged ${d}` : ""}`,
+		onFocus: () => (o(), m(!0)),
+		onBlur: () => m(!1),
+		onPointerEnter: () => m(!0),
+		onPointerLeave: () => m(!1),
+		children: [
+			/* @__PURE__ */ V("h4", { children: [
+				/* @__PURE__ */ V(Yn, { of: u }),
+				" ",
+				/* @__PURE__ */ V("a", {
+					href: Xi(s, c, l.row),
+					children: /* @__PURE__ */ V("bdi", { children: f })
+				}),
+				" ",
+				f !== l.component && /* @__PURE__ */ V("code", { children: l.component }),
+				d && /* @__PURE__ */ V("span", {
+					class: `tag ${d}`,
+					children: d
+				})
+			] }),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: [
+					"fits ",
+					Rn[u],
+					!l.label && " · no label"
+				]
+			}),
+			/* @__PURE__ */ V(qi, {
+				index: c,
+				row: l.row,
+				count: 4
+			}),
+			/* @__PURE__ */ V(Ii, {
+				row: l,
+				quadrant: u,
+				moved: t.moved,
+				top: r
+			}),
+			/* @__PURE__ */ V(ta, {
+				index: c,
+				row: l.row,
+				of: f
+			})
+		]
+	});
+}
+// src/audit/lists.ts
+var Ha = [
+	{
+		list: "offenders",
+		name: "What should not matter",
+		says: "They fit a spurious concept, and better than any valid one. The most relevant first."
+	},
+	{
+		list: "right",
+		name: "What is right",
+		says: "They fit valid concepts only. The most relevant first."
+	},
+	{
+		list: "neither",
+		name: "Fits neither",
+		says: "They fit no concept of the spec more than chance does: neither cleared nor accused. Look at the pictures; if they show something, add it to the spec."
+	},
+	{
+		list: "both",
+		name: "Fits both",
+		says: "They fit a valid concept and a spurious one. The most relevant first."
+	}
+];
+function Ua(e, t) {
+	let { rows: n } = e.audit, r = [];
+	for (let i = 0; i < n.length; i++) {
+		let n = H[e.quadrant[i]];
+		(t === "offenders" ? e.offends[i] : t === "right" ? n === "valid" : n === t) && r.push(i);
+	}
+	return r;
+}
+function Wa(e, t, n, r, i, a) {
+	return t.filter((t) => {
+		let o = e.audit.rows[t];
+		if (!r[o.row]) return !1;
+		let s = n.tag(o.row);
+		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || ci(e.quadrant[t]).some((e) => va(e, o[`${e}_concept`]) === i);
+	});
+}
+// src/audit/Findings.tsx
+var Ga = 12;
+Ra.push({
+	where: "Audit",
+	keys: [
+		{
+			keys: ["j", "k"],
+			says: "next and previous component of the list; the arrow keys too"
+		},
+		{
+			keys: [
+				"1",
+				"2",
+				"3"
+			],
+			says: "judge it valid, spurious, unsure; the same key again takes that off"
+		},
+		{
+			keys: ["0"],
+			says: "no judgement"
+		},
+		{
+			keys: ["u"],
+			says: "undo the last change"
+		}
+	]
+});
+var Ka = [
+	{
+		judged: "all",
+		name: "all"
+	},
+	{
+		judged: "open",
+		name: "not judged yet"
+	},
+	{
+		judged: "valid",
+		name: "valid"
+	},
+	{
+		judged: "spurious",
+		name: "spurious"
+	},
+	{
+		judged: "unsure",
+		name: "unsure"
+	}
+];
+function qa(e) {
+	let { params: t } = e.place.route.value;
+	return {
+		list: Ha.find((e) => e.list === t.get("list"))?.list ?? "offenders",
+		judged: Ka.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
+		concept: t.get("ac")
+	};
+}
+function Ja({ state: e }) {
+	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = qa(t), s = Ua(r, i), c = Wa(r, s, n, t.kept.value, o, a);
+	return /* @__PURE__ */ V("section", {
+		class: "findings",
+		"aria-label": "Components",
+		children: [
+			/* @__PURE__ */ V("h3", { children: "Components to look at" }),
+			/* @__PURE__ */ V(Ya, {
+				counted: Ha.map((e) => (e.list === i ? s : Ua(r, e.list)).length),
+				list: i
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: Ha.find((e) => e.list === i).says
+			}),
+			/* @__PURE__ */ V(Za, {
+				state: e,
+				whole: s,
+				judged: a
+			}),
+			o && /* @__PURE__ */ V("p", {
+				class: "by-concept",
+				children: [
+					"Only those that fit ",
+					/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
+					" best of the ",
+					o.split(":")[0],
+					" concepts.",
+					" ",
+					/* @__PURE__ */ V("button", {
+						type: "button",
+						onClick: () => t.place.set({ ac: null }),
+						children: "Show all"
+					})
+				]
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "tools",
+				children: [/* @__PURE__ */ V("span", { children: c.length === s.length ? Gn(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${Gn(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ V(tn, {
+					what: "this list",
+					kinds: ["csv", "json"],
+					save: (e) => mn(`${Fr(r.audit.output)}-${i}`, ja(n, r, c), e, t)
+				})]
+			}),
+			c.length ? /* @__PURE__ */ V(Qa, {
+				state: e,
+				at: c
+			}, i) : /* @__PURE__ */ V(Xa, { whole: s.length })
+		]
+	});
+}
+function Ya({ counted: e, list: t }) {
+	let { place: n } = B();
+	return /* @__PURE__ */ V("div", {
+		class: "lists",
+		role: "group",
+		"aria-label": "Which components",
+		children: Ha.map((r, i) => /* @__PURE__ */ V("button", {
+			type: "button",
+			"aria-pressed": r.list === t,
+			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
+			children: [
+				r.name,
+				" ",
+				/* @__PURE__ */ V("span", {
+					class: "n",
+					children: e[i].toLocaleString("en-GB")
+				})
+			]
+		}, r.list))
+	});
+}
+function Xa({ whole: e }) {
+	let t = B();
+	return e ? /* @__PURE__ */ V("p", {
+		class: "none",
+		children: [
+			"None passes the filters.",
+			" ",
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				onClick: () => t.place.set({
+					...Zi(t.place) ? Ji : {},
+					ac: null,
+					judged: null
+				}),
+				children: "Show all"
+			})
+		]
+	}) : /* @__PURE__ */ V("p", {
+		class: "none",
+		children: "None."
+	});
+}
+function Za({ state: e, whole: t, judged: n }) {
+	let r = B(), { index: i } = e;
+	if (!r.session.can.annotate) return null;
+	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
+		tag: e === "all" || e === "open" ? null : e,
+		judged: e === "open" ? e : null
+	});
+	return /* @__PURE__ */ V("div", {
+		class: "progress",
+		children: [
+			/* @__PURE__ */ V("p", {
+				role: "status",
+				children: [
+					/* @__PURE__ */ V("progress", {
+						value: o,
+						max: Math.max(t.length, 1),
+						"aria-hidden": "true"
+					}),
+					" ",
+					o.toLocaleString("en-GB"),
+					" of ",
+					t.length.toLocaleString("en-GB"),
+					" judged"
+				]
+			}),
+			/* @__PURE__ */ V("label", { children: [
+				"Show",
+				" ",
+				/* @__PURE__ */ V("select", {
+					"aria-label": "Show",
+					value: n,
+					onChange: (e) => c(e.currentTarget.value),
+					children: Ka.map((e) => /* @__PURE__ */ V("option", {
+						value: e.judged,
+						children: e.name
+					}, e.judged))
+				})
+			] }),
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				disabled: !s,
+				title: s ? `Take back: ${s}` : "Nothing to take back",
+				onClick: () => void ea(r, i),
+				children: ["Undo ", /* @__PURE__ */ V("kbd", {
+					"aria-hidden": "true",
+					children: "u"
+				})]
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "hint keys",
+				children: [
+					/* @__PURE__ */ V("kbd", { children: "j" }),
+					" ",
+					/* @__PURE__ */ V("kbd", { children: "k" }),
+					" move, ",
+					/* @__PURE__ */ V("kbd", { children: "1" }),
+					" valid, ",
+					/* @__PURE__ */ V("kbd", { children: "2" }),
+					" spurious, ",
+					/* @__PURE__ */ V("kbd", { children: "3" }),
+					" unsure, ",
+					/* @__PURE__ */ V("kbd", { children: "0" }),
+					" none"
+				]
+			})
+		]
+	});
+}
+function Qa({ state: e, at: t }) {
+	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(Ga), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+		let n = Math.min(Math.max(e, 0), t.length - 1);
+		o(t[n]), n >= s && c(n + Ga - n % Ga), u(l + 1);
+	};
+	k(() => {
+		l && d.current?.focus();
+	}, [l]);
+	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void $i(n, r, i.audit.rows[t[f]].row, e), g = {
+		j: () => p(m() ? f + 1 : f),
+		k: () => p(m() ? f - 1 : f),
+		u: () => void ea(n, r)
+	};
+	for (let e of Qi) g[e.key] = () => (h(e.tag), p(f));
+	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), za(g);
+	let _ = (e) => {
+		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
+			ArrowRight: 1,
+			ArrowLeft: -1,
+			ArrowDown: t,
+			ArrowUp: -t
+		}[e.key];
+		n && e.target === d.current && (e.preventDefault(), p(f + n));
+	}, v = i.audit.rows, y = v.length ? Math.max(v[0].relevance, ...t.slice(0, s).map((e) => v[e].against)) : 1;
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("div", {
+		class: "finding-cards",
+		onKeyDown: _,
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ V(Va, {
+			state: e,
+			counted: i,
+			top: y,
+			at: t,
+			current: n === f,
+			place: n === f ? d : null,
+			enter: () => o(t)
+		}, t))
+	}), t.length > s && /* @__PURE__ */ V("p", { children: /* @__PURE__ */ V("button", {
+		type: "button",
+		onClick: () => c(s + Ga),
+		children: [
+			"Show ",
+			Math.min(Ga, t.length - s),
+			" more"
+		]
+	}) })] });
+}
+// src/audit/Masses.tsx
+function $a({ state: e }) {
+	let t = e.counted.value, { audit: n, shares: r } = t, i = Zr(t.moved);
+	return /* @__PURE__ */ V("section", {
+		class: "masses",
+		"aria-label": "Where the relevance goes",
+		children: [
+			/* @__PURE__ */ V("h3", { children: "Where the relevance goes" }),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: [
+					"Of all that speaks for “",
+					/* @__PURE__ */ V("bdi", { children: n.output }),
+					"” in a layer: how much goes through components that fit which concepts",
+					i ? ", by your thresholds (so without intervals)." : ", with the 95 % interval."
+				]
+			}),
+			n.layers.map((e) => {
+				let t = r.filter((t) => t.layer === e);
+				return /* @__PURE__ */ V("div", {
+					class: "layer",
+					children: [
+						/* @__PURE__ */ V("h4", { children: /* @__PURE__ */ V("code", { children: /* @__PURE__ */ V("bdi", { children: e }) }) }),
+						/* @__PURE__ */ V($n, { shares: t }),
+						/* @__PURE__ */ V("table", { children: /* @__PURE__ */ V("tbody", { children: t.map((t) => /* @__PURE__ */ V(eo, {
+							share: t,
+							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
+						}, t.quadrant)) }) })
+					]
+				}, e);
+			})
+		]
+	});
+}
+function eo({ share: e, mass: t }) {
+	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${U(n)}, from ${Vn(r, i)}` : U(n);
+	return /* @__PURE__ */ V("tr", { children: [
+		/* @__PURE__ */ V("th", {
+			scope: "row",
+			children: [
+				/* @__PURE__ */ V(Yn, { of: e.quadrant }),
+				" fits ",
+				Rn[e.quadrant]
+			]
+		}),
+		/* @__PURE__ */ V("td", {
+			class: "n components",
+			children: Gn(e.components, "component")
+		}),
+		/* @__PURE__ */ V("td", {
+			class: "n",
+			children: U(n)
+		}),
+		/* @__PURE__ */ V("td", {
+			class: "n",
+			children: t ? Vn(r, i) : ""
+		}),
+		/* @__PURE__ */ V("td", {
+			class: "drawn-in",
+			children: /* @__PURE__ */ V(er, {
+				value: n,
+				low: r ?? n,
+				high: i ?? n,
+				top: 1,
+				kind: e.quadrant,
+				words: a
+			})
+		})
+	] });
+}
+// src/audit/Outcome.tsx
+var to = 3, no = .05;
+function ro({ audit: e }) {
+	return /* @__PURE__ */ V("div", {
+		class: `outcome ${e.verdicts.length ? e.passed ? "good" : "bad" : "open"}`,
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ V(Xn, { good: e.passed }), /* @__PURE__ */ V("p", { children: [
+			/* @__PURE__ */ V("strong", { children: io(e) }),
+			" ",
+			/* @__PURE__ */ V(ao, { audit: e })
+		] })]
+	});
+}
+function io({ verdicts: e }) {
+	let t = e.filter((e) => !e.met).length, n = e.filter((e) => !e.sure).length;
+	if (!e.length) return "The spec states no requirement, so nothing was passed or failed.";
+	let r = `${t} of ${Gn(e.length, "requirement")} ${t === 1 ? "is" : "are"} not met.`;
+	if (t || (r = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !n) return r;
+	let i = e.length > 1 ? `${n} of these verdicts ${n === 1 ? "is" : "are"}` : "This verdict is";
+	return `${r} ${i} not sure.`;
+}
+function ao({ audit: e }) {
+	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
+	if (!n) return null;
+	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= no).slice(0, to);
+	return /* @__PURE__ */ V(T, { children: [
+		U(n.relevance, 0),
+		" (",
+		Vn(n.low, n.high, 0),
+		") of what speaks for “",
+		/* @__PURE__ */ V("bdi", { children: e.output }),
+		"” in ",
+		n.layer,
+		" goes through components that fit only spurious concepts, which must not matter",
+		r.map((e, t) => /* @__PURE__ */ V("span", { children: [
+			t === 0 ? "; the largest: " : ", ",
+			/* @__PURE__ */ V("bdi", { children: e.concept }),
+			" (",
+			U(e.relevance, 0),
+			")"
+		] }, e.concept)),
+		"."
+	] });
+}
+function oo({ audit: e }) {
+	return e.doubts.length ? /* @__PURE__ */ V("section", {
+		class: "doubts",
+		"aria-label": "Doubts",
+		children: [
+			/* @__PURE__ */ V("h3", { children: "Doubts: the foundation model cannot tell these apart" }),
+			/* @__PURE__ */ V("p", { children: "Figures that rest on these phrases are not reliable. Other phrases may do better." }),
+			/* @__PURE__ */ V("ul", { children: e.doubts.map((e) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("bdi", { children: e }) }, e)) })
+		]
+	}) : null;
+}
+// src/audit/RequirementField.tsx
+function so(e) {
+	return e.findIndex((e) => e.trim() && !Ur(e));
+}
+function co({ state: e }) {
+	let t = e.draft.value, n = t.requirements, r = so(n), i = (t) => e.edit({ requirements: t });
+	return /* @__PURE__ */ V("fieldset", {
+		class: "requirements",
+		children: [
+			/* @__PURE__ */ V("legend", { children: "Requirements" }),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
+			}),
+			/* @__PURE__ */ V("ul", { children: n.map((a, o) => {
+				let s = Ur(a);
+				return /* @__PURE__ */ V("li", { children: [
+					/* @__PURE__ */ V("textarea", {
+						class: "code",
+						rows: a.length > 34 ? 2 : 1,
+						spellcheck: !1,
+						"aria-label": `Requirement ${o + 1}`,
+						"aria-invalid": o === r || void 0,
+						value: a,
+						onInput: (e) => i(n.map((t, n) => n === o ? e.currentTarget.value.replace(/\n/g, " ") : t))
+					}),
+					/* @__PURE__ */ V("button", {
+						type: "button",
+						"aria-label": `Remove requirement ${o + 1}`,
+						title: "Remove",
+						onClick: () => i(n.filter((e, t) => t !== o)),
+						children: "×"
+					}),
+					s && /* @__PURE__ */ V("p", {
+						class: "hint",
+						children: [Kr(s, String(t.output)), "."]
+					}),
+					o === r && e.fault.value && /* @__PURE__ */ V("p", {
+						class: "fault",
+						children: e.fault.value
+					})
+				] }, o);
+			}) }),
+			/* @__PURE__ */ V(uo, {
+				output: String(t.output),
+				add: (e) => i([...n, e])
+			})
+		]
+	});
+}
+var lo = {
+	relevance_mass: "share of relevance",
+	components: "number of components",
+	worst: "any one offender's relevance"
+};
+function uo({ output: e, add: t }) {
+	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n !== "components", d = u ? `${Number(c)}%` : String(Math.round(Number(c))), f = n === "worst" ? `no component with spurious > valid above relevance ${d}` : `${n}(${i.join(" + ")}) ${o} ${d}`, p = c.trim() ? Ur(f) : null, m = (e) => a(H.filter((t) => t === e !== i.includes(t)));
+	return /* @__PURE__ */ V("details", {
+		class: "builder",
+		children: [
+			/* @__PURE__ */ V("summary", { children: "Add a requirement" }),
+			/* @__PURE__ */ V("div", {
+				class: "row",
+				children: [
+					/* @__PURE__ */ V("select", {
+						"aria-label": "What is limited",
+						value: n,
+						onChange: (e) => r(e.currentTarget.value),
+						children: Object.entries(lo).map(([e, t]) => /* @__PURE__ */ V("option", {
+							value: e,
+							children: t
+						}, e))
+					}),
+					n === "worst" ? /* @__PURE__ */ V("span", { children: "at most" }) : /* @__PURE__ */ V("select", {
+						"aria-label": "Bound",
+						value: o,
+						onChange: (e) => s(e.currentTarget.value),
+						children: [/* @__PURE__ */ V("option", {
+							value: "<=",
+							children: "at most"
+						}), /* @__PURE__ */ V("option", {
+							value: ">=",
+							children: "at least"
+						})]
+					}),
+					/* @__PURE__ */ V("label", {
+						class: "limit",
+						children: [/* @__PURE__ */ V("input", {
+							type: "number",
+							"aria-label": "Limit",
+							min: "0",
+							max: u ? 100 : void 0,
+							step: u ? "any" : 1,
+							value: c,
+							onInput: (e) => l(e.currentTarget.value)
+						}), u && " %"]
+					})
+				]
+			}),
+			n !== "worst" && /* @__PURE__ */ V("div", {
+				class: "row",
+				role: "group",
+				"aria-label": "Of components that fit",
+				children: H.map((e) => /* @__PURE__ */ V("label", { children: [
+					/* @__PURE__ */ V("input", {
+						type: "checkbox",
+						checked: i.includes(e),
+						onChange: () => m(e)
+					}),
+					" ",
+					/* @__PURE__ */ V(Yn, { of: e }),
+					" ",
+					Rn[e]
+				] }, e))
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: p ? `${Kr(p, e)}.` : "Choose at least one kind of component and a limit."
+			}),
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				disabled: !p,
+				onClick: () => t(f),
+				children: "Add"
+			})
+		]
+	});
+}
+// src/audit/Verdicts.tsx
+function fo({ state: e }) {
+	let t = e.counted.value, { verdicts: n } = t.audit;
+	return /* @__PURE__ */ V("section", {
+		class: "verdicts",
+		"aria-label": "Requirements",
+		children: [
+			/* @__PURE__ */ V("h3", { children: "Requirements" }),
+			n.length ? /* @__PURE__ */ V("p", {
+				class: "hint",
+				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
+			}) : /* @__PURE__ */ V("p", { children: "The spec states none." }),
+			Zr(t.moved) && n.length > 0 && /* @__PURE__ */ V("p", {
+				class: "yours-note",
+				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
+			}),
+			/* @__PURE__ */ V("ul", { children: n.map((e) => /* @__PURE__ */ V(po, {
+				verdict: e,
+				counted: t
+			}, e.requirement)) })
+		]
+	});
+}
+function po({ verdict: e, counted: t }) {
+	let n = Ur(e.requirement);
+	return /* @__PURE__ */ V("li", {
+		class: `verdict ${e.met ? "met" : "unmet"}`,
+		children: [/* @__PURE__ */ V("div", { children: [
+			/* @__PURE__ */ V("p", {
+				class: "head",
+				children: [/* @__PURE__ */ V("span", {
+					class: "mark",
+					children: [
+						/* @__PURE__ */ V(Xn, { good: e.met }),
+						" ",
+						/* @__PURE__ */ V("strong", { children: e.met ? "Met" : "Not met" })
+					]
+				}), /* @__PURE__ */ V("span", {
+					class: `sure ${e.sure ? "" : "unsure"}`,
+					children: e.sure ? "sure" : "not sure: the interval holds the limit"
+				})]
+			}),
+			n && /* @__PURE__ */ V("p", { children: [/* @__PURE__ */ V("bdi", { children: Kr(n, t.audit.output) }), "."] }),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: [
+					/* @__PURE__ */ V("code", { children: /* @__PURE__ */ V("bdi", { children: e.requirement }) }),
+					" ",
+					"in ",
+					/* @__PURE__ */ V("bdi", { children: e.layer })
+				]
+			})
+		] }), n && /* @__PURE__ */ V(mo, {
+			verdict: e,
+			asked: n,
+			counted: t
+		})]
+	});
+}
+function mo({ verdict: e, asked: t, counted: n }) {
+	let r = Zr(n.moved) ? ui(n, t) : null, i = [
+		e.high,
+		t.limit,
+		r?.value ?? null
+	].filter((e) => e !== null), a = t.figure === "relevance_mass" ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${qr(e.value, t)}, from ${Jr(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${Gr(t)}`;
+	return /* @__PURE__ */ V("div", { children: [
+		/* @__PURE__ */ V(er, {
+			...e,
+			top: a,
+			kind: e.met ? "met" : "unmet",
+			words: s,
+			allowed: o,
+			yours: r?.value ?? null
+		}),
+		/* @__PURE__ */ V("p", {
+			class: "figures",
+			children: [
+				qr(e.value, t),
+				" (",
+				Jr(e, t),
+				"), limit ",
+				Gr(t)
+			]
+		}),
+		r && /* @__PURE__ */ V("p", {
+			class: "figures yours-figure",
+			children: [
+				"by your thresholds ",
+				qr(r.value, t),
+				": ",
+				r.met ? "met" : "not met"
+			]
+		})
+	] });
+}
+// src/audit/Result.tsx
+function ho({ state: e }) {
+	let t = e.answer.value, n = e.stale.value;
+	return /* @__PURE__ */ V("div", {
+		class: "result",
+		children: [t && /* @__PURE__ */ V("div", {
+			class: `found ${n ? "stale" : ""}`,
+			"aria-busy": n,
+			children: [
+				/* @__PURE__ */ V(go, { state: e }),
+				/* @__PURE__ */ V(ro, { audit: t.audit }),
+				/* @__PURE__ */ V(oo, { audit: t.audit }),
+				/* @__PURE__ */ V(fo, { state: e }),
+				/* @__PURE__ */ V($a, { state: e }),
+				/* @__PURE__ */ V(ga, { state: e }),
+				/* @__PURE__ */ V(ya, { state: e }),
+				/* @__PURE__ */ V(Ja, { state: e })
+			]
+		}), /* @__PURE__ */ V(_o, { state: e })]
+	});
+}
+function go({ state: e }) {
+	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
+	return /* @__PURE__ */ V("div", {
+		class: "result-head",
+		children: [/* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("h2", { children: /* @__PURE__ */ V("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ V("p", {
+			class: "hint",
+			children: [
+				"Output “",
+				/* @__PURE__ */ V("bdi", { children: n.output }),
+				"”, ",
+				Gn(n.rows.length, "component"),
+				" in ",
+				/* @__PURE__ */ V("bdi", { children: n.layers.join(", ") }),
+				", relevance on",
+				" ",
+				Gn(n.images, "image"),
+				i !== void 0 && /* @__PURE__ */ V(T, { children: [" · ", /* @__PURE__ */ V("a", {
+					href: t.href(["graph"], { class: i }),
+					children: "how this class comes about"
+				})] })
+			]
+		})] }), /* @__PURE__ */ V(Na, { state: e })]
+	});
+}
+function _o({ state: e }) {
+	let t = e.draft.value, n = t ? kr(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && so(t.requirements) >= 0;
+	return /* @__PURE__ */ V("div", {
+		class: "standing",
+		"aria-live": "polite",
+		children: n ? /* @__PURE__ */ V("p", {
+			class: "lacks",
+			children: n
+		}) : r ? /* @__PURE__ */ V("p", {
+			class: "fault",
+			children: [
+				a ? "A requirement is not understood: see the spec." : r,
+				" ",
+				e.answer.value && "Below is the result before that."
+			]
+		}) : i && /* @__PURE__ */ V(en, {
+			what: "Audit",
+			job: i.job
+		})
+	});
+}
+// src/audit/ConceptField.tsx
+var vo = {
+	valid: "What may speak for the class",
+	spurious: "What must not speak for it"
+}, yo = "One name, or a name and several phrases for it — border: ragged border; notched border", bo = (e) => e === "valid" ? "spurious" : "valid", xo = null;
+function So(e, t) {
+	let n = (e) => e.name.toLowerCase() === t.toLowerCase();
+	return yr.find((t) => e[t].some(n));
+}
+function Co({ state: e, side: t }) {
+	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
+		let r = Mr(n);
+		if (!r) return;
+		let a = So(e.draft.peek(), r.name);
+		if (a) return o(`“${r.name}” stands there already, as a ${a} concept.`);
+		u([...e.draft.peek()[t], r]), i(""), o("");
+	}, f = (e) => {
+		u(n[t].filter((t, n) => n !== e)), c(-1), l.current?.focus();
+	}, p = (t, n) => {
+		let r = e.draft.peek(), i = r[t][n];
+		e.edit({
+			[t]: r[t].filter((e) => e !== i),
+			[bo(t)]: [...r[bo(t)], i]
+		}), c(-1);
+	};
+	return /* @__PURE__ */ V("fieldset", {
+		class: `side ${t}`,
+		onDragOver: (e) => xo?.side === bo(t) && e.preventDefault(),
+		onDrop: (e) => {
+			e.preventDefault(), xo?.side === bo(t) && p(xo.side, xo.at), xo = null;
+		},
+		children: [
+			/* @__PURE__ */ V("legend", { children: [
+				/* @__PURE__ */ V(Yn, { of: t }),
+				" ",
+				t === "valid" ? "Valid" : "Spurious",
+				" concepts"
+			] }),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: [vo[t], "."]
+			}),
+			/* @__PURE__ */ V("ul", {
+				class: "ideas",
+				"aria-label": `${t} concepts`,
+				children: n[t].map((e, n) => /* @__PURE__ */ V(wo, {
+					idea: e,
+					side: t,
+					open: s === n,
+					drag: () => xo = {
+						side: t,
+						at: n
+					},
+					toggle: () => c(s === n ? -1 : n),
+					turn: () => p(t, n),
+					remove: () => f(n)
+				}, e.name))
+			}),
+			s >= 0 && n[t][s] && /* @__PURE__ */ V(Eo, {
+				idea: n[t][s],
+				side: t,
+				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
+				close: () => c(-1)
+			}),
+			/* @__PURE__ */ V("input", {
+				ref: l,
+				type: "text",
+				"aria-label": `Add a ${t} concept`,
+				placeholder: "Add a concept, then Enter",
+				title: yo,
+				value: r,
+				"aria-invalid": a ? !0 : void 0,
+				onInput: (e) => (i(e.currentTarget.value), o("")),
+				onKeyDown: (e) => {
+					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(Nr(n[t].at(-1))), u(n[t].slice(0, -1)));
+				},
+				onPaste: (e) => {
+					let t = (e.clipboardData?.getData("text") ?? "").split("\n").filter((e) => e.trim());
+					t.length < 2 || (e.preventDefault(), t.forEach(d));
+				},
+				onBlur: () => d(r)
+			}),
+			a && /* @__PURE__ */ V("p", {
+				class: "fault",
+				children: a
+			})
+		]
+	});
+}
+function wo({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
+	let s = e.phrases.length + e.images.length;
+	return /* @__PURE__ */ V("li", {
+		class: "idea",
+		draggable: !0,
+		onDragStart: r,
+		children: [
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				class: "name",
+				"aria-expanded": n,
+				title: To(e),
+				onClick: i,
+				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
+				children: [/* @__PURE__ */ V("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ V("span", {
+					class: "more",
+					children: [" ", s]
+				})]
+			}),
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				"aria-label": `Move ${e.name} to the ${bo(t)} concepts`,
+				title: `Move to ${bo(t)}`,
+				onClick: a,
+				children: t === "valid" ? "↓" : "↑"
+			}),
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				"aria-label": `Remove ${e.name}`,
+				title: "Remove",
+				onClick: o,
+				children: "×"
+			})
+		]
+	});
+}
+function To({ phrases: e, images: t }) {
+	let n = [...e, ...t.map((e) => `image ${e}`)];
+	return n.length ? `Sought as: ${n.join("; ")}. Click to change.` : "Sought by its name. Click to give it phrases.";
+}
+function Eo({ idea: e, side: t, change: n, close: r }) {
+	let [i, a] = O(e.phrases.join("\n"));
+	return /* @__PURE__ */ V("div", {
+		class: "details",
+		onKeyDown: (e) => e.key === "Escape" && r(),
+		children: [
+			/* @__PURE__ */ V("label", { children: ["Name", /* @__PURE__ */ V("input", {
+				type: "text",
+				value: e.name,
+				onChange: (t) => t.currentTarget.value.trim() && n({
+					...e,
+					name: t.currentTarget.value.trim()
+				})
+			})] }),
+			/* @__PURE__ */ V("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ V("textarea", {
+				rows: Math.max(2, Math.min(6, e.phrases.length + 1)),
+				value: i,
+				placeholder: e.name,
+				onInput: (t) => {
+					a(t.currentTarget.value), n({
+						...e,
+						phrases: Pr(t.currentTarget.value)
+					});
+				}
+			})] }),
+			e.images.length > 0 && /* @__PURE__ */ V("p", {
+				class: "hint",
+				children: [
+					"And the images ",
+					e.images.map((e) => `“${e}”`).join(", "),
+					"."
+				]
+			}),
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				onClick: r,
+				children: "Done"
+			}),
+			/* @__PURE__ */ V("span", {
+				class: "hint",
+				children: [
+					" a ",
+					t,
+					" concept"
+				]
+			})
+		]
+	});
+}
+// src/audit/Start.tsx
+function Do({ state: e }) {
+	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
+	return /* @__PURE__ */ V("section", {
+		class: "start",
+		children: [
+			/* @__PURE__ */ V("h2", { children: "Start from a spec" }),
+			/* @__PURE__ */ V("p", { children: [
+				"A spec lists concepts that may speak for a class (",
+				/* @__PURE__ */ V("em", { children: "valid" }),
+				") and concepts that must not (",
+				/* @__PURE__ */ V("em", { children: "spurious" }),
+				"). The audit then says how much of what speaks for the class goes through either."
+			] }),
+			/* @__PURE__ */ V($t, {
+				of: Ea(t.transport, n).value,
+				what: "specs",
+				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ V("ul", {
+					class: "choices",
+					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ V(Oo, {
+						name: t,
+						spec: n,
+						kind: "saved",
+						state: e
+					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ V(Oo, {
+						name: t,
+						spec: n,
+						kind: "comes with semlens",
+						state: e
+					}, t))]
+				})
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "actions",
+				children: [/* @__PURE__ */ V("button", {
+					type: "button",
+					class: "main",
+					onClick: () => e.begin(Cr(i.name)),
+					children: "Write a new one"
+				}), /* @__PURE__ */ V(ko, { state: e })]
+			})
+		]
+	});
+}
+function Oo({ name: e, spec: t, kind: n, state: r }) {
+	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Da(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
+	return /* @__PURE__ */ V("li", { children: [/* @__PURE__ */ V("button", {
+		type: "button",
+		class: "choice",
+		onClick: () => r.begin(wr(t)),
+		children: [
+			/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: t.title || e }) }),
+			/* @__PURE__ */ V("span", {
+				class: "hint",
+				children: [
+					Gn(t.valid.length, "valid concept"),
+					", ",
+					t.spurious.length,
+					" spurious, ",
+					Gn(t.requirements?.length ?? 0, "requirement")
+				]
+			}),
+			/* @__PURE__ */ V("span", {
+				class: "hint",
+				children: [
+					a ? "for " : "written for ",
+					/* @__PURE__ */ V("bdi", { children: [
+						"“",
+						String(t.output),
+						"”"
+					] }),
+					!a && ", a class that this index has no relevance for: choose another then",
+					" · ",
+					n === "saved" && t.title ? `saved as ${e}` : n
+				]
+			})
+		]
+	}), n === "saved" && /* @__PURE__ */ V("button", {
+		type: "button",
+		class: "remove",
+		"aria-label": `Remove the saved spec ${e}`,
+		title: "Remove",
+		onClick: () => void o(),
+		children: "×"
+	})] });
+}
+function ko({ state: e }) {
+	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
+		if (r) {
+			try {
+				e.begin(await Oa(t.transport, r)), i("");
+			} catch (e) {
+				i(e instanceof Error ? e.message : String(e));
+			}
+			n.current.value = "";
+		}
+	};
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("button", {
+			type: "button",
+			onClick: () => n.current.click(),
+			children: "Open a YAML file"
+		}),
+		/* @__PURE__ */ V("input", {
+			ref: n,
+			type: "file",
+			accept: ".yaml,.yml",
+			class: "file",
+			tabIndex: -1,
+			"aria-label": "Spec as a YAML file",
+			onChange: (e) => void a(e.currentTarget.files?.[0])
+		}),
+		r && /* @__PURE__ */ V("span", {
+			class: "fault",
+			children: r
+		})
+	] });
+}
+// src/audit/SpecForm.tsx
+function Ao({ state: e }) {
+	let t = e.draft.value;
+	return /* @__PURE__ */ V("form", {
+		class: "spec",
+		"aria-label": "Spec",
+		onSubmit: (e) => e.preventDefault(),
+		children: [
+			/* @__PURE__ */ V("div", {
+				class: "actions",
+				children: [/* @__PURE__ */ V("button", {
+					type: "button",
+					onClick: () => e.begin(null),
+					children: "Other spec"
+				}), /* @__PURE__ */ V(ko, { state: e })]
+			}),
+			/* @__PURE__ */ V("label", {
+				class: "entry",
+				children: ["Title", /* @__PURE__ */ V("input", {
+					type: "text",
+					value: t.title,
+					placeholder: "Audit",
+					onInput: (t) => e.edit({ title: t.currentTarget.value })
+				})]
+			}),
+			/* @__PURE__ */ V(jo, { state: e }),
+			/* @__PURE__ */ V(Co, {
+				state: e,
+				side: "valid"
+			}),
+			/* @__PURE__ */ V(Co, {
+				state: e,
+				side: "spurious"
+			}),
+			/* @__PURE__ */ V(co, { state: e }),
+			/* @__PURE__ */ V(Mo, { state: e }),
+			/* @__PURE__ */ V(No, { state: e }),
+			/* @__PURE__ */ V(Po, { state: e })
+		]
+	});
+}
+function jo({ state: e }) {
+	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
+		let n = t[e];
+		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
+	};
+	return /* @__PURE__ */ V("label", {
+		class: "entry",
+		children: ["Class: the output of the model that is audited", /* @__PURE__ */ V("select", {
+			value: r,
+			onChange: (t) => e.edit({ output: i(Number(t.currentTarget.value)) }),
+			children: [r < 0 && /* @__PURE__ */ V("option", {
+				value: -1,
+				disabled: !0,
+				children: n === "" ? "choose a class" : `${n} – not in this index`
+			}), t.map((e, t) => /* @__PURE__ */ V("option", {
+				value: t,
+				children: [
+					e.name,
+					" (",
+					e.images.toLocaleString("en-GB"),
+					" images)"
+				]
+			}, e.number))]
+		})]
+	});
+}
+function Mo({ state: e }) {
+	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
+		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
+		e.edit({ layers: a });
+	};
+	return /* @__PURE__ */ V("fieldset", {
+		class: "layers",
+		children: [
+			/* @__PURE__ */ V("legend", { children: "Layers" }),
+			/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: t.length ? "Those chosen; each is audited by itself." : `None chosen: the last before the outputs, ${n.at(-1)?.layer ?? ""}.`
+			}),
+			/* @__PURE__ */ V("div", {
+				class: "row",
+				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ V("label", { children: [
+					/* @__PURE__ */ V("input", {
+						type: "checkbox",
+						checked: t.includes(e),
+						onChange: () => i(e)
+					}),
+					" ",
+					/* @__PURE__ */ V("bdi", { children: e })
+				] }, e))
+			})
+		]
+	});
+}
+function No({ state: e }) {
+	let t = e.draft.value;
+	return /* @__PURE__ */ V("details", {
+		class: "more-fields",
+		children: [
+			/* @__PURE__ */ V("summary", { children: "False discoveries, templates, notes" }),
+			/* @__PURE__ */ V("label", {
+				class: "entry",
+				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ V("input", {
+					type: "number",
+					min: "0.1",
+					max: "99",
+					step: "any",
+					value: Number((t.fdr * 100).toPrecision(6)),
+					onChange: (t) => Number(t.currentTarget.value) > 0 && e.edit({ fdr: Number(t.currentTarget.value) / 100 })
+				})]
+			}),
+			/* @__PURE__ */ V("label", {
+				class: "entry",
+				children: [
+					"Templates, one per line: what a phrase is put into, at ",
+					"{}",
+					/* @__PURE__ */ V("textarea", {
+						rows: Math.max(2, t.templates.length),
+						value: t.templates.join("\n"),
+						spellcheck: !1,
+						onInput: (t) => e.edit({ templates: t.currentTarget.value.split("\n") })
+					})
+				]
+			}),
+			/* @__PURE__ */ V("label", {
+				class: "entry",
+				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ V("textarea", {
+					rows: 4,
+					value: t.notes,
+					onInput: (t) => e.edit({ notes: t.currentTarget.value })
+				})]
+			})
+		]
+	});
+}
+function Po({ state: e }) {
+	let t = B(), [n, r] = O(""), [i, a] = O("");
+	if (!t.session.can.annotate) return null;
+	let o = async () => {
+		let r = n.trim() || Fr(e.draft.peek().title);
+		try {
+			await Da(t.transport, e.index, r, Er(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
+		} catch (e) {
+			a(e instanceof Error ? e.message : String(e));
+		}
+	};
+	return /* @__PURE__ */ V("div", {
+		class: "keep",
+		children: [
+			/* @__PURE__ */ V("input", {
+				type: "text",
+				"aria-label": "Name to save the spec under",
+				placeholder: Fr(e.draft.value.title),
+				value: n,
+				onInput: (e) => r(e.currentTarget.value),
+				onKeyDown: (e) => e.key === "Enter" && void o()
+			}),
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				onClick: () => void o(),
+				children: "Save the spec"
+			}),
+			i && /* @__PURE__ */ V("p", {
+				class: "fault",
+				children: i
+			})
+		]
+	});
+}
+// src/audit/Stored.tsx
+function Fo({ state: e, audits: t }) {
+	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
+	return k(() => {
+		i && (e.answer.value = {
+			audit: i.audit,
+			draft: wr(i.spec),
+			key: ""
+		});
+	}, [i]), i ? /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("p", {
+			class: "hint",
+			children: "This copy of the page holds audits that were made before. New ones take the server."
+		}),
+		/* @__PURE__ */ V("div", {
+			class: "lists",
+			role: "group",
+			"aria-label": "Audit",
+			children: t.map((e) => /* @__PURE__ */ V("button", {
+				type: "button",
+				"aria-pressed": e === i,
+				onClick: () => n.set({
+					audit: e.name,
+					tv: null,
+					ts: null,
+					al: null,
+					ac: null,
+					pin: null
+				}),
+				children: /* @__PURE__ */ V("bdi", { children: e.spec.title || e.name })
+			}, e.name))
+		}),
+		/* @__PURE__ */ V(ho, { state: e })
+	] }) : /* @__PURE__ */ V("p", {
+		class: "none",
+		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
+	});
+}
+// src/views/Audit.tsx
+function Io() {
+	let e = B(), t = _i(e, e.index.value);
+	return /* @__PURE__ */ V("div", {
+		class: "audit",
+		children: [/* @__PURE__ */ V("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ V(Lo, { state: t })]
+	}, t.index.number);
+}
+function Lo({ state: e }) {
+	let t = B();
+	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ V("div", {
+		class: "desk",
+		children: [/* @__PURE__ */ V(Ro, { state: e }), /* @__PURE__ */ V(ho, { state: e })]
+	}) : /* @__PURE__ */ V(Do, { state: e }) : /* @__PURE__ */ V(zo, { state: e }) : /* @__PURE__ */ V("p", {
+		class: "none",
+		children: [
+			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
+			/* @__PURE__ */ V("code", { children: "semlens build … --classes NAMES" }),
+			"), and they can be audited here."
+		]
+	});
+}
+function Ro({ state: e }) {
+	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || kr(e.draft.peek()) !== "");
+	return /* @__PURE__ */ V("section", {
+		class: `spec-panel ${t ? "" : "folded"}`,
+		"aria-label": "Spec",
+		children: [/* @__PURE__ */ V("h2", { children: /* @__PURE__ */ V("button", {
+			type: "button",
+			class: "fold",
+			"aria-expanded": t,
+			onClick: () => n(!t),
+			children: "The spec"
+		}) }), t && /* @__PURE__ */ V(Ao, { state: e })]
+	});
+}
+function zo({ state: e }) {
+	let t = wa(B().transport, e.index).value;
+	return t.state === "loading" ? /* @__PURE__ */ V("p", {
+		class: "none",
+		children: "Looking for audits …"
+	}) : /* @__PURE__ */ V(Fo, {
+		state: e,
+		audits: z(t) ?? []
+	});
+}
+function K(e, t, n = `${t}s`) {
+	return `${q(e)} ${e === 1 ? t : n}`;
+}
+function q(e) {
+	return e.toLocaleString("en-GB");
+}
+function J(e, t = 2) {
+	if (e == null || !Number.isFinite(e)) return "–";
+	let n = e.toFixed(t);
+	return (Number(n) === 0 ? n.replace("-", "") : n).replace("-", "−");
+}
+function Y(e) {
+	if (e == null || !Number.isFinite(e)) return "–";
+	let t = Math.abs(e);
+	return t === 0 ? "0" : t >= 1e3 ? q(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
+}
+function X(e) {
+	if (e == null || !Number.isFinite(e)) return "–";
+	let t = e * 100;
+	return t > 0 && t < .1 ? "under 0.1 %" : `${t > 99 && t < 100 ? t.toFixed(1) : t < 10 ? Number(t.toFixed(1)) : Math.round(t)} %`;
+}
+function Bo(e) {
+	if (e > .5) return "most";
+	if (e > .4) return "1 in 2";
+	let t = 1 / e, n = 10 ** Math.max(0, Math.floor(Math.log10(t)) - 1);
+	return `1 in ${q(Math.round(t / n) * n)}`;
+}
+// src/about/Additions.tsx
+function Vo({ index: e }) {
+	let t = e.info.name, { classes: n, relevance: r } = e.info;
+	return /* @__PURE__ */ V("ul", {
+		class: "additions",
+		role: "list",
+		children: [
+			/* @__PURE__ */ V(Uo, {
+				name: "Labels",
+				says: "a phrase for each component that fits better than chance",
+				of: e.labels.value,
+				command: `semlens label ${t} --vocabulary FILE --save`,
+				children: (t) => `${q(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${K(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
+			}),
+			/* @__PURE__ */ V(Uo, {
+				name: "Measures",
+				says: "clarity, polysemanticity, redundancy",
+				of: e.scores.value,
+				command: `semlens score ${t} --save`,
+				children: () => "of every component and layer, beside chance"
+			}),
+			/* @__PURE__ */ V(Uo, {
+				name: "Map",
+				says: "all components in two dimensions",
+				of: e.atlas.value,
+				command: `semlens atlas ${t} --save`,
+				children: (e) => `${K(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
+			}),
+			/* @__PURE__ */ V(Uo, {
+				name: "Relevance",
+				says: "what each component contributes to the model’s outputs",
+				of: r ? {
+					state: "ready",
+					value: r
+				} : {
+					state: "absent",
+					why: "None was computed."
+				},
+				command: "semlens build … --classes NAMES --resume",
+				children: (e) => `for ${K(n.length, "class", "classes")}, by ${e.method}, ${Ho(e.of)}`
+			})
+		]
+	});
+}
+function Ho(e) {
+	return {
+		label: "over the images that are labelled so",
+		predicted: "over the images that are predicted so",
+		all: "over all images"
+	}[e] ?? e;
+}
+function Uo({ name: e, says: t, of: n, command: r, children: i }) {
+	let a = {
+		ready: "✓",
+		loading: "…",
+		absent: "–"
+	}[n.state];
+	return /* @__PURE__ */ V("li", {
+		class: n.state,
+		children: [/* @__PURE__ */ V("span", {
+			class: "sign",
+			"aria-hidden": "true",
+			children: a
+		}), /* @__PURE__ */ V("div", { children: [
+			/* @__PURE__ */ V("strong", { children: e }),
+			" ",
+			/* @__PURE__ */ V("span", {
+				class: "soft",
+				children: t
+			}),
+			/* @__PURE__ */ V("br", {}),
+			n.state === "ready" && i(n.value),
+			n.state === "loading" && (n.job ? `being computed: ${n.job.step}` : "on the way"),
+			n.state === "absent" && /* @__PURE__ */ V(T, { children: [n.why, /* @__PURE__ */ V("code", {
+				class: "command",
+				children: r
+			})] })
+		] })]
+	});
+}
+// src/about/licence.ts
+var Wo = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
+function Go(e) {
+	let t = e.trim();
+	return !t || /^unknown$/i.test(t) ? "unknown" : Wo.test(t) ? "permissive" : "other";
+}
+// src/about/Tree.tsx
+function Ko({ of: e }) {
+	return /* @__PURE__ */ V("dl", {
+		class: "tree",
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ V("dd", { children: /* @__PURE__ */ V(qo, { of: t }) })] }, e))
+	});
+}
+function qo({ of: e }) {
+	if (e == null || e === "") return /* @__PURE__ */ V("span", {
+		class: "soft",
+		children: "none"
+	});
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ V("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ V(Ko, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ V(Ko, { of: e });
+	let t = String(e);
+	return t.includes("\n") ? /* @__PURE__ */ V("pre", { children: t }) : /* @__PURE__ */ V("bdi", { children: t });
+}
+// src/views/About.tsx
+function Jo() {
+	let e = B(), t = e.index.value, { info: n } = t;
+	return /* @__PURE__ */ V("article", {
+		class: "about",
+		children: [
+			/* @__PURE__ */ V("h1", { children: ["About ", /* @__PURE__ */ V("bdi", { children: n.name })] }),
+			/* @__PURE__ */ V("p", {
+				class: "soft",
+				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
+			}),
+			/* @__PURE__ */ V(Yo, { info: n }),
+			/* @__PURE__ */ V("section", {
+				class: "panel",
+				"aria-label": "At a glance",
+				children: [/* @__PURE__ */ V("h2", { children: "At a glance" }), /* @__PURE__ */ V(Xo, {
+					info: n,
+					version: e.session.version
+				})]
+			}),
+			/* @__PURE__ */ V("section", {
+				class: "panel",
+				"aria-label": "Layers",
+				children: [/* @__PURE__ */ V("h2", { children: "Layers" }), /* @__PURE__ */ V(Zo, { info: n })]
+			}),
+			/* @__PURE__ */ V("section", {
+				class: "panel",
+				"aria-label": "What there is besides",
+				children: [/* @__PURE__ */ V("h2", { children: "What there is besides" }), /* @__PURE__ */ V(Vo, { index: t })]
+			}),
+			/* @__PURE__ */ V("section", {
+				class: "panel",
+				"aria-label": "Recipe",
+				children: /* @__PURE__ */ V("details", { children: [/* @__PURE__ */ V("summary", { children: [
+					/* @__PURE__ */ V("h2", { children: "Recipe" }),
+					" ",
+					/* @__PURE__ */ V("span", {
+						class: "soft",
+						children: "all that determined what the index holds"
+					})
+				] }), /* @__PURE__ */ V(Ko, { of: n.recipe })] })
+			})
+		]
+	});
+}
+function Yo({ info: e }) {
+	let { licence: t, name: n } = e.foundation, r = Go(t);
+	return r === "permissive" ? null : /* @__PURE__ */ V("section", {
+		class: "panel warning",
+		role: "note",
+		"aria-label": "Licence",
+		children: [/* @__PURE__ */ V("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ V("p", { children: [
+			"Labels, searches and audits of this index rest on ",
+			/* @__PURE__ */ V("bdi", { children: n }),
+			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ V(T, { children: [
+				", whose weights are under ",
+				/* @__PURE__ */ V("strong", { children: t }),
+				". Read its terms before you use its results: some forbid commercial or medical use."
+			] })
+		] })]
+	});
+}
+function Xo({ info: e, version: t }) {
+	let n = e.layers.reduce((e, t) => e + t.dead, 0);
+	return /* @__PURE__ */ V("dl", {
+		class: "facts",
+		children: [
+			["Studied model", e.model],
+			["Images", `${q(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${q(e.images.unreadable)} could not be read` : ""}`],
+			["Components", `${q(e.components)} in ${K(e.layers.length, "layer")}${n ? `, ${q(n)} of them dead` : ", none of them dead"}`],
+			["Examples", `up to ${e.k} of each component; cropped by: ${e.crop}`],
+			["Foundation model", `${e.foundation.name}, ${q(e.foundation.dimension)} dimensions`],
+			["Its licence", e.foundation.licence || "unknown"],
+			["Its digest", e.foundation.digest],
+			["Digest of the index", e.digest],
+			["Shown by", `semlens ${t}`]
+		].map(([e, t]) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", { children: e }), /* @__PURE__ */ V("dd", { children: /* @__PURE__ */ V("bdi", { children: t }) })] }))
+	});
+}
+function Zo({ info: e }) {
+	let { place: t } = B();
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("p", {
+		class: "soft",
+		children: "A dead component tells no two images apart: it has no example and is left out everywhere."
+	}), /* @__PURE__ */ V("div", {
+		class: "wide",
+		children: /* @__PURE__ */ V("table", {
+			class: "plain",
+			children: [/* @__PURE__ */ V("thead", { children: /* @__PURE__ */ V("tr", { children: [
+				/* @__PURE__ */ V("th", {
+					scope: "col",
+					children: "Layer"
+				}),
+				/* @__PURE__ */ V("th", {
+					scope: "col",
+					children: "Kind"
+				}),
+				/* @__PURE__ */ V("th", {
+					scope: "col",
+					class: "number",
+					children: "Components"
+				}),
+				/* @__PURE__ */ V("th", {
+					scope: "col",
+					class: "number",
+					children: "Dead"
+				})
+			] }) }), /* @__PURE__ */ V("tbody", { children: e.layers.map((e) => /* @__PURE__ */ V("tr", { children: [
+				/* @__PURE__ */ V("th", {
+					scope: "row",
+					children: [/* @__PURE__ */ V("a", {
+						href: t.href([], { layers: e.layer }),
+						children: /* @__PURE__ */ V("bdi", { children: e.layer })
+					}), e.outputs && /* @__PURE__ */ V("small", {
+						class: "soft",
+						children: " outputs"
+					})]
+				}),
+				/* @__PURE__ */ V("td", { children: e.kind }),
+				/* @__PURE__ */ V("td", {
+					class: "number",
+					children: q(e.stop - e.start)
+				}),
+				/* @__PURE__ */ V("td", {
+					class: "number",
+					children: q(e.dead)
+				})
+			] }, e.layer)) })]
+		})
+	})] });
+}
+// src/table/fitted.ts
+var Qo = null;
+function $o(e, t, n = 400) {
+	return Qo ??= document.createElement("canvas").getContext("2d"), Qo ? (Qo.font = `${n} ${t}px system-ui, sans-serif`, Qo.measureText(e).width) : e.length * t * .6;
+}
+function es(e, t, n, r = "end", i = 400) {
+	if ($o(e, n, i) <= t) return e;
+	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
+	for (; o < s;) {
+		let e = o + s + 1 >> 1;
+		$o(c(e), n, i) <= t ? o = e : s = e - 1;
+	}
+	return c(o);
+}
+function ts(e, t, n, r, i = 400) {
+	let a = e.split(/\s+/).filter(Boolean), o = [];
+	for (; a.length && o.length < r;) {
+		let e = a.shift();
+		for (; a.length && $o(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
+		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
+		o.push(es(e + s, t, n, "end", i));
+	}
+	return o;
+}
+// src/compare/pairs.ts
+function ns({ matches: e }) {
+	let t = /* @__PURE__ */ new Map();
+	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
+		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
+		d ? (d.nearest = "both", d.shared[l] = o, d.q = Math.min(d.q ?? Infinity, s ?? Infinity)) : t.set(u, {
+			a: e,
+			b: c,
+			similarity: a,
+			nearest: l,
+			shared: {
+				a: null,
+				b: null,
+				[l]: o
+			},
+			q: s
+		});
+	}
+	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
+}
+function rs(e, t) {
+	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
+}
+function is({ matches: e }, t) {
+	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
+	return {
+		shared: r,
+		unique: n.length - r
+	};
+}
+// src/compare/Overview.tsx
+var [as, os, ss, cs, ls] = [
+	14,
+	196,
+	36,
+	40,
+	4
+];
+function us({ comparison: e, chart: t }) {
+	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
+	A(a, []), k(() => {
+		let e = new ResizeObserver(a);
+		return e.observe(n.current), () => e.disconnect();
+	}, []);
+	let o = r >= 640, s = o ? (r - ss) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
+	return /* @__PURE__ */ V("div", {
+		class: "overview",
+		ref: n,
+		children: /* @__PURE__ */ V("svg", {
+			ref: t,
+			viewBox: `0 0 ${r} ${o ? os : 2 * os}`,
+			width: r,
+			height: o ? os : 2 * os,
+			role: "img",
+			"aria-label": [0, 1].map((t) => fs(e, t)).join(" "),
+			children: [0, 1].map((t) => /* @__PURE__ */ V("g", {
+				transform: o ? `translate(${t * (s + ss)} 0)` : `translate(0 ${t * os})`,
+				children: /* @__PURE__ */ V(ps, {
+					comparison: e,
+					from: t,
+					wide: s,
+					low: l
+				})
+			}, t))
+		})
+	});
+}
+function ds({ sides: e, pairs: t }, n) {
+	return t.find((t) => t.source === e[n].name) ?? t[n];
+}
+function fs(e, t) {
+	let n = ds(e, t), { shared: r, unique: i } = is(e, t);
+	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${J(n.similarity)}, 95 % interval ${J(n.low)} to ${J(n.high)}, random ${J(n.baseline)}; ${q(r)} shared, ${q(i)} unique.`;
+}
+function ps({ comparison: e, from: t, wide: n, low: r }) {
+	let i = ds(e, t), { shared: a, unique: o } = is(e, t), s = (e) => ls + (e - r) / (1 - r) * (n - 2 * ls), c = {
+		low: i.baseline_low ?? i.baseline,
+		high: i.baseline_high ?? i.baseline
+	}, l = os - 22;
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("title", { children: fs(e, t) }),
+		/* @__PURE__ */ V("text", {
+			class: "head",
+			x: ls,
+			y: 15,
+			children: [
+				"How much of ",
+				"AB"[t],
+				" is in ",
+				"BA"[t]
+			]
+		}),
+		/* @__PURE__ */ V(ms, {
+			pair: i,
+			room: n
+		}),
+		/* @__PURE__ */ V("rect", {
+			class: "ground",
+			x: s(r),
+			y: 46,
+			width: s(1) - s(r),
+			height: as
+		}),
+		/* @__PURE__ */ V("rect", {
+			class: "bar",
+			x: s(0),
+			y: 46,
+			width: Math.max(0, s(i.similarity) - s(0)),
+			height: as
+		}),
+		/* @__PURE__ */ V("rect", {
+			class: "chance",
+			x: s(c.low),
+			y: 41,
+			width: Math.max(2, s(c.high) - s(c.low)),
+			height: as + 10
+		}),
+		i.low !== null && i.high !== null && /* @__PURE__ */ V("path", {
+			class: "interval",
+			d: `M${s(i.low)} ${46 + as / 2}H${s(i.high)}M${s(i.low)} 48v${as - 4}M${s(i.high)} 48v${as - 4}`
+		}),
+		/* @__PURE__ */ V(hs, {
+			comparison: e,
+			from: t,
+			low: r,
+			x: s,
+			top: 96,
+			floor: l
+		}),
+		/* @__PURE__ */ V("text", {
+			class: "small",
+			x: ls,
+			y: 86,
+			children: [
+				/* @__PURE__ */ V("tspan", {
+					class: "key shared",
+					children: "■"
+				}),
+				" ",
+				q(a),
+				" shared ",
+				/* @__PURE__ */ V("tspan", {
+					class: "key unique",
+					children: "■"
+				}),
+				" ",
+				q(o),
+				" unique to ",
+				"AB"[t]
+			]
+		}),
+		/* @__PURE__ */ V("path", {
+			class: "axis",
+			d: `M${s(r)} ${l}H${s(1)}`
+		}),
+		[
+			r,
+			(1 + r) / 2,
+			1
+		].map((e, t) => /* @__PURE__ */ V("text", {
+			class: "tick",
+			x: s(e),
+			y: l + 15,
+			"text-anchor": [
+				"start",
+				"middle",
+				"end"
+			][t],
+			children: t === 1 ? `similarity ${J(e)}` : J(e)
+		}, t))
+	] });
+}
+function ms({ pair: e, room: t }) {
+	let n = J(e.similarity), r = `${e.low === null ? "" : ` (${J(e.low)} – ${J(e.high)})`}; by chance ${J(e.baseline_low ?? e.baseline)} – ${J(e.baseline_high ?? e.baseline)}`;
+	return /* @__PURE__ */ V("text", {
+		class: "small",
+		x: ls,
+		y: 34,
+		children: [/* @__PURE__ */ V("tspan", {
+			class: "figure",
+			children: n
+		}), es(r, t - $o(n, 13, 600) - 12, 12)]
+	});
+}
+function hs({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
+	let o = Array.from({ length: cs }, () => ({
+		shared: 0,
+		unique: 0
+	}));
+	for (let r of e.matches) {
+		if (r.from !== t) continue;
+		let e = Math.min(cs - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * cs)));
+		o[e][r.shared ? "shared" : "unique"]++;
+	}
+	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / cs;
+	return /* @__PURE__ */ V(T, { children: o.map(({ shared: e, unique: t }, o) => {
+		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
+		return /* @__PURE__ */ V("g", { children: [
+			/* @__PURE__ */ V("title", { children: `similarity ${J(l)} to ${J(l + c)}: ${q(e)} shared, ${q(t)} unique` }),
+			t > 0 && /* @__PURE__ */ V("rect", {
+				class: "unique",
+				x: u,
+				y: a - f,
+				width: d,
+				height: f
+			}),
+			e > 0 && /* @__PURE__ */ V("rect", {
+				class: "shared",
+				x: u,
+				y: a - f - p,
+				width: d,
+				height: p
+			})
+		] }, o);
+	}) });
+}
+// src/table/virtual.ts
+var gs = 12e6, _s = 6;
+function vs(e, t, n) {
+	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, gs), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+	A(() => {
+		let e = r.current;
+		if (!e) return;
+		let t = () => s(e.clientHeight);
+		t();
+		let n = new ResizeObserver(t);
+		return n.observe(e), () => n.disconnect();
+	}, []), k(() => {
+		let e = r.current;
+		if (!e) return;
+		let t = () => a(e.scrollTop);
+		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
+	}, []);
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - _s), h = Math.min(e, Math.ceil((p + u) / t) + _s), g = Ie((e) => {
+		let i = r.current;
+		if (!i) return;
+		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
+		o !== a && (i.scrollTop = o / d);
+	}, [
+		t,
+		n,
+		d
+	]);
+	return {
+		box: r,
+		first: m,
+		last: h,
+		span: l,
+		top: f - (p - m * t),
+		page: Math.max(1, Math.floor(u / t)),
+		reveal: g
+	};
+}
+// src/compare/PairList.tsx
+var ys = 76, bs = {
+	both: {
+		sign: "↔",
+		says: "each is the most similar to the other"
+	},
+	a: {
+		sign: "→",
+		says: "B's is the most similar to A's, which is not so the other way round"
+	},
+	b: {
+		sign: "←",
+		says: "A's is the most similar to B's, which is not so the other way round"
+	}
+};
+function xs({ pairs: e, a: t, b: n }) {
+	let r = B(), i = vs(e.length, ys, 0), a = j(e);
+	k(() => {
+		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
+	}, [e]);
+	let o = e.slice(i.first, i.last);
+	return /* @__PURE__ */ V("div", {
+		class: "pairs",
+		ref: i.box,
+		tabIndex: 0,
+		role: "region",
+		"aria-label": "Pairs; scrolls",
+		style: { "--high": `${ys}px` },
+		onMouseLeave: () => r.pointed.value = null,
+		children: /* @__PURE__ */ V("div", {
+			style: { height: `${i.span}px` },
+			children: /* @__PURE__ */ V("ul", {
+				class: "drawn",
+				role: "list",
+				style: { transform: `translateY(${i.top}px)` },
+				children: o.map((r, a) => /* @__PURE__ */ V("li", {
+					"aria-posinset": i.first + a + 1,
+					"aria-setsize": e.length,
+					children: [
+						/* @__PURE__ */ V(Ss, {
+							side: "a",
+							index: t,
+							row: r.a
+						}),
+						/* @__PURE__ */ V(Cs, { pair: r }),
+						/* @__PURE__ */ V(Ss, {
+							side: "b",
+							index: n,
+							row: r.b
+						})
+					]
+				}, `${r.a} ${r.b}`))
+			})
+		})
+	});
+}
+function Ss({ side: e, index: t, row: n }) {
+	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
+		index: t.number,
+		row: n
+	}, s = t.base.crop[n], c = t.label(n) ?? t.names.get(n);
+	return /* @__PURE__ */ V("a", {
+		class: `half ${e} ${a ? "pointed" : ""}`,
+		href: Xi(r, t, n),
+		onMouseEnter: o,
+		onFocus: o,
+		children: [/* @__PURE__ */ V(Bi, {
+			path: s < 0 ? null : t.at(`crop/${s}.webp`),
+			alt: ""
+		}), /* @__PURE__ */ V("span", {
+			class: "called",
+			children: [/* @__PURE__ */ V("b", {
+				title: c,
+				children: /* @__PURE__ */ V("bdi", { children: c ?? "no label" })
+			}), /* @__PURE__ */ V("small", { children: /* @__PURE__ */ V("bdi", { children: t.id(n) }) })]
+		})]
+	});
+}
+function Cs({ pair: e }) {
+	let { sign: t, says: n } = bs[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
+	return /* @__PURE__ */ V("span", {
+		class: `between ${r ? "shared" : "unique"}`,
+		children: [
+			/* @__PURE__ */ V("span", {
+				class: "value",
+				children: J(e.similarity)
+			}),
+			/* @__PURE__ */ V("span", {
+				class: "ground",
+				"aria-hidden": "true",
+				children: /* @__PURE__ */ V("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
+			}),
+			/* @__PURE__ */ V("span", {
+				class: "kind",
+				title: n,
+				children: [
+					/* @__PURE__ */ V("span", {
+						role: "img",
+						"aria-label": n,
+						children: t
+					}),
+					" ",
+					r ? "shared" : e.shared.a === !1 && e.shared.b === !1 ? "chance" : `only ${e.shared.a === !1 ? "A" : "B"}`
+				]
+			})
+		]
+	});
+}
+// src/compare/Sides.tsx
+function ws({ a: e, b: t }) {
+	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
+	return /* @__PURE__ */ V("div", {
+		class: "tools sides",
+		children: [
+			/* @__PURE__ */ V(Ts, {
+				letter: "a",
+				index: i,
+				layer: e,
+				without: r ? "" : t,
+				all: r
+			}),
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				class: "button swap",
+				hidden: r,
+				"aria-label": "Swap the two sides",
+				title: "Swap the two sides",
+				onClick: () => n.place.set({
+					a: t,
+					b: e
+				}),
+				children: "⇄"
+			}),
+			/* @__PURE__ */ V(Ts, {
+				letter: "b",
+				index: a,
+				layer: t,
+				without: r ? "" : e,
+				all: r
+			})
+		]
+	});
+}
+function Ts({ letter: e, index: t, layer: n, without: r, all: i }) {
+	let { place: a } = B();
+	return /* @__PURE__ */ V("label", {
+		class: `side ${e}`,
+		children: [
+			/* @__PURE__ */ V("span", {
+				class: "letter",
+				children: e.toUpperCase()
+			}),
+			i && /* @__PURE__ */ V("b", { children: /* @__PURE__ */ V("bdi", { children: t.info.name }) }),
+			/* @__PURE__ */ V("select", {
+				"aria-label": `Layer of side ${e.toUpperCase()}`,
+				value: n,
+				onChange: (t) => a.set({ [e]: t.currentTarget.value }),
+				children: [i && /* @__PURE__ */ V("option", {
+					value: "",
+					children: "all layers"
+				}), t.info.layers.map((e) => /* @__PURE__ */ V("option", {
+					value: e.layer,
+					disabled: e.layer === r,
+					children: e.layer
+				}, e.layer))]
+			})
+		]
+	});
+}
+// src/compare/ask.ts
+var Es = /* @__PURE__ */ new WeakMap();
+function Ds(e, t, n) {
+	let r = `compare?${new URLSearchParams({
+		...t && { a: t },
+		...n && { b: n }
+	})}`.replace(/\?$/, ""), i = Es.get(e) ?? /* @__PURE__ */ new Map();
+	Es.set(e, i);
+	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
+	return i.set(r, a), k(() => () => {
+		a.peek().state === "absent" && i.delete(r);
+	}, [r]), a.value;
+}
+// src/views/Compare.tsx
+function Os() {
+	let e = B();
+	return /* @__PURE__ */ V("div", {
+		class: "compare-view",
+		children: [
+			/* @__PURE__ */ V("h1", { children: "Compare" }),
+			/* @__PURE__ */ V("p", {
+				class: "explains",
+				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
+			}),
+			ks(e.indexes, e.session.comparable) ?? /* @__PURE__ */ V(As, {})
+		]
+	});
+}
+function ks(e, t) {
+	let [n, r] = e;
+	return r && !t ? /* @__PURE__ */ V("div", {
+		class: "absent",
+		children: [/* @__PURE__ */ V("p", { children: [
+			/* @__PURE__ */ V("bdi", { children: n.info.name }),
+			" was described by the foundation model ",
+			/* @__PURE__ */ V("bdi", { children: n.info.foundation.name }),
+			" and ",
+			/* @__PURE__ */ V("bdi", { children: r.info.name }),
+			" by ",
+			/* @__PURE__ */ V("bdi", { children: r.info.foundation.name }),
+			n.info.foundation.name === r.info.foundation.name && " with other weights",
+			": each places pictures in a space of its own, and a distance between two such spaces means nothing."
+		] }), /* @__PURE__ */ V("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
+	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ V("p", {
+		class: "absent",
+		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
+	}) : null;
+}
+function As() {
+	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Ds(e, i, a);
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(ws, {
+		a: i,
+		b: a
+	}), /* @__PURE__ */ V("div", {
+		class: "held",
+		children: /* @__PURE__ */ V($t, {
+			of: o,
+			what: "comparison",
+			children: (e) => /* @__PURE__ */ V(js, { comparison: e })
+		})
+	})] });
+}
+function js({ comparison: e }) {
+	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
+		"shared",
+		"a",
+		"b"
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => ns(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => Ms(e, a, o, d, u)), [
+		l,
+		u,
+		d
+	]), p = M(() => {
+		let e = f.filter((e) => rs(e, s));
+		return c ? e.reverse() : e;
+	}, [
+		f,
+		s,
+		c
+	]), m = [
+		["all", "All pairs"],
+		["shared", "Shared"],
+		["a", "Unique to A"],
+		["b", "Unique to B"]
+	], h = `${e.sides.map((e) => e.name).join(" and ")} compared`, g = t.session.can.parquet ? [
+		"csv",
+		"json",
+		"parquet"
+	] : ["csv", "json"];
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V(us, {
+			comparison: e,
+			chart: i
+		}),
+		/* @__PURE__ */ V("div", {
+			class: "key",
+			children: [/* @__PURE__ */ V("p", {
+				class: "hint",
+				children: "Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes."
+			}), /* @__PURE__ */ V(tn, {
+				what: "the chart",
+				kinds: ["svg", "png"],
+				save: (e) => xn(i.current, h, e)
+			})]
+		}),
+		/* @__PURE__ */ V("div", {
+			class: "tools",
+			children: [
+				/* @__PURE__ */ V("span", {
+					class: "buttons",
+					role: "group",
+					"aria-label": "Which pairs",
+					children: m.map(([e, t]) => /* @__PURE__ */ V("button", {
+						type: "button",
+						class: "button",
+						"aria-pressed": s === e,
+						onClick: () => n.set({ show: e === "all" ? null : e }, !0),
+						children: [
+							t,
+							" ",
+							/* @__PURE__ */ V("span", {
+								class: "of",
+								children: q(f.filter((t) => rs(t, e)).length)
+							})
+						]
+					}, e))
+				}),
+				/* @__PURE__ */ V("button", {
+					type: "button",
+					class: "button",
+					onClick: () => n.set({ sort: c ? null : "similarity" }, !0),
+					children: c ? "Least similar first ▲" : "Most similar first ▼"
+				}),
+				/* @__PURE__ */ V("p", {
+					class: "how-many",
+					role: "status",
+					children: [/* @__PURE__ */ V("b", { children: K(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
+				}),
+				/* @__PURE__ */ V(tn, {
+					what: "the pairs",
+					kinds: g,
+					save: (e) => mn(h, Ns(p, a, o), e, t)
+				})
+			]
+		}),
+		/* @__PURE__ */ V(xs, {
+			pairs: p,
+			a,
+			b: o
+		})
+	] });
+}
+function Ms(e, t, n, r, i) {
+	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
+}
+function Ns(e, t, n) {
+	return {
+		a: e.map((e) => t.id(e.a)),
+		a_label: e.map((e) => t.label(e.a)),
+		b: e.map((e) => n.id(e.b)),
+		b_label: e.map((e) => n.label(e.b)),
+		similarity: e.map((e) => e.similarity),
+		nearest: e.map((e) => e.nearest),
+		shared: e.map((e) => rs(e, "shared")),
+		q_value: e.map((e) => e.q)
+	};
+}
+// src/component/histogram.ts
+var Ps = 12, Fs = 22;
+function Is(e, t) {
+	return e.histogram ? Rs(e, e.histogram, t) : e.examples.length ? Ls(e, t) : null;
+}
+function Ls(e, t) {
+	let n = e.examples.map((e) => e.activation), r = Math.min(e.lowest ?? 0, ...n), i = Math.max(...n);
+	return {
+		bars: [],
+		marks: n.map((e) => 1 + (t - 2) * (e - r) / (i - r || 1)),
+		ticks: Bs(r, i, 0, t),
+		zero: null,
+		axis: "activation, from the lowest of all images",
+		says: `Its examples have activations from ${Y(Math.min(...n))} to ${Y(i)}; the lowest of all images is ${Y(e.lowest)}.`
+	};
+}
+function Rs(e, { edges: t, counts: n }, r) {
+	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : Fs + Ps * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
+	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Ps), s.push(c), c += e === i ? 34 : o;
+	let l = Math.max(1, ...n.filter((e, t) => t !== i)), u = n.map((e, n) => ({
+		x: s[n] + .5,
+		width: (n === i ? Fs : o) - 1,
+		height: e ? Math.max(.015, Math.min(1, e / l)) : 0,
+		zero: n === i,
+		says: `${K(e, "image")} from ${Y(t[n])} to ${Y(t[n + 1])}`
+	})), d = (e) => zs(e, t, s, (e) => e === i ? Fs : o), f = i < 0 ? 0 : i + 1;
+	return {
+		bars: u,
+		marks: e.examples.map((e) => d(e.activation)),
+		ticks: f < n.length ? Bs(t[f], t[t.length - 1], s[f], r) : [],
+		zero: i < 0 ? null : {
+			x: s[i],
+			text: q(n[i])
+		},
+		axis: "activation",
+		says: `Histogram of activation over ${K(e.images, "image")}, from ${Y(t[0])} to ${Y(t[t.length - 1])}${i < 0 ? "" : `; ${K(n[i], "image")} about zero`}.`
+	};
+}
+function zs(e, t, n, r) {
+	let i = t.findIndex((t) => t > e) - 1;
+	i < 0 && (i = e < t[0] ? 0 : n.length - 1);
+	let [a, o] = [t[i], t[i + 1]], s = a > 0 ? Math.log(e / a) / Math.log(o / a) : (e - a) / (o - a);
+	return n[i] + r(i) * Math.min(1, Math.max(0, s));
+}
+function Bs(e, t, n, r) {
+	let i = e > 0 ? Math.sqrt(e * t) : (e + t) / 2;
+	return [
+		{
+			x: n,
+			text: Y(e),
+			anchor: "start"
+		},
+		{
+			x: n + (r - n) / 2,
+			text: Y(Number(i.toPrecision(2))),
+			anchor: "middle"
+		},
+		{
+			x: r,
+			text: Y(t),
+			anchor: "end"
+		}
+	];
+}
+// src/component/Activation.tsx
+var Vs = 360, Hs = 40;
+function Us({ index: e, found: t }) {
+	let n = j(null), r = Is(t, Vs), i = r?.bars.length ? 110 : 6, a = i + Hs;
+	return /* @__PURE__ */ V("section", {
+		class: "panel",
+		"aria-label": "Activation",
+		children: [
+			/* @__PURE__ */ V("h2", { children: "Activation" }),
+			/* @__PURE__ */ V("p", { children: [
+				"It fires on ",
+				/* @__PURE__ */ V("strong", { children: X(t.images ? t.fired / t.images : null) }),
+				" of ",
+				K(t.images, "image"),
+				t.nan > 0 && `; on ${K(t.nan, "image")} its activation is not a number`,
+				"."
+			] }),
+			r && /* @__PURE__ */ V("figure", {
+				class: "chart",
+				children: [/* @__PURE__ */ V("svg", {
+					ref: n,
+					viewBox: `0 0 ${Vs} ${a}`,
+					role: "img",
+					"aria-label": r.says,
+					children: [
+						r.bars.map((e, t) => /* @__PURE__ */ V("rect", {
+							class: e.zero ? "bar-zero" : "bar-some",
+							x: e.x,
+							width: e.width,
+							y: i - e.height * (i - 14),
+							height: e.height * (i - 14),
+							children: /* @__PURE__ */ V("title", { children: e.says })
+						}, t)),
+						/* @__PURE__ */ V("path", {
+							class: "axis",
+							d: `M0 ${i}H${Vs}`
+						}),
+						r.marks.map((e, t) => /* @__PURE__ */ V("path", {
+							class: "mark",
+							d: `M${e} ${i + 2}v9`
+						}, t)),
+						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ V("text", {
+							x: e,
+							y: i + 25,
+							"text-anchor": n,
+							children: t
+						}, t)),
+						/* @__PURE__ */ V("text", {
+							class: "name",
+							x: Vs,
+							y: a - 3,
+							"text-anchor": "end",
+							children: r.axis
+						}),
+						r.zero && /* @__PURE__ */ V("text", {
+							x: r.zero.x,
+							y: a - 3,
+							"text-anchor": "start",
+							children: ["about 0: ", r.zero.text]
+						})
+					]
+				}), /* @__PURE__ */ V("figcaption", {
+					class: "soft",
+					children: [/* @__PURE__ */ V("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ V("span", {
+						class: "save",
+						children: ["svg", "png"].map((r) => /* @__PURE__ */ V("button", {
+							type: "button",
+							class: "link",
+							"aria-label": `Save as ${r.toUpperCase()}`,
+							onClick: () => n.current && xn(n.current, `activation ${e.id(t.row)}`, r),
+							children: r.toUpperCase()
+						}, r))
+					})]
+				})]
+			})
+		]
+	});
+}
+// src/component/ClassBars.tsx
+var Ws = 6;
+function Gs({ index: e, relevance: t }) {
+	let n = B(), [r, i] = O(!1), a = r ? t : t.slice(0, Ws), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Yi(n, e);
+	return /* @__PURE__ */ V("section", {
+		class: "panel",
+		"aria-label": "Relevance for classes",
+		children: [/* @__PURE__ */ V("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ V("p", {
+			class: "absent",
+			children: [
+				"No relevance was computed for this index: build it with ",
+				/* @__PURE__ */ V("code", { children: "--classes" }),
+				" to see which outputs each component moves."
+			]
+		}) : /* @__PURE__ */ V(T, { children: [
+			/* @__PURE__ */ V("p", {
+				class: "soft",
+				children: "How much of all relevance in its layer passes through it: for the class to the right, against it to the left."
+			}),
+			/* @__PURE__ */ V("table", {
+				class: "bars sided",
+				children: [/* @__PURE__ */ V("thead", { children: /* @__PURE__ */ V("tr", { children: [
+					/* @__PURE__ */ V("th", {
+						scope: "col",
+						children: "Class"
+					}),
+					/* @__PURE__ */ V("th", {
+						scope: "col",
+						children: "against | for"
+					}),
+					/* @__PURE__ */ V("th", {
+						scope: "col",
+						children: "net"
+					})
+				] }) }), /* @__PURE__ */ V("tbody", { children: a.map((t) => /* @__PURE__ */ V("tr", { children: [
+					/* @__PURE__ */ V("th", {
+						scope: "row",
+						children: [
+							/* @__PURE__ */ V("a", {
+								href: n.place.href(["audit"], {
+									...s,
+									class: t.number
+								}),
+								title: "Audit this class",
+								children: /* @__PURE__ */ V("bdi", { children: t.class })
+							}),
+							" ",
+							/* @__PURE__ */ V("a", {
+								class: "aside",
+								href: n.place.href(["graph"], {
+									...s,
+									class: t.number
+								}),
+								"aria-label": `Graph of ${t.class}`,
+								title: "How this class comes about",
+								children: "graph"
+							})
+						]
+					}),
+					/* @__PURE__ */ V("td", {
+						title: `for ${X(t.positive)}, against ${X(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${X(t.frequency)} of the class’s images`,
+						children: /* @__PURE__ */ V("span", {
+							class: "bar two",
+							children: [/* @__PURE__ */ V("span", {
+								class: "against",
+								style: { width: `${50 * t.negative / o}%` }
+							}), /* @__PURE__ */ V("span", {
+								class: "for",
+								style: { width: `${50 * t.positive / o}%` }
+							})]
+						})
+					}),
+					/* @__PURE__ */ V("td", {
+						class: "value",
+						children: Ks(t.positive - t.negative)
+					})
+				] }, t.number)) })]
+			}),
+			t.length > Ws && /* @__PURE__ */ V("button", {
+				type: "button",
+				class: "link",
+				onClick: () => i(!r),
+				children: r ? "Show fewer" : `Show all ${K(t.length, "class", "classes")}`
+			})
+		] })]
+	});
+}
+function Ks(e) {
+	return e < 0 ? `−${X(-e)}` : X(e);
+}
+// src/ui/Dialog.tsx
+function qs({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
+	let a = j(null);
+	return k(() => {
+		let e = document.activeElement, t = a.current;
+		return t.showModal(), () => {
+			t.close(), e instanceof HTMLElement && e.focus();
+		};
+	}, []), /* @__PURE__ */ V("dialog", {
+		ref: a,
+		class: `dialog ${t}`,
+		"aria-label": typeof e == "string" ? e : void 0,
+		onCancel: (e) => (e.preventDefault(), n()),
+		onClick: (e) => e.target === a.current && n(),
+		onKeyDown: r,
+		children: /* @__PURE__ */ V("div", {
+			class: "dialog-inside",
+			children: [/* @__PURE__ */ V("div", {
+				class: "dialog-head",
+				children: [/* @__PURE__ */ V("h2", { children: e }), /* @__PURE__ */ V("button", {
+					type: "button",
+					class: "bare-button",
+					"aria-label": "Close",
+					title: "Close (Esc)",
+					onClick: n,
+					children: /* @__PURE__ */ V(G, { name: "clear" })
+				})]
+			}), i]
+		})
+	});
+}
+// src/component/shown.ts
+var Js = [
+	"crop",
+	"whole",
+	"heat"
+], Ys = {
+	crop: "Crop",
+	whole: "Whole image",
+	heat: "Heat map"
+};
+function Xs(e) {
+	let t = e.param("show");
+	return Js.includes(t) ? t : "crop";
+}
+function Zs(e, t) {
+	e.place.set({ show: t === "crop" ? null : t }, !0);
+}
+function Qs(e, t) {
+	return t === "crop" || (t === "whole" ? e.info.whole : e.info.heat);
+}
+function $s(e, t, n, r, i, a) {
+	return i === "heat" && e.info.heat ? a?.includes(n) ? e.at(`heat/${t}/${n}.webp`) : null : i === "whole" && e.info.whole ? e.at(`frame/${t}/${n}.webp`) : e.at(`crop/${r}.webp`);
+}
+// src/component/Enlarged.tsx
+function ec({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
+	let o = B(), s = Xs(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
+	return /* @__PURE__ */ V(qs, {
+		title: `Example ${n + 1} of ${l}`,
+		class: "enlarged",
+		close: a,
+		onKeyDown: (e) => {
+			let t = {
+				ArrowLeft: -1,
+				ArrowRight: 1
+			}[e.key];
+			t ? u(t) : e.key === "h" && Zs(o, Js[(Js.indexOf(s) + 1) % Js.length]);
+		},
+		children: [
+			/* @__PURE__ */ V("div", {
+				class: "enlarged-picture",
+				children: [
+					/* @__PURE__ */ V("button", {
+						type: "button",
+						class: "bare-button",
+						"aria-label": "Previous example",
+						title: "Previous example (←)",
+						onClick: () => u(-1),
+						children: /* @__PURE__ */ V(G, { name: "left" })
+					}),
+					/* @__PURE__ */ V(Bi, {
+						path: $s(e, t.row, n, c.crop, s, r),
+						alt: `${Ys[s]} of ${c.name}`
+					}, `${n} ${s}`),
+					/* @__PURE__ */ V("button", {
+						type: "button",
+						class: "bare-button",
+						"aria-label": "Next example",
+						title: "Next example (→)",
+						onClick: () => u(1),
+						children: /* @__PURE__ */ V(G, { name: "right" })
+					})
+				]
+			}),
+			/* @__PURE__ */ V("div", {
+				class: "buttons",
+				role: "group",
+				"aria-label": "What is shown",
+				children: Js.filter((t) => Qs(e, t)).map((e) => /* @__PURE__ */ V("button", {
+					type: "button",
+					class: "button",
+					"aria-pressed": e === s,
+					onClick: () => Zs(o, e),
+					children: Ys[e]
+				}, e))
+			}),
+			/* @__PURE__ */ V("dl", {
+				class: "facts",
+				children: [
+					/* @__PURE__ */ V("dt", { children: "Image" }),
+					/* @__PURE__ */ V("dd", { children: [
+						/* @__PURE__ */ V("bdi", { children: c.name }),
+						" ",
+						/* @__PURE__ */ V("span", {
+							class: "soft",
+							children: [
+								"(id ",
+								c.image,
+								")"
+							]
+						})
+					] }),
+					c.label && /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", { children: "Its label" }), /* @__PURE__ */ V("dd", { children: /* @__PURE__ */ V("bdi", { children: c.label }) })] }),
+					/* @__PURE__ */ V("dt", { children: "Activation" }),
+					/* @__PURE__ */ V("dd", { children: Y(c.activation) }),
+					/* @__PURE__ */ V("dt", { children: "Cut out" }),
+					/* @__PURE__ */ V("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
+				]
+			})
+		]
+	});
+}
+// src/component/useComponent.ts
+function tc(e, t) {
+	let n = e.known(t), r = St(n ? {
+		state: "ready",
+		value: n
+	} : {
+		state: "loading",
+		job: null
+	}), i = e.labels.value.state === "ready";
+	return k(() => {
+		let n = new AbortController();
+		return zt(async () => {
+			let n = await e.component(t);
+			return i && !n.label && !n.dead ? e.component(t, !0) : n;
+		}, r, n.signal), () => n.abort();
+	}, [
+		e,
+		t,
+		i
+	]), r.value;
+}
+function nc(e, t, n) {
+	let { transport: r } = B(), i = St({
+		state: "loading",
+		job: null
+	});
+	return k(() => {
+		if (!n) return;
+		let a = new AbortController();
+		return i.value = {
+			state: "loading",
+			job: null
+		}, zt(async () => R(await r.get(e.at(`heat/${t}`), a.signal)), i, a.signal), () => a.abort();
+	}, [
+		e,
+		t,
+		n
+	]), i.value;
+}
+// src/component/Examples.tsx
+function rc({ index: e, found: t }) {
+	let n = B(), [r, i] = O(null), a = Xs(n), o = nc(e, t.row, a === "heat" && e.info.heat), s = z(o)?.slots ?? null;
+	return za({ h: () => Zs(n, Js[(Js.indexOf(a) + 1) % Js.length]) }), /* @__PURE__ */ V("section", {
+		class: "examples",
+		"aria-label": "Examples",
+		children: [
+			/* @__PURE__ */ V("div", {
+				class: "section-head",
+				children: [/* @__PURE__ */ V("h2", { children: "What excites it most" }), /* @__PURE__ */ V(ic, {
+					store: n,
+					mode: a
+				})]
+			}),
+			/* @__PURE__ */ V(ac, {
+				index: e,
+				mode: a,
+				heat: o
+			}),
+			oc(t).map((n) => /* @__PURE__ */ V(sc, {
+				index: e,
+				found: t,
+				group: n,
+				mode: a,
+				heated: s,
+				enlarge: i
+			}, n.title)),
+			r !== null && /* @__PURE__ */ V(ec, {
+				index: e,
+				found: t,
+				slot: r,
+				heated: s,
+				go: i,
+				close: () => i(null)
+			})
+		]
+	});
+}
+function ic({ store: e, mode: t }) {
+	return /* @__PURE__ */ V("div", {
+		class: "buttons",
+		role: "group",
+		"aria-label": "What is shown of each image (h)",
+		children: Js.map((n) => /* @__PURE__ */ V("button", {
+			type: "button",
+			class: "button",
+			"aria-pressed": n === t,
+			title: "Press h for the next",
+			onClick: () => Zs(e, n),
+			children: Ys[n]
+		}, n))
+	});
+}
+function ac({ index: e, mode: t, heat: n }) {
+	return Qs(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ V(en, {
+		what: "Heat maps",
+		job: n.job
+	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ V("p", {
+		class: "soft says",
+		children: n.why
+	}) : /* @__PURE__ */ V("p", {
+		class: "soft says",
+		children: {
+			crop: "The parts of images that make it fire most, the strongest first. The number is its activation. Press one to enlarge it.",
+			whole: "The whole images; the frame is the part that was cut out.",
+			heat: "Where in the image the activation comes from: the stronger the colour, the more of it."
+		}[t]
+	}) : /* @__PURE__ */ V("p", {
+		class: "soft says",
+		children: [
+			t === "whole" ? "Whole images are" : "Heat maps need the model and the images, which are",
+			" not at hand; here are the crops. To see them, start the server with",
+			" ",
+			/* @__PURE__ */ V("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
+			"."
+		]
+	});
+}
+function oc(e) {
+	let t = e.examples.map((e, t) => t), n = e.label?.meanings ?? [];
+	if (n.length < 2) return [{
+		title: "",
+		slots: t,
+		meaning: !1
+	}];
+	let r = new Set(n.flatMap((e) => e.examples)), i = t.filter((e) => !r.has(e)), a = n.map((e, t) => ({
+		title: `${t + 1}. ${e.label}`,
+		slots: e.examples,
+		meaning: !0
+	}));
+	return i.length ? [...a, {
+		title: "in neither group",
+		slots: i,
+		meaning: !1
+	}] : a;
+}
+function sc({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
+	return /* @__PURE__ */ V("div", {
+		class: "group",
+		children: [n.title && /* @__PURE__ */ V("h3", { children: [
+			n.meaning && /* @__PURE__ */ V("span", {
+				class: "soft",
+				children: "Meaning "
+			}),
+			/* @__PURE__ */ V("bdi", { children: n.title }),
+			" ",
+			/* @__PURE__ */ V("small", {
+				class: "soft",
+				children: K(n.slots.length, "example")
+			})
+		] }), /* @__PURE__ */ V("ul", {
+			class: "example-list",
+			role: "list",
+			children: n.slots.map((n) => {
+				let o = t.examples[n];
+				return o && /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+					type: "button",
+					class: "example",
+					"aria-label": `Enlarge example ${n + 1}: ${cc(o)}`,
+					title: o.name,
+					onClick: () => a(n),
+					children: [/* @__PURE__ */ V(Bi, {
+						path: $s(e, t.row, n, o.crop, r, i),
+						alt: ""
+					}), /* @__PURE__ */ V("span", {
+						class: "example-words",
+						children: [/* @__PURE__ */ V("span", {
+							class: "value",
+							children: Y(o.activation)
+						}), o.label && /* @__PURE__ */ V("bdi", {
+							class: "soft",
+							children: o.label
+						})]
+					})]
+				}) }, n);
+			})
+		})]
+	});
+}
+function cc({ name: e, label: t, activation: n }) {
+	return [
+		e,
+		t,
+		`activation ${Y(n)}`
+	].filter(Boolean).join(", ");
+}
+// src/component/Judgement.tsx
+var lc = [
+	{
+		tag: "valid",
+		key: "1",
+		says: "the model may rely on it"
+	},
+	{
+		tag: "spurious",
+		key: "2",
+		says: "it should not"
+	},
+	{
+		tag: "unsure",
+		key: "3",
+		says: "to be looked at again"
+	}
+], uc = 800;
+function dc({ index: e, row: t }) {
+	let n = B(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
+		let r = n === a ? null : n;
+		r !== a && o(e.annotate({
+			row: t,
+			tag: r
+		}), r ? `Tagged ${r}.` : "Tag removed.");
+	}, c = () => r ? o(e.undo(), `Undone: ${r}.`) : n.told.value = "There is nothing to undo.";
+	return za({
+		...Object.fromEntries(lc.map((e) => [e.key, () => s(e.tag)])),
+		0: () => s(null),
+		u: c
+	}), /* @__PURE__ */ V("section", {
+		class: "panel judgement",
+		"aria-label": "Your judgement",
+		children: [
+			/* @__PURE__ */ V("div", {
+				class: "section-head",
+				children: [/* @__PURE__ */ V("h2", { children: "Your judgement" }), /* @__PURE__ */ V("button", {
+					type: "button",
+					class: "bare-button",
+					"aria-label": "Undo the last change",
+					title: r ? `Undo: ${r} (u)` : "There is nothing to undo",
+					disabled: !r,
+					onClick: c,
+					children: /* @__PURE__ */ V(G, { name: "undo" })
+				})]
+			}),
+			/* @__PURE__ */ V("div", {
+				class: "buttons tags",
+				role: "group",
+				"aria-label": "Tag",
+				children: lc.map((e) => /* @__PURE__ */ V("button", {
+					type: "button",
+					class: `button ${e.tag}`,
+					"aria-pressed": a === e.tag,
+					title: `${e.says} (${e.key})`,
+					onClick: () => s(e.tag),
+					children: [
+						e.tag,
+						" ",
+						/* @__PURE__ */ V("kbd", {
+							"aria-hidden": "true",
+							children: e.key
+						})
+					]
+				}, e.tag))
+			}),
+			/* @__PURE__ */ V(fc, {
+				index: e,
+				row: t,
+				of: "label",
+				name: "Your own label",
+				says: "in place of the computed one"
+			}),
+			/* @__PURE__ */ V(fc, {
+				index: e,
+				row: t,
+				of: "note",
+				name: "Notes",
+				says: "what did you see?"
+			}),
+			i && /* @__PURE__ */ V("p", {
+				class: "soft where",
+				children: [
+					"Kept in ",
+					/* @__PURE__ */ V("code", { children: i.split(/[\\/]/).pop() }),
+					", beside the index."
+				]
+			})
+		]
+	});
+}
+function fc({ index: e, row: t, of: n, name: r, says: i }) {
+	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = j(null), d = () => {
+		let r = u.current;
+		if (r !== null) {
+			if (u.current = null, r === (e.annotation(t)?.[n] ?? "")) return s(null);
+			l("saving …"), e.annotate({
+				row: t,
+				[n]: r
+			}).then(() => {
+				l("saved"), u.current === null && s(null);
+			}, (e) => {
+				u.current ??= r, l(`not saved: ${e.message}`);
+			});
+		}
+	}, f = j(d);
+	f.current = d, k(() => {
+		let e = o === null ? void 0 : setTimeout(() => f.current(), uc);
+		return () => clearTimeout(e);
+	}, [o]), k(() => () => f.current(), []);
+	let p = {
+		value: o ?? a,
+		placeholder: i,
+		onInput: (e) => {
+			u.current = e.currentTarget.value, s(u.current), l("");
+		},
+		onBlur: d
+	};
+	return /* @__PURE__ */ V("label", {
+		class: "kept",
+		children: [/* @__PURE__ */ V("span", { children: [
+			r,
+			" ",
+			/* @__PURE__ */ V("small", {
+				role: "status",
+				children: c
+			})
+		] }), n === "note" ? /* @__PURE__ */ V("textarea", {
+			rows: 4,
+			...p
+		}) : /* @__PURE__ */ V("input", {
+			type: "text",
+			...p
+		})]
+	});
+}
+// src/component/LabelPart.tsx
+function pc({ index: e, label: t }) {
+	let n = e.labels.value;
+	return /* @__PURE__ */ V("section", {
+		class: "panel label-part",
+		"aria-label": "Label",
+		children: [/* @__PURE__ */ V("h2", { children: "Label" }), t ? /* @__PURE__ */ V(mc, { label: t }) : n.state === "loading" ? /* @__PURE__ */ V(en, {
+			what: "Labels",
+			job: n.job
+		}) : /* @__PURE__ */ V("p", {
+			class: "absent",
+			children: n.state === "absent" ? n.why : "There is no label for it."
+		})]
+	});
+}
+function mc({ label: e }) {
+	let t = [{
+		label: e.best,
+		alignment: e.alignment
+	}, ...e.runners_up], n = Math.max(.01, ...t.map((e) => e.alignment));
+	return /* @__PURE__ */ V(T, { children: [
+		e.label === null ? /* @__PURE__ */ V("p", { children: [
+			/* @__PURE__ */ V("strong", { children: "No label: chance fits as well." }),
+			" The nearest phrase is “",
+			/* @__PURE__ */ V("bdi", { children: e.best }),
+			"”, but ",
+			hc(e.p_value),
+			" some phrase as well as that."
+		] }) : /* @__PURE__ */ V("p", { children: [
+			/* @__PURE__ */ V("strong", {
+				class: "label-word",
+				children: /* @__PURE__ */ V("bdi", { children: e.label })
+			}),
+			hc(e.p_value, !0),
+			" some phrase as well as that."
+		] }),
+		e.stability !== null && /* @__PURE__ */ V("p", {
+			class: "soft",
+			children: [
+				"It stays ahead of the others in ",
+				X(e.stability),
+				" of trials in which the examples are drawn anew."
+			]
+		}),
+		/* @__PURE__ */ V("table", {
+			class: "bars",
+			children: [/* @__PURE__ */ V("caption", {
+				title: "Cosine similarity to the phrase, less the mean of random components",
+				children: "How well phrases align; the label is the one that exceeds chance most"
+			}), /* @__PURE__ */ V("tbody", { children: t.map((e, t) => /* @__PURE__ */ V("tr", {
+				class: t === 0 ? "first" : "",
+				children: [
+					/* @__PURE__ */ V("th", {
+						scope: "row",
+						children: /* @__PURE__ */ V("bdi", { children: e.label })
+					}),
+					/* @__PURE__ */ V("td", { children: /* @__PURE__ */ V("span", {
+						class: "bar",
+						children: /* @__PURE__ */ V("span", {
+							class: "fill",
+							style: { width: `${100 * Math.max(0, e.alignment) / n}%` }
+						})
+					}) }),
+					/* @__PURE__ */ V("td", {
+						class: "value",
+						children: J(e.alignment)
+					})
+				]
+			}, e.label)) })]
+		})
+	] });
+}
+function hc(e, t = !1) {
+	let n = Bo(e);
+	return n === "most" ? `${t ? "Most" : "most"} random components fit` : `${t ? "" : "about "}${n} random components fits`;
+}
+// src/component/Measures.tsx
+var gc = {
+	clarity: {
+		says: "how alike its examples are",
+		above: "clearer than chance",
+		below: "less clear than chance"
+	},
+	polysemanticity: {
+		says: "how far apart two groups of its examples are",
+		above: "more mixed than chance",
+		below: "less mixed than chance"
+	},
+	redundancy: {
+		says: "how like it the nearest component of its layer is",
+		above: "more repeated than chance",
+		below: "less repeated than chance"
+	}
+};
+function _c({ index: e, row: t }) {
+	let n = e.info.layers[e.base.layer[t]].layer;
+	return /* @__PURE__ */ V("section", {
+		class: "panel measures",
+		"aria-label": "Measures",
+		children: [/* @__PURE__ */ V("h2", { children: "Measures" }), /* @__PURE__ */ V($t, {
+			of: e.scores.value,
+			what: "Measures",
+			children: (e) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("p", {
+				class: "soft",
+				children: "The dot is this component, the band where 95 % of random components lie, the line the mean of its layer."
+			}), /* @__PURE__ */ V("dl", {
+				class: "measure-list",
+				children: Object.keys(gc).map((r) => /* @__PURE__ */ V(vc, {
+					measure: r,
+					value: e[r][t],
+					of: e.summary.find((e) => e.layer === n && e.measure === r)
+				}, r))
+			})] })
+		})]
+	});
+}
+function vc({ measure: e, value: t, of: n }) {
+	let r = gc[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", {
+		title: r.says,
+		children: [
+			/* @__PURE__ */ V("span", {
+				class: "measure-name",
+				children: e
+			}),
+			" ",
+			/* @__PURE__ */ V("span", {
+				class: "value",
+				children: J(t)
+			})
+		]
+	}), /* @__PURE__ */ V("dd", { children: [/* @__PURE__ */ V(yc, {
+		value: o ? t : null,
+		low: i,
+		high: a,
+		mean: n?.mean ?? null
+	}), /* @__PURE__ */ V("span", {
+		class: "soft",
+		children: [s, i !== null && a !== null && ` (${J(i)} to ${J(a)})`]
+	})] })] });
+}
+function yc({ value: e, low: t, high: n, mean: r }) {
+	let i = [
+		e,
+		t,
+		n,
+		r
+	].filter((e) => e !== null), a = Math.min(0, ...i), o = Math.max(1, ...i), s = (e) => `${100 * (e - a) / (o - a)}%`;
+	return /* @__PURE__ */ V("span", {
+		class: "track",
+		"aria-hidden": "true",
+		children: [
+			t !== null && n !== null && /* @__PURE__ */ V("span", {
+				class: "band",
+				style: {
+					left: s(t),
+					width: `calc(${s(n)} - ${s(t)})`
+				}
+			}),
+			r !== null && /* @__PURE__ */ V("span", {
+				class: "mean",
+				style: { left: s(r) }
+			}),
+			e !== null && /* @__PURE__ */ V("span", {
+				class: "dot",
+				style: { left: s(e) }
+			})
+		]
+	});
+}
+// src/ui/Card.tsx
+function bc({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
+	let a = B(), o = Ct(() => {
+		let n = a.pointed.value;
+		return n && n.row === t && n.index === e.number ? "card pointed" : "card";
+	}), s = () => a.pointed.value = {
+		index: e.number,
+		row: t
+	}, c = () => a.pointed.value = null, l = e.title(t), u = e.id(t), d = e.tag(t);
+	return /* @__PURE__ */ V("a", {
+		class: o,
+		href: Xi(a, e, t),
+		tabIndex: r,
+		draggable: !1,
+		onPointerEnter: s,
+		onPointerLeave: c,
+		onFocus: s,
+		onBlur: c,
+		children: [/* @__PURE__ */ V(qi, {
+			index: e,
+			row: t,
+			count: n
+		}), /* @__PURE__ */ V("span", {
+			class: "card-words",
+			children: [
+				/* @__PURE__ */ V("strong", {
+					title: l,
+					children: /* @__PURE__ */ V("bdi", { children: l })
+				}),
+				/* @__PURE__ */ V("small", {
+					class: "card-id",
+					children: [/* @__PURE__ */ V("bdi", {
+						title: u,
+						children: l === u ? xc(e) : u
+					}), d && /* @__PURE__ */ V("span", {
+						class: `tag ${d}`,
+						children: d
+					})]
+				}),
+				i
+			]
+		})]
+	});
+}
+function xc(e) {
+	return e.labels.value.state === "ready" ? "no label: chance fits as well" : "";
+}
+// src/component/Near.tsx
+var Sc = 12;
+function Cc({ index: e, found: t }) {
+	let { indexes: n } = B(), r = n.find((t) => t !== e);
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(wc, {
+		title: "Most similar components",
+		says: "Nearest in the semantic space, in any layer.",
+		index: e,
+		near: t.neighbours
+	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ V(wc, {
+		title: `In the other index, ${r.info.name}`,
+		says: "What encodes nearly the same there.",
+		index: r,
+		near: t.elsewhere
+	})] });
+}
+function wc({ title: e, says: t, index: n, near: r }) {
+	return /* @__PURE__ */ V("section", {
+		class: "near",
+		"aria-label": e,
+		children: [
+			/* @__PURE__ */ V("h2", { children: e }),
+			/* @__PURE__ */ V("p", {
+				class: "soft says",
+				children: r.length ? t : "There is none."
+			}),
+			/* @__PURE__ */ V("ul", {
+				class: "near-list",
+				role: "list",
+				children: r.slice(0, Sc).map(({ row: e, similarity: t }) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V(bc, {
+					index: n,
+					row: e,
+					crops: n.info.k < 3 ? 2 : 4,
+					children: /* @__PURE__ */ V("small", {
+						class: "soft",
+						title: "cosine similarity of the two",
+						children: ["similarity ", J(t)]
+					})
+				}) }, e))
+			})
+		]
+	});
+}
+// src/ui/arrive.ts
+var Tc = !1;
+function Ec() {
+	Tc = !0;
+}
+function Dc() {
+	let e = B(), t = e.place.route.value, n = j();
+	k(() => {
+		let e = (e) => e.navigationType === "traverse" && Ec();
+		return window.navigation?.addEventListener("navigate", e), () => window.navigation?.removeEventListener("navigate", e);
+	}, []), k(() => {
+		let r = t.path.join("/");
+		n.current !== void 0 && n.current !== r && Ia(e) && Oc(), n.current = r, Tc = !1;
+	}, [t]);
+}
+function Oc() {
+	Tc || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
+}
+// src/component/Steps.tsx
+function kc({ index: e, row: t }) {
+	let n = B(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
+		t !== void 0 && (Ec(), r.go(e.path(t), {
+			...Yi(n, e),
+			...c
+		}));
+	}, u = () => l(i[Math.floor(Math.random() * i.length)]);
+	za({
+		j: () => l(o),
+		k: () => l(s),
+		r: u
+	}), k(() => {
+		for (let t of [o, s]) t !== void 0 && e.component(t).catch(() => {});
+	}, [
+		e,
+		o,
+		s
+	]);
+	let d = n.query.value ? "of the search" : "of the list";
+	return /* @__PURE__ */ V("nav", {
+		class: "steps",
+		"aria-label": "Components",
+		children: [
+			/* @__PURE__ */ V(Ac, {
+				name: "Previous",
+				sign: "k",
+				icon: "left",
+				href: s === void 0 ? null : Xi(n, e, s, c)
+			}),
+			/* @__PURE__ */ V("span", {
+				class: "soft place",
+				children: a < 0 ? `not among the ${q(i.length)} ${d}` : `${q(a + 1)} of ${q(i.length)} ${d}`
+			}),
+			/* @__PURE__ */ V(Ac, {
+				name: "Next",
+				sign: "j",
+				icon: "right",
+				href: o === void 0 ? null : Xi(n, e, o, c)
+			}),
+			/* @__PURE__ */ V("span", { class: "space" }),
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				class: "button",
+				"aria-label": "Random component",
+				title: "A random component (r)",
+				disabled: !i.length,
+				onClick: u,
+				children: [
+					/* @__PURE__ */ V(G, { name: "dice" }),
+					" ",
+					/* @__PURE__ */ V("span", {
+						class: "word",
+						children: "Random"
+					})
+				]
+			}),
+			/* @__PURE__ */ V("a", {
+				class: "button",
+				href: r.href([], {
+					...Yi(n, e),
+					at: t
+				}),
+				"aria-label": "On the map",
+				title: "The map, centred on this component",
+				children: [
+					/* @__PURE__ */ V(G, { name: "map" }),
+					" ",
+					/* @__PURE__ */ V("span", {
+						class: "word",
+						children: "On the map"
+					})
+				]
+			}),
+			/* @__PURE__ */ V(jc, {
+				path: e.path(t),
+				index: e
+			})
+		]
+	});
+}
+function Ac({ name: e, sign: t, icon: n, href: r }) {
+	let i = `${e} component`, a = /* @__PURE__ */ V(G, { name: n }, "icon"), o = /* @__PURE__ */ V("span", {
+		class: "word",
+		children: e
+	}, "word"), s = n === "left" ? [a, o] : [o, a];
+	return r === null ? /* @__PURE__ */ V("span", {
+		class: "button",
+		role: "link",
+		"aria-disabled": "true",
+		"aria-label": i,
+		children: s
+	}) : /* @__PURE__ */ V("a", {
+		class: "button",
+		href: r,
+		"aria-label": i,
+		title: `${i} (${t})`,
+		children: s
+	});
+}
+function jc({ path: e, index: t }) {
+	let n = B(), r = async () => {
+		let r = {
+			i: t.number || null,
+			q: null,
+			image: null,
+			layers: null,
+			words: null,
+			cluster: null,
+			tag: null,
+			sel: null
+		}, i = new URL(n.place.href(e, r), location.href).href;
+		try {
+			await navigator.clipboard.writeText(i), n.told.value = "Link copied.";
+		} catch {
+			n.told.value = i;
+		}
+	};
+	return /* @__PURE__ */ V("button", {
+		type: "button",
+		class: "button",
+		"aria-label": "Copy link",
+		title: "Copy a link to this component",
+		onClick: () => void r(),
+		children: [
+			/* @__PURE__ */ V(G, { name: "link" }),
+			" ",
+			/* @__PURE__ */ V("span", {
+				class: "word",
+				children: "Copy link"
+			})
+		]
+	});
+}
+// src/views/Component.tsx
+function Mc() {
+	let e = B(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
+	return a < 0 ? /* @__PURE__ */ V(Nc, {
+		name: n,
+		component: `${r}:${i}`
+	}) : /* @__PURE__ */ V(Pc, {
+		index: t,
+		row: a
+	}, `${t.number} ${a}`);
+}
+function Nc({ name: e, component: t }) {
+	let n = B();
+	return /* @__PURE__ */ V("div", {
+		class: "component",
+		children: [/* @__PURE__ */ V("h1", { children: "There is no such component" }), /* @__PURE__ */ V("p", { children: [
+			"No index here has ",
+			/* @__PURE__ */ V("bdi", { children: t }),
+			" under the name ",
+			/* @__PURE__ */ V("bdi", { children: e }),
+			". ",
+			/* @__PURE__ */ V("a", {
+				href: n.place.href([], Yi(n, n.index.value)),
+				children: "See all components"
+			})
+		] })]
+	});
+}
+function Pc({ index: e, row: t }) {
+	let n = B(), r = tc(e, t);
+	return /* @__PURE__ */ V("article", {
+		class: "component",
+		children: [
+			/* @__PURE__ */ V(kc, {
+				index: e,
+				row: t
+			}),
+			/* @__PURE__ */ V(Fc, {
+				index: e,
+				row: t
+			}),
+			/* @__PURE__ */ V("div", {
+				class: "component-body",
+				children: [/* @__PURE__ */ V("div", {
+					class: "main-column",
+					children: [/* @__PURE__ */ V($t, {
+						of: r,
+						what: "Component",
+						children: (t) => t.dead ? /* @__PURE__ */ V(Ic, { component: t }) : /* @__PURE__ */ V(rc, {
+							index: e,
+							found: t
+						})
+					}), r.state === "ready" && !r.value.dead && /* @__PURE__ */ V(Cc, {
+						index: e,
+						found: r.value
+					})]
+				}), /* @__PURE__ */ V("div", {
+					class: "side-column",
+					children: [
+						n.session.can.annotate && /* @__PURE__ */ V(dc, {
+							index: e,
+							row: t
+						}),
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ V(T, { children: [
+							/* @__PURE__ */ V(pc, {
+								index: e,
+								label: r.value.label
+							}),
+							/* @__PURE__ */ V(Gs, {
+								index: e,
+								relevance: r.value.relevance
+							}),
+							/* @__PURE__ */ V(_c, {
+								index: e,
+								row: t
+							})
+						] }),
+						r.state === "ready" && /* @__PURE__ */ V(Us, {
+							index: e,
+							found: r.value
+						})
+					]
+				})]
+			})
+		]
+	});
+}
+function Fc({ index: e, row: t }) {
+	let n = e.info.layers[e.base.layer[t]], r = e.title(t), i = e.id(t), a = e.names.get(t), o = e.tag(t);
+	return /* @__PURE__ */ V("header", {
+		class: "component-head",
+		children: [/* @__PURE__ */ V("h1", { children: [
+			/* @__PURE__ */ V("bdi", { children: r }),
+			" ",
+			o && /* @__PURE__ */ V("span", {
+				class: `tag ${o}`,
+				children: o
+			})
+		] }), /* @__PURE__ */ V("p", {
+			class: "soft",
+			children: [
+				r !== i && /* @__PURE__ */ V(T, { children: [
+					/* @__PURE__ */ V("bdi", { children: i }),
+					":",
+					" "
+				] }),
+				"unit ",
+				t - n.start,
+				" of the ",
+				(n.stop - n.start).toLocaleString("en-GB"),
+				" ",
+				n.kind,
+				" of layer ",
+				/* @__PURE__ */ V("bdi", { children: n.layer }),
+				n.outputs && ", the model’s outputs",
+				a && a !== r && /* @__PURE__ */ V(T, { children: [
+					"; the model itself calls it “",
+					/* @__PURE__ */ V("bdi", { children: a }),
+					"”"
+				] })
+			]
+		})]
+	});
+}
+function Ic({ component: e }) {
+	return /* @__PURE__ */ V("section", {
+		class: "dead",
+		"aria-label": "Dead component",
+		children: [/* @__PURE__ */ V("h2", { children: "This component is dead" }), /* @__PURE__ */ V("p", { children: [
+			"It tells none of the ",
+			e.images.toLocaleString("en-GB"),
+			" images apart: ",
+			e.fired ? "its activation is the same on all of them" : "it fires on none of them",
+			e.nan > 0 && `; on ${e.nan.toLocaleString("en-GB")} its activation is not a number`,
+			". So it has no examples, no label and no place on the map."
+		] })]
+	});
+}
+// src/explore/Similarity.tsx
+function Lc({ value: e, scale: t }) {
+	let n = e <= t.baseline, r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`;
+	return /* @__PURE__ */ V("span", {
+		class: `similarity ${n ? "chance" : ""}`,
+		children: [/* @__PURE__ */ V("span", {
+			class: "similarity-bar",
+			"aria-hidden": "true",
+			children: [/* @__PURE__ */ V("span", {
+				class: "fill",
+				style: { width: r(e) }
+			}), Number.isFinite(t.baseline) && /* @__PURE__ */ V("span", {
+				class: "tick",
+				style: { left: r(t.baseline) }
+			})]
+		}), /* @__PURE__ */ V("span", {
+			class: "similarity-words",
+			children: [/* @__PURE__ */ V("span", {
+				class: "value",
+				title: "cosine similarity",
+				children: J(e)
+			}), n && " no better than chance"]
+		})]
+	});
+}
+function Rc(e, t) {
+	let n = 0;
+	for (let t of e) t > n && (n = t);
+	return {
+		top: Math.max(n, (Number.isFinite(t) ? t : 0) * 1.05, .01),
+		baseline: t
+	};
+}
+// src/explore/Cards.tsx
+var zc = 12, Bc = 61, Vc = 34, Hc = 1;
+function Uc({ index: e, rows: t, found: n, scale: r, count: i }) {
+	let a = j(null), { width: o, from: s, until: c } = Kc(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + zc) / 184)), m = (o - zc * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + Bc + (n ? Vc : 0), _ = g + zc, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - Hc), b = Math.min(v, Math.ceil(c / _) + Hc), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
+		d.current = e, u(e);
+	};
+	k(() => S(0), [t]), k(() => {
+		f.current && (f.current = !1, a.current?.querySelector(`[data-at="${x}"] > a`)?.focus());
+	});
+	let C = (e) => {
+		let t = Wc(e.key, Math.min(d.current, i - 1), p, i);
+		t === null || e.ctrlKey || e.metaKey || e.altKey || (e.preventDefault(), f.current = !0, S(t));
+	}, w = o ? Gc(y * p, Math.min(i, b * p), x, i) : [];
+	return /* @__PURE__ */ V("ul", {
+		ref: a,
+		class: "cards",
+		role: "list",
+		style: { height: `${Math.max(0, v * _ - zc)}px` },
+		onKeyDown: C,
+		children: w.map((a) => {
+			let o = t[a], s = {
+				left: `${a % p * (m + zc)}px`,
+				top: `${Math.floor(a / p) * _}px`,
+				width: `${m}px`,
+				height: `${g}px`
+			};
+			return /* @__PURE__ */ V("li", {
+				"data-at": a,
+				"aria-setsize": i,
+				"aria-posinset": a + 1,
+				style: s,
+				onFocusIn: () => !f.current && S(a),
+				children: /* @__PURE__ */ V(bc, {
+					index: e,
+					row: o,
+					crops: h ? 2 : 4,
+					tabIndex: a === x ? 0 : -1,
+					children: n && r && /* @__PURE__ */ V(Lc, {
+						value: n.similarity[o],
+						scale: r
+					})
+				})
+			}, o);
+		})
+	});
+}
+function Wc(e, t, n, r) {
+	let i = {
+		ArrowLeft: -1,
+		ArrowRight: 1,
+		ArrowUp: -n,
+		ArrowDown: n
+	}[e];
+	if (e === "Home") return 0;
+	if (e === "End") return r - 1;
+	if (i === void 0) return null;
+	let a = t + i;
+	return a < 0 || a >= r ? t : a;
+}
+function Gc(e, t, n, r) {
+	let i = Array.from({ length: Math.max(0, t - e) }, (t, n) => e + n);
+	return r && (n < e || n >= t) && i.push(n), i;
+}
+function Kc(e) {
+	let [t, n] = O({
+		width: 0,
+		from: 0,
+		until: 0
+	});
+	return A(() => {
+		let t = 0, r = () => {
+			t = 0;
+			let r = e.current.getBoundingClientRect(), i = Math.floor(-r.top / 64) * 64, a = {
+				width: e.current.clientWidth,
+				from: i,
+				until: i + innerHeight + 64
+			};
+			n((e) => e.width === a.width && e.from === a.from && e.until === a.until ? e : a);
+		}, i = () => {
+			t ||= requestAnimationFrame(r);
+		};
+		r();
+		let a = new ResizeObserver(i);
+		return a.observe(e.current), document.addEventListener("scroll", i, {
+			capture: !0,
+			passive: !0
+		}), addEventListener("resize", i), () => {
+			cancelAnimationFrame(t), a.disconnect(), document.removeEventListener("scroll", i, { capture: !0 }), removeEventListener("resize", i);
+		};
+	}, []), t;
+}
+// src/explore/listing.ts
+function qc() {
+	let e = B(), t = e.index.value, n = e.search.value, r = n ? z(n) ?? null : null, i = j(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
+		index: t,
+		rows: e.order.value,
+		found: r
+	};
+	i.current = o;
+	let s = n?.state === "absent" ? Zc(e, n.why) : r ? Xc(e, r) : Yc(e), c = a ? `Searching for ${Jc(e)} …` : s.title;
+	return {
+		...o,
+		busy: a,
+		job: n?.state === "loading" ? n.job : null,
+		title: c,
+		says: s.says
+	};
+}
+function Jc(e) {
+	let t = e.param("q");
+	return t ? `“${t}”` : "your picture";
+}
+function Yc(e) {
+	let t = e.index.value, n = e.order.value, r = {
+		ready: "the clearest first",
+		loading: "being put in order",
+		absent: "in the model’s order"
+	}[t.scores.value.state], i = Zi(e.place) ? ` of ${q(t.count)}` : "";
+	return {
+		title: `${q(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
+		says: "Each card is a component: a part of the model that reacts to something. Its pictures are what excites it most."
+	};
+}
+function Xc(e, t) {
+	let n = e.order.value, r = n.reduce((e, n) => e + +(t.similarity[n] > t.baseline), 0), i = Number.isFinite(t.baseline) ? `${q(r)} of ${K(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
+	return {
+		title: `Most like ${Jc(e)}`,
+		says: i
+	};
+}
+function Zc(e, t) {
+	let n = e.param("q");
+	return n ? {
+		title: `${K(e.order.value.length, "component")} with “${n}” in the label`,
+		says: `Only labels are searched here: ${t}`
+	} : {
+		title: "This picture cannot be searched",
+		says: t
+	};
+}
+// src/map/camera.ts
+var Qc = {
+	x: 0,
+	y: 0,
+	zoom: 1
+}, $c = .6, el = 5e3, tl = .08;
+function nl({ width: e, height: t, halfX: n, halfY: r }) {
+	let i = 1 - 2 * tl;
+	return Math.max(1e-6, Math.min(e * i / (2 * Math.max(n, 1e-6)), t * i / (2 * Math.max(r, 1e-6))));
+}
+function rl(e, t) {
+	return nl(t) * e.zoom;
+}
+function il(e, t, n, r) {
+	let i = rl(e, t);
+	return [(n - e.x) * i + t.width / 2, (e.y - r) * i + t.height / 2];
+}
+function al(e, t, n, r) {
+	let i = rl(e, t);
+	return [(n - t.width / 2) / i + e.x, e.y - (r - t.height / 2) / i];
+}
+function ol(e, t, n = 0) {
+	let [r, i] = al(e, t, -n, -n), [a, o] = al(e, t, t.width + n, t.height + n);
+	return {
+		left: r,
+		bottom: o,
+		right: a,
+		top: i
+	};
+}
+function sl(e, t) {
+	let n = Math.min(el, Math.max($c, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
+	return {
+		x: r(e.x, t.halfX),
+		y: r(e.y, t.halfY),
+		zoom: n
+	};
+}
+function cl(e, t, n, r, i) {
+	let a = Math.min(el, Math.max($c, e.zoom * i)), [o, s] = al(e, t, n, r), c = e.zoom / a;
+	return sl({
+		x: o + (e.x - o) * c,
+		y: s + (e.y - s) * c,
+		zoom: a
+	}, t);
+}
+function ll(e, t, n, r) {
+	let i = rl(e, t);
+	return sl({
+		x: e.x - n / i,
+		y: e.y + r / i,
+		zoom: e.zoom
+	}, t);
+}
+function ul({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
+	let o = (n - e) / 2, s = (r - t) / 2, c = nl({
+		...i,
+		halfX: o,
+		halfY: s
+	}) / nl(i);
+	return sl({
+		x: (e + n) / 2,
+		y: (t + r) / 2,
+		zoom: Math.min(a, c)
+	}, i);
+}
+function dl(e, t, n) {
+	if (n >= 1) return t;
+	let r = n * n * (3 - 2 * n), i = e.zoom * (t.zoom / e.zoom) ** r, a = 1 / t.zoom - 1 / e.zoom, o = Math.abs(a) < 1e-9 ? r : (1 / i - 1 / e.zoom) / a;
+	return {
+		x: e.x + (t.x - e.x) * o,
+		y: e.y + (t.y - e.y) * o,
+		zoom: i
+	};
+}
+function fl({ x: e, y: t, zoom: n }) {
+	if (Math.abs(e) < .001 && Math.abs(t) < .001 && Math.abs(n - 1) < .001) return "";
+	let r = Math.max(3, Math.ceil(Math.log10(n)) + 3);
+	return [
+		Number(e.toFixed(r)),
+		Number(t.toFixed(r)),
+		Number(n.toPrecision(3))
+	].join(",");
+}
+function pl(e) {
+	let t = e.split(","), [n, r, i] = t.map(Number);
+	return t.length === 3 && [
+		n,
+		r,
+		i
+	].every(Number.isFinite) && i > 0 ? {
+		x: n,
+		y: r,
+		zoom: i
+	} : null;
+}
+// node_modules/kdbush/index.js
+var ml = [
+	Int8Array,
+	Uint8Array,
+	Uint8ClampedArray,
+	Int16Array,
+	Uint16Array,
+	Int32Array,
+	Uint32Array,
+	Float32Array,
+	Float64Array
+], hl = 1, gl = 8, Z = /* @__PURE__ */ new Uint32Array(96), _l = class e {
+	static from(t) {
+		if (!t || t.byteLength === void 0 || t.buffer) throw Error("Data must be an instance of ArrayBuffer or SharedArrayBuffer.");
+		let [n, r] = new Uint8Array(t, 0, 2);
+		if (n !== 219) throw Error("Data does not appear to be in a KDBush format.");
+		let i = r >> 4;
+		if (i !== hl) throw Error(`Got v${i} data when expected v${hl}.`);
+		let a = ml[r & 15];
+		if (!a) throw Error("Unrecognized array type.");
+		let [o] = new Uint16Array(t, 2, 1), [s] = new Uint32Array(t, 4, 1);
+		return new e(s, o, a, void 0, t);
+	}
+	constructor(e, t = 64, n = Float64Array, r = ArrayBuffer, i) {
+		if (isNaN(e) || e < 0) throw Error(`Unexpected numItems value: ${e}.`);
+		this.numItems = +e, this.nodeSize = Math.min(Math.max(+t, 2), 65535), this.ArrayType = n, this.IndexArrayType = e < 65536 ? Uint16Array : Uint32Array;
+		let a = ml.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
+		if (a < 0) throw Error(`Unexpected typed array class: ${n}.`);
+		if (i) this.data = i, this.ids = new this.IndexArrayType(i, gl, e), this.coords = new n(i, gl + s + c, e * 2), this._pos = e * 2, this._finished = !0;
+		else {
+			let i = this.data = new r(gl + o + s + c);
+			this.ids = new this.IndexArrayType(i, gl, e), this.coords = new n(i, gl + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
+		}
+	}
+	add(e, t) {
+		let n = this._pos >> 1;
+		return this.ids[n] = n, this.coords[this._pos++] = e, this.coords[this._pos++] = t, n;
+	}
+	finish() {
+		let e = this._pos >> 1;
+		if (e !== this.numItems) throw Error(`Added ${e} items when expected ${this.numItems}.`);
+		return vl(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
+	}
+	range(e, t, n, r) {
+		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
+		let { ids: i, coords: a, nodeSize: o } = this;
+		Z[0] = 0, Z[1] = i.length - 1, Z[2] = 0;
+		let s = 3, c = [];
+		for (; s > 0;) {
+			let l = Z[--s], u = Z[--s], d = Z[--s];
+			if (u - d <= o) {
+				for (let o = d; o <= u; o++) {
+					let s = a[2 * o], l = a[2 * o + 1];
+					s >= e && s <= n && l >= t && l <= r && c.push(i[o]);
+				}
+				continue;
+			}
+			let f = d + u >> 1, p = a[2 * f], m = a[2 * f + 1];
+			p >= e && p <= n && m >= t && m <= r && c.push(i[f]), (l === 0 ? e <= p : t <= m) && (Z[s++] = d, Z[s++] = f - 1, Z[s++] = 1 - l), (l === 0 ? n >= p : r >= m) && (Z[s++] = f + 1, Z[s++] = u, Z[s++] = 1 - l);
+		}
+		return c;
+	}
+	within(e, t, n) {
+		let r = [];
+		return this.withinInto(e, t, n, r), r;
+	}
+	withinInto(e, t, n, r) {
+		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
+		let { ids: i, coords: a, nodeSize: o } = this;
+		Z[0] = 0, Z[1] = i.length - 1, Z[2] = 0;
+		let s = 3, c = 0, l = n * n;
+		for (; s > 0;) {
+			let u = Z[--s], d = Z[--s], f = Z[--s];
+			if (d - f <= o) {
+				for (let n = f; n <= d; n++) Sl(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
+				continue;
+			}
+			let p = f + d >> 1, m = a[2 * p], h = a[2 * p + 1];
+			Sl(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (Z[s++] = f, Z[s++] = p - 1, Z[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (Z[s++] = p + 1, Z[s++] = d, Z[s++] = 1 - u);
+		}
+		return c;
+	}
+};
+function vl(e, t, n, r, i, a) {
+	if (i - r <= n) return;
+	let o = r + i >> 1;
+	yl(e, t, o, r, i, a), vl(e, t, n, r, o - 1, 1 - a), vl(e, t, n, o + 1, i, 1 - a);
+}
+function yl(e, t, n, r, i, a) {
+	for (; i > r;) {
+		if (i - r > 600) {
+			let o = i - r + 1, s = n - r + 1, c = Math.log(o), l = .5 * Math.exp(2 * c / 3), u = .5 * Math.sqrt(c * l * (o - l) / o) * (s - o / 2 < 0 ? -1 : 1);
+			yl(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
+		}
+		let o = t[2 * n + a], s = r, c = i;
+		for (bl(e, t, r, n), t[2 * i + a] > o && bl(e, t, r, i); s < c;) {
+			for (bl(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
+			for (; t[2 * c + a] > o;) c--;
+		}
+		t[2 * r + a] === o ? bl(e, t, r, c) : (c++, bl(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
+	}
+}
+function bl(e, t, n, r) {
+	xl(e, n, r), xl(t, 2 * n, 2 * r), xl(t, 2 * n + 1, 2 * r + 1);
+}
+function xl(e, t, n) {
+	let r = e[t];
+	e[t] = e[n], e[n] = r;
+}
+function Sl(e, t, n, r) {
+	let i = e - n, a = t - r;
+	return i * i + a * a;
+}
+// src/map/gaps.ts
+var Cl = .08;
+function wl(e, t) {
+	let n = Uint32Array.from({ length: e.length / 2 }, (e, t) => t).filter((n) => !Number.isNaN(e[2 * n + t]));
+	if (n.sort((n, r) => e[2 * n + t] - e[2 * r + t]), n.length < 3) return;
+	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Cl, 4 / n.length), i = e[2 * n[0] + t], a = 0;
+	for (let o of n) {
+		let n = e[2 * o + t];
+		a += Math.max(0, n - i - r), i = n, e[2 * o + t] = n - a;
+	}
+}
+// src/map/model.ts
+function Tl(e) {
+	let t = e.index.value, n = e.session.comparable ? e.indexes.filter((e) => e !== t) : [], r = t.atlas.value;
+	if (r.state !== "ready") return r;
+	for (let e of n) if (e.atlas.value.state === "loading") return e.atlas.value;
+	return {
+		state: "ready",
+		value: Dl(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
+	};
+}
+var El = /* @__PURE__ */ new WeakMap();
+function Dl(e) {
+	let t = z(e[0].atlas.value), n = El.get(t);
+	if (n && n.indexes.length === e.length && n.indexes.every((t, n) => t === e[n])) return n.model;
+	let r = Ol(e.map((e) => ({
+		index: e,
+		atlas: z(e.atlas.value)
+	})));
+	return El.set(t, {
+		indexes: e,
+		model: r
+	}), r;
+}
+function Ol(e) {
+	let t = e.reduce((e, { index: t }) => e + t.count, 0), n = new Float32Array(2 * t), r = new Int32Array(t), i = [], a = 0;
+	for (let { index: t, atlas: o } of e) {
+		for (let e = 0; e < t.count; e++) n[2 * (a + e)] = o.x[e], n[2 * (a + e) + 1] = o.y[e];
+		r.set(o.cluster, a), i.push({
+			index: t,
+			start: a,
+			stop: a + t.count
+		}), a += t.count;
+	}
+	wl(n, 0), wl(n, 1);
+	let { halfX: o, halfY: s } = kl(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new _l(Math.max(1, c.length), 64, Float32Array);
+	for (let e of c) l.add(n[2 * e], n[2 * e + 1]);
+	return c.length || l.add(NaN, NaN), l.finish(), {
+		parts: i,
+		count: t,
+		xy: n,
+		cluster: r,
+		halfX: o,
+		halfY: s,
+		names: e[0].atlas.names,
+		drawing: e[0].atlas.drawing,
+		tree: l,
+		living: c
+	};
+}
+function kl(e) {
+	let { left: t, right: n, bottom: r, top: i } = Al(e);
+	if (!(n >= t)) return {
+		halfX: 1,
+		halfY: 1
+	};
+	let a = Math.max(n - t, i - r) / 2 || 1;
+	for (let o = 0; o < e.length; o += 2) e[o] = (e[o] - (t + n) / 2) / a, e[o + 1] = (e[o + 1] - (r + i) / 2) / a;
+	return {
+		halfX: (n - t) / 2 / a || .05,
+		halfY: (i - r) / 2 / a || .05
+	};
+}
+function Al(e, t) {
+	let n = {
+		left: Infinity,
+		bottom: Infinity,
+		right: -Infinity,
+		top: -Infinity
+	}, r = (t) => {
+		let r = e[2 * t], i = e[2 * t + 1];
+		r < n.left && (n.left = r), r > n.right && (n.right = r), i < n.bottom && (n.bottom = i), i > n.top && (n.top = i);
+	};
+	if (t) for (let e of t) r(e);
+	else for (let t = 0; 2 * t < e.length; t++) r(t);
+	return n;
+}
+function jl(e, t) {
+	return e.parts.find((e) => t < e.stop);
+}
+function Ml(e, t, n) {
+	let r = e.parts.find((e) => e.index.number === t), i = r && n >= 0 && n < r.index.count ? r.start + n : -1;
+	return i >= 0 && !Number.isNaN(e.xy[2 * i]) ? i : -1;
+}
+function Nl(e, { left: t, bottom: n, right: r, top: i }, a) {
+	return e.tree.range(t, n, r, i).map((t) => e.living[t]).filter((e) => a[e]);
+}
+function Pl(e, t, n, r, i) {
+	let a = -1, o = r * r;
+	for (let s of e.tree.within(t, n, r)) {
+		let r = e.living[s], c = (e.xy[2 * r] - t) ** 2 + (e.xy[2 * r + 1] - n) ** 2;
+		i[r] && (c < o || a < 0) && (a = r, o = c);
+	}
+	return a;
+}
+function Fl(e, t, n, r, i) {
+	let a = e.xy[2 * t], o = e.xy[2 * t + 1];
+	for (let s = .02; s < 8; s *= 3) {
+		let c = -1, l = Infinity;
+		for (let u of e.tree.within(a, o, s)) {
+			let s = e.living[u], d = (e.xy[2 * s] - a) * n + (e.xy[2 * s + 1] - o) * r, f = Math.abs((e.xy[2 * s] - a) * r - (e.xy[2 * s + 1] - o) * n), p = d + 2 * f;
+			s === t || !i[s] || d <= 0 || f > d || p >= l || (c = s, l = p);
+		}
+		if (c >= 0 && l <= s || c >= 0 && s * 3 >= 8) return c;
+	}
+	return -1;
+}
+// src/map/keys.ts
+var Il = 60, Ll = {
+	ArrowLeft: [-1, 0],
+	ArrowRight: [1, 0],
+	ArrowUp: [0, 1],
+	ArrowDown: [0, -1]
+};
+function Rl(e, t, n, r) {
+	let i = Ll[e.key];
+	if (i) return e.ctrlKey || e.metaKey ? Bl(t, n, i) : zl(t, n, i);
+	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
+	switch (e.key) {
+		case "+":
+		case "=": return n.zoom(1.6), !0;
+		case "-":
+		case "_": return n.zoom(1 / 1.6), !0;
+		case "0": return n.fitAll(), !0;
+		case "Enter":
+		case " ": return Vl(e.key, t, r);
+		case "Escape": return Hl(t);
+		default: return !1;
+	}
+}
+function zl(e, t, [n, r]) {
+	return t.move(ll(e.camera.peek(), e.view.peek(), -n * Il, r * Il)), !0;
+}
+function Bl(e, t, [n, r]) {
+	let i = e.model;
+	if (!i) return !0;
+	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Pl(i, o, s, 3, e.visible.peek()) : Fl(i, a, n, r, e.visible.peek());
+	if (c < 0) return e.said.value = "No component farther in this direction.", !0;
+	e.pointAt(c), t.reveal(c);
+	let { index: l, start: u } = jl(i, c);
+	return e.said.value = `${l.title(c - u)}, ${l.id(c - u)}`, !0;
+}
+function Vl(e, t, n) {
+	let r = t.hover.peek() >= 0 ? t.hover.peek() : t.pinned.peek();
+	return r < 0 ? !1 : (e === "Enter" ? n(r) : t.pinned.value = r, !0);
+}
+function Hl(e) {
+	return e.pinned.peek() < 0 && e.hover.peek() < 0 ? !1 : (e.pinned.value = -1, e.pointAt(-1), !0);
+}
+// src/map/colouring.ts
+var Ul = [
+	"cluster",
+	"layer",
+	"label",
+	"tag",
+	"clarity",
+	"polysemanticity",
+	"redundancy",
+	"relevance",
+	"query"
+], Wl = 20, Gl = {
+	cluster: "cluster",
+	layer: "layer",
+	label: "label",
+	tag: "your tag",
+	clarity: "clarity",
+	polysemanticity: "polysemanticity",
+	redundancy: "redundancy",
+	relevance: "class relevance",
+	query: "search similarity"
+}, Kl = {
+	cluster: "Groups found by what the components mean, not by where they lie on the map",
+	layer: "The layer of the model that a component belongs to",
+	label: "The most frequent labels: the phrases that fit best",
+	tag: "How you judged a component: valid, spurious or unsure",
+	clarity: "How alike a component's strongest examples are: high is one clear concept",
+	polysemanticity: "How far a component's examples fall into two different meanings: high is two",
+	redundancy: "How near the most similar other component of the layer is: high is a double",
+	relevance: "Mean share of what speaks for the class that comes from the component",
+	query: "Cosine similarity to what is searched for"
+};
+function ql(e) {
+	let t = e.param("color");
+	return Ul.includes(t) ? t : e.query.value ? "query" : "cluster";
+}
+function Jl(e, t, n) {
+	switch (n) {
+		case "cluster": return Zl(t, Ql(t));
+		case "layer": return $l(t);
+		case "label": return tu(t);
+		case "tag": return ru(t);
+		case "relevance": return su(e, t);
+		case "query": return cu(e, t);
+		default: return au(t, n);
+	}
+}
+function Yl(e, t) {
+	return e.cluster[t] < 0;
+}
+function Xl(e, t) {
+	let n = new Int32Array(t.length);
+	for (let t of e) t >= 0 && n[t]++;
+	return {
+		kind: "groups",
+		of: e,
+		groups: t.map((e, t) => ({
+			...e,
+			count: n[t]
+		}))
+	};
+}
+function Zl(e, t) {
+	let n = t.map((e, t) => ({ name: e || `Cluster ${t + 1}` }));
+	return Xl(e.cluster, n);
+}
+function Ql(e) {
+	let t = Math.max(e.names.length, ...e.cluster.reduce((e, t) => t >= e[0] ? [t + 1] : e, [0])), n = Array.from({ length: t }, (t, n) => e.names[n] ?? "");
+	if (n.every(Boolean)) return n;
+	let r = n.map(() => /* @__PURE__ */ new Map());
+	for (let { index: t, start: n } of e.parts) {
+		let i = z(t.labels.value);
+		if (i) for (let a = 0; a < t.count; a++) {
+			let t = e.cluster[n + a], o = i.label[a];
+			t >= 0 && o >= 0 && r[t].set(i.phrases[o], (r[t].get(i.phrases[o]) ?? 0) + 1);
+		}
+	}
+	return n.map((e, t) => e || ([...r[t]].sort((e, t) => t[1] - e[1])[0]?.[0] ?? ""));
+}
+function $l(e) {
+	let t = [...new Set(e.parts.flatMap(({ index: e }) => e.info.layers.map((e) => e.layer)))], n = new Map(t.map((e, t) => [e, t])), r = new Int32Array(e.count).fill(-1);
+	for (let { index: t, start: i } of e.parts) {
+		let a = t.info.layers.map(({ layer: e }) => n.get(e));
+		for (let n = 0; n < t.count; n++) Yl(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
+	}
+	return Xl(r, t.map((e) => ({ name: e })));
+}
+function eu(e, t) {
+	let n = null;
+	for (let { index: r, start: i } of e.parts) {
+		let a = r.labels.value;
+		a.state === "absent" && (n = a.why), a.state === "loading" && (n = "The labels are being computed.");
+		let o = z(a);
+		for (let n = 0; n < r.count; n++) {
+			let a = o ? o.label[n] : -1;
+			Yl(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
+		}
+	}
+	return n;
+}
+function tu(e) {
+	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = eu(e, (e, r) => {
+		t[e] = r, r && n.set(r, (n.get(r) ?? 0) + 1);
+	});
+	if (!n.size) return {
+		kind: "none",
+		why: r ?? "No component has a label."
+	};
+	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, Wl).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
+	for (let n = 0; n < e.count; n++) {
+		let e = t[n];
+		e !== void 0 && (o[n] = e === null ? i.length + 1 : a.get(e) ?? i.length);
+	}
+	return Xl(o, [
+		...i.map((e) => ({ name: e })),
+		{
+			name: "other labels",
+			plain: !0
+		},
+		{
+			name: "no label",
+			plain: !0
+		}
+	]);
+}
+var nu = [
+	"valid",
+	"spurious",
+	"unsure"
+];
+function ru(e) {
+	let t = new Int32Array(e.count).fill(-1);
+	for (let { index: n, start: r } of e.parts) for (let i = 0; i < n.count; i++) {
+		if (Yl(e, r + i)) continue;
+		let a = n.tag(i);
+		t[r + i] = a ? nu.indexOf(a) : nu.length;
+	}
+	return Xl(t, [...nu.map((e) => ({ name: e })), {
+		name: "not tagged",
+		plain: !0
+	}]);
+}
+function iu(e, t, n, r = .02) {
+	let i = n.filter((t, n) => !Yl(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
+	if (!i.length) return {
+		kind: "none",
+		why: `No component has a value: ${t}.`
+	};
+	let o = (e) => i[Math.round(e * (i.length - 1))];
+	return {
+		kind: "values",
+		of: n,
+		name: t,
+		low: o(r),
+		high: o(1 - r),
+		least: o(0),
+		most: o(1),
+		none: a - i.length
+	};
+}
+function au(e, t) {
+	let n = new Float32Array(e.count).fill(NaN), r = "";
+	for (let { index: i, start: a } of e.parts) {
+		let e = i.scores.value;
+		e.state === "ready" ? n.set(e.value[t], a) : r = e.state === "absent" ? e.why : "The measures are being computed.";
+	}
+	let i = iu(e, Gl[t], n);
+	return i.kind === "none" && r ? {
+		kind: "none",
+		why: r
+	} : i;
+}
+function ou(e, t, n) {
+	let r = new Float32Array(e.count).fill(NaN), i = e.parts.find(({ index: e }) => e === t.index.value);
+	return r.set(n, i.start), r;
+}
+function su(e, t) {
+	let n = e.index.value, r = e.of.value, i = n.info.classes.find((e) => e.number === r);
+	if (r === null || !i) return {
+		kind: "none",
+		why: "This index holds no relevance: none was computed when it was made."
+	};
+	let a = n.relevance(r).value;
+	if (a.state === "loading") return {
+		kind: "none",
+		why: "The relevance is being read."
+	};
+	if (a.state === "absent") return {
+		kind: "none",
+		why: a.why
+	};
+	let o = iu(t, `relevance for ${i.name}`, ou(t, e, a.value.positive), .01);
+	return o.kind === "values" ? {
+		...o,
+		low: 0
+	} : o;
+}
+function cu(e, t) {
+	let n = e.search.value;
+	if (!n) return {
+		kind: "none",
+		why: "Search for something: the map then shows how similar each component is."
+	};
+	if (n.state === "loading") return {
+		kind: "none",
+		why: n.job ? `${n.job.step}.` : "Searching."
+	};
+	if (n.state === "absent") return {
+		kind: "none",
+		why: n.why
+	};
+	let r = iu(t, "similarity", ou(t, e, n.value.similarity), .005), i = {
+		at: n.value.baseline,
+		says: "95 % of random components stay below"
+	};
+	return r.kind === "values" && Number.isFinite(i.at) ? {
+		...r,
+		mark: i
+	} : r;
+}
+// src/map/palette.ts
+var lu = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, uu = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
+function du([e, t, n]) {
+	let [r, i, a] = [
+		lu(e / 255),
+		lu(t / 255),
+		lu(n / 255)
+	], o = Math.cbrt(.4122214708 * r + .5363325363 * i + .0514459929 * a), s = Math.cbrt(.2119034982 * r + .6806995451 * i + .1073969566 * a), c = Math.cbrt(.0883024619 * r + .2817188376 * i + .6299787005 * a);
+	return [
+		.2104542553 * o + .793617785 * s - .0040720468 * c,
+		1.9779984951 * o - 2.428592205 * s + .4505937099 * c,
+		.0259040371 * o + .7827717662 * s - .808675766 * c
+	];
+}
+function fu(e, t, n) {
+	let r = (e + .3963377774 * t + .2158037573 * n) ** 3, i = (e - .1055613458 * t - .0638541728 * n) ** 3, a = (e - .0894841775 * t - 1.291485548 * n) ** 3;
+	return [
+		4.0767416621 * r - 3.3077115913 * i + .2309699292 * a,
+		-1.2684380046 * r + 2.6097574011 * i - .3413193965 * a,
+		-.0041960863 * r - .7034186147 * i + 1.707614701 * a
+	].map((e) => Math.round(255 * uu(Math.min(1, Math.max(0, e)))));
+}
+function pu(e) {
+	let t = e.length === 4 ? e.replace(/[0-9a-f]/gi, "$&$&") : e;
+	return [
+		1,
+		3,
+		5
+	].map((e) => parseInt(t.slice(e, e + 2), 16));
+}
+function mu([e, t, n], r = 1) {
+	return r === 1 ? `rgb(${e} ${t} ${n})` : `rgb(${e} ${t} ${n} / ${r})`;
+}
+function hu(e) {
+	return du(e)[0] < .5;
+}
+var gu = {
+	light: [
+		"#0072b2",
+		"#e69f00",
+		"#009e73",
+		"#cc79a7",
+		"#56b4e9",
+		"#d55e00",
+		"#c7b000"
+	].map(pu),
+	dark: [
+		"#3f9fe0",
+		"#e69f00",
+		"#10b487",
+		"#d98cb8",
+		"#8acbf5",
+		"#e8702a",
+		"#f0e442"
+	].map(pu)
+}, _u = {
+	light: [
+		0,
+		-.2,
+		.11
+	],
+	dark: [
+		0,
+		-.2,
+		.12
+	]
+};
+function vu(e, t) {
+	let n = t ? "dark" : "light", r = gu[n], [i, a, o] = du(r[e % r.length]), s = _u[n][Math.floor(e / r.length) % 3];
+	return s ? fu(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
+}
+var yu = 256;
+function bu(e) {
+	return (e ? wu : Cu)();
+}
+function xu(e) {
+	let t;
+	return () => t ??= e();
+}
+function Su(e, t, n) {
+	return Array.from({ length: yu }, (r, i) => {
+		let a = i / 255, o = (e[1] + (t[1] - e[1]) * a) * Math.PI / 180;
+		return fu(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
+	});
+}
+var Cu = xu(() => Su([.88, 100], [.3, 280], .105)), wu = xu(() => Su([.38, 285], [.94, 102], .115));
+function Tu(e, t, n, r) {
+	if (Number.isNaN(e)) return null;
+	let i = n > t ? (e - t) / (n - t) : .5;
+	return r[Math.min(255, Math.max(0, Math.round(i * 255)))];
+}
+// src/map/Legend.tsx
+function Eu({ state: e }) {
+	let t = e.by.value, n = e.colouring.value;
+	return /* @__PURE__ */ V("div", {
+		class: "map-legend",
+		role: "group",
+		"aria-label": "Legend",
+		children: [
+			/* @__PURE__ */ V("div", {
+				class: "map-legend-head",
+				children: [/* @__PURE__ */ V("p", { children: [
+					/* @__PURE__ */ V("strong", { children: Gl[t] }),
+					" ",
+					/* @__PURE__ */ V("span", {
+						class: "soft",
+						children: [Kl[t], "."]
+					})
+				] }), n?.kind === "groups" && /* @__PURE__ */ V("button", {
+					type: "button",
+					class: "map-all",
+					disabled: !e.hidden.value.size,
+					onClick: () => e.store.place.set({ hide: null }, !0),
+					children: "Show all"
+				})]
+			}),
+			t === "relevance" && /* @__PURE__ */ V(Du, {}),
+			n?.kind === "groups" && /* @__PURE__ */ V(Ou, {
+				state: e,
+				found: n
+			}),
+			n?.kind === "values" && /* @__PURE__ */ V(Au, {
+				state: e,
+				found: n
+			}),
+			n?.kind === "none" && /* @__PURE__ */ V("p", {
+				class: "soft",
+				children: n.why
+			}),
+			/* @__PURE__ */ V(ju, { state: e })
+		]
+	});
+}
+function Du() {
+	let e = B(), { classes: t } = e.index.value.info;
+	return t.length < 2 ? null : /* @__PURE__ */ V("label", { children: [
+		"Class",
+		" ",
+		/* @__PURE__ */ V("select", {
+			value: String(e.of.value),
+			onChange: (t) => e.place.set({ class: t.currentTarget.value }, !0),
+			children: t.map((e) => /* @__PURE__ */ V("option", {
+				value: String(e.number),
+				children: e.name
+			}, e.number))
+		})
+	] });
+}
+function Ou({ state: e, found: t }) {
+	let { dark: n, plain: r } = e.theme.value, i = e.hidden.value;
+	return /* @__PURE__ */ V("ul", {
+		class: "map-entries",
+		onPointerLeave: () => e.lit.value = null,
+		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+			type: "button",
+			class: "map-entry",
+			"aria-pressed": !i.has(a),
+			title: "Click: show or hide. Double click, or Shift and Enter: only this one.",
+			onPointerEnter: () => e.lit.value = a,
+			onClick: (t) => e.toggle(a, t.shiftKey),
+			onDblClick: () => e.toggle(a, !0),
+			children: [
+				/* @__PURE__ */ V(ku, { colour: t.plain ? r : vu(a, n) }),
+				/* @__PURE__ */ V("bdi", {
+					class: "map-entry-name",
+					children: t.name
+				}),
+				/* @__PURE__ */ V("span", {
+					class: "map-count",
+					children: q(t.count)
+				})
+			]
+		}) }, a) : null)
+	});
+}
+function ku({ colour: e }) {
+	return /* @__PURE__ */ V("span", {
+		class: "map-swatch",
+		style: { background: mu(e) },
+		"aria-hidden": "true"
+	});
+}
+function Au({ state: e, found: t }) {
+	let n = bu(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => mu(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${Y(e)}` : Y(e);
+	return /* @__PURE__ */ V("div", {
+		class: "map-ramp",
+		role: "img",
+		"aria-label": `${t.name} from ${Y(t.low)} to ${Y(t.high)}`,
+		children: [
+			/* @__PURE__ */ V("div", {
+				class: "map-ramp-bar",
+				style: { background: `linear-gradient(to right, ${r.join(", ")})` },
+				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ V("span", {
+					class: "map-ramp-mark",
+					style: { left: `${100 * a}%` }
+				})
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "map-ramp-numbers",
+				children: [
+					/* @__PURE__ */ V("span", { children: o(t.low, t.least < t.low, "≤") }),
+					/* @__PURE__ */ V("span", { children: Y(i) }),
+					/* @__PURE__ */ V("span", { children: o(t.high, t.most > t.high, "≥") })
+				]
+			}),
+			t.mark && /* @__PURE__ */ V("p", {
+				class: "soft",
+				children: [
+					"Line at ",
+					Y(t.mark.at),
+					": ",
+					t.mark.says,
+					"."
+				]
+			}),
+			t.none > 0 && /* @__PURE__ */ V("p", {
+				class: "map-none soft",
+				children: [
+					/* @__PURE__ */ V(ku, { colour: e.theme.value.plain }),
+					" no value ",
+					/* @__PURE__ */ V("span", {
+						class: "map-count",
+						children: q(t.none)
+					})
+				]
+			})
+		]
+	});
+}
+function ju({ state: e }) {
+	let t = B(), n = e.model?.parts ?? [];
+	return n.length < 2 ? null : /* @__PURE__ */ V("ul", {
+		class: "map-entries map-models",
+		children: n.map(({ index: n }) => {
+			let r = n === t.index.value;
+			return /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+				type: "button",
+				class: "map-entry",
+				"aria-pressed": r || e.others.value,
+				disabled: r,
+				title: r ? "The index that is looked at" : "Click: show or hide the other index",
+				onClick: () => t.place.set({ other: e.others.value ? "0" : null }, !0),
+				children: [
+					/* @__PURE__ */ V("span", {
+						class: r ? "map-disc" : "map-diamond",
+						"aria-hidden": "true"
+					}),
+					/* @__PURE__ */ V("bdi", {
+						class: "map-entry-name",
+						children: n.info.name
+					}),
+					/* @__PURE__ */ V("span", {
+						class: "map-count",
+						children: q(n.count)
+					})
+				]
+			}) }, n.number);
+		})
+	});
+}
+// src/map/PointCard.tsx
+var Mu = 232, Nu = 4;
+function Pu({ state: e }) {
+	let t = B(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
+	return /* @__PURE__ */ V(T, { children: n && a.map((t, r) => {
+		let i = Fu(e, n, t);
+		return i && /* @__PURE__ */ V("span", {
+			class: r ? "map-ring map-ring-pinned" : "map-ring",
+			style: { transform: `translate(${i[0]}px, ${i[1]}px)` },
+			"aria-hidden": "true"
+		}, r);
+	}) });
+}
+function Fu(e, t, n) {
+	if (n < 0 || Number.isNaN(t.xy[2 * n])) return null;
+	let r = e.view.value, [i, a] = il(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
+	return i >= 0 && a >= 0 && i <= r.width && a <= r.height ? [i, a] : null;
+}
+function Iu({ state: e }) {
+	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Fu(e, t, r);
+	if (!t || !i) return null;
+	let { index: a, start: o } = jl(t, r), s = e.view.value, c = i[0] + 18 + Mu < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Mu), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
+		left: `${c}px`,
+		width: `${Math.min(Mu, s.width - 8)}px`,
+		...d
+	};
+	return /* @__PURE__ */ V("div", {
+		class: n >= 0 ? "map-card map-card-pinned" : "map-card",
+		style: f,
+		role: n >= 0 ? "dialog" : void 0,
+		"aria-label": n >= 0 ? "Pinned component" : void 0,
+		children: [/* @__PURE__ */ V(Lu, {
+			index: a,
+			row: r - o
+		}, r), n >= 0 && /* @__PURE__ */ V(zu, {
+			state: e,
+			index: a,
+			row: r - o,
+			cluster: t.cluster[r]
+		}, `p${r}`)]
+	});
+}
+function Lu({ index: e, row: t }) {
+	let n = e.base.crop[t], r = z(e.labels.value), i = e.label(t), a = r?.p_value[t];
+	return /* @__PURE__ */ V("div", {
+		class: "map-glance",
+		children: [/* @__PURE__ */ V(Bi, {
+			path: n >= 0 ? e.at(`crop/${n}.webp`) : null,
+			alt: "",
+			class: "map-glance-crop"
+		}), /* @__PURE__ */ V("div", {
+			class: "map-glance-text",
+			children: [
+				/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: e.title(t) }) }),
+				/* @__PURE__ */ V("span", {
+					class: "soft",
+					children: /* @__PURE__ */ V("bdi", { children: e.id(t) })
+				}),
+				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ V("span", {
+					class: "soft",
+					children: ["p = ", Y(a)]
+				}),
+				r && !i && /* @__PURE__ */ V("span", {
+					class: "soft",
+					children: "no label fits better than chance"
+				}),
+				/* @__PURE__ */ V(Ru, {
+					index: e,
+					row: t
+				})
+			]
+		})]
+	});
+}
+function Ru({ index: e, row: t }) {
+	let n = B(), r = n.search.value ? z(n.search.value) : void 0;
+	return !r || e !== n.index.value ? null : /* @__PURE__ */ V("span", {
+		class: "soft",
+		children: ["similarity ", J(r.similarity[t])]
+	});
+}
+function zu({ state: e, index: t, row: n, cluster: r }) {
+	let i = B(), [a, o] = O([]);
+	k(() => {
+		let e = !0;
+		return t.component(n).then((t) => e && o(t.examples.slice(1, 5).map((e) => e.crop)), () => {}), () => {
+			e = !1;
+		};
+	}, [t, n]);
+	let s = e.clusters.value[r];
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("div", {
+		class: "map-more",
+		children: Array.from({ length: Nu }, (e, n) => /* @__PURE__ */ V(Bi, {
+			path: a[n] === void 0 ? null : t.at(`crop/${a[n]}.webp`),
+			alt: "",
+			class: "map-more-crop"
+		}, n))
+	}), /* @__PURE__ */ V("div", {
+		class: "map-card-does",
+		children: [
+			/* @__PURE__ */ V("a", {
+				href: Xi(i, t, n),
+				children: "Open component"
+			}),
+			r >= 0 && t === i.index.value && /* @__PURE__ */ V("button", {
+				type: "button",
+				onClick: () => i.place.set({ cluster: r }),
+				children: ["Select its cluster", s ? /* @__PURE__ */ V(T, { children: [": ", /* @__PURE__ */ V("bdi", { children: s })] }) : null]
+			}),
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				class: "map-unpin",
+				"aria-label": "Unpin (Esc)",
+				title: "Unpin (Esc)",
+				onClick: () => e.pinned.value = -1,
+				children: "×"
+			})
+		]
+	})] });
+}
+// src/map/canvas2d.ts
+var Bu = 3;
+function Vu(e) {
+	let t = e.getContext("2d", { alpha: !1 }), n = /* @__PURE__ */ new Float32Array(), r = {
+		colours: /* @__PURE__ */ new Uint8Array(),
+		marks: /* @__PURE__ */ new Uint8Array(),
+		order: /* @__PURE__ */ new Uint32Array()
+	}, i = [
+		1,
+		1,
+		1
+	];
+	return {
+		kind: "canvas",
+		canvas: e,
+		place: (e) => void (n = e),
+		look: (e) => void (r = e),
+		resize(t, n, r) {
+			i = [
+				t,
+				n,
+				r
+			], e.width = Math.max(1, Math.round(t * r)), e.height = Math.max(1, Math.round(n * r));
+		},
+		draw(e) {
+			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = mu(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && Hu(t, n, r, e, i[0], i[1]);
+		},
+		onRestored: () => {},
+		destroy: () => {}
+	};
+}
+function Hu(e, t, { colours: n, marks: r, order: i }, a, o, s) {
+	let c = -1;
+	for (let l of i) {
+		let i = (t[2 * l] - a.x) * a.scale + o / 2, u = (a.y - t[2 * l + 1]) * a.scale + s / 2;
+		if (i < -20 || u < -20 || i > o + 20 || u > s + 20) continue;
+		let [d, f, p, m] = [
+			n[4 * l],
+			n[4 * l + 1],
+			n[4 * l + 2],
+			n[4 * l + 3]
+		], h = r[l], g = (d << 16 | f << 8 | p) * 512 + m * 2 + (h & 1);
+		g !== c && (c = g, e.fillStyle = mu([
+			d,
+			f,
+			p
+		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), Uu(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
+	}
+}
+function Uu(e, t, n, r, i) {
+	let a = r / 2;
+	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Bu ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
+}
+// src/map/crops.ts
+var Wu = 600, Gu = 6, Ku = class {
+	transport;
+	arrived;
+	kept = /* @__PURE__ */ new Map();
+	wanted = [];
+	loading = 0;
+	stopped = !1;
+	constructor(e, t) {
+		this.transport = e, this.arrived = t;
+	}
+	want(e) {
+		this.wanted = e.filter((e) => !this.kept.has(e)), this.next();
+	}
+	get(e) {
+		let t = this.kept.get(e);
+		return t ? (this.kept.delete(e), this.kept.set(e, t), t) : null;
+	}
+	stop() {
+		this.stopped = !0, this.wanted = [], this.kept.clear();
+	}
+	next() {
+		for (; this.loading < Gu && this.wanted.length;) this.fetch(this.wanted.shift());
+	}
+	async fetch(e) {
+		this.loading++, this.kept.set(e, null), this.kept.size > Wu && this.kept.delete(this.kept.keys().next().value);
+		try {
+			let t = new Image();
+			t.src = await this.transport.picture(e), await t.decode(), this.kept.set(e, t), this.stopped || this.arrived();
+		} catch {}
+		this.loading--, this.next();
+	}
+};
+// src/map/lasso.ts
+function qu(e, t, n) {
+	let r = !1, i = e.length;
+	for (let a = 0, o = i - 2; a < i; o = a, a += 2) {
+		let i = e[a + 1], s = e[o + 1];
+		i > n != s > n && t < (e[o] - e[a]) * (n - i) / (s - i) + e[a] && (r = !r);
+	}
+	return r;
+}
+function Ju(e) {
+	let t = [
+		Infinity,
+		Infinity,
+		-Infinity,
+		-Infinity
+	];
+	for (let n = 0; n < e.length; n += 2) t[0] = Math.min(t[0], e[n]), t[1] = Math.min(t[1], e[n + 1]), t[2] = Math.max(t[2], e[n]), t[3] = Math.max(t[3], e[n + 1]);
+	return t;
+}
+function Yu(e, t, n, r) {
+	return [
+		e,
+		t,
+		n,
+		t,
+		n,
+		r,
+		e,
+		r
+	];
+}
+function Xu(e, t, n, r) {
+	if (n === "new") return [...t];
+	if (n === "add") return [.../* @__PURE__ */ new Set([...Array.from(e ?? []), ...t])];
+	let i = new Set(t);
+	return [...e ? Array.from(e) : r()].filter((e) => !i.has(e));
+}
+// src/map/gestures.ts
+var Zu = 4, Qu = {
+	pixels: 1,
+	lines: 18,
+	pages: 300
+}, $u = .0018, ed = .012;
+function td(e, t) {
+	let n = /* @__PURE__ */ new Map(), r = null, i = [0, 0], a = !1, o = (t) => {
+		let n = e.getBoundingClientRect();
+		return [t.clientX - n.left, t.clientY - n.top];
+	}, s = (s) => {
+		s.button === 0 && (n.set(s.pointerId, o(s)), nd(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
+			what: "pinch",
+			...id(n)
+		}) : (i = o(s), a = !1, r = rd(s, t, i)));
+	}, c = (e) => {
+		let s = o(e), c = n.get(e.pointerId);
+		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < Zu || (!a && r.what !== "pinch" && t.away(), a = !0, r = ad(r, t, n, i, c, s)));
+	}, l = (e) => {
+		if (!n.delete(e.pointerId)) return;
+		let i = r;
+		r = n.size === 1 && i?.what === "pinch" ? { what: "pan" } : null, !i || i.what === "pinch" || i.what === "pan" ? i?.what === "pan" && !a && t.click(...o(e)) : (t.line(null), a && i.line.length >= 6 ? t.caught(i.line, i.how) : a || t.click(...o(e)));
+	}, u = (e) => {
+		n.delete(e.pointerId), r = null, t.line(null);
+	}, d = (e) => {
+		e.preventDefault();
+		let n = [
+			Qu.pixels,
+			Qu.lines,
+			Qu.pages
+		][e.deltaMode] ?? 1, r = e.ctrlKey ? ed : $u;
+		t.move(cl(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
+	}, f = {
+		pointerdown: s,
+		pointermove: c,
+		pointerup: l,
+		pointercancel: u,
+		pointerleave: () => n.size || t.away(),
+		dblclick: (e) => t.fly(cl(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
+	};
+	for (let [t, n] of Object.entries(f)) e.addEventListener(t, n);
+	return e.addEventListener("wheel", d, { passive: !1 }), () => {
+		for (let [t, n] of Object.entries(f)) e.removeEventListener(t, n);
+		e.removeEventListener("wheel", d);
+	};
+}
+function nd(e, t) {
+	try {
+		e.setPointerCapture(t);
+	} catch {}
+}
+function rd(e, t, n) {
+	let r = e.altKey ? "less" : e.shiftKey && (e.ctrlKey || e.metaKey) ? "add" : t.combine(), i = t.mode();
+	return i !== "pan" || e.shiftKey || e.altKey ? {
+		what: i === "box" ? "box" : "lasso",
+		how: r,
+		line: [...n]
+	} : { what: "pan" };
+}
+function id(e) {
+	let [t, n] = [...e.values()];
+	return {
+		apart: Math.max(10, Math.hypot(t[0] - n[0], t[1] - n[1])),
+		x: (t[0] + n[0]) / 2,
+		y: (t[1] + n[1]) / 2
+	};
+}
+function ad(e, t, n, r, i, a) {
+	let o = t.view();
+	if (e.what === "pan" && t.move(ll(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = Yu(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
+		let r = id(n), i = ll(t.camera(), o, r.x - e.x, r.y - e.y);
+		return t.move(cl(i, o, r.x, r.y, r.apart / e.apart)), {
+			what: "pinch",
+			...r
+		};
+	}
+	return e;
+}
+// src/map/hand.ts
+function od(e, t) {
+	return {
+		mode: () => t.mode.peek(),
+		combine: () => t.combine.peek(),
+		camera: () => t.camera.peek(),
+		view: () => t.view.peek(),
+		move: (t) => e.move(t),
+		fly: (t) => e.fly(t),
+		hover: (n, r) => {
+			let i = e.under(n, r);
+			i !== t.hover.peek() && t.pointAt(i);
+		},
+		away: () => t.pointAt(-1),
+		click: (n, r) => {
+			let i = e.under(n, r);
+			t.pinned.value = i === t.pinned.peek() ? -1 : i;
+		},
+		line: (e) => {
+			t.line.value = e;
+		},
+		caught: (n, r) => t.caught(e.inside(n), r)
+	};
+}
+// src/map/placing.ts
+var sd = class {
+	cell;
+	cells = /* @__PURE__ */ new Map();
+	constructor(e = 96) {
+		this.cell = e;
+	}
+	free(e) {
+		for (let t of this.over(e)) for (let n of this.cells.get(t) ?? []) if (e.left < n.right && e.right > n.left && e.top < n.bottom && e.bottom > n.top) return !1;
+		return !0;
+	}
+	take(e) {
+		for (let t of this.over(e)) {
+			let n = this.cells.get(t);
+			n ? n.push(e) : this.cells.set(t, [e]);
+		}
+	}
+	*over({ left: e, top: t, right: n, bottom: r }) {
+		let { cell: i } = this;
+		for (let a = Math.floor(t / i); a <= Math.floor(r / i); a++) for (let t = Math.floor(e / i); t <= Math.floor(n / i); t++) yield a * 4096 + t;
+	}
+}, cd = 150;
+function ld(e, t, n, r) {
+	let i = /* @__PURE__ */ new Map();
+	return e.map((e) => {
+		let a = i.get(e.text) ?? [];
+		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < cd)) return null;
+		for (let [o, s] of e.offsets) {
+			let c = e.x + o, l = e.y + s, u = {
+				left: c - e.width / 2,
+				right: c + e.width / 2,
+				top: l - e.height / 2,
+				bottom: l + e.height / 2
+			};
+			if (!(u.left < 0 || u.top < 0 || u.right > n || u.bottom > r || !t.free(u))) return t.take(u), i.set(e.text, [...a, [c, l]]), [c, l];
+		}
+		return null;
+	});
+}
+// src/map/overlay.ts
+function ud(e, t) {
+	return Math.round(Math.min(84, Math.max(26, .5 * Math.sqrt(e.width * e.height / Math.max(1, t)))));
+}
+function dd(e) {
+	let { context: t, ratio: n, view: r, texts: i, theme: a } = e;
+	t.setTransform(n, 0, 0, n, 0, 0), t.clearRect(0, 0, r.width, r.height), i.suit(a, n);
+	let o = new sd(), s = hd(e, o), c = pd(e, o);
+	s(), yd(e, o, c), e.line && xd(e, e.line);
+}
+function fd(e, t, n) {
+	return {
+		left: e - n / 2,
+		top: t - n / 2,
+		right: e + n / 2,
+		bottom: t + n / 2
+	};
+}
+function pd(e, t) {
+	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = ud(a, r.crops.length), d = /* @__PURE__ */ new Map();
+	for (let { point: f, path: p } of r.crops) {
+		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = il(i, a, r, m), _ = fd(h, g, u);
+		if (!(_.right > 0 && _.bottom > 0 && _.left < a.width && _.top < a.height) || !(t.free(_) || e.hits.includes(f))) continue;
+		let v = s.get(p);
+		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = mu(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
+	}
+	return d;
+}
+var md = [
+	[1, -1],
+	[-1, -1],
+	[1, 1],
+	[-1, 1],
+	[1.6, 0],
+	[-1.6, 0],
+	[0, -1.6],
+	[0, 1.6],
+	[2.6, -1.2],
+	[-2.6, -1.2],
+	[2.6, 1.2],
+	[-2.6, 1.2]
+];
+function hd({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
+	let c = t.map((e) => il(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
+	for (let [e, t] of c) s.take(fd(e, t, l));
+	let u = c.map(([e, t], n) => {
+		let i = md.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
+		return ld([{
+			text: String(n),
+			x: e,
+			y: t,
+			width: 18,
+			height: 18,
+			offsets: i
+		}], s, r.width, r.height)[0] ?? null;
+	});
+	return () => {
+		Object.assign(e, {
+			textAlign: "center",
+			textBaseline: "middle",
+			font: `700 11px ${a.font}`
+		});
+		for (let [t, n] of c) gd(e, 4, mu(a.ground), () => _d(e, t, n, l)), gd(e, 2, a.ink, () => _d(e, t, n, l));
+		u.forEach((t, n) => {
+			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = mu(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
+		});
+	};
+}
+function gd(e, t, n, r) {
+	e.lineWidth = t, e.strokeStyle = n, r();
+}
+function _d(e, t, n, r) {
+	e.beginPath(), e.arc(t, n, r, 0, 7), e.stroke();
+}
+var vd = [
+	[0, 0],
+	[0, -16],
+	[0, 16],
+	[0, -30],
+	[0, 30]
+];
+function yd({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
+	let c = [];
+	for (let e of t.names) {
+		let [t, o] = il(n, r, e.x, e.y);
+		if (t < -80 || o < -40 || t > r.width + 80 || o > r.height + 40) continue;
+		let l = i.of(e.text, e.level);
+		c.push({
+			text: e.text,
+			x: t,
+			y: o,
+			width: l.width,
+			height: l.height - 2,
+			sprite: l,
+			offsets: bd(e, s, l, a)
+		});
+	}
+	ld(c, o, r.width, r.height).forEach((t, n) => {
+		let { sprite: r } = c[n];
+		t && e.drawImage(r.picture, t[0] - r.width / 2, t[1] - r.height / 2, r.width, r.height);
+	});
+}
+function bd(e, t, n, r) {
+	if (e.level !== "single") return vd;
+	let i = t.get(`${e.x},${e.y}`);
+	return i === void 0 ? [[0, r / 2 + n.height / 2], [n.width / 2 + r / 2, 0]] : [[0, i + n.height / 2], [0, -i - n.height / 2]];
+}
+function xd({ context: e, theme: t }, n) {
+	if (!(n.length < 4)) {
+		e.beginPath(), e.moveTo(n[0], n[1]);
+		for (let t = 2; t < n.length; t += 2) e.lineTo(n[t], n[t + 1]);
+		e.closePath(), e.globalAlpha = .12, e.fillStyle = t.accent, e.fill(), e.globalAlpha = 1, e.lineWidth = 1.5, e.strokeStyle = t.accent, e.setLineDash([5, 4]), e.stroke(), e.setLineDash([]);
+	}
+}
+var Sd = 150, Cd = 3, wd = .3;
+function Td(e, t, n) {
+	let r = t.map(() => []);
+	for (let t of e.living) n[t] && r[e.cluster[t]]?.push(t);
+	return r.map((e, t) => ({
+		points: e,
+		group: t
+	})).filter(({ points: e, group: n }) => e.length > 0 && t[n]).sort((e, t) => t.points.length - e.points.length).map(({ points: n, group: r }) => ({
+		...Ed(e, n),
+		text: t[r],
+		level: "cluster",
+		group: r
+	}));
+}
+function Ed(e, t) {
+	let n = (n) => Float32Array.from(t, (t) => e.xy[2 * t + n]).sort()[t.length >> 1];
+	return {
+		x: n(0),
+		y: n(1)
+	};
+}
+function Dd(e, t, n, r) {
+	let i = Sd / 2 ** Math.round(Math.log2(rl(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
+	for (let t of r) {
+		let { index: n, start: r } = jl(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
+		o.set(s, (o.get(s) ?? 0) + 1);
+		let c = n.label(t - r);
+		if (!c) continue;
+		let l = a.get(s);
+		l || a.set(s, l = /* @__PURE__ */ new Map());
+		let u = l.get(c);
+		u ? u.push(t) : l.set(c, [t]);
+	}
+	let s = [];
+	for (let [t, n] of a) {
+		let [r, i] = [...n].reduce((e, t) => t[1].length > e[1].length ? t : e);
+		i.length < Cd || i.length < wd * o.get(t) || s.push({
+			...Ed(e, i),
+			text: r,
+			level: "local",
+			size: i.length
+		});
+	}
+	return s.sort((e, t) => t.size - e.size);
+}
+function Od(e, t) {
+	return t.map((t) => {
+		let { index: n, start: r } = jl(e, t);
+		return {
+			text: n.title(t - r),
+			x: e.xy[2 * t],
+			y: e.xy[2 * t + 1],
+			level: "single"
+		};
+	});
+}
+var kd = {
+	names: [],
+	crops: [],
+	inView: 0
+}, Ad = 2.2, jd = 6e4;
+function Md(e, t, n, r, i, a) {
+	let o = Nl(e, ol(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Ad && !s && o.length < jd ? Dd(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Nd(o, a) : [];
+	return {
+		names: [
+			...i,
+			...c.filter((e) => !l.has(e.text)),
+			...Od(e, u)
+		],
+		crops: u.flatMap((t) => {
+			let { index: n, start: r } = jl(e, t), i = n.base.crop[t - r];
+			return i >= 0 ? [{
+				point: t,
+				path: n.at(`crop/${i}.webp`)
+			}] : [];
+		}),
+		inView: o.length
+	};
+}
+function Nd(e, t) {
+	let n = t.filter((t) => e.includes(t));
+	return [...n, ...e.filter((e) => !n.includes(e))];
+}
+// src/map/text.ts
+var Pd = {
+	cluster: {
+		weight: 650,
+		size: 14,
+		most: 30
+	},
+	local: {
+		weight: 500,
+		size: 12,
+		most: 26
+	},
+	single: {
+		weight: 400,
+		size: 11,
+		most: 20
+	}
+}, Fd = 600;
+function Id(e, t) {
+	let n = [...e];
+	return n.length <= t ? e : `${n.slice(0, t - 1).join("").trimEnd()}…`;
+}
+var Ld = class {
+	kept = /* @__PURE__ */ new Map();
+	measure = document.createElement("canvas").getContext("2d");
+	ratio = 0;
+	theme = null;
+	suit(e, t) {
+		(e !== this.theme || t !== this.ratio) && (this.theme = e, this.ratio = t, this.kept.clear());
+	}
+	of(e, t) {
+		let n = `${t} ${e}`, r = this.kept.get(n);
+		if (r) return r;
+		this.kept.size >= Fd && this.kept.delete(this.kept.keys().next().value);
+		let i = this.make(e, t);
+		return this.kept.set(n, i), i;
+	}
+	make(e, t) {
+		let { weight: n, size: r, most: i } = Pd[t], a = Id(e, i), o = `${n} ${r}px ${this.theme.font}`;
+		this.measure.font = o;
+		let s = Math.ceil(this.measure.measureText(a).width) + 6, c = Math.ceil(r * 1.25) + 6, l = Object.assign(document.createElement("canvas"), {
+			width: Math.ceil(s * this.ratio),
+			height: Math.ceil(c * this.ratio)
+		}), u = l.getContext("2d");
+		return u.scale(this.ratio, this.ratio), Object.assign(u, {
+			font: o,
+			textBaseline: "middle",
+			textAlign: "center",
+			lineJoin: "round",
+			lineWidth: 6
+		}), u.strokeStyle = mu(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
+			picture: l,
+			width: s,
+			height: c
+		};
+	}
+}, Rd = () => document.createElement("canvas").getContext("2d");
+function zd(e) {
+	let t = getComputedStyle(e), n = Rd(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = pu(r("--ground")), a = hu(i);
+	return {
+		dark: a,
+		ground: i,
+		ink: r("--ink"),
+		soft: r("--soft"),
+		plain: a ? [
+			128,
+			137,
+			150
+		] : [
+			150,
+			157,
+			166
+		],
+		accent: r("--accent"),
+		panel: r("--panel"),
+		line: r("--line"),
+		font: t.fontFamily || "sans-serif"
+	};
+}
+function Bd(e) {
+	let t = F(zd(e)), n = () => void (t.value = zd(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
+	return r.addEventListener("change", n), a && i.observe(a, {
+		attributes: !0,
+		attributeFilter: ["data-theme"]
+	}), {
+		theme: t,
+		stop: () => {
+			r.removeEventListener("change", n), i.disconnect();
+		}
+	};
+}
+// src/map/webgl.ts
+var Vd = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", Hd = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", Ud = [
+	"centre",
+	"scale",
+	"size",
+	"opacity"
+];
+function Wd(e) {
+	let t = e.getContext("webgl2", {
+		alpha: !1,
+		antialias: !1,
+		depth: !1,
+		stencil: !1
+	});
+	return t ? new Kd(e, t, Gd(t) ? "software" : "gpu") : null;
+}
+function Gd(e) {
+	let t = e.getExtension("WEBGL_debug_renderer_info"), n = String(e.getParameter(t ? t.UNMASKED_RENDERER_WEBGL : e.RENDERER));
+	if (/swiftshader|llvmpipe|softpipe|software|basic render/i.test(n)) return !0;
+	let r = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: !0 });
+	return r?.getExtension("WEBGL_lose_context")?.loseContext(), !r;
+}
+var Kd = class {
+	canvas;
+	gl;
+	kind;
+	programme = null;
+	xy = /* @__PURE__ */ new Float32Array();
+	looks = {
+		colours: /* @__PURE__ */ new Uint8Array(),
+		marks: /* @__PURE__ */ new Uint8Array(),
+		order: /* @__PURE__ */ new Uint32Array()
+	};
+	again = () => {};
+	size = [
+		1,
+		1,
+		1
+	];
+	constructor(e, t, n) {
+		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = qd(t);
+	}
+	place(e) {
+		this.xy = e, this.fill("place", e);
+	}
+	look(e) {
+		this.looks = e, this.fill("colour", e.colours), this.fill("mark", e.marks), this.programme && (this.gl.bindBuffer(this.gl.ELEMENT_ARRAY_BUFFER, this.programme.buffers.order), this.gl.bufferData(this.gl.ELEMENT_ARRAY_BUFFER, e.order, this.gl.DYNAMIC_DRAW));
+	}
+	resize(e, t, n) {
+		this.size = [
+			e,
+			t,
+			n
+		], this.canvas.width = Math.max(1, Math.round(e * n)), this.canvas.height = Math.max(1, Math.round(t * n));
+	}
+	draw({ x: e, y: t, scale: n, size: r, opacity: i, ground: a }) {
+		let { gl: o, programme: s } = this;
+		if (!s || o.isContextLost()) return;
+		let [c, l, u] = this.size;
+		o.viewport(0, 0, this.canvas.width, this.canvas.height), o.clearColor(a[0] / 255, a[1] / 255, a[2] / 255, 1), o.clear(o.COLOR_BUFFER_BIT), o.uniform2f(s.uniforms.centre, e, t), o.uniform2f(s.uniforms.scale, 2 * n / c, 2 * n / l), o.uniform1f(s.uniforms.size, r * u), o.uniform1f(s.uniforms.opacity, i), this.looks.order.length && this.looks.marks.length * 2 === this.xy.length && o.drawElements(o.POINTS, this.looks.order.length, o.UNSIGNED_INT, 0);
+	}
+	onRestored(e) {
+		this.again = e;
+	}
+	destroy() {
+		this.canvas.removeEventListener("webglcontextlost", this.lost), this.canvas.removeEventListener("webglcontextrestored", this.restored), this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+	}
+	fill(e, t) {
+		this.programme && (this.gl.bindBuffer(this.gl.ARRAY_BUFFER, this.programme.buffers[e]), this.gl.bufferData(this.gl.ARRAY_BUFFER, t, this.gl.DYNAMIC_DRAW));
+	}
+	lost = (e) => {
+		e.preventDefault(), this.programme = null;
+	};
+	restored = () => {
+		this.programme = qd(this.gl), this.place(this.xy), this.look(this.looks), this.again();
+	};
+};
+function qd(e) {
+	let t = e.createProgram();
+	for (let [n, r] of [[e.VERTEX_SHADER, Vd], [e.FRAGMENT_SHADER, Hd]]) {
+		let i = e.createShader(n);
+		if (!i) return null;
+		e.shaderSource(i, r), e.compileShader(i), e.attachShader(t, i);
+	}
+	if (e.linkProgram(t), !e.getProgramParameter(t, e.LINK_STATUS)) {
+		if (e.isContextLost()) return null;
+		throw Error(e.getProgramInfoLog(t) ?? "the map's shaders do not link");
+	}
+	return e.useProgram(t), e.enable(e.BLEND), e.blendFunc(e.ONE, e.ONE_MINUS_SRC_ALPHA), {
+		uniforms: Object.fromEntries(Ud.map((n) => [n, e.getUniformLocation(t, n)])),
+		buffers: Jd(e)
+	};
+}
+function Jd(e) {
+	e.bindVertexArray(e.createVertexArray());
+	let t = {
+		place: e.createBuffer(),
+		colour: e.createBuffer(),
+		mark: e.createBuffer(),
+		order: e.createBuffer()
+	}, n = (t, n) => {
+		e.bindBuffer(e.ARRAY_BUFFER, t), e.enableVertexAttribArray(n);
+	};
+	return n(t.place, 0), e.vertexAttribPointer(0, 2, e.FLOAT, !1, 0, 0), n(t.colour, 1), e.vertexAttribPointer(1, 4, e.UNSIGNED_BYTE, !0, 0, 0), n(t.mark, 2), e.vertexAttribIPointer(2, 1, e.UNSIGNED_BYTE, 0, 0), e.bindBuffer(e.ELEMENT_ARRAY_BUFFER, t.order), t;
+}
+// src/map/scene.ts
+var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
+	state;
+	stage;
+	over;
+	layer;
+	context;
+	crops;
+	texts = new Ld();
+	ends = [];
+	ratio = 0;
+	frame = 0;
+	flight = 0;
+	resting;
+	written = "";
+	drawn = !1;
+	model = null;
+	constructor(e, t, n, r) {
+		this.state = e, this.stage = t, this.over = r, this.layer = Wd(n) ?? Vu(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new Ku(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(td(r, od(this, e)));
+	}
+	stop() {
+		for (let e of this.ends) e();
+		cancelAnimationFrame(this.frame), cancelAnimationFrame(this.flight), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
+	}
+	follow() {
+		let { state: e, ends: t } = this, n = Bd(this.stage), r = new ResizeObserver(() => this.resize());
+		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(L(() => void (e.theme.value = n.theme.value)), L(() => this.takeModel()), L(() => {
+			let t = e.looks.value;
+			t && this.layer.look(t), this.rest(), this.invalidate();
+		}), L(() => void [
+			e.camera.value,
+			e.view.value,
+			e.scenery.value,
+			e.line.value,
+			e.theme.value,
+			e.places.value,
+			this.invalidate()
+		]), L(() => void [
+			e.places.value,
+			e.view.value,
+			this.rest()
+		]), L(() => this.followNames()), L(() => this.followUrl()), L(() => this.goWhereAsked()));
+	}
+	takeModel() {
+		let e = this.state.model;
+		if (!e || e === this.model) return;
+		this.model && Xe(() => this.forget()), this.model = e, this.layer.place(e.xy);
+		let t = this.state.view.peek();
+		this.state.view.value = {
+			...t,
+			halfX: e.halfX,
+			halfY: e.halfY
+		};
+	}
+	forget() {
+		this.state.pinned.value = -1, this.state.pointAt(-1), this.state.store.place.set({
+			v: null,
+			hide: null
+		}, !0), this.move(Qc);
+	}
+	followNames() {
+		for (let { index: e } of this.state.model?.parts ?? []) e.labels.value, e.annotations.value;
+		this.rest();
+	}
+	resize() {
+		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min($d, devicePixelRatio || 1), r = this.state.view.peek();
+		e && t && (r.width !== e || r.height !== t || n !== this.ratio) && (this.ratio = n, this.layer.resize(e, t, n), this.over.width = Math.round(e * n), this.over.height = Math.round(t * n), this.state.view.value = {
+			...r,
+			width: e,
+			height: t
+		}, this.draw());
+	}
+	invalidate() {
+		this.frame ||= requestAnimationFrame(() => {
+			this.frame = 0, Math.min($d, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
+		});
+	}
+	pointSize() {
+		let e = this.state.model?.living.length ?? 1;
+		return Math.min(15, Math.max(1.6, 26 / e ** .22 * this.state.camera.peek().zoom ** .35));
+	}
+	draw() {
+		let { state: e } = this, t = Xe(() => e.model), n = e.view.peek();
+		if (!t || !n.width) return;
+		this.drawn || performance.mark("map"), this.drawn = !0;
+		let r = e.camera.peek(), i = e.theme.peek(), a = rl(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
+		this.layer.draw({
+			x: r.x,
+			y: r.y,
+			scale: a,
+			size: s,
+			opacity: o,
+			ground: i.ground
+		}), dd({
+			context: this.context,
+			ratio: this.ratio,
+			camera: r,
+			view: n,
+			theme: i,
+			model: t,
+			pointSize: s,
+			scenery: e.scenery.peek(),
+			hits: Xe(() => e.hits.value.filter((t) => e.visible.value[t])),
+			line: e.line.peek(),
+			colour: Xe(() => e.colour.value),
+			faded: (t) => Xe(() => e.faded(t)),
+			crops: this.crops,
+			texts: this.texts
+		});
+	}
+	move(e) {
+		cancelAnimationFrame(this.flight), this.state.camera.value = e, this.rest();
+	}
+	fly(e) {
+		if (cancelAnimationFrame(this.flight), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
+		let t = this.state.camera.peek(), n = performance.now(), r = (i) => {
+			let a = Math.min(1, Math.max(0, (i - n) / Xd));
+			this.state.camera.value = dl(t, e, a), a < 1 ? this.flight = requestAnimationFrame(r) : this.rest();
+		};
+		this.flight = requestAnimationFrame(r);
+	}
+	zoom(e) {
+		let t = this.state.view.peek();
+		this.fly(cl(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
+	}
+	fitAll() {
+		this.fly(Qc);
+	}
+	fitKept() {
+		let { model: e, store: t, visible: n } = this.state, r = e?.parts.find(({ index: e }) => e === t.index.peek());
+		if (!e || !r) return;
+		let i = t.kept.peek(), a = Array.from(i.keys()).filter((e) => i[e] && n.peek()[r.start + e]).map((e) => r.start + e);
+		a.length && this.fly(ul(Al(e.xy, a), this.state.view.peek()));
+	}
+	centre(e, t = 40) {
+		let { model: n, camera: r } = this.state;
+		if (!n) return;
+		let i = Math.max(r.peek().zoom, Math.min(400, Math.sqrt(n.living.length / t)));
+		this.fly(sl({
+			x: n.xy[2 * e],
+			y: n.xy[2 * e + 1],
+			zoom: i
+		}, this.state.view.peek()));
+	}
+	reveal(e) {
+		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = il(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
+		o > Qd && s > Qd && o < i - Qd && s < a - Qd || this.fly(sl({
+			x: t.xy[2 * e],
+			y: t.xy[2 * e + 1],
+			zoom: n.peek().zoom
+		}, r.peek()));
+	}
+	rest() {
+		clearTimeout(this.resting), this.resting = setTimeout(() => this.rested(), Yd);
+	}
+	rested() {
+		let { state: e } = this, t = e.model, n = e.view.peek();
+		if (!t || !n.width) return;
+		e.scenery.value = Md(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
+		let r = fl(e.camera.peek());
+		r !== (e.store.place.route.peek().params.get("v") ?? "") && (this.written = r, e.store.place.set({ v: r }, !0));
+	}
+	followUrl() {
+		let e = this.state.store.param("v");
+		if (e === this.written) return;
+		this.written = e;
+		let t = e ? pl(e) : Qc;
+		t && Xe(() => this.state.scenery.peek() === kd ? this.move(t) : this.fly(t));
+	}
+	goWhereAsked() {
+		let { store: e } = this.state, t = e.param("at"), n = this.state.model;
+		if (!t || !n || !this.state.view.value.width) return;
+		let r = Ml(n, e.index.peek().number, Number(t));
+		Xe(() => {
+			if (e.place.set({ at: null }, !0), r < 0) return void (e.told.value = "This component is not on the map: it has no example.");
+			this.state.pinned.value = r, this.centre(r);
+		});
+	}
+	under(e, t) {
+		let { model: n, camera: r, view: i, visible: a, scenery: o } = this.state;
+		if (!n) return -1;
+		let [s, c] = al(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
+		return Pl(n, s, c, (l ? Math.max(Zd, ud(i.peek(), l) / 2) : Zd) / rl(r.peek(), i.peek()), a.peek());
+	}
+	inside(e) {
+		let { model: t, camera: n, view: r, visible: i } = this.state;
+		if (!t) return [];
+		let a = [];
+		for (let t = 0; t < e.length; t += 2) a.push(...al(n.peek(), r.peek(), e[t], e[t + 1]));
+		return t.tree.range(...Ju(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && qu(a, t.xy[2 * e], t.xy[2 * e + 1]));
+	}
+	async png() {
+		this.draw();
+		let e = Object.assign(document.createElement("canvas"), {
+			width: this.over.width,
+			height: this.over.height
+		}), t = e.getContext("2d");
+		return t.drawImage(this.layer.canvas, 0, 0, e.width, e.height), t.drawImage(this.over, 0, 0), new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser could not write the picture")), "image/png"));
+	}
+}, tf = 230, nf = 70;
+function rf(e, t) {
+	for (let n = 0; n < e.length; n++) if (!e[n] && !t[n]) return !0;
+	return !1;
+}
+function af(e, { colouring: t, hidden: n, active: r, others: i }) {
+	let a = new Uint8Array(e.count);
+	for (let { index: t, start: n, stop: o } of e.parts) if (i || t.number === r) for (let t = n; t < o; t++) a[t] = +(e.cluster[t] >= 0);
+	if (t.kind === "groups" && n.size) for (let r = 0; r < e.count; r++) n.has(t.of[r]) && (a[r] = 0);
+	return a;
+}
+function of(e, t, n) {
+	if (e.kind === "none") return () => n;
+	if (e.kind === "values") {
+		let r = bu(t);
+		return (t) => Tu(e.of[t], e.low, e.high, r) ?? n;
+	}
+	let r = e.groups.map((e, r) => e.plain ? n : vu(r, t));
+	return (t) => r[e.of[t]] ?? n;
+}
+function sf(e, t, n) {
+	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = of(r, n.dark, a);
+	for (let { index: d, start: f, stop: p } of e.parts) {
+		let m = d.number === n.active, h = !m && rf(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
+		for (let e = f; e < p; e++) {
+			if (!t[e]) continue;
+			let n = m ? i[e - f] : !h, d = o === null || r.kind !== "groups" || r.of[e] === o, [p, g, _] = n ? u(e) : a;
+			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? tf : 40 : nf, c[e] = m ? 0 : 2;
+		}
+	}
+	for (let e of n.hits) c[e] |= 1, l[e] = 2;
+	return {
+		colours: s,
+		marks: c,
+		order: uf(e, t, l)
+	};
+}
+var cf = /* @__PURE__ */ new WeakMap();
+function lf(e) {
+	let t = cf.get(e);
+	if (t) return t;
+	let n = e.living.slice(), r = 1;
+	for (let e = n.length - 1; e > 0; e--) {
+		r = Math.imul(r, 1664525) + 1013904223 >>> 0;
+		let t = Math.floor(r / 2 ** 32 * (e + 1));
+		[n[e], n[t]] = [n[t], n[e]];
+	}
+	return cf.set(e, n), n;
+}
+function uf(e, t, n) {
+	let r = [
+		0,
+		0,
+		0
+	], i = lf(e);
+	for (let e of i) t[e] && r[n[e]]++;
+	let a = [
+		0,
+		r[0],
+		r[0] + r[1]
+	], o = new Uint32Array(r[0] + r[1] + r[2]);
+	for (let e of i) t[e] && (o[a[n[e]]++] = e);
+	return o;
+}
+// src/map/state.ts
+var df = 5, ff = {
+	dark: !1,
+	ground: [
+		255,
+		255,
+		255
+	],
+	ink: "#1c2128",
+	soft: "#57606a",
+	plain: [
+		150,
+		157,
+		166
+	],
+	accent: "#0b63b0",
+	panel: "#f6f7f9",
+	line: "#d9dde3",
+	font: "sans-serif"
+}, pf = class {
+	store;
+	camera = F(Qc);
+	view = F({
+		width: 0,
+		height: 0,
+		halfX: 1,
+		halfY: 1
+	});
+	theme = F(ff);
+	kind = F(null);
+	mode = F("pan");
+	combine = F("new");
+	line = F(null);
+	hover = F(-1);
+	pinned = F(-1);
+	lit = F(null);
+	scenery = F(kd);
+	said = F("");
+	found;
+	by;
+	colouring;
+	hidden;
+	others;
+	hits;
+	visible;
+	looks;
+	clusters;
+	places;
+	constructor(e) {
+		this.store = e, this.found = I(() => Tl(e)), this.by = I(() => ql(e)), this.colouring = I(() => this.model && Jl(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? af(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && sf(this.model, this.visible.value, {
+			...this.shown(),
+			lit: this.lit.value
+		})), this.clusters = I(() => this.model ? Ql(this.model) : []), this.places = I(() => this.model ? Td(this.model, this.clusters.value, this.standing()) : []);
+	}
+	get model() {
+		return z(this.found.value) ?? null;
+	}
+	shown() {
+		return {
+			colouring: this.colouring.value,
+			hidden: this.hidden.value,
+			lit: null,
+			active: this.store.index.value.number,
+			others: this.others.value,
+			kept: this.store.kept.value,
+			hits: this.hits.value,
+			dark: this.theme.value.dark,
+			plain: this.theme.value.plain
+		};
+	}
+	standing() {
+		let e = this.model.parts.find(({ index: e }) => e === this.store.index.value);
+		if (!this.filtered) return this.visible.value;
+		let t = this.store.kept.value;
+		return this.visible.value.map((n, r) => r >= e.start && r < e.stop ? n & t[r - e.start] : 0);
+	}
+	topHits() {
+		let { model: e, store: t } = this, n = t.search.value;
+		if (!e || !n || !z(n)) return [];
+		let r = t.index.value.number;
+		return Array.from(t.order.value.subarray(0, df), (t) => Ml(e, r, t)).filter((e) => e >= 0);
+	}
+	colour = I(() => of(this.colouring.value ?? {
+		kind: "none",
+		why: ""
+	}, this.theme.value.dark, this.theme.value.plain));
+	faded(e) {
+		let t = jl(this.model, e);
+		return t.index === this.store.index.peek() && !this.store.kept.peek()[e - t.start];
+	}
+	get filtered() {
+		return rf(this.store.kept.value, this.store.index.value.base.dead);
+	}
+	pointAt(e) {
+		this.hover.value = e;
+		let t = e >= 0 && this.model ? jl(this.model, e) : null;
+		this.store.pointed.value = t ? {
+			index: t.index.number,
+			row: e - t.start
+		} : null;
+	}
+	caught(e, t) {
+		let { store: n } = this, r = this.model.parts.find(({ index: e }) => e === n.index.peek()), i = e.filter((e) => e >= r.start && e < r.stop).map((e) => e - r.start);
+		if (!i.length && t === "new") {
+			this.said.value = n.told.value = "No component of this index lies within the line.";
+			return;
+		}
+		let a = n.kept.peek(), o = Xu(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
+		n.select(o), this.said.value = `${o.length} components selected.`;
+	}
+	toggle(e, t) {
+		let n = this.colouring.peek();
+		if (n?.kind !== "groups") return;
+		let r = new Set(this.hidden.peek());
+		if (t) {
+			let t = n.groups.every((t, n) => r.has(n) !== (n === e));
+			r.clear(), t || n.groups.forEach((t, n) => n !== e && r.add(n));
+		} else r.delete(e) || r.add(e);
+		this.store.place.set({ hide: [...r].sort((e, t) => e - t).join(",") || null }, !0);
+	}
+}, mf = {
+	pan: "M8 1.5v13M1.5 8h13M8 1.5 6.2 3.6M8 1.5l1.8 2.1M8 14.5l-1.8-2.1M8 14.5l1.8-2.1M1.5 8l2.1-1.8M1.5 8l2.1 1.8M14.5 8l-2.1-1.8M14.5 8l-2.1 1.8",
+	lasso: "M5.2 12.2C2.6 11.4 1.2 9.700 1.400 7.400 1.700 4.200 5 2 9 2.300c3.600.3 5.800 2.500 5.500 5.200-.3 3-3.500 5-7.300 4.900M5.200 12.200a1.400 1.400 0 1 0 1.900.2c-.2 1.200-.9 1.900-2.100 2.400",
+	box: "M2 5V2h3M8 2h0M11 2h3v3M14 8h0M14 11v3h-3M8 14h0M5 14H2v-3M2 8h0",
+	new: "M4 8l3 3 5-6",
+	add: "M8 3v10M3 8h10",
+	less: "M3 8h10",
+	all: "M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4M6 8a2 2 0 1 0 4 0 2 2 0 1 0-4 0",
+	kept: "M2 5V2h3M11 2h3v3M14 11v3h-3M5 14H2v-3M5 6h0M10 5h0M8 8.500h0M6 11h0M11 10.500h0",
+	save: "M8 2v8M4.700 7 8 10.300 11.300 7M2.500 13.500h11"
+};
+function hf({ of: e }) {
+	return /* @__PURE__ */ V("svg", {
+		class: "map-icon",
+		viewBox: "0 0 16 16",
+		width: "16",
+		height: "16",
+		"aria-hidden": "true",
+		focusable: "false",
+		children: /* @__PURE__ */ V("path", {
+			d: mf[e],
+			fill: "none",
+			stroke: "currentColor",
+			"stroke-width": "1.5",
+			"stroke-linecap": "round",
+			"stroke-linejoin": "round"
+		})
+	});
+}
+// src/map/Tools.tsx
+var gf = [
+	{
+		value: "pan",
+		sign: "pan",
+		says: "Drag to move the map"
+	},
+	{
+		value: "lasso",
+		sign: "lasso",
+		says: "Drag to select with a lasso (or Shift and drag)"
+	},
+	{
+		value: "box",
+		sign: "box",
+		says: "Drag to select a rectangle"
+	}
+], _f = [
+	{
+		value: "new",
+		sign: "new",
+		says: "A new selection"
+	},
+	{
+		value: "add",
+		sign: "add",
+		says: "Add to the selection (Shift, Ctrl and drag)"
+	},
+	{
+		value: "less",
+		sign: "less",
+		says: "Take away from the selection (Alt and drag)"
+	}
+];
+function vf({ state: e, scene: t }) {
+	let n = B();
+	return /* @__PURE__ */ V("div", {
+		class: "map-tools",
+		role: "toolbar",
+		"aria-label": "Map tools",
+		children: [
+			/* @__PURE__ */ V(bf, { state: e }),
+			/* @__PURE__ */ V(xf, {
+				name: "Dragging",
+				choices: gf,
+				chosen: e.mode.value,
+				choose: (t) => e.mode.value = t
+			}),
+			/* @__PURE__ */ V(xf, {
+				name: "Selecting",
+				choices: _f,
+				chosen: e.combine.value,
+				choose: (t) => e.combine.value = t,
+				off: e.mode.value === "pan"
+			}),
+			/* @__PURE__ */ V("span", {
+				class: "map-group",
+				role: "group",
+				"aria-label": "View",
+				children: [
+					/* @__PURE__ */ V(Sf, {
+						sign: "add",
+						says: "Zoom in (+)",
+						does: () => t?.zoom(1.6)
+					}),
+					/* @__PURE__ */ V(Sf, {
+						sign: "less",
+						says: "Zoom out (−)",
+						does: () => t?.zoom(1 / 1.6)
+					}),
+					/* @__PURE__ */ V(Sf, {
+						sign: "all",
+						says: "Fit all components into the view (0)",
+						does: () => t?.fitAll()
+					}),
+					/* @__PURE__ */ V(Sf, {
+						sign: "kept",
+						says: "Fit the selected and filtered ones into the view",
+						off: !e.filtered,
+						does: () => t?.fitKept()
+					})
+				]
+			}),
+			/* @__PURE__ */ V(Sf, {
+				sign: "save",
+				says: "Save the map as a picture (PNG)",
+				does: () => t && void yf(t, n)
+			})
+		]
+	});
+}
+async function yf(e, t) {
+	try {
+		pn("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
+	} catch (e) {
+		t.told.value = e instanceof Error ? e.message : String(e);
+	}
+}
+function bf({ state: e }) {
+	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = Ul.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
+		color: e,
+		hide: null
+	}, !0);
+	return /* @__PURE__ */ V("label", {
+		class: "map-colour",
+		title: Kl[r],
+		children: [
+			"Colour by",
+			" ",
+			/* @__PURE__ */ V("select", {
+				value: r,
+				onChange: (e) => a(e.currentTarget.value),
+				children: i.map((e) => /* @__PURE__ */ V("option", {
+					value: e,
+					children: Gl[e]
+				}, e))
+			})
+		]
+	});
+}
+function xf({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
+	return /* @__PURE__ */ V("span", {
+		class: "map-group",
+		role: "group",
+		"aria-label": e,
+		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ V("button", {
+			type: "button",
+			class: "map-tool",
+			"aria-pressed": e === n,
+			disabled: i,
+			"aria-label": a,
+			title: a,
+			onClick: () => r(e),
+			children: /* @__PURE__ */ V(hf, { of: t })
+		}, e))
+	});
+}
+function Sf({ sign: e, says: t, does: n, off: r = !1 }) {
+	return /* @__PURE__ */ V("button", {
+		type: "button",
+		class: "map-tool",
+		"aria-label": t,
+		title: t,
+		disabled: r,
+		onClick: n,
+		children: /* @__PURE__ */ V(hf, { of: e })
+	});
+}
+// src/map/MapPanel.tsx
+function Cf() {
+	let e = B(), t = M(() => new pf(e), [e]), [n, r] = O(null);
+	return /* @__PURE__ */ V("section", {
+		class: "map",
+		"aria-label": "Map of all components",
+		children: [
+			/* @__PURE__ */ V("p", {
+				class: "map-says soft",
+				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ V(Ef, { state: t })]
+			}),
+			/* @__PURE__ */ V(vf, {
+				state: t,
+				scene: n
+			}),
+			/* @__PURE__ */ V("div", {
+				class: "map-body",
+				children: [/* @__PURE__ */ V(wf, {
+					state: t,
+					scene: n,
+					ready: r
+				}), /* @__PURE__ */ V(Eu, { state: t })]
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "map-foot soft",
+				children: /* @__PURE__ */ V(Df, { state: t })
+			}),
+			/* @__PURE__ */ V("p", {
+				class: "map-heard",
+				role: "status",
+				"aria-live": "polite",
+				children: t.said.value
+			})
+		]
+	});
+}
+function wf({ state: e, scene: t, ready: n }) {
+	let { store: r } = e, i = j(null), a = j(null), o = j(null);
+	k(() => {
+		let t = new ef(e, i.current, a.current, o.current);
+		return n(t), () => (t.stop(), n(null));
+	}, [e]);
+	let s = (t) => {
+		let { index: n, start: i } = jl(e.model, t);
+		r.place.go(n.path(t - i), Yi(r, n));
+	}, c = (n) => {
+		t && Rl(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
+	}, l = e.found.value;
+	return /* @__PURE__ */ V("div", {
+		class: `map-stage map-mode-${e.mode.value}`,
+		ref: i,
+		onKeyDown: (e) => e.key === "Escape" && c(e),
+		children: [
+			/* @__PURE__ */ V("canvas", {
+				class: "map-points",
+				ref: a,
+				"aria-hidden": "true"
+			}),
+			/* @__PURE__ */ V("canvas", {
+				class: "map-over",
+				ref: o,
+				role: "application",
+				tabIndex: 0,
+				"aria-label": "Map of components. Plus and minus zoom, 0 shows all, arrows move. Ctrl and an arrow jump to the next component, Enter opens it. The table has the same components.",
+				onKeyDown: c
+			}),
+			/* @__PURE__ */ V(Pu, { state: e }),
+			/* @__PURE__ */ V(Iu, { state: e }),
+			/* @__PURE__ */ V(Tf, {
+				state: e,
+				scene: t
+			}),
+			l.state !== "ready" && /* @__PURE__ */ V("div", {
+				class: "map-wait",
+				children: l.state === "absent" ? /* @__PURE__ */ V("p", {
+					class: "absent",
+					children: l.why
+				}) : /* @__PURE__ */ V(en, {
+					what: "map",
+					job: l.job
+				})
+			})
+		]
+	});
+}
+function Tf({ state: e, scene: t }) {
+	let n = e.scenery.value;
+	return n === kd || n.inView || !e.model ? null : /* @__PURE__ */ V("p", {
+		class: "map-empty",
+		children: [
+			"Nothing here.",
+			" ",
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				class: "map-tool",
+				onClick: () => (e.store.place.set({ hide: null }, !0), t?.fitAll()),
+				children: "Show all"
+			})
+		]
+	});
+}
+function Ef({ state: e }) {
+	return e.model?.drawing === "principal" ? /* @__PURE__ */ V(T, { children: [
+		"Drawn along the two principal axes, which is coarse: ",
+		/* @__PURE__ */ V("code", { children: "pip install 'semlens[umap]'" }),
+		" gives a finer map."
+	] }) : null;
+}
+function Df({ state: e }) {
+	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("a", {
+			href: t.place.href(["table"]),
+			children: "As a table"
+		}),
+		n && /* @__PURE__ */ V("span", { children: [
+			" · ",
+			q(e.scenery.value.inView),
+			" of ",
+			q(n.living.length),
+			" in view",
+			i > 0 && /* @__PURE__ */ V(T, { children: [
+				" (",
+				q(i),
+				" without examples)"
+			] })
+		] }),
+		r === "software" && /* @__PURE__ */ V("span", {
+			class: "map-slow",
+			children: " · drawn without a graphics card: slower"
+		}),
+		r === "canvas" && /* @__PURE__ */ V("span", {
+			class: "map-slow",
+			children: " · drawn without WebGL2: slower"
+		})
+	] });
+}
+// src/views/Explore.tsx
+var Of = "(min-width: 1000px)";
+function kf() {
+	return /* @__PURE__ */ V("div", {
+		class: "explore",
+		children: [/* @__PURE__ */ V(Af, {}), /* @__PURE__ */ V(Cf, {})]
+	});
+}
+function Af() {
+	let e = B(), t = qc(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && Rc(i.similarity, i.baseline), [i]), [c, l] = O(1), u = matchMedia(Of).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Nf(e, t);
+	return k(() => l(1), [r]), /* @__PURE__ */ V("section", {
+		class: "results",
+		ref: f,
+		"aria-label": "Results",
+		"aria-busy": a,
+		children: [
+			/* @__PURE__ */ V("div", {
+				class: "results-head",
+				children: [
+					/* @__PURE__ */ V("h1", { children: t.title }),
+					o ? /* @__PURE__ */ V(en, {
+						what: "Search",
+						job: o
+					}) : /* @__PURE__ */ V("p", {
+						class: "soft",
+						children: t.says
+					}),
+					/* @__PURE__ */ V("a", {
+						class: "to-map",
+						href: "#map",
+						onClick: (e) => (e.preventDefault(), f.current?.nextElementSibling?.scrollIntoView()),
+						children: "To the map"
+					})
+				]
+			}),
+			r.length ? /* @__PURE__ */ V(Uc, {
+				index: n,
+				rows: r,
+				found: i,
+				scale: s,
+				count: d
+			}) : /* @__PURE__ */ V(jf, {}),
+			d < r.length && /* @__PURE__ */ V("button", {
+				type: "button",
+				class: "button more",
+				onClick: () => l(c + 1),
+				children: ["Show ", K(Math.min(u, r.length - d), "more component", "more components")]
+			})
+		]
+	});
+}
+function jf() {
+	let e = B();
+	return Zi(e.place) ? /* @__PURE__ */ V("p", {
+		class: "nothing",
+		children: [
+			"No component passes these filters.",
+			" ",
+			/* @__PURE__ */ V("button", {
+				type: "button",
+				class: "button",
+				onClick: () => e.place.set(Ji),
+				children: "Show all"
+			})
+		]
+	}) : /* @__PURE__ */ V("p", {
+		class: "nothing",
+		children: "There is no component to show."
+	});
+}
+var Mf = null;
+function Nf(e, { busy: t, rows: n }) {
+	let r = j(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
+	return A(() => {
+		let e = r.current;
+		e.scrollTop = !t && Mf?.of === i ? Mf.top : 0;
+		let n = () => {
+			Mf = {
+				of: i,
+				top: e.scrollTop
+			};
+		};
+		return e.addEventListener("scroll", n, { passive: !0 }), () => e.removeEventListener("scroll", n);
+	}, [i, t]), r;
+}
+// src/graph/Legend.tsx
+var Pf = [
+	{
+		kind: "for",
+		text: "speaks for"
+	},
+	{
+		kind: "against",
+		text: "speaks against"
+	},
+	{
+		kind: "wider",
+		text: "wider: more passes"
+	},
+	{
+		kind: "unlabelled",
+		text: "no label fits"
+	},
+	{
+		kind: "others",
+		text: "all others of a layer"
+	}
+], Ff = (e) => 60 + $o(e, 12), If = 16 + Pf.reduce((e, t) => e + Ff(t.text), 0);
+function Lf({ y: e }) {
+	let t = 16;
+	return /* @__PURE__ */ V("g", {
+		class: "legend",
+		transform: `translate(0 ${e})`,
+		"aria-hidden": "true",
+		children: Pf.map(({ kind: e, text: n }) => {
+			let r = t;
+			return t += Ff(n), /* @__PURE__ */ V("g", {
+				transform: `translate(${r} 0)`,
+				children: [e === "for" || e === "against" ? /* @__PURE__ */ V("path", {
+					class: `edge ${e}`,
+					d: "M0 0h30",
+					"stroke-width": 4
+				}) : e === "wider" ? /* @__PURE__ */ V("path", {
+					class: "wedge",
+					d: "M0 -1l30 -5v12l-30 -5z"
+				}) : /* @__PURE__ */ V("g", {
+					class: `node ${e}`,
+					children: /* @__PURE__ */ V("rect", {
+						class: "box",
+						x: 0,
+						y: -8,
+						width: 30,
+						height: 16,
+						rx: 4
+					})
+				}), /* @__PURE__ */ V("text", {
+					class: "small",
+					x: 38,
+					y: 4,
+					children: n
+				})]
+			}, e);
+		})
+	});
+}
+// src/graph/order.ts
+var Rf = 12;
+function zf(e) {
+	let t = [...e.layers, ""].map((t) => e.nodes.filter((e) => e.layer === t)).filter((e) => e.length), n = t, r = Hf(t, e.links);
+	for (let i = 0; i < Rf; i++) {
+		t = Bf(t, e.links, i % 2 == 1);
+		let a = Hf(t, e.links);
+		a < r && ([n, r] = [t, a]);
+	}
+	return n;
+}
+function Bf(e, t, n) {
+	let r = e.map((e) => [...e]), i = r.map((e, t) => t).slice(+!!n, n ? void 0 : -1);
+	for (let e of n ? i : i.reverse()) {
+		let i = Vf(r[n ? e - 1 : e + 1]), a = Vf(r[e]), o = new Map(r[e].map((e) => [e.id, {
+			total: 0,
+			mass: 0
+		}]));
+		for (let { source: e, target: r, weight: a } of t) {
+			let t = o.get(n ? r : e), s = i.get(n ? e : r);
+			t && s !== void 0 && (t.total += Math.abs(a) * s, t.mass += Math.abs(a));
+		}
+		let s = (e) => {
+			let { total: t, mass: n } = o.get(e.id);
+			return n ? t / n : a.get(e.id);
+		};
+		r[e].sort((e, t) => Number(e.others) - Number(t.others) || s(e) - s(t));
+	}
+	return r;
+}
+function Vf(e) {
+	return new Map(e.map((t, n) => [t.id, n - (e.length - 1) / 2]));
+}
+function Hf(e, t) {
+	let n = 0;
+	for (let r = 0; r + 1 < e.length; r++) {
+		let i = Vf(e[r]), a = Vf(e[r + 1]), o = t.filter((e) => i.has(e.source) && a.has(e.target)).map((e) => [
+			i.get(e.source),
+			a.get(e.target),
+			Math.abs(e.weight)
+		]);
+		for (let [e, t, r] of o) for (let [i, a, s] of o) e < i && t > a && (n += Math.min(r, s));
+	}
+	return n;
+}
+var Uf = 16, Wf = {
+	right: 120,
+	up: 100
+}, Gf = 32, Kf = {
+	right: 34,
+	up: 112
+}, qf = 16, Jf = 18;
+function Yf(e, t) {
+	let n = zf(e), [r, i] = t === "right" ? [92, 216] : [216, 92], a = Math.max(...n.map((e) => e.length)) * (r + Uf) - Uf, o = [0];
+	for (let r = 1; r < n.length; r++) o.push(o[r - 1] + i + (Xf(e, n[r - 1], n[r]) ? Wf[t] : Gf));
+	let s = o.at(-1) + i, c = t === "right" ? s + 32 : a + Kf.up + 32, l = t === "right" ? a + Kf.right + 32 : s + 32, u = n.map((e, n) => e.map((c, l) => {
+		let u = (a - (e.length * (r + Uf) - Uf)) / 2 + l * (r + Uf), d = t === "right" ? o[n] : s - i - o[n];
+		return t === "right" ? {
+			node: c,
+			x: qf + d,
+			y: Kf.right + qf + u
+		} : {
+			node: c,
+			x: qf + Kf.up + u,
+			y: qf + d
+		};
+	})), d = u.map(([e], r) => t === "right" ? {
+		layer: n[r][0].layer,
+		x: e.x,
+		y: 28
+	} : {
+		layer: n[r][0].layer,
+		x: qf,
+		y: e.y + 46
+	});
+	return {
+		width: c,
+		height: l,
+		way: t,
+		ranks: u,
+		lines: Zf(e.links, u.flat(), t),
+		names: d
+	};
+}
+function Xf(e, t, n) {
+	return e.links.some(({ source: e, target: r }) => t.some((t) => t.id === e) && n.some((e) => e.id === r));
+}
+function Zf(e, t, n) {
+	let r = new Map(t.map((e) => [e.node.id, e])), i = e.filter((e) => r.has(e.source) && r.has(e.target)), a = Math.max(...i.map((e) => Math.abs(e.weight)), 1e-12), o = (e) => 1.2 + Jf * Math.abs(e.weight) / a, s = $f(i, r, o, n, "source"), c = $f(i, r, o, n, "target");
+	return i.map((e) => {
+		let [t, i] = [r.get(e.source), r.get(e.target)];
+		return {
+			link: e,
+			thick: o(e),
+			strength: Math.abs(e.weight) / a,
+			path: Qf(t, i, s.get(e), c.get(e), n)
+		};
+	}).sort((e, t) => e.strength - t.strength);
+}
+function Qf(e, t, n, r, i) {
+	let a = (...e) => e.map((e) => e.toFixed(1)).join(" ");
+	if (i === "right") {
+		let [i, o] = [e.x + 216, t.x], s = (i + o) / 2;
+		return `M${a(i, n)}C${a(s, n, s, r, o, r)}`;
+	}
+	let [o, s] = [e.y, t.y + 92], c = (o + s) / 2;
+	return `M${a(n, o)}C${a(n, c, r, c, r, s)}`;
+}
+function $f(e, t, n, r, i) {
+	let a = /* @__PURE__ */ new Map(), o = i === "source" ? "target" : "source", s = (e) => r === "right" ? e.y : e.x, c = r === "right" ? 92 : 216;
+	for (let r of t.values()) {
+		let l = e.filter((e) => e[i] === r.node.id).sort((e, n) => s(t.get(e[o])) - s(t.get(n[o]))), u = l.reduce((e, t) => e + n(t) + 3, -3), d = Math.min(1, (c - 20) / Math.max(u, 1)), f = -u / 2;
+		for (let e of l) a.set(e, s(r) + c / 2 + d * (f + n(e) / 2)), f += n(e) + 3;
+	}
+	return a;
+}
+// src/graph/NodeBox.tsx
+var [ep, Q] = [54, 10];
+function tp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
+	let { node: c } = e, l = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", u = c.layer && !c.others && c.rows.length > 0, d = u ? Q + ep + 8 : Q, f = 216 - d - Q, p = ts(c.label, f, 13, 2, 600);
+	return /* @__PURE__ */ V("g", {
+		class: `node ${l} ${n}`,
+		transform: `translate(${e.x} ${e.y})`,
+		tabindex: 0,
+		role: "button",
+		"aria-pressed": r,
+		"data-place": `${i.rank} ${i.place}`,
+		onMouseEnter: () => a(c),
+		onMouseLeave: () => a(null),
+		onFocus: () => a(c),
+		onBlur: () => a(null),
+		onClick: o,
+		onKeyDown: (e) => {
+			if (e.key === "Enter" || e.key === " ") o();
+			else if (e.key === "Escape" && r) o();
+			else if (!s(e.key, e.currentTarget)) return;
+			e.preventDefault();
+		},
+		children: [/* @__PURE__ */ V("title", { children: ap(c) }), /* @__PURE__ */ V("g", {
+			"aria-hidden": "true",
+			children: [
+				/* @__PURE__ */ V("rect", {
+					class: "box",
+					x: .5,
+					y: .5,
+					width: 215,
+					height: 91,
+					rx: 8
+				}),
+				u && /* @__PURE__ */ V(np, { row: c.rows[0] }),
+				/* @__PURE__ */ V("text", {
+					class: "name",
+					x: d,
+					y: p.length > 1 ? 23 : 31,
+					children: p.map((e, t) => /* @__PURE__ */ V("tspan", {
+						x: d,
+						dy: t ? 16 : 0,
+						children: e
+					}, t))
+				}),
+				/* @__PURE__ */ V("text", {
+					class: "small",
+					x: d,
+					y: 57,
+					children: es(ip(c), f, 11.5)
+				}),
+				/* @__PURE__ */ V(rp, {
+					node: c,
+					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
+				})
+			]
+		})]
+	});
+}
+function np({ row: e }) {
+	let t = B().index.value, n = t.base.crop[e] ?? -1, r = zi(n < 0 ? null : t.at(`crop/${n}.webp`));
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("rect", {
+		class: "thumb",
+		x: Q,
+		y: Q,
+		width: ep,
+		height: ep
+	}), r && /* @__PURE__ */ V("image", {
+		href: r,
+		x: Q,
+		y: Q,
+		width: ep,
+		height: ep,
+		preserveAspectRatio: "xMidYMid slice"
+	})] });
+}
+function rp({ node: e, most: t }) {
+	let n = 216 - 2 * Q, r = (e) => Q + n * Math.min(1, e / t);
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("rect", {
+			class: "ground",
+			x: Q,
+			y: 73,
+			width: n,
+			height: 6,
+			rx: 1
+		}),
+		/* @__PURE__ */ V("rect", {
+			class: "share for",
+			x: Q,
+			y: 73,
+			width: r(e.relevance) - Q,
+			height: 6,
+			rx: 1
+		}),
+		e.against > 0 && /* @__PURE__ */ V("rect", {
+			class: "share against",
+			x: Q,
+			y: 81,
+			width: r(e.against) - Q,
+			height: 3,
+			rx: 1
+		}),
+		e.low !== null && e.high !== null && /* @__PURE__ */ V("path", {
+			class: "interval",
+			d: `M${r(e.low)} 76H${r(e.high)}M${r(e.low)} 73v6M${r(e.high)} 73v6`
+		})
+	] });
+}
+function ip(e) {
+	let t = X(e.relevance);
+	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${K(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${X(e.against)} against` : ""}`;
+}
+function ap(e) {
+	let t = e.low !== null && e.high !== null ? ` (95 % interval ${X(e.low)} to ${X(e.high)})` : "";
+	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${X(e.relevance)} for${t}, ${X(e.against)} against`;
+}
+// src/graph/Drawing.tsx
+var op = 30;
+function sp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
+	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, If), t.height + op + 40];
+	return /* @__PURE__ */ V("svg", {
+		ref: a,
+		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
+		viewBox: `0 0 ${f} ${p}`,
+		width: f * n,
+		height: p * n,
+		role: "group",
+		"aria-label": `How ${e.output} comes about: ${e.nodes.length} nodes, ${e.links.length} edges`,
+		onClick: (e) => e.target === e.currentTarget && s(null),
+		children: [
+			/* @__PURE__ */ V("text", {
+				class: "title",
+				x: 16,
+				y: 24,
+				children: es(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
+			}),
+			/* @__PURE__ */ V("g", {
+				transform: `translate(0 ${op})`,
+				children: [
+					t.names.map((e) => /* @__PURE__ */ V(lp, {
+						...e,
+						way: t.way
+					}, e.layer)),
+					t.lines.map((t) => /* @__PURE__ */ V(up, {
+						line: t,
+						names: d,
+						near: !!r && (t.link.source === r || t.link.target === r),
+						others: cp(e, t)
+					}, `${t.link.source}→${t.link.target}`)),
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ V(tp, {
+						box: e,
+						most: u,
+						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
+						pinned: i === e.node.id,
+						where: {
+							rank: n,
+							place: a
+						},
+						onLight: o,
+						onPin: () => s(i === e.node.id ? null : e.node),
+						onMove: (e, r) => dp(t, n, a, e, r)
+					}, e.node.id)))
+				]
+			}),
+			/* @__PURE__ */ V(Lf, { y: p - 24 })
+		]
+	});
+}
+function cp(e, { link: t }) {
+	return e.nodes.some((e) => e.others && (e.id === t.source || e.id === t.target));
+}
+function lp({ layer: e, x: t, y: n, way: r }) {
+	if (!e) return null;
+	if (r === "right") return /* @__PURE__ */ V("text", {
+		class: "layer",
+		x: t,
+		y: n,
+		children: [/* @__PURE__ */ V("title", { children: e }), es(e, 216, 13, "start", 600)]
+	});
+	let i = ts(e.replaceAll(".", ". "), 100, 13, 3, 600);
+	return /* @__PURE__ */ V("text", {
+		class: "layer",
+		y: n - 8 * (i.length - 1) + 4,
+		children: [/* @__PURE__ */ V("title", { children: e }), i.map((e, n) => /* @__PURE__ */ V("tspan", {
+			x: t,
+			dy: n ? 16 : 0,
+			children: e.replaceAll(". ", ".")
+		}, n))]
+	});
+}
+function up({ line: e, names: t, near: n, others: r }) {
+	let { link: i, thick: a, strength: o, path: s } = e, c = i.weight >= 0 ? "for" : "against";
+	return /* @__PURE__ */ V("path", {
+		class: `edge ${c} ${r ? "others" : ""} ${n ? "near" : ""}`,
+		d: s,
+		"stroke-width": a.toFixed(1),
+		"stroke-opacity": n ? .9 : .35 + .35 * o,
+		children: /* @__PURE__ */ V("title", { children: `${t.get(i.source)} → ${t.get(i.target)}: share ${J(i.weight, 3)}, ${X(i.part)} of what comes in; speaks ${c}` })
+	});
+}
+function dp(e, t, n, r, i) {
+	let a = e.way === "right" ? {
+		ArrowRight: 1,
+		ArrowLeft: -1
+	} : {
+		ArrowUp: 1,
+		ArrowDown: -1
+	}, o = e.way === "right" ? {
+		ArrowDown: 1,
+		ArrowUp: -1
+	} : {
+		ArrowRight: 1,
+		ArrowLeft: -1
+	}, s = a[r] ?? 0, c = o[r] ?? 0;
+	if (!s && !c) return !1;
+	let l = Math.max(0, Math.min(e.ranks.length - 1, t + s)), u = e.ranks[l].length - 1, d = s ? Math.round(n / Math.max(1, e.ranks[t].length - 1) * u) : Math.max(0, Math.min(u, n + c));
+	return i.closest("svg")?.querySelector(`[data-place="${l} ${d}"]`)?.focus(), !0;
+}
+// src/graph/Panel.tsx
+var fp = 24;
+function pp({ graph: e, node: t, onPin: n }) {
+	return /* @__PURE__ */ V("aside", {
+		class: "node-panel",
+		"aria-label": "The chosen node",
+		children: t ? /* @__PURE__ */ V(hp, {
+			graph: e,
+			node: t,
+			onPin: n
+		}, t.id) : /* @__PURE__ */ V(mp, { graph: e })
+	});
+}
+function mp({ graph: e }) {
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("h2", { children: "How to read it" }),
+		/* @__PURE__ */ V("p", { children: [
+			"A box is a concept: the components of one layer with the same label. Its bar shows ",
+			/* @__PURE__ */ V("b", { children: "relevance" }),
+			", the share of all that speaks for “",
+			/* @__PURE__ */ V("bdi", { children: e.output }),
+			"” in that layer that comes from them."
+		] }),
+		/* @__PURE__ */ V("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
+		/* @__PURE__ */ V("p", {
+			class: "soft",
+			children: [
+				"Means over ",
+				K(e.images, "image"),
+				" of the class."
+			]
+		})
+	] });
+}
+function hp({ graph: e, node: t, onPin: n }) {
+	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("button", {
+			type: "button",
+			class: "bare-button",
+			"aria-label": "Let go of this node",
+			onClick: () => n(null),
+			children: /* @__PURE__ */ V(G, { name: "clear" })
+		}),
+		/* @__PURE__ */ V("h2", { children: /* @__PURE__ */ V("bdi", { children: t.label }) }),
+		/* @__PURE__ */ V("p", {
+			class: "soft",
+			children: [t.layer ? /* @__PURE__ */ V("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
+		}),
+		/* @__PURE__ */ V("dl", { children: [
+			/* @__PURE__ */ V("dt", { children: "speaks for" }),
+			/* @__PURE__ */ V("dd", { children: [X(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ V("span", {
+				class: "soft",
+				children: [
+					" ",
+					"(",
+					X(t.low),
+					" – ",
+					X(t.high),
+					")"
+				]
+			})] }),
+			/* @__PURE__ */ V("dt", { children: "against" }),
+			/* @__PURE__ */ V("dd", { children: X(t.against) }),
+			t.affected.map((e) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", { children: ["also for ", /* @__PURE__ */ V("bdi", { children: e.output })] }), /* @__PURE__ */ V("dd", { children: X(e.relevance) })] }))
+		] }),
+		t.rows.length > 0 && /* @__PURE__ */ V(gp, { node: t }),
+		/* @__PURE__ */ V(_p, {
+			title: "Comes in from",
+			links: r,
+			end: "source",
+			graph: e,
+			onPin: n
+		}),
+		/* @__PURE__ */ V(_p, {
+			title: "Goes on to",
+			links: i,
+			end: "target",
+			graph: e,
+			onPin: n
+		})
+	] });
+}
+function gp({ node: e }) {
+	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, fp);
+	return /* @__PURE__ */ V("section", { children: [
+		/* @__PURE__ */ V("h3", { children: K(e.rows.length, "component") }),
+		/* @__PURE__ */ V("ul", {
+			class: "thumbs",
+			children: a.map((e) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("a", {
+				href: Xi(t, n, e),
+				title: n.id(e),
+				onMouseEnter: () => t.pointed.value = {
+					index: n.number,
+					row: e
+				},
+				onMouseLeave: () => t.pointed.value = null,
+				children: [/* @__PURE__ */ V(Bi, {
+					path: n.base.crop[e] < 0 ? null : n.at(`crop/${n.base.crop[e]}.webp`),
+					alt: ""
+				}), /* @__PURE__ */ V("bdi", { children: n.id(e) })]
+			}) }, e))
+		}),
+		a.length < e.rows.length && /* @__PURE__ */ V("button", {
+			type: "button",
+			class: "button",
+			onClick: () => i(!0),
+			children: ["Show all ", e.rows.length]
+		}),
+		/* @__PURE__ */ V("button", {
+			type: "button",
+			class: "button",
+			onClick: () => {
+				t.select(e.rows), t.told.value = `${K(e.rows.length, "component")} selected: every view shows only these`;
+			},
+			children: "Select these components"
+		})
+	] });
+}
+function _p({ title: e, links: t, end: n, graph: r, onPin: i }) {
+	if (!t.length) return null;
+	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
+	return /* @__PURE__ */ V("section", { children: [/* @__PURE__ */ V("h3", { children: e }), /* @__PURE__ */ V("ul", {
+		class: "flows",
+		children: t.map((e) => {
+			let t = r.nodes.find((t) => t.id === e[n]), o = e.weight >= 0 ? "for" : "against";
+			return /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+				type: "button",
+				onClick: () => i(e[n]),
+				children: [
+					/* @__PURE__ */ V("bdi", { children: t?.label ?? e[n] }),
+					/* @__PURE__ */ V("span", {
+						class: `weight ${o}`,
+						children: [o === "for" ? "+" : "−", J(Math.abs(e.weight), 3)]
+					}),
+					/* @__PURE__ */ V("span", {
+						class: `stroke ${o}`,
+						style: { width: `${100 * Math.abs(e.weight) / a}%` }
+					})
+				]
+			}) }, e[n]);
+		})
+	})] });
+}
+// src/graph/pan.ts
+function vp() {
+	let e = j(null);
+	return k(() => {
+		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
+			i = null, t.classList.remove("dragged");
+		};
+		return r("pointerdown", (e) => {
+			e.pointerType !== "mouse" || e.button || e.target.closest(".node") || (i = {
+				x: e.clientX,
+				y: e.clientY,
+				left: t.scrollLeft,
+				top: t.scrollTop
+			});
+		}), r("pointermove", (e) => {
+			if (i) {
+				if (!e.buttons) return a();
+				t.classList.add("dragged"), t.scrollTo(i.left + i.x - e.clientX, i.top + i.y - e.clientY);
+			}
+		}), r("pointerup", a), r("pointercancel", a), () => n.abort();
+	}, []), e;
+}
+// src/graph/GraphFrame.tsx
+var [yp, bp, xp] = [
+	.3,
+	2,
+	1.25
+], Sp = .85;
+function Cp({ graph: e, children: t }) {
+	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => Yf(e, o), [e, o]), c = j(null), l = vp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
+	A(() => h(Sp), [s]), k(() => {
+		o === "up" && (l.current.scrollLeft = (l.current.scrollWidth - l.current.clientWidth) / 2);
+	}, [o]);
+	let g = (e) => f((t) => Math.max(yp, Math.min(bp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
+		m(e), n.pointed.value = e && !e.others && e.rows.length ? {
+			index: i.number,
+			row: e.rows[0]
+		} : null;
+	}, x = (e) => {
+		r.set({ node: e }, !0), e && requestAnimationFrame(() => u.current?.querySelector(".node-panel")?.scrollIntoView({ block: "nearest" }));
+	}, S = `${i.info.name}-${e.output}-graph`;
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("div", {
+			class: "tools",
+			children: [
+				t,
+				/* @__PURE__ */ V("span", {
+					class: "buttons",
+					role: "group",
+					"aria-label": "View of the graph",
+					children: [
+						/* @__PURE__ */ V("button", {
+							type: "button",
+							class: "button",
+							"aria-label": o === "right" ? "Draw from the bottom up" : "Draw from left to right",
+							title: o === "right" ? "Draw from the bottom up" : "Draw from left to right",
+							onClick: () => r.set({ dir: o === "right" ? "up" : null }, !0),
+							children: o === "right" ? "↑" : "→"
+						}),
+						/* @__PURE__ */ V("button", {
+							type: "button",
+							class: "button",
+							"aria-label": "Smaller",
+							onClick: () => g(1 / xp),
+							children: "−"
+						}),
+						/* @__PURE__ */ V("button", {
+							type: "button",
+							class: "button",
+							"aria-label": "Larger",
+							onClick: () => g(xp),
+							children: "+"
+						}),
+						/* @__PURE__ */ V("button", {
+							type: "button",
+							class: "button",
+							onClick: () => h(yp),
+							children: "Fit"
+						})
+					]
+				}),
+				/* @__PURE__ */ V(tn, {
+					what: "the graph",
+					kinds: [
+						"svg",
+						"png",
+						"json"
+					],
+					save: async (t) => {
+						t === "json" ? pn(`${S}.json`, new Blob([Tp(e, i.id.bind(i))], { type: "application/json" })) : await xn(c.current, S, t);
+					}
+				})
+			]
+		}),
+		/* @__PURE__ */ V("p", {
+			class: "hint",
+			children: wp(e)
+		}),
+		/* @__PURE__ */ V("div", {
+			class: "frame",
+			ref: u,
+			children: [/* @__PURE__ */ V("div", {
+				class: "scroll",
+				ref: l,
+				tabIndex: 0,
+				role: "region",
+				"aria-label": "Graph; scrolls",
+				children: /* @__PURE__ */ V(sp, {
+					graph: e,
+					layout: s,
+					scale: d,
+					lit: (p ?? v ?? y)?.id ?? null,
+					pinned: y?.id ?? null,
+					chart: c,
+					onLight: b,
+					onPin: (e) => x(e?.id ?? null)
+				})
+			}), /* @__PURE__ */ V(pp, {
+				graph: e,
+				node: y,
+				onPin: x
+			})]
+		})
+	] });
+}
+function wp(e) {
+	let t = `Shares of each layer's relevance, mean over ${q(e.images)} images`;
+	if (!e.edge_images) return `${t}. Edges to the output only.`;
+	let n = e.dropped_edges ? `; ${q(e.dropped_edges)} weak edges left out, with ${X(e.dropped)} of what passes` : "";
+	return `${t}; between layers over ${q(e.edge_images)}${n}.`;
+}
+function Tp(e, t) {
+	let { nodes: n, links: r, edges_possible: i, ...a } = e;
+	return JSON.stringify({
+		directed: !0,
+		multigraph: !1,
+		graph: a,
+		nodes: n.map((e) => ({
+			...e,
+			components: e.rows.map(t)
+		})),
+		links: r
+	}, null, 1);
+}
+// src/graph/ask.ts
+var Ep = /* @__PURE__ */ new WeakMap(), Dp = F({
+	state: "loading",
+	job: null
+});
+function Op(e, t) {
+	let n = e.index.value, r = t ? kp(e, n, t) : Dp, i = t && Ap(t);
+	return k(() => () => {
+		i && r.peek().state === "absent" && Ep.get(n)?.delete(i);
+	}, [n, i]), r.value;
+}
+function kp(e, t, n) {
+	let r = Ep.get(t) ?? /* @__PURE__ */ new Map();
+	Ep.set(t, r);
+	let i = Ap(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
+	return r.set(i, a), a;
+}
+function Ap({ number: e, layers: t, edges: n }) {
+	return `graph?class=${e}${t.length ? `&layers=${encodeURIComponent(t.join(","))}` : ""}&edges=${+!!n}`;
+}
+// src/ui/ClassPicker.tsx
+function jp({ label: e = "Class" }) {
+	let t = B(), n = t.index.value.info.classes;
+	return n.length ? /* @__PURE__ */ V("label", {
+		class: "class-picker",
+		children: [/* @__PURE__ */ V("span", { children: e }), /* @__PURE__ */ V("select", {
+			value: String(t.of.value),
+			onChange: (e) => t.place.set({ class: e.currentTarget.value }),
+			children: n.map((e) => /* @__PURE__ */ V("option", {
+				value: String(e.number),
+				disabled: !e.images,
+				children: [e.name, e.images ? "" : " (no images)"]
+			}, e.number))
+		})]
+	}) : null;
+}
+// src/views/Graph.tsx
+function Mp() {
+	let e = B(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = M(() => r === null ? null : {
+		number: r,
+		layers: a,
+		edges: !1
+	}, [r, a.join()]), c = Op(e, s), l = Op(e, s && o ? {
+		...s,
+		edges: o
+	} : null), u = o && l.state === "ready" ? l : c;
+	return /* @__PURE__ */ V("div", {
+		class: "graph-view",
+		children: [
+			/* @__PURE__ */ V("h1", { children: "Graph" }),
+			/* @__PURE__ */ V("p", {
+				class: "explains",
+				children: "How the model arrives at a class: the concepts of each layer, from the image to the output, and how much each speaks for it."
+			}),
+			r === null ? /* @__PURE__ */ V("p", {
+				class: "absent",
+				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
+			}) : /* @__PURE__ */ V(T, { children: [u.state !== "ready" && /* @__PURE__ */ V("div", {
+				class: "tools",
+				children: /* @__PURE__ */ V(jp, {})
+			}), /* @__PURE__ */ V($t, {
+				of: u,
+				what: "graph",
+				children: (e) => /* @__PURE__ */ V(Cp, {
+					graph: e,
+					children: [/* @__PURE__ */ V(jp, {}), /* @__PURE__ */ V(Np, {
+						possible: e.edges_possible,
+						on: o,
+						found: l
+					})]
+				})
+			})] })
+		]
+	});
+}
+function Np({ possible: e, on: t, found: n }) {
+	let { place: r } = B();
+	return e ? t ? n.state === "loading" ? /* @__PURE__ */ V(en, {
+		what: "edges",
+		job: n.job
+	}) : n.state === "absent" ? /* @__PURE__ */ V("p", {
+		class: "absent",
+		children: n.why
+	}) : /* @__PURE__ */ V("button", {
+		type: "button",
+		class: "button",
+		onClick: () => r.set({ edges: null }),
+		children: "Without what passes between layers"
+	}) : /* @__PURE__ */ V("button", {
+		type: "button",
+		class: "button",
+		onClick: () => r.set({ edges: 1 }),
+		children: "Compute what passes between layers"
+	}) : /* @__PURE__ */ V("p", {
+		class: "hint",
+		children: "To see what passes between the layers as well, start the server with --model MODEL --images FOLDER."
+	});
+}
+// src/table/ColumnPicker.tsx
+function Pp({ columns: e, shown: t, onChange: n }) {
+	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
+	return /* @__PURE__ */ V(Sa, {
+		name: "Columns",
+		value: `${t.length} of ${e.length}`,
+		children: /* @__PURE__ */ V("fieldset", {
+			class: "column-choice",
+			children: [
+				/* @__PURE__ */ V("legend", { children: "Columns of the table, and of the files saved from it" }),
+				e.map((e) => /* @__PURE__ */ V("label", { children: [/* @__PURE__ */ V("input", {
+					type: "checkbox",
+					"aria-label": e.name,
+					checked: t.includes(e),
+					disabled: t.length === 1 && t.includes(e),
+					onChange: (t) => r(e, t.currentTarget.checked)
+				}), /* @__PURE__ */ V("span", { children: [e.name, /* @__PURE__ */ V("span", {
+					class: "what",
+					children: e.why ?? e.says
+				})] })] }, e.key)),
+				/* @__PURE__ */ V("button", {
+					type: "button",
+					class: "button",
+					onClick: () => n(null),
+					children: "As at first"
+				})
+			]
+		})
+	});
+}
+// src/table/columns.tsx
+var Fp = NaN, Ip = (e) => (t) => J(t, e), Lp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Rp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function zp(e) {
+	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
+}
+function Bp(e) {
+	let t = 0;
+	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
+	return t || 1;
+}
+function $(e) {
+	return (t) => e?.[t] ?? Fp;
+}
+function Vp(e) {
+	let t = e.index.value;
+	return [
+		...Hp(e, t),
+		...Up(t),
+		...Wp(t),
+		...Gp(t),
+		...Kp(e, t),
+		...qp(e),
+		...Jp(t)
+	];
+}
+function Hp(e, t) {
+	let { base: n, info: r } = t;
+	return [
+		{
+			key: "crop",
+			name: "Crop",
+			says: "The part of an image that makes it fire most.",
+			kind: "picture",
+			width: 56,
+			shown: !0,
+			value: () => Fp,
+			cell: (r) => {
+				let i = n.crop[r];
+				return /* @__PURE__ */ V("a", {
+					href: Xi(e, t, r),
+					tabIndex: -1,
+					"aria-hidden": "true",
+					children: /* @__PURE__ */ V(Bi, {
+						path: i < 0 ? null : t.at(`crop/${i}.webp`),
+						alt: ""
+					})
+				});
+			}
+		},
+		{
+			key: "component",
+			name: "Component",
+			says: "One channel, unit or head of the model, written layer:number.",
+			kind: "text",
+			width: 150,
+			shown: !0,
+			value: (e) => e,
+			text: (e) => t.id(e),
+			cell: (n) => /* @__PURE__ */ V("a", {
+				href: Xi(e, t, n),
+				tabIndex: -1,
+				children: /* @__PURE__ */ V("bdi", { children: t.id(n) })
+			})
+		},
+		{
+			key: "layer",
+			name: "Layer",
+			says: "Where in the model it is.",
+			kind: "text",
+			width: 120,
+			shown: !1,
+			value: (e) => n.layer[e],
+			text: (e) => r.layers[n.layer[e]].layer
+		}
+	];
+}
+function Up(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = zp(t), i = (t) => e.label(t) ?? e.names.get(t) ?? "", a = (e) => {
+		let t = n?.best[e] ?? -1;
+		return t < 0 ? "" : n.phrases[t];
+	};
+	return [
+		{
+			key: "label",
+			name: "Label",
+			says: "The phrase that fits what it responds to; grey with a question mark where chance fits as well.",
+			kind: "text",
+			width: 200,
+			shown: !0,
+			value: () => Fp,
+			text: i,
+			cell: (e) => {
+				let t = i(e);
+				return t ? /* @__PURE__ */ V("bdi", { children: t }) : a(e) && /* @__PURE__ */ V("span", {
+					class: "by-chance",
+					title: "Chance fits as well as this phrase, so it is no label",
+					children: [/* @__PURE__ */ V("bdi", { children: a(e) }), "?"]
+				});
+			}
+		},
+		{
+			key: "p_value",
+			name: "p-value",
+			says: "How often chance fits as well as its best phrase: small means that the label can be trusted.",
+			kind: "number",
+			width: 84,
+			shown: !1,
+			...r,
+			value: $(n?.p_value),
+			write: Rp,
+			rising: !0
+		},
+		{
+			key: "stability",
+			name: "Stability",
+			says: "How often the label stays the same when its examples are drawn again, from 0 to 1.",
+			kind: "number",
+			width: 92,
+			shown: !1,
+			...r,
+			value: $(n?.stability),
+			write: Ip(2),
+			bar: 1
+		},
+		{
+			key: "alignment",
+			name: "Alignment",
+			says: "How much closer its examples are to its best phrase than to no phrase at all.",
+			kind: "number",
+			width: 100,
+			shown: !0,
+			...r,
+			value: $(n?.alignment),
+			write: Ip(3),
+			bar: Bp(n?.alignment)
+		}
+	];
+}
+function Wp(e) {
+	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
+		kind: "number",
+		shown: !0,
+		...zp(t),
+		write: Ip(3),
+		bar: 1
+	};
+	return [
+		{
+			...r,
+			key: "clarity",
+			name: "Clarity",
+			says: "How alike its examples are: 1 means that they all show the same.",
+			width: 92,
+			value: $(n?.clarity),
+			bar: Bp(n?.clarity)
+		},
+		{
+			...r,
+			key: "polysemanticity",
+			name: "Polysemanticity",
+			says: "Whether its examples show two different things: high means more than one meaning.",
+			width: 144,
+			value: $(n?.polysemanticity),
+			bar: Bp(n?.polysemanticity)
+		},
+		{
+			...r,
+			key: "redundancy",
+			name: "Redundancy",
+			says: "How close the most similar other component of its layer is: 1 means a twin.",
+			width: 116,
+			value: $(n?.redundancy),
+			bar: Bp(n?.redundancy)
+		}
+	];
+}
+function Gp(e) {
+	let { base: t } = e;
+	return [
+		{
+			key: "examples",
+			name: "Examples",
+			says: "Images that stand for it.",
+			kind: "number",
+			width: 86,
+			shown: !1,
+			value: $(t.examples),
+			write: String
+		},
+		{
+			key: "fired",
+			name: "Fired",
+			says: "Share of all images on which it is active.",
+			kind: "number",
+			width: 86,
+			shown: !0,
+			value: $(t.fired),
+			write: Lp,
+			bar: 1
+		},
+		{
+			key: "strongest",
+			name: "Strongest",
+			says: "Its largest activation, in the model's own unit.",
+			kind: "number",
+			width: 96,
+			shown: !1,
+			value: $(t.strongest),
+			write: Y
+		}
+	];
+}
+function Kp(e, t) {
+	let n = e.of.value;
+	if (n === null) return [];
+	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
+		kind: "number",
+		...zp(r),
+		write: Lp
+	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
+	return [{
+		...a,
+		key: "for",
+		name: "Relevance for",
+		says: `Share of all that speaks for “${o}” in its layer that comes from it.`,
+		width: 132,
+		shown: !0,
+		value: $(i?.positive),
+		bar: Bp(i?.positive)
+	}, {
+		...a,
+		key: "against",
+		name: "Relevance against",
+		says: `How much it speaks against “${o}”, on the same scale.`,
+		width: 150,
+		shown: !1,
+		value: $(i?.negative),
+		bar: Bp(i?.negative)
+	}];
+}
+function qp(e) {
+	let t = e.search.value;
+	if (!t) return [];
+	let n = t.state === "ready" ? t.value : void 0;
+	return [{
+		key: "similarity",
+		name: "Similarity",
+		says: "How close it is to what you searched for, from -1 to 1.",
+		kind: "number",
+		width: 100,
+		shown: !0,
+		...zp(t),
+		value: $(n?.similarity),
+		write: Ip(3),
+		bar: Bp(n?.similarity)
+	}];
+}
+function Jp(e) {
+	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
+		let t = n?.cluster[e] ?? -1;
+		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
+	};
+	return [
+		{
+			key: "cluster",
+			name: "Cluster",
+			says: "The group on the map that it belongs to.",
+			kind: "text",
+			width: 130,
+			shown: !1,
+			...zp(t),
+			value: () => Fp,
+			text: r
+		},
+		{
+			key: "tag",
+			name: "Tag",
+			says: "What you judged: valid, spurious or unsure.",
+			kind: "text",
+			width: 90,
+			shown: !0,
+			value: () => Fp,
+			text: (t) => e.tag(t) ?? "",
+			cell: (t) => e.tag(t) && /* @__PURE__ */ V("span", {
+				class: `tag ${e.tag(t)}`,
+				children: e.tag(t)
+			})
+		},
+		{
+			key: "note",
+			name: "Note",
+			says: "What you wrote about it.",
+			kind: "text",
+			width: 180,
+			shown: !1,
+			value: () => Fp,
+			text: (t) => e.annotation(t)?.note ?? ""
+		}
+	];
+}
+function Yp(e, t) {
+	if (e.text) return e.text(t) || null;
+	let n = e.value(t);
+	return Number.isNaN(n) ? null : n;
+}
+function Xp(e, t) {
+	if (e.text) return e.text(t);
+	let n = e.value(t);
+	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
+}
+// src/table/Grid.tsx
+var Zp = 46, Qp = 40, $p = 500;
+function em(e) {
+	let { columns: t, rows: n, marks: r } = e, i = Re(), a = vs(n.length, Zp, Qp), o = j(n);
+	k(() => {
+		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
+	}, [n]);
+	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = M(() => /* @__PURE__ */ new Map(), [e]);
+	u.size > $p && u.clear();
+	let d = (t) => {
+		let r = u.get(t) ?? /* @__PURE__ */ V(nm, {
+			...e,
+			at: t,
+			id: `${i}-${t}`
+		}, n[t]);
+		return u.set(t, r), r;
+	}, f = r.active >= a.first && r.active < a.last;
+	return /* @__PURE__ */ V("div", {
+		class: "components-grid",
+		role: "grid",
+		tabIndex: 0,
+		"aria-label": e.label,
+		"aria-rowcount": n.length + 1,
+		"aria-colcount": t.length,
+		"aria-multiselectable": "true",
+		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
+		ref: a.box,
+		onKeyDown: (t) => am(t, e, a.page, a.reveal),
+		onMouseLeave: () => e.onPoint(null),
+		style: {
+			"--columns": c,
+			"--wide": `${s}px`,
+			"--high": `${Zp}px`,
+			"--head": `${Qp}px`
+		},
+		children: [/* @__PURE__ */ V(tm, { ...e }), /* @__PURE__ */ V("div", {
+			class: "lines",
+			role: "rowgroup",
+			style: { height: `${a.span}px` },
+			children: /* @__PURE__ */ V("div", {
+				class: "drawn",
+				role: "presentation",
+				style: { transform: `translateY(${a.top}px)` },
+				children: l.map(d)
+			})
+		})]
+	});
+}
+function tm({ columns: e, sort: t, onSort: n }) {
+	return /* @__PURE__ */ V("div", {
+		class: "heads",
+		role: "rowgroup",
+		children: /* @__PURE__ */ V("div", {
+			role: "row",
+			"aria-rowindex": 1,
+			children: e.map((e, r) => {
+				let i = t?.key === e.key ? t.down ? "descending" : "ascending" : void 0;
+				return /* @__PURE__ */ V("div", {
+					role: "columnheader",
+					"aria-colindex": r + 1,
+					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
+					class: im(e),
+					title: e.why ?? e.says,
+					children: e.kind === "picture" ? /* @__PURE__ */ V("span", {
+						class: "unseen",
+						children: e.name
+					}) : /* @__PURE__ */ V("button", {
+						type: "button",
+						onClick: () => n(e),
+						children: [/* @__PURE__ */ V("span", {
+							class: "name",
+							children: e.name
+						}), /* @__PURE__ */ V("span", {
+							class: "way",
+							"aria-hidden": "true",
+							children: i === "descending" ? "▼" : i === "ascending" ? "▲" : ""
+						})]
+					})
+				}, e.key);
+			})
+		})
+	});
+}
+function nm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+	let c = r[e], l = i.marked.has(c), u = Ct(() => a.value === c).value;
+	return /* @__PURE__ */ V("div", {
+		id: t,
+		role: "row",
+		class: `${l ? "marked " : ""}${i.active === e ? "active " : ""}${u ? "pointed" : ""}`,
+		"aria-rowindex": e + 2,
+		"aria-selected": l,
+		onClick: (t) => {
+			t.target.closest("a") || i.mark(e, t.shiftKey ? "to" : t.ctrlKey || t.metaKey ? "also" : "one");
+		},
+		onDblClick: () => o(c),
+		onMouseEnter: () => s(c),
+		children: n.map((e, t) => /* @__PURE__ */ V(rm, {
+			column: e,
+			row: c,
+			number: t + 1
+		}, e.key))
+	});
+}
+function rm({ column: e, row: t, number: n }) {
+	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
+	return /* @__PURE__ */ V("div", {
+		role: "gridcell",
+		"aria-colindex": n,
+		class: im(e),
+		children: [i > 0 && /* @__PURE__ */ V("span", {
+			class: "fills",
+			"aria-hidden": "true",
+			style: { "--part": i.toFixed(3) }
+		}), e.waits ? /* @__PURE__ */ V("span", {
+			class: "dots",
+			title: "being computed",
+			children: "…"
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ V("span", { children: Xp(e, t) })]
+	});
+}
+function im(e) {
+	return `${e.kind} of-${e.key}`;
+}
+function am(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+	if (e.target !== e.currentTarget) return;
+	let c = e.key;
+	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
+	let l = t.length - 1, u = {
+		ArrowDown: 1,
+		ArrowUp: -1,
+		PageDown: o,
+		PageUp: -o,
+		Home: -Infinity,
+		End: Infinity
+	}, d = n.active;
+	if (c in u && l >= 0) {
+		e.preventDefault();
+		let r = d < 0 ? c === "End" ? l : 0 : Math.max(0, Math.min(l, d + u[c]));
+		return e.shiftKey && d >= 0 ? n.mark(r, "to") : n.mark(r, "none"), a(t[r]), s(r);
+	}
+	if (!(d < 0)) {
+		if (c === "Enter") r(t[d]);
+		else if (c === " ") n.mark(d, "also");
+		else if (c === "Escape" && n.marked.size) n.clear();
+		else return;
+		e.preventDefault();
+	}
+}
+// src/table/ranges.ts
+function om(e) {
+	return e.split(",").flatMap((e) => {
+		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
+		return t ? [{
+			key: t[1],
+			low: cm(t[2]),
+			high: cm(t[3])
+		}] : [];
+	});
+}
+function sm(e) {
+	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
+}
+function cm(e) {
+	let t = Number(e);
+	return e.trim() === "" || !Number.isFinite(t) ? null : t;
+}
+function lm({ low: e, high: t }, n) {
+	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
+}
+// src/table/RangeBar.tsx
+function um({ columns: e, ranges: t, onChange: n }) {
+	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
+		...t,
+		...r
+	} : t));
+	return /* @__PURE__ */ V(T, { children: [t.map((r) => {
+		let a = e.find((e) => e.key === r.key)?.name ?? r.key;
+		return /* @__PURE__ */ V("span", {
+			class: "range",
+			role: "group",
+			"aria-label": `Range of ${a}`,
+			children: [
+				/* @__PURE__ */ V(dm, {
+					label: `${a} from`,
+					value: r.low,
+					onSet: (e) => i(r, { low: e })
+				}),
+				/* @__PURE__ */ V("span", {
+					"aria-hidden": "true",
+					children: [
+						"≤ ",
+						a,
+						" ≤"
+					]
+				}),
+				/* @__PURE__ */ V(dm, {
+					label: `${a} to`,
+					value: r.high,
+					onSet: (e) => i(r, { high: e })
+				}),
+				/* @__PURE__ */ V("button", {
+					type: "button",
+					class: "bare-button",
+					"aria-label": `Remove the range of ${a}`,
+					onClick: () => n(t.filter((e) => e !== r)),
+					children: /* @__PURE__ */ V(G, { name: "clear" })
+				})
+			]
+		}, r.key);
+	}), /* @__PURE__ */ V("select", {
+		"aria-label": "Filter by a column's range",
+		value: "",
+		onChange: (e) => {
+			let r = e.currentTarget.value;
+			e.currentTarget.value = "", r && n([...t.filter((e) => e.key !== r), {
+				key: r,
+				low: null,
+				high: null
+			}]);
+		},
+		children: [/* @__PURE__ */ V("option", {
+			value: "",
+			children: "Filter by range …"
+		}), r.map((e) => /* @__PURE__ */ V("option", {
+			value: e.key,
+			children: e.name
+		}, e.key))]
+	})] });
+}
+function dm({ label: e, value: t, onSet: n }) {
+	return /* @__PURE__ */ V("input", {
+		type: "text",
+		inputMode: "decimal",
+		"aria-label": e,
+		placeholder: "any",
+		value: t ?? "",
+		onInput: (e) => n(cm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+	});
+}
+// src/table/Summary.tsx
+var fm = {
+	clarity: "how alike the examples of a component are",
+	polysemanticity: "whether they show two different things",
+	redundancy: "how close its twin in the layer is"
+}, [pm, mm, hm, gm, _m] = [
+	24,
+	34,
+	18,
+	28,
+	40
+];
+function vm() {
+	let e = B().index.value, t = j(null);
+	return /* @__PURE__ */ V("details", {
+		class: "measures",
+		open: matchMedia("(min-width: 761px)").matches,
+		children: [
+			/* @__PURE__ */ V("summary", { children: "How clear each layer is" }),
+			/* @__PURE__ */ V("div", {
+				class: "key",
+				children: [/* @__PURE__ */ V("p", {
+					class: "hint",
+					children: "Dot and line: a layer's mean with its 95 % interval. Grey band: what random sets of images reach."
+				}), /* @__PURE__ */ V(tn, {
+					what: "the chart of measures",
+					kinds: ["svg", "png"],
+					save: (n) => xn(t.current, `${e.info.name}-measures`, n)
+				})]
+			}),
+			/* @__PURE__ */ V("div", {
+				class: "chart",
+				children: /* @__PURE__ */ V($t, {
+					of: e.scores.value,
+					what: "measures",
+					children: (e) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(ym, {
+						rows: e.summary,
+						of: t
+					}), /* @__PURE__ */ V(wm, { rows: e.summary })] })
+				})
+			})
+		]
+	});
+}
+function ym({ rows: e, of: t }) {
+	let [n, r] = O(900), i = j(null);
+	A(() => r(i.current?.clientWidth || 900), []), k(() => {
+		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
+		return e.observe(i.current), () => e.disconnect();
+	}, []);
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * gm) / 3 : n - s - gm, l = mm + a.length * pm + hm, u = o ? l : 3 * l;
+	return /* @__PURE__ */ V("div", {
+		class: "drawing",
+		ref: i,
+		children: /* @__PURE__ */ V("svg", {
+			ref: (e) => void (t.current = e),
+			viewBox: `0 0 ${n} ${u}`,
+			width: n,
+			height: u,
+			role: "img",
+			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
+			children: Object.entries(fm).map(([t, n], r) => /* @__PURE__ */ V("g", {
+				transform: o ? `translate(${s + r * (c + gm)} 0)` : `translate(${s} ${r * l})`,
+				children: [
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ V(bm, {
+						layer: e,
+						y: mm + (t + .5) * pm,
+						wide: s - 10
+					}, e)),
+					/* @__PURE__ */ V("text", {
+						class: "head",
+						x: 0,
+						y: 13,
+						children: t
+					}),
+					/* @__PURE__ */ V("text", {
+						class: "says",
+						x: 0,
+						y: 28,
+						children: es(n, c + gm - 8, 11)
+					}),
+					/* @__PURE__ */ V(xm, {
+						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
+						wide: c
+					})
+				]
+			}, t))
+		})
+	});
+}
+function bm({ layer: e, y: t, wide: n }) {
+	return /* @__PURE__ */ V("text", {
+		class: "layer",
+		x: -10,
+		y: t + 4,
+		"text-anchor": "end",
+		children: [/* @__PURE__ */ V("title", { children: e }), es(e, n, 12, "start")]
+	});
+}
+function xm({ rows: e, wide: t }) {
+	let n = e.flatMap((e) => e ? [
+		e.low,
+		e.high,
+		e.mean,
+		e.baseline_low,
+		e.baseline_high
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - _m), o = mm + e.length * pm;
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("path", {
+			class: "axis",
+			d: `M0 ${o}H${t - _m}`
+		}),
+		[r, i / 1.04].map((e, t) => /* @__PURE__ */ V("text", {
+			class: "tick",
+			x: a(e),
+			y: o + 14,
+			"text-anchor": t ? "end" : "start",
+			children: J(e)
+		}, t)),
+		e.map((e, n) => e && /* @__PURE__ */ V(Sm, {
+			row: e,
+			y: mm + n * pm,
+			x: a,
+			wide: t
+		}, e.layer))
+	] });
+}
+function Sm({ row: e, y: t, x: n, wide: r }) {
+	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
+	return /* @__PURE__ */ V("g", { children: [
+		/* @__PURE__ */ V("title", { children: Cm(e) }),
+		/* @__PURE__ */ V("rect", {
+			class: "ground",
+			x: 0,
+			y: t + 2,
+			width: r - _m,
+			height: pm - 4
+		}),
+		c !== null && l !== null && /* @__PURE__ */ V("rect", {
+			class: "chance",
+			x: n(c),
+			y: t + 3,
+			width: Math.max(2, n(l) - n(c)),
+			height: pm - 6
+		}),
+		s !== null && /* @__PURE__ */ V("path", {
+			class: "baseline",
+			d: `M${n(s)} ${t + 3}v${pm - 6}`
+		}),
+		a !== null && o !== null && /* @__PURE__ */ V("path", {
+			class: "interval",
+			d: `M${n(a)} ${t + pm / 2}H${n(o)}M${n(a)} ${t + pm / 2 - 3}v6M${n(o)} ${t + pm / 2 - 3}v6`
+		}),
+		i !== null && /* @__PURE__ */ V("circle", {
+			class: "mean",
+			cx: n(i),
+			cy: t + pm / 2,
+			r: 4.5
+		}),
+		/* @__PURE__ */ V("text", {
+			class: "value",
+			x: r,
+			y: t + pm / 2 + 4,
+			"text-anchor": "end",
+			children: i === null ? "" : J(i)
+		})
+	] });
+}
+function Cm({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
+	return `${e}, ${t}: mean ${J(n, 3)} (95 % interval ${J(r, 3)} to ${J(i, 3)}); random: ${J(a, 3)} (${J(o, 3)} to ${J(s, 3)})`;
+}
+function wm({ rows: e }) {
+	return /* @__PURE__ */ V("div", {
+		class: "unseen",
+		children: /* @__PURE__ */ V("table", { children: [
+			/* @__PURE__ */ V("caption", { children: "Means of the measures for each layer" }),
+			/* @__PURE__ */ V("thead", { children: /* @__PURE__ */ V("tr", { children: [
+				/* @__PURE__ */ V("th", {
+					scope: "col",
+					children: "Layer and measure"
+				}),
+				/* @__PURE__ */ V("th", {
+					scope: "col",
+					children: "Mean"
+				}),
+				/* @__PURE__ */ V("th", {
+					scope: "col",
+					children: "Interval"
+				}),
+				/* @__PURE__ */ V("th", {
+					scope: "col",
+					children: "Random"
+				})
+			] }) }),
+			/* @__PURE__ */ V("tbody", { children: e.map((e) => /* @__PURE__ */ V("tr", { children: [
+				/* @__PURE__ */ V("th", {
+					scope: "row",
+					children: [
+						e.layer,
+						", ",
+						e.measure
+					]
+				}),
+				/* @__PURE__ */ V("td", { children: J(e.mean, 3) }),
+				/* @__PURE__ */ V("td", { children: [
+					J(e.low, 3),
+					" to ",
+					J(e.high, 3)
+				] }),
+				/* @__PURE__ */ V("td", { children: [
+					J(e.baseline_low, 3),
+					" to ",
+					J(e.baseline_high, 3)
+				] })
+			] }, `${e.layer} ${e.measure}`)) })
+		] })
+	});
+}
+// src/table/marks.ts
+function Tm(e) {
+	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = j(-1), o = j(e);
+	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
+		marked: t,
+		active: r,
+		mark: (r, o) => {
+			let s = e[r];
+			if (s === void 0) return;
+			if (i(r), o === "none") return void (a.current = r);
+			if (o === "to" && a.current >= 0) return n(new Set(e.subarray(Math.min(a.current, r), Math.max(a.current, r) + 1)));
+			a.current = r;
+			let c = new Set(o === "also" ? t : []);
+			o === "also" && t.has(s) ? c.delete(s) : c.add(s), n(c);
+		},
+		clear: () => {
+			a.current = -1, n(/* @__PURE__ */ new Set());
+		}
+	};
+}
+// src/table/sorting.ts
+var Em = 2 ** 21;
+function Dm(e, t, n) {
+	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
+	for (let c = 0; c < e.length; c++) {
+		let l = t(e[c]);
+		if (Number.isNaN(l)) {
+			o.push(e[c]);
+			continue;
+		}
+		r[0] = (n ? -l : l) + 0;
+		let u = i[0];
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Em + c;
+	}
+	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % Em];
+	return l.set(o, s), l;
+}
+function Om(e, t) {
+	let n = /* @__PURE__ */ new Set();
+	for (let r of e) n.add(t(r));
+	let r = new Intl.Collator(void 0, {
+		numeric: !0,
+		sensitivity: "base"
+	}).compare, i = new Map([...n].sort(r).map((e, t) => [e, t]));
+	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
+}
+// src/table/rows.ts
+function km(e) {
+	return e ? {
+		key: e.replace(/^-/, ""),
+		down: e.startsWith("-")
+	} : null;
+}
+function Am(e, t) {
+	let n = e.kind === "number" && !e.rising;
+	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
+}
+function jm(e, t) {
+	if (t === null) return e.filter((e) => e.shown);
+	let n = t.split(",");
+	return e.filter((e) => n.includes(e.key));
+}
+function Mm(e, t, n, r) {
+	let i = n.flatMap((e) => {
+		let n = t.find((t) => t.key === e.key && t.kind === "number");
+		return n && !n.waits ? [{
+			range: e,
+			column: n
+		}] : [];
+	}), a = (e) => i.every(({ range: t, column: n }) => lm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
+	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
+	return Dm(s, o.text && Number.isNaN(o.value(0)) ? Om(s, o.text) : o.value, r.down);
+}
+// src/views/Table.tsx
+function Nm() {
+	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Vp(e)).value, a = r("where") ?? "", o = M(() => om(a), [a]), s = km(r("sort") ?? ""), c = Pm(M(() => Mm(e, i, o, s), [
+		e,
+		i,
+		o,
+		r("sort"),
+		e.order.value
+	])), l = jm(i, r("cols")), u = Tm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+		e.select(t), u.clear(), e.told.value = `${K(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
+	};
+	return /* @__PURE__ */ V("div", {
+		class: "table-view",
+		children: [
+			/* @__PURE__ */ V("h1", { children: "Table" }),
+			/* @__PURE__ */ V("p", {
+				class: "explains",
+				children: [
+					"One row for every component of ",
+					/* @__PURE__ */ V("bdi", { children: n.info.model }),
+					": what it responds to, and how clearly. A click on a column's name sorts by it."
+				]
+			}),
+			/* @__PURE__ */ V(vm, {}),
+			/* @__PURE__ */ V("div", {
+				class: "tools",
+				children: [
+					/* @__PURE__ */ V(Fm, {
+						shown: c.length,
+						all: n.count,
+						order: Im(i, s?.key, !!e.search.value)
+					}),
+					/* @__PURE__ */ V(um, {
+						columns: i,
+						ranges: o,
+						onChange: (e) => t.set({ where: sm(e) }, !0)
+					}),
+					/* @__PURE__ */ V(jp, { label: "Relevance for" }),
+					/* @__PURE__ */ V(Pp, {
+						columns: i,
+						shown: l,
+						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
+					}),
+					u.marked.size > 0 && /* @__PURE__ */ V("span", {
+						class: "marked-rows",
+						role: "status",
+						children: [
+							q(u.marked.size),
+							" marked",
+							/* @__PURE__ */ V("button", {
+								type: "button",
+								class: "button",
+								onClick: () => f(Int32Array.from(u.marked).sort()),
+								children: "Select these"
+							}),
+							/* @__PURE__ */ V("button", {
+								type: "button",
+								class: "button",
+								onClick: u.clear,
+								children: "Clear"
+							})
+						]
+					}),
+					/* @__PURE__ */ V(tn, {
+						what: "the table",
+						kinds: e.session.can.parquet ? [
+							"csv",
+							"json",
+							"parquet"
+						] : ["csv", "json"],
+						save: (t) => mn(`${n.info.name}-components`, Lm(l, c), t, e)
+					})
+				]
+			}),
+			/* @__PURE__ */ V(em, {
+				label: "Components",
+				columns: l,
+				rows: c,
+				sort: s,
+				marks: u,
+				pointed: d,
+				onSort: (e) => t.set({ sort: Am(e, s) }, !0),
+				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
+				onPoint: (t) => e.pointed.value = t === null ? null : {
+					index: n.number,
+					row: t
+				},
+				onAll: () => f(c)
+			}),
+			!c.length && /* @__PURE__ */ V("p", {
+				class: "no-rows",
+				children: "No component passes these filters."
+			})
+		]
+	});
+}
+function Pm(e) {
+	let t = j(e);
+	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
+}
+function Fm({ shown: e, all: t, order: n }) {
+	return /* @__PURE__ */ V("p", {
+		class: "how-many",
+		role: "status",
+		children: [
+			/* @__PURE__ */ V("b", { children: K(e, "component") }),
+			e < t && ` of ${q(t)}`,
+			", ",
+			n
+		]
+	});
+}
+function Im(e, t, n) {
+	let r = e.find((e) => e.key === t);
+	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "clearest first";
+}
+function Lm(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Yp(e, t))]));
+}
+// src/ui/Filters.tsx
+var Rm = [
+	"valid",
+	"spurious",
+	"unsure"
+];
+function zm() {
+	let { place: e } = B(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
+	return !n && (!Zi(e) || t === "about") ? null : /* @__PURE__ */ V("section", {
+		class: "filters",
+		"aria-label": "Filters",
+		children: [
+			n ? /* @__PURE__ */ V(T, { children: [
+				/* @__PURE__ */ V(Bm, {}),
+				/* @__PURE__ */ V(Vm, {}),
+				/* @__PURE__ */ V(Hm, {})
+			] }) : /* @__PURE__ */ V(Um, {}),
+			/* @__PURE__ */ V(Wm, {}),
+			/* @__PURE__ */ V(Gm, {}),
+			/* @__PURE__ */ V(Km, {})
+		]
+	});
+}
+function Bm() {
+	let e = B(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
+	if (t.length < 2) return null;
+	let r = (r, i) => {
+		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
+		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
+	};
+	return /* @__PURE__ */ V(Sa, {
+		name: "Layers",
+		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ V("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
+		children: /* @__PURE__ */ V("fieldset", { children: [/* @__PURE__ */ V("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ V("label", { children: [
+			/* @__PURE__ */ V("input", {
+				type: "checkbox",
+				checked: n.includes(e),
+				onChange: (t) => r(e, t.currentTarget.checked)
+			}),
+			/* @__PURE__ */ V("bdi", { children: e }),
+			" ",
+			/* @__PURE__ */ V("small", { children: q(i - t) })
+		] }, e))] })
+	});
+}
+function Vm() {
+	let { place: e } = B(), t = e.route.value.params.get("words") ?? "";
+	return /* @__PURE__ */ V("span", {
+		class: "field",
+		children: [/* @__PURE__ */ V("input", {
+			type: "text",
+			"aria-label": "Only labels that contain",
+			placeholder: "Label contains …",
+			value: t,
+			autocomplete: "off",
+			spellcheck: !1,
+			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
+		}), t && /* @__PURE__ */ V(Jm, {
+			what: `labels with ${t}`,
+			off: () => e.set({ words: null })
+		})]
+	});
+}
+function Hm() {
+	let e = B(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
+	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ V("select", {
+		"aria-label": "Tag",
+		class: n ? "on" : "",
+		value: n,
+		onChange: (t) => e.place.set({ tag: t.currentTarget.value }),
+		children: [/* @__PURE__ */ V("option", {
+			value: "",
+			children: "Any tag"
+		}), Rm.map((e) => /* @__PURE__ */ V("option", {
+			value: e,
+			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
+		}, e))]
+	});
+}
+function Um() {
+	let { place: e } = B(), t = (t) => e.route.value.params.get(t);
+	return /* @__PURE__ */ V(T, { children: [
+		t("layers") && /* @__PURE__ */ V(qm, {
+			off: () => e.set({ layers: null }),
+			children: ["layers ", t("layers").replaceAll(",", ", ")]
+		}),
+		t("words") && /* @__PURE__ */ V(qm, {
+			off: () => e.set({ words: null }),
+			children: [
+				"label contains “",
+				t("words"),
+				"”"
+			]
+		}),
+		t("tag") && /* @__PURE__ */ V(qm, {
+			off: () => e.set({ tag: null }),
+			children: ["tagged ", t("tag")]
+		})
+	] });
+}
+function Wm() {
+	let e = B(), t = e.place.route.value.params.get("cluster");
+	if (t === null) return null;
+	let n = z(e.index.value.atlas.value)?.names[Number(t)];
+	return /* @__PURE__ */ V(qm, {
+		off: () => e.place.set({ cluster: null }),
+		children: n ? `cluster “${n}”` : `cluster ${t}`
+	});
+}
+function Gm() {
+	let e = B(), t = e.selection.value;
+	return t && /* @__PURE__ */ V(qm, {
+		off: () => e.select(null),
+		children: [q(t.length), " selected"]
+	});
+}
+function Km() {
+	let e = B(), { place: t } = e;
+	if (!Zi(t)) return null;
+	let n = e.order.value.length;
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("span", {
+		class: "soft passing",
+		role: "status",
+		children: [
+			q(n),
+			" of ",
+			q(e.index.value.count),
+			" components"
+		]
+	}), /* @__PURE__ */ V("button", {
+		type: "button",
+		class: "link",
+		onClick: () => t.set(Ji),
+		children: "Show all"
+	})] });
+}
+function qm({ off: e, children: t }) {
+	return /* @__PURE__ */ V("span", {
+		class: "chip",
+		children: [/* @__PURE__ */ V("bdi", { children: t }), /* @__PURE__ */ V(Jm, {
+			what: Ym(t),
+			off: e
+		})]
+	});
+}
+function Jm({ what: e, off: t }) {
+	return /* @__PURE__ */ V("button", {
+		type: "button",
+		class: "bare-button",
+		"aria-label": `Remove the filter: ${e}`,
+		title: "Remove this filter",
+		onClick: t,
+		children: /* @__PURE__ */ V(G, { name: "clear" })
+	});
+}
+function Ym(e) {
+	return Array.isArray(e) ? e.map(Ym).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
+}
+// src/ui/imageQuery.ts
+var Xm = F(null), Zm = F(!1);
+async function Qm(e, t) {
+	if (!t) return;
+	if (!e.session.can.search) {
+		e.told.value = "Pictures cannot be searched here: that takes a running server.";
+		return;
+	}
+	if (!t.type.startsWith("image/")) {
+		e.told.value = "That is no picture: drop a JPEG, PNG or WebP file.";
+		return;
+	}
+	let n = e.query.peek();
+	await e.searchImage(t);
+	let r = e.query.peek();
+	r !== n && r.startsWith("image:") && (Xm.peek() && URL.revokeObjectURL(Xm.peek().address), Xm.value = {
+		id: r.slice(6),
+		address: URL.createObjectURL(t)
+	});
+}
+function $m() {
+	let e = B();
+	k(() => {
+		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && La(e, t), i = (e) => {
+			r(e) && (e.preventDefault(), Zm.value = !0);
+		};
+		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
+			e.relatedTarget || (Zm.value = !1);
+		}, { signal: n }), document.addEventListener("drop", (t) => {
+			r(t) && (t.preventDefault(), Zm.value = !1, Qm(e, t.dataTransfer?.files[0]));
+		}, { signal: n }), document.addEventListener("paste", (t) => {
+			let n = t.clipboardData?.files[0];
+			n && La(e, t) && (t.preventDefault(), Qm(e, n));
+		}, { signal: n }), () => t.abort();
+	}, [e]);
+}
+// src/ui/suggest.ts
+var eh = 8, th = /* @__PURE__ */ new WeakMap();
+function nh(e, t) {
+	let n = t.trim().toLowerCase();
+	if (!n) return [];
+	let r = [
+		[],
+		[],
+		[]
+	];
+	for (let t of ih(e)) {
+		let e = t.lower.indexOf(n);
+		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
+	}
+	return [...rh(e, n), ...r.flat()].slice(0, eh);
+}
+function rh(e, t) {
+	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
+	return i < 0 ? [] : [{
+		text: e.id(i),
+		rows: 1,
+		row: i
+	}];
+}
+function ih(e) {
+	let t = e.labels.value, n = e.annotations.value, r = th.get(e);
+	if (r?.labels === t && r.mine === n) return r.entries;
+	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
+		if (!t || e.base.dead[n]) return;
+		let r = i.get(t);
+		r ? r.rows++ : i.set(t, {
+			text: t,
+			lower: t.toLowerCase(),
+			rows: 1,
+			row: n
+		});
+	};
+	for (let t = 0; t < e.count; t++) {
+		let n = e.label(t), r = e.names.get(t);
+		a(n, t), r !== n && a(r, t);
+	}
+	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
+	return th.set(e, {
+		labels: t,
+		mine: n,
+		entries: o
+	}), o;
+}
+// src/ui/SearchBox.tsx
+function ah() {
+	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? nh(n, a) : [], m = r[0] === "table" ? r : [];
+	za({ "/": () => (o.current?.focus(), o.current?.select()) });
+	let h = (r) => {
+		t.go(m, {
+			...Yi(e, n),
+			q: r || null,
+			image: null
+		}, f.current), f.current = !0, l(!0), d(-1);
+	}, g = () => {
+		f.current = !1, l(!1), d(-1);
+	}, _ = () => {
+		e.query.peek() && t.set({
+			q: null,
+			image: null
+		}, f.current), g(), o.current?.focus();
+	}, v = (r) => {
+		g(), r.rows > 1 ? t.go(m, {
+			...Yi(e, n),
+			words: r.text,
+			q: null,
+			image: null
+		}) : t.go(n.path(r.row), {
+			...Yi(e, n),
+			q: null
+		}), o.current?.blur();
+	}, y = (e) => {
+		if (e.isComposing) return;
+		let t = {
+			ArrowDown: 1,
+			ArrowUp: -1
+		}[e.key];
+		t && p.length ? (e.preventDefault(), d((u + 1 + t + p.length + 1) % (p.length + 1) - 1)) : e.key === "Enter" ? u >= 0 ? v(p[u]) : g() : e.key === "Escape" && (e.preventDefault(), a || i.has("image") ? _() : o.current?.blur());
+	}, b = e.session.can.search;
+	return /* @__PURE__ */ V("div", {
+		class: "search",
+		role: "search",
+		children: [
+			/* @__PURE__ */ V(G, { name: "search" }),
+			i.has("image") && /* @__PURE__ */ V(sh, { id: i.get("image") }),
+			/* @__PURE__ */ V("input", {
+				ref: o,
+				type: "text",
+				role: "combobox",
+				"aria-label": b ? "Search by words or by a picture" : "Search labels",
+				"aria-expanded": p.length > 0,
+				"aria-controls": s,
+				"aria-autocomplete": "list",
+				"aria-activedescendant": u >= 0 ? `${s}-${u}` : void 0,
+				placeholder: b ? "What do you look for? Words, or drop a picture" : "Which label do you look for?",
+				enterkeyhint: "search",
+				autocomplete: "off",
+				spellcheck: !1,
+				value: a,
+				onInput: (e) => h(e.currentTarget.value),
+				onKeyDown: y,
+				onFocus: () => l(!0),
+				onBlur: g
+			}),
+			a || i.has("image") ? /* @__PURE__ */ V("button", {
+				type: "button",
+				class: "bare-button",
+				"aria-label": "Clear the search",
+				title: "Clear the search (Esc)",
+				onClick: _,
+				children: /* @__PURE__ */ V(G, { name: "clear" })
+			}) : /* @__PURE__ */ V("kbd", {
+				"aria-hidden": "true",
+				children: "/"
+			}),
+			b && /* @__PURE__ */ V(ch, {}),
+			/* @__PURE__ */ V("ul", {
+				class: "suggestions",
+				id: s,
+				role: "listbox",
+				"aria-label": "Labels that match",
+				hidden: !p.length,
+				children: p.map((e, t) => /* @__PURE__ */ V(oh, {
+					id: `${s}-${t}`,
+					one: e,
+					typed: a,
+					active: t === u,
+					choose: () => v(e)
+				}, `${e.text}-${e.row}`))
+			})
+		]
+	});
+}
+function oh({ id: e, one: t, typed: n, active: r, choose: i }) {
+	let a = B().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
+	return /* @__PURE__ */ V("li", {
+		id: e,
+		role: "option",
+		"aria-selected": r,
+		onPointerDown: (e) => e.preventDefault(),
+		onClick: i,
+		children: [
+			/* @__PURE__ */ V(Bi, {
+				path: o < 0 ? null : a.at(`crop/${o}.webp`),
+				alt: ""
+			}),
+			/* @__PURE__ */ V("bdi", { children: [
+				t.text.slice(0, Math.max(0, s)),
+				/* @__PURE__ */ V("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
+				t.text.slice(s < 0 ? 0 : c)
+			] }),
+			/* @__PURE__ */ V("small", { children: t.rows > 1 ? K(t.rows, "component") : a.id(t.row) })
+		]
+	});
+}
+function sh({ id: e }) {
+	let t = Xm.value?.id === e ? Xm.value.address : null;
+	return /* @__PURE__ */ V("span", {
+		class: "asked",
+		children: [t ? /* @__PURE__ */ V("img", {
+			src: t,
+			alt: ""
+		}) : /* @__PURE__ */ V(G, { name: "image" }), "your picture"]
+	});
+}
+function ch() {
+	let e = B(), t = j(null);
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("button", {
+		type: "button",
+		class: "bare-button",
+		"aria-label": "Search by a picture",
+		title: "Search by a picture: choose one here, drop it anywhere, or paste it",
+		onClick: () => t.current?.click(),
+		children: /* @__PURE__ */ V(G, { name: "image" })
+	}), /* @__PURE__ */ V("input", {
+		ref: t,
+		type: "file",
+		accept: "image/*",
+		hidden: !0,
+		"aria-label": "Picture to search by",
+		onChange: (t) => {
+			Qm(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+		}
+	})] });
+}
+// src/ui/Shortcuts.tsx
+function lh({ close: e }) {
+	return /* @__PURE__ */ V(qs, {
+		title: "Keyboard shortcuts",
+		class: "shortcuts",
+		close: e,
+		children: /* @__PURE__ */ V("div", {
+			class: "shortcut-groups",
+			children: Ra.map((e) => /* @__PURE__ */ V("section", { children: [/* @__PURE__ */ V("h3", { children: e.where }), /* @__PURE__ */ V("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: e.map((e) => /* @__PURE__ */ V("kbd", { children: e }, e)) }), /* @__PURE__ */ V("dd", { children: t })] }, t)) })] }, e.where))
+		})
+	});
+}
+// src/ui/Header.tsx
+function uh() {
+	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Yi(e, e.index.value);
+	return A(() => Fa(e, n.current.closest(".semlens")), [e]), A(() => Fi(n.current.closest(".semlens"), Ni.value), [Ni.value]), ph(), Dc(), $m(), za({ "?": () => i(!0) }), /* @__PURE__ */ V("header", {
+		class: "top",
+		ref: n,
+		children: [
+			/* @__PURE__ */ V("div", {
+				class: "looked-at",
+				children: [/* @__PURE__ */ V("a", {
+					class: "brand",
+					href: t.href([], {
+						q: null,
+						image: null,
+						...o
+					}),
+					children: "semlens"
+				}), /* @__PURE__ */ V(dh, {})]
+			}),
+			/* @__PURE__ */ V(ah, {}),
+			/* @__PURE__ */ V("nav", {
+				"aria-label": "Views",
+				children: gh.map((e) => /* @__PURE__ */ V("a", {
+					href: t.href(e.path ? [e.path] : [], o),
+					title: e.says,
+					"aria-current": a === e.path ? "page" : void 0,
+					children: e.name
+				}, e.path))
+			}),
+			/* @__PURE__ */ V("div", {
+				class: "whole-page",
+				children: [/* @__PURE__ */ V(fh, {}), /* @__PURE__ */ V("button", {
+					type: "button",
+					class: "bare-button",
+					"aria-label": "Keyboard shortcuts",
+					title: "Keyboard shortcuts (?)",
+					onClick: () => i(!0),
+					children: "?"
+				})]
+			}),
+			r && /* @__PURE__ */ V(lh, { close: () => i(!1) }),
+			Zm.value && /* @__PURE__ */ V("p", {
+				class: "drop",
+				children: "Drop the picture: the components that are most like it will be listed."
+			})
+		]
+	});
+}
+function dh() {
+	let e = B(), { place: t, indexes: n } = e, r = e.index.value;
+	if (n.length < 2) return /* @__PURE__ */ V("bdi", {
+		class: "index-name",
+		title: `the index “${r.info.name}” of the model ${r.info.model}`,
+		children: r.info.name
+	});
+	let i = (r) => {
+		let { path: i } = t.route.peek();
+		t.go(i[0] === "m" ? [] : i, Yi(e, n[r]));
+	};
+	return /* @__PURE__ */ V("select", {
+		class: "index-name",
+		"aria-label": "Index",
+		title: `the model ${r.info.model}`,
+		value: r.number,
+		onChange: (e) => i(Number(e.currentTarget.value)),
+		children: n.map((e) => /* @__PURE__ */ V("option", {
+			value: e.number,
+			children: e.info.name
+		}, e.number))
+	});
+}
+function fh() {
+	let e = Ni.value, t = Ai[(Ai.indexOf(e) + 1) % Ai.length], n = {
+		system: "as the system has it",
+		light: "light",
+		dark: "dark"
+	};
+	return /* @__PURE__ */ V("button", {
+		type: "button",
+		class: "bare-button",
+		"aria-label": `Theme: ${n[e]}`,
+		title: `Theme: ${n[e]}; press for ${n[t]}`,
+		onClick: () => Pi(t),
+		children: /* @__PURE__ */ V(G, { name: e })
+	});
+}
+function ph() {
+	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = gh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+	k(() => {
+		Ia(e) && (document.title = `${c} · ${t.info.name} · semlens`);
+	}, [c, t]);
+}
+// src/ui/Told.tsx
+var mh = 5e3;
+function hh() {
+	let { told: e } = B(), t = e.value;
+	return k(() => {
+		let n = t ? setTimeout(() => e.value = "", mh) : void 0;
+		return () => clearTimeout(n);
+	}, [t]), /* @__PURE__ */ V("p", {
+		class: "told",
+		role: "status",
+		"aria-live": "polite",
+		children: t
+	});
+}
+// src/ui/App.tsx
+var gh = [
+	{
+		path: "",
+		name: "Explore",
+		view: kf,
+		says: "search, and a map of all components"
+	},
+	{
+		path: "table",
+		name: "Table",
+		view: Nm,
+		says: "every component with its measures"
+	},
+	{
+		path: "audit",
+		name: "Audit",
+		view: Io,
+		says: "does it rely on what it should?"
+	},
+	{
+		path: "graph",
+		name: "Graph",
+		view: Mp,
+		says: "how a class comes about"
+	},
+	{
+		path: "compare",
+		name: "Compare",
+		view: Os,
+		says: "what two models, or two layers, share"
+	},
+	{
+		path: "about",
+		name: "About",
+		view: Jo,
+		says: "how this index was made"
+	}
+];
+function _h() {
+	let [e = ""] = B().place.route.value.path, t = e === "m" ? Mc : gh.find((t) => t.path === e)?.view ?? kf;
+	return /* @__PURE__ */ V(T, { children: [
+		/* @__PURE__ */ V("a", {
+			class: "skip",
+			href: "#content",
+			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
+			children: "Skip to the content"
+		}),
+		/* @__PURE__ */ V(uh, {}),
+		/* @__PURE__ */ V(zm, {}),
+		/* @__PURE__ */ V("main", {
+			id: "content",
+			tabIndex: -1,
+			children: /* @__PURE__ */ V(t, {})
+		}),
+		/* @__PURE__ */ V(hh, {})
+	] });
+}
+// src/mount.tsx
+function vh(e, t, n) {
+	return Yt(t, n).then((t) => {
+		e.replaceChildren(), xe(/* @__PURE__ */ V(Zt, {
+			value: t,
+			children: /* @__PURE__ */ V(_h, {})
+		}), e);
+	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
+		className: "bare",
+		textContent: t.message
+	}))), () => xe(null, e);
+}
+// src/widget.tsx
+function yh({ model: t, el: n }) {
+	let r = document.createElement("div");
+	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
+	let i = new e(t), a = Nt();
+	r.addEventListener("click", (e) => {
+		let t = e.target.closest?.("a[href^=\"#/\"]");
+		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
+	});
+	let o = vh(r, i, a);
+	return () => {
+		o(), i.close();
+	};
+}
+var bh = { render: yh };
+export { bh as default };

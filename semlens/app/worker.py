@@ -1,0 +1,165 @@
+"""A process of its own for what is slow to load or to compute: foundation models, the studied model, the map.
+
+It reads a request per line from standard input and writes replies to standard output, both JSON; arrays travel as
+safetensors. `python -m semlens.app.worker` is started by `workers`, by nobody else.
+"""
+
+import json
+import os
+import sys
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+from safetensors.numpy import save
+
+from semlens.errors import SemlensError
+from semlens.index import ConceptIndex, load_index
+from semlens.types import FoundationId, Progress
+
+if TYPE_CHECKING:
+    from semlens.images import ImageSet
+    from semlens.model import VisionModel
+    from semlens.types import FoundationModel
+
+SIDE = 512
+"""Pixels of the longer side of whole images that are shown."""
+
+Reply = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]
+
+
+@cache
+def _index(folder: str) -> ConceptIndex:
+    return load_index(folder)
+
+
+@cache
+def _tower(name: str, digest: str, dimension: int, licence: str) -> "FoundationModel":
+    from semlens.ask import load
+
+    return load(FoundationId(name, digest, dimension, licence))
+
+
+@cache
+def _model(spec: str) -> "VisionModel":
+    from semlens.model import load_model
+
+    return load_model(spec)
+
+
+@cache
+def _images(source: str) -> "ImageSet":
+    from semlens.images import load_images
+
+    return load_images(source)
+
+
+def texts(progress: Progress, *, foundation: Mapping[str, Any], texts: list[str]) -> Reply:
+    """A vector per text."""
+    progress("loading the foundation model", 0, 0)
+    return {"vectors": _tower(**foundation).embed_texts(texts)}, {}
+
+
+def images(progress: Progress, *, foundation: Mapping[str, Any], files: list[str]) -> Reply:
+    """A vector per image, which come as PNGs that the server has made itself."""
+    from PIL import Image
+
+    progress("loading the foundation model", 0, 0)
+    pictures = [Image.open(BytesIO(b64decode(file)), formats=("PNG",)).convert("RGB") for file in files]
+    return {"vectors": _tower(**foundation).embed_images(pictures)}, {}
+
+
+def heat(progress: Progress, *, index: str, model: str, images: str, component: str) -> Reply:
+    """A component's examples with relevance over them, as WebP files end to end."""
+    from semlens.heatmap import heated
+    from semlens.parts import pack
+    from semlens.portraits import portraits
+
+    progress("loading the model", 0, 0)
+    loaded = _index(index)
+    examples = portraits(loaded, _model(model), _images(images), [component], examples=loaded.rows.shape[1])[0].examples
+    files = []
+    for picture in heated(examples, SIDE):
+        file = BytesIO()
+        picture.save(file, "WEBP", quality=80)
+        files.append(file.getvalue())
+    return pack(files), {}
+
+
+def edges(
+    progress: Progress, *, index: str, model: str, images: str, of: int, layers: list[str], labelled: bool
+) -> Reply:
+    """What passes between the components of a class's graph: the node-link graph, with edges."""
+    from semlens.flows import flows
+    from semlens.graph import graph
+
+    progress("loading the model", 0, 0)
+    loaded = _index(index)
+    labels = _stored_labels(loaded) if labelled else None
+    found = flows(loaded, of, _model(model), _images(images), labels=labels, layers=layers, progress=progress)
+    return {}, {"graph": graph(loaded, of, labels=labels, edges=found, layers=layers).node_link()}
+
+
+def atlas(progress: Progress, *, indexes: list[str]) -> Reply:
+    """One map of all components, drawn by UMAP where it is installed."""
+    from importlib.util import find_spec
+
+    from semlens.atlas import atlas as draw
+
+    drawing = "umap" if find_spec("umap") else "principal"
+    found = draw([_index(folder) for folder in indexes], progress=progress)
+    arrays = {"x": found.x, "y": found.y, "cluster": found.cluster, "row": found.row, "number": found.index_number}
+    return arrays, {"names": list(found.labels), "drawing": drawing}
+
+
+def scores(progress: Progress, *, index: str) -> Reply:
+    """The measures of every component, and of every layer beside chance."""
+    from semlens.score import score
+
+    progress("measuring", 0, 0)
+    found = score(_index(index))
+    arrays = {name: getattr(found, name).astype(np.float32) for name in ("clarity", "polysemanticity", "redundancy")}
+    return arrays, {"summary": found.summary.records()}
+
+
+def _stored_labels(index: ConceptIndex) -> Any:
+    from semlens.label import stored_labels
+
+    return stored_labels(index)
+
+
+WORK: dict[str, Callable[..., Reply]] = {work.__name__: work for work in (texts, images, heat, edges, atlas, scores)}
+
+
+def main() -> None:
+    """Answers until standard input ends."""
+    # What libraries print must not stand between the replies.
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        request = json.loads(line)
+        _reply(replies, _answered(replies, request))
+
+
+def _answered(replies: TextIO, request: dict[str, Any]) -> dict[str, Any]:
+    def progress(step: str, done: int, total: int) -> None:
+        _reply(replies, {"step": step, "done": done, "total": total})
+
+    try:
+        arrays, told = WORK[request.pop("do")](progress, **request)
+    except (SemlensError, ModuleNotFoundError, OSError, MemoryError) as fault:
+        return {"error": str(fault) or type(fault).__name__}
+    packed = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    return {"told": told, "arrays": b64encode(packed).decode()}
+
+
+def _reply(replies: TextIO, tree: dict[str, Any]) -> None:
+    replies.write(json.dumps(tree) + "\n")
+    replies.flush()
+
+
+if __name__ == "__main__":
+    main()

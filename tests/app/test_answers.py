@@ -1,0 +1,351 @@
+"""What the app answers, without a server: the same as the verbs give, and a sentence for what cannot be answered."""
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load
+
+from semlens.app.answer import Answer
+from semlens.app.asked import Request
+from semlens.app.routes import answer
+from semlens.app.session import Session
+from semlens.ask import ask
+from semlens.audit import audit
+from semlens.compare import compare
+from semlens.graph import graph
+from semlens.index import ConceptIndex
+from semlens.label import label
+from semlens.outputs import relevance_of
+from semlens.probe import Probes
+from semlens.results import plain
+from semlens.score import score
+from semlens.search import search
+from semlens.spec import check_spec
+from semlens.types import Component
+from tests.app.conftest import LAYERS, WORDS
+
+SPEC = {
+    "output": "cat",
+    "valid": ["concept 0", "concept 1"],
+    "spurious": ["concept 5"],
+    "requirements": ["relevance_mass(spurious) <= 0.1"],
+}
+
+
+def settled(session: Session, method: str, path: str, body: Any = None, **query: str) -> Answer:
+    """The answer, once it is there."""
+    data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    for _ in range(600):
+        found = answer(session, Request(method, path, query, data))
+        if found.status != 202:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{path} is still being computed")
+
+
+def tree(session: Session, method: str, path: str, body: Any = None, **query: str) -> Any:
+    found = settled(session, method, path, body, **query)
+    assert found.status == 200, found.body
+    return json.loads(found.body)
+
+
+def arrays(session: Session, path: str, **query: str) -> dict[str, np.ndarray]:
+    found = settled(session, "GET", path, **query)
+    assert found.status == 200, found.body
+    return load(found.body)
+
+
+def metadata(session: Session, path: str, **query: str) -> dict[str, str]:
+    body = settled(session, "GET", path, **query).body
+    told: dict[str, str] = json.loads(
+        json.loads(body[8 : 8 + int.from_bytes(body[:8], "little")])["__metadata__"]["told"]
+    )
+    return told
+
+
+def refused(session: Session, method: str, path: str, body: Any = None, **query: str) -> tuple[int, str]:
+    found = settled(session, method, path, body, **query)
+    return found.status, json.loads(found.body)["error"]
+
+
+@pytest.fixture
+def index(session: Session) -> ConceptIndex:
+    return session.opened[0].index
+
+
+def test_the_session_says_what_is_there(session: Session, index: ConceptIndex) -> None:
+    found = tree(session, "GET", "session")
+    (info,) = found["indexes"]
+    assert info["components"] == sum(LAYERS)
+    assert [layer["layer"] for layer in info["layers"]] == ["layer0", "layer1", "layer2"]
+    assert [layer["dead"] for layer in info["layers"]] == [1, 0, 0]
+    assert info["classes"] == [{"name": "cat", "number": 0, "images": 50}, {"name": "dog", "number": 1, "images": 50}]
+    assert info["foundation"]["licence"] == "CC0-1.0"
+    assert (info["whole"], info["heat"], found["comparable"]) == (False, False, False)
+    assert found["can"] == {"search": True, "annotate": True, "audit": True, "parquet": True}
+
+
+def test_the_base_columns_are_the_index(session: Session, index: ConceptIndex) -> None:
+    found = arrays(session, "0/base")
+    assert found["layer"].tolist() == [0] * LAYERS[0] + [1] * LAYERS[1] + [2] * LAYERS[2]
+    assert (found["dead"] == index.dead).all()
+    assert found["crop"][LAYERS[0] - 1] == -1
+    alive = ~index.dead
+    assert (found["crop"][alive] == index.rows[alive, 0]).all()
+    assert (found["examples"] == index.valid.sum(axis=1)).all()
+    np.testing.assert_allclose(found["fired"], index.fired / 600, rtol=1e-6)
+    assert np.isnan(found["strongest"][~alive]).all()
+
+
+def test_labels_are_those_of_the_verb(session: Session, index: ConceptIndex) -> None:
+    found, said = arrays(session, "0/labels"), metadata(session, "0/labels")
+    expected = label(index, ask(index.recipe.foundation, WORDS))
+    phrases = json.loads(said["phrases"])
+    assert [phrases[at] if at >= 0 else None for at in found["label"]] == [
+        expected.of(row) for row in range(len(index.rows))
+    ]
+    assert [phrases[at] if at >= 0 else "" for at in found["best"]] == [
+        expected.best(row) for row in range(len(index.rows))
+    ]
+    np.testing.assert_allclose(found["p_value"], expected.p_value, rtol=1e-6)
+    assert float(said["fdr"]) == expected.fdr
+    assert (found["label"] >= 0).sum() > 20
+
+
+def test_scores_are_those_of_the_verb(session: Session, index: ConceptIndex) -> None:
+    found, expected = arrays(session, "0/scores"), score(index)
+    np.testing.assert_allclose(found["clarity"], expected.clarity, rtol=1e-5)
+    np.testing.assert_allclose(found["redundancy"], expected.redundancy, rtol=1e-5)
+    summary = json.loads(metadata(session, "0/scores")["summary"])
+    assert summary == expected.summary.records()
+
+
+def test_the_map_has_a_place_for_all_but_the_dead(session: Session, index: ConceptIndex) -> None:
+    found = arrays(session, "0/atlas")
+    assert (np.isnan(found["x"]) == index.dead).all()
+    assert (np.isnan(found["y"]) == index.dead).all()
+    assert ((found["cluster"] == -1) == index.dead).all()
+    assert np.bincount(found["cluster"][~index.dead]).argmax() == 0
+
+
+def test_relevance_is_the_stored_one(session: Session, index: ConceptIndex) -> None:
+    found = arrays(session, "0/relevance/1")
+    np.testing.assert_array_equal(found["positive"], relevance_of(index).positive[:, 1])
+    np.testing.assert_array_equal(found["negative"], relevance_of(index).negative[:, 1])
+    assert refused(session, "GET", "0/relevance/7")[0] == 400
+
+
+def test_a_search_ranks_as_the_verb(session: Session, index: ConceptIndex) -> None:
+    found = arrays(session, "0/search", text="concept 3")
+    hits = search(index, ask(index.recipe.foundation, ["concept 3"]), top=10)
+    order = np.lexsort((np.arange(len(index.rows)), -np.nan_to_num(found["alignment"], nan=-np.inf)))
+    assert [str(index.component(int(row))) for row in order[:10]] == [str(hit.component) for hit in hits]
+    np.testing.assert_allclose(found["similarity"][order[:10]], [hit.similarity for hit in hits], atol=1e-5)
+    assert np.isnan(found["similarity"][index.dead]).all()
+    assert float(metadata(session, "0/search", text="concept 3")["baseline"]) == pytest.approx(
+        hits[0].baseline, abs=1e-6
+    )
+
+
+def test_a_text_that_cannot_be_embedded_is_refused(session: Session) -> None:
+    status, said = refused(session, "GET", "0/search", text="never asked")
+    assert status == 400
+    assert "toy:planted" in said
+    assert refused(session, "GET", "0/search", text="  ")[1] == "ask for a text of 1 to 1,000 letters"
+    assert refused(session, "GET", "0/search", text="x" * 1001)[0] == 400
+    assert refused(session, "GET", "0/search", image="0" * 16) == (
+        404,
+        "this image was asked for in another session: drop it here again",
+    )
+
+
+def test_an_image_is_searched_by_its_id(session: Session, index: ConceptIndex) -> None:
+    foundation, vector = index.recipe.foundation, index.means[5:6].astype(np.float32)
+    session.queries[f"{foundation.digest}/abc"] = Probes(("an image",), vector, 0 * vector, foundation)
+    found = arrays(session, "0/search", image="abc")
+    assert int(np.nanargmax(found["alignment"])) == 5
+
+
+def test_a_component_is_described(session: Session, index: ConceptIndex) -> None:
+    settled(session, "GET", "0/labels")
+    found = tree(session, "GET", "0/component/25")
+    assert (found["component"], found["layer"], found["unit"]) == ("layer1:5", "layer1", 5)
+    assert [one["crop"] for one in found["examples"]] == index.rows[25].tolist()
+    assert [one["name"] for one in found["examples"]] == [f"{image}.png" for image in index.ids[25]]
+    assert found["examples"][0]["activation"] == 2
+    labels = label(index, ask(index.recipe.foundation, WORDS))
+    assert found["label"]["best"] == labels.best(25)
+    assert found["label"]["p_value"] == pytest.approx(labels.p_value[25])
+    shares = relevance_of(index).positive[25]
+    assert [one["class"] for one in found["relevance"]] == ["cat", "dog"] if shares[0] >= shares[1] else ["dog", "cat"]
+    near = index.means.astype(np.float32) @ index.means[25].astype(np.float32)
+    near[25] = -1
+    assert found["neighbours"][0]["row"] == int(near.argmax())
+    assert found["elsewhere"] == []
+
+
+def test_a_dead_component_is_described_too(session: Session) -> None:
+    found = tree(session, "GET", f"0/component/{LAYERS[0] - 1}")
+    assert found["dead"]
+    assert found["examples"] == []
+    assert found["neighbours"] == []
+    assert found["label"] is None
+
+
+@pytest.mark.parametrize(
+    "path", ["9/base", "0/component/90", "0/component/999999999", "0/crop/600.webp", "0/whole/700.webp",
+             "0/frame/5/9.webp", "0/frame/5/0.webp", "0/whole/5.webp", "0/heat/5", "0/nothing", "", "0/component/1/",
+             "0/crop/-1.webp", "0/component/\u0661"],
+)  # fmt: skip
+def test_what_is_not_there_is_a_404_with_a_sentence(session: Session, path: str) -> None:
+    status, said = refused(session, "GET", path)
+    assert status == 404
+    assert said
+
+
+def test_crops_are_the_thumbnails(session: Session, index: ConceptIndex) -> None:
+    found = settled(session, "GET", "0/crop/7.webp")
+    assert found.media == "image/webp"
+    assert found.body == index.thumbnails.get(7)
+    assert "immutable" in found.cache
+
+
+def test_an_audit_is_that_of_the_verb(session: Session, index: ConceptIndex) -> None:
+    settled(session, "GET", "0/labels")
+    found = tree(session, "POST", "0/audit", {"spec": SPEC})
+    spec = check_spec(SPEC)
+    labels = label(index, ask(index.recipe.foundation, WORDS))
+    expected = audit(index, spec, ask(index.recipe.foundation, ["concept 0", "concept 1", "concept 5"]), labels=labels)
+    assert found["passed"] == expected.passed
+    assert found["masses"] == expected.masses.records()
+    assert found["verdicts"] == expected.verdicts.records()
+    assert [one["component"] for one in found["rows"]] == [str(one.component) for one in expected.rows]
+    first = found["rows"][0]
+    assert first["quadrant"] == expected.rows[0].quadrant
+    assert first["label"] == plain(expected.rows[0].label)
+    assert (first["valid"] > first["valid_critical"]) == (first["quadrant"] in ("valid", "both"))
+
+
+def test_a_report_is_a_page_to_be_saved(session: Session) -> None:
+    found = settled(session, "POST", "0/report", {"spec": SPEC})
+    assert (found.status, found.name) == (200, "audit.html")
+    assert found.body.startswith(b"<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({**SPEC, "output": "bird"}, "unknown class 'bird'"),
+        ({**SPEC, "requirements": ["be good"]}, "is not understood"),
+        ({**SPEC, "colour": 1}, "unknown key"),
+        ({**SPEC, "valid": [{"name": "x", "images": ["/etc/passwd"]}]}, "given by images are for the command line"),
+    ],
+)
+def test_a_wrong_spec_is_refused_in_a_sentence(session: Session, spec: dict[str, Any], said: str) -> None:
+    status, error = refused(session, "POST", "0/audit", {"spec": spec})
+    assert status == 400
+    assert said in error
+
+
+def test_specs_are_shipped_kept_and_forgotten(session: Session) -> None:
+    found = tree(session, "GET", "0/specs")
+    assert [one["name"] for one in found["shipped"]] == ["melanoma", "ox"]
+    assert found["saved"] == []
+    kept = tree(session, "POST", "0/specs", {"name": "mine", "spec": SPEC})
+    assert kept["saved"] == [{"name": "mine", "spec": SPEC}]
+    assert tree(session, "POST", "0/specs", {"name": "mine", "spec": None})["saved"] == []
+
+
+def test_a_spec_goes_to_yaml_and_back(session: Session) -> None:
+    written = settled(session, "POST", "spec/write", {"spec": SPEC, "verdicts": ["not met:\n  0.5"]})
+    assert written.body.startswith(b"# not met: 0.5\n")
+    assert tree(session, "POST", "spec/read", written.body)["spec"] == SPEC
+    assert refused(session, "POST", "spec/read", b"valid: [")[0] == 400
+    assert refused(session, "POST", "spec/read", b"\xff\xfe")[1] == "the file is not text in UTF-8"
+
+
+def test_a_graph_is_that_of_the_verb(session: Session, index: ConceptIndex) -> None:
+    settled(session, "GET", "0/labels")
+    found = tree(session, "GET", "0/graph", **{"class": "1"})
+    expected = graph(index, "dog", labels=label(index, ask(index.recipe.foundation, WORDS)))
+    assert [node["id"] for node in found["nodes"]] == [node.id for node in expected.nodes]
+    first = expected.nodes[0]
+    assert [index.component(row) for row in found["nodes"][0]["rows"]] == list(first.components)
+    assert not found["edges_possible"]
+    assert refused(session, "GET", "0/graph")[1] == "give the class by its number"
+
+
+def test_layers_of_one_index_are_compared(session: Session, index: ConceptIndex) -> None:
+    found = tree(session, "GET", "compare", a="layer1", b="layer2")
+    expected = compare([index, index], layers=[["layer1"], ["layer2"]])
+    assert [pair["similarity"] for pair in found["pairs"]] == pytest.approx(
+        [pair.similarity for pair in expected.pairs]
+    )
+    best = found["matches"][0]
+    match = next(one for one in expected.matches if one.component == index.component(best["row"]))
+    assert index.component(best["match"]) == match.match
+    assert refused(session, "GET", "compare", a="layer1", b="layer1")[0] == 400
+
+
+def test_what_people_say_is_kept_and_taken_back(session: Session, index: ConceptIndex) -> None:
+    tree(session, "POST", "0/annotations", {"row": 25, "tag": "spurious"})
+    tree(session, "POST", "0/annotations", {"row": 25, "note": "a ruler, <b>I think</b>"})
+    found = tree(session, "POST", "0/annotations", {"row": 3, "label": "ruler"})
+    assert found["rows"] == [
+        {"row": 25, "tag": "spurious", "note": "a ruler, <b>I think</b>", "label": ""},
+        {"row": 3, "tag": None, "note": "", "label": "ruler"},
+    ]
+    assert found["undo"] == "label 'ruler' of layer0:3"
+    assert len(tree(session, "POST", "0/annotations/undo")["rows"]) == 1
+    assert tree(session, "POST", "0/annotations", {"row": 25, "tag": None})["rows"][0]["tag"] is None
+    assert tree(session, "GET", "0/annotations")["undo"] == "tag '' of layer1:5"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"row": 25}, {"row": "25", "tag": "valid"}, {"row": 25, "tag": "bad"}, {"row": 25, "tag": 1},
+             {"row": 25, "tag": "valid", "note": "x"}, {"row": 900, "tag": "valid"}, {"row": -1, "tag": "valid"},
+             {"row": 25, "note": "x" * 20_001}, {"row": True, "tag": "valid"}, b"[1]", b"no json", b"[" * 100_000],
+)  # fmt: skip
+def test_what_cannot_be_said_is_refused(session: Session, body: Any) -> None:
+    status, said = refused(session, "POST", "0/annotations", body)
+    assert status == 400
+    assert said
+    assert tree(session, "GET", "0/annotations")["rows"] == []
+
+
+def test_a_table_becomes_a_parquet_file(session: Session) -> None:
+    import io
+
+    import pyarrow.parquet as pq
+
+    columns = {"component": ["layer0:1", "layer0:2"], "clarity": [0.5, None]}
+    found = settled(session, "POST", "0/table.parquet", {"name": "../all <components>", "columns": columns})
+    assert found.name == "all-components.parquet"
+    assert pq.read_table(io.BytesIO(found.body)).to_pydict() == columns
+    assert refused(session, "POST", "0/table.parquet", {"name": "x", "columns": {"a": [1], "b": [1, 2]}})[0] == 400
+
+
+def test_a_fault_of_a_job_is_told_once_and_the_next_asks_anew(session: Session) -> None:
+    from semlens.app.answer import Job
+    from semlens.errors import SemlensError
+
+    tries = []
+
+    def run(progress: Any) -> int:
+        tries.append(1)
+        if len(tries) == 1:
+            raise SemlensError("not today")
+        return 7
+
+    with pytest.raises(SemlensError, match="not today"):
+        session.jobs.get(("x",), Job(0, "x"), run, wait=5.0)
+    assert session.jobs.get(("x",), Job(0, "x"), run, wait=5.0) == 7
+    assert session.jobs.get(("x",), Job(0, "x"), run, wait=5.0) == 7
+    assert len(tries) == 2
+
+
+def test_components_are_written_as_everywhere(index: ConceptIndex) -> None:
+    assert index.component(25) == Component("layer1", 5)

@@ -1,0 +1,130 @@
+"""What needs the models: new texts, images, heat maps, edges; asked of real, small ones in processes of their own."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semlens.app.session import Session, open_session
+from semlens.app.workers import Worker
+from semlens.ask import ask, load
+from semlens.build import build
+from semlens.errors import SemlensError
+from semlens.flows import flows
+from semlens.foundation import load_foundation
+from semlens.graph import graph
+from semlens.heatmap import heated
+from semlens.images import load_images
+from semlens.model import load_model
+from semlens.portraits import portraits
+from semlens.probe import probe_images
+from semlens.search import search
+from semlens.testbed import SHORTCUT, World, write_world
+from semlens.testbed.world.files import TABLE
+from tests.app.test_answers import arrays, refused, settled, tree
+
+MODEL = "testbed:shortcut"
+
+
+@dataclass(frozen=True)
+class Place:
+    pictures: str
+    index: Path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("worker")
+    write_world(World.of(SHORTCUT, 30, 5), folder / "world", workers=0)
+    at = Place(str(folder / "world" / TABLE), folder / "index")
+    build(
+        load_model(MODEL), load_images(at.pictures), ["block3", "block4"], load_foundation("testbed:clip"), at.index,
+        k=3, crop="activation", classes=("melanoma", "other"), workers=0,
+    )  # fmt: skip
+    return at
+
+
+@pytest.fixture(scope="module")
+def session(place: Place) -> Iterator[Session]:
+    opened = open_session([place.index], images=[place.pictures], model=[MODEL])
+    yield opened
+    opened.close()
+
+
+def test_a_new_text_is_embedded_in_a_process_of_its_own(session: Session) -> None:
+    index = session.opened[0].index
+    found = arrays(session, "0/search", text="a ruler beside a lesion")
+    hits = search(index, ask(index.recipe.foundation, ["a ruler beside a lesion"]), top=5)
+    order = np.argsort(-found["alignment"], kind="stable")[:5]
+    assert [str(index.component(int(row))) for row in order] == [str(hit.component) for hit in hits]
+
+
+def test_an_image_finds_what_its_embedding_finds(session: Session, place: Place) -> None:
+    index, picture = session.opened[0].index, load_images(place.pictures).load(4)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    name = tree(session, "POST", "0/image", file.getvalue())["id"]
+    found = arrays(session, "0/search", image=name)
+    probes = probe_images(load(index.recipe.foundation), [picture])
+    expected = index.means.astype(np.float32) @ probes.vectors[0]
+    np.testing.assert_allclose(found["similarity"], expected, atol=2e-3)
+    assert refused(session, "POST", "0/image", b"no image")[0] == 400
+
+
+def test_whole_images_have_the_crop_framed(session: Session, place: Place) -> None:
+    index = session.opened[0].index
+    image = int(index.ids[70, 0])
+    whole = Image.open(io.BytesIO(settled(session, "GET", f"0/whole/{image}.webp").body))
+    framed = Image.open(io.BytesIO(settled(session, "GET", "0/frame/70/0.webp").body))
+    photo = load_images(place.pictures).load(image)
+    assert max(whole.size) == 512
+    assert whole.size == framed.size
+    small = np.asarray(photo.resize(whole.size), float)
+    assert np.abs(np.asarray(whole.convert("RGB"), float) - small).mean() < 8
+    assert np.abs(np.asarray(framed.convert("RGB"), float) - np.asarray(whole.convert("RGB"), float)).max() > 60
+
+
+def test_heat_maps_are_the_portraits(session: Session, place: Place) -> None:
+    index = session.opened[0].index
+    assert tree(session, "GET", "0/heat/70") == {"slots": [0, 1, 2]}
+    shown = Image.open(io.BytesIO(settled(session, "GET", "0/heat/70/1.webp").body)).convert("RGB")
+    images = load_images(place.pictures)
+    (row,) = portraits(index, load_model(MODEL), images, [index.component(70)], examples=3)
+    expected = heated(row.examples, 512)[1]
+    assert shown.size == expected.size
+    assert np.abs(np.asarray(shown, float) - np.asarray(expected, float)).mean() < 4
+    assert refused(session, "GET", "0/heat/70/3.webp") == (404, "there is no heat map 3")
+
+
+def test_edges_are_those_of_the_verb(session: Session, place: Place) -> None:
+    index = session.opened[0].index
+    found = tree(session, "GET", "0/graph", **{"class": "1", "edges": "1"})
+    made = flows(index, 1, load_model(MODEL), load_images(place.pictures))
+    expected = graph(index, 1, edges=made)
+    assert found["edges_possible"]
+    assert len(found["links"]) == len(expected.edges)
+    assert found["links"][0]["weight"] == pytest.approx(expected.edges[0].weight, rel=1e-4)
+
+
+def test_other_images_than_the_indexs_are_refused(place: Place, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(SemlensError, match="does not hold the images the index was made from"):
+        open_session([place.index], images=[str(tmp_path)])
+
+
+def test_a_worker_that_ended_is_started_anew(place: Place) -> None:
+    worker = Worker()
+    try:
+        with pytest.raises(SemlensError, match="is not an index"):
+            worker.ask("scores", index=str(place.index.parent))
+        process = worker._process
+        assert process is not None
+        process.kill()
+        process.wait()
+        assert len(worker.ask("scores", index=str(place.index)).arrays["clarity"]) == 224
+    finally:
+        worker.close()
