@@ -15,10 +15,14 @@ NUMPY_SIDE = {
     "space",
     "examples",
     "relevance",
+    "histogram",
     "parts",
+    "checks",
     "format",
     "store",
     "contents",
+    "additions",
+    "stored",
     "index",
     "probe",
     "search",
@@ -34,6 +38,7 @@ NUMPY_SIDE = {
     "vocabulary",
     "evaluate",
     "atlas",
+    "keep",
     "compare",
     "spec",
     "quadrants",
@@ -77,13 +82,13 @@ TORCH_SIDE = {
 DOORS = {"ask", "cli", "demo", "__init__", "__main__", "testbed.__init__"}
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 ORDER = [
-    "errors", "shapes", "types", "space", "measures", "testbed.world", "hooks", "components", "layers", "offline",
-    "testbed.nets", "testbed.clip", "model", "images", "cpu", "topk", "examples", "relevance", "collect",
-    "attribution", "crop", "foundation", "parts", "format", "store", "contents", "index", "cropping", "embed",
-    "probe", "search", "results", "threads", "null", "alignment", "clusters", "meanings", "label", "score",
-    "vocabulary", "evaluate", "atlas", "compare", "outputs", "spec", "quadrants", "verdicts", "audit", "graph",
-    "tiles", "heatmap", "sheet", "plot", "report", "portraits", "build", "flows", "held_out", "ask", "testbed.truth",
-    "testbed.train", "testbed.benchmark", "show", "demo", "cli",
+    "errors", "shapes", "types", "space", "histogram", "measures", "testbed.world", "hooks", "components", "layers",
+    "offline", "testbed.nets", "testbed.clip", "model", "images", "cpu", "topk", "examples", "relevance", "collect",
+    "attribution", "crop", "foundation", "parts", "checks", "format", "store", "contents", "additions", "stored",
+    "index", "cropping", "embed", "probe", "search", "results", "threads", "null", "alignment", "clusters", "meanings",
+    "label", "score", "vocabulary", "evaluate", "atlas", "keep", "compare", "outputs", "spec", "quadrants", "verdicts",
+    "audit", "graph", "tiles", "heatmap", "sheet", "plot", "report", "portraits", "build", "flows", "held_out", "ask",
+    "testbed.truth", "testbed.train", "testbed.benchmark", "show", "demo", "cli",
 ]  # fmt: skip
 ATTRIBUTION = [
     "affine", "rules", "composite", "conservation", "functions", "names", "operations", "norms", "attention",

@@ -150,7 +150,7 @@ def test_another_major_version_is_refused(folder: Path, major: int, words: str) 
 
 def add_everywhere(manifest: dict[str, Any]) -> None:
     manifest["later"] = manifest["recipe"]["later"] = manifest["relevance"]["later"] = [1]
-    manifest["parts"]["labels"] = manifest["parts"]["means"]
+    manifest["parts"]["later"] = manifest["parts"]["means"]
 
 
 def test_a_newer_minor_version_may_add(folder: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_newer_minor_version_may_add(folder: Path) -> None:
     forge(folder, add_everywhere)
     with pytest.raises(SemlensError, match="has unknown keys later"):
         load_index(folder)
-    forge(folder, lambda manifest: manifest["version"].update(minor=2))
+    forge(folder, lambda manifest: manifest["version"].update(minor=3))
     index = load_index(folder)
     assert index.recipe == tiny().recipe
     assert index.relevance
