@@ -1,7 +1,7 @@
 """The index format as data: which arrays and tables each part holds, and when they are right.
 
-This is docs/index-format.md in code; what the numbers may be is in `checks`. What is wrong is a ValueError with the bare
-fact; who opens a file adds its name.
+This is docs/index-format.md in code; what the numbers may be is in `checks`. What is wrong is a ValueError with the
+bare fact; who opens a file adds its name.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -18,7 +18,8 @@ MIDDLE = 4 * OCTAVES
 
 BINS = 2 * MIDDLE + 1
 
-_LEAST, _MOST = 126 - 2 * OCTAVES, 126 + 2 * OCTAVES  # the exponent bits of a square that lies below or above all bins
+LEAST, MOST = 126 - 2 * OCTAVES, 126 + 2 * OCTAVES
+"""The exponent bits of squares in the middle bin, at most, and in the end bins, at least."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,9 +61,9 @@ def _signed(activations: Float32[np.ndarray, "*n"]) -> Int32[np.ndarray, "*n"]:
     with np.errstate(over="ignore"):  # what is beyond 2^64 becomes infinite, and is counted in the end bin anyway
         square = np.multiply(activations, activations)
     found = square.view(np.int32)
-    found >>= 23
-    np.clip(found, _LEAST, _MOST, out=found)
-    found -= _LEAST
+    found >>= 23  # the sign bit is 0
+    np.clip(found, LEAST, MOST, out=found)
+    found -= LEAST
     negative = activations.view(np.int32) >> 31  # -1 or 0
     found ^= negative  # with the next line a change of sign where it is -1
     found -= negative
