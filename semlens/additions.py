@@ -12,6 +12,7 @@ from semlens.format import LAYOUT
 from semlens.histogram import Histogram
 from semlens.parts import Arrays, pack_texts
 from semlens.shapes import Float32, Float64, Int32, UInt8
+from semlens.types import MISSING
 
 DRAWINGS = ("umap", "principal")
 """Ways to draw an atlas: by neighbourhoods, or on the two principal axes."""
@@ -89,6 +90,11 @@ class StoredLabels:
     q_value: Float64[np.ndarray, "c"]  # a component has its best phrase for a label if this is at most the recipe's fdr
     stability: Float32[np.ndarray, "c"]
     meanings: StoredMeanings
+
+    @property
+    def given(self) -> int:
+        """How many components have a label."""
+        return int(((self.q_value <= self.recipe.fdr) & (self.ranked[:, 0] != MISSING)).sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,12 @@ from semlens.contents import Thumbnails
 from semlens.errors import SemlensError
 from semlens.index import load_index
 from tests.tiny_index import (
+    ADDED,
     ARRAYS,
     LATER,
     ROOT,
     TABLES,
+    added,
     entry,
     file_of,
     forge,
@@ -31,7 +33,6 @@ from tests.tiny_index import (
     run,
     tiny,
     tiny_relevance,
-    whole,
 )
 
 FILES = len([*ARRAYS, *TABLES, "manifest"])  # of an index without relevance
@@ -39,11 +40,11 @@ FILES = len([*ARRAYS, *TABLES, "manifest"])  # of an index without relevance
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    whole().save(tmp_path / "toy.semlens")
+    added().save(tmp_path / "toy.semlens")
     return tmp_path / "toy.semlens"
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *TABLES])
 @pytest.mark.parametrize("keep", [0, 1, 7, 100, -1])
 def test_a_truncated_part_is_named(folder: Path, name: str, keep: int) -> None:
     path = part_file(folder, name)
@@ -52,7 +53,7 @@ def test_a_truncated_part_is_named(folder: Path, name: str, keep: int) -> None:
         read_all(folder)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *TABLES])
 def test_a_flipped_byte_is_named(folder: Path, name: str) -> None:
     path = part_file(folder, name)
     good = path.read_bytes()
@@ -79,7 +80,7 @@ def test_a_truncated_manifest_is_an_error(folder: Path, keep: int) -> None:
         load_index(folder)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *TABLES])
 def test_a_missing_part_is_named(folder: Path, name: str) -> None:
     part_file(folder, name).unlink()
     with pytest.raises(SemlensError, match=rf"{name}-.* is missing or no regular file"):
