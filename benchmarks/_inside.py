@@ -74,7 +74,7 @@ def _inside(model: str, suffix: str, pool: str, images: int) -> Inside:
     found = parse_all(it.net, [path + suffix for path in it.modules], torch.zeros(1, 3, 224, 224))
     kinds = [kind for kind, _ in found]
     components = sum(size for _, size in found)
-    top = TopK(components, K, torch.device("cpu"), with_positions=pool == "max")
+    top = TopK(components, K, torch.device("cpu"), with_positions=pool == "max", with_histogram=True)
     pooling, adding = Clock(), Clock()
     default: list[float] = []
     tuned: list[float] = []

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from semlens.images import load_images as load_images
     from semlens.index import ConceptIndex as ConceptIndex
     from semlens.index import load_index as load_index
+    from semlens.keep import keep as keep
+    from semlens.keep import stored_atlas as stored_atlas
+    from semlens.keep import stored_labels as stored_labels
+    from semlens.keep import stored_scores as stored_scores
     from semlens.label import label as label
     from semlens.model import VisionModel as VisionModel
     from semlens.model import load_model as load_model
@@ -84,6 +88,7 @@ _HOME = {
     "graph": "graph",
     "graph_svg": "plot",
     "heat_sheet": "heatmap",
+    "keep": "keep",
     "label": "label",
     "label_sheet": "sheet",
     "load_foundation": "foundation",
@@ -105,6 +110,9 @@ _HOME = {
     "score": "score",
     "search": "search",
     "similarity": "attribution.targets",
+    "stored_atlas": "keep",
+    "stored_labels": "keep",
+    "stored_scores": "keep",
 }
 __all__ = [*_HOME]
 

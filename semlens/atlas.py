@@ -7,10 +7,11 @@ from itertools import count
 
 import numpy as np
 
+from semlens.additions import DRAWINGS, AtlasId
 from semlens.contents import Recipe
-from semlens.errors import SemlensError, missing_extra
+from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.index import ConceptIndex
-from semlens.probe import Probes
+from semlens.probe import Probes, vocabulary_id
 from semlens.results import Rows, pictures
 from semlens.search import check_space
 from semlens.shapes import Float, Float32, Int64
@@ -51,6 +52,7 @@ class Atlas:
     fits: tuple[float, ...]  # how much nearer the label is to the cluster than to the map at large; NaN without one
     sizes: tuple[int, ...]  # components in each cluster
     dead: int  # components left out, for they have no example
+    recipe: AtlasId
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -87,27 +89,33 @@ def atlas(
     clusters: int | None = None,
     neighbours: int = 15,
     min_dist: float = 0.1,
+    drawing: str = "umap",
     seed: int = 0,
     progress: Progress = silent,
 ) -> Atlas:
-    """A 2-D map (UMAP, cosine) of all living components, with groups found in the semantic space, not on the map.
+    """A 2-D map of all living components, with groups found in the semantic space, not on the map.
 
     Args:
         vocabulary: phrases to name the groups with.
         clusters: how many groups; for n components the root of n/2 if not given, from 2 to 40.
         neighbours: how many near components shape a place on the map: few show detail, many the whole.
         min_dist: how close together points are drawn, in [0, 1].
+        drawing: "umap", by who is near whom (cosine); "principal", on the two principal axes, which takes no time and
+            needs no extra, and on which groups overlap.
 
     Source: McInnes, Healy and Melville 2018 (UMAP), from the principal axes on; Dhillon and Modha 2001 (spherical
     k-means).
 
     Raises:
-        SemlensError: indexes of different foundation models, nothing alive, or umap-learn is not installed.
+        SemlensError: indexes of different foundation models, nothing alive, an unknown drawing, or umap-learn is not
+            installed.
     """
     given = (indexes,) if isinstance(indexes, ConceptIndex) else tuple(indexes)
     _check(given, vocabulary)
     if (clusters is not None and clusters < 1) or neighbours < 2 or not 0 <= min_dist <= 1:
         raise SemlensError("ask for at least 1 cluster and 2 neighbours, and a min_dist between 0 and 1")
+    if drawing not in DRAWINGS:
+        raise unknown("drawing", drawing, DRAWINGS)
     alive = [np.flatnonzero(~index.dead) for index in given]
     row, number = np.concatenate(alive), np.repeat(np.arange(len(given)), list(map(len, alive)))
     if not len(row):
@@ -118,10 +126,12 @@ def atlas(
     sizes = np.bincount(cluster)
     labels, fits = cluster_labels(means, cluster, vocabulary) if vocabulary else ([""], [np.nan])
     times = 1 if vocabulary else len(sizes)
-    x, y = draw(means, neighbours, min_dist, seed, progress).T
+    x, y = (principal(means) if drawing == "principal" else draw(means, neighbours, min_dist, seed, progress)).T
     dead = sum(len(index.rows) for index in given) - len(row)
     names, groups = index_names(given, [()] * len(given)), (tuple(labels * times), tuple(fits * times))
-    return Atlas(given, names, number, row, x, y, cluster, *groups, tuple(map(int, sizes)), dead)
+    words = vocabulary_id(vocabulary) if vocabulary else None
+    recipe = AtlasId(drawing, clusters, neighbours, float(min_dist), seed, words)
+    return Atlas(given, names, number, row, x, y, cluster, *groups, tuple(map(int, sizes)), dead, recipe)
 
 
 def index_names(indexes: Sequence[ConceptIndex], layers: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class _Stream:
     unreadable: list[Unreadable] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.top = TopK(self.axes[-1].stop, self.k, self.device, with_positions=self.pool == "max")
+        self.top = TopK(self.axes[-1].stop, self.k, self.device, self.pool == "max", with_histogram=True)
 
     def add(self, pooled: Pooled, batch: Batch) -> None:
         n = len(batch.ids)  # the rest of the rows pad the batch
@@ -141,6 +141,7 @@ class _Stream:
             lowest=self.top.lowest.cpu().numpy().copy(),
             fired=self.top.fired.cpu().numpy().copy(),
             nan=self.top.nan.cpu().numpy().copy(),
+            histogram=self.top.histogram.cpu().numpy().copy(),
             seen=tuple(self.seen),
             unreadable=tuple(self.unreadable),
         )

@@ -21,6 +21,7 @@ from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thum
 from semlens.cpu import fast_cpu
 from semlens.cropping import crop_id, example_boxes
 from semlens.errors import SemlensError
+from semlens.histogram import Histogram
 from semlens.images import ImageSet
 from semlens.images.loader import batches, default_workers
 from semlens.index import ConceptIndex
@@ -92,6 +93,7 @@ def embed(
         read_images=lambda: table,
         read_unit_names=lambda: examples.unit_names,
         read_thumbnails=lambda: thumbnails,
+        read_histogram=lambda: Histogram(examples.histogram),
     )
 
 

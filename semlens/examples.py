@@ -39,6 +39,7 @@ def merge(a: ConceptExamples, b: ConceptExamples) -> ConceptExamples:
         lowest=np.minimum(a.lowest, b.lowest),
         fired=a.fired + b.fired,
         nan=a.nan + b.nan,
+        histogram=a.histogram + b.histogram,
         seen=join(a.seen + b.seen),
         unreadable=unreadable_of(a, b),
     )

@@ -1,6 +1,7 @@
 """The index format as data: which arrays and tables each part holds, and when they are right.
 
-This is docs/index-format.md in code. What is wrong is a ValueError with the bare fact; who opens a file adds its name.
+This is docs/index-format.md in code; what the numbers may be is in `checks`. What is wrong is a ValueError with the
+bare fact; who opens a file adds its name.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -9,8 +10,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from semlens.checks import check_numbers
 from semlens.parts import Arrays, Columns
-from semlens.shapes import Bool, Int32, Shaped
+from semlens.shapes import Shaped
 from semlens.types import MISSING, LayerAxis
 
 LAYOUT: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -40,6 +42,20 @@ LAYOUT: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "shares": "float32 c m",
         },
         "class-names": {"data": "uint8 b", "offsets": "int64 y+1"},
+        "histogram": {"counts": "int32 c 129"},
+        "labels": {
+            "ranked": "int32 c m",
+            "alignments": "float32 c m",
+            "p_value": "float64 c",
+            "q_value": "float64 c",
+            "stability": "float32 c",
+        },
+        "label-phrases": {"data": "uint8 b", "offsets": "int64 q+1"},
+        "label-meanings": {"rows": "int32 s", "phrases": "int32 s 2", "scores": "float32 s 2", "groups": "uint8 s k"},
+        "scores": dict.fromkeys(("clarity", "polysemanticity", "redundancy", "clarity_p", "excess"), "float32 c"),
+        "layer-scores": dict.fromkeys(("clarity", "polysemanticity", "redundancy"), "float32 t 6"),
+        "atlas": {"x": "float32 c", "y": "float32 c", "cluster": "int32 c"},
+        "clusters": {"data": "uint8 b", "offsets": "int64 g+1", "fits": "float32 g"},
     }
 )
 """Every tensor of every part: its dtype and axes. Axes r, b and m may have any length."""
@@ -62,36 +78,57 @@ IMAGES: Columns = MappingProxyType({"id": "int32", "name": "string", "label": "s
 
 COUNTED = MappingProxyType(
     {
-        **dict.fromkeys(("examples", "means", "unit-names", "components", "relevance"), "c"),
+        **dict.fromkeys(("examples", "means", "unit-names", "components"), "c"),
         **dict.fromkeys(("vectors", "thumbnails"), "u"),
         **dict.fromkeys(("image-names", "image-labels", "image-errors", "images"), "i"),
-        "class-names": "y",
+        **dict.fromkeys(("relevance", "histogram", "labels", "scores", "atlas"), "c"),
+        **{"class-names": "y", "label-phrases": "q", "label-meanings": "s", "layer-scores": "t", "clusters": "g"},
     }
 )
-"""Every part, and what its rows are: components, distinct crops, images or classes. Two are tables, which we only
-write."""
+"""Every part, and what its rows are: components, distinct crops, images, classes, phrases, components with two
+meanings, layers that have scores, or clusters. Two are tables, which we only write."""
 
-_SINCE = MappingProxyType({"relevance": 1, "class-names": 1})
+ADDED = MappingProxyType(
+    {
+        "relevance": ("relevance", "class-names"),
+        "histogram": ("histogram",),
+        "labels": ("labels", "label-phrases", "label-meanings"),
+        "scores": ("scores", "layer-scores"),
+        "atlas": ("atlas", "clusters"),
+    }
+)
+"""What an index may hold besides, and the parts of each: all or none of them are there."""
+
+SINCE = MappingProxyType({"relevance": 1, **dict.fromkeys(("histogram", "labels", "scores", "atlas"), 2)})
+"""The minor version that brought each."""
+
+_COUNTING = MappingProxyType(
+    {"u": "vectors", "q": "label-phrases", "s": "label-meanings", "t": "layer-scores", "g": "clusters"}
+)
+"""Axes of which nothing but the part itself says how long they are."""
 
 
-def part_names(*, relevance: bool) -> tuple[str, ...]:
-    """Every part of an index, with relevance or without."""
-    return tuple(name for name in COUNTED if relevance or name not in _SINCE)
+def part_names(held: Collection[str]) -> tuple[str, ...]:
+    """Every part of an index that holds these additions."""
+    later = {part: name for name, parts in ADDED.items() for part in parts}
+    return tuple(part for part in COUNTED if part not in later or later[part] in held)
 
 
-def least_minor(parts: Iterable[str]) -> int:
-    """The minor version that brought the latest of these parts: the one to write, so that older readers stay strict."""
-    return max(_SINCE.get(name, 0) for name in parts)
+def least_minor(held: Iterable[str]) -> int:
+    """The minor version that brought the latest of these additions: the one to write, so that older readers stay
+    strict."""
+    return max((SINCE[name] for name in held), default=0)
 
 
 def axis_sizes(
-    layers: tuple[LayerAxis, ...], k: int, dimension: int, images: int, crops: int, *, classes: int = 0
+    layers: tuple[LayerAxis, ...], k: int, dimension: int, images: int, *, classes: int, rows: Mapping[str, int]
 ) -> Mapping[str, int]:
-    """The length of every axis of known length: c components, i images, u distinct crops, y classes, k slots, d
-    embedding."""
-    counts = {"c": layers[-1].stop if layers else 0, "i": images, "u": crops, "y": classes}
+    """The length of every axis of known length: c components, i images, y classes, k slots, d embedding; and by the
+    `rows` of the parts u distinct crops, q phrases, s components with two meanings, t layers and g clusters."""
+    counts = {"c": layers[-1].stop if layers else 0, "i": images, "y": classes}
+    counts |= {axis: rows[part] for axis, part in _COUNTING.items() if part in rows}
     offsets = {f"{axis}+1": count + 1 for axis, count in counts.items()}
-    return counts | offsets | {"k": k, "d": dimension, "4": 4}
+    return counts | offsets | {"k": k, "d": dimension}
 
 
 def check_layers(layers: tuple[LayerAxis, ...]) -> None:
@@ -118,6 +155,12 @@ def check_names(what: str, found: Collection[str], wanted: Collection[str], *, n
         raise ValueError(f"{what} {min(odd)!r:.60} is unknown")
 
 
+def check_asked(layers: tuple[LayerAxis, ...], asked: tuple[str, ...]) -> None:
+    """Raises ValueError unless the layers `asked` for are an index's, in its order."""
+    if asked != tuple(axis.layer for axis in layers if axis.layer in asked):
+        raise ValueError("the layers asked for are not those of the index in its order")
+
+
 def check(part: str, arrays: Arrays, sizes: Mapping[str, int], *, finite: bool) -> None:
     """Raises ValueError if an array of the part has a wrong shape or points outside, or if asked, is not finite.
 
@@ -125,14 +168,7 @@ def check(part: str, arrays: Arrays, sizes: Mapping[str, int], *, finite: bool) 
     """
     for name, layout in LAYOUT[part].items():
         _check_shape(name, arrays[name], layout, sizes)
-    if part == "examples":
-        _check_examples(arrays, sizes)
-    elif part == "vectors":
-        _check_crops(arrays, sizes)
-    elif part == "relevance":
-        _check_relevance(arrays, sizes)
-    elif "offsets" in LAYOUT[part]:
-        _check_offsets(arrays)
+    check_numbers(part, arrays, sizes)
     for name, layout in LAYOUT[part].items():
         if finite and layout.startswith("float16") and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} holds a value that is not finite")
@@ -140,54 +176,7 @@ def check(part: str, arrays: Arrays, sizes: Mapping[str, int], *, finite: bool) 
 
 def _check_shape(name: str, array: Shaped[np.ndarray, "..."], layout: str, sizes: Mapping[str, int]) -> None:
     dtype, *axes = layout.split()
-    fits = len(axes) == array.ndim and all(sizes.get(axis, n) == n for axis, n in zip(axes, array.shape, strict=True))
+    wanted = [int(axis) if axis.isdecimal() else sizes.get(axis, axis) for axis in axes]
+    fits = len(axes) == array.ndim and all(w in (n, axis) for w, n, axis in zip(wanted, array.shape, axes, strict=True))
     if array.dtype.name != dtype or not fits:
-        wanted = [sizes.get(axis, axis) for axis in axes]
         raise ValueError(f"{name} is {array.dtype.name} {list(array.shape)}, not {dtype} {wanted}")
-
-
-def _check_examples(arrays: Arrays, sizes: Mapping[str, int]) -> None:
-    ids, rows = arrays["ids"], arrays["rows"]
-    for name, stop in (("ids", sizes["i"]), ("rows", sizes["u"])):
-        if (_outside(arrays[name], stop) & (arrays[name] != MISSING)).any():
-            raise ValueError(f"{name} points outside of 0 to {stop - 1}")
-    if ((rows != MISSING) & (ids == MISSING)).any():
-        raise ValueError("rows names a crop where ids names no image")
-    if any(arrays[name].min(initial=0) < 0 for name in ("positions", "fired", "nan")):
-        raise ValueError("a position or a count is negative")
-
-
-def _check_crops(arrays: Arrays, sizes: Mapping[str, int]) -> None:
-    if _outside(arrays["sources"], sizes["i"]).any():
-        raise ValueError(f"sources points outside of 0 to {sizes['i'] - 1}")
-    left, top, right, bottom = arrays["boxes"].T
-    if not ((left >= 0) & (top >= 0) & (right > left) & (bottom > top)).all():
-        raise ValueError("boxes holds an empty box")
-
-
-def _check_relevance(arrays: Arrays, sizes: Mapping[str, int]) -> None:
-    ids, shares, counts = arrays["ids"], arrays["shares"], arrays["counts"]
-    if ids.shape != shares.shape:
-        raise ValueError(f"shares is {list(shares.shape)}, not {list(ids.shape)} as ids")
-    empty = ids == MISSING
-    if (_outside(ids, sizes["i"]) & ~empty).any():
-        raise ValueError(f"ids points outside of 0 to {sizes['i'] - 1}")
-    if not np.where(empty, shares == -np.inf, (shares > 0) & (shares <= 1)).all():
-        raise ValueError("shares holds a value outside of 0 to 1, or one where ids names no image")
-    if ((counts < 0) | (counts > sizes["i"])).any():
-        raise ValueError(f"counts holds a value outside of 0 to {sizes['i']}")
-    for name in ("positive", "negative", "frequency"):
-        values = arrays[name]
-        if not np.where(counts > 0, (values >= 0) & (values <= 1), np.isnan(values)).all():
-            raise ValueError(f"{name} holds a value outside of 0 to 1, or one for a class without images")
-
-
-def _outside(values: Int32[np.ndarray, "..."], stop: int) -> Bool[np.ndarray, "..."]:
-    """Which values are not in [0, stop), in one pass: as an unsigned number a negative one is larger than any stop."""
-    return np.asarray(values.view(np.uint32) >= stop)
-
-
-def _check_offsets(arrays: Arrays) -> None:
-    data, offsets = arrays["data"], arrays["offsets"]
-    if offsets[0] != 0 or offsets[-1] != len(data) or (np.diff(offsets) < 0).any():
-        raise ValueError("offsets do not divide data")

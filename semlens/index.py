@@ -4,35 +4,40 @@ docs/index-format.md is the norm of what `save` writes and `load_index` accepts.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property, partial
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from semlens import store
+from semlens.additions import KINDS, Addition, StoredAtlas, StoredLabels, StoredScores, arrays_of, rows_of
+from semlens.checks import check_beside
 from semlens.contents import ImageTable, Recipe, Thumbnails
 from semlens.errors import SemlensError, unknown
 from semlens.format import (
+    ADDED,
     COMPONENTS,
     COUNTED,
     IMAGES,
     LAYOUT,
     axis_sizes,
     check,
+    check_asked,
     check_classes,
-    check_layers,
-    check_names,
     least_minor,
-    part_names,
 )
-from semlens.parts import Arrays, NewArrays, NewTable, pack_texts, unpack_texts
+from semlens.histogram import Histogram
+from semlens.parts import Arrays, NewArrays, NewTable, pack_texts
 from semlens.relevance import ClassRelevance, RelevanceId, class_relevance
 from semlens.shapes import Bool, Float16, Float32, Int32, Int64
+from semlens.stored import OPTIONAL, Manifest, Stored
 from semlens.types import MISSING, Component, LayerAxis, Relevance
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,6 +65,10 @@ class ConceptIndex:
     read_unit_names: Callable[[], tuple[str | None, ...]]
     read_thumbnails: Callable[[], Thumbnails]
     read_relevance: Callable[[], ClassRelevance | None] = lambda: None
+    read_histogram: Callable[[], Histogram | None] = lambda: None
+    read_labels: Callable[[], StoredLabels | None] = lambda: None
+    read_scores: Callable[[], StoredScores | None] = lambda: None
+    read_atlas: Callable[[], StoredAtlas | None] = lambda: None
 
     @cached_property
     def images(self) -> ImageTable:
@@ -80,6 +89,31 @@ class ConceptIndex:
     def relevance(self) -> ClassRelevance | None:
         """What every component contributes to some outputs of the model, if that was computed."""
         return self.read_relevance()
+
+    @cached_property
+    def histogram(self) -> Histogram | None:
+        """How often every component reaches which activation, if that was counted."""
+        return self.read_histogram()
+
+    @cached_property
+    def labels(self) -> StoredLabels | None:
+        """The labels that were kept, if any; as `label` gave them by `keep.stored_labels`."""
+        return self.read_labels()
+
+    @cached_property
+    def scores(self) -> StoredScores | None:
+        """The scores that were kept, if any; as `score` gave them by `keep.stored_scores`."""
+        return self.read_scores()
+
+    @cached_property
+    def atlas(self) -> StoredAtlas | None:
+        """The atlas that was kept, if any; as `atlas` gave it by `keep.stored_atlas`."""
+        return self.read_atlas()
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """What the index holds beside what all indexes hold: some of relevance, histogram, labels, scores and atlas."""
+        return tuple(name for name in ADDED if getattr(self, name) is not None)
 
     @property
     def valid(self) -> Bool[np.ndarray, "c k"]:
@@ -136,24 +170,39 @@ class ConceptIndex:
             raise SemlensError(f"the relevance is not of this index's {odd}: compute it as the index was built")
         return replace(self, read_relevance=partial(class_relevance, relevance))
 
+    def with_addition(self, addition: Addition) -> "ConceptIndex":
+        """This index with the histogram, labels, scores or atlas beside it, in place of any before; `save` writes it.
+
+        Raises SemlensError if it is of another index.
+        """
+        kind = KINDS[type(addition)]
+        reader: dict[str, Any] = {f"read_{kind}": partial(_given, addition)}
+        found = replace(self, **reader)
+        try:
+            _checked(found, arrays_of(addition))
+        except ValueError as fault:
+            raise SemlensError(f"the {kind} cannot stand beside this index: {fault}") from fault
+        return found
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the index to `folder`, replacing an index there in one step.
 
         Raises SemlensError if that fails or the folder holds something else: what was there is then unchanged.
         """
-        recipe, table, relevance = self.recipe, self.images, self.relevance
-        head = {"recipe": asdict(recipe), "layers": [asdict(axis) for axis in self.layers]}
-        if relevance is not None:
-            check_classes(relevance.classes)
-            head["relevance"] = {field.name: getattr(relevance, field.name) for field in fields(RelevanceId)}
-        sizes = _sizes(self, len(self.sources))
-        contents: dict[str, NewArrays | NewTable] = {}
-        for part, arrays in _arrays(self).items():
-            check(part, arrays, sizes, finite=True)
-            contents[part] = NewArrays(sizes[COUNTED[part]], arrays)
+        table, sizes = self.images, _sizes(self)
+        contents: dict[str, NewArrays | NewTable] = {**_checked(self, _arrays(self))}
         contents["components"] = NewTable(sizes["c"], COMPONENTS, _component_columns(self))
         contents["images"] = NewTable(sizes["i"], IMAGES, (range(sizes["i"]), table.names, table.labels, table.errors))
-        store.save(Path(folder), least_minor(contents), head, contents)
+        store.save(Path(folder), least_minor(self.held), _head(self) | _recipes(self, self.held), contents)
+
+    def add(self, addition: Addition, folder: str | os.PathLike[str]) -> None:
+        """Writes the addition to this index's `folder`, in place of one of its kind; every other part stays as it is.
+
+        Raises SemlensError if that fails, or if the folder does not hold this index: what was there is then unchanged.
+        """
+        kind, found = KINDS[type(addition)], self.with_addition(addition)
+        contents = _checked(found, arrays_of(addition))
+        store.add(Path(folder), least_minor([kind]), _recipes(found, [kind]), contents, _head(self))
 
     def __repr__(self) -> str:
         model, images, space = self.recipe.model.name, self.recipe.images.count, self.recipe.foundation.name
@@ -166,93 +215,13 @@ class ConceptIndex:
         return f"<table><caption>{escape(repr(self))}</caption>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What manifest.json holds, its own digest aside."""
-
-    format: str
-    version: store.Version
-    recipe: Recipe
-    layers: tuple[LayerAxis, ...]
-    relevance: RelevanceId | None
-    parts: dict[str, store.Part]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An index on disk. Each part is checked against every rule of the format when it is read."""
-
-    folder: Path
-    manifest: Manifest
-    verify: bool
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """The length of every axis, as the manifest has it."""
-        return _sizes(self.manifest, self.manifest.parts["vectors"].rows)
-
-    def check(self) -> None:
-        """Raises SemlensError if the manifest contradicts itself or a part is not what it says."""
-        parts, version, relevance = self.manifest.parts, self.manifest.version, self.manifest.relevance
-        names = part_names(relevance=relevance is not None)
-        with store.blaming(self.folder / store.MANIFEST):
-            check_layers(self.manifest.layers)
-            check_names("part", parts, names, newer=version.newer)
-            if least_minor(names) > version.minor:
-                raise ValueError(f"version {version.major}.{version.minor} has no relevance")
-            check_classes(relevance.classes if relevance else ())
-            for name in names:
-                rows = self.sizes[COUNTED[name]]
-                if parts[name].rows != rows:
-                    raise ValueError(f"part {name!r} has not the {rows} rows that the others ask for")
-        for name in names:
-            path = store.locate(self.folder, name, parts[name])
-            if self.verify:
-                store.check_digest(path, parts[name])
-
-    def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of a part."""
-        part = self.manifest.parts[name]
-        found = store.read_arrays(self.folder, name, part)
-        with store.blaming(self.folder / part.file):
-            check_names("tensor", found, LAYOUT[name], newer=self.manifest.version.newer)
-            check(name, found, self.sizes, finite=self.verify or (name == "means" and part.bytes <= store.HASH_LIMIT))
-        return {key: found[key] for key in LAYOUT[name]}
-
-    def thumbnails(self) -> Thumbnails:
-        """One picture per crop."""
-        return Thumbnails(**self.arrays("thumbnails"))
-
-    def images(self) -> ImageTable:
-        """The images by id."""
-        names, labels, errors = (self._texts(f"image-{column}") for column in ("names", "labels", "errors"))
-        return ImageTable(tuple(name or "" for name in names), labels, errors)
-
-    def unit_names(self) -> tuple[str | None, ...]:
-        """The model's own names of the components."""
-        return self._texts("unit-names")
-
-    def relevance(self) -> ClassRelevance | None:
-        """What every component contributes to the model's outputs, if the index holds it."""
-        recipe = self.manifest.relevance
-        if recipe is None:
-            return None
-        named: dict[str, Any] = vars(recipe) | self.arrays("relevance")
-        return ClassRelevance(**named, class_names=tuple(name or "" for name in self._texts("class-names")))
-
-    def _texts(self, name: str) -> tuple[str | None, ...]:
-        arrays = self.arrays(name)
-        with store.blaming(self.folder / self.manifest.parts[name].file):
-            return unpack_texts(**arrays)
-
-
 def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> ConceptIndex:
     """The index in `folder`, memory-mapped. Raises SemlensError, naming the file, if anything is wrong with it.
 
     A part's digest is checked when it is opened; above 256 MiB, where that outlasts a search, only if `verify`.
     """
     folder = Path(folder)
-    stored = Stored(folder, store.read_manifest(folder, Manifest, {"relevance": RelevanceId}), verify)
+    stored = Stored(folder, store.read_manifest(folder, Manifest, OPTIONAL), verify)
     stored.check()
     arrays = stored.arrays("examples") | stored.arrays("means") | stored.arrays("vectors")
     return ConceptIndex(
@@ -263,13 +232,59 @@ def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> Conce
         read_unit_names=stored.unit_names,
         read_thumbnails=stored.thumbnails,
         read_relevance=stored.relevance,
+        read_histogram=stored.histogram,
+        read_labels=stored.labels,
+        read_scores=stored.scores,
+        read_atlas=stored.atlas,
     )
 
 
-def _sizes(head: ConceptIndex | Manifest, crops: int) -> Mapping[str, int]:
-    """The length of every axis of an index with so many distinct crops."""
-    recipe, classes = head.recipe, len(head.relevance.classes) if head.relevance else 0
-    return axis_sizes(head.layers, recipe.k, recipe.foundation.dimension, recipe.images.count, crops, classes=classes)
+def _given(thing: T) -> T:
+    """A reader of what is in memory already; unlike a lambda it can be sent to workers."""
+    return thing
+
+
+def _sizes(index: ConceptIndex) -> Mapping[str, int]:
+    """The length of every axis."""
+    recipe, classes = index.recipe, len(index.relevance.classes) if index.relevance else 0
+    rows = {"vectors": len(index.sources)}
+    for addition in _additions(index):
+        rows |= rows_of(addition)
+    dimension, images = recipe.foundation.dimension, recipe.images.count
+    return axis_sizes(index.layers, recipe.k, dimension, images, classes=classes, rows=rows)
+
+
+def _additions(index: ConceptIndex) -> list[Addition]:
+    found = (index.histogram, index.labels, index.scores, index.atlas)
+    return [addition for addition in found if addition is not None]
+
+
+def _head(index: ConceptIndex) -> dict[str, Any]:
+    """What determines an index, as its manifest has it."""
+    return {"recipe": asdict(index.recipe), "layers": [asdict(axis) for axis in index.layers]}
+
+
+def _recipes(index: ConceptIndex, held: Iterable[str]) -> dict[str, Any]:
+    """What determines some of the additions, as the manifest has it; a histogram is determined by the index."""
+    found: dict[str, Any] = {}
+    for name in held:
+        if name == "relevance":
+            found[name] = {field.name: getattr(index.relevance, field.name) for field in fields(RelevanceId)}
+        elif name in OPTIONAL:
+            found[name] = asdict(getattr(index, name).recipe)
+    return found
+
+
+def _checked(index: ConceptIndex, parts: Mapping[str, Arrays]) -> dict[str, NewArrays]:
+    """The parts, ready to be written. Raises ValueError if one breaks a rule of the format."""
+    sizes = _sizes(index)
+    check_classes(index.relevance.classes if index.relevance else ())
+    for scored in (index.labels, index.scores):
+        check_asked(index.layers, scored.recipe.layers if scored else ())
+    for part, arrays in parts.items():
+        check(part, arrays, sizes, finite=True)
+        check_beside(part, arrays, index.rows)
+    return {part: NewArrays(sizes[COUNTED[part]], arrays) for part, arrays in parts.items()}
 
 
 def _arrays(index: ConceptIndex) -> Mapping[str, Arrays]:
@@ -285,6 +300,8 @@ def _arrays(index: ConceptIndex) -> Mapping[str, Arrays]:
     if relevance is not None:
         packed["relevance"] = {name: getattr(relevance, name) for name in LAYOUT["relevance"]}
         packed["class-names"] = pack_texts(relevance.class_names)
+    for addition in _additions(index):
+        packed |= arrays_of(addition)
     plain = ("examples", "means", "vectors")
     return {part: {name: getattr(index, name) for name in LAYOUT[part]} for part in plain} | packed
 

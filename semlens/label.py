@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from semlens.additions import LabelsId
 from semlens.alignment import METHODS, Linear, Scorer, blocks, resampled, scores_of
 from semlens.errors import unknown
 from semlens.index import ConceptIndex
@@ -20,7 +21,7 @@ from semlens.null import (
     random_components,
     statistic,
 )
-from semlens.probe import Probes
+from semlens.probe import Probes, vocabulary_id
 from semlens.results import Rows, pictures
 from semlens.search import check_space
 from semlens.shapes import Bool, Float32, Float64, Int32, Int64
@@ -64,14 +65,23 @@ class Labels:
 
     index: ConceptIndex
     vocabulary: tuple[str, ...]
-    method: str
-    fdr: float  # the part of labels given, at most, that chance would have given too
+    recipe: LabelsId
     ranked: Int32[np.ndarray, "c m"]  # numbers of the best phrases, the best first; MISSING for a dead component
     alignments: Float32[np.ndarray, "c m"]
     p_value: Float64[np.ndarray, "c"]
     q_value: Float64[np.ndarray, "c"]  # the least rate of false discoveries at which it would be labelled
     stability: Float32[np.ndarray, "c"]
     meanings: Mapping[int, tuple[Meaning, ...]]  # of the polysemantic ones, by row
+
+    @property
+    def method(self) -> str:
+        """How phrases were scored."""
+        return self.recipe.method
+
+    @property
+    def fdr(self) -> float:
+        """The part of labels given, at most, that chance would have given too."""
+        return self.recipe.fdr
 
     @cached_property
     def accepted(self) -> Bool[np.ndarray, "c"]:
@@ -169,9 +179,9 @@ def label(
     q = np.ones(len(p))
     q[known] = q_values(p[known])
     double = meanings(halves, vocabulary, fdr) if halves else {}
-    return Labels(
-        index, vocabulary.names, method, fdr, found.ranked, found.alignments, p, q, found.stability, double
-    )  # fmt: skip
+    asked = tuple(axis.layer for axis in index.layers if not layers or axis.layer in layers)
+    recipe = LabelsId(method, float(fdr), asked, split, draws, seed, vocabulary_id(vocabulary))
+    return Labels(index, vocabulary.names, recipe, found.ranked, found.alignments, p, q, found.stability, double)
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +252,3 @@ def _stability(
         return np.full(len(of), np.nan, np.float32)
     scores = resampled(index, scorer, of, RESAMPLES, seed, ranked)
     return (scores.argmax(axis=2) == 0).mean(axis=1).astype(np.float32)
-
-
-def stored_labels(index: ConceptIndex) -> Labels | None:
-    """The labels that are stored in an index; None if there are none."""
-    return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from semlens.shapes import Int64, UInt8
 
 JSON_LIMIT = 16 * 2**20
-DTYPES = MappingProxyType({"F16": "<f2", "F32": "<f4", "I32": "<i4", "I64": "<i8", "U8": "|u1"})
+DTYPES = MappingProxyType({"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8", "U8": "|u1"})
 
 Arrays = Mapping[str, np.ndarray]  # keyed by the tensor names of docs/index-format.md
 Columns = Mapping[str, str]  # a table's column names with their Arrow types
@@ -136,11 +136,14 @@ def canonical(tree: Mapping[str, Any]) -> bytes:
 
 
 def decode(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
-    """`value`, read from JSON, as a `kind`: a dataclass, tuple[x, ...], dict[str, x], a scalar or a union of scalars.
+    """`value`, read from JSON, as a `kind`: a dataclass or None, tuple[x, ...], dict[str, x], a scalar or a union of
+    scalars.
 
     A dataclass takes exactly its fields; unless `strict`, further keys are left out.
     """
     args = get_args(kind)
+    if args and is_dataclass(args[0]) and args[1:] == (NoneType,):
+        return value if type(value) in args else decode(args[0], value, where, strict=strict)
     if is_dataclass(kind):
         return _record(kind, _typed(value, dict, where), where, strict)
     if get_origin(kind) is tuple:

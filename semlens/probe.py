@@ -1,6 +1,7 @@
 """Texts and images as points in the semantic space, with the null they are measured against."""
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 from PIL.Image import Image
 from platformdirs import user_cache_path
 
+from semlens.additions import VocabularyId
 from semlens.errors import SemlensError
 from semlens.shapes import Float32
 from semlens.space import unit
@@ -40,6 +42,14 @@ class Probes:
 
     def __iter__(self) -> Iterator["Probes"]:
         return (self[q] for q in range(len(self)))
+
+
+def vocabulary_id(probes: Probes) -> VocabularyId:
+    """By what an answer remembers the phrases that it was chosen from."""
+    digest = hashlib.sha256(json.dumps(probes.names).encode())
+    for vectors in (probes.vectors, probes.nulls):
+        digest.update(np.ascontiguousarray(vectors, "<f4").data)
+    return VocabularyId(len(probes), digest.hexdigest())
 
 
 TextTower = Callable[[Sequence[str]], Float32[np.ndarray, "n d"]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from semlens.additions import ScoresId
 from semlens.clusters import two_means
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
@@ -87,6 +88,7 @@ class Scores:
     clarity_p: Float64[np.ndarray, "c"]  # one-sided: how often random examples are as clear, in (0, 1]
     excess: Float64[np.ndarray, "c"]  # clarity above chance: 0 as random examples, 1 at most
     layers: tuple[LayerScores, ...]  # those asked for, in the index's order
+    recipe: ScoresId
 
     @property
     def rows(self) -> Rows[ScoreRow]:
@@ -137,7 +139,8 @@ def score(index: ConceptIndex, *, layers: Sequence[str] = (), draws: int = 1000,
         if not layers or axis.layer in layers:
             views = {name: column[axis.start : axis.stop] for name, column in columns.items()}
             found.append(_scored(index, axis, draws, seed, views))
-    return Scores(index, **columns, layers=tuple(found))
+    recipe = ScoresId(tuple(of.layer for of in found), draws, seed)
+    return Scores(index, **columns, layers=tuple(found), recipe=recipe)
 
 
 def clarity(vectors: Float[np.ndarray, "n k d"], valid: Bool[np.ndarray, "n k"]) -> Float64[np.ndarray, "n"]:

@@ -1,6 +1,8 @@
 """What may speak for an output of a model and what must not, as a file that people read and machines check."""
 
 import re
+import reprlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
 from functools import cache
@@ -126,8 +128,9 @@ def read_spec(text: str, name: str = "the spec") -> Spec:
     """The spec in a YAML text. Raises SemlensError as `load_spec` does."""
     try:
         tree = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that also refuses a key that stands twice
-    except yaml.YAMLError as fault:
-        raise SemlensError(f"{name} is not YAML: {' '.join(str(fault).split())}") from None
+    except (yaml.YAMLError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as fault:
+        # what looks like a date or a number and is none makes the loader raise whatever Python's own readers raise
+        raise SemlensError(f"{name} is not YAML: {' '.join(str(fault).split())[:300]}") from None
     if not isinstance(tree, dict):
         raise SemlensError(f"{name} holds no spec: it needs `output:`, `valid:` and `spurious:`")
     return check_spec(tree, name)
@@ -189,7 +192,7 @@ def _explained(fault: ValidationError, name: str) -> SemlensError:
         return unknown(f"key in {name}", str(error["loc"][-1]), _KNOWN[kind])
     if error["type"] == "missing":
         return SemlensError(f"{name}: {where} is missing")
-    return SemlensError(f"{name}: {where}: {error['msg'].lower()}, not {error['input']!r:.60}")
+    return SemlensError(f"{name}: {where}: {error['msg'].lower()}, not {reprlib.repr(error['input']):.60}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -198,9 +201,9 @@ class _Loader(yaml.SafeLoader):
 
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     keys = [loader.construct_object(key) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+    twice = [key for key, count in Counter(keys).items() if count > 1]
+    if twice:
+        raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
     return {key: loader.construct_object(value, deep=True) for key, (_, value) in zip(keys, node.value, strict=True)}
 
 

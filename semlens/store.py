@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from semlens.errors import SemlensError, unknown
 from semlens.parts import JSON_LIMIT, Arrays, NewArrays, NewTable, canonical, decode, parse, tensors
 
-FORMAT, MAJOR, MINOR = "semlens-index", 1, 1
+FORMAT, MAJOR, MINOR = "semlens-index", 1, 2
 MANIFEST = "manifest.json"
 PART = re.compile(r"(?P<name>[a-z]+(-[a-z]+)*)-(?P<hash>[0-9a-f]{16})\.(safetensors|parquet)")
 STAGING = ".saving-"
@@ -80,6 +80,41 @@ def save(folder: Path, minor: int, head: Mapping[str, Any], contents: Mapping[st
 
     Raises SemlensError if that fails: the old one stays whole.
     """
+    with _staging(folder) as staging:
+        parts = {name: _stage(staging, name, content) for name, content in contents.items()}
+        _stage_manifest(staging / MANIFEST, {**head, "version": asdict(Version(MAJOR, minor))}, parts)
+        _publish(staging, folder, [part.file for part in parts.values()])
+    _sweep(folder, parts)
+
+
+def add(
+    folder: Path, minor: int, head: Mapping[str, Any], contents: Mapping[str, NewArrays], same: Mapping[str, Any]
+) -> None:
+    """Adds to the index in `folder`, or puts in place of what has the same name, in one step; its other parts are not
+    touched.
+
+    Raises SemlensError if that fails, or if the manifest does not have the values of `same`: the index is then as it
+    was.
+    """
+    read_tree(folder)  # before anything is written where no index is
+    with _staging(folder) as staging:
+        tree = read_tree(folder)  # again: a writer that began before is stopped by now, one that begins later stops us
+        with blaming(folder / MANIFEST):
+            version: Version = decode(Version, tree["version"], "version")
+            parts: dict[str, Part] = decode(dict[str, Part], tree.get("parts"), "parts", strict=not version.newer)
+        if version.newer or any(tree.get(key) != value for key, value in same.items()):
+            what = "is of a newer version" if version.newer else "is not the index that this was computed from"
+            raise SemlensError(f"{folder} {what}: nothing was added")
+        new = {name: _stage(staging, name, content) for name, content in contents.items()}
+        version = Version(MAJOR, max(minor, version.minor))
+        _stage_manifest(staging / MANIFEST, {**tree, **head, "version": asdict(version)}, parts | new)
+        _publish(staging, folder, [part.file for part in new.values()])
+    _sweep(folder, parts | new)
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A folder for what is being saved. Raises SemlensError where saving fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_target(folder)
@@ -88,17 +123,24 @@ def save(folder: Path, minor: int, head: Mapping[str, Any], contents: Mapping[st
             shutil.rmtree(left)
         staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
         try:
-            parts = {name: _stage(staging, name, content) for name, content in contents.items()}
-            _stage_manifest(staging / MANIFEST, {"version": asdict(Version(MAJOR, minor)), **head}, parts)
-            files = [part.file for part in parts.values()]
-            _move(staging, folder, files)
-            _move(staging, folder, [MANIFEST])
+            yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except (OSError, SafetensorError) as fault:
         raise SemlensError(f"cannot save the index in {folder}: {fault}; what was there is unchanged") from fault
+
+
+def _publish(staging: Path, folder: Path, files: list[str]) -> None:
+    """Moves staged parts into the folder, then the manifest: the index is the old one up to that step."""
+    _move(staging, folder, files)
+    _move(staging, folder, [MANIFEST])
+
+
+def _sweep(folder: Path, parts: Mapping[str, Part]) -> None:
+    """Deletes the parts that the manifest does not name."""
+    named = {part.file for part in parts.values()}
     for name in os.listdir(folder):
-        if PART.fullmatch(name) and name not in files:
+        if PART.fullmatch(name) and name not in named:
             with suppress(OSError):  # some systems keep open files from being deleted: the next save tries again
                 (folder / name).unlink()
 
@@ -134,7 +176,7 @@ def _stage(staging: Path, name: str, content: NewArrays | NewTable) -> Part:
 
 
 def _stage_manifest(path: Path, head: Mapping[str, Any], parts: Mapping[str, Part]) -> None:
-    tree = {"format": FORMAT, **head, "parts": {name: asdict(part) for name, part in parts.items()}}
+    tree = {**head, "format": FORMAT, "parts": {name: asdict(part) for name, part in parts.items()}}
     # a path that is no Unicode text gets "?" for what cannot be written, before the digest is taken
     tree = json.loads(json.dumps(tree, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
     tree["sha256"] = hashlib.sha256(canonical(tree)).hexdigest()
@@ -168,6 +210,17 @@ def read_manifest(folder: Path, kind: type[T], optional: Mapping[str, type]) -> 
 
     A key of `optional` may be absent, then it is None; else it is a dataclass of the type given.
     """
+    tree = read_tree(folder)
+    with blaming(folder / MANIFEST):
+        strict = not decode(Version, tree["version"], "version", strict=False).newer
+        for key, later in optional.items():  # decoded first: what is of its type already passes below
+            tree[key] = decode(later, tree[key], f"the manifest.{key}", strict=strict) if key in tree else None
+        manifest: T = decode(kind, tree, "the manifest", strict=strict)
+        return manifest
+
+
+def read_tree(folder: Path) -> dict[str, Any]:
+    """The manifest as JSON, without its own digest, once that and its version are checked."""
     with blaming(folder):
         if not os.path.exists(folder / MANIFEST):
             raise _no_index(folder)
@@ -176,15 +229,10 @@ def read_manifest(folder: Path, kind: type[T], optional: Mapping[str, type]) -> 
         tree = _read_json(path)
         if tree.get("format") != FORMAT:
             raise ValueError(f"it is not the manifest of a {FORMAT}")
-        version: Version = decode(Version, tree.get("version"), "version", strict=False)
-        _refuse_version(folder, version)
+        _refuse_version(folder, decode(Version, tree.get("version"), "version", strict=False))
         if tree.pop("sha256", None) != hashlib.sha256(canonical(tree)).hexdigest():
             raise ValueError("it was altered (its sha256 differs)")
-        strict = not version.newer
-        for key, later in optional.items():  # decoded first: what is of its type already passes below
-            tree[key] = decode(later, tree[key], f"the manifest.{key}", strict=strict) if key in tree else None
-        manifest: T = decode(kind, tree, "the manifest", strict=strict)
-        return manifest
+        return tree
 
 
 def _read_json(path: Path) -> dict[str, Any]:

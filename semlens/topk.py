@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semlens.shapes import Float, Float32, Int32, Int64
+from semlens.histogram import BINS, LEAST, MIDDLE, MOST, count
+from semlens.shapes import Bool, Float, Float32, Int32, Int64
 from semlens.types import MISSING
 
 EMPTY = np.iinfo(np.int64).min
@@ -42,6 +43,16 @@ def encode_on_device(activations: Float32[Tensor, "n c"], ids: Int64[Tensor, "n"
     return torch.where(-torch.inf < activations.T, keys, EMPTY)
 
 
+def counts_on_device(activations: Float32[Tensor, "n c"], missing: Bool[Tensor, "n c"]) -> Int32[Tensor, "c 129"]:
+    """The same counts as `histogram.count`, made where the activations are."""
+    c = activations.shape[1]
+    exponent = (activations * activations).view(torch.int32) >> 23
+    away = exponent.clamp(LEAST, MOST) - LEAST
+    bins = torch.where(activations < 0, -away, away) + torch.arange(MIDDLE, c * BINS, BINS, device=activations.device)
+    counts = torch.zeros(c * BINS, dtype=torch.int32, device=activations.device)
+    return counts.index_add_(0, bins.flatten(), (~missing).int().flatten()).view(c, BINS)
+
+
 def decode(keys: Int64[np.ndarray, "*c"]) -> tuple[Float32[np.ndarray, "*c"], Int32[np.ndarray, "*c"]]:
     """Activations and ids of keys; -inf and MISSING for EMPTY."""
     ordered = (keys >> 32).astype(np.int32)
@@ -64,11 +75,13 @@ class TopK:
     k: int
     device: torch.device
     with_positions: bool = False
+    with_histogram: bool = False
     keys: Tensor = field(init=False)  # "c k"
     positions: Tensor = field(init=False)  # "c k", or empty without positions
     lowest: Tensor = field(init=False)  # "c"
     fired: Tensor = field(init=False)  # "c"
     nan: Tensor = field(init=False)  # "c"
+    histogram: Tensor = field(init=False)  # "c 129", or empty without histogram
     _waiting: list[tuple[Tensor, Tensor, Tensor | None]] = field(default_factory=list)
     _rows: int = 0
     _latest: int = -1  # highest id in the state
@@ -80,6 +93,7 @@ class TopK:
         self.lowest = torch.full((c,), torch.inf, device=on)
         self.fired = torch.zeros(c, dtype=torch.int64, device=on)
         self.nan = torch.zeros(c, dtype=torch.int64, device=on)
+        self.histogram = torch.zeros((c, BINS if self.with_histogram else 0), dtype=torch.int32, device=on)
 
     def add(
         self,
@@ -112,6 +126,8 @@ class TopK:
         self.nan += missing.sum(0)
         self.fired += (activations > 0).sum(0)  # NaN compares false
         self.lowest = torch.minimum(self.lowest, activations.masked_fill(missing, torch.inf).amin(0))
+        if self.with_histogram:
+            self.histogram += counts_on_device(activations, missing)
 
     def _merge(
         self, activations: Float32[Tensor, "n c"], ids: Int64[Tensor, "n"], positions: Int32[Tensor, "n c"] | None
@@ -138,13 +154,15 @@ class TopK:
             self._enter(block, activations, ids, np.concatenate(places) if places else None, beats)
 
     def _count_on_cpu(self, block: slice, activations: Float32[np.ndarray, "n c"]) -> None:
-        lowest = activations.min(axis=0)
+        lowest, missing = activations.min(axis=0), None
         if np.isnan(lowest).any():  # a minimum is NaN where anything is
             missing = np.isnan(activations)
             self.nan.numpy()[block] += missing.sum(axis=0)
             lowest = np.where(missing, np.float32(np.inf), activations).min(axis=0)
         self.fired.numpy()[block] += (activations > 0).sum(axis=0, dtype=np.uint32)
         np.minimum(self.lowest.numpy()[block], lowest, out=self.lowest.numpy()[block])
+        if self.with_histogram:
+            self.histogram.numpy()[block] += count(activations, missing).astype(np.int32)
 
     def _enter(
         self,

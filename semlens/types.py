@@ -100,6 +100,7 @@ class ConceptExamples:
     lowest: Float32[np.ndarray, "c"]  # least activation over all images; +inf before the first
     fired: Int64[np.ndarray, "c"]  # images with activation > 0
     nan: Int64[np.ndarray, "c"]  # images whose activation was not a number
+    histogram: Int32[np.ndarray, "c 129"]  # images whose activation lies in each of the bins of `histogram`
     seen: tuple[tuple[int, int], ...]  # image ids that were looked at, as sorted ranges [start, stop)
     unreadable: tuple[Unreadable, ...]  # among those, the ones that could not be read
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from semlens.additions import LabelsId, VocabularyId
 from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.index import ConceptIndex
 from semlens.probe import Probes
@@ -12,6 +13,8 @@ from semlens.space import mean_rows, unit
 from semlens.types import MISSING, FoundationId, axis_of
 
 DIMENSION, CONCEPTS = 48, 12
+BY_HAND = LabelsId("by hand", 0.05, (), True, 1, 0, VocabularyId(2, "0" * 64))
+"""The recipe of labels that a test gives itself."""
 SPACE = FoundationId("toy:planted", "f" * 64, DIMENSION, "CC0-1.0")
 
 

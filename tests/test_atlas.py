@@ -69,6 +69,19 @@ def test_groups_of_the_space_are_found_named_and_drawn_apart(drawn: Atlas) -> No
     assert (truth[apart.argmin(axis=1)] == truth).all()
 
 
+def test_on_the_principal_axes_nothing_but_the_places_differs(drawn: Atlas) -> None:
+    index = drawn.indexes[0]
+    words = phrases(["sky", "grass", "sea"], np.eye(8)[[2, 0, 1]], index)
+    plain = atlas(index, vocabulary=words, clusters=3, drawing="principal")
+    np.testing.assert_array_equal(np.stack([plain.x, plain.y], axis=1), principal(unit(index.means[drawn.row])))
+    np.testing.assert_array_equal(plain.cluster, drawn.cluster)
+    assert plain.labels == drawn.labels
+    assert (plain.recipe.drawing, drawn.recipe.drawing) == ("principal", "umap")
+    assert replace(plain.recipe, drawing="umap") == drawn.recipe
+    with pytest.raises(SemlensError, match="unknown drawing 'tsne'"):
+        atlas(index, drawing="tsne")
+
+
 def test_rows_carry_what_the_arrays_hold(drawn: Atlas) -> None:
     row = drawn.rows[50]
     assert (row.model, row.component) == ("m", drawn.indexes[0].component(int(drawn.row[50])))

@@ -91,6 +91,14 @@ def test_build_and_info(capsys: pytest.CaptureFixture[str], tmp_path: Path, phot
     (facts,) = rows(capsys, "info", str(out), "--verify")
     assert facts["dead"] == 0
     assert facts["recipe"]["images"]["unreadable"] == 1
+    assert {key: facts[key] for key in ("histogram", "labels", "scores", "atlas")} == {
+        "histogram": True,
+        "labels": None,
+        "scores": None,
+        "atlas": None,
+    }
+    counts = load_index(out).histogram.counts
+    assert counts.sum(axis=1).tolist() == [12] * 10
     assert facts["recipe"]["foundation"]["licence"] == "cc-by-4.0"
     assert command("info", str(out)) == 0
     assert "unreadable)" in capsys.readouterr().out

@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from semlens.graph import graph
 from semlens.held_out import evaluate_held_out
 from semlens.images import load_images
 from semlens.index import ConceptIndex, load_index
+from semlens.keep import stored_atlas, stored_labels, stored_scores
 from semlens.label import label
 from semlens.model import load_model
 from semlens.score import score
@@ -140,6 +142,34 @@ def test_label(capsys: pytest.CaptureFixture[str], place: Place) -> None:
     told, _ = printed(capsys, *asked)
     assert "components have a label (false-discovery rate 0.9)" in told
     assert "and " in told.splitlines()[-1]
+
+
+def test_what_is_kept_comes_back(capsys: pytest.CaptureFixture[str], place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    shutil.copytree(place.index, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
+    asked = ["label", str(folder), "--vocabulary", place.words, "--fdr", "0.9", "--layer", "block4"]
+    found = lines(capsys, *asked, "--save")
+    *measured, _ = lines(capsys, "score", str(folder), "--layer", "block3", "--save")
+    drawn = lines(capsys, "atlas", str(folder), "--drawing", "principal", "--clusters", "4", "--save")
+    index = load_index(folder, verify=True)
+    kept, scores, drawing = stored_labels(index), stored_scores(index), stored_atlas(index)
+    assert kept
+    assert scores
+    assert drawing
+    same(found, kept.rows.records())
+    same(drawn, drawing.rows.records())
+    assert [row["clarity"] for row in measured] == pytest.approx([row.clarity for row in scores.rows], rel=1e-6)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    (facts,) = lines(capsys, "info", str(folder))
+    came = {"given": int(kept.accepted.sum()), "double": len(kept.meanings)}
+    assert facts["labels"] == {**json.loads(json.dumps(asdict(kept.recipe))), **came}
+    assert facts["scores"] == {"layers": ["block3"], "draws": 1000, "seed": 0}
+    assert (facts["atlas"]["drawing"], facts["atlas"]["found"], facts["histogram"]) == ("principal", [""] * 4, True)
+    told, _ = printed(capsys, "info", str(folder))
+    assert "false-discovery rate 0.9" in told
+    assert "4 clusters, 0 with a label; drawing principal" in told
+    assert "`score --save`" in printed(capsys, "info", place.index)[0]
 
 
 def test_label_by_another_method(capsys: pytest.CaptureFixture[str], place: Place) -> None:
@@ -451,6 +481,8 @@ def test_evaluate_by_images_where_no_output_has_a_label(capsys: pytest.CaptureFi
         ("compare INDEX INDEX --layer block3 --layer block3,block9", "unknown layer 'block9'"),
         ("compare INDEX INDEX --draws 0", "draws is 0"),
         ("atlas INDEX --clusters 0", "at least 1 cluster"),
+        ("atlas INDEX --drawing maps", "unknown drawing 'maps'; nearest: umap"),
+        ("atlas INDEX INDEX --save", "an atlas of several indexes cannot be kept"),
         ("graph INDEX --class melanom --no-edges", "unknown class 'melanom'; nearest: melanoma"),
         ("graph INDEX --class 0 --no-edges --svg nowhere/g.svg", "cannot write nowhere/g.svg"),
         ("graph INDEX --class 0 --no-edges --layer block9", "unknown layer 'block9'"),

@@ -20,6 +20,7 @@ from semlens.collect import collect
 from semlens.cpu import OneDnnLinear, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.examples import load_examples, merge_all
+from semlens.histogram import bins
 from semlens.hooks import record
 from semlens.images import ImageSet, load_images
 from semlens.layers import parse_all
@@ -72,6 +73,9 @@ def test_equals_the_slow_twin(pool: str) -> None:
     np.testing.assert_allclose(examples.activations, activations, atol=1e-6)
     assert examples.images == 23
     assert examples.seen == ((0, 23),)
+    every = collect(SMALL, images, LAYERS, k=23, pool=pool)  # all activations, as examples
+    wanted = [np.bincount(bins(row), minlength=129) for row in every.activations]
+    np.testing.assert_array_equal(examples.histogram, wanted)
 
 
 def test_positions_are_where_the_maximum_lies() -> None:

@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from semlens.errors import SemlensError
 from semlens.examples import load_examples, merge, merge_all, missing_ranges, save_examples
@@ -22,7 +24,7 @@ def one_pass(activations: np.ndarray, start: int, stop: int, k: int = 4) -> Conc
     """Examples of images start to stop; image 7 is unreadable."""
     ids = np.array([i for i in range(start, stop) if i != 7], dtype=np.int64)
     c = activations.shape[1]
-    top = TopK(c, k, torch.device("cpu"), with_positions=True)
+    top = TopK(c, k, torch.device("cpu"), with_positions=True, with_histogram=True)
     for part in np.array_split(ids, 3):
         if len(part):
             acts = torch.from_numpy(activations[part])
@@ -32,7 +34,7 @@ def one_pass(activations: np.ndarray, start: int, stop: int, k: int = 4) -> Conc
     a, i = decode(keys.numpy())
     return ConceptExamples(
         ORIGIN, axis_of([("layer", "channels", c)]), (None,) * c, "max", i, a, top.positions.gather(1, order).numpy(),
-        top.lowest.numpy(), top.fired.numpy(), top.nan.numpy(), ((start, stop),),
+        top.lowest.numpy(), top.fired.numpy(), top.nan.numpy(), top.histogram.numpy(), ((start, stop),),
         (Unreadable(7, "broken"),) if start <= 7 < stop else (),
     )  # fmt: skip
 
@@ -88,6 +90,25 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
         load_examples(path)
     with pytest.raises(SemlensError, match="no examples at"):
         load_examples(tmp_path / "none")
+
+
+def test_a_file_from_before_histograms_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    save_examples(one_pass(np.zeros((40, 2), dtype=np.float32), 0, 40), path)
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    arrays = load_file(path)
+    del arrays["histogram"]
+    save_file(arrays, path, metadata)
+    with pytest.raises(SemlensError, match="delete it and begin again"):
+        load_examples(path)
+
+
+def test_the_histogram_counts_every_image_but_those_that_gave_nan() -> None:
+    examples = with_activations([[1.0, 3.0, 0.0, -1.0], [np.nan, 3.0, np.nan, 0.5]], k=2)
+    assert examples.histogram.sum(axis=1).tolist() == [4, 2]
+    assert examples.histogram[0, [31, 64, 97, 100]].tolist() == [1, 1, 1, 1]
+    assert examples.histogram[:, 65:].sum(axis=1).tolist() == examples.fired.tolist()
 
 
 def test_missing_ranges() -> None:

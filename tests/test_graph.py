@@ -19,7 +19,7 @@ from semlens.index import ConceptIndex
 from semlens.label import Labels
 from semlens.plot.graph import crossings, graph_svg, ordered
 from semlens.types import MISSING, SHARE, Edges, Origin, Relevance, axis_of
-from tests.planted import planted, with_relevance
+from tests.planted import BY_HAND, planted, with_relevance
 from tests.test_search import FM, INDEX, random_index
 from tests.tiny_index import tiny, whole
 from tests.toy import colours, flat_images
@@ -63,7 +63,7 @@ def labelled(index: ConceptIndex, words: list[str | None]) -> Labels:
     c = len(words)
     q = np.array([0.01 if word else 0.9 for word in words])
     flat = np.zeros(c, np.float32)
-    return Labels(index, vocabulary, "by hand", 0.05, ranked, flat[:, None], q, q, flat, {})
+    return Labels(index, vocabulary, BY_HAND, ranked, flat[:, None], q, q, flat, {})
 
 
 def ox(words: tuple[str | None, ...] = ("wheel", None, "wheel", "grass", "cart", "cart", None)) -> tuple:

@@ -18,6 +18,7 @@ from semlens.index import ConceptIndex
 from semlens.label import Labels
 from semlens.probe import probe
 from semlens.types import MISSING
+from tests.planted import BY_HAND
 from tests.toy import SIDE, Colours, ColourSpace, colours, to_tensor
 
 FM, MODEL = ColourSpace(), colours()
@@ -57,7 +58,7 @@ def labelled(labels: list[str | None], index: ConceptIndex = INDEX) -> Labels:
     """Labels by hand, None where there is none."""
     ranked = np.array([[WORDS.index(label) if label else 0] for label in labels], np.int32)
     q, flat = np.array([0.01 if label else 0.9 for label in labels]), np.zeros(len(labels), np.float32)
-    return Labels(index, WORDS, "by hand", 0.05, ranked, flat[:, None], q, q, flat, {})
+    return Labels(index, WORDS, BY_HAND, ranked, flat[:, None], q, q, flat, {})
 
 
 RIGHT = labelled(["red", "green", "blue", "red", "green", "blue", "green blue"])

@@ -4,7 +4,7 @@ import json
 import pickle
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,33 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
+from semlens.additions import Addition
 from semlens.contents import Thumbnails
 from semlens.errors import SemlensError
 from semlens.format import LAYOUT
+from semlens.histogram import Histogram
 from semlens.index import ConceptIndex, load_index
 from semlens.types import Component, LayerAxis
 from tests.tiny_index import (
+    ADDED,
     ARRAYS,
     GOLDEN,
+    GOLDEN_ADDED,
     GOLDEN_WHOLE,
     LATER,
     ROOT,
     TABLES,
+    added,
+    forge,
     part_file,
     read_all,
     run,
     tiny,
+    tiny_atlas,
+    tiny_histogram,
+    tiny_labels,
     tiny_relevance,
+    tiny_scores,
     whole,
 )
 
@@ -120,7 +130,12 @@ def test_two_saves_give_the_same_bytes(tmp_path: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "golden", "arrays"), [(tiny, GOLDEN, ARRAYS), (whole, GOLDEN_WHOLE, (*ARRAYS, *LATER))]
+    ("make", "golden", "arrays"),
+    [
+        (tiny, GOLDEN, ARRAYS),
+        (whole, GOLDEN_WHOLE, (*ARRAYS, *LATER)),
+        (added, GOLDEN_ADDED, (*ARRAYS, *LATER, *ADDED)),
+    ],
 )
 def test_golden_bytes(tmp_path: Path, make: Callable[[], ConceptIndex], golden: Path, arrays: tuple[str, ...]) -> None:
     """Arrays and manifest by their bytes; tables by content, as a Parquet file names the version of its writer."""
@@ -141,12 +156,13 @@ def test_golden_bytes(tmp_path: Path, make: Callable[[], ConceptIndex], golden: 
     assert json.dumps(manifests[0]) == json.dumps(manifests[1])  # the order of keys too
 
 
-@pytest.mark.parametrize(("golden", "minor"), [(GOLDEN, 0), (GOLDEN_WHOLE, 1)])
+@pytest.mark.parametrize(("golden", "minor"), [(GOLDEN, 0), (GOLDEN_WHOLE, 1), (GOLDEN_ADDED, 2)])
 def test_golden_index_loads(golden: Path, minor: int) -> None:
-    """An index that holds nothing of 1.1 stays one of 1.0, which a reader of 1.0 takes."""
+    """An index that holds nothing of 1.1 stays one of 1.0, which a reader of 1.0 takes; likewise 1.1 and 1.2."""
     index, thumbnails, images, names = read_all(golden, verify=True)
     assert json.loads((golden / "manifest.json").read_bytes())["version"] == {"major": 1, "minor": minor}
-    assert (index.relevance is not None) == (minor == 1)
+    everything = ("relevance", "histogram", "labels", "scores", "atlas")
+    assert index.held == everything[: (0, 1, 5)[minor]]
     assert index.recipe == tiny().recipe
     assert index.means[0].tolist() == np.array([0.6, 0.8, 0], np.float16).tolist()
     assert (thumbnails.get(2), images.names[2], names[2]) == (b"third", "ç.png", "zebra")
@@ -161,7 +177,7 @@ def test_component_table_says_what_the_arrays_say(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_WHOLE])
+@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_WHOLE, GOLDEN_ADDED])
 def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
     code = re.search(r"```python\n(.*?)```", (ROOT / "docs/index-format.md").read_text(encoding="utf-8"), re.DOTALL)
     assert code
@@ -169,7 +185,12 @@ def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
     exec(code[1], page)
     manifest, arrays = page["read_index"](golden)
     assert manifest["recipe"]["k"] == 2
-    if golden == GOLDEN_WHOLE:
+    if golden == GOLDEN_ADDED:
+        assert arrays["labels"]["q_value"].tolist() == [0.02, 1, 0.3]
+        assert arrays["histogram"]["counts"][0, [64, 97, 99]].tolist() == [1, 1, 1]
+        assert page["label_of"](manifest, arrays, 0) == "ç"
+        assert [page["label_of"](manifest, arrays, row) for row in (1, 2)] == [None, None]
+    if golden != GOLDEN:
         assert manifest["relevance"]["classes"] == [4, 0, 2]
         assert arrays["relevance"]["positive"][:, 0].tolist() == [0.375, 0.375, 1]
     assert arrays["vectors"]["boxes"].tolist() == tiny().boxes.tolist()
@@ -178,14 +199,17 @@ def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
 
 def test_the_format_page_lists_every_tensor_and_column() -> None:
     page = (ROOT / "docs/index-format.md").read_text(encoding="utf-8")
-    for name in (*ARRAYS, *LATER):
-        for tensor in load_file(part_file(GOLDEN_WHOLE, name)):
+    for name in (*ARRAYS, *LATER, *ADDED):
+        assert f"| {name}" in page or f", {name}" in page
+        for tensor in load_file(part_file(GOLDEN_ADDED, name)):
             assert f"`{tensor}`" in page
     for name in TABLES:
         for column in pq.read_schema(part_file(GOLDEN_WHOLE, name)).names:
             assert f"`{column}`" in page
-    for key in json.loads((GOLDEN_WHOLE / "manifest.json").read_bytes())["relevance"]:
-        assert f"`{key}`" in page
+    manifest = json.loads((GOLDEN_ADDED / "manifest.json").read_bytes())
+    for addition in ("relevance", "labels", "scores", "atlas"):
+        for key in manifest[addition]:
+            assert f"`{key}`" in page
 
 
 def test_text_that_is_no_unicode_is_saved_with_question_marks(tmp_path: Path) -> None:
@@ -264,6 +288,86 @@ def test_relevance_added_to_an_index_leaves_its_parts_alone(folder: Path) -> Non
     assert {name: after[name] for name in before} == before
     load_index(folder).save(folder)
     assert {path.name for path in folder.iterdir()} == {*after, "manifest.json"}
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "parts"),
+    [
+        ("histogram", tiny_histogram(), ADDED[:1]),
+        ("labels", tiny_labels(), ADDED[1:4]),
+        ("scores", tiny_scores(), ADDED[4:6]),
+        ("atlas", tiny_atlas(), ADDED[6:]),
+    ],
+)
+def test_an_addition_comes_back_and_leaves_all_else_alone(
+    folder: Path, name: str, made: Addition, parts: tuple[str, ...]
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    load_index(folder).add(made, folder)
+    index = load_index(folder, verify=True)
+    assert index.held == (name,)
+    same(getattr(index, name), made)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {path for path in after if path not in before} == {part_file(folder, part).name for part in parts}
+    del before["manifest.json"]
+    assert {path: after[path] for path in before} == before
+    assert json.loads(after["manifest.json"])["version"]["minor"] == 2
+    index.save(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == after
+
+
+def same(found: object, made: object) -> None:
+    """Records are equal, arrays to the bit."""
+    assert type(found) is type(made)
+    for name, value in vars(made).items():
+        mine = getattr(found, name)
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(mine, value, strict=True)
+        elif is_dataclass(value) and any(isinstance(one, np.ndarray) for one in vars(value).values()):
+            same(mine, value)
+        else:
+            assert mine == value
+
+
+def test_additions_are_added_one_by_one(tmp_path: Path, folder: Path) -> None:
+    """The order is of no account, nor is relevance forgotten, nor what is put in another's place left behind."""
+    load_index(folder).with_relevance(tiny_relevance()).save(folder)
+    other = replace(tiny_atlas(), labels=("one", "two"), fits=np.array([0.5, 0.25], np.float32))
+    for addition in (other, tiny_scores(), tiny_atlas(), tiny_labels(), tiny_histogram()):
+        load_index(folder).add(addition, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".parquet"} == {
+        path.name: path.read_bytes() for path in whole_folder(tmp_path).iterdir() if path.suffix != ".parquet"
+    }
+
+
+def whole_folder(tmp_path: Path) -> Path:
+    added().save(tmp_path / "added")
+    return tmp_path / "added"
+
+
+def test_an_index_of_a_newer_version_is_not_added_to(folder: Path) -> None:
+    index = load_index(folder)
+    forge(folder, lambda manifest: manifest["version"].update(minor=3))
+    before = (folder / "manifest.json").read_bytes()
+    with pytest.raises(SemlensError, match="is of a newer version: nothing was added"):
+        index.add(tiny_scores(), folder)
+    assert (folder / "manifest.json").read_bytes() == before
+
+
+def test_a_wrong_addition_is_not_added(folder: Path) -> None:
+    before = {path.name for path in folder.iterdir()}
+    dead = replace(
+        tiny_atlas(), cluster=np.array([0, 1, 0], np.int32), x=np.ones(3, np.float32), y=np.ones(3, np.float32)
+    )
+    with pytest.raises(SemlensError, match="the atlas cannot stand beside this index: cluster holds a dead component"):
+        load_index(folder).add(dead, folder)
+    with pytest.raises(SemlensError, match="the histogram cannot stand beside this index: counts holds"):
+        load_index(folder).add(Histogram(tiny_histogram().counts * 2), folder)
+    with pytest.raises(ValueError, match="false-discovery rate"):
+        replace(tiny_labels().recipe, fdr=1.0)
+    with pytest.raises(ValueError, match="drawing of the atlas is 'x'"):
+        replace(tiny_atlas().recipe, drawing="x")
+    assert {path.name for path in folder.iterdir()} == before
 
 
 def test_relevance_is_read_when_first_asked_for(folder: Path) -> None:

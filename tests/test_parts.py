@@ -37,7 +37,7 @@ def test_headers_are_read() -> None:
         (file_of({"a": entry("F16", [-1, -4], 0, 8)}, bytes(8)), "impossible shape"),
         (file_of({"a": entry("F16", [1] * 3, 0, 2)}, bytes(2)), "impossible shape"),
         (file_of({"a": entry("F16", [0, 2**60], 0, 0)}), "impossible shape"),
-        (file_of({"a": entry("BF16", [1], 0, 2)}, bytes(2)), "has dtype BF16, not one of F16, F32, I32, I64, U8"),
+        (file_of({"a": entry("BF16", [1], 0, 2)}, bytes(2)), "has dtype BF16, not one of F16, F32, F64, I32, I64, U8"),
         (file_of({"a": entry("U8", [4], 0, 4)}, bytes(3)), "does not lie"),
         (file_of({"a": entry("U8", [4], 0, 4)}, bytes(5)), "1 bytes follow the last tensor"),
         (file_of({"a": entry("U8", [4], 1, 5)}, bytes(5)), "does not lie"),

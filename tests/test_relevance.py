@@ -205,7 +205,8 @@ def test_concept_examples_are_no_relevance(tmp_path: Path) -> None:
     none = np.zeros((3, 0))
     examples = ConceptExamples(
         ORIGIN, LAYERS, (None,) * 3, "max", none.astype(np.int32), none.astype(np.float32), none.astype(np.int32),
-        np.zeros(3, np.float32), np.zeros(3, np.int64), np.zeros(3, np.int64), ((0, 4),), (),
+        np.zeros(3, np.float32), np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros((3, 129), np.int32),
+        ((0, 4),), (),
     )  # fmt: skip
     save_examples(examples, tmp_path / "x")
     with pytest.raises(SemlensError, match="does not hold relevance"):

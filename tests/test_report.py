@@ -28,6 +28,7 @@ from semlens.report.words import between, deviations, figure, percent, points, r
 from semlens.spec import Concept, Spec, check_spec, parse_requirement
 from semlens.types import SHARE, Component, Origin, Relevance, axis_of
 from semlens.verdicts import Verdict, figures
+from tests.planted import BY_HAND
 from tests.test_search import FM, random_index, toy_index
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -98,7 +99,7 @@ def labelled(index: ConceptIndex, phrase: str, rows: list[int]) -> Labels:
     c = len(index.rows)
     given = np.isin(np.arange(c), rows)
     return Labels(
-        index, (phrase, "other"), "standardised", 0.05, np.zeros((c, 1), np.int32), np.ones((c, 1), np.float32),
+        index, (phrase, "other"), BY_HAND, np.zeros((c, 1), np.int32), np.ones((c, 1), np.float32),
         np.where(given, 0.001, 1.0), np.where(given, 0.001, 1.0), np.ones(c, np.float32), {},
     )  # fmt: skip
 

@@ -17,10 +17,12 @@ from semlens.contents import Thumbnails
 from semlens.errors import SemlensError
 from semlens.index import load_index
 from tests.tiny_index import (
+    ADDED,
     ARRAYS,
     LATER,
     ROOT,
     TABLES,
+    added,
     entry,
     file_of,
     forge,
@@ -30,8 +32,9 @@ from tests.tiny_index import (
     read_all,
     run,
     tiny,
+    tiny_atlas,
     tiny_relevance,
-    whole,
+    tiny_scores,
 )
 
 FILES = len([*ARRAYS, *TABLES, "manifest"])  # of an index without relevance
@@ -39,11 +42,11 @@ FILES = len([*ARRAYS, *TABLES, "manifest"])  # of an index without relevance
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    whole().save(tmp_path / "toy.semlens")
+    added().save(tmp_path / "toy.semlens")
     return tmp_path / "toy.semlens"
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *TABLES])
 @pytest.mark.parametrize("keep", [0, 1, 7, 100, -1])
 def test_a_truncated_part_is_named(folder: Path, name: str, keep: int) -> None:
     path = part_file(folder, name)
@@ -52,7 +55,7 @@ def test_a_truncated_part_is_named(folder: Path, name: str, keep: int) -> None:
         read_all(folder)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *TABLES])
 def test_a_flipped_byte_is_named(folder: Path, name: str) -> None:
     path = part_file(folder, name)
     good = path.read_bytes()
@@ -79,7 +82,7 @@ def test_a_truncated_manifest_is_an_error(folder: Path, keep: int) -> None:
         load_index(folder)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *TABLES])
 def test_a_missing_part_is_named(folder: Path, name: str) -> None:
     part_file(folder, name).unlink()
     with pytest.raises(SemlensError, match=rf"{name}-.* is missing or no regular file"):
@@ -306,6 +309,83 @@ def test_a_save_killed_at_any_step_leaves_one_whole_index(tmp_path: Path) -> Non
     assert seeds == sorted(seeds)  # the old index up to the one step that replaces it, the new one from then on
     assert seeds.count("7") > 20
     assert seeds[-1] == "8"
+
+
+KILLED_WHILE_ADDING = """
+import os, signal, sys
+from dataclasses import replace
+from semlens.index import load_index
+from tests.tiny_index import tiny_atlas
+folder = sys.argv[1]
+steps = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.listdir", "os.scandir"}
+new, old = tiny_atlas(), replace(tiny_atlas(), labels=("old", ""))
+
+def die_at(step):
+    def hook(event, arguments):
+        nonlocal step
+        if event in steps:
+            step -= 1
+            if step < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(hook)
+
+names, killed, whole = [], 0, 0
+while True:
+    index = load_index(folder)
+    index.add(old, folder)
+    whole = whole or len(os.listdir(folder))
+    assert len(os.listdir(folder)) == whole, os.listdir(folder)
+    child = os.fork()
+    if not child:
+        die_at(killed)
+        index.add(new, folder)
+        os._exit(0)
+    died = os.waitpid(child, 0)[1] == signal.SIGKILL
+    survivor = load_index(folder, verify=True)
+    assert survivor.held == ("relevance", "histogram", "labels", "scores", "atlas")
+    names.append(survivor.atlas.labels[0])
+    if not died:
+        break
+    killed += 1
+print(*names)
+"""
+
+
+def test_an_addition_killed_at_any_step_leaves_one_whole_index(folder: Path) -> None:
+    names = run(KILLED_WHILE_ADDING, folder).split()
+    assert names == sorted(names)  # "old" before "çtripes"
+    assert names.count("old") > 10
+    assert names[-1] == "çtripes"
+
+
+def test_of_two_that_add_at_once_the_later_wins_and_the_earlier_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, stage, overtaken = load_index(folder), store._stage, replace(tiny_scores(), clarity=tiny_scores().excess)
+
+    def staged(*arguments: Any) -> Any:
+        monkeypatch.setattr(store, "_stage", stage)
+        index.add(overtaken, folder)  # the other, when the first has read the manifest
+        return stage(*arguments)
+
+    monkeypatch.setattr(store, "_stage", staged)
+    with pytest.raises(SemlensError, match=r"cannot save the index in .*; what was there is unchanged"):
+        index.add(replace(tiny_atlas(), labels=("lost", "")), folder)
+    found = load_index(folder, verify=True)
+    assert found.scores
+    assert found.atlas
+    assert (found.scores.clarity[0], found.atlas.labels[0]) == (0.375, "çtripes")
+
+
+def test_a_forged_manifest_moves_no_file_of_the_user(folder: Path, tmp_path: Path) -> None:
+    """A part that calls itself by a path would otherwise be taken for one that is being saved."""
+    (tmp_path / "mine.txt").write_text("mine")
+    index = load_index(folder)
+    forge(folder, lambda manifest: manifest["parts"]["means"].update(file="../../mine.txt"))
+    index.add(tiny_scores(), folder)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    with pytest.raises(SemlensError, match="is no file name for the part 'means'"):
+        load_index(folder)
 
 
 KILLED_ANY_TIME = """

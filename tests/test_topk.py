@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from semlens.histogram import bins
 from semlens.topk import EMPTY, TopK, decode, encode, encode_on_device
 from semlens.types import MISSING
 
@@ -29,7 +30,7 @@ def result(top: TopK) -> tuple[np.ndarray, np.ndarray]:
 
 
 def stream(activations: np.ndarray, ids: np.ndarray, k: int, batch: int) -> TopK:
-    top = TopK(activations.shape[1], k, CPU)
+    top = TopK(activations.shape[1], k, CPU, with_histogram=True)
     for start in range(0, len(ids), batch):
         top.add(torch.from_numpy(activations[start : start + batch]), torch.from_numpy(ids[start : start + batch]))
     return top
@@ -58,6 +59,9 @@ def test_equals_sorting_everything_with_ties_nan_and_infinities(
     np.testing.assert_array_equal(a, expected_a)
     np.testing.assert_array_equal(top.nan.numpy(), np.isnan(activations).sum(0))
     np.testing.assert_array_equal(top.fired.numpy(), (np.nan_to_num(activations, nan=-1) > 0).sum(0))
+    for column, found in zip(activations.T, top.histogram.numpy(), strict=True):
+        counts = np.bincount(bins(column[~np.isnan(column)]), minlength=129)
+        np.testing.assert_array_equal(found, counts)
     np.testing.assert_array_equal(top.lowest.numpy(), np.where(np.isnan(activations), np.inf, activations).min(0))
 
 
@@ -97,12 +101,16 @@ def test_the_keys_made_on_a_device_are_those_made_in_numpy() -> None:
 def test_the_path_for_a_gpu_gives_the_same_state() -> None:
     rng = np.random.default_rng(1)
     activations, ids = torch.from_numpy(rng.normal(size=(50, 7)).astype(np.float32)), torch.arange(50)
-    fast, plain = TopK(7, 5, CPU), TopK(7, 5, CPU)
+    activations[::3, 2], activations[4, :3] = torch.nan, torch.tensor([torch.inf, -0.0, -torch.nan])
+    fast, plain = TopK(7, 5, CPU, with_histogram=True), TopK(7, 5, CPU, with_histogram=True)
     for part in (slice(0, 20), slice(20, 50)):
         fast.add(activations[part], ids[part])
         fast.flush()
         plain._merge(activations[part], ids[part], None)
+        plain._count(activations[part])
     np.testing.assert_array_equal(result(fast), result(plain))
+    for name in ("lowest", "fired", "nan", "histogram"):
+        np.testing.assert_array_equal(getattr(fast, name), getattr(plain, name))
 
 
 @pytest.mark.parametrize("on_cpu", [True, False])

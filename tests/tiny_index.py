@@ -12,17 +12,31 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from semlens.additions import (
+    AtlasId,
+    LabelsId,
+    ScoresId,
+    StoredAtlas,
+    StoredLabels,
+    StoredMeanings,
+    StoredScores,
+    Summaries,
+    VocabularyId,
+)
 from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.histogram import Histogram
 from semlens.index import ConceptIndex, load_index
 from semlens.types import MISSING, SHARE, FoundationId, LayerAxis, Origin, Relevance, Unreadable
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden/index"  # written by `tiny().save(GOLDEN)`: where it changes, the format has changed
 GOLDEN_WHOLE = ROOT / "tests/golden/relevance"  # written by `whole().save(GOLDEN_WHOLE)`
+GOLDEN_ADDED = ROOT / "tests/golden/additions"  # written by `added().save(GOLDEN_ADDED)`
 TABLES = ("components", "images")
 TEXTS = ("unit-names", "image-names", "image-labels", "image-errors")
 ARRAYS = ("examples", "means", "vectors", "thumbnails", *TEXTS)
 LATER = ("relevance", "class-names")  # what an index may hold besides, from format 1.1 on
+ADDED = ("histogram", "labels", "label-phrases", "label-meanings", "scores", "layer-scores", "atlas", "clusters")  # 1.2
 
 
 def tiny(seed: int = 7) -> ConceptIndex:
@@ -93,6 +107,72 @@ def whole() -> ConceptIndex:
     return tiny().with_relevance(tiny_relevance())
 
 
+def added() -> ConceptIndex:
+    """`tiny()` with what format 1.2 added, and with relevance."""
+    index = whole()
+    for addition in (tiny_histogram(), tiny_labels(), tiny_scores(), tiny_atlas()):
+        index = index.with_addition(addition)
+    return index
+
+
+def tiny_histogram() -> Histogram:
+    """Of activations 2, 1, 0 for layer1:0, 0 three times for layer1:1, and 0.5 for fc:0, which gave NaN twice."""
+    counts = np.zeros((3, 129), np.int32)
+    counts[0, [99, 97, 64]], counts[1, 64], counts[2, 95] = 1, 3, 1
+    return Histogram(counts)
+
+
+def tiny_labels() -> StoredLabels:
+    """layer1:0 is called ç, and has two meanings; fc:0 would be called zebra at a higher rate."""
+    nan = np.nan
+    return StoredLabels(
+        recipe=LabelsId("standardised", 0.05, ("layer1", "fc"), True, 100, 3, VocabularyId(9, "d" * 64)),
+        phrases=("zebra", "ç"),
+        ranked=np.array([[1, 0], [MISSING, MISSING], [0, 1]], np.int32),
+        alignments=np.array([[0.5, 0.25], [nan, nan], [0.125, -0.5]], np.float32),
+        p_value=np.array([0.01, 1, 0.3]),
+        q_value=np.array([0.02, 1, 0.3]),
+        stability=np.array([1, nan, 0.5], np.float32),
+        meanings=StoredMeanings(
+            rows=np.array([0], np.int32),
+            phrases=np.array([[1, 0]], np.int32),
+            scores=np.array([[2.5, 1.5]], np.float32),
+            groups=np.array([[2, 1]], np.uint8),
+        ),
+    )
+
+
+def tiny_scores() -> StoredScores:
+    """Of layer1 alone."""
+    nan = np.nan
+    return StoredScores(
+        recipe=ScoresId(("layer1",), 50, 3),
+        clarity=np.array([0.5, nan, nan], np.float32),
+        polysemanticity=np.array([0.25, nan, nan], np.float32),
+        redundancy=np.array([nan, nan, nan], np.float32),
+        clarity_p=np.array([0.125, nan, nan], np.float32),
+        excess=np.array([0.375, nan, nan], np.float32),
+        summaries=Summaries(
+            clarity=np.array([[0.5, nan, nan, 0.25, 0, 0.75]], np.float32),
+            polysemanticity=np.array([[0.25, nan, nan, 0.5, 0.25, 1.5]], np.float32),
+            redundancy=np.full((1, 6), nan, np.float32),
+        ),
+    )
+
+
+def tiny_atlas() -> StoredAtlas:
+    """Two clusters of one component each, one of them without a name."""
+    nan = np.nan
+    return StoredAtlas(
+        recipe=AtlasId("umap", None, 15, 0.1, 3, VocabularyId(9, "d" * 64)),
+        x=np.array([0.5, nan, -1], np.float32),
+        y=np.array([2, nan, 0.25], np.float32),
+        cluster=np.array([0, MISSING, 1], np.int32),
+        labels=("çtripes", ""),
+        fits=np.array([0.25, nan], np.float32),
+    )
+
+
 def other() -> ConceptIndex:
     """An index that differs from `tiny()` in every part, with seed 8."""
     index = tiny(seed=8)
@@ -117,7 +197,7 @@ def read_all(
 ) -> tuple[ConceptIndex, Thumbnails, ImageTable, tuple[str | None, ...]]:
     """The index in `folder`, with all of it read."""
     index = load_index(folder, verify=verify)
-    index.relevance
+    index.held  # reads every addition
     return index, index.thumbnails, index.images, index.unit_names
 
 

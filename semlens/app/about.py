@@ -65,12 +65,11 @@ def parquet(asked: Asked) -> Answer:
     import pyarrow.parquet as pq
 
     columns, name = asked.value("columns", dict), asked.value("name", str)
-    try:
-        table = pa.table({str(key): pa.array(values) for key, values in columns.items()})
-    except (pa.ArrowException, TypeError, ValueError) as fault:
-        raise SemlensError(f"the table cannot be written: {fault}") from fault
     file = BytesIO()
-    pq.write_table(table, file)
+    try:
+        pq.write_table(pa.table({str(key): pa.array(values) for key, values in columns.items()}), file)
+    except (pa.ArrowException, ArithmeticError, TypeError, ValueError) as fault:
+        raise SemlensError(f"the table cannot be written: {fault}") from fault
     return Answer(200, "application/vnd.apache.parquet", file.getvalue(), name=f"{file_name(name)}.parquet")
 
 

@@ -52,6 +52,8 @@ class Asked:
         """The body, a JSON object. Raises SemlensError if it is none."""
         try:
             tree = json.loads(self.request.body)
+            if b"\\u" in self.request.body:  # JSON can write half a letter, which no file and no table can hold
+                json.dumps(tree, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise SemlensError("the body is no JSON") from None
         if not isinstance(tree, dict):

@@ -17,7 +17,9 @@ from semlens.app.asked import Asked
 from semlens.app.session import Opened
 from semlens.app.stored import labels_of
 from semlens.app.workers import Reply
+from semlens.keep import stored_scores
 from semlens.outputs import relevance_of
+from semlens.score import MEASURES
 from semlens.types import MISSING, Progress
 
 
@@ -67,6 +69,9 @@ def relevance(asked: Asked) -> Answer:
 def scores(asked: Asked) -> Answer:
     """Clarity, polysemanticity and redundancy, and each layer's beside chance."""
     opened, session = asked.opened, asked.session
+    stored = stored_scores(opened.index)
+    if stored is not None and len(stored.layers) == len(opened.index.layers):
+        return as_arrays({name: getattr(stored, name) for name in MEASURES}, summary=stored.summary.records())
 
     def run(progress: Progress) -> Answer:
         reply = _kept("scores", [opened], lambda: session.maths.ask("scores", progress, index=str(opened.folder)))
@@ -79,6 +84,11 @@ def atlas(asked: Asked) -> Answer:
     """Where every component lies on the map; of two comparable indexes, on one map."""
     session, opened = asked.session, asked.opened
     drawn = list(session.opened) if session.comparable else [opened]
+    stored = opened.index.atlas
+    if stored is not None and drawn == [opened]:
+        cluster = np.where(stored.cluster == MISSING, -1, stored.cluster)
+        arrays = {"x": stored.x, "y": stored.y, "cluster": cluster}
+        return as_arrays(arrays, names=stored.labels, drawing=stored.recipe.drawing)
 
     def run(progress: Progress) -> Reply:
         folders = [str(one.folder) for one in drawn]
@@ -107,7 +117,7 @@ def _kept(what: str, of: list[Opened], compute: Callable[[], Reply]) -> Reply:
     """What was computed before for these very indexes by this very version, or is now.
 
     An index that is looked at does not change: whoever signed off its digest finds the same. So this lies in the user's
-    cache folder; `semlens atlas --save` and `score --save` put it into the index.
+    cache folder; `semlens atlas --save` and `semlens score --save` put it into the index.
     """
     recipe = "\n".join([what, __version__, *(one.digest for one in of)])
     path = user_cache_path("semlens") / "derived" / f"{hashlib.sha256(recipe.encode()).hexdigest()}.safetensors"

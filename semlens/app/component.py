@@ -76,7 +76,16 @@ def _examples(index: ConceptIndex, row: int) -> list[dict[str, Any]]:
 
 
 def _histogram(index: ConceptIndex, row: int) -> dict[str, Any] | None:
-    return None
+    """How often it reaches which activation, without the empty bins at either end."""
+    found = index.histogram
+    if found is None or not found.counts[row].any():
+        return None
+    used = np.flatnonzero(found.counts[row])
+    first, last = int(used[0]), int(used[-1])
+    return {
+        "edges": found.edges[first : last + 2].tolist(),
+        "counts": found.counts[row, first : last + 1].tolist(),
+    }
 
 
 def _label(labels: Labels, row: int) -> dict[str, Any] | None:

@@ -66,7 +66,7 @@ def _with_edges(session: Session, opened: Opened, of: int, layers: list[str], *,
         found: dict[str, Any] = session.studied.ask("edges", progress, **what).told["graph"]
         return found
 
-    key = ("edges", opened.number, of, *layers)
+    key = ("edges", opened.number, of, labelled, *layers)
     return session.jobs.get(key, Job(opened.number, "edges", "computing what passes between layers"), run)
 
 

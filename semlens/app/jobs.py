@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import wait as wait_for
 from dataclasses import replace
 from threading import Lock
 from typing import Any, TypeVar, final
@@ -37,10 +37,11 @@ class Jobs:
                 self._forget_old()
                 self._told[key] = job
                 future = self._found[key] = self._pool.submit(run, self._progress(key, job))
+        wait_for([future], timeout=wait)
+        if not future.done():
+            raise Pending(self._told.get(key, job))
         try:
-            found: T = future.result(timeout=wait)
-        except NotYet:
-            raise Pending(self._told.get(key, job)) from None
+            found: T = future.result()
         except Exception:
             with self._lock:
                 self._found.pop(key, None)

@@ -50,10 +50,10 @@ def specs(asked: Asked) -> Answer:
 
 def keep_spec(asked: Asked) -> Answer:
     """Keeps a spec under a name; null forgets it."""
-    tree = asked.tree()
-    notes_of(asked).keep_spec(
-        asked.value("name", str), spec_tree(check_spec(tree["spec"])) if tree.get("spec") else None
-    )
+    name, spec = asked.value("name", str), None
+    if asked.tree().get("spec") is not None:
+        spec = spec_tree(check_spec(asked.value("spec", dict)))
+    notes_of(asked).keep_spec(name, spec)
     return specs(asked)
 
 
@@ -79,6 +79,7 @@ def write(asked: Asked) -> Answer:
 
 def audits(asked: Asked) -> Answer:
     """Audits that were made beforehand: of a folder of files, where nothing new can be asked."""
+    assert asked.opened
     return as_json([])
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +20,12 @@ TAGS = ("valid", "spurious", "unsure")
 LONGEST = {"tag": 10, "note": 20_000, "label": 200}
 """Letters of what can be said of a component, at most."""
 
-_CHANGE = "id INTEGER PRIMARY KEY, at TEXT, layer TEXT, unit INTEGER, kind TEXT, value TEXT"
 _SCHEMA = {
-    "changes": f"CREATE TABLE changes ({_CHANGE})",
-    "specs": "CREATE TABLE specs (name TEXT PRIMARY KEY, spec TEXT)",
+    "changes": "CREATE TABLE changes (id INTEGER PRIMARY KEY, at TEXT NOT NULL, layer TEXT NOT NULL, "
+    "unit INTEGER NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL) STRICT",
+    "specs": "CREATE TABLE specs (name TEXT PRIMARY KEY NOT NULL, spec TEXT NOT NULL) STRICT",
 }
+_OURS = {("index", "sqlite_autoindex_specs_1", None)} | {("table", name, sql) for name, sql in _SCHEMA.items()}
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,11 @@ class Notes:
         """The audit specs that were kept, by name."""
         with self._lock:
             rows = self._base.execute("select name, spec from specs order by name").fetchall()
-        return {name: json.loads(spec) for name, spec in rows}
+        found = {}
+        for name, spec in rows:
+            with suppress(ValueError, RecursionError):
+                found[name] = json.loads(spec)
+        return found
 
     def keep_spec(self, name: str, spec: Mapping[str, Any] | None) -> None:
         """Keeps a spec under a name, or forgets it."""
@@ -110,10 +115,24 @@ def open_notes(folder: Path, digest: str) -> Notes:
         path = user_data_path("semlens", ensure_exists=True) / f"{digest[:16]}-{FILE}"
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise SemlensError(f"{path} is no file of its own: move it away")
+    for end in ("-journal", "-wal", "-shm"):
+        beside = path.with_name(path.name + end)
+        if os.path.lexists(beside) and not (end == "-journal" and _rolls_back_only(beside)):
+            raise SemlensError(f"{beside} is nothing that semlens leaves behind: move it away")
     try:
         return Notes(path, _opened(path))
     except (sqlite3.Error, ValueError) as fault:
         raise SemlensError(f"{path} holds no notes of semlens ({fault}): move it away") from fault
+
+
+def _rolls_back_only(journal: Path) -> bool:
+    """Whether a journal is one that a killed write leaves. One that ends with the name of another file, as SQLite
+    writes it for changes to several databases, would make SQLite delete that file, wherever it lies."""
+    if journal.is_symlink() or not journal.is_file():
+        return False
+    with journal.open("rb") as file:
+        file.seek(max(0, journal.stat().st_size - 8))
+        return file.read() != bytes.fromhex("d9d505f920a163d7")
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -121,13 +140,14 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         base.execute("pragma trusted_schema = off")
         base.execute("pragma cell_size_check = on")
-        with closing(base.execute("select name, sql from sqlite_master where name not like 'sqlite_%'")) as rows:
-            found = dict(rows.fetchall())
+        base.text_factory = lambda text: text.decode("utf-8", "replace")
+        with closing(base.execute("select type, name, sql from sqlite_master")) as rows:
+            found = rows.fetchall()
         if not found:
             with base:
                 for statement in _SCHEMA.values():
                     base.execute(statement)
-        elif found != _SCHEMA:  # a view or a trigger would run what someone else wrote
+        elif len(found) != len(_OURS) or set(found) != _OURS:  # a view or a trigger would run what someone else wrote
             raise ValueError("its tables are others")
         if base.execute("pragma quick_check").fetchone() != ("ok",):
             raise ValueError("it is damaged")

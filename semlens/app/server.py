@@ -1,6 +1,9 @@
 """The server: the page and its files, and every address below /api/ answered by `routes`."""
 
+import atexit
+import shutil
 import socket
+import tempfile
 import webbrowser
 from collections.abc import Callable
 from importlib.resources import files
@@ -29,9 +32,9 @@ def create_app(session: Session, policy: Policy) -> ASGIApp:
     """The whole app behind its guard."""
 
     async def api(incoming: Incoming) -> Response:
-        request = Request(
-            incoming.method, incoming.path_params["path"], dict(incoming.query_params), await incoming.body()
-        )
+        method = "GET" if incoming.method == "HEAD" else incoming.method  # the server leaves the body out
+        query, body = dict(incoming.query_params), await incoming.body()
+        request = Request(method, incoming.path_params["path"], query, body)
         return _response(await run_in_threadpool(answer, session, request))
 
     page = StaticFiles(directory=str(page_folder()), html=True)
@@ -60,15 +63,32 @@ def serve(
         app = create_app(session, policy)
         say(policy.address)
         if browser:
-            webbrowser.open(policy.address)
+            _open(policy.address)
         # No access log: its lines would hold the token of the first visit.
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1, lifespan="off"
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
         )
         uvicorn.Server(config).run(sockets=[bound])
     finally:
         bound.close()
         session.close()
+
+
+def _open(address: str) -> None:
+    """Opens the address in a browser, by way of a file that only the user can read: what stands in a command line, the
+    token too, every user of the machine can see."""
+    page = Path(tempfile.mkdtemp(prefix="semlens-")) / "open.html"
+    page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0;url={address}"><title>semlens</title>')
+    atexit.register(shutil.rmtree, page.parent, ignore_errors=True)
+    webbrowser.open(page.as_uri())
 
 
 def _bound(host: str, port: int | None) -> socket.socket:

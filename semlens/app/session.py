@@ -13,7 +13,8 @@ from semlens.app.workers import Worker
 from semlens.atlas import space_of
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, load_index
-from semlens.label import Labels, stored_labels
+from semlens.keep import stored_labels
+from semlens.label import Labels
 from semlens.probe import Probes
 from semlens.store import MANIFEST
 

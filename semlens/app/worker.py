@@ -95,10 +95,11 @@ def edges(
     """What passes between the components of a class's graph: the node-link graph, with edges."""
     from semlens.flows import flows
     from semlens.graph import graph
+    from semlens.keep import stored_labels
 
     progress("loading the model", 0, 0)
     loaded = _index(index)
-    labels = _stored_labels(loaded) if labelled else None
+    labels = stored_labels(loaded) if labelled else None
     found = flows(loaded, of, _model(model), _images(images), labels=labels, layers=layers, progress=progress)
     return {}, {"graph": graph(loaded, of, labels=labels, edges=found, layers=layers).node_link()}
 
@@ -110,7 +111,7 @@ def atlas(progress: Progress, *, indexes: list[str]) -> Reply:
     from semlens.atlas import atlas as draw
 
     drawing = "umap" if find_spec("umap") else "principal"
-    found = draw([_index(folder) for folder in indexes], progress=progress)
+    found = draw([_index(folder) for folder in indexes], drawing=drawing, progress=progress)
     arrays = {"x": found.x, "y": found.y, "cluster": found.cluster, "row": found.row, "number": found.index_number}
     return arrays, {"names": list(found.labels), "drawing": drawing}
 
@@ -123,12 +124,6 @@ def scores(progress: Progress, *, index: str) -> Reply:
     found = score(_index(index))
     arrays = {name: getattr(found, name).astype(np.float32) for name in ("clarity", "polysemanticity", "redundancy")}
     return arrays, {"summary": found.summary.records()}
-
-
-def _stored_labels(index: ConceptIndex) -> Any:
-    from semlens.label import stored_labels
-
-    return stored_labels(index)
 
 
 WORK: dict[str, Callable[..., Reply]] = {work.__name__: work for work in (texts, images, heat, edges, atlas, scores)}

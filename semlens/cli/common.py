@@ -10,9 +10,13 @@ import click
 
 from semlens import __version__
 from semlens.errors import SemlensError
+from semlens.show import say
 
 if TYPE_CHECKING:
+    from semlens.atlas import Atlas
+    from semlens.label import Labels
     from semlens.results import Rows
+    from semlens.score import Scores
 
 
 def _usable(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
@@ -34,6 +38,7 @@ layer = click.option("--layer", multiple=True, help="Only this layer; may be giv
 template = click.option(
     "--template", multiple=True, default=("{}",), help="A phrase with {} for the text; several are averaged."
 )
+save = click.option("--save", is_flag=True, help="Also keep the result in the index, in place of an earlier one.")
 index_folder = click.argument("index", type=click.Path(path_type=Path))
 
 
@@ -65,6 +70,15 @@ def vocabulary(what: str, *, required: bool = False) -> Callable[[Any], Any]:
     """The option `--vocabulary`."""
     said = f"{what}: a file with a phrase per line, `imagenet` or `wordnet`."
     return click.option("--vocabulary", required=required, help=said)
+
+
+def kept(found: "Labels | Scores | Atlas", folder: Path, save: bool) -> None:
+    """Keeps the result in the index if that was asked for."""
+    if save:
+        from semlens.keep import keep
+
+        keep(found, folder)
+        say(f"kept in {folder}")
 
 
 def show(rows: "Rows[Any]", as_json: bool) -> None:

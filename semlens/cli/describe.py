@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from semlens.cli.common import NewFile, app, as_json, device, index_folder, layer, print_json, seed, show, vocabulary
+from semlens.cli.common import (
+    NewFile,
+    app,
+    as_json,
+    device,
+    index_folder,
+    kept,
+    layer,
+    print_json,
+    save,
+    seed,
+    show,
+    vocabulary,
+)
 from semlens.errors import SemlensError
 from semlens.show import Progress, say
 
@@ -22,14 +35,16 @@ figure = click.option(
 @index_folder
 @layer
 @figure
+@save
 @seed
 @as_json
-def score(index: Path, layer: tuple[str, ...], figure: Path | None, seed: int, as_json: bool) -> None:
+def score(index: Path, layer: tuple[str, ...], figure: Path | None, save: bool, seed: int, as_json: bool) -> None:
     """Measure how clear, redundant and polysemantic components are, beside what random examples give."""
     from semlens.index import load_index
     from semlens.score import score as measure
 
     found = measure(load_index(index), layers=layer, seed=seed)
+    kept(found, index, save)
     if as_json:
         print_json(found.rows.records())
         print_json([{"summary": found.summary.records()}])
@@ -69,24 +84,29 @@ def compare(
 @click.argument("indexes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--clusters", type=int, help="How many; by default it grows with the number of components.")
 @vocabulary("Phrases for the clusters")
+@click.option("--drawing", default="umap", show_default=True, help="Or principal: on two axes, without the extra.")
 @figure
+@save
 @seed
 @device
 @as_json
 def atlas(
-    indexes: tuple[Path, ...], clusters: int | None, vocabulary: str | None, figure: Path | None, seed: int,
-    device: str | None, as_json: bool,
+    indexes: tuple[Path, ...], clusters: int | None, vocabulary: str | None, drawing: str, figure: Path | None,
+    save: bool, seed: int, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Draw all components of one or several indexes on a map, with clusters and what they are about."""
     from semlens.ask import ask_vocabulary
     from semlens.atlas import atlas as draw
     from semlens.index import load_index
 
+    if save and len(indexes) > 1:
+        raise SemlensError("an atlas of several indexes cannot be kept in one of them: give --save with one index")
     loaded = [load_index(folder) for folder in indexes]
     with Progress() as progress:
         space = loaded[0].recipe.foundation
         words = ask_vocabulary(space, vocabulary, device=device, progress=progress) if vocabulary else None
-        found = draw(loaded, vocabulary=words, clusters=clusters, seed=seed, progress=progress)
+        found = draw(loaded, vocabulary=words, clusters=clusters, drawing=drawing, seed=seed, progress=progress)
+    kept(found, indexes[0], save)
     show(found.rows, as_json)
     _draw(found, figure)
 

@@ -12,8 +12,10 @@ from semlens.cli.common import (
     as_json,
     device,
     index_folder,
+    kept,
     layer,
     print_json,
+    save,
     seed,
     show,
     template,
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
 @click.option(
     "--sheet", type=NewFile(".png", ".jpg", ".webp"), help="Also draw the labels with their examples into this file."
 )
+@save
 @device
 @as_json
 def label(
     index: Path, vocabulary: str, fdr: float, method: str, layer: tuple[str, ...], template: tuple[str, ...], seed: int,
-    sheet: Path | None, device: str | None, as_json: bool,
+    sheet: Path | None, save: bool, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Name what each component is about, or nothing where chance fits as well."""
     from semlens.ask import labels_by
@@ -51,6 +54,7 @@ def label(
         found = labels_by(
             loaded, vocabulary, template, device, progress, fdr=fdr, method=method, layers=layer, seed=seed
         )
+    kept(found, index, save)
     if sheet:
         from semlens.sheet import label_sheet
 

@@ -35,7 +35,7 @@ def info(index: Path, verify: bool, as_json: bool) -> None:
     if as_json:
         layers = [asdict(axis) | {"dead": n} for axis, n in zip(loaded.layers, dead, strict=True)]
         row = {"index": str(index), **counts, "layers": layers, "relevance": _relevance_row(loaded)}
-        return print_json([row | {"recipe": asdict(recipe)}])
+        return print_json([row | _added_row(loaded) | {"recipe": asdict(recipe)}])
     images, space = recipe.images, recipe.foundation
     table(
         ("", str(index)),
@@ -45,6 +45,7 @@ def info(index: Path, verify: bool, as_json: bool) -> None:
             ("foundation model", f"{space.name} ({space.dimension} dimensions, licence {space.licence})"),
             ("examples", f"{recipe.k} per component, pool {recipe.pool}, crop {recipe.crop.kind}, {recipe.precision}"),
             ("relevance", _relevance(loaded)),
+            *_added(loaded),
             ("components", f"{counts['components']:,}"),
             (
                 "dead",
@@ -78,6 +79,33 @@ def _relevance(index: "ConceptIndex") -> str:
     )]  # fmt: skip
     more = f" and {len(named) - 5} more" if len(named) > 5 else ""
     return f"{found.method}, images by {found.of}: {', '.join(named[:5])}{more}"
+
+
+def _added_row(index: "ConceptIndex") -> dict[str, Any]:
+    """What was added besides: each with what determined it and what came of it, None where there is none."""
+    labels, scores, atlas = index.labels, index.scores, index.atlas
+    return {
+        "histogram": index.histogram is not None,
+        "labels": labels and asdict(labels.recipe) | {"given": labels.given, "double": len(labels.meanings.rows)},
+        "scores": scores and asdict(scores.recipe),
+        "atlas": atlas and asdict(atlas.recipe) | {"found": list(atlas.labels)},
+    }
+
+
+def _added(index: "ConceptIndex") -> list[tuple[str, str]]:
+    labels, scores, atlas = index.labels, index.scores, index.atlas
+    told = {"histogram": "of every component" if index.histogram else "none; a new build has it"}
+    commands = {"labels": "label", "scores": "score", "atlas": "atlas"}
+    told |= {name: f"none; see `{command} --save`" for name, command in commands.items()}
+    if labels:
+        how = f"{labels.recipe.method}, false-discovery rate {labels.recipe.fdr:g}"
+        told["labels"] = f"{labels.given:,} components, by {labels.recipe.vocabulary.phrases:,} phrases; {how}"
+    if scores:
+        told["scores"] = f"of {len(scores.recipe.layers)} layers, {scores.recipe.draws:,} random components each"
+    if atlas:
+        named = sum(bool(label) for label in atlas.labels)
+        told["atlas"] = f"{len(atlas.labels)} clusters, {named} with a label; drawing {atlas.recipe.drawing}"
+    return list(told.items())
 
 
 @app.command()

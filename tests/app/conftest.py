@@ -18,9 +18,14 @@ from PIL import Image, ImageDraw
 from semlens.app.guard import Policy
 from semlens.app.server import create_app
 from semlens.app.session import Session, open_session
+from semlens.ask import ask
+from semlens.atlas import atlas
 from semlens.contents import Thumbnails
-from semlens.index import ConceptIndex
+from semlens.index import ConceptIndex, load_index
+from semlens.keep import keep
+from semlens.label import label
 from semlens.probe import cached
+from semlens.score import score
 from tests.planted import CONCEPTS, SPACE, phrases, planted, with_relevance
 
 LAYERS = (20, 28, 32)
@@ -91,6 +96,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory, own_folders: Path) -> Path:
     """The planted index on disk, with labels, measures and a map."""
     folder = tmp_path_factory.mktemp("app") / "planted"
     known().save(folder)
+    index = load_index(folder)
+    words = ask(SPACE, WORDS)
+    for found in (label(index, words), score(index), atlas(index, vocabulary=words, drawing="principal")):
+        keep(found, folder)
     (folder.parent / "words.txt").write_text("\n".join(WORDS))
     return folder
 

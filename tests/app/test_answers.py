@@ -120,7 +120,8 @@ def test_scores_are_those_of_the_verb(session: Session, index: ConceptIndex) -> 
     np.testing.assert_allclose(found["clarity"], expected.clarity, rtol=1e-5)
     np.testing.assert_allclose(found["redundancy"], expected.redundancy, rtol=1e-5)
     summary = json.loads(metadata(session, "0/scores")["summary"])
-    assert summary == expected.summary.records()
+    for told, row in zip(summary, expected.summary.records(), strict=True):
+        assert told == pytest.approx(row, rel=1e-5), "stored in float32"
 
 
 def test_the_map_has_a_place_for_all_but_the_dead(session: Session, index: ConceptIndex) -> None:
@@ -210,7 +211,10 @@ def test_crops_are_the_thumbnails(session: Session, index: ConceptIndex) -> None
     found = settled(session, "GET", "0/crop/7.webp")
     assert found.media == "image/webp"
     assert found.body == index.thumbnails.get(7)
-    assert "immutable" in found.cache
+    assert found.cache == "no-store"
+    digest = session.opened[0].digest[:12]
+    assert "immutable" in settled(session, "GET", "0/crop/7.webp", v=digest).cache
+    assert settled(session, "GET", "0/crop/7.webp", v="0" * 12).cache == "no-store"
 
 
 def test_an_audit_is_that_of_the_verb(session: Session, index: ConceptIndex) -> None:

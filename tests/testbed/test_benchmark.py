@@ -30,7 +30,7 @@ from semlens.testbed.benchmark.study import Study, study
 from semlens.testbed.world.concepts import NAMES
 from semlens.testbed.world.render import draw
 from semlens.types import MISSING
-from tests.planted import planted
+from tests.planted import BY_HAND, planted
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_labels_are_held_against_their_effects(studied):
     q = np.ones(c)
     q[alive] = 0.01
     found = Labels(
-        studied.index, vocabulary.names, "standardised", 0.05, ranked, np.ones((c, 1), np.float32), q, q,
+        studied.index, vocabulary.names, BY_HAND, ranked, np.ones((c, 1), np.float32), q, q,
         np.ones(c, np.float32), {},
     )  # fmt: skip
     rows = {

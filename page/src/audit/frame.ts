@@ -4,6 +4,8 @@ import type { Audit } from "../data/types";
 
 const LARGEST = 17; // radius of a dot
 const SMALLEST = 2.2;
+const CROWD = 3000; // dots; the smallest of more are smaller still
+export const SPECK = 1.4; // so small, and drawn without an outline
 const NEAR = 5; // radius within which a dot is hit, however small it is
 
 export interface Frame {
@@ -61,12 +63,13 @@ export function alignmentAt(frame: Frame, side: "valid" | "spurious", x: number,
 export function dotsOf(audit: Audit, at: Int32Array, frame: Frame): Dots {
   const rows = Array.from(at, (one) => audit.rows[one]!);
   const most = rows.reduce((found, row) => Math.max(found, row.relevance), 0) || 1;
+  const smallest = at.length > CROWD ? SPECK : SMALLEST;
   const largest = frame.width < 480 ? LARGEST * 0.7 : LARGEST;
   return {
     at,
     x: Float32Array.from(rows, (row) => acrossOf(frame, row.valid)),
     y: Float32Array.from(rows, (row) => downOf(frame, row.spurious)),
-    radius: Float32Array.from(rows, (row) => Math.max(SMALLEST, largest * Math.sqrt(Math.max(row.relevance, 0) / most))),
+    radius: Float32Array.from(rows, (row) => Math.max(smallest, largest * Math.sqrt(Math.max(row.relevance, 0) / most))),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The dots of the quadrant chart on a canvas: many at once, in the page's colours. */
 
 import type { Quadrant } from "../data/types";
-import type { Dots, Frame } from "./frame";
+import { type Dots, type Frame, SPECK } from "./frame";
 import { outline } from "./Marks";
 import { QUADRANTS } from "./words";
 
@@ -48,8 +48,10 @@ function stamp(quadrant: Quadrant, radius: number, fade: number, colour: string,
   pen.scale(finer, finer);
   const path = new Path2D(outline(quadrant, side / finer / 2, side / finer / 2, radius));
   pen.fillStyle = pen.strokeStyle = colour;
-  pen.globalAlpha = fade * (quadrant === "neither" ? 0.1 : 0.5);
+  const speck = radius < SPECK + 0.3; // with its outline it would be a blot
+  pen.globalAlpha = fade * (quadrant === "neither" ? (speck ? 0.3 : 0.1) : 0.5);
   pen.fill(path);
+  if (speck) return canvas.transferToImageBitmap();
   pen.globalAlpha = fade;
   pen.lineWidth = quadrant === "neither" ? 1.5 : 1.2;
   pen.stroke(path);

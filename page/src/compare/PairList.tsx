@@ -61,9 +61,13 @@ function Half({ side, index, row }: { side: "a" | "b"; index: Indexed; row: numb
     <a class={`half ${side} ${lit ? "pointed" : ""}`} href={componentHref(store, index, row)} onMouseEnter={point} onFocus={point}>
       <Picture path={crop < 0 ? null : index.at(`crop/${crop}.webp`)} alt="" />
       <span class="called">
-        <b title={label}>
-          <bdi>{label ?? "no label"}</bdi>
-        </b>
+        {label ? (
+          <b title={label}>
+            <bdi>{label}</bdi>
+          </b>
+        ) : (
+          <i>{index.labels.value.state === "loading" ? "…" : "no label"}</i>
+        )}
         <small>
           <bdi>{index.id(row)}</bdi>
         </small>

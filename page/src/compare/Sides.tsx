@@ -15,9 +15,11 @@ export function Sides({ a, b }: SidesProps) {
   return (
     <div class="tools sides">
       <Side letter="a" index={first!} layer={a} without={two ? "" : b} all={two} />
-      <button type="button" class="button swap" hidden={two} aria-label="Swap the two sides" title="Swap the two sides" onClick={() => store.place.set({ a: b, b: a })}>
-        ⇄
-      </button>
+      {!two && (
+        <button type="button" class="button" aria-label="Swap the two sides" title="Swap the two sides" onClick={() => store.place.set({ a: b, b: a })}>
+          ⇄
+        </button>
+      )}
       <Side letter="b" index={second!} layer={b} without={two ? "" : a} all={two} />
     </div>
   );

@@ -176,6 +176,7 @@ export class Store {
 /** The store over everything that a transport reaches. */
 export async function openStore(transport: Transport, place: Place): Promise<Store> {
   const session = jsonOf<Session>(await transport.get("session"));
+  transport.know?.(session.indexes.map((one) => one.digest));
   const indexes = await Promise.all(session.indexes.map((info, at) => openIndex(transport, at, info, session.can.annotate)));
   return new Store(session, indexes, place, transport);
 }

@@ -12,6 +12,8 @@ export interface Transport {
   /** Sends nothing but a path such as "0/component/17". */
   get(path: string, signal?: AbortSignal): Promise<Answer>;
   post(path: string, body: string | Blob): Promise<Answer>;
+  /** Told once what the indexes are, by digest. */
+  know?(digests: string[]): void;
   /** The address of a picture such as "0/crop/17.webp", for an <img>. */
   picture(path: string): string | Promise<string>;
 }
@@ -34,6 +36,7 @@ export class Pending extends Error {
 }
 
 const text = new TextDecoder();
+const VERSION = 12; // letters of a digest in an address
 
 /** The body of an answer. Throws Pending while it is computed, and Refused with what is wrong. */
 export function bodyOf(answer: Answer): ArrayBuffer {
@@ -55,6 +58,8 @@ export function jsonOf<T>(answer: Answer): T {
 
 /** The server that this page came from. */
 export class Server implements Transport {
+  private digests: string[] = [];
+
   constructor(private readonly root = "./api/") {}
 
   async get(path: string, signal?: AbortSignal): Promise<Answer> {
@@ -66,8 +71,14 @@ export class Server implements Transport {
     return this.ask(path, { method: "POST", body, headers: { "Content-Type": type } });
   }
 
+  know(digests: string[]): void {
+    this.digests = digests;
+  }
+
+  /** With the index's digest, so that a browser keeps a crop for ever and never shows it for another index. */
   picture(path: string): string {
-    return this.root + path;
+    const digest = this.digests[Number(path[0])];
+    return `${this.root}${path}${digest ? `?v=${digest.slice(0, VERSION)}` : ""}`;
   }
 
   private async ask(path: string, how: RequestInit): Promise<Answer> {

@@ -1295,7 +1295,7 @@ var qt = 150, Jt = class {
 };
 async function Yt(e, t) {
 	let n = R(await e.get("session"));
-	return new Jt(n, await Promise.all(n.indexes.map((t, r) => Wt(e, r, t, n.can.annotate))), t, e);
+	return e.know?.(n.indexes.map((e) => e.digest)), new Jt(n, await Promise.all(n.indexes.map((t, r) => Wt(e, r, t, n.can.annotate))), t, e);
 }
 var Xt = Se(null), Zt = Xt.Provider;
 function B() {
@@ -1564,8 +1564,8 @@ function Cn(e) {
 	return e.replace(/[\u0000-\u001f\\/:*?"<>|]+/g, "-").slice(-150);
 }
 // src/audit/frame.ts
-var wn = 17, Tn = 2.2, En = 5;
-function Dn(e, t, n, r) {
+var wn = 17, Tn = 2.2, En = 3e3, Dn = 1.4, On = 5;
+function kn(e, t, n, r) {
 	let i = Math.round(Math.min(Math.max(r * .74, 340), 600)), a = (r) => {
 		let [i, a] = [0, 4];
 		for (let n of t) [i, a] = [Math.min(i, e.rows[n][r]), Math.max(a, e.rows[n][r])];
@@ -1584,29 +1584,29 @@ function Dn(e, t, n, r) {
 		spurious: a("spurious")
 	};
 }
-function On({ left: e, right: t, valid: [n, r] }, i) {
+function An({ left: e, right: t, valid: [n, r] }, i) {
 	return e + (i - n) / (r - n) * (t - e);
 }
-function kn({ top: e, bottom: t, spurious: [n, r] }, i) {
+function jn({ top: e, bottom: t, spurious: [n, r] }, i) {
 	return e + (r - i) / (r - n) * (t - e);
 }
-function An(e, t, n) {
-	return t === "valid" ? Math.max(e.left, Math.min(On(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? kn(e, n) : e.top, e.top));
+function Mn(e, t, n) {
+	return t === "valid" ? Math.max(e.left, Math.min(An(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? jn(e, n) : e.top, e.top));
 }
-function jn(e, t, n, r) {
+function Nn(e, t, n, r) {
 	let [i, a] = e[t], o = t === "valid" ? (n - e.left) / (e.right - e.left) : (e.bottom - r) / (e.bottom - e.top);
 	return i + Math.min(Math.max(o, 0), 1) * (a - i);
 }
-function Mn(e, t, n) {
-	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = n.width < 480 ? wn * .7 : wn;
+function Pn(e, t, n) {
+	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > En ? Dn : Tn, o = n.width < 480 ? wn * .7 : wn;
 	return {
 		at: t,
-		x: Float32Array.from(r, (e) => On(n, e.valid)),
-		y: Float32Array.from(r, (e) => kn(n, e.spurious)),
-		radius: Float32Array.from(r, (e) => Math.max(Tn, a * Math.sqrt(Math.max(e.relevance, 0) / i)))
+		x: Float32Array.from(r, (e) => An(n, e.valid)),
+		y: Float32Array.from(r, (e) => jn(n, e.spurious)),
+		radius: Float32Array.from(r, (e) => Math.max(a, o * Math.sqrt(Math.max(e.relevance, 0) / i)))
 	};
 }
-function Nn({ at: e, x: t, y: n, radius: r }, i) {
+function Fn({ at: e, x: t, y: n, radius: r }, i) {
 	return {
 		at: Int32Array.from(i, (t) => e[t]),
 		x: Float32Array.from(i, (e) => t[e]),
@@ -1614,20 +1614,20 @@ function Nn({ at: e, x: t, y: n, radius: r }, i) {
 		radius: Float32Array.from(i, (e) => r[e])
 	};
 }
-function Pn(e, t, n) {
+function In(e, t, n) {
 	let [r, i] = [-1, Infinity];
 	for (let a = 0; a < e.at.length; a++) {
 		let o = e.radius[a], s = Math.hypot(e.x[a] - t, e.y[a] - n), c = s <= o ? o : o + s;
-		s <= Math.max(o, En) && c <= i && ([r, i] = [a, c]);
+		s <= Math.max(o, On) && c <= i && ([r, i] = [a, c]);
 	}
 	return r;
 }
-function Fn(e, t) {
+function Ln(e, t) {
 	let n = [];
-	for (let r = 0; r < e.at.length; r++) In(t, e.x[r], e.y[r]) && n.push(r);
+	for (let r = 0; r < e.at.length; r++) Rn(t, e.x[r], e.y[r]) && n.push(r);
 	return n;
 }
-function In(e, t, n) {
+function Rn(e, t, n) {
 	let r = !1;
 	for (let i = 0, a = e.length - 1; i < e.length; a = i++) {
 		let [[o, s], [c, l]] = [e[a], e[i]];
@@ -1635,7 +1635,7 @@ function In(e, t, n) {
 	}
 	return r;
 }
-function Ln([e, t], n) {
+function zn([e, t], n) {
 	let r = [
 		1,
 		2,
@@ -1654,42 +1654,42 @@ var H = [
 	"spurious",
 	"both",
 	"neither"
-], Rn = {
+], Bn = {
 	valid: "valid only",
 	spurious: "spurious only",
 	both: "both valid and spurious",
 	neither: "neither"
-}, zn = {
-	...Rn,
+}, Vn = {
+	...Bn,
 	both: "both"
-}, Bn = (e) => e !== null && Number.isFinite(e);
+}, Hn = (e) => e !== null && Number.isFinite(e);
 function U(e, t = 1) {
-	return Bn(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
+	return Hn(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
 }
-function Vn(e, t, n = 1) {
-	return Bn(e) && Bn(t) ? `${(100 * e).toFixed(n)} to ${U(t, n)}` : "not known";
-}
-function Hn(e) {
-	return Bn(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
-}
-function Un(e) {
-	return Bn(e) ? `needs ${Hn(e)}` : "no alignment is enough: too few random components";
+function Un(e, t, n = 1) {
+	return Hn(e) && Hn(t) ? `${(100 * e).toFixed(n)} to ${U(t, n)}` : "not known";
 }
 function Wn(e) {
-	return Bn(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+	return Hn(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
 }
-function Gn(e, t) {
-	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
+function Gn(e) {
+	return Hn(e) ? `needs ${Wn(e)}` : "no alignment is enough: too few random components";
 }
 function Kn(e) {
-	return Bn(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+	return Hn(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
 }
-function qn(e, t = 120) {
+function qn(e, t) {
+	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
+}
+function Jn(e) {
+	return Hn(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+}
+function Yn(e, t = 120) {
 	let n = e.trim().replace(/\s+/g, " ");
 	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
 }
 // src/audit/Marks.tsx
-function Jn(e, t, n, r) {
+function Xn(e, t, n, r) {
 	let i = (e) => e.toFixed(1);
 	if (e === "spurious") {
 		let e = r * Math.sqrt(Math.PI / 2);
@@ -1702,18 +1702,18 @@ function Jn(e, t, n, r) {
 	let a = i(r), o = i(2 * Number(a));
 	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
 }
-function Yn({ of: e }) {
+function Zn({ of: e }) {
 	return /* @__PURE__ */ V("svg", {
 		class: "key",
 		viewBox: "0 0 16 16",
 		"aria-hidden": "true",
 		children: /* @__PURE__ */ V("path", {
 			class: `dot ${e}`,
-			d: Jn(e, 8, 8, 5)
+			d: Xn(e, 8, 8, 5)
 		})
 	});
 }
-function Xn({ good: e }) {
+function Qn({ good: e }) {
 	return /* @__PURE__ */ V("svg", {
 		class: `sign ${e ? "good" : "bad"}`,
 		viewBox: "0 0 24 24",
@@ -1727,13 +1727,13 @@ function Xn({ good: e }) {
 		})]
 	});
 }
-var W = (e) => `${(100 * e).toFixed(2)}%`, Zn = .14, Qn = .45;
-function $n({ shares: e }) {
+var W = (e) => `${(100 * e).toFixed(2)}%`, $n = .14, er = .45;
+function tr({ shares: e }) {
 	let t = 0, n = e.filter((e) => e.relevance > 0);
 	return /* @__PURE__ */ V("svg", {
 		class: "stacked",
 		role: "img",
-		"aria-label": e.map((e) => `${Rn[e.quadrant]} ${U(e.relevance)}`).join(", "),
+		"aria-label": e.map((e) => `${Bn[e.quadrant]} ${U(e.relevance)}`).join(", "),
 		children: [n.map((e) => {
 			let n = t;
 			return t += e.relevance, /* @__PURE__ */ V("rect", {
@@ -1745,12 +1745,12 @@ function $n({ shares: e }) {
 			}, e.quadrant);
 		}), n.map((e, t) => {
 			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
-			return e.relevance < Zn ? null : /* @__PURE__ */ V("text", {
-				class: e.relevance < Qn ? "narrow" : void 0,
+			return e.relevance < $n ? null : /* @__PURE__ */ V("text", {
+				class: e.relevance < er ? "narrow" : void 0,
 				x: W(r + e.relevance / 2),
 				y: "22",
 				children: [
-					zn[e.quadrant],
+					Vn[e.quadrant],
 					" ",
 					U(e.relevance, 0)
 				]
@@ -1758,7 +1758,7 @@ function $n({ shares: e }) {
 		})]
 	});
 }
-function er({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
+function nr({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
 	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
 	return /* @__PURE__ */ V("svg", {
 		class: "interval",
@@ -1809,7 +1809,7 @@ function er({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, 
 		]
 	});
 }
-function tr({ relevance: e, against: t, top: n, kind: r }) {
+function rr({ relevance: e, against: t, top: n, kind: r }) {
 	return /* @__PURE__ */ V("svg", {
 		class: "two-bars",
 		"aria-hidden": "true",
@@ -1830,22 +1830,22 @@ function tr({ relevance: e, against: t, top: n, kind: r }) {
 		}, e))
 	});
 }
-function nr() {
+function ir() {
 	return /* @__PURE__ */ V("p", {
 		class: "legend",
 		children: H.map((e) => /* @__PURE__ */ V("span", { children: [
-			/* @__PURE__ */ V(Yn, { of: e }),
+			/* @__PURE__ */ V(Zn, { of: e }),
 			" fits ",
-			Rn[e]
+			Bn[e]
 		] }, e))
 	});
 }
 // src/audit/names.ts
-var rr = 6.8, ir = 15, ar = 24;
-function or(e, t, n) {
-	let r = [...sr(n), ...t.map((t, n) => cr(e, n))];
+var ar = 6.8, or = 15, sr = 24;
+function cr(e, t, n) {
+	let r = [...lr(n), ...t.map((t, n) => ur(e, n))];
 	return t.map((t, i) => {
-		let a = qn(t, ar), o = lr(e, i, a.length * rr, n, r);
+		let a = Yn(t, sr), o = dr(e, i, a.length * ar, n, r);
 		r.push(o);
 		let [s, c, l] = [
 			e.x[i],
@@ -1864,7 +1864,7 @@ function or(e, t, n) {
 		};
 	});
 }
-function sr({ left: e, right: t, top: n, bottom: r }) {
+function lr({ left: e, right: t, top: n, bottom: r }) {
 	return [e, t - 130].flatMap((e) => [n, r - 28].map((t) => [
 		e,
 		t,
@@ -1872,7 +1872,7 @@ function sr({ left: e, right: t, top: n, bottom: r }) {
 		t + 28
 	]));
 }
-function cr({ x: e, y: t, radius: n }, r) {
+function ur({ x: e, y: t, radius: n }, r) {
 	return [
 		e[r] - n[r],
 		t[r] - n[r],
@@ -1880,7 +1880,7 @@ function cr({ x: e, y: t, radius: n }, r) {
 		t[r] + n[r]
 	];
 }
-function lr(e, t, n, r, i) {
+function dr(e, t, n, r, i) {
 	let [a, o, s] = [
 		e.x[t],
 		e.y[t],
@@ -1903,25 +1903,25 @@ function lr(e, t, n, r, i) {
 		a - n / 2
 	]) {
 		if (c === a - n / 2 && t === 0) continue;
-		let l = o + t * (s + ir / 2 + 2 + e / 2), u = [
+		let l = o + t * (s + or / 2 + 2 + e / 2), u = [
 			c,
-			l - ir / 2,
+			l - or / 2,
 			c + n,
-			l + ir / 2
+			l + or / 2
 		];
 		if (u[0] >= r.left && u[2] <= r.right && u[1] >= r.top && u[3] <= r.bottom && !i.some((e) => u[0] < e[2] && e[0] < u[2] && u[1] < e[3] && e[1] < u[3])) return u;
 	}
 	let c = Math.max(r.left, Math.min(a + s, r.right - n));
 	return [
 		c,
-		o - ir / 2,
+		o - or / 2,
 		c + n,
-		o + ir / 2
+		o + or / 2
 	];
 }
 // src/audit/paint.ts
-var ur = .14;
-function dr({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
+var fr = .14;
+function pr({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 	return {
 		valid: [
 			i,
@@ -1949,7 +1949,7 @@ function dr({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 		]
 	};
 }
-function fr(e, t, n, r) {
+function mr(e, t, n, r) {
 	let { width: i, height: a } = t.frame, o = window.devicePixelRatio || 1;
 	e.width = Math.round(i * o), e.height = Math.round(a * o);
 	let s = e.getContext("2d");
@@ -1961,35 +1961,37 @@ function fr(e, t, n, r) {
 			t.kept(e),
 			Math.round(f[e] * 4)
 		], a = i * 8 + n * 2 + Number(r), c = m.get(a);
-		c || m.set(a, c = pr(H[n], i / 4, r ? 1 : ur, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
+		c || m.set(a, c = hr(H[n], i / 4, r ? 1 : fr, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
 	}
 }
-function pr(e, t, n, r, i) {
+function hr(e, t, n, r, i) {
 	let a = 2 * Math.ceil((t * 1.3 + 2) * i), o = new OffscreenCanvas(a, a), s = o.getContext("2d");
 	s.scale(i, i);
-	let c = new Path2D(Jn(e, a / i / 2, a / i / 2, t));
-	return s.fillStyle = s.strokeStyle = r, s.globalAlpha = n * (e === "neither" ? .1 : .5), s.fill(c), s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c), o.transferToImageBitmap();
+	let c = new Path2D(Xn(e, a / i / 2, a / i / 2, t));
+	s.fillStyle = s.strokeStyle = r;
+	let l = t < Dn + .3;
+	return s.globalAlpha = n * (e === "neither" ? l ? .3 : .1 : .5), s.fill(c), l || (s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c)), o.transferToImageBitmap();
 }
 // src/audit/Scenery.tsx
-var mr = (e) => String(e).replace("-", "−");
-function hr({ frame: e }) {
+var gr = (e) => String(e).replace("-", "−");
+function _r({ frame: e }) {
 	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of random components)";
 	return /* @__PURE__ */ V("g", {
 		"aria-hidden": "true",
 		children: [
-			Ln(e.valid, n - t).map((t) => /* @__PURE__ */ V("text", {
+			zn(e.valid, n - t).map((t) => /* @__PURE__ */ V("text", {
 				class: "tick",
-				x: On(e, t),
+				x: An(e, t),
 				y: i + 26,
 				"text-anchor": "middle",
-				children: mr(t)
+				children: gr(t)
 			}, `x${t}`)),
-			Ln(e.spurious, i - r).map((n) => /* @__PURE__ */ V("text", {
+			zn(e.spurious, i - r).map((n) => /* @__PURE__ */ V("text", {
 				class: "tick",
 				x: t - 17,
-				y: kn(e, n) + 4,
+				y: jn(e, n) + 4,
 				"text-anchor": "end",
-				children: mr(n)
+				children: gr(n)
 			}, `y${n}`)),
 			/* @__PURE__ */ V("text", {
 				class: "axis",
@@ -2007,8 +2009,8 @@ function hr({ frame: e }) {
 		]
 	});
 }
-function gr({ frame: e, edges: t }) {
-	return /* @__PURE__ */ V(T, { children: Object.entries(dr(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ V("rect", {
+function vr({ frame: e, edges: t }) {
+	return /* @__PURE__ */ V(T, { children: Object.entries(pr(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ V("rect", {
 		class: `region ${e}`,
 		x: t,
 		y: n,
@@ -2016,8 +2018,8 @@ function gr({ frame: e, edges: t }) {
 		height: i - n
 	}, e)) });
 }
-function _r({ frame: e, edges: t, shares: n }) {
-	let r = dr(e, t);
+function yr({ frame: e, edges: t, shares: n }) {
+	let r = pr(e, t);
 	return /* @__PURE__ */ V("g", {
 		"aria-hidden": "true",
 		children: n.map(({ quadrant: e, relevance: t }) => {
@@ -2030,7 +2032,7 @@ function _r({ frame: e, edges: t, shares: n }) {
 				y: c ? i + 20 : o - 10,
 				"text-anchor": s ? "start" : "end",
 				children: [
-					zn[e],
+					Vn[e],
 					" ",
 					U(t, 0)
 				]
@@ -2038,7 +2040,7 @@ function _r({ frame: e, edges: t, shares: n }) {
 		})
 	});
 }
-function vr({ names: e }) {
+function br({ names: e }) {
 	return /* @__PURE__ */ V("g", {
 		"aria-hidden": "true",
 		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ V("line", {
@@ -2057,22 +2059,22 @@ function vr({ names: e }) {
 	});
 }
 // src/audit/spec.ts
-var yr = ["valid", "spurious"], br = .05, xr = ["{}"], Sr = ["relevance_mass(spurious) <= 0.10", "no component with spurious > valid above relevance 0.02"];
-function Cr(e) {
+var xr = ["valid", "spurious"], Sr = .05, Cr = ["{}"], wr = ["relevance_mass(spurious) <= 0.10", "no component with spurious > valid above relevance 0.02"];
+function Tr(e) {
 	return {
 		output: e,
 		valid: [],
 		spurious: [],
-		requirements: [...Sr],
+		requirements: [...wr],
 		title: "",
 		notes: "",
 		layers: [],
-		templates: [...xr],
-		fdr: br
+		templates: [...Cr],
+		fdr: Sr
 	};
 }
-function wr(e) {
-	let t = (e) => (Array.isArray(e) ? e : []).map(Tr);
+function Er(e) {
+	let t = (e) => (Array.isArray(e) ? e : []).map(Dr);
 	return {
 		output: e.output ?? "",
 		valid: t(e.valid),
@@ -2081,11 +2083,11 @@ function wr(e) {
 		title: e.title ?? "",
 		notes: e.notes ?? "",
 		layers: [...e.layers ?? []],
-		templates: e.templates?.length ? [...e.templates] : [...xr],
-		fdr: e.fdr ?? br
+		templates: e.templates?.length ? [...e.templates] : [...Cr],
+		fdr: e.fdr ?? Sr
 	};
 }
-function Tr(e) {
+function Dr(e) {
 	return typeof e == "string" ? {
 		name: e,
 		phrases: [],
@@ -2096,8 +2098,8 @@ function Tr(e) {
 		images: [...e.images ?? []]
 	};
 }
-function Er(e) {
-	let t = (e) => e.map(Dr), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
+function Or(e) {
+	let t = (e) => e.map(kr), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
 	return {
 		...e.title.trim() && { title: e.title.trim() },
 		...e.notes.trim() && { notes: e.notes.trim() },
@@ -2106,99 +2108,99 @@ function Er(e) {
 		spurious: t(e.spurious),
 		...n.length && { requirements: n },
 		...e.layers.length && { layers: e.layers },
-		...r.length && r.join("\n") !== xr.join() && { templates: r },
-		...e.fdr !== br && { fdr: e.fdr }
+		...r.length && r.join("\n") !== Cr.join() && { templates: r },
+		...e.fdr !== Sr && { fdr: e.fdr }
 	};
 }
-function Dr({ name: e, phrases: t, images: n }) {
+function kr({ name: e, phrases: t, images: n }) {
 	return !t.length && !n.length ? e : {
 		name: e,
 		...t.length && { phrases: t },
 		...n.length && { images: n }
 	};
 }
-function Or(e) {
-	let { title: t, notes: n, ...r } = Er(e);
+function Ar(e) {
+	let { title: t, notes: n, ...r } = Or(e);
 	return JSON.stringify(r);
 }
-function kr(e) {
+function jr(e) {
 	if (e.output === "") return "Choose the class that is audited.";
-	let t = yr.filter((t) => !e[t].length);
+	let t = xr.filter((t) => !e[t].length);
 	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
 }
-function Ar(e) {
-	let t = new TextEncoder().encode(JSON.stringify(Er(e))), n = "";
+function Mr(e) {
+	let t = new TextEncoder().encode(JSON.stringify(Or(e))), n = "";
 	for (let e of t) n += String.fromCharCode(e);
 	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
-function jr(e) {
+function Nr(e) {
 	try {
 		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
-		return typeof n == "object" && n && !Array.isArray(n) ? wr(n) : null;
+		return typeof n == "object" && n && !Array.isArray(n) ? Er(n) : null;
 	} catch {
 		return null;
 	}
 }
-function Mr(e) {
-	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : Pr(e.slice(t + 1));
+function Pr(e) {
+	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : Ir(e.slice(t + 1));
 	return n ? {
 		name: n,
 		phrases: r,
 		images: []
 	} : null;
 }
-function Nr(e) {
+function Fr(e) {
 	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
 }
-function Pr(e) {
+function Ir(e) {
 	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
 }
-function Fr(e) {
+function Lr(e) {
 	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
 }
 // src/audit/requirement.ts
-var Ir = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", Lr = RegExp(`^(relevance_mass|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${Ir}$`), Rr = RegExp(`^no component with spurious > valid above relevance ${Ir}$`), zr = { unexpected: "neither" }, Br = {
+var Rr = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", zr = RegExp(`^(relevance_mass|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${Rr}$`), Br = RegExp(`^no component with spurious > valid above relevance ${Rr}$`), Vr = { unexpected: "neither" }, Hr = {
 	valid: "valid concepts only",
 	spurious: "spurious concepts only",
 	both: "both valid and spurious concepts",
 	neither: "no concept of the spec"
-}, Vr = {
+}, Ur = {
 	"<=": "At most",
 	"<": "Less than",
 	">=": "At least",
 	">": "More than"
-}, Hr = (e, t) => Number(e) / (t ? 100 : 1);
-function Ur(e) {
-	let t = e.trim().replace(/\s+/g, " "), n = Rr.exec(t);
+}, Wr = (e, t) => Number(e) / (t ? 100 : 1);
+function Gr(e) {
+	let t = e.trim().replace(/\s+/g, " "), n = Br.exec(t);
 	if (n) return {
 		figure: "worst",
 		quadrants: [],
 		operator: "<=",
-		limit: Hr(n[1], n[2])
+		limit: Wr(n[1], n[2])
 	};
-	let r = Lr.exec(t);
+	let r = zr.exec(t);
 	if (!r) return null;
-	let i = r[2].split("+").map((e) => zr[e.trim()] ?? e.trim());
+	let i = r[2].split("+").map((e) => Vr[e.trim()] ?? e.trim());
 	return i.every((e) => H.includes(e)) ? {
 		figure: r[1],
 		quadrants: [...new Set(i)],
 		operator: r[3],
-		limit: Hr(r[4], r[5])
+		limit: Wr(r[4], r[5])
 	} : null;
 }
-function Wr(e) {
+function Kr(e) {
 	return e.figure !== "components";
 }
-function Gr(e) {
-	return Wr(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
+function qr(e) {
+	return Kr(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
 }
-function Kr(e, t) {
-	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${Gr(e)} of what speaks for it in its layer`;
-	let n = e.quadrants.map((e) => Br[e]).join(" or "), r = `${Vr[e.operator]} ${Gr(e)}`;
+function Jr(e, t) {
+	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${qr(e)} of what speaks for it in its layer`;
+	let n = e.quadrants.map((e) => Hr[e]).join(" or "), r = `${Ur[e.operator]} ${qr(e)}`;
 	return e.figure === "components" ? `${r} components fit ${n}` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
 }
-function qr(e, t) {
-	if (!Wr(t)) return Kn(e);
+function Yr(e, t) {
+	if (!Kr(t)) return Jn(e);
 	for (let n of [
 		1,
 		2,
@@ -2206,112 +2208,112 @@ function qr(e, t) {
 	]) if (U(e, n) !== U(t.limit, n)) return U(e, n);
 	return U(e);
 }
-function Jr(e, t) {
-	return Wr(t) ? Vn(e.low, e.high) : `${Kn(e.low)} to ${Kn(e.high)}`;
+function Xr(e, t) {
+	return Kr(t) ? Un(e.low, e.high) : `${Jn(e.low)} to ${Jn(e.high)}`;
 }
-function Yr(e, t) {
+function Zr(e, t) {
 	return t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
 }
 // src/audit/recount.ts
-var Xr = {
+var Qr = {
 	valid: null,
 	spurious: null
-}, Zr = (e) => e.valid !== null || e.spurious !== null;
-function Qr(e, t, n) {
+}, $r = (e) => e.valid !== null || e.spurious !== null;
+function ei(e, t, n) {
 	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
 }
-function $r(e) {
+function ti(e) {
 	return e.component.slice(0, e.component.lastIndexOf(":"));
 }
-var ei = /* @__PURE__ */ new WeakMap();
-function ti(e) {
-	let t = ei.get(e);
+var ni = /* @__PURE__ */ new WeakMap();
+function ri(e) {
+	let t = ni.get(e);
 	if (t) return t;
 	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
-		layer: Int32Array.from(e.rows, (e) => r.get($r(e))),
-		valid: Int32Array.from(e.rows, (e) => i.get(n($r(e), "valid", e.valid_concept)) ?? -1),
-		spurious: Int32Array.from(e.rows, (e) => i.get(n($r(e), "spurious", e.spurious_concept)) ?? -1)
+		layer: Int32Array.from(e.rows, (e) => r.get(ti(e))),
+		valid: Int32Array.from(e.rows, (e) => i.get(n(ti(e), "valid", e.valid_concept)) ?? -1),
+		spurious: Int32Array.from(e.rows, (e) => i.get(n(ti(e), "spurious", e.spurious_concept)) ?? -1)
 	};
-	return ei.set(e, a), a;
+	return ni.set(e, a), a;
 }
-function ni(e, t) {
-	let n = e.layers.indexOf(t), r = ti(e).layer;
+function ii(e, t) {
+	let n = e.layers.indexOf(t), r = ri(e).layer;
 	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
 }
-var ri = [
+var ai = [
 	3,
 	0,
 	1,
 	2
 ];
-function ii(e, t) {
+function oi(e, t) {
 	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
 	return e.rows.forEach((e, i) => {
-		n[i] = Zr(t) ? ai(e, t) : H.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
+		n[i] = $r(t) ? si(e, t) : H.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
 	}), {
 		audit: e,
 		moved: t,
 		quadrant: n,
 		offends: r,
-		shares: oi(e, n),
-		concepts: Zr(t) ? si(e, n) : e.concepts
+		shares: ci(e, n),
+		concepts: $r(t) ? li(e, n) : e.concepts
 	};
 }
-function ai(e, t) {
-	let n = e.valid > Qr(e, "valid", t), r = e.spurious > Qr(e, "spurious", t);
-	return ri[Number(n) + 2 * Number(r)];
+function si(e, t) {
+	let n = e.valid > ei(e, "valid", t), r = e.spurious > ei(e, "spurious", t);
+	return ai[Number(n) + 2 * Number(r)];
 }
-function oi(e, t) {
+function ci(e, t) {
 	let n = e.layers.flatMap((e) => H.map((t) => ({
 		layer: e,
 		quadrant: t,
 		components: 0,
 		relevance: 0
-	}))), { layer: r } = ti(e);
+	}))), { layer: r } = ri(e);
 	return e.rows.forEach((e, i) => {
 		let a = n[4 * r[i] + t[i]];
 		a.components += 1, a.relevance += e.relevance;
 	}), n;
 }
-function si(e, t) {
+function li(e, t) {
 	let n = e.concepts.map((e) => ({
 		...e,
 		components: 0,
 		relevance: 0,
 		against: 0
-	})), r = ti(e);
+	})), r = ri(e);
 	return e.rows.forEach((e, i) => {
-		for (let a of ci(t[i])) {
+		for (let a of ui(t[i])) {
 			let t = n[r[a][i]];
 			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
 		}
 	}), n.sort((e, t) => t.relevance - e.relevance);
 }
-var ci = (e) => li[e], li = [
+var ui = (e) => di[e], di = [
 	["valid"],
 	["spurious"],
 	["valid", "spurious"],
 	[]
 ];
-function ui(e, t) {
+function fi(e, t) {
 	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
 		layer: n,
-		value: di(e, t, r)
+		value: pi(e, t, r)
 	})).reduce((e, t) => n * t.value > n * e.value ? t : e);
 	return {
 		...r,
-		met: Yr(r.value, t)
+		met: Zr(r.value, t)
 	};
 }
-function di({ audit: e, offends: t, shares: n }, r, i) {
+function pi({ audit: e, offends: t, shares: n }, r, i) {
 	if (r.figure === "worst") {
-		let { layer: n } = ti(e), r = e.rows.findIndex((e, r) => t[r] && n[r] === i);
+		let { layer: n } = ri(e), r = e.rows.findIndex((e, r) => t[r] && n[r] === i);
 		return r < 0 ? 0 : e.rows[r].relevance;
 	}
 	return n.slice(4 * i, 4 * i + 4).filter((e) => r.quadrants.includes(e.quadrant)).reduce((e, t) => e + (r.figure === "components" ? t.components : t.relevance), 0);
 }
 // src/audit/state.ts
-var fi = 500, pi = 250, mi = 400, hi = class {
+var mi = 500, hi = 250, gi = 400, _i = class {
 	store;
 	index;
 	draft = F(null);
@@ -2319,21 +2321,21 @@ var fi = 500, pi = 250, mi = 400, hi = class {
 	fault = F("");
 	busy = F(null);
 	stale;
-	moved = F(Xr);
+	moved = F(Qr);
 	counted;
 	settled;
-	rest = F(Xr);
+	rest = F(Qr);
 	at;
 	layer;
 	written = "";
-	levels = JSON.stringify(Xr);
+	levels = JSON.stringify(Qr);
 	resting;
 	timer;
 	turn = 0;
 	constructor(e, t) {
 		this.store = e, this.index = t;
 		let n = (t) => e.place.route.value.params.get(t);
-		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== Or(this.draft.value)), this.counted = I(() => this.answer.value ? ii(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? ii(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
+		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== Ar(this.draft.value)), this.counted = I(() => this.answer.value ? oi(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? oi(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
 			let e = new Int32Array(t.count).fill(-1);
 			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
 		});
@@ -2348,7 +2350,7 @@ var fi = 500, pi = 250, mi = 400, hi = class {
 		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
 			let { path: t, params: n } = e.route.value;
 			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
-			let [r, i] = [n.get("spec") ?? "", yi(n)];
+			let [r, i] = [n.get("spec") ?? "", xi(n)];
 			r !== this.written && this.read(r), JSON.stringify(i) !== this.levels && this.settle(i);
 		});
 	}
@@ -2359,11 +2361,11 @@ var fi = 500, pi = 250, mi = 400, hi = class {
 			...e
 		}), clearTimeout(this.timer), this.timer = setTimeout(() => {
 			this.write(), this.ask();
-		}, fi);
+		}, mi);
 	}
 	begin(e) {
 		clearTimeout(this.timer);
-		let t = e ? Ar(e) : "";
+		let t = e ? Mr(e) : "";
 		Je(() => {
 			this.draft.value = e, this.written = t, this.store.place.set({
 				spec: t || null,
@@ -2385,7 +2387,7 @@ var fi = 500, pi = 250, mi = 400, hi = class {
 				tv: t.valid,
 				ts: t.spurious
 			}, !0);
-		}, pi);
+		}, hi);
 	}
 	quadrant(e) {
 		return H[this.counted.value.quadrant[e]];
@@ -2395,12 +2397,12 @@ var fi = 500, pi = 250, mi = 400, hi = class {
 	}
 	read(e) {
 		this.written = e;
-		let t = e ? jr(e) : null;
+		let t = e ? Nr(e) : null;
 		e && !t && (this.store.told.value = "The address holds a spec that cannot be read."), this.draft.value = t, this.ask();
 	}
 	write() {
 		let e = this.draft.peek();
-		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? Ar(e) : "", this.store.place.set({ spec: this.written || null }, !0));
+		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? Mr(e) : "", this.store.place.set({ spec: this.written || null }, !0));
 	}
 	settle(e) {
 		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
@@ -2410,10 +2412,10 @@ var fi = 500, pi = 250, mi = 400, hi = class {
 			this.fault.value = e, this.busy.value = null;
 		});
 		if (!e || !this.store.session.can.audit) return n("");
-		let r = Or(e);
-		if (kr(e) || this.answer.peek()?.key === r) return n("");
+		let r = Ar(e);
+		if (jr(e) || this.answer.peek()?.key === r) return n("");
 		for (this.busy.value = { job: null }; t === this.turn;) try {
-			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: Er(e) })));
+			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: Or(e) })));
 			return t === this.turn ? (this.answer.value = {
 				audit: i,
 				draft: e,
@@ -2422,18 +2424,18 @@ var fi = 500, pi = 250, mi = 400, hi = class {
 		} catch (e) {
 			if (t !== this.turn) return;
 			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
-			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, mi));
+			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, gi));
 		}
 	}
-}, gi = /* @__PURE__ */ new WeakMap();
-function _i(e, t) {
-	let n = gi.get(t) ?? new hi(e, t);
-	return gi.set(t, n), n;
+}, vi = /* @__PURE__ */ new WeakMap();
+function yi(e, t) {
+	let n = vi.get(t) ?? new _i(e, t);
+	return vi.set(t, n), n;
 }
-function vi(e, t, n) {
+function bi(e, t, n) {
 	return e.annotation(t.row)?.label || t.label || e.names.get(t.row) || (n === "neither" ? t.component : n === "valid" ? t.valid_concept : t.spurious_concept);
 }
-function yi(e) {
+function xi(e) {
 	let t = (t) => e.get(t) && Number.isFinite(Number(e.get(t))) ? Number(e.get(t)) : null;
 	return {
 		valid: t("tv"),
@@ -2441,9 +2443,9 @@ function yi(e) {
 	};
 }
 // src/audit/Threshold.tsx
-var bi = .1, xi = 1, Si = (e) => Math.round(e * 100) / 100;
-function Ci({ state: e, side: t, frame: n }) {
-	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(Si), c = (n) => e.move({ [t]: Si(Math.min(Math.max(n, o), s)) }), l = An(n, t, a), u = t === "valid", d = u ? {
+var Si = .1, Ci = 1, wi = (e) => Math.round(e * 100) / 100;
+function Ti({ state: e, side: t, frame: n }) {
+	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(wi), c = (n) => e.move({ [t]: wi(Math.min(Math.max(n, o), s)) }), l = Mn(n, t, a), u = t === "valid", d = u ? {
 		x1: l,
 		x2: l,
 		y1: n.top,
@@ -2453,13 +2455,13 @@ function Ci({ state: e, side: t, frame: n }) {
 		x2: n.right,
 		y1: l,
 		y2: l
-	}, f = An(n, t, r), p = (e) => {
+	}, f = Mn(n, t, r), p = (e) => {
 		let r = e.currentTarget;
 		if (!r.hasPointerCapture(e.pointerId)) return;
 		let i = r.ownerSVGElement.getBoundingClientRect();
-		c(jn(n, t, e.clientX - i.left, e.clientY - i.top));
+		c(Nn(n, t, e.clientX - i.left, e.clientY - i.top));
 	}, m = (n) => {
-		let r = Ti(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
+		let r = Di(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
 		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
 	};
 	return /* @__PURE__ */ V("g", {
@@ -2491,8 +2493,8 @@ function Ci({ state: e, side: t, frame: n }) {
 				"aria-orientation": u ? "horizontal" : "vertical",
 				"aria-valuemin": o,
 				"aria-valuemax": s,
-				"aria-valuenow": Si(Math.min(a, s)),
-				"aria-valuetext": `${Number.isFinite(a) ? `${Hn(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
+				"aria-valuenow": wi(Math.min(a, s)),
+				"aria-valuetext": `${Number.isFinite(a) ? `${Wn(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
 				onPointerDown: (e) => {
 					e.stopPropagation(), e.currentTarget.setPointerCapture(e.pointerId);
 				},
@@ -2509,7 +2511,7 @@ function Ci({ state: e, side: t, frame: n }) {
 					/* @__PURE__ */ V("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
 				]
 			}),
-			/* @__PURE__ */ V(wi, {
+			/* @__PURE__ */ V(Ei, {
 				side: t,
 				frame: n,
 				value: a,
@@ -2518,8 +2520,8 @@ function Ci({ state: e, side: t, frame: n }) {
 		]
 	});
 }
-function wi({ side: e, frame: t, value: n, yours: r }) {
-	let i = An(t, e, n);
+function Ei({ side: e, frame: t, value: n, yours: r }) {
+	let i = Mn(t, e, n);
 	return /* @__PURE__ */ V("text", {
 		class: "needs",
 		"aria-hidden": "true",
@@ -2535,21 +2537,21 @@ function wi({ side: e, frame: t, value: n, yours: r }) {
 		children: [
 			r ? "yours" : "chance",
 			" ",
-			Hn(n)
+			Wn(n)
 		]
 	});
 }
-function Ti(e, t, n, r, i) {
-	let a = i ? xi : bi;
-	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + xi : e === "PageDown" ? t - xi : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
+function Di(e, t, n, r, i) {
+	let a = i ? Ci : Si;
+	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + Ci : e === "PageDown" ? t - Ci : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
 }
 // src/audit/ChartPicture.tsx
-var Ei = 1500, Di = 10;
-async function Oi(e, t, n, r, i, a) {
+var Oi = 1500, ki = 10;
+async function Ai(e, t, n, r, i, a) {
 	let o = e.appendChild(document.createElement("div"));
 	o.className = "off-screen";
 	try {
-		xe(/* @__PURE__ */ V(ki, {
+		xe(/* @__PURE__ */ V(ji, {
 			state: t,
 			frame: n,
 			dots: r
@@ -2558,18 +2560,18 @@ async function Oi(e, t, n, r, i, a) {
 		xe(null, o), o.remove();
 	}
 }
-function ki({ state: e, frame: t, dots: n }) {
+function ji({ state: e, frame: t, dots: n }) {
 	let r = e.counted.value, i = (t) => r.moved[t] ?? e.critical(t), a = {
-		x: An(t, "valid", i("valid")),
-		y: An(t, "spurious", i("spurious"))
-	}, o = (t) => Jn(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, Di).map((t) => vi(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(Ei);
+		x: Mn(t, "valid", i("valid")),
+		y: Mn(t, "spurious", i("spurious"))
+	}, o = (t) => Xn(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, ki).map((t) => bi(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(Oi);
 	return /* @__PURE__ */ V("svg", {
 		class: "scatter",
 		viewBox: `0 0 ${t.width} ${t.height}`,
 		width: t.width,
 		height: t.height,
 		children: [
-			/* @__PURE__ */ V(gr, {
+			/* @__PURE__ */ V(vr, {
 				frame: t,
 				edges: a
 			}),
@@ -2577,13 +2579,13 @@ function ki({ state: e, frame: t, dots: n }) {
 				class: `dot ${t}`,
 				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
 			}, t)),
-			s.slice(0, Ei).map((t) => /* @__PURE__ */ V("path", {
+			s.slice(0, Oi).map((t) => /* @__PURE__ */ V("path", {
 				class: `dot ${e.quadrant(n.at[t])}`,
 				d: o(t),
 				children: /* @__PURE__ */ V("title", { children: r.audit.rows[n.at[t]].component })
 			}, t)),
-			/* @__PURE__ */ V(hr, { frame: t }),
-			/* @__PURE__ */ V(_r, {
+			/* @__PURE__ */ V(_r, { frame: t }),
+			/* @__PURE__ */ V(yr, {
 				frame: t,
 				edges: a,
 				shares: r.shares.filter((t) => t.layer === e.layer.value)
@@ -2602,46 +2604,46 @@ function ki({ state: e, frame: t, dots: n }) {
 				y1: a.y,
 				y2: a.y
 			}),
-			yr.map((e) => /* @__PURE__ */ V(wi, {
+			xr.map((e) => /* @__PURE__ */ V(Ei, {
 				side: e,
 				frame: t,
 				value: i(e),
 				yours: r.moved[e] !== null
 			}, e)),
-			/* @__PURE__ */ V(vr, { names: or(n, c, t) })
+			/* @__PURE__ */ V(br, { names: cr(n, c, t) })
 		]
 	});
 }
 // src/ui/theme.ts
-var Ai = [
+var Mi = [
 	"system",
 	"light",
 	"dark"
-], ji = "semlens-theme";
-function Mi() {
+], Ni = "semlens-theme";
+function Pi() {
 	try {
-		let e = localStorage.getItem(ji);
-		return Ai.includes(e) ? e : "system";
+		let e = localStorage.getItem(Ni);
+		return Mi.includes(e) ? e : "system";
 	} catch {
 		return "system";
 	}
 }
-var Ni = F(Mi());
-function Pi(e) {
-	Ni.value = e;
+var Fi = F(Pi());
+function Ii(e) {
+	Fi.value = e;
 	try {
-		localStorage.setItem(ji, e);
+		localStorage.setItem(Ni, e);
 	} catch {}
 }
-function Fi(e, t) {
+function Li(e, t) {
 	t === "system" ? delete e.dataset.theme : e.dataset.theme = t;
 }
 // src/audit/Facts.tsx
-function Ii({ row: e, quadrant: t, moved: n, top: r }) {
+function Ri({ row: e, quadrant: t, moved: n, top: r }) {
 	return /* @__PURE__ */ V("dl", {
 		class: "told-of",
 		children: [
-			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ V(Li, {
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ V(zi, {
 				row: e,
 				side: t,
 				moved: n
@@ -2651,7 +2653,7 @@ function Ii({ row: e, quadrant: t, moved: n, top: r }) {
 				" for, ",
 				U(e.against),
 				" against",
-				/* @__PURE__ */ V(tr, {
+				/* @__PURE__ */ V(rr, {
 					relevance: e.relevance,
 					against: e.against,
 					top: r,
@@ -2662,32 +2664,32 @@ function Ii({ row: e, quadrant: t, moved: n, top: r }) {
 		]
 	});
 }
-function Li({ row: e, side: t, moved: n }) {
-	let r = Qr(e, t, n), i = /* @__PURE__ */ V("bdi", { children: e[`${t}_concept`] });
+function zi({ row: e, side: t, moved: n }) {
+	let r = ei(e, t, n), i = /* @__PURE__ */ V("bdi", { children: e[`${t}_concept`] });
 	return /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ V("dd", {
 		title: "Alignment, in standard deviations of random components; p: how many of these fit some concept of the side as well",
 		children: [
 			e[t] > r ? /* @__PURE__ */ V("strong", { children: i }) : /* @__PURE__ */ V(T, { children: ["nearest: ", i] }),
 			", ",
-			Hn(e[t]),
+			Wn(e[t]),
 			" (",
-			Un(r),
+			Gn(r),
 			"), ",
-			Wn(e[`${t}_p`])
+			Kn(e[`${t}_p`])
 		]
 	})] });
 }
-function Ri(e, t, n) {
+function Bi(e, t, n) {
 	return [
 		e === t.component ? e : `${e}, ${t.component}`,
-		`fits ${Rn[n]}`,
-		`spurious: ${t.spurious_concept}, ${Hn(t.spurious)} (${Wn(t.spurious_p)})`,
-		`valid: ${t.valid_concept}, ${Hn(t.valid)} (${Wn(t.valid_p)})`,
+		`fits ${Bn[n]}`,
+		`spurious: ${t.spurious_concept}, ${Wn(t.spurious)} (${Kn(t.spurious_p)})`,
+		`valid: ${t.valid_concept}, ${Wn(t.valid)} (${Kn(t.valid_p)})`,
 		`relevance: ${U(t.relevance)} for, ${U(t.against)} against`
 	].join("; ");
 }
 // src/ui/picture.tsx
-function zi(e) {
+function Vi(e) {
 	let { transport: t } = B(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
 	return k(() => {
 		let e = !0;
@@ -2696,8 +2698,8 @@ function zi(e) {
 		};
 	}, [e]), typeof i == "string" ? i : n;
 }
-function Bi({ path: e, alt: t, class: n = "" }) {
-	let r = zi(e);
+function Hi({ path: e, alt: t, class: n = "" }) {
+	let r = Vi(e);
 	return /* @__PURE__ */ V("span", {
 		class: `picture ${n}`,
 		children: r && /* @__PURE__ */ V("img", {
@@ -2710,65 +2712,65 @@ function Bi({ path: e, alt: t, class: n = "" }) {
 	});
 }
 // src/ui/queue.ts
-var Vi = 4, Hi = [], Ui = 0;
-function Wi(e) {
-	return Hi.push(e), Gi(), () => {
-		let t = Hi.indexOf(e);
-		t >= 0 && Hi.splice(t, 1);
+var Ui = 4, Wi = [], Gi = 0;
+function Ki(e) {
+	return Wi.push(e), qi(), () => {
+		let t = Wi.indexOf(e);
+		t >= 0 && Wi.splice(t, 1);
 	};
 }
-function Gi() {
-	if (Ui >= Vi) return;
-	let e = Hi.pop();
-	e && (Ui++, e().finally(() => {
-		Ui--, Gi();
+function qi() {
+	if (Gi >= Ui) return;
+	let e = Wi.pop();
+	e && (Gi++, e().finally(() => {
+		Gi--, qi();
 	}));
 }
 // src/ui/Crops.tsx
-var Ki = 120;
-function qi({ index: e, row: t, count: n }) {
+var Ji = 120;
+function Yi({ index: e, row: t, count: n }) {
 	let [, r] = O(0), i = e.base.crop[t], a = Math.min(n, e.base.examples[t]);
 	k(() => {
 		if (e.known(t) || a < 2) return;
-		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Wi(i), Ki);
+		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Ki(i), Ji);
 		return () => (clearTimeout(o), n());
 	}, [e, t]);
 	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
 	return /* @__PURE__ */ V("span", {
 		class: `crops of-${n}`,
-		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ V(Bi, {
+		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ V(Hi, {
 			path: o[n] === void 0 ? null : e.at(`crop/${o[n]}.webp`),
 			alt: ""
 		}, n))
 	});
 }
 // src/ui/links.ts
-var Ji = {
+var Xi = {
 	layers: null,
 	words: null,
 	cluster: null,
 	tag: null,
 	sel: null
 };
-function Yi(e, t) {
+function Zi(e, t) {
 	let n = t.number || null;
 	return t === e.index.value ? { i: n } : {
 		i: n,
-		...Ji,
+		...Xi,
 		class: null
 	};
 }
-function Xi(e, t, n, r = {}) {
+function Qi(e, t, n, r = {}) {
 	return e.place.href(t.path(n), {
-		...Yi(e, t),
+		...Zi(e, t),
 		...r
 	});
 }
-function Zi(e) {
-	return Object.keys(Ji).some((t) => e.route.value.params.has(t));
+function $i(e) {
+	return Object.keys(Xi).some((t) => e.route.value.params.has(t));
 }
 // src/audit/Judge.tsx
-var Qi = [
+var ea = [
 	{
 		tag: "valid",
 		key: "1"
@@ -2782,7 +2784,7 @@ var Qi = [
 		key: "3"
 	}
 ];
-async function $i(e, t, n, r) {
+async function ta(e, t, n, r) {
 	try {
 		await t.annotate({
 			row: n,
@@ -2792,7 +2794,7 @@ async function $i(e, t, n, r) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-async function ea(e, t) {
+async function na(e, t) {
 	let n = t.annotations.peek().undo;
 	if (n) try {
 		await t.undo(), e.told.value = `Undone: ${n}`;
@@ -2800,7 +2802,7 @@ async function ea(e, t) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-function ta({ index: e, row: t, of: n }) {
+function ra({ index: e, row: t, of: n }) {
 	let r = B();
 	if (!r.session.can.annotate) return null;
 	let i = e.tag(t);
@@ -2808,12 +2810,12 @@ function ta({ index: e, row: t, of: n }) {
 		class: "judge",
 		role: "group",
 		"aria-label": `Your judgement of ${n}`,
-		children: Qi.map(({ tag: n, key: a }) => /* @__PURE__ */ V("button", {
+		children: ea.map(({ tag: n, key: a }) => /* @__PURE__ */ V("button", {
 			type: "button",
 			class: n,
 			"aria-pressed": i === n,
 			title: `${n} (key ${a})`,
-			onClick: () => void $i(r, e, t, n),
+			onClick: () => void ta(r, e, t, n),
 			children: [
 				/* @__PURE__ */ V("kbd", {
 					"aria-hidden": "true",
@@ -2826,20 +2828,20 @@ function ta({ index: e, row: t, of: n }) {
 	});
 }
 // src/audit/Preview.tsx
-var na = 264, ra = 300, ia = 370;
-function aa({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
-	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + na + 20 < a.width ? r + 16 : Math.max(2, r - na - 16), p = Math.max(0, Math.min(i - ra / 2, a.height - (o ? ia : ra))), m = vi(t, u, d);
+var ia = 264, aa = 300, oa = 370;
+function sa({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
+	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + ia + 20 < a.width ? r + 16 : Math.max(2, r - ia - 16), p = Math.max(0, Math.min(i - aa / 2, a.height - (o ? oa : aa))), m = bi(t, u, d);
 	return /* @__PURE__ */ V("div", {
 		class: `preview ${o ? "pinned" : ""}`,
 		style: {
-			left: `${Math.min(f, Math.max(2, a.width - na - 2))}px`,
+			left: `${Math.min(f, Math.max(2, a.width - ia - 2))}px`,
 			top: `${p}px`
 		},
 		children: [
 			/* @__PURE__ */ V("p", {
 				class: "name",
 				children: [
-					/* @__PURE__ */ V(Yn, { of: d }),
+					/* @__PURE__ */ V(Zn, { of: d }),
 					" ",
 					/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: m }) }),
 					" ",
@@ -2854,34 +2856,34 @@ function aa({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 			}),
 			/* @__PURE__ */ V("p", {
 				class: "hint",
-				children: ["fits ", Rn[d]]
+				children: ["fits ", Bn[d]]
 			}),
-			/* @__PURE__ */ V(qi, {
+			/* @__PURE__ */ V(Yi, {
 				index: t,
 				row: u.row,
 				count: 4
 			}),
-			/* @__PURE__ */ V(Ii, {
+			/* @__PURE__ */ V(Ri, {
 				row: u,
 				quadrant: d,
 				moved: l,
 				top: Math.max(u.relevance, u.against)
 			}),
-			o && /* @__PURE__ */ V(ta, {
+			o && /* @__PURE__ */ V(ra, {
 				index: t,
 				row: u.row,
 				of: m
 			}),
 			o && /* @__PURE__ */ V("a", {
-				href: Xi(s, t, u.row),
+				href: Qi(s, t, u.row),
 				children: "Open the component"
 			})
 		]
 	});
 }
 // src/audit/usePointer.ts
-var oa = 4;
-function sa({ dots: e, tool: t, point: n, click: r, select: i }) {
+var ca = 4;
+function la({ dots: e, tool: t, point: n, click: r, select: i }) {
 	let a = St([]), o = j(null), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect();
 		return [e.clientX - t.left, e.clientY - t.top];
@@ -2889,9 +2891,9 @@ function sa({ dots: e, tool: t, point: n, click: r, select: i }) {
 		e.button === 0 && (o.current = s(e), e.pointerType !== "touch" && e.currentTarget.setPointerCapture(e.pointerId));
 	}, l = (r) => {
 		let i = s(r), c = o.current;
-		if (!c || r.pointerType === "touch") return n(Pn(e, ...i));
+		if (!c || r.pointerType === "touch") return n(In(e, ...i));
 		let l = a.peek();
-		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < oa || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
+		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < ca || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
 			c,
 			[i[0], c[1]],
 			i,
@@ -2907,20 +2909,20 @@ function sa({ dots: e, tool: t, point: n, click: r, select: i }) {
 		onPointerUp: (t) => {
 			if (!o.current) return;
 			let n = a.peek();
-			u(), n.length ? i(Fn(e, n), t) : r(Pn(e, ...s(t)));
+			u(), n.length ? i(Ln(e, n), t) : r(In(e, ...s(t)));
 		},
 		onPointerCancel: u,
 		onPointerLeave: () => n(-1)
 	};
 }
 // src/audit/Overlay.tsx
-function ca({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
+function ua({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
 		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
 			index: s.number,
 			row: d(e).row
 		});
-	}, { line: g, ..._ } = sa({
+	}, { line: g, ..._ } = la({
 		dots: n,
 		tool: r,
 		point: h,
@@ -2947,7 +2949,7 @@ function ca({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	}, b = Ct(() => {
 		let t = o.pointed.value;
 		return t && t.index === s.number ? e.at.value[t.row] : -1;
-	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Jn(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Ri(vi(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
+	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Xn(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Bi(bi(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
 	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("svg", {
 		class: "scatter",
 		width: t.width,
@@ -2981,7 +2983,7 @@ function ca({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 				onKeyDown: y
 			})
 		]
-	}), S >= 0 && /* @__PURE__ */ V(aa, {
+	}), S >= 0 && /* @__PURE__ */ V(sa, {
 		state: e,
 		index: s,
 		at: n.at[S],
@@ -2992,7 +2994,7 @@ function ca({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	})] });
 }
 // src/audit/useDark.ts
-function la() {
+function da() {
 	let e = matchMedia("(prefers-color-scheme: dark)"), [t, n] = O(e.matches);
 	return k(() => {
 		let t = () => n(e.matches);
@@ -3000,31 +3002,31 @@ function la() {
 	}, []), t;
 }
 // src/audit/Plot.tsx
-var ua = 1500, da = 10, fa = 480;
-function pa({ state: e, frame: t, dots: n, tool: r }) {
-	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => An(t, n, l[n] ?? e.critical(n)), m = {
+var fa = 1500, pa = 10, ma = 480;
+function ha({ state: e, frame: t, dots: n, tool: r }) {
+	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => Mn(t, n, l[n] ?? e.critical(n)), m = {
 		x: p("valid"),
 		y: p("spurious")
-	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = la(), _ = (e) => ({
+	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = da(), _ = (e) => ({
 		frame: t,
 		dots: n,
 		quadrant: (t) => e[n.at[t]],
 		kept: h
 	});
-	A(() => fr(a.current, _(c), 0, ua), [
+	A(() => mr(a.current, _(c), 0, fa), [
 		t,
 		n,
 		c,
 		f,
 		g,
-		Ni.value
-	]), A(() => fr(o.current, _(d), ua, Infinity), [
+		Fi.value
+	]), A(() => mr(o.current, _(d), fa, Infinity), [
 		t,
 		n,
 		d,
 		f,
 		g,
-		Ni.value
+		Fi.value
 	]);
 	let v = e.layer.value;
 	return /* @__PURE__ */ V("div", {
@@ -3036,7 +3038,7 @@ function pa({ state: e, frame: t, dots: n, tool: r }) {
 				width: t.width,
 				height: t.height,
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ V(gr, {
+				children: /* @__PURE__ */ V(vr, {
 					frame: t,
 					edges: m
 				})
@@ -3049,26 +3051,26 @@ function pa({ state: e, frame: t, dots: n, tool: r }) {
 				},
 				"aria-hidden": "true"
 			}, n)),
-			/* @__PURE__ */ V(ca, {
+			/* @__PURE__ */ V(ua, {
 				state: e,
 				frame: t,
 				dots: n,
 				tool: r,
-				label: `Quadrant chart of ${v}: ${Gn(n.at.length, "component")}`,
+				label: `Quadrant chart of ${v}: ${qn(n.at.length, "component")}`,
 				children: [
-					/* @__PURE__ */ V(hr, { frame: t }),
-					/* @__PURE__ */ V(_r, {
+					/* @__PURE__ */ V(_r, { frame: t }),
+					/* @__PURE__ */ V(yr, {
 						frame: t,
 						edges: m,
 						shares: u.filter((e) => e.layer === v)
 					}),
-					/* @__PURE__ */ V(vr, { names: ma(e, n, t, f) }),
-					/* @__PURE__ */ V(Ci, {
+					/* @__PURE__ */ V(br, { names: ga(e, n, t, f) }),
+					/* @__PURE__ */ V(Ti, {
 						state: e,
 						side: "valid",
 						frame: t
 					}),
-					/* @__PURE__ */ V(Ci, {
+					/* @__PURE__ */ V(Ti, {
 						state: e,
 						side: "spurious",
 						frame: t
@@ -3078,13 +3080,13 @@ function pa({ state: e, frame: t, dots: n, tool: r }) {
 		]
 	});
 }
-function ma(e, t, n, r) {
+function ga(e, t, n, r) {
 	let i = e.settled.value, a = e.index.annotations.value;
 	return M(() => {
-		let { rows: i } = e.counted.peek().audit, a = n.width < fa ? da / 2 : da, o = [];
+		let { rows: i } = e.counted.peek().audit, a = n.width < ma ? pa / 2 : pa, o = [];
 		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
-		let s = o.map((n) => vi(e.index, i[t.at[n]], e.quadrant(t.at[n])));
-		return or(Nn(t, o), s, n);
+		let s = o.map((n) => bi(e.index, i[t.at[n]], e.quadrant(t.at[n])));
+		return cr(Fn(t, o), s, n);
 	}, [
 		t,
 		n,
@@ -3094,7 +3096,7 @@ function ma(e, t, n, r) {
 	]);
 }
 // src/audit/useWidth.ts
-function ha(e) {
+function _a(e) {
 	let [t, n] = O(0);
 	return A(() => {
 		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
@@ -3102,15 +3104,15 @@ function ha(e) {
 	}, []), t;
 }
 // src/audit/Chart.tsx
-function ga({ state: e }) {
-	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = ha(i), [o, s] = O("box"), c = M(() => ni(n, r), [n, r]), l = {
+function va({ state: e }) {
+	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = _a(i), [o, s] = O("box"), c = M(() => ii(n, r), [n, r]), l = {
 		valid: e.critical("valid"),
 		spurious: e.critical("spurious")
-	}, u = M(() => Dn(n, c, l, a), [
+	}, u = M(() => kn(n, c, l, a), [
 		n,
 		c,
 		a
-	]), d = M(() => Mn(n, c, u), [
+	]), d = M(() => Pn(n, c, u), [
 		n,
 		c,
 		u
@@ -3124,7 +3126,7 @@ function ga({ state: e }) {
 				class: "hint",
 				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
 			}),
-			/* @__PURE__ */ V(nr, {}),
+			/* @__PURE__ */ V(ir, {}),
 			/* @__PURE__ */ V("div", {
 				class: "tools",
 				children: [
@@ -3165,7 +3167,7 @@ function ga({ state: e }) {
 					/* @__PURE__ */ V(tn, {
 						what: "the chart",
 						kinds: ["svg", "png"],
-						save: (t) => Oi(i.current, e, u, d, `${Fr(n.output)}-${r}-quadrants`, t)
+						save: (t) => Ai(i.current, e, u, d, `${Lr(n.output)}-${r}-quadrants`, t)
 					})
 				]
 			}),
@@ -3173,7 +3175,7 @@ function ga({ state: e }) {
 				class: "place",
 				ref: i,
 				style: { minHeight: `${u.height}px` },
-				children: a > 0 && /* @__PURE__ */ V(pa, {
+				children: a > 0 && /* @__PURE__ */ V(ha, {
 					state: e,
 					frame: u,
 					dots: d,
@@ -3186,16 +3188,16 @@ function ga({ state: e }) {
 				children: [
 					/* @__PURE__ */ V("span", { children: [
 						"Needed to fit: valid ",
-						Hn(p.valid ?? l.valid),
+						Wn(p.valid ?? l.valid),
 						", spurious ",
-						Hn(p.spurious ?? l.spurious),
+						Wn(p.spurious ?? l.spurious),
 						" ",
-						Zr(p) ? `– your thresholds, the same for every component. ${_a(e.counted.value)}` : "– chance's; components with fewer examples need more."
+						$r(p) ? `– your thresholds, the same for every component. ${ya(e.counted.value)}` : "– chance's; components with fewer examples need more."
 					] }),
 					" ",
 					/* @__PURE__ */ V("button", {
 						type: "button",
-						disabled: !Zr(p),
+						disabled: !$r(p),
 						onClick: () => e.move({
 							valid: null,
 							spurious: null
@@ -3209,7 +3211,7 @@ function ga({ state: e }) {
 				children: [
 					/* @__PURE__ */ V("bdi", { children: r }),
 					", ",
-					Gn(c.length, "component"),
+					qn(c.length, "component"),
 					"; the largest mark is ",
 					U(f),
 					" of what speaks for the output.",
@@ -3219,13 +3221,13 @@ function ga({ state: e }) {
 		]
 	});
 }
-function _a(e) {
-	let t = e.audit.verdicts.map((e) => Ur(e.requirement)).filter((e) => e !== null);
-	return t.length ? `By them ${t.filter((t) => ui(e, t).met).length} of ${Gn(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
+function ya(e) {
+	let t = e.audit.verdicts.map((e) => Gr(e.requirement)).filter((e) => e !== null);
+	return t.length ? `By them ${t.filter((t) => fi(e, t).met).length} of ${qn(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
 }
 // src/audit/ConceptTable.tsx
-var va = (e, t) => `${e}:${t}`;
-function ya({ state: e }) {
+var ba = (e, t) => `${e}:${t}`;
+function xa({ state: e }) {
 	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
 	return /* @__PURE__ */ V("section", {
 		class: "concepts",
@@ -3274,7 +3276,7 @@ function ya({ state: e }) {
 						children: "against"
 					}),
 					/* @__PURE__ */ V("td", {})
-				] }) }), /* @__PURE__ */ V("tbody", { children: i.map((e) => /* @__PURE__ */ V(ba, {
+				] }) }), /* @__PURE__ */ V("tbody", { children: i.map((e) => /* @__PURE__ */ V(Sa, {
 					one: e,
 					top: o,
 					several: s,
@@ -3304,8 +3306,8 @@ function ya({ state: e }) {
 		]
 	});
 }
-function ba({ one: e, top: t, several: n, chosen: r }) {
-	let { place: i } = B(), a = va(e.side, e.concept);
+function Sa({ one: e, top: t, several: n, chosen: r }) {
+	let { place: i } = B(), a = ba(e.side, e.concept);
 	return /* @__PURE__ */ V("tr", {
 		class: a === r ? "chosen" : void 0,
 		children: [
@@ -3323,7 +3325,7 @@ function ba({ one: e, top: t, several: n, chosen: r }) {
 				})
 			}),
 			/* @__PURE__ */ V("td", { children: [
-				/* @__PURE__ */ V(Yn, { of: e.side }),
+				/* @__PURE__ */ V(Zn, { of: e.side }),
 				" ",
 				e.side
 			] }),
@@ -3342,7 +3344,7 @@ function ba({ one: e, top: t, several: n, chosen: r }) {
 			}),
 			/* @__PURE__ */ V("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ V(tr, {
+				children: /* @__PURE__ */ V(rr, {
 					relevance: e.relevance,
 					against: e.against,
 					top: t,
@@ -3353,7 +3355,7 @@ function ba({ one: e, top: t, several: n, chosen: r }) {
 	});
 }
 // src/ui/Icon.tsx
-var xa = {
+var Ca = {
 	search: "M17 10.5a6.5 6.5 0 1 1-13 0 6.5 6.5 0 0 1 13 0zM15.5 15.5L21 21",
 	clear: "M5 5l14 14M19 5L5 19",
 	image: "M3 5h18v14H3zM3 16l5-5 4 4 3-3 6 6M15.5 9.5h.01",
@@ -3374,11 +3376,11 @@ function G({ name: e }) {
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ V("path", { d: xa[e] })
+		children: /* @__PURE__ */ V("path", { d: Ca[e] })
 	});
 }
 // src/ui/Menu.tsx
-function Sa({ name: e, value: t, children: n }) {
+function wa({ name: e, value: t, children: n }) {
 	let [r, i] = O(!1), a = j(null), o = j(null);
 	return k(() => {
 		if (!r) return;
@@ -3414,37 +3416,37 @@ function Sa({ name: e, value: t, children: n }) {
 	});
 }
 // src/audit/files.ts
-var Ca = /* @__PURE__ */ new WeakMap();
-function wa(e, t) {
-	let n = Ca.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
-	return Ca.set(t, n), n;
-}
 var Ta = /* @__PURE__ */ new WeakMap();
 function Ea(e, t) {
-	let n = Ta.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
+	let n = Ta.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
 	return Ta.set(t, n), n;
 }
-async function Da(e, t, n, r) {
+var Da = /* @__PURE__ */ new WeakMap();
+function Oa(e, t) {
+	let n = Da.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
+	return Da.set(t, n), n;
+}
+async function ka(e, t, n, r) {
 	let i = R(await e.post(t.at("specs"), JSON.stringify({
 		name: n,
 		spec: r
 	})));
-	Ea(e, t).value = {
+	Oa(e, t).value = {
 		state: "ready",
 		value: i
 	};
 }
-async function Oa(e, t) {
-	return wr(R(await e.post("spec/read", t)).spec);
+async function Aa(e, t) {
+	return Er(R(await e.post("spec/read", t)).spec);
 }
-async function ka(e, t, n = []) {
+async function ja(e, t, n = []) {
 	let r = await e.post("spec/write", JSON.stringify({
 		spec: t,
 		verdicts: n
 	}));
 	return new Blob([Lt(r)], { type: "application/yaml" });
 }
-async function Aa(e, t, n) {
+async function Ma(e, t, n) {
 	for (;;) try {
 		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
 		return new Blob([Lt(r)], { type: "text/html" });
@@ -3453,7 +3455,7 @@ async function Aa(e, t, n) {
 		await new Promise((e) => setTimeout(e, 400));
 	}
 }
-function ja(e, t, n) {
+function Na(e, t, n) {
 	let r = Array.from(n, (e) => ({
 		...t.audit.rows[e],
 		quadrant: H[t.quadrant[e]]
@@ -3472,16 +3474,16 @@ function ja(e, t, n) {
 			"valid_p",
 			"spurious_p"
 		].map((e) => [e, r.map((t) => t[e])])),
-		valid_critical: r.map((e) => Qr(e, "valid", t.moved)),
-		spurious_critical: r.map((e) => Qr(e, "spurious", t.moved)),
+		valid_critical: r.map((e) => ei(e, "valid", t.moved)),
+		spurious_critical: r.map((e) => ei(e, "spurious", t.moved)),
 		affected: r.map((e) => e.affected.join("; ")),
 		tag: r.map(({ row: t }) => e.tag(t)),
 		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
 	};
 }
-function Ma(e, t) {
+function Pa(e, t) {
 	let n = t.verdicts.map((e) => {
-		let t = Ur(e.requirement), n = t ? ` ${qr(e.value, t)} (${Jr(e, t)})` : "";
+		let t = Gr(e.requirement), n = t ? ` ${Yr(e.value, t)} (${Xr(e, t)})` : "";
 		return `${e.met ? "met" : "not met"}${e.sure ? "" : ", not sure"}: ${e.requirement}:${n} in ${e.layer}`;
 	}), r = t.rows.flatMap(({ row: t, component: n }) => {
 		let r = e.annotation(t);
@@ -3494,8 +3496,8 @@ function Ma(e, t) {
 	];
 }
 // src/audit/Export.tsx
-function Na({ state: e }) {
-	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = Fr(a.draft.title || a.audit.output), s = async (e, n) => {
+function Fa({ state: e }) {
+	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = Lr(a.draft.title || a.audit.output), s = async (e, n) => {
 		r(e);
 		try {
 			await n(), t.told.value = `Saved: ${e}`;
@@ -3503,24 +3505,24 @@ function Na({ state: e }) {
 			t.told.value = e instanceof Error ? e.message : String(e);
 		}
 		r("");
-	}, { transport: c } = t, l = Er(a.draft), u = (n) => mn(`${o}-components`, ja(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+	}, { transport: c } = t, l = Or(a.draft), u = (n) => mn(`${o}-components`, Na(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
 		{
 			name: "Report",
 			says: "one HTML page with pictures, for whoever signs off",
 			live: !0,
-			make: async () => pn(`${o}.html`, await Aa(c, i, l))
+			make: async () => pn(`${o}.html`, await Ma(c, i, l))
 		},
 		{
 			name: "Spec",
 			says: "YAML, to run again",
 			live: !0,
-			make: async () => pn(`${o}.yaml`, await ka(c, l))
+			make: async () => pn(`${o}.yaml`, await ja(c, l))
 		},
 		{
 			name: "Spec with verdicts and tags",
 			says: "YAML; verdicts and judgements as remarks",
 			live: !0,
-			make: async () => pn(`${o}-judged.yaml`, await ka(c, l, Ma(i, a.audit)))
+			make: async () => pn(`${o}-judged.yaml`, await ja(c, l, Pa(i, a.audit)))
 		},
 		{
 			name: "All components, CSV",
@@ -3541,7 +3543,7 @@ function Na({ state: e }) {
 			make: () => u("parquet")
 		}] : []
 	];
-	return /* @__PURE__ */ V(Sa, {
+	return /* @__PURE__ */ V(wa, {
 		name: "Save",
 		value: n ? `${n}…` : "the result",
 		children: /* @__PURE__ */ V("ul", {
@@ -3559,18 +3561,18 @@ function Na({ state: e }) {
 	});
 }
 // src/ui/root.ts
-var Pa = /* @__PURE__ */ new WeakMap();
-function Fa(e, t) {
-	Pa.set(e, t);
-}
-function Ia(e) {
-	return Pa.get(e)?.parentElement === document.body;
-}
+var Ia = /* @__PURE__ */ new WeakMap();
 function La(e, t) {
-	return Ia(e) || !!Pa.get(e)?.contains(t.target);
+	Ia.set(e, t);
+}
+function Ra(e) {
+	return Ia.get(e)?.parentElement === document.body;
+}
+function za(e, t) {
+	return Ra(e) || !!Ia.get(e)?.contains(t.target);
 }
 // src/ui/keys.ts
-var Ra = [
+var Ba = [
 	{
 		where: "Everywhere",
 		keys: [
@@ -3720,22 +3722,22 @@ var Ra = [
 		]
 	}
 ];
-function za(e) {
+function Va(e) {
 	let t = B(), n = j(e);
 	n.current = e, A(() => {
 		let e = (e) => {
 			let r = n.current[e.key];
-			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Ba(e.target) || document.querySelector("dialog[open]") || !La(t, e) || (e.preventDefault(), r(e));
+			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Ha(e.target) || document.querySelector("dialog[open]") || !za(t, e) || (e.preventDefault(), r(e));
 		};
 		return document.addEventListener("keydown", e), () => document.removeEventListener("keydown", e);
 	}, [t]);
 }
-function Ba(e) {
+function Ha(e) {
 	return e instanceof HTMLElement && (e.isContentEditable || !!e.closest("input:not([type=checkbox], [type=radio], [type=range]), textarea, select"));
 }
 // src/audit/AuditCard.tsx
-function Va({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
-	let s = B(), { index: c } = e, l = t.audit.rows[n], u = H[t.quadrant[n]], d = c.tag(l.row), f = vi(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+function Ua({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
+	let s = B(), { index: c } = e, l = t.audit.rows[n], u = H[t.quadrant[n]], d = c.tag(l.row), f = bi(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
 		index: c.number,
 		row: l.row
 	} : null;
@@ -3750,10 +3752,10 @@ function Va({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 		onPointerLeave: () => m(!1),
 		children: [
 			/* @__PURE__ */ V("h4", { children: [
-				/* @__PURE__ */ V(Yn, { of: u }),
+				/* @__PURE__ */ V(Zn, { of: u }),
 				" ",
 				/* @__PURE__ */ V("a", {
-					href: Xi(s, c, l.row),
+					href: Qi(s, c, l.row),
 					children: /* @__PURE__ */ V("bdi", { children: f })
 				}),
 				" ",
@@ -3767,22 +3769,22 @@ function Va({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 				class: "hint",
 				children: [
 					"fits ",
-					Rn[u],
+					Bn[u],
 					!l.label && " · no label"
 				]
 			}),
-			/* @__PURE__ */ V(qi, {
+			/* @__PURE__ */ V(Yi, {
 				index: c,
 				row: l.row,
 				count: 4
 			}),
-			/* @__PURE__ */ V(Ii, {
+			/* @__PURE__ */ V(Ri, {
 				row: l,
 				quadrant: u,
 				moved: t.moved,
 				top: r
 			}),
-			/* @__PURE__ */ V(ta, {
+			/* @__PURE__ */ V(ra, {
 				index: c,
 				row: l.row,
 				of: f
@@ -3791,7 +3793,7 @@ function Va({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 	});
 }
 // src/audit/lists.ts
-var Ha = [
+var Wa = [
 	{
 		list: "offenders",
 		name: "What should not matter",
@@ -3813,7 +3815,7 @@ var Ha = [
 		says: "They fit a valid concept and a spurious one. The most relevant first."
 	}
 ];
-function Ua(e, t) {
+function Ga(e, t) {
 	let { rows: n } = e.audit, r = [];
 	for (let i = 0; i < n.length; i++) {
 		let n = H[e.quadrant[i]];
@@ -3821,17 +3823,17 @@ function Ua(e, t) {
 	}
 	return r;
 }
-function Wa(e, t, n, r, i, a) {
+function Ka(e, t, n, r, i, a) {
 	return t.filter((t) => {
 		let o = e.audit.rows[t];
 		if (!r[o.row]) return !1;
 		let s = n.tag(o.row);
-		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || ci(e.quadrant[t]).some((e) => va(e, o[`${e}_concept`]) === i);
+		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || ui(e.quadrant[t]).some((e) => ba(e, o[`${e}_concept`]) === i);
 	});
 }
 // src/audit/Findings.tsx
-var Ga = 12;
-Ra.push({
+var qa = 12;
+Ba.push({
 	where: "Audit",
 	keys: [
 		{
@@ -3856,7 +3858,7 @@ Ra.push({
 		}
 	]
 });
-var Ka = [
+var Ja = [
 	{
 		judged: "all",
 		name: "all"
@@ -3878,30 +3880,30 @@ var Ka = [
 		name: "unsure"
 	}
 ];
-function qa(e) {
+function Ya(e) {
 	let { params: t } = e.place.route.value;
 	return {
-		list: Ha.find((e) => e.list === t.get("list"))?.list ?? "offenders",
-		judged: Ka.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
+		list: Wa.find((e) => e.list === t.get("list"))?.list ?? "offenders",
+		judged: Ja.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
 		concept: t.get("ac")
 	};
 }
-function Ja({ state: e }) {
-	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = qa(t), s = Ua(r, i), c = Wa(r, s, n, t.kept.value, o, a);
+function Xa({ state: e }) {
+	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = Ya(t), s = Ga(r, i), c = Ka(r, s, n, t.kept.value, o, a);
 	return /* @__PURE__ */ V("section", {
 		class: "findings",
 		"aria-label": "Components",
 		children: [
 			/* @__PURE__ */ V("h3", { children: "Components to look at" }),
-			/* @__PURE__ */ V(Ya, {
-				counted: Ha.map((e) => (e.list === i ? s : Ua(r, e.list)).length),
+			/* @__PURE__ */ V(Za, {
+				counted: Wa.map((e) => (e.list === i ? s : Ga(r, e.list)).length),
 				list: i
 			}),
 			/* @__PURE__ */ V("p", {
 				class: "hint",
-				children: Ha.find((e) => e.list === i).says
+				children: Wa.find((e) => e.list === i).says
 			}),
-			/* @__PURE__ */ V(Za, {
+			/* @__PURE__ */ V($a, {
 				state: e,
 				whole: s,
 				judged: a
@@ -3924,26 +3926,26 @@ function Ja({ state: e }) {
 			}),
 			/* @__PURE__ */ V("p", {
 				class: "tools",
-				children: [/* @__PURE__ */ V("span", { children: c.length === s.length ? Gn(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${Gn(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ V(tn, {
+				children: [/* @__PURE__ */ V("span", { children: c.length === s.length ? qn(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${qn(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ V(tn, {
 					what: "this list",
 					kinds: ["csv", "json"],
-					save: (e) => mn(`${Fr(r.audit.output)}-${i}`, ja(n, r, c), e, t)
+					save: (e) => mn(`${Lr(r.audit.output)}-${i}`, Na(n, r, c), e, t)
 				})]
 			}),
-			c.length ? /* @__PURE__ */ V(Qa, {
+			c.length ? /* @__PURE__ */ V(eo, {
 				state: e,
 				at: c
-			}, i) : /* @__PURE__ */ V(Xa, { whole: s.length })
+			}, i) : /* @__PURE__ */ V(Qa, { whole: s.length })
 		]
 	});
 }
-function Ya({ counted: e, list: t }) {
+function Za({ counted: e, list: t }) {
 	let { place: n } = B();
 	return /* @__PURE__ */ V("div", {
 		class: "lists",
 		role: "group",
 		"aria-label": "Which components",
-		children: Ha.map((r, i) => /* @__PURE__ */ V("button", {
+		children: Wa.map((r, i) => /* @__PURE__ */ V("button", {
 			type: "button",
 			"aria-pressed": r.list === t,
 			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
@@ -3958,7 +3960,7 @@ function Ya({ counted: e, list: t }) {
 		}, r.list))
 	});
 }
-function Xa({ whole: e }) {
+function Qa({ whole: e }) {
 	let t = B();
 	return e ? /* @__PURE__ */ V("p", {
 		class: "none",
@@ -3968,7 +3970,7 @@ function Xa({ whole: e }) {
 			/* @__PURE__ */ V("button", {
 				type: "button",
 				onClick: () => t.place.set({
-					...Zi(t.place) ? Ji : {},
+					...$i(t.place) ? Xi : {},
 					ac: null,
 					judged: null
 				}),
@@ -3980,7 +3982,7 @@ function Xa({ whole: e }) {
 		children: "None."
 	});
 }
-function Za({ state: e, whole: t, judged: n }) {
+function $a({ state: e, whole: t, judged: n }) {
 	let r = B(), { index: i } = e;
 	if (!r.session.can.annotate) return null;
 	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
@@ -4012,7 +4014,7 @@ function Za({ state: e, whole: t, judged: n }) {
 					"aria-label": "Show",
 					value: n,
 					onChange: (e) => c(e.currentTarget.value),
-					children: Ka.map((e) => /* @__PURE__ */ V("option", {
+					children: Ja.map((e) => /* @__PURE__ */ V("option", {
 						value: e.judged,
 						children: e.name
 					}, e.judged))
@@ -4022,7 +4024,7 @@ function Za({ state: e, whole: t, judged: n }) {
 				type: "button",
 				disabled: !s,
 				title: s ? `Take back: ${s}` : "Nothing to take back",
-				onClick: () => void ea(r, i),
+				onClick: () => void na(r, i),
 				children: ["Undo ", /* @__PURE__ */ V("kbd", {
 					"aria-hidden": "true",
 					children: "u"
@@ -4048,21 +4050,21 @@ function Za({ state: e, whole: t, judged: n }) {
 		]
 	});
 }
-function Qa({ state: e, at: t }) {
-	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(Ga), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+function eo({ state: e, at: t }) {
+	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(qa), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
 		let n = Math.min(Math.max(e, 0), t.length - 1);
-		o(t[n]), n >= s && c(n + Ga - n % Ga), u(l + 1);
+		o(t[n]), n >= s && c(n + qa - n % qa), u(l + 1);
 	};
 	k(() => {
 		l && d.current?.focus();
 	}, [l]);
-	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void $i(n, r, i.audit.rows[t[f]].row, e), g = {
+	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void ta(n, r, i.audit.rows[t[f]].row, e), g = {
 		j: () => p(m() ? f + 1 : f),
 		k: () => p(m() ? f - 1 : f),
-		u: () => void ea(n, r)
+		u: () => void na(n, r)
 	};
-	for (let e of Qi) g[e.key] = () => (h(e.tag), p(f));
-	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), za(g);
+	for (let e of ea) g[e.key] = () => (h(e.tag), p(f));
+	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), Va(g);
 	let _ = (e) => {
 		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
 			ArrowRight: 1,
@@ -4075,7 +4077,7 @@ function Qa({ state: e, at: t }) {
 	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("div", {
 		class: "finding-cards",
 		onKeyDown: _,
-		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ V(Va, {
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ V(Ua, {
 			state: e,
 			counted: i,
 			top: y,
@@ -4086,17 +4088,17 @@ function Qa({ state: e, at: t }) {
 		}, t))
 	}), t.length > s && /* @__PURE__ */ V("p", { children: /* @__PURE__ */ V("button", {
 		type: "button",
-		onClick: () => c(s + Ga),
+		onClick: () => c(s + qa),
 		children: [
 			"Show ",
-			Math.min(Ga, t.length - s),
+			Math.min(qa, t.length - s),
 			" more"
 		]
 	}) })] });
 }
 // src/audit/Masses.tsx
-function $a({ state: e }) {
-	let t = e.counted.value, { audit: n, shares: r } = t, i = Zr(t.moved);
+function to({ state: e }) {
+	let t = e.counted.value, { audit: n, shares: r } = t, i = $r(t.moved);
 	return /* @__PURE__ */ V("section", {
 		class: "masses",
 		"aria-label": "Where the relevance goes",
@@ -4117,8 +4119,8 @@ function $a({ state: e }) {
 					class: "layer",
 					children: [
 						/* @__PURE__ */ V("h4", { children: /* @__PURE__ */ V("code", { children: /* @__PURE__ */ V("bdi", { children: e }) }) }),
-						/* @__PURE__ */ V($n, { shares: t }),
-						/* @__PURE__ */ V("table", { children: /* @__PURE__ */ V("tbody", { children: t.map((t) => /* @__PURE__ */ V(eo, {
+						/* @__PURE__ */ V(tr, { shares: t }),
+						/* @__PURE__ */ V("table", { children: /* @__PURE__ */ V("tbody", { children: t.map((t) => /* @__PURE__ */ V(no, {
 							share: t,
 							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
 						}, t.quadrant)) }) })
@@ -4128,20 +4130,20 @@ function $a({ state: e }) {
 		]
 	});
 }
-function eo({ share: e, mass: t }) {
-	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${U(n)}, from ${Vn(r, i)}` : U(n);
+function no({ share: e, mass: t }) {
+	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${U(n)}, from ${Un(r, i)}` : U(n);
 	return /* @__PURE__ */ V("tr", { children: [
 		/* @__PURE__ */ V("th", {
 			scope: "row",
 			children: [
-				/* @__PURE__ */ V(Yn, { of: e.quadrant }),
+				/* @__PURE__ */ V(Zn, { of: e.quadrant }),
 				" fits ",
-				Rn[e.quadrant]
+				Bn[e.quadrant]
 			]
 		}),
 		/* @__PURE__ */ V("td", {
 			class: "n components",
-			children: Gn(e.components, "component")
+			children: qn(e.components, "component")
 		}),
 		/* @__PURE__ */ V("td", {
 			class: "n",
@@ -4149,11 +4151,11 @@ function eo({ share: e, mass: t }) {
 		}),
 		/* @__PURE__ */ V("td", {
 			class: "n",
-			children: t ? Vn(r, i) : ""
+			children: t ? Un(r, i) : ""
 		}),
 		/* @__PURE__ */ V("td", {
 			class: "drawn-in",
-			children: /* @__PURE__ */ V(er, {
+			children: /* @__PURE__ */ V(nr, {
 				value: n,
 				low: r ?? n,
 				high: i ?? n,
@@ -4165,33 +4167,33 @@ function eo({ share: e, mass: t }) {
 	] });
 }
 // src/audit/Outcome.tsx
-var to = 3, no = .05;
-function ro({ audit: e }) {
+var ro = 3, io = .05;
+function ao({ audit: e }) {
 	return /* @__PURE__ */ V("div", {
 		class: `outcome ${e.verdicts.length ? e.passed ? "good" : "bad" : "open"}`,
-		children: [e.verdicts.length > 0 && /* @__PURE__ */ V(Xn, { good: e.passed }), /* @__PURE__ */ V("p", { children: [
-			/* @__PURE__ */ V("strong", { children: io(e) }),
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ V(Qn, { good: e.passed }), /* @__PURE__ */ V("p", { children: [
+			/* @__PURE__ */ V("strong", { children: oo(e) }),
 			" ",
-			/* @__PURE__ */ V(ao, { audit: e })
+			/* @__PURE__ */ V(so, { audit: e })
 		] })]
 	});
 }
-function io({ verdicts: e }) {
+function oo({ verdicts: e }) {
 	let t = e.filter((e) => !e.met).length, n = e.filter((e) => !e.sure).length;
 	if (!e.length) return "The spec states no requirement, so nothing was passed or failed.";
-	let r = `${t} of ${Gn(e.length, "requirement")} ${t === 1 ? "is" : "are"} not met.`;
+	let r = `${t} of ${qn(e.length, "requirement")} ${t === 1 ? "is" : "are"} not met.`;
 	if (t || (r = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !n) return r;
 	let i = e.length > 1 ? `${n} of these verdicts ${n === 1 ? "is" : "are"}` : "This verdict is";
 	return `${r} ${i} not sure.`;
 }
-function ao({ audit: e }) {
+function so({ audit: e }) {
 	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
 	if (!n) return null;
-	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= no).slice(0, to);
+	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= io).slice(0, ro);
 	return /* @__PURE__ */ V(T, { children: [
 		U(n.relevance, 0),
 		" (",
-		Vn(n.low, n.high, 0),
+		Un(n.low, n.high, 0),
 		") of what speaks for “",
 		/* @__PURE__ */ V("bdi", { children: e.output }),
 		"” in ",
@@ -4207,7 +4209,7 @@ function ao({ audit: e }) {
 		"."
 	] });
 }
-function oo({ audit: e }) {
+function co({ audit: e }) {
 	return e.doubts.length ? /* @__PURE__ */ V("section", {
 		class: "doubts",
 		"aria-label": "Doubts",
@@ -4219,11 +4221,11 @@ function oo({ audit: e }) {
 	}) : null;
 }
 // src/audit/RequirementField.tsx
-function so(e) {
-	return e.findIndex((e) => e.trim() && !Ur(e));
+function lo(e) {
+	return e.findIndex((e) => e.trim() && !Gr(e));
 }
-function co({ state: e }) {
-	let t = e.draft.value, n = t.requirements, r = so(n), i = (t) => e.edit({ requirements: t });
+function uo({ state: e }) {
+	let t = e.draft.value, n = t.requirements, r = lo(n), i = (t) => e.edit({ requirements: t });
 	return /* @__PURE__ */ V("fieldset", {
 		class: "requirements",
 		children: [
@@ -4233,7 +4235,7 @@ function co({ state: e }) {
 				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
 			}),
 			/* @__PURE__ */ V("ul", { children: n.map((a, o) => {
-				let s = Ur(a);
+				let s = Gr(a);
 				return /* @__PURE__ */ V("li", { children: [
 					/* @__PURE__ */ V("textarea", {
 						class: "code",
@@ -4253,7 +4255,7 @@ function co({ state: e }) {
 					}),
 					s && /* @__PURE__ */ V("p", {
 						class: "hint",
-						children: [Kr(s, String(t.output)), "."]
+						children: [Jr(s, String(t.output)), "."]
 					}),
 					o === r && e.fault.value && /* @__PURE__ */ V("p", {
 						class: "fault",
@@ -4261,20 +4263,20 @@ function co({ state: e }) {
 					})
 				] }, o);
 			}) }),
-			/* @__PURE__ */ V(uo, {
+			/* @__PURE__ */ V(po, {
 				output: String(t.output),
 				add: (e) => i([...n, e])
 			})
 		]
 	});
 }
-var lo = {
+var fo = {
 	relevance_mass: "share of relevance",
 	components: "number of components",
 	worst: "any one offender's relevance"
 };
-function uo({ output: e, add: t }) {
-	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n !== "components", d = u ? `${Number(c)}%` : String(Math.round(Number(c))), f = n === "worst" ? `no component with spurious > valid above relevance ${d}` : `${n}(${i.join(" + ")}) ${o} ${d}`, p = c.trim() ? Ur(f) : null, m = (e) => a(H.filter((t) => t === e !== i.includes(t)));
+function po({ output: e, add: t }) {
+	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n !== "components", d = u ? `${Number(c)}%` : String(Math.round(Number(c))), f = n === "worst" ? `no component with spurious > valid above relevance ${d}` : `${n}(${i.join(" + ")}) ${o} ${d}`, p = c.trim() ? Gr(f) : null, m = (e) => a(H.filter((t) => t === e !== i.includes(t)));
 	return /* @__PURE__ */ V("details", {
 		class: "builder",
 		children: [
@@ -4286,7 +4288,7 @@ function uo({ output: e, add: t }) {
 						"aria-label": "What is limited",
 						value: n,
 						onChange: (e) => r(e.currentTarget.value),
-						children: Object.entries(lo).map(([e, t]) => /* @__PURE__ */ V("option", {
+						children: Object.entries(fo).map(([e, t]) => /* @__PURE__ */ V("option", {
 							value: e,
 							children: t
 						}, e))
@@ -4328,14 +4330,14 @@ function uo({ output: e, add: t }) {
 						onChange: () => m(e)
 					}),
 					" ",
-					/* @__PURE__ */ V(Yn, { of: e }),
+					/* @__PURE__ */ V(Zn, { of: e }),
 					" ",
-					Rn[e]
+					Bn[e]
 				] }, e))
 			}),
 			/* @__PURE__ */ V("p", {
 				class: "hint",
-				children: p ? `${Kr(p, e)}.` : "Choose at least one kind of component and a limit."
+				children: p ? `${Jr(p, e)}.` : "Choose at least one kind of component and a limit."
 			}),
 			/* @__PURE__ */ V("button", {
 				type: "button",
@@ -4347,7 +4349,7 @@ function uo({ output: e, add: t }) {
 	});
 }
 // src/audit/Verdicts.tsx
-function fo({ state: e }) {
+function mo({ state: e }) {
 	let t = e.counted.value, { verdicts: n } = t.audit;
 	return /* @__PURE__ */ V("section", {
 		class: "verdicts",
@@ -4358,19 +4360,19 @@ function fo({ state: e }) {
 				class: "hint",
 				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
 			}) : /* @__PURE__ */ V("p", { children: "The spec states none." }),
-			Zr(t.moved) && n.length > 0 && /* @__PURE__ */ V("p", {
+			$r(t.moved) && n.length > 0 && /* @__PURE__ */ V("p", {
 				class: "yours-note",
 				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
 			}),
-			/* @__PURE__ */ V("ul", { children: n.map((e) => /* @__PURE__ */ V(po, {
+			/* @__PURE__ */ V("ul", { children: n.map((e) => /* @__PURE__ */ V(ho, {
 				verdict: e,
 				counted: t
 			}, e.requirement)) })
 		]
 	});
 }
-function po({ verdict: e, counted: t }) {
-	let n = Ur(e.requirement);
+function ho({ verdict: e, counted: t }) {
+	let n = Gr(e.requirement);
 	return /* @__PURE__ */ V("li", {
 		class: `verdict ${e.met ? "met" : "unmet"}`,
 		children: [/* @__PURE__ */ V("div", { children: [
@@ -4379,7 +4381,7 @@ function po({ verdict: e, counted: t }) {
 				children: [/* @__PURE__ */ V("span", {
 					class: "mark",
 					children: [
-						/* @__PURE__ */ V(Xn, { good: e.met }),
+						/* @__PURE__ */ V(Qn, { good: e.met }),
 						" ",
 						/* @__PURE__ */ V("strong", { children: e.met ? "Met" : "Not met" })
 					]
@@ -4388,7 +4390,7 @@ function po({ verdict: e, counted: t }) {
 					children: e.sure ? "sure" : "not sure: the interval holds the limit"
 				})]
 			}),
-			n && /* @__PURE__ */ V("p", { children: [/* @__PURE__ */ V("bdi", { children: Kr(n, t.audit.output) }), "."] }),
+			n && /* @__PURE__ */ V("p", { children: [/* @__PURE__ */ V("bdi", { children: Jr(n, t.audit.output) }), "."] }),
 			/* @__PURE__ */ V("p", {
 				class: "hint",
 				children: [
@@ -4398,21 +4400,21 @@ function po({ verdict: e, counted: t }) {
 					/* @__PURE__ */ V("bdi", { children: e.layer })
 				]
 			})
-		] }), n && /* @__PURE__ */ V(mo, {
+		] }), n && /* @__PURE__ */ V(go, {
 			verdict: e,
 			asked: n,
 			counted: t
 		})]
 	});
 }
-function mo({ verdict: e, asked: t, counted: n }) {
-	let r = Zr(n.moved) ? ui(n, t) : null, i = [
+function go({ verdict: e, asked: t, counted: n }) {
+	let r = $r(n.moved) ? fi(n, t) : null, i = [
 		e.high,
 		t.limit,
 		r?.value ?? null
-	].filter((e) => e !== null), a = t.figure === "relevance_mass" ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${qr(e.value, t)}, from ${Jr(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${Gr(t)}`;
+	].filter((e) => e !== null), a = t.figure === "relevance_mass" ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${Yr(e.value, t)}, from ${Xr(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${qr(t)}`;
 	return /* @__PURE__ */ V("div", { children: [
-		/* @__PURE__ */ V(er, {
+		/* @__PURE__ */ V(nr, {
 			...e,
 			top: a,
 			kind: e.met ? "met" : "unmet",
@@ -4423,18 +4425,18 @@ function mo({ verdict: e, asked: t, counted: n }) {
 		/* @__PURE__ */ V("p", {
 			class: "figures",
 			children: [
-				qr(e.value, t),
+				Yr(e.value, t),
 				" (",
-				Jr(e, t),
+				Xr(e, t),
 				"), limit ",
-				Gr(t)
+				qr(t)
 			]
 		}),
 		r && /* @__PURE__ */ V("p", {
 			class: "figures yours-figure",
 			children: [
 				"by your thresholds ",
-				qr(r.value, t),
+				Yr(r.value, t),
 				": ",
 				r.met ? "met" : "not met"
 			]
@@ -4442,7 +4444,7 @@ function mo({ verdict: e, asked: t, counted: n }) {
 	] });
 }
 // src/audit/Result.tsx
-function ho({ state: e }) {
+function _o({ state: e }) {
 	let t = e.answer.value, n = e.stale.value;
 	return /* @__PURE__ */ V("div", {
 		class: "result",
@@ -4450,19 +4452,19 @@ function ho({ state: e }) {
 			class: `found ${n ? "stale" : ""}`,
 			"aria-busy": n,
 			children: [
-				/* @__PURE__ */ V(go, { state: e }),
-				/* @__PURE__ */ V(ro, { audit: t.audit }),
-				/* @__PURE__ */ V(oo, { audit: t.audit }),
-				/* @__PURE__ */ V(fo, { state: e }),
-				/* @__PURE__ */ V($a, { state: e }),
-				/* @__PURE__ */ V(ga, { state: e }),
-				/* @__PURE__ */ V(ya, { state: e }),
-				/* @__PURE__ */ V(Ja, { state: e })
+				/* @__PURE__ */ V(vo, { state: e }),
+				/* @__PURE__ */ V(ao, { audit: t.audit }),
+				/* @__PURE__ */ V(co, { audit: t.audit }),
+				/* @__PURE__ */ V(mo, { state: e }),
+				/* @__PURE__ */ V(to, { state: e }),
+				/* @__PURE__ */ V(va, { state: e }),
+				/* @__PURE__ */ V(xa, { state: e }),
+				/* @__PURE__ */ V(Xa, { state: e })
 			]
-		}), /* @__PURE__ */ V(_o, { state: e })]
+		}), /* @__PURE__ */ V(yo, { state: e })]
 	});
 }
-function go({ state: e }) {
+function vo({ state: e }) {
 	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
 	return /* @__PURE__ */ V("div", {
 		class: "result-head",
@@ -4472,22 +4474,22 @@ function go({ state: e }) {
 				"Output “",
 				/* @__PURE__ */ V("bdi", { children: n.output }),
 				"”, ",
-				Gn(n.rows.length, "component"),
+				qn(n.rows.length, "component"),
 				" in ",
 				/* @__PURE__ */ V("bdi", { children: n.layers.join(", ") }),
 				", relevance on",
 				" ",
-				Gn(n.images, "image"),
+				qn(n.images, "image"),
 				i !== void 0 && /* @__PURE__ */ V(T, { children: [" · ", /* @__PURE__ */ V("a", {
 					href: t.href(["graph"], { class: i }),
 					children: "how this class comes about"
 				})] })
 			]
-		})] }), /* @__PURE__ */ V(Na, { state: e })]
+		})] }), /* @__PURE__ */ V(Fa, { state: e })]
 	});
 }
-function _o({ state: e }) {
-	let t = e.draft.value, n = t ? kr(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && so(t.requirements) >= 0;
+function yo({ state: e }) {
+	let t = e.draft.value, n = t ? jr(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && lo(t.requirements) >= 0;
 	return /* @__PURE__ */ V("div", {
 		class: "standing",
 		"aria-live": "polite",
@@ -4508,19 +4510,19 @@ function _o({ state: e }) {
 	});
 }
 // src/audit/ConceptField.tsx
-var vo = {
+var bo = {
 	valid: "What may speak for the class",
 	spurious: "What must not speak for it"
-}, yo = "One name, or a name and several phrases for it — border: ragged border; notched border", bo = (e) => e === "valid" ? "spurious" : "valid", xo = null;
-function So(e, t) {
+}, xo = "One name, or a name and several phrases for it — border: ragged border; notched border", So = (e) => e === "valid" ? "spurious" : "valid", Co = null;
+function wo(e, t) {
 	let n = (e) => e.name.toLowerCase() === t.toLowerCase();
-	return yr.find((t) => e[t].some(n));
+	return xr.find((t) => e[t].some(n));
 }
-function Co({ state: e, side: t }) {
+function To({ state: e, side: t }) {
 	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
-		let r = Mr(n);
+		let r = Pr(n);
 		if (!r) return;
-		let a = So(e.draft.peek(), r.name);
+		let a = wo(e.draft.peek(), r.name);
 		if (a) return o(`“${r.name}” stands there already, as a ${a} concept.`);
 		u([...e.draft.peek()[t], r]), i(""), o("");
 	}, f = (e) => {
@@ -4529,34 +4531,34 @@ function Co({ state: e, side: t }) {
 		let r = e.draft.peek(), i = r[t][n];
 		e.edit({
 			[t]: r[t].filter((e) => e !== i),
-			[bo(t)]: [...r[bo(t)], i]
+			[So(t)]: [...r[So(t)], i]
 		}), c(-1);
 	};
 	return /* @__PURE__ */ V("fieldset", {
 		class: `side ${t}`,
-		onDragOver: (e) => xo?.side === bo(t) && e.preventDefault(),
+		onDragOver: (e) => Co?.side === So(t) && e.preventDefault(),
 		onDrop: (e) => {
-			e.preventDefault(), xo?.side === bo(t) && p(xo.side, xo.at), xo = null;
+			e.preventDefault(), Co?.side === So(t) && p(Co.side, Co.at), Co = null;
 		},
 		children: [
 			/* @__PURE__ */ V("legend", { children: [
-				/* @__PURE__ */ V(Yn, { of: t }),
+				/* @__PURE__ */ V(Zn, { of: t }),
 				" ",
 				t === "valid" ? "Valid" : "Spurious",
 				" concepts"
 			] }),
 			/* @__PURE__ */ V("p", {
 				class: "hint",
-				children: [vo[t], "."]
+				children: [bo[t], "."]
 			}),
 			/* @__PURE__ */ V("ul", {
 				class: "ideas",
 				"aria-label": `${t} concepts`,
-				children: n[t].map((e, n) => /* @__PURE__ */ V(wo, {
+				children: n[t].map((e, n) => /* @__PURE__ */ V(Eo, {
 					idea: e,
 					side: t,
 					open: s === n,
-					drag: () => xo = {
+					drag: () => Co = {
 						side: t,
 						at: n
 					},
@@ -4565,7 +4567,7 @@ function Co({ state: e, side: t }) {
 					remove: () => f(n)
 				}, e.name))
 			}),
-			s >= 0 && n[t][s] && /* @__PURE__ */ V(Eo, {
+			s >= 0 && n[t][s] && /* @__PURE__ */ V(Oo, {
 				idea: n[t][s],
 				side: t,
 				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
@@ -4576,12 +4578,12 @@ function Co({ state: e, side: t }) {
 				type: "text",
 				"aria-label": `Add a ${t} concept`,
 				placeholder: "Add a concept, then Enter",
-				title: yo,
+				title: xo,
 				value: r,
 				"aria-invalid": a ? !0 : void 0,
 				onInput: (e) => (i(e.currentTarget.value), o("")),
 				onKeyDown: (e) => {
-					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(Nr(n[t].at(-1))), u(n[t].slice(0, -1)));
+					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(Fr(n[t].at(-1))), u(n[t].slice(0, -1)));
 				},
 				onPaste: (e) => {
 					let t = (e.clipboardData?.getData("text") ?? "").split("\n").filter((e) => e.trim());
@@ -4596,7 +4598,7 @@ function Co({ state: e, side: t }) {
 		]
 	});
 }
-function wo({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
+function Eo({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
 	let s = e.phrases.length + e.images.length;
 	return /* @__PURE__ */ V("li", {
 		class: "idea",
@@ -4607,7 +4609,7 @@ function wo({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 				type: "button",
 				class: "name",
 				"aria-expanded": n,
-				title: To(e),
+				title: Do(e),
 				onClick: i,
 				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
 				children: [/* @__PURE__ */ V("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ V("span", {
@@ -4617,8 +4619,8 @@ function wo({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 			}),
 			/* @__PURE__ */ V("button", {
 				type: "button",
-				"aria-label": `Move ${e.name} to the ${bo(t)} concepts`,
-				title: `Move to ${bo(t)}`,
+				"aria-label": `Move ${e.name} to the ${So(t)} concepts`,
+				title: `Move to ${So(t)}`,
 				onClick: a,
 				children: t === "valid" ? "↓" : "↑"
 			}),
@@ -4632,11 +4634,11 @@ function wo({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 		]
 	});
 }
-function To({ phrases: e, images: t }) {
+function Do({ phrases: e, images: t }) {
 	let n = [...e, ...t.map((e) => `image ${e}`)];
 	return n.length ? `Sought as: ${n.join("; ")}. Click to change.` : "Sought by its name. Click to give it phrases.";
 }
-function Eo({ idea: e, side: t, change: n, close: r }) {
+function Oo({ idea: e, side: t, change: n, close: r }) {
 	let [i, a] = O(e.phrases.join("\n"));
 	return /* @__PURE__ */ V("div", {
 		class: "details",
@@ -4657,7 +4659,7 @@ function Eo({ idea: e, side: t, change: n, close: r }) {
 				onInput: (t) => {
 					a(t.currentTarget.value), n({
 						...e,
-						phrases: Pr(t.currentTarget.value)
+						phrases: Ir(t.currentTarget.value)
 					});
 				}
 			})] }),
@@ -4686,7 +4688,7 @@ function Eo({ idea: e, side: t, change: n, close: r }) {
 	});
 }
 // src/audit/Start.tsx
-function Do({ state: e }) {
+function ko({ state: e }) {
 	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
 	return /* @__PURE__ */ V("section", {
 		class: "start",
@@ -4700,16 +4702,16 @@ function Do({ state: e }) {
 				"). The audit then says how much of what speaks for the class goes through either."
 			] }),
 			/* @__PURE__ */ V($t, {
-				of: Ea(t.transport, n).value,
+				of: Oa(t.transport, n).value,
 				what: "specs",
 				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ V("ul", {
 					class: "choices",
-					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ V(Oo, {
+					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ V(Ao, {
 						name: t,
 						spec: n,
 						kind: "saved",
 						state: e
-					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ V(Oo, {
+					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ V(Ao, {
 						name: t,
 						spec: n,
 						kind: "comes with semlens",
@@ -4722,29 +4724,29 @@ function Do({ state: e }) {
 				children: [/* @__PURE__ */ V("button", {
 					type: "button",
 					class: "main",
-					onClick: () => e.begin(Cr(i.name)),
+					onClick: () => e.begin(Tr(i.name)),
 					children: "Write a new one"
-				}), /* @__PURE__ */ V(ko, { state: e })]
+				}), /* @__PURE__ */ V(jo, { state: e })]
 			})
 		]
 	});
 }
-function Oo({ name: e, spec: t, kind: n, state: r }) {
-	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Da(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
+function Ao({ name: e, spec: t, kind: n, state: r }) {
+	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => ka(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
 	return /* @__PURE__ */ V("li", { children: [/* @__PURE__ */ V("button", {
 		type: "button",
 		class: "choice",
-		onClick: () => r.begin(wr(t)),
+		onClick: () => r.begin(Er(t)),
 		children: [
 			/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: t.title || e }) }),
 			/* @__PURE__ */ V("span", {
 				class: "hint",
 				children: [
-					Gn(t.valid.length, "valid concept"),
+					qn(t.valid.length, "valid concept"),
 					", ",
 					t.spurious.length,
 					" spurious, ",
-					Gn(t.requirements?.length ?? 0, "requirement")
+					qn(t.requirements?.length ?? 0, "requirement")
 				]
 			}),
 			/* @__PURE__ */ V("span", {
@@ -4771,11 +4773,11 @@ function Oo({ name: e, spec: t, kind: n, state: r }) {
 		children: "×"
 	})] });
 }
-function ko({ state: e }) {
+function jo({ state: e }) {
 	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
 		if (r) {
 			try {
-				e.begin(await Oa(t.transport, r)), i("");
+				e.begin(await Aa(t.transport, r)), i("");
 			} catch (e) {
 				i(e instanceof Error ? e.message : String(e));
 			}
@@ -4804,7 +4806,7 @@ function ko({ state: e }) {
 	] });
 }
 // src/audit/SpecForm.tsx
-function Ao({ state: e }) {
+function Mo({ state: e }) {
 	let t = e.draft.value;
 	return /* @__PURE__ */ V("form", {
 		class: "spec",
@@ -4817,7 +4819,7 @@ function Ao({ state: e }) {
 					type: "button",
 					onClick: () => e.begin(null),
 					children: "Other spec"
-				}), /* @__PURE__ */ V(ko, { state: e })]
+				}), /* @__PURE__ */ V(jo, { state: e })]
 			}),
 			/* @__PURE__ */ V("label", {
 				class: "entry",
@@ -4828,23 +4830,23 @@ function Ao({ state: e }) {
 					onInput: (t) => e.edit({ title: t.currentTarget.value })
 				})]
 			}),
-			/* @__PURE__ */ V(jo, { state: e }),
-			/* @__PURE__ */ V(Co, {
+			/* @__PURE__ */ V(No, { state: e }),
+			/* @__PURE__ */ V(To, {
 				state: e,
 				side: "valid"
 			}),
-			/* @__PURE__ */ V(Co, {
+			/* @__PURE__ */ V(To, {
 				state: e,
 				side: "spurious"
 			}),
-			/* @__PURE__ */ V(co, { state: e }),
-			/* @__PURE__ */ V(Mo, { state: e }),
-			/* @__PURE__ */ V(No, { state: e }),
-			/* @__PURE__ */ V(Po, { state: e })
+			/* @__PURE__ */ V(uo, { state: e }),
+			/* @__PURE__ */ V(Po, { state: e }),
+			/* @__PURE__ */ V(Fo, { state: e }),
+			/* @__PURE__ */ V(Io, { state: e })
 		]
 	});
 }
-function jo({ state: e }) {
+function No({ state: e }) {
 	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
 		let n = t[e];
 		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
@@ -4870,7 +4872,7 @@ function jo({ state: e }) {
 		})]
 	});
 }
-function Mo({ state: e }) {
+function Po({ state: e }) {
 	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
 		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
 		e.edit({ layers: a });
@@ -4898,7 +4900,7 @@ function Mo({ state: e }) {
 		]
 	});
 }
-function No({ state: e }) {
+function Fo({ state: e }) {
 	let t = e.draft.value;
 	return /* @__PURE__ */ V("details", {
 		class: "more-fields",
@@ -4939,13 +4941,13 @@ function No({ state: e }) {
 		]
 	});
 }
-function Po({ state: e }) {
+function Io({ state: e }) {
 	let t = B(), [n, r] = O(""), [i, a] = O("");
 	if (!t.session.can.annotate) return null;
 	let o = async () => {
-		let r = n.trim() || Fr(e.draft.peek().title);
+		let r = n.trim() || Lr(e.draft.peek().title);
 		try {
-			await Da(t.transport, e.index, r, Er(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
+			await ka(t.transport, e.index, r, Or(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
 		} catch (e) {
 			a(e instanceof Error ? e.message : String(e));
 		}
@@ -4956,7 +4958,7 @@ function Po({ state: e }) {
 			/* @__PURE__ */ V("input", {
 				type: "text",
 				"aria-label": "Name to save the spec under",
-				placeholder: Fr(e.draft.value.title),
+				placeholder: Lr(e.draft.value.title),
 				value: n,
 				onInput: (e) => r(e.currentTarget.value),
 				onKeyDown: (e) => e.key === "Enter" && void o()
@@ -4974,12 +4976,12 @@ function Po({ state: e }) {
 	});
 }
 // src/audit/Stored.tsx
-function Fo({ state: e, audits: t }) {
+function Lo({ state: e, audits: t }) {
 	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
 	return k(() => {
 		i && (e.answer.value = {
 			audit: i.audit,
-			draft: wr(i.spec),
+			draft: Er(i.spec),
 			key: ""
 		});
 	}, [i]), i ? /* @__PURE__ */ V(T, { children: [
@@ -5005,26 +5007,26 @@ function Fo({ state: e, audits: t }) {
 				children: /* @__PURE__ */ V("bdi", { children: e.spec.title || e.name })
 			}, e.name))
 		}),
-		/* @__PURE__ */ V(ho, { state: e })
+		/* @__PURE__ */ V(_o, { state: e })
 	] }) : /* @__PURE__ */ V("p", {
 		class: "none",
 		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
 	});
 }
 // src/views/Audit.tsx
-function Io() {
-	let e = B(), t = _i(e, e.index.value);
+function Ro() {
+	let e = B(), t = yi(e, e.index.value);
 	return /* @__PURE__ */ V("div", {
 		class: "audit",
-		children: [/* @__PURE__ */ V("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ V(Lo, { state: t })]
+		children: [/* @__PURE__ */ V("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ V(zo, { state: t })]
 	}, t.index.number);
 }
-function Lo({ state: e }) {
+function zo({ state: e }) {
 	let t = B();
 	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ V("div", {
 		class: "desk",
-		children: [/* @__PURE__ */ V(Ro, { state: e }), /* @__PURE__ */ V(ho, { state: e })]
-	}) : /* @__PURE__ */ V(Do, { state: e }) : /* @__PURE__ */ V(zo, { state: e }) : /* @__PURE__ */ V("p", {
+		children: [/* @__PURE__ */ V(Bo, { state: e }), /* @__PURE__ */ V(_o, { state: e })]
+	}) : /* @__PURE__ */ V(ko, { state: e }) : /* @__PURE__ */ V(Vo, { state: e }) : /* @__PURE__ */ V("p", {
 		class: "none",
 		children: [
 			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
@@ -5033,8 +5035,8 @@ function Lo({ state: e }) {
 		]
 	});
 }
-function Ro({ state: e }) {
-	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || kr(e.draft.peek()) !== "");
+function Bo({ state: e }) {
+	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || jr(e.draft.peek()) !== "");
 	return /* @__PURE__ */ V("section", {
 		class: `spec-panel ${t ? "" : "folded"}`,
 		"aria-label": "Spec",
@@ -5044,15 +5046,15 @@ function Ro({ state: e }) {
 			"aria-expanded": t,
 			onClick: () => n(!t),
 			children: "The spec"
-		}) }), t && /* @__PURE__ */ V(Ao, { state: e })]
+		}) }), t && /* @__PURE__ */ V(Mo, { state: e })]
 	});
 }
-function zo({ state: e }) {
-	let t = wa(B().transport, e.index).value;
+function Vo({ state: e }) {
+	let t = Ea(B().transport, e.index).value;
 	return t.state === "loading" ? /* @__PURE__ */ V("p", {
 		class: "none",
 		children: "Looking for audits …"
-	}) : /* @__PURE__ */ V(Fo, {
+	}) : /* @__PURE__ */ V(Lo, {
 		state: e,
 		audits: z(t) ?? []
 	});
@@ -5078,41 +5080,41 @@ function X(e) {
 	let t = e * 100;
 	return t > 0 && t < .1 ? "under 0.1 %" : `${t > 99 && t < 100 ? t.toFixed(1) : t < 10 ? Number(t.toFixed(1)) : Math.round(t)} %`;
 }
-function Bo(e) {
+function Ho(e) {
 	if (e > .5) return "most";
 	if (e > .4) return "1 in 2";
 	let t = 1 / e, n = 10 ** Math.max(0, Math.floor(Math.log10(t)) - 1);
 	return `1 in ${q(Math.round(t / n) * n)}`;
 }
 // src/about/Additions.tsx
-function Vo({ index: e }) {
+function Uo({ index: e }) {
 	let t = e.info.name, { classes: n, relevance: r } = e.info;
 	return /* @__PURE__ */ V("ul", {
 		class: "additions",
 		role: "list",
 		children: [
-			/* @__PURE__ */ V(Uo, {
+			/* @__PURE__ */ V(Go, {
 				name: "Labels",
 				says: "a phrase for each component that fits better than chance",
 				of: e.labels.value,
 				command: `semlens label ${t} --vocabulary FILE --save`,
 				children: (t) => `${q(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${K(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
 			}),
-			/* @__PURE__ */ V(Uo, {
+			/* @__PURE__ */ V(Go, {
 				name: "Measures",
 				says: "clarity, polysemanticity, redundancy",
 				of: e.scores.value,
 				command: `semlens score ${t} --save`,
 				children: () => "of every component and layer, beside chance"
 			}),
-			/* @__PURE__ */ V(Uo, {
+			/* @__PURE__ */ V(Go, {
 				name: "Map",
 				says: "all components in two dimensions",
 				of: e.atlas.value,
 				command: `semlens atlas ${t} --save`,
 				children: (e) => `${K(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
 			}),
-			/* @__PURE__ */ V(Uo, {
+			/* @__PURE__ */ V(Go, {
 				name: "Relevance",
 				says: "what each component contributes to the model’s outputs",
 				of: r ? {
@@ -5123,19 +5125,19 @@ function Vo({ index: e }) {
 					why: "None was computed."
 				},
 				command: "semlens build … --classes NAMES --resume",
-				children: (e) => `for ${K(n.length, "class", "classes")}, by ${e.method}, ${Ho(e.of)}`
+				children: (e) => `for ${K(n.length, "class", "classes")}, by ${e.method}, ${Wo(e.of)}`
 			})
 		]
 	});
 }
-function Ho(e) {
+function Wo(e) {
 	return {
 		label: "over the images that are labelled so",
 		predicted: "over the images that are predicted so",
 		all: "over all images"
 	}[e] ?? e;
 }
-function Uo({ name: e, says: t, of: n, command: r, children: i }) {
+function Go({ name: e, says: t, of: n, command: r, children: i }) {
 	let a = {
 		ready: "✓",
 		loading: "…",
@@ -5165,30 +5167,30 @@ function Uo({ name: e, says: t, of: n, command: r, children: i }) {
 	});
 }
 // src/about/licence.ts
-var Wo = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
-function Go(e) {
+var Ko = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
+function qo(e) {
 	let t = e.trim();
-	return !t || /^unknown$/i.test(t) ? "unknown" : Wo.test(t) ? "permissive" : "other";
+	return !t || /^unknown$/i.test(t) ? "unknown" : Ko.test(t) ? "permissive" : "other";
 }
 // src/about/Tree.tsx
-function Ko({ of: e }) {
+function Jo({ of: e }) {
 	return /* @__PURE__ */ V("dl", {
 		class: "tree",
-		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ V("dd", { children: /* @__PURE__ */ V(qo, { of: t }) })] }, e))
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ V("dd", { children: /* @__PURE__ */ V(Yo, { of: t }) })] }, e))
 	});
 }
-function qo({ of: e }) {
+function Yo({ of: e }) {
 	if (e == null || e === "") return /* @__PURE__ */ V("span", {
 		class: "soft",
 		children: "none"
 	});
-	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ V("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ V(Ko, { of: Object.fromEntries(e.entries()) });
-	if (typeof e == "object") return /* @__PURE__ */ V(Ko, { of: e });
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ V("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ V(Jo, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ V(Jo, { of: e });
 	let t = String(e);
 	return t.includes("\n") ? /* @__PURE__ */ V("pre", { children: t }) : /* @__PURE__ */ V("bdi", { children: t });
 }
 // src/views/About.tsx
-function Jo() {
+function Xo() {
 	let e = B(), t = e.index.value, { info: n } = t;
 	return /* @__PURE__ */ V("article", {
 		class: "about",
@@ -5198,11 +5200,11 @@ function Jo() {
 				class: "soft",
 				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
 			}),
-			/* @__PURE__ */ V(Yo, { info: n }),
+			/* @__PURE__ */ V(Zo, { info: n }),
 			/* @__PURE__ */ V("section", {
 				class: "panel",
 				"aria-label": "At a glance",
-				children: [/* @__PURE__ */ V("h2", { children: "At a glance" }), /* @__PURE__ */ V(Xo, {
+				children: [/* @__PURE__ */ V("h2", { children: "At a glance" }), /* @__PURE__ */ V(Qo, {
 					info: n,
 					version: e.session.version
 				})]
@@ -5210,12 +5212,12 @@ function Jo() {
 			/* @__PURE__ */ V("section", {
 				class: "panel",
 				"aria-label": "Layers",
-				children: [/* @__PURE__ */ V("h2", { children: "Layers" }), /* @__PURE__ */ V(Zo, { info: n })]
+				children: [/* @__PURE__ */ V("h2", { children: "Layers" }), /* @__PURE__ */ V($o, { info: n })]
 			}),
 			/* @__PURE__ */ V("section", {
 				class: "panel",
 				"aria-label": "What there is besides",
-				children: [/* @__PURE__ */ V("h2", { children: "What there is besides" }), /* @__PURE__ */ V(Vo, { index: t })]
+				children: [/* @__PURE__ */ V("h2", { children: "What there is besides" }), /* @__PURE__ */ V(Uo, { index: t })]
 			}),
 			/* @__PURE__ */ V("section", {
 				class: "panel",
@@ -5227,13 +5229,13 @@ function Jo() {
 						class: "soft",
 						children: "all that determined what the index holds"
 					})
-				] }), /* @__PURE__ */ V(Ko, { of: n.recipe })] })
+				] }), /* @__PURE__ */ V(Jo, { of: n.recipe })] })
 			})
 		]
 	});
 }
-function Yo({ info: e }) {
-	let { licence: t, name: n } = e.foundation, r = Go(t);
+function Zo({ info: e }) {
+	let { licence: t, name: n } = e.foundation, r = qo(t);
 	return r === "permissive" ? null : /* @__PURE__ */ V("section", {
 		class: "panel warning",
 		role: "note",
@@ -5249,7 +5251,7 @@ function Yo({ info: e }) {
 		] })]
 	});
 }
-function Xo({ info: e, version: t }) {
+function Qo({ info: e, version: t }) {
 	let n = e.layers.reduce((e, t) => e + t.dead, 0);
 	return /* @__PURE__ */ V("dl", {
 		class: "facts",
@@ -5266,7 +5268,7 @@ function Xo({ info: e, version: t }) {
 		].map(([e, t]) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", { children: e }), /* @__PURE__ */ V("dd", { children: /* @__PURE__ */ V("bdi", { children: t }) })] }))
 	});
 }
-function Zo({ info: e }) {
+function $o({ info: e }) {
 	let { place: t } = B();
 	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("p", {
 		class: "soft",
@@ -5319,31 +5321,31 @@ function Zo({ info: e }) {
 	})] });
 }
 // src/table/fitted.ts
-var Qo = null;
-function $o(e, t, n = 400) {
-	return Qo ??= document.createElement("canvas").getContext("2d"), Qo ? (Qo.font = `${n} ${t}px system-ui, sans-serif`, Qo.measureText(e).width) : e.length * t * .6;
+var es = null;
+function ts(e, t, n = 400) {
+	return es ??= document.createElement("canvas").getContext("2d"), es ? (es.font = `${n} ${t}px system-ui, sans-serif`, es.measureText(e).width) : e.length * t * .6;
 }
-function es(e, t, n, r = "end", i = 400) {
-	if ($o(e, n, i) <= t) return e;
+function ns(e, t, n, r = "end", i = 400) {
+	if (ts(e, n, i) <= t) return e;
 	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
 	for (; o < s;) {
 		let e = o + s + 1 >> 1;
-		$o(c(e), n, i) <= t ? o = e : s = e - 1;
+		ts(c(e), n, i) <= t ? o = e : s = e - 1;
 	}
 	return c(o);
 }
-function ts(e, t, n, r, i = 400) {
+function rs(e, t, n, r, i = 400) {
 	let a = e.split(/\s+/).filter(Boolean), o = [];
 	for (; a.length && o.length < r;) {
 		let e = a.shift();
-		for (; a.length && $o(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
+		for (; a.length && ts(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
 		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
-		o.push(es(e + s, t, n, "end", i));
+		o.push(ns(e + s, t, n, "end", i));
 	}
 	return o;
 }
 // src/compare/pairs.ts
-function ns({ matches: e }) {
+function is({ matches: e }) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
 		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
@@ -5362,10 +5364,10 @@ function ns({ matches: e }) {
 	}
 	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
 }
-function rs(e, t) {
+function as(e, t) {
 	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
 }
-function is({ matches: e }, t) {
+function os({ matches: e }, t) {
 	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
 	return {
 		shared: r,
@@ -5373,33 +5375,33 @@ function is({ matches: e }, t) {
 	};
 }
 // src/compare/Overview.tsx
-var [as, os, ss, cs, ls] = [
+var [ss, cs, ls, us, ds] = [
 	14,
 	196,
 	36,
 	40,
 	4
 ];
-function us({ comparison: e, chart: t }) {
+function fs({ comparison: e, chart: t }) {
 	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
 	A(a, []), k(() => {
 		let e = new ResizeObserver(a);
 		return e.observe(n.current), () => e.disconnect();
 	}, []);
-	let o = r >= 640, s = o ? (r - ss) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
+	let o = r >= 640, s = o ? (r - ls) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
 	return /* @__PURE__ */ V("div", {
 		class: "overview",
 		ref: n,
 		children: /* @__PURE__ */ V("svg", {
 			ref: t,
-			viewBox: `0 0 ${r} ${o ? os : 2 * os}`,
+			viewBox: `0 0 ${r} ${o ? cs : 2 * cs}`,
 			width: r,
-			height: o ? os : 2 * os,
+			height: o ? cs : 2 * cs,
 			role: "img",
-			"aria-label": [0, 1].map((t) => fs(e, t)).join(" "),
+			"aria-label": [0, 1].map((t) => ms(e, t)).join(" "),
 			children: [0, 1].map((t) => /* @__PURE__ */ V("g", {
-				transform: o ? `translate(${t * (s + ss)} 0)` : `translate(0 ${t * os})`,
-				children: /* @__PURE__ */ V(ps, {
+				transform: o ? `translate(${t * (s + ls)} 0)` : `translate(0 ${t * cs})`,
+				children: /* @__PURE__ */ V(hs, {
 					comparison: e,
 					from: t,
 					wide: s,
@@ -5409,23 +5411,23 @@ function us({ comparison: e, chart: t }) {
 		})
 	});
 }
-function ds({ sides: e, pairs: t }, n) {
+function ps({ sides: e, pairs: t }, n) {
 	return t.find((t) => t.source === e[n].name) ?? t[n];
 }
-function fs(e, t) {
-	let n = ds(e, t), { shared: r, unique: i } = is(e, t);
+function ms(e, t) {
+	let n = ps(e, t), { shared: r, unique: i } = os(e, t);
 	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${J(n.similarity)}, 95 % interval ${J(n.low)} to ${J(n.high)}, random ${J(n.baseline)}; ${q(r)} shared, ${q(i)} unique.`;
 }
-function ps({ comparison: e, from: t, wide: n, low: r }) {
-	let i = ds(e, t), { shared: a, unique: o } = is(e, t), s = (e) => ls + (e - r) / (1 - r) * (n - 2 * ls), c = {
+function hs({ comparison: e, from: t, wide: n, low: r }) {
+	let i = ps(e, t), { shared: a, unique: o } = os(e, t), s = (e) => ds + (e - r) / (1 - r) * (n - 2 * ds), c = {
 		low: i.baseline_low ?? i.baseline,
 		high: i.baseline_high ?? i.baseline
-	}, l = os - 22;
+	}, l = cs - 22;
 	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("title", { children: fs(e, t) }),
+		/* @__PURE__ */ V("title", { children: ms(e, t) }),
 		/* @__PURE__ */ V("text", {
 			class: "head",
-			x: ls,
+			x: ds,
 			y: 15,
 			children: [
 				"How much of ",
@@ -5434,7 +5436,7 @@ function ps({ comparison: e, from: t, wide: n, low: r }) {
 				"BA"[t]
 			]
 		}),
-		/* @__PURE__ */ V(ms, {
+		/* @__PURE__ */ V(gs, {
 			pair: i,
 			room: n
 		}),
@@ -5443,27 +5445,27 @@ function ps({ comparison: e, from: t, wide: n, low: r }) {
 			x: s(r),
 			y: 46,
 			width: s(1) - s(r),
-			height: as
+			height: ss
 		}),
 		/* @__PURE__ */ V("rect", {
 			class: "bar",
 			x: s(0),
 			y: 46,
 			width: Math.max(0, s(i.similarity) - s(0)),
-			height: as
+			height: ss
 		}),
 		/* @__PURE__ */ V("rect", {
 			class: "chance",
 			x: s(c.low),
 			y: 41,
 			width: Math.max(2, s(c.high) - s(c.low)),
-			height: as + 10
+			height: ss + 10
 		}),
 		i.low !== null && i.high !== null && /* @__PURE__ */ V("path", {
 			class: "interval",
-			d: `M${s(i.low)} ${46 + as / 2}H${s(i.high)}M${s(i.low)} 48v${as - 4}M${s(i.high)} 48v${as - 4}`
+			d: `M${s(i.low)} ${46 + ss / 2}H${s(i.high)}M${s(i.low)} 48v${ss - 4}M${s(i.high)} 48v${ss - 4}`
 		}),
-		/* @__PURE__ */ V(hs, {
+		/* @__PURE__ */ V(_s, {
 			comparison: e,
 			from: t,
 			low: r,
@@ -5473,7 +5475,7 @@ function ps({ comparison: e, from: t, wide: n, low: r }) {
 		}),
 		/* @__PURE__ */ V("text", {
 			class: "small",
-			x: ls,
+			x: ds,
 			y: 86,
 			children: [
 				/* @__PURE__ */ V("tspan", {
@@ -5514,29 +5516,29 @@ function ps({ comparison: e, from: t, wide: n, low: r }) {
 		}, t))
 	] });
 }
-function ms({ pair: e, room: t }) {
+function gs({ pair: e, room: t }) {
 	let n = J(e.similarity), r = `${e.low === null ? "" : ` (${J(e.low)} – ${J(e.high)})`}; by chance ${J(e.baseline_low ?? e.baseline)} – ${J(e.baseline_high ?? e.baseline)}`;
 	return /* @__PURE__ */ V("text", {
 		class: "small",
-		x: ls,
+		x: ds,
 		y: 34,
 		children: [/* @__PURE__ */ V("tspan", {
 			class: "figure",
 			children: n
-		}), es(r, t - $o(n, 13, 600) - 12, 12)]
+		}), ns(r, t - ts(n, 13, 600) - 12, 12)]
 	});
 }
-function hs({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
-	let o = Array.from({ length: cs }, () => ({
+function _s({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
+	let o = Array.from({ length: us }, () => ({
 		shared: 0,
 		unique: 0
 	}));
 	for (let r of e.matches) {
 		if (r.from !== t) continue;
-		let e = Math.min(cs - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * cs)));
+		let e = Math.min(us - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * us)));
 		o[e][r.shared ? "shared" : "unique"]++;
 	}
-	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / cs;
+	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / us;
 	return /* @__PURE__ */ V(T, { children: o.map(({ shared: e, unique: t }, o) => {
 		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
 		return /* @__PURE__ */ V("g", { children: [
@@ -5559,9 +5561,9 @@ function hs({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
 	}) });
 }
 // src/table/virtual.ts
-var gs = 12e6, _s = 6;
-function vs(e, t, n) {
-	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, gs), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+var vs = 12e6, ys = 6;
+function bs(e, t, n) {
+	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, vs), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
 	A(() => {
 		let e = r.current;
 		if (!e) return;
@@ -5575,7 +5577,7 @@ function vs(e, t, n) {
 		let t = () => a(e.scrollTop);
 		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
 	}, []);
-	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - _s), h = Math.min(e, Math.ceil((p + u) / t) + _s), g = Ie((e) => {
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - ys), h = Math.min(e, Math.ceil((p + u) / t) + ys), g = Ie((e) => {
 		let i = r.current;
 		if (!i) return;
 		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
@@ -5596,7 +5598,7 @@ function vs(e, t, n) {
 	};
 }
 // src/compare/PairList.tsx
-var ys = 76, bs = {
+var xs = 76, Ss = {
 	both: {
 		sign: "↔",
 		says: "each is the most similar to the other"
@@ -5610,8 +5612,8 @@ var ys = 76, bs = {
 		says: "A's is the most similar to B's, which is not so the other way round"
 	}
 };
-function xs({ pairs: e, a: t, b: n }) {
-	let r = B(), i = vs(e.length, ys, 0), a = j(e);
+function Cs({ pairs: e, a: t, b: n }) {
+	let r = B(), i = bs(e.length, xs, 0), a = j(e);
 	k(() => {
 		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
 	}, [e]);
@@ -5622,7 +5624,7 @@ function xs({ pairs: e, a: t, b: n }) {
 		tabIndex: 0,
 		role: "region",
 		"aria-label": "Pairs; scrolls",
-		style: { "--high": `${ys}px` },
+		style: { "--high": `${xs}px` },
 		onMouseLeave: () => r.pointed.value = null,
 		children: /* @__PURE__ */ V("div", {
 			style: { height: `${i.span}px` },
@@ -5634,13 +5636,13 @@ function xs({ pairs: e, a: t, b: n }) {
 					"aria-posinset": i.first + a + 1,
 					"aria-setsize": e.length,
 					children: [
-						/* @__PURE__ */ V(Ss, {
+						/* @__PURE__ */ V(ws, {
 							side: "a",
 							index: t,
 							row: r.a
 						}),
-						/* @__PURE__ */ V(Cs, { pair: r }),
-						/* @__PURE__ */ V(Ss, {
+						/* @__PURE__ */ V(Ts, { pair: r }),
+						/* @__PURE__ */ V(ws, {
 							side: "b",
 							index: n,
 							row: r.b
@@ -5651,30 +5653,30 @@ function xs({ pairs: e, a: t, b: n }) {
 		})
 	});
 }
-function Ss({ side: e, index: t, row: n }) {
+function ws({ side: e, index: t, row: n }) {
 	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
 		index: t.number,
 		row: n
 	}, s = t.base.crop[n], c = t.label(n) ?? t.names.get(n);
 	return /* @__PURE__ */ V("a", {
 		class: `half ${e} ${a ? "pointed" : ""}`,
-		href: Xi(r, t, n),
+		href: Qi(r, t, n),
 		onMouseEnter: o,
 		onFocus: o,
-		children: [/* @__PURE__ */ V(Bi, {
+		children: [/* @__PURE__ */ V(Hi, {
 			path: s < 0 ? null : t.at(`crop/${s}.webp`),
 			alt: ""
 		}), /* @__PURE__ */ V("span", {
 			class: "called",
-			children: [/* @__PURE__ */ V("b", {
+			children: [c ? /* @__PURE__ */ V("b", {
 				title: c,
-				children: /* @__PURE__ */ V("bdi", { children: c ?? "no label" })
-			}), /* @__PURE__ */ V("small", { children: /* @__PURE__ */ V("bdi", { children: t.id(n) }) })]
+				children: /* @__PURE__ */ V("bdi", { children: c })
+			}) : /* @__PURE__ */ V("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ V("small", { children: /* @__PURE__ */ V("bdi", { children: t.id(n) }) })]
 		})]
 	});
 }
-function Cs({ pair: e }) {
-	let { sign: t, says: n } = bs[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
+function Ts({ pair: e }) {
+	let { sign: t, says: n } = Ss[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
 	return /* @__PURE__ */ V("span", {
 		class: `between ${r ? "shared" : "unique"}`,
 		children: [
@@ -5704,22 +5706,21 @@ function Cs({ pair: e }) {
 	});
 }
 // src/compare/Sides.tsx
-function ws({ a: e, b: t }) {
+function Es({ a: e, b: t }) {
 	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
 	return /* @__PURE__ */ V("div", {
 		class: "tools sides",
 		children: [
-			/* @__PURE__ */ V(Ts, {
+			/* @__PURE__ */ V(Ds, {
 				letter: "a",
 				index: i,
 				layer: e,
 				without: r ? "" : t,
 				all: r
 			}),
-			/* @__PURE__ */ V("button", {
+			!r && /* @__PURE__ */ V("button", {
 				type: "button",
-				class: "button swap",
-				hidden: r,
+				class: "button",
 				"aria-label": "Swap the two sides",
 				title: "Swap the two sides",
 				onClick: () => n.place.set({
@@ -5728,7 +5729,7 @@ function ws({ a: e, b: t }) {
 				}),
 				children: "⇄"
 			}),
-			/* @__PURE__ */ V(Ts, {
+			/* @__PURE__ */ V(Ds, {
 				letter: "b",
 				index: a,
 				layer: t,
@@ -5738,7 +5739,7 @@ function ws({ a: e, b: t }) {
 		]
 	});
 }
-function Ts({ letter: e, index: t, layer: n, without: r, all: i }) {
+function Ds({ letter: e, index: t, layer: n, without: r, all: i }) {
 	let { place: a } = B();
 	return /* @__PURE__ */ V("label", {
 		class: `side ${e}`,
@@ -5765,20 +5766,20 @@ function Ts({ letter: e, index: t, layer: n, without: r, all: i }) {
 	});
 }
 // src/compare/ask.ts
-var Es = /* @__PURE__ */ new WeakMap();
-function Ds(e, t, n) {
+var Os = /* @__PURE__ */ new WeakMap();
+function ks(e, t, n) {
 	let r = `compare?${new URLSearchParams({
 		...t && { a: t },
 		...n && { b: n }
-	})}`.replace(/\?$/, ""), i = Es.get(e) ?? /* @__PURE__ */ new Map();
-	Es.set(e, i);
+	})}`.replace(/\?$/, ""), i = Os.get(e) ?? /* @__PURE__ */ new Map();
+	Os.set(e, i);
 	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
 	return i.set(r, a), k(() => () => {
 		a.peek().state === "absent" && i.delete(r);
 	}, [r]), a.value;
 }
 // src/views/Compare.tsx
-function Os() {
+function As() {
 	let e = B();
 	return /* @__PURE__ */ V("div", {
 		class: "compare-view",
@@ -5788,11 +5789,11 @@ function Os() {
 				class: "explains",
 				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
 			}),
-			ks(e.indexes, e.session.comparable) ?? /* @__PURE__ */ V(As, {})
+			js(e.indexes, e.session.comparable) ?? /* @__PURE__ */ V(Ms, {})
 		]
 	});
 }
-function ks(e, t) {
+function js(e, t) {
 	let [n, r] = e;
 	return r && !t ? /* @__PURE__ */ V("div", {
 		class: "absent",
@@ -5812,9 +5813,9 @@ function ks(e, t) {
 		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
 	}) : null;
 }
-function As() {
-	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Ds(e, i, a);
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(ws, {
+function Ms() {
+	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = ks(e, i, a);
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(Es, {
 		a: i,
 		b: a
 	}), /* @__PURE__ */ V("div", {
@@ -5822,21 +5823,21 @@ function As() {
 		children: /* @__PURE__ */ V($t, {
 			of: o,
 			what: "comparison",
-			children: (e) => /* @__PURE__ */ V(js, { comparison: e })
+			children: (e) => /* @__PURE__ */ V(Ns, { comparison: e })
 		})
 	})] });
 }
-function js({ comparison: e }) {
+function Ns({ comparison: e }) {
 	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
 		"shared",
 		"a",
 		"b"
-	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => ns(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => Ms(e, a, o, d, u)), [
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => is(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => Ps(e, a, o, d, u)), [
 		l,
 		u,
 		d
 	]), p = M(() => {
-		let e = f.filter((e) => rs(e, s));
+		let e = f.filter((e) => as(e, s));
 		return c ? e.reverse() : e;
 	}, [
 		f,
@@ -5853,7 +5854,7 @@ function js({ comparison: e }) {
 		"parquet"
 	] : ["csv", "json"];
 	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V(us, {
+		/* @__PURE__ */ V(fs, {
 			comparison: e,
 			chart: i
 		}),
@@ -5885,7 +5886,7 @@ function js({ comparison: e }) {
 							" ",
 							/* @__PURE__ */ V("span", {
 								class: "of",
-								children: q(f.filter((t) => rs(t, e)).length)
+								children: q(f.filter((t) => as(t, e)).length)
 							})
 						]
 					}, e))
@@ -5904,21 +5905,21 @@ function js({ comparison: e }) {
 				/* @__PURE__ */ V(tn, {
 					what: "the pairs",
 					kinds: g,
-					save: (e) => mn(h, Ns(p, a, o), e, t)
+					save: (e) => mn(h, Fs(p, a, o), e, t)
 				})
 			]
 		}),
-		/* @__PURE__ */ V(xs, {
+		/* @__PURE__ */ V(Cs, {
 			pairs: p,
 			a,
 			b: o
 		})
 	] });
 }
-function Ms(e, t, n, r, i) {
+function Ps(e, t, n, r, i) {
 	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
 }
-function Ns(e, t, n) {
+function Fs(e, t, n) {
 	return {
 		a: e.map((e) => t.id(e.a)),
 		a_label: e.map((e) => t.label(e.a)),
@@ -5926,40 +5927,40 @@ function Ns(e, t, n) {
 		b_label: e.map((e) => n.label(e.b)),
 		similarity: e.map((e) => e.similarity),
 		nearest: e.map((e) => e.nearest),
-		shared: e.map((e) => rs(e, "shared")),
+		shared: e.map((e) => as(e, "shared")),
 		q_value: e.map((e) => e.q)
 	};
 }
 // src/component/histogram.ts
-var Ps = 12, Fs = 22;
-function Is(e, t) {
-	return e.histogram ? Rs(e, e.histogram, t) : e.examples.length ? Ls(e, t) : null;
+var Is = 12, Ls = 22;
+function Rs(e, t) {
+	return e.histogram ? Bs(e, e.histogram, t) : e.examples.length ? zs(e, t) : null;
 }
-function Ls(e, t) {
+function zs(e, t) {
 	let n = e.examples.map((e) => e.activation), r = Math.min(e.lowest ?? 0, ...n), i = Math.max(...n);
 	return {
 		bars: [],
 		marks: n.map((e) => 1 + (t - 2) * (e - r) / (i - r || 1)),
-		ticks: Bs(r, i, 0, t),
+		ticks: Hs(r, i, 0, t),
 		zero: null,
 		axis: "activation, from the lowest of all images",
 		says: `Its examples have activations from ${Y(Math.min(...n))} to ${Y(i)}; the lowest of all images is ${Y(e.lowest)}.`
 	};
 }
-function Rs(e, { edges: t, counts: n }, r) {
-	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : Fs + Ps * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
-	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Ps), s.push(c), c += e === i ? 34 : o;
+function Bs(e, { edges: t, counts: n }, r) {
+	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : Ls + Is * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
+	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Is), s.push(c), c += e === i ? 34 : o;
 	let l = Math.max(1, ...n.filter((e, t) => t !== i)), u = n.map((e, n) => ({
 		x: s[n] + .5,
-		width: (n === i ? Fs : o) - 1,
+		width: (n === i ? Ls : o) - 1,
 		height: e ? Math.max(.015, Math.min(1, e / l)) : 0,
 		zero: n === i,
 		says: `${K(e, "image")} from ${Y(t[n])} to ${Y(t[n + 1])}`
-	})), d = (e) => zs(e, t, s, (e) => e === i ? Fs : o), f = i < 0 ? 0 : i + 1;
+	})), d = (e) => Vs(e, t, s, (e) => e === i ? Ls : o), f = i < 0 ? 0 : i + 1;
 	return {
 		bars: u,
 		marks: e.examples.map((e) => d(e.activation)),
-		ticks: f < n.length ? Bs(t[f], t[t.length - 1], s[f], r) : [],
+		ticks: f < n.length ? Hs(t[f], t[t.length - 1], s[f], r) : [],
 		zero: i < 0 ? null : {
 			x: s[i],
 			text: q(n[i])
@@ -5968,13 +5969,13 @@ function Rs(e, { edges: t, counts: n }, r) {
 		says: `Histogram of activation over ${K(e.images, "image")}, from ${Y(t[0])} to ${Y(t[t.length - 1])}${i < 0 ? "" : `; ${K(n[i], "image")} about zero`}.`
 	};
 }
-function zs(e, t, n, r) {
+function Vs(e, t, n, r) {
 	let i = t.findIndex((t) => t > e) - 1;
 	i < 0 && (i = e < t[0] ? 0 : n.length - 1);
 	let [a, o] = [t[i], t[i + 1]], s = a > 0 ? Math.log(e / a) / Math.log(o / a) : (e - a) / (o - a);
 	return n[i] + r(i) * Math.min(1, Math.max(0, s));
 }
-function Bs(e, t, n, r) {
+function Hs(e, t, n, r) {
 	let i = e > 0 ? Math.sqrt(e * t) : (e + t) / 2;
 	return [
 		{
@@ -5995,9 +5996,9 @@ function Bs(e, t, n, r) {
 	];
 }
 // src/component/Activation.tsx
-var Vs = 360, Hs = 40;
-function Us({ index: e, found: t }) {
-	let n = j(null), r = Is(t, Vs), i = r?.bars.length ? 110 : 6, a = i + Hs;
+var Us = 360, Ws = 40;
+function Gs({ index: e, found: t }) {
+	let n = j(null), r = Rs(t, Us), i = r?.bars.length ? 110 : 6, a = i + Ws;
 	return /* @__PURE__ */ V("section", {
 		class: "panel",
 		"aria-label": "Activation",
@@ -6015,7 +6016,7 @@ function Us({ index: e, found: t }) {
 				class: "chart",
 				children: [/* @__PURE__ */ V("svg", {
 					ref: n,
-					viewBox: `0 0 ${Vs} ${a}`,
+					viewBox: `0 0 ${Us} ${a}`,
 					role: "img",
 					"aria-label": r.says,
 					children: [
@@ -6029,7 +6030,7 @@ function Us({ index: e, found: t }) {
 						}, t)),
 						/* @__PURE__ */ V("path", {
 							class: "axis",
-							d: `M0 ${i}H${Vs}`
+							d: `M0 ${i}H${Us}`
 						}),
 						r.marks.map((e, t) => /* @__PURE__ */ V("path", {
 							class: "mark",
@@ -6043,7 +6044,7 @@ function Us({ index: e, found: t }) {
 						}, t)),
 						/* @__PURE__ */ V("text", {
 							class: "name",
-							x: Vs,
+							x: Us,
 							y: a - 3,
 							"text-anchor": "end",
 							children: r.axis
@@ -6073,9 +6074,9 @@ function Us({ index: e, found: t }) {
 	});
 }
 // src/component/ClassBars.tsx
-var Ws = 6;
-function Gs({ index: e, relevance: t }) {
-	let n = B(), [r, i] = O(!1), a = r ? t : t.slice(0, Ws), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Yi(n, e);
+var Ks = 6;
+function qs({ index: e, relevance: t }) {
+	let n = B(), [r, i] = O(!1), a = r ? t : t.slice(0, Ks), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Zi(n, e);
 	return /* @__PURE__ */ V("section", {
 		class: "panel",
 		"aria-label": "Relevance for classes",
@@ -6146,11 +6147,11 @@ function Gs({ index: e, relevance: t }) {
 					}),
 					/* @__PURE__ */ V("td", {
 						class: "value",
-						children: Ks(t.positive - t.negative)
+						children: Js(t.positive - t.negative)
 					})
 				] }, t.number)) })]
 			}),
-			t.length > Ws && /* @__PURE__ */ V("button", {
+			t.length > Ks && /* @__PURE__ */ V("button", {
 				type: "button",
 				class: "link",
 				onClick: () => i(!r),
@@ -6159,11 +6160,11 @@ function Gs({ index: e, relevance: t }) {
 		] })]
 	});
 }
-function Ks(e) {
+function Js(e) {
 	return e < 0 ? `−${X(-e)}` : X(e);
 }
 // src/ui/Dialog.tsx
-function qs({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
+function Ys({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
 	let a = j(null);
 	return k(() => {
 		let e = document.activeElement, t = a.current;
@@ -6194,32 +6195,32 @@ function qs({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
 	});
 }
 // src/component/shown.ts
-var Js = [
+var Xs = [
 	"crop",
 	"whole",
 	"heat"
-], Ys = {
+], Zs = {
 	crop: "Crop",
 	whole: "Whole image",
 	heat: "Heat map"
 };
-function Xs(e) {
+function Qs(e) {
 	let t = e.param("show");
-	return Js.includes(t) ? t : "crop";
+	return Xs.includes(t) ? t : "crop";
 }
-function Zs(e, t) {
+function $s(e, t) {
 	e.place.set({ show: t === "crop" ? null : t }, !0);
 }
-function Qs(e, t) {
+function ec(e, t) {
 	return t === "crop" || (t === "whole" ? e.info.whole : e.info.heat);
 }
-function $s(e, t, n, r, i, a) {
+function tc(e, t, n, r, i, a) {
 	return i === "heat" && e.info.heat ? a?.includes(n) ? e.at(`heat/${t}/${n}.webp`) : null : i === "whole" && e.info.whole ? e.at(`frame/${t}/${n}.webp`) : e.at(`crop/${r}.webp`);
 }
 // src/component/Enlarged.tsx
-function ec({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
-	let o = B(), s = Xs(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
-	return /* @__PURE__ */ V(qs, {
+function nc({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
+	let o = B(), s = Qs(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
+	return /* @__PURE__ */ V(Ys, {
 		title: `Example ${n + 1} of ${l}`,
 		class: "enlarged",
 		close: a,
@@ -6228,7 +6229,7 @@ function ec({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 				ArrowLeft: -1,
 				ArrowRight: 1
 			}[e.key];
-			t ? u(t) : e.key === "h" && Zs(o, Js[(Js.indexOf(s) + 1) % Js.length]);
+			t ? u(t) : e.key === "h" && $s(o, Xs[(Xs.indexOf(s) + 1) % Xs.length]);
 		},
 		children: [
 			/* @__PURE__ */ V("div", {
@@ -6242,9 +6243,9 @@ function ec({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 						onClick: () => u(-1),
 						children: /* @__PURE__ */ V(G, { name: "left" })
 					}),
-					/* @__PURE__ */ V(Bi, {
-						path: $s(e, t.row, n, c.crop, s, r),
-						alt: `${Ys[s]} of ${c.name}`
+					/* @__PURE__ */ V(Hi, {
+						path: tc(e, t.row, n, c.crop, s, r),
+						alt: `${Zs[s]} of ${c.name}`
 					}, `${n} ${s}`),
 					/* @__PURE__ */ V("button", {
 						type: "button",
@@ -6260,12 +6261,12 @@ function ec({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 				class: "buttons",
 				role: "group",
 				"aria-label": "What is shown",
-				children: Js.filter((t) => Qs(e, t)).map((e) => /* @__PURE__ */ V("button", {
+				children: Xs.filter((t) => ec(e, t)).map((e) => /* @__PURE__ */ V("button", {
 					type: "button",
 					class: "button",
 					"aria-pressed": e === s,
-					onClick: () => Zs(o, e),
-					children: Ys[e]
+					onClick: () => $s(o, e),
+					children: Zs[e]
 				}, e))
 			}),
 			/* @__PURE__ */ V("dl", {
@@ -6295,7 +6296,7 @@ function ec({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 	});
 }
 // src/component/useComponent.ts
-function tc(e, t) {
+function rc(e, t) {
 	let n = e.known(t), r = St(n ? {
 		state: "ready",
 		value: n
@@ -6315,7 +6316,7 @@ function tc(e, t) {
 		i
 	]), r.value;
 }
-function nc(e, t, n) {
+function ic(e, t, n) {
 	let { transport: r } = B(), i = St({
 		state: "loading",
 		job: null
@@ -6334,25 +6335,25 @@ function nc(e, t, n) {
 	]), i.value;
 }
 // src/component/Examples.tsx
-function rc({ index: e, found: t }) {
-	let n = B(), [r, i] = O(null), a = Xs(n), o = nc(e, t.row, a === "heat" && e.info.heat), s = z(o)?.slots ?? null;
-	return za({ h: () => Zs(n, Js[(Js.indexOf(a) + 1) % Js.length]) }), /* @__PURE__ */ V("section", {
+function ac({ index: e, found: t }) {
+	let n = B(), [r, i] = O(null), a = Qs(n), o = ic(e, t.row, a === "heat" && e.info.heat), s = z(o)?.slots ?? null;
+	return Va({ h: () => $s(n, Xs[(Xs.indexOf(a) + 1) % Xs.length]) }), /* @__PURE__ */ V("section", {
 		class: "examples",
 		"aria-label": "Examples",
 		children: [
 			/* @__PURE__ */ V("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ V("h2", { children: "What excites it most" }), /* @__PURE__ */ V(ic, {
+				children: [/* @__PURE__ */ V("h2", { children: "What excites it most" }), /* @__PURE__ */ V(oc, {
 					store: n,
 					mode: a
 				})]
 			}),
-			/* @__PURE__ */ V(ac, {
+			/* @__PURE__ */ V(sc, {
 				index: e,
 				mode: a,
 				heat: o
 			}),
-			oc(t).map((n) => /* @__PURE__ */ V(sc, {
+			cc(t).map((n) => /* @__PURE__ */ V(lc, {
 				index: e,
 				found: t,
 				group: n,
@@ -6360,7 +6361,7 @@ function rc({ index: e, found: t }) {
 				heated: s,
 				enlarge: i
 			}, n.title)),
-			r !== null && /* @__PURE__ */ V(ec, {
+			r !== null && /* @__PURE__ */ V(nc, {
 				index: e,
 				found: t,
 				slot: r,
@@ -6371,23 +6372,23 @@ function rc({ index: e, found: t }) {
 		]
 	});
 }
-function ic({ store: e, mode: t }) {
+function oc({ store: e, mode: t }) {
 	return /* @__PURE__ */ V("div", {
 		class: "buttons",
 		role: "group",
 		"aria-label": "What is shown of each image (h)",
-		children: Js.map((n) => /* @__PURE__ */ V("button", {
+		children: Xs.map((n) => /* @__PURE__ */ V("button", {
 			type: "button",
 			class: "button",
 			"aria-pressed": n === t,
 			title: "Press h for the next",
-			onClick: () => Zs(e, n),
-			children: Ys[n]
+			onClick: () => $s(e, n),
+			children: Zs[n]
 		}, n))
 	});
 }
-function ac({ index: e, mode: t, heat: n }) {
-	return Qs(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ V(en, {
+function sc({ index: e, mode: t, heat: n }) {
+	return ec(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ V(en, {
 		what: "Heat maps",
 		job: n.job
 	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ V("p", {
@@ -6411,7 +6412,7 @@ function ac({ index: e, mode: t, heat: n }) {
 		]
 	});
 }
-function oc(e) {
+function cc(e) {
 	let t = e.examples.map((e, t) => t), n = e.label?.meanings ?? [];
 	if (n.length < 2) return [{
 		title: "",
@@ -6429,7 +6430,7 @@ function oc(e) {
 		meaning: !1
 	}] : a;
 }
-function sc({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
+function lc({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
 	return /* @__PURE__ */ V("div", {
 		class: "group",
 		children: [n.title && /* @__PURE__ */ V("h3", { children: [
@@ -6451,11 +6452,11 @@ function sc({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
 				return o && /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
 					type: "button",
 					class: "example",
-					"aria-label": `Enlarge example ${n + 1}: ${cc(o)}`,
+					"aria-label": `Enlarge example ${n + 1}: ${uc(o)}`,
 					title: o.name,
 					onClick: () => a(n),
-					children: [/* @__PURE__ */ V(Bi, {
-						path: $s(e, t.row, n, o.crop, r, i),
+					children: [/* @__PURE__ */ V(Hi, {
+						path: tc(e, t.row, n, o.crop, r, i),
 						alt: ""
 					}), /* @__PURE__ */ V("span", {
 						class: "example-words",
@@ -6472,7 +6473,7 @@ function sc({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
 		})]
 	});
 }
-function cc({ name: e, label: t, activation: n }) {
+function uc({ name: e, label: t, activation: n }) {
 	return [
 		e,
 		t,
@@ -6480,7 +6481,7 @@ function cc({ name: e, label: t, activation: n }) {
 	].filter(Boolean).join(", ");
 }
 // src/component/Judgement.tsx
-var lc = [
+var dc = [
 	{
 		tag: "valid",
 		key: "1",
@@ -6496,8 +6497,8 @@ var lc = [
 		key: "3",
 		says: "to be looked at again"
 	}
-], uc = 800;
-function dc({ index: e, row: t }) {
+], fc = 800;
+function pc({ index: e, row: t }) {
 	let n = B(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
 		let r = n === a ? null : n;
 		r !== a && o(e.annotate({
@@ -6505,8 +6506,8 @@ function dc({ index: e, row: t }) {
 			tag: r
 		}), r ? `Tagged ${r}.` : "Tag removed.");
 	}, c = () => r ? o(e.undo(), `Undone: ${r}.`) : n.told.value = "There is nothing to undo.";
-	return za({
-		...Object.fromEntries(lc.map((e) => [e.key, () => s(e.tag)])),
+	return Va({
+		...Object.fromEntries(dc.map((e) => [e.key, () => s(e.tag)])),
 		0: () => s(null),
 		u: c
 	}), /* @__PURE__ */ V("section", {
@@ -6529,7 +6530,7 @@ function dc({ index: e, row: t }) {
 				class: "buttons tags",
 				role: "group",
 				"aria-label": "Tag",
-				children: lc.map((e) => /* @__PURE__ */ V("button", {
+				children: dc.map((e) => /* @__PURE__ */ V("button", {
 					type: "button",
 					class: `button ${e.tag}`,
 					"aria-pressed": a === e.tag,
@@ -6545,14 +6546,14 @@ function dc({ index: e, row: t }) {
 					]
 				}, e.tag))
 			}),
-			/* @__PURE__ */ V(fc, {
+			/* @__PURE__ */ V(mc, {
 				index: e,
 				row: t,
 				of: "label",
 				name: "Your own label",
 				says: "in place of the computed one"
 			}),
-			/* @__PURE__ */ V(fc, {
+			/* @__PURE__ */ V(mc, {
 				index: e,
 				row: t,
 				of: "note",
@@ -6570,7 +6571,7 @@ function dc({ index: e, row: t }) {
 		]
 	});
 }
-function fc({ index: e, row: t, of: n, name: r, says: i }) {
+function mc({ index: e, row: t, of: n, name: r, says: i }) {
 	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = j(null), d = () => {
 		let r = u.current;
 		if (r !== null) {
@@ -6586,7 +6587,7 @@ function fc({ index: e, row: t, of: n, name: r, says: i }) {
 		}
 	}, f = j(d);
 	f.current = d, k(() => {
-		let e = o === null ? void 0 : setTimeout(() => f.current(), uc);
+		let e = o === null ? void 0 : setTimeout(() => f.current(), fc);
 		return () => clearTimeout(e);
 	}, [o]), k(() => () => f.current(), []);
 	let p = {
@@ -6616,12 +6617,12 @@ function fc({ index: e, row: t, of: n, name: r, says: i }) {
 	});
 }
 // src/component/LabelPart.tsx
-function pc({ index: e, label: t }) {
+function hc({ index: e, label: t }) {
 	let n = e.labels.value;
 	return /* @__PURE__ */ V("section", {
 		class: "panel label-part",
 		"aria-label": "Label",
-		children: [/* @__PURE__ */ V("h2", { children: "Label" }), t ? /* @__PURE__ */ V(mc, { label: t }) : n.state === "loading" ? /* @__PURE__ */ V(en, {
+		children: [/* @__PURE__ */ V("h2", { children: "Label" }), t ? /* @__PURE__ */ V(gc, { label: t }) : n.state === "loading" ? /* @__PURE__ */ V(en, {
 			what: "Labels",
 			job: n.job
 		}) : /* @__PURE__ */ V("p", {
@@ -6630,7 +6631,7 @@ function pc({ index: e, label: t }) {
 		})]
 	});
 }
-function mc({ label: e }) {
+function gc({ label: e }) {
 	let t = [{
 		label: e.best,
 		alignment: e.alignment
@@ -6641,14 +6642,14 @@ function mc({ label: e }) {
 			" The nearest phrase is “",
 			/* @__PURE__ */ V("bdi", { children: e.best }),
 			"”, but ",
-			hc(e.p_value),
+			_c(e.p_value),
 			" some phrase as well as that."
 		] }) : /* @__PURE__ */ V("p", { children: [
 			/* @__PURE__ */ V("strong", {
 				class: "label-word",
 				children: /* @__PURE__ */ V("bdi", { children: e.label })
 			}),
-			hc(e.p_value, !0),
+			_c(e.p_value, !0),
 			" some phrase as well as that."
 		] }),
 		e.stability !== null && /* @__PURE__ */ V("p", {
@@ -6687,12 +6688,12 @@ function mc({ label: e }) {
 		})
 	] });
 }
-function hc(e, t = !1) {
-	let n = Bo(e);
+function _c(e, t = !1) {
+	let n = Ho(e);
 	return n === "most" ? `${t ? "Most" : "most"} random components fit` : `${t ? "" : "about "}${n} random components fits`;
 }
 // src/component/Measures.tsx
-var gc = {
+var vc = {
 	clarity: {
 		says: "how alike its examples are",
 		above: "clearer than chance",
@@ -6709,7 +6710,7 @@ var gc = {
 		below: "less repeated than chance"
 	}
 };
-function _c({ index: e, row: t }) {
+function yc({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]].layer;
 	return /* @__PURE__ */ V("section", {
 		class: "panel measures",
@@ -6722,7 +6723,7 @@ function _c({ index: e, row: t }) {
 				children: "The dot is this component, the band where 95 % of random components lie, the line the mean of its layer."
 			}), /* @__PURE__ */ V("dl", {
 				class: "measure-list",
-				children: Object.keys(gc).map((r) => /* @__PURE__ */ V(vc, {
+				children: Object.keys(vc).map((r) => /* @__PURE__ */ V(bc, {
 					measure: r,
 					value: e[r][t],
 					of: e.summary.find((e) => e.layer === n && e.measure === r)
@@ -6731,8 +6732,8 @@ function _c({ index: e, row: t }) {
 		})]
 	});
 }
-function vc({ measure: e, value: t, of: n }) {
-	let r = gc[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
+function bc({ measure: e, value: t, of: n }) {
+	let r = vc[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
 	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", {
 		title: r.says,
 		children: [
@@ -6746,7 +6747,7 @@ function vc({ measure: e, value: t, of: n }) {
 				children: J(t)
 			})
 		]
-	}), /* @__PURE__ */ V("dd", { children: [/* @__PURE__ */ V(yc, {
+	}), /* @__PURE__ */ V("dd", { children: [/* @__PURE__ */ V(xc, {
 		value: o ? t : null,
 		low: i,
 		high: a,
@@ -6756,7 +6757,7 @@ function vc({ measure: e, value: t, of: n }) {
 		children: [s, i !== null && a !== null && ` (${J(i)} to ${J(a)})`]
 	})] })] });
 }
-function yc({ value: e, low: t, high: n, mean: r }) {
+function xc({ value: e, low: t, high: n, mean: r }) {
 	let i = [
 		e,
 		t,
@@ -6786,7 +6787,7 @@ function yc({ value: e, low: t, high: n, mean: r }) {
 	});
 }
 // src/ui/Card.tsx
-function bc({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
+function Sc({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 	let a = B(), o = Ct(() => {
 		let n = a.pointed.value;
 		return n && n.row === t && n.index === e.number ? "card pointed" : "card";
@@ -6796,14 +6797,14 @@ function bc({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 	}, c = () => a.pointed.value = null, l = e.title(t), u = e.id(t), d = e.tag(t);
 	return /* @__PURE__ */ V("a", {
 		class: o,
-		href: Xi(a, e, t),
+		href: Qi(a, e, t),
 		tabIndex: r,
 		draggable: !1,
 		onPointerEnter: s,
 		onPointerLeave: c,
 		onFocus: s,
 		onBlur: c,
-		children: [/* @__PURE__ */ V(qi, {
+		children: [/* @__PURE__ */ V(Yi, {
 			index: e,
 			row: t,
 			count: n
@@ -6818,7 +6819,7 @@ function bc({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 					class: "card-id",
 					children: [/* @__PURE__ */ V("bdi", {
 						title: u,
-						children: l === u ? xc(e) : u
+						children: l === u ? Cc(e) : u
 					}), d && /* @__PURE__ */ V("span", {
 						class: `tag ${d}`,
 						children: d
@@ -6829,26 +6830,26 @@ function bc({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 		})]
 	});
 }
-function xc(e) {
+function Cc(e) {
 	return e.labels.value.state === "ready" ? "no label: chance fits as well" : "";
 }
 // src/component/Near.tsx
-var Sc = 12;
-function Cc({ index: e, found: t }) {
+var wc = 12;
+function Tc({ index: e, found: t }) {
 	let { indexes: n } = B(), r = n.find((t) => t !== e);
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(wc, {
+	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(Ec, {
 		title: "Most similar components",
 		says: "Nearest in the semantic space, in any layer.",
 		index: e,
 		near: t.neighbours
-	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ V(wc, {
+	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ V(Ec, {
 		title: `In the other index, ${r.info.name}`,
 		says: "What encodes nearly the same there.",
 		index: r,
 		near: t.elsewhere
 	})] });
 }
-function wc({ title: e, says: t, index: n, near: r }) {
+function Ec({ title: e, says: t, index: n, near: r }) {
 	return /* @__PURE__ */ V("section", {
 		class: "near",
 		"aria-label": e,
@@ -6861,7 +6862,7 @@ function wc({ title: e, says: t, index: n, near: r }) {
 			/* @__PURE__ */ V("ul", {
 				class: "near-list",
 				role: "list",
-				children: r.slice(0, Sc).map(({ row: e, similarity: t }) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V(bc, {
+				children: r.slice(0, wc).map(({ row: e, similarity: t }) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V(Sc, {
 					index: n,
 					row: e,
 					crops: n.info.k < 3 ? 2 : 4,
@@ -6876,32 +6877,32 @@ function wc({ title: e, says: t, index: n, near: r }) {
 	});
 }
 // src/ui/arrive.ts
-var Tc = !1;
-function Ec() {
-	Tc = !0;
+var Dc = !1;
+function Oc() {
+	Dc = !0;
 }
-function Dc() {
+function kc() {
 	let e = B(), t = e.place.route.value, n = j();
 	k(() => {
-		let e = (e) => e.navigationType === "traverse" && Ec();
+		let e = (e) => e.navigationType === "traverse" && Oc();
 		return window.navigation?.addEventListener("navigate", e), () => window.navigation?.removeEventListener("navigate", e);
 	}, []), k(() => {
 		let r = t.path.join("/");
-		n.current !== void 0 && n.current !== r && Ia(e) && Oc(), n.current = r, Tc = !1;
+		n.current !== void 0 && n.current !== r && Ra(e) && Ac(), n.current = r, Dc = !1;
 	}, [t]);
 }
-function Oc() {
-	Tc || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
+function Ac() {
+	Dc || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
 }
 // src/component/Steps.tsx
-function kc({ index: e, row: t }) {
+function jc({ index: e, row: t }) {
 	let n = B(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
-		t !== void 0 && (Ec(), r.go(e.path(t), {
-			...Yi(n, e),
+		t !== void 0 && (Oc(), r.go(e.path(t), {
+			...Zi(n, e),
 			...c
 		}));
 	}, u = () => l(i[Math.floor(Math.random() * i.length)]);
-	za({
+	Va({
 		j: () => l(o),
 		k: () => l(s),
 		r: u
@@ -6917,21 +6918,21 @@ function kc({ index: e, row: t }) {
 		class: "steps",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ V(Ac, {
+			/* @__PURE__ */ V(Mc, {
 				name: "Previous",
 				sign: "k",
 				icon: "left",
-				href: s === void 0 ? null : Xi(n, e, s, c)
+				href: s === void 0 ? null : Qi(n, e, s, c)
 			}),
 			/* @__PURE__ */ V("span", {
 				class: "soft place",
 				children: a < 0 ? `not among the ${q(i.length)} ${d}` : `${q(a + 1)} of ${q(i.length)} ${d}`
 			}),
-			/* @__PURE__ */ V(Ac, {
+			/* @__PURE__ */ V(Mc, {
 				name: "Next",
 				sign: "j",
 				icon: "right",
-				href: o === void 0 ? null : Xi(n, e, o, c)
+				href: o === void 0 ? null : Qi(n, e, o, c)
 			}),
 			/* @__PURE__ */ V("span", { class: "space" }),
 			/* @__PURE__ */ V("button", {
@@ -6953,7 +6954,7 @@ function kc({ index: e, row: t }) {
 			/* @__PURE__ */ V("a", {
 				class: "button",
 				href: r.href([], {
-					...Yi(n, e),
+					...Zi(n, e),
 					at: t
 				}),
 				"aria-label": "On the map",
@@ -6967,14 +6968,14 @@ function kc({ index: e, row: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ V(jc, {
+			/* @__PURE__ */ V(Nc, {
 				path: e.path(t),
 				index: e
 			})
 		]
 	});
 }
-function Ac({ name: e, sign: t, icon: n, href: r }) {
+function Mc({ name: e, sign: t, icon: n, href: r }) {
 	let i = `${e} component`, a = /* @__PURE__ */ V(G, { name: n }, "icon"), o = /* @__PURE__ */ V("span", {
 		class: "word",
 		children: e
@@ -6993,7 +6994,7 @@ function Ac({ name: e, sign: t, icon: n, href: r }) {
 		children: s
 	});
 }
-function jc({ path: e, index: t }) {
+function Nc({ path: e, index: t }) {
 	let n = B(), r = async () => {
 		let r = {
 			i: t.number || null,
@@ -7028,17 +7029,17 @@ function jc({ path: e, index: t }) {
 	});
 }
 // src/views/Component.tsx
-function Mc() {
+function Pc() {
 	let e = B(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
-	return a < 0 ? /* @__PURE__ */ V(Nc, {
+	return a < 0 ? /* @__PURE__ */ V(Fc, {
 		name: n,
 		component: `${r}:${i}`
-	}) : /* @__PURE__ */ V(Pc, {
+	}) : /* @__PURE__ */ V(Ic, {
 		index: t,
 		row: a
 	}, `${t.number} ${a}`);
 }
-function Nc({ name: e, component: t }) {
+function Fc({ name: e, component: t }) {
 	let n = B();
 	return /* @__PURE__ */ V("div", {
 		class: "component",
@@ -7049,22 +7050,22 @@ function Nc({ name: e, component: t }) {
 			/* @__PURE__ */ V("bdi", { children: e }),
 			". ",
 			/* @__PURE__ */ V("a", {
-				href: n.place.href([], Yi(n, n.index.value)),
+				href: n.place.href([], Zi(n, n.index.value)),
 				children: "See all components"
 			})
 		] })]
 	});
 }
-function Pc({ index: e, row: t }) {
-	let n = B(), r = tc(e, t);
+function Ic({ index: e, row: t }) {
+	let n = B(), r = rc(e, t);
 	return /* @__PURE__ */ V("article", {
 		class: "component",
 		children: [
-			/* @__PURE__ */ V(kc, {
+			/* @__PURE__ */ V(jc, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ V(Fc, {
+			/* @__PURE__ */ V(Lc, {
 				index: e,
 				row: t
 			}),
@@ -7075,36 +7076,36 @@ function Pc({ index: e, row: t }) {
 					children: [/* @__PURE__ */ V($t, {
 						of: r,
 						what: "Component",
-						children: (t) => t.dead ? /* @__PURE__ */ V(Ic, { component: t }) : /* @__PURE__ */ V(rc, {
+						children: (t) => t.dead ? /* @__PURE__ */ V(Rc, { component: t }) : /* @__PURE__ */ V(ac, {
 							index: e,
 							found: t
 						})
-					}), r.state === "ready" && !r.value.dead && /* @__PURE__ */ V(Cc, {
+					}), r.state === "ready" && !r.value.dead && /* @__PURE__ */ V(Tc, {
 						index: e,
 						found: r.value
 					})]
 				}), /* @__PURE__ */ V("div", {
 					class: "side-column",
 					children: [
-						n.session.can.annotate && /* @__PURE__ */ V(dc, {
+						n.session.can.annotate && /* @__PURE__ */ V(pc, {
 							index: e,
 							row: t
 						}),
 						r.state === "ready" && !r.value.dead && /* @__PURE__ */ V(T, { children: [
-							/* @__PURE__ */ V(pc, {
+							/* @__PURE__ */ V(hc, {
 								index: e,
 								label: r.value.label
 							}),
-							/* @__PURE__ */ V(Gs, {
+							/* @__PURE__ */ V(qs, {
 								index: e,
 								relevance: r.value.relevance
 							}),
-							/* @__PURE__ */ V(_c, {
+							/* @__PURE__ */ V(yc, {
 								index: e,
 								row: t
 							})
 						] }),
-						r.state === "ready" && /* @__PURE__ */ V(Us, {
+						r.state === "ready" && /* @__PURE__ */ V(Gs, {
 							index: e,
 							found: r.value
 						})
@@ -7114,7 +7115,7 @@ function Pc({ index: e, row: t }) {
 		]
 	});
 }
-function Fc({ index: e, row: t }) {
+function Lc({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]], r = e.title(t), i = e.id(t), a = e.names.get(t), o = e.tag(t);
 	return /* @__PURE__ */ V("header", {
 		class: "component-head",
@@ -7151,7 +7152,7 @@ function Fc({ index: e, row: t }) {
 		})]
 	});
 }
-function Ic({ component: e }) {
+function Rc({ component: e }) {
 	return /* @__PURE__ */ V("section", {
 		class: "dead",
 		"aria-label": "Dead component",
@@ -7166,7 +7167,7 @@ function Ic({ component: e }) {
 	});
 }
 // src/explore/Similarity.tsx
-function Lc({ value: e, scale: t }) {
+function zc({ value: e, scale: t }) {
 	let n = e <= t.baseline, r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`;
 	return /* @__PURE__ */ V("span", {
 		class: `similarity ${n ? "chance" : ""}`,
@@ -7190,7 +7191,7 @@ function Lc({ value: e, scale: t }) {
 		})]
 	});
 }
-function Rc(e, t) {
+function Bc(e, t) {
 	let n = 0;
 	for (let t of e) t > n && (n = t);
 	return {
@@ -7199,27 +7200,27 @@ function Rc(e, t) {
 	};
 }
 // src/explore/Cards.tsx
-var zc = 12, Bc = 61, Vc = 34, Hc = 1;
-function Uc({ index: e, rows: t, found: n, scale: r, count: i }) {
-	let a = j(null), { width: o, from: s, until: c } = Kc(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + zc) / 184)), m = (o - zc * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + Bc + (n ? Vc : 0), _ = g + zc, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - Hc), b = Math.min(v, Math.ceil(c / _) + Hc), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
+var Vc = 12, Hc = 61, Uc = 34, Wc = 1;
+function Gc({ index: e, rows: t, found: n, scale: r, count: i }) {
+	let a = j(null), { width: o, from: s, until: c } = Jc(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + Vc) / 184)), m = (o - Vc * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + Hc + (n ? Uc : 0), _ = g + Vc, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - Wc), b = Math.min(v, Math.ceil(c / _) + Wc), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
 		d.current = e, u(e);
 	};
 	k(() => S(0), [t]), k(() => {
 		f.current && (f.current = !1, a.current?.querySelector(`[data-at="${x}"] > a`)?.focus());
 	});
 	let C = (e) => {
-		let t = Wc(e.key, Math.min(d.current, i - 1), p, i);
+		let t = Kc(e.key, Math.min(d.current, i - 1), p, i);
 		t === null || e.ctrlKey || e.metaKey || e.altKey || (e.preventDefault(), f.current = !0, S(t));
-	}, w = o ? Gc(y * p, Math.min(i, b * p), x, i) : [];
+	}, w = o ? qc(y * p, Math.min(i, b * p), x, i) : [];
 	return /* @__PURE__ */ V("ul", {
 		ref: a,
 		class: "cards",
 		role: "list",
-		style: { height: `${Math.max(0, v * _ - zc)}px` },
+		style: { height: `${Math.max(0, v * _ - Vc)}px` },
 		onKeyDown: C,
 		children: w.map((a) => {
 			let o = t[a], s = {
-				left: `${a % p * (m + zc)}px`,
+				left: `${a % p * (m + Vc)}px`,
 				top: `${Math.floor(a / p) * _}px`,
 				width: `${m}px`,
 				height: `${g}px`
@@ -7230,12 +7231,12 @@ function Uc({ index: e, rows: t, found: n, scale: r, count: i }) {
 				"aria-posinset": a + 1,
 				style: s,
 				onFocusIn: () => !f.current && S(a),
-				children: /* @__PURE__ */ V(bc, {
+				children: /* @__PURE__ */ V(Sc, {
 					index: e,
 					row: o,
 					crops: h ? 2 : 4,
 					tabIndex: a === x ? 0 : -1,
-					children: n && r && /* @__PURE__ */ V(Lc, {
+					children: n && r && /* @__PURE__ */ V(zc, {
 						value: n.similarity[o],
 						scale: r
 					})
@@ -7244,7 +7245,7 @@ function Uc({ index: e, rows: t, found: n, scale: r, count: i }) {
 		})
 	});
 }
-function Wc(e, t, n, r) {
+function Kc(e, t, n, r) {
 	let i = {
 		ArrowLeft: -1,
 		ArrowRight: 1,
@@ -7257,11 +7258,11 @@ function Wc(e, t, n, r) {
 	let a = t + i;
 	return a < 0 || a >= r ? t : a;
 }
-function Gc(e, t, n, r) {
+function qc(e, t, n, r) {
 	let i = Array.from({ length: Math.max(0, t - e) }, (t, n) => e + n);
 	return r && (n < e || n >= t) && i.push(n), i;
 }
-function Kc(e) {
+function Jc(e) {
 	let [t, n] = O({
 		width: 0,
 		from: 0,
@@ -7290,14 +7291,14 @@ function Kc(e) {
 	}, []), t;
 }
 // src/explore/listing.ts
-function qc() {
+function Yc() {
 	let e = B(), t = e.index.value, n = e.search.value, r = n ? z(n) ?? null : null, i = j(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
 		index: t,
 		rows: e.order.value,
 		found: r
 	};
 	i.current = o;
-	let s = n?.state === "absent" ? Zc(e, n.why) : r ? Xc(e, r) : Yc(e), c = a ? `Searching for ${Jc(e)} …` : s.title;
+	let s = n?.state === "absent" ? $c(e, n.why) : r ? Qc(e, r) : Zc(e), c = a ? `Searching for ${Xc(e)} …` : s.title;
 	return {
 		...o,
 		busy: a,
@@ -7306,29 +7307,29 @@ function qc() {
 		says: s.says
 	};
 }
-function Jc(e) {
+function Xc(e) {
 	let t = e.param("q");
 	return t ? `“${t}”` : "your picture";
 }
-function Yc(e) {
+function Zc(e) {
 	let t = e.index.value, n = e.order.value, r = {
 		ready: "the clearest first",
 		loading: "being put in order",
 		absent: "in the model’s order"
-	}[t.scores.value.state], i = Zi(e.place) ? ` of ${q(t.count)}` : "";
+	}[t.scores.value.state], i = $i(e.place) ? ` of ${q(t.count)}` : "";
 	return {
 		title: `${q(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
 		says: "Each card is a component: a part of the model that reacts to something. Its pictures are what excites it most."
 	};
 }
-function Xc(e, t) {
+function Qc(e, t) {
 	let n = e.order.value, r = n.reduce((e, n) => e + +(t.similarity[n] > t.baseline), 0), i = Number.isFinite(t.baseline) ? `${q(r)} of ${K(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
 	return {
-		title: `Most like ${Jc(e)}`,
+		title: `Most like ${Xc(e)}`,
 		says: i
 	};
 }
-function Zc(e, t) {
+function $c(e, t) {
 	let n = e.param("q");
 	return n ? {
 		title: `${K(e.order.value.length, "component")} with “${n}” in the label`,
@@ -7339,28 +7340,28 @@ function Zc(e, t) {
 	};
 }
 // src/map/camera.ts
-var Qc = {
+var el = {
 	x: 0,
 	y: 0,
 	zoom: 1
-}, $c = .6, el = 5e3, tl = .08;
-function nl({ width: e, height: t, halfX: n, halfY: r }) {
-	let i = 1 - 2 * tl;
+}, tl = .6, nl = 5e3, rl = .08;
+function il({ width: e, height: t, halfX: n, halfY: r }) {
+	let i = 1 - 2 * rl;
 	return Math.max(1e-6, Math.min(e * i / (2 * Math.max(n, 1e-6)), t * i / (2 * Math.max(r, 1e-6))));
 }
-function rl(e, t) {
-	return nl(t) * e.zoom;
+function al(e, t) {
+	return il(t) * e.zoom;
 }
-function il(e, t, n, r) {
-	let i = rl(e, t);
+function ol(e, t, n, r) {
+	let i = al(e, t);
 	return [(n - e.x) * i + t.width / 2, (e.y - r) * i + t.height / 2];
 }
-function al(e, t, n, r) {
-	let i = rl(e, t);
+function sl(e, t, n, r) {
+	let i = al(e, t);
 	return [(n - t.width / 2) / i + e.x, e.y - (r - t.height / 2) / i];
 }
-function ol(e, t, n = 0) {
-	let [r, i] = al(e, t, -n, -n), [a, o] = al(e, t, t.width + n, t.height + n);
+function cl(e, t, n = 0) {
+	let [r, i] = sl(e, t, -n, -n), [a, o] = sl(e, t, t.width + n, t.height + n);
 	return {
 		left: r,
 		bottom: o,
@@ -7368,43 +7369,43 @@ function ol(e, t, n = 0) {
 		top: i
 	};
 }
-function sl(e, t) {
-	let n = Math.min(el, Math.max($c, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
+function ll(e, t) {
+	let n = Math.min(nl, Math.max(tl, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
 	return {
 		x: r(e.x, t.halfX),
 		y: r(e.y, t.halfY),
 		zoom: n
 	};
 }
-function cl(e, t, n, r, i) {
-	let a = Math.min(el, Math.max($c, e.zoom * i)), [o, s] = al(e, t, n, r), c = e.zoom / a;
-	return sl({
+function ul(e, t, n, r, i) {
+	let a = Math.min(nl, Math.max(tl, e.zoom * i)), [o, s] = sl(e, t, n, r), c = e.zoom / a;
+	return ll({
 		x: o + (e.x - o) * c,
 		y: s + (e.y - s) * c,
 		zoom: a
 	}, t);
 }
-function ll(e, t, n, r) {
-	let i = rl(e, t);
-	return sl({
+function dl(e, t, n, r) {
+	let i = al(e, t);
+	return ll({
 		x: e.x - n / i,
 		y: e.y + r / i,
 		zoom: e.zoom
 	}, t);
 }
-function ul({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
-	let o = (n - e) / 2, s = (r - t) / 2, c = nl({
+function fl({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
+	let o = (n - e) / 2, s = (r - t) / 2, c = il({
 		...i,
 		halfX: o,
 		halfY: s
-	}) / nl(i);
-	return sl({
+	}) / il(i);
+	return ll({
 		x: (e + n) / 2,
 		y: (t + r) / 2,
 		zoom: Math.min(a, c)
 	}, i);
 }
-function dl(e, t, n) {
+function pl(e, t, n) {
 	if (n >= 1) return t;
 	let r = n * n * (3 - 2 * n), i = e.zoom * (t.zoom / e.zoom) ** r, a = 1 / t.zoom - 1 / e.zoom, o = Math.abs(a) < 1e-9 ? r : (1 / i - 1 / e.zoom) / a;
 	return {
@@ -7413,7 +7414,7 @@ function dl(e, t, n) {
 		zoom: i
 	};
 }
-function fl({ x: e, y: t, zoom: n }) {
+function ml({ x: e, y: t, zoom: n }) {
 	if (Math.abs(e) < .001 && Math.abs(t) < .001 && Math.abs(n - 1) < .001) return "";
 	let r = Math.max(3, Math.ceil(Math.log10(n)) + 3);
 	return [
@@ -7422,7 +7423,7 @@ function fl({ x: e, y: t, zoom: n }) {
 		Number(n.toPrecision(3))
 	].join(",");
 }
-function pl(e) {
+function hl(e) {
 	let t = e.split(","), [n, r, i] = t.map(Number);
 	return t.length === 3 && [
 		n,
@@ -7435,7 +7436,7 @@ function pl(e) {
 	} : null;
 }
 // node_modules/kdbush/index.js
-var ml = [
+var gl = [
 	Int8Array,
 	Uint8Array,
 	Uint8ClampedArray,
@@ -7445,14 +7446,14 @@ var ml = [
 	Uint32Array,
 	Float32Array,
 	Float64Array
-], hl = 1, gl = 8, Z = /* @__PURE__ */ new Uint32Array(96), _l = class e {
+], _l = 1, vl = 8, Z = /* @__PURE__ */ new Uint32Array(96), yl = class e {
 	static from(t) {
 		if (!t || t.byteLength === void 0 || t.buffer) throw Error("Data must be an instance of ArrayBuffer or SharedArrayBuffer.");
 		let [n, r] = new Uint8Array(t, 0, 2);
 		if (n !== 219) throw Error("Data does not appear to be in a KDBush format.");
 		let i = r >> 4;
-		if (i !== hl) throw Error(`Got v${i} data when expected v${hl}.`);
-		let a = ml[r & 15];
+		if (i !== _l) throw Error(`Got v${i} data when expected v${_l}.`);
+		let a = gl[r & 15];
 		if (!a) throw Error("Unrecognized array type.");
 		let [o] = new Uint16Array(t, 2, 1), [s] = new Uint32Array(t, 4, 1);
 		return new e(s, o, a, void 0, t);
@@ -7460,12 +7461,12 @@ var ml = [
 	constructor(e, t = 64, n = Float64Array, r = ArrayBuffer, i) {
 		if (isNaN(e) || e < 0) throw Error(`Unexpected numItems value: ${e}.`);
 		this.numItems = +e, this.nodeSize = Math.min(Math.max(+t, 2), 65535), this.ArrayType = n, this.IndexArrayType = e < 65536 ? Uint16Array : Uint32Array;
-		let a = ml.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
+		let a = gl.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
 		if (a < 0) throw Error(`Unexpected typed array class: ${n}.`);
-		if (i) this.data = i, this.ids = new this.IndexArrayType(i, gl, e), this.coords = new n(i, gl + s + c, e * 2), this._pos = e * 2, this._finished = !0;
+		if (i) this.data = i, this.ids = new this.IndexArrayType(i, vl, e), this.coords = new n(i, vl + s + c, e * 2), this._pos = e * 2, this._finished = !0;
 		else {
-			let i = this.data = new r(gl + o + s + c);
-			this.ids = new this.IndexArrayType(i, gl, e), this.coords = new n(i, gl + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
+			let i = this.data = new r(vl + o + s + c);
+			this.ids = new this.IndexArrayType(i, vl, e), this.coords = new n(i, vl + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
 		}
 	}
 	add(e, t) {
@@ -7475,7 +7476,7 @@ var ml = [
 	finish() {
 		let e = this._pos >> 1;
 		if (e !== this.numItems) throw Error(`Added ${e} items when expected ${this.numItems}.`);
-		return vl(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
+		return bl(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
 	}
 	range(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
@@ -7508,80 +7509,80 @@ var ml = [
 		for (; s > 0;) {
 			let u = Z[--s], d = Z[--s], f = Z[--s];
 			if (d - f <= o) {
-				for (let n = f; n <= d; n++) Sl(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
+				for (let n = f; n <= d; n++) wl(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
 				continue;
 			}
 			let p = f + d >> 1, m = a[2 * p], h = a[2 * p + 1];
-			Sl(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (Z[s++] = f, Z[s++] = p - 1, Z[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (Z[s++] = p + 1, Z[s++] = d, Z[s++] = 1 - u);
+			wl(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (Z[s++] = f, Z[s++] = p - 1, Z[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (Z[s++] = p + 1, Z[s++] = d, Z[s++] = 1 - u);
 		}
 		return c;
 	}
 };
-function vl(e, t, n, r, i, a) {
+function bl(e, t, n, r, i, a) {
 	if (i - r <= n) return;
 	let o = r + i >> 1;
-	yl(e, t, o, r, i, a), vl(e, t, n, r, o - 1, 1 - a), vl(e, t, n, o + 1, i, 1 - a);
+	xl(e, t, o, r, i, a), bl(e, t, n, r, o - 1, 1 - a), bl(e, t, n, o + 1, i, 1 - a);
 }
-function yl(e, t, n, r, i, a) {
+function xl(e, t, n, r, i, a) {
 	for (; i > r;) {
 		if (i - r > 600) {
 			let o = i - r + 1, s = n - r + 1, c = Math.log(o), l = .5 * Math.exp(2 * c / 3), u = .5 * Math.sqrt(c * l * (o - l) / o) * (s - o / 2 < 0 ? -1 : 1);
-			yl(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
+			xl(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
 		}
 		let o = t[2 * n + a], s = r, c = i;
-		for (bl(e, t, r, n), t[2 * i + a] > o && bl(e, t, r, i); s < c;) {
-			for (bl(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
+		for (Sl(e, t, r, n), t[2 * i + a] > o && Sl(e, t, r, i); s < c;) {
+			for (Sl(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
 			for (; t[2 * c + a] > o;) c--;
 		}
-		t[2 * r + a] === o ? bl(e, t, r, c) : (c++, bl(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
+		t[2 * r + a] === o ? Sl(e, t, r, c) : (c++, Sl(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
 	}
 }
-function bl(e, t, n, r) {
-	xl(e, n, r), xl(t, 2 * n, 2 * r), xl(t, 2 * n + 1, 2 * r + 1);
+function Sl(e, t, n, r) {
+	Cl(e, n, r), Cl(t, 2 * n, 2 * r), Cl(t, 2 * n + 1, 2 * r + 1);
 }
-function xl(e, t, n) {
+function Cl(e, t, n) {
 	let r = e[t];
 	e[t] = e[n], e[n] = r;
 }
-function Sl(e, t, n, r) {
+function wl(e, t, n, r) {
 	let i = e - n, a = t - r;
 	return i * i + a * a;
 }
 // src/map/gaps.ts
-var Cl = .08;
-function wl(e, t) {
+var Tl = .08;
+function El(e, t) {
 	let n = Uint32Array.from({ length: e.length / 2 }, (e, t) => t).filter((n) => !Number.isNaN(e[2 * n + t]));
 	if (n.sort((n, r) => e[2 * n + t] - e[2 * r + t]), n.length < 3) return;
-	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Cl, 4 / n.length), i = e[2 * n[0] + t], a = 0;
+	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Tl, 4 / n.length), i = e[2 * n[0] + t], a = 0;
 	for (let o of n) {
 		let n = e[2 * o + t];
 		a += Math.max(0, n - i - r), i = n, e[2 * o + t] = n - a;
 	}
 }
 // src/map/model.ts
-function Tl(e) {
+function Dl(e) {
 	let t = e.index.value, n = e.session.comparable ? e.indexes.filter((e) => e !== t) : [], r = t.atlas.value;
 	if (r.state !== "ready") return r;
 	for (let e of n) if (e.atlas.value.state === "loading") return e.atlas.value;
 	return {
 		state: "ready",
-		value: Dl(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
+		value: kl(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
 	};
 }
-var El = /* @__PURE__ */ new WeakMap();
-function Dl(e) {
-	let t = z(e[0].atlas.value), n = El.get(t);
+var Ol = /* @__PURE__ */ new WeakMap();
+function kl(e) {
+	let t = z(e[0].atlas.value), n = Ol.get(t);
 	if (n && n.indexes.length === e.length && n.indexes.every((t, n) => t === e[n])) return n.model;
-	let r = Ol(e.map((e) => ({
+	let r = Al(e.map((e) => ({
 		index: e,
 		atlas: z(e.atlas.value)
 	})));
-	return El.set(t, {
+	return Ol.set(t, {
 		indexes: e,
 		model: r
 	}), r;
 }
-function Ol(e) {
+function Al(e) {
 	let t = e.reduce((e, { index: t }) => e + t.count, 0), n = new Float32Array(2 * t), r = new Int32Array(t), i = [], a = 0;
 	for (let { index: t, atlas: o } of e) {
 		for (let e = 0; e < t.count; e++) n[2 * (a + e)] = o.x[e], n[2 * (a + e) + 1] = o.y[e];
@@ -7591,8 +7592,8 @@ function Ol(e) {
 			stop: a + t.count
 		}), a += t.count;
 	}
-	wl(n, 0), wl(n, 1);
-	let { halfX: o, halfY: s } = kl(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new _l(Math.max(1, c.length), 64, Float32Array);
+	El(n, 0), El(n, 1);
+	let { halfX: o, halfY: s } = jl(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new yl(Math.max(1, c.length), 64, Float32Array);
 	for (let e of c) l.add(n[2 * e], n[2 * e + 1]);
 	return c.length || l.add(NaN, NaN), l.finish(), {
 		parts: i,
@@ -7607,8 +7608,8 @@ function Ol(e) {
 		living: c
 	};
 }
-function kl(e) {
-	let { left: t, right: n, bottom: r, top: i } = Al(e);
+function jl(e) {
+	let { left: t, right: n, bottom: r, top: i } = Ml(e);
 	if (!(n >= t)) return {
 		halfX: 1,
 		halfY: 1
@@ -7620,7 +7621,7 @@ function kl(e) {
 		halfY: (i - r) / 2 / a || .05
 	};
 }
-function Al(e, t) {
+function Ml(e, t) {
 	let n = {
 		left: Infinity,
 		bottom: Infinity,
@@ -7634,17 +7635,17 @@ function Al(e, t) {
 	else for (let t = 0; 2 * t < e.length; t++) r(t);
 	return n;
 }
-function jl(e, t) {
+function Nl(e, t) {
 	return e.parts.find((e) => t < e.stop);
 }
-function Ml(e, t, n) {
+function Pl(e, t, n) {
 	let r = e.parts.find((e) => e.index.number === t), i = r && n >= 0 && n < r.index.count ? r.start + n : -1;
 	return i >= 0 && !Number.isNaN(e.xy[2 * i]) ? i : -1;
 }
-function Nl(e, { left: t, bottom: n, right: r, top: i }, a) {
+function Fl(e, { left: t, bottom: n, right: r, top: i }, a) {
 	return e.tree.range(t, n, r, i).map((t) => e.living[t]).filter((e) => a[e]);
 }
-function Pl(e, t, n, r, i) {
+function Il(e, t, n, r, i) {
 	let a = -1, o = r * r;
 	for (let s of e.tree.within(t, n, r)) {
 		let r = e.living[s], c = (e.xy[2 * r] - t) ** 2 + (e.xy[2 * r + 1] - n) ** 2;
@@ -7652,7 +7653,7 @@ function Pl(e, t, n, r, i) {
 	}
 	return a;
 }
-function Fl(e, t, n, r, i) {
+function Ll(e, t, n, r, i) {
 	let a = e.xy[2 * t], o = e.xy[2 * t + 1];
 	for (let s = .02; s < 8; s *= 3) {
 		let c = -1, l = Infinity;
@@ -7665,15 +7666,15 @@ function Fl(e, t, n, r, i) {
 	return -1;
 }
 // src/map/keys.ts
-var Il = 60, Ll = {
+var Rl = 60, zl = {
 	ArrowLeft: [-1, 0],
 	ArrowRight: [1, 0],
 	ArrowUp: [0, 1],
 	ArrowDown: [0, -1]
 };
-function Rl(e, t, n, r) {
-	let i = Ll[e.key];
-	if (i) return e.ctrlKey || e.metaKey ? Bl(t, n, i) : zl(t, n, i);
+function Bl(e, t, n, r) {
+	let i = zl[e.key];
+	if (i) return e.ctrlKey || e.metaKey ? Hl(t, n, i) : Vl(t, n, i);
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	switch (e.key) {
 		case "+":
@@ -7682,32 +7683,32 @@ function Rl(e, t, n, r) {
 		case "_": return n.zoom(1 / 1.6), !0;
 		case "0": return n.fitAll(), !0;
 		case "Enter":
-		case " ": return Vl(e.key, t, r);
-		case "Escape": return Hl(t);
+		case " ": return Ul(e.key, t, r);
+		case "Escape": return Wl(t);
 		default: return !1;
 	}
 }
-function zl(e, t, [n, r]) {
-	return t.move(ll(e.camera.peek(), e.view.peek(), -n * Il, r * Il)), !0;
+function Vl(e, t, [n, r]) {
+	return t.move(dl(e.camera.peek(), e.view.peek(), -n * Rl, r * Rl)), !0;
 }
-function Bl(e, t, [n, r]) {
+function Hl(e, t, [n, r]) {
 	let i = e.model;
 	if (!i) return !0;
-	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Pl(i, o, s, 3, e.visible.peek()) : Fl(i, a, n, r, e.visible.peek());
+	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Il(i, o, s, 3, e.visible.peek()) : Ll(i, a, n, r, e.visible.peek());
 	if (c < 0) return e.said.value = "No component farther in this direction.", !0;
 	e.pointAt(c), t.reveal(c);
-	let { index: l, start: u } = jl(i, c);
+	let { index: l, start: u } = Nl(i, c);
 	return e.said.value = `${l.title(c - u)}, ${l.id(c - u)}`, !0;
 }
-function Vl(e, t, n) {
+function Ul(e, t, n) {
 	let r = t.hover.peek() >= 0 ? t.hover.peek() : t.pinned.peek();
 	return r < 0 ? !1 : (e === "Enter" ? n(r) : t.pinned.value = r, !0);
 }
-function Hl(e) {
+function Wl(e) {
 	return e.pinned.peek() < 0 && e.hover.peek() < 0 ? !1 : (e.pinned.value = -1, e.pointAt(-1), !0);
 }
 // src/map/colouring.ts
-var Ul = [
+var Gl = [
 	"cluster",
 	"layer",
 	"label",
@@ -7717,7 +7718,7 @@ var Ul = [
 	"redundancy",
 	"relevance",
 	"query"
-], Wl = 20, Gl = {
+], Kl = 20, ql = {
 	cluster: "cluster",
 	layer: "layer",
 	label: "label",
@@ -7727,7 +7728,7 @@ var Ul = [
 	redundancy: "redundancy",
 	relevance: "class relevance",
 	query: "search similarity"
-}, Kl = {
+}, Jl = {
 	cluster: "Groups found by what the components mean, not by where they lie on the map",
 	layer: "The layer of the model that a component belongs to",
 	label: "The most frequent labels: the phrases that fit best",
@@ -7738,25 +7739,25 @@ var Ul = [
 	relevance: "Mean share of what speaks for the class that comes from the component",
 	query: "Cosine similarity to what is searched for"
 };
-function ql(e) {
+function Yl(e) {
 	let t = e.param("color");
-	return Ul.includes(t) ? t : e.query.value ? "query" : "cluster";
+	return Gl.includes(t) ? t : e.query.value ? "query" : "cluster";
 }
-function Jl(e, t, n) {
+function Xl(e, t, n) {
 	switch (n) {
-		case "cluster": return Zl(t, Ql(t));
-		case "layer": return $l(t);
-		case "label": return tu(t);
-		case "tag": return ru(t);
-		case "relevance": return su(e, t);
-		case "query": return cu(e, t);
-		default: return au(t, n);
+		case "cluster": return $l(t, eu(t));
+		case "layer": return tu(t);
+		case "label": return ru(t);
+		case "tag": return au(t);
+		case "relevance": return lu(e, t);
+		case "query": return uu(e, t);
+		default: return su(t, n);
 	}
 }
-function Yl(e, t) {
+function Zl(e, t) {
 	return e.cluster[t] < 0;
 }
-function Xl(e, t) {
+function Ql(e, t) {
 	let n = new Int32Array(t.length);
 	for (let t of e) t >= 0 && n[t]++;
 	return {
@@ -7768,11 +7769,11 @@ function Xl(e, t) {
 		}))
 	};
 }
-function Zl(e, t) {
+function $l(e, t) {
 	let n = t.map((e, t) => ({ name: e || `Cluster ${t + 1}` }));
-	return Xl(e.cluster, n);
+	return Ql(e.cluster, n);
 }
-function Ql(e) {
+function eu(e) {
 	let t = Math.max(e.names.length, ...e.cluster.reduce((e, t) => t >= e[0] ? [t + 1] : e, [0])), n = Array.from({ length: t }, (t, n) => e.names[n] ?? "");
 	if (n.every(Boolean)) return n;
 	let r = n.map(() => /* @__PURE__ */ new Map());
@@ -7785,15 +7786,15 @@ function Ql(e) {
 	}
 	return n.map((e, t) => e || ([...r[t]].sort((e, t) => t[1] - e[1])[0]?.[0] ?? ""));
 }
-function $l(e) {
+function tu(e) {
 	let t = [...new Set(e.parts.flatMap(({ index: e }) => e.info.layers.map((e) => e.layer)))], n = new Map(t.map((e, t) => [e, t])), r = new Int32Array(e.count).fill(-1);
 	for (let { index: t, start: i } of e.parts) {
 		let a = t.info.layers.map(({ layer: e }) => n.get(e));
-		for (let n = 0; n < t.count; n++) Yl(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
+		for (let n = 0; n < t.count; n++) Zl(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
 	}
-	return Xl(r, t.map((e) => ({ name: e })));
+	return Ql(r, t.map((e) => ({ name: e })));
 }
-function eu(e, t) {
+function nu(e, t) {
 	let n = null;
 	for (let { index: r, start: i } of e.parts) {
 		let a = r.labels.value;
@@ -7801,25 +7802,25 @@ function eu(e, t) {
 		let o = z(a);
 		for (let n = 0; n < r.count; n++) {
 			let a = o ? o.label[n] : -1;
-			Yl(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
+			Zl(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
 		}
 	}
 	return n;
 }
-function tu(e) {
-	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = eu(e, (e, r) => {
+function ru(e) {
+	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = nu(e, (e, r) => {
 		t[e] = r, r && n.set(r, (n.get(r) ?? 0) + 1);
 	});
 	if (!n.size) return {
 		kind: "none",
 		why: r ?? "No component has a label."
 	};
-	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, Wl).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
+	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, Kl).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
 	for (let n = 0; n < e.count; n++) {
 		let e = t[n];
 		e !== void 0 && (o[n] = e === null ? i.length + 1 : a.get(e) ?? i.length);
 	}
-	return Xl(o, [
+	return Ql(o, [
 		...i.map((e) => ({ name: e })),
 		{
 			name: "other labels",
@@ -7831,25 +7832,25 @@ function tu(e) {
 		}
 	]);
 }
-var nu = [
+var iu = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function ru(e) {
+function au(e) {
 	let t = new Int32Array(e.count).fill(-1);
 	for (let { index: n, start: r } of e.parts) for (let i = 0; i < n.count; i++) {
-		if (Yl(e, r + i)) continue;
+		if (Zl(e, r + i)) continue;
 		let a = n.tag(i);
-		t[r + i] = a ? nu.indexOf(a) : nu.length;
+		t[r + i] = a ? iu.indexOf(a) : iu.length;
 	}
-	return Xl(t, [...nu.map((e) => ({ name: e })), {
+	return Ql(t, [...iu.map((e) => ({ name: e })), {
 		name: "not tagged",
 		plain: !0
 	}]);
 }
-function iu(e, t, n, r = .02) {
-	let i = n.filter((t, n) => !Yl(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
+function ou(e, t, n, r = .02) {
+	let i = n.filter((t, n) => !Zl(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
 	if (!i.length) return {
 		kind: "none",
 		why: `No component has a value: ${t}.`
@@ -7866,23 +7867,23 @@ function iu(e, t, n, r = .02) {
 		none: a - i.length
 	};
 }
-function au(e, t) {
+function su(e, t) {
 	let n = new Float32Array(e.count).fill(NaN), r = "";
 	for (let { index: i, start: a } of e.parts) {
 		let e = i.scores.value;
 		e.state === "ready" ? n.set(e.value[t], a) : r = e.state === "absent" ? e.why : "The measures are being computed.";
 	}
-	let i = iu(e, Gl[t], n);
+	let i = ou(e, ql[t], n);
 	return i.kind === "none" && r ? {
 		kind: "none",
 		why: r
 	} : i;
 }
-function ou(e, t, n) {
+function cu(e, t, n) {
 	let r = new Float32Array(e.count).fill(NaN), i = e.parts.find(({ index: e }) => e === t.index.value);
 	return r.set(n, i.start), r;
 }
-function su(e, t) {
+function lu(e, t) {
 	let n = e.index.value, r = e.of.value, i = n.info.classes.find((e) => e.number === r);
 	if (r === null || !i) return {
 		kind: "none",
@@ -7897,13 +7898,13 @@ function su(e, t) {
 		kind: "none",
 		why: a.why
 	};
-	let o = iu(t, `relevance for ${i.name}`, ou(t, e, a.value.positive), .01);
+	let o = ou(t, `relevance for ${i.name}`, cu(t, e, a.value.positive), .01);
 	return o.kind === "values" ? {
 		...o,
 		low: 0
 	} : o;
 }
-function cu(e, t) {
+function uu(e, t) {
 	let n = e.search.value;
 	if (!n) return {
 		kind: "none",
@@ -7917,7 +7918,7 @@ function cu(e, t) {
 		kind: "none",
 		why: n.why
 	};
-	let r = iu(t, "similarity", ou(t, e, n.value.similarity), .005), i = {
+	let r = ou(t, "similarity", cu(t, e, n.value.similarity), .005), i = {
 		at: n.value.baseline,
 		says: "95 % of random components stay below"
 	};
@@ -7927,12 +7928,12 @@ function cu(e, t) {
 	} : r;
 }
 // src/map/palette.ts
-var lu = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, uu = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
-function du([e, t, n]) {
+var du = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, fu = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
+function pu([e, t, n]) {
 	let [r, i, a] = [
-		lu(e / 255),
-		lu(t / 255),
-		lu(n / 255)
+		du(e / 255),
+		du(t / 255),
+		du(n / 255)
 	], o = Math.cbrt(.4122214708 * r + .5363325363 * i + .0514459929 * a), s = Math.cbrt(.2119034982 * r + .6806995451 * i + .1073969566 * a), c = Math.cbrt(.0883024619 * r + .2817188376 * i + .6299787005 * a);
 	return [
 		.2104542553 * o + .793617785 * s - .0040720468 * c,
@@ -7940,15 +7941,15 @@ function du([e, t, n]) {
 		.0259040371 * o + .7827717662 * s - .808675766 * c
 	];
 }
-function fu(e, t, n) {
+function mu(e, t, n) {
 	let r = (e + .3963377774 * t + .2158037573 * n) ** 3, i = (e - .1055613458 * t - .0638541728 * n) ** 3, a = (e - .0894841775 * t - 1.291485548 * n) ** 3;
 	return [
 		4.0767416621 * r - 3.3077115913 * i + .2309699292 * a,
 		-1.2684380046 * r + 2.6097574011 * i - .3413193965 * a,
 		-.0041960863 * r - .7034186147 * i + 1.707614701 * a
-	].map((e) => Math.round(255 * uu(Math.min(1, Math.max(0, e)))));
+	].map((e) => Math.round(255 * fu(Math.min(1, Math.max(0, e)))));
 }
-function pu(e) {
+function hu(e) {
 	let t = e.length === 4 ? e.replace(/[0-9a-f]/gi, "$&$&") : e;
 	return [
 		1,
@@ -7956,13 +7957,13 @@ function pu(e) {
 		5
 	].map((e) => parseInt(t.slice(e, e + 2), 16));
 }
-function mu([e, t, n], r = 1) {
+function gu([e, t, n], r = 1) {
 	return r === 1 ? `rgb(${e} ${t} ${n})` : `rgb(${e} ${t} ${n} / ${r})`;
 }
-function hu(e) {
-	return du(e)[0] < .5;
+function _u(e) {
+	return pu(e)[0] < .5;
 }
-var gu = {
+var vu = {
 	light: [
 		"#0072b2",
 		"#e69f00",
@@ -7971,7 +7972,7 @@ var gu = {
 		"#56b4e9",
 		"#d55e00",
 		"#c7b000"
-	].map(pu),
+	].map(hu),
 	dark: [
 		"#3f9fe0",
 		"#e69f00",
@@ -7980,8 +7981,8 @@ var gu = {
 		"#8acbf5",
 		"#e8702a",
 		"#f0e442"
-	].map(pu)
-}, _u = {
+	].map(hu)
+}, yu = {
 	light: [
 		0,
 		-.2,
@@ -7993,32 +7994,32 @@ var gu = {
 		.12
 	]
 };
-function vu(e, t) {
-	let n = t ? "dark" : "light", r = gu[n], [i, a, o] = du(r[e % r.length]), s = _u[n][Math.floor(e / r.length) % 3];
-	return s ? fu(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
+function bu(e, t) {
+	let n = t ? "dark" : "light", r = vu[n], [i, a, o] = pu(r[e % r.length]), s = yu[n][Math.floor(e / r.length) % 3];
+	return s ? mu(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
 }
-var yu = 256;
-function bu(e) {
-	return (e ? wu : Cu)();
+var xu = 256;
+function Su(e) {
+	return (e ? Eu : Tu)();
 }
-function xu(e) {
+function Cu(e) {
 	let t;
 	return () => t ??= e();
 }
-function Su(e, t, n) {
-	return Array.from({ length: yu }, (r, i) => {
+function wu(e, t, n) {
+	return Array.from({ length: xu }, (r, i) => {
 		let a = i / 255, o = (e[1] + (t[1] - e[1]) * a) * Math.PI / 180;
-		return fu(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
+		return mu(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
 	});
 }
-var Cu = xu(() => Su([.88, 100], [.3, 280], .105)), wu = xu(() => Su([.38, 285], [.94, 102], .115));
-function Tu(e, t, n, r) {
+var Tu = Cu(() => wu([.88, 100], [.3, 280], .105)), Eu = Cu(() => wu([.38, 285], [.94, 102], .115));
+function Du(e, t, n, r) {
 	if (Number.isNaN(e)) return null;
 	let i = n > t ? (e - t) / (n - t) : .5;
 	return r[Math.min(255, Math.max(0, Math.round(i * 255)))];
 }
 // src/map/Legend.tsx
-function Eu({ state: e }) {
+function Ou({ state: e }) {
 	let t = e.by.value, n = e.colouring.value;
 	return /* @__PURE__ */ V("div", {
 		class: "map-legend",
@@ -8028,11 +8029,11 @@ function Eu({ state: e }) {
 			/* @__PURE__ */ V("div", {
 				class: "map-legend-head",
 				children: [/* @__PURE__ */ V("p", { children: [
-					/* @__PURE__ */ V("strong", { children: Gl[t] }),
+					/* @__PURE__ */ V("strong", { children: ql[t] }),
 					" ",
 					/* @__PURE__ */ V("span", {
 						class: "soft",
-						children: [Kl[t], "."]
+						children: [Jl[t], "."]
 					})
 				] }), n?.kind === "groups" && /* @__PURE__ */ V("button", {
 					type: "button",
@@ -8042,12 +8043,12 @@ function Eu({ state: e }) {
 					children: "Show all"
 				})]
 			}),
-			t === "relevance" && /* @__PURE__ */ V(Du, {}),
-			n?.kind === "groups" && /* @__PURE__ */ V(Ou, {
+			t === "relevance" && /* @__PURE__ */ V(ku, {}),
+			n?.kind === "groups" && /* @__PURE__ */ V(Au, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "values" && /* @__PURE__ */ V(Au, {
+			n?.kind === "values" && /* @__PURE__ */ V(Mu, {
 				state: e,
 				found: n
 			}),
@@ -8055,11 +8056,11 @@ function Eu({ state: e }) {
 				class: "soft",
 				children: n.why
 			}),
-			/* @__PURE__ */ V(ju, { state: e })
+			/* @__PURE__ */ V(Nu, { state: e })
 		]
 	});
 }
-function Du() {
+function ku() {
 	let e = B(), { classes: t } = e.index.value.info;
 	return t.length < 2 ? null : /* @__PURE__ */ V("label", { children: [
 		"Class",
@@ -8074,7 +8075,7 @@ function Du() {
 		})
 	] });
 }
-function Ou({ state: e, found: t }) {
+function Au({ state: e, found: t }) {
 	let { dark: n, plain: r } = e.theme.value, i = e.hidden.value;
 	return /* @__PURE__ */ V("ul", {
 		class: "map-entries",
@@ -8088,7 +8089,7 @@ function Ou({ state: e, found: t }) {
 			onClick: (t) => e.toggle(a, t.shiftKey),
 			onDblClick: () => e.toggle(a, !0),
 			children: [
-				/* @__PURE__ */ V(ku, { colour: t.plain ? r : vu(a, n) }),
+				/* @__PURE__ */ V(ju, { colour: t.plain ? r : bu(a, n) }),
 				/* @__PURE__ */ V("bdi", {
 					class: "map-entry-name",
 					children: t.name
@@ -8101,15 +8102,15 @@ function Ou({ state: e, found: t }) {
 		}) }, a) : null)
 	});
 }
-function ku({ colour: e }) {
+function ju({ colour: e }) {
 	return /* @__PURE__ */ V("span", {
 		class: "map-swatch",
-		style: { background: mu(e) },
+		style: { background: gu(e) },
 		"aria-hidden": "true"
 	});
 }
-function Au({ state: e, found: t }) {
-	let n = bu(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => mu(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${Y(e)}` : Y(e);
+function Mu({ state: e, found: t }) {
+	let n = Su(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => gu(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${Y(e)}` : Y(e);
 	return /* @__PURE__ */ V("div", {
 		class: "map-ramp",
 		role: "img",
@@ -8144,7 +8145,7 @@ function Au({ state: e, found: t }) {
 			t.none > 0 && /* @__PURE__ */ V("p", {
 				class: "map-none soft",
 				children: [
-					/* @__PURE__ */ V(ku, { colour: e.theme.value.plain }),
+					/* @__PURE__ */ V(ju, { colour: e.theme.value.plain }),
 					" no value ",
 					/* @__PURE__ */ V("span", {
 						class: "map-count",
@@ -8155,7 +8156,7 @@ function Au({ state: e, found: t }) {
 		]
 	});
 }
-function ju({ state: e }) {
+function Nu({ state: e }) {
 	let t = B(), n = e.model?.parts ?? [];
 	return n.length < 2 ? null : /* @__PURE__ */ V("ul", {
 		class: "map-entries map-models",
@@ -8187,11 +8188,11 @@ function ju({ state: e }) {
 	});
 }
 // src/map/PointCard.tsx
-var Mu = 232, Nu = 4;
-function Pu({ state: e }) {
+var Pu = 232, Fu = 4;
+function Iu({ state: e }) {
 	let t = B(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
 	return /* @__PURE__ */ V(T, { children: n && a.map((t, r) => {
-		let i = Fu(e, n, t);
+		let i = Lu(e, n, t);
 		return i && /* @__PURE__ */ V("span", {
 			class: r ? "map-ring map-ring-pinned" : "map-ring",
 			style: { transform: `translate(${i[0]}px, ${i[1]}px)` },
@@ -8199,17 +8200,17 @@ function Pu({ state: e }) {
 		}, r);
 	}) });
 }
-function Fu(e, t, n) {
+function Lu(e, t, n) {
 	if (n < 0 || Number.isNaN(t.xy[2 * n])) return null;
-	let r = e.view.value, [i, a] = il(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
+	let r = e.view.value, [i, a] = ol(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
 	return i >= 0 && a >= 0 && i <= r.width && a <= r.height ? [i, a] : null;
 }
-function Iu({ state: e }) {
-	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Fu(e, t, r);
+function Ru({ state: e }) {
+	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Lu(e, t, r);
 	if (!t || !i) return null;
-	let { index: a, start: o } = jl(t, r), s = e.view.value, c = i[0] + 18 + Mu < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Mu), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
+	let { index: a, start: o } = Nl(t, r), s = e.view.value, c = i[0] + 18 + Pu < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Pu), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
 		left: `${c}px`,
-		width: `${Math.min(Mu, s.width - 8)}px`,
+		width: `${Math.min(Pu, s.width - 8)}px`,
 		...d
 	};
 	return /* @__PURE__ */ V("div", {
@@ -8217,10 +8218,10 @@ function Iu({ state: e }) {
 		style: f,
 		role: n >= 0 ? "dialog" : void 0,
 		"aria-label": n >= 0 ? "Pinned component" : void 0,
-		children: [/* @__PURE__ */ V(Lu, {
+		children: [/* @__PURE__ */ V(zu, {
 			index: a,
 			row: r - o
-		}, r), n >= 0 && /* @__PURE__ */ V(zu, {
+		}, r), n >= 0 && /* @__PURE__ */ V(Vu, {
 			state: e,
 			index: a,
 			row: r - o,
@@ -8228,11 +8229,11 @@ function Iu({ state: e }) {
 		}, `p${r}`)]
 	});
 }
-function Lu({ index: e, row: t }) {
+function zu({ index: e, row: t }) {
 	let n = e.base.crop[t], r = z(e.labels.value), i = e.label(t), a = r?.p_value[t];
 	return /* @__PURE__ */ V("div", {
 		class: "map-glance",
-		children: [/* @__PURE__ */ V(Bi, {
+		children: [/* @__PURE__ */ V(Hi, {
 			path: n >= 0 ? e.at(`crop/${n}.webp`) : null,
 			alt: "",
 			class: "map-glance-crop"
@@ -8252,7 +8253,7 @@ function Lu({ index: e, row: t }) {
 					class: "soft",
 					children: "no label fits better than chance"
 				}),
-				/* @__PURE__ */ V(Ru, {
+				/* @__PURE__ */ V(Bu, {
 					index: e,
 					row: t
 				})
@@ -8260,14 +8261,14 @@ function Lu({ index: e, row: t }) {
 		})]
 	});
 }
-function Ru({ index: e, row: t }) {
+function Bu({ index: e, row: t }) {
 	let n = B(), r = n.search.value ? z(n.search.value) : void 0;
 	return !r || e !== n.index.value ? null : /* @__PURE__ */ V("span", {
 		class: "soft",
 		children: ["similarity ", J(r.similarity[t])]
 	});
 }
-function zu({ state: e, index: t, row: n, cluster: r }) {
+function Vu({ state: e, index: t, row: n, cluster: r }) {
 	let i = B(), [a, o] = O([]);
 	k(() => {
 		let e = !0;
@@ -8278,7 +8279,7 @@ function zu({ state: e, index: t, row: n, cluster: r }) {
 	let s = e.clusters.value[r];
 	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("div", {
 		class: "map-more",
-		children: Array.from({ length: Nu }, (e, n) => /* @__PURE__ */ V(Bi, {
+		children: Array.from({ length: Fu }, (e, n) => /* @__PURE__ */ V(Hi, {
 			path: a[n] === void 0 ? null : t.at(`crop/${a[n]}.webp`),
 			alt: "",
 			class: "map-more-crop"
@@ -8287,7 +8288,7 @@ function zu({ state: e, index: t, row: n, cluster: r }) {
 		class: "map-card-does",
 		children: [
 			/* @__PURE__ */ V("a", {
-				href: Xi(i, t, n),
+				href: Qi(i, t, n),
 				children: "Open component"
 			}),
 			r >= 0 && t === i.index.value && /* @__PURE__ */ V("button", {
@@ -8307,8 +8308,8 @@ function zu({ state: e, index: t, row: n, cluster: r }) {
 	})] });
 }
 // src/map/canvas2d.ts
-var Bu = 3;
-function Vu(e) {
+var Hu = 3;
+function Uu(e) {
 	let t = e.getContext("2d", { alpha: !1 }), n = /* @__PURE__ */ new Float32Array(), r = {
 		colours: /* @__PURE__ */ new Uint8Array(),
 		marks: /* @__PURE__ */ new Uint8Array(),
@@ -8331,13 +8332,13 @@ function Vu(e) {
 			], e.width = Math.max(1, Math.round(t * r)), e.height = Math.max(1, Math.round(n * r));
 		},
 		draw(e) {
-			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = mu(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && Hu(t, n, r, e, i[0], i[1]);
+			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = gu(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && Wu(t, n, r, e, i[0], i[1]);
 		},
 		onRestored: () => {},
 		destroy: () => {}
 	};
 }
-function Hu(e, t, { colours: n, marks: r, order: i }, a, o, s) {
+function Wu(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 	let c = -1;
 	for (let l of i) {
 		let i = (t[2 * l] - a.x) * a.scale + o / 2, u = (a.y - t[2 * l + 1]) * a.scale + s / 2;
@@ -8348,19 +8349,19 @@ function Hu(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 			n[4 * l + 2],
 			n[4 * l + 3]
 		], h = r[l], g = (d << 16 | f << 8 | p) * 512 + m * 2 + (h & 1);
-		g !== c && (c = g, e.fillStyle = mu([
+		g !== c && (c = g, e.fillStyle = gu([
 			d,
 			f,
 			p
-		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), Uu(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
+		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), Gu(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
 	}
 }
-function Uu(e, t, n, r, i) {
+function Gu(e, t, n, r, i) {
 	let a = r / 2;
-	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Bu ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
+	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Hu ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
 }
 // src/map/crops.ts
-var Wu = 600, Gu = 6, Ku = class {
+var Ku = 600, qu = 6, Ju = class {
 	transport;
 	arrived;
 	kept = /* @__PURE__ */ new Map();
@@ -8381,10 +8382,10 @@ var Wu = 600, Gu = 6, Ku = class {
 		this.stopped = !0, this.wanted = [], this.kept.clear();
 	}
 	next() {
-		for (; this.loading < Gu && this.wanted.length;) this.fetch(this.wanted.shift());
+		for (; this.loading < qu && this.wanted.length;) this.fetch(this.wanted.shift());
 	}
 	async fetch(e) {
-		this.loading++, this.kept.set(e, null), this.kept.size > Wu && this.kept.delete(this.kept.keys().next().value);
+		this.loading++, this.kept.set(e, null), this.kept.size > Ku && this.kept.delete(this.kept.keys().next().value);
 		try {
 			let t = new Image();
 			t.src = await this.transport.picture(e), await t.decode(), this.kept.set(e, t), this.stopped || this.arrived();
@@ -8393,7 +8394,7 @@ var Wu = 600, Gu = 6, Ku = class {
 	}
 };
 // src/map/lasso.ts
-function qu(e, t, n) {
+function Yu(e, t, n) {
 	let r = !1, i = e.length;
 	for (let a = 0, o = i - 2; a < i; o = a, a += 2) {
 		let i = e[a + 1], s = e[o + 1];
@@ -8401,7 +8402,7 @@ function qu(e, t, n) {
 	}
 	return r;
 }
-function Ju(e) {
+function Xu(e) {
 	let t = [
 		Infinity,
 		Infinity,
@@ -8411,7 +8412,7 @@ function Ju(e) {
 	for (let n = 0; n < e.length; n += 2) t[0] = Math.min(t[0], e[n]), t[1] = Math.min(t[1], e[n + 1]), t[2] = Math.max(t[2], e[n]), t[3] = Math.max(t[3], e[n + 1]);
 	return t;
 }
-function Yu(e, t, n, r) {
+function Zu(e, t, n, r) {
 	return [
 		e,
 		t,
@@ -8423,30 +8424,30 @@ function Yu(e, t, n, r) {
 		r
 	];
 }
-function Xu(e, t, n, r) {
+function Qu(e, t, n, r) {
 	if (n === "new") return [...t];
 	if (n === "add") return [.../* @__PURE__ */ new Set([...Array.from(e ?? []), ...t])];
 	let i = new Set(t);
 	return [...e ? Array.from(e) : r()].filter((e) => !i.has(e));
 }
 // src/map/gestures.ts
-var Zu = 4, Qu = {
+var $u = 4, ed = {
 	pixels: 1,
 	lines: 18,
 	pages: 300
-}, $u = .0018, ed = .012;
-function td(e, t) {
+}, td = .0018, nd = .012;
+function rd(e, t) {
 	let n = /* @__PURE__ */ new Map(), r = null, i = [0, 0], a = !1, o = (t) => {
 		let n = e.getBoundingClientRect();
 		return [t.clientX - n.left, t.clientY - n.top];
 	}, s = (s) => {
-		s.button === 0 && (n.set(s.pointerId, o(s)), nd(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
+		s.button === 0 && (n.set(s.pointerId, o(s)), id(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
 			what: "pinch",
-			...id(n)
-		}) : (i = o(s), a = !1, r = rd(s, t, i)));
+			...od(n)
+		}) : (i = o(s), a = !1, r = ad(s, t, i)));
 	}, c = (e) => {
 		let s = o(e), c = n.get(e.pointerId);
-		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < Zu || (!a && r.what !== "pinch" && t.away(), a = !0, r = ad(r, t, n, i, c, s)));
+		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < $u || (!a && r.what !== "pinch" && t.away(), a = !0, r = sd(r, t, n, i, c, s)));
 	}, l = (e) => {
 		if (!n.delete(e.pointerId)) return;
 		let i = r;
@@ -8456,18 +8457,18 @@ function td(e, t) {
 	}, d = (e) => {
 		e.preventDefault();
 		let n = [
-			Qu.pixels,
-			Qu.lines,
-			Qu.pages
-		][e.deltaMode] ?? 1, r = e.ctrlKey ? ed : $u;
-		t.move(cl(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
+			ed.pixels,
+			ed.lines,
+			ed.pages
+		][e.deltaMode] ?? 1, r = e.ctrlKey ? nd : td;
+		t.move(ul(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
 	}, f = {
 		pointerdown: s,
 		pointermove: c,
 		pointerup: l,
 		pointercancel: u,
 		pointerleave: () => n.size || t.away(),
-		dblclick: (e) => t.fly(cl(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
+		dblclick: (e) => t.fly(ul(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
 	};
 	for (let [t, n] of Object.entries(f)) e.addEventListener(t, n);
 	return e.addEventListener("wheel", d, { passive: !1 }), () => {
@@ -8475,12 +8476,12 @@ function td(e, t) {
 		e.removeEventListener("wheel", d);
 	};
 }
-function nd(e, t) {
+function id(e, t) {
 	try {
 		e.setPointerCapture(t);
 	} catch {}
 }
-function rd(e, t, n) {
+function ad(e, t, n) {
 	let r = e.altKey ? "less" : e.shiftKey && (e.ctrlKey || e.metaKey) ? "add" : t.combine(), i = t.mode();
 	return i !== "pan" || e.shiftKey || e.altKey ? {
 		what: i === "box" ? "box" : "lasso",
@@ -8488,7 +8489,7 @@ function rd(e, t, n) {
 		line: [...n]
 	} : { what: "pan" };
 }
-function id(e) {
+function od(e) {
 	let [t, n] = [...e.values()];
 	return {
 		apart: Math.max(10, Math.hypot(t[0] - n[0], t[1] - n[1])),
@@ -8496,11 +8497,11 @@ function id(e) {
 		y: (t[1] + n[1]) / 2
 	};
 }
-function ad(e, t, n, r, i, a) {
+function sd(e, t, n, r, i, a) {
 	let o = t.view();
-	if (e.what === "pan" && t.move(ll(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = Yu(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
-		let r = id(n), i = ll(t.camera(), o, r.x - e.x, r.y - e.y);
-		return t.move(cl(i, o, r.x, r.y, r.apart / e.apart)), {
+	if (e.what === "pan" && t.move(dl(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = Zu(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
+		let r = od(n), i = dl(t.camera(), o, r.x - e.x, r.y - e.y);
+		return t.move(ul(i, o, r.x, r.y, r.apart / e.apart)), {
 			what: "pinch",
 			...r
 		};
@@ -8508,7 +8509,7 @@ function ad(e, t, n, r, i, a) {
 	return e;
 }
 // src/map/hand.ts
-function od(e, t) {
+function cd(e, t) {
 	return {
 		mode: () => t.mode.peek(),
 		combine: () => t.combine.peek(),
@@ -8532,7 +8533,7 @@ function od(e, t) {
 	};
 }
 // src/map/placing.ts
-var sd = class {
+var ld = class {
 	cell;
 	cells = /* @__PURE__ */ new Map();
 	constructor(e = 96) {
@@ -8552,12 +8553,12 @@ var sd = class {
 		let { cell: i } = this;
 		for (let a = Math.floor(t / i); a <= Math.floor(r / i); a++) for (let t = Math.floor(e / i); t <= Math.floor(n / i); t++) yield a * 4096 + t;
 	}
-}, cd = 150;
-function ld(e, t, n, r) {
+}, ud = 150;
+function dd(e, t, n, r) {
 	let i = /* @__PURE__ */ new Map();
 	return e.map((e) => {
 		let a = i.get(e.text) ?? [];
-		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < cd)) return null;
+		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < ud)) return null;
 		for (let [o, s] of e.offsets) {
 			let c = e.x + o, l = e.y + s, u = {
 				left: c - e.width / 2,
@@ -8571,16 +8572,16 @@ function ld(e, t, n, r) {
 	});
 }
 // src/map/overlay.ts
-function ud(e, t) {
+function fd(e, t) {
 	return Math.round(Math.min(84, Math.max(26, .5 * Math.sqrt(e.width * e.height / Math.max(1, t)))));
 }
-function dd(e) {
+function pd(e) {
 	let { context: t, ratio: n, view: r, texts: i, theme: a } = e;
 	t.setTransform(n, 0, 0, n, 0, 0), t.clearRect(0, 0, r.width, r.height), i.suit(a, n);
-	let o = new sd(), s = hd(e, o), c = pd(e, o);
-	s(), yd(e, o, c), e.line && xd(e, e.line);
+	let o = new ld(), s = _d(e, o), c = hd(e, o);
+	s(), xd(e, o, c), e.line && Cd(e, e.line);
 }
-function fd(e, t, n) {
+function md(e, t, n) {
 	return {
 		left: e - n / 2,
 		top: t - n / 2,
@@ -8588,17 +8589,17 @@ function fd(e, t, n) {
 		bottom: t + n / 2
 	};
 }
-function pd(e, t) {
-	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = ud(a, r.crops.length), d = /* @__PURE__ */ new Map();
+function hd(e, t) {
+	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = fd(a, r.crops.length), d = /* @__PURE__ */ new Map();
 	for (let { point: f, path: p } of r.crops) {
-		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = il(i, a, r, m), _ = fd(h, g, u);
+		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = ol(i, a, r, m), _ = md(h, g, u);
 		if (!(_.right > 0 && _.bottom > 0 && _.left < a.width && _.top < a.height) || !(t.free(_) || e.hits.includes(f))) continue;
 		let v = s.get(p);
-		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = mu(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
+		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = gu(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
 	}
 	return d;
 }
-var md = [
+var gd = [
 	[1, -1],
 	[-1, -1],
 	[1, 1],
@@ -8612,12 +8613,12 @@ var md = [
 	[2.6, 1.2],
 	[-2.6, 1.2]
 ];
-function hd({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
-	let c = t.map((e) => il(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
-	for (let [e, t] of c) s.take(fd(e, t, l));
+function _d({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
+	let c = t.map((e) => ol(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
+	for (let [e, t] of c) s.take(md(e, t, l));
 	let u = c.map(([e, t], n) => {
-		let i = md.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
-		return ld([{
+		let i = gd.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
+		return dd([{
 			text: String(n),
 			x: e,
 			y: t,
@@ -8632,29 +8633,29 @@ function hd({ context: e, hits: t, camera: n, view: r, model: i, theme: a, point
 			textBaseline: "middle",
 			font: `700 11px ${a.font}`
 		});
-		for (let [t, n] of c) gd(e, 4, mu(a.ground), () => _d(e, t, n, l)), gd(e, 2, a.ink, () => _d(e, t, n, l));
+		for (let [t, n] of c) vd(e, 4, gu(a.ground), () => yd(e, t, n, l)), vd(e, 2, a.ink, () => yd(e, t, n, l));
 		u.forEach((t, n) => {
-			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = mu(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
+			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = gu(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
 		});
 	};
 }
-function gd(e, t, n, r) {
+function vd(e, t, n, r) {
 	e.lineWidth = t, e.strokeStyle = n, r();
 }
-function _d(e, t, n, r) {
+function yd(e, t, n, r) {
 	e.beginPath(), e.arc(t, n, r, 0, 7), e.stroke();
 }
-var vd = [
+var bd = [
 	[0, 0],
 	[0, -16],
 	[0, 16],
 	[0, -30],
 	[0, 30]
 ];
-function yd({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
+function xd({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
 	let c = [];
 	for (let e of t.names) {
-		let [t, o] = il(n, r, e.x, e.y);
+		let [t, o] = ol(n, r, e.x, e.y);
 		if (t < -80 || o < -40 || t > r.width + 80 || o > r.height + 40) continue;
 		let l = i.of(e.text, e.level);
 		c.push({
@@ -8664,51 +8665,51 @@ function yd({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a
 			width: l.width,
 			height: l.height - 2,
 			sprite: l,
-			offsets: bd(e, s, l, a)
+			offsets: Sd(e, s, l, a)
 		});
 	}
-	ld(c, o, r.width, r.height).forEach((t, n) => {
+	dd(c, o, r.width, r.height).forEach((t, n) => {
 		let { sprite: r } = c[n];
 		t && e.drawImage(r.picture, t[0] - r.width / 2, t[1] - r.height / 2, r.width, r.height);
 	});
 }
-function bd(e, t, n, r) {
-	if (e.level !== "single") return vd;
+function Sd(e, t, n, r) {
+	if (e.level !== "single") return bd;
 	let i = t.get(`${e.x},${e.y}`);
 	return i === void 0 ? [[0, r / 2 + n.height / 2], [n.width / 2 + r / 2, 0]] : [[0, i + n.height / 2], [0, -i - n.height / 2]];
 }
-function xd({ context: e, theme: t }, n) {
+function Cd({ context: e, theme: t }, n) {
 	if (!(n.length < 4)) {
 		e.beginPath(), e.moveTo(n[0], n[1]);
 		for (let t = 2; t < n.length; t += 2) e.lineTo(n[t], n[t + 1]);
 		e.closePath(), e.globalAlpha = .12, e.fillStyle = t.accent, e.fill(), e.globalAlpha = 1, e.lineWidth = 1.5, e.strokeStyle = t.accent, e.setLineDash([5, 4]), e.stroke(), e.setLineDash([]);
 	}
 }
-var Sd = 150, Cd = 3, wd = .3;
-function Td(e, t, n) {
+var wd = 150, Td = 3, Ed = .3;
+function Dd(e, t, n) {
 	let r = t.map(() => []);
 	for (let t of e.living) n[t] && r[e.cluster[t]]?.push(t);
 	return r.map((e, t) => ({
 		points: e,
 		group: t
 	})).filter(({ points: e, group: n }) => e.length > 0 && t[n]).sort((e, t) => t.points.length - e.points.length).map(({ points: n, group: r }) => ({
-		...Ed(e, n),
+		...Od(e, n),
 		text: t[r],
 		level: "cluster",
 		group: r
 	}));
 }
-function Ed(e, t) {
+function Od(e, t) {
 	let n = (n) => Float32Array.from(t, (t) => e.xy[2 * t + n]).sort()[t.length >> 1];
 	return {
 		x: n(0),
 		y: n(1)
 	};
 }
-function Dd(e, t, n, r) {
-	let i = Sd / 2 ** Math.round(Math.log2(rl(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
+function kd(e, t, n, r) {
+	let i = wd / 2 ** Math.round(Math.log2(al(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
 	for (let t of r) {
-		let { index: n, start: r } = jl(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
+		let { index: n, start: r } = Nl(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
 		o.set(s, (o.get(s) ?? 0) + 1);
 		let c = n.label(t - r);
 		if (!c) continue;
@@ -8720,8 +8721,8 @@ function Dd(e, t, n, r) {
 	let s = [];
 	for (let [t, n] of a) {
 		let [r, i] = [...n].reduce((e, t) => t[1].length > e[1].length ? t : e);
-		i.length < Cd || i.length < wd * o.get(t) || s.push({
-			...Ed(e, i),
+		i.length < Td || i.length < Ed * o.get(t) || s.push({
+			...Od(e, i),
 			text: r,
 			level: "local",
 			size: i.length
@@ -8729,9 +8730,9 @@ function Dd(e, t, n, r) {
 	}
 	return s.sort((e, t) => t.size - e.size);
 }
-function Od(e, t) {
+function Ad(e, t) {
 	return t.map((t) => {
-		let { index: n, start: r } = jl(e, t);
+		let { index: n, start: r } = Nl(e, t);
 		return {
 			text: n.title(t - r),
 			x: e.xy[2 * t],
@@ -8740,21 +8741,21 @@ function Od(e, t) {
 		};
 	});
 }
-var kd = {
+var jd = {
 	names: [],
 	crops: [],
 	inView: 0
-}, Ad = 2.2, jd = 6e4;
-function Md(e, t, n, r, i, a) {
-	let o = Nl(e, ol(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Ad && !s && o.length < jd ? Dd(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Nd(o, a) : [];
+}, Md = 2.2, Nd = 6e4;
+function Pd(e, t, n, r, i, a) {
+	let o = Fl(e, cl(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Md && !s && o.length < Nd ? kd(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Fd(o, a) : [];
 	return {
 		names: [
 			...i,
 			...c.filter((e) => !l.has(e.text)),
-			...Od(e, u)
+			...Ad(e, u)
 		],
 		crops: u.flatMap((t) => {
-			let { index: n, start: r } = jl(e, t), i = n.base.crop[t - r];
+			let { index: n, start: r } = Nl(e, t), i = n.base.crop[t - r];
 			return i >= 0 ? [{
 				point: t,
 				path: n.at(`crop/${i}.webp`)
@@ -8763,12 +8764,12 @@ function Md(e, t, n, r, i, a) {
 		inView: o.length
 	};
 }
-function Nd(e, t) {
+function Fd(e, t) {
 	let n = t.filter((t) => e.includes(t));
 	return [...n, ...e.filter((e) => !n.includes(e))];
 }
 // src/map/text.ts
-var Pd = {
+var Id = {
 	cluster: {
 		weight: 650,
 		size: 14,
@@ -8784,12 +8785,12 @@ var Pd = {
 		size: 11,
 		most: 20
 	}
-}, Fd = 600;
-function Id(e, t) {
+}, Ld = 600;
+function Rd(e, t) {
 	let n = [...e];
 	return n.length <= t ? e : `${n.slice(0, t - 1).join("").trimEnd()}…`;
 }
-var Ld = class {
+var zd = class {
 	kept = /* @__PURE__ */ new Map();
 	measure = document.createElement("canvas").getContext("2d");
 	ratio = 0;
@@ -8800,12 +8801,12 @@ var Ld = class {
 	of(e, t) {
 		let n = `${t} ${e}`, r = this.kept.get(n);
 		if (r) return r;
-		this.kept.size >= Fd && this.kept.delete(this.kept.keys().next().value);
+		this.kept.size >= Ld && this.kept.delete(this.kept.keys().next().value);
 		let i = this.make(e, t);
 		return this.kept.set(n, i), i;
 	}
 	make(e, t) {
-		let { weight: n, size: r, most: i } = Pd[t], a = Id(e, i), o = `${n} ${r}px ${this.theme.font}`;
+		let { weight: n, size: r, most: i } = Id[t], a = Rd(e, i), o = `${n} ${r}px ${this.theme.font}`;
 		this.measure.font = o;
 		let s = Math.ceil(this.measure.measureText(a).width) + 6, c = Math.ceil(r * 1.25) + 6, l = Object.assign(document.createElement("canvas"), {
 			width: Math.ceil(s * this.ratio),
@@ -8817,15 +8818,15 @@ var Ld = class {
 			textAlign: "center",
 			lineJoin: "round",
 			lineWidth: 6
-		}), u.strokeStyle = mu(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
+		}), u.strokeStyle = gu(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
 			picture: l,
 			width: s,
 			height: c
 		};
 	}
-}, Rd = () => document.createElement("canvas").getContext("2d");
-function zd(e) {
-	let t = getComputedStyle(e), n = Rd(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = pu(r("--ground")), a = hu(i);
+}, Bd = () => document.createElement("canvas").getContext("2d");
+function Vd(e) {
+	let t = getComputedStyle(e), n = Bd(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = hu(r("--ground")), a = _u(i);
 	return {
 		dark: a,
 		ground: i,
@@ -8846,8 +8847,8 @@ function zd(e) {
 		font: t.fontFamily || "sans-serif"
 	};
 }
-function Bd(e) {
-	let t = F(zd(e)), n = () => void (t.value = zd(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
+function Hd(e) {
+	let t = F(Vd(e)), n = () => void (t.value = Vd(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
 	return r.addEventListener("change", n), a && i.observe(a, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
@@ -8859,28 +8860,28 @@ function Bd(e) {
 	};
 }
 // src/map/webgl.ts
-var Vd = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", Hd = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", Ud = [
+var Ud = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", Wd = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", Gd = [
 	"centre",
 	"scale",
 	"size",
 	"opacity"
 ];
-function Wd(e) {
+function Kd(e) {
 	let t = e.getContext("webgl2", {
 		alpha: !1,
 		antialias: !1,
 		depth: !1,
 		stencil: !1
 	});
-	return t ? new Kd(e, t, Gd(t) ? "software" : "gpu") : null;
+	return t ? new Jd(e, t, qd(t) ? "software" : "gpu") : null;
 }
-function Gd(e) {
+function qd(e) {
 	let t = e.getExtension("WEBGL_debug_renderer_info"), n = String(e.getParameter(t ? t.UNMASKED_RENDERER_WEBGL : e.RENDERER));
 	if (/swiftshader|llvmpipe|softpipe|software|basic render/i.test(n)) return !0;
 	let r = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: !0 });
 	return r?.getExtension("WEBGL_lose_context")?.loseContext(), !r;
 }
-var Kd = class {
+var Jd = class {
 	canvas;
 	gl;
 	kind;
@@ -8898,7 +8899,7 @@ var Kd = class {
 		1
 	];
 	constructor(e, t, n) {
-		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = qd(t);
+		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = Yd(t);
 	}
 	place(e) {
 		this.xy = e, this.fill("place", e);
@@ -8932,12 +8933,12 @@ var Kd = class {
 		e.preventDefault(), this.programme = null;
 	};
 	restored = () => {
-		this.programme = qd(this.gl), this.place(this.xy), this.look(this.looks), this.again();
+		this.programme = Yd(this.gl), this.place(this.xy), this.look(this.looks), this.again();
 	};
 };
-function qd(e) {
+function Yd(e) {
 	let t = e.createProgram();
-	for (let [n, r] of [[e.VERTEX_SHADER, Vd], [e.FRAGMENT_SHADER, Hd]]) {
+	for (let [n, r] of [[e.VERTEX_SHADER, Ud], [e.FRAGMENT_SHADER, Wd]]) {
 		let i = e.createShader(n);
 		if (!i) return null;
 		e.shaderSource(i, r), e.compileShader(i), e.attachShader(t, i);
@@ -8947,11 +8948,11 @@ function qd(e) {
 		throw Error(e.getProgramInfoLog(t) ?? "the map's shaders do not link");
 	}
 	return e.useProgram(t), e.enable(e.BLEND), e.blendFunc(e.ONE, e.ONE_MINUS_SRC_ALPHA), {
-		uniforms: Object.fromEntries(Ud.map((n) => [n, e.getUniformLocation(t, n)])),
-		buffers: Jd(e)
+		uniforms: Object.fromEntries(Gd.map((n) => [n, e.getUniformLocation(t, n)])),
+		buffers: Xd(e)
 	};
 }
-function Jd(e) {
+function Xd(e) {
 	e.bindVertexArray(e.createVertexArray());
 	let t = {
 		place: e.createBuffer(),
@@ -8964,14 +8965,14 @@ function Jd(e) {
 	return n(t.place, 0), e.vertexAttribPointer(0, 2, e.FLOAT, !1, 0, 0), n(t.colour, 1), e.vertexAttribPointer(1, 4, e.UNSIGNED_BYTE, !0, 0, 0), n(t.mark, 2), e.vertexAttribIPointer(2, 1, e.UNSIGNED_BYTE, 0, 0), e.bindBuffer(e.ELEMENT_ARRAY_BUFFER, t.order), t;
 }
 // src/map/scene.ts
-var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
+var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 	state;
 	stage;
 	over;
 	layer;
 	context;
 	crops;
-	texts = new Ld();
+	texts = new zd();
 	ends = [];
 	ratio = 0;
 	frame = 0;
@@ -8981,14 +8982,14 @@ var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
 	drawn = !1;
 	model = null;
 	constructor(e, t, n, r) {
-		this.state = e, this.stage = t, this.over = r, this.layer = Wd(n) ?? Vu(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new Ku(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(td(r, od(this, e)));
+		this.state = e, this.stage = t, this.over = r, this.layer = Kd(n) ?? Uu(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new Ju(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(rd(r, cd(this, e)));
 	}
 	stop() {
 		for (let e of this.ends) e();
 		cancelAnimationFrame(this.frame), cancelAnimationFrame(this.flight), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
 	}
 	follow() {
-		let { state: e, ends: t } = this, n = Bd(this.stage), r = new ResizeObserver(() => this.resize());
+		let { state: e, ends: t } = this, n = Hd(this.stage), r = new ResizeObserver(() => this.resize());
 		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(L(() => void (e.theme.value = n.theme.value)), L(() => this.takeModel()), L(() => {
 			let t = e.looks.value;
 			t && this.layer.look(t), this.rest(), this.invalidate();
@@ -9021,14 +9022,14 @@ var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
 		this.state.pinned.value = -1, this.state.pointAt(-1), this.state.store.place.set({
 			v: null,
 			hide: null
-		}, !0), this.move(Qc);
+		}, !0), this.move(el);
 	}
 	followNames() {
 		for (let { index: e } of this.state.model?.parts ?? []) e.labels.value, e.annotations.value;
 		this.rest();
 	}
 	resize() {
-		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min($d, devicePixelRatio || 1), r = this.state.view.peek();
+		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(tf, devicePixelRatio || 1), r = this.state.view.peek();
 		e && t && (r.width !== e || r.height !== t || n !== this.ratio) && (this.ratio = n, this.layer.resize(e, t, n), this.over.width = Math.round(e * n), this.over.height = Math.round(t * n), this.state.view.value = {
 			...r,
 			width: e,
@@ -9037,7 +9038,7 @@ var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
 	}
 	invalidate() {
 		this.frame ||= requestAnimationFrame(() => {
-			this.frame = 0, Math.min($d, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
+			this.frame = 0, Math.min(tf, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
 		});
 	}
 	pointSize() {
@@ -9048,7 +9049,7 @@ var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
 		let { state: e } = this, t = Xe(() => e.model), n = e.view.peek();
 		if (!t || !n.width) return;
 		this.drawn || performance.mark("map"), this.drawn = !0;
-		let r = e.camera.peek(), i = e.theme.peek(), a = rl(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
+		let r = e.camera.peek(), i = e.theme.peek(), a = al(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
 		this.layer.draw({
 			x: r.x,
 			y: r.y,
@@ -9056,7 +9057,7 @@ var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
 			size: s,
 			opacity: o,
 			ground: i.ground
-		}), dd({
+		}), pd({
 			context: this.context,
 			ratio: this.ratio,
 			camera: r,
@@ -9079,63 +9080,63 @@ var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
 	fly(e) {
 		if (cancelAnimationFrame(this.flight), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
 		let t = this.state.camera.peek(), n = performance.now(), r = (i) => {
-			let a = Math.min(1, Math.max(0, (i - n) / Xd));
-			this.state.camera.value = dl(t, e, a), a < 1 ? this.flight = requestAnimationFrame(r) : this.rest();
+			let a = Math.min(1, Math.max(0, (i - n) / Qd));
+			this.state.camera.value = pl(t, e, a), a < 1 ? this.flight = requestAnimationFrame(r) : this.rest();
 		};
 		this.flight = requestAnimationFrame(r);
 	}
 	zoom(e) {
 		let t = this.state.view.peek();
-		this.fly(cl(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
+		this.fly(ul(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
 	}
 	fitAll() {
-		this.fly(Qc);
+		this.fly(el);
 	}
 	fitKept() {
 		let { model: e, store: t, visible: n } = this.state, r = e?.parts.find(({ index: e }) => e === t.index.peek());
 		if (!e || !r) return;
 		let i = t.kept.peek(), a = Array.from(i.keys()).filter((e) => i[e] && n.peek()[r.start + e]).map((e) => r.start + e);
-		a.length && this.fly(ul(Al(e.xy, a), this.state.view.peek()));
+		a.length && this.fly(fl(Ml(e.xy, a), this.state.view.peek()));
 	}
 	centre(e, t = 40) {
 		let { model: n, camera: r } = this.state;
 		if (!n) return;
 		let i = Math.max(r.peek().zoom, Math.min(400, Math.sqrt(n.living.length / t)));
-		this.fly(sl({
+		this.fly(ll({
 			x: n.xy[2 * e],
 			y: n.xy[2 * e + 1],
 			zoom: i
 		}, this.state.view.peek()));
 	}
 	reveal(e) {
-		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = il(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
-		o > Qd && s > Qd && o < i - Qd && s < a - Qd || this.fly(sl({
+		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = ol(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
+		o > ef && s > ef && o < i - ef && s < a - ef || this.fly(ll({
 			x: t.xy[2 * e],
 			y: t.xy[2 * e + 1],
 			zoom: n.peek().zoom
 		}, r.peek()));
 	}
 	rest() {
-		clearTimeout(this.resting), this.resting = setTimeout(() => this.rested(), Yd);
+		clearTimeout(this.resting), this.resting = setTimeout(() => this.rested(), Zd);
 	}
 	rested() {
 		let { state: e } = this, t = e.model, n = e.view.peek();
 		if (!t || !n.width) return;
-		e.scenery.value = Md(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
-		let r = fl(e.camera.peek());
+		e.scenery.value = Pd(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
+		let r = ml(e.camera.peek());
 		r !== (e.store.place.route.peek().params.get("v") ?? "") && (this.written = r, e.store.place.set({ v: r }, !0));
 	}
 	followUrl() {
 		let e = this.state.store.param("v");
 		if (e === this.written) return;
 		this.written = e;
-		let t = e ? pl(e) : Qc;
-		t && Xe(() => this.state.scenery.peek() === kd ? this.move(t) : this.fly(t));
+		let t = e ? hl(e) : el;
+		t && Xe(() => this.state.scenery.peek() === jd ? this.move(t) : this.fly(t));
 	}
 	goWhereAsked() {
 		let { store: e } = this.state, t = e.param("at"), n = this.state.model;
 		if (!t || !n || !this.state.view.value.width) return;
-		let r = Ml(n, e.index.peek().number, Number(t));
+		let r = Pl(n, e.index.peek().number, Number(t));
 		Xe(() => {
 			if (e.place.set({ at: null }, !0), r < 0) return void (e.told.value = "This component is not on the map: it has no example.");
 			this.state.pinned.value = r, this.centre(r);
@@ -9144,15 +9145,15 @@ var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
 	under(e, t) {
 		let { model: n, camera: r, view: i, visible: a, scenery: o } = this.state;
 		if (!n) return -1;
-		let [s, c] = al(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
-		return Pl(n, s, c, (l ? Math.max(Zd, ud(i.peek(), l) / 2) : Zd) / rl(r.peek(), i.peek()), a.peek());
+		let [s, c] = sl(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
+		return Il(n, s, c, (l ? Math.max($d, fd(i.peek(), l) / 2) : $d) / al(r.peek(), i.peek()), a.peek());
 	}
 	inside(e) {
 		let { model: t, camera: n, view: r, visible: i } = this.state;
 		if (!t) return [];
 		let a = [];
-		for (let t = 0; t < e.length; t += 2) a.push(...al(n.peek(), r.peek(), e[t], e[t + 1]));
-		return t.tree.range(...Ju(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && qu(a, t.xy[2 * e], t.xy[2 * e + 1]));
+		for (let t = 0; t < e.length; t += 2) a.push(...sl(n.peek(), r.peek(), e[t], e[t + 1]));
+		return t.tree.range(...Xu(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && Yu(a, t.xy[2 * e], t.xy[2 * e + 1]));
 	}
 	async png() {
 		this.draw();
@@ -9162,46 +9163,46 @@ var Yd = 180, Xd = 420, Zd = 14, Qd = 30, $d = 2, ef = class {
 		}), t = e.getContext("2d");
 		return t.drawImage(this.layer.canvas, 0, 0, e.width, e.height), t.drawImage(this.over, 0, 0), new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser could not write the picture")), "image/png"));
 	}
-}, tf = 230, nf = 70;
-function rf(e, t) {
+}, rf = 230, af = 70;
+function of(e, t) {
 	for (let n = 0; n < e.length; n++) if (!e[n] && !t[n]) return !0;
 	return !1;
 }
-function af(e, { colouring: t, hidden: n, active: r, others: i }) {
+function sf(e, { colouring: t, hidden: n, active: r, others: i }) {
 	let a = new Uint8Array(e.count);
 	for (let { index: t, start: n, stop: o } of e.parts) if (i || t.number === r) for (let t = n; t < o; t++) a[t] = +(e.cluster[t] >= 0);
 	if (t.kind === "groups" && n.size) for (let r = 0; r < e.count; r++) n.has(t.of[r]) && (a[r] = 0);
 	return a;
 }
-function of(e, t, n) {
+function cf(e, t, n) {
 	if (e.kind === "none") return () => n;
 	if (e.kind === "values") {
-		let r = bu(t);
-		return (t) => Tu(e.of[t], e.low, e.high, r) ?? n;
+		let r = Su(t);
+		return (t) => Du(e.of[t], e.low, e.high, r) ?? n;
 	}
-	let r = e.groups.map((e, r) => e.plain ? n : vu(r, t));
+	let r = e.groups.map((e, r) => e.plain ? n : bu(r, t));
 	return (t) => r[e.of[t]] ?? n;
 }
-function sf(e, t, n) {
-	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = of(r, n.dark, a);
+function lf(e, t, n) {
+	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = cf(r, n.dark, a);
 	for (let { index: d, start: f, stop: p } of e.parts) {
-		let m = d.number === n.active, h = !m && rf(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
+		let m = d.number === n.active, h = !m && of(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
 		for (let e = f; e < p; e++) {
 			if (!t[e]) continue;
 			let n = m ? i[e - f] : !h, d = o === null || r.kind !== "groups" || r.of[e] === o, [p, g, _] = n ? u(e) : a;
-			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? tf : 40 : nf, c[e] = m ? 0 : 2;
+			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? rf : 40 : af, c[e] = m ? 0 : 2;
 		}
 	}
 	for (let e of n.hits) c[e] |= 1, l[e] = 2;
 	return {
 		colours: s,
 		marks: c,
-		order: uf(e, t, l)
+		order: ff(e, t, l)
 	};
 }
-var cf = /* @__PURE__ */ new WeakMap();
-function lf(e) {
-	let t = cf.get(e);
+var uf = /* @__PURE__ */ new WeakMap();
+function df(e) {
+	let t = uf.get(e);
 	if (t) return t;
 	let n = e.living.slice(), r = 1;
 	for (let e = n.length - 1; e > 0; e--) {
@@ -9209,14 +9210,14 @@ function lf(e) {
 		let t = Math.floor(r / 2 ** 32 * (e + 1));
 		[n[e], n[t]] = [n[t], n[e]];
 	}
-	return cf.set(e, n), n;
+	return uf.set(e, n), n;
 }
-function uf(e, t, n) {
+function ff(e, t, n) {
 	let r = [
 		0,
 		0,
 		0
-	], i = lf(e);
+	], i = df(e);
 	for (let e of i) t[e] && r[n[e]]++;
 	let a = [
 		0,
@@ -9227,7 +9228,7 @@ function uf(e, t, n) {
 	return o;
 }
 // src/map/state.ts
-var df = 5, ff = {
+var pf = 5, mf = {
 	dark: !1,
 	ground: [
 		255,
@@ -9245,16 +9246,16 @@ var df = 5, ff = {
 	panel: "#f6f7f9",
 	line: "#d9dde3",
 	font: "sans-serif"
-}, pf = class {
+}, hf = class {
 	store;
-	camera = F(Qc);
+	camera = F(el);
 	view = F({
 		width: 0,
 		height: 0,
 		halfX: 1,
 		halfY: 1
 	});
-	theme = F(ff);
+	theme = F(mf);
 	kind = F(null);
 	mode = F("pan");
 	combine = F("new");
@@ -9262,7 +9263,7 @@ var df = 5, ff = {
 	hover = F(-1);
 	pinned = F(-1);
 	lit = F(null);
-	scenery = F(kd);
+	scenery = F(jd);
 	said = F("");
 	found;
 	by;
@@ -9275,10 +9276,10 @@ var df = 5, ff = {
 	clusters;
 	places;
 	constructor(e) {
-		this.store = e, this.found = I(() => Tl(e)), this.by = I(() => ql(e)), this.colouring = I(() => this.model && Jl(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? af(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && sf(this.model, this.visible.value, {
+		this.store = e, this.found = I(() => Dl(e)), this.by = I(() => Yl(e)), this.colouring = I(() => this.model && Xl(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? sf(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && lf(this.model, this.visible.value, {
 			...this.shown(),
 			lit: this.lit.value
-		})), this.clusters = I(() => this.model ? Ql(this.model) : []), this.places = I(() => this.model ? Td(this.model, this.clusters.value, this.standing()) : []);
+		})), this.clusters = I(() => this.model ? eu(this.model) : []), this.places = I(() => this.model ? Dd(this.model, this.clusters.value, this.standing()) : []);
 	}
 	get model() {
 		return z(this.found.value) ?? null;
@@ -9306,22 +9307,22 @@ var df = 5, ff = {
 		let { model: e, store: t } = this, n = t.search.value;
 		if (!e || !n || !z(n)) return [];
 		let r = t.index.value.number;
-		return Array.from(t.order.value.subarray(0, df), (t) => Ml(e, r, t)).filter((e) => e >= 0);
+		return Array.from(t.order.value.subarray(0, pf), (t) => Pl(e, r, t)).filter((e) => e >= 0);
 	}
-	colour = I(() => of(this.colouring.value ?? {
+	colour = I(() => cf(this.colouring.value ?? {
 		kind: "none",
 		why: ""
 	}, this.theme.value.dark, this.theme.value.plain));
 	faded(e) {
-		let t = jl(this.model, e);
+		let t = Nl(this.model, e);
 		return t.index === this.store.index.peek() && !this.store.kept.peek()[e - t.start];
 	}
 	get filtered() {
-		return rf(this.store.kept.value, this.store.index.value.base.dead);
+		return of(this.store.kept.value, this.store.index.value.base.dead);
 	}
 	pointAt(e) {
 		this.hover.value = e;
-		let t = e >= 0 && this.model ? jl(this.model, e) : null;
+		let t = e >= 0 && this.model ? Nl(this.model, e) : null;
 		this.store.pointed.value = t ? {
 			index: t.index.number,
 			row: e - t.start
@@ -9333,7 +9334,7 @@ var df = 5, ff = {
 			this.said.value = n.told.value = "No component of this index lies within the line.";
 			return;
 		}
-		let a = n.kept.peek(), o = Xu(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
+		let a = n.kept.peek(), o = Qu(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
 		n.select(o), this.said.value = `${o.length} components selected.`;
 	}
 	toggle(e, t) {
@@ -9346,7 +9347,7 @@ var df = 5, ff = {
 		} else r.delete(e) || r.add(e);
 		this.store.place.set({ hide: [...r].sort((e, t) => e - t).join(",") || null }, !0);
 	}
-}, mf = {
+}, gf = {
 	pan: "M8 1.5v13M1.5 8h13M8 1.5 6.2 3.6M8 1.5l1.8 2.1M8 14.5l-1.8-2.1M8 14.5l1.8-2.1M1.5 8l2.1-1.8M1.5 8l2.1 1.8M14.5 8l-2.1-1.8M14.5 8l-2.1 1.8",
 	lasso: "M5.2 12.2C2.6 11.4 1.2 9.700 1.400 7.400 1.700 4.200 5 2 9 2.300c3.600.3 5.800 2.500 5.500 5.200-.3 3-3.500 5-7.300 4.900M5.200 12.200a1.400 1.400 0 1 0 1.900.2c-.2 1.200-.9 1.900-2.100 2.400",
 	box: "M2 5V2h3M8 2h0M11 2h3v3M14 8h0M14 11v3h-3M8 14h0M5 14H2v-3M2 8h0",
@@ -9357,7 +9358,7 @@ var df = 5, ff = {
 	kept: "M2 5V2h3M11 2h3v3M14 11v3h-3M5 14H2v-3M5 6h0M10 5h0M8 8.500h0M6 11h0M11 10.500h0",
 	save: "M8 2v8M4.700 7 8 10.300 11.300 7M2.500 13.500h11"
 };
-function hf({ of: e }) {
+function _f({ of: e }) {
 	return /* @__PURE__ */ V("svg", {
 		class: "map-icon",
 		viewBox: "0 0 16 16",
@@ -9366,7 +9367,7 @@ function hf({ of: e }) {
 		"aria-hidden": "true",
 		focusable: "false",
 		children: /* @__PURE__ */ V("path", {
-			d: mf[e],
+			d: gf[e],
 			fill: "none",
 			stroke: "currentColor",
 			"stroke-width": "1.5",
@@ -9376,7 +9377,7 @@ function hf({ of: e }) {
 	});
 }
 // src/map/Tools.tsx
-var gf = [
+var vf = [
 	{
 		value: "pan",
 		sign: "pan",
@@ -9392,7 +9393,7 @@ var gf = [
 		sign: "box",
 		says: "Drag to select a rectangle"
 	}
-], _f = [
+], yf = [
 	{
 		value: "new",
 		sign: "new",
@@ -9409,23 +9410,23 @@ var gf = [
 		says: "Take away from the selection (Alt and drag)"
 	}
 ];
-function vf({ state: e, scene: t }) {
+function bf({ state: e, scene: t }) {
 	let n = B();
 	return /* @__PURE__ */ V("div", {
 		class: "map-tools",
 		role: "toolbar",
 		"aria-label": "Map tools",
 		children: [
-			/* @__PURE__ */ V(bf, { state: e }),
-			/* @__PURE__ */ V(xf, {
+			/* @__PURE__ */ V(Sf, { state: e }),
+			/* @__PURE__ */ V(Cf, {
 				name: "Dragging",
-				choices: gf,
+				choices: vf,
 				chosen: e.mode.value,
 				choose: (t) => e.mode.value = t
 			}),
-			/* @__PURE__ */ V(xf, {
+			/* @__PURE__ */ V(Cf, {
 				name: "Selecting",
-				choices: _f,
+				choices: yf,
 				chosen: e.combine.value,
 				choose: (t) => e.combine.value = t,
 				off: e.mode.value === "pan"
@@ -9435,22 +9436,22 @@ function vf({ state: e, scene: t }) {
 				role: "group",
 				"aria-label": "View",
 				children: [
-					/* @__PURE__ */ V(Sf, {
+					/* @__PURE__ */ V(wf, {
 						sign: "add",
 						says: "Zoom in (+)",
 						does: () => t?.zoom(1.6)
 					}),
-					/* @__PURE__ */ V(Sf, {
+					/* @__PURE__ */ V(wf, {
 						sign: "less",
 						says: "Zoom out (−)",
 						does: () => t?.zoom(1 / 1.6)
 					}),
-					/* @__PURE__ */ V(Sf, {
+					/* @__PURE__ */ V(wf, {
 						sign: "all",
 						says: "Fit all components into the view (0)",
 						does: () => t?.fitAll()
 					}),
-					/* @__PURE__ */ V(Sf, {
+					/* @__PURE__ */ V(wf, {
 						sign: "kept",
 						says: "Fit the selected and filtered ones into the view",
 						off: !e.filtered,
@@ -9458,29 +9459,29 @@ function vf({ state: e, scene: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ V(Sf, {
+			/* @__PURE__ */ V(wf, {
 				sign: "save",
 				says: "Save the map as a picture (PNG)",
-				does: () => t && void yf(t, n)
+				does: () => t && void xf(t, n)
 			})
 		]
 	});
 }
-async function yf(e, t) {
+async function xf(e, t) {
 	try {
 		pn("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
 	} catch (e) {
 		t.told.value = e instanceof Error ? e.message : String(e);
 	}
 }
-function bf({ state: e }) {
-	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = Ul.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
+function Sf({ state: e }) {
+	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = Gl.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
 		color: e,
 		hide: null
 	}, !0);
 	return /* @__PURE__ */ V("label", {
 		class: "map-colour",
-		title: Kl[r],
+		title: Jl[r],
 		children: [
 			"Colour by",
 			" ",
@@ -9489,13 +9490,13 @@ function bf({ state: e }) {
 				onChange: (e) => a(e.currentTarget.value),
 				children: i.map((e) => /* @__PURE__ */ V("option", {
 					value: e,
-					children: Gl[e]
+					children: ql[e]
 				}, e))
 			})
 		]
 	});
 }
-function xf({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
+function Cf({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 	return /* @__PURE__ */ V("span", {
 		class: "map-group",
 		role: "group",
@@ -9508,11 +9509,11 @@ function xf({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 			"aria-label": a,
 			title: a,
 			onClick: () => r(e),
-			children: /* @__PURE__ */ V(hf, { of: t })
+			children: /* @__PURE__ */ V(_f, { of: t })
 		}, e))
 	});
 }
-function Sf({ sign: e, says: t, does: n, off: r = !1 }) {
+function wf({ sign: e, says: t, does: n, off: r = !1 }) {
 	return /* @__PURE__ */ V("button", {
 		type: "button",
 		class: "map-tool",
@@ -9520,35 +9521,35 @@ function Sf({ sign: e, says: t, does: n, off: r = !1 }) {
 		title: t,
 		disabled: r,
 		onClick: n,
-		children: /* @__PURE__ */ V(hf, { of: e })
+		children: /* @__PURE__ */ V(_f, { of: e })
 	});
 }
 // src/map/MapPanel.tsx
-function Cf() {
-	let e = B(), t = M(() => new pf(e), [e]), [n, r] = O(null);
+function Tf() {
+	let e = B(), t = M(() => new hf(e), [e]), [n, r] = O(null);
 	return /* @__PURE__ */ V("section", {
 		class: "map",
 		"aria-label": "Map of all components",
 		children: [
 			/* @__PURE__ */ V("p", {
 				class: "map-says soft",
-				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ V(Ef, { state: t })]
+				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ V(Of, { state: t })]
 			}),
-			/* @__PURE__ */ V(vf, {
+			/* @__PURE__ */ V(bf, {
 				state: t,
 				scene: n
 			}),
 			/* @__PURE__ */ V("div", {
 				class: "map-body",
-				children: [/* @__PURE__ */ V(wf, {
+				children: [/* @__PURE__ */ V(Ef, {
 					state: t,
 					scene: n,
 					ready: r
-				}), /* @__PURE__ */ V(Eu, { state: t })]
+				}), /* @__PURE__ */ V(Ou, { state: t })]
 			}),
 			/* @__PURE__ */ V("p", {
 				class: "map-foot soft",
-				children: /* @__PURE__ */ V(Df, { state: t })
+				children: /* @__PURE__ */ V(kf, { state: t })
 			}),
 			/* @__PURE__ */ V("p", {
 				class: "map-heard",
@@ -9559,17 +9560,17 @@ function Cf() {
 		]
 	});
 }
-function wf({ state: e, scene: t, ready: n }) {
+function Ef({ state: e, scene: t, ready: n }) {
 	let { store: r } = e, i = j(null), a = j(null), o = j(null);
 	k(() => {
-		let t = new ef(e, i.current, a.current, o.current);
+		let t = new nf(e, i.current, a.current, o.current);
 		return n(t), () => (t.stop(), n(null));
 	}, [e]);
 	let s = (t) => {
-		let { index: n, start: i } = jl(e.model, t);
-		r.place.go(n.path(t - i), Yi(r, n));
+		let { index: n, start: i } = Nl(e.model, t);
+		r.place.go(n.path(t - i), Zi(r, n));
 	}, c = (n) => {
-		t && Rl(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
+		t && Bl(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
 	}, l = e.found.value;
 	return /* @__PURE__ */ V("div", {
 		class: `map-stage map-mode-${e.mode.value}`,
@@ -9589,9 +9590,9 @@ function wf({ state: e, scene: t, ready: n }) {
 				"aria-label": "Map of components. Plus and minus zoom, 0 shows all, arrows move. Ctrl and an arrow jump to the next component, Enter opens it. The table has the same components.",
 				onKeyDown: c
 			}),
-			/* @__PURE__ */ V(Pu, { state: e }),
 			/* @__PURE__ */ V(Iu, { state: e }),
-			/* @__PURE__ */ V(Tf, {
+			/* @__PURE__ */ V(Ru, { state: e }),
+			/* @__PURE__ */ V(Df, {
 				state: e,
 				scene: t
 			}),
@@ -9608,9 +9609,9 @@ function wf({ state: e, scene: t, ready: n }) {
 		]
 	});
 }
-function Tf({ state: e, scene: t }) {
+function Df({ state: e, scene: t }) {
 	let n = e.scenery.value;
-	return n === kd || n.inView || !e.model ? null : /* @__PURE__ */ V("p", {
+	return n === jd || n.inView || !e.model ? null : /* @__PURE__ */ V("p", {
 		class: "map-empty",
 		children: [
 			"Nothing here.",
@@ -9624,14 +9625,14 @@ function Tf({ state: e, scene: t }) {
 		]
 	});
 }
-function Ef({ state: e }) {
+function Of({ state: e }) {
 	return e.model?.drawing === "principal" ? /* @__PURE__ */ V(T, { children: [
 		"Drawn along the two principal axes, which is coarse: ",
 		/* @__PURE__ */ V("code", { children: "pip install 'semlens[umap]'" }),
 		" gives a finer map."
 	] }) : null;
 }
-function Df({ state: e }) {
+function kf({ state: e }) {
 	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
 	return /* @__PURE__ */ V(T, { children: [
 		/* @__PURE__ */ V("a", {
@@ -9661,15 +9662,15 @@ function Df({ state: e }) {
 	] });
 }
 // src/views/Explore.tsx
-var Of = "(min-width: 1000px)";
-function kf() {
+var Af = "(min-width: 1000px)";
+function jf() {
 	return /* @__PURE__ */ V("div", {
 		class: "explore",
-		children: [/* @__PURE__ */ V(Af, {}), /* @__PURE__ */ V(Cf, {})]
+		children: [/* @__PURE__ */ V(Mf, {}), /* @__PURE__ */ V(Tf, {})]
 	});
 }
-function Af() {
-	let e = B(), t = qc(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && Rc(i.similarity, i.baseline), [i]), [c, l] = O(1), u = matchMedia(Of).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Nf(e, t);
+function Mf() {
+	let e = B(), t = Yc(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && Bc(i.similarity, i.baseline), [i]), [c, l] = O(1), u = matchMedia(Af).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Ff(e, t);
 	return k(() => l(1), [r]), /* @__PURE__ */ V("section", {
 		class: "results",
 		ref: f,
@@ -9695,13 +9696,13 @@ function Af() {
 					})
 				]
 			}),
-			r.length ? /* @__PURE__ */ V(Uc, {
+			r.length ? /* @__PURE__ */ V(Gc, {
 				index: n,
 				rows: r,
 				found: i,
 				scale: s,
 				count: d
-			}) : /* @__PURE__ */ V(jf, {}),
+			}) : /* @__PURE__ */ V(Nf, {}),
 			d < r.length && /* @__PURE__ */ V("button", {
 				type: "button",
 				class: "button more",
@@ -9711,9 +9712,9 @@ function Af() {
 		]
 	});
 }
-function jf() {
+function Nf() {
 	let e = B();
-	return Zi(e.place) ? /* @__PURE__ */ V("p", {
+	return $i(e.place) ? /* @__PURE__ */ V("p", {
 		class: "nothing",
 		children: [
 			"No component passes these filters.",
@@ -9721,7 +9722,7 @@ function jf() {
 			/* @__PURE__ */ V("button", {
 				type: "button",
 				class: "button",
-				onClick: () => e.place.set(Ji),
+				onClick: () => e.place.set(Xi),
 				children: "Show all"
 			})
 		]
@@ -9730,14 +9731,14 @@ function jf() {
 		children: "There is no component to show."
 	});
 }
-var Mf = null;
-function Nf(e, { busy: t, rows: n }) {
+var Pf = null;
+function Ff(e, { busy: t, rows: n }) {
 	let r = j(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
 	return A(() => {
 		let e = r.current;
-		e.scrollTop = !t && Mf?.of === i ? Mf.top : 0;
+		e.scrollTop = !t && Pf?.of === i ? Pf.top : 0;
 		let n = () => {
-			Mf = {
+			Pf = {
 				of: i,
 				top: e.scrollTop
 			};
@@ -9746,7 +9747,7 @@ function Nf(e, { busy: t, rows: n }) {
 	}, [i, t]), r;
 }
 // src/graph/Legend.tsx
-var Pf = [
+var If = [
 	{
 		kind: "for",
 		text: "speaks for"
@@ -9767,16 +9768,16 @@ var Pf = [
 		kind: "others",
 		text: "all others of a layer"
 	}
-], Ff = (e) => 60 + $o(e, 12), If = 16 + Pf.reduce((e, t) => e + Ff(t.text), 0);
-function Lf({ y: e }) {
+], Lf = (e) => 60 + ts(e, 12), Rf = 16 + If.reduce((e, t) => e + Lf(t.text), 0);
+function zf({ y: e }) {
 	let t = 16;
 	return /* @__PURE__ */ V("g", {
 		class: "legend",
 		transform: `translate(0 ${e})`,
 		"aria-hidden": "true",
-		children: Pf.map(({ kind: e, text: n }) => {
+		children: If.map(({ kind: e, text: n }) => {
 			let r = t;
-			return t += Ff(n), /* @__PURE__ */ V("g", {
+			return t += Lf(n), /* @__PURE__ */ V("g", {
 				transform: `translate(${r} 0)`,
 				children: [e === "for" || e === "against" ? /* @__PURE__ */ V("path", {
 					class: `edge ${e}`,
@@ -9806,20 +9807,20 @@ function Lf({ y: e }) {
 	});
 }
 // src/graph/order.ts
-var Rf = 12;
-function zf(e) {
-	let t = [...e.layers, ""].map((t) => e.nodes.filter((e) => e.layer === t)).filter((e) => e.length), n = t, r = Hf(t, e.links);
-	for (let i = 0; i < Rf; i++) {
-		t = Bf(t, e.links, i % 2 == 1);
-		let a = Hf(t, e.links);
+var Bf = 12;
+function Vf(e) {
+	let t = [...e.layers, ""].map((t) => e.nodes.filter((e) => e.layer === t)).filter((e) => e.length), n = t, r = Wf(t, e.links);
+	for (let i = 0; i < Bf; i++) {
+		t = Hf(t, e.links, i % 2 == 1);
+		let a = Wf(t, e.links);
 		a < r && ([n, r] = [t, a]);
 	}
 	return n;
 }
-function Bf(e, t, n) {
+function Hf(e, t, n) {
 	let r = e.map((e) => [...e]), i = r.map((e, t) => t).slice(+!!n, n ? void 0 : -1);
 	for (let e of n ? i : i.reverse()) {
-		let i = Vf(r[n ? e - 1 : e + 1]), a = Vf(r[e]), o = new Map(r[e].map((e) => [e.id, {
+		let i = Uf(r[n ? e - 1 : e + 1]), a = Uf(r[e]), o = new Map(r[e].map((e) => [e.id, {
 			total: 0,
 			mass: 0
 		}]));
@@ -9835,13 +9836,13 @@ function Bf(e, t, n) {
 	}
 	return r;
 }
-function Vf(e) {
+function Uf(e) {
 	return new Map(e.map((t, n) => [t.id, n - (e.length - 1) / 2]));
 }
-function Hf(e, t) {
+function Wf(e, t) {
 	let n = 0;
 	for (let r = 0; r + 1 < e.length; r++) {
-		let i = Vf(e[r]), a = Vf(e[r + 1]), o = t.filter((e) => i.has(e.source) && a.has(e.target)).map((e) => [
+		let i = Uf(e[r]), a = Uf(e[r + 1]), o = t.filter((e) => i.has(e.source) && a.has(e.target)).map((e) => [
 			i.get(e.source),
 			a.get(e.target),
 			Math.abs(e.weight)
@@ -9850,26 +9851,26 @@ function Hf(e, t) {
 	}
 	return n;
 }
-var Uf = 16, Wf = {
+var Gf = 16, Kf = {
 	right: 120,
 	up: 100
-}, Gf = 32, Kf = {
+}, qf = 32, Jf = {
 	right: 34,
 	up: 112
-}, qf = 16, Jf = 18;
-function Yf(e, t) {
-	let n = zf(e), [r, i] = t === "right" ? [92, 216] : [216, 92], a = Math.max(...n.map((e) => e.length)) * (r + Uf) - Uf, o = [0];
-	for (let r = 1; r < n.length; r++) o.push(o[r - 1] + i + (Xf(e, n[r - 1], n[r]) ? Wf[t] : Gf));
-	let s = o.at(-1) + i, c = t === "right" ? s + 32 : a + Kf.up + 32, l = t === "right" ? a + Kf.right + 32 : s + 32, u = n.map((e, n) => e.map((c, l) => {
-		let u = (a - (e.length * (r + Uf) - Uf)) / 2 + l * (r + Uf), d = t === "right" ? o[n] : s - i - o[n];
+}, Yf = 16, Xf = 18;
+function Zf(e, t) {
+	let n = Vf(e), [r, i] = t === "right" ? [92, 216] : [216, 92], a = Math.max(...n.map((e) => e.length)) * (r + Gf) - Gf, o = [0];
+	for (let r = 1; r < n.length; r++) o.push(o[r - 1] + i + (Qf(e, n[r - 1], n[r]) ? Kf[t] : qf));
+	let s = o.at(-1) + i, c = t === "right" ? s + 32 : a + Jf.up + 32, l = t === "right" ? a + Jf.right + 32 : s + 32, u = n.map((e, n) => e.map((c, l) => {
+		let u = (a - (e.length * (r + Gf) - Gf)) / 2 + l * (r + Gf), d = t === "right" ? o[n] : s - i - o[n];
 		return t === "right" ? {
 			node: c,
-			x: qf + d,
-			y: Kf.right + qf + u
+			x: Yf + d,
+			y: Jf.right + Yf + u
 		} : {
 			node: c,
-			x: qf + Kf.up + u,
-			y: qf + d
+			x: Yf + Jf.up + u,
+			y: Yf + d
 		};
 	})), d = u.map(([e], r) => t === "right" ? {
 		layer: n[r][0].layer,
@@ -9877,7 +9878,7 @@ function Yf(e, t) {
 		y: 28
 	} : {
 		layer: n[r][0].layer,
-		x: qf,
+		x: Yf,
 		y: e.y + 46
 	});
 	return {
@@ -9885,26 +9886,26 @@ function Yf(e, t) {
 		height: l,
 		way: t,
 		ranks: u,
-		lines: Zf(e.links, u.flat(), t),
+		lines: $f(e.links, u.flat(), t),
 		names: d
 	};
 }
-function Xf(e, t, n) {
+function Qf(e, t, n) {
 	return e.links.some(({ source: e, target: r }) => t.some((t) => t.id === e) && n.some((e) => e.id === r));
 }
-function Zf(e, t, n) {
-	let r = new Map(t.map((e) => [e.node.id, e])), i = e.filter((e) => r.has(e.source) && r.has(e.target)), a = Math.max(...i.map((e) => Math.abs(e.weight)), 1e-12), o = (e) => 1.2 + Jf * Math.abs(e.weight) / a, s = $f(i, r, o, n, "source"), c = $f(i, r, o, n, "target");
+function $f(e, t, n) {
+	let r = new Map(t.map((e) => [e.node.id, e])), i = e.filter((e) => r.has(e.source) && r.has(e.target)), a = Math.max(...i.map((e) => Math.abs(e.weight)), 1e-12), o = (e) => 1.2 + Xf * Math.abs(e.weight) / a, s = tp(i, r, o, n, "source"), c = tp(i, r, o, n, "target");
 	return i.map((e) => {
 		let [t, i] = [r.get(e.source), r.get(e.target)];
 		return {
 			link: e,
 			thick: o(e),
 			strength: Math.abs(e.weight) / a,
-			path: Qf(t, i, s.get(e), c.get(e), n)
+			path: ep(t, i, s.get(e), c.get(e), n)
 		};
 	}).sort((e, t) => e.strength - t.strength);
 }
-function Qf(e, t, n, r, i) {
+function ep(e, t, n, r, i) {
 	let a = (...e) => e.map((e) => e.toFixed(1)).join(" ");
 	if (i === "right") {
 		let [i, o] = [e.x + 216, t.x], s = (i + o) / 2;
@@ -9913,7 +9914,7 @@ function Qf(e, t, n, r, i) {
 	let [o, s] = [e.y, t.y + 92], c = (o + s) / 2;
 	return `M${a(n, o)}C${a(n, c, r, c, r, s)}`;
 }
-function $f(e, t, n, r, i) {
+function tp(e, t, n, r, i) {
 	let a = /* @__PURE__ */ new Map(), o = i === "source" ? "target" : "source", s = (e) => r === "right" ? e.y : e.x, c = r === "right" ? 92 : 216;
 	for (let r of t.values()) {
 		let l = e.filter((e) => e[i] === r.node.id).sort((e, n) => s(t.get(e[o])) - s(t.get(n[o]))), u = l.reduce((e, t) => e + n(t) + 3, -3), d = Math.min(1, (c - 20) / Math.max(u, 1)), f = -u / 2;
@@ -9922,9 +9923,9 @@ function $f(e, t, n, r, i) {
 	return a;
 }
 // src/graph/NodeBox.tsx
-var [ep, Q] = [54, 10];
-function tp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
-	let { node: c } = e, l = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", u = c.layer && !c.others && c.rows.length > 0, d = u ? Q + ep + 8 : Q, f = 216 - d - Q, p = ts(c.label, f, 13, 2, 600);
+var [np, Q] = [54, 10];
+function rp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
+	let { node: c } = e, l = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", u = c.layer && !c.others && c.rows.length > 0, d = u ? Q + np + 8 : Q, f = 216 - d - Q, p = rs(c.label, f, 13, 2, 600);
 	return /* @__PURE__ */ V("g", {
 		class: `node ${l} ${n}`,
 		transform: `translate(${e.x} ${e.y})`,
@@ -9943,7 +9944,7 @@ function tp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 			else if (!s(e.key, e.currentTarget)) return;
 			e.preventDefault();
 		},
-		children: [/* @__PURE__ */ V("title", { children: ap(c) }), /* @__PURE__ */ V("g", {
+		children: [/* @__PURE__ */ V("title", { children: sp(c) }), /* @__PURE__ */ V("g", {
 			"aria-hidden": "true",
 			children: [
 				/* @__PURE__ */ V("rect", {
@@ -9954,7 +9955,7 @@ function tp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					height: 91,
 					rx: 8
 				}),
-				u && /* @__PURE__ */ V(np, { row: c.rows[0] }),
+				u && /* @__PURE__ */ V(ip, { row: c.rows[0] }),
 				/* @__PURE__ */ V("text", {
 					class: "name",
 					x: d,
@@ -9969,9 +9970,9 @@ function tp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					class: "small",
 					x: d,
 					y: 57,
-					children: es(ip(c), f, 11.5)
+					children: ns(op(c), f, 11.5)
 				}),
-				/* @__PURE__ */ V(rp, {
+				/* @__PURE__ */ V(ap, {
 					node: c,
 					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
 				})
@@ -9979,24 +9980,24 @@ function tp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 		})]
 	});
 }
-function np({ row: e }) {
-	let t = B().index.value, n = t.base.crop[e] ?? -1, r = zi(n < 0 ? null : t.at(`crop/${n}.webp`));
+function ip({ row: e }) {
+	let t = B().index.value, n = t.base.crop[e] ?? -1, r = Vi(n < 0 ? null : t.at(`crop/${n}.webp`));
 	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("rect", {
 		class: "thumb",
 		x: Q,
 		y: Q,
-		width: ep,
-		height: ep
+		width: np,
+		height: np
 	}), r && /* @__PURE__ */ V("image", {
 		href: r,
 		x: Q,
 		y: Q,
-		width: ep,
-		height: ep,
+		width: np,
+		height: np,
 		preserveAspectRatio: "xMidYMid slice"
 	})] });
 }
-function rp({ node: e, most: t }) {
+function ap({ node: e, most: t }) {
 	let n = 216 - 2 * Q, r = (e) => Q + n * Math.min(1, e / t);
 	return /* @__PURE__ */ V(T, { children: [
 		/* @__PURE__ */ V("rect", {
@@ -10029,18 +10030,18 @@ function rp({ node: e, most: t }) {
 		})
 	] });
 }
-function ip(e) {
+function op(e) {
 	let t = X(e.relevance);
 	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${K(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${X(e.against)} against` : ""}`;
 }
-function ap(e) {
+function sp(e) {
 	let t = e.low !== null && e.high !== null ? ` (95 % interval ${X(e.low)} to ${X(e.high)})` : "";
 	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${X(e.relevance)} for${t}, ${X(e.against)} against`;
 }
 // src/graph/Drawing.tsx
-var op = 30;
-function sp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
-	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, If), t.height + op + 40];
+var cp = 30;
+function lp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
+	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, Rf), t.height + cp + 40];
 	return /* @__PURE__ */ V("svg", {
 		ref: a,
 		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
@@ -10055,22 +10056,22 @@ function sp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 				class: "title",
 				x: 16,
 				y: 24,
-				children: es(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
+				children: ns(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
 			}),
 			/* @__PURE__ */ V("g", {
-				transform: `translate(0 ${op})`,
+				transform: `translate(0 ${cp})`,
 				children: [
-					t.names.map((e) => /* @__PURE__ */ V(lp, {
+					t.names.map((e) => /* @__PURE__ */ V(dp, {
 						...e,
 						way: t.way
 					}, e.layer)),
-					t.lines.map((t) => /* @__PURE__ */ V(up, {
+					t.lines.map((t) => /* @__PURE__ */ V(fp, {
 						line: t,
 						names: d,
 						near: !!r && (t.link.source === r || t.link.target === r),
-						others: cp(e, t)
+						others: up(e, t)
 					}, `${t.link.source}→${t.link.target}`)),
-					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ V(tp, {
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ V(rp, {
 						box: e,
 						most: u,
 						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
@@ -10081,26 +10082,26 @@ function sp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 						},
 						onLight: o,
 						onPin: () => s(i === e.node.id ? null : e.node),
-						onMove: (e, r) => dp(t, n, a, e, r)
+						onMove: (e, r) => pp(t, n, a, e, r)
 					}, e.node.id)))
 				]
 			}),
-			/* @__PURE__ */ V(Lf, { y: p - 24 })
+			/* @__PURE__ */ V(zf, { y: p - 24 })
 		]
 	});
 }
-function cp(e, { link: t }) {
+function up(e, { link: t }) {
 	return e.nodes.some((e) => e.others && (e.id === t.source || e.id === t.target));
 }
-function lp({ layer: e, x: t, y: n, way: r }) {
+function dp({ layer: e, x: t, y: n, way: r }) {
 	if (!e) return null;
 	if (r === "right") return /* @__PURE__ */ V("text", {
 		class: "layer",
 		x: t,
 		y: n,
-		children: [/* @__PURE__ */ V("title", { children: e }), es(e, 216, 13, "start", 600)]
+		children: [/* @__PURE__ */ V("title", { children: e }), ns(e, 216, 13, "start", 600)]
 	});
-	let i = ts(e.replaceAll(".", ". "), 100, 13, 3, 600);
+	let i = rs(e.replaceAll(".", ". "), 100, 13, 3, 600);
 	return /* @__PURE__ */ V("text", {
 		class: "layer",
 		y: n - 8 * (i.length - 1) + 4,
@@ -10111,7 +10112,7 @@ function lp({ layer: e, x: t, y: n, way: r }) {
 		}, n))]
 	});
 }
-function up({ line: e, names: t, near: n, others: r }) {
+function fp({ line: e, names: t, near: n, others: r }) {
 	let { link: i, thick: a, strength: o, path: s } = e, c = i.weight >= 0 ? "for" : "against";
 	return /* @__PURE__ */ V("path", {
 		class: `edge ${c} ${r ? "others" : ""} ${n ? "near" : ""}`,
@@ -10121,7 +10122,7 @@ function up({ line: e, names: t, near: n, others: r }) {
 		children: /* @__PURE__ */ V("title", { children: `${t.get(i.source)} → ${t.get(i.target)}: share ${J(i.weight, 3)}, ${X(i.part)} of what comes in; speaks ${c}` })
 	});
 }
-function dp(e, t, n, r, i) {
+function pp(e, t, n, r, i) {
 	let a = e.way === "right" ? {
 		ArrowRight: 1,
 		ArrowLeft: -1
@@ -10140,19 +10141,19 @@ function dp(e, t, n, r, i) {
 	return i.closest("svg")?.querySelector(`[data-place="${l} ${d}"]`)?.focus(), !0;
 }
 // src/graph/Panel.tsx
-var fp = 24;
-function pp({ graph: e, node: t, onPin: n }) {
+var mp = 24;
+function hp({ graph: e, node: t, onPin: n }) {
 	return /* @__PURE__ */ V("aside", {
 		class: "node-panel",
 		"aria-label": "The chosen node",
-		children: t ? /* @__PURE__ */ V(hp, {
+		children: t ? /* @__PURE__ */ V(_p, {
 			graph: e,
 			node: t,
 			onPin: n
-		}, t.id) : /* @__PURE__ */ V(mp, { graph: e })
+		}, t.id) : /* @__PURE__ */ V(gp, { graph: e })
 	});
 }
-function mp({ graph: e }) {
+function gp({ graph: e }) {
 	return /* @__PURE__ */ V(T, { children: [
 		/* @__PURE__ */ V("h2", { children: "How to read it" }),
 		/* @__PURE__ */ V("p", { children: [
@@ -10173,7 +10174,7 @@ function mp({ graph: e }) {
 		})
 	] });
 }
-function hp({ graph: e, node: t, onPin: n }) {
+function _p({ graph: e, node: t, onPin: n }) {
 	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
 	return /* @__PURE__ */ V(T, { children: [
 		/* @__PURE__ */ V("button", {
@@ -10205,15 +10206,15 @@ function hp({ graph: e, node: t, onPin: n }) {
 			/* @__PURE__ */ V("dd", { children: X(t.against) }),
 			t.affected.map((e) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", { children: ["also for ", /* @__PURE__ */ V("bdi", { children: e.output })] }), /* @__PURE__ */ V("dd", { children: X(e.relevance) })] }))
 		] }),
-		t.rows.length > 0 && /* @__PURE__ */ V(gp, { node: t }),
-		/* @__PURE__ */ V(_p, {
+		t.rows.length > 0 && /* @__PURE__ */ V(vp, { node: t }),
+		/* @__PURE__ */ V(yp, {
 			title: "Comes in from",
 			links: r,
 			end: "source",
 			graph: e,
 			onPin: n
 		}),
-		/* @__PURE__ */ V(_p, {
+		/* @__PURE__ */ V(yp, {
 			title: "Goes on to",
 			links: i,
 			end: "target",
@@ -10222,21 +10223,21 @@ function hp({ graph: e, node: t, onPin: n }) {
 		})
 	] });
 }
-function gp({ node: e }) {
-	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, fp);
+function vp({ node: e }) {
+	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, mp);
 	return /* @__PURE__ */ V("section", { children: [
 		/* @__PURE__ */ V("h3", { children: K(e.rows.length, "component") }),
 		/* @__PURE__ */ V("ul", {
 			class: "thumbs",
 			children: a.map((e) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("a", {
-				href: Xi(t, n, e),
+				href: Qi(t, n, e),
 				title: n.id(e),
 				onMouseEnter: () => t.pointed.value = {
 					index: n.number,
 					row: e
 				},
 				onMouseLeave: () => t.pointed.value = null,
-				children: [/* @__PURE__ */ V(Bi, {
+				children: [/* @__PURE__ */ V(Hi, {
 					path: n.base.crop[e] < 0 ? null : n.at(`crop/${n.base.crop[e]}.webp`),
 					alt: ""
 				}), /* @__PURE__ */ V("bdi", { children: n.id(e) })]
@@ -10258,7 +10259,7 @@ function gp({ node: e }) {
 		})
 	] });
 }
-function _p({ title: e, links: t, end: n, graph: r, onPin: i }) {
+function yp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	if (!t.length) return null;
 	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
 	return /* @__PURE__ */ V("section", { children: [/* @__PURE__ */ V("h3", { children: e }), /* @__PURE__ */ V("ul", {
@@ -10284,7 +10285,7 @@ function _p({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	})] });
 }
 // src/graph/pan.ts
-function vp() {
+function bp() {
 	let e = j(null);
 	return k(() => {
 		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
@@ -10306,17 +10307,17 @@ function vp() {
 	}, []), e;
 }
 // src/graph/GraphFrame.tsx
-var [yp, bp, xp] = [
+var [xp, Sp, Cp] = [
 	.3,
 	2,
 	1.25
-], Sp = .85;
-function Cp({ graph: e, children: t }) {
-	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => Yf(e, o), [e, o]), c = j(null), l = vp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
-	A(() => h(Sp), [s]), k(() => {
+], wp = .85;
+function Tp({ graph: e, children: t }) {
+	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => Zf(e, o), [e, o]), c = j(null), l = bp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
+	A(() => h(wp), [s]), k(() => {
 		o === "up" && (l.current.scrollLeft = (l.current.scrollWidth - l.current.clientWidth) / 2);
 	}, [o]);
-	let g = (e) => f((t) => Math.max(yp, Math.min(bp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
+	let g = (e) => f((t) => Math.max(xp, Math.min(Sp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
 		m(e), n.pointed.value = e && !e.others && e.rows.length ? {
 			index: i.number,
 			row: e.rows[0]
@@ -10346,20 +10347,20 @@ function Cp({ graph: e, children: t }) {
 							type: "button",
 							class: "button",
 							"aria-label": "Smaller",
-							onClick: () => g(1 / xp),
+							onClick: () => g(1 / Cp),
 							children: "−"
 						}),
 						/* @__PURE__ */ V("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Larger",
-							onClick: () => g(xp),
+							onClick: () => g(Cp),
 							children: "+"
 						}),
 						/* @__PURE__ */ V("button", {
 							type: "button",
 							class: "button",
-							onClick: () => h(yp),
+							onClick: () => h(xp),
 							children: "Fit"
 						})
 					]
@@ -10372,14 +10373,14 @@ function Cp({ graph: e, children: t }) {
 						"json"
 					],
 					save: async (t) => {
-						t === "json" ? pn(`${S}.json`, new Blob([Tp(e, i.id.bind(i))], { type: "application/json" })) : await xn(c.current, S, t);
+						t === "json" ? pn(`${S}.json`, new Blob([Dp(e, i.id.bind(i))], { type: "application/json" })) : await xn(c.current, S, t);
 					}
 				})
 			]
 		}),
 		/* @__PURE__ */ V("p", {
 			class: "hint",
-			children: wp(e)
+			children: Ep(e)
 		}),
 		/* @__PURE__ */ V("div", {
 			class: "frame",
@@ -10390,7 +10391,7 @@ function Cp({ graph: e, children: t }) {
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Graph; scrolls",
-				children: /* @__PURE__ */ V(sp, {
+				children: /* @__PURE__ */ V(lp, {
 					graph: e,
 					layout: s,
 					scale: d,
@@ -10400,7 +10401,7 @@ function Cp({ graph: e, children: t }) {
 					onLight: b,
 					onPin: (e) => x(e?.id ?? null)
 				})
-			}), /* @__PURE__ */ V(pp, {
+			}), /* @__PURE__ */ V(hp, {
 				graph: e,
 				node: y,
 				onPin: x
@@ -10408,13 +10409,13 @@ function Cp({ graph: e, children: t }) {
 		})
 	] });
 }
-function wp(e) {
+function Ep(e) {
 	let t = `Shares of each layer's relevance, mean over ${q(e.images)} images`;
 	if (!e.edge_images) return `${t}. Edges to the output only.`;
 	let n = e.dropped_edges ? `; ${q(e.dropped_edges)} weak edges left out, with ${X(e.dropped)} of what passes` : "";
 	return `${t}; between layers over ${q(e.edge_images)}${n}.`;
 }
-function Tp(e, t) {
+function Dp(e, t) {
 	let { nodes: n, links: r, edges_possible: i, ...a } = e;
 	return JSON.stringify({
 		directed: !0,
@@ -10428,27 +10429,27 @@ function Tp(e, t) {
 	}, null, 1);
 }
 // src/graph/ask.ts
-var Ep = /* @__PURE__ */ new WeakMap(), Dp = F({
+var Op = /* @__PURE__ */ new WeakMap(), kp = F({
 	state: "loading",
 	job: null
 });
-function Op(e, t) {
-	let n = e.index.value, r = t ? kp(e, n, t) : Dp, i = t && Ap(t);
+function Ap(e, t) {
+	let n = e.index.value, r = t ? jp(e, n, t) : kp, i = t && Mp(t);
 	return k(() => () => {
-		i && r.peek().state === "absent" && Ep.get(n)?.delete(i);
+		i && r.peek().state === "absent" && Op.get(n)?.delete(i);
 	}, [n, i]), r.value;
 }
-function kp(e, t, n) {
-	let r = Ep.get(t) ?? /* @__PURE__ */ new Map();
-	Ep.set(t, r);
-	let i = Ap(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
+function jp(e, t, n) {
+	let r = Op.get(t) ?? /* @__PURE__ */ new Map();
+	Op.set(t, r);
+	let i = Mp(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
 	return r.set(i, a), a;
 }
-function Ap({ number: e, layers: t, edges: n }) {
+function Mp({ number: e, layers: t, edges: n }) {
 	return `graph?class=${e}${t.length ? `&layers=${encodeURIComponent(t.join(","))}` : ""}&edges=${+!!n}`;
 }
 // src/ui/ClassPicker.tsx
-function jp({ label: e = "Class" }) {
+function Np({ label: e = "Class" }) {
 	let t = B(), n = t.index.value.info.classes;
 	return n.length ? /* @__PURE__ */ V("label", {
 		class: "class-picker",
@@ -10464,12 +10465,12 @@ function jp({ label: e = "Class" }) {
 	}) : null;
 }
 // src/views/Graph.tsx
-function Mp() {
+function Pp() {
 	let e = B(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = M(() => r === null ? null : {
 		number: r,
 		layers: a,
 		edges: !1
-	}, [r, a.join()]), c = Op(e, s), l = Op(e, s && o ? {
+	}, [r, a.join()]), c = Ap(e, s), l = Ap(e, s && o ? {
 		...s,
 		edges: o
 	} : null), u = o && l.state === "ready" ? l : c;
@@ -10486,13 +10487,13 @@ function Mp() {
 				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
 			}) : /* @__PURE__ */ V(T, { children: [u.state !== "ready" && /* @__PURE__ */ V("div", {
 				class: "tools",
-				children: /* @__PURE__ */ V(jp, {})
+				children: /* @__PURE__ */ V(Np, {})
 			}), /* @__PURE__ */ V($t, {
 				of: u,
 				what: "graph",
-				children: (e) => /* @__PURE__ */ V(Cp, {
+				children: (e) => /* @__PURE__ */ V(Tp, {
 					graph: e,
-					children: [/* @__PURE__ */ V(jp, {}), /* @__PURE__ */ V(Np, {
+					children: [/* @__PURE__ */ V(Np, {}), /* @__PURE__ */ V(Fp, {
 						possible: e.edges_possible,
 						on: o,
 						found: l
@@ -10502,7 +10503,7 @@ function Mp() {
 		]
 	});
 }
-function Np({ possible: e, on: t, found: n }) {
+function Fp({ possible: e, on: t, found: n }) {
 	let { place: r } = B();
 	return e ? t ? n.state === "loading" ? /* @__PURE__ */ V(en, {
 		what: "edges",
@@ -10526,9 +10527,9 @@ function Np({ possible: e, on: t, found: n }) {
 	});
 }
 // src/table/ColumnPicker.tsx
-function Pp({ columns: e, shown: t, onChange: n }) {
+function Ip({ columns: e, shown: t, onChange: n }) {
 	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
-	return /* @__PURE__ */ V(Sa, {
+	return /* @__PURE__ */ V(wa, {
 		name: "Columns",
 		value: `${t.length} of ${e.length}`,
 		children: /* @__PURE__ */ V("fieldset", {
@@ -10556,31 +10557,31 @@ function Pp({ columns: e, shown: t, onChange: n }) {
 	});
 }
 // src/table/columns.tsx
-var Fp = NaN, Ip = (e) => (t) => J(t, e), Lp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Rp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
-function zp(e) {
+var Lp = NaN, Rp = (e) => (t) => J(t, e), zp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Bp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function Vp(e) {
 	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
 }
-function Bp(e) {
+function Hp(e) {
 	let t = 0;
 	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
 	return t || 1;
 }
-function $(e) {
-	return (t) => e?.[t] ?? Fp;
+function Up(e) {
+	return (t) => e?.[t] ?? Lp;
 }
-function Vp(e) {
+function Wp(e) {
 	let t = e.index.value;
 	return [
-		...Hp(e, t),
-		...Up(t),
-		...Wp(t),
-		...Gp(t),
-		...Kp(e, t),
-		...qp(e),
-		...Jp(t)
+		...Gp(e, t),
+		...Kp(t),
+		...qp(t),
+		...Jp(t),
+		...Yp(e, t),
+		...Xp(e),
+		...Zp(t)
 	];
 }
-function Hp(e, t) {
+function Gp(e, t) {
 	let { base: n, info: r } = t;
 	return [
 		{
@@ -10590,14 +10591,14 @@ function Hp(e, t) {
 			kind: "picture",
 			width: 56,
 			shown: !0,
-			value: () => Fp,
+			value: () => Lp,
 			cell: (r) => {
 				let i = n.crop[r];
 				return /* @__PURE__ */ V("a", {
-					href: Xi(e, t, r),
+					href: Qi(e, t, r),
 					tabIndex: -1,
 					"aria-hidden": "true",
-					children: /* @__PURE__ */ V(Bi, {
+					children: /* @__PURE__ */ V(Hi, {
 						path: i < 0 ? null : t.at(`crop/${i}.webp`),
 						alt: ""
 					})
@@ -10614,7 +10615,7 @@ function Hp(e, t) {
 			value: (e) => e,
 			text: (e) => t.id(e),
 			cell: (n) => /* @__PURE__ */ V("a", {
-				href: Xi(e, t, n),
+				href: Qi(e, t, n),
 				tabIndex: -1,
 				children: /* @__PURE__ */ V("bdi", { children: t.id(n) })
 			})
@@ -10631,8 +10632,8 @@ function Hp(e, t) {
 		}
 	];
 }
-function Up(e) {
-	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = zp(t), i = (t) => e.label(t) ?? e.names.get(t) ?? "", a = (e) => {
+function Kp(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Vp(t), i = (t) => e.label(t) ?? e.names.get(t) ?? "", a = (e) => {
 		let t = n?.best[e] ?? -1;
 		return t < 0 ? "" : n.phrases[t];
 	};
@@ -10644,7 +10645,7 @@ function Up(e) {
 			kind: "text",
 			width: 200,
 			shown: !0,
-			value: () => Fp,
+			value: () => Lp,
 			text: i,
 			cell: (e) => {
 				let t = i(e);
@@ -10663,8 +10664,8 @@ function Up(e) {
 			width: 84,
 			shown: !1,
 			...r,
-			value: $(n?.p_value),
-			write: Rp,
+			value: Up(n?.p_value),
+			write: Bp,
 			rising: !0
 		},
 		{
@@ -10675,8 +10676,8 @@ function Up(e) {
 			width: 92,
 			shown: !1,
 			...r,
-			value: $(n?.stability),
-			write: Ip(2),
+			value: Up(n?.stability),
+			write: Rp(2),
 			bar: 1
 		},
 		{
@@ -10687,18 +10688,18 @@ function Up(e) {
 			width: 100,
 			shown: !0,
 			...r,
-			value: $(n?.alignment),
-			write: Ip(3),
-			bar: Bp(n?.alignment)
+			value: Up(n?.alignment),
+			write: Rp(3),
+			bar: Hp(n?.alignment)
 		}
 	];
 }
-function Wp(e) {
+function qp(e) {
 	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
 		kind: "number",
 		shown: !0,
-		...zp(t),
-		write: Ip(3),
+		...Vp(t),
+		write: Rp(3),
 		bar: 1
 	};
 	return [
@@ -10708,8 +10709,8 @@ function Wp(e) {
 			name: "Clarity",
 			says: "How alike its examples are: 1 means that they all show the same.",
 			width: 92,
-			value: $(n?.clarity),
-			bar: Bp(n?.clarity)
+			value: Up(n?.clarity),
+			bar: Hp(n?.clarity)
 		},
 		{
 			...r,
@@ -10717,8 +10718,8 @@ function Wp(e) {
 			name: "Polysemanticity",
 			says: "Whether its examples show two different things: high means more than one meaning.",
 			width: 144,
-			value: $(n?.polysemanticity),
-			bar: Bp(n?.polysemanticity)
+			value: Up(n?.polysemanticity),
+			bar: Hp(n?.polysemanticity)
 		},
 		{
 			...r,
@@ -10726,12 +10727,12 @@ function Wp(e) {
 			name: "Redundancy",
 			says: "How close the most similar other component of its layer is: 1 means a twin.",
 			width: 116,
-			value: $(n?.redundancy),
-			bar: Bp(n?.redundancy)
+			value: Up(n?.redundancy),
+			bar: Hp(n?.redundancy)
 		}
 	];
 }
-function Gp(e) {
+function Jp(e) {
 	let { base: t } = e;
 	return [
 		{
@@ -10741,7 +10742,7 @@ function Gp(e) {
 			kind: "number",
 			width: 86,
 			shown: !1,
-			value: $(t.examples),
+			value: Up(t.examples),
 			write: String
 		},
 		{
@@ -10751,8 +10752,8 @@ function Gp(e) {
 			kind: "number",
 			width: 86,
 			shown: !0,
-			value: $(t.fired),
-			write: Lp,
+			value: Up(t.fired),
+			write: zp,
 			bar: 1
 		},
 		{
@@ -10762,18 +10763,18 @@ function Gp(e) {
 			kind: "number",
 			width: 96,
 			shown: !1,
-			value: $(t.strongest),
+			value: Up(t.strongest),
 			write: Y
 		}
 	];
 }
-function Kp(e, t) {
+function Yp(e, t) {
 	let n = e.of.value;
 	if (n === null) return [];
 	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
 		kind: "number",
-		...zp(r),
-		write: Lp
+		...Vp(r),
+		write: zp
 	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
 	return [{
 		...a,
@@ -10782,8 +10783,8 @@ function Kp(e, t) {
 		says: `Share of all that speaks for “${o}” in its layer that comes from it.`,
 		width: 132,
 		shown: !0,
-		value: $(i?.positive),
-		bar: Bp(i?.positive)
+		value: Up(i?.positive),
+		bar: Hp(i?.positive)
 	}, {
 		...a,
 		key: "against",
@@ -10791,11 +10792,11 @@ function Kp(e, t) {
 		says: `How much it speaks against “${o}”, on the same scale.`,
 		width: 150,
 		shown: !1,
-		value: $(i?.negative),
-		bar: Bp(i?.negative)
+		value: Up(i?.negative),
+		bar: Hp(i?.negative)
 	}];
 }
-function qp(e) {
+function Xp(e) {
 	let t = e.search.value;
 	if (!t) return [];
 	let n = t.state === "ready" ? t.value : void 0;
@@ -10806,13 +10807,13 @@ function qp(e) {
 		kind: "number",
 		width: 100,
 		shown: !0,
-		...zp(t),
-		value: $(n?.similarity),
-		write: Ip(3),
-		bar: Bp(n?.similarity)
+		...Vp(t),
+		value: Up(n?.similarity),
+		write: Rp(3),
+		bar: Hp(n?.similarity)
 	}];
 }
-function Jp(e) {
+function Zp(e) {
 	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
 		let t = n?.cluster[e] ?? -1;
 		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
@@ -10825,8 +10826,8 @@ function Jp(e) {
 			kind: "text",
 			width: 130,
 			shown: !1,
-			...zp(t),
-			value: () => Fp,
+			...Vp(t),
+			value: () => Lp,
 			text: r
 		},
 		{
@@ -10836,7 +10837,7 @@ function Jp(e) {
 			kind: "text",
 			width: 90,
 			shown: !0,
-			value: () => Fp,
+			value: () => Lp,
 			text: (t) => e.tag(t) ?? "",
 			cell: (t) => e.tag(t) && /* @__PURE__ */ V("span", {
 				class: `tag ${e.tag(t)}`,
@@ -10850,32 +10851,32 @@ function Jp(e) {
 			kind: "text",
 			width: 180,
 			shown: !1,
-			value: () => Fp,
+			value: () => Lp,
 			text: (t) => e.annotation(t)?.note ?? ""
 		}
 	];
 }
-function Yp(e, t) {
+function Qp(e, t) {
 	if (e.text) return e.text(t) || null;
 	let n = e.value(t);
 	return Number.isNaN(n) ? null : n;
 }
-function Xp(e, t) {
+function $p(e, t) {
 	if (e.text) return e.text(t);
 	let n = e.value(t);
 	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
 }
 // src/table/Grid.tsx
-var Zp = 46, Qp = 40, $p = 500;
-function em(e) {
-	let { columns: t, rows: n, marks: r } = e, i = Re(), a = vs(n.length, Zp, Qp), o = j(n);
+var em = 46, tm = 40, nm = 500;
+function rm(e) {
+	let { columns: t, rows: n, marks: r } = e, i = Re(), a = bs(n.length, em, tm), o = j(n);
 	k(() => {
 		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
 	}, [n]);
 	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = M(() => /* @__PURE__ */ new Map(), [e]);
-	u.size > $p && u.clear();
+	u.size > nm && u.clear();
 	let d = (t) => {
-		let r = u.get(t) ?? /* @__PURE__ */ V(nm, {
+		let r = u.get(t) ?? /* @__PURE__ */ V(am, {
 			...e,
 			at: t,
 			id: `${i}-${t}`
@@ -10892,15 +10893,15 @@ function em(e) {
 		"aria-multiselectable": "true",
 		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
 		ref: a.box,
-		onKeyDown: (t) => am(t, e, a.page, a.reveal),
+		onKeyDown: (t) => cm(t, e, a.page, a.reveal),
 		onMouseLeave: () => e.onPoint(null),
 		style: {
 			"--columns": c,
 			"--wide": `${s}px`,
-			"--high": `${Zp}px`,
-			"--head": `${Qp}px`
+			"--high": `${em}px`,
+			"--head": `${tm}px`
 		},
-		children: [/* @__PURE__ */ V(tm, { ...e }), /* @__PURE__ */ V("div", {
+		children: [/* @__PURE__ */ V(im, { ...e }), /* @__PURE__ */ V("div", {
 			class: "lines",
 			role: "rowgroup",
 			style: { height: `${a.span}px` },
@@ -10913,7 +10914,7 @@ function em(e) {
 		})]
 	});
 }
-function tm({ columns: e, sort: t, onSort: n }) {
+function im({ columns: e, sort: t, onSort: n }) {
 	return /* @__PURE__ */ V("div", {
 		class: "heads",
 		role: "rowgroup",
@@ -10926,7 +10927,7 @@ function tm({ columns: e, sort: t, onSort: n }) {
 					role: "columnheader",
 					"aria-colindex": r + 1,
 					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
-					class: im(e),
+					class: sm(e),
 					title: e.why ?? e.says,
 					children: e.kind === "picture" ? /* @__PURE__ */ V("span", {
 						class: "unseen",
@@ -10948,7 +10949,7 @@ function tm({ columns: e, sort: t, onSort: n }) {
 		})
 	});
 }
-function nm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+function am({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
 	let c = r[e], l = i.marked.has(c), u = Ct(() => a.value === c).value;
 	return /* @__PURE__ */ V("div", {
 		id: t,
@@ -10961,19 +10962,19 @@ function nm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o
 		},
 		onDblClick: () => o(c),
 		onMouseEnter: () => s(c),
-		children: n.map((e, t) => /* @__PURE__ */ V(rm, {
+		children: n.map((e, t) => /* @__PURE__ */ V(om, {
 			column: e,
 			row: c,
 			number: t + 1
 		}, e.key))
 	});
 }
-function rm({ column: e, row: t, number: n }) {
+function om({ column: e, row: t, number: n }) {
 	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
 	return /* @__PURE__ */ V("div", {
 		role: "gridcell",
 		"aria-colindex": n,
-		class: im(e),
+		class: sm(e),
 		children: [i > 0 && /* @__PURE__ */ V("span", {
 			class: "fills",
 			"aria-hidden": "true",
@@ -10982,13 +10983,13 @@ function rm({ column: e, row: t, number: n }) {
 			class: "dots",
 			title: "being computed",
 			children: "…"
-		}) : e.cell ? e.cell(t) : /* @__PURE__ */ V("span", { children: Xp(e, t) })]
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ V("span", { children: $p(e, t) })]
 	});
 }
-function im(e) {
+function sm(e) {
 	return `${e.kind} of-${e.key}`;
 }
-function am(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+function cm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	if (e.target !== e.currentTarget) return;
 	let c = e.key;
 	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
@@ -11014,28 +11015,28 @@ function am(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	}
 }
 // src/table/ranges.ts
-function om(e) {
+function lm(e) {
 	return e.split(",").flatMap((e) => {
 		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
 		return t ? [{
 			key: t[1],
-			low: cm(t[2]),
-			high: cm(t[3])
+			low: dm(t[2]),
+			high: dm(t[3])
 		}] : [];
 	});
 }
-function sm(e) {
+function um(e) {
 	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
 }
-function cm(e) {
+function dm(e) {
 	let t = Number(e);
 	return e.trim() === "" || !Number.isFinite(t) ? null : t;
 }
-function lm({ low: e, high: t }, n) {
+function fm({ low: e, high: t }, n) {
 	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
 }
 // src/table/RangeBar.tsx
-function um({ columns: e, ranges: t, onChange: n }) {
+function pm({ columns: e, ranges: t, onChange: n }) {
 	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
 		...t,
 		...r
@@ -11047,7 +11048,7 @@ function um({ columns: e, ranges: t, onChange: n }) {
 			role: "group",
 			"aria-label": `Range of ${a}`,
 			children: [
-				/* @__PURE__ */ V(dm, {
+				/* @__PURE__ */ V(mm, {
 					label: `${a} from`,
 					value: r.low,
 					onSet: (e) => i(r, { low: e })
@@ -11060,7 +11061,7 @@ function um({ columns: e, ranges: t, onChange: n }) {
 						" ≤"
 					]
 				}),
-				/* @__PURE__ */ V(dm, {
+				/* @__PURE__ */ V(mm, {
 					label: `${a} to`,
 					value: r.high,
 					onSet: (e) => i(r, { high: e })
@@ -11094,29 +11095,29 @@ function um({ columns: e, ranges: t, onChange: n }) {
 		}, e.key))]
 	})] });
 }
-function dm({ label: e, value: t, onSet: n }) {
+function mm({ label: e, value: t, onSet: n }) {
 	return /* @__PURE__ */ V("input", {
 		type: "text",
 		inputMode: "decimal",
 		"aria-label": e,
 		placeholder: "any",
 		value: t ?? "",
-		onInput: (e) => n(cm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+		onInput: (e) => n(dm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
 	});
 }
 // src/table/Summary.tsx
-var fm = {
+var hm = {
 	clarity: "how alike the examples of a component are",
 	polysemanticity: "whether they show two different things",
 	redundancy: "how close its twin in the layer is"
-}, [pm, mm, hm, gm, _m] = [
+}, [$, gm, _m, vm, ym] = [
 	24,
 	34,
 	18,
 	28,
 	40
 ];
-function vm() {
+function bm() {
 	let e = B().index.value, t = j(null);
 	return /* @__PURE__ */ V("details", {
 		class: "measures",
@@ -11139,22 +11140,22 @@ function vm() {
 				children: /* @__PURE__ */ V($t, {
 					of: e.scores.value,
 					what: "measures",
-					children: (e) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(ym, {
+					children: (e) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(xm, {
 						rows: e.summary,
 						of: t
-					}), /* @__PURE__ */ V(wm, { rows: e.summary })] })
+					}), /* @__PURE__ */ V(Em, { rows: e.summary })] })
 				})
 			})
 		]
 	});
 }
-function ym({ rows: e, of: t }) {
+function xm({ rows: e, of: t }) {
 	let [n, r] = O(900), i = j(null);
 	A(() => r(i.current?.clientWidth || 900), []), k(() => {
 		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
 		return e.observe(i.current), () => e.disconnect();
 	}, []);
-	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * gm) / 3 : n - s - gm, l = mm + a.length * pm + hm, u = o ? l : 3 * l;
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * vm) / 3 : n - s - vm, l = gm + a.length * $ + _m, u = o ? l : 3 * l;
 	return /* @__PURE__ */ V("div", {
 		class: "drawing",
 		ref: i,
@@ -11165,12 +11166,12 @@ function ym({ rows: e, of: t }) {
 			height: u,
 			role: "img",
 			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
-			children: Object.entries(fm).map(([t, n], r) => /* @__PURE__ */ V("g", {
-				transform: o ? `translate(${s + r * (c + gm)} 0)` : `translate(${s} ${r * l})`,
+			children: Object.entries(hm).map(([t, n], r) => /* @__PURE__ */ V("g", {
+				transform: o ? `translate(${s + r * (c + vm)} 0)` : `translate(${s} ${r * l})`,
 				children: [
-					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ V(bm, {
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ V(Sm, {
 						layer: e,
-						y: mm + (t + .5) * pm,
+						y: gm + (t + .5) * $,
 						wide: s - 10
 					}, e)),
 					/* @__PURE__ */ V("text", {
@@ -11183,9 +11184,9 @@ function ym({ rows: e, of: t }) {
 						class: "says",
 						x: 0,
 						y: 28,
-						children: es(n, c + gm - 8, 11)
+						children: ns(n, c + vm - 8, 11)
 					}),
-					/* @__PURE__ */ V(xm, {
+					/* @__PURE__ */ V(Cm, {
 						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
 						wide: c
 					})
@@ -11194,27 +11195,27 @@ function ym({ rows: e, of: t }) {
 		})
 	});
 }
-function bm({ layer: e, y: t, wide: n }) {
+function Sm({ layer: e, y: t, wide: n }) {
 	return /* @__PURE__ */ V("text", {
 		class: "layer",
 		x: -10,
 		y: t + 4,
 		"text-anchor": "end",
-		children: [/* @__PURE__ */ V("title", { children: e }), es(e, n, 12, "start")]
+		children: [/* @__PURE__ */ V("title", { children: e }), ns(e, n, 12, "start")]
 	});
 }
-function xm({ rows: e, wide: t }) {
+function Cm({ rows: e, wide: t }) {
 	let n = e.flatMap((e) => e ? [
 		e.low,
 		e.high,
 		e.mean,
 		e.baseline_low,
 		e.baseline_high
-	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - _m), o = mm + e.length * pm;
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - ym), o = gm + e.length * $;
 	return /* @__PURE__ */ V(T, { children: [
 		/* @__PURE__ */ V("path", {
 			class: "axis",
-			d: `M0 ${o}H${t - _m}`
+			d: `M0 ${o}H${t - ym}`
 		}),
 		[r, i / 1.04].map((e, t) => /* @__PURE__ */ V("text", {
 			class: "tick",
@@ -11223,59 +11224,59 @@ function xm({ rows: e, wide: t }) {
 			"text-anchor": t ? "end" : "start",
 			children: J(e)
 		}, t)),
-		e.map((e, n) => e && /* @__PURE__ */ V(Sm, {
+		e.map((e, n) => e && /* @__PURE__ */ V(wm, {
 			row: e,
-			y: mm + n * pm,
+			y: gm + n * $,
 			x: a,
 			wide: t
 		}, e.layer))
 	] });
 }
-function Sm({ row: e, y: t, x: n, wide: r }) {
+function wm({ row: e, y: t, x: n, wide: r }) {
 	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
 	return /* @__PURE__ */ V("g", { children: [
-		/* @__PURE__ */ V("title", { children: Cm(e) }),
+		/* @__PURE__ */ V("title", { children: Tm(e) }),
 		/* @__PURE__ */ V("rect", {
 			class: "ground",
 			x: 0,
 			y: t + 2,
-			width: r - _m,
-			height: pm - 4
+			width: r - ym,
+			height: $ - 4
 		}),
 		c !== null && l !== null && /* @__PURE__ */ V("rect", {
 			class: "chance",
 			x: n(c),
 			y: t + 3,
 			width: Math.max(2, n(l) - n(c)),
-			height: pm - 6
+			height: $ - 6
 		}),
 		s !== null && /* @__PURE__ */ V("path", {
 			class: "baseline",
-			d: `M${n(s)} ${t + 3}v${pm - 6}`
+			d: `M${n(s)} ${t + 3}v${$ - 6}`
 		}),
 		a !== null && o !== null && /* @__PURE__ */ V("path", {
 			class: "interval",
-			d: `M${n(a)} ${t + pm / 2}H${n(o)}M${n(a)} ${t + pm / 2 - 3}v6M${n(o)} ${t + pm / 2 - 3}v6`
+			d: `M${n(a)} ${t + $ / 2}H${n(o)}M${n(a)} ${t + $ / 2 - 3}v6M${n(o)} ${t + $ / 2 - 3}v6`
 		}),
 		i !== null && /* @__PURE__ */ V("circle", {
 			class: "mean",
 			cx: n(i),
-			cy: t + pm / 2,
+			cy: t + $ / 2,
 			r: 4.5
 		}),
 		/* @__PURE__ */ V("text", {
 			class: "value",
 			x: r,
-			y: t + pm / 2 + 4,
+			y: t + $ / 2 + 4,
 			"text-anchor": "end",
 			children: i === null ? "" : J(i)
 		})
 	] });
 }
-function Cm({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
+function Tm({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
 	return `${e}, ${t}: mean ${J(n, 3)} (95 % interval ${J(r, 3)} to ${J(i, 3)}); random: ${J(a, 3)} (${J(o, 3)} to ${J(s, 3)})`;
 }
-function wm({ rows: e }) {
+function Em({ rows: e }) {
 	return /* @__PURE__ */ V("div", {
 		class: "unseen",
 		children: /* @__PURE__ */ V("table", { children: [
@@ -11323,7 +11324,7 @@ function wm({ rows: e }) {
 	});
 }
 // src/table/marks.ts
-function Tm(e) {
+function Dm(e) {
 	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = j(-1), o = j(e);
 	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
 		marked: t,
@@ -11343,8 +11344,8 @@ function Tm(e) {
 	};
 }
 // src/table/sorting.ts
-var Em = 2 ** 21;
-function Dm(e, t, n) {
+var Om = 2 ** 21;
+function km(e, t, n) {
 	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
 	for (let c = 0; c < e.length; c++) {
 		let l = t(e[c]);
@@ -11354,13 +11355,13 @@ function Dm(e, t, n) {
 		}
 		r[0] = (n ? -l : l) + 0;
 		let u = i[0];
-		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Em + c;
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Om + c;
 	}
 	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
-	for (let t = 0; t < s; t++) l[t] = e[c[t] % Em];
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % Om];
 	return l.set(o, s), l;
 }
-function Om(e, t) {
+function Am(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let r of e) n.add(t(r));
 	let r = new Intl.Collator(void 0, {
@@ -11370,42 +11371,42 @@ function Om(e, t) {
 	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
 }
 // src/table/rows.ts
-function km(e) {
+function jm(e) {
 	return e ? {
 		key: e.replace(/^-/, ""),
 		down: e.startsWith("-")
 	} : null;
 }
-function Am(e, t) {
+function Mm(e, t) {
 	let n = e.kind === "number" && !e.rising;
 	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
 }
-function jm(e, t) {
+function Nm(e, t) {
 	if (t === null) return e.filter((e) => e.shown);
 	let n = t.split(",");
 	return e.filter((e) => n.includes(e.key));
 }
-function Mm(e, t, n, r) {
+function Pm(e, t, n, r) {
 	let i = n.flatMap((e) => {
 		let n = t.find((t) => t.key === e.key && t.kind === "number");
 		return n && !n.waits ? [{
 			range: e,
 			column: n
 		}] : [];
-	}), a = (e) => i.every(({ range: t, column: n }) => lm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	}), a = (e) => i.every(({ range: t, column: n }) => fm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
 	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
 	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
-	return Dm(s, o.text && Number.isNaN(o.value(0)) ? Om(s, o.text) : o.value, r.down);
+	return km(s, o.text && Number.isNaN(o.value(0)) ? Am(s, o.text) : o.value, r.down);
 }
 // src/views/Table.tsx
-function Nm() {
-	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Vp(e)).value, a = r("where") ?? "", o = M(() => om(a), [a]), s = km(r("sort") ?? ""), c = Pm(M(() => Mm(e, i, o, s), [
+function Fm() {
+	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Wp(e)).value, a = r("where") ?? "", o = M(() => lm(a), [a]), s = jm(r("sort") ?? ""), c = Im(M(() => Pm(e, i, o, s), [
 		e,
 		i,
 		o,
 		r("sort"),
 		e.order.value
-	])), l = jm(i, r("cols")), u = Tm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+	])), l = Nm(i, r("cols")), u = Dm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
 		e.select(t), u.clear(), e.told.value = `${K(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
 	};
 	return /* @__PURE__ */ V("div", {
@@ -11420,22 +11421,22 @@ function Nm() {
 					": what it responds to, and how clearly. A click on a column's name sorts by it."
 				]
 			}),
-			/* @__PURE__ */ V(vm, {}),
+			/* @__PURE__ */ V(bm, {}),
 			/* @__PURE__ */ V("div", {
 				class: "tools",
 				children: [
-					/* @__PURE__ */ V(Fm, {
+					/* @__PURE__ */ V(Lm, {
 						shown: c.length,
 						all: n.count,
-						order: Im(i, s?.key, !!e.search.value)
+						order: Rm(i, s?.key, !!e.search.value)
 					}),
-					/* @__PURE__ */ V(um, {
+					/* @__PURE__ */ V(pm, {
 						columns: i,
 						ranges: o,
-						onChange: (e) => t.set({ where: sm(e) }, !0)
+						onChange: (e) => t.set({ where: um(e) }, !0)
 					}),
-					/* @__PURE__ */ V(jp, { label: "Relevance for" }),
-					/* @__PURE__ */ V(Pp, {
+					/* @__PURE__ */ V(Np, { label: "Relevance for" }),
+					/* @__PURE__ */ V(Ip, {
 						columns: i,
 						shown: l,
 						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
@@ -11467,18 +11468,18 @@ function Nm() {
 							"json",
 							"parquet"
 						] : ["csv", "json"],
-						save: (t) => mn(`${n.info.name}-components`, Lm(l, c), t, e)
+						save: (t) => mn(`${n.info.name}-components`, zm(l, c), t, e)
 					})
 				]
 			}),
-			/* @__PURE__ */ V(em, {
+			/* @__PURE__ */ V(rm, {
 				label: "Components",
 				columns: l,
 				rows: c,
 				sort: s,
 				marks: u,
 				pointed: d,
-				onSort: (e) => t.set({ sort: Am(e, s) }, !0),
+				onSort: (e) => t.set({ sort: Mm(e, s) }, !0),
 				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
 				onPoint: (t) => e.pointed.value = t === null ? null : {
 					index: n.number,
@@ -11493,11 +11494,11 @@ function Nm() {
 		]
 	});
 }
-function Pm(e) {
+function Im(e) {
 	let t = j(e);
 	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
 }
-function Fm({ shown: e, all: t, order: n }) {
+function Lm({ shown: e, all: t, order: n }) {
 	return /* @__PURE__ */ V("p", {
 		class: "how-many",
 		role: "status",
@@ -11509,44 +11510,44 @@ function Fm({ shown: e, all: t, order: n }) {
 		]
 	});
 }
-function Im(e, t, n) {
+function Rm(e, t, n) {
 	let r = e.find((e) => e.key === t);
 	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "clearest first";
 }
-function Lm(e, t) {
-	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Yp(e, t))]));
+function zm(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Qp(e, t))]));
 }
 // src/ui/Filters.tsx
-var Rm = [
+var Bm = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function zm() {
+function Vm() {
 	let { place: e } = B(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
-	return !n && (!Zi(e) || t === "about") ? null : /* @__PURE__ */ V("section", {
+	return !n && (!$i(e) || t === "about") ? null : /* @__PURE__ */ V("section", {
 		class: "filters",
 		"aria-label": "Filters",
 		children: [
 			n ? /* @__PURE__ */ V(T, { children: [
-				/* @__PURE__ */ V(Bm, {}),
-				/* @__PURE__ */ V(Vm, {}),
-				/* @__PURE__ */ V(Hm, {})
-			] }) : /* @__PURE__ */ V(Um, {}),
-			/* @__PURE__ */ V(Wm, {}),
-			/* @__PURE__ */ V(Gm, {}),
-			/* @__PURE__ */ V(Km, {})
+				/* @__PURE__ */ V(Hm, {}),
+				/* @__PURE__ */ V(Um, {}),
+				/* @__PURE__ */ V(Wm, {})
+			] }) : /* @__PURE__ */ V(Gm, {}),
+			/* @__PURE__ */ V(Km, {}),
+			/* @__PURE__ */ V(qm, {}),
+			/* @__PURE__ */ V(Jm, {})
 		]
 	});
 }
-function Bm() {
+function Hm() {
 	let e = B(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
 	if (t.length < 2) return null;
 	let r = (r, i) => {
 		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
 		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
 	};
-	return /* @__PURE__ */ V(Sa, {
+	return /* @__PURE__ */ V(wa, {
 		name: "Layers",
 		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ V("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
 		children: /* @__PURE__ */ V("fieldset", { children: [/* @__PURE__ */ V("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ V("label", { children: [
@@ -11561,7 +11562,7 @@ function Bm() {
 		] }, e))] })
 	});
 }
-function Vm() {
+function Um() {
 	let { place: e } = B(), t = e.route.value.params.get("words") ?? "";
 	return /* @__PURE__ */ V("span", {
 		class: "field",
@@ -11573,13 +11574,13 @@ function Vm() {
 			autocomplete: "off",
 			spellcheck: !1,
 			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
-		}), t && /* @__PURE__ */ V(Jm, {
+		}), t && /* @__PURE__ */ V(Xm, {
 			what: `labels with ${t}`,
 			off: () => e.set({ words: null })
 		})]
 	});
 }
-function Hm() {
+function Wm() {
 	let e = B(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
 	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ V("select", {
 		"aria-label": "Tag",
@@ -11589,20 +11590,20 @@ function Hm() {
 		children: [/* @__PURE__ */ V("option", {
 			value: "",
 			children: "Any tag"
-		}), Rm.map((e) => /* @__PURE__ */ V("option", {
+		}), Bm.map((e) => /* @__PURE__ */ V("option", {
 			value: e,
 			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
 		}, e))]
 	});
 }
-function Um() {
+function Gm() {
 	let { place: e } = B(), t = (t) => e.route.value.params.get(t);
 	return /* @__PURE__ */ V(T, { children: [
-		t("layers") && /* @__PURE__ */ V(qm, {
+		t("layers") && /* @__PURE__ */ V(Ym, {
 			off: () => e.set({ layers: null }),
 			children: ["layers ", t("layers").replaceAll(",", ", ")]
 		}),
-		t("words") && /* @__PURE__ */ V(qm, {
+		t("words") && /* @__PURE__ */ V(Ym, {
 			off: () => e.set({ words: null }),
 			children: [
 				"label contains “",
@@ -11610,31 +11611,31 @@ function Um() {
 				"”"
 			]
 		}),
-		t("tag") && /* @__PURE__ */ V(qm, {
+		t("tag") && /* @__PURE__ */ V(Ym, {
 			off: () => e.set({ tag: null }),
 			children: ["tagged ", t("tag")]
 		})
 	] });
 }
-function Wm() {
+function Km() {
 	let e = B(), t = e.place.route.value.params.get("cluster");
 	if (t === null) return null;
 	let n = z(e.index.value.atlas.value)?.names[Number(t)];
-	return /* @__PURE__ */ V(qm, {
+	return /* @__PURE__ */ V(Ym, {
 		off: () => e.place.set({ cluster: null }),
 		children: n ? `cluster “${n}”` : `cluster ${t}`
 	});
 }
-function Gm() {
+function qm() {
 	let e = B(), t = e.selection.value;
-	return t && /* @__PURE__ */ V(qm, {
+	return t && /* @__PURE__ */ V(Ym, {
 		off: () => e.select(null),
 		children: [q(t.length), " selected"]
 	});
 }
-function Km() {
+function Jm() {
 	let e = B(), { place: t } = e;
-	if (!Zi(t)) return null;
+	if (!$i(t)) return null;
 	let n = e.order.value.length;
 	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("span", {
 		class: "soft passing",
@@ -11648,20 +11649,20 @@ function Km() {
 	}), /* @__PURE__ */ V("button", {
 		type: "button",
 		class: "link",
-		onClick: () => t.set(Ji),
+		onClick: () => t.set(Xi),
 		children: "Show all"
 	})] });
 }
-function qm({ off: e, children: t }) {
+function Ym({ off: e, children: t }) {
 	return /* @__PURE__ */ V("span", {
 		class: "chip",
-		children: [/* @__PURE__ */ V("bdi", { children: t }), /* @__PURE__ */ V(Jm, {
-			what: Ym(t),
+		children: [/* @__PURE__ */ V("bdi", { children: t }), /* @__PURE__ */ V(Xm, {
+			what: Zm(t),
 			off: e
 		})]
 	});
 }
-function Jm({ what: e, off: t }) {
+function Xm({ what: e, off: t }) {
 	return /* @__PURE__ */ V("button", {
 		type: "button",
 		class: "bare-button",
@@ -11671,12 +11672,12 @@ function Jm({ what: e, off: t }) {
 		children: /* @__PURE__ */ V(G, { name: "clear" })
 	});
 }
-function Ym(e) {
-	return Array.isArray(e) ? e.map(Ym).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
+function Zm(e) {
+	return Array.isArray(e) ? e.map(Zm).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
 }
 // src/ui/imageQuery.ts
-var Xm = F(null), Zm = F(!1);
-async function Qm(e, t) {
+var Qm = F(null), $m = F(!1);
+async function eh(e, t) {
 	if (!t) return;
 	if (!e.session.can.search) {
 		e.told.value = "Pictures cannot be searched here: that takes a running server.";
@@ -11689,30 +11690,30 @@ async function Qm(e, t) {
 	let n = e.query.peek();
 	await e.searchImage(t);
 	let r = e.query.peek();
-	r !== n && r.startsWith("image:") && (Xm.peek() && URL.revokeObjectURL(Xm.peek().address), Xm.value = {
+	r !== n && r.startsWith("image:") && (Qm.peek() && URL.revokeObjectURL(Qm.peek().address), Qm.value = {
 		id: r.slice(6),
 		address: URL.createObjectURL(t)
 	});
 }
-function $m() {
+function th() {
 	let e = B();
 	k(() => {
-		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && La(e, t), i = (e) => {
-			r(e) && (e.preventDefault(), Zm.value = !0);
+		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && za(e, t), i = (e) => {
+			r(e) && (e.preventDefault(), $m.value = !0);
 		};
 		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
-			e.relatedTarget || (Zm.value = !1);
+			e.relatedTarget || ($m.value = !1);
 		}, { signal: n }), document.addEventListener("drop", (t) => {
-			r(t) && (t.preventDefault(), Zm.value = !1, Qm(e, t.dataTransfer?.files[0]));
+			r(t) && (t.preventDefault(), $m.value = !1, eh(e, t.dataTransfer?.files[0]));
 		}, { signal: n }), document.addEventListener("paste", (t) => {
 			let n = t.clipboardData?.files[0];
-			n && La(e, t) && (t.preventDefault(), Qm(e, n));
+			n && za(e, t) && (t.preventDefault(), eh(e, n));
 		}, { signal: n }), () => t.abort();
 	}, [e]);
 }
 // src/ui/suggest.ts
-var eh = 8, th = /* @__PURE__ */ new WeakMap();
-function nh(e, t) {
+var nh = 8, rh = /* @__PURE__ */ new WeakMap();
+function ih(e, t) {
 	let n = t.trim().toLowerCase();
 	if (!n) return [];
 	let r = [
@@ -11720,13 +11721,13 @@ function nh(e, t) {
 		[],
 		[]
 	];
-	for (let t of ih(e)) {
+	for (let t of oh(e)) {
 		let e = t.lower.indexOf(n);
 		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
 	}
-	return [...rh(e, n), ...r.flat()].slice(0, eh);
+	return [...ah(e, n), ...r.flat()].slice(0, nh);
 }
-function rh(e, t) {
+function ah(e, t) {
 	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
 	return i < 0 ? [] : [{
 		text: e.id(i),
@@ -11734,8 +11735,8 @@ function rh(e, t) {
 		row: i
 	}];
 }
-function ih(e) {
-	let t = e.labels.value, n = e.annotations.value, r = th.get(e);
+function oh(e) {
+	let t = e.labels.value, n = e.annotations.value, r = rh.get(e);
 	if (r?.labels === t && r.mine === n) return r.entries;
 	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
 		if (!t || e.base.dead[n]) return;
@@ -11752,19 +11753,19 @@ function ih(e) {
 		a(n, t), r !== n && a(r, t);
 	}
 	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
-	return th.set(e, {
+	return rh.set(e, {
 		labels: t,
 		mine: n,
 		entries: o
 	}), o;
 }
 // src/ui/SearchBox.tsx
-function ah() {
-	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? nh(n, a) : [], m = r[0] === "table" ? r : [];
-	za({ "/": () => (o.current?.focus(), o.current?.select()) });
+function sh() {
+	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? ih(n, a) : [], m = r[0] === "table" ? r : [];
+	Va({ "/": () => (o.current?.focus(), o.current?.select()) });
 	let h = (r) => {
 		t.go(m, {
-			...Yi(e, n),
+			...Zi(e, n),
 			q: r || null,
 			image: null
 		}, f.current), f.current = !0, l(!0), d(-1);
@@ -11777,12 +11778,12 @@ function ah() {
 		}, f.current), g(), o.current?.focus();
 	}, v = (r) => {
 		g(), r.rows > 1 ? t.go(m, {
-			...Yi(e, n),
+			...Zi(e, n),
 			words: r.text,
 			q: null,
 			image: null
 		}) : t.go(n.path(r.row), {
-			...Yi(e, n),
+			...Zi(e, n),
 			q: null
 		}), o.current?.blur();
 	}, y = (e) => {
@@ -11798,7 +11799,7 @@ function ah() {
 		role: "search",
 		children: [
 			/* @__PURE__ */ V(G, { name: "search" }),
-			i.has("image") && /* @__PURE__ */ V(sh, { id: i.get("image") }),
+			i.has("image") && /* @__PURE__ */ V(lh, { id: i.get("image") }),
 			/* @__PURE__ */ V("input", {
 				ref: o,
 				type: "text",
@@ -11829,14 +11830,14 @@ function ah() {
 				"aria-hidden": "true",
 				children: "/"
 			}),
-			b && /* @__PURE__ */ V(ch, {}),
+			b && /* @__PURE__ */ V(uh, {}),
 			/* @__PURE__ */ V("ul", {
 				class: "suggestions",
 				id: s,
 				role: "listbox",
 				"aria-label": "Labels that match",
 				hidden: !p.length,
-				children: p.map((e, t) => /* @__PURE__ */ V(oh, {
+				children: p.map((e, t) => /* @__PURE__ */ V(ch, {
 					id: `${s}-${t}`,
 					one: e,
 					typed: a,
@@ -11847,7 +11848,7 @@ function ah() {
 		]
 	});
 }
-function oh({ id: e, one: t, typed: n, active: r, choose: i }) {
+function ch({ id: e, one: t, typed: n, active: r, choose: i }) {
 	let a = B().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
 	return /* @__PURE__ */ V("li", {
 		id: e,
@@ -11856,7 +11857,7 @@ function oh({ id: e, one: t, typed: n, active: r, choose: i }) {
 		onPointerDown: (e) => e.preventDefault(),
 		onClick: i,
 		children: [
-			/* @__PURE__ */ V(Bi, {
+			/* @__PURE__ */ V(Hi, {
 				path: o < 0 ? null : a.at(`crop/${o}.webp`),
 				alt: ""
 			}),
@@ -11869,8 +11870,8 @@ function oh({ id: e, one: t, typed: n, active: r, choose: i }) {
 		]
 	});
 }
-function sh({ id: e }) {
-	let t = Xm.value?.id === e ? Xm.value.address : null;
+function lh({ id: e }) {
+	let t = Qm.value?.id === e ? Qm.value.address : null;
 	return /* @__PURE__ */ V("span", {
 		class: "asked",
 		children: [t ? /* @__PURE__ */ V("img", {
@@ -11879,7 +11880,7 @@ function sh({ id: e }) {
 		}) : /* @__PURE__ */ V(G, { name: "image" }), "your picture"]
 	});
 }
-function ch() {
+function uh() {
 	let e = B(), t = j(null);
 	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("button", {
 		type: "button",
@@ -11895,26 +11896,26 @@ function ch() {
 		hidden: !0,
 		"aria-label": "Picture to search by",
 		onChange: (t) => {
-			Qm(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+			eh(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
 		}
 	})] });
 }
 // src/ui/Shortcuts.tsx
-function lh({ close: e }) {
-	return /* @__PURE__ */ V(qs, {
+function dh({ close: e }) {
+	return /* @__PURE__ */ V(Ys, {
 		title: "Keyboard shortcuts",
 		class: "shortcuts",
 		close: e,
 		children: /* @__PURE__ */ V("div", {
 			class: "shortcut-groups",
-			children: Ra.map((e) => /* @__PURE__ */ V("section", { children: [/* @__PURE__ */ V("h3", { children: e.where }), /* @__PURE__ */ V("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: e.map((e) => /* @__PURE__ */ V("kbd", { children: e }, e)) }), /* @__PURE__ */ V("dd", { children: t })] }, t)) })] }, e.where))
+			children: Ba.map((e) => /* @__PURE__ */ V("section", { children: [/* @__PURE__ */ V("h3", { children: e.where }), /* @__PURE__ */ V("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: e.map((e) => /* @__PURE__ */ V("kbd", { children: e }, e)) }), /* @__PURE__ */ V("dd", { children: t })] }, t)) })] }, e.where))
 		})
 	});
 }
 // src/ui/Header.tsx
-function uh() {
-	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Yi(e, e.index.value);
-	return A(() => Fa(e, n.current.closest(".semlens")), [e]), A(() => Fi(n.current.closest(".semlens"), Ni.value), [Ni.value]), ph(), Dc(), $m(), za({ "?": () => i(!0) }), /* @__PURE__ */ V("header", {
+function fh() {
+	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Zi(e, e.index.value);
+	return A(() => La(e, n.current.closest(".semlens")), [e]), A(() => Li(n.current.closest(".semlens"), Fi.value), [Fi.value]), hh(), kc(), th(), Va({ "?": () => i(!0) }), /* @__PURE__ */ V("header", {
 		class: "top",
 		ref: n,
 		children: [
@@ -11928,12 +11929,12 @@ function uh() {
 						...o
 					}),
 					children: "semlens"
-				}), /* @__PURE__ */ V(dh, {})]
+				}), /* @__PURE__ */ V(ph, {})]
 			}),
-			/* @__PURE__ */ V(ah, {}),
+			/* @__PURE__ */ V(sh, {}),
 			/* @__PURE__ */ V("nav", {
 				"aria-label": "Views",
-				children: gh.map((e) => /* @__PURE__ */ V("a", {
+				children: vh.map((e) => /* @__PURE__ */ V("a", {
 					href: t.href(e.path ? [e.path] : [], o),
 					title: e.says,
 					"aria-current": a === e.path ? "page" : void 0,
@@ -11942,7 +11943,7 @@ function uh() {
 			}),
 			/* @__PURE__ */ V("div", {
 				class: "whole-page",
-				children: [/* @__PURE__ */ V(fh, {}), /* @__PURE__ */ V("button", {
+				children: [/* @__PURE__ */ V(mh, {}), /* @__PURE__ */ V("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Keyboard shortcuts",
@@ -11951,15 +11952,15 @@ function uh() {
 					children: "?"
 				})]
 			}),
-			r && /* @__PURE__ */ V(lh, { close: () => i(!1) }),
-			Zm.value && /* @__PURE__ */ V("p", {
+			r && /* @__PURE__ */ V(dh, { close: () => i(!1) }),
+			$m.value && /* @__PURE__ */ V("p", {
 				class: "drop",
 				children: "Drop the picture: the components that are most like it will be listed."
 			})
 		]
 	});
 }
-function dh() {
+function ph() {
 	let e = B(), { place: t, indexes: n } = e, r = e.index.value;
 	if (n.length < 2) return /* @__PURE__ */ V("bdi", {
 		class: "index-name",
@@ -11968,7 +11969,7 @@ function dh() {
 	});
 	let i = (r) => {
 		let { path: i } = t.route.peek();
-		t.go(i[0] === "m" ? [] : i, Yi(e, n[r]));
+		t.go(i[0] === "m" ? [] : i, Zi(e, n[r]));
 	};
 	return /* @__PURE__ */ V("select", {
 		class: "index-name",
@@ -11982,8 +11983,8 @@ function dh() {
 		}, e.number))
 	});
 }
-function fh() {
-	let e = Ni.value, t = Ai[(Ai.indexOf(e) + 1) % Ai.length], n = {
+function mh() {
+	let e = Fi.value, t = Mi[(Mi.indexOf(e) + 1) % Mi.length], n = {
 		system: "as the system has it",
 		light: "light",
 		dark: "dark"
@@ -11993,22 +11994,22 @@ function fh() {
 		class: "bare-button",
 		"aria-label": `Theme: ${n[e]}`,
 		title: `Theme: ${n[e]}; press for ${n[t]}`,
-		onClick: () => Pi(t),
+		onClick: () => Ii(t),
 		children: /* @__PURE__ */ V(G, { name: e })
 	});
 }
-function ph() {
-	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = gh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+function hh() {
+	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = vh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
 	k(() => {
-		Ia(e) && (document.title = `${c} · ${t.info.name} · semlens`);
+		Ra(e) && (document.title = `${c} · ${t.info.name} · semlens`);
 	}, [c, t]);
 }
 // src/ui/Told.tsx
-var mh = 5e3;
-function hh() {
+var gh = 5e3;
+function _h() {
 	let { told: e } = B(), t = e.value;
 	return k(() => {
-		let n = t ? setTimeout(() => e.value = "", mh) : void 0;
+		let n = t ? setTimeout(() => e.value = "", gh) : void 0;
 		return () => clearTimeout(n);
 	}, [t]), /* @__PURE__ */ V("p", {
 		class: "told",
@@ -12018,46 +12019,46 @@ function hh() {
 	});
 }
 // src/ui/App.tsx
-var gh = [
+var vh = [
 	{
 		path: "",
 		name: "Explore",
-		view: kf,
+		view: jf,
 		says: "search, and a map of all components"
 	},
 	{
 		path: "table",
 		name: "Table",
-		view: Nm,
+		view: Fm,
 		says: "every component with its measures"
 	},
 	{
 		path: "audit",
 		name: "Audit",
-		view: Io,
+		view: Ro,
 		says: "does it rely on what it should?"
 	},
 	{
 		path: "graph",
 		name: "Graph",
-		view: Mp,
+		view: Pp,
 		says: "how a class comes about"
 	},
 	{
 		path: "compare",
 		name: "Compare",
-		view: Os,
+		view: As,
 		says: "what two models, or two layers, share"
 	},
 	{
 		path: "about",
 		name: "About",
-		view: Jo,
+		view: Xo,
 		says: "how this index was made"
 	}
 ];
-function _h() {
-	let [e = ""] = B().place.route.value.path, t = e === "m" ? Mc : gh.find((t) => t.path === e)?.view ?? kf;
+function yh() {
+	let [e = ""] = B().place.route.value.path, t = e === "m" ? Pc : vh.find((t) => t.path === e)?.view ?? jf;
 	return /* @__PURE__ */ V(T, { children: [
 		/* @__PURE__ */ V("a", {
 			class: "skip",
@@ -12065,22 +12066,22 @@ function _h() {
 			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
 			children: "Skip to the content"
 		}),
-		/* @__PURE__ */ V(uh, {}),
-		/* @__PURE__ */ V(zm, {}),
+		/* @__PURE__ */ V(fh, {}),
+		/* @__PURE__ */ V(Vm, {}),
 		/* @__PURE__ */ V("main", {
 			id: "content",
 			tabIndex: -1,
 			children: /* @__PURE__ */ V(t, {})
 		}),
-		/* @__PURE__ */ V(hh, {})
+		/* @__PURE__ */ V(_h, {})
 	] });
 }
 // src/mount.tsx
-function vh(e, t, n) {
+function bh(e, t, n) {
 	return Yt(t, n).then((t) => {
 		e.replaceChildren(), xe(/* @__PURE__ */ V(Zt, {
 			value: t,
-			children: /* @__PURE__ */ V(_h, {})
+			children: /* @__PURE__ */ V(yh, {})
 		}), e);
 	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
 		className: "bare",
@@ -12088,7 +12089,7 @@ function vh(e, t, n) {
 	}))), () => xe(null, e);
 }
 // src/widget.tsx
-function yh({ model: t, el: n }) {
+function xh({ model: t, el: n }) {
 	let r = document.createElement("div");
 	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
 	let i = new e(t), a = Nt();
@@ -12096,10 +12097,10 @@ function yh({ model: t, el: n }) {
 		let t = e.target.closest?.("a[href^=\"#/\"]");
 		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
 	});
-	let o = vh(r, i, a);
+	let o = bh(r, i, a);
 	return () => {
 		o(), i.close();
 	};
 }
-var bh = { render: yh };
-export { bh as default };
+var Sh = { render: xh };
+export { Sh as default };
