@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,20 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from semlens.ask import probe_spec
+from semlens.atlas import atlas
 from semlens.audit import audit
 from semlens.build import build
 from semlens.foundation import load_foundation
 from semlens.heatmap import heat_sheet
 from semlens.images import load_images
+from semlens.keep import keep
 from semlens.label import Labels, label
 from semlens.model import VisionModel, load_model
 from semlens.outputs import relevance_of
 from semlens.portraits import portraits
 from semlens.probe import probe
 from semlens.report import report
+from semlens.score import score
 from semlens.search import Hit, search
 from semlens.shapes import Float32
 from semlens.sheet import contact_sheet
@@ -65,6 +69,7 @@ class Story:
     """What the demo made and found."""
 
     index: Path
+    images: Path  # a table of the pictures that were looked at
     picture: Path
     report: Path  # of the audit, as a page
     hits: tuple[Hit, ...]
@@ -88,14 +93,19 @@ def run(out: Path, progress: Progress) -> Story:
     artefact, of = SHORTCUT_OF
     foundation, model = load_foundation(FOUNDATION), load_model(MODEL)
     pictures = World.of(SHORTCUT, PICTURES, SEED)
-    images = load_images(write_world(pictures, out / "world", progress=progress))
+    table = write_world(pictures, out / "world", progress=progress)
+    images = load_images(table)
     index = build(
         model, images, LAYERS, foundation, out / "index", k=EXAMPLES, crop="relevance", classes=CLASSES, resume=True,
         progress=progress,
     )  # fmt: skip
     hits = search(index, probe(foundation, QUERIES), top=3)
-    labels = label(index, probe(foundation, [concept.phrases[0] for concept in CONCEPTS]), progress=progress)
+    words = probe(foundation, [concept.phrases[0] for concept in CONCEPTS])
+    labels = label(index, words, progress=progress)
     known = knowledge(labels, of)
+    drawing = "umap" if find_spec("umap") else "principal"
+    for found in (labels, score(index), atlas(index, vocabulary=words, drawing=drawing, progress=progress)):
+        keep(found, out / "index")  # so that the page shows them at once
     spec = replace(load_spec("melanoma"), output=of, title=f"What speaks for {of!r}")
     audited = audit(index, spec, probe_spec(foundation, spec), labels=labels)
     (out / "report.html").write_text(report(audited), encoding="utf-8")
@@ -113,8 +123,8 @@ def run(out: Path, progress: Progress) -> Story:
     ).save(out / "sheet.png")
     turned = float(((before < 0.5) & (after > 0.5)).mean())
     return Story(
-        out / "index", out / "sheet.png", out / "report.html", tuple(hits), tuple(known), tuple(audited.verdicts),
-        float(before.mean()), float(after.mean()), turned,
+        out / "index", table, out / "sheet.png", out / "report.html", tuple(hits), tuple(known),
+        tuple(audited.verdicts), float(before.mean()), float(after.mean()), turned,
     )  # fmt: skip
 
 

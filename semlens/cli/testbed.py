@@ -1,6 +1,7 @@
 """The commands about the testbed: `demo` tells its story, `testbed` draws its world."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -13,6 +14,7 @@ from semlens.cli.common import app, as_json, print_json
 from semlens.show import Progress, say, table
 
 if TYPE_CHECKING:
+    from semlens.demo import Story
     from semlens.search import Hit
 
 
@@ -28,7 +30,7 @@ def demo(out: Path, images: str | None, benchmark: bool, as_json: bool) -> None:
         return _benchmark(out, as_json)
     if images:
         return _photographs(out, images, as_json)
-    from semlens.demo import SHORTCUT_OF, run
+    from semlens.demo import MODEL, SHORTCUT_OF, run
 
     with Progress() as progress:
         story = run(out, progress)
@@ -54,8 +56,23 @@ def demo(out: Path, images: str | None, benchmark: bool, as_json: bool) -> None:
         f"A {artefact} put on melanomas, nothing else changed, raises the chance of {of!r} from {story.before:.0%} to "
         f"{story.after:.0%} and turns {story.turned:.0%} of them: the network relies on it.\n"
         f"index: {story.index}\npicture: {story.picture}\nreport of the audit: {story.report}\n"
-        f'try: semlens search {story.index} "purple ink" --sheet ink.png'
+        f'try: semlens search {story.index} "purple ink" --sheet ink.png\n'
+        f"look around: semlens serve {story.index} --images {story.images} --model {MODEL}"
     )
+    _offer(story)
+
+
+def _offer(story: "Story") -> None:
+    """Opens the page if a person is there and wants it."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    if click.confirm("Open this index as a page, in a browser?", default=False, err=True):
+        from semlens.cli.app import serve
+        from semlens.demo import MODEL
+
+        serve.callback(  # type: ignore[misc]
+            (story.index,), (str(story.images),), (MODEL,), None, "127.0.0.1", None, token=True, browser=True
+        )
 
 
 def _photographs(out: Path, images: str, as_json: bool) -> None:

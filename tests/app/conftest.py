@@ -128,7 +128,7 @@ def running(stored: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open no other event loop runs in its thread, as other tests need one
 def browser() -> Iterator["object"]:
     """Debian's Chromium, without a window. Skipped where there is none."""
     playwright = pytest.importorskip("playwright.sync_api")

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
+from semlens.app.answer import pack
 from semlens.score import score
 from tests.app.conftest import LAYERS, known
 
@@ -204,7 +205,7 @@ def test_a_coarse_drawing_says_how_to_get_a_finer_one(open_page: Open) -> None:
 
     def coarse(route: Any) -> None:
         arrays = load(route.fetch().body())
-        route.fulfill(body=save(arrays, {"names": "[]", "drawing": "principal"}))
+        route.fulfill(body=pack(arrays, {"names": "[]", "drawing": "principal"}))
 
     page.route("**/api/*/atlas", coarse)
     page.reload()

@@ -29,7 +29,8 @@ export class Store {
   readonly selection: ReadonlySignal<Int32Array | null>;
   /** 1 for each component that passes the reader's filters; the dead never do. */
   readonly kept: ReadonlySignal<Uint8Array>;
-  /** The components that pass, the foremost first: the best aligned if something is asked, else the clearest. */
+  /** The components that pass, the foremost first: the best aligned if something is asked, else those with a
+   *  label, the clearest first. */
   readonly order: ReadonlySignal<Int32Array>;
   /** The class whose relevance is shown, by its number; null without relevance. */
   readonly of: ReadonlySignal<number | null>;
@@ -144,7 +145,10 @@ export class Store {
     const rows = Int32Array.from(kept.keys()).filter((row) => kept[row]);
     if (!value) return rows;
     const high = (row: number) => (Number.isNaN(value[row]!) ? -Infinity : value[row]!);
-    return rows.sort((a, b) => high(b) - high(a) || a - b);
+    // The clearest of all see a plain ground or an edge: without a question those come first that are about something.
+    const labels = found ? undefined : valueOf(this.index.value.labels.value);
+    const said = (row: number) => (labels && labels.label[row]! >= 0 ? 1 : 0);
+    return rows.sort((a, b) => said(b) - said(a) || high(b) - high(a) || a - b);
   }
 
   private searchOnChange(): void {

@@ -41,7 +41,7 @@ function plain(store: Store) {
   const index = store.index.value;
   const rows = store.order.value;
   const scores = index.scores.value.state;
-  const order = { ready: "the clearest first", loading: "being put in order", absent: "in the model’s order" }[scores];
+  const order = { ready: "the labelled and clearest first", loading: "being put in order", absent: "in the model’s order" }[scores];
   const whole = filtered(store.place) ? ` of ${grouped(index.count)}` : "";
   return {
     title: `${grouped(rows.length)}${whole} ${rows.length === 1 && !whole ? "component" : "components"}, ${order}`,

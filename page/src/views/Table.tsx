@@ -97,7 +97,7 @@ function Count({ shown, all, order }: { shown: number; all: number; order: strin
 function orderIn(columns: readonly Column[], key: string | undefined, searched: boolean): string {
   const by = columns.find((one) => one.key === key);
   if (by) return `by ${by.name.toLowerCase()}`;
-  return searched ? "best match first" : "clearest first";
+  return searched ? "best match first" : "labelled and clearest first";
 }
 
 /** Exactly what is shown: these columns, these rows, in this order. The picture is no value. */

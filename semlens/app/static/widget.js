@@ -1262,10 +1262,10 @@ var qt = 150, Jt = class {
 		return n;
 	}
 	ranked() {
-		let e = this.kept.value, t = (this.search.value ? z(this.search.value) : void 0)?.alignment ?? z(this.index.value.scores.value)?.clarity, n = Int32Array.from(e.keys()).filter((t) => e[t]);
-		if (!t) return n;
-		let r = (e) => Number.isNaN(t[e]) ? -Infinity : t[e];
-		return n.sort((e, t) => r(t) - r(e) || e - t);
+		let e = this.kept.value, t = this.search.value ? z(this.search.value) : void 0, n = t?.alignment ?? z(this.index.value.scores.value)?.clarity, r = Int32Array.from(e.keys()).filter((t) => e[t]);
+		if (!n) return r;
+		let i = (e) => Number.isNaN(n[e]) ? -Infinity : n[e], a = t ? void 0 : z(this.index.value.labels.value), o = (e) => a && a.label[e] >= 0 ? 1 : 0;
+		return r.sort((e, t) => o(t) - o(e) || i(t) - i(e) || e - t);
 	}
 	searchOnChange() {
 		L(() => {
@@ -7313,7 +7313,7 @@ function Xc(e) {
 }
 function Zc(e) {
 	let t = e.index.value, n = e.order.value, r = {
-		ready: "the clearest first",
+		ready: "the labelled and clearest first",
 		loading: "being put in order",
 		absent: "in the model’s order"
 	}[t.scores.value.state], i = $i(e.place) ? ` of ${q(t.count)}` : "";
@@ -11512,7 +11512,7 @@ function Lm({ shown: e, all: t, order: n }) {
 }
 function Rm(e, t, n) {
 	let r = e.find((e) => e.key === t);
-	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "clearest first";
+	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "labelled and clearest first";
 }
 function zm(e, t) {
 	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Qp(e, t))]));
