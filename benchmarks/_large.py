@@ -1,5 +1,6 @@
 """A made-up index of any number of components, with pictures, labels and a map, quickly: for the page."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
-from safetensors.numpy import save
 
+from semlens.app.answer import pack
 from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.index import ConceptIndex
 from semlens.probe import cached
@@ -93,7 +94,7 @@ def drawing(about: np.ndarray, seed: int = 0) -> bytes:
         "cluster": largest_first[about].astype(np.int32),
     }
     names = [WORDS[concept] for concept in np.argsort(largest_first)]
-    return save(arrays, {"names": str(names).replace("'", '"'), "drawing": "umap"})
+    return pack(arrays, {"names": json.dumps(names), "drawing": "umap"})
 
 
 @contextmanager
