@@ -12,7 +12,6 @@ from semlens.app.upload import read_image
 from semlens.errors import SemlensError
 from semlens.probe import Probes, probe, probe_images
 from semlens.search import baseline
-from semlens.space import cosine
 from semlens.types import Progress
 
 IMAGES = 32
@@ -68,10 +67,11 @@ def _key(opened: Opened, name: str) -> str:
 
 def _similar(opened: Opened, probes: Probes) -> Answer:
     index = opened.index
-    pair = np.concatenate([probes.vectors, probes.nulls])
+    pair = np.concatenate([probes.vectors, probes.nulls]).T
     near = np.empty((len(index.means), 2), np.float32)
     for start in range(0, len(near), _BLOCK):
-        near[start : start + _BLOCK] = cosine(index.means[start : start + _BLOCK], pair)
+        of = slice(start, start + _BLOCK)
+        near[of] = np.clip(index.means[of].astype(np.float32) @ pair / opened.lengths[of, None], -1, 1)
     near[index.dead] = np.nan
     arrays = {"similarity": near[:, 0], "alignment": near[:, 0] - near[:, 1]}
     return as_arrays(arrays, baseline=float(baseline(index, probes)[0]), probe=probes.names[0])

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from semlens.app.jobs import Jobs
 from semlens.app.notes import Notes, open_notes
 from semlens.app.workers import Worker
@@ -16,7 +18,10 @@ from semlens.index import ConceptIndex, load_index
 from semlens.keep import stored_labels
 from semlens.label import Labels
 from semlens.probe import Probes
+from semlens.shapes import Float32
 from semlens.store import MANIFEST
+
+_BLOCK = 8192  # components measured at once
 
 if TYPE_CHECKING:
     from semlens.images import ImageSet
@@ -34,6 +39,16 @@ class Opened:
     images: "ImageSet | None"  # the whole images, where the user gave them
     model: str | None  # the studied model's spec, where the user gave it
     notes: Notes | None  # None: nothing can be noted
+
+    @cached_property
+    def lengths(self) -> Float32[np.ndarray, "c"]:
+        """Of the semantic embeddings, which are unit but for rounding; 1 for a dead component. To find them costs four
+        times what a search then does."""
+        found = np.ones(len(self.index.means), np.float32)
+        for start in range(0, len(found), _BLOCK):
+            length = np.linalg.norm(self.index.means[start : start + _BLOCK].astype(np.float32), axis=1)
+            found[start : start + _BLOCK] = np.where(length > 0, length, 1)
+        return found
 
     @cached_property
     def labels(self) -> Labels | None:
