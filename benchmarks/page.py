@@ -189,16 +189,21 @@ def measured(browser: Any, address: str, atlas: bytes, bundle: Path | None) -> t
     page.context.close()
     card, crop = (sorted(times) for times in zip(*cards, strict=True))
     return (
-        f"{times['paint']:.0f} / {warm['paint']:.0f}", f"{times['map']:.0f} / {warm['map']:.0f}", f"{frames:.1f}",
-        f"{median(card):.0f} / {card[-2]:.0f}", f"{median(crop):.0f} / {crop[-2]:.0f}", f"{median(answered):.0f} / {median(asked):.0f}",
-    )  # fmt: skip
+        f"{times['paint']:.0f} / {warm['paint']:.0f}",
+        f"{times['map']:.0f} / {warm['map']:.0f}",
+        f"{frames:.1f}",
+        f"{median(card):.0f} / {card[-2]:.0f}",
+        f"{median(crop):.0f} / {crop[-2]:.0f}",
+        f"{median(answered):.0f} / {median(asked):.0f}",
+    )
 
 
 def benchmark(sizes: tuple[int, ...], bundle: Path | None) -> Iterator[Table]:
     table = Table(
         "The page, WebGL in software, map of 1000 x 700 pixels",
         "components | first paint, ms, first / again | first map, ms, first / again | frames per second, dragged | "
-        "hover to card, ms, median / second worst of 25 | hover to crop | text query, ms: answer / results shown | targets",
+        "hover to card, ms, median / second worst of 25 | hover to crop | "
+        "text query, ms: answer / results shown | targets",
     )
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as driver:
