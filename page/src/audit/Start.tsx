@@ -21,6 +21,13 @@ export function Start({ state }: { state: AuditState }) {
         A spec lists concepts that may speak for a class (<em>valid</em>) and concepts that must not (<em>spurious</em>). The audit then says how much of what
         speaks for the class goes through either.
       </p>
+      {/* Above the list, which arrives later: a button that moves away under the pointer is not pressed. */}
+      <p class="actions">
+        <button type="button" class="main" onClick={() => state.begin(emptyDraft(first.name))}>
+          Write a new one
+        </button>
+        <OpenFile state={state} />
+      </p>
       <Await of={specsOf(store.transport, index).value} what="specs">
         {({ shipped, saved }) => (
           <ul class="choices">
@@ -33,12 +40,6 @@ export function Start({ state }: { state: AuditState }) {
           </ul>
         )}
       </Await>
-      <p class="actions">
-        <button type="button" class="main" onClick={() => state.begin(emptyDraft(first.name))}>
-          Write a new one
-        </button>
-        <OpenFile state={state} />
-      </p>
     </section>
   );
 }

@@ -4701,6 +4701,15 @@ function ko({ state: e }) {
 				/* @__PURE__ */ V("em", { children: "spurious" }),
 				"). The audit then says how much of what speaks for the class goes through either."
 			] }),
+			/* @__PURE__ */ V("p", {
+				class: "actions",
+				children: [/* @__PURE__ */ V("button", {
+					type: "button",
+					class: "main",
+					onClick: () => e.begin(Tr(i.name)),
+					children: "Write a new one"
+				}), /* @__PURE__ */ V(jo, { state: e })]
+			}),
 			/* @__PURE__ */ V($t, {
 				of: Oa(t.transport, n).value,
 				what: "specs",
@@ -4718,15 +4727,6 @@ function ko({ state: e }) {
 						state: e
 					}, t))]
 				})
-			}),
-			/* @__PURE__ */ V("p", {
-				class: "actions",
-				children: [/* @__PURE__ */ V("button", {
-					type: "button",
-					class: "main",
-					onClick: () => e.begin(Tr(i.name)),
-					children: "Write a new one"
-				}), /* @__PURE__ */ V(jo, { state: e })]
 			})
 		]
 	});
