@@ -20,11 +20,10 @@ from _report import Table
 from PIL.Image import Image, Resampling
 
 import semlens as sl
-from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.analysis.probe import Probes, cached
 from semlens.images import ImageSet
-from semlens.index import ConceptIndex
-from semlens.probe import Probes, cached
-from semlens.space import dot_rows, unit
+from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.numerics import dot_rows, unit
 from semlens.types import FoundationId, LayerAxis
 
 STAND_IN = FoundationId("open_clip:stand-in/none", "0" * 64, 512, "unknown")
@@ -101,14 +100,14 @@ def search(work: Path, components: int, queries: int) -> Iterator[Table]:
     flat = _faiss(means)
     ways: dict[str, Callable[[int], object]] = {
         "faiss flat fp16": lambda q: flat.search(asked[q : q + 1], top),
-        "semlens.search": lambda q: sl.search(index, probes[q], top=top),
+        "semlens.analysis.search": lambda q: sl.search(index, probes[q], top=top),
         "dot_rows alone": lambda q: dot_rows(index.means, asked[q : q + 1]),
     }
     times = _in_turn(ways, queries)
     exact = _exact(means, asked, top)
     found = {
         "faiss flat fp16": np.stack([flat.search(query[None], top)[1][0] for query in asked]),
-        "semlens.search": np.stack(
+        "semlens.analysis.search": np.stack(
             [[hit.component.unit for hit in sl.search(index, probe, top=top)] for probe in probes]
         ),
     }
@@ -127,7 +126,7 @@ def search(work: Path, components: int, queries: int) -> Iterator[Table]:
             f"{1e3 * statistics.median(each):.1f}",
             f"{over:.2f}x",
             recall,
-            "1.2x" if name == "semlens.search" else "-",
+            "1.2x" if name == "semlens.analysis.search" else "-",
         )
     yield table
 

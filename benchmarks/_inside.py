@@ -10,12 +10,8 @@ from _models import MODELS, REAL_WEIGHTS, studied
 from _report import Table
 from torch import Tensor
 
-from semlens.components import Components, Pooled
-from semlens.cpu import tuned_allocator
-from semlens.hooks import record
-from semlens.layers import parse_all
-from semlens.offline import weights_file
-from semlens.topk import TopK
+from semlens.collection import TopK, tuned_allocator
+from semlens.model import Components, Pooled, parse_all, record, weights_file
 
 BATCH, K = 32, 30
 SAMPLE = 40  # batches on which the published top-k is timed: it costs the same on every one

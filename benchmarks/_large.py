@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from semlens.analysis.probe import cached
 from semlens.app.answer import pack
-from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
-from semlens.index import ConceptIndex
-from semlens.probe import cached
-from semlens.relevance import ClassRelevance
-from semlens.space import mean_rows, unit
+from semlens.index import ClassRelevance, ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.numerics import mean_rows, unit
 from semlens.types import MISSING, FoundationId, axis_of
 
 DIMENSION, CONCEPTS, CROPS, K = 64, 40, 4000, 4

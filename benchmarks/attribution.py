@@ -24,12 +24,9 @@ from _report import Table, report
 from torch import Tensor, nn
 
 import semlens as sl
-from semlens.attribution.attribute import attribute
-from semlens.attribution.composite import COMPOSITES
-from semlens.attribution.maps import component_maps, conditional_maps
-from semlens.attribution.trace import trace
-from semlens.cpu import tuned_allocator
-from semlens.layers import parse_all
+from semlens.attribution import COMPOSITES, attribute, component_maps, conditional_maps, trace
+from semlens.collection import tuned_allocator
+from semlens.model import parse_all
 
 NAMES = ("epsilon", "attnlrp", "epsilon_plus_flat", "epsilon_gamma_box", "epsilon_alpha2_beta1_flat")
 TARGETS = {"epsilon": "1.5", "attnlrp": "1.5", "epsilon_plus_flat": "3"}

@@ -29,16 +29,28 @@ from _report import Table, report  # noqa: E402
 from sklearn.cluster import KMeans  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-from semlens.audit import audit  # noqa: E402
-from semlens.clusters import two_means  # noqa: E402
-from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails  # noqa: E402
-from semlens.index import ConceptIndex  # noqa: E402
-from semlens.label import label  # noqa: E402
-from semlens.probe import Probes  # noqa: E402
-from semlens.relevance import ClassRelevance  # noqa: E402
-from semlens.score import score  # noqa: E402
-from semlens.space import mean_rows, unit  # noqa: E402
-from semlens.spec import Spec  # noqa: E402
+from semlens.analysis.audit import (  # noqa: E402
+    Spec,
+    audit,
+)
+from semlens.analysis.labels import label  # noqa: E402
+from semlens.analysis.probe import Probes  # noqa: E402
+from semlens.analysis.score import score  # noqa: E402
+from semlens.index import (  # noqa: E402
+    ClassRelevance,
+    ConceptIndex,
+    CropId,
+    ImagesId,
+    ImageTable,
+    ModelId,
+    Recipe,
+    Thumbnails,
+)
+from semlens.numerics import (  # noqa: E402
+    mean_rows,
+    two_means,
+    unit,
+)
 from semlens.types import MISSING, FoundationId, axis_of  # noqa: E402
 
 K, D, COMPARED = 30, 512, 400

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from semlens.show import Progress
-from semlens.testbed.benchmark import Row, markdown, search
-from semlens.testbed.benchmark.study import Study, study
+from semlens.benchmark import Row, markdown, search
+from semlens.benchmark.study import Study, study
+from semlens.cli.show import Progress
 from semlens.testbed.nets import CLASSIFIERS
-from semlens.testbed.world.concepts import CONCEPTS
-from semlens.testbed.world.files import picture_path
+from semlens.testbed.world import CONCEPTS, picture_path
 
 HERE = Path(__file__).parent
 TEMPLATES = {"no template": None, "a closeup of a {}": ["a closeup of a {}"]}

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from semlens.testbed import CONCEPTS, SHORTCUT, Scene, World, draw
-from semlens.tiles import GAP, font
+from semlens.views.tiles import GAP, font
 
 SIDE, COLUMNS, SEED = 128, 7, 21
 LINE = 22

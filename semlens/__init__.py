@@ -3,134 +3,140 @@
 Names are loaded when first used, so that reading and searching an index never imports torch.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from semlens.analysis.ask import probe_spec as probe_spec
+    from semlens.analysis.atlas import atlas as atlas
+    from semlens.analysis.audit import Spec as Spec
+    from semlens.analysis.audit import audit as audit
+    from semlens.analysis.audit import changes as changes
+    from semlens.analysis.audit import load_spec as load_spec
+    from semlens.analysis.chance import q_values as q_values
+    from semlens.analysis.compare import compare as compare
+    from semlens.analysis.graph import graph as graph
+    from semlens.analysis.keep import keep as keep
+    from semlens.analysis.keep import stored_atlas as stored_atlas
+    from semlens.analysis.keep import stored_labels as stored_labels
+    from semlens.analysis.keep import stored_scores as stored_scores
+    from semlens.analysis.labels import cosy_retrieved as cosy_retrieved
+    from semlens.analysis.labels import final_layer as final_layer
+    from semlens.analysis.labels import label as label
+    from semlens.analysis.labels import retrieve as retrieve
+    from semlens.analysis.labels import simulation as simulation
+    from semlens.analysis.probe import probe as probe
+    from semlens.analysis.probe import probe_images as probe_images
+    from semlens.analysis.score import score as score
+    from semlens.analysis.search import search as search
+    from semlens.analysis.vocabulary import load_vocabulary as load_vocabulary
     from semlens.app.widget import explore as explore
-    from semlens.ask import probe_spec as probe_spec
-    from semlens.atlas import atlas as atlas
-    from semlens.attribution.attribute import attribute as attribute
-    from semlens.attribution.check import check as check
-    from semlens.attribution.classes import relevance as relevance
-    from semlens.attribution.composite import Composite as Composite
-    from semlens.attribution.edges import edges as edges
-    from semlens.attribution.maps import conditional_maps as conditional_maps
-    from semlens.attribution.targets import similarity as similarity
-    from semlens.audit import audit as audit
-    from semlens.audit import changes as changes
-    from semlens.build import build as build
-    from semlens.collect import collect as collect
-    from semlens.compare import compare as compare
-    from semlens.embed import embed as embed
+    from semlens.attribution import Composite as Composite
+    from semlens.attribution import attribute as attribute
+    from semlens.attribution import check as check
+    from semlens.attribution import conditional_maps as conditional_maps
+    from semlens.attribution import edges as edges
+    from semlens.attribution import relevance as relevance
+    from semlens.attribution import similarity as similarity
+    from semlens.collection import collect as collect
+    from semlens.collection import merge as merge
     from semlens.errors import SemlensError as SemlensError
-    from semlens.examples import merge as merge
     from semlens.foundation import load_foundation as load_foundation
-    from semlens.graph import graph as graph
-    from semlens.heatmap import figure as figure
-    from semlens.heatmap import heat_sheet as heat_sheet
-    from semlens.heatmap import overlay as overlay
-    from semlens.hooks import edit as edit
-    from semlens.hooks import record as record
     from semlens.images import load_images as load_images
     from semlens.index import ConceptIndex as ConceptIndex
     from semlens.index import load_index as load_index
-    from semlens.keep import keep as keep
-    from semlens.keep import stored_atlas as stored_atlas
-    from semlens.keep import stored_labels as stored_labels
-    from semlens.keep import stored_scores as stored_scores
-    from semlens.label import label as label
     from semlens.model import VisionModel as VisionModel
+    from semlens.model import edit as edit
     from semlens.model import load_model as load_model
-    from semlens.plot import graph_svg as graph_svg
-    from semlens.plot import plot as plot
-    from semlens.portraits import portraits as portraits
-    from semlens.probe import probe as probe
-    from semlens.probe import probe_images as probe_images
-    from semlens.report import report as report
-    from semlens.score import score as score
-    from semlens.search import search as search
-    from semlens.sheet import contact_sheet as contact_sheet
-    from semlens.sheet import label_sheet as label_sheet
-    from semlens.spec import Spec as Spec
-    from semlens.spec import load_spec as load_spec
+    from semlens.model import record as record
+    from semlens.numerics import cosine as cosine
+    from semlens.numerics import two_means as two_means
+    from semlens.pipeline import build as build
+    from semlens.pipeline import embed as embed
+    from semlens.revisit.example_heatmaps import portraits as portraits
     from semlens.types import Component as Component
     from semlens.types import ConceptExamples as ConceptExamples
-    from semlens.vocabulary import load_vocabulary as load_vocabulary
+    from semlens.views.contact_sheet import contact_sheet as contact_sheet
+    from semlens.views.contact_sheet import label_sheet as label_sheet
+    from semlens.views.heatmap import figure as figure
+    from semlens.views.heatmap import heat_sheet as heat_sheet
+    from semlens.views.heatmap import overlay as overlay
+    from semlens.views.plot import graph_svg as graph_svg
+    from semlens.views.plot import plot as plot
+    from semlens.views.report import report as report
 
 _HOME = {
     "Component": "types",
-    "Composite": "attribution.composite",
+    "Composite": "attribution",
     "ConceptExamples": "types",
     "ConceptIndex": "index",
     "SemlensError": "errors",
-    "Spec": "spec",
+    "Spec": "analysis.audit",
     "VisionModel": "model",
-    "atlas": "atlas",
-    "attribute": "attribution.attribute",
-    "audit": "audit",
-    "build": "build",
-    "changes": "audit",
-    "check": "attribution.check",
-    "collect": "collect",
-    "compare": "compare",
-    "conditional_maps": "attribution.maps",
-    "contact_sheet": "sheet",
-    "edges": "attribution.edges",
-    "edit": "hooks",
-    "embed": "embed",
+    "atlas": "analysis.atlas",
+    "attribute": "attribution",
+    "audit": "analysis.audit",
+    "build": "pipeline",
+    "changes": "analysis.audit",
+    "check": "attribution",
+    "collect": "collection",
+    "compare": "analysis.compare",
+    "conditional_maps": "attribution",
+    "contact_sheet": "views.contact_sheet",
+    "cosine": "numerics",
+    "cosy_retrieved": "analysis.labels",
+    "edges": "attribution",
+    "edit": "model",
+    "embed": "pipeline",
     "explore": "app.widget",
-    "figure": "heatmap",
-    "graph": "graph",
-    "graph_svg": "plot",
-    "heat_sheet": "heatmap",
-    "keep": "keep",
-    "label": "label",
-    "label_sheet": "sheet",
+    "figure": "views.heatmap",
+    "final_layer": "analysis.labels",
+    "graph": "analysis.graph",
+    "graph_svg": "views.plot",
+    "heat_sheet": "views.heatmap",
+    "keep": "analysis.keep",
+    "label": "analysis.labels",
+    "label_sheet": "views.contact_sheet",
     "load_foundation": "foundation",
     "load_images": "images",
     "load_index": "index",
     "load_model": "model",
-    "load_spec": "spec",
-    "load_vocabulary": "vocabulary",
-    "merge": "examples",
-    "overlay": "heatmap",
-    "plot": "plot",
-    "portraits": "portraits",
-    "probe": "probe",
-    "probe_images": "probe",
-    "probe_spec": "ask",
-    "record": "hooks",
-    "relevance": "attribution.classes",
-    "report": "report",
-    "score": "score",
-    "search": "search",
-    "similarity": "attribution.targets",
-    "stored_atlas": "keep",
-    "stored_labels": "keep",
-    "stored_scores": "keep",
+    "load_spec": "analysis.audit",
+    "load_vocabulary": "analysis.vocabulary",
+    "merge": "collection",
+    "overlay": "views.heatmap",
+    "plot": "views.plot",
+    "portraits": "revisit.example_heatmaps",
+    "probe": "analysis.probe",
+    "probe_images": "analysis.probe",
+    "probe_spec": "analysis.ask",
+    "q_values": "analysis.chance",
+    "record": "model",
+    "relevance": "attribution",
+    "report": "views.report",
+    "retrieve": "analysis.labels",
+    "score": "analysis.score",
+    "search": "analysis.search",
+    "similarity": "attribution",
+    "simulation": "analysis.labels",
+    "stored_atlas": "analysis.keep",
+    "stored_labels": "analysis.keep",
+    "stored_scores": "analysis.keep",
+    "two_means": "numerics",
 }
+"""Which package or file holds each public name."""
+
 __all__ = [*_HOME]
 
 
-class _Package(ModuleType):
-    """This package. A verb and its file share a name, and here the name always means the verb: importing the file does
-    not bind it."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _HOME:
-            raise AttributeError(f"module 'semlens' has no attribute {name!r}")
-        value = getattr(import_module(f"semlens.{_HOME[name]}"), name)
-        setattr(self, name, value)
-        return value
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'semlens' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"semlens.{_HOME[name]}"), name)
+    return value
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from semlens.additions import LabelsId, VocabularyId
-from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
-from semlens.index import ConceptIndex
-from semlens.probe import Probes
-from semlens.relevance import ClassRelevance
-from semlens.space import mean_rows, unit
+from semlens.analysis.probe import Probes
+from semlens.index.index import ConceptIndex
+from semlens.index.kept import LabelsId, VocabularyId
+from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.index.relevance import ClassRelevance
+from semlens.numerics.vectors import mean_rows, unit
 from semlens.types import MISSING, FoundationId, axis_of
 
 DIMENSION, CONCEPTS = 48, 12

@@ -1,211 +1,143 @@
-"""The shape of the house: imports go one way, and the numpy side never reaches torch."""
+"""The shape of the house: which package may import which, no circles, one face a package, no torch below the border."""
 
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "semlens"
-NUMPY_SIDE = {
-    "shapes",
-    "types",
-    "errors",
-    "space",
-    "examples",
-    "relevance",
-    "histogram",
-    "parts",
-    "checks",
-    "format",
-    "store",
-    "contents",
-    "additions",
-    "stored",
-    "index",
-    "probe",
-    "search",
-    "results",
-    "threads",
-    "null",
-    "alignment",
-    "clusters",
-    "outputs",
-    "meanings",
-    "label",
-    "score",
-    "vocabulary",
-    "evaluation",
-    "evaluate",
-    "atlas",
-    "keep",
-    "compare",
-    "spec",
-    "quadrants",
-    "verdicts",
-    "audit",
-    "grouping",
-    "graph",
-    "tiles",
-    "heatmap",
-    "sheet",
-    "plot",
-    "report",
-    "show",
-    "measures",
-    "testbed.world",
-}
-TORCH_SIDE = {
-    "hooks",
-    "components",
-    "layers",
-    "offline",
-    "model",
-    "images",
-    "topk",
-    "cpu",
-    "collect",
-    "attribution",
-    "crop",
-    "foundation",
-    "cropping",
-    "embed",
-    "portraits",
-    "build",
-    "flows",
-    "held_out",
-    "testbed.nets",
-    "testbed.clip",
-    "testbed.truth",
-    "testbed.train",
-    "testbed.benchmark",
-}
-DOORS = {"app", "ask", "cli", "demo", "__init__", "__main__", "testbed.__init__"}
+ROOT = {"errors", "types", "shapes"}
+"""Modules at the top that every package may import."""
+
+ARROWS = {
+    "numerics": set(),
+    "testbed": set(),
+    "images": set(),
+    "index": {"numerics"},
+    "model": {"testbed"},
+    "foundation": {"model", "testbed"},
+    "collection": {"images", "model", "numerics"},
+    "attribution": {"collection", "images", "model"},
+    "analysis": {"foundation", "images", "index", "numerics"},
+    "crop": {"attribution", "collection", "images", "index", "model"},
+    "views": {"analysis", "index"},
+    "pipeline": {"attribution", "collection", "crop", "images", "index", "model", "numerics"},
+    "revisit": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "views"},
+    "app": {"analysis", "images", "index", "model", "numerics", "revisit", "views"},
+    "benchmark": {
+        "analysis", "collection", "foundation", "images", "index", "model", "numerics", "pipeline", "revisit",
+        "testbed",
+    },
+    "cli": {
+        "analysis", "app", "attribution", "benchmark", "crop", "foundation", "images", "index", "model", "pipeline",
+        "revisit", "testbed", "views",
+    },
+}  # fmt: skip
+"""What each package may import beside the root, lazily or for types alone too. docs/design.md draws it."""
+
+FACES = {
+    "attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics", "pipeline",
+    "analysis.audit", "analysis.graph", "analysis.labels", "testbed.world", "views.heatmap", "views.plot",
+    "views.report",
+}  # fmt: skip
+"""Packages that name in `__init__` all that others may use of them; the files inside are their own affair."""
+
+BESIDE_A_FACE = {
+    "foundation.open_clip", "foundation.transformers", "foundation.testbed", "foundation.conse",  # a family each
+    "images.loader",  # brings torch
+}  # fmt: skip
+NUMPY_SIDE = ("numerics", "index", "analysis", "views", "images", "testbed.world", "errors", "types", "shapes")
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
-ORDER = [
-    "errors", "shapes", "types", "space", "histogram", "measures", "testbed.world", "hooks", "components", "layers",
-    "offline", "testbed.nets", "testbed.clip", "model", "images", "cpu", "topk", "examples", "relevance", "collect",
-    "attribution", "crop", "foundation", "parts", "checks", "format", "store", "contents", "additions", "stored",
-    "index", "cropping", "embed", "probe", "search", "results", "threads", "null", "alignment", "clusters", "meanings",
-    "label", "score", "vocabulary", "evaluation", "evaluate", "atlas", "keep", "compare", "outputs", "spec",
-    "quadrants", "verdicts", "audit", "grouping", "graph", "tiles", "heatmap", "sheet", "plot", "report", "portraits",
-    "build", "flows", "held_out", "ask", "testbed.truth", "testbed.train", "testbed.benchmark", "show", "app", "demo",
-    "cli",
-]  # fmt: skip
-ATTRIBUTION = [
-    "affine", "rules", "composite", "conservation", "functions", "names", "operations", "norms", "attention",
-    "recurrent", "table", "trace", "flow", "targets", "gradients", "attribute", "maps", "check", "classes", "edges",
-]  # fmt: skip
-
-
-WORLD = [
-    "concepts", "scene", "scenario", "paint", "skin", "lesion", "structures", "artefacts", "render", "caption",
-    "population", "files",
-]  # fmt: skip
-PLOT = ["atlas", "audit", "compare", "graph", "score"]
-REPORT = ["html", "words", "charts", "crops", "cards", "scatter", "sections", "summary", "notes", "page"]
-APP = [
-    "answer", "guard", "upload", "jobs", "notes", "workers", "session", "asked", "stored", "worker", "columns", "query",
-    "component", "pictures", "judged", "connected", "about", "routes", "server", "export", "widget",
-]  # fmt: skip
-BENCHMARK = ["row", "study", "made", "models", "search", "heat", "relevance", "labels", "audits", "scores"]
-
-
-def room(path: Path) -> str:
-    """The top-level module or folder a file belongs to; the testbed, part world and part questions, has several."""
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(parts[: 2 if parts[0] == "testbed" else 1])
-
-
-def room_of(module: str) -> str:
-    """The room of an imported module; empty if it is not ours."""
-    return room(PACKAGE.parent.joinpath(*module.split("."))) if module.startswith("semlens.") else ""
-
-
-def imports(path: Path, *, at_top_only: bool) -> set[str]:
-    """Modules that a file imports when it is imported itself; those under TYPE_CHECKING are not."""
-    tree = ast.parse(path.read_text(encoding="utf8"))
-    hidden = {
-        n
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for n in ast.walk(node)
-    }
-    if at_top_only:
-        hidden |= {n for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for n in ast.walk(node)}
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if node in hidden:
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "semlens"}
-    return found
-
-
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+def module(path: Path) -> str:
+    """A file's dotted name inside semlens: "analysis.labels.label"; a package's face has the package's name."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module(path): path for path in FILES}
+
+
+def imports(path: Path) -> set[str]:
+    """What a file imports anywhere in it; modules of ours by their dotted names inside semlens, after "semlens."."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in inside if name.removeprefix("semlens.") in MODULES}
+            if modules and node.module.removeprefix("semlens.") not in FACES:  # `from package import file`
+                found |= modules
+            else:
+                found.add(node.module)
+    return found
+
+
+def ours(path: Path) -> set[str]:
+    """The modules of semlens that a file imports."""
+    return {name.removeprefix("semlens.") for name in imports(path) if name.startswith("semlens.")}
+
+
+def package(name: str) -> str:
+    return name.partition(".")[0]
+
+
 def test_every_file_has_a_place() -> None:
-    assert {room(path) for path in FILES} == NUMPY_SIDE | TORCH_SIDE | DOORS
-    assert set(ORDER) == (NUMPY_SIDE | TORCH_SIDE | DOORS) - {"__init__", "__main__", "testbed.__init__"}
+    assert {package(name) for name in MODULES} == {*ARROWS, *ROOT, "", "__main__"}
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room(p) in NUMPY_SIDE], ids=str)
-def test_the_numpy_side_imports_nothing_of_torch(path: Path) -> None:
-    found = imports(path, at_top_only=False)
-    assert not {name.split(".")[0] for name in found} & HEAVY
-    assert not {room_of(name) for name in found} & TORCH_SIDE
+@pytest.mark.parametrize("path", [p for p in FILES if package(module(p)) in ARROWS], ids=module)
+def test_a_package_imports_only_what_the_table_allows(path: Path) -> None:
+    mine = package(module(path))
+    assert {package(name) for name in ours(path)} <= ARROWS[mine] | ROOT | {mine}
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if room(p) in ORDER], ids=str)
-def test_imports_go_one_way(path: Path) -> None:
-    mine = ORDER.index(room(path))
-    for name in imports(path, at_top_only=False):
-        other = room_of(name)
-        if other in ORDER and other != room(path):
-            assert ORDER.index(other) < mine, f"{room(path)} imports {other}, which stands below it"
+def test_the_table_is_no_wider_than_the_code() -> None:
+    used = {mine: {package(n) for p in FILES if package(module(p)) == mine for n in ours(p)} for mine in ARROWS}
+    assert {mine: others - ROOT - {mine} for mine, others in used.items()} == ARROWS
 
 
-@pytest.mark.parametrize(
-    ("place", "order"),
-    [
-        ("app", APP),
-        ("attribution", ATTRIBUTION),
-        ("plot", PLOT),
-        ("report", REPORT),
-        ("testbed.world", WORLD),
-        ("testbed.benchmark", BENCHMARK),
-    ],
-)
-def test_imports_go_one_way_inside_a_folder(place: str, order: list[str]) -> None:
-    folder = PACKAGE.joinpath(*place.split("."))
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(order)
-    for name in order:
-        for found in imports(folder / f"{name}.py", at_top_only=False):
-            other = found.removeprefix(f"semlens.{place}.").split(".")[0]
-            if found.startswith(f"semlens.{place}.") and other in order and other != name:
-                assert order.index(other) < order.index(name), f"{name} imports {other}, which stands below it"
+def test_no_circles_between_packages_or_between_files() -> None:
+    tuple(TopologicalSorter(ARROWS).static_order())  # raises CycleError
+    faces = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    files = {name: ours(path) - {"", name} - faces for name, path in MODULES.items() if name not in faces}
+    tuple(TopologicalSorter(files).static_order())
 
 
-@pytest.mark.parametrize("path", FILES, ids=str)
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_a_package_with_a_face_is_imported_by_it(path: Path) -> None:
+    me = module(path)
+    for name in ours(path) - BESIDE_A_FACE:
+        inside = [face for face in FACES if name.startswith(f"{face}.") and not f"{me}.".startswith(f"{face}.")]
+        assert not inside, f"{me} imports {name}: take it from {inside[0]}"
+
+
+def test_the_numpy_side_imports_no_torch() -> None:
+    side = [n for n in MODULES if n.startswith(NUMPY_SIDE) and n not in BESIDE_A_FACE]
+    assert len(side) > 50
+    code = (
+        "import sys\nfrom importlib import import_module\n"
+        f"for name in {side!r}: import_module('semlens.' + name)\n"
+        f"assert not {HEAVY!r} & set(sys.modules), {HEAVY!r} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
 def test_only_hooks_registers_hooks_and_nothing_unpickles(path: Path) -> None:
-    calls = {
-        n.func.attr
-        for n in ast.walk(ast.parse(path.read_text()))
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
-    }
-    names = {
-        n.func.id
-        for n in ast.walk(ast.parse(path.read_text()))
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
-    }
-    if room(path) != "hooks":
-        assert not {name for name in calls if name.startswith("register_") and "hook" in name}
-    assert not names & {"eval", "exec"}
-    assert "pickle" not in imports(path, at_top_only=False)
+    tree = ast.parse(path.read_text(encoding="utf8"))
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    methods = {func.attr for func in called if isinstance(func, ast.Attribute)}
+    if module(path) != "model.hooks":
+        assert not {name for name in methods if name.startswith("register_") and "hook" in name}
+    assert not {func.id for func in called if isinstance(func, ast.Name)} & {"eval", "exec"}
+    assert "pickle" not in imports(path)
 
 
 def test_reading_and_searching_import_no_torch() -> None:
@@ -218,17 +150,31 @@ def test_reading_and_searching_import_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_verb_stays_a_verb_when_its_file_is_imported() -> None:
+def test_the_package_shows_its_names_before_any_is_used() -> None:
     code = (
-        "import semlens.collect, semlens; from semlens.embed import RANDOM_COMPONENTS; assert callable(semlens.embed)"
+        "import sys, semlens\n"
+        "names = dir(semlens)\n"
+        "assert set(semlens.__all__) <= set(names) and 'search' in names and '__version__' in names\n"
+        "assert [n for n in names if n.startswith('se')] == ['search']\n"
+        "assert not [n for n in sys.modules if n.startswith('semlens.')]"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_unknown_names_are_attribute_errors() -> None:
+def test_a_verb_is_no_module() -> None:
+    """`semlens.search` is the function whatever was imported before, and `import semlens.search` fails at once."""
     import semlens
 
-    assert set(semlens.__all__) <= set(dir(semlens)) | set(semlens.__all__)
+    assert not set(semlens.__all__) & {package(name) for name in MODULES}
+    code = "import semlens.analysis.search, semlens.pipeline.embed, semlens\nassert callable(semlens.search)"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+    with pytest.raises(ModuleNotFoundError, match=r"semlens\.search"):
+        __import__("semlens.search")
+
+
+def test_every_public_name_is_there_and_unknown_ones_are_attribute_errors() -> None:
+    import semlens
+
     assert all(callable(getattr(semlens, name)) for name in semlens.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = semlens.nothing

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from semlens.additions import (
+from semlens.index.index import ConceptIndex, load_index
+from semlens.index.kept import (
     AtlasId,
     LabelsId,
     ScoresId,
@@ -23,9 +24,8 @@ from semlens.additions import (
     Summaries,
     VocabularyId,
 )
-from semlens.contents import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
-from semlens.histogram import Histogram
-from semlens.index import ConceptIndex, load_index
+from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.numerics.histogram import Histogram
 from semlens.types import MISSING, SHARE, FoundationId, LayerAxis, Origin, Relevance, Unreadable
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from semlens.images import ImageSet, load_images
-from semlens.model import VisionModel
+from semlens.model.loading import VisionModel
 from semlens.types import FoundationId
 
 SIDE = 8

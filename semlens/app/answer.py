@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from semlens.results import plain
+from semlens.analysis.results import plain
 
 ALWAYS = "private, max-age=31536000, immutable"
 """For what never changes under its address."""

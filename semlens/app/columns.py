@@ -12,14 +12,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from semlens import __version__
+from semlens.analysis.keep import stored_scores
+from semlens.analysis.outputs import relevance_of
+from semlens.analysis.score import MEASURES
 from semlens.app.answer import Answer, Job, as_arrays, as_json
 from semlens.app.asked import Asked
 from semlens.app.session import Opened
 from semlens.app.stored import labels_of
 from semlens.app.workers import Reply
-from semlens.keep import stored_scores
-from semlens.outputs import relevance_of
-from semlens.score import MEASURES
 from semlens.types import MISSING, Progress
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from semlens.analysis.labels import Labels
 from semlens.app.answer import Answer, NotThere, Pending, as_json
 from semlens.app.asked import Asked
 from semlens.app.session import Opened
 from semlens.app.stored import labels_if_any
 from semlens.index import ConceptIndex
-from semlens.label import Labels
-from semlens.space import cosine
+from semlens.numerics import cosine
 from semlens.types import MISSING
 
 NEAR = 12

@@ -2,14 +2,14 @@
 
 from typing import Any
 
+from semlens.analysis.compare import Comparison
+from semlens.analysis.compare import compare as hold
+from semlens.analysis.graph import graph as connect
 from semlens.app.answer import Answer, Job, as_json
 from semlens.app.asked import Asked
 from semlens.app.session import Opened, Session
 from semlens.app.stored import labels_if_any
-from semlens.compare import Comparison
-from semlens.compare import compare as hold
 from semlens.errors import SemlensError
-from semlens.graph import graph as connect
 from semlens.index import ConceptIndex
 from semlens.types import Component, Progress
 

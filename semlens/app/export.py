@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from semlens.analysis.ask import probe_spec
+from semlens.analysis.audit import Spec, audit
 from semlens.app.answer import Answer, as_json, pack
 from semlens.app.asked import Asked, Request
 from semlens.app.component import describe
@@ -19,11 +21,8 @@ from semlens.app.routes import answer
 from semlens.app.server import page_folder
 from semlens.app.session import Opened, Session
 from semlens.app.stored import labels_if_any, tower_of
-from semlens.ask import probe_spec
-from semlens.audit import audit
 from semlens.errors import SemlensError
-from semlens.parts import pack as joined
-from semlens.spec import Spec
+from semlens.index import pack as joined
 from semlens.types import MISSING, Progress, silent
 
 PER_FILE = 64

@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 import yaml
 
+from semlens.analysis.ask import probe_spec
+from semlens.analysis.audit import Audit, Spec, check_spec, entries, load_spec, read_spec, shipped
+from semlens.analysis.audit import audit as judge
+from semlens.analysis.outputs import relevance_of
+from semlens.analysis.results import plain
 from semlens.app.answer import Answer, Job, NotThere, as_json
 from semlens.app.asked import Asked
 from semlens.app.notes import Notes
 from semlens.app.session import Opened, Session
 from semlens.app.stored import labels_if_any, tower_of
-from semlens.ask import probe_spec
-from semlens.audit import Audit
-from semlens.audit import audit as judge
 from semlens.errors import SemlensError
-from semlens.outputs import relevance_of
-from semlens.report import report as page
-from semlens.results import plain
-from semlens.spec import Spec, check_spec, entries, load_spec, read_spec, shipped
 from semlens.types import Progress
+from semlens.views.report import report as page
 
 
 def audit(asked: Asked) -> Answer:

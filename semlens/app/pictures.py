@@ -10,10 +10,10 @@ from semlens.app.asked import Asked
 from semlens.app.session import Opened
 from semlens.app.worker import SIDE
 from semlens.errors import SemlensError
-from semlens.heatmap import outline
-from semlens.parts import Arrays
-from semlens.tiles import fit
+from semlens.index import Arrays
 from semlens.types import MISSING, Progress
+from semlens.views.heatmap import outline
+from semlens.views.tiles import fit
 
 VERSION = 12
 """Letters of an index's digest in the address of a crop."""

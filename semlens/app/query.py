@@ -4,14 +4,14 @@ import hashlib
 
 import numpy as np
 
+from semlens.analysis.probe import Probes, probe, probe_images
+from semlens.analysis.search import baseline
 from semlens.app.answer import Answer, Job, NotThere, as_arrays, as_json
 from semlens.app.asked import Asked
 from semlens.app.session import Opened
 from semlens.app.stored import tower_of
 from semlens.app.upload import read_image
 from semlens.errors import SemlensError
-from semlens.probe import Probes, probe, probe_images
-from semlens.search import baseline
 from semlens.types import Progress
 
 IMAGES = 32

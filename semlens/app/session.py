@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from semlens.analysis.atlas import space_of
+from semlens.analysis.keep import stored_labels
+from semlens.analysis.labels import Labels
+from semlens.analysis.probe import Probes
 from semlens.app.jobs import Jobs
 from semlens.app.notes import Notes, open_notes
 from semlens.app.workers import Worker
-from semlens.atlas import space_of
 from semlens.errors import SemlensError
-from semlens.index import ConceptIndex, load_index
-from semlens.keep import stored_labels
-from semlens.label import Labels
-from semlens.probe import Probes
+from semlens.index import MANIFEST, ConceptIndex, load_index
 from semlens.shapes import Float32
-from semlens.store import MANIFEST
 
 _BLOCK = 8192  # components measured at once
 

@@ -8,13 +8,13 @@ from io import BytesIO
 import numpy as np
 from PIL.Image import Image
 
+from semlens.analysis.labels import Labels, label
+from semlens.analysis.probe import cached, probe
+from semlens.analysis.vocabulary import load_vocabulary
 from semlens.app.answer import Job, NotThere
 from semlens.app.session import Opened, Session
-from semlens.label import Labels, label
-from semlens.probe import cached, probe
 from semlens.shapes import Float32
 from semlens.types import FoundationId, Progress, silent
-from semlens.vocabulary import load_vocabulary
 
 
 def labels_of(session: Session, opened: Opened) -> Labels:

@@ -7,7 +7,7 @@ from threading import Lock
 from PIL import Image, UnidentifiedImageError
 
 from semlens.errors import SemlensError
-from semlens.images.decode import decode, reason
+from semlens.images import decode, reason
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 """What Pillow may take the bytes for: what cameras and browsers write, and no parser more."""

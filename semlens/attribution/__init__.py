@@ -1,1 +1,38 @@
 """Relevance: which components and which pixels moved an output, by how much, in which direction."""
+
+from semlens.attribution.attribute import attribute, choose, rules_for
+from semlens.attribution.check import Check, check
+from semlens.attribution.classes import check_classes, parameters_of, relevance
+from semlens.attribution.composite import COMPOSITES, Composite
+from semlens.attribution.conservation import Conservation
+from semlens.attribution.edges import edges
+from semlens.attribution.maps import component_maps, conditional_maps
+from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox
+from semlens.attribution.targets import similarity
+from semlens.attribution.trace import trace
+
+__all__ = [
+    "COMPOSITES",
+    "AlphaBeta",
+    "Check",
+    "Composite",
+    "Conservation",
+    "Epsilon",
+    "Flat",
+    "Gamma",
+    "Rule",
+    "WSquare",
+    "ZBox",
+    "attribute",
+    "check",
+    "check_classes",
+    "choose",
+    "component_maps",
+    "conditional_maps",
+    "edges",
+    "parameters_of",
+    "relevance",
+    "rules_for",
+    "similarity",
+    "trace",
+]

@@ -11,10 +11,8 @@ from semlens.attribution.flow import Conditions, arrive, through
 from semlens.attribution.gradients import STEPS, Attribution, gradient, integrated_gradients, on_input
 from semlens.attribution.targets import Activation, starting, target_of, then_of
 from semlens.attribution.trace import trace
-from semlens.components import Components
 from semlens.errors import SemlensError, unknown
-from semlens.layers import parse_all
-from semlens.model import VisionModel
+from semlens.model import Components, VisionModel, parse_all
 from semlens.types import Component
 
 GRADIENTS = ("gradient", "integrated_gradients")

@@ -11,10 +11,8 @@ from semlens.attribution.attribute import attribute, rules_for
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Conservation, ConservationWarning
 from semlens.attribution.trace import trace
-from semlens.components import tensor_in
 from semlens.errors import SemlensError
-from semlens.hooks import still
-from semlens.model import VisionModel
+from semlens.model import VisionModel, still, tensor_in
 from semlens.shapes import Float
 
 TOLERANCE = 1e-3

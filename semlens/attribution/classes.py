@@ -13,19 +13,27 @@ from semlens.attribution.conservation import WARN_ABOVE, Conservation, joined, p
 from semlens.attribution.flow import Front, relevance_of, send
 from semlens.attribution.targets import output_number
 from semlens.attribution.trace import Trace, trace
-from semlens.collect import check_k, first_input, origin_of, part_of, stack
-from semlens.components import Components, tensor_in
-from semlens.cpu import tuned_allocator
+from semlens.collection import (
+    TopK,
+    check_k,
+    decode,
+    earlier,
+    first_input,
+    join,
+    load_relevance,
+    merge_relevance,
+    missing_ranges,
+    origin_of,
+    part_of,
+    save_relevance,
+    stack,
+    tuned_allocator,
+)
 from semlens.errors import SemlensError, unknown
-from semlens.examples import earlier, join, missing_ranges
-from semlens.hooks import still
 from semlens.images import ImageSet
 from semlens.images.loader import Batch, batches, default_workers
-from semlens.layers import parse_all
-from semlens.model import VisionModel
-from semlens.relevance import load_relevance, merge_relevance, save_relevance
+from semlens.model import Components, VisionModel, parse_all, still, tensor_in
 from semlens.shapes import Bool, Float, Int64
-from semlens.topk import TopK, decode
 from semlens.types import SHARE, TOP, LayerAxis, Origin, Progress, Relevance, Unreadable, axis_of, silent
 
 OF = ("auto", "label", "predicted", "all")

@@ -11,15 +11,11 @@ from semlens.attribution.flow import Front, check_units, reach, relevance_of, re
 from semlens.attribution.maps import CHUNK
 from semlens.attribution.targets import Logit, output_number, starting
 from semlens.attribution.trace import Tap, Trace, trace
-from semlens.collect import first_input, stack
-from semlens.components import tensor_in
-from semlens.cpu import tuned_allocator
+from semlens.collection import first_input, stack, tuned_allocator
 from semlens.errors import SemlensError
-from semlens.hooks import still
 from semlens.images import ImageSet
 from semlens.images.loader import batches, default_workers
-from semlens.layers import parse_all
-from semlens.model import VisionModel
+from semlens.model import VisionModel, parse_all, still, tensor_in
 from semlens.shapes import Float
 from semlens.types import Edges, Progress, silent
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from semlens.attribution.trace import Tap, Trace
-from semlens.components import put_tensor, tensor_in
 from semlens.errors import SemlensError
+from semlens.model import put_tensor, tensor_in
 from semlens.shapes import Float, Int64
 
 POSITIONS = ("all", "max")

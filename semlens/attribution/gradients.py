@@ -11,10 +11,8 @@ from semlens.attribution.conservation import Conservation
 from semlens.attribution.flow import relevance_of, send
 from semlens.attribution.targets import Activation, starting, then_of
 from semlens.attribution.trace import Trace, trace
-from semlens.components import Components
 from semlens.errors import SemlensError
-from semlens.hooks import edit, record, still
-from semlens.model import VisionModel
+from semlens.model import Components, VisionModel, edit, record, still
 from semlens.shapes import Float
 
 STEPS = 16

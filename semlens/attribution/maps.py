@@ -12,9 +12,7 @@ from semlens.attribution.flow import Front, arrive, check_units, from_components
 from semlens.attribution.gradients import on_input
 from semlens.attribution.targets import starting, target_of, then_of
 from semlens.attribution.trace import Trace, trace
-from semlens.components import Components
-from semlens.layers import parse_all
-from semlens.model import VisionModel
+from semlens.model import Components, VisionModel, parse_all
 from semlens.shapes import Float, Int64
 
 CHUNK = 16  # conditional maps that run as one backward pass

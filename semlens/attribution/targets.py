@@ -11,9 +11,8 @@ from torch.nn import functional
 from semlens.attribution.flow import Front, check_units, from_components
 from semlens.attribution.rules import stabilise
 from semlens.attribution.trace import Trace
-from semlens.components import tensor_in
 from semlens.errors import SemlensError, unknown
-from semlens.model import VisionModel
+from semlens.model import VisionModel, tensor_in
 from semlens.shapes import Float, Int64
 from semlens.types import Component
 

@@ -20,9 +20,8 @@ from semlens.attribution.functions import Shelf
 from semlens.attribution.names import PASSIVE, SHIFTS, name_of, tensors_in
 from semlens.attribution.operations import MOVES, Call, Setting, carries, is_gate
 from semlens.attribution.table import operate
-from semlens.components import Components, put_tensor, tensor_in
 from semlens.errors import SemlensError
-from semlens.hooks import edit, follow
+from semlens.model import Components, edit, follow, put_tensor, tensor_in
 from semlens.shapes import Float
 
 

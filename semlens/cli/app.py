@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from semlens.cli.common import app, as_json, print_json
-from semlens.show import Progress, say
+from semlens.cli.show import Progress, say
 
 pictures = click.option("--images", multiple=True, help="Where the index's images are, to show them whole.")
 studied = click.option("--model", multiple=True, help="The studied model, for heat maps and edges. It runs its code.")
@@ -60,9 +60,9 @@ def export(
     spec: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Write the page as a folder of files, for any web server: what is known, without what has to be asked."""
+    from semlens.analysis.audit import load_spec
     from semlens.app.export import export as write
     from semlens.app.session import open_session
-    from semlens.spec import load_spec
 
     specs = [load_spec(name) for name in spec]
     session = open_session(indexes, images=images, model=model, vocabulary=vocabulary, frozen=True)

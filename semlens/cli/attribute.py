@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semlens.cli.common import app, as_json, device, print_json
+from semlens.cli.show import say, table
 from semlens.errors import SemlensError
-from semlens.show import say, table
 
 if TYPE_CHECKING:
-    from semlens.attribution.check import Check
-    from semlens.attribution.conservation import Conservation
+    from semlens.attribution import Check, Conservation
     from semlens.model import VisionModel
 
 
@@ -64,11 +63,11 @@ def _draw(
     """Draws all images into one picture; a row per image."""
     import torch
 
-    from semlens.attribution.attribute import attribute as explain
+    from semlens.attribution import attribute as explain
     from semlens.crop import measure_geometry
-    from semlens.heatmap import HeatExample, HeatRow, heat_sheet
     from semlens.images import load_image
-    from semlens.portraits import input_box
+    from semlens.revisit.example_heatmaps import input_box
+    from semlens.views.heatmap import HeatExample, HeatRow, heat_sheet
 
     photos = [load_image(file) for file in files]
     x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
@@ -92,8 +91,7 @@ def _highest(model: "VisionModel", x: Any) -> list[str]:
     """Each image's highest output, by name where it has one."""
     import torch
 
-    from semlens.components import tensor_in
-    from semlens.hooks import still
+    from semlens.model import still, tensor_in
 
     with torch.no_grad(), still(model.net):
         numbers = tensor_in(model.net(x)).argmax(1).tolist()
@@ -104,9 +102,7 @@ def _check(model: "VisionModel", files: Sequence[Path], methods: Sequence[str], 
     """The exit code: 1 if a method that was asked for, or the default one, has a fault."""
     import torch
 
-    from semlens.attribution.attribute import choose
-    from semlens.attribution.check import check
-    from semlens.attribution.composite import COMPOSITES, Composite
+    from semlens.attribution import COMPOSITES, Composite, check, choose
     from semlens.images import load_image
 
     photos = [load_image(file) for file in files] or _noise()

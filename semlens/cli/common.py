@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semlens import __version__
+from semlens.cli.show import say
 from semlens.errors import SemlensError
-from semlens.show import say
 
 if TYPE_CHECKING:
-    from semlens.atlas import Atlas
-    from semlens.label import Labels
-    from semlens.results import Rows
-    from semlens.score import Scores
+    from semlens.analysis.atlas import Atlas
+    from semlens.analysis.labels import Labels
+    from semlens.analysis.results import Rows
+    from semlens.analysis.score import Scores
 
 
 def _usable(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
@@ -75,7 +75,7 @@ def vocabulary(what: str, *, required: bool = False) -> Callable[[Any], Any]:
 def kept(found: "Labels | Scores | Atlas", folder: Path, save: bool) -> None:
     """Keeps the result in the index if that was asked for."""
     if save:
-        from semlens.keep import keep
+        from semlens.analysis.keep import keep
 
         keep(found, folder)
         say(f"kept in {folder}")

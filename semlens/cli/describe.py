@@ -20,8 +20,8 @@ from semlens.cli.common import (
     show,
     vocabulary,
 )
+from semlens.cli.show import Progress, say
 from semlens.errors import SemlensError
-from semlens.show import Progress, say
 
 if TYPE_CHECKING:
     from semlens.types import Edges, FoundationId
@@ -40,8 +40,8 @@ figure = click.option(
 @as_json
 def score(index: Path, layer: tuple[str, ...], figure: Path | None, save: bool, seed: int, as_json: bool) -> None:
     """Measure how clear, redundant and polysemantic components are, beside what random examples give."""
+    from semlens.analysis.score import score as measure
     from semlens.index import load_index
-    from semlens.score import score as measure
 
     found = measure(load_index(index), layers=layer, seed=seed)
     kept(found, index, save)
@@ -67,7 +67,7 @@ def compare(
 
     One index given twice with different --layer compares its layers.
     """
-    from semlens.compare import compare as hold
+    from semlens.analysis.compare import compare as hold
     from semlens.index import load_index
 
     layers = [() if one == "." else tuple(one.split(",")) for one in layer]
@@ -95,8 +95,8 @@ def atlas(
     save: bool, seed: int, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Draw all components of one or several indexes on a map, with clusters and what they are about."""
-    from semlens.ask import ask_vocabulary
-    from semlens.atlas import atlas as draw
+    from semlens.analysis.ask import ask_vocabulary
+    from semlens.analysis.atlas import atlas as draw
     from semlens.index import load_index
 
     if save and len(indexes) > 1:
@@ -135,19 +135,19 @@ def graph(
     images: str | None, count: int, svg: Path | None, seed: int, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Show through which concepts, layer by layer, a class comes about, and what passes between them."""
-    from semlens.ask import labels_by
-    from semlens.graph import graph as connect
+    from semlens.analysis.ask import labels_by
+    from semlens.analysis.graph import graph as connect
     from semlens.index import load_index
-    from semlens.plot.graph import graph_svg
+    from semlens.views.plot import graph_svg
 
     loaded = load_index(index)
     with Progress() as progress:
         labels = labels_by(loaded, vocabulary, device=device, progress=progress, seed=seed) if vocabulary else None
         flow: list["Edges"] = []
         if edges:
-            from semlens.flows import flows
             from semlens.images import load_images
             from semlens.model import load_model
+            from semlens.revisit.graph_edges import flows
 
             studied = load_model(model or loaded.recipe.model.name, device)
             photos = load_images(images or loaded.recipe.images.source)
@@ -180,10 +180,9 @@ def evaluate(
     count: int, fdr: float, method: str, seed: int, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure how faithful labels are: to true names, to held-out images, and as predictions."""
-    from semlens.ask import ask_vocabulary, load
-    from semlens.evaluation import join
+    from semlens.analysis.ask import ask_vocabulary, load
+    from semlens.analysis.labels import join, label
     from semlens.index import load_index
-    from semlens.label import label
 
     loaded = load_index(index)
     named = any(loaded.unit_names)
@@ -198,9 +197,9 @@ def evaluate(
         if known or not images:  # without either, it says that no label can be held against a true name
             parts.append(_final_layer(labels, tower, seed))
         if images:
-            from semlens.held_out import evaluate_held_out
             from semlens.images import load_images
             from semlens.model import load_model
+            from semlens.revisit.evaluate_images import evaluate_held_out
 
             studied = load_model(model or loaded.recipe.model.name, device)
             parts.append(
@@ -215,7 +214,7 @@ def evaluate(
 
 def _simulator(name: str, chooser: "FoundationId", device: str | None) -> Any:
     from semlens.foundation import load_foundation
-    from semlens.held_out import check_simulator
+    from semlens.revisit.evaluate_images import check_simulator
 
     tower = load_foundation(name, device)
     check_simulator(tower, chooser)
@@ -223,7 +222,7 @@ def _simulator(name: str, chooser: "FoundationId", device: str | None) -> Any:
 
 
 def _final_layer(labels: Any, tower: Any, seed: int) -> Any:
-    from semlens.evaluate import final_layer
+    from semlens.analysis.labels import final_layer
 
     index = labels.index
     known = [labels.of(row) for row in range(len(index.means))]
@@ -236,7 +235,7 @@ def _final_layer(labels: Any, tower: Any, seed: int) -> Any:
 
 def _draw(result: object, figure: Path | None) -> None:
     if figure:
-        from semlens.plot import plot
+        from semlens.views.plot import plot
 
         plot(result).savefig(figure, dpi=120)
         say(f"drawn: {figure}")

@@ -21,10 +21,10 @@ from semlens.cli.common import (
     template,
     vocabulary,
 )
-from semlens.show import Progress, say
+from semlens.cli.show import Progress, say
 
 if TYPE_CHECKING:
-    from semlens.results import Rows
+    from semlens.analysis.results import Rows
 
 
 @app.command()
@@ -46,7 +46,7 @@ def label(
     sheet: Path | None, save: bool, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Name what each component is about, or nothing where chance fits as well."""
-    from semlens.ask import labels_by
+    from semlens.analysis.ask import labels_by
     from semlens.index import load_index
 
     loaded = load_index(index)
@@ -56,7 +56,7 @@ def label(
         )
     kept(found, index, save)
     if sheet:
-        from semlens.sheet import label_sheet
+        from semlens.views.contact_sheet import label_sheet
 
         label_sheet(found).save(sheet)
     show(found.rows, as_json)
@@ -85,11 +85,10 @@ def audit(
     """
     from dataclasses import replace
 
-    from semlens.ask import ask_spec, labels_by
-    from semlens.audit import audit as judge
-    from semlens.audit import changes
+    from semlens.analysis.ask import ask_spec, labels_by
+    from semlens.analysis.audit import audit as judge
+    from semlens.analysis.audit import changes, load_spec
     from semlens.index import load_index
-    from semlens.spec import load_spec
 
     asked = load_spec(spec)
     asked = replace(asked, output=output) if output else asked
@@ -102,7 +101,7 @@ def audit(
             found.append(judge(loaded, asked, probes, labels=labels, seed=seed))
     now, before = found[0], found[1] if baseline else None
     if html:
-        from semlens.report import report
+        from semlens.views.report import report
 
         html.write_text(report(now, before=before), encoding="utf-8")
     moved = changes(now, before) if before else None
@@ -126,6 +125,6 @@ def audit(
 @app.command()
 def schema() -> None:
     """Print the JSON schema of audit specs, for editors and checks."""
-    from semlens.spec import json_schema
+    from semlens.analysis.audit import json_schema
 
     print(json.dumps(json_schema(), indent=1))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semlens.cli.common import app, as_json, device, print_json
+from semlens.cli.show import Progress, say, table
 from semlens.errors import SemlensError
-from semlens.show import Progress, say, table
 
 if TYPE_CHECKING:
     from semlens.index import ConceptIndex
@@ -76,11 +76,11 @@ def build(
     **how: Any,
 ) -> None:
     """Turn a model and images into a concept index."""
-    from semlens.build import build as make
-    from semlens.build import build_shard
     from semlens.foundation import load_foundation
     from semlens.images import load_images
     from semlens.model import load_model
+    from semlens.pipeline import build as make
+    from semlens.pipeline import build_shard
 
     begun = perf_counter()
     part = _shard(shard) if shard else None

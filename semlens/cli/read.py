@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from semlens.cli.common import NewFile, app, as_json, device, index_folder, print_json, template
-from semlens.show import say, table
+from semlens.cli.show import say, table
 
 if TYPE_CHECKING:
     from semlens.index import ConceptIndex
@@ -132,15 +132,15 @@ def search(
     as_json: bool,
 ) -> None:
     """Find the components that encode a text or an image."""
-    from semlens.ask import ask
+    from semlens.analysis.ask import ask
+    from semlens.analysis.search import search as find
     from semlens.index import load_index
-    from semlens.search import search as find
 
     loaded = load_index(index)
     probes = ask(loaded.recipe.foundation, text, image, template, null, device)
     hits = find(loaded, probes, top=top, layers=layer)
     if sheet:
-        from semlens.sheet import contact_sheet
+        from semlens.views.contact_sheet import contact_sheet
 
         contact_sheet(loaded, hits).save(sheet)
     rows = [(hit, loaded.row(hit.component)) for hit in hits]

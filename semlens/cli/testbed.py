@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from semlens.cli.common import app, as_json, print_json
-from semlens.show import Progress, say, table
+from semlens.cli.show import Progress, say, table
 
 if TYPE_CHECKING:
-    from semlens.demo import Story
-    from semlens.search import Hit
+    from semlens.analysis.search import Hit
+    from semlens.cli.demo import Story
 
 
 @app.command()
@@ -30,7 +30,7 @@ def demo(out: Path, images: str | None, benchmark: bool, as_json: bool) -> None:
         return _benchmark(out, as_json)
     if images:
         return _photographs(out, images, as_json)
-    from semlens.demo import MODEL, SHORTCUT_OF, run
+    from semlens.cli.demo import MODEL, SHORTCUT_OF, run
 
     with Progress() as progress:
         story = run(out, progress)
@@ -68,7 +68,7 @@ def _offer(story: "Story") -> None:
         return
     if click.confirm("Open this index as a page, in a browser?", default=False, err=True):
         from semlens.cli.app import serve
-        from semlens.demo import MODEL
+        from semlens.cli.demo import MODEL
 
         serve.callback(  # type: ignore[misc]
             (story.index,), (str(story.images),), (MODEL,), None, "127.0.0.1", None, token=True, browser=True
@@ -76,7 +76,7 @@ def _offer(story: "Story") -> None:
 
 
 def _photographs(out: Path, images: str, as_json: bool) -> None:
-    from semlens.demo import run_on
+    from semlens.cli.demo import run_on
 
     with Progress() as progress:
         picture, hits = run_on(images, out, progress)
@@ -94,7 +94,7 @@ def _hits(hits: Sequence["Hit"]) -> None:
 
 
 def _benchmark(out: Path, as_json: bool) -> None:
-    from semlens.testbed.benchmark import HEADER, benchmark, markdown
+    from semlens.benchmark import HEADER, benchmark, markdown
 
     with Progress() as progress:
         rows = benchmark(out / "benchmark", progress=progress)
@@ -119,9 +119,8 @@ def testbed(out: Path, scenario: str, count: int, seed: int, masks: bool, as_jso
 
     OUT/scenes.csv has path, label, caption and the level of every concept; `build --images OUT/scenes.csv` reads it.
     """
-    from semlens.testbed.world.files import write_world
-    from semlens.testbed.world.population import World
-    from semlens.testbed.world.scenario import scenario as named
+    from semlens.testbed.world import World, write_world
+    from semlens.testbed.world import scenario as named
 
     with Progress() as progress:
         written = write_world(World.of(named(scenario), count, seed), out, masks=masks, progress=progress)

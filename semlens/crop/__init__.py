@@ -3,6 +3,7 @@ pixels."""
 
 from semlens.crop.boxes import ActivationCrop, Crop, RelevanceCrop, blur, input_boxes, region, square, tight_boxes
 from semlens.crop.geometry import Geometry, measure_geometry
+from semlens.crop.kinds import check_crop, crop_id, example_boxes
 from semlens.crop.locate import Boxes, Maps, activation_boxes, relevance_boxes
 
 __all__ = [
@@ -14,6 +15,9 @@ __all__ = [
     "RelevanceCrop",
     "activation_boxes",
     "blur",
+    "check_crop",
+    "crop_id",
+    "example_boxes",
     "input_boxes",
     "measure_geometry",
     "region",

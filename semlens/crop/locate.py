@@ -11,16 +11,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from semlens.collect import first_input
-from semlens.components import Components
+from semlens.collection import first_input
 from semlens.crop.boxes import ActivationCrop, Crop, RelevanceCrop, input_boxes
 from semlens.crop.geometry import measure_geometry
 from semlens.errors import SemlensError
-from semlens.hooks import Site, record
 from semlens.images import ImageSet
 from semlens.images.loader import batches, default_workers
-from semlens.layers import parse_all
-from semlens.model import Preprocess, VisionModel
+from semlens.model import Components, Preprocess, Site, VisionModel, parse_all, record
 from semlens.shapes import Bool, Float, Int64
 from semlens.types import ConceptExamples, LayerAxis, Progress, silent
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from semlens.foundation import digest_files, in_batches
-from semlens.offline import (
+from semlens.model import (
     imagenet_lemmas,
     load_efficientnet_lite,
     package_folder,

@@ -3,6 +3,7 @@
 What is named here needs no torch; `loader`, which brings it, is imported by those who feed a model.
 """
 
+from semlens.images.decode import decode, reason
 from semlens.images.image_set import ImageSet, UnreadableImage, load_image, load_images
 
-__all__ = ["ImageSet", "UnreadableImage", "load_image", "load_images"]
+__all__ = ["ImageSet", "UnreadableImage", "decode", "load_image", "load_images", "reason"]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from semlens.shapes import Float, Int64
 from semlens.testbed.nets import ConvNet, load
-from semlens.testbed.world.caption import split
+from semlens.testbed.world import split
 
 DIMENSION = 128
 LONGEST = 64

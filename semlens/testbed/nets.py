@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from semlens.errors import missing_extra, unknown
 from semlens.shapes import Float
-from semlens.testbed.world.render import SIDE
-from semlens.testbed.world.scene import CLASSES
+from semlens.testbed.world import CLASSES, SIDE
 
 MEAN, SPREAD = 0.5, 0.25
 """Every channel is shifted and scaled by these."""

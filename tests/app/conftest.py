@@ -15,17 +15,17 @@ import pytest
 import uvicorn
 from PIL import Image, ImageDraw
 
+from semlens.analysis.ask import ask
+from semlens.analysis.atlas import atlas
+from semlens.analysis.keep import keep
+from semlens.analysis.labels.label import label
+from semlens.analysis.probe import cached
+from semlens.analysis.score import score
 from semlens.app.guard import Policy
 from semlens.app.server import create_app
 from semlens.app.session import Session, open_session
-from semlens.ask import ask
-from semlens.atlas import atlas
-from semlens.contents import Thumbnails
-from semlens.index import ConceptIndex, load_index
-from semlens.keep import keep
-from semlens.label import label
-from semlens.probe import cached
-from semlens.score import score
+from semlens.index.index import ConceptIndex, load_index
+from semlens.index.records import Thumbnails
 from tests.planted import CONCEPTS, SPACE, phrases, planted, with_relevance
 
 LAYERS = (20, 28, 32)

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
+from semlens.analysis.ask import ask
+from semlens.analysis.audit.audit import audit
+from semlens.analysis.audit.spec import check_spec
+from semlens.analysis.compare import compare
+from semlens.analysis.graph.graph import graph
+from semlens.analysis.labels.label import label
+from semlens.analysis.outputs import relevance_of
+from semlens.analysis.probe import Probes
+from semlens.analysis.results import plain
+from semlens.analysis.score import score
+from semlens.analysis.search import search
 from semlens.app.answer import Answer
 from semlens.app.asked import Request
 from semlens.app.routes import answer
 from semlens.app.session import Session
-from semlens.ask import ask
-from semlens.audit import audit
-from semlens.compare import compare
-from semlens.graph import graph
-from semlens.index import ConceptIndex
-from semlens.label import label
-from semlens.outputs import relevance_of
-from semlens.probe import Probes
-from semlens.results import plain
-from semlens.score import score
-from semlens.search import search
-from semlens.spec import check_spec
+from semlens.index.index import ConceptIndex
 from semlens.types import Component
 from tests.app.conftest import LAYERS, WORDS
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load
 
+from semlens.analysis.score import score
 from semlens.app.answer import pack
-from semlens.score import score
 from tests.app.conftest import LAYERS, known
 
 api = pytest.importorskip("playwright.sync_api")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from semlens.label import label
-from semlens.search import search
+from semlens.analysis.labels.label import label
+from semlens.analysis.search import search
 from tests.app.conftest import LAYERS, WORDS, known
 from tests.planted import phrases
 

@@ -19,17 +19,17 @@ from urllib.parse import quote
 
 import pytest
 
+from semlens.analysis.audit.spec import read_spec
 from semlens.app import server
 from semlens.app.asked import Request
 from semlens.app.guard import CONTENT, Policy, fresh_token
 from semlens.app.notes import _SCHEMA, FILE
 from semlens.app.routes import _ROUTES, answer
 from semlens.app.session import Session, open_session
-from semlens.contents import ImageTable, Thumbnails
 from semlens.errors import SemlensError
-from semlens.index import load_index
-from semlens.relevance import ClassRelevance
-from semlens.spec import read_spec
+from semlens.index.index import load_index
+from semlens.index.records import ImageTable, Thumbnails
+from semlens.index.relevance import ClassRelevance
 from semlens.types import LayerAxis
 from tests.app.conftest import LAYERS, WORDS, Served, known, picture, served
 from tests.app.test_guard import EXPECTED, Answered

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from semlens.analysis.ask import ask, load
+from semlens.analysis.graph.graph import graph
+from semlens.analysis.probe import probe_images
+from semlens.analysis.search import search
 from semlens.app.session import Session, open_session
 from semlens.app.workers import Worker
-from semlens.ask import ask, load
-from semlens.build import build
 from semlens.errors import SemlensError
-from semlens.flows import flows
 from semlens.foundation import load_foundation
-from semlens.graph import graph
-from semlens.heatmap import heated
 from semlens.images import load_images
-from semlens.model import load_model
-from semlens.portraits import portraits
-from semlens.probe import probe_images
-from semlens.search import search
+from semlens.model.loading import load_model
+from semlens.pipeline.build import build
+from semlens.revisit.example_heatmaps import portraits
+from semlens.revisit.graph_edges import flows
 from semlens.testbed import SHORTCUT, World, write_world
 from semlens.testbed.world.files import TABLE
+from semlens.views.heatmap import heated
 from tests.app.test_answers import arrays, refused, settled, tree
 
 MODEL = "testbed:shortcut"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from semlens.attribution.composite import Composite
 from semlens.attribution.rules import Epsilon, Rule
 from semlens.attribution.trace import trace
-from semlens.components import Components
+from semlens.model.components import Components
 
 
 def single(rule: Rule) -> Composite:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from semlens.model import VisionModel
+from semlens.model.loading import VisionModel
 
 
 def to_tensor(image: object) -> Tensor:

@@ -13,8 +13,8 @@ from semlens.attribution.maps import component_maps, conditional_maps
 from semlens.attribution.rules import Epsilon
 from semlens.attribution.targets import Activation, Scalar, similarity
 from semlens.errors import SemlensError
-from semlens.layers import parse_all
-from semlens.model import VisionModel
+from semlens.model.layers import parse_all
+from semlens.model.loading import VisionModel
 from semlens.types import Component
 from tests.attribution.nets import Branches, Chain, Skip, model, pixels
 

@@ -8,11 +8,11 @@ from PIL import Image
 
 from semlens.attribution.attribute import attribute
 from semlens.attribution.classes import relevance
+from semlens.collection.relevance import merge_relevance
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
-from semlens.layers import parse_all
-from semlens.model import VisionModel
-from semlens.relevance import merge_relevance
+from semlens.model.layers import parse_all
+from semlens.model.loading import VisionModel
 from semlens.types import MISSING, Relevance
 from tests.attribution.nets import Chain, model
 from tests.toy import random_images, to_tensor

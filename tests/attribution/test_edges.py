@@ -7,7 +7,7 @@ import torch
 from semlens.attribution.attribute import attribute
 from semlens.attribution.edges import edges
 from semlens.errors import SemlensError
-from semlens.model import VisionModel
+from semlens.model.loading import VisionModel
 from tests.attribution.nets import Chain, Skip, model
 from tests.toy import random_images, to_tensor
 

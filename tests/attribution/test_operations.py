@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semlens.attribution.composite import COMPOSITES
-from semlens.components import Channels
+from semlens.model.components import Channels
 from tests.attribution.heat import ZERO, accounts, heat
 
 

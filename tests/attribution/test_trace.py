@@ -11,9 +11,9 @@ from torch.nn import functional
 from semlens.attribution.composite import COMPOSITES, Composite
 from semlens.attribution.rules import Epsilon, stabilise
 from semlens.attribution.trace import trace
-from semlens.components import Channels
 from semlens.errors import SemlensError
-from semlens.hooks import record
+from semlens.model.components import Channels
+from semlens.model.hooks import record
 from tests.attribution.heat import ZERO, accounts, heat
 from tests.attribution.ways import PAIRS, SOME, Net, pixels, residual_in_place
 

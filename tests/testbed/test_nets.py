@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from semlens.benchmark.truth import outputs
 from semlens.errors import SemlensError
 from semlens.foundation import load_foundation
-from semlens.measures import auroc
-from semlens.model import load_model
-from semlens.space import cosine
+from semlens.model.loading import load_model
+from semlens.numerics.metrics import auroc
+from semlens.numerics.vectors import cosine
 from semlens.testbed.nets import CLASSIFIERS, WEIGHTS
-from semlens.testbed.truth import outputs
 from semlens.testbed.world.concepts import ARTEFACTS, concept
 from semlens.testbed.world.population import World
 from semlens.testbed.world.render import draw

@@ -1,4 +1,4 @@
-/** A requirement as it is written, and in words. semlens/spec.py reads the same lines; its word counts. */
+/** A requirement as it is written, and in words. semlens/analysis/audit/spec.py reads the same lines; its word counts. */
 
 import type { Quadrant, Verdict } from "../data/types";
 import { QUADRANTS, amount, between, percent } from "./words";

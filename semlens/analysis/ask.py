@@ -1,0 +1,130 @@
+"""From what a person types to probes for an index; the foundation model loads only if a text was never asked before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL.Image import Image
+
+from semlens.analysis.probe import Probes, cached, join, probe, probe_images
+from semlens.analysis.vocabulary import load_vocabulary
+from semlens.errors import SemlensError
+from semlens.shapes import Float32
+from semlens.types import FoundationId, FoundationModel, Progress, silent
+
+if TYPE_CHECKING:
+    from semlens.analysis.audit import Spec
+    from semlens.analysis.labels import Labels
+    from semlens.index import ConceptIndex
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """The foundation model that made an index, which loads once, and only for what was never asked before."""
+
+    identity: FoundationId
+    device: str | None
+    progress: Progress = silent
+
+    @cached_property
+    def loaded(self) -> FoundationModel:
+        """The model itself."""
+        return load(self.identity, self.device)
+
+    def embed_images(self, images: Sequence[Image]) -> Float32[np.ndarray, "n d"]:
+        """One vector per RGB image."""
+        return self.loaded.embed_images(images)
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d"]:
+        """One vector per text."""
+        return cached(self.identity, lambda asked: self.loaded.embed_texts(asked), progress=self.progress)(texts)
+
+
+def ask(
+    foundation: FoundationId,
+    texts: Sequence[str],
+    files: Sequence[Path] = (),
+    templates: Sequence[str] = ("{}",),
+    null: str = "cosine",
+    device: str | None = None,
+    progress: Progress = silent,
+) -> Probes:
+    """A probe per text, and one for the images together, in the space of the foundation model that made an index.
+
+    Raises SemlensError if there is nothing to ask, an image cannot be read, or the model here has other weights.
+    """
+    remembered, probes = _Remembered(foundation, device, progress), []
+    if texts:
+        probes.append(probe(remembered, texts, templates=templates, null=null))
+    if files:
+        probes.append(_probe_files(remembered, files, ", ".join(file.name for file in files)))
+    if not probes:
+        raise SemlensError("nothing to search for: give a text or an image")
+    return join(probes)
+
+
+def ask_vocabulary(
+    foundation: FoundationId, source: str, templates: Sequence[str] = ("{}",), device: str | None = None,
+    progress: Progress = silent,
+) -> Probes:  # fmt: skip
+    """A probe per phrase of the vocabulary that a user named; see `load_vocabulary`."""
+    return ask(foundation, load_vocabulary(source), templates=templates, device=device, progress=progress)
+
+
+def labels_by(
+    index: "ConceptIndex", source: str, templates: Sequence[str] = ("{}",), device: str | None = None,
+    progress: Progress = silent, **how: Any,
+) -> "Labels":  # fmt: skip
+    """An index's labels by the vocabulary that a user named; `how` goes to `label`."""
+    from semlens.analysis.labels import label
+
+    words = ask_vocabulary(index.recipe.foundation, source, templates, device, progress)
+    return label(index, words, progress=progress, **how)
+
+
+def ask_spec(foundation: FoundationId, spec: "Spec", folder: Path = Path(), device: str | None = None) -> Probes:
+    """The probes of a spec's concepts, as `ask` makes them; image files are looked for in `folder`."""
+    return probe_spec(_Remembered(foundation, device), spec, folder)
+
+
+def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = ".") -> Probes:
+    """The probes of a spec's concepts, one per phrase and one for the images of a concept together.
+
+    Args:
+        folder: where the spec's image files are looked for.
+
+    Raises SemlensError for an image that cannot be read.
+    """
+    from semlens.analysis.audit import entries  # brings pydantic, which a search does without
+
+    asked = entries(spec)
+    texts = [entry.phrase for entry in asked if entry.phrase]
+    by_text = iter(probe(foundation, texts, templates=spec.templates) if texts else ())
+    found = []
+    for entry in asked:
+        files = [Path(folder, name) for name in entry.images]
+        found.append(next(by_text) if entry.phrase else _probe_files(foundation, files, f"images of {entry.concept}"))
+    return join(found)
+
+
+def _probe_files(foundation: FoundationModel, files: Sequence[Path], name: str) -> Probes:
+    """One probe from image files."""
+    from semlens.images import load_image  # brings pyarrow, which texts do without
+
+    return probe_images(foundation, [load_image(file) for file in files], name)
+
+
+def load(identity: FoundationId, device: str | None = None) -> FoundationModel:
+    """The foundation model that made an index, with the very weights. Raises SemlensError if they are others."""
+    from semlens.foundation import load_foundation  # brings torch
+
+    loaded = load_foundation(identity.name, device)
+    if loaded.identity.digest != identity.digest:
+        raise SemlensError(
+            f"{identity.name} here has other weights than the index was made with; use those weights, "
+            "or build the index anew"
+        )
+    return loaded

@@ -1,0 +1,210 @@
+"""What may speak for an output of a model and what must not, as a file that people read and machines check."""
+
+import re
+import reprlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass as plain_dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from semlens.errors import SemlensError, unknown
+
+SIDES = ("valid", "spurious")
+QUADRANTS = (*SIDES, "both", "neither")
+"""Where a component can stand: it fits a valid concept, a spurious one, both or neither."""
+
+ALIASES = {"unexpected": "neither"}
+
+_STRICT = ConfigDict(extra="forbid", str_strip_whitespace=True)
+_Text = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Concept:
+    """Something that a component may encode: phrases for it, or images of it, or both."""
+
+    name: _Text
+    phrases: Annotated[
+        tuple[_Text, ...], Field(description="what people call it; its name if there is nothing else")
+    ] = ()
+    images: Annotated[tuple[_Text, ...], Field(description="files that show it, relative to the spec")] = ()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Spec:
+    """An audit: an output of the model, what may speak for it, what must not, and what is required."""
+
+    output: Annotated[int | _Text, Field(description="the class that is audited, by name or number")]
+    valid: Annotated[tuple[Concept | _Text, ...], Field(min_length=1, description="what may speak for it")]
+    spurious: Annotated[tuple[Concept | _Text, ...], Field(min_length=1, description="what must not")]
+    requirements: Annotated[tuple[_Text, ...], Field(description="each is met or not: docs/audit.md")] = ()
+    title: str = ""
+    notes: Annotated[str, Field(description="why these concepts; printed in the report")] = ""
+    layers: Annotated[tuple[_Text, ...], Field(description="if none is named, the last one before the outputs")] = ()
+    templates: Annotated[tuple[_Text, ...], Field(min_length=1, description="with {} for the phrase")] = ("{}",)
+    fdr: Annotated[float, Field(gt=0, lt=1, description="false discoveries among components that fit a side")] = 0.05
+
+
+@plain_dataclass(frozen=True)
+class Entry:
+    """One probe of a spec: a phrase, or all images of a concept together."""
+
+    side: str
+    concept: str
+    phrase: str  # empty for images
+    images: tuple[str, ...]
+
+
+def entries(spec: Spec) -> tuple[Entry, ...]:
+    """The probes that a spec asks for, in its order; a concept without phrases or images is probed by its name."""
+    found = []
+    for side in SIDES:
+        for given in getattr(spec, side):
+            concept = Concept(given) if isinstance(given, str) else given
+            texts = concept.phrases or (() if concept.images else (concept.name,))
+            found += [Entry(side, concept.name, text, ()) for text in texts]
+            if concept.images:
+                found.append(Entry(side, concept.name, "", concept.images))
+    return tuple(found)
+
+
+@plain_dataclass(frozen=True)
+class Requirement:
+    """What has to hold: a figure of the audit, compared with a limit."""
+
+    text: str
+    figure: (
+        str  # "relevance_mass", "components", or "worst": the most relevant component that is more spurious than valid
+    )
+    quadrants: tuple[str, ...]
+    operator: str
+    limit: float
+
+
+_NUMBER = r"(\d+(?:\.\d+)?|\.\d+) ?(%?)"
+_BOUND = re.compile(rf"(relevance_mass|components) ?\(([\w +]+)\) ?(<=|>=|<|>) ?{_NUMBER}")
+_WORST = re.compile(rf"no component with spurious > valid above relevance {_NUMBER}")
+
+
+def parse_requirement(text: str) -> Requirement:
+    """The requirement that a line states. Raises SemlensError for a line of no known form, or an unknown quadrant."""
+    line = " ".join(text.split())
+    if found := _WORST.fullmatch(line):
+        return Requirement(line, "worst", (), "<=", _number(found[1], found[2]))
+    bound = _BOUND.fullmatch(line)
+    if bound is None:
+        raise SemlensError(
+            f"requirement {text!r} is not understood: write relevance_mass(spurious) <= 0.10, components(both) <= 3, "
+            "or no component with spurious > valid above relevance 0.02"
+        )
+    names = [ALIASES.get(name.strip(), name.strip()) for name in bound[2].split("+")]
+    for name in names:
+        if name not in QUADRANTS:
+            raise unknown("quadrant", name, (*QUADRANTS, *ALIASES))
+    return Requirement(line, bound[1], tuple(dict.fromkeys(names)), bound[3], _number(bound[4], bound[5]))
+
+
+def load_spec(source: str | Path) -> Spec:
+    """The spec in a YAML file, or the one of that name that comes with semlens (see `shipped`).
+
+    Raises SemlensError, naming the place in the file, for what is absent, unknown or of a wrong kind.
+    """
+    path, name = Path(source), str(source)
+    try:
+        text = _shipped(name).read_text("utf-8") if name in shipped() and not path.exists() else path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise SemlensError(f"cannot read the spec {name}: {fault}; shipped specs: {', '.join(shipped())}") from fault
+    return read_spec(text, name)
+
+
+def read_spec(text: str, name: str = "the spec") -> Spec:
+    """The spec in a YAML text. Raises SemlensError as `load_spec` does."""
+    try:
+        tree = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that also refuses a key that stands twice
+    except (yaml.YAMLError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as fault:
+        # what looks like a date or a number and is none makes the loader raise whatever Python's own readers raise
+        raise SemlensError(f"{name} is not YAML: {' '.join(str(fault).split())[:300]}") from None
+    if not isinstance(tree, dict):
+        raise SemlensError(f"{name} holds no spec: it needs `output:`, `valid:` and `spurious:`")
+    return check_spec(tree, name)
+
+
+def check_spec(tree: Mapping[str, Any], name: str = "the spec") -> Spec:
+    """The spec that a mapping holds. Raises SemlensError as `load_spec` does."""
+    try:
+        spec: Spec = _adapter().validate_python(dict(tree))
+    except ValidationError as fault:
+        raise _explained(fault, name) from None
+    seen: set[tuple[str, ...]] = set()
+    for entry in entries(spec):
+        key = (entry.phrase.casefold(), *entry.images)
+        if key in seen:
+            what = entry.phrase or ", ".join(entry.images)
+            raise SemlensError(f"{name}: {what!r} stands twice; name a concept once, as valid or as spurious")
+        seen.add(key)
+    for requirement in spec.requirements:
+        parse_requirement(requirement)
+    return spec
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the specs that come with semlens."""
+    found = (file.name for file in (files("semlens.analysis.audit") / "specs").iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml")))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a spec, for editors and other tools."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_adapter().json_schema()}
+
+
+def _shipped(name: str) -> Any:
+    return files("semlens.analysis.audit") / "specs" / f"{name}.yaml"
+
+
+@cache
+def _adapter() -> Any:  # a TypeAdapter[Spec]; beartype refuses pydantic's generic
+    return TypeAdapter(Spec)
+
+
+def _number(text: str, percent: str) -> float:
+    return float(text) / (100 if percent else 1)
+
+
+_KNOWN = {kind.__name__: tuple(kind.__dataclass_fields__) for kind in (Concept, Spec)}
+
+
+def _explained(fault: ValidationError, name: str) -> SemlensError:
+    """The first thing that is wrong, in one sentence: an unknown key with its nearest names before all else."""
+    errors = [error for error in fault.errors() if error["loc"][-1] != "constrained-str"] or fault.errors()
+    error = min(errors, key=lambda error: error["type"] != "unexpected_keyword_argument")
+    place = [part for part in error["loc"] if part not in _KNOWN]
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    if error["type"] == "unexpected_keyword_argument":
+        kind = "Concept" if "Concept" in error["loc"] else "Spec"
+        return unknown(f"key in {name}", str(error["loc"][-1]), _KNOWN[kind])
+    if error["type"] == "missing":
+        return SemlensError(f"{name}: {where} is missing")
+    return SemlensError(f"{name}: {where}: {error['msg'].lower()}, not {reprlib.repr(error['input']):.60}")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as data only, in which a key stands once."""
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    twice = [key for key, count in Counter(keys).items() if count > 1]
+    if twice:
+        raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
+    return {key: loader.construct_object(value, deep=True) for key, (_, value) in zip(keys, node.value, strict=True)}
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

@@ -1,0 +1,197 @@
+"""What chance looks like: components made of random examples of an index, and how surely a real one stands out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from semlens.errors import SemlensError
+from semlens.index import ConceptIndex
+from semlens.numerics import mean_rows
+from semlens.shapes import Float, Float16, Float64, Int32, Int64
+from semlens.types import MISSING
+
+DRAWS = 4000
+"""Random components per layer: enough for p-values of 1/4000."""
+
+LEAST = 500
+"""Random components of like number of examples that a p-value rests on, at least."""
+
+SIZES = 20
+"""Crops are exchanged within this many groups of like size."""
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A figure per component (or cluster of one), and what decides how high chance gets: its layer and its number of
+    examples."""
+
+    value: Float[np.ndarray, "n"]
+    examples: Int64[np.ndarray, "n"]
+    layer: Int64[np.ndarray, "n"]
+
+
+@dataclass(frozen=True, eq=False)
+class RandomComponents:
+    """Components whose examples were drawn at random: each is a real one with every crop replaced by one of another
+    image and of like size. So they have its number of examples and its sizes of crops, and nothing in common."""
+
+    vectors: Float16[np.ndarray, "u d"]  # of the index
+    rows: Int32[np.ndarray, "r k"]  # of `vectors`; MISSING where the real one has no example
+    like: Int64[np.ndarray, "r"]  # the row of the real component
+    layer: Int64[np.ndarray, "r"]  # its layer's number
+
+    @cached_property
+    def means(self) -> Float16[np.ndarray, "r d"]:
+        """Their semantic embeddings."""
+        return mean_rows(self.vectors, self.rows)
+
+    @property
+    def examples(self) -> Int64[np.ndarray, "r"]:
+        """How many examples each has."""
+        return np.asarray((self.rows != MISSING).sum(axis=1))
+
+    def statistic(self, value: Float[np.ndarray, "r"]) -> Statistic:
+        """A figure of every random component."""
+        return Statistic(value, self.examples, self.layer)
+
+
+def random_components(
+    index: ConceptIndex, *, layers: Sequence[str] = (), draws: int = DRAWS, seed: int = 0
+) -> RandomComponents:
+    """About `draws` random components for each layer that has an example at all; at least LEAST, or `draws` if that
+    is less, for every number of examples that a component of the layer has.
+
+    Args:
+        layers: only for these; all if empty.
+
+    Raises SemlensError for an unknown layer, or where nothing would be drawn.
+    """
+    if draws < 1:
+        raise SemlensError(f"draws is {draws}: a p-value needs random components, 1000 or more")
+    rng = np.random.default_rng(seed)
+    examples = index.valid.sum(axis=1)
+    like = [np.empty(0, np.int64)]
+    for part in [index.layer_slice(layer) for layer in layers] or [slice(0, len(index.rows))]:
+        for axis in (axis for axis in index.layers if part.start <= axis.start < part.stop):
+            own = examples[axis.start : axis.stop]
+            for size in np.unique(own[own > 0]):
+                rows = axis.start + np.flatnonzero(own == size)
+                count = max(min(LEAST, draws), round(draws * len(rows) / (own > 0).sum()))
+                like.append(rng.choice(rows, count))
+    drawn = np.concatenate(like)
+    if not len(drawn):
+        raise SemlensError("no component has an example: there is nothing to compare with chance")
+    rows = _exchanged(index, np.array(index.rows[drawn]), rng)
+    return RandomComponents(index.vectors, rows, drawn, layer_numbers(index)[drawn])
+
+
+def layer_numbers(index: ConceptIndex) -> Int64[np.ndarray, "c"]:
+    """The number of the layer that each component belongs to."""
+    return np.repeat(np.arange(len(index.layers)), [axis.components for axis in index.layers])
+
+
+def alive_rows(index: ConceptIndex, layer: int) -> Int64[np.ndarray, "n"]:
+    """The rows of a layer's components that have an example; the layer by its number."""
+    axis = index.layers[layer]
+    return axis.start + np.flatnonzero(~index.dead[axis.start : axis.stop])
+
+
+def statistic(index: ConceptIndex, value: Float[np.ndarray, "c"]) -> Statistic:
+    """A figure of every component of an index."""
+    return Statistic(value, index.valid.sum(axis=1), layer_numbers(index))
+
+
+def p_values(found: Statistic, null: Statistic) -> Float64[np.ndarray, "c"]:
+    """How often chance does as well, in (0, 1]: the part of the null that is at least as high, counting what was found.
+
+    Each figure is held against the null of its layer and its number of examples; where these are fewer than LEAST,
+    against the nearest numbers of examples too. A figure that is NaN has p-value 1.
+
+    Source: Phipson and Smyth 2010 (the one that is counted).
+    """
+    p = np.ones(len(found.value))
+    for of, level in _against(found, null):
+        known = of[~np.isnan(found.value[of])]
+        as_high = len(level) - np.searchsorted(level, found.value[known], side="left")
+        p[known] = (as_high + 1) / (len(level) + 1)
+    return p
+
+
+def critical_values(found: Statistic, null: Statistic, p: float) -> Float64[np.ndarray, "c"]:
+    """What each figure has to exceed for a p-value of at most `p`; infinite where the null is too small for that."""
+    values = np.full(len(found.value), np.inf)
+    for of, level in _against(found, null):
+        allowed = int(p * (len(level) + 1) + 1e-9) - 1  # figures of the null that may be at least as high
+        if allowed >= 0:
+            values[of] = level[-1 - allowed] if allowed < len(level) else -np.inf
+    return values
+
+
+def _against(found: Statistic, null: Statistic) -> Iterator[tuple[Int64[np.ndarray, "m"], Float[np.ndarray, "l"]]]:
+    """For each layer and number of examples, the figures found and, in rising order, the null they are held against."""
+    for layer in np.unique(found.layer):
+        of = (null.layer == layer) & ~np.isnan(null.value)
+        for size in np.unique(found.examples[found.layer == layer]):
+            away = np.abs(null.examples[of] - size)
+            if len(away):
+                reach = np.sort(away)[min(LEAST, len(away)) - 1]
+                mine = np.flatnonzero((found.layer == layer) & (found.examples == size))
+                yield mine, np.sort(null.value[of][away <= reach])
+
+
+def q_values(p: Float64[np.ndarray, "c"]) -> Float64[np.ndarray, "c"]:
+    """The least false-discovery rate at which each is still a discovery, in (0, 1].
+
+    Source: Benjamini and Hochberg 1995, as adjusted p-values.
+    """
+    order = np.argsort(p, kind="stable")[::-1]
+    ranked = p[order] * len(p) / np.arange(len(p), 0, -1)
+    q = np.empty(len(p))
+    q[order] = np.minimum.accumulate(np.minimum(ranked, 1))
+    return q
+
+
+def critical_p(p: Float64[np.ndarray, "c"], fdr: float) -> float:
+    """The highest p-value that is a discovery at this false-discovery rate; where there is none, what the first would
+    need."""
+    found = p[q_values(p) <= fdr]
+    return float(found.max()) if len(found) else fdr / max(len(p), 1)
+
+
+def check_rate(fdr: float) -> None:
+    """Raises SemlensError unless a false-discovery rate lies between 0 and 1."""
+    if not 0 < fdr < 1:
+        raise SemlensError(f"the false-discovery rate is {fdr}: choose one between 0 and 1, for example 0.05")
+
+
+def _size_groups(index: ConceptIndex) -> Int64[np.ndarray, "u"]:
+    """To which group of like size each crop belongs: equal parts of the crops in the order of their area."""
+    wide, high = (np.asarray(index.boxes[:, at + 2] - index.boxes[:, at], np.int64) for at in (0, 1))
+    edges = np.quantile(wide * high, np.linspace(0, 1, SIZES + 1)[1:-1])
+    return np.searchsorted(np.unique(edges), wide * high, side="right")
+
+
+def _exchanged(
+    index: ConceptIndex, rows: Int32[np.ndarray, "r k"], rng: np.random.Generator
+) -> Int32[np.ndarray, "r k"]:
+    """Every crop replaced by another of like size: of an image drawn evenly, so that images which excite many
+    components, and are cropped often, count no more than others."""
+    group = _size_groups(index)
+    order = np.lexsort((index.sources, group)).astype(np.int32)
+    new = np.diff(group[order], prepend=-1) | np.diff(index.sources[order], prepend=-1)
+    start = np.append(np.flatnonzero(new), len(order))  # of each image in each group
+    first = np.searchsorted(group[order][start[:-1]], np.arange(group.max() + 2))  # image of each group
+    drawn, valid = rows.copy(), rows != MISSING
+    of = group[rows[valid]]
+    image = _between(first[of], first[of + 1], rng)
+    drawn[valid] = order[_between(start[image], start[image + 1], rng)]
+    return drawn
+
+
+def _between(
+    low: Int64[np.ndarray, "m"], high: Int64[np.ndarray, "m"], rng: np.random.Generator
+) -> Int64[np.ndarray, "m"]:
+    """Whole numbers from `low` up to, not including, `high`, all as likely."""
+    return (low + rng.random(len(low)) * (high - low)).astype(np.int64)

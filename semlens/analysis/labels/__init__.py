@@ -1,0 +1,32 @@
+"""What a component is about, in words: labels, how well phrases fit, two meanings, how faithful labels are."""
+
+from semlens.analysis.labels.evaluate import (
+    SOURCES,
+    Evaluation,
+    cosy_retrieved,
+    final_layer,
+    join,
+    retrieve,
+    simulation,
+)
+from semlens.analysis.labels.label import Labels, label
+from semlens.analysis.labels.meanings import Meaning
+from semlens.analysis.labels.scorers import BLOCK, METHODS, Linear, resampled, standardised
+
+__all__ = [
+    "BLOCK",
+    "METHODS",
+    "SOURCES",
+    "Evaluation",
+    "Labels",
+    "Linear",
+    "Meaning",
+    "cosy_retrieved",
+    "final_layer",
+    "join",
+    "label",
+    "resampled",
+    "retrieve",
+    "simulation",
+    "standardised",
+]

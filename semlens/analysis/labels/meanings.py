@@ -1,0 +1,145 @@
+"""Components with two meanings: groups of examples that each earn a phrase, and not the same one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from semlens.analysis.chance import RandomComponents, Statistic, alive_rows, p_values, q_values
+from semlens.analysis.labels.scorers import Scorer, blocks, scores_of
+from semlens.analysis.probe import Probes
+from semlens.index import ConceptIndex
+from semlens.numerics import each, two_means, unit
+from semlens.shapes import Bool, Float16, Float32, Int32, Int64
+from semlens.types import MISSING
+
+RESTARTS = 6
+"""Tries at splitting: of examples that fall apart the first ones find how."""
+
+DRAWN = 500
+"""Random components per layer that are split, to see what splitting makes of chance."""
+
+FEWEST = 3
+"""Examples that a meaning rests on, at least."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one of the two groups of a polysemantic component's examples is about."""
+
+    label: str
+    score: float  # by the method of the labels
+    examples: tuple[int, ...]  # slots of the component, 0 for its strongest example
+
+    def __str__(self) -> str:
+        return f"{self.label} ({len(self.examples)})"
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """Two groups of examples of each of some components, the larger first."""
+
+    rows: Int32[np.ndarray, "n 2 k"]  # of `vectors`; MISSING outside of the group
+    best: Int64[np.ndarray, "n 2"]  # the phrase that fits each best
+    score: Float32[np.ndarray, "n 2"]  # how well; NaN where a group is smaller than FEWEST
+    other: Float32[np.ndarray, "n 2"]  # how well it fits the other group
+
+    def weaker(self, layer: int) -> Statistic:
+        """How well phrases fit both groups: the lower score of the two."""
+        examples = (self.rows != MISSING).sum(axis=(1, 2))
+        return Statistic(self.score.min(axis=1), examples, np.full(len(examples), layer))
+
+
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """The components of a layer, split in two, and random ones split likewise."""
+
+    layer: int
+    members: Int64[np.ndarray, "n"]  # rows of the index
+    found: _Groups
+    chance: _Groups
+
+
+def halve(index: ConceptIndex, scorer: Scorer, random: RandomComponents, layer: int, probes: int, seed: int) -> Halves:
+    """The two groups that 2-means finds in every component of a layer, and in DRAWN random ones, with the phrase that
+    fits each group best.
+
+    Source: PURE (Dreyer et al. 2024) for the splitting.
+    """
+    members = alive_rows(index, layer)
+    drawn = np.flatnonzero(random.layer == layer)[:DRAWN]
+    found = _split(index, scorer, index.rows[members], members, probes, seed)
+    return Halves(layer, members, found, _split(index, scorer, random.rows[drawn], random.like[drawn], probes, seed))
+
+
+def meanings(halves: Sequence[Halves], vocabulary: Probes, fdr: float) -> dict[int, tuple[Meaning, ...]]:
+    """The two meanings of each component that has two, by its row.
+
+    A component has two meanings if some phrases fit both groups better than they fit both groups of random components,
+    at the false-discovery rate `fdr`, and the phrase of either group fits the other no better than a random group is
+    fitted by its best. What does not earn two labels is not split.
+    """
+    p = np.concatenate([p_values(one.found.weaker(one.layer), one.chance.weaker(one.layer)) for one in halves])
+    known = np.concatenate([~np.isnan(one.found.score).any(axis=1) for one in halves])
+    q = np.ones(len(p))
+    q[known] = q_values(p[known])
+    two: dict[int, tuple[Meaning, ...]] = {}
+    for one, likely in zip(
+        halves, np.split(q <= fdr, np.cumsum([len(one.members) for one in halves])[:-1]), strict=True
+    ):
+        usual = np.nanmedian(one.chance.score) if not np.isnan(one.chance.score).all() else -np.inf
+        apart = (one.found.other < usual).all(axis=1) & (one.found.best[:, 0] != one.found.best[:, 1])
+        two |= {
+            int(one.members[at]): _pair(one.found, vocabulary, at) for at in np.flatnonzero(likely & apart).tolist()
+        }
+    return two
+
+
+def _pair(found: _Groups, vocabulary: Probes, at: int) -> tuple[Meaning, ...]:
+    return tuple(
+        Meaning(
+            vocabulary.names[found.best[at, half]],
+            float(found.score[at, half]),
+            tuple(np.flatnonzero(found.rows[at, half] != MISSING).tolist()),
+        )
+        for half in (0, 1)
+    )
+
+
+def _split(
+    index: ConceptIndex, scorer: Scorer, rows: Int32[np.ndarray, "n k"], like: Int64[np.ndarray, "n"], probes: int,
+    seed: int,
+) -> _Groups:  # fmt: skip
+    """The two groups of every component, with the phrase that fits each best."""
+    groups = np.empty((len(rows), 2, rows.shape[1]), np.int32)
+    means = np.empty((len(rows), 2, index.means.shape[1]), np.float16)
+
+    def part(block: slice) -> None:
+        groups[block], means[block] = _groups(index, rows[block], seed)
+
+    each(part, blocks(len(rows), 2**13))
+    large = np.flatnonzero(((groups != MISSING).sum(axis=2) >= FEWEST).all(axis=1))
+    best = np.zeros((len(rows), 2), np.int64)
+    score, other = np.full((len(rows), 2), np.nan, np.float32), np.full((len(rows), 2), np.nan, np.float32)
+
+    def fit(block: slice) -> None:
+        of = large[block]
+        fits = [scores_of(scorer, groups[of, half], like[of], means[of, half]) for half in (0, 1)]
+        for half, (mine, others) in enumerate((fits, fits[::-1])):
+            best[of, half] = mine.argmax(axis=1)
+            score[of, half] = mine.max(axis=1)
+            other[of, half] = others[np.arange(len(of)), best[of, half]]
+
+    each(fit, blocks(len(large), probes))
+    return _Groups(groups, best, score, other)
+
+
+def _groups(
+    index: ConceptIndex, rows: Int32[np.ndarray, "n k"], seed: int
+) -> tuple[Int32[np.ndarray, "n 2 k"], Float16[np.ndarray, "n 2 d"]]:
+    """The examples of the two groups of each component, and the groups' semantic embeddings."""
+    valid: Bool[np.ndarray, "n k"] = rows != MISSING
+    vectors = index.vectors[np.where(valid, rows, 0)].astype(np.float32)  # unit as they lie
+    found = two_means(vectors, valid, restarts=RESTARTS, seed=seed)
+    groups = np.stack([np.where(valid & (found.second == half), rows, MISSING) for half in (False, True)], axis=1)
+    return groups, unit(np.nan_to_num(found.centroids)).astype(np.float16)

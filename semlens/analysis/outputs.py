@@ -1,0 +1,51 @@
+"""What an index says about the outputs of its model: which layers lead to them, and which others are affected."""
+
+import numpy as np
+
+from semlens.errors import SemlensError
+from semlens.index import ClassRelevance, ConceptIndex
+from semlens.shapes import Float
+
+
+def relevance_of(index: ConceptIndex) -> ClassRelevance:
+    """The index's relevance. Raises SemlensError if it has none."""
+    if index.relevance is None:
+        raise SemlensError("the index holds no relevance: build it with the classes to be audited (build --classes)")
+    return index.relevance
+
+
+def column_of(index: ConceptIndex, of: str | int) -> int:
+    """The column of an output in the index's relevance, by its name or number.
+
+    Raises SemlensError if the index has none for it.
+    """
+    relevance = relevance_of(index)
+    column = relevance.column(of)
+    if not relevance.counts[column]:
+        raise SemlensError(f"no image counted for {of!r} when relevance was computed: add images of it")
+    return column
+
+
+def hidden_layers(index: ConceptIndex) -> tuple[str, ...]:
+    """The layers that are not the model's outputs, whose components are not all named by the model itself.
+
+    Raises SemlensError if there is none.
+    """
+    hidden = [a.layer for a in index.layers if not all(index.unit_names[a.start : a.stop])]
+    if not hidden:
+        raise SemlensError("the index holds the model's outputs only: build it with a layer before them")
+    return tuple(hidden)
+
+
+def affected(
+    relevance: ClassRelevance, shares: Float[np.ndarray, "y"], column: int, count: int = 3, least: float = 0.01
+) -> list[tuple[str, float]]:
+    """The other classes that something speaks for with a share of at least `least`, and that share; the most relevant
+    first, at most `count`.
+
+    Args:
+        shares: of each class; NaN where no image counted.
+        column: the class that is not another.
+    """
+    order = [at for at in np.argsort(-shares, kind="stable").tolist() if at != column and shares[at] >= least]
+    return [(relevance.name(at), float(shares[at])) for at in order[:count]]

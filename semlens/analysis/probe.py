@@ -1,0 +1,167 @@
+"""Texts and images as points in the semantic space, with the null they are measured against."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL.Image import Image
+from platformdirs import user_cache_path
+
+from semlens.errors import SemlensError
+from semlens.index import VocabularyId
+from semlens.numerics import unit
+from semlens.shapes import Float32
+from semlens.types import FoundationId, FoundationModel, Progress, silent
+
+_CHUNK = 256  # texts embedded at once
+
+NULLS = ("cosine", "vector", "none")
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Points to search with. `nulls` is what "nothing in particular" looks like to each probe; zero where there is no
+    null."""
+
+    names: tuple[str, ...]
+    vectors: Float32[np.ndarray, "q d"]  # unit
+    nulls: Float32[np.ndarray, "q d"]  # unit or zero
+    foundation: FoundationId
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, q: int) -> "Probes":
+        """One of the probes."""
+        at = slice(q, q + 1)
+        return Probes(self.names[at], self.vectors[at], self.nulls[at], self.foundation)
+
+    def __iter__(self) -> Iterator["Probes"]:
+        return (self[q] for q in range(len(self)))
+
+
+def vocabulary_id(probes: Probes) -> VocabularyId:
+    """By what an answer remembers the phrases that it was chosen from."""
+    digest = hashlib.sha256(json.dumps(probes.names).encode())
+    for vectors in (probes.vectors, probes.nulls):
+        digest.update(np.ascontiguousarray(vectors, "<f4").data)
+    return VocabularyId(len(probes), digest.hexdigest())
+
+
+TextTower = Callable[[Sequence[str]], Float32[np.ndarray, "n d"]]
+
+
+def probe(
+    foundation: FoundationModel,
+    texts: Sequence[str],
+    *,
+    templates: Sequence[str] = ("{}",),
+    null: str = "cosine",
+) -> Probes:
+    """A probe per text: the mean of its unit vectors over the templates, made unit again.
+
+    Args:
+        templates: phrases with {} where the text goes, "a photo of a {}".
+        null: what the empty prompt (each template filled with nothing) does. "cosine": its cosine is subtracted from
+            the text's, which keeps similarities of different texts comparable. "vector": its vector is subtracted
+            before normalising.
+
+    Source: cosine difference, Dreyer et al. 2025 (arXiv 2505.20229); vector difference, the published package's only
+    form.
+
+    Raises:
+        SemlensError: no text, an empty text, or a template without {}.
+    """
+    if not texts or any(not text.strip() for text in texts):
+        raise SemlensError("a probe needs a text that is not empty")
+    wrong = [template for template in templates if "{}" not in template]
+    if wrong or not templates:
+        raise SemlensError(f"template {wrong[0] if wrong else ''!r} has no {{}} to put the text in")
+    if null not in NULLS:
+        raise SemlensError(f"null {null!r} is unknown; choose one of {', '.join(NULLS)}")
+    filled = [[template.replace("{}", text) for template in templates] for text in texts]
+    empty = [template.replace("{}", "").strip() for template in templates] if null != "none" else []
+    flat = [prompt for prompts in filled for prompt in prompts] + empty
+    vectors = unit(foundation.embed_texts(flat))
+    split = len(texts) * len(templates)
+    by_text = vectors[:split].reshape(len(texts), len(templates), -1)
+    nothing = vectors[split:] if empty else np.zeros((1, vectors.shape[1]), dtype=np.float32)
+    if null == "vector":
+        by_text, nothing = by_text - nothing, np.zeros_like(nothing)
+    nulls = np.repeat(unit(nothing.mean(axis=0, keepdims=True)), len(texts), axis=0)
+    return Probes(tuple(texts), unit(by_text.mean(axis=1)), nulls, foundation.identity)
+
+
+def probe_images(foundation: FoundationModel, images: Sequence[Image], name: str = "image") -> Probes:
+    """One probe from one or several images of the same thing: the mean of their unit vectors, made unit again."""
+    if not images:
+        raise SemlensError("a probe needs at least one image")
+    vectors = unit(unit(foundation.embed_images(images)).mean(axis=0, keepdims=True))
+    return Probes((name,), vectors, np.zeros_like(vectors), foundation.identity)
+
+
+def join(probes: Iterable[Probes]) -> Probes:
+    """Several probes as one set. Raises SemlensError if their foundation models differ."""
+    parts = list(probes)
+    if len({(p.foundation.name, p.foundation.digest) for p in parts}) != 1:
+        raise SemlensError("probes of different foundation models cannot be joined")
+    return Probes(
+        tuple(name for p in parts for name in p.names),
+        np.concatenate([p.vectors for p in parts]),
+        np.concatenate([p.nulls for p in parts]),
+        parts[0].foundation,
+    )
+
+
+def cached(
+    identity: FoundationId, embed: TextTower, folder: Path | None = None, progress: Progress = silent
+) -> TextTower:
+    """`embed` with its vectors kept on disk, so that a text asked before is answered without loading the tower.
+
+    Many texts are embedded and kept in chunks, so that a killed run has not worked for nothing. Kept per foundation
+    digest in the user's cache folder, readable by the user alone.
+    """
+    folder = user_cache_path("semlens") if folder is None else folder
+
+    def towers(texts: Sequence[str]) -> Float32[np.ndarray, "n d"]:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            store = sqlite3.connect(folder / "texts.sqlite", timeout=10)
+        except (OSError, sqlite3.Error):  # a cache that cannot be kept is no reason to fail
+            return embed(texts)
+        try:
+            return _through(store, identity, embed, texts, progress)
+        except sqlite3.Error:
+            return embed(texts)
+        finally:
+            store.close()
+
+    return towers
+
+
+def _through(
+    store: sqlite3.Connection, identity: FoundationId, embed: TextTower, texts: Sequence[str], progress: Progress
+) -> Float32[np.ndarray, "n d"]:
+    store.execute("create table if not exists texts (key blob primary key, vector blob) without rowid")
+    keys = {text: hashlib.sha256(f"{identity.digest}\n{text}".encode()).digest() for text in texts}
+    found: dict[str, Float32[np.ndarray, "d"]] = {}
+    for text, key in keys.items():
+        row = store.execute("select vector from texts where key = ?", (key,)).fetchone()
+        if row is not None and len(row[0]) == 4 * identity.dimension:
+            found[text] = np.frombuffer(row[0], dtype="<f4")
+    absent = [text for text in keys if text not in found]
+    for start in range(0, len(absent), _CHUNK):
+        some = absent[start : start + _CHUNK]
+        vectors = np.asarray(embed(some), dtype="<f4")
+        store.executemany(
+            "insert or replace into texts values (?, ?)",
+            [(keys[text], vector.tobytes()) for text, vector in zip(some, vectors, strict=True)],
+        )
+        store.commit()
+        found.update(zip(some, vectors, strict=True))
+        progress("embed texts", start + len(some), len(absent))
+    return np.stack([found[text] for text in texts]).astype(np.float32)

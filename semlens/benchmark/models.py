@@ -1,0 +1,48 @@
+"""The models themselves: are the classifiers good, and as spoilt as they should be; does the foundation model see?"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from semlens.benchmark.row import Row
+from semlens.benchmark.study import Study
+from semlens.benchmark.truth import outputs
+from semlens.foundation import load_foundation
+from semlens.numerics import auroc, bootstrap, bootstrap_over, cosine
+from semlens.testbed.nets import CLASSIFIERS
+from semlens.testbed.world import CLASSES, CLEAN, NAMES, NOISE, PLANTED, World, caption, concept, draw, scenario
+
+UNSEEN = 4
+"""Seed of the worlds that nothing else uses."""
+
+PICTURES, RETRIEVED = 800, 200
+
+
+def rows(study: Study) -> Iterator[Row]:
+    """A classifier's accuracy on its own distribution and without shortcuts, and what each artefact does to it."""
+    own = CLASSIFIERS[study.name][1]
+    for what, population in {f"own distribution, {own}": scenario(own), "shortcut-free": CLEAN}.items():
+        scenes = World.of(population, PICTURES, UNSEEN).scenes
+        predicted = outputs(study.model, scenes).argmax(axis=1)
+        right = bootstrap([float(CLASSES[p] == scene.diagnosis) for p, scene in zip(predicted, scenes, strict=True)])
+        yield Row(study.name, "model", what, "accuracy", right, 0.5, 1 - NOISE)
+    other = CLASSES.index("other")
+    for artefact in PLANTED:
+        q = study.truth.concepts.index(artefact)
+        shift = bootstrap(study.truth.logit[:, other, q] - study.truth.logit[:, 1 - other, q])
+        yield Row(study.name, "model", f"{artefact} put in", "logit of other over melanoma", shift, 0.0, np.nan)
+
+
+def foundation_rows() -> Iterator[Row]:
+    """How well the foundation model of the testbed finds captions, and tells each concept without training on it."""
+    foundation = load_foundation("testbed:clip")
+    scenes = World.of(CLEAN, PICTURES, UNSEEN).scenes
+    images = foundation.embed_images([draw(scene).image for scene in scenes])
+    texts = foundation.embed_texts([caption(scene) for scene in scenes[:RETRIEVED]])
+    hit = cosine(images[:RETRIEVED], texts).argmax(axis=1) == np.arange(RETRIEVED)
+    found = bootstrap(hit.astype(float))
+    yield Row("clip", "model", f"captions of {RETRIEVED} pictures", "recall at 1", found, 1 / RETRIEVED, 1.0)
+    similarity = cosine(images, foundation.embed_texts([concept(name).phrases[0] for name in NAMES]))
+    for q, name in enumerate(NAMES):
+        found = bootstrap_over(auroc, similarity[:, q], np.array([scene.has(name) for scene in scenes]))
+        yield Row("clip", "model", name, "zero-shot AUROC", found, 0.5, 1.0)

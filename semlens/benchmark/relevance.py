@@ -1,0 +1,32 @@
+"""Relevance: are the components most relevant to a class those whose removal lowers its logit most?"""
+
+from collections.abc import Iterator
+
+from semlens.benchmark.row import Row
+from semlens.benchmark.study import Study
+from semlens.benchmark.truth import removals
+from semlens.numerics import bootstrap_over, spearman
+from semlens.testbed.world import CLASSES
+
+PICTURES = 64
+"""Pictures of a class on which components are removed."""
+
+
+def rows(study: Study) -> Iterator[Row]:
+    """Rank correlation of class relevance with the fall of the logit, per class and layer.
+
+    At best: that of the fall on one half of the pictures with the fall on the other.
+    """
+    assert study.index.relevance is not None
+    for output, name in enumerate(CLASSES):
+        scenes = [scene for scene in study.scenes if scene.diagnosis == name][:PICTURES]
+        falls = removals(study.model, scenes, [axis.layer for axis in study.index.layers], output)
+        shares = study.index.relevance.of_class(name)
+        for axis in study.index.layers:
+            part = slice(axis.start, axis.stop)
+            mean, share = falls[part].mean(axis=1), shares[part]
+            found = bootstrap_over(spearman, share, mean)
+            best = spearman(falls[part, ::2].mean(axis=1), falls[part, 1::2].mean(axis=1))
+            yield Row(
+                study.name, "relevance", f"{name}, {axis.layer}", "rank correlation with removal", found, 0.0, best
+            )

@@ -1,0 +1,298 @@
+"""Trains the networks of the testbed and writes their weights: python -m semlens.benchmark.train [NAME...]"""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from semlens.shapes import Float, Int64, UInt8
+from semlens.testbed.clip import FIRST, UNKNOWN, Clip
+from semlens.testbed.nets import CLASSIFIERS, MEAN, SPREAD, WEIGHTS, ConvNet, transformer
+from semlens.testbed.world import (
+    CLASSES,
+    CLEAN,
+    NAMES,
+    NOTHING,
+    PLAIN,
+    SEEN,
+    SIDE,
+    Description,
+    Scene,
+    World,
+    band_aid_color,
+    closeup,
+    describe,
+    in_parts,
+    scenario,
+    vocabulary,
+)
+
+PICTURES = 10_000
+TRAIN = 0
+"""Seed of the worlds that are trained on; nothing else uses it."""
+
+RATES: dict[Callable[[int], nn.Module], float] = {ConvNet: 3e-3, transformer: 1e-3}
+"""How fast a network learns to see; it learns to diagnose at a third of that."""
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Pictures drawn ahead, with their scenes."""
+
+    scenes: tuple[Scene, ...]
+    pixels: UInt8[np.ndarray, "n h w 3"]
+    masks: list[dict[str, UInt8[np.ndarray, "b"]]]  # bits of every concept's mask
+
+
+def drawn(world: World, *, masks: bool = False) -> Drawn:
+    """All pictures of a world."""
+    parts = list(in_parts(world, partial(_draw, masks), size=250))
+    pixels = np.concatenate([pixels for pixels, _ in parts])
+    return Drawn(world.scenes, pixels, [packed for _, part in parts for packed in part])
+
+
+def _draw(masks: bool, world: World) -> tuple[UInt8[np.ndarray, "n h w 3"], list[dict[str, UInt8[np.ndarray, "b"]]]]:
+    pictures = [world.picture(i) for i in range(len(world))]
+    packed = [{name: np.packbits(mask) for name, mask in p.masks.items()} if masks else {} for p in pictures]
+    return np.stack([np.asarray(p.image) for p in pictures]), packed
+
+
+def as_input(pixels: UInt8[np.ndarray, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+    """Pixels as the networks take them."""
+    x = torch.from_numpy(pixels).permute(0, 3, 1, 2)  # channels last in memory, which a CPU likes
+    return (x.float() / 255 - MEAN) / SPREAD
+
+
+def turned(pixels: UInt8[np.ndarray, "n h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "n h w 3"]:
+    """Pictures as seen from one of eight sides: a batch is turned and mirrored as a whole."""
+    turned = np.rot90(pixels, int(rng.integers(4)), (1, 2))
+    return np.ascontiguousarray(turned[:, ::-1] if rng.random() < 0.5 else turned)
+
+
+def train_classifier(name: str, batch: int = 64, seeing: int = 8, diagnosing: int = 4) -> nn.Module:
+    """A classifier of the testbed: a network that has learnt to see every concept learns, with a new head, to diagnose.
+
+    So are networks in use made, from one that was trained on more than its task; trained on two classes alone, half of
+    the last layer's components know but one thing, the class.
+
+    Args:
+        seeing, diagnosing: epochs of both.
+    """
+    build, population = CLASSIFIERS[name]
+    net = deepcopy(seer(build, batch, seeing))
+    torch.manual_seed(0)
+    assert isinstance(net.head, nn.Linear)
+    net.head = nn.Linear(net.head.in_features, len(CLASSES))
+    data = drawn(World.of(scenario(population), PICTURES, TRAIN))
+    diagnoses = torch.tensor([CLASSES.index(scene.diagnosis) for scene in data.scenes])
+    loss = nn.CrossEntropyLoss(label_smoothing=0.05)
+    return teach(net, data, diagnoses, loss, RATES[build] / 3, diagnosing, batch, f"{name} diagnoses")
+
+
+@cache
+def seer(build: Callable[[int], nn.Module], batch: int, epochs: int) -> nn.Module:
+    """A network with an output for every concept, trained on pictures without shortcuts."""
+    torch.manual_seed(0)
+    net = build(len(NAMES)).to(memory_format=torch.channels_last)
+    data = drawn(World.of(CLEAN, PICTURES, TRAIN))
+    concepts = torch.tensor([[scene.has(name) for name in NAMES] for scene in data.scenes]).float()
+    loss = nn.BCEWithLogitsLoss()
+    return teach(net, data, concepts, loss, RATES[build], epochs, batch, f"{build.__name__} sees")
+
+
+def teach(
+    net: nn.Module, data: Drawn, target: Tensor, loss: Callable[[Tensor, Tensor], Tensor], rate: float, epochs: int,
+    batch: int, told: str,
+) -> nn.Module:  # fmt: skip
+    """The network, trained on pictures and what to say of them; in eval mode."""
+
+    def error(rows: Int64[np.ndarray, "n"], rng: np.random.Generator) -> Float[Tensor, ""]:
+        return loss(net(as_input(turned(data.pixels[rows], rng))), target[rows])
+
+    return learn(net, error, len(target), batch, epochs, rate, told)
+
+
+def learn(
+    net: nn.Module, error: Callable[[Int64[np.ndarray, "n"], np.random.Generator], Float[Tensor, ""]], count: int,
+    batch: int, epochs: int, rate: float, told: str, *, steepest: float = math.inf,
+) -> nn.Module:  # fmt: skip
+    """The network in eval mode, after AdamW with a rate that rises and falls once has lowered its error.
+
+    Args:
+        error: on some of `count` pictures, by number; with chance for what varies from epoch to epoch.
+        steepest: longest gradient that is followed as it is.
+    """
+    steps = count // batch
+    optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.02)
+    pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
+    rng = np.random.default_rng(0)
+    net.train()
+    for epoch in range(epochs):
+        total = 0.0
+        for rows in rng.permutation(count)[: steps * batch].reshape(steps, batch):
+            found = error(rows, rng)
+            optimizer.zero_grad()
+            found.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), steepest)
+            optimizer.step()
+            pace.step()
+            total += found.item()
+        report(f"{told}: epoch {epoch + 1} of {epochs}, loss {total / steps:.3f}")
+    return net.eval()
+
+
+# --- testbed:clip ----------------------------------------------------------------------------------------------------
+
+BLANK = 0.03
+"""How many texts say nothing, as a null prompt does."""
+
+FORGOTTEN = 0.03
+"""How many words are replaced by the unknown one, so that an unknown word means little."""
+
+SHAPE = ("lesion", "asymmetry", "large lesion")
+"""What only a whole picture shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A picture or a part of it, words for it, and what surely is in it and what is not."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    words: Description
+    shown: frozenset[str]
+    hidden: frozenset[str]
+    whole: bool
+    color: str  # of the band-aid
+
+
+def view(data: Drawn, i: int, rng: np.random.Generator) -> View:
+    """A picture, or a part of it around something it shows, in words for it."""
+    scene, masks = data.scenes[i], data.masks[i]
+    absent, color = frozenset(NAMES) - frozenset(scene.present), band_aid_color(scene.random("band-aid"))
+    local = [name for name in masks if name not in SHAPE]
+    if rng.random() < 0.4 or not local:
+        seen = View(data.pixels[i], describe(scene, rng), frozenset(scene.present), absent, True, color)
+    else:
+        box, share = _part({name: np.unpackbits(masks[name]).reshape(SIDE, SIDE) for name in local}, rng)
+        shown = [name for name in local if share[name] > SEEN]
+        said = [name for name in shown if rng.random() < 0.6] or shown[:1]
+        pixels = np.asarray(Image.fromarray(data.pixels[i]).crop(box).resize((SIDE, SIDE)))
+        hidden = absent | {name for name in local if share[name] == 0}
+        seen = View(pixels, closeup(scene, said, rng), frozenset(shown), hidden, False, color)
+    if rng.random() < BLANK:
+        return replace(seen, words=Description(NOTHING[int(rng.integers(len(NOTHING)))], ()))
+    return seen
+
+
+def _part(
+    masks: dict[str, UInt8[np.ndarray, "h w"]], rng: np.random.Generator
+) -> tuple[tuple[int, int, int, int], dict[str, float]]:
+    """A square, mostly around a pixel of some concept, and what share of it every concept takes."""
+    names = list(masks)
+    rows, columns = np.nonzero(masks[names[int(rng.integers(len(names)))]])
+    side = round(28 * (SIDE / 28) ** (0.85 * rng.random()))
+    if len(rows) and rng.random() < 0.9:
+        at = int(rng.integers(len(rows)))
+        y, x = int(rows[at]), int(columns[at])
+    else:
+        y, x = (int(v) for v in rng.integers(0, SIDE, 2))
+    shift = (rng.random(2) - 0.5) * 0.7 * side
+    left, top = (int(np.clip(v - side / 2 + s, 0, SIDE - side)) for v, s in zip((x, y), shift, strict=True))
+    return (left, top, left + side, top + side), {
+        name: float(mask[top : top + side, left : left + side].mean()) for name, mask in masks.items()
+    }
+
+
+def fits(views: Sequence[View]) -> Float[Tensor, "n n"]:
+    """For each view (row) and each text (column): 1 if all that the text says is so, 0 if something is not, 0.5 if it
+    says nothing, NaN if it cannot be told, as where too little of a concept is in a part."""
+    table = np.full((len(views), len(views)), np.nan, np.float32)
+    for j, words in enumerate(view.words for view in views):
+        said, lacking = frozenset(words.said), frozenset(words.lacking)
+        nothing_there = words.text.endswith(PLAIN)
+        for i, it in enumerate(views):
+            other_color = words.color not in ("", it.color)
+            if said & it.hidden or lacking & it.shown or other_color or (nothing_there and it.shown):
+                table[i, j] = 0
+            elif words.text in NOTHING:
+                table[i, j] = 0.5  # as near to any picture as to any other: a null prompt without opinions
+            elif said <= it.shown and (it.whole or not lacking):
+                table[i, j] = 1
+    return torch.from_numpy(table)
+
+
+def train_clip(epochs: int = 14, batch: int = 160) -> nn.Module:
+    """The image-text model, trained on pictures and parts of them with words for them."""
+    torch.manual_seed(0)
+    net = Clip(vocabulary()).to(memory_format=torch.channels_last)
+    data = drawn(World.of(CLEAN, PICTURES, TRAIN), masks=True)
+
+    def error(rows: Int64[np.ndarray, "n"], rng: np.random.Generator) -> Float[Tensor, ""]:
+        views = [view(data, int(i), rng) for i in rows]
+        return contrast(net, as_input(turned(np.stack([it.pixels for it in views]), rng)), views, rng)
+
+    return learn(net, error, PICTURES, batch, epochs, 2e-3, "clip", steepest=1.0)
+
+
+def contrast(
+    net: Clip, x: Float[Tensor, "n 3 h w"], views: Sequence[View], rng: np.random.Generator
+) -> Float[Tensor, ""]:
+    """The mean cross-entropy of telling, for each view and each text of the batch, whether they fit.
+
+    Source: Zhai et al. 2023 (arXiv 2303.15343), algorithm 1. But: what fits is known here, also where a text was not
+    written for the view; pairs of which it cannot be told are left out.
+    """
+    tokens = net.tokens([it.words.text for it in views])
+    forgotten = torch.from_numpy(rng.random(tokens.shape) < FORGOTTEN) & (tokens >= FIRST)
+    images = nn.functional.normalize(net.image(x), dim=1)
+    words = nn.functional.normalize(net.text(tokens.masked_fill(forgotten, UNKNOWN)), dim=1)
+    truth = fits(views)
+    known = ~truth.isnan()
+    logits = net.scale.exp() * images @ words.T + net.shift
+    return nn.functional.binary_cross_entropy_with_logits(logits[known], truth[known])
+
+
+# --- doors -----------------------------------------------------------------------------------------------------------
+
+
+def report(line: str) -> None:
+    """A line of progress on standard error."""
+    print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
+
+
+def write(name: str, net: nn.Module) -> None:
+    """Keeps a network's weights where the package looks for them, in half precision."""
+    WEIGHTS.mkdir(exist_ok=True)
+    state = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in net.state_dict().items()
+    }
+    words = " ".join(net.words) if isinstance(net, Clip) else ""
+    save_file(state, WEIGHTS / f"{name}.safetensors", {"words": words})
+    (WEIGHTS / f"{name}.safetensors").chmod(0o644)
+
+
+TRAINERS: dict[str, Callable[[], nn.Module]] = {
+    **{name: partial(train_classifier, name) for name in CLASSIFIERS},
+    "clip": train_clip,
+}
+
+
+def main(names: list[str]) -> None:
+    """Trains the networks asked for; all, if none is named."""
+    for name in names or TRAINERS:
+        write(name, TRAINERS[name]())
+        report(f"{name}: written to {WEIGHTS}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

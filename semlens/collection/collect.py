@@ -1,0 +1,258 @@
+"""From a model and images to concept examples: one pass over the data for all layers."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semlens.collection.cpu import fast_cpu
+from semlens.collection.passes import earlier, load_examples, merge, missing_ranges, save_examples
+from semlens.collection.topk import TopK, decode
+from semlens.errors import SemlensError, unknown
+from semlens.images import ImageSet, UnreadableImage
+from semlens.images.loader import Batch, batches, default_workers
+from semlens.model import POOLS, Components, Pooled, Site, VisionModel, describe, parse_all, record, still, unit_names
+from semlens.shapes import Float
+from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of, silent
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+
+
+def collect(
+    model: VisionModel,
+    images: ImageSet,
+    layers: Sequence[str],
+    *,
+    k: int = 30,
+    pool: str = "mean",
+    batch_size: int = 32,
+    workers: int | None = None,
+    precision: str = "float32",
+    shard: tuple[int, int] = (0, 1),
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 100,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> ConceptExamples:
+    """The k images that excite each component most.
+
+    Source: Dreyer et al. 2025, Eq. 1. But: ranked in float32, with empty slots told apart from examples.
+
+    Args:
+        layers: `path`, `path#call`, `path@kind`; see `layers.parse`.
+        pool: how activations over positions become one: "mean" favours what fills the image, "max" what is small.
+        precision: "bfloat16" runs the model under autocast, faster where the hardware can, and changes some of the ids.
+        shard: (i, n) looks only at the i-th of n parts of the images; `merge` joins what the shards give.
+        checkpoint: file that is written every `checkpoint_every` batches and at the end; with `resume`, what it holds
+            is not computed again. The result is the same, byte for byte.
+
+    Raises:
+        SemlensError: a user's mistake, before the first forward pass where it can be seen there.
+    """
+    _check(pool, precision)
+    check_k(k, images)
+    start, stop = part_of(images, shard)
+    first = first_input(model, images)
+    found = parse_all(model.net, layers, first)
+    axes = axis_of((kind.layer, kind.kind, components) for kind, components in found)
+    names = unit_names(model.net, found, model.class_names, first)
+    stream = _Stream(origin_of(model, images, precision), axes, names, k, pool, model.device)
+    before = earlier(checkpoint, stream.examples(), load_examples, "layers, k or pooling") if resume else None
+    gaps = missing_ranges(before.seen if before else (), start, stop)
+    workers = default_workers(model.device.type) if workers is None else workers
+    loader = chain.from_iterable(
+        batches(images, range(low, high), model.preprocess, batch_size=batch_size, workers=workers)
+        for low, high in gaps
+    )
+
+    def state() -> ConceptExamples:
+        return merge(before, stream.examples()) if before else stream.examples()
+
+    def save() -> None:
+        if checkpoint is not None:
+            save_examples(state(), checkpoint)
+
+    done = stop - start - sum(high - low for low, high in gaps)
+    with _forward(model, [kind for kind, _ in found], pool, precision, first) as forward:
+        for number, batch in enumerate(loader, start=1):
+            if batch.ids:
+                stream.add(forward(stack(batch, images, batch_size, first)), batch)
+            stream.saw(batch)
+            done += len(batch.ids) + len(batch.unreadable)
+            progress("collect", done, stop - start)
+            if number % checkpoint_every == 0:
+                save()
+    save()
+    return state()
+
+
+@dataclass
+class _Stream:
+    """The running top-k of all layers on one axis, and which images it has seen. Mutable, because a stream is."""
+
+    origin: Origin
+    axes: tuple[LayerAxis, ...]
+    unit_names: tuple[str | None, ...]
+    k: int
+    pool: str
+    device: torch.device
+    top: TopK = field(init=False)
+    seen: list[tuple[int, int]] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.top = TopK(self.axes[-1].stop, self.k, self.device, self.pool == "max", with_histogram=True)
+
+    def add(self, pooled: Pooled, batch: Batch) -> None:
+        n = len(batch.ids)  # the rest of the rows pad the batch
+        positions = None if pooled.positions is None else pooled.positions[:n]
+        self.top.add(pooled.activations[:n], torch.tensor(batch.ids), positions)
+
+    def saw(self, batch: Batch) -> None:
+        self.unreadable += batch.unreadable
+        for i in sorted([*batch.ids, *(u.id for u in batch.unreadable)]):
+            if self.seen and self.seen[-1][1] == i:
+                self.seen[-1] = (self.seen[-1][0], i + 1)
+            else:
+                self.seen.append((i, i + 1))
+
+    def examples(self) -> ConceptExamples:
+        """What the stream holds now, slots in order."""
+        self.top.flush()
+        keys, order = self.top.keys.sort(dim=1, descending=True)
+        activations, ids = decode(keys.cpu().numpy())
+        positions = self.top.positions.gather(1, order) if self.pool == "max" else torch.full_like(order, int(MISSING))
+        return ConceptExamples(
+            origin=self.origin,
+            layers=self.axes,
+            unit_names=self.unit_names,
+            pool=self.pool,
+            ids=ids,
+            activations=activations,
+            positions=positions.int().cpu().numpy(),
+            lowest=self.top.lowest.cpu().numpy().copy(),
+            fired=self.top.fired.cpu().numpy().copy(),
+            nan=self.top.nan.cpu().numpy().copy(),
+            histogram=self.top.histogram.cpu().numpy().copy(),
+            seen=tuple(self.seen),
+            unreadable=tuple(self.unreadable),
+        )
+
+
+@contextmanager
+def _forward(
+    model: VisionModel, kinds: Sequence[Components], pool: str, precision: str, first: Float[Tensor, "1 ..."]
+) -> Iterator[Callable[[Float[Tensor, "n ..."]], Pooled]]:
+    """A function from preprocessed images to all layers' pooled activations, for as long as the `with` lasts."""
+    dtype = PRECISIONS[precision]
+    with ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.autocast(model.device.type, dtype) if dtype else nullcontext())
+        stack.enter_context(fast_cpu())
+        layout = _layout(model, first)
+        pooled = stack.enter_context(pooling(model, kinds, pool))
+
+        def forward(x: Float[Tensor, "n ..."]) -> Pooled:
+            model.net(x.to(model.device, model.dtype, non_blocking=True).contiguous(memory_format=layout))
+            return pooled()
+
+        yield forward
+
+
+@contextmanager
+def pooling(model: VisionModel, kinds: Sequence[Components], pool: str) -> Iterator[Callable[[], Pooled]]:
+    """A function that gives all layers' pooled activations in the latest forward pass, side by side."""
+    at: dict[Site, list[Components]] = {}
+    for kind in kinds:
+        at.setdefault(kind.site, []).append(kind)
+
+    def keep(site: Site, output: Any) -> dict[str, Pooled]:
+        return {kind.layer: kind.pool(output, pool) for kind in at[site]}
+
+    with record(model.net, list(at), keep) as seen:
+
+        def pooled() -> Pooled:
+            parts = {layer: part for site in at for layer, part in seen[site].items()}
+            ordered = [parts[kind.layer] for kind in kinds]
+            places = [part.positions for part in ordered if part.positions is not None]
+            return Pooled(
+                torch.cat([part.activations for part in ordered], dim=1), torch.cat(places, dim=1) if places else None
+            )
+
+        yield pooled
+
+
+def first_input(model: VisionModel, images: ImageSet) -> Float[Tensor, "1 ..."]:
+    """The first image that can be read, as the model takes it: what layers give is seen on it."""
+    for i in range(len(images)):
+        try:
+            return model.preprocess(images.load(i))[None].to(model.device, model.dtype)
+        except UnreadableImage:
+            continue
+    return model.example_input()
+
+
+def _layout(model: VisionModel, x: Float[Tensor, "1 ..."]) -> torch.memory_format:
+    """Channels-last where the model takes it: convolutions are faster, the numbers the same. Some models view where
+    they should reshape, and fail on it.
+    """
+    x = torch.cat([x, x])  # a single image has either layout at once
+    if x.ndim != 4 or model.device.type != "cpu":
+        return torch.contiguous_format
+    try:
+        with still(model.net):
+            model.net(x.contiguous(memory_format=torch.channels_last))
+    except RuntimeError:
+        return torch.contiguous_format
+    return torch.channels_last
+
+
+def stack(batch: Batch, images: ImageSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:
+    """The batch as one tensor, always of `batch_size` rows: another shape may run by another kernel and round so."""
+    for i, item in zip(batch.ids, batch.items, strict=True):
+        if item.shape != first.shape[1:]:
+            raise SemlensError(
+                f"the model's preprocessing gives images of different sizes: the first {tuple(first.shape[1:])}, "
+                f"{images.names[i]} {tuple(item.shape)}; it must resize and crop every image to one size"
+            )
+    rows = list(batch.items) + [torch.zeros_like(batch.items[0])] * (batch_size - len(batch.items))
+    return torch.stack(rows)
+
+
+def _check(pool: str, precision: str) -> None:
+    if pool not in POOLS:
+        raise unknown("pooling", pool, POOLS)
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
+
+
+def check_k(k: int, images: ImageSet) -> None:
+    """Raises SemlensError unless there are `k` images."""
+    if not 1 <= k <= len(images):
+        raise SemlensError(f"k is {k}, but there are {len(images)} images; choose k between 1 and {len(images)}")
+
+
+def part_of(images: ImageSet, shard: tuple[int, int]) -> tuple[int, int]:
+    """The ids, from start to stop, of the i-th of n parts of the images. Raises SemlensError if there is no such
+    part."""
+    if not 0 <= shard[0] < shard[1]:
+        raise SemlensError(f"shard {shard[0]}/{shard[1]} does not exist; shards count from 0 to {shard[1] - 1}")
+    return shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]
+
+
+def origin_of(model: VisionModel, images: ImageSet, precision: str) -> Origin:
+    """What a pass of the model over the images is remembered by."""
+    return Origin(
+        model=model.name,
+        model_fingerprint=model.fingerprint(),
+        preprocess=describe(model.preprocess),
+        images=images.source,
+        images_fingerprint=images.fingerprint,
+        count=len(images),
+        precision=precision,
+    )

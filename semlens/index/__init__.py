@@ -1,0 +1,47 @@
+"""The concept index, in memory and on disk: the border between torch and numpy. docs/index-format.md is its norm."""
+
+from semlens.index.files import Arrays, pack
+from semlens.index.folder import MANIFEST, check_target
+from semlens.index.index import ConceptIndex, load_index
+from semlens.index.kept import (
+    DRAWINGS,
+    AtlasId,
+    LabelsId,
+    ScoresId,
+    StoredAtlas,
+    StoredLabels,
+    StoredMeanings,
+    StoredScores,
+    Summaries,
+    VocabularyId,
+)
+from semlens.index.layout import LAYOUT
+from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.index.relevance import ClassRelevance
+
+__all__ = [
+    "DRAWINGS",
+    "LAYOUT",
+    "MANIFEST",
+    "Arrays",
+    "AtlasId",
+    "ClassRelevance",
+    "ConceptIndex",
+    "CropId",
+    "ImageTable",
+    "ImagesId",
+    "LabelsId",
+    "ModelId",
+    "Recipe",
+    "ScoresId",
+    "StoredAtlas",
+    "StoredLabels",
+    "StoredMeanings",
+    "StoredScores",
+    "Summaries",
+    "Thumbnails",
+    "VocabularyId",
+    "check_target",
+    "load_index",
+    "pack",
+]

@@ -1,0 +1,47 @@
+"""Arrays in, arrays out: vectors, metrics, clusters, histograms, threads. numpy only."""
+
+from semlens.numerics.histogram import BINS, LEAST, MIDDLE, MOST, Histogram, count
+from semlens.numerics.metrics import (
+    Estimate,
+    auroc,
+    average_precision,
+    bootstrap,
+    bootstrap_over,
+    chance_precision,
+    coverage,
+    mass_accuracy,
+    pointing,
+    precision_of_box,
+    rank_accuracy,
+    spearman,
+)
+from semlens.numerics.parallel import each
+from semlens.numerics.two_means import two_means
+from semlens.numerics.vectors import cosine, dot_rows, mean_rows, unit
+
+__all__ = [
+    "BINS",
+    "LEAST",
+    "MIDDLE",
+    "MOST",
+    "Estimate",
+    "Histogram",
+    "auroc",
+    "average_precision",
+    "bootstrap",
+    "bootstrap_over",
+    "chance_precision",
+    "cosine",
+    "count",
+    "coverage",
+    "dot_rows",
+    "each",
+    "mass_accuracy",
+    "mean_rows",
+    "pointing",
+    "precision_of_box",
+    "rank_accuracy",
+    "spearman",
+    "two_means",
+    "unit",
+]

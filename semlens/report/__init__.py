@@ -1,5 +1,0 @@
-"""An audit as one page: for whoever signs off a model, readable without us, without a network, and on paper."""
-
-from semlens.report.page import report
-
-__all__ = ["report"]

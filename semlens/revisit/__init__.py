@@ -1,0 +1,1 @@
+"""Questions about an index that need the model or the images again."""

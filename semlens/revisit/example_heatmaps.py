@@ -1,0 +1,74 @@
+"""Heat maps of concept examples: for a component of an index, what in its examples made it fire."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+
+import numpy as np
+import torch
+from PIL.Image import Image
+
+from semlens.attribution import Composite, component_maps, rules_for
+from semlens.crop import Geometry, measure_geometry
+from semlens.images import ImageSet
+from semlens.index import ConceptIndex
+from semlens.model import VisionModel, parse_all
+from semlens.shapes import Float32
+from semlens.types import MISSING, Component
+from semlens.views.heatmap import HeatExample, HeatRow
+
+
+def portraits(
+    index: ConceptIndex,
+    model: VisionModel,
+    images: ImageSet,
+    components: Sequence[str | Component],
+    *,
+    examples: int = 4,
+    method: str | Composite = "auto",
+) -> list[HeatRow]:
+    """Each component's strongest examples with their heat maps, from where it is most active, and the boxes that were
+    cut.
+
+    Raises SemlensError for another model or other images than the index was made from.
+    """
+    index.recipe.model.check(model.fingerprint())
+    index.recipe.images.check(images.fingerprint)
+    rules = rules_for(method, model, "heat maps of components")
+    asked = [one if isinstance(one, Component) else Component.parse(one) for one in components]
+    where = lru_cache(maxsize=64)(partial(measure_geometry, model.preprocess))
+    return [_portrait(index, model, images, one, examples, rules, where) for one in asked]
+
+
+def _portrait(
+    index: ConceptIndex, model: VisionModel, images: ImageSet, component: Component, examples: int, rules: Composite,
+    where: Callable[[tuple[int, int]], Geometry],
+) -> HeatRow:  # fmt: skip
+    row = index.row(component)
+    slots = [slot for slot in range(index.rows.shape[1]) if index.rows[row, slot] != MISSING][:examples]
+    photos = [images.load(int(index.ids[row, slot])) for slot in slots]
+    heats = _heats(model, photos, component, rules) if photos else []
+    shown = []
+    for slot, photo, heat in zip(slots, photos, heats, strict=True):
+        box = tuple(int(v) for v in index.boxes[index.rows[row, slot]])
+        place = input_box(where(photo.size))
+        title = f"{index.activations[row, slot]:.2f}"
+        cut = None if box == (0, 0, *photo.size) else box
+        shown.append(HeatExample(photo, heat, box=place, crop=cut, title=title))  # type: ignore[arg-type]
+    return HeatRow(str(component), tuple(shown), index.unit_names[row] or "")
+
+
+def input_box(geometry: Geometry) -> tuple[float, float, float, float]:
+    """Where the model's input lies in the original image, which it may reach beyond: left, top, right, bottom."""
+    (ax, ay), (bx, by), (width, height) = geometry.scale, geometry.offset, geometry.side
+    return bx, by, ax * width + bx, ay * height + by
+
+
+def _heats(
+    model: VisionModel, photos: Sequence[Image], component: Component, rules: Composite
+) -> list[Float32[np.ndarray, "h w"]]:
+    x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
+    kinds = [kind for kind, _ in parse_all(model.net, [component.layer], x[:1])]
+    rows = torch.arange(len(photos))
+    pairs = {component.layer: (rows, torch.full_like(rows, component.unit))}
+    maps = component_maps(model, x, kinds, pairs, rules=rules)[component.layer]
+    return [one.float().cpu().numpy() for one in maps]

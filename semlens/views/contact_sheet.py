@@ -1,0 +1,98 @@
+"""Results as one picture: a row per component, its concept examples beside it."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from semlens.analysis.labels import Labels
+from semlens.analysis.search import Hit
+from semlens.index import ConceptIndex
+from semlens.types import MISSING
+from semlens.views.tiles import GAP, SIDE, TEXT, font, lay, short
+
+_HEAD = 44
+
+
+def contact_sheet(index: ConceptIndex, hits: Sequence[Hit], examples: int = 8) -> Image.Image:
+    """A picture of the hits in their order, each probe under its own heading, up to `examples` thumbnails per
+    component."""
+    probes = list(dict.fromkeys(hit.probe for hit in hits))
+    examples = min(examples, index.rows.shape[1])
+    width = TEXT + examples * (SIDE + GAP) + GAP
+    height = len(probes) * _HEAD + len(hits) * (SIDE + GAP) + GAP
+    sheet = Image.new("RGB", (width, max(height, _HEAD)), "white")
+    draw = ImageDraw.Draw(sheet)
+    y = GAP
+    for probe in probes:
+        mine = [hit for hit in hits if hit.probe == probe]
+        draw.text((GAP * 2, y + 8), probe, "black", font(20))
+        draw.line((TEXT + 3, y + 13, TEXT + 3, y + 29), "black", 2)  # the mark that the bars below carry
+        draw.text((TEXT + 12, y + 14), f"random components reach {mine[0].baseline:.2f} (95 %)", "#777777", font(13))
+        y += _HEAD
+        for hit in mine:
+            _row(sheet, draw, index, hit, y, examples)
+            y += SIDE + GAP
+    return sheet
+
+
+def _row(sheet: Image.Image, draw: ImageDraw.ImageDraw, index: ConceptIndex, hit: Hit, y: int, examples: int) -> None:
+    row = index.row(hit.component)
+    name = index.unit_names[row]
+    draw.text((GAP * 2, y + 8), short(str(hit.component)), "black", font(15))
+    if name:
+        draw.text((GAP * 2, y + 32), short(name), "#444444", font(15))
+    colour = "#1a7f37" if hit.similarity > hit.baseline else "#777777"
+    draw.text((GAP * 2, y + 58), f"similarity {hit.similarity:.2f}", colour, font(15))
+    full = TEXT - 40
+    draw.rectangle((GAP * 2, y + 84, GAP * 2 + full, y + 92), "#eeeeee")
+    draw.rectangle((GAP * 2, y + 84, GAP * 2 + round(full * max(hit.similarity, 0)), y + 92), colour)
+    mark = GAP * 2 + round(full * max(hit.baseline, 0))
+    draw.line((mark, y + 80, mark, y + 96), "black", 2)
+    _examples(sheet, index, row, y, examples)
+
+
+def label_sheet(labels: Labels, examples: int = 8, most: int = 9) -> Image.Image:
+    """A picture of each layer's `most` best-aligned labels, and of a third as many components without one."""
+    index, examples = labels.index, min(examples, labels.index.rows.shape[1])
+    by_layer = {axis.layer: _chosen(labels, axis.start, axis.stop, most) for axis in index.layers}
+    by_layer = {layer: rows for layer, rows in by_layer.items() if rows}
+    height = sum(_HEAD + len(rows) * (SIDE + GAP) for rows in by_layer.values()) + GAP
+    sheet = Image.new("RGB", (TEXT + examples * (SIDE + GAP) + GAP, height), "white")
+    draw, y = ImageDraw.Draw(sheet), GAP
+    for layer, rows in by_layer.items():
+        axis = index.layer_slice(layer)
+        alive = int((~index.dead[axis]).sum())
+        draw.text((GAP * 2, y + 8), short(layer, 20), "black", font(20))
+        given = f"{int(labels.accepted[axis].sum()):,} of {alive:,} components have a label"
+        draw.text((TEXT + 12, y + 14), f"{given} (false-discovery rate {labels.fdr:g})", "#777777", font(13))
+        y += _HEAD
+        for row in rows:
+            name, label = index.unit_names[row], labels.of(row)
+            draw.text((GAP * 2, y + 8), short(str(index.component(row))), "#444444", font(14))
+            draw.text((GAP * 2, y + 30), short(label or "no label", 24), "#1a7f37" if label else "#777777", font(17))
+            sure = f"alignment {labels.alignments[row, 0]:.2f}, p {labels.p_value[row]:.2g}"
+            draw.text((GAP * 2, y + 56), sure, "#777777", font(13))
+            note = f"model: {name}" if name else f"next: {labels.runner_up(row)}"
+            draw.text((GAP * 2, y + 76), short(note, 34), "#777777", font(13))
+            _examples(sheet, index, row, y, examples)
+            y += SIDE + GAP
+    return sheet
+
+
+def _chosen(labels: Labels, start: int, stop: int, most: int) -> list[int]:
+    """The rows that a layer is shown by."""
+    rows = start + np.argsort(-labels.alignments[start:stop, 0], kind="stable")  # NaN, the dead ones, come last
+    rows = rows[~labels.index.dead[rows] & ~np.isnan(labels.alignments[rows, 0])]
+    named, unnamed = rows[labels.accepted[rows]], rows[~labels.accepted[rows]]
+    return [*named[:most].tolist(), *unnamed[: most // 3].tolist()]
+
+
+def _examples(sheet: Image.Image, index: ConceptIndex, row: int, y: int, examples: int) -> None:
+    slots = [int(slot) for slot in index.rows[row, :examples] if slot != MISSING]
+    for place, slot in enumerate(slots):
+        picture = index.thumbnails.get(slot)
+        if picture:
+            shown = Image.open(io.BytesIO(picture), formats=("WEBP",)).convert("RGB")
+            lay(sheet, shown, (TEXT + place * (SIDE + GAP), y))

@@ -1,0 +1,36 @@
+"""Results as figures of matplotlib, for notebooks and papers; none of them touches matplotlib's own state."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from semlens.analysis.atlas import Atlas
+from semlens.analysis.audit import Audit
+from semlens.analysis.compare import Comparison
+from semlens.analysis.score import Scores
+from semlens.errors import SemlensError
+from semlens.views.plot.atlas import atlas_figure
+from semlens.views.plot.audit import audit_figure
+from semlens.views.plot.compare import compare_figure
+from semlens.views.plot.graph import graph_svg
+from semlens.views.plot.score import score_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["atlas_figure", "audit_figure", "compare_figure", "graph_svg", "plot", "score_figure"]
+
+
+def plot(result: Any) -> "Figure":
+    """The figure of scores, of an atlas, a comparison or an audit.
+
+    Raises SemlensError for anything else, or where matplotlib is not installed.
+    """
+    figures: dict[type, Callable[[Any], "Figure"]] = {
+        Scores: score_figure,
+        Atlas: atlas_figure,
+        Comparison: compare_figure,
+        Audit: audit_figure,
+    }
+    if type(result) not in figures:
+        raise SemlensError(f"a {type(result).__name__} has no figure; scores, atlases, comparisons and audits have")
+    return figures[type(result)](result)

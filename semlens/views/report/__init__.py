@@ -1,0 +1,5 @@
+"""An audit as one page: for whoever signs off a model, readable without us, without a network, and on paper."""
+
+from semlens.views.report.page import report
+
+__all__ = ["report"]

@@ -1,0 +1,231 @@
+"""The body of the page: where the relevance goes, the quadrant chart, the components worth a look, the concepts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from semlens.analysis.audit import QUADRANTS, Audit, AuditRow, ConceptMass, Mass
+from semlens.analysis.chance import layer_numbers
+from semlens.types import Component
+from semlens.views.report.cards import card, described
+from semlens.views.report.charts import bars, interval, key, legend, stacked
+from semlens.views.report.crops import Crops, choose
+from semlens.views.report.html import Html, el, join
+from semlens.views.report.scatter import scatter
+from semlens.views.report.words import NAMES, between, count, named, percent, quoted
+
+CARDS = 10
+"""Components of a kind that have a card."""
+
+PICTURED = 60
+"""Components whose crops the page holds."""
+
+SEEN = 0.0005
+"""A component with less relevance has no card: the page would show 0.0 %."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """An audit, and what the page takes from it."""
+
+    audit: Audit
+
+    @cached_property
+    def offenders(self) -> Sequence[AuditRow]:
+        """The most relevant components that should not speak for the output."""
+        return self._foremost(self.audit.offenders)
+
+    @cached_property
+    def right(self) -> Sequence[AuditRow]:
+        """The most relevant components that fit valid concepts only."""
+        return self._foremost([row for row in self.audit.rows if row.quadrant == "valid"])
+
+    @cached_property
+    def unknown(self) -> Sequence[AuditRow]:
+        """The most relevant components that fit nothing and have no label."""
+        return self._foremost([row for row in self.audit.rows if row.quadrant == "neither" and not row.label])
+
+    @cached_property
+    def crops(self) -> Crops:
+        """The crops of all that have a card, and then of the most relevant."""
+        carded = [row.component for row in (*self.offenders, *self.right, *self.unknown)]
+        most = [row.component for row in self.audit.rows[:PICTURED]]
+        return choose(self.audit.index, list(dict.fromkeys([*carded, *most]))[:PICTURED])
+
+    @cached_property
+    def pictured(self) -> dict[Component, int]:
+        """The number under which the script finds a component's crops."""
+        return {component: at for at, component in enumerate(self.crops.rows)}
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers audited."""
+        return [figures.layer for figures in self.audit.figures]
+
+    def _foremost(self, rows: Sequence[AuditRow]) -> Sequence[AuditRow]:
+        return [row for row in rows[:CARDS] if row.relevance >= SEEN]
+
+    def needed(self, row: AuditRow) -> tuple[float, float]:
+        """The alignments that a component has to exceed to fit valid and spurious concepts."""
+        at = np.searchsorted(self.audit.fit.members, self.audit.index.row(row.component))
+        valid, spurious = self.audit.fit.critical[at].tolist()
+        return valid, spurious
+
+    def threshold(self, layer: str) -> tuple[float, float]:
+        """The same for a layer: the median over its components with the most examples."""
+        index, members = self.audit.index, self.audit.fit.members
+        names = [axis.layer for axis in index.layers]
+        of = layer_numbers(index)[members] == names.index(layer)
+        examples = index.valid[members].sum(axis=1)
+        complete = of & (examples == examples[of].max())
+        valid, spurious = np.median(self.audit.fit.critical[complete], axis=0).tolist()
+        return valid, spurious
+
+
+def masses(audit: Audit) -> Html:
+    """Every layer's relevance by quadrant, with intervals."""
+    layers = []
+    for figures in audit.figures:
+        found = [one for one in audit.masses if one.layer == figures.layer]
+        lines = join(*map(_mass, found))
+        head = el("h3", el("code", figures.layer))
+        layers.append(el("div", head, stacked(found), el("table", el("tbody", lines), class_="masses"), class_="layer"))
+    output = quoted(audit.output)
+    said = f"Of all that speaks for {output} in a layer: how much goes through components that fit which concepts."
+    return el("section", el("h2", "Where the relevance goes"), el("p", said), *layers, id="relevance")
+
+
+def _mass(mass: Mass) -> Html:
+    said = f"{percent(mass.relevance)}, from {between(mass.low, mass.high)}"
+    return el(
+        "tr",
+        el("th", key(mass.quadrant), " fits ", NAMES[mass.quadrant], scope="row"),
+        el("td", count(mass.components, "component"), class_="n"),
+        el("td", percent(mass.relevance), class_="n"),
+        el("td", between(mass.low, mass.high), class_="n"),
+        el("td", interval((mass.relevance, mass.low, mass.high), 1.0, kind=mass.quadrant, words=said), class_="chart"),
+    )
+
+
+def charts(view: View) -> Html:
+    """The quadrant chart of every layer."""
+    drawn = []
+    for layer in view.layers:
+        rows = [row for row in view.audit.rows if row.component.layer == layer]
+        needed = view.threshold(layer)
+        title = f"Quadrant chart of {layer}: {count(len(rows), 'component')}"
+        chart = scatter(rows, needed, described, lambda row: view.pictured.get(row.component), title)
+        most = percent(max((row.relevance for row in rows), default=0.0))
+        note = f"{layer}, {count(len(rows), 'component')}; the largest mark is {most} of what speaks for the output."
+        if np.isinf(needed).any():
+            note += " A threshold at the edge of the chart: no alignment would exceed chance surely enough."
+        drawn.append(
+            el(
+                "figure",
+                el("div", chart, class_="wide", tabindex=0, role="region", aria_label=title),
+                el("figcaption", note),
+            )
+        )
+    said = (
+        "A mark is a component; the larger, the more relevant. Up: it fits something that must not matter. Right: it "
+        "fits something that may. The dashed lines are what chance reaches. Point at a mark, or move from mark to mark "
+        "with the arrow keys, to see its examples."
+    )
+    head = el("h2", "Every component, held against both sides")
+    return el("section", head, el("p", said), legend(), *drawn, id="chart")
+
+
+def offenders(view: View) -> Html:
+    """The components that should not speak for the output."""
+    found, shown = len(view.audit.offenders), len(view.offenders)
+    which = f"The {shown} most relevant are shown, with" if shown < found else "Shown are"
+    said = (
+        f"{count(found, 'component')} {'fits' if found == 1 else 'fit'} a spurious concept, and better "
+        f"than any valid one. {which} the crops that excite {'it' if found == 1 else 'them'} most."
+    )
+    return _cards(view, "offenders", "What should not matter, and does", said, view.offenders)
+
+
+def right(view: View) -> Html:
+    """The components that fit valid concepts only."""
+    return _cards(
+        view, "right", "What is right", "The most relevant components that fit valid concepts only.", view.right
+    )
+
+
+def unknown(view: View) -> Html:
+    """The components that fit no concept of the spec."""
+    neither = [row for row in view.audit.rows if row.quadrant == "neither"]
+    named_ones = [row for row in neither if row.label]
+    said = (
+        "These fit no concept of the spec more than chance does, and have no label. They are neither cleared nor "
+        "accused: look at the pictures, and if they show something, add it to the spec."
+    )
+    also = None
+    if named_ones:
+        listed = [
+            join("; " if at else "", named(row.label), f" ({row.component}, {percent(row.relevance)})")
+            for at, row in enumerate(named_ones[:CARDS])
+        ]
+        lead = f"{len(named_ones)} of the {len(neither)} that fit neither do have a label; the most relevant: "
+        also = el("p", lead, *listed, ".")
+    return _cards(view, "unknown", "What fits neither: to be looked at by hand", said, view.unknown, also)
+
+
+def _cards(view: View, id_: str, title: str, said: str, rows: Sequence[AuditRow], also: Html | None = None) -> Html:
+    top = max((max(row.relevance, row.against) for row in view.audit.rows), default=1.0)
+    cards = [card(row, view.crops, top, view.needed(row)) for row in rows]
+    body = el("div", join(*cards), class_="cards") if cards else el("p", "None.")
+    return el("section", el("h2", title), el("p", said) if cards else None, also, body, id=id_)
+
+
+def concepts(audit: Audit) -> Html:
+    """Every concept of the spec with the relevance of the components that fit it."""
+    found = [one for one in audit.concepts if one.components]
+    top = max((max(one.relevance, one.against) for one in found), default=1.0)
+    head = (
+        *((text, False) for text in ("concept", "side", "layer")),
+        *((text, True) for text in ("components", "for", "against")),
+        ("", False),
+    )
+    rows = [_concept(one, top) for one in found]
+    absent = [one for one in audit.concepts if not one.components]
+    missing = [
+        join("; " if at else "", named(one.concept), f" ({one.side}, {one.layer})") for at, one in enumerate(absent)
+    ]
+    table = el(
+        "table",
+        el("thead", el("tr", *(el("th", text, scope="col", class_="n" if number else None) for text, number in head))),
+        el("tbody", join(*rows)),
+    )
+    said = (
+        f"For: the part of what speaks for {quoted(audit.output)} in the layer that goes through the components that "
+        "fit a concept best of its side. Against: what the same components speak against it, in the same unit. A "
+        "component that fits both sides counts on both."
+    )
+    return el(
+        "section",
+        el("h2", "Concepts"),
+        el("p", said),
+        el("div", table, class_="wide", tabindex=0, role="region", aria_label="concepts") if rows else None,
+        el("p", "Fitted by no component: ", *missing, ".") if missing else None,
+        id="concepts",
+    )
+
+
+def _concept(one: ConceptMass, top: float) -> Html:
+    return el(
+        "tr",
+        el("th", named(one.concept), scope="row"),
+        el("td", key(one.side), " ", one.side),
+        el("td", one.layer),
+        el("td", f"{one.components:,}", class_="n"),
+        el("td", percent(one.relevance), class_="n"),
+        el("td", percent(one.against), class_="n"),
+        el("td", bars(one.relevance, one.against, top, one.side), class_="chart"),
+    )
+
+
+assert set(NAMES) == set(QUADRANTS)

@@ -1,0 +1,200 @@
+"""The top of the page: the outcome in a sentence, the requirements, what to doubt, what changed since a baseline."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from math import isfinite
+
+from semlens.analysis.audit import Audit, Change, Mass, Requirement, Spec, Verdict, changes, parse_requirement
+from semlens.views.report.charts import interval, key, sign
+from semlens.views.report.html import Html, el, join
+from semlens.views.report.words import (
+    NAMES,
+    between,
+    count,
+    figure,
+    is_share,
+    limit,
+    mass,
+    named,
+    number,
+    percent,
+    points,
+    requirement,
+    spread,
+)
+
+_NOTED = 3  # concepts named in the outcome
+_LEAST = 0.05  # of relevance, for a concept to be named there
+
+
+def outcome(audit: Audit) -> Html:
+    """The outcome in a sentence or three."""
+    passed = audit.passed and len(audit.verdicts) > 0
+    kind = "open" if not audit.verdicts else "good" if passed else "bad"
+    body = el("p", el("strong", _counted(audit)), " ", _main(audit))
+    return el("div", sign(passed) if audit.verdicts else None, body, class_=f"outcome {kind}")
+
+
+def _counted(audit: Audit) -> str:
+    all_of_them, unmet = len(audit.verdicts), sum(not verdict.met for verdict in audit.verdicts)
+    unsure = sum(not verdict.sure for verdict in audit.verdicts)
+    if not all_of_them:
+        return "The spec states no requirement, so nothing was passed or failed."
+    said = f"{unmet} of {count(all_of_them, 'requirement')} {'is' if unmet == 1 else 'are'} not met."
+    if not unmet:
+        said = "The one requirement is met." if all_of_them == 1 else f"All {all_of_them} requirements are met."
+    if not unsure:
+        return said
+    doubt = f"{unsure} of these verdicts {'is' if unsure == 1 else 'are'}" if all_of_them > 1 else "This verdict is"
+    return f"{said} {doubt} not sure."
+
+
+def _main(audit: Audit) -> Html:
+    """Where most goes wrong: the layer with the largest spurious share, and which concepts that is."""
+    worst = max((one for one in audit.masses if one.quadrant == "spurious"), key=lambda one: (one.relevance, one.layer))
+    found = [one for one in audit.concepts if (one.layer, one.side) == (worst.layer, "spurious")]
+    said = [
+        f"{percent(worst.relevance, 0)} ({between(worst.low, worst.high, 0)}) of what speaks for “",
+        named(audit.output),
+        f"” in {worst.layer} goes through components that fit only spurious concepts, which must not matter",
+    ]
+    large = [one for one in found if one.relevance >= _LEAST][:_NOTED]
+    for at, one in enumerate(large):
+        said += ["; the largest: " if at == 0 else ", ", named(one.concept), f" ({percent(one.relevance, 0)})"]
+    return join(*said, ".")
+
+
+def doubts(audit: Audit) -> Html | None:
+    """What the foundation model cannot tell, if there is something."""
+    if not audit.doubts:
+        return None
+    return el(
+        "section",
+        el("h2", "Doubts: the foundation model cannot tell these apart"),
+        el("p", "Figures that rest on these phrases are not reliable. Other phrases may do better."),
+        el("ul", join(*(el("li", named(doubt, 400)) for doubt in audit.doubts))),
+        id="doubts",
+        class_="doubts",
+    )
+
+
+def verdicts(audit: Audit) -> Html:
+    """The requirements, each with its value on a scale that marks the limit."""
+    lines = [_verdict(verdict, audit) for verdict in audit.verdicts]
+    said = (
+        "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
+    )
+    body = (
+        join(el("p", said, class_="hint"), el("ul", join(*lines), class_="verdicts"))
+        if lines
+        else el("p", "The spec states none.")
+    )
+    return el("section", el("h2", "Requirements"), body, id="requirements")
+
+
+def _verdict(verdict: Verdict, audit: Audit) -> Html:
+    asked = parse_requirement(verdict.requirement)
+    mark = el("span", sign(verdict.met), el("strong", "Met" if verdict.met else "Not met"), class_="mark")
+    sure = "sure" if verdict.sure else "not sure: the interval holds the limit"
+    found = f"{figure(verdict, asked)} ({spread(verdict, asked)}), limit {limit(asked)}"
+    told = join(
+        el("p", mark, " ", el("span", sure, class_="sure" if verdict.sure else "sure unsure"), class_="head"),
+        el("p", requirement(asked, audit.output), "."),
+        el("p", el("code", named(verdict.requirement, 400)), f" in {verdict.layer}", class_="hint"),
+    )
+    chart = join(_scale(verdict, asked), el("p", found, class_="figures"))
+    kind = "met" if verdict.met else "unmet"
+    return el("li", el("div", told), el("div", chart), class_=f"verdict {kind}")
+
+
+def _scale(verdict: Verdict, asked: Requirement) -> Html:
+    """The value and the limit. A share of what speaks for the output is drawn from 0 to all of it."""
+    most = max((end for end in (verdict.high, asked.limit) if end == end), default=1.0)
+    top = 1.0 if asked.figure == "relevance_mass" else 1.25 * most or 1.0
+    allowed = (0.0, asked.limit) if asked.operator in ("<=", "<") else (asked.limit, top)
+    said = f"{figure(verdict, asked)}, from {spread(verdict, asked)}, on a scale to {top:.3g}; limit {limit(asked)}"
+    kind = "met" if verdict.met else "unmet"
+    return interval((verdict.value, verdict.low, verdict.high), top, kind=kind, words=said, allowed=allowed)
+
+
+def changed(audit: Audit, before: Audit) -> Html:
+    """The verdicts and masses of two audits side by side. Raises SemlensError if they share no layer."""
+    asked = {verdict.requirement: verdict for verdict in before.verdicts}
+    judged = [_rejudged(asked[one.requirement], one) for one in audit.verdicts if one.requirement in asked]
+    old, new = ({(one.layer, one.quadrant): one for one in each.masses} for each in (before, audit))
+    masses = [
+        _compared(old[one.layer, one.quadrant], new[one.layer, one.quadrant], one) for one in changes(audit, before)
+    ]
+    verdicts = _table(("requirement", "before", "now", "change"), judged)
+    return el(
+        "section",
+        el("h2", "What changed since ", named(before.index.recipe.model.name)),
+        el("p", _difference(audit, before)),
+        verdicts if judged else el("p", "The two specs share no requirement."),
+        _table(("layer", "fits", "before", "now", "change (95 % interval)", ""), masses),
+        id="changes",
+    )
+
+
+def _table(names: Sequence[str], rows: list[Html]) -> Html:
+    head = el("tr", *(el("th", name, scope="col") for name in names))
+    table = el("table", el("thead", head), el("tbody", *rows))
+    return el("div", table, class_="wide", tabindex=0, role="region", aria_label=f"changes by {names[0]}")
+
+
+def _compared(old: Mass, new: Mass, change: Change) -> Html:
+    known = isfinite(change.low + change.high)
+    sure = ("clear" if change.low > 0 or change.high < 0 else "may be chance") if known else ""
+    by = (
+        f"{points(change.after - change.before)} ({points(change.low)} to {points(change.high)}) points"
+        if known
+        else "not known"
+    )
+    cells = (new.layer, join(key(new.quadrant), " ", NAMES[new.quadrant]), mass(old), mass(new), by, sure)
+    return el("tr", *(el("td", cell) for cell in cells))
+
+
+def _rejudged(old: Verdict, new: Verdict) -> Html:
+    asked = parse_requirement(new.requirement)
+    told = [
+        el(
+            "td",
+            sign(one.met),
+            " ",
+            "met" if one.met else "not met",
+            f": {figure(one, asked)} ({spread(one, asked)}) in {one.layer}",
+        )
+        for one in (old, new)
+    ]
+    by = new.value - old.value
+    change = f"{points(by)} points" if is_share(asked) else ("+" if by > 0 else "") + number(by)
+    return el("tr", el("td", named(new.requirement, 400)), *told, el("td", change))
+
+
+def _difference(audit: Audit, before: Audit) -> Html:
+    """In what the two audits differ besides their results."""
+    a, b = before.index.recipe, audit.index.recipe
+    differ = [
+        name
+        for name, same in {
+            "the model": a.model == b.model,
+            "the images": a.images == b.images,
+            "the foundation model": a.foundation == b.foundation,
+            "how the index was made": (a.k, a.pool, a.crop, a.seed) == (b.k, b.pool, b.crop, b.seed),
+        }.items()
+        if not same
+    ]
+    differ += [
+        f"the spec's {field.name}" for field in fields(Spec) if _of(before, field.name) != _of(audit, field.name)
+    ]
+    said = "The two audits differ in " + ", ".join(differ) + "." if differ else "The two audits have the same inputs."
+    others = [name for name in differ if name != "the model"]
+    trap = " A change may come from any of these, not only from the model." if others and "the model" in differ else ""
+    return join(
+        "Before: ", named(a.model.name), f", weights {a.model.fingerprint[:12]}. Now: ", named(b.model.name),
+        f", weights {b.model.fingerprint[:12]}. ", said, trap,
+    )  # fmt: skip
+
+
+def _of(audit: Audit, field: str) -> object:
+    return getattr(audit.spec, field)

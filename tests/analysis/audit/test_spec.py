@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from semlens.analysis.audit.spec import (
+    Requirement,
+    check_spec,
+    entries,
+    json_schema,
+    load_spec,
+    parse_requirement,
+    shipped,
+)
+from semlens.errors import SemlensError
+
+LEAST: dict[str, Any] = {"output": "ox", "valid": ["horns"], "spurious": ["cart"]}
+
+
+def test_shipped_specs_load_and_fit_the_schema() -> None:
+    assert shipped() == ("melanoma", "ox")
+    for name in shipped():
+        spec = load_spec(name)
+        assert spec.output == name
+        assert len(spec.requirements) == 3
+        jsonschema.validate(
+            yaml.safe_load((Path("semlens/analysis/audit/specs") / f"{name}.yaml").read_text()), json_schema()
+        )
+    assert {"ruler", "coin", "text"} <= {entry.concept for entry in entries(load_spec("melanoma"))}
+
+
+def test_the_schema_is_one_and_refuses_what_the_reader_refuses() -> None:
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    for wrong in ({**LEAST, "fd": 1}, {"output": "ox", "valid": []}, {**LEAST, "valid": [{"phrases": ["x"]}]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, json_schema())
+        with pytest.raises(SemlensError):
+            check_spec(wrong)
+    jsonschema.validate(LEAST, json_schema())
+    assert json.loads(json.dumps(json_schema()))["properties"]["fdr"]["default"] == 0.05
+
+
+def test_entries_are_phrases_and_images_in_order() -> None:
+    coat = {"name": "coat", "phrases": ["brown coat", "black coat"], "images": ["a.png", "b.png"]}
+    spec = check_spec({**LEAST, "valid": ["horns", coat], "spurious": [{"name": "cart", "images": ["c.png"]}]})
+    found = [(entry.side, entry.concept, entry.phrase, entry.images) for entry in entries(spec)]
+    assert found == [
+        ("valid", "horns", "horns", ()),
+        ("valid", "coat", "brown coat", ()),
+        ("valid", "coat", "black coat", ()),
+        ("valid", "coat", "", ("a.png", "b.png")),
+        ("spurious", "cart", "", ("c.png",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("relevance_mass(spurious) <= 0.10", Requirement("", "relevance_mass", ("spurious",), "<=", 0.1)),
+        ("relevance_mass( spurious )<30 %", Requirement("", "relevance_mass", ("spurious",), "<", 0.3)),
+        ("relevance_mass(unexpected) < 30%", Requirement("", "relevance_mass", ("neither",), "<", 0.3)),
+        ("relevance_mass(valid + both) >= .5", Requirement("", "relevance_mass", ("valid", "both"), ">=", 0.5)),
+        ("components(both)  <=  3", Requirement("", "components", ("both",), "<=", 3.0)),
+        (
+            "no component with spurious > valid above relevance 0.02",
+            Requirement("", "worst", (), "<=", 0.02),
+        ),
+    ],
+)
+def test_requirements(line: str, found: Requirement) -> None:
+    made = parse_requirement(line)
+    assert (made.figure, made.quadrants, made.operator, made.limit) == (
+        found.figure, found.quadrants, found.operator, found.limit,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"fd": 1}, "unknown key in the spec 'fd'; nearest: fdr"),
+        ({"valid": [{"name": "a", "phrase": ["b"]}]}, "unknown key in the spec 'phrase'; nearest: phrases"),
+        ({"valid": "horns"}, "the spec: valid: "),
+        ({"valid": []}, "the spec: valid: "),
+        ({"valid": ["x", 3]}, r"the spec: valid\[1\]"),
+        ({"spurious": ["Horns"]}, "'Horns' stands twice"),
+        ({"fdr": 1.5}, "the spec: fdr: .* not 1.5"),
+        ({"requirements": ["relevance_mass(spuriuos) < 1"]}, "unknown quadrant 'spuriuos'; nearest: spurious"),
+        ({"requirements": ["be good"]}, "requirement 'be good' is not understood"),
+        ({"templates": []}, "the spec: templates"),
+    ],
+)
+def test_mistakes_are_said_in_one_sentence(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(SemlensError, match=said):
+        check_spec(LEAST | change)
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(SemlensError, match="the spec: spurious is missing"):
+        check_spec({"output": "ox", "valid": ["x"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("output: [", "is not YAML"),
+        ("- ox", "holds no spec: it needs `output:`"),
+        ("output: ox\noutput: cow\n", "the key 'output' stands twice"),
+        ("output: !!python/object/apply:os.system ['true']", "is not YAML"),
+    ],
+)
+def test_bad_files(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text(text)
+    with pytest.raises(SemlensError, match=said):
+        load_spec(path)
+
+
+def test_an_absent_file_names_what_is_shipped(tmp_path: Path) -> None:
+    with pytest.raises(SemlensError, match="cannot read the spec .*shipped specs: melanoma, ox"):
+        load_spec(tmp_path / "nothing.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SemlensError, match="cannot read the spec"):
+        load_spec(tmp_path / "binary.yaml")

@@ -1,0 +1,129 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from semlens.analysis.chance import (
+    LEAST,
+    Statistic,
+    check_rate,
+    critical_p,
+    critical_values,
+    p_values,
+    q_values,
+    random_components,
+    statistic,
+)
+from semlens.errors import SemlensError
+from semlens.types import MISSING
+from tests.planted import planted
+
+INDEX = planted([None] * 40, layers=(30, 10), absent={3: 4, 5: 10})
+
+
+def sample(value: list[float], examples: int = 10, layer: int = 0) -> Statistic:
+    return Statistic(np.array(value), np.full(len(value), examples), np.full(len(value), layer))
+
+
+def test_random_components_keep_the_number_of_examples_and_the_sizes_of_crops() -> None:
+    random = random_components(INDEX, draws=300)
+    real = INDEX.rows[random.like]
+    assert ((random.rows == MISSING) == (real == MISSING)).all()
+    side = INDEX.boxes[:, 2]
+    valid = real != MISSING
+    assert (side[random.rows[valid]] == side[real[valid]]).all()
+    assert (random.rows[valid] != real[valid]).mean() > 0.98
+    assert (random.layer == (random.like >= 30)).all()
+    assert 5 not in random.like  # it is dead
+
+
+def test_every_number_of_examples_gets_its_own_random_components() -> None:
+    random = random_components(INDEX, draws=2000)
+    first = random.layer == 0
+    assert (random.examples[first] == 6).sum() == LEAST
+    assert (random.examples[first] == 10).sum() == round(2000 * 28 / 29)
+    assert (random.examples[~first] == 10).sum() == 2000
+
+
+def test_random_components_follow_the_seed_and_the_layers_asked_for() -> None:
+    a, b = random_components(INDEX, draws=50, seed=3), random_components(INDEX, draws=50, seed=3)
+    assert (a.rows == b.rows).all()
+    assert (a.rows[:50] != random_components(INDEX, draws=50, seed=4).rows[:50]).any()
+    assert set(random_components(INDEX, layers=["layer1"], draws=50).layer) == {1}
+    with pytest.raises(SemlensError, match="unknown layer 'layer2'; nearest: layer"):
+        random_components(INDEX, layers=["layer2"])
+    with pytest.raises(SemlensError, match="draws is 0"):
+        random_components(INDEX, draws=0)
+    dead = replace(INDEX, rows=np.full_like(INDEX.rows, MISSING))
+    with pytest.raises(SemlensError, match="no component has an example"):
+        random_components(dead)
+
+
+def test_crops_are_drawn_evenly() -> None:
+    drawn = random_components(INDEX, draws=4000).rows
+    counts = np.bincount(drawn[drawn != MISSING], minlength=600)
+    assert counts.min() > 0.6 * counts.mean()
+    assert counts.max() < 1.5 * counts.mean()
+
+
+def test_p_values_count_the_null_that_is_as_high() -> None:
+    null = sample([1.0, 2, 3, 4])
+    found = p_values(sample([0.5, 1, 2.5, 4, 5, np.nan]), null)
+    np.testing.assert_allclose(found, [1, 1, 3 / 5, 2 / 5, 1 / 5, 1])
+
+
+@pytest.mark.parametrize("p", [0.001, 0.05, 0.3, 0.9999, 1.0])
+def test_a_critical_value_is_exceeded_exactly_where_the_p_value_is_low_enough(p: float) -> None:
+    rng = np.random.default_rng(0)
+    null = Statistic(rng.integers(30, size=500).astype(float), rng.integers(1, 4, size=500), rng.integers(2, size=500))
+    found = Statistic(
+        rng.integers(-1, 32, size=90).astype(float), rng.integers(1, 6, size=90), rng.integers(2, size=90)
+    )
+    exceeds = found.value > critical_values(found, null, p)
+    assert (exceeds == (p_values(found, null) <= p)).all()
+
+
+def test_layers_and_numbers_of_examples_have_nulls_of_their_own() -> None:
+    low, high = np.linspace(0, 1, LEAST), np.linspace(10, 11, LEAST)
+    null = Statistic(np.concatenate([low, high, high]), np.repeat([10, 3, 10], LEAST), np.repeat([0, 0, 1], LEAST))
+    for examples, layer, few in ((10, 0, True), (3, 0, False), (10, 1, False)):
+        assert (p_values(sample([5.0], examples, layer), null)[0] < 0.01) == few
+
+
+def test_where_a_number_of_examples_is_rare_its_neighbours_are_taken_in() -> None:
+    null = Statistic(np.arange(2.0 * LEAST), np.repeat([9, 4], LEAST), np.zeros(2 * LEAST, np.int64))
+    assert p_values(sample([LEAST - 0.5], 8), null)[0] == pytest.approx(1 / (LEAST + 1))  # nearest: 9
+    assert p_values(sample([LEAST - 0.5], 5), null)[0] == 1  # nearest: 4
+
+
+def test_p_values_of_chance_are_uniform() -> None:
+    index = planted([None] * 800, seed=5)
+    random = random_components(index, draws=2000)
+    x = np.random.default_rng(2).normal(size=index.means.shape[1]).astype(np.float32)
+    from semlens.numerics.vectors import mean_rows
+
+    chance = mean_rows(index.vectors, random.rows).astype(np.float32) @ x
+    p = p_values(statistic(index, index.means.astype(np.float32) @ x), random.statistic(chance))
+    for level in (0.05, 0.2, 0.5):
+        assert (p <= level).mean() == pytest.approx(level, abs=3 * np.sqrt(level * (1 - level) / 800))
+
+
+def test_q_values_equal_the_step_up_procedure() -> None:
+    p = np.array([0.01, 0.04, 0.03, 0.5, 0.02])
+    np.testing.assert_allclose(q_values(p), [0.05, 0.05, 0.05, 0.5, 0.05])
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        p = rng.random(30) ** 3
+        for fdr in (0.05, 0.2):
+            order = np.sort(p)
+            passing = np.flatnonzero(order <= fdr * np.arange(1, 31) / 30)
+            level = order[passing[-1]] if len(passing) else -1
+            assert ((q_values(p) <= fdr) == (p <= level)).all()
+            assert critical_p(p, fdr) == (level if len(passing) else fdr / 30)
+    assert len(q_values(np.array([]))) == 0
+
+
+@pytest.mark.parametrize("fdr", [0.0, 1.0, -0.1, float("nan")])
+def test_a_rate_lies_between_0_and_1(fdr: float) -> None:
+    with pytest.raises(SemlensError, match="false-discovery rate is"):
+        check_rate(fdr)

@@ -1,0 +1,217 @@
+"""Labels, scores and a map that are kept in an index: as they were, and without another byte of it changed."""
+
+import pickle
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semlens.analysis.atlas import Atlas, atlas
+from semlens.analysis.keep import as_stored, keep, stored_atlas, stored_labels, stored_scores
+from semlens.analysis.labels.label import Labels, label
+from semlens.analysis.score import Scores, score
+from semlens.errors import SemlensError
+from semlens.index.index import ConceptIndex, load_index
+from semlens.index.kept import LabelsId
+from semlens.types import MISSING
+from tests.planted import phrases, planted
+
+ABOUT: list[tuple[int, ...] | None] = [(3, 7)] * 4 + [(c,) for c in range(10)] + [None] * 20
+INDEX = planted(ABOUT, k=20, crops=1200, layers=(10, 24), absent={5: 3, 25: 20})
+LABELS = label(INDEX, phrases(), draws=600)
+SCORES = score(INDEX, draws=200)
+ATLAS = atlas(INDEX, vocabulary=phrases(), drawing="principal", clusters=4)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    INDEX.save(tmp_path / "i")
+    return tmp_path / "i"
+
+
+def same_labels(a: Labels, b: Labels) -> None:
+    """Equal in all but the phrases that are not named and their numbers."""
+    assert [a.of(row) for row in range(34)] == [b.of(row) for row in range(34)]
+    assert [a.best(row) for row in range(34)] == [b.best(row) for row in range(34)]
+    assert list(map(repr, a.rows)) == list(map(repr, b.rows))  # not a number is equal in print only
+    assert repr(a) == repr(b)
+    assert (a.recipe, a.meanings) == (b.recipe, b.meanings)
+    for name in ("alignments", "p_value", "q_value", "stability"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), strict=True)
+
+
+def test_labels_come_back_as_they_were(folder: Path) -> None:
+    assert LABELS.meanings
+    assert LABELS.accepted.sum() > 8
+    keep(LABELS, folder)
+    found = stored_labels(load_index(folder, verify=True))
+    assert found
+    same_labels(found, LABELS)
+    assert set(found.vocabulary) == {LABELS.vocabulary[at] for at in LABELS.ranked[LABELS.ranked != MISSING]} | {
+        one.label for pair in LABELS.meanings.values() for one in pair
+    }
+    keep(found, folder)
+    again = stored_labels(load_index(folder))
+    assert again
+    same_labels(again, LABELS)
+
+
+def test_phrases_that_nothing_is_called_are_left_out() -> None:
+    index = planted([(3,)] * 4 + [(5,)] * 4)
+    kept = as_stored(label(index, phrases(), draws=300, split=False))
+    one = replace(
+        index, read_labels=lambda: replace(kept, ranked=kept.ranked[:, :1], alignments=kept.alignments[:, :1])
+    )
+    found = stored_labels(one)
+    assert found
+    kept = as_stored(found)
+    assert kept.phrases == ("concept 3", "concept 5")
+    assert kept.ranked[:, 0].tolist() == [0] * 4 + [1] * 4
+    assert kept.meanings.groups.shape == (0, 10)
+
+
+def test_an_accepted_label_is_not_lost_in_rounding(folder: Path) -> None:
+    """The rate lies between two floats32 that its float64 would round to."""
+    fdr = float(np.float64(np.float32(0.05)) - 1e-12)
+    q = np.where(LABELS.q_value <= 0.05, fdr, np.nextafter(fdr, 1))
+    close = replace(LABELS, q_value=q, recipe=replace(LABELS.recipe, fdr=fdr))
+    keep(close, folder)
+    found = stored_labels(load_index(folder))
+    assert found
+    np.testing.assert_array_equal(found.accepted, close.accepted)
+    assert 0 < found.accepted.sum() < 34
+
+
+def test_labels_of_some_layers_and_one_phrase(folder: Path) -> None:
+    made = label(INDEX, phrases([3]), layers=["layer1"], draws=300, split=False)
+    keep(made, folder)
+    found = stored_labels(load_index(folder))
+    assert found
+    same_labels(found, made)
+    assert found.recipe.layers == ("layer1",)
+
+
+def test_scores_come_back_to_float32(folder: Path) -> None:
+    keep(SCORES, folder)
+    found = stored_scores(load_index(folder, verify=True))
+    assert found
+    for name in ("clarity", "polysemanticity", "redundancy", "clarity_p", "excess"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(SCORES, name).astype(np.float32))
+    assert found.recipe == SCORES.recipe
+    for mine, theirs in zip(found.layers, SCORES.layers, strict=True):
+        assert (mine.layer, mine.components, mine.dead, mine.incomplete) == (
+            theirs.layer, theirs.components, theirs.dead, theirs.incomplete,
+        )  # fmt: skip
+        for name in ("clarity", "polysemanticity", "redundancy"):
+            for one in fields(getattr(mine, name)):
+                wanted = getattr(getattr(theirs, name), one.name)
+                np.testing.assert_equal(getattr(getattr(mine, name), one.name), float(np.float32(wanted)))
+    assert [mine.dead for mine in found.layers] == [0, 1]
+    assert [mine.incomplete for mine in found.layers] == [1, 0]
+
+
+def test_scores_of_one_layer(folder: Path) -> None:
+    keep(score(INDEX, layers=["layer1"], draws=50), folder)
+    found = stored_scores(load_index(folder))
+    assert found
+    assert [of.layer for of in found.layers] == ["layer1"]
+    assert len(found.rows) == 24
+    assert np.isnan(found.clarity[:10]).all()
+
+
+def test_an_atlas_comes_back_as_it_was(folder: Path) -> None:
+    keep(ATLAS, folder)
+    found = stored_atlas(load_index(folder, verify=True))
+    assert found
+    assert found.rows == ATLAS.rows
+    for name in ("row", "index_number", "x", "y", "cluster"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(ATLAS, name), strict=True)
+    assert (found.labels, found.sizes, found.dead, found.recipe) == (ATLAS.labels, ATLAS.sizes, 1, ATLAS.recipe)
+    np.testing.assert_array_equal(found.fits, ATLAS.fits)
+    assert (found.recipe.drawing, found.recipe.clusters) == ("principal", 4)
+
+
+def test_an_atlas_without_names(folder: Path) -> None:
+    keep(atlas(INDEX, drawing="principal"), folder)
+    found = stored_atlas(load_index(folder))
+    assert found
+    assert set(found.labels) == {""}
+    assert np.isnan(found.fits).all()
+    assert found.recipe.vocabulary is None
+    assert found.recipe.clusters is None
+
+
+@pytest.mark.parametrize("found", [LABELS, SCORES, ATLAS], ids=["labels", "scores", "atlas"])
+def test_nothing_else_of_the_index_changes(folder: Path, found: Labels | Scores | Atlas) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    old = before.pop("manifest.json")
+    keep(found, folder)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert after.pop("manifest.json") != old
+    assert {name: after[name] for name in before} == before
+    keep(found, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        **after, "manifest.json": (folder / "manifest.json").read_bytes(),
+    }  # fmt: skip
+
+
+def test_one_kept_after_the_other_is_all_of_them_at_once(folder: Path, tmp_path: Path) -> None:
+    for found in (ATLAS, SCORES, LABELS, atlas(INDEX, drawing="principal", clusters=2), ATLAS):
+        keep(found, folder)
+    index = INDEX
+    for found in (LABELS, SCORES, ATLAS):
+        index = index.with_addition(as_stored(found))
+    index.save(tmp_path / "whole")
+    assert index.held == load_index(folder).held == ("labels", "scores", "atlas")
+    names = [path.name for path in (tmp_path / "whole").iterdir() if path.suffix == ".safetensors"]
+    assert sorted(path.name for path in folder.iterdir() if path.suffix == ".safetensors") == sorted(names)
+    load_index(folder).save(tmp_path / "again")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()
+    }
+
+
+def test_an_index_that_keeps_all_can_be_pickled_for_workers() -> None:
+    index = INDEX
+    for found in (LABELS, SCORES, ATLAS):
+        index = index.with_addition(as_stored(found))
+    readers = [pickle.loads(pickle.dumps(getattr(index, f"read_{name}"))) for name in index.held]
+    assert readers[0]().phrases == as_stored(LABELS).phrases
+
+
+def test_an_index_that_keeps_nothing_has_none() -> None:
+    assert (stored_labels(INDEX), stored_scores(INDEX), stored_atlas(INDEX)) == (None, None, None)
+    assert INDEX.held == ()
+
+
+def of_another(index: ConceptIndex) -> ConceptIndex:
+    return replace(index, recipe=replace(index.recipe, seed=99))
+
+
+def test_what_is_of_another_index_is_not_kept(folder: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(SemlensError, match="is not the index that this was computed from: nothing was added"):
+        keep(replace(SCORES, index=of_another(INDEX)), folder)
+    with pytest.raises(SemlensError, match=r"the atlas cannot stand beside this index: x is float32 \[34\]"):
+        planted([(1,)] * 3).with_addition(as_stored(ATLAS))
+    other = replace(INDEX, layers=tuple(replace(axis, layer=f"other{axis.layer}") for axis in INDEX.layers))
+    with pytest.raises(SemlensError, match="the scores cannot stand beside this index: the layers asked for"):
+        other.with_addition(as_stored(SCORES))
+    with pytest.raises(SemlensError, match="an atlas of several indexes cannot be kept"):
+        keep(atlas([INDEX, INDEX], drawing="principal"), folder)
+    with pytest.raises(SemlensError, match="nowhere"):
+        keep(SCORES, tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_labels_remember_what_determined_them() -> None:
+    assert LABELS.recipe == LabelsId(
+        "standardised", 0.05, ("layer0", "layer1"), True, 600, 0, LABELS.recipe.vocabulary
+    )  # fmt: skip
+    assert LABELS.recipe.vocabulary.phrases == 12
+    other = replace(phrases(), vectors=-phrases().vectors)
+    digests = {label(INDEX, words, draws=20, split=False).recipe.vocabulary.digest for words in (phrases(), other)}
+    assert len(digests) == 2
+    assert LABELS.recipe.vocabulary.digest in digests

@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semlens.analysis.probe import cached, join, probe, probe_images
+from semlens.errors import SemlensError
+from semlens.numerics.vectors import unit
+from semlens.types import FoundationId
+from tests.toy import ColourSpace
+
+NAMES = "xyz"
+
+
+class LetterSpace:
+    """Each letter has its own dimension, so that mixed-up prompts show."""
+
+    identity = FoundationId("toy:letters", "1", 26, "apache-2.0")
+
+    def embed_images(self, images: list[Image.Image]) -> np.ndarray:
+        raise AssertionError("not asked for")
+
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
+        return np.stack([[float(text.count(chr(97 + i))) + 0.01 for i in range(26)] for text in texts]).astype(
+            np.float32
+        )
+
+
+def test_templates_and_texts_are_not_mixed_up() -> None:
+    """T1: with two texts and three templates the published package averages prompts of different texts."""
+    fm, texts, templates = LetterSpace(), ["dog", "zebra"], ["{}", "a {}", "photo of {}"]
+    found = probe(fm, texts, templates=templates, null="none")
+    for row, text in enumerate(texts):
+        slow = unit(np.mean([unit(fm.embed_texts([t.format(text)]))[0] for t in templates], axis=0))
+        np.testing.assert_allclose(found.vectors[row], slow, rtol=1e-5)
+    assert found.names == ("dog", "zebra")
+    assert (found.nulls == 0).all()
+
+
+def test_the_null_is_the_empty_prompt() -> None:
+    fm, templates = LetterSpace(), ["a {}", "{} x"]
+    empty = unit(fm.embed_texts(["a", "x"]))
+    found = probe(fm, ["dog", "cat"], templates=templates)
+    np.testing.assert_allclose(found.nulls, np.repeat(unit(empty.mean(0))[None], 2, axis=0), rtol=1e-5)
+    filled = unit(fm.embed_texts(["a dog", "dog x"]))
+    by_vector = probe(fm, ["dog"], templates=templates, null="vector")
+    np.testing.assert_allclose(by_vector.vectors[0], unit((filled - empty).mean(0)), rtol=1e-4)
+    assert (by_vector.nulls == 0).all()
+
+
+def test_braces_in_a_text_are_text() -> None:
+    assert probe(LetterSpace(), ["{0} {x}"]).names == ("{0} {x}",)
+
+
+def test_image_probes_average_unit_vectors() -> None:
+    """T18: an average of raw vectors lets the brightest image win."""
+    bright, dark = Image.new("RGB", (4, 4), (250, 0, 0)), Image.new("RGB", (4, 4), (0, 10, 0))
+    found = probe_images(ColourSpace(), [bright, dark])
+    np.testing.assert_allclose(found.vectors, [[0.5**0.5, 0.5**0.5, 0]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "message"),
+    [
+        ([], {}, "not empty"),
+        ([" "], {}, "not empty"),
+        (["a"], {"templates": ["photo"]}, "no {} to put"),
+        (["a"], {"templates": []}, "no {} to put"),
+        (["a"], {"null": "zero"}, "choose one of cosine, vector, none"),
+    ],
+)
+def test_mistakes(texts: list[str], options: dict[str, object], message: str) -> None:
+    with pytest.raises(SemlensError, match=message):
+        probe(LetterSpace(), texts, **options)
+
+
+def test_no_image_is_a_mistake() -> None:
+    with pytest.raises(SemlensError, match="at least one image"):
+        probe_images(ColourSpace(), [])
+
+
+def test_join_keeps_order_and_refuses_another_space() -> None:
+    fm = ColourSpace()
+    both = join([probe(fm, ["red"]), probe_images(fm, [Image.new("RGB", (2, 2), "blue")], "photo")])
+    assert both.names == ("red", "photo")
+    np.testing.assert_allclose(both.vectors, [[1, 0, 0], [0, 0, 1]])
+    assert [(one.names, one.vectors.tolist()) for one in both] == [(("red",), [[1, 0, 0]]), (("photo",), [[0, 0, 1]])]
+    with pytest.raises(SemlensError, match="different foundation models"):
+        join([probe(fm, ["red"]), probe(ColourSpace("other"), ["red"])])
+
+
+def test_a_text_asked_before_needs_no_tower(tmp_path: Path) -> None:
+    fm, asked = LetterSpace(), []
+
+    def tower(texts: list[str]) -> np.ndarray:
+        asked.append(list(texts))
+        return fm.embed_texts(texts)
+
+    embed = cached(fm.identity, tower, tmp_path / "deep" / "cache")
+    first = embed(["dog", "cat", "dog"])
+    np.testing.assert_array_equal(embed(["cat", "dog"]), first[[1, 0]])
+    embed(["dog", "bird"])
+    assert asked == [["dog", "cat"], ["bird"]]
+    other = FoundationId("toy:letters", "2", 26, "apache-2.0")
+    cached(other, tower, tmp_path / "deep" / "cache")(["dog"])
+    assert asked[-1] == ["dog"]
+    assert (tmp_path / "deep" / "cache").stat().st_mode & 0o77 == 0
+
+
+def test_a_cache_that_cannot_be_kept_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    fm = LetterSpace()
+    np.testing.assert_array_equal(
+        cached(fm.identity, fm.embed_texts, tmp_path / "file")(["dog"]), fm.embed_texts(["dog"])
+    )
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "texts.sqlite").write_bytes(b"not a data base" * 100)
+    np.testing.assert_array_equal(
+        cached(fm.identity, fm.embed_texts, tmp_path / "broken")(["dog"]), fm.embed_texts(["dog"])
+    )

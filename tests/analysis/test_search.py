@@ -1,0 +1,141 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from semlens.analysis.probe import Probes, probe, probe_images
+from semlens.analysis.search import baseline, search
+from semlens.collection.collect import collect
+from semlens.errors import SemlensError
+from semlens.index.index import ConceptIndex
+from semlens.numerics.vectors import unit
+from semlens.pipeline.embed import embed
+from semlens.types import MISSING, Component, FoundationId, axis_of
+from tests.toy import ColourSpace, colours, flat_images
+
+FM = ColourSpace()
+
+
+def toy_index() -> ConceptIndex:
+    images = flat_images(
+        [(250, 10, 10), (10, 250, 10), (10, 10, 250), (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)]
+    )
+    return embed(collect(colours(), images, ["act", "fc"], k=2), images, FM)
+
+
+INDEX = toy_index()
+
+
+def random_index(c: int, d: int, seed: int) -> ConceptIndex:
+    """An index of random semantic embeddings; every seventh component is dead."""
+    rng = np.random.default_rng(seed)
+    means = unit(rng.normal(size=(c, d)))
+    rows = np.zeros((c, 2), dtype=np.int32)
+    means[::7], rows[::7] = 0, MISSING
+    return replace(
+        INDEX,
+        recipe=replace(INDEX.recipe, foundation=FoundationId("toy:random", "0", d, "apache-2.0")),
+        layers=axis_of([("a", "channels", c // 2), ("b", "channels", c - c // 2)]),
+        ids=rows,
+        positions=rows,
+        activations=np.zeros((c, 2), dtype=np.float32),
+        rows=rows,
+        fired=np.zeros(c, dtype=np.int64),
+        nan=np.zeros(c, dtype=np.int64),
+        lowest=np.zeros(c, dtype=np.float32),
+        means=means.astype(np.float16),
+        random=unit(rng.normal(size=(50, d))).astype(np.float16),
+        vectors=unit(rng.normal(size=(len(INDEX.vectors), d))).astype(np.float16),
+    )
+
+
+def random_probes(q: int, d: int, seed: int) -> Probes:
+    rng = np.random.default_rng(seed)
+    return Probes(
+        tuple(f"p{i}" for i in range(q)),
+        unit(rng.normal(size=(q, d))),
+        unit(rng.normal(size=(q, d))),
+        FoundationId("toy:random", "0", d, "apache-2.0"),
+    )
+
+
+@pytest.mark.parametrize("text", ["red", "green", "blue"])
+def test_the_component_of_a_colour_is_found_in_every_layer(text: str) -> None:
+    unit_of = ["red", "green", "blue"].index(text)
+    hits = search(INDEX, probe(FM, [text]), top=2)
+    assert [hit.component for hit in hits] == [Component("act", unit_of), Component("fc", unit_of)]
+    assert all(hit.probe == text for hit in hits)
+    assert hits[0].similarity > 0.99
+    assert hits[0].alignment == pytest.approx(hits[0].similarity - 3**-0.5, abs=0.05)
+
+
+def test_several_probes_at_once_equal_one_by_one() -> None:
+    together = search(INDEX, probe(FM, ["red", "blue"]), top=3)
+    apart = [*search(INDEX, probe(FM, ["red"]), top=3), *search(INDEX, probe(FM, ["blue"]), top=3)]
+    assert together == apart
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("c", "d"), [(64, 64), (300, 32), (50, 129)])
+@pytest.mark.parametrize("layers", [[], ["b"], ["a", "b"]])
+def test_equals_the_slow_twin_exactly(c: int, d: int, seed: int, layers: list[str]) -> None:
+    index, probes = random_index(c, d, seed), random_probes(3, d, seed)
+    hits = search(index, probes, top=9, layers=layers)
+    table = index.means.astype(np.float64)
+    wide = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-30)
+    for q in range(3):
+        scores = wide @ (probes.vectors[q].astype(np.float64) - probes.nulls[q])
+        allowed = [r for r in range(c) if r % 7 and (not layers or index.component(r).layer in layers)]
+        best = sorted(allowed, key=lambda r: (-scores[r], r))[:9]
+        assert [index.row(hit.component) for hit in hits[q * 9 : q * 9 + 9]] == best
+        np.testing.assert_allclose([hit.alignment for hit in hits[q * 9 : q * 9 + 9]], scores[best], atol=1e-6)
+
+
+def test_more_than_there_is_gives_all_that_is_alive() -> None:
+    assert len(search(random_index(14, 8, 0), random_probes(1, 8, 0), top=100)) == 12
+
+
+def test_ties_go_to_the_lower_row() -> None:
+    index = random_index(10, 4, 0)
+    means = np.zeros((10, 4), dtype=np.float16)
+    means[:, 0] = 1  # row 0 is dead
+    probes = replace(
+        random_probes(1, 4, 0),
+        vectors=np.array([[1, 0, 0, 0]], dtype=np.float32),
+        nulls=np.zeros((1, 4), dtype=np.float32),
+    )
+    hits = search(replace(index, means=means), probes, top=3)
+    assert [index.row(hit.component) for hit in hits] == [1, 2, 3]
+
+
+def test_an_image_finds_what_it_shows() -> None:
+    photo = flat_images([(0, 0, 130)]).load(0)
+    hit = search(INDEX, probe_images(FM, [photo]), top=1, layers=["fc"])[0]
+    assert (hit.component, hit.similarity) == (Component("fc", 2), hit.alignment)
+
+
+def test_similarity_stays_in_range_and_the_baseline_is_a_quantile() -> None:
+    index, probes = random_index(200, 3, 1), random_probes(4, 3, 1)
+    hits = search(index, probes, top=200)
+    assert all(-1 <= hit.similarity <= 1 for hit in hits)
+    values = index.random.astype(np.float64) @ probes.vectors.T
+    for q in range(4):
+        assert baseline(index, probes)[q] == pytest.approx(
+            sorted(values[:, q].tolist())[int(0.95 * len(values))], abs=1e-5
+        )
+    assert hits[0].baseline == baseline(index, probes)[0]
+
+
+def test_probes_of_another_space_are_refused() -> None:
+    with pytest.raises(SemlensError, match="made with toy:colours, the probes with other"):
+        search(INDEX, probe(ColourSpace("other"), ["red"]))
+    digest = replace(probe(FM, ["red"]), foundation=replace(FM.identity, digest="ffff"))
+    with pytest.raises(SemlensError, match="its weights differ"):
+        search(INDEX, digest)
+
+
+def test_mistakes() -> None:
+    with pytest.raises(SemlensError, match="unknown layer 'actt'.*act"):
+        search(INDEX, probe(FM, ["red"]), layers=["actt"])
+    with pytest.raises(SemlensError, match="top is 0"):
+        search(INDEX, probe(FM, ["red"]), top=0)

@@ -1,0 +1,245 @@
+"""The command line as a user and as a script sees it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semlens import __version__
+from semlens.cli import main
+from semlens.index.index import load_index
+
+MODEL = f"file:{Path(__file__).parents[1] / 'toy_model.py'}:build"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(folder / f"photo [red]{i:02d}.png")
+    (folder / "broken.jpg").write_bytes(b"not an image")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory, photos: Path, clip_folder: Path) -> Path:
+    out = tmp_path_factory.mktemp("out") / "index"
+    command(*build(photos, clip_folder, out))
+    return out
+
+
+def build(photos: Path, clip_folder: Path, out: Path) -> list[str]:
+    foundation = f"open_clip:local-dir:{clip_folder}"
+    layers = ["--layer", "act,conv", "--layer", "fc"]
+    return [
+        "build",
+        "--model",
+        MODEL,
+        "--images",
+        str(photos),
+        *layers,
+        "--foundation",
+        foundation,
+        "--out",
+        str(out),
+        "--k",
+        "3",
+    ]
+
+
+def command(*arguments: str) -> int:
+    """Runs the command line in this process; its exit code."""
+    before, sys.argv = sys.argv, ["semlens", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        sys.argv = before
+    return 0
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    assert command(*arguments, "--json") == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_layers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert {"layer": "fc", "kind": "channels", "components": 4} in rows(capsys, "layers", MODEL)
+    assert command("layers", MODEL) == 0
+    assert "conv" in capsys.readouterr().out
+
+
+def test_build_and_info(capsys: pytest.CaptureFixture[str], tmp_path: Path, photos: Path, clip_folder: Path) -> None:
+    out = tmp_path / "index"
+    (row,) = rows(capsys, *build(photos, clip_folder, out))
+    assert {key: row[key] for key in ("index", "layers", "components", "images")} == {
+        "index": str(out),
+        "layers": 3,
+        "components": 10,
+        "images": 12,
+    }
+    assert row["seconds"] > 0
+    (facts,) = rows(capsys, "info", str(out), "--verify")
+    assert facts["dead"] == 0
+    assert facts["recipe"]["images"]["unreadable"] == 1
+    assert {key: facts[key] for key in ("histogram", "labels", "scores", "atlas")} == {
+        "histogram": True,
+        "labels": None,
+        "scores": None,
+        "atlas": None,
+    }
+    counts = load_index(out).histogram.counts
+    assert counts.sum(axis=1).tolist() == [12] * 10
+    assert facts["recipe"]["foundation"]["licence"] == "cc-by-4.0"
+    assert command("info", str(out)) == 0
+    assert "unreadable)" in capsys.readouterr().out
+
+
+def test_build_reports_what_it_skipped_on_stderr(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, photos: Path, clip_folder: Path
+) -> None:
+    assert command(*build(photos, clip_folder, tmp_path / "index")) == 0
+    told = capsys.readouterr()
+    assert "skipped broken.jpg: " in told.err
+    assert told.out == ""
+
+
+def test_shards_and_resume(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, photos: Path, clip_folder: Path, index: Path
+) -> None:
+    out = tmp_path / "index"
+    for i in (1, 0):
+        (row,) = rows(capsys, *build(photos, clip_folder, out), "--shard", f"{i}/2")
+        assert Path(row["shard"]).is_file()
+    rows(capsys, *build(photos, clip_folder, out), "--resume")
+    one, two = load_index(out), load_index(index)
+    np.testing.assert_array_equal(one.ids, two.ids)
+    np.testing.assert_array_equal(one.means, two.means)
+
+
+def test_search_by_text(
+    capsys: pytest.CaptureFixture[str], index: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = rows(capsys, "search", str(index), "a cat", "a dog", "--top", "3", "--layer", "fc")
+    assert [row["probe"] for row in found] == ["a cat"] * 3 + ["a dog"] * 3
+    assert all(row["component"].startswith("fc:") and -1 <= row["similarity"] <= 1 for row in found)
+    assert all(row["name"] in {"red", "green", "blue", "not red"} and len(row["examples"]) == 3 for row in found)
+    again = rows(capsys, "search", str(index), "a cat", "a dog", "--top", "3", "--layer", "fc")
+    assert again == found
+
+
+def test_search_by_image_shows_a_table_and_draws(
+    capsys: pytest.CaptureFixture[str], index: Path, photos: Path, tmp_path: Path
+) -> None:
+    photo = photos / "photo [red]03.png"
+    assert command("search", str(index), "--image", str(photo), "--top", "2", "--sheet", str(tmp_path / "s.png")) == 0
+    told = capsys.readouterr()
+    assert "photo [red]" in told.out.replace("\n", "")  # nothing in a file's name is markup
+    assert "stay below" in told.out
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.size[0] > 500
+        assert len(set(sheet.convert("RGB").resize((60, 60)).get_flattened_data())) > 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["layers", "timm:resnet19"], "unknown timm model"),
+        (["search", "INDEX"], "nothing to search for"),
+        (["search", "INDEX", "cat", "--layer", "fcc"], "unknown layer 'fcc'"),
+        (["search", "INDEX", "cat", "--template", "photo"], "no {} to put the text in"),
+        (["search", "INDEX", "--image", "nowhere.png"], "cannot read nowhere.png"),
+        (["info", "/nowhere/index"], "nowhere"),
+        (["build", "--k", "50"], "k is 50, but there are 13 images"),
+        (["build", "--foundation", "open_clip:ViT-B-32"], "ViT-B-32"),
+        (["build", "--layer", "cnov"], "nearest: conv"),
+        (["build", "--shard", "3"], "write I/N"),
+        (["build", "--images", "/nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_2(
+    capsys: pytest.CaptureFixture[str],
+    index: Path,
+    photos: Path,
+    clip_folder: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    given = [str(index) if a == "INDEX" else a for a in arguments]
+    if given[0] == "build":
+        given = [*build(photos, clip_folder, tmp_path / "index"), *given[1:]]
+    assert command(*given) == 2
+    told = capsys.readouterr()
+    assert told.err.count("semlens: ") == 1
+    assert message in told.err
+    assert "Traceback" not in told.err
+    assert told.out == ""
+    assert not (tmp_path / "index").exists()
+
+
+def test_other_weights_of_the_foundation_model_are_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, photos: Path, clip_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    mine = tmp_path / "clip"
+    mine.mkdir()
+    for file in clip_folder.iterdir():
+        (mine / file.name).write_bytes(file.read_bytes())
+    assert command(*build(photos, mine, tmp_path / "index")) == 0
+    weights = load_file(mine / "open_clip_model.safetensors")
+    save_file({name: torch.zeros_like(w) for name, w in weights.items()}, mine / "open_clip_model.safetensors")
+    assert command("search", str(tmp_path / "index"), "a cat") == 2
+    assert "has other weights than the index was made with" in capsys.readouterr().err
+
+
+def test_version_and_help_need_no_torch() -> None:
+    for flag, text in (("--version", __version__), ("--help", "search")):
+        shown = subprocess.run([sys.executable, "-m", "semlens", flag], capture_output=True, text=True, check=True)
+        assert text in shown.stdout
+    code = "import sys, semlens.cli; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_without_torch_a_command_that_needs_it_says_what_to_install() -> None:
+    code = "import sys; sys.modules['torch'] = None; sys.argv = ['semlens', 'layers', 'timm:resnet18']\n"
+    told = subprocess.run(
+        [sys.executable, "-c", f"{code}from semlens.cli import main; main()"], capture_output=True, text=True
+    )
+    assert (told.returncode, told.stderr) == (2, "semlens: torch is not installed: pip install 'semlens[torch]'\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("completion", shell) == 0
+    assert "_SEMLENS_COMPLETE" in capsys.readouterr().out
+
+
+def test_completion_completes() -> None:
+    asked = {**os.environ, "_SEMLENS_COMPLETE": "bash_complete", "COMP_WORDS": "semlens search --sh", "COMP_CWORD": "2"}
+    shown = subprocess.run([sys.executable, "-m", "semlens"], capture_output=True, text=True, env=asked)
+    assert "--sheet" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["serach", "x"], "search"), (["build"], "--model"), (["info"], "INDEX"), (["info", "a", "--vrify"], "--verify")],
+)
+def test_a_command_that_cannot_be_read_is_exit_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*arguments) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,128 @@
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semlens.analysis.probe import probe
+from semlens.analysis.search import search
+from semlens.errors import SemlensError
+from semlens.index.index import load_index
+from semlens.pipeline.build import build, build_shard, partial_folder
+from tests.toy import ColourSpace, colours, random_images
+
+LAYERS = ["act", "fc"]
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", ["collect", "embed"])
+def test_a_build_stopped_at_any_step_resumes_to_the_same_index(tmp_path: Path, step: str) -> None:
+    images = random_images(200)
+    build(colours(), images, LAYERS, ColourSpace(), tmp_path / "whole", k=40, batch_size=1)
+
+    def stop(at: str, done: int, total: int) -> None:
+        if at == step and done > total // 2 and done > 110:
+            raise Stop
+
+    with pytest.raises(Stop):
+        build(colours(), images, LAYERS, ColourSpace(), tmp_path / "part", k=40, batch_size=1, progress=stop)
+    assert not (tmp_path / "part").exists()
+    seen: list[tuple[str, int]] = []
+    build(
+        colours(),
+        images,
+        LAYERS,
+        ColourSpace(),
+        tmp_path / "part",
+        k=40,
+        batch_size=1,
+        resume=True,
+        progress=lambda *s: seen.append(s[:2]),
+    )
+    assert content(tmp_path / "part") == content(tmp_path / "whole")
+    assert not partial_folder(tmp_path / "part").exists()
+    assert ("collect", 101) in seen if step == "collect" else not [s for s in seen if s[0] == "collect"]
+
+
+def test_shards_in_any_order_give_the_index_of_one_pass(tmp_path: Path) -> None:
+    images = random_images(23)
+    build(colours(), images, LAYERS, ColourSpace(), tmp_path / "whole", k=3)
+    for i in (2, 0, 1):
+        build_shard(colours(), images, LAYERS, tmp_path / "parts", (i, 3), k=3)
+    seen: list[str] = []
+    build(
+        colours(),
+        images,
+        LAYERS,
+        ColourSpace(),
+        tmp_path / "parts",
+        k=3,
+        resume=True,
+        progress=lambda s, d, t: seen.append(s),
+    )
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+    assert "collect" not in seen
+
+
+def test_a_missing_shard_is_collected(tmp_path: Path) -> None:
+    images = random_images(23)
+    build(colours(), images, LAYERS, ColourSpace(), tmp_path / "whole", k=3)
+    build_shard(colours(), images, LAYERS, tmp_path / "parts", (1, 3), k=3)
+    build(colours(), images, LAYERS, ColourSpace(), tmp_path / "parts", k=3, resume=True)
+    assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_what_is_loaded_answers_as_what_was_built(tmp_path: Path) -> None:
+    images = random_images(20)
+    built = build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=3)
+    loaded = load_index(tmp_path / "index", verify=True)
+    probes = probe(ColourSpace(), ["red", "blue"])
+    assert search(built, probes) == search(loaded, probes)
+    np.testing.assert_array_equal(built.vectors, loaded.vectors)
+    assert loaded.unit_names[3:] == ("red", "green", "blue", "not red")
+    assert loaded.recipe.images.count == 20
+
+
+def test_a_second_build_replaces_the_index_only_when_it_is_whole(tmp_path: Path) -> None:
+    images = random_images(20)
+    build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=3)
+    before = content(tmp_path / "index")
+
+    def stop(at: str, done: int, total: int) -> None:
+        if at == "embed":
+            raise Stop
+
+    with pytest.raises(Stop):
+        build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5, progress=stop)
+    assert content(tmp_path / "index") == before
+    with pytest.raises(SemlensError, match="holds unfinished work"):
+        build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5)
+    shutil.rmtree(partial_folder(tmp_path / "index"))
+    build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5)
+    assert load_index(tmp_path / "index").recipe.k == 5
+
+
+def test_mistakes_are_known_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(SemlensError, match="unknown crop"):
+        build(colours(), random_images(3), LAYERS, ColourSpace(), tmp_path / "index", crop="all")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("precious")
+    with pytest.raises(SemlensError, match="not an index"):
+        build(
+            colours(),
+            random_images(3),
+            LAYERS,
+            ColourSpace(),
+            tmp_path / "full",
+            k=1,
+            progress=lambda *_: pytest.fail("worked"),
+        )
+    assert (tmp_path / "full" / "thesis.txt").read_text() == "precious"
