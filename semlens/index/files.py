@@ -1,13 +1,14 @@
 """The kinds of file an index is made of: JSON and safetensors, read with suspicion, and Parquet, only written.
 
 No Parquet is read here: one wrong byte in someone else's file can make pyarrow end the whole process. Whatever is wrong
-with a file is a ValueError with the bare fact; `store` adds which file it is.
+with a file is a ValueError with the bare fact; `folder` adds which file it is.
 """
 
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType, NoneType
@@ -56,6 +57,11 @@ class NewTable:
         pairs = zip(self.values, self.columns.values(), strict=True)
         columns = [pa.array(_writable(values) if kind == "string" else values, kind) for values, kind in pairs]
         pq.write_table(pa.table(columns, list(self.columns)), path, store_schema=False)
+
+
+def new_table(rows: int, columns: Columns, values: Sequence[Any]) -> NewTable | NewArrays:
+    """A table to be written as one part; where pyarrow is not installed, a part of as many rows that holds nothing."""
+    return NewTable(rows, columns, values) if find_spec("pyarrow") else NewArrays(rows, {})
 
 
 def _writable(texts: Sequence[str | None]) -> list[str | None]:

@@ -75,10 +75,13 @@ def blaming(path: Path) -> Iterator[None]:
         raise SemlensError(f"{path} cannot be used: {fault}; copy the index again or rebuild it") from fault
 
 
-def save(folder: Path, minor: int, head: Mapping[str, Any], contents: Mapping[str, NewArrays | NewTable]) -> None:
+def replace_parts(
+    folder: Path, minor: int, head: Mapping[str, Any], contents: Mapping[str, NewArrays | NewTable]
+) -> None:
     """Replaces the index in `folder` in one step, as of the minor version of the format that holds all of it.
 
-    Raises SemlensError if that fails: the old one stays whole.
+    Raises:
+        SemlensError: if that fails; the old one stays whole.
     """
     with _staging(folder) as staging:
         parts = {name: _stage(staging, name, content) for name, content in contents.items()}
@@ -87,14 +90,14 @@ def save(folder: Path, minor: int, head: Mapping[str, Any], contents: Mapping[st
     _sweep(folder, parts)
 
 
-def add(
+def add_parts(
     folder: Path, minor: int, head: Mapping[str, Any], contents: Mapping[str, NewArrays], same: Mapping[str, Any]
 ) -> None:
     """Adds to the index in `folder`, or puts in place of what has the same name, in one step; its other parts are not
     touched.
 
-    Raises SemlensError if that fails, or if the manifest does not have the values of `same`: the index is then as it
-    was.
+    Raises:
+        SemlensError: if that fails, or if the manifest does not have the values of `same`; the index is then as it was.
     """
     read_tree(folder)  # before anything is written where no index is
     with _staging(folder) as staging:
@@ -103,8 +106,8 @@ def add(
             version: Version = decode(Version, tree["version"], "version")
             parts: dict[str, Part] = decode(dict[str, Part], tree.get("parts"), "parts", strict=not version.newer)
         if version.newer or any(tree.get(key) != value for key, value in same.items()):
-            what = "is of a newer version" if version.newer else "is not the index that this was computed from"
-            raise SemlensError(f"{folder} {what}: nothing was added")
+            reason = "is of a newer version" if version.newer else "is not the index that this was computed from"
+            raise SemlensError(f"{folder} {reason}: nothing was added")
         new = {name: _stage(staging, name, content) for name, content in contents.items()}
         version = Version(MAJOR, max(minor, version.minor))
         _stage_manifest(staging / MANIFEST, {**tree, **head, "version": asdict(version)}, parts | new)
@@ -114,7 +117,11 @@ def add(
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """A folder for what is being saved. Raises SemlensError where saving fails."""
+    """A folder for what is being saved.
+
+    Raises:
+        SemlensError: where saving fails.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         check_target(folder)
@@ -146,7 +153,11 @@ def _sweep(folder: Path, parts: Mapping[str, Part]) -> None:
 
 
 def check_target(folder: Path) -> None:
-    """Returns if an index may be saved in `folder`. Raises SemlensError if it holds what is not ours to replace."""
+    """Returns if an index may be saved in `folder`.
+
+    Raises:
+        SemlensError: if it holds what is not ours to replace.
+    """
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -256,7 +267,11 @@ def _no_index(folder: Path) -> SemlensError:
 
 
 def inside(folder: Path, file: str) -> Path:
-    """The regular file of that name. Raises SemlensError if there is none or a link leads out of the folder."""
+    """The regular file of that name.
+
+    Raises:
+        SemlensError: if there is none or a link leads out of the folder.
+    """
     path = folder / file
     real = Path(os.path.realpath(path))
     if not real.is_relative_to(os.path.realpath(folder)):
@@ -283,7 +298,11 @@ def locate(folder: Path, name: str, part: Part) -> Path:
 
 
 def check_digest(path: Path, part: Part) -> None:
-    """Raises SemlensError if the file is not the one that was saved."""
+    """Returns if the file is the one that was saved.
+
+    Raises:
+        SemlensError: if not.
+    """
     with blaming(path):
         if _sha256(path) != part.sha256:
             raise ValueError("it was altered (its sha256 differs)")

@@ -4,8 +4,8 @@ docs/index-format.md is the norm of what `save` writes and `load_index` accepts.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from html import escape
 from pathlib import Path
@@ -14,25 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from semlens.errors import SemlensError, unknown
-from semlens.index import folder as store
-from semlens.index.files import Arrays, NewArrays, NewTable, pack_texts
-from semlens.index.kept import KINDS, Addition, StoredAtlas, StoredLabels, StoredScores, arrays_of, rows_of
-from semlens.index.layout import (
-    ADDED,
-    COMPONENTS,
-    COUNTED,
-    IMAGES,
-    LAYOUT,
-    axis_sizes,
-    check,
-    check_asked,
-    check_classes,
-    least_minor,
-)
-from semlens.index.reader import OPTIONAL, Manifest, Stored
+from semlens.index.kept import KINDS, Addition, StoredAtlas, StoredLabels, StoredScores, arrays_of
+from semlens.index.reader import open_stored
 from semlens.index.records import ImageTable, Recipe, Thumbnails
-from semlens.index.relevance import ClassRelevance, RelevanceId, class_relevance
-from semlens.index.rules import check_beside
+from semlens.index.relevance import ClassRelevance, class_relevance
+from semlens.index.writer import Contents, Frame, write_addition, write_index
 from semlens.numerics import Histogram
 from semlens.shapes import Bool, Float16, Float32, Int32, Int64
 from semlens.types import MISSING, Component, LayerAxis, Relevance
@@ -113,7 +99,7 @@ class ConceptIndex:
     @property
     def held(self) -> tuple[str, ...]:
         """What the index holds beside what all indexes hold: some of relevance, histogram, labels, scores and atlas."""
-        return tuple(name for name in ADDED if getattr(self, name) is not None)
+        return tuple(name for name in KINDS.values() if getattr(self, name) is not None)
 
     @property
     def valid(self) -> Bool[np.ndarray, "c k"]:
@@ -130,19 +116,31 @@ class ConceptIndex:
         return tuple(self.images.names[i] for i in self.ids[row][self.rows[row] != MISSING])
 
     def layer_slice(self, layer: str) -> slice:
-        """The layer's rows. Raises SemlensError with the nearest names if there is no such layer."""
+        """The layer's rows.
+
+        Raises:
+            SemlensError: with the nearest names if there is no such layer.
+        """
         axis = self._axis(layer)
         return slice(axis.start, axis.stop)
 
     def row(self, component: Component) -> int:
-        """The component's row. Raises SemlensError if the index has no such component."""
+        """The component's row.
+
+        Raises:
+            SemlensError: if the index has no such component.
+        """
         axis = self._axis(component.layer)
         if not 0 <= component.unit < axis.components:
             raise SemlensError(f"unknown component '{component}': {axis.layer} has units 0 to {axis.components - 1}")
         return axis.start + component.unit
 
     def component(self, row: int) -> Component:
-        """The component in a row. Raises SemlensError if there is no such row."""
+        """The component in a row.
+
+        Raises:
+            SemlensError: if there is no such row.
+        """
         for axis in self.layers:
             if axis.start <= row < axis.stop:
                 return Component(axis.layer, int(row) - axis.start)
@@ -157,7 +155,8 @@ class ConceptIndex:
     def with_relevance(self, relevance: Relevance) -> "ConceptIndex":
         """This index with the relevance beside it, in place of any before; `save` writes it.
 
-        Raises SemlensError if it was computed from another model, other images or other layers.
+        Raises:
+            SemlensError: if it was computed from another model, other images or other layers.
         """
         model, images, origin = self.recipe.model, self.recipe.images, relevance.origin
         same = {
@@ -173,36 +172,39 @@ class ConceptIndex:
     def with_addition(self, addition: Addition) -> "ConceptIndex":
         """This index with the histogram, labels, scores or atlas beside it, in place of any before; `save` writes it.
 
-        Raises SemlensError if it is of another index.
+        Raises:
+            SemlensError: if it is of another index.
         """
         kind = KINDS[type(addition)]
         reader: dict[str, Any] = {f"read_{kind}": partial(_given, addition)}
-        found = replace(self, **reader)
+        index = replace(self, **reader)
         try:
-            _checked(found, arrays_of(addition))
+            index._frame().checked(arrays_of(addition))
         except ValueError as fault:
             raise SemlensError(f"the {kind} cannot stand beside this index: {fault}") from fault
-        return found
+        return index
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the index to `folder`, replacing an index there in one step.
 
-        Raises SemlensError if that fails or the folder holds something else: what was there is then unchanged.
+        Raises:
+            SemlensError: if that fails or the folder holds something else; what was there is then unchanged.
         """
-        table, sizes = self.images, _sizes(self)
-        contents: dict[str, NewArrays | NewTable] = {**_checked(self, _arrays(self))}
-        contents["components"] = NewTable(sizes["c"], COMPONENTS, _component_columns(self))
-        contents["images"] = NewTable(sizes["i"], IMAGES, (range(sizes["i"]), table.names, table.labels, table.errors))
-        store.save(Path(folder), least_minor(self.held), _head(self) | _recipes(self, self.held), contents)
+        contents = Contents(vars(self), self.thumbnails, self.unit_names, self.images)
+        write_index(Path(folder), self._frame(), contents)
 
     def add(self, addition: Addition, folder: str | os.PathLike[str]) -> None:
         """Writes the addition to this index's `folder`, in place of one of its kind; every other part stays as it is.
 
-        Raises SemlensError if that fails, or if the folder does not hold this index: what was there is then unchanged.
+        Raises:
+            SemlensError: if that fails, or if the folder does not hold this index; what was there is then unchanged.
         """
-        kind, found = KINDS[type(addition)], self.with_addition(addition)
-        contents = _checked(found, arrays_of(addition))
-        store.add(Path(folder), least_minor([kind]), _recipes(found, [kind]), contents, _head(self))
+        write_addition(Path(folder), self.with_addition(addition)._frame(), addition)
+
+    def _frame(self) -> Frame:
+        """What every part of this index has to fit."""
+        held = tuple(getattr(self, name) for name in self.held)
+        return Frame(self.recipe, self.layers, self.rows, len(self.sources), held)
 
     def __repr__(self) -> str:
         model, images, space = self.recipe.model.name, self.recipe.images.count, self.recipe.foundation.name
@@ -216,13 +218,14 @@ class ConceptIndex:
 
 
 def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> ConceptIndex:
-    """The index in `folder`, memory-mapped. Raises SemlensError, naming the file, if anything is wrong with it.
+    """The index in `folder`, memory-mapped.
 
     A part's digest is checked when it is opened; above 256 MiB, where that outlasts a search, only if `verify`.
+
+    Raises:
+        SemlensError: naming the file, if anything is wrong with it.
     """
-    folder = Path(folder)
-    stored = Stored(folder, store.read_manifest(folder, Manifest, OPTIONAL), verify)
-    stored.check()
+    stored = open_stored(Path(folder), verify)
     arrays = stored.arrays("examples") | stored.arrays("means") | stored.arrays("vectors")
     return ConceptIndex(
         stored.manifest.recipe,
@@ -242,74 +245,3 @@ def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> Conce
 def _given(thing: T) -> T:
     """A reader of what is in memory already; unlike a lambda it can be sent to workers."""
     return thing
-
-
-def _sizes(index: ConceptIndex) -> Mapping[str, int]:
-    """The length of every axis."""
-    recipe, classes = index.recipe, len(index.relevance.classes) if index.relevance else 0
-    rows = {"vectors": len(index.sources)}
-    for addition in _additions(index):
-        rows |= rows_of(addition)
-    dimension, images = recipe.foundation.dimension, recipe.images.count
-    return axis_sizes(index.layers, recipe.k, dimension, images, classes=classes, rows=rows)
-
-
-def _additions(index: ConceptIndex) -> list[Addition]:
-    found = (index.histogram, index.labels, index.scores, index.atlas)
-    return [addition for addition in found if addition is not None]
-
-
-def _head(index: ConceptIndex) -> dict[str, Any]:
-    """What determines an index, as its manifest has it."""
-    return {"recipe": asdict(index.recipe), "layers": [asdict(axis) for axis in index.layers]}
-
-
-def _recipes(index: ConceptIndex, held: Iterable[str]) -> dict[str, Any]:
-    """What determines some of the additions, as the manifest has it; a histogram is determined by the index."""
-    found: dict[str, Any] = {}
-    for name in held:
-        if name == "relevance":
-            found[name] = {field.name: getattr(index.relevance, field.name) for field in fields(RelevanceId)}
-        elif name in OPTIONAL:
-            found[name] = asdict(getattr(index, name).recipe)
-    return found
-
-
-def _checked(index: ConceptIndex, parts: Mapping[str, Arrays]) -> dict[str, NewArrays]:
-    """The parts, ready to be written. Raises ValueError if one breaks a rule of the format."""
-    sizes = _sizes(index)
-    check_classes(index.relevance.classes if index.relevance else ())
-    for scored in (index.labels, index.scores):
-        check_asked(index.layers, scored.recipe.layers if scored else ())
-    for part, arrays in parts.items():
-        check(part, arrays, sizes, finite=True)
-        check_beside(part, arrays, index.rows)
-    return {part: NewArrays(sizes[COUNTED[part]], arrays) for part, arrays in parts.items()}
-
-
-def _arrays(index: ConceptIndex) -> Mapping[str, Arrays]:
-    """What each part of the index holds, tables aside."""
-    table, relevance = index.images, index.relevance
-    packed: dict[str, Arrays] = {
-        "thumbnails": {"data": index.thumbnails.data, "offsets": index.thumbnails.offsets},
-        "unit-names": pack_texts(index.unit_names),
-        "image-names": pack_texts(table.names),
-        "image-labels": pack_texts(table.labels),
-        "image-errors": pack_texts(table.errors),
-    }
-    if relevance is not None:
-        packed["relevance"] = {name: getattr(relevance, name) for name in LAYOUT["relevance"]}
-        packed["class-names"] = pack_texts(relevance.class_names)
-    for addition in _additions(index):
-        packed |= arrays_of(addition)
-    plain = ("examples", "means", "vectors")
-    return {part: {name: getattr(index, name) for name in LAYOUT[part]} for part in plain} | packed
-
-
-def _component_columns(index: ConceptIndex) -> list[Any]:
-    """The values of the components table, column by column: what the arrays say, for people and other tools."""
-    axes = [axis for axis in index.layers for _ in range(axis.components)]
-    units = [unit for axis in index.layers for unit in range(axis.components)]
-    names = ([axis.layer for axis in axes], units, [axis.kind for axis in axes], index.unit_names)
-    valid, strongest = index.valid.sum(axis=1, dtype=np.int32), index.activations.max(axis=1, initial=-np.inf)
-    return [range(len(axes)), *names, valid, index.fired, index.nan, index.dead, strongest]

@@ -4,12 +4,14 @@ Each has a recipe, which is everything that determines it beside the index, and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from semlens.index.files import Arrays, pack_texts
 from semlens.index.layout import LAYOUT
+from semlens.index.relevance import ClassRelevance, RelevanceId
 from semlens.numerics import Histogram
 from semlens.shapes import Float32, Float64, Int32, UInt8
 from semlens.types import MISSING
@@ -132,42 +134,57 @@ class StoredAtlas:
 
 
 Addition = Histogram | StoredLabels | StoredScores | StoredAtlas
+Held = ClassRelevance | Addition
 
 KINDS: Mapping[type, str] = {
+    ClassRelevance: "relevance",
     Histogram: "histogram",
     StoredLabels: "labels",
     StoredScores: "scores",
     StoredAtlas: "atlas",
 }
-"""What each addition is called in the manifest and as a property of the index."""
+"""What each thing that an index may hold besides is called in the manifest and as a property of the index."""
 
 
-def arrays_of(addition: Addition) -> dict[str, Arrays]:
-    """What each part of the addition holds."""
-    match addition:
+def recipe_of(held: Held) -> dict[str, Any] | None:
+    """What determines it beside the index, as the manifest has it; None for a histogram, which the index determines."""
+    match held:
+        case ClassRelevance():
+            return {field.name: getattr(held, field.name) for field in fields(RelevanceId)}
         case Histogram():
-            return {"histogram": _tensors("histogram", addition)}
-        case StoredLabels():
-            meanings = _tensors("label-meanings", addition.meanings)
-            texts = pack_texts(addition.phrases)
-            return {"labels": _tensors("labels", addition), "label-phrases": texts, "label-meanings": meanings}
-        case StoredScores():
-            summaries = _tensors("layer-scores", addition.summaries)
-            return {"scores": _tensors("scores", addition), "layer-scores": summaries}
-        case StoredAtlas():
-            clusters = {**pack_texts(addition.labels), "fits": addition.fits}
-            return {"atlas": _tensors("atlas", addition), "clusters": clusters}
+            return None
+        case _:
+            return asdict(held.recipe)
 
 
-def rows_of(addition: Addition) -> dict[str, int]:
-    """How many things each part describes that is not about every component."""
-    match addition:
+def arrays_of(held: Held) -> dict[str, Arrays]:
+    """What each of its parts holds."""
+    match held:
+        case ClassRelevance():
+            return {"relevance": _tensors("relevance", held), "class-names": pack_texts(held.class_names)}
+        case Histogram():
+            return {"histogram": _tensors("histogram", held)}
         case StoredLabels():
-            return {"label-phrases": len(addition.phrases), "label-meanings": len(addition.meanings.rows)}
+            meanings = _tensors("label-meanings", held.meanings)
+            phrases = pack_texts(held.phrases)
+            return {"labels": _tensors("labels", held), "label-phrases": phrases, "label-meanings": meanings}
         case StoredScores():
-            return {"layer-scores": len(addition.recipe.layers)}
+            summaries = _tensors("layer-scores", held.summaries)
+            return {"scores": _tensors("scores", held), "layer-scores": summaries}
         case StoredAtlas():
-            return {"clusters": len(addition.labels)}
+            clusters = {**pack_texts(held.labels), "fits": held.fits}
+            return {"atlas": _tensors("atlas", held), "clusters": clusters}
+
+
+def rows_of(held: Held) -> dict[str, int]:
+    """How many things each of its parts describes that is not about every component."""
+    match held:
+        case StoredLabels():
+            return {"label-phrases": len(held.phrases), "label-meanings": len(held.meanings.rows)}
+        case StoredScores():
+            return {"layer-scores": len(held.recipe.layers)}
+        case StoredAtlas():
+            return {"clusters": len(held.labels)}
         case _:
             return {}
 

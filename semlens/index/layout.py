@@ -1,18 +1,18 @@
 """The index format as data: which arrays and tables each part holds, and when they are right.
 
-This is docs/index-format.md in code; what the numbers may be is in `checks`. What is wrong is a ValueError with the
+This is docs/index-format.md in code; what the numbers may be is in `rules`. What is wrong is a ValueError with the
 bare fact; who opens a file adds its name.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 
 from semlens.index.files import Arrays, Columns
-from semlens.index.rules import check_numbers
-from semlens.shapes import Shaped
+from semlens.index.rules import check_examples, check_numbers
+from semlens.shapes import Int32, Shaped
 from semlens.types import MISSING, LayerAxis
 
 LAYOUT: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -86,7 +86,7 @@ COUNTED = MappingProxyType(
     }
 )
 """Every part, and what its rows are: components, distinct crops, images, classes, phrases, components with two
-meanings, layers that have scores, or clusters. Two are tables, which we only write."""
+meanings, layers that have scores, or clusters. Components and images are tables, which we only write."""
 
 ADDED = MappingProxyType(
     {
@@ -132,7 +132,11 @@ def axis_sizes(
 
 
 def check_layers(layers: tuple[LayerAxis, ...]) -> None:
-    """Raises ValueError unless the layers lie end to end from row 0 and no two have one name."""
+    """Returns if the layers lie end to end from row 0 and no two have one name.
+
+    Raises:
+        ValueError: if not.
+    """
     if len({axis.layer for axis in layers}) < len(layers):
         raise ValueError("two layers have the same name")
     edges = [(0, 0), *((axis.start, axis.stop) for axis in layers)]
@@ -141,30 +145,55 @@ def check_layers(layers: tuple[LayerAxis, ...]) -> None:
 
 
 def check_classes(classes: tuple[int, ...]) -> None:
-    """Raises ValueError unless the classes can be outputs of a model, each named once."""
+    """Returns if the classes can be outputs of a model, each named once.
+
+    Raises:
+        ValueError: if not.
+    """
     if len(set(classes)) < len(classes) or not all(0 <= number < int(MISSING) for number in classes):
         raise ValueError("the classes are not distinct numbers from 0 up")
 
 
-def check_names(what: str, found: Collection[str], wanted: Collection[str], *, newer: bool) -> None:
-    """Raises ValueError for a name that is absent or, unless a newer version may have added it, unknown."""
-    absent, odd = set(wanted) - set(found), set(found) - set(wanted)
+def check_names(what: str, names: Collection[str], expected: Collection[str], *, newer: bool) -> None:
+    """Returns if the names are those expected; a newer version may have added others.
+
+    Raises:
+        ValueError: for a name that is absent or unknown.
+    """
+    absent, odd = set(expected) - set(names), set(names) - set(expected)
     if absent:
         raise ValueError(f"{what} {min(absent)!r} is absent")
     if odd and not newer:
         raise ValueError(f"{what} {min(odd)!r:.60} is unknown")
 
 
-def check_asked(layers: tuple[LayerAxis, ...], asked: tuple[str, ...]) -> None:
-    """Raises ValueError unless the layers `asked` for are an index's, in its order."""
-    if asked != tuple(axis.layer for axis in layers if axis.layer in asked):
+def check_chosen_layers(layers: tuple[LayerAxis, ...], chosen: tuple[str, ...]) -> None:
+    """Returns if the layers that labels or scores were computed for are an index's, in its order.
+
+    Raises:
+        ValueError: if not.
+    """
+    if chosen != tuple(axis.layer for axis in layers if axis.layer in chosen):
         raise ValueError("the layers asked for are not those of the index in its order")
 
 
-def check(part: str, arrays: Arrays, sizes: Mapping[str, int], *, finite: bool) -> None:
-    """Raises ValueError if an array of the part has a wrong shape or points outside, or if asked, is not finite.
+def check_part(
+    part: str,
+    arrays: Arrays,
+    sizes: Mapping[str, int],
+    *,
+    finite: bool,
+    example_rows: Callable[[], Int32[np.ndarray, "c k"]],
+) -> None:
+    """Returns if the arrays of a part keep every rule of the format.
 
-    `sizes` gives the length of each axis.
+    Args:
+        sizes: the length of each axis.
+        finite: whether to look through the vectors for a value that is not finite.
+        example_rows: the index's `rows`; called only for a part that speaks of concept examples.
+
+    Raises:
+        ValueError: for an array of a wrong type or shape, and for a number that points outside or is out of range.
     """
     for name, layout in LAYOUT[part].items():
         _check_shape(name, arrays[name], layout, sizes)
@@ -172,11 +201,13 @@ def check(part: str, arrays: Arrays, sizes: Mapping[str, int], *, finite: bool) 
     for name, layout in LAYOUT[part].items():
         if finite and layout.startswith("float16") and not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} holds a value that is not finite")
+    if part in ("labels", "label-meanings", "atlas"):
+        check_examples(part, arrays, example_rows())
 
 
 def _check_shape(name: str, array: Shaped[np.ndarray, "..."], layout: str, sizes: Mapping[str, int]) -> None:
     dtype, *axes = layout.split()
-    wanted = [int(axis) if axis.isdecimal() else sizes.get(axis, axis) for axis in axes]
-    fits = len(axes) == array.ndim and all(w in (n, axis) for w, n, axis in zip(wanted, array.shape, axes, strict=True))
+    shape = [int(axis) if axis.isdecimal() else sizes.get(axis, axis) for axis in axes]
+    fits = len(axes) == array.ndim and all(m in (n, axis) for m, n, axis in zip(shape, array.shape, axes, strict=True))
     if array.dtype.name != dtype or not fits:
-        raise ValueError(f"{name} is {array.dtype.name} {list(array.shape)}, not {dtype} {wanted}")
+        raise ValueError(f"{name} is {array.dtype.name} {list(array.shape)}, not {dtype} {shape}")

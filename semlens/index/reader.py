@@ -7,8 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from semlens.index import folder as store
 from semlens.index.files import unpack_texts
+from semlens.index.folder import (
+    HASH_LIMIT,
+    MANIFEST,
+    Part,
+    Version,
+    blaming,
+    check_digest,
+    locate,
+    read_arrays,
+    read_manifest,
+)
 from semlens.index.kept import (
     AtlasId,
     LabelsId,
@@ -25,16 +35,15 @@ from semlens.index.layout import (
     LAYOUT,
     SINCE,
     axis_sizes,
-    check,
-    check_asked,
+    check_chosen_layers,
     check_classes,
     check_layers,
     check_names,
+    check_part,
     part_names,
 )
 from semlens.index.records import ImageTable, Recipe, Thumbnails
 from semlens.index.relevance import ClassRelevance, RelevanceId
-from semlens.index.rules import check_beside
 from semlens.numerics import Histogram
 from semlens.types import LayerAxis
 
@@ -47,14 +56,14 @@ class Manifest:
     """What manifest.json holds, its own digest aside."""
 
     format: str
-    version: store.Version
+    version: Version
     recipe: Recipe
     layers: tuple[LayerAxis, ...]
     relevance: RelevanceId | None
     labels: LabelsId | None
     scores: ScoresId | None
     atlas: AtlasId | None
-    parts: dict[str, store.Part]
+    parts: dict[str, Part]
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -81,42 +90,46 @@ class Stored:
     verify: bool
 
     def check(self) -> None:
-        """Raises SemlensError if the manifest contradicts itself or a part is not what it says."""
-        with store.blaming(self.folder / store.MANIFEST):
+        """Returns if the manifest does not contradict itself and every part is what it says.
+
+        Raises:
+            SemlensError: if not.
+        """
+        with blaming(self.folder / MANIFEST):
             self._check_manifest()
         for name in part_names(self.manifest.held):
-            path = store.locate(self.folder, name, self.manifest.parts[name])
+            path = locate(self.folder, name, self.manifest.parts[name])
             if self.verify:
-                store.check_digest(path, self.manifest.parts[name])
+                check_digest(path, self.manifest.parts[name])
 
     def _check_manifest(self) -> None:
-        it, version = self.manifest, self.manifest.version
-        check_layers(it.layers)
-        check_names("part", it.parts, part_names(it.held), newer=version.newer)
-        for name in it.held:
+        manifest, version = self.manifest, self.manifest.version
+        check_layers(manifest.layers)
+        check_names("part", manifest.parts, part_names(manifest.held), newer=version.newer)
+        for name in manifest.held:
             if SINCE[name] > version.minor:
                 raise ValueError(f"version {version.major}.{version.minor} has no {name}")
-        check_classes(it.relevance.classes if it.relevance else ())
-        for asked in (it.labels, it.scores):
-            check_asked(it.layers, asked.layers if asked else ())
-        if it.scores and it.parts["layer-scores"].rows != len(it.scores.layers):
+        check_classes(manifest.relevance.classes if manifest.relevance else ())
+        for recipe in (manifest.labels, manifest.scores):
+            check_chosen_layers(manifest.layers, recipe.layers if recipe else ())
+        if manifest.scores and manifest.parts["layer-scores"].rows != len(manifest.scores.layers):
             raise ValueError("part 'layer-scores' has not a row for each of the layers asked for")
-        for name in part_names(it.held):
-            rows = it.sizes[COUNTED[name]]
-            if it.parts[name].rows != rows or rows < 0:
+        for name in part_names(manifest.held):
+            rows = manifest.sizes[COUNTED[name]]
+            if manifest.parts[name].rows != rows or rows < 0:
                 raise ValueError(f"part {name!r} has not the {rows} rows that the others ask for")
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of a part."""
-        part = self.manifest.parts[name]
-        found = store.read_arrays(self.folder, name, part)
-        finite = self.verify or (name == "means" and part.bytes <= store.HASH_LIMIT)
-        with store.blaming(self.folder / part.file):
-            check_names("tensor", found, LAYOUT[name], newer=self.manifest.version.newer)
-            check(name, found, self.manifest.sizes, finite=finite)
-            if name in ("labels", "label-meanings", "atlas"):
-                check_beside(name, found, self.arrays("examples")["rows"])
-        return {key: found[key] for key in LAYOUT[name]}
+        part, newer = self.manifest.parts[name], self.manifest.version.newer
+        arrays = read_arrays(self.folder, name, part)
+        finite = self.verify or (name == "means" and part.bytes <= HASH_LIMIT)
+        with blaming(self.folder / part.file):
+            check_names("tensor", arrays, LAYOUT[name], newer=newer)
+            check_part(
+                name, arrays, self.manifest.sizes, finite=finite, example_rows=lambda: self.arrays("examples")["rows"]
+            )
+        return {tensor: arrays[tensor] for tensor in LAYOUT[name]}
 
     def thumbnails(self) -> Thumbnails:
         """One picture per crop."""
@@ -169,5 +182,19 @@ class Stored:
 
     def _texts(self, name: str) -> tuple[str | None, ...]:
         arrays = self.arrays(name)
-        with store.blaming(self.folder / self.manifest.parts[name].file):
+        with blaming(self.folder / self.manifest.parts[name].file):
             return unpack_texts(arrays["data"], arrays["offsets"])
+
+
+def open_stored(folder: Path, verify: bool) -> Stored:
+    """The index in `folder`, with its manifest and its files checked, and nothing else read.
+
+    Args:
+        verify: whether every part is hashed and looked through; else those above 256 MiB are not.
+
+    Raises:
+        SemlensError: naming the file, if anything is wrong with it.
+    """
+    stored = Stored(folder, read_manifest(folder, Manifest, OPTIONAL), verify)
+    stored.check()
+    return stored

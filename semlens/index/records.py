@@ -20,7 +20,11 @@ class ModelId:
     preprocess: str
 
     def check(self, fingerprint: str) -> None:
-        """Raises SemlensError for the fingerprint of another model."""
+        """Returns if the fingerprint is this model's.
+
+        Raises:
+            SemlensError: for the fingerprint of another model.
+        """
         if fingerprint != self.fingerprint:
             raise SemlensError(f"this is not the model the index was made from ({self.name})")
 
@@ -35,7 +39,11 @@ class ImagesId:
     unreadable: int
 
     def check(self, fingerprint: str) -> None:
-        """Raises SemlensError for the fingerprint of other images."""
+        """Returns if the fingerprint is these images'.
+
+        Raises:
+            SemlensError: for the fingerprint of other images.
+        """
         if fingerprint != self.fingerprint:
             raise SemlensError(f"these are not the images the index was made from ({self.source})")
 
@@ -80,7 +88,11 @@ class Thumbnails:
         return len(self.offsets) - 1
 
     def get(self, row: int) -> bytes:
-        """The WebP file of a row of `vectors`; no bytes where there is none."""
+        """The WebP file of a row of `vectors`; no bytes where there is none.
+
+        Raises:
+            SemlensError: for a row that the index does not have.
+        """
         if not 0 <= row < len(self):
             raise SemlensError(f"there is no thumbnail {row}: the index has {len(self)}")
         return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()

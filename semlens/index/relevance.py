@@ -53,21 +53,23 @@ class ClassRelevance:
     def column(self, which: str | int) -> int:
         """Where in `classes` a class stands, by its name or its number.
 
-        Raises SemlensError with the nearest names for an unknown class, and for a name that several classes have.
+        Raises:
+            SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
         """
-        named = [i for i, name in enumerate(self.class_names) if name == which]
-        found = named or [i for i, number in enumerate(self.classes) if str(number) == str(which)]
-        if not found:
+        by_name = [i for i, name in enumerate(self.class_names) if name == which]
+        columns = by_name or [i for i, number in enumerate(self.classes) if str(number) == str(which)]
+        if not columns:
             raise unknown("class", str(which), map(self.name, range(len(self.classes))))
-        if len(found) > 1:
-            numbers = " or ".join(str(self.classes[i]) for i in found)
-            raise SemlensError(f"{len(found)} classes are called {which!r}: give the number, {numbers}")
-        return found[0]
+        if len(columns) > 1:
+            numbers = " or ".join(str(self.classes[i]) for i in columns)
+            raise SemlensError(f"{len(columns)} classes are called {which!r}: give the number, {numbers}")
+        return columns[0]
 
     def of_class(self, which: str | int) -> Float32[np.ndarray, "c"]:
         """Each component's mean share for a class, by its name or its number: signed, in [-1, 1].
 
-        Raises SemlensError as `column` does.
+        Raises:
+            SemlensError: as `column` does.
         """
         column = self.column(which)
         return np.asarray(self.positive[:, column] - self.negative[:, column])

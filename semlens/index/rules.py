@@ -17,15 +17,23 @@ Sizes = Mapping[str, int]
 
 
 def check_numbers(part: str, arrays: Arrays, sizes: Sizes) -> None:
-    """Raises ValueError if a number of the part points outside or is out of range."""
+    """Returns if no number of the part points outside or is out of range.
+
+    Raises:
+        ValueError: if one does.
+    """
     if part in _RULES:
         _RULES[part](arrays, sizes)
     if "offsets" in arrays:
         _check_offsets(arrays["data"], arrays["offsets"])
 
 
-def check_beside(part: str, arrays: Arrays, rows: Int32[np.ndarray, "c k"]) -> None:
-    """Raises ValueError if the part speaks of examples that the index has not, `rows` being those of its crops."""
+def check_examples(part: str, arrays: Arrays, rows: Int32[np.ndarray, "c k"]) -> None:
+    """Returns if the part speaks of no concept example that the index, whose `rows` are given, does not have.
+
+    Raises:
+        ValueError: if it does.
+    """
     valid = np.asarray(rows != MISSING)
     dead = ~valid.any(axis=1)
     if part == "labels" and (arrays["ranked"][dead] != MISSING).any():

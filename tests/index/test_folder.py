@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import semlens.index.folder as store
 from semlens.errors import SemlensError
-from semlens.index import folder as store
 from semlens.index.index import load_index
 from semlens.index.records import Thumbnails
 from tests.tiny_index import (
