@@ -28,15 +28,16 @@ page/node_modules: page/package-lock.json
 	$(PYTHON) -m venv .venv
 
 .venv/demo: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[torch,umap]'
+	$(BIN)/python -m pip install --quiet --editable '.[app,fast,parquet,torch,umap]'
 	touch $@
 
 .venv/demo-photos: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[offline,umap]'
+	$(BIN)/python -m pip install --quiet --editable '.[app,fast,offline,parquet,umap]'
 	touch $@
 
-.venv/dev: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+# Exact versions, so that a package of others that changes under us turns no test red.
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]' -c constraints.txt
 	touch $@
 
 clean:

@@ -112,7 +112,7 @@ def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = "
 
 def _probe_files(foundation: FoundationModel, files: Sequence[Path], name: str) -> Probes:
     """One probe from image files."""
-    from semlens.images import load_image  # brings pyarrow, which texts do without
+    from semlens.images import load_image  # decoding, which texts do without
 
     return probe_images(foundation, [load_image(file) for file in files], name)
 

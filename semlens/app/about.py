@@ -11,7 +11,7 @@ from semlens.app.answer import Answer, as_json
 from semlens.app.asked import Asked
 from semlens.app.judged import notes_of
 from semlens.app.session import Opened
-from semlens.errors import SemlensError
+from semlens.errors import SemlensError, missing_extra
 
 
 def session(asked: Asked) -> Answer:
@@ -21,7 +21,7 @@ def session(asked: Asked) -> Answer:
         "search": not found.frozen,
         "annotate": all(one.notes is not None for one in found.opened),
         "audit": not found.frozen,
-        "parquet": not found.frozen,
+        "parquet": not found.frozen and find_spec("pyarrow") is not None,
     }
     indexes = [_index(one) for one in found.opened]
     return as_json({"version": __version__, "indexes": indexes, "can": can, "comparable": found.comparable})
@@ -60,7 +60,7 @@ def undo(asked: Asked) -> Answer:
 def parquet(asked: Asked) -> Answer:
     """A table of the page's as a Parquet file."""
     if find_spec("pyarrow") is None:
-        raise SemlensError("pyarrow is not installed")
+        raise missing_extra("pyarrow", "parquet")
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -10,7 +10,6 @@ from weakref import finalize
 
 from semlens.app.asked import Request
 from semlens.app.routes import answer
-from semlens.app.server import page_folder
 from semlens.app.session import Session, open_session
 from semlens.errors import missing_extra
 from semlens.index import ConceptIndex
@@ -44,6 +43,7 @@ def explore(
         import traitlets
     except ImportError:
         raise missing_extra("anywidget", "notebook") from None
+    from semlens.app.server import page_folder  # brings starlette, as the extra does
 
     class Explorer(anywidget.AnyWidget):  # type: ignore[misc]
         _esm = page_folder() / "widget.js"

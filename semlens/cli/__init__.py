@@ -10,6 +10,12 @@ from semlens.cli import attribute, describe, judge, make, read, testbed  # their
 from semlens.cli.common import app
 from semlens.errors import SemlensError, missing_extra
 
+EXTRA_OF = {
+    **dict.fromkeys(("torch", "torchvision", "timm", "einops"), "torch"),
+    **dict.fromkeys(("starlette", "uvicorn", "anyio"), "app"),
+}
+"""Packages that only an extra brings, with its name."""
+
 __all__ = ["app", "attribute", "describe", "judge", "main", "make", "page", "read", "testbed"]
 
 
@@ -36,9 +42,10 @@ def main() -> None:
         print(f"semlens: {error}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in {"torch", "torchvision", "timm", "einops"}:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA_OF:
             raise  # what only an extra brings is a matter of installing; all else is ours
-        print(f"semlens: {missing_extra(error.name or '', 'torch')}", file=sys.stderr)
+        print(f"semlens: {missing_extra(package, EXTRA_OF[package])}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         print("semlens: interrupted; `build` goes on from there with --resume", file=sys.stderr)

@@ -1,4 +1,9 @@
-"""What makes a forward pass fast on a CPU without changing its result; undone on exit."""
+"""What makes a forward pass fast on a CPU without changing its result beyond float32's rounding; undone on exit.
+
+Both ways reach outside of what we own: the C library's allocator is tuned for the whole process, with every other
+thread in it, and an operator of PyTorch is called that is not public. `SEMLENS_PLAIN_CPU=1` in the environment switches
+both off, for a process that embeds semlens beside other work, and to find out whether one of them is at fault.
+"""
 
 import ctypes
 import os
@@ -11,12 +16,19 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+PLAIN = "SEMLENS_PLAIN_CPU"
+"""The environment variable that switches everything here off: with any value but "" and "0"."""
+
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # glibc's malloc.h
 
 
 @contextmanager
 def fast_cpu() -> Iterator[None]:
-    """Everything here that helps on this machine; harmless where the model runs on another device."""
+    """Everything here that helps on this machine, unless `SEMLENS_PLAIN_CPU` is set; harmless where the model runs on
+    another device."""
+    if os.environ.get(PLAIN, "0") not in ("", "0"):
+        yield
+        return
     with tuned_allocator(), OneDnnLinear() if on_amd() else nullcontext():
         yield
 

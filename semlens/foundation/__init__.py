@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from semlens.errors import SemlensError, missing_extra, unknown
+from semlens.errors import SemlensError, unknown
 from semlens.shapes import Float32
 from semlens.types import FoundationModel
 
@@ -42,7 +42,8 @@ def load_foundation(spec: str, device: str | None = None) -> FoundationModel:
             `open_clip:local-dir:FOLDER`, `transformers:REPO`, `transformers:FOLDER`, `offline:conse` or `testbed:clip`.
         device: as torch writes it; by default a CUDA GPU where there is one.
 
-    Raises SemlensError for a name that does not exist, weights that cannot be had and a package that is not installed.
+    Raises:
+        SemlensError: for a name that does not exist, weights that cannot be had and a package that is not installed.
     """
     family, _, name = spec.partition(":")
     if family not in EXTRAS or not name or name != ONLY.get(family, name):
@@ -51,7 +52,10 @@ def load_foundation(spec: str, device: str | None = None) -> FoundationModel:
     try:
         return _load(family, name, device)
     except ModuleNotFoundError as error:
-        raise missing_extra(error.name or family, EXTRAS[family]) from error
+        raise SemlensError(
+            f"a new text or image needs the foundation model {spec}, and {error.name} is not installed: "
+            f"pip install 'semlens[{EXTRAS[family]}]'"
+        ) from error
 
 
 def _load(family: str, name: str, device: str | None) -> FoundationModel:
@@ -128,7 +132,11 @@ def fetching(what: str, instead: str) -> Iterator[None]:
 
 
 def hub_folder(repository: str, patterns: Sequence[str], instead: str) -> Path:
-    """The local copy of those files of a hub repository. Raises SemlensError where they cannot be had."""
+    """The local copy of those files of a hub repository.
+
+    Raises:
+        SemlensError: where they cannot be had.
+    """
     from huggingface_hub import snapshot_download  # comes with both families that ask
 
     with fetching(repository, instead):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -15,6 +16,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from semlens.foundation import digest_files, in_batches
 from semlens.model import (
+    check_files,
     imagenet_lemmas,
     load_efficientnet_lite,
     package_folder,
@@ -29,6 +31,17 @@ LITE = 2  # the version of EfficientNet-Lite that sees the image
 DIMENSION = 384
 LONGEST = 256  # tokens; MiniLM was trained on no longer ones
 RECIPE = f"top {TOP} classes of efficientnet_lite{LITE}, each the sentence of all its lemmas"
+MINILM = MappingProxyType(
+    {
+        "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+        "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+        "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+        "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+    }
+)
+"""The files of MiniLM's package that are read, with their SHA-256: of the release that the extra `offline` pins."""
 
 
 @final
@@ -82,14 +95,19 @@ class Conse:
 
     @cached_property
     def _sentences(self) -> tuple[Callable[..., Any], nn.Module]:
-        """The tokenizer and the encoder of MiniLM."""
+        """The tokenizer and the encoder of MiniLM, from files that are those that semlens knows."""
+        check_files(_minilm(), MINILM)
         net: nn.Module = AutoModel.from_pretrained(_minilm(), local_files_only=True, dtype=torch.float32)
         tokenize: Callable[..., Any] = AutoTokenizer.from_pretrained(_minilm(), local_files_only=True)
         return tokenize, net.eval().to(self.device)
 
 
 def load_conse(device: str) -> Conse:
-    """The offline foundation model. Raises SemlensError where a package of the extra `offline` is not installed."""
+    """The offline foundation model.
+
+    Raises:
+        SemlensError: where a package of the extra `offline` is not installed.
+    """
     weights_file(LITE)
     _minilm()
     return Conse(device)

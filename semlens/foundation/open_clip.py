@@ -82,7 +82,11 @@ class OpenClip:
 
 
 def load_open_clip(name: str, device: str) -> OpenClip:
-    """The model of `open_clip:name`. Raises SemlensError if `name` names no weights: random ones are refused."""
+    """The model of `open_clip:name`.
+
+    Raises:
+        SemlensError: if `name` names no weights: random ones are refused.
+    """
     source, _, rest = name.partition(":")
     if source == "local-dir":
         return _from_folder(name, Path(rest), device)

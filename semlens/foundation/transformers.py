@@ -46,7 +46,8 @@ class Transformers:
     def embed_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d"]:
         """One vector per text, not unit; what exceeds the model's context is cut off.
 
-        Raises SemlensError for a model that knows no texts.
+        Raises:
+            SemlensError: for a model that knows no texts.
         """
         if self.config.model_type in IMAGES_ONLY:
             raise SemlensError(
@@ -102,7 +103,8 @@ class Transformers:
 def load_transformers(name: str, device: str) -> Transformers:
     """The model of `transformers:name`, a hub repository or a folder.
 
-    Raises SemlensError for a name that is neither, a folder without weights and a kind of model that is not known here.
+    Raises:
+        SemlensError: for a name that is neither, a folder without weights and a kind of model that is not known here.
     """
     folder = Path(name) if Path(name).is_dir() else _fetch(name)
     if not _weights(folder):

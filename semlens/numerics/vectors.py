@@ -1,12 +1,16 @@
 """The semantic space: the only place that normalises, averages and compares vectors."""
 
-import numkong
 import numpy as np
 
 from semlens.shapes import Float, Float16, Float32, Int32
 from semlens.types import MISSING
 
-_BLOCK = 1024  # components whose examples are averaged at once
+try:
+    import numkong  # the extra `fast`
+except ImportError:
+    numkong = None  # type: ignore[assignment]
+
+_BLOCK = 1024  # components whose examples are averaged at once, or whose means are multiplied
 
 
 def unit(vectors: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
@@ -47,9 +51,19 @@ def dot_rows(rows: Float16[np.ndarray, "n d"], queries: Float32[np.ndarray, "q d
     """Dot products of stored rows with queries, to about 1e-3 of the query's length.
 
     Reads memory-mapped float16 as it lies; the queries are rounded to float16 for it, so what is shown is computed
-    anew.
+    anew. Without numkong, numpy does the same block by block, eight times slower for a single query.
     """
     if not len(rows) or not len(queries):
         return np.zeros((len(rows), len(queries)), dtype=np.float32)
     halves = np.ascontiguousarray(queries, dtype=np.float16)
+    if numkong is None:
+        return _dot_blocks(rows, halves)
     return np.asarray(numkong.cdist(halves, np.asarray(rows), "dot"), dtype=np.float32).T
+
+
+def _dot_blocks(rows: Float16[np.ndarray, "n d"], queries: Float16[np.ndarray, "q d"]) -> Float32[np.ndarray, "n q"]:
+    """Dot products in float32, of which only a block of rows is a copy at a time."""
+    products, wide = np.empty((len(rows), len(queries)), np.float32), queries.astype(np.float32).T
+    for start in range(0, len(rows), _BLOCK):
+        products[start : start + _BLOCK] = rows[start : start + _BLOCK].astype(np.float32) @ wide
+    return products

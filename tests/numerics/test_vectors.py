@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import semlens.numerics.vectors as vectors_module
 from semlens.numerics.vectors import cosine, dot_rows, mean_rows, unit
 from semlens.types import MISSING
 
@@ -59,6 +60,24 @@ def test_dot_rows_is_the_product(n: int, q: int, d: int, seed: int) -> None:
     np.testing.assert_allclose(
         dot_rows(rows, queries), rows.astype(np.float64) @ queries.T.astype(np.float64), atol=1e-3
     )
+
+
+def test_dot_rows_is_the_same_without_numkong_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same to float32's rounding, and so the same order wherever two products differ by more."""
+    rng = np.random.default_rng(0)
+    rows, queries = unit(rng.normal(size=(1000, 64))).astype(np.float16), unit(rng.normal(size=(3, 64)))
+    assert vectors_module.numkong is not None
+    fast = dot_rows(rows, queries)
+    monkeypatch.setattr(vectors_module, "numkong", None)
+    for block in (7, 1024):
+        monkeypatch.setattr(vectors_module, "_BLOCK", block)
+        plain = dot_rows(rows, queries)
+        assert (plain.dtype, plain.shape) == (fast.dtype, fast.shape)
+        np.testing.assert_allclose(plain, fast, atol=1e-6)
+        for column in range(3):
+            ranked = plain[np.argsort(fast[:, column]), column]
+            assert (np.diff(ranked) > -2e-6).all()
+    assert dot_rows(rows[:0], queries).shape == (0, 3)
 
 
 def test_the_length_of_an_example_vector_does_not_count() -> None:

@@ -60,7 +60,11 @@ COLORS = tuple(concept.name for concept in CONCEPTS if concept.letter == "C")
 
 
 def concept(name: str) -> Concept:
-    """The concept of a name. Raises SemlensError with the nearest names if there is none."""
+    """The concept of a name.
+
+    Raises:
+        SemlensError: with the nearest names if there is none.
+    """
     if name not in BY_NAME:
         raise unknown("concept", name, NAMES)
     return BY_NAME[name]

@@ -30,7 +30,8 @@ def write_world(
     `masks/NUMBER/CONCEPT.png`. The table's rows hold path, label, caption, seed, pixels along an edge, and the level of
     every concept.
 
-    Raises SemlensError if another world lies in the folder.
+    Raises:
+        SemlensError: if another world lies in the folder.
     """
     table, content = folder / TABLE, _table(world)
     if table.exists() and table.read_bytes() != content:

@@ -93,7 +93,11 @@ SCENARIOS = {scenario.name: scenario for scenario in (SHORTCUT, CLEAN)}
 
 
 def scenario(name: str) -> Scenario:
-    """A scenario by its name. Raises SemlensError if there is none of that name."""
+    """A scenario by its name.
+
+    Raises:
+        SemlensError: if there is none of that name.
+    """
     if name not in SCENARIOS:
         raise unknown("scenario", name, SCENARIOS)
     return SCENARIOS[name]

@@ -43,7 +43,11 @@ class Scene:
         return Scene, (self.seed, dict(self.levels), self.contradicts)
 
     def has(self, name: str) -> bool:
-        """Whether a concept is present. Raises SemlensError for an unknown one."""
+        """Whether a concept is present.
+
+        Raises:
+            SemlensError: for an unknown one.
+        """
         return self.levels[concept(name).name] >= PRESENT
 
     @property
@@ -65,7 +69,11 @@ class Scene:
         return CLASSES[(len(self.criteria) < CRITERIA) != self.contradicts]
 
     def with_level(self, name: str, level: float) -> "Scene":
-        """The same scene but for one concept. Raises SemlensError for an unknown concept or a level outside [0, 1]."""
+        """The same scene but for one concept.
+
+        Raises:
+            SemlensError: for an unknown concept or a level outside [0, 1].
+        """
         return replace(self, levels={**self.levels, concept(name).name: float(level)})
 
     def flipped(self, name: str) -> "Scene":

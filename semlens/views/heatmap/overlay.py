@@ -52,7 +52,8 @@ def overlay(
             the model did not see, is darkened.
         limit: relevance in full colour; `full_colour` of this map if not given. Maps compare only at the same limit.
 
-    Raises SemlensError for a box that does not meet the image, and for a limit that is not positive.
+    Raises:
+        SemlensError: for a box that does not meet the image, and for a limit that is not positive.
     """
     limit = limit_of([heat], limit)
     photo = image.convert("RGB")
@@ -96,7 +97,8 @@ def paint(photo: Image.Image, strength: Float32[np.ndarray, "h w"]) -> Image.Ima
 def whole(box: Box, size: tuple[int, int]) -> Pixels:
     """The box with its edges moved outwards to whole pixels, inside or beyond an image of `size`.
 
-    Raises SemlensError if it has no pixel of that image.
+    Raises:
+        SemlensError: if it has no pixel of that image.
     """
     left, top = (math.floor(edge + 1e-6) for edge in box[:2])  # what rounding adds to an edge is no pixel more
     right, bottom = (math.ceil(edge - 1e-6) for edge in box[2:])
@@ -109,7 +111,11 @@ def whole(box: Box, size: tuple[int, int]) -> Pixels:
 
 
 def pixels(box: Box, size: tuple[int, int]) -> Pixels:
-    """The pixels of an image of `size` that the box touches. Raises SemlensError if there are none."""
+    """The pixels of an image of `size` that the box touches.
+
+    Raises:
+        SemlensError: if there are none.
+    """
     left, top, right, bottom = whole(box, size)
     return max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
 

@@ -49,7 +49,8 @@ def figure(
     Args:
         unit: what the heat maps are in, written at the scale, whose numbers are per pixel of the model's input.
 
-    Raises SemlensError where there are no examples or matplotlib is not installed.
+    Raises:
+        SemlensError: where there are no examples or matplotlib is not installed.
     """
     if not examples:
         raise SemlensError(f"no examples of {name or 'the component'} to draw: give at least one HeatExample")

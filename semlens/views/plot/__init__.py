@@ -23,7 +23,8 @@ __all__ = ["atlas_figure", "audit_figure", "compare_figure", "graph_svg", "plot"
 def plot(result: Any) -> "Figure":
     """The figure of scores, of an atlas, a comparison or an audit.
 
-    Raises SemlensError for anything else, or where matplotlib is not installed.
+    Raises:
+        SemlensError: for anything else, or where matplotlib is not installed.
     """
     figures: dict[type, Callable[[Any], "Figure"]] = {
         Scores: score_figure,

@@ -40,7 +40,8 @@ def atlas_figure(atlas: Atlas, *, color: str = "cluster") -> "matplotlib.figure.
     Args:
         color: what the points are coloured by: "cluster", "layer" or "model".
 
-    Raises SemlensError for another colour, or where matplotlib is not installed.
+    Raises:
+        SemlensError: for another colour, or where matplotlib is not installed.
     """
     if color not in COLORS:
         raise unknown("color", color, COLORS)

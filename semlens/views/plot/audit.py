@@ -21,7 +21,8 @@ _LARGEST = 900  # square points
 def audit_figure(audit: Audit) -> "matplotlib.figure.Figure":
     """A matplotlib figure with a chart per audited layer; the dashed lines are what chance reaches.
 
-    Raises SemlensError where matplotlib is not installed.
+    Raises:
+        SemlensError: where matplotlib is not installed.
     """
     layer = layer_numbers(audit.index)[audit.fit.members]
     numbers = np.unique(layer).tolist()

@@ -23,7 +23,8 @@ def compare_figure(comparison: Comparison) -> "matplotlib.figure.Figure":
     """A matplotlib figure: the matrix of directed similarities with what chance reaches, and for each pair how near the
     source's components come to the target's; nothing of matplotlib's own state changes.
 
-    Raises SemlensError where matplotlib is not installed.
+    Raises:
+        SemlensError: where matplotlib is not installed.
     """
     count = len(comparison.sides)
     tall = max(4.4, 2.0 * count)

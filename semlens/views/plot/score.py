@@ -23,7 +23,8 @@ def score_figure(scores: Scores) -> "matplotlib.figure.Figure":
     interval, the grey band what 95 % of random components have, the white line across it their mean. A notebook shows
     it; nothing of matplotlib's own state changes.
 
-    Raises SemlensError where there is no layer, or matplotlib is not installed.
+    Raises:
+        SemlensError: where there is no layer, or matplotlib is not installed.
     """
     if not scores.layers:
         raise SemlensError("there is no layer to draw: score at least one")

@@ -118,7 +118,11 @@ def _scale(verdict: Verdict, asked: Requirement) -> Html:
 
 
 def changed(audit: Audit, before: Audit) -> Html:
-    """The verdicts and masses of two audits side by side. Raises SemlensError if they share no layer."""
+    """The verdicts and masses of two audits side by side.
+
+    Raises:
+        SemlensError: if they share no layer.
+    """
     asked = {verdict.requirement: verdict for verdict in before.verdicts}
     judged = [_rejudged(asked[one.requirement], one) for one in audit.verdicts if one.requirement in asked]
     old, new = ({(one.layer, one.quadrant): one for one in each.masses} for each in (before, audit))
