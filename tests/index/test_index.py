@@ -45,9 +45,8 @@ from tests.tiny_index import (
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    tiny().save(tmp_path / "toy.semlens")
-    return tmp_path / "toy.semlens"
+def folder(tiny_folder: Path) -> Path:
+    return tiny_folder
 
 
 def test_rows_and_components_name_each_other() -> None:

@@ -21,7 +21,6 @@ from tests.tiny_index import (
     ARRAYS,
     GOLDEN_ADDED,
     LATER,
-    added,
     forge,
     forge_array,
     forge_part,
@@ -39,9 +38,8 @@ def drop_part(manifest: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    added().save(tmp_path / "toy.semlens")
-    return tmp_path / "toy.semlens"
+def folder(added_folder: Path) -> Path:
+    return added_folder
 
 
 @pytest.mark.parametrize(
@@ -254,7 +252,7 @@ def test_a_newer_minor_version_may_add(folder: Path) -> None:
     assert index.held == ("relevance", "histogram", "labels", "scores", "atlas")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(
     name=st.sampled_from([*ARRAYS, *LATER, *ADDED, "manifest"]),
     at=st.floats(0, 1, exclude_max=True),

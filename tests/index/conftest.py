@@ -1,0 +1,32 @@
+"""Indexes that are saved once for all tests: each gets a copy, which costs no flush to the disk."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from semlens.index.index import ConceptIndex
+from tests.tiny_index import added, tiny
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the indexes of `tiny` and `added`."""
+    makers: tuple[Callable[[], ConceptIndex], ...] = (tiny, added)
+    folder = tmp_path_factory.mktemp("saved")
+    for make in makers:
+        make().save(folder / make.__name__)
+    return folder
+
+
+@pytest.fixture
+def tiny_folder(saved: Path, tmp_path: Path) -> Path:
+    """`tiny`, to be changed."""
+    return Path(shutil.copytree(saved / "tiny", tmp_path / "toy.semlens"))
+
+
+@pytest.fixture
+def added_folder(saved: Path, tmp_path: Path) -> Path:
+    """`added`, to be changed."""
+    return Path(shutil.copytree(saved / "added", tmp_path / "toy.semlens"))
