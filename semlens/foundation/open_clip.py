@@ -148,10 +148,12 @@ def _fetch(repository: str, names: Sequence[str], instead: str) -> Path:
 def _checkpoint(folder: Path) -> Path:
     """The file that open_clip will load: the first of its own names, or the only checkpoint there is."""
     own = [folder / name for name in CHECKPOINTS if (folder / name).is_file()]
-    found = own or [file for file in folder.iterdir() if file.suffix in (".safetensors", ".bin", ".pth")]
-    if len(found) != 1 and not own:
-        raise SemlensError(f"{folder} holds {len(found)} checkpoints: it must hold one, or one named {CHECKPOINTS[0]}")
-    return found[0]
+    checkpoints = own or [file for file in folder.iterdir() if file.suffix in (".safetensors", ".bin", ".pth")]
+    if len(checkpoints) != 1 and not own:
+        raise SemlensError(
+            f"{folder} holds {len(checkpoints)} checkpoints: it must hold one, or one named {CHECKPOINTS[0]}"
+        )
+    return checkpoints[0]
 
 
 def _preprocess(config: Mapping[str, Any]) -> dict[str, Any]:

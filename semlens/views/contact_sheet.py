@@ -26,12 +26,12 @@ def contact_sheet(index: ConceptIndex, hits: Sequence[Hit], examples: int = 8) -
     draw = ImageDraw.Draw(sheet)
     y = GAP
     for probe in probes:
-        mine = [hit for hit in hits if hit.probe == probe]
+        best = [hit for hit in hits if hit.probe == probe]
         draw.text((GAP * 2, y + 8), probe, "black", font(20))
         draw.line((TEXT + 3, y + 13, TEXT + 3, y + 29), "black", 2)  # the mark that the bars below carry
-        draw.text((TEXT + 12, y + 14), f"random components reach {mine[0].baseline:.2f} (95 %)", "#777777", font(13))
+        draw.text((TEXT + 12, y + 14), f"random components reach {best[0].baseline:.2f} (95 %)", "#777777", font(13))
         y += _HEAD
-        for hit in mine:
+        for hit in best:
             _row(sheet, draw, index, hit, y, examples)
             y += SIDE + GAP
     return sheet

@@ -100,8 +100,8 @@ def vocabulary() -> tuple[str, ...]:
     """Every word that captions use."""
     texts: Iterable[str] = [phrase for c in CONCEPTS for phrase in (*c.phrases, *c.absent)]
     colored = [f"{color}-coloured band-aid of a lesion with and" for color in PLASTERS]
-    found = [split(text) for text in (*texts, *colored, *OPENINGS, *CLOSEUPS, *PLAIN, *NOTHING)]
-    return tuple(sorted({word for words in found for word in (*words, "a", "an")}))
+    phrases = [split(text) for text in (*texts, *colored, *OPENINGS, *CLOSEUPS, *PLAIN, *NOTHING)]
+    return tuple(sorted({word for phrase in phrases for word in (*phrase, "a", "an")}))
 
 
 def _phrase(scene: Scene, name: str, rng: np.random.Generator) -> str:

@@ -34,22 +34,29 @@ def audit_figure(audit: Audit) -> "matplotlib.figure.Figure":
     return figure
 
 
-def _chart(axes: "matplotlib.axes.Axes", audit: Audit, of: "np.ndarray") -> None:
-    x, y = audit.fit.alignment[of].T
-    size = audit.relevance[of] / max(float(audit.relevance[of].max()), 1e-12) * _LARGEST
-    for at, name in enumerate(QUADRANTS):
-        mine = audit.quadrant[of] == at
+def _chart(axes: "matplotlib.axes.Axes", audit: Audit, in_layer: "np.ndarray") -> None:
+    x, y = audit.fit.alignment[in_layer].T
+    size = audit.relevance[in_layer] / max(float(audit.relevance[in_layer].max()), 1e-12) * _LARGEST
+    for number, name in enumerate(QUADRANTS):
+        members = audit.quadrant[in_layer] == number
         color, marker = _LOOK[name]
-        share = audit.relevance[of][mine].sum() / max(float(audit.relevance[of].sum()), 1e-12)
-        label = f"{name} ({mine.sum()}, {share:.0%})"
+        share = audit.relevance[in_layer][members].sum() / max(float(audit.relevance[in_layer].sum()), 1e-12)
+        label = f"{name} ({members.sum()}, {share:.0%})"
         axes.scatter(
-            x[mine], y[mine], s=size[mine] + 4, c=color, marker=marker, alpha=0.55, edgecolors="white", label=label
+            x[members],
+            y[members],
+            s=size[members] + 4,
+            c=color,
+            marker=marker,
+            alpha=0.55,
+            edgecolors="white",
+            label=label,
         )
-    valid, spurious = np.median(audit.fit.critical[of], axis=0)
+    valid, spurious = np.median(audit.fit.critical[in_layer], axis=0)
     axes.axvline(valid, color="0.4", linestyle="--", linewidth=1)
     axes.axhline(spurious, color="0.4", linestyle="--", linewidth=1)
     rows = {row.component: row for row in audit.rows}
-    for n in of[np.argsort(-audit.relevance[of], kind="stable")[:_NAMED]].tolist():
+    for n in in_layer[np.argsort(-audit.relevance[in_layer], kind="stable")[:_NAMED]].tolist():
         row = rows[audit.index.component(int(audit.fit.members[n]))]
         said = row.label or (row.spurious_concept if row.spurious > row.valid else row.valid_concept)
         where = (float(audit.fit.alignment[n, 0]), float(audit.fit.alignment[n, 1]))

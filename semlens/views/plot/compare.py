@@ -32,12 +32,14 @@ def compare_figure(comparison: Comparison) -> "matplotlib.figure.Figure":
     left, right = page.subfigures(1, 2, squeeze=False, width_ratios=(6, 3.6 * (count - 1)))[0]
     _matrix(left.add_subplot(), comparison)
     panels = right.subplots(count, count - 1, squeeze=False, sharex=True)
-    values = np.concatenate([found.similarity for found in comparison.directions])
-    lowest = min(float(values.min()), *(float(found.baseline.min()) for found in comparison.directions))
+    values = np.concatenate([direction.similarity for direction in comparison.directions])
+    lowest = min(float(values.min()), *(float(direction.baseline.min()) for direction in comparison.directions))
     bins = np.linspace(lowest, max(float(values.max()), lowest + 1e-3), _BINS + 1)
     for source in range(count):
-        for axes, found in zip(panels[source], (d for d in comparison.directions if d.source == source), strict=True):
-            _histogram(axes, comparison, found, bins)
+        for axes, direction in zip(
+            panels[source], (d for d in comparison.directions if d.source == source), strict=True
+        ):
+            _histogram(axes, comparison, direction, bins)
     for axes in panels[-1]:
         axes.set_xlabel("similarity with the best match", color=_GREY, fontsize=9)
     handles, names = panels[0, 0].get_legend_handles_labels()
@@ -49,17 +51,17 @@ def _matrix(axes: "matplotlib.axes.Axes", comparison: Comparison) -> None:
     """Row in column: directed similarity, what chance reaches below it."""
     count = len(comparison.sides)
     table = np.full((count, count), np.nan)
-    for found in comparison.directions:
-        table[found.source, found.target] = found.similarity.mean()
+    for direction in comparison.directions:
+        table[direction.source, direction.target] = direction.similarity.mean()
     low, high = float(np.nanmin(table)), float(np.nanmax(table))
     spread = max(high - low, 0.02)
     axes.imshow(table, cmap="Blues", vmin=low - spread, vmax=high + 2 * spread)  # ink stays readable
-    for found, row in zip(comparison.directions, comparison.pairs, strict=True):
+    for direction, row in zip(comparison.directions, comparison.pairs, strict=True):
         place: dict[str, Any] = {"ha": "center", "color": _INK}
-        axes.text(found.target, found.source - 0.1, f"{row.similarity:.2f}", fontsize=15, **place)
-        axes.text(found.target, found.source + 0.14, f"like sizes {row.corrected:.2f}", fontsize=8, **place)
+        axes.text(direction.target, direction.source - 0.1, f"{row.similarity:.2f}", fontsize=15, **place)
+        axes.text(direction.target, direction.source + 0.14, f"like sizes {row.corrected:.2f}", fontsize=8, **place)
         chance = f"chance {row.baseline_low:.2f}–{row.baseline_high:.2f}"
-        axes.text(found.target, found.source + 0.3, chance, fontsize=8, **place)
+        axes.text(direction.target, direction.source + 0.3, chance, fontsize=8, **place)
     names = ["\n".join(wrap(side.name, 20)[:3]) for side in comparison.sides]
     axes.set_xticks(range(count), names)
     counted = zip(names, comparison.sides, strict=True)
@@ -70,15 +72,15 @@ def _matrix(axes: "matplotlib.axes.Axes", comparison: Comparison) -> None:
 
 
 def _histogram(
-    axes: "matplotlib.axes.Axes", comparison: Comparison, found: Direction, bins: Float64[np.ndarray, "e"]
+    axes: "matplotlib.axes.Axes", comparison: Comparison, direction: Direction, bins: Float64[np.ndarray, "e"]
 ) -> None:
-    parts = [found.similarity[found.shared], found.similarity[~found.shared]]
+    parts = [direction.similarity[direction.shared], direction.similarity[~direction.shared]]
     axes.hist(parts, bins=bins.tolist(), stacked=True, color=[_SHARED, _UNIQUE], label=["shared", "unique"])
-    low, high = np.quantile(found.baseline, (0.025, 0.975))
+    low, high = np.quantile(direction.baseline, (0.025, 0.975))
     axes.axvspan(low, high, color=_BAND, alpha=0.45, linewidth=0, label="mean by chance (95 %)")
-    axes.axvline(float(found.similarity.mean()), color=_INK, linewidth=1.2, label="mean")
-    source, target = (short(comparison.names[at], 32) for at in (found.source, found.target))
-    title = f"{source} in {target}:\n{len(parts[0]):,} of {len(found.similarity):,} shared"
+    axes.axvline(float(direction.similarity.mean()), color=_INK, linewidth=1.2, label="mean")
+    source, target = (short(comparison.names[at], 32) for at in (direction.source, direction.target))
+    title = f"{source} in {target}:\n{len(parts[0]):,} of {len(direction.similarity):,} shared"
     axes.set_title(title, loc="left", fontsize=9, color=_INK)
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)

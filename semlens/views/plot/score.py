@@ -44,19 +44,21 @@ def score_figure(scores: Scores) -> "matplotlib.figure.Figure":
     return figure
 
 
-def _draw(axes: "matplotlib.axes.Axes", at: int, values: Float64[np.ndarray, "c"], found: Summary) -> None:
+def _draw(axes: "matplotlib.axes.Axes", x: int, values: Float64[np.ndarray, "c"], summary: Summary) -> None:
     """One layer in one row."""
     values = values[~np.isnan(values)]
-    if found.baseline_low <= found.baseline_high:
-        axes.fill_between([at - 0.46, at + 0.46], found.baseline_low, found.baseline_high, color=_GREY, lw=0, zorder=1)
-        axes.plot([at - 0.46, at + 0.46], [found.baseline] * 2, color="white", lw=1.5, zorder=2)
-    across = at + 0.7 * (np.arange(1, len(values) + 1) * _GOLDEN % 1 - 0.5)
+    if summary.baseline_low <= summary.baseline_high:
+        axes.fill_between(
+            [x - 0.46, x + 0.46], summary.baseline_low, summary.baseline_high, color=_GREY, lw=0, zorder=1
+        )
+        axes.plot([x - 0.46, x + 0.46], [summary.baseline] * 2, color="white", lw=1.5, zorder=2)
+    across = x + 0.7 * (np.arange(1, len(values) + 1) * _GOLDEN % 1 - 0.5)
     faint = float(np.clip(60 / max(len(values), 1), 0.15, 0.8))
     axes.scatter(across, values, s=8, color=_BLUE, alpha=faint, lw=0, zorder=3, gid="components", rasterized=True)
-    if not np.isnan(found.mean):
-        axes.plot([at], [found.mean], "_", color=_DARK, ms=14, mew=2, zorder=5)
-    if found.low <= found.high:
-        axes.plot([at, at], [found.low, found.high], color=_DARK, lw=2.5, zorder=4)
+    if not np.isnan(summary.mean):
+        axes.plot([x], [summary.mean], "_", color=_DARK, ms=14, mew=2, zorder=5)
+    if summary.low <= summary.high:
+        axes.plot([x, x], [summary.low, summary.high], color=_DARK, lw=2.5, zorder=4)
 
 
 def _name_layers(axes: "matplotlib.axes.Axes", layers: tuple[LayerScores, ...]) -> None:

@@ -29,12 +29,13 @@ class Crops:
     @cached_property
     def number(self) -> dict[int, int]:
         """What number each crop goes by on the page."""
-        return {row: at for at, row in enumerate(sorted({row for mine in self.rows.values() for row in mine}))}
+        rows = sorted({row for rows in self.rows.values() for row in rows})
+        return {row: number for number, row in enumerate(rows)}
 
     def css(self) -> str:
         """The pictures, as rules of a style sheet."""
         thumbnails = self.index.thumbnails
-        rules = (f".p{at}{{background-image:url({data_url(thumbnails.get(row))})}}" for row, at in self.number.items())
+        rules = (f".p{n}{{background-image:url({data_url(thumbnails.get(row))})}}" for row, n in self.number.items())
         return "\n".join(rules)
 
     def listed(self, component: Component) -> list[int]:
@@ -43,8 +44,8 @@ class Crops:
 
     def shown(self, component: Component) -> Html | None:
         """The crops of a component in a row, each with the name of its image; None if none is shown."""
-        found = [self._crop(row) for row in self.rows.get(component, ())]
-        return el("div", *found, class_="crops") if found else None
+        pictures = [self._crop(row) for row in self.rows.get(component, ())]
+        return el("div", *pictures, class_="crops") if pictures else None
 
     def _crop(self, row: int) -> Html:
         name = self._source(row)

@@ -77,15 +77,15 @@ def _interval(audit: Audit) -> str:
 
 
 def _relevance(audit: Audit) -> str:
-    found = relevance_of(audit.index)
+    relevance = relevance_of(audit.index)
     chosen = {
         "label": "labelled as",
         "predicted": "that the model takes for",
         "all": "of the set, whatever they show, for",
-    }.get(found.of, "counted for")
+    }.get(relevance.of, "counted for")
     output = quoted(audit.output)
     return (
-        f"How much a component moved the output {output}, by the attribution method {found.method}: its part of "
+        f"How much a component moved the output {output}, by the attribution method {relevance.method}: its part of "
         f"what speaks for it in its layer, a mean over {audit.images:,} images {chosen} {output}. It speaks for the "
         "output, or against it, or for it on some images and against it on others."
     )

@@ -54,7 +54,9 @@ def scatter(
         pictured: under which number the script finds a component's crops.
         title: of the chart, for those who do not see it.
     """
-    scale = Scale(*(_range([*found, limit]) for found, limit in zip(_alignments(rows), critical, strict=True)))
+    scale = Scale(
+        *(_range([*alignments, limit]) for alignments, limit in zip(_alignments(rows), critical, strict=True))
+    )
     most = max((row.relevance for row in rows), default=0.0) or 1.0
     places = [(*scale.at(row.valid, row.spurious), _radius(row.relevance / most)) for row in rows]
     dots = [

@@ -57,7 +57,7 @@ class View:
     @cached_property
     def pictured(self) -> dict[Component, int]:
         """The number under which the script finds a component's crops."""
-        return {component: at for at, component in enumerate(self.crops.rows)}
+        return {component: number for number, component in enumerate(self.crops.rows)}
 
     @property
     def layers(self) -> list[str]:
@@ -69,17 +69,17 @@ class View:
 
     def needed(self, row: AuditRow) -> tuple[float, float]:
         """The alignments that a component has to exceed to fit valid and spurious concepts."""
-        at = np.searchsorted(self.audit.fit.members, self.audit.index.row(row.component))
-        valid, spurious = self.audit.fit.critical[at].tolist()
+        member = np.searchsorted(self.audit.fit.members, self.audit.index.row(row.component))
+        valid, spurious = self.audit.fit.critical[member].tolist()
         return valid, spurious
 
     def threshold(self, layer: str) -> tuple[float, float]:
         """The same for a layer: the median over its components with the most examples."""
         index, members = self.audit.index, self.audit.fit.members
         names = [axis.layer for axis in index.layers]
-        of = layer_numbers(index)[members] == names.index(layer)
+        in_layer = layer_numbers(index)[members] == names.index(layer)
         examples = index.valid[members].sum(axis=1)
-        complete = of & (examples == examples[of].max())
+        complete = in_layer & (examples == examples[in_layer].max())
         valid, spurious = np.median(self.audit.fit.critical[complete], axis=0).tolist()
         return valid, spurious
 
@@ -88,10 +88,12 @@ def masses(audit: Audit) -> Html:
     """Every layer's relevance by quadrant, with intervals."""
     layers = []
     for figures in audit.figures:
-        found = [one for one in audit.masses if one.layer == figures.layer]
-        lines = join(*map(_mass, found))
+        of_layer = [mass for mass in audit.masses if mass.layer == figures.layer]
+        lines = join(*map(_mass, of_layer))
         head = el("h3", el("code", figures.layer))
-        layers.append(el("div", head, stacked(found), el("table", el("tbody", lines), class_="masses"), class_="layer"))
+        layers.append(
+            el("div", head, stacked(of_layer), el("table", el("tbody", lines), class_="masses"), class_="layer")
+        )
     output = quoted(audit.output)
     said = f"Of all that speaks for {output} in a layer: how much goes through components that fit which concepts."
     return el("section", el("h2", "Where the relevance goes"), el("p", said), *layers, id="relevance")
@@ -139,11 +141,11 @@ def charts(view: View) -> Html:
 
 def offenders(view: View) -> Html:
     """The components that should not speak for the output."""
-    found, shown = len(view.audit.offenders), len(view.offenders)
-    which = f"The {shown} most relevant are shown, with" if shown < found else "Shown are"
+    offending, shown = len(view.audit.offenders), len(view.offenders)
+    which = f"The {shown} most relevant are shown, with" if shown < offending else "Shown are"
     said = (
-        f"{count(found, 'component')} {'fits' if found == 1 else 'fit'} a spurious concept, and better "
-        f"than any valid one. {which} the crops that excite {'it' if found == 1 else 'them'} most."
+        f"{count(offending, 'component')} {'fits' if offending == 1 else 'fit'} a spurious concept, and better "
+        f"than any valid one. {which} the crops that excite {'it' if offending == 1 else 'them'} most."
     )
     return _cards(view, "offenders", "What should not matter, and does", said, view.offenders)
 
@@ -158,18 +160,18 @@ def right(view: View) -> Html:
 def unknown(view: View) -> Html:
     """The components that fit no concept of the spec."""
     neither = [row for row in view.audit.rows if row.quadrant == "neither"]
-    named_ones = [row for row in neither if row.label]
+    labelled = [row for row in neither if row.label]
     said = (
         "These fit no concept of the spec more than chance does, and have no label. They are neither cleared nor "
         "accused: look at the pictures, and if they show something, add it to the spec."
     )
     also = None
-    if named_ones:
+    if labelled:
         listed = [
-            join("; " if at else "", named(row.label), f" ({row.component}, {percent(row.relevance)})")
-            for at, row in enumerate(named_ones[:CARDS])
+            join("; " if place else "", named(row.label), f" ({row.component}, {percent(row.relevance)})")
+            for place, row in enumerate(labelled[:CARDS])
         ]
-        lead = f"{len(named_ones)} of the {len(neither)} that fit neither do have a label; the most relevant: "
+        lead = f"{len(labelled)} of the {len(neither)} that fit neither do have a label; the most relevant: "
         also = el("p", lead, *listed, ".")
     return _cards(view, "unknown", "What fits neither: to be looked at by hand", said, view.unknown, also)
 
@@ -183,17 +185,18 @@ def _cards(view: View, id_: str, title: str, said: str, rows: Sequence[AuditRow]
 
 def concepts(audit: Audit) -> Html:
     """Every concept of the spec with the relevance of the components that fit it."""
-    found = [one for one in audit.concepts if one.components]
-    top = max((max(one.relevance, one.against) for one in found), default=1.0)
+    fitted = [mass for mass in audit.concepts if mass.components]
+    top = max((max(mass.relevance, mass.against) for mass in fitted), default=1.0)
     head = (
         *((text, False) for text in ("concept", "side", "layer")),
         *((text, True) for text in ("components", "for", "against")),
         ("", False),
     )
-    rows = [_concept(one, top) for one in found]
-    absent = [one for one in audit.concepts if not one.components]
+    rows = [_concept(mass, top) for mass in fitted]
+    absent = [mass for mass in audit.concepts if not mass.components]
     missing = [
-        join("; " if at else "", named(one.concept), f" ({one.side}, {one.layer})") for at, one in enumerate(absent)
+        join("; " if place else "", named(mass.concept), f" ({mass.side}, {mass.layer})")
+        for place, mass in enumerate(absent)
     ]
     table = el(
         "table",
@@ -215,16 +218,16 @@ def concepts(audit: Audit) -> Html:
     )
 
 
-def _concept(one: ConceptMass, top: float) -> Html:
+def _concept(mass: ConceptMass, top: float) -> Html:
     return el(
         "tr",
-        el("th", named(one.concept), scope="row"),
-        el("td", key(one.side), " ", one.side),
-        el("td", one.layer),
-        el("td", f"{one.components:,}", class_="n"),
-        el("td", percent(one.relevance), class_="n"),
-        el("td", percent(one.against), class_="n"),
-        el("td", bars(one.relevance, one.against, top, one.side), class_="chart"),
+        el("th", named(mass.concept), scope="row"),
+        el("td", key(mass.side), " ", mass.side),
+        el("td", mass.layer),
+        el("td", f"{mass.components:,}", class_="n"),
+        el("td", percent(mass.relevance), class_="n"),
+        el("td", percent(mass.against), class_="n"),
+        el("td", bars(mass.relevance, mass.against, top, mass.side), class_="chart"),
     )
 
 

@@ -51,16 +51,22 @@ def _counted(audit: Audit) -> str:
 
 def _main(audit: Audit) -> Html:
     """Where most goes wrong: the layer with the largest spurious share, and which concepts that is."""
-    worst = max((one for one in audit.masses if one.quadrant == "spurious"), key=lambda one: (one.relevance, one.layer))
-    found = [one for one in audit.concepts if (one.layer, one.side) == (worst.layer, "spurious")]
+    worst = max(
+        (mass for mass in audit.masses if mass.quadrant == "spurious"), key=lambda mass: (mass.relevance, mass.layer)
+    )
+    spurious = [mass for mass in audit.concepts if (mass.layer, mass.side) == (worst.layer, "spurious")]
     said = [
         f"{percent(worst.relevance, 0)} ({between(worst.low, worst.high, 0)}) of what speaks for “",
         named(audit.output),
         f"” in {worst.layer} goes through components that fit only spurious concepts, which must not matter",
     ]
-    large = [one for one in found if one.relevance >= _LEAST][:_NOTED]
-    for at, one in enumerate(large):
-        said += ["; the largest: " if at == 0 else ", ", named(one.concept), f" ({percent(one.relevance, 0)})"]
+    large = [concept for concept in spurious if concept.relevance >= _LEAST][:_NOTED]
+    for rank, concept in enumerate(large):
+        said += [
+            "; the largest: " if rank == 0 else ", ",
+            named(concept.concept),
+            f" ({percent(concept.relevance, 0)})",
+        ]
     return join(*said, ".")
 
 
@@ -93,26 +99,26 @@ def verdicts(audit: Audit) -> Html:
 
 
 def _verdict(verdict: Verdict, audit: Audit) -> Html:
-    asked = parse_requirement(verdict.requirement)
+    wanted = parse_requirement(verdict.requirement)
     mark = el("span", sign(verdict.met), el("strong", "Met" if verdict.met else "Not met"), class_="mark")
     sure = "sure" if verdict.sure else "not sure: the interval holds the limit"
-    found = f"{figure(verdict, asked)} ({spread(verdict, asked)}), limit {limit(asked)}"
-    told = join(
+    values = f"{figure(verdict, wanted)} ({spread(verdict, wanted)}), limit {limit(wanted)}"
+    lines = join(
         el("p", mark, " ", el("span", sure, class_="sure" if verdict.sure else "sure unsure"), class_="head"),
-        el("p", requirement(asked, audit.output), "."),
+        el("p", requirement(wanted, audit.output), "."),
         el("p", el("code", named(verdict.requirement, 400)), f" in {verdict.layer}", class_="hint"),
     )
-    chart = join(_scale(verdict, asked), el("p", found, class_="figures"))
+    chart = join(_scale(verdict, wanted), el("p", values, class_="figures"))
     kind = "met" if verdict.met else "unmet"
-    return el("li", el("div", told), el("div", chart), class_=f"verdict {kind}")
+    return el("li", el("div", lines), el("div", chart), class_=f"verdict {kind}")
 
 
-def _scale(verdict: Verdict, asked: Requirement) -> Html:
+def _scale(verdict: Verdict, wanted: Requirement) -> Html:
     """The value and the limit. A share of what speaks for the output is drawn from 0 to all of it."""
-    most = max((end for end in (verdict.high, asked.limit) if end == end), default=1.0)
-    top = 1.0 if asked.figure == "relevance_mass" else 1.25 * most or 1.0
-    allowed = (0.0, asked.limit) if asked.operator in ("<=", "<") else (asked.limit, top)
-    said = f"{figure(verdict, asked)}, from {spread(verdict, asked)}, on a scale to {top:.3g}; limit {limit(asked)}"
+    most = max((end for end in (verdict.high, wanted.limit) if end == end), default=1.0)
+    top = 1.0 if wanted.figure == "relevance_mass" else 1.25 * most or 1.0
+    allowed = (0.0, wanted.limit) if wanted.operator in ("<=", "<") else (wanted.limit, top)
+    said = f"{figure(verdict, wanted)}, from {spread(verdict, wanted)}, on a scale to {top:.3g}; limit {limit(wanted)}"
     kind = "met" if verdict.met else "unmet"
     return interval((verdict.value, verdict.low, verdict.high), top, kind=kind, words=said, allowed=allowed)
 
@@ -123,11 +129,14 @@ def changed(audit: Audit, before: Audit) -> Html:
     Raises:
         SemlensError: if they share no layer.
     """
-    asked = {verdict.requirement: verdict for verdict in before.verdicts}
-    judged = [_rejudged(asked[one.requirement], one) for one in audit.verdicts if one.requirement in asked]
-    old, new = ({(one.layer, one.quadrant): one for one in each.masses} for each in (before, audit))
+    earlier = {verdict.requirement: verdict for verdict in before.verdicts}
+    judged = [
+        _rejudged(earlier[verdict.requirement], verdict) for verdict in audit.verdicts if verdict.requirement in earlier
+    ]
+    old, new = ({(mass.layer, mass.quadrant): mass for mass in each.masses} for each in (before, audit))
     masses = [
-        _compared(old[one.layer, one.quadrant], new[one.layer, one.quadrant], one) for one in changes(audit, before)
+        _compared(old[change.layer, change.quadrant], new[change.layer, change.quadrant], change)
+        for change in changes(audit, before)
     ]
     verdicts = _table(("requirement", "before", "now", "change"), judged)
     return el(
@@ -159,20 +168,20 @@ def _compared(old: Mass, new: Mass, change: Change) -> Html:
 
 
 def _rejudged(old: Verdict, new: Verdict) -> Html:
-    asked = parse_requirement(new.requirement)
-    told = [
+    wanted = parse_requirement(new.requirement)
+    cells = [
         el(
             "td",
-            sign(one.met),
+            sign(verdict.met),
             " ",
-            "met" if one.met else "not met",
-            f": {figure(one, asked)} ({spread(one, asked)}) in {one.layer}",
+            "met" if verdict.met else "not met",
+            f": {figure(verdict, wanted)} ({spread(verdict, wanted)}) in {verdict.layer}",
         )
-        for one in (old, new)
+        for verdict in (old, new)
     ]
     by = new.value - old.value
-    change = f"{points(by)} points" if is_share(asked) else ("+" if by > 0 else "") + number(by)
-    return el("tr", el("td", named(new.requirement, 400)), *told, el("td", change))
+    change = f"{points(by)} points" if is_share(wanted) else ("+" if by > 0 else "") + number(by)
+    return el("tr", el("td", named(new.requirement, 400)), *cells, el("td", change))
 
 
 def _difference(audit: Audit, before: Audit) -> Html:

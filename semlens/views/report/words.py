@@ -86,33 +86,33 @@ def limit(requirement: Requirement) -> str:
     return f"{100 * requirement.limit:g}\N{NO-BREAK SPACE}%" if is_share(requirement) else f"{requirement.limit:g}"
 
 
-def requirement(asked: Requirement, output: str) -> str:
+def requirement(wanted: Requirement, output: str) -> str:
     """What a requirement asks for, as a sentence without its full stop."""
-    if asked.figure == "worst":
+    if wanted.figure == "worst":
         return (
             "No component that fits a spurious concept better than any valid one has more than "
-            f"{limit(asked)} of what speaks for it in its layer"
+            f"{limit(wanted)} of what speaks for it in its layer"
         )
-    sides = " or ".join(_FIT[name] for name in asked.quadrants)
-    bound = f"{_BOUNDS[asked.operator]} {limit(asked)}"
-    if asked.figure == "components":
+    sides = " or ".join(_FIT[name] for name in wanted.quadrants)
+    bound = f"{_BOUNDS[wanted.operator]} {limit(wanted)}"
+    if wanted.figure == "components":
         return f"{bound} components fit {sides}"
     return f"{bound} of what speaks for {quoted(output)} goes through components that fit {sides}"
 
 
-def figure(verdict: Verdict, asked: Requirement) -> str:
+def figure(verdict: Verdict, wanted: Requirement) -> str:
     """A verdict's value, with as many digits as tell it from the limit."""
-    if not is_share(asked):
+    if not is_share(wanted):
         return number(verdict.value)
     for digits in (1, 2, 3):
-        if percent(verdict.value, digits) != percent(asked.limit, digits):
+        if percent(verdict.value, digits) != percent(wanted.limit, digits):
             return percent(verdict.value, digits)
     return percent(verdict.value)
 
 
-def spread(verdict: Verdict, asked: Requirement) -> str:
+def spread(verdict: Verdict, wanted: Requirement) -> str:
     """A verdict's interval."""
-    if is_share(asked):
+    if is_share(wanted):
         return between(verdict.low, verdict.high)
     return f"{number(verdict.low)} to {number(verdict.high)}"
 
@@ -122,6 +122,6 @@ def number(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0") if isfinite(value) else "not known"
 
 
-def mass(found: Mass) -> str:
+def mass(share: Mass) -> str:
     """A quadrant's share with its interval."""
-    return f"{percent(found.relevance)} ({between(found.low, found.high)})"
+    return f"{percent(share.relevance)} ({between(share.low, share.high)})"
