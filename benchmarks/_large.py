@@ -62,7 +62,7 @@ def _index(rows: np.ndarray, vectors: np.ndarray, rng: np.random.Generator) -> C
         boxes=np.stack([0 * side, 0 * side, side, side], axis=1).astype(np.int32),
         read_images=lambda: table, read_unit_names=lambda: (None,) * c,
         read_thumbnails=lambda: Thumbnails.pack([_picture(crop) for crop in range(CROPS)]),
-        read_relevance=lambda: relevance,
+        read_additions={ClassRelevance: lambda: relevance},
     )  # fmt: skip
 
 

@@ -81,4 +81,4 @@ def with_relevance(index: ConceptIndex, positive: list[list[float]], names: tupl
         "toy", {}, "label", tuple(range(y)), 20, names, shares, shares / 10, (shares > 0).astype(np.float32),
         np.full(y, 50), np.full((c, 1), MISSING, np.int32), np.full((c, 1), -np.inf, np.float32),
     )  # fmt: skip
-    return replace(index, read_relevance=lambda: found)
+    return replace(index, read_additions={ClassRelevance: lambda: found})

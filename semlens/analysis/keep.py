@@ -8,7 +8,7 @@ from semlens.analysis.atlas import Atlas, index_names
 from semlens.analysis.labels import Labels, Meaning
 from semlens.analysis.score import MEASURES, LayerScores, Scores, Summary
 from semlens.errors import SemlensError
-from semlens.index import LAYOUT, ConceptIndex, StoredAtlas, StoredLabels, StoredMeanings, StoredScores, Summaries
+from semlens.index import SCORES, ConceptIndex, StoredAtlas, StoredLabels, StoredMeanings, StoredScores, Summaries
 from semlens.types import MISSING
 
 
@@ -42,7 +42,7 @@ def stored_scores(index: ConceptIndex) -> Scores | None:
     kept = index.scores
     if kept is None:
         return None
-    columns = {name: getattr(kept, name).astype(np.float64) for name in LAYOUT["scores"]}
+    columns = {name: getattr(kept, name).astype(np.float64) for name in SCORES.parts["scores"].tensors}
     layers = tuple(_layer_scores(index, kept, at) for at in range(len(kept.recipe.layers)))
     return Scores(index, **columns, layers=layers, recipe=kept.recipe)
 
@@ -108,7 +108,7 @@ def _meanings(kept: StoredLabels) -> dict[int, tuple[Meaning, ...]]:
 
 
 def _of_scores(found: Scores) -> StoredScores:
-    columns = {name: getattr(found, name).astype(np.float32) for name in LAYOUT["scores"]}
+    columns = {name: getattr(found, name).astype(np.float32) for name in SCORES.parts["scores"].tensors}
     tables = ([list(vars(getattr(of, name)).values()) for of in found.layers] for name in MEASURES)
     summaries = Summaries(*(np.array(table, np.float32).reshape(-1, 6) for table in tables))
     return StoredScores(found.recipe, **columns, summaries=summaries)

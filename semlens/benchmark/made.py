@@ -26,7 +26,7 @@ def remade(index: ConceptIndex, rows: Int32[np.ndarray, "n k"], like: Int64[np.n
         rows=rows,
         means=mean_rows(index.vectors, rows),
         read_unit_names=lambda: (None,) * len(rows),
-        read_relevance=lambda: None,
+        read_additions={},
         **parts,
     )
 

@@ -5,6 +5,7 @@ from semlens.index.folder import MANIFEST, check_target
 from semlens.index.index import ConceptIndex, load_index
 from semlens.index.kept import (
     DRAWINGS,
+    SCORES,
     AtlasId,
     LabelsId,
     ScoresId,
@@ -15,14 +16,13 @@ from semlens.index.kept import (
     Summaries,
     VocabularyId,
 )
-from semlens.index.layout import LAYOUT
 from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.index.relevance import ClassRelevance
 
 __all__ = [
     "DRAWINGS",
-    "LAYOUT",
     "MANIFEST",
+    "SCORES",
     "Arrays",
     "AtlasId",
     "ClassRelevance",

@@ -216,18 +216,18 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_manifest(folder: Path, kind: type[T], optional: Mapping[str, type]) -> T:
-    """The manifest as a `kind`, a dataclass, once its version, digest and types are checked.
-
-    A key of `optional` may be absent, then it is None; else it is a dataclass of the type given.
-    """
+def read_manifest(folder: Path, kind: type[T], optional: Mapping[str, type]) -> tuple[T, dict[str, Any]]:
+    """The manifest as a `kind`, a dataclass, once its version, digest and types are checked; and, decoded, those keys
+    of `optional` that it has, each a dataclass of the type given."""
     tree = read_tree(folder)
     with blaming(folder / MANIFEST):
         strict = not decode(Version, tree["version"], "version", strict=False).newer
-        for key, later in optional.items():  # decoded first: what is of its type already passes below
-            tree[key] = decode(later, tree[key], f"the manifest.{key}", strict=strict) if key in tree else None
+        present = {key: tree.pop(key) for key in optional if key in tree}
+        records = {
+            key: decode(optional[key], value, f"the manifest.{key}", strict=strict) for key, value in present.items()
+        }
         manifest: T = decode(kind, tree, "the manifest", strict=strict)
-        return manifest
+        return manifest, records
 
 
 def read_tree(folder: Path) -> dict[str, Any]:

@@ -4,8 +4,8 @@ docs/index-format.md is the norm of what `save` writes and `load_index` accepts.
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from html import escape
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from semlens.errors import SemlensError, unknown
-from semlens.index.kept import KINDS, Addition, StoredAtlas, StoredLabels, StoredScores, arrays_of
+from semlens.index.kept import KINDS, Addition, Held, StoredAtlas, StoredLabels, StoredScores, kind_of
 from semlens.index.reader import open_stored
 from semlens.index.records import ImageTable, Recipe, Thumbnails
 from semlens.index.relevance import ClassRelevance, class_relevance
@@ -50,11 +50,7 @@ class ConceptIndex:
     read_images: Callable[[], ImageTable]
     read_unit_names: Callable[[], tuple[str | None, ...]]
     read_thumbnails: Callable[[], Thumbnails]
-    read_relevance: Callable[[], ClassRelevance | None] = lambda: None
-    read_histogram: Callable[[], Histogram | None] = lambda: None
-    read_labels: Callable[[], StoredLabels | None] = lambda: None
-    read_scores: Callable[[], StoredScores | None] = lambda: None
-    read_atlas: Callable[[], StoredAtlas | None] = lambda: None
+    read_additions: Mapping[type, Callable[[], Any]] = field(default_factory=dict)  # what it holds besides, by type
 
     @cached_property
     def images(self) -> ImageTable:
@@ -71,35 +67,46 @@ class ConceptIndex:
         """One picture per row of `vectors`."""
         return self.read_thumbnails()
 
+    def addition(self, record: type[T]) -> T | None:
+        """What the index holds of a type that may be added to one, None where it holds none; read when first asked."""
+        if record not in self._additions:
+            self._additions[record] = self.read_additions.get(record, lambda: None)()
+        addition: T | None = self._additions[record]
+        return addition
+
     @cached_property
+    def _additions(self) -> dict[type, Any]:
+        return {}
+
+    @property
     def relevance(self) -> ClassRelevance | None:
         """What every component contributes to some outputs of the model, if that was computed."""
-        return self.read_relevance()
+        return self.addition(ClassRelevance)
 
-    @cached_property
+    @property
     def histogram(self) -> Histogram | None:
         """How often every component reaches which activation, if that was counted."""
-        return self.read_histogram()
+        return self.addition(Histogram)
 
-    @cached_property
+    @property
     def labels(self) -> StoredLabels | None:
         """The labels that were kept, if any; as `label` gave them by `keep.stored_labels`."""
-        return self.read_labels()
+        return self.addition(StoredLabels)
 
-    @cached_property
+    @property
     def scores(self) -> StoredScores | None:
         """The scores that were kept, if any; as `score` gave them by `keep.stored_scores`."""
-        return self.read_scores()
+        return self.addition(StoredScores)
 
-    @cached_property
+    @property
     def atlas(self) -> StoredAtlas | None:
         """The atlas that was kept, if any; as `atlas` gave it by `keep.stored_atlas`."""
-        return self.read_atlas()
+        return self.addition(StoredAtlas)
 
     @property
     def held(self) -> tuple[str, ...]:
         """What the index holds beside what all indexes hold: some of relevance, histogram, labels, scores and atlas."""
-        return tuple(name for name in KINDS.values() if getattr(self, name) is not None)
+        return tuple(kind.name for kind in KINDS if self.addition(kind.record) is not None)
 
     @property
     def valid(self) -> Bool[np.ndarray, "c k"]:
@@ -167,7 +174,7 @@ class ConceptIndex:
         if not all(same.values()):
             odd = ", ".join(name for name, equal in same.items() if not equal)
             raise SemlensError(f"the relevance is not of this index's {odd}: compute it as the index was built")
-        return replace(self, read_relevance=partial(class_relevance, relevance))
+        return self._with(ClassRelevance, partial(class_relevance, relevance))
 
     def with_addition(self, addition: Addition) -> "ConceptIndex":
         """This index with the histogram, labels, scores or atlas beside it, in place of any before; `save` writes it.
@@ -175,14 +182,15 @@ class ConceptIndex:
         Raises:
             SemlensError: if it is of another index.
         """
-        kind = KINDS[type(addition)]
-        reader: dict[str, Any] = {f"read_{kind}": partial(_given, addition)}
-        index = replace(self, **reader)
+        kind, index = kind_of(addition), self._with(type(addition), partial(_given, addition))
         try:
-            index._frame().checked(arrays_of(addition))
+            index._frame().checked(kind.write(addition))
         except ValueError as fault:
-            raise SemlensError(f"the {kind} cannot stand beside this index: {fault}") from fault
+            raise SemlensError(f"the {kind.name} cannot stand beside this index: {fault}") from fault
         return index
+
+    def _with(self, record: type, read: Callable[[], Any]) -> "ConceptIndex":
+        return replace(self, read_additions={**self.read_additions, record: read})
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the index to `folder`, replacing an index there in one step.
@@ -203,7 +211,8 @@ class ConceptIndex:
 
     def _frame(self) -> Frame:
         """What every part of this index has to fit."""
-        held = tuple(getattr(self, name) for name in self.held)
+        additions: list[Held | None] = [self.addition(kind.record) for kind in KINDS]
+        held = tuple(addition for addition in additions if addition is not None)
         return Frame(self.recipe, self.layers, self.rows, len(self.sources), held)
 
     def __repr__(self) -> str:
@@ -234,11 +243,7 @@ def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> Conce
         read_images=stored.images,
         read_unit_names=stored.unit_names,
         read_thumbnails=stored.thumbnails,
-        read_relevance=stored.relevance,
-        read_histogram=stored.histogram,
-        read_labels=stored.labels,
-        read_scores=stored.scores,
-        read_atlas=stored.atlas,
+        read_additions={kind.record: partial(stored.addition, kind) for kind in stored.held},
     )
 
 

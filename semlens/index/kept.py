@@ -4,17 +4,18 @@ Each has a recipe, which is everything that determines it beside the index, and 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from semlens.index.files import Arrays, pack_texts
-from semlens.index.layout import LAYOUT
-from semlens.index.relevance import ClassRelevance, RelevanceId
+from semlens.index.kinds import Kind, Parts
+from semlens.index.relevance import RELEVANCE, ClassRelevance
+from semlens.index.rules import PartRules, Sizes, check_alike, check_inside, check_range, texts
 from semlens.numerics import Histogram
 from semlens.shapes import Float32, Float64, Int32, UInt8
-from semlens.types import MISSING
+from semlens.types import MISSING, LayerAxis
 
 DRAWINGS = ("umap", "principal")
 """Ways to draw an atlas: by neighbourhoods, or on the two principal axes."""
@@ -136,58 +137,172 @@ class StoredAtlas:
 Addition = Histogram | StoredLabels | StoredScores | StoredAtlas
 Held = ClassRelevance | Addition
 
-KINDS: Mapping[type, str] = {
-    ClassRelevance: "relevance",
-    Histogram: "histogram",
-    StoredLabels: "labels",
-    StoredScores: "scores",
-    StoredAtlas: "atlas",
+
+def _check_histogram(arrays: Arrays, sizes: Sizes) -> None:
+    counts = arrays["counts"]
+    if counts.min(initial=0) < 0 or counts.sum(axis=1, dtype=np.int64).max(initial=0) > sizes["i"]:
+        raise ValueError(f"counts holds a negative number, or more than {sizes['i']} images for a component")
+
+
+def _check_labels(arrays: Arrays, sizes: Sizes) -> None:
+    ranked, alignments = arrays["ranked"], arrays["alignments"]
+    check_alike(arrays, "ranked", "alignments")
+    if not ranked.shape[1]:
+        raise ValueError("ranked has no column")
+    check_inside("ranked", ranked, sizes["q"], missing=True)
+    empty = ranked == MISSING
+    if (empty != empty[:, :1]).any():
+        raise ValueError("ranked holds MISSING beside a phrase")
+    if not np.where(empty, np.isnan(alignments), np.isfinite(alignments)).all():
+        raise ValueError("alignments holds a value that is not finite, or one where ranked names no phrase")
+    for name in ("p_value", "q_value"):
+        check_range(name, arrays[name], 0, 1, nan=False)
+    check_range("stability", arrays["stability"], 0, 1)
+
+
+def _check_labelled(arrays: Arrays, rows: Int32[np.ndarray, "c k"]) -> None:
+    if (arrays["ranked"][(rows == MISSING).all(axis=1)] != MISSING).any():
+        raise ValueError("ranked holds a phrase for a dead component")
+
+
+def _check_meanings(arrays: Arrays, sizes: Sizes) -> None:
+    check_inside("rows", arrays["rows"], sizes["c"])
+    if (arrays["rows"][1:] <= arrays["rows"][:-1]).any():
+        raise ValueError("rows does not ascend")
+    check_inside("phrases", arrays["phrases"], sizes["q"])
+    if not np.isfinite(arrays["scores"]).all():
+        raise ValueError("scores holds a value that is not finite")
+    if (arrays["groups"] > 2).any():
+        raise ValueError("groups holds a value above 2")
+
+
+def _check_groups(arrays: Arrays, rows: Int32[np.ndarray, "c k"]) -> None:
+    if (arrays["groups"][rows[arrays["rows"]] == MISSING] != 0).any():
+        raise ValueError("groups names a slot that holds no example")
+
+
+def _check_scores(arrays: Arrays, sizes: Sizes) -> None:
+    for name, least, most in (*_MEASURES, ("clarity_p", 0, 1)):
+        check_range(name, arrays[name], least, most)
+    if (np.isinf(arrays["excess"]) | (arrays["excess"] > 1)).any():
+        raise ValueError("excess holds a value above 1, or an infinite one")
+
+
+def _check_layer_scores(arrays: Arrays, sizes: Sizes) -> None:
+    for name, least, most in _MEASURES:
+        check_range(name, arrays[name], least, most)
+
+
+def _check_atlas(arrays: Arrays, sizes: Sizes) -> None:
+    cluster = arrays["cluster"]
+    check_inside("cluster", cluster, sizes["g"], missing=True)
+    for name in ("x", "y"):
+        if not np.where(cluster == MISSING, np.isnan(arrays[name]), np.isfinite(arrays[name])).all():
+            raise ValueError(f"{name} holds a value that is not finite, or one where cluster is MISSING")
+    if len(np.unique(cluster[cluster != MISSING])) < sizes["g"]:
+        raise ValueError("cluster leaves a cluster without components")
+
+
+def _check_placed(arrays: Arrays, rows: Int32[np.ndarray, "c k"]) -> None:
+    if ((arrays["cluster"] == MISSING) != (rows == MISSING).all(axis=1)).any():
+        raise ValueError("cluster holds a dead component, or leaves out a living one")
+
+
+def _check_clusters(arrays: Arrays, sizes: Sizes) -> None:
+    if np.isinf(arrays["fits"]).any():
+        raise ValueError("fits holds an infinite value")
+
+
+def _check_layers(recipe: LabelsId | ScoresId, layers: tuple[LayerAxis, ...], rows: Mapping[str, int]) -> None:
+    """Raises ValueError unless the layers that were asked for are an index's, in its order, with a summary each."""
+    if recipe.layers != tuple(axis.layer for axis in layers if axis.layer in recipe.layers):
+        raise ValueError("the layers asked for are not those of the index in its order")
+    if rows.get("layer-scores", len(recipe.layers)) != len(recipe.layers):
+        raise ValueError("part 'layer-scores' has not a row for each of the layers asked for")
+
+
+_MEASURES = (("clarity", -1, 1), ("polysemanticity", 0, 2), ("redundancy", -1, 1))
+_COLUMNS = dict.fromkeys(("clarity", "polysemanticity", "redundancy", "clarity_p", "excess"), "float32 c")
+_SUMMARIES = dict.fromkeys(("clarity", "polysemanticity", "redundancy"), "float32 t 6")
+_RANKED = {
+    "ranked": "int32 c m",
+    "alignments": "float32 c m",
+    "p_value": "float64 c",
+    "q_value": "float64 c",
+    "stability": "float32 c",
 }
-"""What each thing that an index may hold besides is called in the manifest and as a property of the index."""
+_MEANINGS = {"rows": "int32 s", "phrases": "int32 s 2", "scores": "float32 s 2", "groups": "uint8 s k"}
+_PLACES = {"x": "float32 c", "y": "float32 c", "cluster": "int32 c"}
+_CLUSTERS = {"data": "uint8 b", "offsets": "int64 g+1", "fits": "float32 g"}
+_PARTS = {
+    "histogram": PartRules("c", {"counts": "int32 c 129"}, _check_histogram),
+    "labels": PartRules("c", _RANKED, _check_labels, _check_labelled),
+    "label-phrases": texts("q"),
+    "label-meanings": PartRules("s", _MEANINGS, _check_meanings, _check_groups),
+    "scores": PartRules("c", _COLUMNS, _check_scores),
+    "layer-scores": PartRules("t", _SUMMARIES, _check_layer_scores),
+    "atlas": PartRules("c", _PLACES, _check_atlas, _check_placed),
+    "clusters": PartRules("g", _CLUSTERS, _check_clusters),
+}
 
 
-def recipe_of(held: Held) -> dict[str, Any] | None:
-    """What determines it beside the index, as the manifest has it; None for a histogram, which the index determines."""
-    match held:
-        case ClassRelevance():
-            return {field.name: getattr(held, field.name) for field in fields(RelevanceId)}
-        case Histogram():
-            return None
-        case _:
-            return asdict(held.recipe)
+def _parts(*names: str) -> dict[str, PartRules]:
+    return {name: _PARTS[name] for name in names}
 
 
-def arrays_of(held: Held) -> dict[str, Arrays]:
-    """What each of its parts holds."""
-    match held:
-        case ClassRelevance():
-            return {"relevance": _tensors("relevance", held), "class-names": pack_texts(held.class_names)}
-        case Histogram():
-            return {"histogram": _tensors("histogram", held)}
-        case StoredLabels():
-            meanings = _tensors("label-meanings", held.meanings)
-            phrases = pack_texts(held.phrases)
-            return {"labels": _tensors("labels", held), "label-phrases": phrases, "label-meanings": meanings}
-        case StoredScores():
-            summaries = _tensors("layer-scores", held.summaries)
-            return {"scores": _tensors("scores", held), "layer-scores": summaries}
-        case StoredAtlas():
-            clusters = {**pack_texts(held.labels), "fits": held.fits}
-            return {"atlas": _tensors("atlas", held), "clusters": clusters}
+def _write_labels(labels: StoredLabels) -> dict[str, Arrays]:
+    meanings = _PARTS["label-meanings"].pick(labels.meanings)
+    return {
+        "labels": _PARTS["labels"].pick(labels),
+        "label-phrases": pack_texts(labels.phrases),
+        "label-meanings": meanings,
+    }
 
 
-def rows_of(held: Held) -> dict[str, int]:
-    """How many things each of its parts describes that is not about every component."""
-    match held:
-        case StoredLabels():
-            return {"label-phrases": len(held.phrases), "label-meanings": len(held.meanings.rows)}
-        case StoredScores():
-            return {"layer-scores": len(held.recipe.layers)}
-        case StoredAtlas():
-            return {"clusters": len(held.labels)}
-        case _:
-            return {}
+def _read_labels(recipe: LabelsId, parts: Parts) -> StoredLabels:
+    meanings = StoredMeanings(**parts.arrays("label-meanings"))
+    return StoredLabels(recipe, parts.texts("label-phrases"), **parts.arrays("labels"), meanings=meanings)
 
 
-def _tensors(part: str, record: object) -> Arrays:
-    return {name: getattr(record, name) for name in LAYOUT[part]}
+def _write_scores(scores: StoredScores) -> dict[str, Arrays]:
+    return {"scores": _PARTS["scores"].pick(scores), "layer-scores": _PARTS["layer-scores"].pick(scores.summaries)}
+
+
+def _read_scores(recipe: ScoresId, parts: Parts) -> StoredScores:
+    return StoredScores(recipe, **parts.arrays("scores"), summaries=Summaries(**parts.arrays("layer-scores")))
+
+
+def _write_atlas(atlas: StoredAtlas) -> dict[str, Arrays]:
+    return {"atlas": _PARTS["atlas"].pick(atlas), "clusters": {**pack_texts(atlas.labels), "fits": atlas.fits}}
+
+
+def _read_atlas(recipe: AtlasId, parts: Parts) -> StoredAtlas:
+    fits = parts.arrays("clusters")["fits"]
+    return StoredAtlas(recipe, **parts.arrays("atlas"), labels=parts.texts("clusters"), fits=fits)
+
+
+HISTOGRAM = Kind(
+    "histogram", Histogram, _parts("histogram"), since=2,
+    write=lambda histogram: {"histogram": {"counts": histogram.counts}},
+    read=lambda recipe, parts: Histogram(**parts.arrays("histogram")),
+)  # fmt: skip
+LABELS = Kind(
+    "labels", StoredLabels, _parts("labels", "label-phrases", "label-meanings"), _write_labels, _read_labels,
+    since=2, recipe=LabelsId, check=_check_layers,
+)  # fmt: skip
+SCORES = Kind(
+    "scores", StoredScores, _parts("scores", "layer-scores"), _write_scores, _read_scores,
+    since=2, recipe=ScoresId, check=_check_layers,
+)  # fmt: skip
+ATLAS = Kind(
+    "atlas", StoredAtlas, _parts("atlas", "clusters"), _write_atlas, _read_atlas, since=2, recipe=AtlasId,
+)  # fmt: skip
+
+KINDS = (RELEVANCE, HISTOGRAM, LABELS, SCORES, ATLAS)
+"""Everything that an index may hold besides what every index holds. A new one is a record, its `Kind` and its place
+here: nothing else that reads, writes or checks an index has to know of it."""
+
+
+def kind_of(addition: Any) -> Kind:
+    """The kind of an addition."""
+    return next(kind for kind in KINDS if kind.record is type(addition))

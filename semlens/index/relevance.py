@@ -1,12 +1,17 @@
 """Relevance per component and class as an index keeps it: means in place of sums."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from semlens.errors import SemlensError, unknown
+from semlens.index.files import Arrays, pack_texts
+from semlens.index.kinds import Kind, Parts
+from semlens.index.rules import PartRules, Sizes, check_alike, check_inside, texts
 from semlens.shapes import Float32, Int32, Int64
-from semlens.types import TOP, Relevance
+from semlens.types import MISSING, TOP, LayerAxis, Relevance
 
 
 @dataclass(frozen=True)
@@ -91,3 +96,62 @@ def class_relevance(relevance: Relevance) -> ClassRelevance:
         ids=relevance.ids,
         shares=relevance.shares,
     )
+
+
+def _check_relevance(arrays: Arrays, sizes: Sizes) -> None:
+    ids, shares, counts = arrays["ids"], arrays["shares"], arrays["counts"]
+    check_alike(arrays, "ids", "shares")
+    check_inside("ids", ids, sizes["i"], missing=True)
+    if not np.where(ids == MISSING, shares == -np.inf, (shares > 0) & (shares <= 1)).all():
+        raise ValueError("shares holds a value outside of 0 to 1, or one where ids names no image")
+    if ((counts < 0) | (counts > sizes["i"])).any():
+        raise ValueError(f"counts holds a value outside of 0 to {sizes['i']}")
+    for name in ("positive", "negative", "frequency"):
+        values = arrays[name]
+        if not np.where(counts > 0, (values >= 0) & (values <= 1), np.isnan(values)).all():
+            raise ValueError(f"{name} holds a value outside of 0 to 1, or one for a class without images")
+
+
+def _check_classes(recipe: RelevanceId, layers: tuple[LayerAxis, ...], rows: Mapping[str, int]) -> None:
+    """Raises ValueError unless the classes can be outputs of a model, each named once, and there is a row for each."""
+    classes = recipe.classes
+    if len(set(classes)) < len(classes) or not all(0 <= number < int(MISSING) for number in classes):
+        raise ValueError("the classes are not distinct numbers from 0 up")
+    if rows["class-names"] != len(classes):
+        raise ValueError(f"part 'class-names' has not the {len(classes)} rows that the others ask for")
+
+
+_PARTS = {
+    "relevance": PartRules(
+        "c",
+        {
+            "positive": "float32 c y",
+            "negative": "float32 c y",
+            "frequency": "float32 c y",
+            "counts": "int64 y",
+            "ids": "int32 c m",
+            "shares": "float32 c m",
+        },
+        _check_relevance,
+    ),
+    "class-names": texts("y"),
+}
+
+
+def _write(relevance: ClassRelevance) -> dict[str, Arrays]:
+    return {"relevance": _PARTS["relevance"].pick(relevance), "class-names": pack_texts(relevance.class_names)}
+
+
+def _read(recipe: RelevanceId, parts: Parts) -> ClassRelevance:
+    named: dict[str, Any] = vars(recipe) | parts.arrays("relevance")
+    return ClassRelevance(**named, class_names=parts.texts("class-names"))
+
+
+def _recipe(relevance: ClassRelevance) -> RelevanceId:
+    return RelevanceId(**{field.name: getattr(relevance, field.name) for field in fields(RelevanceId)})
+
+
+RELEVANCE = Kind(
+    "relevance", ClassRelevance, _PARTS, _write, _read, since=1, recipe=RelevanceId, recipe_of=_recipe,
+    check=_check_classes,
+)  # fmt: skip

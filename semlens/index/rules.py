@@ -1,163 +1,79 @@
-"""What the numbers in each part of an index may be, whoever wrote them: docs/index-format.md, part by part.
+"""What a part of an index may hold, and the checks that rules are made of: docs/index-format.md in code.
 
-Types and shapes are checked before. What is wrong is a ValueError with the bare fact; who opens a file adds its name.
+What is wrong is a ValueError with the bare fact; who opens a file adds its name.
 """
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import numpy as np
 
 from semlens.index.files import Arrays
-from semlens.shapes import Bool, Float, Int32
+from semlens.shapes import Bool, Float, Int32, Shaped
 from semlens.types import MISSING
 
 Sizes = Mapping[str, int]
 """The length of each axis."""
 
 
-def check_numbers(part: str, arrays: Arrays, sizes: Sizes) -> None:
-    """Returns if no number of the part points outside or is out of range.
+@dataclass(frozen=True)
+class PartRules:
+    """What a part holds, and when it is right."""
 
-    Raises:
-        ValueError: if one does.
-    """
-    if part in _RULES:
-        _RULES[part](arrays, sizes)
-    if "offsets" in arrays:
-        _check_offsets(arrays["data"], arrays["offsets"])
+    axis: str  # what its rows are
+    tensors: Mapping[str, str]  # dtype and axes of each: "float32 c k"; axes r, b and m may have any length
+    numbers: Callable[[Arrays, Sizes], None] | None = None  # raises ValueError for a number that cannot be
+    examples: Callable[[Arrays, Int32[np.ndarray, "c k"]], None] | None = None  # for one that contradicts `rows`
 
+    def check(
+        self, arrays: Arrays, sizes: Sizes, *, finite: bool, example_rows: Callable[[], Int32[np.ndarray, "c k"]]
+    ) -> None:
+        """Returns if the arrays of the part keep every rule of the format.
 
-def check_examples(part: str, arrays: Arrays, rows: Int32[np.ndarray, "c k"]) -> None:
-    """Returns if the part speaks of no concept example that the index, whose `rows` are given, does not have.
+        Args:
+            sizes: the length of each axis.
+            finite: whether to look through the vectors for a value that is not finite.
+            example_rows: the index's `rows`; called only for a part that speaks of concept examples.
 
-    Raises:
-        ValueError: if it does.
-    """
-    valid = np.asarray(rows != MISSING)
-    dead = ~valid.any(axis=1)
-    if part == "labels" and (arrays["ranked"][dead] != MISSING).any():
-        raise ValueError("ranked holds a phrase for a dead component")
-    if part == "label-meanings" and (arrays["groups"][~valid[arrays["rows"]]] != 0).any():
-        raise ValueError("groups names a slot that holds no example")
-    if part == "atlas" and ((arrays["cluster"] == MISSING) != dead).any():
-        raise ValueError("cluster holds a dead component, or leaves out a living one")
+        Raises:
+            ValueError: for an array of a wrong type or shape, and for a number that points outside or is out of range.
+        """
+        for name, layout in self.tensors.items():
+            _check_shape(name, arrays[name], layout, sizes)
+        if self.numbers:
+            self.numbers(arrays, sizes)
+        if "offsets" in arrays:
+            _check_offsets(arrays["data"], arrays["offsets"])
+        for name, layout in self.tensors.items():
+            if finite and layout.startswith("float16") and not np.isfinite(arrays[name]).all():
+                raise ValueError(f"{name} holds a value that is not finite")
+        if self.examples:
+            self.examples(arrays, example_rows())
 
+    def rows(self, arrays: Arrays) -> int:
+        """How many things the part describes."""
+        if "offsets" in self.tensors:
+            return len(arrays["offsets"]) - 1
+        return len(arrays[next(name for name, layout in self.tensors.items() if layout.split()[1] == self.axis)])
 
-def _examples(arrays: Arrays, sizes: Sizes) -> None:
-    ids, rows = arrays["ids"], arrays["rows"]
-    _check_inside("ids", ids, sizes["i"], missing=True)
-    _check_inside("rows", rows, sizes["u"], missing=True)
-    if ((rows != MISSING) & (ids == MISSING)).any():
-        raise ValueError("rows names a crop where ids names no image")
-    if any(arrays[name].min(initial=0) < 0 for name in ("positions", "fired", "nan")):
-        raise ValueError("a position or a count is negative")
-
-
-def _crops(arrays: Arrays, sizes: Sizes) -> None:
-    _check_inside("sources", arrays["sources"], sizes["i"])
-    left, top, right, bottom = arrays["boxes"].T
-    if not ((left >= 0) & (top >= 0) & (right > left) & (bottom > top)).all():
-        raise ValueError("boxes holds an empty box")
-
-
-def _relevance(arrays: Arrays, sizes: Sizes) -> None:
-    ids, shares, counts = arrays["ids"], arrays["shares"], arrays["counts"]
-    _check_alike(arrays, "ids", "shares")
-    _check_inside("ids", ids, sizes["i"], missing=True)
-    if not np.where(ids == MISSING, shares == -np.inf, (shares > 0) & (shares <= 1)).all():
-        raise ValueError("shares holds a value outside of 0 to 1, or one where ids names no image")
-    if ((counts < 0) | (counts > sizes["i"])).any():
-        raise ValueError(f"counts holds a value outside of 0 to {sizes['i']}")
-    for name in ("positive", "negative", "frequency"):
-        values = arrays[name]
-        if not np.where(counts > 0, (values >= 0) & (values <= 1), np.isnan(values)).all():
-            raise ValueError(f"{name} holds a value outside of 0 to 1, or one for a class without images")
+    def pick(self, record: object) -> Arrays:
+        """The part's tensors, which are attributes of a record."""
+        return {name: getattr(record, name) for name in self.tensors}
 
 
-def _histogram(arrays: Arrays, sizes: Sizes) -> None:
-    counts = arrays["counts"]
-    if counts.min(initial=0) < 0 or counts.sum(axis=1, dtype=np.int64).max(initial=0) > sizes["i"]:
-        raise ValueError(f"counts holds a negative number, or more than {sizes['i']} images for a component")
+def texts(axis: str) -> PartRules:
+    """A part of texts, packed, one a row."""
+    return PartRules(axis, {"data": "uint8 b", "offsets": f"int64 {axis}+1"})
 
 
-def _labels(arrays: Arrays, sizes: Sizes) -> None:
-    ranked, alignments = arrays["ranked"], arrays["alignments"]
-    _check_alike(arrays, "ranked", "alignments")
-    if not ranked.shape[1]:
-        raise ValueError("ranked has no column")
-    _check_inside("ranked", ranked, sizes["q"], missing=True)
-    empty = ranked == MISSING
-    if (empty != empty[:, :1]).any():
-        raise ValueError("ranked holds MISSING beside a phrase")
-    if not np.where(empty, np.isnan(alignments), np.isfinite(alignments)).all():
-        raise ValueError("alignments holds a value that is not finite, or one where ranked names no phrase")
-    for name in ("p_value", "q_value"):
-        _check_range(name, arrays[name], 0, 1, nan=False)
-    _check_range("stability", arrays["stability"], 0, 1)
-
-
-def _meanings(arrays: Arrays, sizes: Sizes) -> None:
-    _check_inside("rows", arrays["rows"], sizes["c"])
-    if (arrays["rows"][1:] <= arrays["rows"][:-1]).any():
-        raise ValueError("rows does not ascend")
-    _check_inside("phrases", arrays["phrases"], sizes["q"])
-    if not np.isfinite(arrays["scores"]).all():
-        raise ValueError("scores holds a value that is not finite")
-    if (arrays["groups"] > 2).any():
-        raise ValueError("groups holds a value above 2")
-
-
-def _scores(arrays: Arrays, sizes: Sizes) -> None:
-    for name, least, most in (*_MEASURES, ("clarity_p", 0, 1)):
-        _check_range(name, arrays[name], least, most)
-    if (np.isinf(arrays["excess"]) | (arrays["excess"] > 1)).any():
-        raise ValueError("excess holds a value above 1, or an infinite one")
-
-
-def _layer_scores(arrays: Arrays, sizes: Sizes) -> None:
-    for name, least, most in _MEASURES:
-        _check_range(name, arrays[name], least, most)
-
-
-def _atlas(arrays: Arrays, sizes: Sizes) -> None:
-    cluster = arrays["cluster"]
-    _check_inside("cluster", cluster, sizes["g"], missing=True)
-    for name in ("x", "y"):
-        if not np.where(cluster == MISSING, np.isnan(arrays[name]), np.isfinite(arrays[name])).all():
-            raise ValueError(f"{name} holds a value that is not finite, or one where cluster is MISSING")
-    if len(np.unique(cluster[cluster != MISSING])) < sizes["g"]:
-        raise ValueError("cluster leaves a cluster without components")
-
-
-def _clusters(arrays: Arrays, sizes: Sizes) -> None:
-    if np.isinf(arrays["fits"]).any():
-        raise ValueError("fits holds an infinite value")
-
-
-_MEASURES = (("clarity", -1, 1), ("polysemanticity", 0, 2), ("redundancy", -1, 1))
-_RULES: Mapping[str, Callable[[Arrays, Sizes], None]] = MappingProxyType(
-    {
-        "examples": _examples,
-        "vectors": _crops,
-        "relevance": _relevance,
-        "histogram": _histogram,
-        "labels": _labels,
-        "label-meanings": _meanings,
-        "scores": _scores,
-        "layer-scores": _layer_scores,
-        "atlas": _atlas,
-        "clusters": _clusters,
-    }
-)
-
-
-def _check_alike(arrays: Arrays, one: str, other: str) -> None:
+def check_alike(arrays: Arrays, one: str, other: str) -> None:
+    """Raises ValueError unless two tensors have one shape."""
     if arrays[one].shape != arrays[other].shape:
         raise ValueError(f"{other} is {list(arrays[other].shape)}, not {list(arrays[one].shape)} as {one}")
 
 
-def _check_inside(name: str, values: Int32[np.ndarray, "..."], stop: int, *, missing: bool = False) -> None:
+def check_inside(name: str, values: Int32[np.ndarray, "..."], stop: int, *, missing: bool = False) -> None:
+    """Raises ValueError for a value outside of [0, stop); MISSING may stand for none if `missing`."""
     wrong = _outside(values, stop)
     if (wrong & (values != MISSING) if missing else wrong).any():
         raise ValueError(f"{name} points outside of 0 to {stop - 1}")
@@ -168,7 +84,8 @@ def _outside(values: Int32[np.ndarray, "..."], stop: int) -> Bool[np.ndarray, ".
     return np.asarray(values.view(np.uint32) >= stop)
 
 
-def _check_range(name: str, values: Float[np.ndarray, "..."], least: int, most: int, *, nan: bool = True) -> None:
+def check_range(name: str, values: Float[np.ndarray, "..."], least: int, most: int, *, nan: bool = True) -> None:
+    """Raises ValueError for a value outside of [least, most]; not a number may stand for none if `nan`."""
     if not ((values >= least) & (values <= most) | (np.isnan(values) & nan)).all():
         raise ValueError(f"{name} holds a value outside of {least} to {most}")
 
@@ -176,3 +93,11 @@ def _check_range(name: str, values: Float[np.ndarray, "..."], least: int, most: 
 def _check_offsets(data: np.ndarray, offsets: np.ndarray) -> None:
     if offsets[0] != 0 or offsets[-1] != len(data) or (offsets[1:] < offsets[:-1]).any():
         raise ValueError("offsets do not divide data")
+
+
+def _check_shape(name: str, array: Shaped[np.ndarray, "..."], layout: str, sizes: Mapping[str, int]) -> None:
+    dtype, *axes = layout.split()
+    shape = [int(axis) if axis.isdecimal() else sizes.get(axis, axis) for axis in axes]
+    fits = len(axes) == array.ndim and all(m in (n, axis) for m, n, axis in zip(shape, array.shape, axes, strict=True))
+    if array.dtype.name != dtype or not fits:
+        raise ValueError(f"{name} is {array.dtype.name} {list(array.shape)}, not {dtype} {shape}")

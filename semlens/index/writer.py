@@ -9,20 +9,9 @@ import numpy as np
 
 from semlens.index.files import Arrays, NewArrays, NewTable, new_table, pack_texts
 from semlens.index.folder import add_parts, replace_parts
-from semlens.index.kept import KINDS, Addition, Held, StoredLabels, StoredScores, arrays_of, recipe_of, rows_of
-from semlens.index.layout import (
-    COMPONENTS,
-    COUNTED,
-    IMAGES,
-    LAYOUT,
-    axis_sizes,
-    check_chosen_layers,
-    check_classes,
-    check_part,
-    least_minor,
-)
+from semlens.index.kept import Addition, Held, kind_of
+from semlens.index.layout import COMPONENTS, IMAGES, PARTS, axis_sizes, least_minor
 from semlens.index.records import ImageTable, Recipe, Thumbnails
-from semlens.index.relevance import ClassRelevance
 from semlens.shapes import Int32
 from semlens.types import MISSING, LayerAxis
 
@@ -42,10 +31,9 @@ class Frame:
         """The length of every axis."""
         rows = {"vectors": self.crops}
         for held in self.held:
-            rows |= rows_of(held)
-        classes = next((len(held.classes) for held in self.held if isinstance(held, ClassRelevance)), 0)
+            rows |= _rows(held)
         dimension, images = self.recipe.foundation.dimension, self.recipe.images.count
-        return axis_sizes(self.layers, self.recipe.k, dimension, images, classes=classes, rows=rows)
+        return axis_sizes(self.layers, self.recipe.k, dimension, images, rows=rows)
 
     @property
     def head(self) -> dict[str, Any]:
@@ -60,14 +48,12 @@ class Frame:
         """
         sizes = self.sizes
         for held in self.held:
-            match held:
-                case ClassRelevance():
-                    check_classes(held.classes)
-                case StoredLabels() | StoredScores():
-                    check_chosen_layers(self.layers, held.recipe.layers)
+            kind = kind_of(held)
+            if kind.recipe is not None:
+                kind.check(kind.recipe_of(held), self.layers, _rows(held))
         for part, arrays in parts.items():
-            check_part(part, arrays, sizes, finite=True, example_rows=lambda: self.rows)
-        return {part: NewArrays(sizes[COUNTED[part]], arrays) for part, arrays in parts.items()}
+            PARTS[part].check(arrays, sizes, finite=True, example_rows=lambda: self.rows)
+        return {part: NewArrays(sizes[PARTS[part].axis], arrays) for part, arrays in parts.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +68,8 @@ class Contents:
     @property
     def parts(self) -> dict[str, Arrays]:
         """The arrays of each part."""
-        plain = {part: {name: self.arrays[name] for name in LAYOUT[part]} for part in ("examples", "means", "vectors")}
+        named = ("examples", "means", "vectors")
+        plain = {part: {name: self.arrays[name] for name in PARTS[part].tensors} for part in named}
         return plain | {
             "thumbnails": {"data": self.thumbnails.data, "offsets": self.thumbnails.offsets},
             "unit-names": pack_texts(self.unit_names),
@@ -101,13 +88,13 @@ def write_index(folder: Path, frame: Frame, contents: Contents) -> None:
     """
     arrays = contents.parts
     for held in frame.held:
-        arrays |= arrays_of(held)
+        arrays |= kind_of(held).write(held)
     images = contents.images
     image_columns = [range(frame.recipe.images.count), images.names, images.labels, images.errors]
     parts: dict[str, NewArrays | NewTable] = {**frame.checked(arrays)}
     parts["components"] = new_table(frame.sizes["c"], COMPONENTS, _component_columns(frame, contents))
     parts["images"] = new_table(frame.sizes["i"], IMAGES, image_columns)
-    minor = least_minor(KINDS[type(held)] for held in frame.held)
+    minor = least_minor(map(kind_of, frame.held))
     replace_parts(folder, minor, frame.head | _recipes(*frame.held), parts)
 
 
@@ -117,13 +104,19 @@ def write_addition(folder: Path, frame: Frame, addition: Addition) -> None:
     Raises:
         SemlensError: if that fails, or if the folder does not hold the index; what was there is then unchanged.
     """
-    parts = frame.checked(arrays_of(addition))
-    add_parts(folder, least_minor([KINDS[type(addition)]]), _recipes(addition), parts, frame.head)
+    kind = kind_of(addition)
+    add_parts(folder, kind.since, _recipes(addition), frame.checked(kind.write(addition)), frame.head)
+
+
+def _rows(held: Held) -> dict[str, int]:
+    """How many things each part of an addition describes."""
+    return {part: PARTS[part].rows(arrays) for part, arrays in kind_of(held).write(held).items()}
 
 
 def _recipes(*held: Held) -> dict[str, Any]:
     """What determines each, by the manifest's keys."""
-    return {KINDS[type(one)]: recipe for one in held if (recipe := recipe_of(one)) is not None}
+    kinds = [(kind_of(addition), addition) for addition in held]
+    return {kind.name: asdict(kind.recipe_of(addition)) for kind, addition in kinds if kind.recipe is not None}
 
 
 def _component_columns(frame: Frame, contents: Contents) -> list[Any]:

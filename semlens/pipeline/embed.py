@@ -91,7 +91,7 @@ def embed(
         read_images=lambda: table,
         read_unit_names=lambda: examples.unit_names,
         read_thumbnails=lambda: thumbnails,
-        read_histogram=lambda: Histogram(examples.histogram),
+        read_additions={Histogram: partial(Histogram, examples.histogram)},
     )
 
 

@@ -13,7 +13,7 @@ from semlens.analysis.labels.label import Labels, label
 from semlens.analysis.score import Scores, score
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex, load_index
-from semlens.index.kept import LabelsId
+from semlens.index.kept import LabelsId, StoredLabels
 from semlens.types import MISSING
 from tests.planted import phrases, planted
 
@@ -61,7 +61,10 @@ def test_phrases_that_nothing_is_called_are_left_out() -> None:
     index = planted([(3,)] * 4 + [(5,)] * 4)
     kept = as_stored(label(index, phrases(), draws=300, split=False))
     one = replace(
-        index, read_labels=lambda: replace(kept, ranked=kept.ranked[:, :1], alignments=kept.alignments[:, :1])
+        index,
+        read_additions={
+            StoredLabels: lambda: replace(kept, ranked=kept.ranked[:, :1], alignments=kept.alignments[:, :1])
+        },
     )
     found = stored_labels(one)
     assert found
@@ -176,8 +179,9 @@ def test_an_index_that_keeps_all_can_be_pickled_for_workers() -> None:
     index = INDEX
     for found in (LABELS, SCORES, ATLAS):
         index = index.with_addition(as_stored(found))
-    readers = [pickle.loads(pickle.dumps(getattr(index, f"read_{name}"))) for name in index.held]
-    assert readers[0]().phrases == as_stored(LABELS).phrases
+    readers = pickle.loads(pickle.dumps(index.read_additions))
+    assert len(readers) == len(index.held) == 3
+    assert readers[StoredLabels]().phrases == as_stored(LABELS).phrases
 
 
 def test_an_index_that_keeps_nothing_has_none() -> None:

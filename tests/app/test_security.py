@@ -65,7 +65,7 @@ def hostile(folder: Path) -> None:
         read_images=lambda: table,
         read_unit_names=lambda: tuple(SCRIPT if row % 2 else None for row in range(sum(LAYERS))),
         read_thumbnails=lambda: Thumbnails.pack(crops),
-        read_relevance=lambda: replace(relevance, class_names=(SCRIPT, "dog")),
+        read_additions={ClassRelevance: lambda: replace(relevance, class_names=(SCRIPT, "dog"))},
     )
     index.save(folder)
 

@@ -538,7 +538,7 @@ def test_an_option_that_cannot_be_is_exit_2(
 def test_an_index_without_relevance_is_refused(
     capsys: pytest.CaptureFixture[str], place: Place, tmp_path: Path
 ) -> None:
-    replace(place.loaded(), read_relevance=lambda: None).save(tmp_path / "plain")
+    replace(place.loaded(), read_additions={}).save(tmp_path / "plain")
     for arguments in (
         ["audit", str(tmp_path / "plain"), place.spec(EASY)],
         ["graph", str(tmp_path / "plain"), "--class", "0", "--no-edges"],

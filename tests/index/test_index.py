@@ -16,8 +16,9 @@ from safetensors.numpy import load_file
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex, load_index
 from semlens.index.kept import Addition
-from semlens.index.layout import LAYOUT
+from semlens.index.layout import PARTS
 from semlens.index.records import Thumbnails
+from semlens.index.relevance import ClassRelevance
 from semlens.numerics.histogram import Histogram
 from semlens.types import Component, LayerAxis
 from tests.tiny_index import (
@@ -222,7 +223,7 @@ def test_text_that_is_no_unicode_is_saved_with_question_marks(tmp_path: Path) ->
 
 def test_an_index_without_components_round_trips(tmp_path: Path) -> None:
     made = tiny()
-    arrays = [name for part in ("examples", "means", "vectors") for name in LAYOUT[part]]
+    arrays = [name for part in ("examples", "means", "vectors") for name in PARTS[part].tensors]
     none: dict[str, Any] = {name: getattr(made, name)[:0] for name in arrays}
     none |= {"read_unit_names": tuple, "read_thumbnails": lambda: Thumbnails.pack([])}
     replace(made, layers=(), **none).save(tmp_path / "i")
@@ -237,8 +238,8 @@ def test_a_wrong_index_is_not_saved(tmp_path: Path) -> None:
     for wrong, words in [
         (replace(index, sources=np.array([2, 0, 4], np.int32)), "sources points outside of 0 to 3"),
         (replace(index, means=np.full((3, 3), np.nan, np.float16)), "means holds a value that is not finite"),
-        (replace(whole(), read_relevance=lambda: twice), "the classes are not distinct"),
-        (replace(whole(), read_relevance=lambda: beyond), "ids points outside of 0 to 3"),
+        (replace(whole(), read_additions={ClassRelevance: lambda: twice}), "the classes are not distinct"),
+        (replace(whole(), read_additions={ClassRelevance: lambda: beyond}), "ids points outside of 0 to 3"),
     ]:
         with pytest.raises(ValueError, match=words):
             wrong.save(tmp_path / "i")

@@ -12,6 +12,7 @@ from semlens.analysis.chance import p_values, q_values, random_components
 from semlens.analysis.probe import Probes
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
+from semlens.index.relevance import ClassRelevance
 from semlens.types import Component, FoundationId
 from tests.planted import phrases, planted, with_relevance
 
@@ -261,7 +262,7 @@ def test_what_cannot_be_audited_is_said() -> None:
     assert relevance is not None
     empty = replace(relevance, counts=np.array([0, 50]), positive=relevance.positive * np.nan)
     with pytest.raises(SemlensError, match="no image counted for 'ox'"):
-        run(replace(INDEX, read_relevance=lambda: empty))
+        run(replace(INDEX, read_additions={ClassRelevance: lambda: empty}))
     outputs = replace(INDEX, read_unit_names=lambda: ("x",) * len(ABOUT))
     with pytest.raises(SemlensError, match="holds the model's outputs only"):
         run(outputs)
