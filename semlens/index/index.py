@@ -40,6 +40,10 @@ from semlens.types import MISSING, Component, LayerAxis, Relevance
 T = TypeVar("T")
 
 
+def _nothing() -> None:
+    """The reader of what an index does not hold."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ConceptIndex:
     """What every component encodes, in the space of one foundation model. Rows are components, all layers on one axis.
@@ -64,11 +68,11 @@ class ConceptIndex:
     read_images: Callable[[], ImageTable]
     read_unit_names: Callable[[], tuple[str | None, ...]]
     read_thumbnails: Callable[[], Thumbnails]
-    read_relevance: Callable[[], ClassRelevance | None] = lambda: None
-    read_histogram: Callable[[], Histogram | None] = lambda: None
-    read_labels: Callable[[], StoredLabels | None] = lambda: None
-    read_scores: Callable[[], StoredScores | None] = lambda: None
-    read_atlas: Callable[[], StoredAtlas | None] = lambda: None
+    read_relevance: Callable[[], ClassRelevance | None] = _nothing
+    read_histogram: Callable[[], Histogram | None] = _nothing
+    read_labels: Callable[[], StoredLabels | None] = _nothing
+    read_scores: Callable[[], StoredScores | None] = _nothing
+    read_atlas: Callable[[], StoredAtlas | None] = _nothing
 
     @cached_property
     def images(self) -> ImageTable:

@@ -18,7 +18,7 @@ from torch import nn
 
 from semlens.collection.collect import collect
 from semlens.collection.cpu import OneDnnLinear, tuned_allocator
-from semlens.collection.passes import load_examples, merge_all
+from semlens.collection.states import load_examples, merge_all
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model.hooks import record

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from semlens.collection.passes import save_examples
 from semlens.collection.relevance import load_relevance, merge_relevance, save_relevance
+from semlens.collection.states import save_examples
 from semlens.errors import SemlensError
 from semlens.index.relevance import class_relevance
 from semlens.types import MISSING, SHARE, ConceptExamples, Origin, Relevance, Unreadable, axis_of

@@ -1,5 +1,4 @@
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from semlens.collection.collect import collect
 from semlens.errors import SemlensError
 from semlens.images import load_images
 from semlens.numerics.vectors import unit
+from semlens.pipeline import pieces
 from semlens.pipeline.embed import RANDOM_COMPONENTS, embed
 from semlens.types import MISSING, Component
 from tests.toy import ColourSpace, colours, flat_images, random_images
@@ -87,7 +87,7 @@ def test_the_baseline_is_random_examples_of_the_index() -> None:
 
 
 def test_embedding_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["semlens.pipeline.embed"], "_CHUNK", 4)
+    monkeypatch.setattr(pieces, "_CHUNK", 4)
     images = random_images(30)
     examples = collect(colours(), images, ["act", "fc"], k=4)
     whole = embed(examples, images, ColourSpace())

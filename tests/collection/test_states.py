@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from semlens.collection.passes import load_examples, merge, merge_all, missing_ranges, save_examples
+from semlens.collection.states import load_examples, merge, merge_all, missing_ranges, save_examples
 from semlens.collection.topk import TopK, decode
 from semlens.errors import SemlensError
 from semlens.types import MISSING, ConceptExamples, Origin, Unreadable, axis_of
