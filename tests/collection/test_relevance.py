@@ -64,7 +64,7 @@ def merge_all(parts: list[Relevance]) -> Relevance:
     return merged
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 10_000), cuts=st.lists(st.integers(1, 39), min_size=1, max_size=5, unique=True), data=st.data()
 )

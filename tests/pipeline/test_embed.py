@@ -1,4 +1,5 @@
 import io
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,37 @@ def test_crops_are_cut_from_the_original_without_stretching() -> None:
     np.testing.assert_allclose(index.vectors[red].astype(float), expected / np.linalg.norm(expected), atol=2e-3)
     assert index.recipe.crop.kind == "activation"
     assert index.recipe.crop.parameters == {"threshold": 0.5, "minimum": 0.21}
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 20), (20, 0), (44, 44)])
+def test_a_crop_at_any_edge_shows_its_box_and_nothing_else(place: tuple[int, int]) -> None:
+    left, top = place
+    pixels = np.full((64, 64, 3), (0, 100, 0), dtype=np.uint8)
+    pixels[top : top + 20, left : left + 20] = (200, 0, 0)
+    images = load_images([Image.fromarray(pixels), Image.new("RGB", (64, 64), (0, 200, 0))])
+    index = embed(
+        collect(colours(), images, ["act"], k=1, pool="max"), images, ColourSpace(), crop="activation", model=colours()
+    )
+    red = index.rows[0, 0]
+    x, y, right, bottom = index.boxes[red].tolist()
+    assert (x <= left, y <= top, right >= left + 16, bottom >= top + 16) == (True,) * 4
+    assert (right - x) * (bottom - y) < 64 * 64 / 2
+    shown = unit(pixels[y:bottom, x:right].mean((0, 1)).astype(np.float32))
+    np.testing.assert_allclose(index.vectors[red].astype(float), shown, atol=2e-3)
+    assert shown[0] > 0.8 > 2 * unit(pixels.mean((0, 1)).astype(np.float32))[0]  # red, and the whole image is green
+    assert Image.open(io.BytesIO(index.thumbnails.get(int(red)))).size == (right - x, bottom - y)
+
+
+def test_an_index_just_made_can_be_pickled() -> None:
+    images = random_images(9)
+    index = embed(collect(colours(), images, ["act", "fc"], k=2), images, ColourSpace())
+    again = pickle.loads(pickle.dumps(index))
+    for name in ("means", "vectors", "rows", "boxes"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(index, name))
+    assert again.unit_names == index.unit_names == (None,) * 3 + ("red", "green", "blue", "not red")
+    assert again.images.names == images.names
+    assert again.thumbnails.get(0) == index.thumbnails.get(0)
+    assert (again.relevance, again.labels) == (None, None)
 
 
 def test_the_baseline_is_random_examples_of_the_index() -> None:
