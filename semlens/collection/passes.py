@@ -37,20 +37,21 @@ def image_batches(
     step: str,
     *,
     batch_size: int,
-    workers: int = 0,
+    workers: int | None = None,
     readable_when: str = "",
     progress: Progress = silent,
 ) -> Iterator[Batch]:
     """The transformed images, `batch_size` ids at a time. Progress is told of a batch when the next one is asked for.
 
     Args:
+        workers: None takes as many as are worth having beside a model on the CPU.
         readable_when: if every image is needed, when it could be read: "examples were collected". Empty where images
             that cannot be read are reported in their batch instead.
 
     Raises:
         SemlensError: an image that could be read then and cannot be now.
     """
-    done = 0
+    done, workers = 0, default_workers("cpu") if workers is None else workers
     for batch in batches(images, ids, transform, batch_size=batch_size, workers=workers):
         if readable_when and batch.unreadable:
             gone = batch.unreadable[0]

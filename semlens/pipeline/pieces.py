@@ -11,7 +11,6 @@ from PIL.Image import Image, Resampling
 from semlens.collection import fast_cpu, image_batches, shifted
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.images.loader import default_workers
 from semlens.index import Thumbnails, cached, digest_of
 from semlens.numerics import unit
 from semlens.shapes import Bool, Float16, Int32, Int64
@@ -103,7 +102,7 @@ def _embedded(
     thumbnails: list[bytes] = []
     for batch in image_batches(
         cuts, range(len(plan.sources)), _Piece.of, "embed", batch_size=batch_size,
-        workers=default_workers("cpu") if workers is None else workers,
+        workers=workers,
         readable_when="examples were collected", progress=progress,
     ):  # fmt: skip
         vectors.append(unit(foundation.embed_images([piece.image for piece in batch.items])).astype(np.float16))

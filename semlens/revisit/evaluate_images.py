@@ -10,7 +10,6 @@ from semlens.analysis.probe import Probes, probe
 from semlens.collection import Feed, as_is, image_batches, pooling
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.images.loader import default_workers
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, parse_all
 from semlens.numerics import unit
@@ -146,8 +145,8 @@ def _similarities(
     cosines = [
         unit(foundation.embed_images(list(batch.items))) @ words.vectors.T
         for batch in image_batches(
-            images, ids.tolist(), as_is, step, batch_size=batch_size, workers=default_workers("cpu"),
-            readable_when="activations were taken", progress=progress,
+            images, ids.tolist(), as_is, step, batch_size=batch_size, readable_when="activations were taken",
+            progress=progress,
         )
     ]  # fmt: skip
     return np.concatenate(cosines)

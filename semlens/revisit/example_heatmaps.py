@@ -61,7 +61,7 @@ def _portrait(
 
 def _photos(images: ImageSet, ids: Sequence[int]) -> list[Image]:
     passed = image_batches(
-        images, ids, as_is, "heat maps", batch_size=max(1, len(ids)), readable_when="the index was made"
+        images, ids, as_is, "heat maps", batch_size=max(1, len(ids)), workers=0, readable_when="the index was made"
     )
     return [photo for batch in passed for photo in batch.items]
 
