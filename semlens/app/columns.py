@@ -1,15 +1,10 @@
 """Columns over the components of an index: what is stored, and what is computed once and kept for the next time."""
 
-import hashlib
 import json
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 from platformdirs import user_cache_path
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from semlens import __version__
 from semlens.analysis.keep import stored_scores
@@ -20,7 +15,10 @@ from semlens.app.asked import Asked
 from semlens.app.session import Opened
 from semlens.app.stored import labels_of
 from semlens.app.workers import Reply
+from semlens.index import cached, digest_of
 from semlens.types import MISSING, Progress
+
+_TOLD = "told"  # the array of a cached file that holds, as JSON, what no array can
 
 
 def base(asked: Asked) -> Answer:
@@ -119,22 +117,12 @@ def _kept(what: str, of: list[Opened], compute: Callable[[], Reply]) -> Reply:
     An index that is looked at does not change: whoever signed off its digest finds the same. So this lies in the user's
     cache folder; `semlens atlas --save` and `semlens score --save` put it into the index.
     """
-    recipe = "\n".join([what, __version__, *(one.digest for one in of)])
-    path = user_cache_path("semlens") / "derived" / f"{hashlib.sha256(recipe.encode()).hexdigest()}.safetensors"
-    return _read(path) or _written(path, compute())
+    recipe = [what, __version__, *(one.digest for one in of)]
+    path = user_cache_path("semlens") / "derived" / f"{digest_of(recipe)}.safetensors"
 
+    def arrays() -> dict[str, np.ndarray]:
+        reply = compute()
+        return {**reply.arrays, _TOLD: np.frombuffer(json.dumps(reply.told).encode(), np.uint8)}
 
-def _read(path: Path) -> Reply | None:
-    try:
-        with safe_open(path, "numpy") as file:
-            told = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
-            return Reply({name: file.get_tensor(name) for name in file.keys()}, told)  # noqa: SIM118 - no dictionary
-    except (OSError, SafetensorError, ValueError):
-        return None
-
-
-def _written(path: Path, reply: Reply) -> Reply:
-    with suppress(OSError, SafetensorError):  # what cannot be kept is computed again
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        save_file(reply.arrays, path, {name: json.dumps(value) for name, value in reply.told.items()})
-    return reply
+    stored = dict(cached(path, recipe, arrays, optional=True))
+    return Reply(stored, json.loads(stored.pop(_TOLD).tobytes()))

@@ -11,10 +11,9 @@ from semlens.attribution.flow import Front, check_units, reach, relevance_of, re
 from semlens.attribution.maps import CHUNK
 from semlens.attribution.targets import Logit, output_number, starting
 from semlens.attribution.trace import Tap, Trace, trace
-from semlens.collection import first_input, stack, tuned_allocator
+from semlens.collection import Feed, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.images.loader import batches, default_workers
 from semlens.model import VisionModel, parse_all, still, tensor_in
 from semlens.shapes import Float
 from semlens.types import Edges, Progress, silent
@@ -41,38 +40,33 @@ def edges(
     and with both signs.
 
     Args:
-        ids: the images to average over, as a rule those of the class.
+        ids: the images to average over, as a rule those of the class. Those that cannot be read are left out, which an
+            `UnreadableWarning` says.
         units: of the upper layer; each costs a backward pass of the part between the layers, `chunk` of them at once.
 
     Raises:
         SemlensError: a layer, unit or output that does not exist, or a lower layer that does not feed the upper one.
     """
     rules = rules_for(method, model, "edges")
-    first = first_input(model, images)
-    (_, count), (_, below) = found = parse_all(model.net, [upper, lower], first)
+    feed = Feed(model, images, batch_size, workers)
+    (_, count), (_, below) = parsed = parse_all(model.net, [upper, lower], feed.first)
     check_units(upper, units, count)
     if not len(ids):
         raise SemlensError("there are no images to average over: give the ids of some")
-    kinds = [kind for kind, _ in found]
+    kinds = [kind for kind, _ in parsed]
     weights = torch.zeros(len(units), below, dtype=torch.float64, device=model.device)
     nodes = torch.zeros(len(units), dtype=torch.float64, device=model.device)
     with torch.no_grad(), still(model.net):
-        number = output_number(target, model.class_names, tensor_in(model.net(first)).shape[-1])
+        number = output_number(target, model.class_names, tensor_in(model.net(feed.first)).shape[-1])
     done = 0
-    workers = default_workers(model.device.type) if workers is None else workers
     with tuned_allocator():
-        for batch in batches(images, list(ids), model.preprocess, batch_size=batch_size, workers=workers):
-            if not batch.ids:
-                continue
-            n = len(batch.ids)
-            x = stack(batch, images, batch_size, first)[:n].to(model.device, model.dtype)
-            with trace(model.net, x, rules, kinds) as run:
+        for x, some in feed.readable(list(ids), "edges", progress):
+            with trace(model.net, x[: len(some)], rules, kinds) as run:
                 front, _ = starting(run, Logit(number), model, "value")
                 share, flow = _between(run, front, upper, lower, units, chunk)
             nodes += share.sum(0)
             weights += flow
-            done += n
-            progress("edges", done, len(ids))
+            done += len(some)
     if not done:
         raise SemlensError("none of the images could be read")
     return Edges(

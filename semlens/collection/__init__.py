@@ -1,31 +1,45 @@
 """One pass over the images: the examples that excite every component most, and states that merge."""
 
-from semlens.collection.collect import check_k, collect, first_input, origin_of, part_of, pooling, stack
+from semlens.collection.collect import check_k, collect, origin_of, part_of, pooling
 from semlens.collection.cpu import fast_cpu, tuned_allocator
-from semlens.collection.passes import earlier, join, load_examples, merge, merge_all, missing_ranges, save_examples
-from semlens.collection.relevance import load_relevance, merge_relevance, save_relevance
+from semlens.collection.passes import (
+    Checkpoint,
+    Feed,
+    UnreadableWarning,
+    as_is,
+    fill,
+    first_input,
+    image_batches,
+    shifted,
+)
+from semlens.collection.relevance import RELEVANCE, load_relevance, merge_relevance, save_relevance
+from semlens.collection.states import load_examples, merge, merge_all, save_examples
 from semlens.collection.topk import TopK, decode
 
 __all__ = [
+    "RELEVANCE",
+    "Checkpoint",
+    "Feed",
     "TopK",
+    "UnreadableWarning",
+    "as_is",
     "check_k",
     "collect",
     "decode",
-    "earlier",
     "fast_cpu",
+    "fill",
     "first_input",
-    "join",
+    "image_batches",
     "load_examples",
     "load_relevance",
     "merge",
     "merge_all",
     "merge_relevance",
-    "missing_ranges",
     "origin_of",
     "part_of",
     "pooling",
     "save_examples",
     "save_relevance",
-    "stack",
+    "shifted",
     "tuned_allocator",
 ]

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,11 @@ import torch
 from torch import Tensor
 
 from semlens.collection.cpu import fast_cpu
-from semlens.collection.passes import earlier, load_examples, merge, missing_ranges, save_examples
+from semlens.collection.passes import Checkpoint, Feed, fill
+from semlens.collection.states import EXAMPLES
 from semlens.collection.topk import TopK, decode
 from semlens.errors import SemlensError, unknown
-from semlens.images import ImageSet, UnreadableImage
-from semlens.images.loader import Batch, batches, default_workers
+from semlens.images import ImageSet
 from semlens.model import POOLS, Components, Pooled, Site, VisionModel, describe, parse_all, record, still, unit_names
 from semlens.shapes import Float
 from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of, silent
@@ -56,45 +55,24 @@ def collect(
     """
     _check(pool, precision)
     check_k(k, images)
-    start, stop = part_of(images, shard)
-    first = first_input(model, images)
-    found = parse_all(model.net, layers, first)
-    axes = axis_of((kind.layer, kind.kind, components) for kind, components in found)
-    names = unit_names(model.net, found, model.class_names, first)
-    stream = _Stream(origin_of(model, images, precision), axes, names, k, pool, model.device)
-    before = earlier(checkpoint, stream.examples(), load_examples, "layers, k or pooling") if resume else None
-    gaps = missing_ranges(before.seen if before else (), start, stop)
-    workers = default_workers(model.device.type) if workers is None else workers
-    loader = chain.from_iterable(
-        batches(images, range(low, high), model.preprocess, batch_size=batch_size, workers=workers)
-        for low, high in gaps
-    )
-
-    def state() -> ConceptExamples:
-        return merge(before, stream.examples()) if before else stream.examples()
-
-    def save() -> None:
-        if checkpoint is not None:
-            save_examples(state(), checkpoint)
-
-    done = stop - start - sum(high - low for low, high in gaps)
-    with _forward(model, [kind for kind, _ in found], pool, precision, first) as forward:
-        for number, batch in enumerate(loader, start=1):
-            if batch.ids:
-                stream.add(forward(stack(batch, images, batch_size, first)), batch)
-            stream.saw(batch)
-            done += len(batch.ids) + len(batch.unreadable)
-            progress("collect", done, stop - start)
-            if number % checkpoint_every == 0:
-                save()
-    save()
-    return state()
+    ids = part_of(images, shard)
+    feed = Feed(model, images, batch_size, workers)
+    parsed = parse_all(model.net, layers, feed.first)
+    kinds = [kind for kind, _ in parsed]
+    axes = axis_of((kind.layer, kind.kind, components) for kind, components in parsed)
+    names = unit_names(model.net, parsed, model.class_names, feed.first)
+    origin = origin_of(model, images, precision)
+    with _forward(model, kinds, pool, precision, feed.first) as forward:
+        stream = _Stream(forward, origin, axes, names, k, pool, model.device)
+        kept = Checkpoint(checkpoint, checkpoint_every, resume)
+        return fill(stream, EXAMPLES, feed, ids, "collect", kept, progress)
 
 
 @dataclass
 class _Stream:
-    """The running top-k of all layers on one axis, and which images it has seen. Mutable, because a stream is."""
+    """The running top-k of all layers on one axis. Mutable, because a stream is."""
 
+    forward: Callable[[Float[Tensor, "n ..."]], Pooled]
     origin: Origin
     axes: tuple[LayerAxis, ...]
     unit_names: tuple[str | None, ...]
@@ -102,26 +80,19 @@ class _Stream:
     pool: str
     device: torch.device
     top: TopK = field(init=False)
-    seen: list[tuple[int, int]] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.top = TopK(self.axes[-1].stop, self.k, self.device, self.pool == "max", with_histogram=True)
 
-    def add(self, pooled: Pooled, batch: Batch) -> None:
-        n = len(batch.ids)  # the rest of the rows pad the batch
+    def wanted(self, start: int, stop: int) -> Sequence[int]:
+        return range(start, stop)
+
+    def add(self, x: Float[Tensor, "n ..."], ids: Sequence[int]) -> None:
+        n, pooled = len(ids), self.forward(x)  # the rest of the rows pad the batch
         positions = None if pooled.positions is None else pooled.positions[:n]
-        self.top.add(pooled.activations[:n], torch.tensor(batch.ids), positions)
+        self.top.add(pooled.activations[:n], torch.tensor(ids), positions)
 
-    def saw(self, batch: Batch) -> None:
-        self.unreadable += batch.unreadable
-        for i in sorted([*batch.ids, *(u.id for u in batch.unreadable)]):
-            if self.seen and self.seen[-1][1] == i:
-                self.seen[-1] = (self.seen[-1][0], i + 1)
-            else:
-                self.seen.append((i, i + 1))
-
-    def examples(self) -> ConceptExamples:
+    def state(self, seen: tuple[tuple[int, int], ...] = (), unreadable: tuple[Unreadable, ...] = ()) -> ConceptExamples:
         """What the stream holds now, slots in order."""
         self.top.flush()
         keys, order = self.top.keys.sort(dim=1, descending=True)
@@ -139,8 +110,8 @@ class _Stream:
             fired=self.top.fired.cpu().numpy().copy(),
             nan=self.top.nan.cpu().numpy().copy(),
             histogram=self.top.histogram.cpu().numpy().copy(),
-            seen=tuple(self.seen),
-            unreadable=tuple(self.unreadable),
+            seen=seen,
+            unreadable=unreadable,
         )
 
 
@@ -158,7 +129,7 @@ def _forward(
         pooled = stack.enter_context(pooling(model, kinds, pool))
 
         def forward(x: Float[Tensor, "n ..."]) -> Pooled:
-            model.net(x.to(model.device, model.dtype, non_blocking=True).contiguous(memory_format=layout))
+            model.net(x.contiguous(memory_format=layout))
             return pooled()
 
         yield forward
@@ -187,16 +158,6 @@ def pooling(model: VisionModel, kinds: Sequence[Components], pool: str) -> Itera
         yield pooled
 
 
-def first_input(model: VisionModel, images: ImageSet) -> Float[Tensor, "1 ..."]:
-    """The first image that can be read, as the model takes it: what layers give is seen on it."""
-    for i in range(len(images)):
-        try:
-            return model.preprocess(images.load(i))[None].to(model.device, model.dtype)
-        except UnreadableImage:
-            continue
-    return model.example_input()
-
-
 def _layout(model: VisionModel, x: Float[Tensor, "1 ..."]) -> torch.memory_format:
     """Channels-last where the model takes it: convolutions are faster, the numbers the same. Some models view where
     they should reshape, and fail on it.
@@ -212,18 +173,6 @@ def _layout(model: VisionModel, x: Float[Tensor, "1 ..."]) -> torch.memory_forma
     return torch.channels_last
 
 
-def stack(batch: Batch, images: ImageSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:
-    """The batch as one tensor, always of `batch_size` rows: another shape may run by another kernel and round so."""
-    for i, item in zip(batch.ids, batch.items, strict=True):
-        if item.shape != first.shape[1:]:
-            raise SemlensError(
-                f"the model's preprocessing gives images of different sizes: the first {tuple(first.shape[1:])}, "
-                f"{images.names[i]} {tuple(item.shape)}; it must resize and crop every image to one size"
-            )
-    rows = list(batch.items) + [torch.zeros_like(batch.items[0])] * (batch_size - len(batch.items))
-    return torch.stack(rows)
-
-
 def _check(pool: str, precision: str) -> None:
     if pool not in POOLS:
         raise unknown("pooling", pool, POOLS)
@@ -232,14 +181,21 @@ def _check(pool: str, precision: str) -> None:
 
 
 def check_k(k: int, images: ImageSet) -> None:
-    """Raises SemlensError unless there are `k` images."""
+    """Returns if there are `k` images.
+
+    Raises:
+        SemlensError: there are fewer, or k is not positive.
+    """
     if not 1 <= k <= len(images):
         raise SemlensError(f"k is {k}, but there are {len(images)} images; choose k between 1 and {len(images)}")
 
 
 def part_of(images: ImageSet, shard: tuple[int, int]) -> tuple[int, int]:
-    """The ids, from start to stop, of the i-th of n parts of the images. Raises SemlensError if there is no such
-    part."""
+    """The ids, from start to stop, of the i-th of n parts of the images.
+
+    Raises:
+        SemlensError: there is no such part.
+    """
     if not 0 <= shard[0] < shard[1]:
         raise SemlensError(f"shard {shard[0]}/{shard[1]} does not exist; shards count from 0 to {shard[1] - 1}")
     return shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]

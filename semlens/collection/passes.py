@@ -1,157 +1,241 @@
-"""What a pass over images found, as a file that merges: what a checkpoint, a shard and a finished pass all are."""
+"""One pass over images, whoever makes it: batches in the order of their ids, on the model's device, with one policy.
 
-import json
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, fields, replace
-from functools import reduce
+The policy for an image that cannot be read: it keeps its id, is skipped and is reported. `fill` lists it in the state
+that it returns; `Feed.readable` warns (`UnreadableWarning`), since its callers return means over the other images.
+Where a result needs every image, because each could be read when the index or its examples were made, `readable_when`
+says when that was, and the first that no longer can be read is an error that names it.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+import torch
+from PIL.Image import Image
+from torch import Tensor
 
+from semlens.collection.states import Pass, StateKind, earlier, join, missing_ranges
 from semlens.errors import SemlensError
-from semlens.shapes import Float32, Int32, Int64
-from semlens.types import ConceptExamples, LayerAxis, Origin, Relevance, Unreadable
+from semlens.images import ImageSet, UnreadableImage
+from semlens.images.loader import Batch, batches, default_workers
+from semlens.model import VisionModel
+from semlens.shapes import Float
+from semlens.types import Progress, Unreadable, silent
 
-Pass = TypeVar("Pass", ConceptExamples, Relevance)
+
+class UnreadableWarning(UserWarning):
+    """Some images could not be read; the result is a mean over the others."""
 
 
-def merge(a: ConceptExamples, b: ConceptExamples) -> ConceptExamples:
-    """The examples of one pass over the images of both: associative, commutative, and idempotent.
+def image_batches(
+    images: ImageSet,
+    ids: Sequence[int],
+    transform: Callable[[Image], Any],
+    step: str,
+    *,
+    batch_size: int,
+    workers: int | None = None,
+    readable_when: str = "",
+    progress: Progress = silent,
+) -> Iterator[Batch]:
+    """The transformed images, `batch_size` ids at a time. Progress is told of a batch when the next one is asked for.
 
-    Raises SemlensError if the two were collected differently, or share some images but neither holds all of the
-    other's.
+    Args:
+        workers: None takes as many as are worth having beside a model on the CPU.
+        readable_when: if every image is needed, when it could be read: "examples were collected". Empty where images
+            that cannot be read are reported in their batch instead.
+
+    Raises:
+        SemlensError: an image that could be read then and cannot be now.
     """
-    if a.recipe != b.recipe:
-        raise SemlensError("examples of different models, images, layers, k or pooling cannot be merged")
-    if whole := holding_both(a, b):
-        return whole
-    ids = np.concatenate([a.ids, b.ids], axis=1)
-    activations = np.concatenate([a.activations, b.activations], axis=1)
-    best = strongest(ids, activations, a.ids.shape[1])
-    return replace(
-        a,
-        ids=np.take_along_axis(ids, best, axis=1),
-        activations=np.take_along_axis(activations, best, axis=1),
-        positions=np.take_along_axis(np.concatenate([a.positions, b.positions], axis=1), best, axis=1),
-        lowest=np.minimum(a.lowest, b.lowest),
-        fired=a.fired + b.fired,
-        nan=a.nan + b.nan,
-        histogram=a.histogram + b.histogram,
-        seen=join(a.seen + b.seen),
-        unreadable=unreadable_of(a, b),
-    )
+    done, workers = 0, default_workers("cpu") if workers is None else workers
+    for batch in batches(images, ids, transform, batch_size=batch_size, workers=workers):
+        if readable_when and batch.unreadable:
+            gone = batch.unreadable[0]
+            raise SemlensError(
+                f"{images.names[gone.id]} could be read when {readable_when}, and now not: {gone.reason}"
+            )
+        yield batch
+        done += len(batch.ids) + len(batch.unreadable)
+        progress(step, done, len(ids))
 
 
-def holding_both(a: Pass, b: Pass) -> Pass | None:
-    """Whichever holds all images of both; None if they share none.
+def as_is(image: Image) -> Image:
+    """The transform of a pass that takes images as they are."""
+    return image
 
-    Raises SemlensError if they share some, but neither holds all of the other's.
+
+def shifted(progress: Progress, start: int, total: int) -> Progress:
+    """The progress of a stretch, which begins at `start`, as a part of the whole."""
+
+    def tell(step: str, done: int, _: int) -> None:
+        progress(step, start + done, total)
+
+    return tell
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """How images reach a model: preprocessed, all of one size, `batch_size` at a time, on its device."""
+
+    model: VisionModel
+    images: ImageSet
+    batch_size: int
+    workers: int | None = None
+
+    @cached_property
+    def first(self) -> Float[Tensor, "1 ..."]:
+        """The first image that can be read, as the model takes it: what layers give is seen on it."""
+        return first_input(self.model, self.images)
+
+    def batches(
+        self, ids: Sequence[int], step: str, *, readable_when: str = "", progress: Progress = silent
+    ) -> Iterator[tuple[Float[Tensor, "n ..."], Batch]]:
+        """Batches with their images as one tensor: always `batch_size` rows, of which those beyond `batch.ids` only pad
+        it; none if no image of the batch can be read."""
+        model, first = self.model, self.first
+        workers = default_workers(model.device.type) if self.workers is None else self.workers
+        for batch in image_batches(
+            self.images, ids, model.preprocess, step, batch_size=self.batch_size, workers=workers,
+            readable_when=readable_when, progress=progress,
+        ):  # fmt: skip
+            x = stack(batch, self.images, self.batch_size, first) if batch.ids else first[:0]
+            yield x.to(model.device, model.dtype, non_blocking=True), batch
+
+    def readable(
+        self, ids: Sequence[int], step: str, progress: Progress = silent
+    ) -> Iterator[tuple[Float[Tensor, "n ..."], tuple[int, ...]]]:
+        """The batches in which an image can be read, each with the ids of these; warns of the images left out."""
+        unreadable: list[Unreadable] = []
+        for x, batch in self.batches(ids, step, progress=progress):
+            unreadable += batch.unreadable
+            if batch.ids:
+                yield x, batch.ids
+        if unreadable:
+            name, reason = self.images.names[unreadable[0].id], unreadable[0].reason
+            warnings.warn(
+                f"{step}: {len(unreadable):,} of {len(ids):,} images cannot be read and are left out, first {name}: "
+                f"{reason}",
+                UnreadableWarning,
+                stacklevel=2,
+            )
+
+
+def first_input(model: VisionModel, images: ImageSet) -> Float[Tensor, "1 ..."]:
+    """The first image that can be read, as the model takes it; a grey one if none can."""
+    for i in range(len(images)):
+        try:
+            return model.preprocess(images.load(i))[None].to(model.device, model.dtype)
+        except UnreadableImage:
+            continue
+    return model.example_input()
+
+
+def stack(batch: Batch, images: ImageSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:
+    """The batch as one tensor, always of `batch_size` rows: another shape may run by another kernel and round so."""
+    for i, item in zip(batch.ids, batch.items, strict=True):
+        if item.shape != first.shape[1:]:
+            raise SemlensError(
+                f"the model's preprocessing gives images of different sizes: the first {tuple(first.shape[1:])}, "
+                f"{images.names[i]} {tuple(item.shape)}; it must resize and crop every image to one size"
+            )
+    rows = list(batch.items) + [torch.zeros_like(batch.items[0])] * (batch_size - len(batch.items))
+    return torch.stack(rows)
+
+
+State = TypeVar("State", covariant=True)
+
+
+@runtime_checkable
+class Stream(Protocol[State]):
+    """What a pass fills: running sums and running top-k that end as a state which merges."""
+
+    def wanted(self, start: int, stop: int) -> Sequence[int]:
+        """The images from start to stop that have to be looked at."""
+        ...
+
+    def add(self, x: Float[Tensor, "n ..."], ids: Sequence[int]) -> None:
+        """Takes a batch in; rows of `x` beyond `ids` only pad it."""
+        ...
+
+    def state(self, seen: tuple[tuple[int, int], ...] = (), unreadable: tuple[Unreadable, ...] = ()) -> State:
+        """What the stream holds now, from the images in `seen`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a pass keeps its state, every how many batches, and whether it goes on from what it finds there."""
+
+    file: Path | None
+    every: int
+    resume: bool
+
+
+def fill(
+    stream: Stream[Pass],
+    kind: StateKind[Pass],
+    feed: Feed,
+    ids: tuple[int, int],
+    step: str,
+    checkpoint: Checkpoint,
+    progress: Progress = silent,
+) -> Pass:
+    """The state of a pass over the images from one id to another; what the checkpoint holds is not computed again.
+
+    Raises:
+        SemlensError: a checkpoint of a run with other settings.
     """
-    both = join(a.seen + b.seen)
-    if both == a.seen:
-        return a
-    if both == b.seen:
-        return b
-    if _count(both) < _count(a.seen) + _count(b.seen):
-        raise SemlensError("the two to be merged share some images; every image belongs to exactly one shard")
-    return None
+    before = earlier(checkpoint.file, stream.state(), kind) if checkpoint.resume else None
+    gaps = missing_ranges(before.seen if before else (), *ids)
+    seen = _Seen()
+
+    def state() -> Pass:
+        now = stream.state(seen.ranges, seen.unreadable)
+        now = kind.merge(before, now) if before else now
+        if checkpoint.file is not None:
+            kind.save(now, checkpoint.file)
+        return now
+
+    total = ids[1] - ids[0]
+    done = total - sum(stop - start for start, stop in gaps)
+    for start, stop in gaps:
+        for x, batch in feed.batches(stream.wanted(start, stop), step):
+            if batch.ids:
+                stream.add(x, batch.ids)
+            seen.batch(batch, start)
+            progress(step, done + seen.count, total)
+            if seen.batches % checkpoint.every == 0 and checkpoint.file is not None:
+                state()
+        if seen.upto(start, stop):  # the last images of the gap are not wanted
+            progress(step, done + seen.count, total)
+    return state()
 
 
-def strongest(ids: Int32[np.ndarray, "c n"], values: Float32[np.ndarray, "c n"], k: int) -> Int64[np.ndarray, "c k"]:
-    """Where in each row the k highest values lie, the highest first, ties from the lower id up."""
-    return np.lexsort((ids, -values), axis=1)[:, :k]
+@dataclass
+class _Seen:
+    """Which images a pass has looked at so far. Mutable, because a pass goes on."""
 
+    ranges: tuple[tuple[int, int], ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    batches: int = 0
 
-def unreadable_of(a: Pass, b: Pass) -> tuple[Unreadable, ...]:
-    """What either could not read, by id."""
-    return tuple(sorted({*a.unreadable, *b.unreadable}, key=lambda u: u.id))
+    @property
+    def count(self) -> int:
+        """How many images these are, those that were not wanted among them."""
+        return sum(stop - start for start, stop in self.ranges)
 
+    def batch(self, batch: Batch, start: int) -> None:
+        """Notes a batch of images of the gap that begins at `start`: all up to its last image are seen."""
+        self.upto(start, 1 + max((*batch.ids, *(image.id for image in batch.unreadable))))
+        self.unreadable += batch.unreadable
+        self.batches += 1
 
-def merge_all(parts: Iterable[ConceptExamples]) -> ConceptExamples:
-    """All of one or more examples merged."""
-    return reduce(merge, parts)
-
-
-def missing_ranges(seen: Iterable[tuple[int, int]], start: int, stop: int) -> list[tuple[int, int]]:
-    """The ranges of [start, stop) that `seen` leaves out, in order."""
-    gaps: list[tuple[int, int]] = []
-    for low, high in join(seen):
-        if low > start:
-            gaps.append((start, min(low, stop)))
-        start = max(start, high)
-    return [(low, high) for low, high in [*gaps, (start, stop)] if low < high]
-
-
-def save_examples(examples: ConceptExamples, path: Path) -> None:
-    """Writes the examples to one safetensors file, which either replaces the old one whole or leaves it."""
-    save_pass(examples, path, "examples")
-
-
-def load_examples(path: Path) -> ConceptExamples:
-    """The examples in a file. Raises SemlensError if it is not one, or damaged."""
-    return load_pass(ConceptExamples, path, "examples")
-
-
-def save_pass(found: Pass, path: Path, what: str) -> None:
-    """Writes `found` to one safetensors file, its arrays as tensors and the rest as JSON under `semlens-WHAT`."""
-    values = {field.name: getattr(found, field.name) for field in fields(found)}
-    arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if isinstance(value, np.ndarray)}
-    plain = {name: value for name, value in values.items() if name not in arrays}
-    text = json.dumps(plain, sort_keys=True, default=asdict)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(arrays, path, {f"semlens-{what}": text})  # temporary file and rename inside
-
-
-def load_pass(kind: type[Pass], path: Path, what: str) -> Pass:
-    """The `kind` that `save_pass` wrote. Raises SemlensError if the file holds none, or is damaged."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            plain = json.loads((file.metadata() or {})[f"semlens-{what}"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, a file is not iterable
-        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()} | arrays
-        values |= {
-            "origin": Origin(**plain["origin"]),
-            "layers": tuple(LayerAxis(**layer) for layer in plain["layers"]),
-            "seen": tuple((start, stop) for start, stop in plain["seen"]),
-            "unreadable": tuple(Unreadable(**u) for u in plain["unreadable"]),
-        }
-        return kind(**values)
-    except FileNotFoundError:
-        raise SemlensError(f"no {what} at {path}") from None
-    except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise SemlensError(
-            f"{path} does not hold {what}, or is damaged ({error}); delete it and begin again"
-        ) from error
-
-
-def join(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Ranges sorted, those that touch or overlap made one."""
-    joined: list[tuple[int, int]] = []
-    for start, stop in sorted(ranges):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
-        else:
-            joined.append((start, stop))
-    return tuple(joined)
-
-
-def _count(ranges: Iterable[tuple[int, int]]) -> int:
-    return sum(stop - start for start, stop in ranges)
-
-
-def earlier(checkpoint: Path | None, fresh: Pass, load: Callable[[Path], Pass], what: str) -> Pass | None:
-    """What an interrupted run left in its checkpoint, if anything.
-
-    Raises SemlensError if that run was another one; `what` says in which settings it may differ.
-    """
-    if checkpoint is None or not checkpoint.exists():
-        return None
-    found = load(checkpoint)
-    if found.recipe != fresh.recipe:
-        raise SemlensError(
-            f"{checkpoint} is from a run with another model, other images, {what}; start without resume to replace it"
-        )
-    return found
+    def upto(self, start: int, stop: int) -> bool:
+        """Notes the images from start to stop; whether any of them is new."""
+        before = self.ranges
+        self.ranges = join([*before, (start, stop)])
+        return self.ranges != before

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from semlens.collection.passes import holding_both, join, load_pass, save_pass, strongest, unreadable_of
+from semlens.collection.states import (
+    StateKind,
+    holding_both,
+    join,
+    load_pass,
+    save_pass,
+    strongest,
+    unreadable_of,
+)
 from semlens.errors import SemlensError
 from semlens.types import Relevance
 
@@ -42,3 +50,6 @@ def save_relevance(relevance: Relevance, path: Path) -> None:
 def load_relevance(path: Path) -> Relevance:
     """The relevance in a file. Raises SemlensError if it holds none, or is damaged."""
     return load_pass(Relevance, path, "relevance")
+
+
+RELEVANCE = StateKind(merge_relevance, save_relevance, load_relevance, "layers, classes or method")

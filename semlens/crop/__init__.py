@@ -1,27 +1,32 @@
 """Which part of the original image matters to a component: from a map on the model's input to a box in the image's own
 pixels."""
 
+from semlens.crop.around import AroundActivations, AroundRelevance, RelevanceMaps
 from semlens.crop.boxes import ActivationCrop, Crop, RelevanceCrop, blur, input_boxes, region, square, tight_boxes
-from semlens.crop.geometry import Geometry, measure_geometry
-from semlens.crop.kinds import check_crop, crop_id, example_boxes
-from semlens.crop.locate import Boxes, Maps, activation_boxes, relevance_boxes
+from semlens.crop.example_boxes import NoRelevanceWarning, example_boxes
+from semlens.crop.geometry import Geometry, geometries, measure_geometry
+from semlens.crop.kinds import CROPS, ChosenCrop, choose_crop
+from semlens.crop.locate import locate
 
 __all__ = [
+    "CROPS",
     "ActivationCrop",
-    "Boxes",
+    "AroundActivations",
+    "AroundRelevance",
+    "ChosenCrop",
     "Crop",
     "Geometry",
-    "Maps",
+    "NoRelevanceWarning",
     "RelevanceCrop",
-    "activation_boxes",
+    "RelevanceMaps",
     "blur",
-    "check_crop",
-    "crop_id",
+    "choose_crop",
     "example_boxes",
+    "geometries",
     "input_boxes",
+    "locate",
     "measure_geometry",
     "region",
-    "relevance_boxes",
     "square",
     "tight_boxes",
 ]

@@ -1,6 +1,8 @@
 """Where the model's input lies in the original image, measured by sending ramps through the user's preprocessing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 from PIL import Image
@@ -35,19 +37,24 @@ def measure_geometry(preprocess: Preprocess, size: tuple[int, int]) -> Geometry:
     Measured, not read off a configuration, so it holds for any function that resizes, crops and normalises: ramps in x
     and y go in, and a straight line is fitted to what comes out, between what black and white become.
 
-    Raises SemlensError for a preprocessing that is not of that sort.
+    Raises:
+        SemlensError: the preprocessing is not of that sort.
     """
     black, white = (preprocess(Image.new("RGB", size, value)).double() for value in ("black", "white"))
     lines = []
     for axis, length in enumerate(size):
         values = _ramp(length, size[1 - axis])
         image = Image.fromarray(values if axis == 0 else values.T)
-        out = ((preprocess(image.convert("RGB")).double() - black) / (white - black)).nanmean(
-            0
-        )  # NaN where no image shows
+        grey = (preprocess(image.convert("RGB")).double() - black) / (white - black)  # NaN where no image shows
+        out = grey.nanmean(0)
         lines.append(_line((out if axis == 0 else out.T).nanmean(0).numpy() * length, length))
     (ax, bx), (ay, by) = lines
     return Geometry((ax, ay), (bx, by), (black.shape[2], black.shape[1]))
+
+
+def geometries(preprocess: Preprocess) -> Callable[[tuple[int, int]], Geometry]:
+    """`measure_geometry` by size of image, where many images have one of a few sizes."""
+    return lru_cache(maxsize=256)(partial(measure_geometry, preprocess))
 
 
 def _ramp(length: int, across: int) -> UInt8[np.ndarray, "{across} {length}"]:

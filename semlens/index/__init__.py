@@ -1,5 +1,6 @@
 """The concept index, in memory and on disk: the border between torch and numpy. docs/index-format.md is its norm."""
 
+from semlens.index.cache import cached, digest_of
 from semlens.index.files import Arrays, pack
 from semlens.index.folder import MANIFEST, check_target
 from semlens.index.index import ConceptIndex, load_index
@@ -41,7 +42,9 @@ __all__ = [
     "Summaries",
     "Thumbnails",
     "VocabularyId",
+    "cached",
     "check_target",
+    "digest_of",
     "load_index",
     "pack",
 ]

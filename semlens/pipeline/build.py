@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from semlens.collection import (
     save_examples,
     save_relevance,
 )
-from semlens.crop import check_crop
+from semlens.crop import choose_crop
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex, check_target, load_index
@@ -56,9 +57,11 @@ def build(
     Args:
         of, method: whose images count for a class and by which rules; see `relevance`.
 
-    Raises SemlensError as `collect`, `relevance`, `embed` and `save` do.
+    Raises:
+        SemlensError: as `collect`, `relevance`, `embed` and `save` do.
     """
-    check_crop(crop, model, method)  # what goes wrong up to `_join_shards` is known before hours of collecting
+    model = _hashed_once(model)
+    choose_crop(crop, model, method)  # what goes wrong up to `_join_shards` is known before hours of collecting
     if classes:
         check_classes(model, images, layers, classes, of, method, k)
     check_target(Path(out))
@@ -109,6 +112,7 @@ def build_shard(
     Shards run anywhere, in any order; once their files lie together in `OUT.partial`, `build` with `resume` merges them
     and goes on. A shard that was killed resumes.
     """
+    model = _hashed_once(model)
     name = f"shard-{shard[0]:05d}-of-{shard[1]:05d}.safetensors"
     checkpoint = partial_folder(out) / name
     collect(
@@ -123,6 +127,20 @@ def build_shard(
     return checkpoint
 
 
+@dataclass(frozen=True, eq=False)
+class _Unchanging(VisionModel):
+    """A model of which nothing changes while it lives, so that its weights are hashed once."""
+
+    digest: str = ""
+
+    def fingerprint(self) -> str:
+        return self.digest
+
+
+def _hashed_once(model: VisionModel) -> VisionModel:
+    return _Unchanging(model.net, model.preprocess, model.class_names, model.name, model.fingerprint())
+
+
 def partial_folder(out: str | Path) -> Path:
     """Where the work for the index `out` lies until it is whole."""
     path = Path(out)
@@ -134,18 +152,20 @@ def partial_folder(out: str | Path) -> Path:
 def _join_shards(partial: Path) -> Path:
     """The checkpoint to go on from, with the shards that lie beside it merged into it."""
     checkpoint = partial / "examples.safetensors"
-    shards = sorted(partial.glob("shard-*.safetensors"))
-    if shards:
-        found = [checkpoint] if checkpoint.exists() else []
-        save_examples(merge_all(load_examples(path) for path in [*found, *shards]), checkpoint)
+    if states := _beside(checkpoint, "shard"):
+        save_examples(merge_all(load_examples(path) for path in states), checkpoint)
     return checkpoint
 
 
 def _join_relevance(partial: Path) -> Path:
     """The same for relevance."""
     checkpoint = partial / "relevance.safetensors"
-    shards = sorted(partial.glob("relevance-shard-*.safetensors"))
-    if shards:
-        found = [checkpoint] if checkpoint.exists() else []
-        save_relevance(reduce(merge_relevance, (load_relevance(path) for path in [*found, *shards])), checkpoint)
+    if states := _beside(checkpoint, "relevance-shard"):
+        save_relevance(reduce(merge_relevance, (load_relevance(path) for path in states)), checkpoint)
     return checkpoint
+
+
+def _beside(checkpoint: Path, prefix: str) -> list[Path]:
+    """The checkpoint, if there is one, and the shards beside it; none if there are no shards."""
+    shards = sorted(checkpoint.parent.glob(f"{prefix}-*.safetensors"))
+    return [*[checkpoint] * checkpoint.exists(), *shards] if shards else []

@@ -7,10 +7,9 @@ import torch
 
 from semlens.analysis.labels import SOURCES, Evaluation, Labels, cosy_retrieved, join, retrieve, simulation
 from semlens.analysis.probe import Probes, probe
-from semlens.collection import first_input, pooling, stack
+from semlens.collection import Feed, as_is, image_batches, pooling
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.images.loader import batches, default_workers
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, parse_all
 from semlens.numerics import unit
@@ -97,7 +96,11 @@ def _made_for(
 
 
 def check_simulator(simulator: FoundationModel, chooser: FoundationId) -> None:
-    """Raises SemlensError for a simulator that is the foundation model that chose the labels."""
+    """Returns if the simulator did not choose the labels.
+
+    Raises:
+        SemlensError: it is the foundation model that did.
+    """
     if simulator.identity.digest == chooser.digest:
         raise SemlensError("the simulator is the foundation model that chose the labels: it would agree with itself")
 
@@ -121,20 +124,16 @@ def _activations(
     progress: Progress,
 ) -> tuple[Float32[np.ndarray, "i c"], Int64[np.ndarray, "i"]]:  # fmt: skip
     """Pooled activations of all components on the images that can be read, and which these are."""
-    first = first_input(model, images)
-    kinds = [kind for kind, _ in parse_all(model.net, layers, first)]
-    found: list[Float32[np.ndarray, "n c"]] = []
+    feed = Feed(model, images, batch_size)
+    kinds = [kind for kind, _ in parse_all(model.net, layers, feed.first)]
+    activations: list[Float32[np.ndarray, "n c"]] = []
     read: list[int] = []
     with torch.no_grad(), pooling(model, kinds, pool) as latest:
-        workers = default_workers(model.device.type)
-        for batch in batches(images, ids, model.preprocess, batch_size=batch_size, workers=workers):
-            if batch.ids:
-                x = stack(batch, images, batch_size, first).to(model.device, model.dtype)
-                model.net(x)
-                found.append(latest().activations[: len(batch.ids)].float().cpu().numpy())
-                read += batch.ids
-            progress("held-out activations", len(read), len(ids))
-    return np.concatenate(found or [np.empty((0, 0), np.float32)]), np.array(read, np.int64)
+        for x, some in feed.readable(ids, "held-out activations", progress):
+            model.net(x)
+            activations.append(latest().activations[: len(some)].float().cpu().numpy())
+            read += some
+    return np.concatenate(activations or [np.empty((0, 0), np.float32)]), np.array(read, np.int64)
 
 
 def _similarities(
@@ -142,9 +141,12 @@ def _similarities(
     progress: Progress,
 ) -> Float32[np.ndarray, "i q"]:  # fmt: skip
     """Cosines of images and phrases in a foundation model's space."""
-    found = []
-    for start in range(0, len(ids), batch_size):
-        photos = [images.load(int(i)) for i in ids[start : start + batch_size]]
-        found.append(unit(foundation.embed_images(photos)) @ words.vectors.T)
-        progress(f"embed by {foundation.identity.name}", min(start + batch_size, len(ids)), len(ids))
-    return np.concatenate(found)
+    step = f"embed by {foundation.identity.name}"
+    cosines = [
+        unit(foundation.embed_images(list(batch.items))) @ words.vectors.T
+        for batch in image_batches(
+            images, ids.tolist(), as_is, step, batch_size=batch_size, readable_when="activations were taken",
+            progress=progress,
+        )
+    ]  # fmt: skip
+    return np.concatenate(cosines)

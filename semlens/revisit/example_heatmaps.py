@@ -1,14 +1,14 @@
 """Heat maps of concept examples: for a component of an index, what in its examples made it fire."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
 
 import numpy as np
 import torch
 from PIL.Image import Image
 
 from semlens.attribution import Composite, component_maps, rules_for
-from semlens.crop import Geometry, measure_geometry
+from semlens.collection import as_is, image_batches
+from semlens.crop import Geometry, geometries
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, parse_all
@@ -29,32 +29,41 @@ def portraits(
     """Each component's strongest examples with their heat maps, from where it is most active, and the boxes that were
     cut.
 
-    Raises SemlensError for another model or other images than the index was made from.
+    Raises:
+        SemlensError: another model or other images than the index was made from, or an example that can no longer be
+            read.
     """
     index.recipe.model.check(model.fingerprint())
     index.recipe.images.check(images.fingerprint)
     rules = rules_for(method, model, "heat maps of components")
-    asked = [one if isinstance(one, Component) else Component.parse(one) for one in components]
-    where = lru_cache(maxsize=64)(partial(measure_geometry, model.preprocess))
-    return [_portrait(index, model, images, one, examples, rules, where) for one in asked]
+    parsed = [given if isinstance(given, Component) else Component.parse(given) for given in components]
+    geometry = geometries(model.preprocess)
+    return [_portrait(index, model, images, component, examples, rules, geometry) for component in parsed]
 
 
 def _portrait(
     index: ConceptIndex, model: VisionModel, images: ImageSet, component: Component, examples: int, rules: Composite,
-    where: Callable[[tuple[int, int]], Geometry],
+    geometry: Callable[[tuple[int, int]], Geometry],
 ) -> HeatRow:  # fmt: skip
     row = index.row(component)
     slots = [slot for slot in range(index.rows.shape[1]) if index.rows[row, slot] != MISSING][:examples]
-    photos = [images.load(int(index.ids[row, slot])) for slot in slots]
+    photos = _photos(images, [int(index.ids[row, slot]) for slot in slots])
     heats = _heats(model, photos, component, rules) if photos else []
     shown = []
     for slot, photo, heat in zip(slots, photos, heats, strict=True):
         box = tuple(int(v) for v in index.boxes[index.rows[row, slot]])
-        place = input_box(where(photo.size))
+        place = input_box(geometry(photo.size))
         title = f"{index.activations[row, slot]:.2f}"
         cut = None if box == (0, 0, *photo.size) else box
         shown.append(HeatExample(photo, heat, box=place, crop=cut, title=title))  # type: ignore[arg-type]
     return HeatRow(str(component), tuple(shown), index.unit_names[row] or "")
+
+
+def _photos(images: ImageSet, ids: Sequence[int]) -> list[Image]:
+    passed = image_batches(
+        images, ids, as_is, "heat maps", batch_size=max(1, len(ids)), workers=0, readable_when="the index was made"
+    )
+    return [photo for batch in passed for photo in batch.items]
 
 
 def input_box(geometry: Geometry) -> tuple[float, float, float, float]:
@@ -71,4 +80,4 @@ def _heats(
     rows = torch.arange(len(photos))
     pairs = {component.layer: (rows, torch.full_like(rows, component.unit))}
     maps = component_maps(model, x, kinds, pairs, rules=rules)[component.layer]
-    return [one.float().cpu().numpy() for one in maps]
+    return [heat.float().cpu().numpy() for heat in maps]

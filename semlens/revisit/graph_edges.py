@@ -8,9 +8,9 @@ from semlens.analysis.graph import wanted
 from semlens.analysis.labels import Labels
 from semlens.analysis.outputs import relevance_of
 from semlens.attribution import COMPOSITES, edges
+from semlens.collection import Feed
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.images.loader import batches, default_workers
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, still, tensor_in
 from semlens.types import Edges, Progress, silent
@@ -31,21 +31,22 @@ def flows(
 
     They are found by the rules that the index's relevance was; a gradient has no edges, the model's default rules have.
 
-    Raises SemlensError for another model or other images than the index was made from, or a class without images.
+    Raises:
+        SemlensError: another model or other images than the index was made from, or a class without images.
     """
     index.recipe.model.check(model.fingerprint())
     index.recipe.images.check(images.fingerprint)
     relevance = relevance_of(index)
     target = relevance.classes[relevance.column(of)]
-    asked = wanted(index, of, labels=labels, layers=layers)
+    missing = wanted(index, of, labels=labels, layers=layers)
     ids = _members(index, model, images, target, relevance.class_names[relevance.column(of)], count, progress)
     rules = relevance.method if relevance.method in COMPOSITES else "auto"
     return [
         edges(
-            model, images, ids, target, one.upper, one.lower, one.units, method=rules,
-            progress=_between(one.upper, progress),
+            model, images, ids, target, edge.upper, edge.lower, edge.units, method=rules,
+            progress=_between(edge.upper, progress),
         )
-        for one in asked
+        for edge in missing
     ]  # fmt: skip
 
 
@@ -58,30 +59,27 @@ def _members(
     if of == "all":
         return readable[:count]
     if of == "label":
-        found = [i for i in readable if images.labels[i] in (name, str(target))]
+        members = [i for i in readable if images.labels[i] in (name, str(target))]
     else:
-        found = _predicted(model, images, readable, target, count, progress)
-    if not found:
+        members = _predicted(model, images, readable, target, count, progress)
+    if not members:
         raise SemlensError(f"no image counts for {name or target!r}: edges have nothing to be a mean over")
-    return found[:count]
+    return members[:count]
 
 
 def _predicted(
     model: VisionModel, images: ImageSet, ids: Sequence[int], target: int, count: int, progress: Progress
 ) -> list[int]:
     """The first `count` images for which the model gives the class."""
-    found: list[int] = []
-    workers = default_workers(model.device.type)
+    members: list[int] = []
+    feed = Feed(model, images, batch_size=32)
     with torch.no_grad(), still(model.net):
-        for batch in batches(images, ids, model.preprocess, batch_size=32, workers=workers):
-            if batch.ids:
-                x = torch.stack(batch.items).to(model.device, model.dtype)
-                best = tensor_in(model.net(x)).argmax(dim=1).tolist()
-                found += [i for i, number in zip(batch.ids, best, strict=True) if number == target]
-                progress("predict", batch.ids[-1] + 1, len(images))
-            if len(found) >= count:
+        for x, batch in feed.batches(ids, "predict", readable_when="relevance was computed", progress=progress):
+            best = tensor_in(model.net(x[: len(batch.ids)])).argmax(dim=1).tolist()
+            members += [i for i, number in zip(batch.ids, best, strict=True) if number == target]
+            if len(members) >= count:
                 break
-    return found
+    return members
 
 
 def _between(upper: str, progress: Progress) -> Progress:

@@ -40,8 +40,9 @@ def twin(net: VisionModel, images: ImageSet, columns: list[list[int]], classes: 
         x = net.preprocess(images.load(i))[None].double()
         for y in columns[i]:
             parts, tops = [], []
+            layers = attribute(net, x, classes[y], layers=LAYERS).layers
             for kind, _ in found:
-                r = attribute(net, x, classes[y], layers=[kind.layer]).layers[kind.layer][0].sum(1).numpy()
+                r = layers[kind.layer][0].sum(1).numpy()
                 parts.append(r / np.abs(r).sum())
                 tops.append((r >= np.sort(r)[::-1][: min(20, len(r))][-1]) & (r > 0))
             shares[i, :, y], top[i, :, y] = np.concatenate(parts), np.concatenate(tops)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,9 @@ import torch
 
 from semlens.attribution.attribute import attribute
 from semlens.attribution.edges import edges
+from semlens.collection import UnreadableWarning
 from semlens.errors import SemlensError
+from semlens.images import load_images
 from semlens.model.loading import VisionModel
 from tests.attribution.nets import Chain, Skip, model
 from tests.toy import random_images, to_tensor
@@ -40,6 +43,21 @@ def test_without_biases_the_edges_below_a_component_add_up_to_it(net: VisionMode
     assert (found.weights > 0).any()
     many = edges(net, random_images(4), range(4), 2, "relu2", "relu", range(5), batch_size=1, chunk=2)
     np.testing.assert_allclose(many.weights, found.weights, rtol=1e-5, atol=1e-8)
+
+
+def test_images_that_cannot_be_read_are_left_out_with_a_warning(net: VisionModel, tmp_path: Path) -> None:
+    plain = random_images(5)
+    for i in range(5):
+        plain.load(i).save(tmp_path / f"{i}.png")
+    (tmp_path / "1.png").write_bytes(b"no picture")
+    images = load_images(tmp_path)
+    with pytest.warns(UnreadableWarning, match=r"edges: 1 of 5 images cannot be read and are left out, first 1\.png"):
+        found = edges(net, images, range(5), 1, "relu2", "relu", [4], batch_size=2)
+    assert found.images == 4
+    expected = edges(net, plain, [0, 2, 3, 4], 1, "relu2", "relu", [4])
+    np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-5, atol=1e-8)
+    with pytest.warns(UnreadableWarning), pytest.raises(SemlensError, match="none of the images could be read"):
+        edges(net, images, [1], 1, "relu2", "relu", [4])
 
 
 def test_what_cannot_be_an_edge_is_named(net: VisionModel) -> None:

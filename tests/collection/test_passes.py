@@ -1,141 +1,98 @@
-"""Merging: associative, commutative, idempotent, and equal to one pass."""
+"""One pass over images: one policy for those that cannot be read, progress, and what a checkpoint leaves to do."""
 
-import itertools
-from dataclasses import fields, replace
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from PIL import Image
 
-from semlens.collection.passes import load_examples, merge, merge_all, missing_ranges, save_examples
-from semlens.collection.topk import TopK, decode
+from semlens.collection import Feed, UnreadableWarning, collect, first_input, image_batches, shifted
 from semlens.errors import SemlensError
-from semlens.types import MISSING, ConceptExamples, Origin, Unreadable, axis_of
+from semlens.images import ImageSet, load_images
+from tests.toy import colours, to_tensor
 
-ORIGIN = Origin("m", "f", "p", "i", "g", 40, "float32")
+BROKEN = "not an image in one of the formats"
 
 
-def one_pass(activations: np.ndarray, start: int, stop: int, k: int = 4) -> ConceptExamples:
-    """Examples of images start to stop; image 7 is unreadable."""
-    ids = np.array([i for i in range(start, stop) if i != 7], dtype=np.int64)
-    c = activations.shape[1]
-    top = TopK(c, k, torch.device("cpu"), with_positions=True, with_histogram=True)
-    for part in np.array_split(ids, 3):
-        if len(part):
-            acts = torch.from_numpy(activations[part])
-            top.add(acts, torch.from_numpy(part), (torch.from_numpy(part)[:, None] * 10 + torch.arange(c)).int())
-    top.flush()
-    keys, order = top.keys.sort(dim=1, descending=True)
-    a, i = decode(keys.numpy())
-    return ConceptExamples(
-        ORIGIN, axis_of([("layer", "channels", c)]), (None,) * c, "max", i, a, top.positions.gather(1, order).numpy(),
-        top.lowest.numpy(), top.fired.numpy(), top.nan.numpy(), top.histogram.numpy(), ((start, stop),),
-        (Unreadable(7, "broken"),) if start <= 7 < stop else (),
+@pytest.fixture
+def images(tmp_path: Path) -> ImageSet:
+    """Seven images, red rising; the first and the fourth cannot be read."""
+    for i in range(7):
+        Image.new("RGB", (8, 8), (30 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    for i in (0, 3):
+        (tmp_path / f"{i}.png").write_bytes(b"not an image")
+    return load_images(tmp_path)
+
+
+def red(x: torch.Tensor) -> list[int]:
+    return (x[:, 0, 0, 0] * 255).round().int().tolist()
+
+
+def test_an_unreadable_image_keeps_its_id_is_skipped_and_reported(images: ImageSet) -> None:
+    told: list[tuple[str, int, int]] = []
+    found = [
+        (batch.ids, [image.id for image in batch.unreadable])
+        for batch in image_batches(
+            images, range(7), to_tensor, "look", batch_size=3, progress=lambda *step: told.append(step)
+        )
+    ]
+    assert found == [((1, 2), [0]), ((4, 5), [3]), ((6,), [])]
+    assert told == [("look", 3, 7), ("look", 6, 7), ("look", 7, 7)]
+
+
+def test_where_every_image_is_needed_the_one_that_is_gone_is_named(images: ImageSet) -> None:
+    batches = image_batches(
+        images, [1, 2, 3, 4], to_tensor, "look", batch_size=2, readable_when="examples were collected"
+    )
+    assert next(batches).ids == (1, 2)
+    with pytest.raises(
+        SemlensError, match=rf"3\.png could be read when examples were collected, and now not: {BROKEN}"
+    ):
+        next(batches)
+
+
+def test_a_feed_gives_batches_of_one_size_and_warns_of_what_it_leaves_out(images: ImageSet) -> None:
+    feed = Feed(colours(), images, batch_size=3)
+    assert red(feed.first) == [30]  # the first that can be read
+    with pytest.warns(
+        UnreadableWarning, match=rf"look: 2 of 5 images cannot be read and are left out, first 0\.png: {BROKEN}"
+    ):
+        found = [(red(x), ids) for x, ids in feed.readable([0, 3, 6, 5, 1], "look")]
+    assert found == [([180, 0, 0], (6,)), ([150, 30, 0], (5, 1))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [ids for _, ids in feed.readable([2, 4], "look")] == [(2, 4)]
+        assert list(feed.readable([], "look")) == []
+
+
+def test_a_batch_of_which_nothing_can_be_read_has_no_rows(images: ImageSet) -> None:
+    ((x, batch),) = Feed(colours(), images, batch_size=2).batches([0, 3], "look")
+    assert x.shape == (0, 3, 8, 8)
+    assert [image.id for image in batch.unreadable] == [0, 3]
+
+
+def test_without_a_readable_image_the_first_is_grey(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"not an image")
+    assert red(first_input(colours(), load_images(tmp_path))) == [128]
+
+
+def test_a_pass_goes_on_before_and_behind_what_the_checkpoint_holds(images: ImageSet, tmp_path: Path) -> None:
+    file, told = tmp_path / "part.safetensors", []
+    collect(colours(), images, ["fc"], k=3, batch_size=2, shard=(1, 3), checkpoint=file)  # images 2 and 3
+    resumed = collect(
+        colours(), images, ["fc"], k=3, batch_size=2, checkpoint=file, resume=True,
+        progress=lambda step, done, total: told.append((step, done, total)),
     )  # fmt: skip
+    whole = collect(colours(), images, ["fc"], k=3, batch_size=2)
+    assert told == [("collect", 4, 7), ("collect", 6, 7), ("collect", 7, 7)]
+    assert resumed.seen == whole.seen == ((0, 7),)
+    assert [image.id for image in resumed.unreadable] == [0, 3]
+    np.testing.assert_array_equal(resumed.ids, whole.ids)
 
 
-def same(a: ConceptExamples, b: ConceptExamples) -> bool:
-    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    seed=st.integers(0, 10_000), cuts=st.lists(st.integers(1, 39), min_size=1, max_size=5, unique=True), data=st.data()
-)
-def test_any_split_merged_in_any_order_is_one_pass(seed: int, cuts: list[int], data: st.DataObject) -> None:
-    rng = np.random.default_rng(seed)
-    activations = rng.choice(np.array([0, 0.5, 1, np.nan, -1, rng.normal()], dtype=np.float32), size=(40, 3))
-    edges = [0, *sorted(cuts), 40]
-    parts = [one_pass(activations, low, high) for low, high in itertools.pairwise(edges)]
-    order = data.draw(st.permutations(parts))
-    assert same(merge_all(order), one_pass(activations, 0, 40))
-    if len(parts) > 2:
-        a, b, *rest = order
-        assert same(merge(a, merge_all([b, *rest])), merge(merge(a, b), merge_all(rest)))
-    assert same(merge(order[0], order[0]), order[0])
-    whole = merge_all(order)
-    assert same(merge(whole, order[0]), whole)
-    assert same(merge(order[0], whole), whole)
-
-
-def test_overlap_and_other_recipes_are_refused() -> None:
-    activations = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
-    a, b = one_pass(activations, 0, 20), one_pass(activations, 10, 30)
-    with pytest.raises(SemlensError, match="share some images"):
-        merge(a, b)
-    with pytest.raises(SemlensError, match="cannot be merged"):
-        merge(a, replace(one_pass(activations, 20, 30), origin=replace(ORIGIN, model_fingerprint="other")))
-    with pytest.raises(SemlensError, match="cannot be merged"):
-        merge(a, one_pass(activations, 20, 30, k=5))
-
-
-def test_a_file_gives_back_what_was_saved_and_the_same_bytes(tmp_path: Path) -> None:
-    examples = one_pass(np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32), 0, 40)
-    save_examples(examples, tmp_path / "a" / "x.safetensors")
-    save_examples(load_examples(tmp_path / "a" / "x.safetensors"), tmp_path / "y.safetensors")
-    assert same(load_examples(tmp_path / "y.safetensors"), examples)
-    assert (tmp_path / "a" / "x.safetensors").read_bytes() == (tmp_path / "y.safetensors").read_bytes()
-
-
-def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "x.safetensors"
-    save_examples(one_pass(np.zeros((40, 2), dtype=np.float32), 0, 40), path)
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(SemlensError, match="damaged"):
-        load_examples(path)
-    with pytest.raises(SemlensError, match="no examples at"):
-        load_examples(tmp_path / "none")
-
-
-def test_a_file_from_before_histograms_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x.safetensors"
-    save_examples(one_pass(np.zeros((40, 2), dtype=np.float32), 0, 40), path)
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata()
-    arrays = load_file(path)
-    del arrays["histogram"]
-    save_file(arrays, path, metadata)
-    with pytest.raises(SemlensError, match="delete it and begin again"):
-        load_examples(path)
-
-
-def test_the_histogram_counts_every_image_but_those_that_gave_nan() -> None:
-    examples = with_activations([[1.0, 3.0, 0.0, -1.0], [np.nan, 3.0, np.nan, 0.5]], k=2)
-    assert examples.histogram.sum(axis=1).tolist() == [4, 2]
-    assert examples.histogram[0, [31, 64, 97, 100]].tolist() == [1, 1, 1, 1]
-    assert examples.histogram[:, 65:].sum(axis=1).tolist() == examples.fired.tolist()
-
-
-def test_missing_ranges() -> None:
-    assert missing_ranges([(2, 4), (6, 8)], 0, 10) == [(0, 2), (4, 6), (8, 10)]
-    assert missing_ranges([(0, 10)], 2, 8) == []
-    assert missing_ranges([], 3, 5) == [(3, 5)]
-    assert missing_ranges([(0, 3), (3, 6)], 2, 8) == [(6, 8)]
-
-
-def with_activations(values: list[list[float]], k: int) -> ConceptExamples:
-    activations = np.array(values, dtype=np.float32).T
-    return one_pass(activations, 0, len(activations), k)
-
-
-def test_what_does_not_fire_is_no_example() -> None:
-    """T3: a channel that never fires was described by the last image of the data set."""
-    never, rarely, negative, constant = [0.0] * 5, [0, 0, 2.0, 0, 0], [-1.0, -2, -3, -4, -5], [-3.0] * 5
-    examples = with_activations([never, rarely, negative, constant], k=3)
-    assert examples.valid.tolist() == [[False] * 3, [True, False, False], [True] * 3, [False] * 3]
-    assert examples.ids[1, 0] == 2
-    assert examples.dead == 2
-    assert examples.alive.tolist() == [False, True, True, False]
-
-
-def test_fewer_images_than_k_leave_slots_empty() -> None:
-    examples = with_activations([[1.0, 3.0, 2.0]], k=4)
-    assert examples.ids[0].tolist() == [1, 2, 0, int(MISSING)]
-    assert examples.valid[0].tolist() == [True, True, True, False]
-    with pytest.raises(IndexError):
-        np.arange(100)[examples.ids[0, 3]]
+def test_the_progress_of_a_stretch_is_a_part_of_the_whole() -> None:
+    told: list[tuple[str, int, int]] = []
+    shifted(lambda *step: told.append(step), 10, 40)("look", 3, 5)
+    assert told == [("look", 13, 40)]

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from semlens.collection.passes import save_examples
 from semlens.collection.relevance import load_relevance, merge_relevance, save_relevance
+from semlens.collection.states import save_examples
 from semlens.errors import SemlensError
 from semlens.index.relevance import class_relevance
 from semlens.types import MISSING, SHARE, ConceptExamples, Origin, Relevance, Unreadable, axis_of
@@ -64,7 +64,7 @@ def merge_all(parts: list[Relevance]) -> Relevance:
     return merged
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 10_000), cuts=st.lists(st.integers(1, 39), min_size=1, max_size=5, unique=True), data=st.data()
 )

@@ -29,10 +29,13 @@ def result(top: TopK) -> tuple[np.ndarray, np.ndarray]:
     return decode(top.keys.sort(dim=1, descending=True).values.numpy())
 
 
-def stream(activations: np.ndarray, ids: np.ndarray, k: int, batch: int) -> TopK:
+def stream(activations: np.ndarray, ids: np.ndarray, k: int, batch: int, flush: bool = False) -> TopK:
+    """All batches in one state; `flush` brings each into it at once, as batches of a thousand images would be."""
     top = TopK(activations.shape[1], k, CPU, with_histogram=True)
     for start in range(0, len(ids), batch):
         top.add(torch.from_numpy(activations[start : start + batch]), torch.from_numpy(ids[start : start + batch]))
+        if flush:
+            top.flush()
     return top
 
 
@@ -44,15 +47,16 @@ def stream(activations: np.ndarray, ids: np.ndarray, k: int, batch: int) -> TopK
     batch=st.integers(1, 17),
     seed=st.integers(0, 999),
     levels=st.integers(1, 6),
+    flush=st.booleans(),
 )
 def test_equals_sorting_everything_with_ties_nan_and_infinities(
-    n: int, c: int, k: int, batch: int, seed: int, levels: int
+    n: int, c: int, k: int, batch: int, seed: int, levels: int, flush: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     values = np.array([*rng.normal(size=levels), 0.0, -0.0, np.nan, np.inf, -np.inf], dtype=np.float32)
     activations = rng.choice(values, size=(n, c))
     ids = rng.permutation(n).astype(np.int64)
-    top = stream(activations, ids, k, batch)
+    top = stream(activations, ids, k, batch, flush)
     a, i = result(top)
     expected_a, expected_i = slow(activations, ids, k)
     np.testing.assert_array_equal(i, expected_i)
@@ -63,6 +67,13 @@ def test_equals_sorting_everything_with_ties_nan_and_infinities(
         counts = np.bincount(bins(column[~np.isnan(column)]), minlength=129)
         np.testing.assert_array_equal(found, counts)
     np.testing.assert_array_equal(top.lowest.numpy(), np.where(np.isnan(activations), np.inf, activations).min(0))
+
+
+def test_of_equal_activations_the_lower_ids_stay_in_whatever_order_they_come() -> None:
+    activations = np.ones((6, 1), dtype=np.float32)
+    for ids in ([4, 5, 0, 1, 2, 3], [5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5], [1, 5, 0, 2, 4, 3]):
+        _, i = result(stream(activations, np.array(ids), 2, 2, flush=True))
+        assert i.tolist() == [[0, 1]]
 
 
 def test_all_negative_components_keep_their_own_images() -> None:

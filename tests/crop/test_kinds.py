@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision import transforms as T
 
 from semlens.collection.collect import collect
-from semlens.crop.kinds import CROPS, NoRelevanceWarning, example_boxes
+from semlens.crop import CROPS, NoRelevanceWarning, choose_crop, example_boxes
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.index.index import load_index
@@ -35,12 +35,12 @@ def scene() -> tuple[VisionModel, ImageSet]:
     return VisionModel(Colours().eval(), partial(sized, 60), ("red", "green", "blue", "not red")), images
 
 
-@pytest.mark.filterwarnings("ignore::semlens.crop.kinds.NoRelevanceWarning")
+@pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning")
 @pytest.mark.parametrize("crop", ["relevance", "relevance-paper"])
 def test_relevance_boxes_lie_around_what_excites_a_component(scene: tuple[VisionModel, ImageSet], crop: str) -> None:
     model, images = scene
     examples = collect(model, images, ["act", "fc"], k=1, pool="max")
-    boxes = example_boxes(crop, model, images, examples)
+    boxes = example_boxes(choose_crop(crop, model, "auto"), model, images, examples)
     assert boxes is not None
     for row, (left, top, right, bottom) in ((0, (180, 20, 220, 50)), (1, (10, 80, 30, 100))):
         a, b, c, d = boxes[row, 0]  # around one of the pixels where it is most active, since it sees one pixel
@@ -51,13 +51,36 @@ def test_relevance_boxes_lie_around_what_excites_a_component(scene: tuple[Vision
     assert (c - a) * (d - b) < 0.6 * 240 * 120
 
 
+@pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning")
+def test_boxes_that_another_run_left_are_not_taken(scene: tuple[VisionModel, ImageSet], tmp_path: Path) -> None:
+    model, images = scene
+    examples = collect(model, images, ["act", "fc"], k=2, pool="max")
+    told: list[tuple[str, int, int]] = []
+
+    def boxes(crop: str, keep: Path | None) -> list[list[list[int]]]:
+        told.clear()
+        chosen = choose_crop(crop, model, "auto")
+        found = example_boxes(chosen, model, images, examples, keep=keep, progress=lambda *step: told.append(step))
+        assert found is not None
+        return found.tolist()
+
+    fresh = {crop: boxes(crop, None) for crop in ("relevance", "activation")}
+    assert fresh["relevance"] != fresh["activation"]
+    for crop in ("relevance", "activation", "relevance"):
+        assert boxes(crop, tmp_path) == fresh[crop]
+        assert told == [("locate", 2, 2)] * 2  # computed
+        assert boxes(crop, tmp_path) == fresh[crop]
+        assert told == [("locate", 2, 2)]  # found
+    assert [path.name for path in tmp_path.iterdir()] == ["boxes-00000000.safetensors"]
+
+
 def test_a_unit_whose_evidence_is_negative_has_no_box_and_says_so(scene: tuple[VisionModel, ImageSet]) -> None:
     """The unit "not red" fires least negatively on the image without red, where nothing speaks for it."""
     model, images = scene
     examples = collect(model, images, ["fc"], k=1)
     assert examples.valid[3, 0]
     with pytest.warns(NoRelevanceWarning, match=r"1 of 4 examples have no relevance"):
-        boxes = example_boxes("relevance", model, images, examples)
+        boxes = example_boxes(choose_crop("relevance", model, "auto"), model, images, examples)
     assert boxes is not None
     assert boxes[3, 0].tolist() == [0, 0, 0, 0]
     with warnings.catch_warnings():
@@ -79,7 +102,7 @@ def test_the_crop_is_cut_out_of_the_original_without_a_change_of_contrast(scene:
     assert index.recipe.crop.parameters["threshold"] == 0.01
 
 
-@pytest.mark.filterwarnings("ignore::semlens.crop.kinds.NoRelevanceWarning")
+@pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning")
 def test_a_build_with_relevance_can_be_killed_anywhere_and_resumed(tmp_path: Path) -> None:
     images = replace(random_images(20), labels=tuple(("red", "green")[i % 2] for i in range(20)))
     how = {"k": 3, "crop": "relevance", "classes": ["red", "green"]}
@@ -88,8 +111,6 @@ def test_a_build_with_relevance_can_be_killed_anywhere_and_resumed(tmp_path: Pat
         return build(colours(), images, ["act", "fc"], ColourSpace(), out, **{**how, **more})  # type: ignore[arg-type]
 
     whole = run(tmp_path / "whole")
-    seen: list[tuple[str, int]] = []
-    run(tmp_path / "counted", progress=lambda step, done, _: seen.append((step, done)))
     for stop in ("relevance", "locate", "embed"):
 
         def kill(step: str, done: int, total: int, stop: str = stop) -> None:
@@ -109,7 +130,7 @@ def test_a_build_with_relevance_can_be_killed_anywhere_and_resumed(tmp_path: Pat
     np.testing.assert_allclose(found.of_class("red")[:3], [1, 0, 0], atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore::semlens.crop.kinds.NoRelevanceWarning")
+@pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning")
 def test_shards_bring_their_relevance(tmp_path: Path) -> None:
     images = replace(random_images(20), labels=tuple(("red", "green")[i % 2] for i in range(20)))
     whole = build(colours(), images, ["act"], ColourSpace(), tmp_path / "one", k=3, classes=["red"])
@@ -157,23 +178,23 @@ def test_portraits_show_examples_with_their_heat(tmp_path: Path, scene: tuple[Vi
         portraits(index, colours(), images, ["act:0"])
 
 
-@pytest.mark.filterwarnings("ignore::semlens.crop.kinds.NoRelevanceWarning")
+@pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning")
 @pytest.mark.parametrize(("crop", "method"), [("relevance", "auto"), ("relevance", "cp_lrp"), ("tokens-paper", "auto")])
 def test_a_transformer_is_cropped_by_attnlrp_or_by_its_tokens(crop: str, method: str) -> None:
     import timm
 
     torch.manual_seed(0)
-    net = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2, num_classes=3).eval()
+    net = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2, embed_dim=24, num_classes=3).eval()
     model, images = VisionModel(net, partial(sized, 64)), random_images(6, side=40)
     examples = collect(model, images, ["blocks.0", "blocks.1.attn@heads", "head"], k=2)
-    boxes = example_boxes(crop, model, images, examples, method=method)
+    boxes = example_boxes(choose_crop(crop, model, method), model, images, examples)
     assert boxes is not None
     found = boxes[examples.valid]
     here = found.any(axis=1)
-    assert here[: 2 * 384].mean() > 0.9  # features at the patch tokens
+    assert here[: 2 * 48].mean() > 0.9  # features at the patch tokens
     left, top, right, bottom = found[here].T
     assert (left >= 0).all()
     assert (right <= 40).all()
     assert (np.abs((right - left) - (bottom - top)) <= 1).all()  # squares on a square image, to rounding
-    heads = boxes[768:771][examples.valid[768:771]]
+    heads = boxes[48:51][examples.valid[48:51]]
     assert heads.any(axis=1).all()

@@ -13,20 +13,27 @@ from torchvision.transforms.functional import gaussian_blur
 from semlens.collection.collect import collect
 from semlens.crop import (
     ActivationCrop,
+    AroundActivations,
+    AroundRelevance,
+    Crop,
     RelevanceCrop,
-    activation_boxes,
+    around,
     input_boxes,
     locate,
     measure_geometry,
-    relevance_boxes,
     square,
     tight_boxes,
 )
+from semlens.crop.around import Maps
+from semlens.crop.locate import Find
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
+from semlens.model.layers import parse_all
 from semlens.model.loading import VisionModel
+from semlens.types import ConceptExamples
 from tests.toy import Colours, colours, flat_images, random_images
 
+RECIPES = ActivationCrop(), RelevanceCrop()
 SHARP = RelevanceCrop(blur=0.0, threshold=0.5, minimum=0.0)
 
 
@@ -40,6 +47,30 @@ def two_objects() -> ImageSet:
     pixels[20:50, 180:220, 0] = 255
     pixels[80:100, 10:30, 1] = 255
     return load_images([Image.fromarray(pixels), Image.new("RGB", (50, 50))])
+
+
+def located(
+    model: VisionModel, images: ImageSet, examples: ConceptExamples, find: Find, batch_size: int = 32
+) -> np.ndarray:
+    """The boxes of all examples, zero in slots that hold none."""
+    boxes, slots = np.zeros((*examples.ids.shape, 4), dtype=np.int64), np.nonzero(examples.valid)
+    boxes[slots] = locate(model, images, examples.ids[slots], slots[0], find, batch_size=batch_size)
+    return boxes
+
+
+def activation_boxes(
+    model: VisionModel, images: ImageSet, examples: ConceptExamples, recipe: Crop = RECIPES[0]
+) -> np.ndarray:
+    first = model.preprocess(images.load(0))[None]
+    kinds = [kind for kind, _ in parse_all(model.net, [axis.layer for axis in examples.layers], first)]
+    return located(model, images, examples, AroundActivations(model, kinds, examples.layers, recipe))
+
+
+def relevance_boxes(
+    model: VisionModel, images: ImageSet, examples: ConceptExamples, maps: Maps, recipe: Crop = RECIPES[1],
+    batch_size: int = 32,
+) -> np.ndarray:  # fmt: skip
+    return located(model, images, examples, AroundRelevance(maps, recipe), batch_size)
 
 
 def colour(x: torch.Tensor, rows: np.ndarray, components: np.ndarray) -> torch.Tensor:
@@ -68,7 +99,7 @@ def test_a_flat_map_is_the_whole_image() -> None:
     images = flat_images([(200, 0, 0), (0, 10, 0)])
     examples = collect(colours(), images, ["act"], k=1)
     assert activation_boxes(colours(), images, examples)[0, 0].tolist() == [0, 0, 8, 8]
-    assert relevance_boxes(colours(), images, examples, colour).boxes[0, 0].tolist() == [0, 0, 8, 8]
+    assert relevance_boxes(colours(), images, examples, colour)[0, 0].tolist() == [0, 0, 8, 8]
 
 
 @pytest.mark.parametrize("size", [(240, 120), (120, 300)])
@@ -82,7 +113,7 @@ def test_a_relevance_box_holds_the_originals_own_pixels(size: tuple[int, int]) -
     images = load_images([Image.fromarray(pixels), Image.new("RGB", size)])
     model = VisionModel(Colours(), T.Compose([T.Resize(60), T.CenterCrop(50), T.ToTensor()]))
     examples = collect(model, images, ["act"], k=1, pool="max")
-    found = relevance_boxes(model, images, examples, colour, recipe=SHARP).boxes[0, 0]
+    found = relevance_boxes(model, images, examples, colour, recipe=SHARP)[0, 0]
     assert np.abs(found - [left, top, left + 24, top + 24]).max() <= min(size) / 60  # one pixel of the model's input
     cut = np.asarray(images.load(0).crop(tuple(found.tolist())))
     assert np.array_equal(cut, pixels[found[1] : found[3], found[0] : found[2]])
@@ -103,27 +134,17 @@ def test_a_component_without_relevance_says_so() -> None:
 
     found = relevance_boxes(colours(), images, examples, only_red)
     assert examples.valid.all()
-    assert found.missing.tolist() == [[False] * 4, [True] * 4, [True] * 4]
-    assert found.without == 8
-    assert (found.boxes[1:] == 0).all()
-    assert (found.boxes[0, :, 2:] > found.boxes[0, :, :2]).all()
+    assert (found[1:] == 0).all()
+    assert (found[0, :, 2:] > found[0, :, :2]).all()
     absolute = relevance_boxes(colours(), images, examples, only_red, recipe=RelevanceCrop.paper())
-    assert absolute.without == 4
-
-
-def test_an_empty_slot_is_not_missing_relevance() -> None:
-    images = two_objects()
-    model = VisionModel(Colours(), partial(large_tensor, 60))
-    examples = collect(model, images, ["act"], k=2, pool="max")
-    assert examples.valid.sum() == 2
-    assert relevance_boxes(model, images, examples, colour).without == 0
+    assert absolute.any(axis=2).tolist() == [[True] * 4, [False] * 4, [True] * 4]
 
 
 @pytest.mark.parametrize(("batch_size", "pairs"), [(32, 256), (32, 5), (3, 256), (1, 1), (4, 2)])
 def test_every_pair_gets_its_own_map_however_they_are_batched(
     batch_size: int, pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locate, "_PAIRS", pairs)
+    monkeypatch.setattr(around, "_PAIRS", pairs)
     noise = np.random.default_rng(0)
     pictures = [noise.integers(0, 256, (12, 12, 3), dtype=np.uint8) for _ in range(7)]
     images = load_images([Image.fromarray(p).resize((40 + 9 * i, 60), 0) for i, p in enumerate(pictures)])
@@ -143,8 +164,8 @@ def test_every_pair_gets_its_own_map_however_they_are_batched(
         image = images.load(int(i))
         on_input = input_boxes(model.preprocess(image)[c % 3][None] ** 40, recipe)
         expected = measure_geometry(model.preprocess, image.size).to_original(on_input.astype(float), image.size)
-        assert found.boxes[c, slot].tolist() == expected[0].tolist()
-    assert len(np.unique(found.boxes.reshape(-1, 4), axis=0)) > 10
+        assert found[c, slot].tolist() == expected[0].tolist()
+    assert len(np.unique(found.reshape(-1, 4), axis=0)) > 10
 
 
 def test_a_map_of_another_shape_is_an_error() -> None:

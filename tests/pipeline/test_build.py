@@ -8,6 +8,7 @@ import pytest
 from semlens.analysis.probe import probe
 from semlens.analysis.search import search
 from semlens.errors import SemlensError
+from semlens.images import ImageSet
 from semlens.index.index import load_index
 from semlens.pipeline.build import build, build_shard, partial_folder
 from tests.toy import ColourSpace, colours, random_images
@@ -23,31 +24,44 @@ class Stop(Exception):
     pass
 
 
+@pytest.fixture(scope="module")
+def many() -> ImageSet:
+    """More images than lie between two checkpoints."""
+    return random_images(130)
+
+
+@pytest.fixture(scope="module")
+def whole(many: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("built") / "whole"
+    build(colours(), many, LAYERS, ColourSpace(), folder, k=60, batch_size=1)
+    return content(folder)
+
+
 @pytest.mark.parametrize("step", ["collect", "embed"])
-def test_a_build_stopped_at_any_step_resumes_to_the_same_index(tmp_path: Path, step: str) -> None:
-    images = random_images(200)
-    build(colours(), images, LAYERS, ColourSpace(), tmp_path / "whole", k=40, batch_size=1)
+def test_a_build_stopped_at_any_step_resumes_to_the_same_index(
+    tmp_path: Path, many: ImageSet, whole: dict[str, str], step: str
+) -> None:
 
     def stop(at: str, done: int, total: int) -> None:
         if at == step and done > total // 2 and done > 110:
             raise Stop
 
     with pytest.raises(Stop):
-        build(colours(), images, LAYERS, ColourSpace(), tmp_path / "part", k=40, batch_size=1, progress=stop)
+        build(colours(), many, LAYERS, ColourSpace(), tmp_path / "part", k=60, batch_size=1, progress=stop)
     assert not (tmp_path / "part").exists()
     seen: list[tuple[str, int]] = []
     build(
         colours(),
-        images,
+        many,
         LAYERS,
         ColourSpace(),
         tmp_path / "part",
-        k=40,
+        k=60,
         batch_size=1,
         resume=True,
         progress=lambda *s: seen.append(s[:2]),
     )
-    assert content(tmp_path / "part") == content(tmp_path / "whole")
+    assert content(tmp_path / "part") == whole
     assert not partial_folder(tmp_path / "part").exists()
     assert ("collect", 101) in seen if step == "collect" else not [s for s in seen if s[0] == "collect"]
 

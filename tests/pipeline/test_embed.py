@@ -1,5 +1,5 @@
 import io
-import sys
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from semlens.collection.collect import collect
 from semlens.errors import SemlensError
 from semlens.images import load_images
 from semlens.numerics.vectors import unit
+from semlens.pipeline import pieces
 from semlens.pipeline.embed import RANDOM_COMPONENTS, embed
 from semlens.types import MISSING, Component
 from tests.toy import ColourSpace, colours, flat_images, random_images
@@ -76,6 +77,37 @@ def test_crops_are_cut_from_the_original_without_stretching() -> None:
     assert index.recipe.crop.parameters == {"threshold": 0.5, "minimum": 0.21}
 
 
+@pytest.mark.parametrize("place", [(0, 0), (0, 20), (20, 0), (44, 44)])
+def test_a_crop_at_any_edge_shows_its_box_and_nothing_else(place: tuple[int, int]) -> None:
+    left, top = place
+    pixels = np.full((64, 64, 3), (0, 100, 0), dtype=np.uint8)
+    pixels[top : top + 20, left : left + 20] = (200, 0, 0)
+    images = load_images([Image.fromarray(pixels), Image.new("RGB", (64, 64), (0, 200, 0))])
+    index = embed(
+        collect(colours(), images, ["act"], k=1, pool="max"), images, ColourSpace(), crop="activation", model=colours()
+    )
+    red = index.rows[0, 0]
+    x, y, right, bottom = index.boxes[red].tolist()
+    assert (x <= left, y <= top, right >= left + 16, bottom >= top + 16) == (True,) * 4
+    assert (right - x) * (bottom - y) < 64 * 64 / 2
+    shown = unit(pixels[y:bottom, x:right].mean((0, 1)).astype(np.float32))
+    np.testing.assert_allclose(index.vectors[red].astype(float), shown, atol=2e-3)
+    assert shown[0] > 0.8 > 2 * unit(pixels.mean((0, 1)).astype(np.float32))[0]  # red, and the whole image is green
+    assert Image.open(io.BytesIO(index.thumbnails.get(int(red)))).size == (right - x, bottom - y)
+
+
+def test_an_index_just_made_can_be_pickled() -> None:
+    images = random_images(9)
+    index = embed(collect(colours(), images, ["act", "fc"], k=2), images, ColourSpace())
+    again = pickle.loads(pickle.dumps(index))
+    for name in ("means", "vectors", "rows", "boxes"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(index, name))
+    assert again.unit_names == index.unit_names == (None,) * 3 + ("red", "green", "blue", "not red")
+    assert again.images.names == images.names
+    assert again.thumbnails.get(0) == index.thumbnails.get(0)
+    assert (again.relevance, again.labels) == (None, None)
+
+
 def test_the_baseline_is_random_examples_of_the_index() -> None:
     images = random_images(20)
     index, again = (embed(collect(colours(), images, ["act"], k=3), images, ColourSpace(), seed=s) for s in (0, 0))
@@ -87,7 +119,7 @@ def test_the_baseline_is_random_examples_of_the_index() -> None:
 
 
 def test_embedding_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["semlens.pipeline.embed"], "_CHUNK", 4)
+    monkeypatch.setattr(pieces, "_CHUNK", 4)
     images = random_images(30)
     examples = collect(colours(), images, ["act", "fc"], k=4)
     whole = embed(examples, images, ColourSpace())

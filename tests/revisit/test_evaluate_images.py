@@ -11,7 +11,7 @@ from scipy.stats import mannwhitneyu
 
 from semlens.analysis.labels.label import Labels
 from semlens.analysis.probe import probe
-from semlens.collection.collect import collect
+from semlens.collection import UnreadableWarning, collect
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.index.index import ConceptIndex
@@ -195,12 +195,18 @@ def test_images_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     for i in range(3):
         (tmp_path / f"{i:03d}.png").write_bytes(b"not an image")
     simulator = Recorder()
-    found = evaluate_held_out(RIGHT, VOCABULARY, MODEL, load_images(tmp_path), FM, simulator=simulator, top=5)
+    with pytest.warns(
+        UnreadableWarning, match=r"3 of 200 images cannot be read and are left out, first 000\.png: not an"
+    ):
+        found = evaluate_held_out(RIGHT, VOCABULARY, MODEL, load_images(tmp_path), FM, simulator=simulator, top=5)
     assert sorted(simulator.seen) == sorted(OTHER[3:])
     assert (found.of("AUC").values[:6] > 0.9).all()
     for i in range(len(OTHER) - LEAST + 1):
         (tmp_path / f"{i:03d}.png").write_bytes(b"not an image")
-    with pytest.raises(SemlensError, match=f"only {LEAST - 1} held-out images could be read: {LEAST} are needed"):
+    with (
+        pytest.warns(UnreadableWarning, match="161 of 200"),
+        pytest.raises(SemlensError, match=f"only {LEAST - 1} held-out images could be read: {LEAST} are needed"),
+    ):
         evaluate_held_out(RIGHT, VOCABULARY, MODEL, load_images(tmp_path), FM)
 
 

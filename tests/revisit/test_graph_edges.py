@@ -152,6 +152,19 @@ def test_an_image_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     alike(three, edges(NET, images, ids[:3], "b", "relu2", "relu", found.units))
 
 
+def test_an_image_that_is_gone_since_is_named(tmp_path: Path) -> None:
+    data = Labelled(TARGETS)
+    for i in range(len(data)):
+        data[i].save(tmp_path / f"{i}.png")
+    images = load_images(tmp_path)
+    index = index_of(images, of="predicted")
+    assert index.relevance is not None
+    name = index.relevance.class_names[int(index.relevance.counts.argmax())]
+    (tmp_path / "0.png").unlink()
+    with pytest.raises(SemlensError, match=r"0\.png could be read when relevance was computed, and now not"):
+        flows(index, name, NET, images)
+
+
 def test_mistakes() -> None:
     with pytest.raises(SemlensError, match="not the model the index was made from"):
         flows(INDEX, "b", replace(model(Chain(), seed=4), preprocess=to_tensor), IMAGES)

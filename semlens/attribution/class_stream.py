@@ -1,0 +1,140 @@
+"""Every component's share of its layer's relevance, summed over images: the stream that a pass for classes fills."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from semlens.attribution.composite import Composite
+from semlens.attribution.conservation import Conservation, joined, per_image
+from semlens.attribution.flow import Front, relevance_of, send
+from semlens.attribution.membership import Classes, Membership
+from semlens.attribution.trace import Trace, trace
+from semlens.collection import TopK, decode
+from semlens.errors import SemlensError
+from semlens.model import Components, VisionModel, tensor_in
+from semlens.shapes import Bool, Float, Int64
+from semlens.types import SHARE, TOP, LayerAxis, Origin, Relevance, Unreadable
+
+
+@dataclass(frozen=True)
+class ClassTask:
+    """What is computed: of which components, for which classes, over which of their images, by which rules."""
+
+    model: VisionModel
+    origin: Origin
+    kinds: tuple[Components, ...]
+    axes: tuple[LayerAxis, ...]
+    classes: Classes
+    members: Membership
+    method: str
+    rules: Composite | None  # None for the gradient
+    parameters: dict[str, str | int | float | bool]  # of the rules
+    k: int
+
+
+@dataclass
+class ClassStream:
+    """The running sums and the running top-k. Mutable, because a stream is."""
+
+    task: ClassTask
+    top: TopK = field(init=False)
+    sums: Int64[Tensor, "s c y"] = field(init=False)  # positive, negative, top
+    counts: Int64[Tensor, "y"] = field(init=False)
+    report: Conservation | None = None  # of the layer nearest to the image
+
+    def __post_init__(self) -> None:
+        components, classes = self.task.axes[-1].stop, len(self.task.classes.numbers)
+        device = self.task.model.device
+        self.top = TopK(components, self.task.k, device)
+        self.sums = torch.zeros(3, components, classes, dtype=torch.int64, device=device)
+        self.counts = torch.zeros(classes, dtype=torch.int64, device=device)
+
+    def wanted(self, start: int, stop: int) -> Sequence[int]:
+        """The images from start to stop that may count for a class."""
+        return self.task.members.wanted(start, stop)
+
+    def add(self, x: Float[Tensor, "n ..."], ids: Sequence[int]) -> None:
+        """Takes a batch in; rows of `x` beyond `ids` only pad it."""
+        shares: list[Float[Tensor, "n c"]] = []
+        with trace(self.task.model.net, x, self.task.rules, self.task.kinds) as run:
+            logits = tensor_in(run.output)
+            own = self.task.members.own(logits.detach(), ids)
+            for column in self.task.members.passes(own):
+                counts = column >= 0
+                if counts.any():
+                    shares.append(self._shares(run, logits, column))
+                    self._count(shares[-1][counts], column[counts])
+        if shares:
+            self._rank(_for_own_class(shares, own)[: len(ids)], own[: len(ids)] >= 0, ids)
+
+    def _shares(self, run: Trace, logits: Float[Tensor, "n y"], column: Int64[Tensor, "n"]) -> Float[Tensor, "n c"]:
+        """Every component's share of its layer's relevance for each row's class, in [-1, 1]; 0 for rows without one."""
+        numbers = torch.tensor(self.task.classes.numbers, device=logits.device)[column.clamp(min=0)]
+        start = torch.nn.functional.one_hot(numbers, logits.shape[1]).to(logits.dtype) * (column >= 0)[:, None]
+        run.ledger.on = self.task.rules is not None
+        taps = [run.taps[kind.layer] for kind in self.task.kinds]
+        grads = send([Front(logits, start)], [tap.value for tap in taps])
+        layers = []
+        for tap, g in zip(taps, grads, strict=True):
+            if g is None:
+                raise SemlensError(f"no relevance reaches layer {tap.kind.layer!r}: the classes do not depend on it")
+            total = relevance_of(tap, g).sum(2, dtype=torch.float64)
+            layers.append((total / total.abs().sum(1, keepdim=True).clamp(min=1e-300)).clamp(-1, 1).nan_to_num())
+            if run.ledger.on and tap is next(iter(run.taps.values())):  # the layer nearest to the image
+                entered, arrived = (logits.detach() * start).sum(1), per_image(tap.value.detach(), g)
+                report = run.ledger.close(entered, [arrived], column >= 0)
+                self.report = report if self.report is None else joined([self.report, report])
+        return torch.cat(layers, dim=1)
+
+    def _count(self, shares: Float[Tensor, "n c"], column: Int64[Tensor, "n"]) -> None:
+        whole = (shares * SHARE).round().long().T
+        self.sums[0].index_add_(1, column, whole.clamp(min=0))
+        self.sums[1].index_add_(1, column, (-whole).clamp(min=0))
+        self.sums[2].index_add_(1, column, self._among_the_top(shares).long().T)
+        self.counts.index_add_(0, column, torch.ones_like(column))
+
+    def _rank(self, shares: Float[Tensor, "n c"], member: Bool[Tensor, "n"], ids: Sequence[int]) -> None:
+        """RelMax: the images on which a component has the largest share for the image's own class."""
+        shares = shares[member]
+        self.top.add(torch.where(shares > 0, shares, -torch.inf).float(), torch.tensor(ids)[member.cpu()])
+
+    def _among_the_top(self, shares: Float[Tensor, "n c"]) -> Bool[Tensor, "n c"]:
+        """Which components are among the TOP of their layer, and positive."""
+        layers = []
+        for axis in self.task.axes:
+            layer = shares[:, axis.start : axis.stop]
+            least = layer.topk(min(TOP, layer.shape[1]), dim=1).values[:, -1:]
+            layers.append((layer >= least) & (layer > 0))
+        return torch.cat(layers, dim=1)
+
+    def state(self, seen: tuple[tuple[int, int], ...] = (), unreadable: tuple[Unreadable, ...] = ()) -> Relevance:
+        """What the stream holds now, from the images in `seen`."""
+        self.top.flush()
+        shares, ids = decode(self.top.keys.sort(dim=1, descending=True).values.cpu().numpy())
+        positive, negative, top = (sums.cpu().numpy().copy() for sums in self.sums)
+        return Relevance(
+            origin=self.task.origin,
+            layers=self.task.axes,
+            method=self.task.method,
+            parameters=self.task.parameters,
+            of=self.task.members.of,
+            classes=self.task.classes.numbers,
+            class_names=self.task.classes.names,
+            positive=positive,
+            negative=negative,
+            top=top,
+            counts=self.counts.cpu().numpy().copy(),
+            ids=ids,
+            shares=shares,
+            seen=seen,
+            unreadable=unreadable,
+        )
+
+
+def _for_own_class(shares: list[Float[Tensor, "n c"]], own: Int64[Tensor, "n"]) -> Float[Tensor, "n c"]:
+    """Of one pass, or of one for each class, each row's shares for its own class."""
+    if len(shares) == 1:
+        return shares[0]
+    return torch.stack(shares)[own.clamp(min=0), torch.arange(len(own), device=own.device)]

@@ -1,0 +1,101 @@
+"""Which box each concept example gets: the pass over the example images, in stretches that a killed run keeps."""
+
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from semlens.collection import fast_cpu, first_input, shifted, tuned_allocator
+from semlens.crop.around import AroundActivations, AroundRelevance, RelevanceMaps
+from semlens.crop.kinds import ChosenCrop
+from semlens.crop.locate import Find, locate
+from semlens.errors import SemlensError
+from semlens.images import ImageSet
+from semlens.index import cached
+from semlens.model import VisionModel, parse_all
+from semlens.shapes import Int64
+from semlens.types import ConceptExamples, Progress, silent
+
+_IMAGES = 64  # images whose boxes are kept together when a run may be interrupted
+
+
+class NoRelevanceWarning(UserWarning):
+    """Some examples have no relevance that could say where to crop; they were embedded whole."""
+
+
+def example_boxes(
+    crop: ChosenCrop,
+    model: VisionModel | None,
+    images: ImageSet,
+    examples: ConceptExamples,
+    *,
+    workers: int | None = None,
+    keep: Path | None = None,
+    progress: Progress = silent,
+) -> Int64[np.ndarray, "c k 4"] | None:
+    """For each concept example its box in pixels of the original image, all zero for the whole image; None if no image
+    is cropped.
+
+    Args:
+        keep: folder that keeps what is done; a run that finds its own work there goes on from it.
+
+    Raises:
+        SemlensError: another model than the examples were collected from, or an image that could be read then and
+            cannot be now.
+    """
+    if crop.kind is None:
+        return None
+    if model is None or model.fingerprint() != examples.origin.model_fingerprint:
+        raise SemlensError(
+            f"crop={crop.id.kind!r} runs the model once more: give embed the model that the examples were collected "
+            "from"
+        )
+    boxes = np.zeros((*examples.ids.shape, 4), dtype=np.int64)
+    # What only speeds up a forward pass may have no backward pass.
+    with fast_cpu() if crop.rules is None else tuned_allocator():
+        boxes[examples.valid] = _located(crop, model, images, examples, workers, keep, progress)
+    without = int((examples.valid & ~boxes.any(axis=2)).sum())
+    if without and crop.rules is not None:
+        warnings.warn(
+            f"{without:,} of {int(examples.valid.sum()):,} examples have no relevance of the wanted sign; they are "
+            "embedded whole",
+            NoRelevanceWarning,
+            stacklevel=3,
+        )
+    return boxes
+
+
+def _located(
+    crop: ChosenCrop, model: VisionModel, images: ImageSet, examples: ConceptExamples, workers: int | None,
+    keep: Path | None, progress: Progress,
+) -> Int64[np.ndarray, "m 4"]:  # fmt: skip
+    """The boxes of all valid slots, a few images at a time."""
+    find = _finder(crop, model, images, examples)
+    recipe = [asdict(examples.origin), [asdict(axis) for axis in examples.layers], asdict(crop.id)]
+    ids, components = examples.ids[examples.valid], np.nonzero(examples.valid)[0]
+    needed = np.unique(ids)
+    boxes = np.zeros((len(ids), 4), dtype=np.int64)
+    for start in range(0, len(needed), _IMAGES):
+        some = needed[start : start + _IMAGES]
+        pairs = np.flatnonzero(np.isin(ids, some))
+
+        def compute(pairs: Int64[np.ndarray, "p"] = pairs, start: int = start) -> dict[str, np.ndarray]:
+            told = shifted(progress, start, len(needed))
+            found = locate(model, images, ids[pairs], components[pairs], find, workers=workers, progress=told)
+            return {"boxes": found.astype(np.int32)}
+
+        file = keep / f"boxes-{start:08d}.safetensors" if keep else None
+        boxes[pairs] = cached(file, [recipe, ids[pairs], components[pairs]], compute)["boxes"]
+        progress("locate", start + len(some), len(needed))
+    return boxes
+
+
+def _finder(crop: ChosenCrop, model: VisionModel, images: ImageSet, examples: ConceptExamples) -> Find:
+    """What gives the boxes on the model's input."""
+    assert crop.kind is not None
+    layers = [axis.layer for axis in examples.layers]
+    kinds = [kind for kind, _ in parse_all(model.net, layers, first_input(model, images))]
+    if crop.rules is None:
+        return AroundActivations(model, kinds, examples.layers, crop.kind.recipe)
+    return AroundRelevance(RelevanceMaps(model, kinds, examples.layers, crop.rules), crop.kind.recipe)

@@ -1,0 +1,164 @@
+"""The distinct pieces of images that examples show: which there are, cut out, embedded once each, and kept."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from PIL.Image import Image, Resampling
+
+from semlens.collection import fast_cpu, image_batches, shifted
+from semlens.errors import SemlensError
+from semlens.images import ImageSet
+from semlens.index import Thumbnails, cached, digest_of
+from semlens.numerics import unit
+from semlens.shapes import Bool, Float16, Int32, Int64
+from semlens.types import MISSING, ConceptExamples, FoundationModel, Progress
+
+THUMBNAIL = 128
+_CHUNK = 1024  # pieces whose vectors are kept together when a run may be interrupted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The distinct pieces in order of image id, and which of them each example is."""
+
+    sources: Int32[np.ndarray, "u"]
+    boxes: Int32[np.ndarray, "u 4"]  # all zero stands for the whole image
+    rows: Int32[np.ndarray, "c k"]
+
+    def part(self, start: int, stop: int) -> "Plan":
+        """Some of the pieces; `rows` stays that of all."""
+        return replace(self, sources=self.sources[start:stop], boxes=self.boxes[start:stop])
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Pieces of images, embedded."""
+
+    vectors: Float16[np.ndarray, "u d"]  # unit
+    boxes: Int32[np.ndarray, "u 4"]  # in the image's own pixels; of a whole image all of it
+    thumbnails: tuple[bytes, ...]
+
+
+def plan_pieces(examples: ConceptExamples, boxes: Int64[np.ndarray, "c k 4"] | None) -> Plan:
+    """Each distinct (image, box) of the examples once; `boxes` None stands for whole images.
+
+    Raises:
+        SemlensError: there is no example.
+    """
+    valid: Bool[np.ndarray, "c k"] = examples.valid
+    if not valid.any():
+        raise SemlensError("no component has a concept example: every image was unreadable or excites nothing")
+    boxes = np.zeros((*valid.shape, 4), dtype=np.int64) if boxes is None else boxes
+    shown = np.concatenate([examples.ids[valid][:, None], boxes[valid]], axis=1)
+    distinct, piece = np.unique(shown, axis=0, return_inverse=True)
+    rows = np.full(valid.shape, MISSING, dtype=np.int32)
+    rows[valid] = piece.ravel()
+    return Plan(distinct[:, 0].astype(np.int32), distinct[:, 1:].astype(np.int32), rows)
+
+
+def embed_pieces(
+    images: ImageSet, foundation: FoundationModel, plan: Plan, batch_size: int, workers: int | None, keep: Path | None,
+    progress: Progress,
+) -> Pieces:  # fmt: skip
+    """All pieces of the plan, a chunk at a time; a chunk that `keep` holds is not computed again.
+
+    Raises:
+        SemlensError: an image that could be read when examples were collected and cannot be now.
+    """
+    identity = [asdict(foundation.identity), images.fingerprint, plan.sources.tolist(), plan.boxes.tolist()]
+    recipe, total = digest_of(identity), len(plan.sources)
+    chunks: list[Pieces] = []
+    with fast_cpu():
+        for start in range(0, total, _CHUNK):
+            file = keep / f"vectors-{start:08d}.safetensors" if keep else None
+            part, told = plan.part(start, start + _CHUNK), shifted(progress, start, total)
+
+            def compute(part: Plan = part, told: Progress = told) -> dict[str, np.ndarray]:
+                return _packed(_embedded(images, foundation, part, batch_size, workers, told))
+
+            chunks.append(_unpacked(cached(file, [recipe, start, _CHUNK], compute)))
+            progress("embed", start + len(part.sources), total)
+    return Pieces(
+        np.concatenate([chunk.vectors for chunk in chunks]),
+        np.concatenate([chunk.boxes for chunk in chunks]),
+        tuple(picture for chunk in chunks for picture in chunk.thumbnails),
+    )
+
+
+def _embedded(
+    images: ImageSet, foundation: FoundationModel, plan: Plan, batch_size: int, workers: int | None, progress: Progress
+) -> Pieces:
+    cuts = replace(
+        images,
+        names=tuple(images.names[i] for i in plan.sources),
+        labels=(None,) * len(plan.sources),
+        read=_Cut(images, plan.sources, plan.boxes),
+    )
+    vectors: list[Float16[np.ndarray, "n d"]] = []
+    sizes: list[tuple[int, int]] = []
+    thumbnails: list[bytes] = []
+    for batch in image_batches(
+        cuts, range(len(plan.sources)), _Piece.of, "embed", batch_size=batch_size,
+        workers=workers,
+        readable_when="examples were collected", progress=progress,
+    ):  # fmt: skip
+        vectors.append(unit(foundation.embed_images([piece.image for piece in batch.items])).astype(np.float16))
+        sizes += [piece.image.size for piece in batch.items]
+        thumbnails += [piece.thumbnail for piece in batch.items]
+    whole = np.array([(0, 0, *size) for size in sizes], dtype=np.int32)
+    boxes = np.where(plan.boxes.any(axis=1, keepdims=True), plan.boxes, whole)
+    return Pieces(np.concatenate(vectors), boxes, tuple(thumbnails))
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Reads piece u: its box of its image, or the whole. Pieces of one image follow each other, so the last image is
+    kept."""
+
+    images: ImageSet
+    sources: Int32[np.ndarray, "u"]
+    boxes: Int32[np.ndarray, "u 4"]
+    last: dict[int, Image] = field(default_factory=dict)
+
+    def __call__(self, u: int) -> Image:
+        source = int(self.sources[u])
+        if source not in self.last:
+            self.last.clear()
+            self.last[source] = self.images.load(source)
+        image = self.last[source]
+        left, top, right, bottom = map(int, self.boxes[u])
+        return image.crop((left, top, right, bottom)) if right else image
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A piece and its picture for display, made in a worker."""
+
+    image: Image
+    thumbnail: bytes
+
+    @classmethod
+    def of(cls, image: Image) -> "_Piece":
+        small = image.copy()
+        small.thumbnail((THUMBNAIL, THUMBNAIL), Resampling.BICUBIC)
+        file = io.BytesIO()
+        small.save(file, "WEBP", quality=75, method=4)
+        return cls(image, file.getvalue())
+
+
+def _packed(pieces: Pieces) -> dict[str, np.ndarray]:
+    packed = Thumbnails.pack(pieces.thumbnails)
+    return {"vectors": pieces.vectors, "boxes": pieces.boxes, "data": packed.data, "offsets": packed.offsets}
+
+
+def _unpacked(arrays: Mapping[str, np.ndarray]) -> Pieces:
+    packed = Thumbnails(arrays["data"], arrays["offsets"])
+    return Pieces(arrays["vectors"], arrays["boxes"], tuple(packed.get(i) for i in range(len(packed))))
+
+
+def random_rows(distinct: int, components: int, k: int, seed: int) -> Int32[np.ndarray, "r k"]:
+    """Examples drawn from all distinct pieces alike: components that encode nothing in particular."""
+    return np.random.default_rng(seed).integers(0, distinct, (components, k), dtype=np.int32)
