@@ -27,11 +27,11 @@ class Message:
 
     Args:
         down: modified gradient at the layer's input, or relevance for a rule that is not `proportional`.
-        kept: pairs of a bias and the modified gradient that reaches it; their product is what the bias absorbs.
+        absorbed: pairs of a bias and the modified gradient that reaches it; their product is what the bias absorbs.
     """
 
     down: Float[Tensor, "..."]
-    kept: tuple[tuple[Float[Tensor, "c"], Float[Tensor, "..."]], ...] = ()
+    absorbed: tuple[tuple[Float[Tensor, "c"], Float[Tensor, "..."]], ...] = ()
 
 
 @runtime_checkable
@@ -79,7 +79,7 @@ class Epsilon:
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
         s = damped(g, z, self.epsilon) if self.epsilon else g
-        return Message(layer.pull(s, layer.weight, x), _kept(layer.bias, s))
+        return Message(layer.pull(s, layer.weight, x), _bias_share(layer.bias, s))
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,10 @@ class Gamma:
         sides = _Sides(layer, x)
         s_up = share(g * (z > 0), z, sides.apply(up, down, raised))
         if not batched(g) and not ((z < 0) & (g != 0)).any():  # a ReLU follows, most often: nothing comes from z < 0
-            return Message(sides.pull(s_up, up, down), _kept(raised, s_up))
+            return Message(sides.pull(s_up, up, down), _bias_share(raised, s_up))
         s_down = share(g * (z < 0), z, sides.apply(down, up, lowered))
         message = sides.pull(s_up, up, down) + sides.pull(s_down, down, up)
-        return Message(message, _kept(raised, s_up) + _kept(lowered, s_down))
+        return Message(message, _bias_share(raised, s_up) + _bias_share(lowered, s_down))
 
 
 @dataclass(frozen=True)
@@ -127,12 +127,12 @@ class AlphaBeta:
         b = layer.bias
         b_plus, sides = None if b is None else b.clamp(min=0), _Sides(layer, x)
         s = share(g, z, sides.apply(plus, minus, b_plus)).mul_(self.alpha)
-        message, kept = sides.pull(s, plus, minus), _kept(b_plus, s)
+        message, absorbed = sides.pull(s, plus, minus), _bias_share(b_plus, s)
         if not self.beta:
-            return Message(message, kept)
+            return Message(message, absorbed)
         b_minus = None if b is None else b.clamp(max=0)
         s = share(g, z, sides.apply(minus, plus, b_minus)).mul_(-self.beta)
-        return Message(message + sides.pull(s, minus, plus), kept + _kept(b_minus, s))
+        return Message(message + sides.pull(s, minus, plus), absorbed + _bias_share(b_minus, s))
 
 
 def z_plus() -> AlphaBeta:
@@ -227,5 +227,5 @@ def _spread(layer: Affine, weight: Tensor, x: Tensor, relevance: Tensor) -> Tens
     return layer.pull(relevance / stabilise(weights), weight, x)
 
 
-def _kept(bias: Tensor | None, s: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+def _bias_share(bias: Tensor | None, s: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
     return () if bias is None else ((bias, s),)
