@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semlens.attribution.attribute import choose
-from semlens.attribution.composite import Composite
+from semlens.attribution.composite import Composite, choose
 from semlens.attribution.conservation import WARN_ABOVE, Conservation, joined, per_image, warn
 from semlens.attribution.flow import Front, relevance_of, send
 from semlens.attribution.targets import output_number
