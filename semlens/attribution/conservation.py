@@ -47,8 +47,8 @@ class Conservation:
 
     @property
     def elsewhere(self) -> float:
-        """What no layer accounts for: the softmax rule does not conserve, and constants that are concatenated, such as a
-        class token, keep their relevance."""
+        """What no layer accounts for: what the softmax rule adds or drops, and the relevance of constants that are
+        concatenated, such as a class token."""
         return self.entered - self.arrived - self.bias - self.stabiliser
 
     def __str__(self) -> str:
@@ -124,7 +124,7 @@ class Ledger:
         left: Float[Tensor, "n"],
         bias: Float[Tensor, "n"] | None,
     ) -> None:
-        """Records how much of the relevance that entered a layer left it at its input, and how much its bias absorbed."""
+        """Records how much of the relevance that entered a layer left it below, and how much its bias absorbed."""
         entered, left = self._per_image(entered), self._per_image(left)
         of_bias = torch.zeros_like(entered) if bias is None else self._per_image(bias)
         layer = layer or "(position embeddings and other constants)"

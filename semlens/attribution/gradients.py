@@ -62,7 +62,7 @@ def gradient(
 
 def _activations(model: VisionModel, x: Tensor, kinds: Sequence[Components]) -> dict[str, Float[Tensor, "n c p"]]:
     def keep(kind: Any, output: Any) -> Tensor:
-        return by_site[kind].read(output)
+        return by_site[kind].read(output).clone()  # what follows may overwrite it
 
     by_site = {kind.site: kind for kind in kinds}
     with torch.no_grad(), record(model.net, list(by_site), keep) as seen:

@@ -8,8 +8,8 @@ refuses a tensor that carries relevance but bears no mark of this trace, counts 
 on what holds for a tensor that was only moved or scaled (gate, shadow, token numbers); and the operations, which ask
 for a tensor's gate, layer and shadow to choose a backward pass. The backward pass reads no marks: all that it needs
 stands in the `LayerCall` and in the contexts of the autograd functions. A mark is the attribute `_mark` of its tensor
-and is freed with it; marks refer to no trace and no mode, so no reference cycle keeps a graph alive. Parameters and
-buffers of the model are never marked.
+and is freed with it; marks refer to no trace and no mode, so no reference cycle keeps a graph alive. Parameters are
+never marked. docs/design.md has a table of the fields.
 """
 
 from collections.abc import Callable

@@ -184,11 +184,14 @@ class WSquare:
 
 @dataclass(frozen=True)
 class ZBox:
-    """R_j = sum_k (x_j w_jk - l_j w+_jk - h_j w-_jk) / sum_i(...) R_k for inputs between l and h.
+    """R_j = sum_k (x_j w_jk - l_j w+_jk - h_j w-_jk) / sum_i (x_i w_ik - l_i w+_ik - h_i w-_ik) R_k, for inputs between
+    l and h.
+
+    Source: Montavon et al. 2017.
 
     Args:
-        low, high: the bounds, one number or one per channel, as the model takes its input: normalised. None: the least
-            and the greatest value that each input itself has.
+        low, high: the bounds l and h, one number or one per channel, of the normalised input. None: the least and the
+            greatest value in each image.
     """
 
     low: tuple[float, ...] | None = None
@@ -200,8 +203,8 @@ class ZBox:
         low, high = self._bound(self.low, x, least=True), self._bound(self.high, x, least=False)
         denominator = layer.apply(x, w, None) - layer.apply(low, plus, None) - layer.apply(high, minus, None)
         s = share(g, z, denominator)
-        parts = ((x, w), (-low, plus), (-high, minus))
-        down = [value * layer.pull(s, weight, x) for value, weight in parts]
+        terms = ((x, w), (-low, plus), (-high, minus))
+        down = [value * layer.pull(s, weight, x) for value, weight in terms]
         return Message(down[0] + down[1] + down[2])
 
     def _bound(self, bound: tuple[float, ...] | None, x: Tensor, *, least: bool) -> Tensor:
@@ -231,7 +234,7 @@ class _Sides:
         self.never_negative = bool(x.min() >= 0) if x.numel() else True  # as behind a ReLU
 
     def apply(self, w: Tensor, w_negative: Tensor, b: Tensor | None) -> Tensor:
-        """The output: `w` applied to the positive inputs plus `w_negative` applied to the negative ones, plus the bias."""
+        """The output: `w` applied to positive inputs plus `w_negative` applied to negative ones, plus the bias."""
         if self.never_negative:
             return self.layer.apply(self.x, w, b)
         above = self.layer.apply(self.x.clamp(min=0), w, b)

@@ -101,7 +101,8 @@ def operate(call: Call) -> Any:
     first = call.args[0]
     call.setting.saved.before_overwriting(first)
     if handler in (ops.by_gradient, ops.add):
-        remark(first, gate=False)
+        if mark_of(first).gate:
+            remark(first, gate=False)
         return ops.by_gradient(call)
     # A rule needs the old value: it works on a copy, and its result is written to where the model expects it.
     out_of_place = replace(

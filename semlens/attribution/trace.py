@@ -235,10 +235,7 @@ class _Mode(TorchFunctionMode):
             if tensor.requires_grad:
                 self._see(tensor)
         if not passive and call.name != "batch_norm":  # which counts its use itself
-            for tensor in carrying:
-                layer = mark_of(tensor).layer
-                if layer is not None:
-                    layer.uses += 1
+            _count_use(carrying)
         if call.name in _MOVES_AND_SHIFTS and all(mark_of(tensor).gate for tensor in carrying):
             for tensor in _tensors_in(out):
                 remark(tensor, gate=True)
@@ -298,6 +295,14 @@ class _Mode(TorchFunctionMode):
         if type(value) in (tuple, list):
             return type(value)(self._checked(item, name, carrying) for item in value)
         return value
+
+
+def _count_use(carrying: list[Tensor]) -> None:
+    """Counts one more use of the affine layers whose outputs these are."""
+    for tensor in carrying:
+        layer = mark_of(tensor).layer
+        if layer is not None:
+            layer.uses += 1
 
 
 def _cast_shadow(call: Call, carrying: list[Tensor], out: Any) -> None:
