@@ -104,7 +104,7 @@ def normalize(call: Call) -> Any:
     return x / x.detach().norm(p, dim, keepdim=True).clamp_min(eps)
 
 
-def cosine(call: Call) -> Any:
+def cosine_similarity(call: Call) -> Any:
     """A cosine similarity: the product of two vectors divided by their norms."""
     a, b, dim, eps = call.args[0], call.args[1], call.get("dim", 2, 1), call.get("eps", 3, 1e-8)
     a, b = share_product(call, *(t / t.detach().norm(2, dim, keepdim=True).clamp_min(eps) for t in (a, b)))

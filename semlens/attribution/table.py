@@ -154,7 +154,7 @@ _TABLE: Mapping[str, Callable[[Call], Any]] = MappingProxyType(
         "instance_norm": norms.instance_norm,
         "rms_norm": norms.rms_norm,
         "normalize": norms.normalize,
-        "cosine_similarity": norms.cosine,
+        "cosine_similarity": norms.cosine_similarity,
         "glu": ops.glu,
         "scaled_dot_product_attention": ops.attention,
         "multi_head_attention_forward": multi_head_attention,

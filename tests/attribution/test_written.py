@@ -34,11 +34,11 @@ def test_lrp_0_without_biases_is_input_times_gradient(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_an_image_has_the_relevance_it_has_alone(name: str) -> None:
-    net, x = Net(PAIRS[name][0]), pixels(3)
+    net, x = Net(PAIRS[name][0]), pixels(2)
     x[1] = x[1].abs()  # rules take a short way where no input is negative
     for composite in each(SOME):
         together = heat(net, x, composite)
-        for i in range(3):
+        for i in range(2):
             torch.testing.assert_close(heat(net, x[i : i + 1], composite)[0], together[i], rtol=1e-12, atol=1e-14)
 
 
