@@ -1,9 +1,9 @@
 """Relevance: which components and which pixels moved an output, by how much, in which direction."""
 
-from semlens.attribution.attribute import attribute, choose, rules_for
+from semlens.attribution.attribute import attribute
 from semlens.attribution.check import Check, check
 from semlens.attribution.classes import check_classes, parameters_of, relevance
-from semlens.attribution.composite import COMPOSITES, Composite
+from semlens.attribution.composite import COMPOSITES, Composite, choose, rules_for
 from semlens.attribution.conservation import Conservation
 from semlens.attribution.edges import edges
 from semlens.attribution.maps import component_maps, conditional_maps

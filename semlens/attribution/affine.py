@@ -1,5 +1,5 @@
-"""Layers that are linear up to a bias, in the one form that every rule needs: apply them with other weights, and pull a
-tensor back through them."""
+"""Layers that are linear up to a bias, in the one form that every rule needs: apply them with other weights, and
+multiply a tensor by the transposed map."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,9 +18,10 @@ class Affine:
 
     Args:
         apply: from input, weight and bias to output.
-        pull: from a tensor like the output, weight and input to the product with the transposed map; of the input it
-            takes the shape only.
-        scale: the weight with every output channel multiplied by one number.
+        pull: from a tensor of the output's shape, weight and input to the product with the transposed map, of the
+            input's shape; the input's values are not read.
+        scale: from weight and one factor per output channel to the weight whose output channels are multiplied.
+        channels: the axis of the output that the bias belongs to.
     """
 
     weight: Float[Tensor, "..."]
@@ -28,14 +29,14 @@ class Affine:
     apply: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     pull: Callable[[Tensor, Tensor, Tensor], Tensor]
     scale: Callable[[Tensor, Tensor], Tensor]
-    channels: int  # which axis of the output, counted from the front, the bias belongs to
+    channels: int
 
     def along(self, values: Float[Tensor, "c"], z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """One number per output channel, shaped to multiply or join an output."""
+        """One number per output channel, shaped to broadcast against the output `z`."""
         return values.view(-1, *[1] * (z.ndim - 1 - self.channels % z.ndim))
 
     def sums(self, s: Float[Tensor, "..."]) -> Float[Tensor, "n c"]:
-        """A tensor like the output summed over its positions."""
+        """A tensor of the output's shape, summed over positions."""
         channels = self.channels % s.ndim
         axes = [axis for axis in range(1, s.ndim) if axis != channels]
         return s.sum(axes) if axes else s
@@ -69,31 +70,31 @@ def convolution(
     transposed: bool = False,
     output_padding: Any = 0,
 ) -> Affine:
-    """A convolution over one, two or three dimensions; the arguments are those of `torch.nn.functional.conv2d`."""
+    """A convolution over one, two or three dimensions, with the arguments of `torch.nn.functional.conv2d`."""
     n = weight.ndim - 2
     stride, dilation, output_padding = (_all(value, n) for value in (stride, dilation, output_padding))
-    uneven: list[int] = []  # "same" with an odd total pads one more at the end
+    extra: list[int] = []  # padding "same" with an odd total pads one more at the end
     if isinstance(padding, str):
         total = [d * (k - 1) if padding == "same" else 0 for d, k in zip(dilation, weight.shape[2:], strict=True)]
         padding = [t // 2 for t in total]
-        uneven = [end for t in reversed(total) for end in (0, t % 2)]
-    how = (stride, _all(padding, n), dilation, transposed, output_padding, groups)
+        extra = [end for t in reversed(total) for end in (0, t % 2)]
+    options = (stride, _all(padding, n), dilation, transposed, output_padding, groups)
 
-    def widened(x: Tensor) -> Tensor:
-        return functional.pad(x, uneven) if any(uneven) else x
+    def padded(x: Tensor) -> Tensor:
+        return functional.pad(x, extra) if any(extra) else x
 
     def apply(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-        return torch.convolution(widened(x), w, b, *how)
+        return torch.convolution(padded(x), w, b, *options)
 
     def pull(s: Tensor, w: Tensor, x: Tensor) -> Tensor:
-        down = torch.ops.aten.convolution_backward(s, widened(x), w, None, *how, (True, False, False))[0]
-        return functional.pad(down, [-end for end in uneven]) if any(uneven) else down
+        down = torch.ops.aten.convolution_backward(s, padded(x), w, None, *options, (True, False, False))[0]
+        return functional.pad(down, [-end for end in extra]) if any(extra) else down
 
     def scale(w: Tensor, by: Tensor) -> Tensor:
         if not transposed:
             return w * by.view(-1, *[1] * (n + 1))
-        apart = w.unflatten(0, (groups, -1)) * by.view(groups, 1, -1, *[1] * n)  # weight "in out/groups ..."
-        return apart.flatten(0, 1)
+        grouped = w.unflatten(0, (groups, -1)) * by.view(groups, 1, -1, *[1] * n)  # weight "in out/groups ..."
+        return grouped.flatten(0, 1)
 
     return Affine(weight, bias, apply, pull, scale, channels=1)
 

@@ -1,4 +1,4 @@
-"""`torch.nn.MultiheadAttention`, whose one function call hides four layers and the attention between them."""
+"""`torch.nn.MultiheadAttention`, whose one function call holds four linear layers and the attention between them."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,13 +9,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from semlens.attribution.affine import linear
+from semlens.attribution.marks import remark
 from semlens.attribution.operations import Call, affine, carries, matmul, shared_attention
 from semlens.errors import SemlensError
 
 
 def multi_head_attention(call: Call) -> Any:
-    """The function's result (output, attention weights or None), its projections by the rule for linear layers."""
-    _refuse(call)
+    """The function's result: the output, and the attention weights or None. Its projections follow the rule for linear
+    layers."""
+    _check_supported(call)
     heads, weight, bias = (call.get(n, i) for n, i in (("num_heads", 4), ("in_proj_weight", 5), ("in_proj_bias", 6)))
     if call.get("use_separate_proj_weight", 17, False):
         weights = [call.get(f"{name}_proj_weight", 18 + i) for i, name in enumerate("qkv")]
@@ -46,13 +48,13 @@ def _projection(call: Call, name: str, x: Tensor, weight: Tensor, bias: Tensor |
 
 
 def _attend(call: Call, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """What the values add up to, and the attention weights if they are asked for."""
+    """The weighted sums of the values, and the attention weights if the call wants them."""
     if not call.get("need_weights", 15, True):
         shared = shared_attention(q, k, v, mask, call.setting.composite)
         return functional.scaled_dot_product_attention(*shared), None
     scores = _product(call, q * q.shape[-1] ** -0.5, k.mT)
     weights = torch.softmax(scores if mask is None else scores + mask, -1)
-    weights._gate = True  # type: ignore[attr-defined]
+    remark(weights, gate=True)
     return _product(call, weights, v), weights
 
 
@@ -61,7 +63,7 @@ def _product(call: Call, a: Tensor, b: Tensor) -> Tensor:
 
 
 def _mask(call: Call, q: Tensor, heads: int) -> Tensor | None:
-    """Both masks as one number to be added to each score: what is True in them is forbidden."""
+    """Both masks as one tensor to be added to the scores: -inf where a boolean mask is True."""
     masks = []
     attention, padding = call.get("attn_mask", 16), call.get("key_padding_mask", 14)
     if attention is not None:
@@ -74,15 +76,15 @@ def _mask(call: Call, q: Tensor, heads: int) -> Tensor | None:
     return sum(added[1:], start=added[0]) if added else None
 
 
-def _refuse(call: Call) -> None:
-    odd = {
+def _check_supported(call: Call) -> None:
+    unsupported = {
         "bias_k": call.get("bias_k", 7) is not None,
         "add_zero_attn": call.get("add_zero_attn", 9, False),
         "static_k or static_v": call.get("static_k", 21) is not None or call.get("static_v", 22) is not None,
         "an input without a batch axis": call.get("query", 0).ndim != 3,
     }
-    for name, found in odd.items():
-        if found:
+    for name, is_used in unsupported.items():
+        if is_used:
             raise SemlensError(
                 f"layer {call.layer!r} is attention with {name}, which no rule covers: write it with "
                 "scaled_dot_product_attention"

@@ -1,4 +1,4 @@
-"""Whether attribution can be trusted on a model that a user brings: every claim tried on the model itself."""
+"""Whether attribution can be trusted on a user's model: every promise tested on the model itself."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from semlens.attribution.attribute import attribute, rules_for
-from semlens.attribution.composite import Composite
+from semlens.attribution.attribute import attribute
+from semlens.attribution.composite import Composite, rules_for
 from semlens.attribution.conservation import Conservation, ConservationWarning
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
@@ -16,19 +16,21 @@ from semlens.model import VisionModel, still, tensor_in
 from semlens.shapes import Float
 
 TOLERANCE = 1e-3
+"""Largest relative difference between the traced and the plain output; for batches, ten times as much."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What one composite does on one model.
+    """How one composite behaves on one model.
 
     Args:
-        fault: what stands in the way, in one sentence; None if attribution runs and keeps its promises.
-        report: where relevance went; None if it did not run.
-        size: sum of |relevance| at the input by the explained value, mean over images: 1 if nothing cancels, and large
-            where relevance of both signs piles up.
-        forward_error: largest difference between the traced and the plain output, relative.
-        batch_error: largest difference between an image alone and in a batch, relative to its largest relevance.
+        fault: what is wrong, in one sentence; None if attribution runs and keeps its promises.
+        report: where relevance went; None if attribution did not run.
+        size: sum of |relevance| at the input over |explained value|, mean over images: 1 if nothing cancels, large if
+            relevance of both signs grows on the way.
+        forward_error: largest difference between the traced and the plain output, over the largest output.
+        batch_error: largest difference between the relevance of the first image alone and in a batch, over its largest
+            relevance.
     """
 
     method: str
@@ -40,8 +42,12 @@ class Check:
 
 
 def check(model: VisionModel, x: Float[Tensor, "n ..."], methods: Sequence[str | Composite] = ("auto",)) -> list[Check]:
-    """Each method tried on the images `x`: covered, output and weights unchanged, independent of the batch,
-    conserving."""
+    """For each method, whether rules cover the model, outputs and weights stay unchanged, and relevance is finite and
+    independent of the batch, tested on the images `x`.
+
+    Raises:
+        SemlensError: a method that does not exist, or that is a plain gradient.
+    """
     return [_check(model, x, method) for method in methods]
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import torch
 
-from semlens.attribution.attribute import choose
 from semlens.attribution.class_stream import ClassStream, ClassTask
-from semlens.attribution.composite import Composite
+from semlens.attribution.composite import Composite, choose
 from semlens.attribution.conservation import WARN_ABOVE, warn
 from semlens.attribution.membership import Classes, check_of, membership
 from semlens.collection import RELEVANCE, Checkpoint, Feed, check_k, fill, origin_of, part_of, tuned_allocator

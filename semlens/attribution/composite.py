@@ -1,4 +1,4 @@
-"""Which rule goes where: named composites, and how a user makes one."""
+"""Which rule goes where: named composites, how a user makes one, and the composite that a method's name stands for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,8 @@ from types import MappingProxyType
 from torch import nn
 
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, z_plus
-from semlens.errors import unknown
+from semlens.errors import SemlensError, unknown
+from semlens.model import VisionModel
 
 ATTENTION = ("attnlrp", "cp")
 PRODUCTS = ("half", "signal", "proportional")
@@ -20,19 +21,22 @@ class Composite:
     """A rule for every kind of layer.
 
     Args:
-        name: what reports call it.
+        name: the composite's name in reports.
         convolution, linear: rules by the kind of layer.
-        first: rule of the layers that see the input itself, whatever their kind; None for the rule of their kind.
-        named: pairs of a pattern for layer names ("layer4.*", as in fnmatch) and a rule; the first that fits wins over
-            everything else.
-        attention: "attnlrp" shares relevance between the attention weights and the values; "cp" takes the weights as
-            constants, so that all of it goes to the values (Ali et al. 2022).
-        product: what a gate gets of the product with its signal: "half" (AttnLRP's uniform rule, LRP-half), "signal"
-            gives it nothing (LRP-all), "proportional" what its pre-activation has of the sum of both (LRP-prop, in
-            LSTM and GRU only; other products are halved).
-        functions: how functions that semlens does not know are to be treated, by name: "activation" (element-wise,
-            relevance passes unchanged), "linear" (moves or adds up its inputs), "constant" (keeps nothing, passes
-            nothing: its output counts as a number).
+        first: rule of the layers that take the input itself, of either kind; None for the rule of their kind.
+        named: pairs of a pattern for layer names ("layer4.*", as in fnmatch) and a rule; the first pattern that matches
+            takes precedence over everything else.
+        attention: "attnlrp" shares relevance between the attention weights and the values; "cp" treats the weights as
+            constants, so that the values get all (Ali et al. 2022).
+        product: the share of a gate in the relevance of its product with a signal: "half" (AttnLRP's uniform rule,
+            LRP-half), none for "signal" (LRP-all), that of its pre-activation in the sum of both for "proportional"
+            (LRP-prop, in LSTM and GRU only; other products are halved).
+        functions: how functions that semlens does not know are treated, by name: "activation" (element-wise, relevance
+            passes unchanged), "linear" (moves or adds up its inputs), "constant" (its output is treated as a constant,
+            which absorbs and passes nothing).
+
+    Raises:
+        SemlensError: a value of `attention`, `product` or `functions` that does not exist.
     """
 
     name: str
@@ -45,15 +49,15 @@ class Composite:
     functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        for what, value, known in (("attention", self.attention, ATTENTION), ("product", self.product, PRODUCTS)):
+        for option, value, known in (("attention", self.attention, ATTENTION), ("product", self.product, PRODUCTS)):
             if value not in known:
-                raise unknown(what, value, known)
+                raise unknown(option, value, known)
         for function, treatment in self.functions.items():
             if treatment not in TREATMENTS:
                 raise unknown(f"treatment of {function!r},", treatment, TREATMENTS)
 
     def rule(self, layer: str, kind: str, *, first: bool) -> Rule:
-        """The rule of a layer, by its name, its position or its kind ("convolution" or "linear")."""
+        """The rule of a layer, by its name, else its position, else its kind ("convolution" or "linear")."""
         for pattern, rule in self.named:
             if fnmatchcase(layer, pattern):
                 return rule
@@ -62,11 +66,11 @@ class Composite:
         return self.convolution if kind == "convolution" else self.linear
 
     def with_rule(self, pattern: str, rule: Rule) -> "Composite":
-        """The same composite with another rule for the layers whose names fit `pattern`."""
+        """The same composite with another rule for the layers whose names match `pattern`."""
         return replace(self, name=f"{self.name}+{pattern}", named=((pattern, rule), *self.named))
 
     def with_function(self, name: str, treatment: str) -> "Composite":
-        """The same composite that also knows the function `name`; see `functions`."""
+        """The same composite with a treatment for the function `name`; see `functions`."""
         return replace(
             self, name=f"{self.name}+{name}", functions=MappingProxyType({**self.functions, name: treatment})
         )
@@ -85,15 +89,50 @@ _PRESETS = (
 COMPOSITES: Mapping[str, Composite] = MappingProxyType({composite.name: composite for composite in _PRESETS})
 """Composites by name. "epsilon_plus_flat" is the default for convolutional networks, "attnlrp" for transformers."""
 
+GRADIENTS = ("gradient", "integrated_gradients")
+METHODS = (*COMPOSITES, *GRADIENTS)
+
 
 def default_composite(net: nn.Module) -> Composite:
-    """`attnlrp` for a network with attention in it, else `epsilon_plus_flat`."""
-    attentive = any("attention" in type(module).__name__.lower() or _is_block(module) for module in net.modules())
-    return COMPOSITES["attnlrp" if attentive else "epsilon_plus_flat"]
+    """`attnlrp` for a network that contains attention, else `epsilon_plus_flat`."""
+    has_attention = any(_is_attention(module) for module in net.modules())
+    return COMPOSITES["attnlrp" if has_attention else "epsilon_plus_flat"]
 
 
-def _is_block(module: nn.Module) -> bool:
-    """Attention that is not called so: timm's AttentionPool is, EVA's EvaAttention is, a bare qkv projection is not."""
-    return any(name in {"qkv", "q_proj", "in_proj_weight"} for name in dict(module.named_children())) or hasattr(
-        module, "in_proj_weight"
-    )
+def _is_attention(module: nn.Module) -> bool:
+    """By the name of the module's class, else by the names of its projections: timm's blocks have a bare `qkv`."""
+    if "attention" in type(module).__name__.lower() or hasattr(module, "in_proj_weight"):
+        return True
+    return any(name in {"qkv", "q_proj", "in_proj_weight"} for name in dict(module.named_children()))
+
+
+def choose(method: str | Composite, model: VisionModel) -> Composite | str:
+    """The composite that a method's name stands for, or the name of a gradient method.
+
+    Raises:
+        SemlensError: a method that does not exist.
+    """
+    if isinstance(method, Composite):
+        return method
+    if method == "auto":
+        return default_composite(model.net)
+    if method not in METHODS:
+        raise unknown("method", method, (*METHODS, "auto"))
+    return method if method in GRADIENTS else COMPOSITES[method]
+
+
+def rules_for(method: str | Composite, model: VisionModel, purpose: str) -> Composite:
+    """The composite that a method's name stands for.
+
+    Args:
+        purpose: what needs the relevance, in the plural; the start of the error's sentence.
+
+    Raises:
+        SemlensError: a method that does not exist, or a plain gradient, which has no relevance.
+    """
+    chosen = choose(method, model)
+    if not isinstance(chosen, Composite):
+        raise SemlensError(
+            f"{purpose} need relevance, and method {chosen!r} has none, since it conserves nothing: choose a composite"
+        )
+    return chosen

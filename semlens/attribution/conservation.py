@@ -1,4 +1,4 @@
-"""Where relevance goes that does not arrive: what each layer's bias and stabiliser absorbed."""
+"""Conservation: how much of the relevance each layer's bias and stabiliser absorb on the way."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from torch import Tensor
 from semlens.shapes import Bool, Float
 
 WARN_ABOVE = 0.5
-"""Share of the entered relevance that one layer may absorb before it is named in a warning."""
+"""Share of the relevance that entered which one layer may absorb before a warning names it."""
 
 
 @dataclass(frozen=True)
 class Absorbed:
-    """What one layer absorbed, as mean over images of its share of the relevance that entered, in [0, inf)."""
+    """The absorption of one layer: mean over images of |absorbed| over |entered|, in [0, inf)."""
 
     layer: str
     bias: float
@@ -23,7 +23,7 @@ class Absorbed:
 
     @property
     def total(self) -> float:
-        """Both together."""
+        """That of bias and stabiliser together."""
         return self.bias + self.stabiliser
 
 
@@ -31,8 +31,11 @@ class Absorbed:
 class Conservation:
     """How much relevance entered, how much arrived, and where the rest went, in the unit of the explained output.
 
-    `entered = arrived + what the layers absorbed + elsewhere`, all sums over images. `elsewhere` is what the softmax
-    rule does not conserve by its nature, and what constants keep that are not added but laid beside (a class token).
+    `entered = arrived + bias + stabiliser + elsewhere`, all sums over images.
+
+    Args:
+        bias, stabiliser: absorbed by all layers together.
+        layers: by absorption, the most absorbing first.
     """
 
     images: int
@@ -40,11 +43,12 @@ class Conservation:
     arrived: float
     bias: float
     stabiliser: float
-    layers: tuple[Absorbed, ...] = ()  # the most absorbing first
+    layers: tuple[Absorbed, ...] = ()
 
     @property
     def elsewhere(self) -> float:
-        """What no layer accounts for."""
+        """What no layer accounts for: what the softmax rule adds or drops, and the relevance of constants that are
+        concatenated, such as a class token."""
         return self.entered - self.arrived - self.bias - self.stabiliser
 
     def __str__(self) -> str:
@@ -57,19 +61,19 @@ class Conservation:
         )
 
     def suspicious(self, threshold: float = WARN_ABOVE) -> list[Absorbed]:
-        """Layers that absorb more than `threshold` of what entered."""
+        """The layers that absorb more than `threshold` of the relevance that entered."""
         return [layer for layer in self.layers if layer.total > threshold]
 
 
 def joined(reports: Sequence[Conservation]) -> Conservation:
-    """One report of several passes: amounts add up, shares are means over all images."""
+    """One report of several passes: amounts are summed, shares averaged over all images."""
     images = sum(report.images for report in reports)
     names = dict.fromkeys(row.layer for report in reports for row in report.layers)
     rows = []
     for name in names:
-        mine = [(report.images, row) for report in reports for row in report.layers if row.layer == name]
-        bias = sum(n * row.bias for n, row in mine) / max(images, 1)
-        rows.append(Absorbed(name, bias, sum(n * row.stabiliser for n, row in mine) / max(images, 1)))
+        weighted = [(report.images, row) for report in reports for row in report.layers if row.layer == name]
+        bias = sum(n * row.bias for n, row in weighted) / max(images, 1)
+        rows.append(Absorbed(name, bias, sum(n * row.stabiliser for n, row in weighted) / max(images, 1)))
     return Conservation(
         images=images,
         entered=sum(report.entered for report in reports),
@@ -81,15 +85,15 @@ def joined(reports: Sequence[Conservation]) -> Conservation:
 
 
 class ConservationWarning(UserWarning):
-    """A layer absorbs much of the relevance: heat maps below it show what is left."""
+    """A layer absorbs much of the relevance: heat maps below it explain only the rest."""
 
 
 def warn(report: Conservation, threshold: float = WARN_ABOVE) -> None:
-    """Issues one ConservationWarning that names the layers above the threshold, if there are any."""
-    found = report.suspicious(threshold)
-    if found:
-        named = ", ".join(f"{a.layer} ({a.bias:.0%} bias, {a.stabiliser:.0%} stabiliser)" for a in found[:3])
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    """Issues a ConservationWarning that names the layers above the threshold, if there are any."""
+    layers = report.suspicious(threshold)
+    if layers:
+        named = ", ".join(f"{a.layer} ({a.bias:.0%} bias, {a.stabiliser:.0%} stabiliser)" for a in layers[:3])
+        more = f" and {len(layers) - 3} more" if len(layers) > 3 else ""
         warnings.warn(
             f"these layers absorb more than {threshold:.0%} of the relevance: {named}{more}; what arrives below them "
             "explains only the rest (docs/attribution.md, Conservation)",
@@ -100,10 +104,12 @@ def warn(report: Conservation, threshold: float = WARN_ABOVE) -> None:
 
 @dataclass
 class Ledger:
-    """Adds up what layers absorb while relevance runs through them. Mutable: the backward pass fills it.
+    """Sums what layers absorb during a backward pass. Mutable: the backward pass fills it.
 
     Args:
-        images: how many run together; 0 if every tensor has one row for each.
+        on: whether backward passes are recorded.
+        images: the size of the batch; 0 if the first axis of every tensor is that of the images.
+        bias, stabiliser: relevance absorbed so far, by layer.
     """
 
     on: bool = False
@@ -118,22 +124,22 @@ class Ledger:
         left: Float[Tensor, "n"],
         bias: Float[Tensor, "n"] | None,
     ) -> None:
-        """Notes that of what entered a layer some left it below and some stayed with the bias."""
+        """Records how much of the relevance that entered a layer left it below, and how much its bias absorbed."""
         entered, left = self._per_image(entered), self._per_image(left)
-        kept = torch.zeros_like(entered) if bias is None else self._per_image(bias)
+        of_bias = torch.zeros_like(entered) if bias is None else self._per_image(bias)
         layer = layer or "(position embeddings and other constants)"
-        for account, value in ((self.bias, kept), (self.stabiliser, entered - left - kept)):
+        for account, value in ((self.bias, of_bias), (self.stabiliser, entered - left - of_bias)):
             account[layer] = account[layer] + value if layer in account else value
 
     def absorb(self, layer: str, amount: Float[Tensor, "..."]) -> None:
-        """Notes relevance that stays whole in a constant, laid out as where it got there; rows are images."""
-        kept = amount.flatten(1).sum(1)
-        self.book(layer, kept, torch.zeros_like(kept), kept)
+        """Records relevance that a constant absorbs whole: `amount` is that of each of its elements, images first."""
+        absorbed = amount.flatten(1).sum(1)
+        self.book(layer, absorbed, torch.zeros_like(absorbed), absorbed)
 
     def _per_image(self, amount: Float[Tensor, "..."]) -> Float[Tensor, "n"]:
-        """The rows of one image added up: windows of attention, tokens laid end to end, images first in each case.
+        """The rows of each image summed, for windows of attention or flattened tokens, where images vary slowest.
 
-        Rows that are no multiple of the images (a model that puts tokens first) are spread evenly: the sum is right.
+        If the rows are no multiple of the images (a model with tokens first), the total is spread evenly over them.
         """
         if not self.images or len(amount) == self.images:
             return amount
@@ -147,7 +153,7 @@ class Ledger:
         arrived: Sequence[Float[Tensor, "n"]],
         counted: Bool[Tensor, "n"] | None = None,
     ) -> Conservation:
-        """The report of one backward pass, over the images that are `counted`; the ledger is empty after it."""
+        """The report of one backward pass over the images that are `counted`, all if None; empties the ledger."""
         rows = torch.ones_like(entered, dtype=torch.bool) if counted is None else counted
         entered, accounts = entered[rows], [
             {name: amount[rows] for name, amount in account.items()} for account in (self.bias, self.stabiliser)
@@ -170,7 +176,7 @@ class Ledger:
 
 
 def per_image(x: Tensor, g: Tensor) -> Float[Tensor, "n"]:
-    """Relevance x * g summed per image, in float32 at least."""
+    """Relevance x * g summed per image, in float32 or more precise."""
     x, g = x.flatten(1), g.flatten(1)
     if x.dtype in (torch.bfloat16, torch.float16):
         x, g = x.float(), g.float()

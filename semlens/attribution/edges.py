@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from semlens.attribution.attribute import rules_for
-from semlens.attribution.composite import Composite
+from semlens.attribution.composite import Composite, rules_for
 from semlens.attribution.flow import Front, check_units, reach, relevance_of, restrict_each, send
 from semlens.attribution.maps import CHUNK
 from semlens.attribution.targets import Logit, output_number, starting

@@ -1,156 +1,78 @@
-"""The autograd functions that pass a modified gradient instead of the gradient: relevance is value times modified
-gradient.
+"""The autograd functions that pass a modified gradient `g` in place of the gradient: the relevance of a tensor `t` is
+`t * g`.
 
-What needs none of them is exact as autograd has it: the gradient of whatever moves, adds up, averages or picks values
-already shares relevance in proportion to the contributions.
+Functions that only move, add, average or select values need none of these: their own gradient already shares relevance
+in proportion to the contributions.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from semlens.attribution.affine import Affine
-from semlens.attribution.conservation import Ledger, per_image
-from semlens.attribution.rules import Rule, batched, share
-from semlens.shapes import Float
-
-
-class Held:
-    """A value that a backward pass will need. It takes no copy unless the model is about to overwrite it in place."""
-
-    def __init__(self, value: Tensor) -> None:
-        self.value = value.detach()
-
-    def keep(self) -> None:
-        """Copies the value, which is about to change."""
-        self.value = self.value.clone()
-
-
-class Shelf:
-    """All values held in one trace, by the memory they lie in."""
-
-    def __init__(self) -> None:
-        self._held: dict[int, WeakSet[Held]] = {}
-
-    def hold(self, value: Tensor) -> Held:
-        """The value as it is now, whatever the model does to its memory."""
-        held = Held(value)
-        self._held.setdefault(value.untyped_storage().data_ptr(), WeakSet()).add(held)
-        return held
-
-    def before_overwriting(self, value: Tensor) -> None:
-        """To be called before an operation changes `value` in place."""
-        for held in self._held.pop(value.untyped_storage().data_ptr(), ()):
-            held.keep()
-
-
-@dataclass
-class Cell:
-    """One call of an affine layer, from its forward to its backward pass. Mutable: a BatchNorm that follows is folded
-    into it while the forward pass goes on.
-    """
-
-    layer: Affine
-    rule: Rule
-    name: str
-    ledger: Ledger
-    run: Callable[[Tensor], Tensor]  # the model's own call, so that its numbers do not change
-    z: Held | None = None
-    scale: Float[Tensor, "c"] | None = None
-    shift: Float[Tensor, "c"] | None = None
-    uses: int = 0
-    tapped: bool = False  # its relevance is read between layer and BatchNorm
-
-    @property
-    def folds(self) -> bool:
-        """Whether a BatchNorm, and nothing else, takes what the layer gives."""
-        return self.scale is not None and self.uses == 1
-
-    def message(self, x: Tensor, g: Tensor) -> Tensor:
-        """What the layer's rule sends to its input; for a folded layer, as if the weights held the BatchNorm."""
-        assert self.z is not None
-        layer, z = self.layer, self.z.value
-        if self.folds:
-            assert self.scale is not None
-            assert self.shift is not None
-            none, one = torch.zeros_like(self.shift), torch.ones_like(self.scale)
-            shift = none if self.tapped else self.shift
-            if self.tapped:
-                scale = layer.along(self.scale, z)
-                g = torch.where(scale == 0, 0, g / torch.where(scale == 0, 1, scale))
-            layer = layer.folded(self.scale, shift)
-            z = torch.batch_norm(z, self.scale, shift, none, one, False, 0.0, 0.0, False)  # scale z + shift at once
-        message = self.rule(layer, x, z, g)
-        if self.ledger.on and not batched(g):
-            down = message.down
-            left = per_image(x, down) if self.rule.proportional else down.flatten(1).sum(1)
-            kept = [layer.sums(s) @ bias for bias, s in message.kept]
-            self.ledger.book(self.name, per_image(z, g), left, torch.stack(kept).sum(0) if kept else None)
-        return message.down
+from semlens.attribution.conservation import Ledger
+from semlens.attribution.marks import LayerCall, SavedTensors
+from semlens.attribution.rules import batched, share
 
 
 class Proportional(Function):
     """An affine layer whose rule gives a modified gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, cell: Cell) -> Tensor:
+    def forward(ctx: Any, x: Tensor, call: LayerCall) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.cell = cell
-        return cell.run(x)
+        ctx.call = call
+        return call.run(x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         (x,) = ctx.saved_tensors
-        return ctx.cell.message(x, g), None
+        return ctx.call.message(x, g), None
 
 
 class Direct(Function):
-    """An affine layer whose rule gives relevance itself, also to inputs of zero: it leaves through `shadow`.
+    """An affine layer whose rule gives relevance itself, to inputs of zero too: it is the gradient of `shadow`.
 
-    Without a shadow, below other layers, the relevance is divided by the input; what falls on an input of zero is lost.
+    Without a shadow, below other layers, the relevance is divided by the input, and that of an input of zero is lost.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, shadow: Tensor | None, cell: Cell) -> Tensor:
+    def forward(ctx: Any, x: Tensor, shadow: Tensor | None, call: LayerCall) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.cell, ctx.has_shadow = cell, shadow is not None
-        return cell.run(x)
+        ctx.call, ctx.has_shadow = call, shadow is not None
+        return call.run(x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         (x,) = ctx.saved_tensors
-        relevance = ctx.cell.message(x, g)
+        relevance = ctx.call.message(x, g)
         if ctx.has_shadow:
             return torch.zeros_like(relevance), relevance, None
         return torch.where(x == 0, 0, relevance / torch.where(x == 0, 1, x)), None, None
 
 
 class FoldedNorm(Function):
-    """A BatchNorm in eval mode behind an affine layer, which takes its scale and shift over."""
+    """A BatchNorm in eval mode behind an affine layer, into which its scale and shift are folded."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], cell: Cell, scale: Tensor) -> Tensor:
-        ctx.cell, ctx.scale = cell, scale
+    def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], call: LayerCall, scale: Tensor) -> Tensor:
+        ctx.call, ctx.scale = call, scale
         return run(x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        cell = ctx.cell
-        if cell.folds and not cell.tapped:
+        call: LayerCall = ctx.call
+        if call.folds and not call.tapped:
             return g, None, None, None
-        down = g * ctx.scale
-        if cell.ledger.on and not batched(g) and cell.shift is not None:
-            cell.ledger.absorb(f"{cell.name} (norm)", g * cell.layer.along(cell.shift, g))
-        return down, None, None, None
+        if call.ledger.on and not batched(g) and call.shift is not None:
+            call.ledger.absorb(f"{call.name} (norm)", g * call.layer.along(call.shift, g))
+        return g * ctx.scale, None, None, None
 
 
 class Scaled(Function):
-    """A map `run` that multiplies by `factor` and may add `constant`: what the constant gets is absorbed."""
+    """A function that multiplies by `factor` and may add `constant`: the relevance of the constant is absorbed."""
 
     @staticmethod
     def forward(
@@ -166,16 +88,16 @@ class Scaled(Function):
         return (g * ctx.factor).sum_to_size(ctx.shape), None, None, None, None, None
 
 
-class Activation(Function):
+class ElementWise(Function):
     """An element-wise function f through which relevance passes unchanged: the modified gradient takes f(x) / x.
 
     Source: Achtibat et al. 2024, Eq. 9.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], shelf: Shelf) -> Tensor:
+    def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], saved: SavedTensors) -> Tensor:
         out = run(x)
-        ctx.x, ctx.out = shelf.hold(x), shelf.hold(out)
+        ctx.x, ctx.out = saved.save(x), saved.save(out)
         return out
 
     @staticmethod
@@ -184,7 +106,8 @@ class Activation(Function):
 
 
 class Centred(Function):
-    """A normalisation whose standard deviation counts as a number: it centres, scales, shifts; the shift absorbs.
+    """A normalisation whose standard deviation is treated as a constant: it centres, scales and shifts, and the
+    relevance of the shift is absorbed.
 
     Source: Achtibat et al. 2024, Prop. 3.4.
     """
@@ -205,7 +128,7 @@ class Centred(Function):
 
 
 class Portion(Function):
-    """The identity, through which only `share` of the relevance passes."""
+    """The identity, which passes only `share` of the relevance."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float | Tensor) -> Tensor:
@@ -218,5 +141,5 @@ class Portion(Function):
 
 
 def portion(x: Tensor, share: float | Tensor) -> Tensor:
-    """`x` with its relevance multiplied by `share`; untouched where it carries none."""
+    """`x` with its relevance multiplied by `share`; `x` itself if it carries none."""
     return Portion.apply(x, share) if x.requires_grad else x

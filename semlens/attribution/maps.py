@@ -6,16 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semlens.attribution.attribute import rules_for
-from semlens.attribution.composite import Composite
-from semlens.attribution.flow import Front, arrive, check_units, from_components, reach, restrict_each
-from semlens.attribution.gradients import on_input
+from semlens.attribution.composite import Composite, rules_for
+from semlens.attribution.flow import Front, arrive, check_units, from_components, on_input, reach, restrict_each
 from semlens.attribution.targets import starting, target_of, then_of
 from semlens.attribution.trace import Trace, trace
 from semlens.model import Components, VisionModel, parse_all
 from semlens.shapes import Float, Int64
 
-CHUNK = 16  # conditional maps that run as one backward pass
+CHUNK = 16
+"""Maps that run as one batch of backward passes."""
 
 
 def conditional_maps(
@@ -29,9 +28,17 @@ def conditional_maps(
     start: str = "value",
     chunk: int = CHUNK,
 ) -> Iterator[Float[Tensor, "m n h w"]]:
-    """Heat maps of the relevance that passes each unit of a layer, `chunk` units at a time.
+    """Heat maps of the relevance for a target that passes each unit of a layer, `chunk` units at a time.
 
-    One forward pass serves all of them. The maps of all units of a layer add up to the map of the whole layer.
+    One forward pass serves all units. The maps of all units of a layer add up to the map of the whole layer.
+
+    Source: Achtibat et al. 2023 (CRP).
+
+    Args:
+        target, method, start: as in `attribute`.
+
+    Raises:
+        SemlensError: a target, layer, unit or method that does not exist; a function that no rule covers.
     """
     goal, rules = target_of(target), rules_for(method, model, "conditional maps")
     ((kind, count),) = parse_all(model.net, [layer], x[:1])
@@ -54,25 +61,28 @@ def component_maps(
     position: str = "max",
     chunk: int = CHUNK,
 ) -> dict[str, Float[Tensor, "m h w"]]:
-    """For each layer, heat maps of what made its components fire: pairs of an image's row in `x` and a unit.
+    """For each layer, heat maps of what made its components fire, one for each pair of an image and a unit.
 
-    Relevance starts at the component itself, at the "max" of its positions or at "all" of them. The forward pass stops
-    at the last layer; each image runs once, its components as one batch.
+    Each image runs once, its components as one batch; the forward pass stops at the last layer.
+
+    Args:
+        pairs: by layer, images as rows of `x`, and units.
+        position: where in the component relevance starts: the "max" of its positions, or "all" of them.
     """
-    found = {layer: x.new_zeros(len(rows), *x.shape[-2:]) for layer, (rows, _) in pairs.items()}
+    maps = {layer: x.new_zeros(len(rows), *x.shape[-2:]) for layer, (rows, _) in pairs.items()}
     for row in range(len(x)):
-        mine = {layer: (rows == row).nonzero()[:, 0] for layer, (rows, _) in pairs.items()}
-        needed = [kind for kind in kinds if len(mine.get(kind.layer, ()))]
+        pairs_of_image = {layer: (rows == row).nonzero()[:, 0] for layer, (rows, _) in pairs.items()}
+        needed = [kind for kind in kinds if len(pairs_of_image.get(kind.layer, ()))]
         if not needed:
             continue
         with trace(model.net, x[row : row + 1], rules, needed, stop=True) as run:
             for kind in needed:
-                tap, slots = run.taps[kind.layer], mine[kind.layer]
-                for some in slots.split(chunk):
-                    units = pairs[kind.layer][1][some]
+                tap = run.taps[kind.layer]
+                for numbers in pairs_of_image[kind.layer].split(chunk):
+                    units = pairs[kind.layer][1][numbers]
                     starts = [from_components(tap, unit[None], position).g for unit in units]
-                    found[kind.layer][some] = _maps(run, Front(tap.value, torch.stack(starts)))[:, 0]
-    return found
+                    maps[kind.layer][numbers] = _maps(run, Front(tap.value, torch.stack(starts)))[:, 0]
+    return maps
 
 
 def _maps(run: Trace, front: Front) -> Float[Tensor, "m n h w"]:

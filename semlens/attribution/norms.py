@@ -1,4 +1,4 @@
-"""Normalisations: each divides by a number, and what its shift gets is absorbed.
+"""Normalisations: the divisor is treated as a constant, and the relevance of the shift is absorbed.
 
 Source: Achtibat et al. 2024, Prop. 3.4.
 """
@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semlens.attribution.functions import Cell, Centred, FoldedNorm, Scaled
+from semlens.attribution.functions import Centred, FoldedNorm, Scaled
+from semlens.attribution.marks import mark_of
 from semlens.attribution.operations import Call, share_product
 from semlens.errors import SemlensError
 
 
 def batch_norm(call: Call) -> Any:
-    """A BatchNorm: part of the affine layer before it, else a layer of its own."""
+    """A BatchNorm: folded into the affine layer before it, else `scale * x + shift`, whose shift absorbs."""
     x, mean, variance = (call.get(name, i) for i, name in enumerate(("input", "running_mean", "running_var")))
     weight, bias = call.get("weight", 3), call.get("bias", 4)
     if call.get("training", 5, False) or mean is None:
@@ -27,18 +28,18 @@ def batch_norm(call: Call) -> Any:
     scale = torch.rsqrt(variance + call.get("eps", 7, 1e-5))
     scale = scale if weight is None else scale * weight
     shift = -mean * scale if bias is None else bias - mean * scale
-    wide = (-1, *[1] * (x.ndim - 2))
-    cell: Cell | None = getattr(x, "_cell", None)
-    if cell is not None and cell.scale is None and cell.uses == 0 and cell.layer.channels % x.ndim == 1:
-        cell.scale, cell.shift, cell.uses = scale, shift, 1
-        return FoldedNorm.apply(x, call.run, cell, scale.view(wide))
-    if cell is not None:
-        cell.uses += 1
-    return Scaled.apply(x, call.run, scale.view(wide), shift.view(wide), call.layer, call.setting.ledger)
+    per_channel = (-1, *[1] * (x.ndim - 2))
+    before = mark_of(x).layer
+    if before is not None and before.scale is None and before.uses == 0 and before.layer.channels % x.ndim == 1:
+        before.scale, before.shift, before.uses = scale, shift, 1
+        return FoldedNorm.apply(x, call.run, before, scale.view(per_channel))
+    if before is not None:
+        before.uses += 1
+    return Scaled.apply(x, call.run, scale.view(per_channel), shift.view(per_channel), call.layer, call.setting.ledger)
 
 
 def layer_norm(call: Call) -> Any:
-    """A LayerNorm: it centres, and divides by a number (Prop. 3.4)."""
+    """A LayerNorm: it centres, and divides by a standard deviation that is treated as a constant."""
     x, shape = call.args[0], tuple(call.get("normalized_shape", 1))
     weight, bias, eps = call.get("weight", 2), call.get("bias", 3), call.get("eps", 4, 1e-5)
     axes = tuple(range(-len(shape), 0))
@@ -56,14 +57,14 @@ def _centre_all(axes: tuple[int, ...], factor: Tensor) -> Callable[[Tensor], Ten
 
 
 def group_norm(call: Call) -> Any:
-    """A GroupNorm, as `layer_norm` within each group."""
+    """A GroupNorm: as a LayerNorm within each group."""
     x, groups = call.args[0], call.get("num_groups", 1)
     weight, bias, eps = call.get("weight", 2), call.get("bias", 3), call.get("eps", 4, 1e-5)
     return _grouped(call, x, groups, weight, bias, eps)
 
 
 def instance_norm(call: Call) -> Any:
-    """An InstanceNorm, a GroupNorm with a group per channel."""
+    """An InstanceNorm: a GroupNorm with one group per channel."""
     x = call.args[0]
     if not call.get("use_input_stats", 5, True):
         raise SemlensError(f"{call.layer!r} is an InstanceNorm with running statistics, which no rule covers")
@@ -75,20 +76,20 @@ def _grouped(call: Call, x: Tensor, groups: int, weight: Tensor | None, bias: Te
     _, _, deviation = torch.native_group_norm(
         x.detach().contiguous(), weight, bias, n, c, math.prod(x.shape[2:]), groups, eps
     )
-    wide = (1, -1, *[1] * (x.ndim - 2))
+    per_channel = (1, -1, *[1] * (x.ndim - 2))
     per_group = deviation.to(x.dtype)[:, :, None]
 
     def centre(g: Tensor) -> Tensor:
-        g = (g if weight is None else g * weight.view(wide)).unflatten(-x.ndim + 1, (groups, -1))
+        g = (g if weight is None else g * weight.view(per_channel)).unflatten(-x.ndim + 1, (groups, -1))
         flat = g.flatten(-x.ndim + 1) * per_group
         return (flat - flat.mean(-1, keepdim=True)).reshape(*g.shape).flatten(-x.ndim, -x.ndim + 1)
 
-    shift = None if bias is None else bias.view(wide)
+    shift = None if bias is None else bias.view(per_channel)
     return Centred.apply(x, call.run, centre, 1.0, shift, call.layer, call.setting.ledger)
 
 
 def rms_norm(call: Call) -> Any:
-    """An RMSNorm: it divides by a number."""
+    """An RMSNorm: it divides by a root mean square that is treated as a constant."""
     x, shape = call.args[0], call.get("normalized_shape", 1)
     weight, eps = call.get("weight", 2), call.get("eps", 3)
     eps = torch.finfo(x.dtype).eps if eps is None else eps
@@ -98,13 +99,13 @@ def rms_norm(call: Call) -> Any:
 
 
 def normalize(call: Call) -> Any:
-    """A vector divided by its length, a number."""
+    """A vector divided by its norm, which is treated as a constant."""
     x, p, dim, eps = call.args[0], call.get("p", 1, 2.0), call.get("dim", 2, 1), call.get("eps", 3, 1e-12)
     return x / x.detach().norm(p, dim, keepdim=True).clamp_min(eps)
 
 
-def cosine(call: Call) -> Any:
-    """A product of two vectors divided by their lengths."""
+def cosine_similarity(call: Call) -> Any:
+    """A cosine similarity: the product of two vectors divided by their norms."""
     a, b, dim, eps = call.args[0], call.args[1], call.get("dim", 2, 1), call.get("eps", 3, 1e-8)
     a, b = share_product(call, *(t / t.detach().norm(2, dim, keepdim=True).clamp_min(eps) for t in (a, b)))
     return (a * b).sum(dim)

@@ -1,8 +1,8 @@
-"""LSTM, GRU and their cells: unrolled, so that every step's products and sums follow a rule.
+"""LSTM, GRU and their cells: unrolled, so that the products and sums of every step follow a rule.
 
-Each product of a gate and a signal is shared by the composite's `product`: "signal" gives the signal all (LRP-all,
-Arras et al. 2017), "half" half to each (LRP-half, Arjona-Medina et al. 2018), "proportional" in proportion to the two
-pre-activations (LRP-prop, Ding et al. 2017).
+The relevance of a product of gate and signal is shared by the composite's `product`: "signal" gives the signal all
+(LRP-all, Arras et al. 2017), "half" half to each (LRP-half, Arjona-Medina et al. 2018), "proportional" in proportion to
+the two pre-activations (LRP-prop, Ding et al. 2017).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 from semlens.attribution.affine import linear
-from semlens.attribution.functions import Activation, portion
+from semlens.attribution.functions import ElementWise, portion
+from semlens.attribution.marks import SavedTensors
 from semlens.attribution.operations import Call, affine, carries
 from semlens.attribution.rules import stabilise
 from semlens.errors import SemlensError
@@ -23,7 +24,11 @@ Step = Callable[[Call, str, Tensor, tuple[Tensor, ...], Sequence[Tensor]], tuple
 
 
 class _Proportion(Function):
-    """gate(a) * signal(b), whose relevance goes to the pre-activations a and b in proportion to their values."""
+    """gate(a) * signal(b), whose relevance goes to the pre-activations a and b in proportion to their values:
+    R_a = a / (a + b) R.
+
+    Source: Ding et al. 2017.
+    """
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, product: Tensor) -> Tensor:
@@ -43,22 +48,22 @@ def gated(
     before_signal: Tensor,
     activate: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """`sigmoid(before_gate) * activate(before_signal)`, its relevance shared as the composite says."""
-    how, shelf = call.setting.composite.product, call.setting.shelf
-    if how == "proportional":
-        product = (torch.sigmoid(before_gate) * activate(before_signal)).detach()
-        return _Proportion.apply(before_gate, before_signal, product)
-    signal = before_signal if activate is _same else _through(before_signal, activate, shelf)
-    if how == "signal":
+    """`sigmoid(before_gate) * activate(before_signal)`, its relevance shared by the composite's `product`."""
+    product, saved = call.setting.composite.product, call.setting.saved
+    if product == "proportional":
+        value = (torch.sigmoid(before_gate) * activate(before_signal)).detach()
+        return _Proportion.apply(before_gate, before_signal, value)
+    signal = before_signal if activate is _identity else _element_wise(before_signal, activate, saved)
+    if product == "signal":
         return torch.sigmoid(before_gate.detach()) * signal
-    return portion(_through(before_gate, torch.sigmoid, shelf), 0.5) * portion(signal, 0.5)
+    return portion(_element_wise(before_gate, torch.sigmoid, saved), 0.5) * portion(signal, 0.5)
 
 
-def _through(x: Tensor, run: Callable[[Tensor], Tensor], shelf: Any) -> Tensor:
-    return Activation.apply(x, run, shelf) if carries(x) else run(x)
+def _element_wise(x: Tensor, run: Callable[[Tensor], Tensor], saved: SavedTensors) -> Tensor:
+    return ElementWise.apply(x, run, saved) if carries(x) else run(x)
 
 
-def _same(x: Tensor) -> Tensor:
+def _identity(x: Tensor) -> Tensor:
     return x
 
 
@@ -68,7 +73,7 @@ def lstm_step(
     """Hidden state and cell state after one step of an LSTM."""
     h, c = state
     i, f, g, o = _pre_activation(call, name, x, h, weights).chunk(4, -1)
-    c = gated(call, f, c, _same) + gated(call, i, g, torch.tanh)
+    c = gated(call, f, c, _identity) + gated(call, i, g, torch.tanh)
     return gated(call, o, c, torch.tanh), c
 
 
@@ -84,14 +89,14 @@ def gru_step(
     r, z = _pre_activation(call, f"{name}.gates", x, h, first).chunk(2, -1)
     from_x = _layer(call, f"{name}.new_x", x, w_ih[2 * size :], b_ih[2 * size :])
     from_h = _layer(call, f"{name}.new_h", h, w_hh[2 * size :], b_hh[2 * size :])
-    new = from_x + gated(call, r, from_h, _same)
+    new = from_x + gated(call, r, from_h, _identity)
     # h' = (1 - sigmoid(z)) * tanh(new) + sigmoid(z) * h. The first gate is sigmoid(-z), so -z is what it is made from:
     # relevance is then the same for a GRU whose z counts the other way round.
-    return (gated(call, -z, new, torch.tanh) + gated(call, z, h, _same),)
+    return (gated(call, -z, new, torch.tanh) + gated(call, z, h, _identity),)
 
 
 def _pre_activation(call: Call, name: str, x: Tensor, h: Tensor, weights: Sequence[Tensor]) -> Tensor:
-    """Both matrices feed one pre-activation, so they are one layer on input and hidden state side by side."""
+    """The pre-activation of both weight matrices: one linear layer on the concatenated input and hidden state."""
     w_ih, w_hh, *biases = weights
     bias = biases[0] + biases[1] if biases else None
     return _layer(call, name, torch.cat([x, h], -1), torch.cat([w_ih, w_hh], 1), bias)
@@ -105,22 +110,23 @@ def _layer(call: Call, name: str, x: Tensor, weight: Tensor, bias: Tensor | None
 
 
 def recurrent(call: Call) -> Any:
-    """What torch.lstm and torch.gru give: outputs of all steps, then the last states."""
+    """The result of torch.lstm and torch.gru: the outputs of all steps, then the last states."""
     if isinstance(call.args[3], Sequence):
         packed(call)
-    x, hx, weights, biased, layers, _, _, both_ways, batch_first = call.args[:9]
+    x, hx, weights, biased, layers, _, _, bidirectional, batch_first = call.args[:9]
     step, states = (lstm_step, hx) if call.name == "lstm" else (gru_step, (hx,))
     if call.name == "lstm" and hx[0].shape[-1] != hx[1].shape[-1]:
         raise SemlensError(f"layer {call.layer!r} is an LSTM with projections, which no rule covers")
-    per = 4 if biased else 2
+    per_layer = 4 if biased else 2
     x = x.transpose(0, 1) if batch_first else x
     last: list[tuple[Tensor, ...]] = []
     for depth in range(layers):
         runs = []
-        for way in range(2 if both_ways else 1):
-            at = len(last)
-            start = tuple(state[at] for state in states)
-            outs, end = _unroll(call, f"layer{depth}", step, x, start, weights[at * per : (at + 1) * per], way == 1)
+        for direction in range(2 if bidirectional else 1):
+            number = len(last)
+            start = tuple(state[number] for state in states)
+            layer_weights = weights[number * per_layer : (number + 1) * per_layer]
+            outs, end = _unroll(call, f"layer{depth}", step, x, start, layer_weights, direction == 1)
             runs.append(outs)
             last.append(end)
         x = torch.cat(runs, -1)
@@ -138,14 +144,14 @@ def _unroll(
     backwards: bool,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     outs: list[Tensor] = []
-    for one in reversed(x) if backwards else x:
-        state = step(call, name, one, state, weights)
+    for step_input in reversed(x) if backwards else x:
+        state = step(call, name, step_input, state, weights)
         outs.append(state[0])
     return torch.stack(outs[::-1] if backwards else outs), state
 
 
 def recurrent_cell(call: Call) -> Any:
-    """What torch.lstm_cell and torch.gru_cell give."""
+    """The result of torch.lstm_cell and torch.gru_cell."""
     x, hx, *weights = call.args
     weights = [w for w in weights if w is not None]
     if call.name == "lstm_cell":
@@ -154,5 +160,9 @@ def recurrent_cell(call: Call) -> Any:
 
 
 def packed(call: Call) -> Any:
-    """Raises SemlensError: a packed sequence has no axis of images, by which relevance could be told apart."""
+    """Refuses packed sequences: they have no axis of images, along which relevance could be told apart.
+
+    Raises:
+        SemlensError: always.
+    """
     raise SemlensError(f"layer {call.layer!r} packs sequences, which no rule covers: give the padded ones to the LSTM")

@@ -1,8 +1,8 @@
-"""The rules of layer-wise relevance propagation for layers that are linear up to a bias.
+"""The rules of layer-wise relevance propagation for layers z_k = sum_j x_j w_jk + b_k.
 
-Relevance is carried as a modified gradient g: at every tensor t its relevance is t * g. A rule whose messages are
+Relevance is carried as a modified gradient g: the relevance of a tensor t is R = t * g. A rule whose messages are
 proportional to the input, R_j = x_j * (...), is then a formula for the bracket alone and divides by no activation. The
-other rules (flat, w-square, z-box) give relevance also to inputs of zero and return it as such.
+other rules (flat, w-square, z-box) give relevance to inputs of zero too, and return relevance itself.
 
 Source: Bach et al. 2015 (LRP-0, epsilon, alpha-beta); Montavon et al. 2017 (w-square, z-box); Lapuschkin et al. 2019
 (flat); Montavon et al. 2019 (gamma); Andéol et al. 2021 (gamma for inputs and outputs of any sign).
@@ -19,19 +19,20 @@ from semlens.errors import SemlensError
 from semlens.shapes import Float
 
 STABILISER = 1e-6
+"""By how much a denominator is moved away from zero; in the unit of the layer's output."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a rule sends down from one layer.
+    """The result of a rule for one layer.
 
     Args:
         down: modified gradient at the layer's input, or relevance for a rule that is not `proportional`.
-        kept: pairs of a bias and the modified gradient that reaches it; their product is what the bias absorbs.
+        absorbed: pairs of a bias and the modified gradient that reaches it; their product is what the bias absorbs.
     """
 
     down: Float[Tensor, "..."]
-    kept: tuple[tuple[Float[Tensor, "c"], Float[Tensor, "..."]], ...] = ()
+    absorbed: tuple[tuple[Float[Tensor, "c"], Float[Tensor, "..."]], ...] = ()
 
 
 @runtime_checkable
@@ -40,7 +41,7 @@ class Rule(Protocol):
 
     @property
     def proportional(self) -> bool:
-        """Whether an input of zero always gets none: then `down` is a modified gradient, else relevance."""
+        """Whether an input of zero never gets relevance: then `down` is a modified gradient, else relevance."""
         ...
 
     def __call__(
@@ -58,36 +59,42 @@ def stabilise(z: Float[Tensor, "..."], epsilon: float = STABILISER) -> Float[Ten
 
 
 def share(g: Float[Tensor, "..."], z: Float[Tensor, "..."], denominator: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """The relevance z * g over a stabilised denominator."""
+    """The relevance z * g divided by a stabilised denominator."""
     return (g * z).div_(stabilise(denominator))
 
 
 def damped(g: Float[Tensor, "..."], z: Float[Tensor, "..."], epsilon: float) -> Float[Tensor, "..."]:
-    """The same with `z` as its own denominator."""
-    # g z / (z + epsilon sign(z)) = g - epsilon g / (|z| + epsilon), which passes the memory three times, not seven
-    step = torch.tensor(epsilon, dtype=z.dtype).item()  # as it is in half precision, so that z = 0 gives 0
+    """g z / (z + epsilon sign(z)): `share` with `z` as its own denominator."""
+    # computed as g - epsilon g / (|z| + epsilon), in three passes over the memory instead of seven
+    step = torch.tensor(epsilon, dtype=z.dtype).item()  # rounded as in half precision, so that z = 0 gives 0
     return torch.addcdiv(g, g, z.abs().add_(step), value=-step)
 
 
 @dataclass(frozen=True)
 class Epsilon:
-    """R_j = sum_k x_j w_jk / (z_k + epsilon sign(z_k)) R_k; LRP-0 with `epsilon=0`. What the denominator gains is
-    absorbed."""
+    """R_j = sum_k x_j w_jk / (z_k + epsilon sign(z_k)) R_k; LRP-0 with `epsilon=0`.
+
+    The share of epsilon in the denominator is absorbed.
+
+    Source: Bach et al. 2015.
+    """
 
     epsilon: float = STABILISER
     proportional = True
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
         s = damped(g, z, self.epsilon) if self.epsilon else g
-        return Message(layer.pull(s, layer.weight, x), _kept(layer.bias, s))
+        return Message(layer.pull(s, layer.weight, x), _bias_share(layer.bias, s))
 
 
 @dataclass(frozen=True)
 class Gamma:
-    """R_j = sum_k x_j (w_jk + gamma w+_jk) / sum_i(...) R_k, which favours positive contributions.
+    """R_j = sum_k x_j (w_jk + gamma w+_jk) / sum_i x_i (w_ik + gamma w+_ik) R_k, which favours positive contributions.
 
-    For inputs of any sign the favoured weights are those that push z_k further to the side where it lies: w+ meets
-    positive inputs and w- negative ones if z_k > 0, and the other way round if z_k < 0.
+    For inputs of any sign, the favoured contributions are those of the sign of z_k: w+ with positive inputs and w- with
+    negative ones if z_k > 0, and the other way round if z_k < 0.
+
+    Source: Montavon et al. 2019; Andéol et al. 2021 (inputs and outputs of any sign).
     """
 
     gamma: float = 0.25
@@ -100,16 +107,22 @@ class Gamma:
         lowered = None if b is None else b + self.gamma * b.clamp(max=0)
         sides = _Sides(layer, x)
         s_up = share(g * (z > 0), z, sides.apply(up, down, raised))
-        if not batched(g) and not ((z < 0) & (g != 0)).any():  # a ReLU follows, most often: nothing comes from z < 0
-            return Message(sides.pull(s_up, up, down), _kept(raised, s_up))
+        if not batched(g) and not ((z < 0) & (g != 0)).any():  # usual before a ReLU: no relevance where z < 0
+            return Message(sides.pull(s_up, up, down), _bias_share(raised, s_up))
         s_down = share(g * (z < 0), z, sides.apply(down, up, lowered))
         message = sides.pull(s_up, up, down) + sides.pull(s_down, down, up)
-        return Message(message, _kept(raised, s_up) + _kept(lowered, s_down))
+        return Message(message, _bias_share(raised, s_up) + _bias_share(lowered, s_down))
 
 
 @dataclass(frozen=True)
 class AlphaBeta:
-    """R_j = sum_k (alpha (x_j w_jk)+ / z+_k - beta (x_j w_jk)- / z-_k) R_k with alpha - beta = 1."""
+    """R_j = sum_k (alpha (x_j w_jk)+ / z+_k - beta (x_j w_jk)- / z-_k) R_k with alpha - beta = 1.
+
+    Source: Bach et al. 2015.
+
+    Raises:
+        SemlensError: alpha - beta is not 1, or beta is negative.
+    """
 
     alpha: float = 2.0
     beta: float = 1.0
@@ -127,22 +140,28 @@ class AlphaBeta:
         b = layer.bias
         b_plus, sides = None if b is None else b.clamp(min=0), _Sides(layer, x)
         s = share(g, z, sides.apply(plus, minus, b_plus)).mul_(self.alpha)
-        message, kept = sides.pull(s, plus, minus), _kept(b_plus, s)
+        message, absorbed = sides.pull(s, plus, minus), _bias_share(b_plus, s)
         if not self.beta:
-            return Message(message, kept)
+            return Message(message, absorbed)
         b_minus = None if b is None else b.clamp(max=0)
         s = share(g, z, sides.apply(minus, plus, b_minus)).mul_(-self.beta)
-        return Message(message + sides.pull(s, minus, plus), kept + _kept(b_minus, s))
+        return Message(message + sides.pull(s, minus, plus), absorbed + _bias_share(b_minus, s))
 
 
 def z_plus() -> AlphaBeta:
-    """The z+ rule, alpha 1 and beta 0: only what excites a unit gets relevance."""
+    """The z+ rule, alpha 1 and beta 0: only positive contributions get relevance.
+
+    Source: Montavon et al. 2017.
+    """
     return AlphaBeta(1.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Flat:
-    """R_j = sum_k 1 / sum_i 1 R_k: spread evenly over the inputs that a unit sees."""
+    """R_j = sum_k 1 / sum_i 1 R_k: evenly over the inputs of a unit.
+
+    Source: Lapuschkin et al. 2019.
+    """
 
     proportional = False
 
@@ -152,7 +171,10 @@ class Flat:
 
 @dataclass(frozen=True)
 class WSquare:
-    """R_j = sum_k w_jk^2 / sum_i w_ik^2 R_k: for real-valued inputs of the first layer."""
+    """R_j = sum_k w_jk^2 / sum_i w_ik^2 R_k: for real-valued inputs of the first layer.
+
+    Source: Montavon et al. 2017.
+    """
 
     proportional = False
 
@@ -162,11 +184,14 @@ class WSquare:
 
 @dataclass(frozen=True)
 class ZBox:
-    """R_j = sum_k (x_j w_jk - l_j w+_jk - h_j w-_jk) / sum_i(...) R_k for inputs between l and h.
+    """R_j = sum_k (x_j w_jk - l_j w+_jk - h_j w-_jk) / sum_i (x_i w_ik - l_i w+_ik - h_i w-_ik) R_k, for inputs between
+    l and h.
+
+    Source: Montavon et al. 2017.
 
     Args:
-        low, high: the bounds, one number or one per channel, as the model takes its input: normalised. None: the least
-            and the greatest value that each input itself has.
+        low, high: the bounds l and h, one number or one per channel, of the normalised input. None: the least and the
+            greatest value in each image.
     """
 
     low: tuple[float, ...] | None = None
@@ -178,8 +203,8 @@ class ZBox:
         low, high = self._bound(self.low, x, least=True), self._bound(self.high, x, least=False)
         denominator = layer.apply(x, w, None) - layer.apply(low, plus, None) - layer.apply(high, minus, None)
         s = share(g, z, denominator)
-        parts = ((x, w), (-low, plus), (-high, minus))
-        down = [value * layer.pull(s, weight, x) for value, weight in parts]
+        terms = ((x, w), (-low, plus), (-high, minus))
+        down = [value * layer.pull(s, weight, x) for value, weight in terms]
         return Message(down[0] + down[1] + down[2])
 
     def _bound(self, bound: tuple[float, ...] | None, x: Tensor, *, least: bool) -> Tensor:
@@ -196,36 +221,36 @@ class ZBox:
 
 
 def batched(g: Tensor) -> bool:
-    """Whether `g` stands for many backward passes at once, so that Python cannot look at its values."""
+    """Whether `g` is that of many backward passes at once (vmap), whose values Python cannot read."""
     is_batched = torch._C._functorch.is_batchedtensor(g) or torch._C._functorch.is_legacy_batchedtensor(g)
     return bool(is_batched)
 
 
 class _Sides:
-    """A layer with one weight for the positive part of its input and another for the negative one."""
+    """A layer with one weight for positive inputs and another for negative ones."""
 
     def __init__(self, layer: Affine, x: Tensor) -> None:
         self.layer, self.x = layer, x
-        self.one = bool(x.min() >= 0) if x.numel() else True  # behind a ReLU there is only the positive part
+        self.never_negative = bool(x.min() >= 0) if x.numel() else True  # as behind a ReLU
 
     def apply(self, w: Tensor, w_negative: Tensor, b: Tensor | None) -> Tensor:
-        """The output with both parts of the input."""
-        if self.one:
+        """The output: `w` applied to positive inputs plus `w_negative` applied to negative ones, plus the bias."""
+        if self.never_negative:
             return self.layer.apply(self.x, w, b)
         above = self.layer.apply(self.x.clamp(min=0), w, b)
         return above.add_(self.layer.apply(self.x.clamp(max=0), w_negative, None))
 
     def pull(self, s: Tensor, w: Tensor, w_negative: Tensor) -> Tensor:
-        """`s` sent back to each input through the weight of its sign."""
+        """`s` multiplied by the transposed map, for each input that with the weight of its sign."""
         down = self.layer.pull(s, w, self.x)
-        return down if self.one else torch.where(self.x < 0, self.layer.pull(s, w_negative, self.x), down)
+        return down if self.never_negative else torch.where(self.x < 0, self.layer.pull(s, w_negative, self.x), down)
 
 
 def _spread(layer: Affine, weight: Tensor, x: Tensor, relevance: Tensor) -> Tensor:
-    """Relevance shared by `weight`, whatever the inputs are."""
+    """Relevance shared in proportion to `weight`, whatever the inputs are."""
     weights = layer.apply(torch.ones_like(x[:1]), weight, None)
     return layer.pull(relevance / stabilise(weights), weight, x)
 
 
-def _kept(bias: Tensor | None, s: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+def _bias_share(bias: Tensor | None, s: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
     return () if bias is None else ((bias, s),)

@@ -1,4 +1,4 @@
-"""What is explained: a logit, a component, a similarity, or any number that a function makes of the model's output."""
+"""What is explained: a logit, a component, a similarity, or any function of the model's output."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ STARTS = ("value", "one")
 
 @dataclass(frozen=True)
 class Logit:
-    """An output of the model, by number or class name: one for all images or one each; None for the highest."""
+    """An output of the model by number or class name, one for all images or one each; None for each image's highest."""
 
     which: int | str | Sequence[int | str] | None = None
 
 
 @dataclass(frozen=True)
 class Activation:
-    """What a component does, at "all" of its positions, at the one where it is most active ("max"), or at given
-    ones."""
+    """A component's activation, summed over "all" of its positions, at the most active one ("max"), or at one given for
+    each image."""
 
     component: Component
     position: str | Int64[Tensor, "n"] = "all"
@@ -37,7 +37,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A number per image that `function` makes of what the model returns; its steps are attributed through as well."""
+    """A number per image that `function` computes from the model's output; its steps are attributed through."""
 
     function: Callable[[Any], Float[Tensor, "n"]]
 
@@ -46,7 +46,7 @@ Target = Logit | Activation | Scalar
 
 
 def similarity(vector: Float[Tensor, "d"]) -> Scalar:
-    """Cosine similarity of the model's output to a vector of the same space, as of a CLIP image tower to a text."""
+    """Cosine similarity of the model's output to a vector of the same space, as a text's for a CLIP image tower."""
 
     def cosine(output: Any) -> Tensor:
         embedding = tensor_in(output)
@@ -56,13 +56,16 @@ def similarity(vector: Float[Tensor, "d"]) -> Scalar:
 
 
 def then_of(target: Target) -> Callable[[Any], Any]:
-    """What is made of the model's output before anything starts there."""
+    """The function of the model's output that is traced as part of the model."""
     return target.function if isinstance(target, Scalar) else lambda output: output
 
 
 def target_of(given: Any) -> Target:
-    """The target that a user means: a Target, an output, "layer:unit", a function. Raises SemlensError for anything
-    else."""
+    """The target that a user means by a Target, an output, "layer:unit" or a function.
+
+    Raises:
+        SemlensError: anything else.
+    """
     if isinstance(given, Logit | Activation | Scalar):
         return given
     if isinstance(given, Component):
@@ -81,10 +84,13 @@ def target_of(given: Any) -> Target:
 
 
 def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tuple[Front, Float[Tensor, "n"]]:
-    """Where relevance enters, and how much of it per image.
+    """Where relevance enters, and how much per image.
 
     Args:
-        start: "value" lets in the target's value, so that relevance is in its unit; "one" lets in 1.
+        start: "value" starts with the target's value, so that relevance is in its unit; "one" with 1.
+
+    Raises:
+        SemlensError: a start, output or unit that does not exist, or an output of another shape than the target needs.
     """
     if start not in STARTS:
         raise unknown("start", start, STARTS)
@@ -99,9 +105,9 @@ def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tu
         front = Front(value, torch.ones_like(value))
         value = value.detach()
     if start == "one":
-        by = 1 / stabilise(value)
-        front = Front(front.at, front.g * by.view(-1, *[1] * (front.g.ndim - 1)))
-        value = value * by
+        scale = 1 / stabilise(value)
+        front = Front(front.at, front.g * scale.view(-1, *[1] * (front.g.ndim - 1)))
+        value = value * scale
     return front, value
 
 
@@ -122,26 +128,34 @@ def _scores(output: Any, target: Logit | Scalar, model: VisionModel) -> Float[Te
 
 
 def chosen(target: Logit, out: Float[Tensor, "n y"], model: VisionModel) -> Int64[Tensor, "n"]:
-    """The explained output of each image. Raises SemlensError for one that the model does not have."""
+    """The number of the explained output, for each image.
+
+    Raises:
+        SemlensError: an output that the model does not have, or another number of targets than of images.
+    """
     if target.which is None:
         return out.detach().argmax(1)
-    asked = [target.which] * len(out) if isinstance(target.which, int | str) else list(target.which)
-    if len(asked) != len(out):
-        raise SemlensError(f"{len(asked)} targets for {len(out)} images: give one for all or one each")
-    numbers = [output_number(one, model.class_names, out.shape[1]) for one in asked]
+    outputs = [target.which] * len(out) if isinstance(target.which, int | str) else list(target.which)
+    if len(outputs) != len(out):
+        raise SemlensError(f"{len(outputs)} targets for {len(out)} images: give one for all or one each")
+    numbers = [output_number(output, model.class_names, out.shape[1]) for output in outputs]
     return torch.tensor(numbers, device=out.device)
 
 
-def output_number(asked: int | str, class_names: Sequence[str], outputs: int) -> int:
-    """The number of an output named by number or class name."""
-    if isinstance(asked, str) and not asked.lstrip("-").isdecimal():
-        matches = [i for i, name in enumerate(class_names) if name == asked]
+def output_number(output: int | str, class_names: Sequence[str], outputs: int) -> int:
+    """The number of an output that is given by number or class name, of a model that has `outputs`.
+
+    Raises:
+        SemlensError: an output that the model does not have, or a name that several classes share.
+    """
+    if isinstance(output, str) and not output.lstrip("-").isdecimal():
+        matches = [i for i, name in enumerate(class_names) if name == output]
         if len(matches) == 1:
             return matches[0]
         if matches:
-            raise SemlensError(f"{len(matches)} classes are called {asked!r}: give one of their numbers, {matches}")
-        raise unknown("class", asked, class_names, "or give an output's number")
-    number = int(asked)
+            raise SemlensError(f"{len(matches)} classes are called {output!r}: give one of their numbers, {matches}")
+        raise unknown("class", output, class_names, "or give an output's number")
+    number = int(output)
     if not 0 <= number < outputs:
         raise SemlensError(f"the model has no output {number}: it has {outputs}, counted from 0")
     return number

@@ -1,8 +1,9 @@
-"""One forward pass whose backward pass carries relevance: every function the model calls is seen and given its rule.
+"""One forward pass whose backward pass carries relevance: every function that the model calls is seen and given a rule.
 
-The model is not touched. A torch function mode, which holds for this thread and this `with` alone, sees each call
-wherever it is written (module, functional, operator), lets the model's own function compute the result, and attaches a
-backward pass by the composite. What reaches a function without having been seen is an error.
+The model is not changed. A torch function mode, active in this thread and this `with` alone, sees each call however it
+is written (module, functional, operator), lets the model's own function compute the result, and attaches the backward
+pass that the composite asks for. A tensor that carries relevance but comes from a function that was not seen is an
+error. What the mode knows of a tensor is in the tensor's `Mark`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +17,9 @@ from torch.overrides import TorchFunctionMode
 
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
-from semlens.attribution.functions import Shelf
-from semlens.attribution.names import PASSIVE, SHIFTS, name_of, tensors_in
-from semlens.attribution.operations import MOVES, Call, Setting, carries, is_gate
-from semlens.attribution.table import operate
+from semlens.attribution.marks import UNMARKED, Mark, mark_of, put_mark, remark
+from semlens.attribution.operations import Call, Setting, carries
+from semlens.attribution.table import MOVES, PASSIVE, SHIFTS, name_of, operate
 from semlens.errors import SemlensError
 from semlens.model import Components, edit, follow, put_tensor, tensor_in
 from semlens.shapes import Float
@@ -27,11 +27,16 @@ from semlens.shapes import Float
 
 @dataclass
 class Tap:
-    """What one layer gave in a traced forward pass, still part of its graph."""
+    """What one layer returned in a traced forward pass, still part of its graph.
+
+    Args:
+        value: the layer's tensor; relevance is this times the modified gradient here.
+        output: what the layer returned, in its own structure.
+    """
 
     kind: Components
-    value: Tensor  # the layer's tensor: relevance is this times the modified gradient here
-    output: Any  # what the layer returned, in its own structure
+    value: Tensor
+    output: Any
 
     @property
     def acts(self) -> Float[Tensor, "n c p"]:
@@ -41,13 +46,13 @@ class Tap:
 
 @dataclass
 class Trace:
-    """A forward pass from which relevance can be sent down, as often as wanted while the `with` lasts.
+    """A forward pass from which relevance can be sent down, any number of times while the `with` lasts.
 
     Args:
-        source: the input, or the embeddings it was turned into, where relevance arrives.
-        shadow: where the relevance arrives that rules give to inputs of zero; None for plain gradients.
+        source: where relevance arrives: the input, or the embeddings of token numbers.
+        shadow: where the relevance arrives that rules give to inputs of zero; None for plain gradients and for tokens.
         output: what the model returned; None if it was stopped at the last tap.
-        taps: by layer, in the order in which they ran.
+        taps: by layer, in the order in which the layers ran.
     """
 
     source: Tensor
@@ -57,8 +62,8 @@ class Trace:
     taps: dict[str, Tap] = field(default_factory=dict)
 
 
-class _Enough(Exception):
-    """Ends a forward pass when everything wanted has run."""
+class _Stop(Exception):
+    """Ends a forward pass when the last layer that is wanted has run."""
 
 
 @contextmanager
@@ -76,56 +81,60 @@ def trace(
     Args:
         composite: the rules; None for the plain gradient.
         kinds: components whose activations and relevance are wanted.
-        stop: ends the forward pass at the last of them.
+        stop: whether to end the forward pass at the last of these layers.
         then: a function of the model's output that is traced as part of the model, such as a similarity.
 
     Raises:
-        SemlensError: a function that no rule covers, a layer that does not run.
+        SemlensError: a function that no rule covers, a function that cannot be seen, a layer that does not run.
     """
     ledger = Ledger(images=len(x))
-    mode = _Mode(Setting(composite, ledger, Shelf())) if composite else None
+    mode = _Mode(Setting(composite, ledger)) if composite else None
     if mode:
         _refuse_scripts(net)
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())
         running = stack.enter_context(follow(net))
-        source, shadow, entry = _roots(x, mode)
-        found = Trace(source, shadow, ledger=ledger)
+        run, entry = _start(x, ledger, mode)
         for kind in kinds:
-            stack.enter_context(edit(net, kind.site, _tapping(found, kind, mode, len(kinds) if stop else 0)))
+            stack.enter_context(edit(net, kind.site, _tapping(run, kind, mode, len(kinds) if stop else 0)))
         if mode:
             mode.running = running
         with mode or nullcontext():
             try:
-                found.output = then(net(entry))
-            except _Enough:
-                found.output = None
+                run.output = then(net(entry))
+            except _Stop:
+                run.output = None
         if mode and not x.is_floating_point():
-            found.source = mode.embedded()
-        _seen_to_the_end(mode, found.output)
-        yield found
+            run.source = mode.embeddings()
+        if mode:
+            for tensor in _tensors_in(run.output):
+                mode.check_seen(tensor, "the model's output")
+        yield run
 
 
-def _roots(x: Tensor, mode: "_Mode | None") -> tuple[Tensor, Tensor | None, Tensor]:
-    """Where relevance arrives, where it arrives for inputs of zero, and what goes into the model."""
+def _start(x: Tensor, ledger: Ledger, mode: "_Mode | None") -> tuple[Trace, Tensor]:
+    """The trace before the forward pass, and what goes into the model."""
     if not x.is_floating_point():
         entry = x.clone()  # token numbers: relevance arrives at their embeddings
-        entry._numbers = True  # type: ignore[attr-defined]
-        return x, None, entry
+        remark(entry, tokens=True)
+        return Trace(x, None, ledger), entry
     source = x.detach().clone().requires_grad_()
     entry = source.clone()  # a model may overwrite its input
     if mode is None:
-        return source, None, entry
+        return Trace(source, None, ledger), entry
     shadow = torch.zeros_like(source).requires_grad_()
-    mode.mark(entry)
-    entry._shadow = shadow  # type: ignore[attr-defined]
-    return source, shadow, entry
+    remark(entry, seen_by=mode.token, shadow=shadow)
+    return Trace(source, shadow, ledger), entry
 
 
-def _tapping(found: Trace, kind: Components, mode: "_Mode | None", wanted: int) -> Callable[[Any], Any]:
-    """What a layer's output is replaced by: itself, as a node of its own whose relevance can be read and started from.
+def _tapping(run: Trace, kind: Components, mode: "_Mode | None", last: int) -> Callable[[Any], Any]:
+    """A function from a layer's output to what replaces it: the same values as a node of the graph of its own, whose
+    relevance can be read and started from.
 
-    A copy goes on, since what follows may overwrite it (an in-place ReLU, a residual sum).
+    A copy goes on through the model, since what follows may overwrite it (an in-place ReLU, a residual sum).
+
+    Args:
+        last: the number of taps at which the forward pass stops; 0 to run to the end.
     """
 
     def change(output: Any) -> Any:
@@ -133,20 +142,26 @@ def _tapping(found: Trace, kind: Components, mode: "_Mode | None", wanted: int) 
             value = tensor_in(output)
             if not value.requires_grad:
                 raise SemlensError(f"layer {kind.layer!r} does not depend on the image, so it has no relevance")
-            own = value.view_as(value) if kind.layer in found.taps else value
-            found.taps[kind.layer] = Tap(kind, own, output)
-            if len(found.taps) == wanted:
-                raise _Enough
-            after = own.clone()
+            tapped = value.view_as(value) if kind.layer in run.taps else value
+            run.taps[kind.layer] = Tap(kind, tapped, output)
+            if len(run.taps) == last:
+                raise _Stop
+            copy = tapped.clone()
             if mode:
-                mode.mark(after)
-                after._gate = is_gate(value)  # type: ignore[attr-defined]
-                cell = getattr(value, "_cell", None)
-                if cell is not None and cell.uses == 0:
-                    cell.tapped, after._cell = True, cell  # type: ignore[attr-defined]
-            return put_tensor(output, after)
+                put_mark(copy, _mark_of_copy(mark_of(value), mode))
+            return put_tensor(output, copy)
 
     return change
+
+
+def _mark_of_copy(mark: Mark, mode: "_Mode") -> Mark:
+    """The mark of the copy that goes on from a tapped tensor: still a gate, still an output that a BatchNorm may fold
+    into, but no longer an input."""
+    layer = mark.layer
+    if layer is None or layer.uses:
+        return Mark(mode.token, mark.gate)
+    layer.tapped = True
+    return Mark(mode.token, mark.gate, layer)
 
 
 def _refuse_scripts(net: nn.Module) -> None:
@@ -159,134 +174,176 @@ def _refuse_scripts(net: nn.Module) -> None:
             )
 
 
-def _seen_to_the_end(mode: "_Mode | None", output: Any) -> None:
-    if mode and output is not None:
-        for tensor in tensors_in(output):
-            mode.check(tensor, "the model's output")
-
-
 class _Mode(TorchFunctionMode):
-    """Sees every torch function called while it is on."""
+    """Sees every torch function called while it is active."""
 
     def __init__(self, setting: Setting) -> None:
         super().__init__()
         self.setting = setting
-        self.running: list[str] = []
-        self._token = object()
-        self._off = False
+        self.running: list[str] = []  # the modules that run now, innermost last
+        self.token = object()  # stands for this trace in marks, which must not refer to the mode
+        self._seen = Mark(self.token)  # one for all tensors of which no more is known
+        self._paused = False
         self._embedded: list[Tensor] = []
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """While it lasts functions are what they always are."""
-        self._off, before = True, self._off
+        """While it lasts, functions run as without the mode."""
+        self._paused, before = True, self._paused
         try:
             yield
         finally:
-            self._off = before
+            self._paused = before
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self._off or not torch.is_grad_enabled():
+        if self._paused or not torch.is_grad_enabled():
             return func(*args, **kwargs)
         name, in_place = name_of(func, kwargs)
-        if not args and "input" in kwargs:  # rules look for it in the first place
+        if not args and "input" in kwargs:  # the operations expect it as the first argument
             args, kwargs = (kwargs["input"],), {key: value for key, value in kwargs.items() if key != "input"}
         carrying: list[Tensor] = []
-        args = self._cleaned(args, name, carrying)
-        kwargs = {key: self._cleaned(value, name, carrying) for key, value in kwargs.items()}
+        args = self._checked(args, name, carrying)
+        kwargs = {key: self._checked(value, name, carrying) for key, value in kwargs.items()}
         if not carrying:
-            return self._root(name, args, func(*args, **kwargs))
-        if name == "requires_grad_" or (name == "__get__" and not carries(out := func(*args, **kwargs))):
-            return func(*args, **kwargs) if name == "requires_grad_" else out
-        if name == "__get__":
+            return self._from_tokens(name, args, func(*args, **kwargs))
+        if name == "requires_grad_":
+            return func(*args, **kwargs)
+        if name == "__get__":  # an attribute: only a view, such as `.T`, can carry relevance
+            value = func(*args, **kwargs)
+            if not carries(value):
+                return value
             name = func.__self__.__name__
-        call = Call(func, name, args, kwargs, in_place, self.running[-1] if self.running else "", self.setting)
-        return self._finished(call, carrying)
+        return self._operated(Call(func, name, args, kwargs, in_place, self._layer(), self.setting), carrying)
 
-    def _finished(self, call: Call, carrying: list[Tensor]) -> Any:
-        known = call.name in PASSIVE
-        out = call.func(*call.args, **call.kwargs) if known else operate(call)
-        for tensor in tensors_in((out, call.args[0]) if call.in_place else out):
+    def _see(self, tensor: Tensor) -> None:
+        """Marks a tensor as made by a function that was seen."""
+        mark = mark_of(tensor)
+        if mark is UNMARKED:
+            put_mark(tensor, self._seen)
+        elif mark.seen_by is not self.token:
+            remark(tensor, seen_by=self.token)
+
+    def _layer(self) -> str:
+        return self.running[-1] if self.running else ""
+
+    def _operated(self, call: Call, carrying: list[Tensor]) -> Any:
+        """The result of a call, marked. `carrying` are the arguments that carry relevance."""
+        passive = call.name in PASSIVE
+        out = call.func(*call.args, **call.kwargs) if passive else operate(call)
+        for tensor in _tensors_in((out, call.args[0]) if call.in_place else out):
             if tensor.requires_grad:
-                self.mark(tensor)
-        for tensor in carrying:
-            cell = getattr(tensor, "_cell", None)
-            if cell is not None and not known and call.name != "batch_norm":
-                cell.uses += 1
-        if call.name in MOVES | SHIFTS and all(is_gate(t) for t in carrying):
-            for tensor in tensors_in(out):
-                tensor._gate = True  # type: ignore[attr-defined]
-        self._cast_shadow(call, carrying, out)
+                self._see(tensor)
+        if not passive and call.name != "batch_norm":  # which counts its use itself
+            _count_use(carrying)
+        if call.name in _MOVES_AND_SHIFTS and all(mark_of(tensor).gate for tensor in carrying):
+            for tensor in _tensors_in(out):
+                remark(tensor, gate=True)
+        if any(mark_of(tensor).shadow is not None for tensor in carrying):
+            _cast_shadow(call, carrying, out)
         return out
 
-    def _cast_shadow(self, call: Call, carrying: list[Tensor], out: Any) -> None:
-        """What only moves or normalises the input is still the input to a rule for the first layer."""
-        if not any(hasattr(tensor, "_shadow") for tensor in carrying):
-            return
-        shifts = call.name in SHIFTS and len(carrying) == 1
-        if call.in_place and not shifts and hasattr(call.args[0], "_shadow"):
-            del call.args[0]._shadow
-        if shifts:
-            out._shadow = carrying[0]._shadow.expand_as(out)  # type: ignore[attr-defined]
-        elif call.name in MOVES and not call.in_place:
-            args, kwargs = _shadows(call.args), _shadows(call.kwargs)
-            for tensor, shadow in zip(tensors_in(out), tensors_in(call.func(*args, **kwargs)), strict=True):
-                tensor._shadow = shadow  # type: ignore[attr-defined]
-
-    def _root(self, name: str, args: Any, out: Any) -> Any:
-        """Embeddings of a model that reads numbers are where its relevance arrives."""
-        if not any(getattr(tensor, "_numbers", False) for tensor in tensors_in(args)):
+    def _from_tokens(self, name: str, args: Any, out: Any) -> Any:
+        """The result of a call without arguments that carry relevance: embeddings of the model's token numbers start
+        to carry it, and numbers that are only moved or converted remain token numbers."""
+        if not any(mark_of(tensor).tokens for tensor in _tensors_in(args)):
             return out
         if name == "embedding":
-            out = out.detach().requires_grad_()
-            self._embedded.append(out)
-            after = out.clone()
-            self.mark(after)
-            return after
-        for tensor in tensors_in(out) if name in MOVES | {"long", "int"} else ():
-            tensor._numbers = True  # type: ignore[attr-defined]
+            embeddings = out.detach().requires_grad_()
+            self._embedded.append(embeddings)
+            copy: Tensor = embeddings.clone()
+            self._see(copy)
+            return copy
+        if name in _MOVES_AND_INTEGERS:
+            for tensor in _tensors_in(out):
+                remark(tensor, tokens=True)
         return out
 
-    def embedded(self) -> Tensor:
-        """The embeddings that the input was turned into. Raises SemlensError if there were none or several."""
+    def embeddings(self) -> Tensor:
+        """The embeddings that the input was turned into.
+
+        Raises:
+            SemlensError: none, or several.
+        """
         if len(self._embedded) != 1:
             raise SemlensError(f"the model embeds its input {len(self._embedded)} times; it must be once")
         return self._embedded[0]
 
-    def mark(self, tensor: Tensor) -> None:
-        """Notes that the tensor came out of a function that was seen."""
-        tensor._seen_by = self._token  # type: ignore[attr-defined]
+    def check_seen(self, tensor: Tensor, where: str) -> None:
+        """Checks that the tensor carries no relevance, or comes from a function that was seen.
 
-    def check(self, tensor: Tensor, where: str) -> None:
-        """Raises SemlensError if the tensor carries relevance by a way that was not seen."""
-        if tensor.requires_grad and getattr(tensor, "_seen_by", None) is not self._token:
+        Raises:
+            SemlensError: it comes from one that was not.
+        """
+        if tensor.requires_grad and mark_of(tensor).seen_by is not self.token:
             maker = type(tensor.grad_fn).__name__.removesuffix("Backward")
             raise SemlensError(
                 f"{where} takes a tensor made by {maker!r}, which cannot be seen (an autograd.Function, TorchScript or "
                 "compiled code), so no rule could be applied to it: use the plain PyTorch form of that layer"
             )
 
-    def _cleaned(self, value: Any, name: str, carrying: list[Tensor]) -> Any:
+    def _checked(self, value: Any, name: str, carrying: list[Tensor]) -> Any:
         """The arguments with parameters detached; those that carry relevance are added to `carrying`."""
         if isinstance(value, Tensor):
             if not value.requires_grad:
                 return value
-            if value.is_leaf and getattr(value, "_seen_by", None) is not self._token:
+            if value.is_leaf and mark_of(value).seen_by is not self.token:
                 return value.detach()  # a parameter
-            self.check(value, f"{name!r} in layer {self.running[-1] if self.running else 'the model'!r}")
+            self.check_seen(value, f"{name!r} in layer {self._layer() or 'the model'!r}")
             carrying.append(value)
             return value
         if type(value) in (tuple, list):
-            return type(value)(self._cleaned(item, name, carrying) for item in value)
+            return type(value)(self._checked(item, name, carrying) for item in value)
         return value
 
 
+def _count_use(carrying: list[Tensor]) -> None:
+    """Counts one more use of the affine layers whose outputs these are."""
+    for tensor in carrying:
+        layer = mark_of(tensor).layer
+        if layer is not None:
+            layer.uses += 1
+
+
+def _cast_shadow(call: Call, carrying: list[Tensor], out: Any) -> None:
+    """Gives the result of moving, scaling or shifting the input a shadow: a rule for the first layer treats it as the
+    input."""
+    shifts = call.name in SHIFTS and len(carrying) == 1
+    if call.in_place and not shifts:
+        remark(call.args[0], shadow=None)
+    if shifts:
+        shadow = mark_of(carrying[0]).shadow
+        assert shadow is not None
+        remark(out, shadow=shadow.expand_as(out))
+    elif call.name in MOVES and not call.in_place:
+        args, kwargs = _shadows(call.args), _shadows(call.kwargs)
+        for tensor, shadow in zip(_tensors_in(out), _tensors_in(call.func(*args, **kwargs)), strict=True):
+            remark(tensor, shadow=shadow)
+
+
 def _shadows(value: Any) -> Any:
+    """The arguments with every tensor replaced by its shadow, or by zeros if it carries relevance without one."""
     if isinstance(value, Tensor):
-        if hasattr(value, "_shadow"):
-            return value._shadow
+        shadow = mark_of(value).shadow
+        if shadow is not None:
+            return shadow
         return torch.zeros_like(value) if value.requires_grad else value
     if type(value) in (tuple, list):
         return type(value)(_shadows(item) for item in value)
     return {key: _shadows(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+def _tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in nested tuples, lists and dicts, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors_in(item)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _tensors_in(item)
+
+
+_MOVES_AND_SHIFTS = MOVES | SHIFTS
+_MOVES_AND_INTEGERS = MOVES | {"long", "int"}

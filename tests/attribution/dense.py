@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ class Dense:
     seen: Array
 
 
+@cache
 def dense(layer: nn.Module, shape: tuple[int, ...]) -> Dense:
     """The layer's matrix, from pushing every unit vector through it."""
     units = torch.eye(int(np.prod(shape)), dtype=torch.float64).reshape(-1, *shape)

@@ -11,6 +11,7 @@ from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSq
 from semlens.attribution.trace import trace
 from semlens.model.components import Channels
 from tests.attribution.heat import ZERO, accounts, heat, single
+from tests.attribution.loops import each
 
 RULES: dict[str, Rule] = {
     "zero": Epsilon(0.0),
@@ -208,7 +209,7 @@ def test_a_convolution_that_is_used_twice_keeps_its_own_weights(norm_first: bool
     net = stack(fork)
     expected = fork_by_hand(fork, net, x)
     torch.testing.assert_close(heat(net, x, ZERO), expected.detach(), rtol=1e-10, atol=1e-13)
-    for name in PROPORTIONAL:
+    for name in each(PROPORTIONAL):
         found = accounts(net, x, single(RULES[name]))
         # the last layer and the norm absorb their constants, so everything that entered is found again
         torch.testing.assert_close(found.arrived + found.bias + found.stabiliser, found.entered, rtol=1e-9, atol=1e-11)
@@ -250,6 +251,6 @@ def test_relevance_read_between_convolution_and_norm_is_what_the_convolution_giv
 
 def test_presets_fold_too() -> None:
     layer, bn, x = conv(), norm(6), randn(2, 4, 5, 5, seed=9)
-    for composite in COMPOSITES.values():
+    for composite in each(COMPOSITES.values()):
         got, expected = heat(stack(layer, bn), x, composite), heat(stack(merged(layer, bn)), x, composite)
         torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-12)

@@ -10,6 +10,7 @@ from semlens.attribution.check import check
 from semlens.attribution.composite import COMPOSITES
 from semlens.cli import main
 from semlens.errors import SemlensError
+from tests.attribution.loops import each
 from tests.attribution.nets import Chain, model, pixels
 
 
@@ -46,7 +47,7 @@ def test_a_sound_model_is_good_and_says_where_relevance_goes() -> None:
     net = model(Chain(bias=True))
     results = check(net, pixels(3), list(COMPOSITES))
     assert [result.method for result in results] == list(COMPOSITES)
-    for result in results:
+    for result in each(results):
         assert result.fault is None
         assert result.report is not None
         assert result.forward_error == 0

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
 from tests.attribution import dense
 from tests.attribution.heat import accounts, single
+from tests.attribution.loops import each
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 LAYERS: dict[str, tuple[Callable[[bool], nn.Module], tuple[int, ...]]] = {
@@ -46,6 +48,7 @@ RULES: dict[str, tuple[Rule, list[tuple[float, dense.Formula]]]] = {
 }
 
 
+@cache
 def make(name: str, bias: bool) -> tuple[nn.Module, Tensor, Tensor]:
     """A layer with weights of both signs and one of zero; two images and a modified gradient of mixed sign."""
     torch.manual_seed(0)
@@ -71,7 +74,7 @@ def check(layer: nn.Module, x: Tensor, g: Tensor, rule: Rule, weighted: list[tup
     got, kept = relevance_and_bias(layer, rule, x, g)
     matrix = dense.dense(layer, tuple(x.shape[1:]))
     entered = (layer(x).detach() * g).flatten(1).numpy()
-    for i in range(len(x)):
+    for i in each(range(len(x))):
         expected, bias = dense.share(matrix, x[i].flatten().numpy(), entered[i], *weighted)
         np.testing.assert_allclose(got[i], expected, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
         np.testing.assert_allclose(kept[i], bias, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
@@ -89,10 +92,12 @@ def test_the_z_box_equals_its_formula_for_each_way_to_give_bounds(name: str) -> 
     layer, x, g = make(name, bias=True)
     per_channel = torch.ones_like(x[0]) * torch.arange(1.0, 1 + x.shape[1]).view(-1, *[1] * (x.ndim - 2))
     check(layer, x, g, ZBox((-3.0,), (4.0,)), [(1, dense.z_box(np.full(x[0].numel(), -3), np.full(x[0].numel(), 4)))])
-    each = [float(v) for v in range(1, 1 + x.shape[1])]
+    bounds = [float(v) for v in range(1, 1 + x.shape[1])]
     wide = per_channel.flatten().numpy()
-    check(layer, x, g, ZBox(tuple(-v for v in each), tuple(2 * v for v in each)), [(1, dense.z_box(-wide, 2 * wide))])
-    for image, signal in zip(x.split(1), g.split(1), strict=True):
+    check(
+        layer, x, g, ZBox(tuple(-v for v in bounds), tuple(2 * v for v in bounds)), [(1, dense.z_box(-wide, 2 * wide))]
+    )
+    for image, signal in each(zip(x.split(1), g.split(1), strict=True)):
         own = [np.full(image.numel(), float(bound)) for bound in (image.min(), image.max())]
         check(layer, image, signal, ZBox(), [(1, dense.z_box(*own))])
 

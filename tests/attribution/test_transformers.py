@@ -4,17 +4,18 @@ goes in at the top comes out at the pixels."""
 from collections.abc import Callable
 from typing import Any
 
-import open_clip
 import pytest
 import timm
 import torch
 import torchvision
-import transformers
 from torch import Tensor, nn
 from torch.nn import functional
 
+from semlens.attribution.attribute import attribute
 from semlens.attribution.composite import COMPOSITES
 from semlens.attribution.trace import trace
+from semlens.model.loading import VisionModel
+from tests.attribution.loops import each
 from tests.conftest import OPEN_CLIP
 
 Pick = Callable[[Any], Tensor]
@@ -76,13 +77,23 @@ def learned_query(fused: bool) -> nn.Module:
     return timm_model("vit_tiny_patch16_224", fused, depth=1, **how)
 
 
+def open_clip_tower() -> nn.Module:
+    import open_clip  # here and below: slow to import, and every worker collects this file
+
+    return open_clip.CLIP(**OPEN_CLIP).visual
+
+
 def hugging_face_vit(fused: bool) -> nn.Module:
+    import transformers
+
     kernel = "sdpa" if fused else "eager"
     config = transformers.ViTConfig(**HUGGING_FACE, num_labels=3, attn_implementation=kernel)
     return transformers.ViTForImageClassification(config)
 
 
 def hugging_face_clip(fused: bool) -> nn.Module:
+    import transformers
+
     kernel = "sdpa" if fused else "eager"
     return transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**HUGGING_FACE, attn_implementation=kernel))
 
@@ -136,7 +147,7 @@ WHOLE: dict[str, Callable[[], nn.Module]] = {
     "timm levit": lambda: timm_model("levit_128s", embed_dim=(16, 24), depth=(1, 1), num_heads=(2, 2), key_dim=8),
     "torchvision vit": lambda: torchvision.models.VisionTransformer(32, 8, 2, 2, 16, 24, num_classes=3),
     "torchvision swin": lambda: torchvision.models.SwinTransformer([4, 4], 8, [2, 2], [2, 2], [4, 4], num_classes=3),
-    "open_clip": lambda: open_clip.CLIP(**OPEN_CLIP).visual,
+    "open_clip": open_clip_tower,
     "hugging face vit": lambda: hugging_face_vit(True),
 }
 
@@ -164,9 +175,32 @@ def test_what_windows_keep_is_booked_with_their_images(model: str) -> None:
     both, *alone = reports
     assert abs(both.bias) > 1e-3
     assert both.elsewhere == pytest.approx(0, abs=1e-4 * abs(both.entered))  # activations book no stabiliser
-    for layer in both.layers:
+    for layer in each(both.layers):
         kept = [row.bias for report in alone for row in report.layers if row.layer == layer.layer]
         assert layer.bias == pytest.approx(sum(kept) / 2, rel=1e-4, abs=1e-9)
+
+
+GUESSED = pytest.mark.xfail(strict=True, reason="the axes of this layer's output are guessed from its shape")
+
+
+@pytest.mark.parametrize(("model", "layer", "width", "positions"), [
+    ("timm swin", "layers.0", 8, 64), ("timm swin", "layers.1", 16, 16),
+    ("timm swin v2", "layers.0", 8, 64), ("timm swin v2", "layers.1", 16, 16),
+    ("timm levit", "stages.0", 32, 4), ("timm levit", "stages.1", 48, 1),
+    ("torchvision swin", "features.1", 8, 64),
+    pytest.param("torchvision swin", "features.3", 16, 16, marks=GUESSED),
+    pytest.param("timm swin", "layers.0.blocks.0.attn.proj", 8, 64, marks=GUESSED),
+])  # fmt: skip
+def test_components_of_a_model_with_windows_hold_each_images_relevance(
+    model: str, layer: str, width: int, positions: int
+) -> None:
+    """With constant attention weights and without biases, all relevance passes each stage."""
+    net = VisionModel(shaken(WHOLE[model](), biases=False), lambda _: torch.zeros(3, 32, 32), (), model)
+    both, alone = (attribute(net, x, 1, method="cp_lrp", layers=[layer]) for x in (photos(), photos()[1:]))
+    assert both.layers[layer].shape == (2, width, positions)
+    assert both.value.abs().min() > 1e-3
+    torch.testing.assert_close(both.layers[layer].sum((1, 2)), both.value, rtol=2e-3, atol=0)
+    torch.testing.assert_close(both.layers[layer][1:], alone.layers[layer], rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("model", ["timm swin", "timm levit", "torchvision vit"])
@@ -182,7 +216,7 @@ def test_attnlrp_does_not_mix_images(model: str) -> None:
 def test_the_similarity_of_clip_to_a_text_is_explained(name: str) -> None:
     """The image's vector counts as divided by a number, so the similarity is a linear layer of it with the text as
     weights, and nothing is lost in it."""
-    net = shaken(open_clip.CLIP(**OPEN_CLIP).visual, biases=name == "attnlrp")
+    net = shaken(open_clip_tower(), biases=name == "attnlrp")
     text = torch.randn(12, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 
     def similarity(out: Tensor) -> Tensor:
@@ -199,7 +233,7 @@ def test_the_similarity_of_clip_to_a_text_is_explained(name: str) -> None:
 
 
 def test_clips_own_normalisation_is_the_cosine() -> None:
-    net = shaken(open_clip.CLIP(**OPEN_CLIP)).visual
+    net = shaken(open_clip_tower())
     text = functional.normalize(torch.randn(12, generator=torch.Generator().manual_seed(3), dtype=torch.float64), dim=0)
     wanted, _ = relevance(net, photos(), "attnlrp", lambda out: functional.cosine_similarity(out, text[None]))
     for write in (

@@ -46,7 +46,8 @@ def vgg11_bn() -> nn.Module:
 
 
 def resnet18() -> nn.Module:
-    return torchvision.models.resnet18(weights=None, num_classes=5)
+    """With one block per stage instead of two, to save time."""
+    return torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=5)
 
 
 def make(name: str, eps: float = 0.0, side: int = 64) -> tuple[nn.Module, Tensor]:
@@ -106,7 +107,8 @@ def apart(a: Tensor, b: Tensor) -> float:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("model", CANONIZERS)
 def test_both_give_the_same_relevance(model: str, name: str) -> None:
-    net, x = make(model, side=32 if model == "resnet18" and name != "epsilon_plus_flat" else 64)
+    # at 32 pixels this one's alpha-beta relevance is next to nothing
+    net, x = make(model, side=64 if (model, name) == ("vgg11_bn", "epsilon_alpha2_beta1_flat") else 32)
     expected = theirs(name, net, x, CANONIZERS[model])
     assert expected.abs().sum() > 0.01 * net(x)[0, UNIT].abs()
     assert apart(ours(name, net, x), expected) < 1e-9

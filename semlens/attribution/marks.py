@@ -1,0 +1,153 @@
+"""What a trace remembers between its forward and its backward pass: of tensors (`Mark`), of calls of affine layers
+(`LayerCall`), and of values that the model may overwrite (`SavedTensors`).
+
+Life of a mark. `trace` marks the model's input before the forward pass, and every tensor that leaves a function which
+its mode has seen. The record is frozen: when more becomes known of a tensor (that it is a gate, which layer it left),
+`remark` puts another in its place. Two kinds of reader look at it, both during the forward pass: the mode, which
+refuses a tensor that carries relevance but bears no mark of this trace, counts the uses of a layer's output, and passes
+on what holds for a tensor that was only moved or scaled (gate, shadow, token numbers); and the operations, which ask
+for a tensor's gate, layer and shadow to choose a backward pass. The backward pass reads no marks: all that it needs
+stands in the `LayerCall` and in the contexts of the autograd functions. A mark is the attribute `_mark` of its tensor
+and is freed with it; marks refer to no trace and no mode, so no reference cycle keeps a graph alive. Parameters are
+never marked. docs/design.md has a table of the fields.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakSet
+
+import torch
+from torch import Tensor
+
+from semlens.attribution.affine import Affine
+from semlens.attribution.conservation import Ledger, per_image
+from semlens.attribution.rules import Rule, batched
+from semlens.shapes import Float
+
+
+class SavedTensor:
+    """A value that a backward pass will need. It is copied only if the model is about to overwrite it in place."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value.detach()
+
+    def copy(self) -> None:
+        """Copies the value, which is about to change."""
+        self.value = self.value.clone()
+
+
+class SavedTensors:
+    """All values saved in one trace, by the address of their memory."""
+
+    def __init__(self) -> None:
+        self._by_address: dict[int, WeakSet[SavedTensor]] = {}
+
+    def save(self, value: Tensor) -> SavedTensor:
+        """The value as it is now, whatever the model does to its memory later."""
+        saved = SavedTensor(value)
+        self._by_address.setdefault(value.untyped_storage().data_ptr(), WeakSet()).add(saved)
+        return saved
+
+    def before_overwriting(self, value: Tensor) -> None:
+        """To be called before an operation changes `value` in place."""
+        for saved in self._by_address.pop(value.untyped_storage().data_ptr(), ()):
+            saved.copy()
+
+
+@dataclass
+class LayerCall:
+    """One call of an affine layer, from its forward to its backward pass. Mutable: a BatchNorm that follows is folded
+    into it while the forward pass goes on.
+
+    Args:
+        run: the model's own call, so that its numbers do not change.
+        z: the layer's output.
+        scale, shift: of the BatchNorm that follows, `scale * z + shift`; None without one.
+        uses: how many calls took the output.
+        tapped: whether the output's relevance is read between layer and BatchNorm.
+    """
+
+    layer: Affine
+    rule: Rule
+    name: str
+    ledger: Ledger
+    run: Callable[[Tensor], Tensor]
+    z: SavedTensor | None = None
+    scale: Float[Tensor, "c"] | None = None
+    shift: Float[Tensor, "c"] | None = None
+    uses: int = 0
+    tapped: bool = False
+
+    @property
+    def folds(self) -> bool:
+        """Whether a BatchNorm, and nothing else, takes the layer's output."""
+        return self.scale is not None and self.uses == 1
+
+    def message(self, x: Tensor, g: Tensor) -> Tensor:
+        """The message of the layer's rule to its input `x`; for a folded layer, as if its weights held the BatchNorm.
+
+        Args:
+            g: the modified gradient at the layer's output.
+        """
+        assert self.z is not None
+        layer, z = self.layer, self.z.value
+        if self.folds:
+            assert self.scale is not None
+            assert self.shift is not None
+            zeros, ones = torch.zeros_like(self.shift), torch.ones_like(self.scale)
+            shift = zeros if self.tapped else self.shift
+            if self.tapped:
+                scale = layer.along(self.scale, z)
+                g = torch.where(scale == 0, 0, g / torch.where(scale == 0, 1, scale))
+            layer = layer.folded(self.scale, shift)
+            # scale z + shift, in one pass over the memory
+            z = torch.batch_norm(z, self.scale, shift, zeros, ones, False, 0.0, 0.0, False)
+        message = self.rule(layer, x, z, g)
+        if self.ledger.on and not batched(g):
+            down = message.down
+            left = per_image(x, down) if self.rule.proportional else down.flatten(1).sum(1)
+            absorbed = [layer.sums(s) @ bias for bias, s in message.absorbed]
+            bias = torch.stack(absorbed).sum(0) if absorbed else None
+            self.ledger.book(self.name, per_image(z, g), left, bias)
+        return message.down
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a trace knows of one tensor.
+
+    Args:
+        seen_by: stands for the trace that saw the function which made the tensor; None if none did.
+        gate: whether the tensor is the result of a function that opens and closes, such as a sigmoid.
+        layer: the call of the affine layer whose output the tensor is; None for any other tensor.
+        shadow: for the model's input, and what only moves or normalises it: where the relevance arrives that rules give
+            to inputs of zero, of the tensor's shape; None for any other tensor.
+        tokens: whether the tensor is the input of a model that reads token numbers.
+    """
+
+    seen_by: object | None = None
+    gate: bool = False
+    layer: LayerCall | None = None
+    shadow: Tensor | None = None
+    tokens: bool = False
+
+
+UNMARKED = Mark()
+"""The mark of a tensor of which nothing is known."""
+
+
+def mark_of(value: Any) -> Mark:
+    """The mark of a tensor; `UNMARKED` for a tensor that has none and for any other value."""
+    mark: Mark = getattr(value, "_mark", UNMARKED)
+    return mark
+
+
+def put_mark(tensor: Tensor, mark: Mark) -> None:
+    """Gives the tensor this mark in place of its own."""
+    tensor._mark = mark  # type: ignore[attr-defined]
+
+
+def remark(tensor: Tensor, **known: Any) -> None:
+    """Gives the tensor a mark that also holds what is `known` now, by the names of `Mark`'s fields."""
+    put_mark(tensor, replace(mark_of(tensor), **known))
