@@ -11,7 +11,7 @@ from semlens.analysis.chance import q_values, random_components
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, Recipe
-from semlens.numerics import Estimate, bootstrap, cosine, mean_rows
+from semlens.numerics import Estimate, bootstrap, cosine, mean_rows, paired_cosine
 from semlens.shapes import Bool, Float32, Float64, Int64
 from semlens.types import Component
 
@@ -222,7 +222,7 @@ def best_matches(x: Float32[np.ndarray, "n d"], y: Float32[np.ndarray, "m d"], s
         at[part] = similar.argmax(axis=1)
         ranked = np.sort(np.partition(similar, worst, axis=1)[:, worst:], axis=1)[:, ::-1]
         corrected[part] = ranked @ weights
-    similarity = _pairwise(x, y[at])
+    similarity = paired_cosine(x, y[at])
     return Best(at, similarity, similarity if size == len(y) else corrected)
 
 
@@ -232,14 +232,6 @@ def rank_weights(n: int, size: int) -> Float64[np.ndarray, "r"]:
     taken = size / np.arange(n, size - 1, -1)  # the next is among them, if none before was
     weights = taken * np.cumprod(np.concatenate([[1.0], 1 - taken[:-1]]))
     return weights[: 1 + int(np.searchsorted(np.cumsum(weights), 1 - 1e-12))]
-
-
-def _pairwise(x: Float32[np.ndarray, "n d"], y: Float32[np.ndarray, "n d"]) -> Float64[np.ndarray, "n"]:
-    """Cosines of rows with rows. In float64 the root of a square is exact, so a vector has exactly 1 with itself."""
-    wide = x.astype(np.float64), y.astype(np.float64)
-    dot, own, other = ((a * b).sum(axis=1) for a, b in (wide, (wide[0], wide[0]), (wide[1], wide[1])))
-    length = np.sqrt(own * other)
-    return np.clip(dot / np.where(length > 0, length, 1), -1, 1)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ class Probes:
     nulls: Float32[np.ndarray, "q d"]  # unit or zero
     foundation: FoundationId
 
+    @property
+    def contrasts(self) -> Float32[np.ndarray, "q d"]:
+        """Each vector less its null: the alignment of a unit vector with a probe is its dot product with this."""
+        return self.vectors - self.nulls
+
     def __len__(self) -> int:
         return len(self.names)
 
