@@ -28,7 +28,7 @@ def test_an_audit_is_a_chart_of_its_quadrants() -> None:
     (axes,) = figure.axes
     points = np.concatenate([np.asarray(part.get_offsets()) for part in axes.collections])
     order = np.lexsort(points.T)
-    expected = found.fit.alignment[np.lexsort(found.fit.alignment.T)]
+    expected = found.fit.z[np.lexsort(found.fit.z.T)]
     np.testing.assert_allclose(points[order], expected, rtol=1e-5)
     said = [text.get_text() for text in axes.get_legend().get_texts()]
     masses = {one.quadrant: one for one in found.masses}

@@ -80,7 +80,7 @@ def by_hand(
     fits = alignment > critical
     found = Fit(
         members=np.arange(n),
-        alignment=alignment,
+        z=alignment,
         best=np.stack([np.arange(n) % 2, 2 + np.arange(n) % 2], axis=1),
         critical=critical,
         p_value=np.where(fits, 0.0025, 0.5),

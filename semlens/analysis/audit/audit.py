@@ -134,7 +134,7 @@ class Audit:
 
     def _row(self, n: int, concepts: Sequence[str], column: int) -> AuditRow:
         row, relevance = int(self.fit.members[n]), relevance_of(self.index)
-        (valid, spurious), (valid_p, spurious_p) = self.fit.alignment[n].tolist(), self.fit.p_value[n].tolist()
+        (valid, spurious), (valid_p, spurious_p) = self.fit.z[n].tolist(), self.fit.p_value[n].tolist()
         of_valid, of_spurious = (concepts[at] for at in self.fit.best[n].tolist())
         return AuditRow(
             component=self.index.component(row),

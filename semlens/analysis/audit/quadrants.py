@@ -18,9 +18,9 @@ class Fit:
     """How well some components fit the best concept of either side; axis 2 is valid, spurious."""
 
     members: Int64[np.ndarray, "n"]  # rows of the index
-    alignment: Float32[np.ndarray, "n 2"]  # with the best concept, in standard deviations of random components
+    z: Float32[np.ndarray, "n 2"]  # alignment with the best concept, in standard deviations of random components
     best: Int64[np.ndarray, "n 2"]  # which entry of the spec that is
-    critical: Float64[np.ndarray, "n 2"]  # what an alignment has to exceed to fit
+    critical: Float64[np.ndarray, "n 2"]  # what `z` has to exceed to fit
     p_value: Float64[np.ndarray, "n 2"]  # random components that fit some concept of the side as well
     drawn: Bool[np.ndarray, "n b 2"]  # whether it fits, with its examples drawn anew b times ...
     leaning: Bool[np.ndarray, "n b"]  # ... and whether it then fits spurious concepts better than valid ones
@@ -28,7 +28,7 @@ class Fit:
     @property
     def fits(self) -> Bool[np.ndarray, "n 2"]:
         """Which sides each component fits."""
-        return np.asarray(self.alignment > self.critical)
+        return np.asarray(self.z > self.critical)
 
 
 def quadrant(fits: Bool[np.ndarray, "*n 2"]) -> Int64[np.ndarray, "*n"]:

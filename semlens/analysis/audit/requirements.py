@@ -99,7 +99,7 @@ def figures(
 ) -> tuple[LayerFigures, ...]:  # fmt: skip
     """The figures of each layer, `layer` being the number of each component's."""
     found = np.concatenate([fit.fits[:, None], fit.drawn], axis=1)
-    lean = np.concatenate([(fit.alignment[:, 1] > fit.alignment[:, 0])[:, None], fit.leaning], axis=1)
+    lean = np.concatenate([(fit.z[:, 1] > fit.z[:, 0])[:, None], fit.leaning], axis=1)
     stands, worse = quadrant(found), found[..., 1] & lean
     made = []
     for number in np.unique(layer).tolist():

@@ -34,7 +34,7 @@ def audit_figure(audit: Audit) -> "matplotlib.figure.Figure":
 
 
 def _chart(axes: "matplotlib.axes.Axes", audit: Audit, of: "np.ndarray") -> None:
-    x, y = audit.fit.alignment[of].T
+    x, y = audit.fit.z[of].T
     size = audit.relevance[of] / max(float(audit.relevance[of].max()), 1e-12) * _LARGEST
     for at, name in enumerate(QUADRANTS):
         mine = audit.quadrant[of] == at
@@ -51,7 +51,7 @@ def _chart(axes: "matplotlib.axes.Axes", audit: Audit, of: "np.ndarray") -> None
     for n in of[np.argsort(-audit.relevance[of], kind="stable")[:_NAMED]].tolist():
         row = rows[audit.index.component(int(audit.fit.members[n]))]
         said = row.label or (row.spurious_concept if row.spurious > row.valid else row.valid_concept)
-        where = (float(audit.fit.alignment[n, 0]), float(audit.fit.alignment[n, 1]))
+        where = (float(audit.fit.z[n, 0]), float(audit.fit.z[n, 1]))
         axes.annotate(short(said, 22), where, xytext=(6, 4), textcoords="offset points", fontsize=8)
     axes.set(xlabel="fits what may matter (standard deviations of chance)", ylabel="fits what must not (the same)")
     legend = axes.legend(title="components, share of relevance", fontsize=8, title_fontsize=8, loc="upper right")

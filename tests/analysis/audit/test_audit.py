@@ -4,11 +4,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semlens.analysis.audit.audit import Audit, audit, changes
+from semlens.analysis.audit.audit import RESAMPLES, Audit, audit, changes
 from semlens.analysis.audit.quadrants import quadrant
-from semlens.analysis.audit.requirements import LayerFigures
-from semlens.analysis.audit.spec import QUADRANTS, Spec, check_spec
-from semlens.analysis.chance import p_values, q_values, random_components
+from semlens.analysis.audit.requirements import LayerFigures, judge
+from semlens.analysis.audit.spec import QUADRANTS, Spec, check_spec, parse_requirement
+from semlens.analysis.chance import p_values, q_values, random_components, statistic
+from semlens.analysis.labels.label import label
+from semlens.analysis.labels.scorers import resampled, standardised
 from semlens.analysis.probe import Probes
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
@@ -75,7 +77,7 @@ def test_p_values_and_thresholds_agree() -> None:
 def test_a_side_with_more_concepts_needs_more() -> None:
     many = [0, 1, 2, 3, 4, 7, 8, 9, 10]
     wide = run(probes=phrases([*many, 5]), valid=[f"concept {c}" for c in many], spurious=["concept 5"])
-    same = np.flatnonzero(FOUND.fit.alignment[:, 0] == wide.fit.alignment[:, 0])
+    same = np.flatnonzero(FOUND.fit.z[:, 0] == wide.fit.z[:, 0])
     assert len(same) >= 3
     assert (wide.fit.p_value[same, 0] >= FOUND.fit.p_value[same, 0]).all()
     assert (wide.fit.p_value[same, 0] > FOUND.fit.p_value[same, 0]).any()
@@ -83,9 +85,6 @@ def test_a_side_with_more_concepts_needs_more() -> None:
 
 def test_p_values_are_those_of_the_best_of_a_side() -> None:
     """The slow twin: the same scorer, side by side, against the same random components."""
-    from semlens.analysis.chance import statistic
-    from semlens.analysis.labels.scorers import standardised
-
     probes, random = phrases(VALID + SPURIOUS), random_components(INDEX, draws=1500)
     scorer = standardised(INDEX, probes, random, 0)
     rows = np.arange(len(ABOUT))
@@ -93,7 +92,7 @@ def test_p_values_are_those_of_the_best_of_a_side() -> None:
     for side, part in ((0, slice(0, 3)), (1, slice(3, 5))):
         p = p_values(statistic(INDEX, real[:, part].max(axis=1)), random.statistic(chance[:, part].max(axis=1)))
         np.testing.assert_array_equal(p, FOUND.fit.p_value[:, side])
-        np.testing.assert_allclose(real[:, part].max(axis=1), FOUND.fit.alignment[:, side], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(real[:, part].max(axis=1), FOUND.fit.z[:, side], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +172,32 @@ def test_the_worst_layer_decides() -> None:
     assert run(index, requirements=[line]).verdicts[0].layer == "layer1"  # unasked: the last hidden layer
 
 
+@pytest.mark.parametrize("line", ["relevance_mass(spurious) <= 0.9", "relevance_mass(valid) >= 0.1"])
+@pytest.mark.parametrize("unknown_first", [True, False])
+def test_a_layer_of_unknown_relevance_decides(line: str, unknown_first: bool) -> None:
+    """Nobody knows whether it meets the requirement, so the audit must not pass."""
+    known, unknown = replace(figures([0.5] * 11), layer="known"), replace(figures([np.nan] * 11), layer="unknown")
+    assert judge(parse_requirement(line), [known]).met
+    verdict = judge(parse_requirement(line), [unknown, known] if unknown_first else [known, unknown])
+    assert (verdict.met, verdict.layer) == (False, "unknown")
+    assert np.isnan([verdict.value, verdict.low, verdict.high]).all()
+
+
+def test_fits_of_resamples_are_centred_on_the_fit_itself() -> None:
+    """A bootstrap resample holds some examples twice and fits less: that bias is taken off before it is judged."""
+    fit = FOUND.fit
+    probes, random = phrases(VALID + SPURIOUS), random_components(INDEX, draws=1500)
+    scorer = standardised(INDEX, probes, random, 0)
+    asked = np.tile(np.arange(5), (len(fit.members), 1))
+    scores = resampled(INDEX, scorer, fit.members, RESAMPLES, 0, asked)
+    sides = np.stack([scores[:, :, :3].max(axis=2), scores[:, :, 3:].max(axis=2)], axis=2)
+    bias = sides.mean(axis=1) - fit.z
+    assert (bias[:3, 0] < 0).all()
+    centred = sides - bias[:, None]
+    np.testing.assert_array_equal(fit.drawn, centred > fit.critical[:, None])
+    np.testing.assert_array_equal(fit.leaning, centred[..., 1] > centred[..., 0])
+
+
 def test_concepts_say_what_the_relevance_goes_to() -> None:
     found = {(one.side, one.concept): one for one in FOUND.concepts}
     assert len(found) == 5
@@ -213,8 +238,6 @@ def test_probes_that_say_nothing_or_the_same_are_doubted() -> None:
 
 
 def test_labels_are_shown_beside() -> None:
-    from semlens.analysis.labels.label import label
-
     labels = label(INDEX, phrases(), draws=1500, split=False)
     found = audit(INDEX, spec_of(), phrases(VALID + SPURIOUS), labels=labels, draws=1500)
     assert next(row for row in found.rows if row.component.unit == 6).label == "concept 9"

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from semlens.analysis.chance import q_values
 from semlens.analysis.labels.label import label
 from semlens.analysis.results import Rows
 from semlens.errors import SemlensError
@@ -35,6 +36,14 @@ def test_the_rate_of_false_labels_is_kept() -> None:
         false, given = false + int(found.accepted[8:].sum()), given + int(found.accepted.sum())
     assert given > 60
     assert false / given <= 0.1 + 0.06  # 0.06: two standard deviations of about 100 labels
+
+
+def test_the_correction_counts_the_living_only() -> None:
+    """83 tests were made: component 25 is dead, and 84 would make every q-value a little larger."""
+    alive = np.flatnonzero(~INDEX.dead)
+    assert len(alive) == 83
+    np.testing.assert_array_equal(FOUND.q_value[alive], q_values(FOUND.p_value[alive]))
+    assert FOUND.q_value[25] == 1
 
 
 def test_alignment_is_the_cosine_less_that_of_random_components() -> None:
