@@ -86,7 +86,7 @@ def _of_labels(found: Labels) -> StoredLabels:
         found.recipe,
         tuple(found.vocabulary[at] for at in named),
         np.where(given, np.searchsorted(named, found.ranked), MISSING).astype(np.int32),
-        found.alignments,
+        found.margin_over_chance,
         found.p_value,
         found.q_value,
         found.stability,

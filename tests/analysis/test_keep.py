@@ -37,7 +37,7 @@ def same_labels(a: Labels, b: Labels) -> None:
     assert list(map(repr, a.rows)) == list(map(repr, b.rows))  # not a number is equal in print only
     assert repr(a) == repr(b)
     assert (a.recipe, a.meanings) == (b.recipe, b.meanings)
-    for name in ("alignments", "p_value", "q_value", "stability"):
+    for name in ("margin_over_chance", "p_value", "q_value", "stability"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), strict=True)
 
 

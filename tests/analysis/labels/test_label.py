@@ -24,7 +24,7 @@ def test_components_get_the_phrase_of_what_they_show_and_random_ones_none() -> N
     assert FOUND.accepted[20:80].sum() <= 3
     assert FOUND.of(25) is None
     assert FOUND.best(25) == ""
-    assert np.isnan(FOUND.alignments[25]).all()
+    assert np.isnan(FOUND.margin_over_chance[25]).all()
 
 
 def test_the_rate_of_false_labels_is_kept() -> None:
@@ -54,7 +54,7 @@ def test_alignment_is_the_cosine_less_that_of_random_components() -> None:
     for row in (0, 7):
         vectors = phrases().vectors[FOUND.ranked[row]]
         slow = vectors @ (INDEX.means[row].astype(np.float64) - expected)
-        np.testing.assert_allclose(FOUND.alignments[row], slow, atol=1e-3)
+        np.testing.assert_allclose(FOUND.margin_over_chance[row], slow, atol=1e-3)
 
 
 def test_runners_up_follow_in_order_of_score() -> None:
