@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL.Image import Image
 
-from semlens.analysis.probe import Probes, cached, join, probe, probe_images
+from semlens.analysis.probe import Probes, cached, concat_probes, probe, probe_images
 from semlens.analysis.vocabulary import load_vocabulary
 from semlens.errors import SemlensError
 from semlens.shapes import Float32
@@ -63,7 +63,7 @@ def ask(
         probes.append(_probe_files(remembered, files, ", ".join(file.name for file in files)))
     if not probes:
         raise SemlensError("nothing to search for: give a text or an image")
-    return join(probes)
+    return concat_probes(probes)
 
 
 def ask_vocabulary(
@@ -107,7 +107,7 @@ def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = "
     for entry in asked:
         files = [Path(folder, name) for name in entry.images]
         found.append(next(by_text) if entry.phrase else _probe_files(foundation, files, f"images of {entry.concept}"))
-    return join(found)
+    return concat_probes(found)
 
 
 def _probe_files(foundation: FoundationModel, files: Sequence[Path], name: str) -> Probes:

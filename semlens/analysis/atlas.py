@@ -7,9 +7,8 @@ from itertools import count
 
 import numpy as np
 
-from semlens.analysis.probe import Probes, vocabulary_id
+from semlens.analysis.probe import Probes, check_space, vocabulary_id
 from semlens.analysis.results import Rows, pictures
-from semlens.analysis.search import check_space
 from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.index import DRAWINGS, AtlasId, ConceptIndex, Recipe
 from semlens.numerics import cosine, unit

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.analysis.probe import Probes
+from semlens.analysis.probe import Probes, check_space
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
@@ -101,23 +101,6 @@ def baseline(index: ConceptIndex, probes: Probes, quantile: float = 0.95) -> Flo
     place = int(quantile * len(index.random))
     similarity = index.random.astype(np.float32) @ probes.vectors.T  # unit rows already
     return np.partition(similarity, place, axis=0)[place]  # np.quantile would import numpy.ma
-
-
-def check_space(index: ConceptIndex, probes: Probes) -> None:
-    """Checks that vectors of the index and the probes compare.
-
-    Raises:
-        SemlensError: they come from different foundation models, or from one with different weights.
-    """
-    own, other = index.recipe.foundation, probes.foundation
-    if own.name != other.name:
-        raise SemlensError(
-            f"the index was made with {own.name}, the probes with {other.name}; make the probes with {own.name}"
-        )
-    if own.digest != other.digest:
-        raise SemlensError(
-            f"index and probes both name {own.name}, but its weights differ ({own.digest[:8]}, {other.digest[:8]})"
-        )
 
 
 def _candidates(index: ConceptIndex, probe: Probes, layer: slice, top: int) -> Int64[np.ndarray, "m"]:

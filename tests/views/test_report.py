@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from semlens.analysis.ask import probe_spec
-from semlens.analysis.audit.audit import Audit, audit, changes
+from semlens.analysis.audit import Audit, audit, changes
 from semlens.analysis.audit.quadrants import Fit
 from semlens.analysis.audit.requirements import Verdict, figures
 from semlens.analysis.audit.spec import Concept, Spec, check_spec, parse_requirement
@@ -78,8 +78,10 @@ def by_hand(
     n = len(alignment)
     critical = np.tile([3.0, 3.5], (n, 1))
     fits = alignment > critical
+    layer = np.repeat(np.arange(len(index.layers)), [axis.components for axis in index.layers])[:n]
     found = Fit(
         members=np.arange(n),
+        layer=layer,
         z=alignment,
         best=np.stack([np.arange(n) % 2, 2 + np.arange(n) % 2], axis=1),
         critical=critical,
@@ -87,10 +89,9 @@ def by_hand(
         drawn=np.repeat(fits[:, None], 20, axis=1),
         leaning=np.repeat((alignment[:, 1] > alignment[:, 0])[:, None], 20, axis=1),
     )
-    layer = np.repeat(np.arange(len(index.layers)), [axis.components for axis in index.layers])[:n]
     total = np.maximum(np.bincount(layer, positive)[layer], 1e-30).astype(np.float32)
     positive, negative = positive / total, np.resize(NEGATIVE, n) / total
-    made = figures(found, positive, layer, [axis.layer for axis in index.layers], 100, 0)
+    made = figures(found, positive, [axis.layer for axis in index.layers], 100, 0)
     return Audit(index, spec, str(spec.output), 100, found, positive, negative, made, doubts, labels, 4000, 0)
 
 

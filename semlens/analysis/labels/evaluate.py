@@ -33,7 +33,7 @@ _PHRASES, _COMPONENTS = 1024, 256  # that are held in float64 at once
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class LabelScores:
     """One measure of every component's label; NaN where a component lacks what it needs."""
 
     measure: str
@@ -62,14 +62,14 @@ class EvaluationRow:
 class Evaluation:
     """What was measured of some components' labels."""
 
-    scores: tuple[Scores, ...]
+    scores: tuple[LabelScores, ...]
 
     @property
     def rows(self) -> Rows[EvaluationRow]:
         """A row per measure and kind of labels."""
         return Rows(map(_row, self.scores), "How faithful the labels are")
 
-    def of(self, measure: str, labels: str = "found") -> Scores:
+    def of(self, measure: str, labels: str = "found") -> LabelScores:
         """A measure of every component. Raises SemlensError if it was not measured."""
         names = [f"{scores.measure} ({scores.labels})" for scores in self.scores]
         if (asked := f"{measure} ({labels})") not in names:
@@ -80,7 +80,7 @@ class Evaluation:
         return repr(self.rows)
 
 
-def join(evaluations: Iterable[Evaluation]) -> Evaluation:
+def merge_evaluations(evaluations: Iterable[Evaluation]) -> Evaluation:
     """Evaluations of the same components as one. Raises SemlensError if a measure occurs twice, if the components are
     not as many, or if some images were retrieved and others generated: such figures do not compare."""
     scores = tuple(scores for evaluation in evaluations for scores in evaluation.scores)
@@ -91,7 +91,7 @@ def join(evaluations: Iterable[Evaluation]) -> Evaluation:
     return Evaluation(scores)
 
 
-def _row(s: Scores) -> EvaluationRow:
+def _row(s: LabelScores) -> EvaluationRow:
     left_out = len(s.values) - s.mean.n
     return EvaluationRow(s.measure, s.labels, s.mean.value, s.mean.low, s.mean.high, s.mean.n, left_out, s.images_from)
 
@@ -258,10 +258,10 @@ def _scores(
     labels: Sequence[str] = LABELS,
     images_from: str = "",
     seed: int,
-) -> tuple[Scores, ...]:
+) -> tuple[LabelScores, ...]:
     """Every row of every measure, of the components that count in its first row."""
     return tuple(
-        Scores(measure, of, values, bootstrap(values, seed=seed), images_from)
+        LabelScores(measure, of, values, bootstrap(values, seed=seed), images_from)
         for measure, some in rows.items()
         for of, values in zip(labels, np.where(np.isnan(some[0]), np.nan, some), strict=False)
     )

@@ -17,13 +17,11 @@ from semlens.analysis.chance import (
     statistic,
 )
 from semlens.analysis.labels.meanings import Meaning, halve, meanings
-from semlens.analysis.labels.scorers import METHODS, Linear, Scorer, blocks, resampled, scores_of
-from semlens.analysis.probe import Probes, vocabulary_id
+from semlens.analysis.labels.scorers import METHODS, Linear, Scorer, by_blocks, resampled, scores_of
+from semlens.analysis.probe import Probes, check_space, vocabulary_id
 from semlens.analysis.results import Rows, pictures
-from semlens.analysis.search import check_space
 from semlens.errors import unknown
 from semlens.index import ConceptIndex, LabelsId
-from semlens.numerics import each
 from semlens.shapes import Bool, Float32, Float64, Int32, Int64, Shaped
 from semlens.types import MISSING, Component, Progress, silent
 
@@ -212,8 +210,8 @@ def _ranking(
         some = drawn[block]
         chance[block] = scores_of(scorer, random.rows[some], random.like[some], random.means[some]).max(axis=1)
 
-    each(rank, blocks(len(rows), len(vocabulary)))
-    each(reach, blocks(len(drawn), len(vocabulary)))
+    by_blocks(rank, len(rows), len(vocabulary))
+    by_blocks(reach, len(drawn), len(vocabulary))
     expected = random.means[drawn].mean(axis=0, dtype=np.float32)
     margins = _margins(index.means[rows].astype(np.float32) - expected, vocabulary, ranked)
     return _Ranking(rows, ranked, margins, best, stability, drawn, chance)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from semlens.analysis.chance import RandomComponents, Statistic, alive_rows, p_values, q_values
-from semlens.analysis.labels.scorers import Scorer, blocks, scores_of
+from semlens.analysis.labels.scorers import Scorer, by_blocks, scores_of
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
-from semlens.numerics import each, two_means, unit
+from semlens.numerics import two_means, unit
 from semlens.shapes import Bool, Float16, Float32, Int32, Int64
 from semlens.types import MISSING
 
@@ -114,10 +114,10 @@ def _split(
     groups = np.empty((len(rows), 2, rows.shape[1]), np.int32)
     means = np.empty((len(rows), 2, index.means.shape[1]), np.float16)
 
-    def part(block: slice) -> None:
+    def divide(block: slice) -> None:
         groups[block], means[block] = _groups(index, rows[block], seed)
 
-    each(part, blocks(len(rows), 2**13))
+    by_blocks(divide, len(rows), 2**13)
     large = np.flatnonzero(((groups != MISSING).sum(axis=2) >= FEWEST).all(axis=1))
     best = np.zeros((len(rows), 2), np.int64)
     score, other = np.full((len(rows), 2), np.nan, np.float32), np.full((len(rows), 2), np.nan, np.float32)
@@ -130,7 +130,7 @@ def _split(
             score[of, half] = mine.max(axis=1)
             other[of, half] = others[np.arange(len(of)), best[of, half]]
 
-    each(fit, blocks(len(large), probes))
+    by_blocks(fit, len(large), probes)
     return _Groups(groups, best, score, other)
 
 

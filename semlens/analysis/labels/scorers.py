@@ -3,7 +3,7 @@
 A scorer takes components as rows of examples, so chance is scored exactly as what is real.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
@@ -13,7 +13,7 @@ import numpy as np
 from semlens.analysis.chance import RandomComponents, alive_rows
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
-from semlens.numerics import mean_rows, unit, weighted_mean_dots
+from semlens.numerics import each, mean_rows, unit, weighted_mean_dots
 from semlens.shapes import Float16, Float32, Int32, Int64
 from semlens.types import MISSING
 
@@ -102,10 +102,11 @@ def standardised(index: ConceptIndex, probes: Probes, random: RandomComponents, 
     return Linear(index.vectors, weights, weights @ middle, np.clip(skew, *_SKEW))
 
 
-def blocks(count: int, probes: int) -> Iterator[slice]:
-    """So many components in stretches whose scores for so many probes are held at once."""
+def by_blocks(work: Callable[[slice], None], count: int, probes: int) -> None:
+    """Does the work on `count` components, block by block on several cores: as many as have their scores for so many
+    probes held at once. What it writes must not overlap."""
     size = max(1, min(BLOCK, _CELLS // max(probes, 1)))
-    return (slice(start, start + size) for start in range(0, count, size))
+    each(work, (slice(start, start + size) for start in range(0, count, size)))
 
 
 def scores_of(

@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semlens.analysis.audit.audit import RESAMPLES, Audit, audit, changes
+from semlens.analysis.audit.audit import RESAMPLES, audit
+from semlens.analysis.audit.findings import Audit, changes
 from semlens.analysis.audit.quadrants import quadrant
 from semlens.analysis.audit.requirements import LayerFigures, judge
 from semlens.analysis.audit.spec import QUADRANTS, Spec, check_spec, parse_requirement

@@ -10,7 +10,15 @@ from sklearn.metrics import roc_auc_score
 
 from semlens.analysis.chance import q_values
 from semlens.analysis.labels import evaluate
-from semlens.analysis.labels.evaluate import Evaluation, cosy, cosy_retrieved, final_layer, join, retrieve, simulation
+from semlens.analysis.labels.evaluate import (
+    Evaluation,
+    cosy,
+    cosy_retrieved,
+    final_layer,
+    merge_evaluations,
+    retrieve,
+    simulation,
+)
 from semlens.errors import SemlensError
 from semlens.numerics.metrics import auroc, bootstrap
 from semlens.types import MISSING
@@ -402,7 +410,7 @@ def test_the_oracle_is_never_beaten_by_what_was_found() -> None:
 
 def test_evaluations_of_the_same_components_join() -> None:
     _, retrieved, predicted = everything()
-    together = join([retrieved, predicted])
+    together = merge_evaluations([retrieved, predicted])
     assert measured(together) == measured(retrieved) + measured(predicted)
     assert together.of("correlation").values is predicted.of("correlation").values
     records = together.rows.records()
@@ -418,11 +426,14 @@ def test_retrieved_and_generated_never_mix() -> None:
     def of(source: str, labels: str) -> Evaluation:
         return cosy(concept, control, images_from=source, labels=labels)
 
-    assert len(join([of("generated", "found"), of("generated", "random")]).scores) == 6
+    assert len(merge_evaluations([of("generated", "found"), of("generated", "random")]).scores) == 6
     refused: list[tuple[Callable[[], Evaluation], str]] = [
-        (lambda: join([of("generated", "found"), of("retrieved", "random")]), "do not compare"),
-        (lambda: join([of("generated", "found"), of("generated", "found")]), "repeat a measure"),
-        (lambda: join([of("generated", "found"), simulation(control[:, :1], concept[:, :1])]), "different components"),
+        (lambda: merge_evaluations([of("generated", "found"), of("retrieved", "random")]), "do not compare"),
+        (lambda: merge_evaluations([of("generated", "found"), of("generated", "found")]), "repeat a measure"),
+        (
+            lambda: merge_evaluations([of("generated", "found"), simulation(control[:, :1], concept[:, :1])]),
+            "different components",
+        ),
     ]
     for act, message in refused:
         with pytest.raises(SemlensError, match=message):
