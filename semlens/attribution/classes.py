@@ -34,7 +34,17 @@ from semlens.images import ImageSet
 from semlens.images.loader import Batch, batches, default_workers
 from semlens.model import Components, VisionModel, parse_all, still, tensor_in
 from semlens.shapes import Bool, Float, Int64
-from semlens.types import SHARE, TOP, LayerAxis, Origin, Progress, Relevance, Unreadable, axis_of, silent
+from semlens.types import (
+    SHARE_UNIT,
+    TOP_COMPONENTS,
+    LayerAxis,
+    Origin,
+    Progress,
+    Relevance,
+    Unreadable,
+    axis_of,
+    silent,
+)
 
 OF = ("auto", "label", "predicted", "all")
 
@@ -240,18 +250,18 @@ class _Stream:
         return torch.cat(parts, dim=1)
 
     def _count(self, shares: Float[Tensor, "n c"], column: Int64[Tensor, "n"]) -> None:
-        whole = (shares * SHARE).round().long().T
+        whole = (shares * SHARE_UNIT).round().long().T
         self.sums[0].index_add_(1, column, whole.clamp(min=0))
         self.sums[1].index_add_(1, column, (-whole).clamp(min=0))
         self.sums[2].index_add_(1, column, self._among_the_top(shares).long().T)
         self.counts.index_add_(0, column, torch.ones_like(column))
 
     def _among_the_top(self, shares: Float[Tensor, "n c"]) -> Bool[Tensor, "n c"]:
-        """Which components are among the TOP of their layer, and positive."""
+        """Which components are among the TOP_COMPONENTS of their layer, and positive."""
         parts = []
         for axis in self.axes:
             mine = shares[:, axis.start : axis.stop]
-            least = mine.topk(min(TOP, mine.shape[1]), dim=1).values[:, -1:]
+            least = mine.topk(min(TOP_COMPONENTS, mine.shape[1]), dim=1).values[:, -1:]
             parts.append((mine >= least) & (mine > 0))
         return torch.cat(parts, dim=1)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from semlens.errors import SemlensError, unknown
 from semlens.shapes import Float32, Int32, Int64
-from semlens.types import TOP, Relevance
+from semlens.types import TOP_COMPONENTS, Relevance
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def class_relevance(relevance: Relevance) -> ClassRelevance:
         parameters=relevance.parameters,
         of=relevance.of,
         classes=relevance.classes,
-        top=TOP,
+        top=TOP_COMPONENTS,
         class_names=relevance.class_names,
         positive=relevance.mean_positive,
         negative=relevance.mean_negative,

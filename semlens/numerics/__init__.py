@@ -1,6 +1,6 @@
 """Arrays in, arrays out: vectors, metrics, clusters, histograms, threads. numpy only."""
 
-from semlens.numerics.histogram import BINS, LEAST, MIDDLE, MOST, Histogram, count
+from semlens.numerics.histogram import BINS, MAX_EXPONENT, MIDDLE, MIN_EXPONENT, Histogram, count
 from semlens.numerics.metrics import (
     Estimate,
     auroc,
@@ -21,9 +21,9 @@ from semlens.numerics.vectors import cosine, dot_rows, lengths, mean_rows, paire
 
 __all__ = [
     "BINS",
-    "LEAST",
+    "MAX_EXPONENT",
     "MIDDLE",
-    "MOST",
+    "MIN_EXPONENT",
     "Estimate",
     "Histogram",
     "auroc",

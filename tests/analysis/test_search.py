@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,14 +18,12 @@ from tests.toy import ColourSpace, colours, flat_images
 FM = ColourSpace()
 
 
+@cache
 def toy_index() -> ConceptIndex:
     images = flat_images(
         [(250, 10, 10), (10, 250, 10), (10, 10, 250), (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)]
     )
     return embed(collect(colours(), images, ["act", "fc"], k=2), images, FM)
-
-
-INDEX = toy_index()
 
 
 def random_index(c: int, d: int, seed: int) -> ConceptIndex:
@@ -34,8 +33,8 @@ def random_index(c: int, d: int, seed: int) -> ConceptIndex:
     rows = np.zeros((c, 2), dtype=np.int32)
     means[::7], rows[::7] = 0, MISSING
     return replace(
-        INDEX,
-        recipe=replace(INDEX.recipe, foundation=FoundationId("toy:random", "0", d, "apache-2.0")),
+        toy_index(),
+        recipe=replace(toy_index().recipe, foundation=FoundationId("toy:random", "0", d, "apache-2.0")),
         layers=axis_of([("a", "channels", c // 2), ("b", "channels", c - c // 2)]),
         ids=rows,
         positions=rows,
@@ -46,7 +45,7 @@ def random_index(c: int, d: int, seed: int) -> ConceptIndex:
         lowest=np.zeros(c, dtype=np.float32),
         means=means.astype(np.float16),
         random=unit(rng.normal(size=(50, d))).astype(np.float16),
-        vectors=unit(rng.normal(size=(len(INDEX.vectors), d))).astype(np.float16),
+        vectors=unit(rng.normal(size=(len(toy_index().vectors), d))).astype(np.float16),
     )
 
 
@@ -63,7 +62,7 @@ def random_probes(q: int, d: int, seed: int) -> Probes:
 @pytest.mark.parametrize("text", ["red", "green", "blue"])
 def test_the_component_of_a_colour_is_found_in_every_layer(text: str) -> None:
     unit_of = ["red", "green", "blue"].index(text)
-    hits = search(INDEX, probe(FM, [text]), top=2)
+    hits = search(toy_index(), probe(FM, [text]), top=2)
     assert [hit.component for hit in hits] == [Component("act", unit_of), Component("fc", unit_of)]
     assert all(hit.probe == text for hit in hits)
     assert hits[0].similarity > 0.99
@@ -71,8 +70,8 @@ def test_the_component_of_a_colour_is_found_in_every_layer(text: str) -> None:
 
 
 def test_several_probes_at_once_equal_one_by_one() -> None:
-    together = search(INDEX, probe(FM, ["red", "blue"]), top=3)
-    apart = [*search(INDEX, probe(FM, ["red"]), top=3), *search(INDEX, probe(FM, ["blue"]), top=3)]
+    together = search(toy_index(), probe(FM, ["red", "blue"]), top=3)
+    apart = [*search(toy_index(), probe(FM, ["red"]), top=3), *search(toy_index(), probe(FM, ["blue"]), top=3)]
     assert together == apart
 
 
@@ -133,7 +132,7 @@ def test_alignments_are_cosines_less_those_of_the_nulls(rows: np.ndarray | None)
 
 def test_hits_are_rows_that_print_and_show_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-    hits = search(INDEX, probe(FM, ["red"]), top=2)
+    hits = search(toy_index(), probe(FM, ["red"]), top=2)
     assert isinstance(hits, Rows)
     assert (len(hits), hits[0].component, hits[1:]) == (2, Component("act", 0), [hits[1]])
     assert hits.records()[0] == {
@@ -167,7 +166,7 @@ def test_ties_go_to_the_lower_row() -> None:
 
 def test_an_image_finds_what_it_shows() -> None:
     photo = flat_images([(0, 0, 130)]).load(0)
-    hit = search(INDEX, probe_images(FM, [photo]), top=1, layers=["fc"])[0]
+    hit = search(toy_index(), probe_images(FM, [photo]), top=1, layers=["fc"])[0]
     assert (hit.component, hit.similarity) == (Component("fc", 2), hit.alignment)
 
 
@@ -185,14 +184,14 @@ def test_similarity_stays_in_range_and_the_baseline_is_a_quantile() -> None:
 
 def test_probes_of_another_space_are_refused() -> None:
     with pytest.raises(SemlensError, match="made with toy:colours, the probes with other"):
-        search(INDEX, probe(ColourSpace("other"), ["red"]))
+        search(toy_index(), probe(ColourSpace("other"), ["red"]))
     digest = replace(probe(FM, ["red"]), foundation=replace(FM.identity, digest="ffff"))
     with pytest.raises(SemlensError, match="its weights differ"):
-        search(INDEX, digest)
+        search(toy_index(), digest)
 
 
 def test_mistakes() -> None:
     with pytest.raises(SemlensError, match="unknown layer 'actt'.*act"):
-        search(INDEX, probe(FM, ["red"]), layers=["actt"])
+        search(toy_index(), probe(FM, ["red"]), layers=["actt"])
     with pytest.raises(SemlensError, match="top is 0"):
-        search(INDEX, probe(FM, ["red"]), top=0)
+        search(toy_index(), probe(FM, ["red"]), top=0)

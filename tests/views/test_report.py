@@ -22,7 +22,7 @@ from semlens.analysis.labels.label import Labels
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
 from semlens.index.records import Thumbnails
-from semlens.types import SHARE, Component, Origin, Relevance, axis_of
+from semlens.types import SHARE_UNIT, Component, Origin, Relevance, axis_of
 from semlens.views.report import report
 from semlens.views.report.crops import choose
 from semlens.views.report.html import Html, el, tidy
@@ -62,7 +62,7 @@ def with_relevance(index: ConceptIndex, names: tuple[str, ...] = ("red", "green"
                 recipe.images.fingerprint, recipe.images.count, recipe.precision,
             ),
             layers=index.layers, method="epsilon_plus_flat", parameters={"epsilon": 1e-6}, of="label", classes=(0, 1),
-            class_names=names, positive=(shares * 4 * SHARE).astype(np.int64),
+            class_names=names, positive=(shares * 4 * SHARE_UNIT).astype(np.int64),
             negative=np.zeros((c, 2), np.int64), top=np.ones((c, 2), np.int64), counts=np.array([4, 4]),
             ids=np.zeros((c, 1), np.int32), shares=np.full((c, 1), 0.5, np.float32), seen=((0, 7),), unreadable=(),
         )

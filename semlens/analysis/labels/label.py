@@ -25,7 +25,7 @@ from semlens.index import ConceptIndex, LabelsId
 from semlens.shapes import Bool, Float32, Float64, Int32, Int64, Shaped
 from semlens.types import MISSING, Component, Progress, silent
 
-KEPT = 5
+PHRASES_KEPT = 5
 """Phrases kept per component: the label and its runners-up."""
 
 RESAMPLES = 100
@@ -195,7 +195,7 @@ def _ranking(
     index: ConceptIndex, vocabulary: Probes, random: RandomComponents, scorer: Scorer, layer: int, seed: int
 ) -> _Ranking:
     """Ranks the phrases for the components of a layer."""
-    rows, drawn, m = alive_rows(index, layer), np.flatnonzero(random.layer == layer), min(KEPT, len(vocabulary))
+    rows, drawn, m = alive_rows(index, layer), np.flatnonzero(random.layer == layer), min(PHRASES_KEPT, len(vocabulary))
     ranked, best = np.empty((len(rows), m), np.int32), np.empty(len(rows), np.float32)
     stability, chance = np.empty(len(rows), np.float32), np.empty(len(drawn), np.float32)
 

@@ -16,10 +16,10 @@ from semlens.types import MISSING
 RESTARTS = 6
 """Tries at splitting: of examples that fall apart the first ones find how."""
 
-DRAWN = 500
+RANDOM_SPLIT = 500
 """Random components per layer that are split, to see what splitting makes of chance."""
 
-FEWEST = 3
+MIN_EXAMPLES = 3
 """Examples that a meaning rests on, at least."""
 
 
@@ -41,7 +41,7 @@ class _Groups:
 
     rows: Int32[np.ndarray, "n 2 k"]  # of `vectors`; MISSING outside of the group
     best: Int64[np.ndarray, "n 2"]  # the phrase that fits each best
-    score: Float32[np.ndarray, "n 2"]  # how well; NaN where a group is smaller than FEWEST
+    score: Float32[np.ndarray, "n 2"]  # how well; NaN where a group is smaller than MIN_EXAMPLES
     other: Float32[np.ndarray, "n 2"]  # how well it fits the other group
 
     def weaker(self, layer: int) -> Statistic:
@@ -61,13 +61,13 @@ class Halves:
 
 
 def halve(index: ConceptIndex, scorer: Scorer, random: RandomComponents, layer: int, probes: int, seed: int) -> Halves:
-    """The two groups that 2-means finds in every component of a layer, and in DRAWN random ones, with the phrase that
-    fits each group best.
+    """The two groups that 2-means finds in every component of a layer, and in RANDOM_SPLIT random ones, with the phrase
+    that fits each group best.
 
     Source: PURE (Dreyer et al. 2024) for the splitting.
     """
     members = alive_rows(index, layer)
-    drawn = np.flatnonzero(random.layer == layer)[:DRAWN]
+    drawn = np.flatnonzero(random.layer == layer)[:RANDOM_SPLIT]
     found = _split(index, scorer, index.rows[members], members, probes, seed)
     return Halves(layer, members, found, _split(index, scorer, random.rows[drawn], random.like[drawn], probes, seed))
 
@@ -118,7 +118,7 @@ def _split(
         groups[block], means[block] = _groups(index, rows[block], seed)
 
     by_blocks(divide, len(rows), 2**13)
-    large = np.flatnonzero(((groups != MISSING).sum(axis=2) >= FEWEST).all(axis=1))
+    large = np.flatnonzero(((groups != MISSING).sum(axis=2) >= MIN_EXAMPLES).all(axis=1))
     best = np.zeros((len(rows), 2), np.int64)
     score, other = np.full((len(rows), 2), np.nan, np.float32), np.full((len(rows), 2), np.nan, np.float32)
 
