@@ -56,7 +56,7 @@ class Halves:
 
     layer: int
     members: Int64[np.ndarray, "n"]  # rows of the index
-    found: _Groups
+    real: _Groups
     chance: _Groups
 
 
@@ -68,39 +68,37 @@ def halve(index: ConceptIndex, scorer: Scorer, random: RandomComponents, layer: 
     """
     members = alive_rows(index, layer)
     drawn = np.flatnonzero(random.layer == layer)[:RANDOM_SPLIT]
-    found = _split(index, scorer, index.rows[members], members, probes, seed)
-    return Halves(layer, members, found, _split(index, scorer, random.rows[drawn], random.like[drawn], probes, seed))
+    real = _split(index, scorer, index.rows[members], members, probes, seed)
+    return Halves(layer, members, real, _split(index, scorer, random.rows[drawn], random.like[drawn], probes, seed))
 
 
 def meanings(halves: Sequence[Halves], vocabulary: Probes, fdr: float) -> dict[int, tuple[Meaning, ...]]:
     """The two meanings of each component that has two, by its row.
 
-    A component has two meanings if some phrases fit both groups better than they fit both groups of random components,
-    at the false-discovery rate `fdr`, and the phrase of either group fits the other no better than a random group is
-    fitted by its best. What does not earn two labels is not split.
+    A component has two meanings if the weaker of its groups' best scores is a discovery against the null distribution
+    of the weaker groups of random components, at the false-discovery rate `fdr`, and the phrase of either group fits
+    the other no better than a random group is fitted by its best. What does not earn two labels is not split.
     """
-    p = np.concatenate([p_values(one.found.weaker(one.layer), one.chance.weaker(one.layer)) for one in halves])
-    known = np.concatenate([~np.isnan(one.found.score).any(axis=1) for one in halves])
+    p = np.concatenate([p_values(layer.real.weaker(layer.layer), layer.chance.weaker(layer.layer)) for layer in halves])
+    known = np.concatenate([~np.isnan(layer.real.score).any(axis=1) for layer in halves])
     q = np.ones(len(p))
     q[known] = q_values(p[known])
     two: dict[int, tuple[Meaning, ...]] = {}
-    for one, likely in zip(
-        halves, np.split(q <= fdr, np.cumsum([len(one.members) for one in halves])[:-1]), strict=True
-    ):
-        usual = np.nanmedian(one.chance.score) if not np.isnan(one.chance.score).all() else -np.inf
-        apart = (one.found.other < usual).all(axis=1) & (one.found.best[:, 0] != one.found.best[:, 1])
-        two |= {
-            int(one.members[at]): _pair(one.found, vocabulary, at) for at in np.flatnonzero(likely & apart).tolist()
-        }
+    ends = np.cumsum([len(layer.members) for layer in halves])
+    for layer, discovered in zip(halves, np.split(q <= fdr, ends[:-1]), strict=True):
+        usual = np.nanmedian(layer.chance.score) if not np.isnan(layer.chance.score).all() else -np.inf
+        apart = (layer.real.other < usual).all(axis=1) & (layer.real.best[:, 0] != layer.real.best[:, 1])
+        double = np.flatnonzero(discovered & apart).tolist()
+        two |= {int(layer.members[n]): _pair(layer.real, vocabulary, n) for n in double}
     return two
 
 
-def _pair(found: _Groups, vocabulary: Probes, at: int) -> tuple[Meaning, ...]:
+def _pair(groups: _Groups, vocabulary: Probes, n: int) -> tuple[Meaning, ...]:
     return tuple(
         Meaning(
-            vocabulary.names[found.best[at, half]],
-            float(found.score[at, half]),
-            tuple(np.flatnonzero(found.rows[at, half] != MISSING).tolist()),
+            vocabulary.names[groups.best[n, half]],
+            float(groups.score[n, half]),
+            tuple(np.flatnonzero(groups.rows[n, half] != MISSING).tolist()),
         )
         for half in (0, 1)
     )
@@ -123,12 +121,12 @@ def _split(
     score, other = np.full((len(rows), 2), np.nan, np.float32), np.full((len(rows), 2), np.nan, np.float32)
 
     def fit(block: slice) -> None:
-        of = large[block]
-        fits = [scores_of(scorer, groups[of, half], like[of], means[of, half]) for half in (0, 1)]
-        for half, (mine, others) in enumerate((fits, fits[::-1])):
-            best[of, half] = mine.argmax(axis=1)
-            score[of, half] = mine.max(axis=1)
-            other[of, half] = others[np.arange(len(of)), best[of, half]]
+        some = large[block]
+        scores = [scores_of(scorer, groups[some, half], like[some], means[some, half]) for half in (0, 1)]
+        for half, (own, opposite) in enumerate((scores, scores[::-1])):
+            best[some, half] = own.argmax(axis=1)
+            score[some, half] = own.max(axis=1)
+            other[some, half] = opposite[np.arange(len(some)), best[some, half]]
 
     by_blocks(fit, len(large), probes)
     return _Groups(groups, best, score, other)
@@ -140,6 +138,6 @@ def _groups(
     """The examples of the two groups of each component, and the groups' semantic embeddings."""
     valid: Bool[np.ndarray, "n k"] = rows != MISSING
     vectors = index.vectors[np.where(valid, rows, 0)].astype(np.float32)  # unit as they lie
-    found = two_means(vectors, valid, restarts=RESTARTS, seed=seed)
-    groups = np.stack([np.where(valid & (found.second == half), rows, MISSING) for half in (False, True)], axis=1)
-    return groups, unit(np.nan_to_num(found.centroids)).astype(np.float16)
+    clusters = two_means(vectors, valid, restarts=RESTARTS, seed=seed)
+    groups = np.stack([np.where(valid & (clusters.second == half), rows, MISSING) for half in (False, True)], axis=1)
+    return groups, unit(np.nan_to_num(clusters.centroids)).astype(np.float16)

@@ -110,6 +110,7 @@ def test_phrases_and_components_in_blocks_give_the_same(monkeypatch: pytest.Monk
     whole = everything()
     monkeypatch.setattr(evaluate, "_PHRASES", 2)
     monkeypatch.setattr(evaluate, "_COMPONENTS", 3)
+    assert [len(one.scores) for one in whole] == [6, 10, 6]
     for one, other in zip(whole, everything(), strict=True):
         assert measured(one) == measured(other)
         for a, b in zip(one.scores, other.scores, strict=True):
@@ -402,6 +403,7 @@ def test_the_oracle_is_never_beaten_by_what_was_found() -> None:
                 assert np.nanmin(scores.values) >= -1
                 assert np.nanmax(scores.values) <= 1
         names = {measure for measure, labels in measured(evaluation) if labels == "oracle"}
+        assert len(evaluation.scores) >= 6
         assert names
         for name in names:
             found, best = (np.array(values(evaluation, name, labels)) for labels in ("found", "oracle"))
