@@ -13,10 +13,10 @@ from semlens.shapes import Bool, Float32, Int32, Int64
 MISSING = np.int32(np.iinfo(np.int32).max)
 """Fills a slot that holds nothing. No array is this long, so using it as an index fails instead of naming an image."""
 
-SHARE = 2**32
-"""Shares of relevance are summed as whole numbers of 1/SHARE, so that sums merge exactly, in any order."""
+SHARE_UNIT = 2**32
+"""Shares of relevance are summed as integers, in units of 1/SHARE_UNIT, so that sums merge exactly, in any order."""
 
-TOP = 20
+TOP_COMPONENTS = 20
 """On an image, a component counts as used if it is among this many most relevant of its layer."""
 
 Progress = Callable[[str, int, int], None]
@@ -39,7 +39,11 @@ class Component:
 
     @classmethod
     def parse(cls, text: str) -> "Component":
-        """The component that `layer:unit` names. Raises SemlensError if `text` is not of that form."""
+        """The component that `layer:unit` names.
+
+        Raises:
+            SemlensError: `text` is not of that form.
+        """
         layer, colon, unit = text.rpartition(":")
         if not (layer and colon and unit.isdecimal()):
             raise SemlensError(f"{text!r} is not a component: write layer:unit, for example layer4:17")
@@ -151,9 +155,9 @@ class Relevance:
     of: str  # the images that count for a class: "label" or "predicted", those of that class; "all", every image
     classes: tuple[int, ...]  # outputs of the model
     class_names: tuple[str, ...]  # empty for a class without a name
-    positive: Int64[np.ndarray, "c y"]  # sum of the positive shares over a class's images, in 1/SHARE
+    positive: Int64[np.ndarray, "c y"]  # sum of the positive shares over a class's images, in 1/SHARE_UNIT
     negative: Int64[np.ndarray, "c y"]  # the same of the negative ones, without their sign
-    top: Int64[np.ndarray, "c y"]  # of a class's images, those where the component is among the TOP of its layer
+    top: Int64[np.ndarray, "c y"]  # images of a class where the component is among the TOP_COMPONENTS of its layer
     counts: Int64[np.ndarray, "y"]  # images that counted for each class
     ids: Int32[np.ndarray, "c k"]  # where the component is most relevant to the image's own class, strongest first
     shares: Float32[np.ndarray, "c k"]  # its share there, above 0; -inf, with id MISSING, where no image was left
@@ -170,12 +174,12 @@ class Relevance:
     @property
     def mean_positive(self) -> Float32[np.ndarray, "c y"]:
         """Mean positive share over a class's images, in [0, 1]; NaN where it had none."""
-        return self._per_image(self.positive) / np.float32(SHARE)
+        return self._per_image(self.positive) / np.float32(SHARE_UNIT)
 
     @property
     def mean_negative(self) -> Float32[np.ndarray, "c y"]:
         """Mean negative share over a class's images, without its sign: in [0, 1]; NaN where it had none."""
-        return self._per_image(self.negative) / np.float32(SHARE)
+        return self._per_image(self.negative) / np.float32(SHARE_UNIT)
 
     @property
     def mean(self) -> Float32[np.ndarray, "c y"]:
@@ -184,7 +188,7 @@ class Relevance:
 
     @property
     def frequency(self) -> Float32[np.ndarray, "c y"]:
-        """On what part of a class's images the component is among the TOP, in [0, 1]; NaN where it had none."""
+        """Share of a class's images on which the component is among the TOP_COMPONENTS, in [0, 1]; NaN without any."""
         return self._per_image(self.top)
 
     @property
@@ -239,7 +243,11 @@ class FoundationModel(Protocol):
         ...
 
     def embed_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d"]:
-        """One vector per text. Raises SemlensError for a model that has no text tower."""
+        """One vector per text.
+
+        Raises:
+            SemlensError: a model that has no text tower.
+        """
         ...
 
 

@@ -26,7 +26,7 @@ from semlens.index.kept import (
 )
 from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.numerics.histogram import Histogram
-from semlens.types import MISSING, SHARE, FoundationId, LayerAxis, Origin, Relevance, Unreadable
+from semlens.types import MISSING, SHARE_UNIT, FoundationId, LayerAxis, Origin, Relevance, Unreadable
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden/index"  # written by `tiny().save(GOLDEN)`: where it changes, the format has changed
@@ -91,8 +91,8 @@ def tiny_relevance() -> Relevance:
         of="label",
         classes=(4, 0, 2),
         class_names=("zebra", "", "çat"),
-        positive=np.array([[3, 0, 0], [3, 0, 0], [8, 0, 0]]) * (SHARE // 4),
-        negative=np.array([[0, 4, 0], [2, 0, 0], [0, 0, 0]]) * (SHARE // 4),
+        positive=np.array([[3, 0, 0], [3, 0, 0], [8, 0, 0]]) * (SHARE_UNIT // 4),
+        negative=np.array([[0, 4, 0], [2, 0, 0], [0, 0, 0]]) * (SHARE_UNIT // 4),
         top=np.array([[2, 0, 0], [1, 0, 0], [2, 0, 0]]),
         counts=np.array([2, 1, 0]),
         ids=np.array([[0, 2, MISSING], [2, MISSING, MISSING], [0, 2, MISSING]], np.int32),

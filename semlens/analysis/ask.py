@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL.Image import Image
 
-from semlens.analysis.probe import Probes, cached, join, probe, probe_images
+from semlens.analysis.probe import Probes, cached, concat_probes, probe, probe_images
 from semlens.analysis.vocabulary import load_vocabulary
 from semlens.errors import SemlensError
 from semlens.shapes import Float32
@@ -40,7 +40,7 @@ class _Remembered:
 
     def embed_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "n d"]:
         """One vector per text."""
-        return cached(self.identity, lambda asked: self.loaded.embed_texts(asked), progress=self.progress)(texts)
+        return cached(self.identity, lambda new: self.loaded.embed_texts(new), progress=self.progress)(texts)
 
 
 def ask(
@@ -54,7 +54,8 @@ def ask(
 ) -> Probes:
     """A probe per text, and one for the images together, in the space of the foundation model that made an index.
 
-    Raises SemlensError if there is nothing to ask, an image cannot be read, or the model here has other weights.
+    Raises:
+        SemlensError: nothing to ask, an image that cannot be read, or a model here that has other weights.
     """
     remembered, probes = _Remembered(foundation, device, progress), []
     if texts:
@@ -63,7 +64,7 @@ def ask(
         probes.append(_probe_files(remembered, files, ", ".join(file.name for file in files)))
     if not probes:
         raise SemlensError("nothing to search for: give a text or an image")
-    return join(probes)
+    return concat_probes(probes)
 
 
 def ask_vocabulary(
@@ -96,18 +97,18 @@ def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = "
     Args:
         folder: where the spec's image files are looked for.
 
-    Raises SemlensError for an image that cannot be read.
+    Raises:
+        SemlensError: an image that cannot be read.
     """
     from semlens.analysis.audit import entries  # brings pydantic, which a search does without
 
-    asked = entries(spec)
-    texts = [entry.phrase for entry in asked if entry.phrase]
+    texts = [entry.phrase for entry in entries(spec) if entry.phrase]
     by_text = iter(probe(foundation, texts, templates=spec.templates) if texts else ())
-    found = []
-    for entry in asked:
+    probes = []
+    for entry in entries(spec):
         files = [Path(folder, name) for name in entry.images]
-        found.append(next(by_text) if entry.phrase else _probe_files(foundation, files, f"images of {entry.concept}"))
-    return join(found)
+        probes.append(next(by_text) if entry.phrase else _probe_files(foundation, files, f"images of {entry.concept}"))
+    return concat_probes(probes)
 
 
 def _probe_files(foundation: FoundationModel, files: Sequence[Path], name: str) -> Probes:
@@ -118,7 +119,11 @@ def _probe_files(foundation: FoundationModel, files: Sequence[Path], name: str) 
 
 
 def load(identity: FoundationId, device: str | None = None) -> FoundationModel:
-    """The foundation model that made an index, with the very weights. Raises SemlensError if they are others."""
+    """The foundation model that made an index, with the very weights.
+
+    Raises:
+        SemlensError: the weights here are others.
+    """
     from semlens.foundation import load_foundation  # brings torch
 
     loaded = load_foundation(identity.name, device)

@@ -7,9 +7,8 @@ from itertools import count
 
 import numpy as np
 
-from semlens.analysis.probe import Probes, vocabulary_id
+from semlens.analysis.probe import Probes, check_space, vocabulary_id
 from semlens.analysis.results import Rows, pictures
-from semlens.analysis.search import check_space
 from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.index import DRAWINGS, AtlasId, ConceptIndex, Recipe
 from semlens.numerics import cosine, unit
@@ -17,9 +16,9 @@ from semlens.shapes import Float, Float32, Int64
 from semlens.types import Component, Progress, silent
 
 _BLOCK = 1024  # components whose neighbours are found at once
-_FEW = 5  # components that are too few for neighbourhoods: their map is their two principal axes
+_MIN_FOR_UMAP = 5  # components that are too few for neighbourhoods: their map is their two principal axes
 _STARTS, _ROUNDS = 4, 100  # of k-means
-_SHOWN = 4  # pictures of a component
+_PICTURES = 4  # pictures of a component
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class Atlas:
         return self.rows._repr_html_()
 
     def _pictures(self, row: AtlasRow) -> list[bytes]:
-        return pictures(self.indexes[self.models.index(row.model)], row.component, _SHOWN)
+        return pictures(self.indexes[self.models.index(row.model)], row.component, _PICTURES)
 
 
 def atlas(
@@ -237,7 +236,7 @@ def draw(
     means: Float32[np.ndarray, "n d"], neighbours: int, min_dist: float, seed: int, progress: Progress = silent
 ) -> Float32[np.ndarray, "n 2"]:
     """Places on the map: UMAP's, or for a few components their two principal axes."""
-    if len(means) < _FEW:
+    if len(means) < _MIN_FOR_UMAP:
         return principal(means)
     UMAP = _umap()
     nearest = min(neighbours, len(means) - 1)

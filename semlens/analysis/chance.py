@@ -1,4 +1,11 @@
-"""What chance looks like: components made of random examples of an index, and how surely a real one stands out."""
+"""Chance: the null distribution that every question holds its figures against, and the p-values that follow.
+
+The null hypothesis is that a component's examples have nothing in common. Its distribution is drawn as in a permutation
+test: random components, each a real one whose crops are exchanged for crops of other images, of like size, so that the
+number of examples and the sizes of crops stay and only what the examples share is lost. A figure of a real component is
+compared with that of the random ones of its layer and its number of examples. "By chance" and "random components" mean
+this null distribution throughout the package.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +22,17 @@ from semlens.types import MISSING
 DRAWS = 4000
 """Random components per layer: enough for p-values of 1/4000."""
 
-LEAST = 500
-"""Random components of like number of examples that a p-value rests on, at least."""
+MIN_NULL_SIZE = 500
+"""Random components of like number of examples in the null distribution of a p-value, at least."""
 
-SIZES = 20
+SIZE_GROUPS = 20
 """Crops are exchanged within this many groups of like size."""
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """A figure per component (or cluster of one), and what decides how high chance gets: its layer and its number of
-    examples."""
+    """A figure per component (or cluster of one), and what its null distribution depends on: the layer and the number
+    of examples."""
 
     value: Float[np.ndarray, "n"]
     examples: Int64[np.ndarray, "n"]
@@ -34,8 +41,8 @@ class Statistic:
 
 @dataclass(frozen=True, eq=False)
 class RandomComponents:
-    """Components whose examples were drawn at random: each is a real one with every crop replaced by one of another
-    image and of like size. So they have its number of examples and its sizes of crops, and nothing in common."""
+    """Draws from the null distribution: each is a real component with every crop replaced by one of another image and
+    of like size. So they have its number of examples and its sizes of crops, and nothing in common."""
 
     vectors: Float16[np.ndarray, "u d"]  # of the index
     rows: Int32[np.ndarray, "r k"]  # of `vectors`; MISSING where the real one has no example
@@ -60,25 +67,26 @@ class RandomComponents:
 def random_components(
     index: ConceptIndex, *, layers: Sequence[str] = (), draws: int = DRAWS, seed: int = 0
 ) -> RandomComponents:
-    """About `draws` random components for each layer that has an example at all; at least LEAST, or `draws` if that
-    is less, for every number of examples that a component of the layer has.
+    """About `draws` random components for each layer that has an example at all; at least MIN_NULL_SIZE, or `draws` if
+    that is less, for every number of examples that a component of the layer has.
 
     Args:
         layers: only for these; all if empty.
 
-    Raises SemlensError for an unknown layer, or where nothing would be drawn.
+    Raises:
+        SemlensError: an unknown layer, or nothing to draw from.
     """
     if draws < 1:
         raise SemlensError(f"draws is {draws}: a p-value needs random components, 1000 or more")
     rng = np.random.default_rng(seed)
     examples = index.valid.sum(axis=1)
     like = [np.empty(0, np.int64)]
-    for part in [index.layer_slice(layer) for layer in layers] or [slice(0, len(index.rows))]:
-        for axis in (axis for axis in index.layers if part.start <= axis.start < part.stop):
-            own = examples[axis.start : axis.stop]
-            for size in np.unique(own[own > 0]):
-                rows = axis.start + np.flatnonzero(own == size)
-                count = max(min(LEAST, draws), round(draws * len(rows) / (own > 0).sum()))
+    for chosen in [index.layer_slice(layer) for layer in layers] or [slice(0, len(index.rows))]:
+        for axis in (axis for axis in index.layers if chosen.start <= axis.start < chosen.stop):
+            in_layer = examples[axis.start : axis.stop]
+            for size in np.unique(in_layer[in_layer > 0]):
+                rows = axis.start + np.flatnonzero(in_layer == size)
+                count = max(min(MIN_NULL_SIZE, draws), round(draws * len(rows) / (in_layer > 0).sum()))
                 like.append(rng.choice(rows, count))
     drawn = np.concatenate(like)
     if not len(drawn):
@@ -103,48 +111,51 @@ def statistic(index: ConceptIndex, value: Float[np.ndarray, "c"]) -> Statistic:
     return Statistic(value, index.valid.sum(axis=1), layer_numbers(index))
 
 
-def p_values(found: Statistic, null: Statistic) -> Float64[np.ndarray, "c"]:
-    """How often chance does as well, in (0, 1]: the part of the null that is at least as high, counting what was found.
+def p_values(real: Statistic, null: Statistic) -> Float64[np.ndarray, "c"]:
+    """One-sided p-values in (0, 1] against the null distribution of the same layer and number of examples, with the +1
+    correction: (figures of the null that are at least as large + 1) / (size of the null + 1).
 
-    Each figure is held against the null of its layer and its number of examples; where these are fewer than LEAST,
-    against the nearest numbers of examples too. A figure that is NaN has p-value 1.
+    Where fewer than MIN_NULL_SIZE random components have that number of examples, those with the nearest numbers count
+    too. A figure that is NaN has p-value 1.
 
-    Source: Phipson and Smyth 2010 (the one that is counted).
+    Source: Phipson and Smyth 2010 (the correction).
     """
-    p = np.ones(len(found.value))
-    for of, level in _against(found, null):
-        known = of[~np.isnan(found.value[of])]
-        as_high = len(level) - np.searchsorted(level, found.value[known], side="left")
-        p[known] = (as_high + 1) / (len(level) + 1)
+    p = np.ones(len(real.value))
+    for rows, level in _null_distributions(real, null):
+        known = rows[~np.isnan(real.value[rows])]
+        as_large = len(level) - np.searchsorted(level, real.value[known], side="left")
+        p[known] = (as_large + 1) / (len(level) + 1)
     return p
 
 
-def critical_values(found: Statistic, null: Statistic, p: float) -> Float64[np.ndarray, "c"]:
+def critical_values(real: Statistic, null: Statistic, p: float) -> Float64[np.ndarray, "c"]:
     """What each figure has to exceed for a p-value of at most `p`; infinite where the null is too small for that."""
-    values = np.full(len(found.value), np.inf)
-    for of, level in _against(found, null):
-        allowed = int(p * (len(level) + 1) + 1e-9) - 1  # figures of the null that may be at least as high
+    values = np.full(len(real.value), np.inf)
+    for rows, level in _null_distributions(real, null):
+        allowed = int(p * (len(level) + 1) + 1e-9) - 1  # figures of the null that may be at least as large
         if allowed >= 0:
-            values[of] = level[-1 - allowed] if allowed < len(level) else -np.inf
+            values[rows] = level[-1 - allowed] if allowed < len(level) else -np.inf
     return values
 
 
-def _against(found: Statistic, null: Statistic) -> Iterator[tuple[Int64[np.ndarray, "m"], Float[np.ndarray, "l"]]]:
-    """For each layer and number of examples, the figures found and, in rising order, the null they are held against."""
-    for layer in np.unique(found.layer):
-        of = (null.layer == layer) & ~np.isnan(null.value)
-        for size in np.unique(found.examples[found.layer == layer]):
-            away = np.abs(null.examples[of] - size)
+def _null_distributions(
+    real: Statistic, null: Statistic
+) -> Iterator[tuple[Int64[np.ndarray, "m"], Float[np.ndarray, "l"]]]:
+    """For each layer and number of examples, the rows that have them and, in rising order, their null distribution."""
+    for layer in np.unique(real.layer):
+        in_layer = (null.layer == layer) & ~np.isnan(null.value)
+        for size in np.unique(real.examples[real.layer == layer]):
+            away = np.abs(null.examples[in_layer] - size)
             if len(away):
-                reach = np.sort(away)[min(LEAST, len(away)) - 1]
-                mine = np.flatnonzero((found.layer == layer) & (found.examples == size))
-                yield mine, np.sort(null.value[of][away <= reach])
+                reach = np.sort(away)[min(MIN_NULL_SIZE, len(away)) - 1]
+                rows = np.flatnonzero((real.layer == layer) & (real.examples == size))
+                yield rows, np.sort(null.value[in_layer][away <= reach])
 
 
 def q_values(p: Float64[np.ndarray, "c"]) -> Float64[np.ndarray, "c"]:
-    """The least false-discovery rate at which each is still a discovery, in (0, 1].
+    """Adjusted p-values in (0, 1]: the least false-discovery rate at which each is still a discovery.
 
-    Source: Benjamini and Hochberg 1995, as adjusted p-values.
+    Source: Benjamini and Hochberg 1995.
     """
     order = np.argsort(p, kind="stable")[::-1]
     ranked = p[order] * len(p) / np.arange(len(p), 0, -1)
@@ -156,20 +167,24 @@ def q_values(p: Float64[np.ndarray, "c"]) -> Float64[np.ndarray, "c"]:
 def critical_p(p: Float64[np.ndarray, "c"], fdr: float) -> float:
     """The highest p-value that is a discovery at this false-discovery rate; where there is none, what the first would
     need."""
-    found = p[q_values(p) <= fdr]
-    return float(found.max()) if len(found) else fdr / max(len(p), 1)
+    discoveries = p[q_values(p) <= fdr]
+    return float(discoveries.max()) if len(discoveries) else fdr / max(len(p), 1)
 
 
 def check_rate(fdr: float) -> None:
-    """Raises SemlensError unless a false-discovery rate lies between 0 and 1."""
+    """Checks a false-discovery rate.
+
+    Raises:
+        SemlensError: it does not lie between 0 and 1.
+    """
     if not 0 < fdr < 1:
         raise SemlensError(f"the false-discovery rate is {fdr}: choose one between 0 and 1, for example 0.05")
 
 
 def _size_groups(index: ConceptIndex) -> Int64[np.ndarray, "u"]:
     """To which group of like size each crop belongs: equal parts of the crops in the order of their area."""
-    wide, high = (np.asarray(index.boxes[:, at + 2] - index.boxes[:, at], np.int64) for at in (0, 1))
-    edges = np.quantile(wide * high, np.linspace(0, 1, SIZES + 1)[1:-1])
+    wide, high = (np.asarray(index.boxes[:, side + 2] - index.boxes[:, side], np.int64) for side in (0, 1))
+    edges = np.quantile(wide * high, np.linspace(0, 1, SIZE_GROUPS + 1)[1:-1])
     return np.searchsorted(np.unique(edges), wide * high, side="right")
 
 
@@ -184,8 +199,8 @@ def _exchanged(
     start = np.append(np.flatnonzero(new), len(order))  # of each image in each group
     first = np.searchsorted(group[order][start[:-1]], np.arange(group.max() + 2))  # image of each group
     drawn, valid = rows.copy(), rows != MISSING
-    of = group[rows[valid]]
-    image = _between(first[of], first[of + 1], rng)
+    size = group[rows[valid]]
+    image = _between(first[size], first[size + 1], rng)
     drawn[valid] = order[_between(start[image], start[image + 1], rng)]
     return drawn
 
@@ -193,5 +208,5 @@ def _exchanged(
 def _between(
     low: Int64[np.ndarray, "m"], high: Int64[np.ndarray, "m"], rng: np.random.Generator
 ) -> Int64[np.ndarray, "m"]:
-    """Whole numbers from `low` up to, not including, `high`, all as likely."""
+    """Integers drawn uniformly from `low` up to, not including, `high`."""
     return (low + rng.random(len(low)) * (high - low)).astype(np.int64)

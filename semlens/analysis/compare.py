@@ -1,4 +1,4 @@
-"""Do models know the same? Their components held against each other in one semantic space, and against chance."""
+"""Do models know the same? Their components compared in one semantic space, and with random ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from semlens.analysis.chance import q_values, random_components
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, Recipe
-from semlens.numerics import Estimate, bootstrap, cosine, mean_rows
+from semlens.numerics import Estimate, bootstrap, cosine, mean_rows, paired_cosine
 from semlens.shapes import Bool, Float32, Float64, Int64
 from semlens.types import Component
 
@@ -19,7 +19,7 @@ FDR = 0.05
 """Matches are called shared at this false-discovery rate."""
 
 RESAMPLED = 1000
-"""How often a set's components are drawn again for the interval of its similarity."""
+"""Bootstrap resamples of a set's components, for the confidence interval of its similarity."""
 
 _CELLS = 2**23  # similarities held at once
 _RANDOM = 2**13  # random components held at once
@@ -33,7 +33,7 @@ class PairRow:
     source: str
     target: str
     similarity: float  # mean over the source's components of the cosine with their best match, in [-1, 1]
-    low: float  # 95 % interval of that, over the source's components drawn again
+    low: float  # 95 % confidence interval of that, over bootstrap resamples of the source's components
     high: float
     corrected: float  # the same with the target thinned to the size of the smallest set
     baseline: float  # what as many random components as the target has reach
@@ -50,7 +50,7 @@ class MatchRow:
     target: str
     match: Component
     similarity: float  # cosine, in [-1, 1]
-    p_value: float  # how often the best of as many random components is as similar, in (0, 1]
+    p_value: float  # one-sided, against the best of as many random components as the target has, in (0, 1]
     shared: bool  # whether that is a discovery at a false-discovery rate of FDR; otherwise unique
 
 
@@ -81,12 +81,12 @@ class Direction:
     corrected: Float64[np.ndarray, "n"]  # expected best in a random part of the target, of the size of the smallest set
     p_value: Float64[np.ndarray, "n"]
     q_value: Float64[np.ndarray, "n"]
-    mean: Estimate  # of the similarity, over components drawn again; a single one has no interval
+    mean: Estimate  # of the similarity, over resampled components; a single one has no interval
     baseline: Float64[np.ndarray, "s"]  # mean similarity with each random set
 
     @property
     def shared(self) -> Bool[np.ndarray, "n"]:
-        """Whose match is more than chance finds; the others are unique to the source."""
+        """Whose match is a discovery, beyond what random components reach; the others are unique to the source."""
         return np.asarray(self.q_value <= FDR)
 
 
@@ -122,24 +122,24 @@ class Comparison:
     def _repr_html_(self) -> str:
         return self.pairs._repr_html_()
 
-    def _pair(self, found: Direction) -> PairRow:
-        mean, (least, most) = found.mean, np.quantile(found.baseline, (0.025, 0.975))
-        means = (mean.value, mean.low, mean.high, found.corrected.mean(), found.baseline.mean(), least, most)
-        return PairRow(self.names[found.source], self.names[found.target], *map(float, means))
+    def _pair(self, pair: Direction) -> PairRow:
+        mean, (least, most) = pair.mean, np.quantile(pair.baseline, (0.025, 0.975))
+        means = (mean.value, mean.low, mean.high, pair.corrected.mean(), pair.baseline.mean(), least, most)
+        return PairRow(self.names[pair.source], self.names[pair.target], *map(float, means))
 
-    def _matches(self, found: Direction) -> list[MatchRow]:
-        source, target, shared = self.sides[found.source], self.sides[found.target], found.shared
+    def _matches(self, pair: Direction) -> list[MatchRow]:
+        source, target, shared = self.sides[pair.source], self.sides[pair.target], pair.shared
         return [
             MatchRow(
                 source.name,
                 source.index.component(int(source.rows[i])),
                 target.name,
-                target.index.component(int(found.match[i])),
-                float(found.similarity[i]),
-                float(found.p_value[i]),
+                target.index.component(int(pair.match[i])),
+                float(pair.similarity[i]),
+                float(pair.p_value[i]),
                 bool(shared[i]),
             )
-            for i in np.argsort(-found.similarity, kind="stable")
+            for i in np.argsort(-pair.similarity, kind="stable")
         ]
 
 
@@ -168,9 +168,9 @@ def compare(
     best = {(m, n): best_matches(vectors[m], vectors[n], size) for m, n in permutations(range(len(sides)), 2)}
     chance: dict[tuple[int, int], _Chance] = {}
     for n, target in enumerate(sides):
-        found = {m: best[m, n].similarity for m in range(len(sides)) if m != n}
-        met = _chance(target, {m: vectors[m] for m in found}, found, draws, seed)
-        chance |= {(m, n): met[m] for m in met}
+        similarity = {m: best[m, n].similarity for m in range(len(sides)) if m != n}
+        by_source = _chance(target, {m: vectors[m] for m in similarity}, similarity, draws, seed)
+        chance |= {(m, n): by_source[m] for m in by_source}
     return Comparison(sides, tuple(_direction(pair, sides, best[pair], chance[pair], seed) for pair in best), size)
 
 
@@ -181,8 +181,8 @@ def _check_alike(names: Sequence[str], recipes: Sequence[Recipe]) -> None:
         | {f"crop {key}": value for key, value in recipe.crop.parameters.items()}
         for recipe in recipes
     ]
-    if told := differences(names, ways):
-        raise SemlensError(f"{told}: build the indexes to compare in the same way from the same images")
+    if odd := differences(names, ways):
+        raise SemlensError(f"{odd}: build the indexes to compare in the same way from the same images")
 
 
 def _sides(indexes: Sequence[ConceptIndex], layers: Sequence[Sequence[str]]) -> tuple[Side, ...]:
@@ -190,40 +190,40 @@ def _sides(indexes: Sequence[ConceptIndex], layers: Sequence[Sequence[str]]) -> 
         raise SemlensError("give two indexes or more to compare; one may be given twice, with other layers")
     if layers and len(layers) != len(indexes):
         raise SemlensError(f"layers are given for {len(layers)} of {len(indexes)} indexes: give () where all are meant")
-    chosen = [tuple(dict.fromkeys(of)) for of in layers or [()] * len(indexes)]
+    chosen = [tuple(dict.fromkeys(names)) for names in layers or [()] * len(indexes)]
     sides = []
-    for name, index, of in zip(index_names(indexes, chosen), indexes, chosen, strict=True):
-        part = of or tuple(axis.layer for axis in index.layers)
-        rows = np.concatenate([np.arange(len(index.rows))[index.layer_slice(layer)] for layer in part])
+    for name, index, asked in zip(index_names(indexes, chosen), indexes, chosen, strict=True):
+        taking_part = asked or tuple(axis.layer for axis in index.layers)
+        rows = np.concatenate([np.arange(len(index.rows))[index.layer_slice(layer)] for layer in taking_part])
         alive = rows[~index.dead[rows]]
         if not len(alive):
             raise SemlensError(f"{name} has no component with an example: there is nothing to compare")
-        sides.append(Side(name, index, part, alive, len(rows) - len(alive)))
+        sides.append(Side(name, index, taking_part, alive, len(rows) - len(alive)))
     return tuple(sides)
 
 
 @dataclass(frozen=True)
 class Best:
-    """For every row of one set, the best in another."""
+    """For every row of one set, the most similar in another."""
 
-    at: Int64[np.ndarray, "n"]
+    match: Int64[np.ndarray, "n"]
     similarity: Float64[np.ndarray, "n"]
     corrected: Float64[np.ndarray, "n"]  # what the best of a random part of the other would be, on average
 
 
 def best_matches(x: Float32[np.ndarray, "n d"], y: Float32[np.ndarray, "m d"], size: int) -> Best:
     """The row of `y` most similar to each of `x`, and the expected similarity of the best of `size` rows of `y`."""
-    at, corrected = np.empty(len(x), np.int64), np.empty(len(x))
+    match, corrected = np.empty(len(x), np.int64), np.empty(len(x))
     weights = rank_weights(len(y), size)
     step, worst = max(1, _CELLS // len(y)), len(y) - len(weights)
     for start in range(0, len(x), step):
-        part = slice(start, start + step)
-        similar = cosine(x[part], y)
-        at[part] = similar.argmax(axis=1)
+        block = slice(start, start + step)
+        similar = cosine(x[block], y)
+        match[block] = similar.argmax(axis=1)
         ranked = np.sort(np.partition(similar, worst, axis=1)[:, worst:], axis=1)[:, ::-1]
-        corrected[part] = ranked @ weights
-    similarity = _pairwise(x, y[at])
-    return Best(at, similarity, similarity if size == len(y) else corrected)
+        corrected[block] = ranked @ weights
+    similarity = paired_cosine(x, y[match])
+    return Best(match, similarity, similarity if size == len(y) else corrected)
 
 
 def rank_weights(n: int, size: int) -> Float64[np.ndarray, "r"]:
@@ -234,25 +234,18 @@ def rank_weights(n: int, size: int) -> Float64[np.ndarray, "r"]:
     return weights[: 1 + int(np.searchsorted(np.cumsum(weights), 1 - 1e-12))]
 
 
-def _pairwise(x: Float32[np.ndarray, "n d"], y: Float32[np.ndarray, "n d"]) -> Float64[np.ndarray, "n"]:
-    """Cosines of rows with rows. In float64 the root of a square is exact, so a vector has exactly 1 with itself."""
-    wide = x.astype(np.float64), y.astype(np.float64)
-    dot, own, other = ((a * b).sum(axis=1) for a, b in (wide, (wide[0], wide[0]), (wide[1], wide[1])))
-    length = np.sqrt(own * other)
-    return np.clip(dot / np.where(length > 0, length, 1), -1, 1)
-
-
 @dataclass(frozen=True)
 class _Chance:
     baseline: Float64[np.ndarray, "s"]
-    as_high: Int64[np.ndarray, "n"]  # random sets whose best is as similar
+    as_large: Int64[np.ndarray, "n"]  # random sets whose best is at least as similar
 
 
 def _chance(
-    target: Side, sources: dict[int, np.ndarray], found: dict[int, np.ndarray], draws: int, seed: int
+    target: Side, sources: dict[int, np.ndarray], similarity: dict[int, np.ndarray], draws: int, seed: int
 ) -> dict[int, _Chance]:
-    """What the sources find in `draws` sets of random components, each like the target in every number that counts."""
-    met = {m: _Chance(np.zeros(draws), np.zeros(len(x), np.int64)) for m, x in sources.items()}
+    """The null distribution: the sources' best matches in `draws` sets of random components, each set with as many of
+    each layer and number of examples as the target. `similarity` is that with the target itself."""
+    null = {m: _Chance(np.zeros(draws), np.zeros(len(x), np.int64)) for m, x in sources.items()}
     at_once = max(1, _RANDOM // len(target.rows))
     for first in range(0, draws, at_once):
         sets = min(at_once, draws - first)
@@ -260,19 +253,18 @@ def _chance(
         for m, x in sources.items():
             step = max(1, _CELLS // len(random))
             for start in range(0, len(x), step):
-                part = slice(start, start + step)
-                best = cosine(x[part], random).reshape(-1, sets, len(target.rows)).max(axis=2)
-                met[m].baseline[first : first + sets] += best.sum(axis=0, dtype=np.float64) / len(x)
-                met[m].as_high[part] += (best >= found[m][part, None] - _ROUNDING).sum(axis=1)
-    return met
+                block = slice(start, start + step)
+                best = cosine(x[block], random).reshape(-1, sets, len(target.rows)).max(axis=2)
+                null[m].baseline[first : first + sets] += best.sum(axis=0, dtype=np.float64) / len(x)
+                null[m].as_large[block] += (best >= similarity[m][block, None] - _ROUNDING).sum(axis=1)
+    return null
 
 
 def _random_sets(target: Side, sets: int, seed: tuple[int, int]) -> Float32[np.ndarray, "r d"]:
     """Random components in the place of the target's, as many of each layer and number of examples; set after set."""
     index, picked = target.index, []
     for number, layer in enumerate(target.layers):
-        part = index.layer_slice(layer)
-        examples = index.valid[part].sum(axis=1)
+        examples = index.valid[index.layer_slice(layer)].sum(axis=1)
         alive = examples[examples > 0]
         if not len(alive):
             continue
@@ -285,7 +277,7 @@ def _random_sets(target: Side, sets: int, seed: tuple[int, int]) -> Float32[np.n
 
 
 def _direction(pair: tuple[int, int], sides: tuple[Side, ...], best: Best, chance: _Chance, seed: int) -> Direction:
-    p = (chance.as_high + 1) / (len(chance.baseline) + 1)
+    p = (chance.as_large + 1) / (len(chance.baseline) + 1)
     mean = bootstrap(best.similarity, seed=seed, draws=RESAMPLED, least=2)
-    match = sides[pair[1]].rows[best.at]
+    match = sides[pair[1]].rows[best.match]
     return Direction(*pair, match, best.similarity, best.corrected, p, q_values(p), mean, chance.baseline)

@@ -12,20 +12,25 @@ from semlens.index import SCORES, ConceptIndex, StoredAtlas, StoredLabels, Store
 from semlens.types import MISSING
 
 
-def keep(found: Labels | Scores | Atlas, folder: str | os.PathLike[str]) -> None:
+def keep(results: Labels | Scores | Atlas, folder: str | os.PathLike[str]) -> None:
     """Stores labels, scores or an atlas in the `folder` of the index they are of, in place of those kept before.
 
-    Raises SemlensError if the folder does not hold that index, or an atlas is of several: nothing has changed then.
+    Raises:
+        SemlensError: the folder does not hold that index, or an atlas is of several; nothing has changed then.
     """
-    index = found.indexes[0] if isinstance(found, Atlas) else found.index
-    index.add(as_stored(found), folder)
+    index = results.indexes[0] if isinstance(results, Atlas) else results.index
+    index.add(as_stored(results), folder)
 
 
-def as_stored(found: Labels | Scores | Atlas) -> StoredLabels | StoredScores | StoredAtlas:
-    """The record that an index keeps. Raises SemlensError for an atlas of several indexes."""
-    if isinstance(found, Labels):
-        return _of_labels(found)
-    return _of_scores(found) if isinstance(found, Scores) else _of_atlas(found)
+def as_stored(results: Labels | Scores | Atlas) -> StoredLabels | StoredScores | StoredAtlas:
+    """The record that an index keeps.
+
+    Raises:
+        SemlensError: an atlas of several indexes.
+    """
+    if isinstance(results, Labels):
+        return _of_labels(results)
+    return _of_scores(results) if isinstance(results, Scores) else _of_atlas(results)
 
 
 def stored_labels(index: ConceptIndex) -> Labels | None:
@@ -70,27 +75,27 @@ def stored_atlas(index: ConceptIndex) -> Atlas | None:
     )
 
 
-def _of_labels(found: Labels) -> StoredLabels:
+def _of_labels(labels: Labels) -> StoredLabels:
     """With the phrases that no component has left out, and the others numbered anew in their order."""
-    first = {phrase: at for at, phrase in reversed(list(enumerate(found.vocabulary)))}
-    rows = sorted(found.meanings)
-    pairs = np.array([[first[one.label] for one in found.meanings[row]] for row in rows], np.int32).reshape(-1, 2)
-    given = found.ranked != MISSING
-    named = np.unique(np.concatenate([found.ranked[given], pairs.ravel()]))
-    groups = np.zeros((len(rows), found.index.rows.shape[1]), np.uint8)
+    first = {phrase: number for number, phrase in reversed(list(enumerate(labels.vocabulary)))}
+    rows = sorted(labels.meanings)
+    pairs = np.array([[first[one.label] for one in labels.meanings[row]] for row in rows], np.int32).reshape(-1, 2)
+    given = labels.ranked != MISSING
+    named = np.unique(np.concatenate([labels.ranked[given], pairs.ravel()]))
+    groups = np.zeros((len(rows), labels.index.rows.shape[1]), np.uint8)
     for at, row in enumerate(rows):
-        for number, meaning in enumerate(found.meanings[row], start=1):
+        for number, meaning in enumerate(labels.meanings[row], start=1):
             groups[at, list(meaning.examples)] = number
-    scores = np.array([[one.score for one in found.meanings[row]] for row in rows], np.float32).reshape(-1, 2)
+    fits = np.array([[meaning.score for meaning in labels.meanings[row]] for row in rows], np.float32).reshape(-1, 2)
     return StoredLabels(
-        found.recipe,
-        tuple(found.vocabulary[at] for at in named),
-        np.where(given, np.searchsorted(named, found.ranked), MISSING).astype(np.int32),
-        found.alignments,
-        found.p_value,
-        found.q_value,
-        found.stability,
-        StoredMeanings(np.array(rows, np.int32), np.searchsorted(named, pairs).astype(np.int32), scores, groups),
+        labels.recipe,
+        tuple(labels.vocabulary[at] for at in named),
+        np.where(given, np.searchsorted(named, labels.ranked), MISSING).astype(np.int32),
+        labels.margin_over_chance,
+        labels.p_value,
+        labels.q_value,
+        labels.stability,
+        StoredMeanings(np.array(rows, np.int32), np.searchsorted(named, pairs).astype(np.int32), fits, groups),
     )
 
 
@@ -107,11 +112,11 @@ def _meanings(kept: StoredLabels) -> dict[int, tuple[Meaning, ...]]:
     }
 
 
-def _of_scores(found: Scores) -> StoredScores:
-    columns = {name: getattr(found, name).astype(np.float32) for name in SCORES.parts["scores"].tensors}
-    tables = ([list(vars(getattr(of, name)).values()) for of in found.layers] for name in MEASURES)
+def _of_scores(scores: Scores) -> StoredScores:
+    columns = {name: getattr(scores, name).astype(np.float32) for name in SCORES.parts["scores"].tensors}
+    tables = ([list(vars(getattr(of, name)).values()) for of in scores.layers] for name in MEASURES)
     summaries = Summaries(*(np.array(table, np.float32).reshape(-1, 6) for table in tables))
-    return StoredScores(found.recipe, **columns, summaries=summaries)
+    return StoredScores(scores.recipe, **columns, summaries=summaries)
 
 
 def _layer_scores(index: ConceptIndex, kept: StoredScores, at: int) -> LayerScores:
@@ -123,11 +128,11 @@ def _layer_scores(index: ConceptIndex, kept: StoredScores, at: int) -> LayerScor
     return LayerScores(layer, len(dead), int(dead.sum()), int((~dead & ~complete).sum()), **rows)
 
 
-def _of_atlas(found: Atlas) -> StoredAtlas:
-    if len(found.indexes) > 1:
+def _of_atlas(atlas: Atlas) -> StoredAtlas:
+    if len(atlas.indexes) > 1:
         raise SemlensError("an atlas of several indexes cannot be kept in one of them: draw one of that index alone")
-    c = len(found.indexes[0].rows)
+    c = len(atlas.indexes[0].rows)
     x, y = np.full(c, np.nan, np.float32), np.full(c, np.nan, np.float32)
     cluster = np.full(c, MISSING, np.int32)
-    x[found.row], y[found.row], cluster[found.row] = found.x, found.y, found.cluster
-    return StoredAtlas(found.recipe, x, y, cluster, found.labels, np.array(found.fits, np.float32))
+    x[atlas.row], y[atlas.row], cluster[atlas.row] = atlas.x, atlas.y, atlas.cluster
+    return StoredAtlas(atlas.recipe, x, y, cluster, atlas.labels, np.array(atlas.fits, np.float32))

@@ -8,7 +8,11 @@ from semlens.shapes import Float
 
 
 def relevance_of(index: ConceptIndex) -> ClassRelevance:
-    """The index's relevance. Raises SemlensError if it has none."""
+    """The index's relevance.
+
+    Raises:
+        SemlensError: it has none.
+    """
     if index.relevance is None:
         raise SemlensError("the index holds no relevance: build it with the classes to be audited (build --classes)")
     return index.relevance
@@ -17,7 +21,8 @@ def relevance_of(index: ConceptIndex) -> ClassRelevance:
 def column_of(index: ConceptIndex, of: str | int) -> int:
     """The column of an output in the index's relevance, by its name or number.
 
-    Raises SemlensError if the index has none for it.
+    Raises:
+        SemlensError: the index has none for it.
     """
     relevance = relevance_of(index)
     column = relevance.column(of)
@@ -29,7 +34,8 @@ def column_of(index: ConceptIndex, of: str | int) -> int:
 def hidden_layers(index: ConceptIndex) -> tuple[str, ...]:
     """The layers that are not the model's outputs, whose components are not all named by the model itself.
 
-    Raises SemlensError if there is none.
+    Raises:
+        SemlensError: there is none.
     """
     hidden = [a.layer for a in index.layers if not all(index.unit_names[a.start : a.stop])]
     if not hidden:
@@ -47,5 +53,5 @@ def affected(
         shares: of each class; NaN where no image counted.
         column: the class that is not another.
     """
-    order = [at for at in np.argsort(-shares, kind="stable").tolist() if at != column and shares[at] >= least]
-    return [(relevance.name(at), float(shares[at])) for at in order[:count]]
+    order = [y for y in np.argsort(-shares, kind="stable").tolist() if y != column and shares[y] >= least]
+    return [(relevance.name(y), float(shares[y])) for y in order[:count]]

@@ -12,7 +12,7 @@ from PIL.Image import Image
 from platformdirs import user_cache_path
 
 from semlens.errors import SemlensError
-from semlens.index import VocabularyId
+from semlens.index import ConceptIndex, VocabularyId
 from semlens.numerics import unit
 from semlens.shapes import Float32
 from semlens.types import FoundationId, FoundationModel, Progress, silent
@@ -32,13 +32,18 @@ class Probes:
     nulls: Float32[np.ndarray, "q d"]  # unit or zero
     foundation: FoundationId
 
+    @property
+    def contrasts(self) -> Float32[np.ndarray, "q d"]:
+        """Each vector less its null: the alignment of a unit vector with a probe is its dot product with this."""
+        return self.vectors - self.nulls
+
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, q: int) -> "Probes":
         """One of the probes."""
-        at = slice(q, q + 1)
-        return Probes(self.names[at], self.vectors[at], self.nulls[at], self.foundation)
+        single = slice(q, q + 1)
+        return Probes(self.names[single], self.vectors[single], self.nulls[single], self.foundation)
 
     def __iter__(self) -> Iterator["Probes"]:
         return (self[q] for q in range(len(self)))
@@ -104,23 +109,44 @@ def probe_images(foundation: FoundationModel, images: Sequence[Image], name: str
     return Probes((name,), vectors, np.zeros_like(vectors), foundation.identity)
 
 
-def join(probes: Iterable[Probes]) -> Probes:
-    """Several probes as one set. Raises SemlensError if their foundation models differ."""
-    parts = list(probes)
-    if len({(p.foundation.name, p.foundation.digest) for p in parts}) != 1:
+def check_space(index: ConceptIndex, probes: Probes) -> None:
+    """Checks that vectors of the index and the probes compare.
+
+    Raises:
+        SemlensError: they come from different foundation models, or from one with different weights.
+    """
+    own, other = index.recipe.foundation, probes.foundation
+    if own.name != other.name:
+        raise SemlensError(
+            f"the index was made with {own.name}, the probes with {other.name}; make the probes with {own.name}"
+        )
+    if own.digest != other.digest:
+        raise SemlensError(
+            f"index and probes both name {own.name}, but its weights differ ({own.digest[:8]}, {other.digest[:8]})"
+        )
+
+
+def concat_probes(probes: Iterable[Probes]) -> Probes:
+    """Several probes as one set.
+
+    Raises:
+        SemlensError: their foundation models differ.
+    """
+    sets = list(probes)
+    if len({(p.foundation.name, p.foundation.digest) for p in sets}) != 1:
         raise SemlensError("probes of different foundation models cannot be joined")
     return Probes(
-        tuple(name for p in parts for name in p.names),
-        np.concatenate([p.vectors for p in parts]),
-        np.concatenate([p.nulls for p in parts]),
-        parts[0].foundation,
+        tuple(name for p in sets for name in p.names),
+        np.concatenate([p.vectors for p in sets]),
+        np.concatenate([p.nulls for p in sets]),
+        sets[0].foundation,
     )
 
 
 def cached(
     identity: FoundationId, embed: TextTower, folder: Path | None = None, progress: Progress = silent
 ) -> TextTower:
-    """`embed` with its vectors kept on disk, so that a text asked before is answered without loading the tower.
+    """`embed` with its vectors kept on disk, so that a text asked before is answered without loading the text tower.
 
     Many texts are embedded and kept in chunks, so that a killed run has not worked for nothing. Kept per foundation
     digest in the user's cache folder, readable by the user alone.
@@ -148,20 +174,20 @@ def _through(
 ) -> Float32[np.ndarray, "n d"]:
     store.execute("create table if not exists texts (key blob primary key, vector blob) without rowid")
     keys = {text: hashlib.sha256(f"{identity.digest}\n{text}".encode()).digest() for text in texts}
-    found: dict[str, Float32[np.ndarray, "d"]] = {}
+    known: dict[str, Float32[np.ndarray, "d"]] = {}
     for text, key in keys.items():
         row = store.execute("select vector from texts where key = ?", (key,)).fetchone()
         if row is not None and len(row[0]) == 4 * identity.dimension:
-            found[text] = np.frombuffer(row[0], dtype="<f4")
-    absent = [text for text in keys if text not in found]
+            known[text] = np.frombuffer(row[0], dtype="<f4")
+    absent = [text for text in keys if text not in known]
     for start in range(0, len(absent), _CHUNK):
-        some = absent[start : start + _CHUNK]
-        vectors = np.asarray(embed(some), dtype="<f4")
+        chunk = absent[start : start + _CHUNK]
+        vectors = np.asarray(embed(chunk), dtype="<f4")
         store.executemany(
             "insert or replace into texts values (?, ?)",
-            [(keys[text], vector.tobytes()) for text, vector in zip(some, vectors, strict=True)],
+            [(keys[text], vector.tobytes()) for text, vector in zip(chunk, vectors, strict=True)],
         )
         store.commit()
-        found.update(zip(some, vectors, strict=True))
-        progress("embed texts", start + len(some), len(absent))
-    return np.stack([found[text] for text in texts]).astype(np.float32)
+        known.update(zip(chunk, vectors, strict=True))
+        progress("embed texts", start + len(chunk), len(absent))
+    return np.stack([known[text] for text in texts]).astype(np.float32)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SHOWN = 20
+MAX_ROWS_SHOWN = 20
 """Rows that are printed; the others are counted."""
 
 Pictures = Callable[[T], Sequence[bytes]]
@@ -39,15 +39,15 @@ class Rows(Sequence[T], Generic[T]):
         self._printed = printed  # the fields that a printed table shows; all if empty
 
     @overload
-    def __getitem__(self, at: int) -> T: ...
+    def __getitem__(self, place: int) -> T: ...
 
     @overload
-    def __getitem__(self, at: slice) -> "Rows[T]": ...
+    def __getitem__(self, place: slice) -> "Rows[T]": ...
 
-    def __getitem__(self, at: int | slice) -> "T | Rows[T]":
-        return (
-            Rows(self._rows[at], self.title, self._pictures, self._printed) if isinstance(at, slice) else self._rows[at]
-        )
+    def __getitem__(self, place: int | slice) -> "T | Rows[T]":
+        if isinstance(place, slice):
+            return Rows(self._rows[place], self.title, self._pictures, self._printed)
+        return self._rows[place]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -66,7 +66,11 @@ class Rows(Sequence[T], Generic[T]):
         return [{name: plain(value) for name, value in _items(row)} for row in self._rows]
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """A pandas data frame with a column per field. Raises SemlensError where pandas is not installed."""
+        """A pandas data frame with a column per field.
+
+        Raises:
+            SemlensError: pandas is not installed.
+        """
         try:
             import pandas
         except ModuleNotFoundError:
@@ -89,7 +93,7 @@ class Rows(Sequence[T], Generic[T]):
         shown = Table(title=Text(self.title) if self.title else None, title_justify="left", header_style="bold")
         for name in self._columns():
             shown.add_column(Text(name.replace("_", " ")), overflow="fold")
-        for row in self._rows[:SHOWN]:
+        for row in self._rows[:MAX_ROWS_SHOWN]:
             shown.add_row(*(Text(cell(getattr(row, name))) for name in self._columns()))
         text = StringIO()
         Console(file=text, width=max(80, get_terminal_size((120, 24)).columns)).print(shown)
@@ -98,7 +102,7 @@ class Rows(Sequence[T], Generic[T]):
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in self._columns())
         lines = []
-        for row in self._rows[:SHOWN]:
+        for row in self._rows[:MAX_ROWS_SHOWN]:
             cells = "".join(f"<td>{escape(cell(getattr(row, name)))}</td>" for name in self._columns())
             lines.append(f"<tr>{cells}{self._shown(row)}</tr>")
         caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
@@ -116,7 +120,7 @@ class Rows(Sequence[T], Generic[T]):
         return [name for name in every if not self._printed or name in self._printed]
 
     def _more(self) -> str:
-        rest = len(self._rows) - SHOWN
+        rest = len(self._rows) - MAX_ROWS_SHOWN
         return f"and {rest:,} more" if rest > 0 else ("none" if not self._rows else "")
 
 

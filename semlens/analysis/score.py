@@ -1,4 +1,4 @@
-"""How interpretable are the components? The paper's measures on an index, each beside what chance gives."""
+"""How interpretable are the components? The paper's measures on an index, each beside that of random components."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ class ScoreRow:
     clarity: float  # mean cosine of two of its examples, in [-1/(k - 1), 1]
     polysemanticity: float  # 1 minus the cosine of its examples' two clusters, in [0, 2]
     redundancy: float  # cosine to the nearest other component of the layer, in [-1, 1]
-    p_value: float  # how often random examples are as clear
+    p_value: float  # of clarity: one-sided, against the null distribution of random components, in (0, 1]
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A measure in a layer: the mean over its components that have all their examples, with the 95 % interval of that
-    mean, and random components' mean with the range that 95 % of them fall in."""
+    """A measure in a layer: the mean over its components that have all their examples, with its 95 % confidence
+    interval, and random components' mean with the range that 95 % of them fall in."""
 
     mean: float
     low: float
@@ -81,26 +81,28 @@ class Scores:
     clarity: Float64[np.ndarray, "c"]  # in [-1/(k - 1), 1]
     polysemanticity: Float64[np.ndarray, "c"]  # in [0, 2]
     redundancy: Float64[np.ndarray, "c"]  # in [-1, 1]
-    clarity_p: Float64[np.ndarray, "c"]  # one-sided: how often random examples are as clear, in (0, 1]
-    excess: Float64[np.ndarray, "c"]  # clarity above chance: 0 as random examples, 1 at most
+    clarity_p: Float64[np.ndarray, "c"]  # one-sided, against the null distribution of random components, in (0, 1]
+    excess: Float64[np.ndarray, "c"]  # clarity above that of random components, which have 0; 1 at most
     layers: tuple[LayerScores, ...]  # those asked for, in the index's order
     recipe: ScoresId
 
     @property
     def rows(self) -> Rows[ScoreRow]:
         """One per component of the layers asked for, with pictures of its first examples."""
-        parts = [self.index.layer_slice(found.layer) for found in self.layers]
-        shown = [row for part in parts for row in range(part.start, part.stop)]
+        slices = [self.index.layer_slice(scored.layer) for scored in self.layers]
+        shown = [row for layer in slices for row in range(layer.start, layer.stop)]
         columns = (self.clarity, self.polysemanticity, self.redundancy, self.clarity_p)
         rows = (ScoreRow(self.index.component(row), *(float(column[row]) for column in columns)) for row in shown)
-        return Rows(rows, "interpretability of components", lambda one: pictures(self.index, one.component))
+        return Rows(rows, "interpretability of components", lambda row: pictures(self.index, row.component))
 
     @property
     def summary(self) -> Rows[SummaryRow]:
         """One per layer and measure."""
         rows = (
-            SummaryRow(of.layer, measure, of.components, of.dead, of.incomplete, **vars(getattr(of, measure)))
-            for of in self.layers
+            SummaryRow(
+                layer.layer, measure, layer.components, layer.dead, layer.incomplete, **vars(getattr(layer, measure))
+            )
+            for layer in self.layers
             for measure in MEASURES
         )
         printed = ("layer", "measure", "components", "mean", "low", "high", "baseline")
@@ -121,22 +123,23 @@ def score(index: ConceptIndex, *, layers: Sequence[str] = (), draws: int = 1000,
     Args:
         layers: only these; all if empty.
 
-    Raises SemlensError for an unknown layer, or `draws` below 1.
+    Source: Dreyer et al. 2025, the measures of interpretability; the baseline of random components is ours.
 
-    Source: Dreyer et al. 2025, the measures of interpretability; chance as a baseline is ours.
+    Raises:
+        SemlensError: an unknown layer, or `draws` below 1.
     """
     if draws < 1:
         raise SemlensError(f"draws is {draws}: a p-value needs random components, 1000 or more")
     for layer in layers:
         index.layer_slice(layer)  # raises for one that is unknown
     columns = {name: np.full(len(index.rows), np.nan) for name in (*MEASURES, "clarity_p", "excess")}
-    found = []
+    scored = []
     for axis in index.layers:
         if not layers or axis.layer in layers:
             views = {name: column[axis.start : axis.stop] for name, column in columns.items()}
-            found.append(_scored(index, axis, draws, seed, views))
-    recipe = ScoresId(tuple(of.layer for of in found), draws, seed)
-    return Scores(index, **columns, layers=tuple(found), recipe=recipe)
+            scored.append(_scored(index, axis, draws, seed, views))
+    recipe = ScoresId(tuple(layer.layer for layer in scored), draws, seed)
+    return Scores(index, **columns, layers=tuple(scored), recipe=recipe)
 
 
 def clarity(vectors: Float[np.ndarray, "n k d"], valid: Bool[np.ndarray, "n k"]) -> Float64[np.ndarray, "n"]:
@@ -180,8 +183,8 @@ def redundancy(means: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n"]:
             if a == b:
                 np.fill_diagonal(near, -np.inf)
             for start, best in ((a, near.max(axis=1)), (b, near.max(axis=0))):
-                of = nearest[start : start + _COMPARED]
-                np.maximum(of, best, out=of)
+                block = nearest[start : start + _COMPARED]
+                np.maximum(block, best, out=block)
     return np.where(nearest > -np.inf, np.clip(nearest, -1, 1), np.float32(np.nan))
 
 
@@ -211,27 +214,27 @@ def _scored(
         into["clarity"][:], into["polysemanticity"][:] = real.clarity, real.polysemanticity
         into["redundancy"][alive] = redundancy(index.means[part][alive])
         into["clarity_p"][:] = _clarity_p(real.clarity, count, drawn, random.clarity)
-    found = {name: _summary(into[name][complete], chance[name], seed) for name in MEASURES}
-    base = found["clarity"].baseline
+    summaries = {name: _summary(into[name][complete], chance[name], seed) for name in MEASURES}
+    base = summaries["clarity"].baseline
     into["excess"][:] = (into["clarity"] - base) / (1 - base if base < 1 else np.nan)
     dead, incomplete = int((~alive).sum()), int((alive & ~complete).sum())
-    return LayerScores(axis.layer, axis.components, dead, incomplete, **found)
+    return LayerScores(axis.layer, axis.components, dead, incomplete, **summaries)
 
 
 def _read(index: ConceptIndex, rows: Int32[np.ndarray, "n k"], clustered: Bool[np.ndarray, "n"], seed: int) -> _Read:
-    """The measures of components with these examples; polysemanticity, the dear one, only of those `clustered`."""
+    """The measures of components with these examples; polysemanticity, the expensive one, only of those `clustered`."""
     means = np.empty((len(rows), index.vectors.shape[1]), np.float32)
     clear, poly = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
 
-    def block(of: slice) -> None:
-        valid = np.asarray(rows[of] != MISSING)
-        vectors = unit(index.vectors[np.where(valid, rows[of], 0)])
-        means[of] = _means(vectors, valid)
-        clear[of] = _clarity(means[of], valid.sum(axis=1))
-        some = np.flatnonzero(clustered[of])
-        poly[of.start + some] = polysemanticity(vectors[some], valid[some], seed=seed)
+    def measure(block: slice) -> None:
+        valid = np.asarray(rows[block] != MISSING)
+        vectors = unit(index.vectors[np.where(valid, rows[block], 0)])
+        means[block] = _means(vectors, valid)
+        clear[block] = _clarity(means[block], valid.sum(axis=1))
+        some = np.flatnonzero(clustered[block])
+        poly[block.start + some] = polysemanticity(vectors[some], valid[some], seed=seed)
 
-    each(block, (slice(start, start + _BLOCK) for start in range(0, len(rows), _BLOCK)))
+    each(measure, (slice(start, start + _BLOCK) for start in range(0, len(rows), _BLOCK)))
     return _Read(means, clear, poly)
 
 
@@ -279,13 +282,13 @@ def _clarity_p(
     defined, known = ~np.isnan(clear), ~np.isnan(random)
     p = np.full(len(clear), np.nan)
     null = Statistic(random[known], drawn.examples[known], drawn.layer[known])
-    found = Statistic(clear[defined], count[defined], np.full(int(defined.sum()), drawn.layer[0]))
-    p[defined] = p_values(found, null)
+    real = Statistic(clear[defined], count[defined], np.full(int(defined.sum()), drawn.layer[0]))
+    p[defined] = p_values(real, null)
     return p
 
 
 def _summary(real: Float64[np.ndarray, "c"], chance: Float64[np.ndarray, "r"], seed: int) -> Summary:
-    found, chance = bootstrap(real, seed=seed, least=2), chance[~np.isnan(chance)]
+    mean, chance = bootstrap(real, seed=seed, least=2), chance[~np.isnan(chance)]
     base = float(chance.mean()) if len(chance) else np.nan
     least, most = np.quantile(chance, [0.025, 0.975]) if len(chance) else (np.nan, np.nan)
-    return Summary(found.value, found.low, found.high, base, float(least), float(most))
+    return Summary(mean.value, mean.low, mean.high, base, float(least), float(most))

@@ -1,21 +1,24 @@
-"""Which components encode it? Components ranked by how near they lie to texts or images."""
+"""Which components encode it? Components ranked by their alignment with texts or images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.analysis.probe import Probes
+from semlens.analysis.probe import Probes, check_space
+from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
-from semlens.numerics import cosine, dot_rows
+from semlens.numerics import cosine, dot_rows, lengths
 from semlens.shapes import Float32, Int64
 from semlens.types import Component
+
+_BLOCK = 1024  # components compared at once
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A component found for a probe."""
+    """A component that is among the best aligned with a probe."""
 
     probe: str
     component: Component
@@ -24,7 +27,15 @@ class Hit:
     baseline: float  # 95 % of components made of random examples of this index are less similar to the probe
 
 
-def search(index: ConceptIndex, probes: Probes, *, top: int = 10, layers: Sequence[str] = ()) -> list[Hit]:
+@dataclass(frozen=True, eq=False)
+class Alignments:
+    """How near components lie to probes; NaN for a dead component."""
+
+    similarity: Float32[np.ndarray, "n q"]  # cosine of semantic embedding and probe, in [-1, 1]
+    alignment: Float32[np.ndarray, "n q"]  # similarity minus the cosine of the probe's null, in [-2, 2]
+
+
+def search(index: ConceptIndex, probes: Probes, *, top: int = 10, layers: Sequence[str] = ()) -> Rows[Hit]:
     """For each probe its `top` components, the best aligned first; ties go to the lower row. Dead components are left
     out.
 
@@ -40,16 +51,46 @@ def search(index: ConceptIndex, probes: Probes, *, top: int = 10, layers: Sequen
     slices = [index.layer_slice(layer) for layer in layers] or [slice(0, len(index.means))]
     base = baseline(index, probes)
     hits: list[Hit] = []
-    for q, name in enumerate(probes.names):
-        rows = np.concatenate([_candidates(index, probes, q, part, top) for part in slices])
-        similarity = cosine(index.means[rows], probes.vectors[q : q + 1])[:, 0]
-        alignment = similarity - cosine(index.means[rows], probes.nulls[q : q + 1])[:, 0]
+    for probe, reached in zip(probes, base.tolist(), strict=True):
+        rows = np.concatenate([_candidates(index, probe, layer, top) for layer in slices])
+        found = alignments(index, probe, rows)
+        similarity, alignment = found.similarity[:, 0], found.alignment[:, 0]
         best = np.lexsort((rows, -alignment))[:top]
         hits += [
-            Hit(name, index.component(int(rows[i])), float(similarity[i]), float(alignment[i]), float(base[q]))
+            Hit(probe.names[0], index.component(int(rows[i])), float(similarity[i]), float(alignment[i]), reached)
             for i in best
         ]
-    return hits
+    return Rows(hits, "components by alignment", lambda hit: pictures(index, hit.component))
+
+
+def alignments(
+    index: ConceptIndex,
+    probes: Probes,
+    rows: Int64[np.ndarray, "n"] | None = None,
+    row_lengths: Float32[np.ndarray, "n"] | None = None,
+) -> Alignments:
+    """Similarity and alignment of components with every probe.
+
+    Source: Dreyer et al. 2025 (arXiv 2505.20229), alignment as cosine difference.
+
+    Args:
+        rows: of the components; all of the index if not given.
+        row_lengths: of their semantic embeddings, where they are known, which saves most of the time.
+
+    Raises:
+        SemlensError: probes made by another foundation model.
+    """
+    check_space(index, probes)
+    count = len(index.means) if rows is None else len(rows)
+    similarity, to_null = (np.empty((count, len(probes)), np.float32) for _ in range(2))
+    for start in range(0, count, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        means = index.means[block if rows is None else rows[block]].astype(np.float32)
+        length = lengths(means) if row_lengths is None else row_lengths[block]
+        similarity[block] = cosine(means, probes.vectors, length)
+        to_null[block] = cosine(means, probes.nulls, length)
+    similarity[index.dead if rows is None else index.dead[rows]] = np.nan
+    return Alignments(similarity, similarity - to_null)
 
 
 def baseline(index: ConceptIndex, probes: Probes, quantile: float = 0.95) -> Float32[np.ndarray, "q"]:
@@ -57,32 +98,20 @@ def baseline(index: ConceptIndex, probes: Probes, quantile: float = 0.95) -> Flo
     none."""
     if not len(index.random):
         return np.full(len(probes), np.nan, dtype=np.float32)
-    at = int(quantile * len(index.random))
+    place = int(quantile * len(index.random))
     similarity = index.random.astype(np.float32) @ probes.vectors.T  # unit rows already
-    return np.partition(similarity, at, axis=0)[at]  # np.quantile would import numpy.ma
+    return np.partition(similarity, place, axis=0)[place]  # np.quantile would import numpy.ma
 
 
-def check_space(index: ConceptIndex, probes: Probes) -> None:
-    """Raises SemlensError unless index and probes come from the same foundation model with the same weights."""
-    mine, theirs = index.recipe.foundation, probes.foundation
-    if mine.name != theirs.name:
-        raise SemlensError(
-            f"the index was made with {mine.name}, the probes with {theirs.name}; make the probes with {mine.name}"
-        )
-    if mine.digest != theirs.digest:
-        raise SemlensError(
-            f"index and probes both name {mine.name}, but its weights differ ({mine.digest[:8]}, {theirs.digest[:8]})"
-        )
-
-
-def _candidates(index: ConceptIndex, probes: Probes, q: int, part: slice, top: int) -> Int64[np.ndarray, "m"]:
-    """Rows of `part` among which its exact `top` are: a fast pass in float16, then a margin for its rounding."""
-    query = probes.vectors[q] - probes.nulls[q]
-    scores = dot_rows(index.means[part], query[None])[:, 0]
-    scores[index.dead[part]] = -np.inf
-    alive = len(scores) - int(index.dead[part].sum())
+def _candidates(index: ConceptIndex, probe: Probes, layer: slice, top: int) -> Int64[np.ndarray, "m"]:
+    """Rows of `layer` among which its exact `top` are: a fast pass in float16, then a margin for its rounding."""
+    query = probe.contrasts[0]
+    scores = dot_rows(index.means[layer], query[None])[:, 0]
+    scores[index.dead[layer]] = -np.inf
+    alive = len(scores) - int(index.dead[layer].sum())
     if alive <= top:
-        return part.start + np.flatnonzero(scores > -np.inf)
+        return layer.start + np.flatnonzero(scores > -np.inf)
     least = np.partition(scores, -top)[-top]
-    rounding = 2 * float(np.linalg.norm(query - query.astype(np.float16))) + 1e-5
-    return part.start + np.flatnonzero(scores >= least - rounding)
+    # Of two rows each: the query rounded to float16, and stored rows whose lengths are 1 only to float16's 2^-11.
+    rounding = 2 * np.linalg.norm(query - query.astype(np.float16)) + 2**-10 * np.linalg.norm(query) + 1e-5
+    return layer.start + np.flatnonzero(scores >= least - rounding)

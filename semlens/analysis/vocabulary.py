@@ -17,7 +17,8 @@ def load_vocabulary(source: str | Path | Sequence[str]) -> tuple[str, ...]:
             the 1000 classes (998 phrases, for crane and maillot name two each); or "wordnet", all names of the 21,844
             nouns that are ImageNet-21k's and ImageNet-1k's classes (37,010 phrases).
 
-    Raises SemlensError where there is no such file, it is not text, or no phrase is left.
+    Raises:
+        SemlensError: there is no such file, it is not text, or no phrase is left.
     """
     if isinstance(source, str) and source in SHIPPED:
         return _cleaned(_imagenet() if source == "imagenet" else _wordnet())

@@ -49,7 +49,7 @@ def labels(asked: Asked) -> Answer:
     arrays = {
         "label": np.where(found.accepted, at, -1),
         "best": at,
-        "alignment": found.alignments[:, 0],
+        "alignment": found.margin_over_chance[:, 0],
         "p_value": found.p_value,
         "stability": found.stability,
     }

@@ -2,10 +2,8 @@
 
 import hashlib
 
-import numpy as np
-
 from semlens.analysis.probe import Probes, probe, probe_images
-from semlens.analysis.search import baseline
+from semlens.analysis.search import alignments, baseline
 from semlens.app.answer import Answer, Job, NotThere, as_arrays, as_json
 from semlens.app.asked import Asked
 from semlens.app.session import Opened
@@ -20,7 +18,6 @@ IMAGES = 32
 LONGEST = 1000
 """Letters of a text, at most."""
 
-_BLOCK = 8192  # components compared at once
 _SIDE = 1024  # pixels of an image that a foundation model can make use of
 
 
@@ -66,12 +63,6 @@ def _key(opened: Opened, name: str) -> str:
 
 
 def _similar(opened: Opened, probes: Probes) -> Answer:
-    index = opened.index
-    pair = np.concatenate([probes.vectors, probes.nulls]).T
-    near = np.empty((len(index.means), 2), np.float32)
-    for start in range(0, len(near), _BLOCK):
-        of = slice(start, start + _BLOCK)
-        near[of] = np.clip(index.means[of].astype(np.float32) @ pair / opened.lengths[of, None], -1, 1)
-    near[index.dead] = np.nan
-    arrays = {"similarity": near[:, 0], "alignment": near[:, 0] - near[:, 1]}
-    return as_arrays(arrays, baseline=float(baseline(index, probes)[0]), probe=probes.names[0])
+    found = alignments(opened.index, probes, row_lengths=opened.lengths)
+    arrays = {"similarity": found.similarity[:, 0], "alignment": found.alignment[:, 0]}
+    return as_arrays(arrays, baseline=float(baseline(opened.index, probes)[0]), probe=probes.names[0])

@@ -18,6 +18,7 @@ from semlens.app.notes import Notes, open_notes
 from semlens.app.workers import Worker
 from semlens.errors import SemlensError
 from semlens.index import MANIFEST, ConceptIndex, load_index
+from semlens.numerics import lengths
 from semlens.shapes import Float32
 
 _BLOCK = 8192  # components measured at once
@@ -45,8 +46,7 @@ class Opened:
         times what a search then does."""
         found = np.ones(len(self.index.means), np.float32)
         for start in range(0, len(found), _BLOCK):
-            length = np.linalg.norm(self.index.means[start : start + _BLOCK].astype(np.float32), axis=1)
-            found[start : start + _BLOCK] = np.where(length > 0, length, 1)
+            found[start : start + _BLOCK] = lengths(self.index.means[start : start + _BLOCK])
         return found
 
     @cached_property

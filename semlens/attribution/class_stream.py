@@ -15,7 +15,7 @@ from semlens.collection import TopK, decode
 from semlens.errors import SemlensError
 from semlens.model import Components, VisionModel, tensor_in
 from semlens.shapes import Bool, Float, Int64
-from semlens.types import SHARE, TOP, LayerAxis, Origin, Relevance, Unreadable
+from semlens.types import SHARE_UNIT, TOP_COMPONENTS, LayerAxis, Origin, Relevance, Unreadable
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class ClassStream:
         return torch.cat(layers, dim=1)
 
     def _count(self, shares: Float[Tensor, "n c"], column: Int64[Tensor, "n"]) -> None:
-        whole = (shares * SHARE).round().long().T
+        whole = (shares * SHARE_UNIT).round().long().T
         self.sums[0].index_add_(1, column, whole.clamp(min=0))
         self.sums[1].index_add_(1, column, (-whole).clamp(min=0))
         self.sums[2].index_add_(1, column, self._among_the_top(shares).long().T)
@@ -101,11 +101,11 @@ class ClassStream:
         self.top.add(torch.where(shares > 0, shares, -torch.inf).float(), torch.tensor(ids)[member.cpu()])
 
     def _among_the_top(self, shares: Float[Tensor, "n c"]) -> Bool[Tensor, "n c"]:
-        """Which components are among the TOP of their layer, and positive."""
+        """Which components are among the TOP_COMPONENTS of their layer, and positive."""
         layers = []
         for axis in self.task.axes:
             layer = shares[:, axis.start : axis.stop]
-            least = layer.topk(min(TOP, layer.shape[1]), dim=1).values[:, -1:]
+            least = layer.topk(min(TOP_COMPONENTS, layer.shape[1]), dim=1).values[:, -1:]
             layers.append((layer >= least) & (layer > 0))
         return torch.cat(layers, dim=1)
 

@@ -22,7 +22,7 @@ def rows(study: Study) -> Iterator[Row]:
     for artefact in PLANTED:
         found, q = _audit(study, [artefact], CLASSES[0]), NAMES.index(artefact)
         members = found.fit.members
-        responds, alignment = study.responds[members, q], found.fit.alignment[:, 1]
+        responds, alignment = study.responds[members, q], found.fit.z[:, 1]
         clear = responds | ~_excited(study, [artefact])[members]
         for against, of in (("all others", np.ones(len(members), bool)), ("those it does not excite", clear)):
             told = bootstrap_over(auroc, alignment[of], responds[of])

@@ -121,7 +121,7 @@ def run(out: Path, progress: Progress) -> Story:
     )  # fmt: skip
 
 
-def run_on(source: str, out: Path, progress: Progress) -> tuple[Path, list[Hit]]:
+def run_on(source: str, out: Path, progress: Progress) -> tuple[Path, Sequence[Hit]]:
     """A picture of what is found, and the hits: EfficientNet-Lite0 over photographs, searched for some words."""
     foundation = load_foundation("offline:conse")
     photos = load_images(source)

@@ -181,7 +181,7 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure how faithful labels are: to true names, to held-out images, and as predictions."""
     from semlens.analysis.ask import ask_vocabulary, load
-    from semlens.analysis.labels import join, label
+    from semlens.analysis.labels import label, merge_evaluations
     from semlens.index import load_index
 
     loaded = load_index(index)
@@ -209,7 +209,7 @@ def evaluate(
                     progress=progress,
                 )
             )  # fmt: skip
-    show(join(parts).rows, as_json)
+    show(merge_evaluations(parts).rows, as_json)
 
 
 def _simulator(name: str, chooser: "FoundationId", device: str | None) -> Any:

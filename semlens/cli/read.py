@@ -1,5 +1,6 @@
 """The commands that read an index: `info`, `search`."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from semlens.cli.common import NewFile, app, as_json, device, index_folder, prin
 from semlens.cli.show import say, table
 
 if TYPE_CHECKING:
+    from semlens.analysis.results import Rows
+    from semlens.analysis.search import Hit
     from semlens.index import ConceptIndex
 
 
@@ -143,35 +146,30 @@ def search(
         from semlens.views.contact_sheet import contact_sheet
 
         contact_sheet(loaded, hits).save(sheet)
-    rows = [(hit, loaded.row(hit.component)) for hit in hits]
     if as_json:
-        return print_json(
-            {
-                "probe": hit.probe,
-                "component": str(hit.component),
-                "name": loaded.unit_names[row],
-                "similarity": hit.similarity,
-                "alignment": hit.alignment,
-                "baseline": hit.baseline,
-                "examples": loaded.example_names(row),
-            }
-            for hit, row in rows
-        )
+        return print_json(_hit_records(loaded, hits))
     for probe in dict.fromkeys(hit.probe for hit in hits):
-        mine = [(hit, row) for hit, row in rows if hit.probe == probe]
-        table(
-            (probe, "name", "alignment", "similarity", "examples"),
-            [
-                (
-                    str(hit.component),
-                    loaded.unit_names[row] or "",
-                    f"{hit.alignment:.3f}",
-                    f"{hit.similarity:.3f}",
-                    ", ".join(Path(name).stem for name in loaded.example_names(row)[:3]),
-                )
-                for hit, row in mine
-            ],
-            caption=f"similarity: 95 % of components made of random examples stay below {mine[0][0].baseline:.3f}",
-        )
+        _hit_table(loaded, [hit for hit in hits if hit.probe == probe])
     if sheet:
         say(f"drawn: {sheet}")
+
+
+def _hit_records(index: "ConceptIndex", hits: "Rows[Hit]") -> Iterator[dict[str, Any]]:
+    """The hits' records, with what the model calls the components and the images that are their examples."""
+    for hit, record in zip(hits, hits.records(), strict=True):
+        row = index.row(hit.component)
+        name = {"name": index.unit_names[row]}  # stands after the component
+        examples = {"examples": index.example_names(row)}
+        yield {key: record.pop(key) for key in ("probe", "component")} | name | record | examples
+
+
+def _hit_table(index: "ConceptIndex", hits: Sequence["Hit"]) -> None:
+    """Prints the hits of one probe, with the names of their first examples."""
+    lines = []
+    for hit in hits:
+        row = index.row(hit.component)
+        examples = ", ".join(Path(name).stem for name in index.example_names(row)[:3])
+        name = index.unit_names[row] or ""
+        lines.append((str(hit.component), name, f"{hit.alignment:.3f}", f"{hit.similarity:.3f}", examples))
+    caption = f"similarity: 95 % of components made of random examples stay below {hits[0].baseline:.3f}"
+    table((hits[0].probe, "name", "alignment", "similarity", "examples"), lines, caption=caption)

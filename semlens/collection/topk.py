@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semlens.numerics import BINS, LEAST, MIDDLE, MOST, count
+from semlens.numerics import BINS, MAX_EXPONENT, MIDDLE, MIN_EXPONENT, count
 from semlens.shapes import Bool, Float, Float32, Int32, Int64
 from semlens.types import MISSING
 
@@ -47,7 +47,7 @@ def counts_on_device(activations: Float32[Tensor, "n c"], missing: Bool[Tensor, 
     """The same counts as `histogram.count`, made where the activations are."""
     c = activations.shape[1]
     exponent = (activations * activations).view(torch.int32) >> 23
-    away = exponent.clamp(LEAST, MOST) - LEAST
+    away = exponent.clamp(MIN_EXPONENT, MAX_EXPONENT) - MIN_EXPONENT
     bins = torch.where(activations < 0, -away, away) + torch.arange(MIDDLE, c * BINS, BINS, device=activations.device)
     counts = torch.zeros(c * BINS, dtype=torch.int32, device=activations.device)
     return counts.index_add_(0, bins.flatten(), (~missing).int().flatten()).view(c, BINS)

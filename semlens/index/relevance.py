@@ -11,7 +11,7 @@ from semlens.index.files import Arrays, pack_texts
 from semlens.index.kinds import Kind, Parts
 from semlens.index.rules import PartRules, Sizes, check_alike, check_inside, texts
 from semlens.shapes import Float32, Int32, Int64
-from semlens.types import MISSING, TOP, LayerAxis, Relevance
+from semlens.types import MISSING, TOP_COMPONENTS, LayerAxis, Relevance
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def class_relevance(relevance: Relevance) -> ClassRelevance:
         parameters=relevance.parameters,
         of=relevance.of,
         classes=relevance.classes,
-        top=TOP,
+        top=TOP_COMPONENTS,
         class_names=relevance.class_names,
         positive=relevance.mean_positive,
         negative=relevance.mean_negative,

@@ -1,6 +1,6 @@
 """Arrays in, arrays out: vectors, metrics, clusters, histograms, threads. numpy only."""
 
-from semlens.numerics.histogram import BINS, LEAST, MIDDLE, MOST, Histogram, count
+from semlens.numerics.histogram import BINS, MAX_EXPONENT, MIDDLE, MIN_EXPONENT, Histogram, count
 from semlens.numerics.metrics import (
     Estimate,
     auroc,
@@ -17,13 +17,13 @@ from semlens.numerics.metrics import (
 )
 from semlens.numerics.parallel import each
 from semlens.numerics.two_means import two_means
-from semlens.numerics.vectors import cosine, dot_rows, mean_rows, unit
+from semlens.numerics.vectors import cosine, dot_rows, lengths, mean_rows, paired_cosine, unit, weighted_mean_dots
 
 __all__ = [
     "BINS",
-    "LEAST",
+    "MAX_EXPONENT",
     "MIDDLE",
-    "MOST",
+    "MIN_EXPONENT",
     "Estimate",
     "Histogram",
     "auroc",
@@ -36,12 +36,15 @@ __all__ = [
     "coverage",
     "dot_rows",
     "each",
+    "lengths",
     "mass_accuracy",
     "mean_rows",
+    "paired_cosine",
     "pointing",
     "precision_of_box",
     "rank_accuracy",
     "spearman",
     "two_means",
     "unit",
+    "weighted_mean_dots",
 ]

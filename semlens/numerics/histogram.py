@@ -18,7 +18,7 @@ MIDDLE = 4 * OCTAVES
 
 BINS = 2 * MIDDLE + 1
 
-LEAST, MOST = 126 - 2 * OCTAVES, 126 + 2 * OCTAVES
+MIN_EXPONENT, MAX_EXPONENT = 126 - 2 * OCTAVES, 126 + 2 * OCTAVES
 """The exponent bits of squares in the middle bin, at most, and in the end bins, at least."""
 
 
@@ -60,14 +60,14 @@ def _signed(activations: Float32[np.ndarray, "*n"]) -> Int32[np.ndarray, "*n"]:
     """
     with np.errstate(over="ignore"):  # what is beyond 2^64 becomes infinite, and is counted in the end bin anyway
         square = np.multiply(activations, activations)
-    found = square.view(np.int32)
-    found >>= 23  # the sign bit is 0
-    np.clip(found, LEAST, MOST, out=found)
-    found -= LEAST
+    bin_ = square.view(np.int32)
+    bin_ >>= 23  # the sign bit is 0
+    np.clip(bin_, MIN_EXPONENT, MAX_EXPONENT, out=bin_)
+    bin_ -= MIN_EXPONENT
     negative = activations.view(np.int32) >> 31  # -1 or 0
-    found ^= negative  # with the next line a change of sign where it is -1
-    found -= negative
-    return found
+    bin_ ^= negative  # with the next line a change of sign where it is -1
+    bin_ -= negative
+    return bin_
 
 
 def count(

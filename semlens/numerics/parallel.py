@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-MOST = 4
+MAX_THREADS = 4
 """That many stretches are in memory at once, at most."""
 
 
@@ -15,5 +15,5 @@ def each(work: Callable[[slice], None], parts: Iterable[slice]) -> None:
     """
     from threadpoolctl import threadpool_limits  # looks through all loaded libraries when it is imported
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(MOST, os.cpu_count() or 1)) as threads:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as threads:
         list(threads.map(work, parts))

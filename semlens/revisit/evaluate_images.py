@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from semlens.analysis.labels import SOURCES, Evaluation, Labels, cosy_retrieved, join, retrieve, simulation
+from semlens.analysis.labels import SOURCES, Evaluation, Labels, cosy_retrieved, merge_evaluations, retrieve, simulation
 from semlens.analysis.probe import Probes, probe
 from semlens.collection import Feed, as_is, image_batches, pooling
 from semlens.errors import SemlensError
@@ -76,7 +76,7 @@ def evaluate_held_out(
         told = _similarities(simulator, images, read, words, batch_size, progress)
         own = np.where(found == MISSING, np.nan, told[:, np.where(found == MISSING, 0, found)]).astype(np.float32)
         parts.append(simulation(own, acts, vocabulary=told, seed=seed))
-    return join(parts)
+    return merge_evaluations(parts)
 
 
 def _made_for(

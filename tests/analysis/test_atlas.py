@@ -111,7 +111,7 @@ def test_another_process_draws_the_same_bits(drawn: Atlas) -> None:
 
 def test_several_indexes_share_a_map() -> None:
     a, b = holding(PLANTED, "a"), holding(groups([10, 10, 10], 8, 1), "b")
-    found = atlas([a, b], clusters=3)
+    found = atlas([a, b], clusters=3, drawing="principal")
     assert found.models == ("a", "b")
     assert np.bincount(found.index_number).tolist() == [77, 25]
     assert found.dead == 18
@@ -187,8 +187,8 @@ def test_no_component_is_nearer_to_another_clusters_mean() -> None:
 
 def test_how_many_clusters_there_are_by_default() -> None:
     few, more = holding(groups([4], 4, 0, 0.5)), holding(unit(np.random.default_rng(0).normal(size=(84, 8))))
-    assert len(atlas(few).sizes) == 2  # 3 are alive
-    assert len(atlas(more).sizes) == 6  # the root of 72/2
+    assert len(atlas(few, drawing="principal").sizes) == 2  # 3 are alive
+    assert len(atlas(more, drawing="principal").sizes) == 6  # the root of 72/2
 
 
 def test_labels_by_hand() -> None:

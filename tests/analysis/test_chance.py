@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from semlens.analysis.chance import (
-    LEAST,
+    MIN_NULL_SIZE,
     Statistic,
     check_rate,
     critical_p,
@@ -18,6 +18,7 @@ from semlens.errors import SemlensError
 from semlens.types import MISSING
 from tests.planted import planted
 
+SIZE = MIN_NULL_SIZE
 INDEX = planted([None] * 40, layers=(30, 10), absent={3: 4, 5: 10})
 
 
@@ -40,7 +41,7 @@ def test_random_components_keep_the_number_of_examples_and_the_sizes_of_crops() 
 def test_every_number_of_examples_gets_its_own_random_components() -> None:
     random = random_components(INDEX, draws=2000)
     first = random.layer == 0
-    assert (random.examples[first] == 6).sum() == LEAST
+    assert (random.examples[first] == 6).sum() == SIZE
     assert (random.examples[first] == 10).sum() == round(2000 * 28 / 29)
     assert (random.examples[~first] == 10).sum() == 2000
 
@@ -84,16 +85,16 @@ def test_a_critical_value_is_exceeded_exactly_where_the_p_value_is_low_enough(p:
 
 
 def test_layers_and_numbers_of_examples_have_nulls_of_their_own() -> None:
-    low, high = np.linspace(0, 1, LEAST), np.linspace(10, 11, LEAST)
-    null = Statistic(np.concatenate([low, high, high]), np.repeat([10, 3, 10], LEAST), np.repeat([0, 0, 1], LEAST))
+    low, high = np.linspace(0, 1, SIZE), np.linspace(10, 11, SIZE)
+    null = Statistic(np.concatenate([low, high, high]), np.repeat([10, 3, 10], SIZE), np.repeat([0, 0, 1], SIZE))
     for examples, layer, few in ((10, 0, True), (3, 0, False), (10, 1, False)):
         assert (p_values(sample([5.0], examples, layer), null)[0] < 0.01) == few
 
 
 def test_where_a_number_of_examples_is_rare_its_neighbours_are_taken_in() -> None:
-    null = Statistic(np.arange(2.0 * LEAST), np.repeat([9, 4], LEAST), np.zeros(2 * LEAST, np.int64))
-    assert p_values(sample([LEAST - 0.5], 8), null)[0] == pytest.approx(1 / (LEAST + 1))  # nearest: 9
-    assert p_values(sample([LEAST - 0.5], 5), null)[0] == 1  # nearest: 4
+    null = Statistic(np.arange(2.0 * SIZE), np.repeat([9, 4], SIZE), np.zeros(2 * SIZE, np.int64))
+    assert p_values(sample([SIZE - 0.5], 8), null)[0] == pytest.approx(1 / (SIZE + 1))  # nearest: 9
+    assert p_values(sample([SIZE - 0.5], 5), null)[0] == 1  # nearest: 4
 
 
 def test_p_values_of_chance_are_uniform() -> None:

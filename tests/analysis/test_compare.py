@@ -14,7 +14,7 @@ from semlens.index.records import CropId
 from semlens.numerics.vectors import mean_rows, unit
 from semlens.types import MISSING, Component, axis_of
 from semlens.views.plot.compare import compare_figure
-from tests.analysis.test_search import INDEX
+from tests.analysis.test_search import toy_index
 from tests.tiny_index import tiny
 
 
@@ -28,8 +28,8 @@ def flat(means: np.ndarray, name: str = "m", alive: np.ndarray | None = None) ->
     rows = np.arange(c, dtype=np.int32)[:, None]
     rows[~(np.ones(c, bool) if alive is None else alive)] = MISSING
     index = replace(
-        INDEX,
-        recipe=replace(INDEX.recipe, k=1, foundation=replace(INDEX.recipe.foundation, dimension=d)),
+        toy_index(),
+        recipe=replace(toy_index().recipe, k=1, foundation=replace(toy_index().recipe.foundation, dimension=d)),
         layers=axis_of([("a", "channels", c)]),
         ids=rows,
         positions=rows,
@@ -112,7 +112,7 @@ def test_best_matches_equal_double_loops_and_every_subset(seed: int) -> None:
     x, y = noise(9, 4, seed), noise(7, 4, seed + 10)
     found = best_matches(x, y, 3)
     slow = slow_best(x, y)
-    assert found.at.tolist() == [at for at, _ in slow]
+    assert found.match.tolist() == [at for at, _ in slow]
     np.testing.assert_allclose(found.similarity, [value for _, value in slow], atol=1e-6)
     subsets = [best_matches(x, y[list(chosen)], 3).similarity for chosen in combinations(range(7), 3)]
     np.testing.assert_allclose(found.corrected, np.mean(subsets, axis=0), atol=1e-6)
@@ -123,7 +123,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once = best_matches(x, y, 11)
     monkeypatch.setattr(sys.modules["semlens.analysis.compare"], "_CELLS", 100)
     in_blocks = best_matches(x, y, 11)
-    assert at_once.at.tolist() == in_blocks.at.tolist()
+    assert at_once.match.tolist() == in_blocks.match.tolist()
     np.testing.assert_allclose(at_once.corrected, in_blocks.corrected, atol=1e-6)
 
 
@@ -137,7 +137,7 @@ def test_rank_weights_count_subsets(n: int, size: int) -> None:
 
 def test_ties_go_to_the_lower_row_and_a_vector_is_itself_exactly() -> None:
     x = noise(40, 33, 2)
-    assert best_matches(x, np.concatenate([x, x]), 80).at.tolist() == list(range(40))
+    assert best_matches(x, np.concatenate([x, x]), 80).match.tolist() == list(range(40))
     assert best_matches(x, np.concatenate([x, x]), 80).similarity.tolist() == [1.0] * 40
 
 

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,21 @@ from tests.planted import phrases, planted
 
 ABOUT: list[tuple[int, ...] | None] = [(3, 7)] * 4 + [(c,) for c in range(10)] + [None] * 20
 INDEX = planted(ABOUT, k=20, crops=1200, layers=(10, 24), absent={5: 3, 25: 20})
-LABELS = label(INDEX, phrases(), draws=600)
-SCORES = score(INDEX, draws=200)
-ATLAS = atlas(INDEX, vocabulary=phrases(), drawing="principal", clusters=4)
+
+
+@cache
+def labelled() -> Labels:
+    return label(INDEX, phrases(), draws=600)
+
+
+@cache
+def scored() -> Scores:
+    return score(INDEX, draws=200)
+
+
+@cache
+def mapped() -> Atlas:
+    return atlas(INDEX, vocabulary=phrases(), drawing="principal", clusters=4)
 
 
 @pytest.fixture
@@ -37,24 +50,24 @@ def same_labels(a: Labels, b: Labels) -> None:
     assert list(map(repr, a.rows)) == list(map(repr, b.rows))  # not a number is equal in print only
     assert repr(a) == repr(b)
     assert (a.recipe, a.meanings) == (b.recipe, b.meanings)
-    for name in ("alignments", "p_value", "q_value", "stability"):
+    for name in ("margin_over_chance", "p_value", "q_value", "stability"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), strict=True)
 
 
 def test_labels_come_back_as_they_were(folder: Path) -> None:
-    assert LABELS.meanings
-    assert LABELS.accepted.sum() > 8
-    keep(LABELS, folder)
+    assert labelled().meanings
+    assert labelled().accepted.sum() > 8
+    keep(labelled(), folder)
     found = stored_labels(load_index(folder, verify=True))
     assert found
-    same_labels(found, LABELS)
-    assert set(found.vocabulary) == {LABELS.vocabulary[at] for at in LABELS.ranked[LABELS.ranked != MISSING]} | {
-        one.label for pair in LABELS.meanings.values() for one in pair
-    }
+    same_labels(found, labelled())
+    assert set(found.vocabulary) == {
+        labelled().vocabulary[at] for at in labelled().ranked[labelled().ranked != MISSING]
+    } | {one.label for pair in labelled().meanings.values() for one in pair}
     keep(found, folder)
     again = stored_labels(load_index(folder))
     assert again
-    same_labels(again, LABELS)
+    same_labels(again, labelled())
 
 
 def test_phrases_that_nothing_is_called_are_left_out() -> None:
@@ -77,8 +90,8 @@ def test_phrases_that_nothing_is_called_are_left_out() -> None:
 def test_an_accepted_label_is_not_lost_in_rounding(folder: Path) -> None:
     """The rate lies between two floats32 that its float64 would round to."""
     fdr = float(np.float64(np.float32(0.05)) - 1e-12)
-    q = np.where(LABELS.q_value <= 0.05, fdr, np.nextafter(fdr, 1))
-    close = replace(LABELS, q_value=q, recipe=replace(LABELS.recipe, fdr=fdr))
+    q = np.where(labelled().q_value <= 0.05, fdr, np.nextafter(fdr, 1))
+    close = replace(labelled(), q_value=q, recipe=replace(labelled().recipe, fdr=fdr))
     keep(close, folder)
     found = stored_labels(load_index(folder))
     assert found
@@ -96,13 +109,13 @@ def test_labels_of_some_layers_and_one_phrase(folder: Path) -> None:
 
 
 def test_scores_come_back_to_float32(folder: Path) -> None:
-    keep(SCORES, folder)
+    keep(scored(), folder)
     found = stored_scores(load_index(folder, verify=True))
     assert found
     for name in ("clarity", "polysemanticity", "redundancy", "clarity_p", "excess"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(SCORES, name).astype(np.float32))
-    assert found.recipe == SCORES.recipe
-    for mine, theirs in zip(found.layers, SCORES.layers, strict=True):
+        np.testing.assert_array_equal(getattr(found, name), getattr(scored(), name).astype(np.float32))
+    assert found.recipe == scored().recipe
+    for mine, theirs in zip(found.layers, scored().layers, strict=True):
         assert (mine.layer, mine.components, mine.dead, mine.incomplete) == (
             theirs.layer, theirs.components, theirs.dead, theirs.incomplete,
         )  # fmt: skip
@@ -124,14 +137,19 @@ def test_scores_of_one_layer(folder: Path) -> None:
 
 
 def test_an_atlas_comes_back_as_it_was(folder: Path) -> None:
-    keep(ATLAS, folder)
+    keep(mapped(), folder)
     found = stored_atlas(load_index(folder, verify=True))
     assert found
-    assert found.rows == ATLAS.rows
+    assert found.rows == mapped().rows
     for name in ("row", "index_number", "x", "y", "cluster"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(ATLAS, name), strict=True)
-    assert (found.labels, found.sizes, found.dead, found.recipe) == (ATLAS.labels, ATLAS.sizes, 1, ATLAS.recipe)
-    np.testing.assert_array_equal(found.fits, ATLAS.fits)
+        np.testing.assert_array_equal(getattr(found, name), getattr(mapped(), name), strict=True)
+    assert (found.labels, found.sizes, found.dead, found.recipe) == (
+        mapped().labels,
+        mapped().sizes,
+        1,
+        mapped().recipe,
+    )
+    np.testing.assert_array_equal(found.fits, mapped().fits)
     assert (found.recipe.drawing, found.recipe.clusters) == ("principal", 4)
 
 
@@ -145,7 +163,7 @@ def test_an_atlas_without_names(folder: Path) -> None:
     assert found.recipe.clusters is None
 
 
-@pytest.mark.parametrize("found", [LABELS, SCORES, ATLAS], ids=["labels", "scores", "atlas"])
+@pytest.mark.parametrize("found", [labelled(), scored(), mapped()], ids=["labels", "scores", "atlas"])
 def test_nothing_else_of_the_index_changes(folder: Path, found: Labels | Scores | Atlas) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     old = before.pop("manifest.json")
@@ -160,10 +178,10 @@ def test_nothing_else_of_the_index_changes(folder: Path, found: Labels | Scores 
 
 
 def test_one_kept_after_the_other_is_all_of_them_at_once(folder: Path, tmp_path: Path) -> None:
-    for found in (ATLAS, SCORES, LABELS, atlas(INDEX, drawing="principal", clusters=2), ATLAS):
+    for found in (mapped(), scored(), labelled(), atlas(INDEX, drawing="principal", clusters=2), mapped()):
         keep(found, folder)
     index = INDEX
-    for found in (LABELS, SCORES, ATLAS):
+    for found in (labelled(), scored(), mapped()):
         index = index.with_addition(as_stored(found))
     index.save(tmp_path / "whole")
     assert index.held == load_index(folder).held == ("labels", "scores", "atlas")
@@ -177,11 +195,11 @@ def test_one_kept_after_the_other_is_all_of_them_at_once(folder: Path, tmp_path:
 
 def test_an_index_that_keeps_all_can_be_pickled_for_workers() -> None:
     index = INDEX
-    for found in (LABELS, SCORES, ATLAS):
+    for found in (labelled(), scored(), mapped()):
         index = index.with_addition(as_stored(found))
     readers = pickle.loads(pickle.dumps(index.read_additions))
     assert len(readers) == len(index.held) == 3
-    assert readers[StoredLabels]().phrases == as_stored(LABELS).phrases
+    assert readers[StoredLabels]().phrases == as_stored(labelled()).phrases
 
 
 def test_an_index_that_keeps_nothing_has_none() -> None:
@@ -196,26 +214,26 @@ def of_another(index: ConceptIndex) -> ConceptIndex:
 def test_what_is_of_another_index_is_not_kept(folder: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(SemlensError, match="is not the index that this was computed from: nothing was added"):
-        keep(replace(SCORES, index=of_another(INDEX)), folder)
+        keep(replace(scored(), index=of_another(INDEX)), folder)
     with pytest.raises(SemlensError, match=r"the atlas cannot stand beside this index: x is float32 \[34\]"):
-        planted([(1,)] * 3).with_addition(as_stored(ATLAS))
+        planted([(1,)] * 3).with_addition(as_stored(mapped()))
     other = replace(INDEX, layers=tuple(replace(axis, layer=f"other{axis.layer}") for axis in INDEX.layers))
     with pytest.raises(SemlensError, match="the scores cannot stand beside this index: the layers asked for"):
-        other.with_addition(as_stored(SCORES))
+        other.with_addition(as_stored(scored()))
     with pytest.raises(SemlensError, match="an atlas of several indexes cannot be kept"):
         keep(atlas([INDEX, INDEX], drawing="principal"), folder)
     with pytest.raises(SemlensError, match="nowhere"):
-        keep(SCORES, tmp_path / "nowhere")
+        keep(scored(), tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_labels_remember_what_determined_them() -> None:
-    assert LABELS.recipe == LabelsId(
-        "standardised", 0.05, ("layer0", "layer1"), True, 600, 0, LABELS.recipe.vocabulary
+    assert labelled().recipe == LabelsId(
+        "standardised", 0.05, ("layer0", "layer1"), True, 600, 0, labelled().recipe.vocabulary
     )  # fmt: skip
-    assert LABELS.recipe.vocabulary.phrases == 12
+    assert labelled().recipe.vocabulary.phrases == 12
     other = replace(phrases(), vectors=-phrases().vectors)
     digests = {label(INDEX, words, draws=20, split=False).recipe.vocabulary.digest for words in (phrases(), other)}
     assert len(digests) == 2
-    assert LABELS.recipe.vocabulary.digest in digests
+    assert labelled().recipe.vocabulary.digest in digests

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semlens.analysis.probe import cached, join, probe, probe_images
+from semlens.analysis.probe import cached, concat_probes, probe, probe_images
 from semlens.errors import SemlensError
 from semlens.numerics.vectors import unit
 from semlens.types import FoundationId
@@ -82,12 +82,12 @@ def test_no_image_is_a_mistake() -> None:
 
 def test_join_keeps_order_and_refuses_another_space() -> None:
     fm = ColourSpace()
-    both = join([probe(fm, ["red"]), probe_images(fm, [Image.new("RGB", (2, 2), "blue")], "photo")])
+    both = concat_probes([probe(fm, ["red"]), probe_images(fm, [Image.new("RGB", (2, 2), "blue")], "photo")])
     assert both.names == ("red", "photo")
     np.testing.assert_allclose(both.vectors, [[1, 0, 0], [0, 0, 1]])
     assert [(one.names, one.vectors.tolist()) for one in both] == [(("red",), [[1, 0, 0]]), (("photo",), [[0, 0, 1]])]
     with pytest.raises(SemlensError, match="different foundation models"):
-        join([probe(fm, ["red"]), probe(ColourSpace("other"), ["red"])])
+        concat_probes([probe(fm, ["red"]), probe(ColourSpace("other"), ["red"])])
 
 
 def test_a_text_asked_before_needs_no_tower(tmp_path: Path) -> None:

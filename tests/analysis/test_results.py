@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from semlens.analysis.results import SHOWN, Rows, cell, data_url, plain
+from semlens.analysis.results import MAX_ROWS_SHOWN, Rows, cell, data_url, plain
 from semlens.errors import SemlensError
 from semlens.types import Component
 
@@ -56,9 +56,9 @@ def test_a_table_names_its_columns_and_shows_its_values() -> None:
 
 
 def test_long_results_say_how_many_are_left() -> None:
-    many = Rows([ROWS[0]] * (SHOWN + 3))
+    many = Rows([ROWS[0]] * (MAX_ROWS_SHOWN + 3))
     assert repr(many).endswith("and 3 more")
-    assert repr(many).count("a:1") == SHOWN
+    assert repr(many).count("a:1") == MAX_ROWS_SHOWN
     assert repr(Rows([])).endswith("none")
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,11 @@ def world(seed: int = 0, k: int = 8, d: int = 32) -> ConceptIndex:
 
 
 WORLD = world()
-SCORES = score(WORLD, draws=200)
+
+
+@cache
+def scored() -> Scores:
+    return score(WORLD, draws=200)
 
 
 def examples_of(index: ConceptIndex, row: int) -> np.ndarray:
@@ -109,10 +114,10 @@ def test_clarity_equals_its_slow_twin_and_is_not_defined_below_two() -> None:
     for row in range(51):
         examples = examples_of(WORLD, row)
         if len(examples) < 2:
-            assert np.isnan([SCORES.clarity[row], SCORES.polysemanticity[row], SCORES.clarity_p[row]]).all()
+            assert np.isnan([scored().clarity[row], scored().polysemanticity[row], scored().clarity_p[row]]).all()
         else:
-            assert SCORES.clarity[row] == pytest.approx(slow_clarity(examples), abs=1e-5)
-    assert np.flatnonzero(np.isnan(SCORES.clarity)).tolist() == [3, 6]
+            assert scored().clarity[row] == pytest.approx(slow_clarity(examples), abs=1e-5)
+    assert np.flatnonzero(np.isnan(scored().clarity)).tolist() == [3, 6]
 
 
 def test_redundancy_looks_within_the_layer_at_what_is_alive() -> None:
@@ -120,8 +125,8 @@ def test_redundancy_looks_within_the_layer_at_what_is_alive() -> None:
     for start, stop in ((0, 30), (30, 50)):
         for row in range(start, stop):
             others = [float(means[row] @ means[at]) for at in range(start, stop) if at not in (row, 3)]
-            assert SCORES.redundancy[row] == pytest.approx(np.nan if row == 3 else max(others), abs=1e-5, nan_ok=True)
-    assert np.isnan(SCORES.redundancy[50])  # alone in its layer
+            assert scored().redundancy[row] == pytest.approx(np.nan if row == 3 else max(others), abs=1e-5, nan_ok=True)
+    assert np.isnan(scored().redundancy[50])  # alone in its layer
 
 
 def test_polysemanticity_equals_scikit_learn_where_clusters_are_clear() -> None:
@@ -131,7 +136,7 @@ def test_polysemanticity_equals_scikit_learn_where_clusters_are_clear() -> None:
         examples = examples_of(WORLD, row)
         x, y = KMeans(n_clusters=2, n_init=10, random_state=0).fit(examples).cluster_centers_
         expected = 1 - x @ y / np.linalg.norm(x) / np.linalg.norm(y)
-        assert SCORES.polysemanticity[row] == pytest.approx(expected, abs=1e-4)
+        assert scored().polysemanticity[row] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -155,16 +160,16 @@ def test_mixtures_lose_clarity_and_two_concepts_are_the_most_polysemantic(seed: 
 def test_what_chance_gives_is_what_random_components_give() -> None:
     drawn = random_components(WORLD, layers=["b"], draws=200, seed=0)
     slow = [slow_clarity(unit(WORLD.vectors[rows]).astype(np.float64)) for rows in drawn.rows]
-    found = SCORES.layers[1].clarity
+    found = scored().layers[1].clarity
     assert found.baseline == pytest.approx(np.mean(slow), abs=1e-5)
     assert (found.baseline_low, found.baseline_high) == pytest.approx(
         tuple(np.quantile(slow, [0.025, 0.975])), abs=1e-5
     )
     for row in range(30, 50):
-        as_clear = sum(value >= SCORES.clarity[row] - 1e-6 for value in slow)
-        assert SCORES.clarity_p[row] == pytest.approx((as_clear + 1) / 201)
-        assert SCORES.excess[row] == pytest.approx(
-            (SCORES.clarity[row] - np.mean(slow)) / (1 - np.mean(slow)), abs=1e-4
+        as_clear = sum(value >= scored().clarity[row] - 1e-6 for value in slow)
+        assert scored().clarity_p[row] == pytest.approx((as_clear + 1) / 201)
+        assert scored().excess[row] == pytest.approx(
+            (scored().clarity[row] - np.mean(slow)) / (1 - np.mean(slow)), abs=1e-4
         )
 
 
@@ -172,11 +177,11 @@ def test_redundancy_is_held_against_as_many_random_components() -> None:
     drawn = random_components(WORLD, layers=["b"], draws=200, seed=0)
     means = unit(mean_rows(WORLD.vectors, drawn.rows[:20]))
     cosines = means @ means.T - 2 * np.eye(20)
-    assert SCORES.layers[1].redundancy.baseline == pytest.approx(cosines.max(axis=1).mean(), abs=1e-3)
+    assert scored().layers[1].redundancy.baseline == pytest.approx(cosines.max(axis=1).mean(), abs=1e-3)
 
 
 def test_one_concept_stands_out_and_random_examples_do_not() -> None:
-    assert (SCORES.clarity_p[[0, 1, 2]] < 0.01).all()
+    assert (scored().clarity_p[[0, 1, 2]] < 0.01).all()
     random = random_components(WORLD, layers=["b"], draws=60, seed=9)
     other = index_of(WORLD.vectors.astype(np.float32), random.rows, [("b", len(random.rows))])
     p = score(other, draws=500).clarity_p
@@ -185,17 +190,17 @@ def test_one_concept_stands_out_and_random_examples_do_not() -> None:
 
 
 def test_layers_count_what_they_leave_out() -> None:
-    a, b, c = SCORES.layers
+    a, b, c = scored().layers
     assert (a.layer, a.components, a.dead, a.incomplete) == ("a", 30, 1, 2)
     assert (b.components, b.dead, b.incomplete, c.components) == (20, 0, 0, 1)
     whole = [row for row in range(30) if row not in (3, 5, 6)]
     for measure in MEASURES:
-        values, found = getattr(SCORES, measure), getattr(a, measure)
+        values, found = getattr(scored(), measure), getattr(a, measure)
         assert found.mean == pytest.approx(values[whole].mean())
         assert found.low < found.mean < found.high
         error = values[whole].std(ddof=1) / 27**0.5  # what the bootstrap should come near to
         assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.25)
-    assert c.clarity.mean == pytest.approx(SCORES.clarity[50])
+    assert c.clarity.mean == pytest.approx(scored().clarity[50])
     assert np.isnan([c.clarity.low, c.clarity.high, c.redundancy.mean, c.redundancy.baseline]).all()
 
 
@@ -204,8 +209,8 @@ def test_only_the_layers_asked_for() -> None:
     assert [found.layer for found in some.layers] == ["b"]
     assert np.isnan(some.clarity[:30]).all()
     for name in (*MEASURES, "clarity_p", "excess"):
-        assert np.array_equal(getattr(some, name)[30:50], getattr(SCORES, name)[30:50])
-    assert some.layers[0] == SCORES.layers[1]
+        assert np.array_equal(getattr(some, name)[30:50], getattr(scored(), name)[30:50])
+    assert some.layers[0] == scored().layers[1]
     assert [row.component for row in some.rows] == [Component("b", unit) for unit in range(20)]
 
 
@@ -224,33 +229,33 @@ def test_a_layer_without_examples_and_one_without_complete_components() -> None:
 
 
 def test_rows_say_it_with_pictures() -> None:
-    rows = SCORES.rows
+    rows = scored().rows
     assert len(rows) == 51
     assert rows[31].component == Component("b", 1)
-    assert (rows[31].clarity, rows[31].p_value) == (SCORES.clarity[31], SCORES.clarity_p[31])
+    assert (rows[31].clarity, rows[31].p_value) == (scored().clarity[31], scored().clarity_p[31])
     assert rows.records()[3]["clarity"] is None
     crops = [crop for crop in WORLD.rows[0][:5] if crop != 1]
-    assert pictures(SCORES.index, rows[0].component) == [str(crop).encode() for crop in crops]
-    assert pictures(SCORES.index, rows[3].component) == []
-    assert len(pictures(SCORES.index, rows[5].component)) == 3
+    assert pictures(scored().index, rows[0].component) == [str(crop).encode() for crop in crops]
+    assert pictures(scored().index, rows[3].component) == []
+    assert len(pictures(scored().index, rows[5].component)) == 3
     assert "<img" in rows[:3]._repr_html_()
 
 
 def test_the_summary_is_a_row_per_layer_and_measure() -> None:
-    summary = SCORES.summary
+    summary = scored().summary
     assert [(row.layer, row.measure) for row in summary] == [(a, m) for a in "abc" for m in MEASURES]
-    assert summary[4].mean == SCORES.layers[1].polysemanticity.mean
-    assert summary[4].baseline_high == SCORES.layers[1].polysemanticity.baseline_high
-    assert repr(SCORES) == repr(summary)
+    assert summary[4].mean == scored().layers[1].polysemanticity.mean
+    assert summary[4].baseline_high == scored().layers[1].polysemanticity.baseline_high
+    assert repr(scored()) == repr(summary)
 
 
 def test_a_seed_gives_the_same_again() -> None:
     again = score(WORLD, draws=200)
-    assert again.summary.records() == SCORES.summary.records()
-    assert np.array_equal(again.clarity_p, SCORES.clarity_p, equal_nan=True)
+    assert again.summary.records() == scored().summary.records()
+    assert np.array_equal(again.clarity_p, scored().clarity_p, equal_nan=True)
     other = score(WORLD, draws=200, seed=1)
-    assert np.array_equal(other.clarity, SCORES.clarity, equal_nan=True)
-    assert other.layers[1].clarity.baseline != SCORES.layers[1].clarity.baseline
+    assert np.array_equal(other.clarity, scored().clarity, equal_nan=True)
+    assert other.layers[1].clarity.baseline != scored().layers[1].clarity.baseline
 
 
 def test_mistakes() -> None:
@@ -261,17 +266,17 @@ def test_mistakes() -> None:
 
 
 def test_the_figure_shows_every_component_and_the_baseline() -> None:
-    figure = score_figure(SCORES)
+    figure = score_figure(scored())
     assert [axes.get_ylabel() for axes in figure.axes] == list(MEASURES)
     for axes, measure in zip(figure.axes, MEASURES, strict=True):
         clouds = [np.asarray(cloud.get_offsets()) for cloud in axes.collections if cloud.get_gid() == "components"]
         shown = np.concatenate(clouds)[:, 1]
-        values = getattr(SCORES, measure)
+        values = getattr(scored(), measure)
         assert sorted(shown) == sorted(values[~np.isnan(values)])
     assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["a", "b", "c"]
 
 
 def test_a_figure_of_nothing_is_a_mistake() -> None:
-    empty: Scores = replace(SCORES, layers=())
+    empty: Scores = replace(scored(), layers=())
     with pytest.raises(SemlensError, match="no layer"):
         score_figure(empty)

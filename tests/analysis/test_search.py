@@ -1,14 +1,16 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
 from semlens.analysis.probe import Probes, probe, probe_images
-from semlens.analysis.search import baseline, search
+from semlens.analysis.results import Rows
+from semlens.analysis.search import alignments, baseline, search
 from semlens.collection.collect import collect
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
-from semlens.numerics.vectors import unit
+from semlens.numerics.vectors import lengths, unit
 from semlens.pipeline.embed import embed
 from semlens.types import MISSING, Component, FoundationId, axis_of
 from tests.toy import ColourSpace, colours, flat_images
@@ -16,14 +18,12 @@ from tests.toy import ColourSpace, colours, flat_images
 FM = ColourSpace()
 
 
+@cache
 def toy_index() -> ConceptIndex:
     images = flat_images(
         [(250, 10, 10), (10, 250, 10), (10, 10, 250), (200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 90)]
     )
     return embed(collect(colours(), images, ["act", "fc"], k=2), images, FM)
-
-
-INDEX = toy_index()
 
 
 def random_index(c: int, d: int, seed: int) -> ConceptIndex:
@@ -33,8 +33,8 @@ def random_index(c: int, d: int, seed: int) -> ConceptIndex:
     rows = np.zeros((c, 2), dtype=np.int32)
     means[::7], rows[::7] = 0, MISSING
     return replace(
-        INDEX,
-        recipe=replace(INDEX.recipe, foundation=FoundationId("toy:random", "0", d, "apache-2.0")),
+        toy_index(),
+        recipe=replace(toy_index().recipe, foundation=FoundationId("toy:random", "0", d, "apache-2.0")),
         layers=axis_of([("a", "channels", c // 2), ("b", "channels", c - c // 2)]),
         ids=rows,
         positions=rows,
@@ -45,7 +45,7 @@ def random_index(c: int, d: int, seed: int) -> ConceptIndex:
         lowest=np.zeros(c, dtype=np.float32),
         means=means.astype(np.float16),
         random=unit(rng.normal(size=(50, d))).astype(np.float16),
-        vectors=unit(rng.normal(size=(len(INDEX.vectors), d))).astype(np.float16),
+        vectors=unit(rng.normal(size=(len(toy_index().vectors), d))).astype(np.float16),
     )
 
 
@@ -62,7 +62,7 @@ def random_probes(q: int, d: int, seed: int) -> Probes:
 @pytest.mark.parametrize("text", ["red", "green", "blue"])
 def test_the_component_of_a_colour_is_found_in_every_layer(text: str) -> None:
     unit_of = ["red", "green", "blue"].index(text)
-    hits = search(INDEX, probe(FM, [text]), top=2)
+    hits = search(toy_index(), probe(FM, [text]), top=2)
     assert [hit.component for hit in hits] == [Component("act", unit_of), Component("fc", unit_of)]
     assert all(hit.probe == text for hit in hits)
     assert hits[0].similarity > 0.99
@@ -70,8 +70,8 @@ def test_the_component_of_a_colour_is_found_in_every_layer(text: str) -> None:
 
 
 def test_several_probes_at_once_equal_one_by_one() -> None:
-    together = search(INDEX, probe(FM, ["red", "blue"]), top=3)
-    apart = [*search(INDEX, probe(FM, ["red"]), top=3), *search(INDEX, probe(FM, ["blue"]), top=3)]
+    together = search(toy_index(), probe(FM, ["red", "blue"]), top=3)
+    apart = [*search(toy_index(), probe(FM, ["red"]), top=3), *search(toy_index(), probe(FM, ["blue"]), top=3)]
     assert together == apart
 
 
@@ -89,6 +89,62 @@ def test_equals_the_slow_twin_exactly(c: int, d: int, seed: int, layers: list[st
         best = sorted(allowed, key=lambda r: (-scores[r], r))[:9]
         assert [index.row(hit.component) for hit in hits[q * 9 : q * 9 + 9]] == best
         np.testing.assert_allclose([hit.alignment for hit in hits[q * 9 : q * 9 + 9]], scores[best], atol=1e-6)
+
+
+@pytest.mark.parametrize("exact_in_float16", [True, False])
+@pytest.mark.parametrize("seed", range(10))
+def test_near_ties_are_ranked_exactly(seed: int, exact_in_float16: bool) -> None:
+    """Cosines of 0.5 to 0.5001 with a probe: nearer to each other than float16 tells apart in the fast pass."""
+    c, d = 300, 24
+    rng = np.random.default_rng(100 + seed)
+    probes = replace(random_probes(1, d, seed), nulls=np.zeros((1, d), np.float32))
+    if exact_in_float16:  # only the rows are rounded, and with them their lengths
+        probes = replace(probes, vectors=np.where(np.arange(d) < 16, 0.25, 0).astype(np.float32)[None])
+    query = probes.vectors[0].astype(np.float64)
+    aside = rng.normal(size=(c, d))
+    aside -= np.outer(aside @ query, query)
+    cosines = 0.5 + 1e-4 * rng.random((c, 1))
+    means = cosines * query + np.sqrt(1 - cosines**2) * aside / np.linalg.norm(aside, axis=1, keepdims=True)
+    index = replace(random_index(c, d, seed), means=means.astype(np.float16))
+    stored = index.means.astype(np.float64)
+    exact = stored @ query / np.linalg.norm(stored, axis=1)
+    best = sorted((row for row in range(c) if row % 7), key=lambda row: -exact[row])[:9]
+    rows = [index.row(hit.component) for hit in search(index, probes, top=9)]
+    np.testing.assert_allclose(exact[rows], exact[best], atol=1e-7)  # what float32 tells apart
+
+
+@pytest.mark.parametrize("rows", [None, np.array([3, 8, 7, 11])])
+def test_alignments_are_cosines_less_those_of_the_nulls(rows: np.ndarray | None) -> None:
+    index, probes = random_index(1500, 16, 0), random_probes(3, 16, 0)
+    found = alignments(index, probes, rows)
+    means = index.means.astype(np.float64)
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-30)
+    means[::7] = np.nan  # the dead
+    similarity, to_null = means @ probes.vectors.T, means @ probes.nulls.T
+    chosen = slice(None) if rows is None else rows
+    np.testing.assert_allclose(found.similarity, similarity[chosen], atol=1e-6)
+    np.testing.assert_allclose(found.alignment, (similarity - to_null)[chosen], atol=1e-6)
+    known = lengths(index.means if rows is None else index.means[rows])
+    np.testing.assert_array_equal(alignments(index, probes, rows, known).alignment, found.alignment)
+    with pytest.raises(SemlensError, match="the probes with other"):
+        alignments(index, replace(probes, foundation=replace(probes.foundation, name="other")))
+
+
+def test_hits_are_rows_that_print_and_show_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    hits = search(toy_index(), probe(FM, ["red"]), top=2)
+    assert isinstance(hits, Rows)
+    assert (len(hits), hits[0].component, hits[1:]) == (2, Component("act", 0), [hits[1]])
+    assert hits.records()[0] == {
+        "probe": "red",
+        "component": "act:0",
+        "similarity": hits[0].similarity,
+        "alignment": hits[0].alignment,
+        "baseline": hits[0].baseline,
+    }
+    assert "act:0" in repr(hits)
+    assert "components by alignment" in repr(hits)
+    assert hits._repr_html_().count("data:image/webp;base64,") == 2 * 2  # each with its examples
 
 
 def test_more_than_there_is_gives_all_that_is_alive() -> None:
@@ -110,7 +166,7 @@ def test_ties_go_to_the_lower_row() -> None:
 
 def test_an_image_finds_what_it_shows() -> None:
     photo = flat_images([(0, 0, 130)]).load(0)
-    hit = search(INDEX, probe_images(FM, [photo]), top=1, layers=["fc"])[0]
+    hit = search(toy_index(), probe_images(FM, [photo]), top=1, layers=["fc"])[0]
     assert (hit.component, hit.similarity) == (Component("fc", 2), hit.alignment)
 
 
@@ -128,14 +184,14 @@ def test_similarity_stays_in_range_and_the_baseline_is_a_quantile() -> None:
 
 def test_probes_of_another_space_are_refused() -> None:
     with pytest.raises(SemlensError, match="made with toy:colours, the probes with other"):
-        search(INDEX, probe(ColourSpace("other"), ["red"]))
+        search(toy_index(), probe(ColourSpace("other"), ["red"]))
     digest = replace(probe(FM, ["red"]), foundation=replace(FM.identity, digest="ffff"))
     with pytest.raises(SemlensError, match="its weights differ"):
-        search(INDEX, digest)
+        search(toy_index(), digest)
 
 
 def test_mistakes() -> None:
     with pytest.raises(SemlensError, match="unknown layer 'actt'.*act"):
-        search(INDEX, probe(FM, ["red"]), layers=["actt"])
+        search(toy_index(), probe(FM, ["red"]), layers=["actt"])
     with pytest.raises(SemlensError, match="top is 0"):
-        search(INDEX, probe(FM, ["red"]), top=0)
+        search(toy_index(), probe(FM, ["red"]), top=0)

@@ -21,7 +21,7 @@ from PIL import Image
 
 from semlens.analysis.ask import ask_spec, ask_vocabulary, labels_by, load
 from semlens.analysis.atlas import atlas
-from semlens.analysis.audit.audit import Audit, audit, changes
+from semlens.analysis.audit import Audit, audit, changes
 from semlens.analysis.audit.spec import load_spec, shipped
 from semlens.analysis.compare import compare
 from semlens.analysis.graph.graph import graph

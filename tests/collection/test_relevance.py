@@ -16,7 +16,7 @@ from semlens.collection.relevance import load_relevance, merge_relevance, save_r
 from semlens.collection.states import save_examples
 from semlens.errors import SemlensError
 from semlens.index.relevance import class_relevance
-from semlens.types import MISSING, SHARE, ConceptExamples, Origin, Relevance, Unreadable, axis_of
+from semlens.types import MISSING, SHARE_UNIT, ConceptExamples, Origin, Relevance, Unreadable, axis_of
 from tests.tiny_index import tiny_relevance
 
 ORIGIN = Origin("m", "f", "p", "i", "g", 40, "float32")
@@ -29,7 +29,7 @@ def one_pass(shares: np.ndarray, labels: np.ndarray, start: int, stop: int, k: i
     """The slow twin: relevance of images start to stop, image by image in Python's whole numbers; one is broken."""
     seen = [i for i in range(start, stop) if i != BROKEN]
     of = {y: [i for i in seen if labels[i] == y] for y in CLASSES}
-    units = [[round(float(share) * SHARE) for share in row] for row in shares]
+    units = [[round(float(share) * SHARE_UNIT) for share in row] for row in shares]
     c = range(shares.shape[1])
     best = [sorted((-shares[i, j], i) for y in CLASSES for i in of[y] if shares[i, j] > 0)[:k] for j in c]
     best = [[*found, *[(np.inf, int(MISSING))] * (k - len(found))] for found in best]
@@ -109,7 +109,7 @@ def test_some_images_in_common_are_refused() -> None:
 
 def test_sums_are_exact_up_to_the_last_image_an_id_can_name() -> None:
     """2**31 - 1 images with share 1, and one with the smallest share there is, added from either side."""
-    most, least = (2**31 - 1) * SHARE, 1
+    most, least = (2**31 - 1) * SHARE_UNIT, 1
     a, b = one_pass(*images(0), 0, 20), one_pass(*images(0), 20, 40)
     a, b = replace(a, positive=np.full((3, 2), most)), replace(b, positive=np.full((3, 2), least))
     for merged in (merge_relevance(a, b), merge_relevance(b, a)):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from semlens.numerics.parallel import MOST, each
+from semlens.numerics.parallel import MAX_THREADS, each
 
 
 def parts(count: int, size: int) -> list[slice]:
@@ -43,5 +43,5 @@ def test_matrix_products_keep_to_one_thread_meanwhile_and_get_theirs_back() -> N
 
     each(work, parts(40, 10))
     assert set(seen) == {1}
-    assert 1 <= len(threads) <= MOST
+    assert 1 <= len(threads) <= MAX_THREADS
     assert [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"] == before

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import semlens.numerics.vectors as vectors_module
-from semlens.numerics.vectors import cosine, dot_rows, mean_rows, unit
+from semlens.numerics.vectors import cosine, dot_rows, lengths, mean_rows, paired_cosine, unit, weighted_mean_dots
 from semlens.types import MISSING
 
 
@@ -27,6 +27,34 @@ def test_cosine_is_of_all_pairs_whatever_the_shapes(n: int, m: int, d: int) -> N
     x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d))
     slow = [[sum(a * b for a, b in zip(r, s, strict=True)) / math.hypot(*r) / math.hypot(*s) for s in y] for r in x]
     np.testing.assert_allclose(cosine(x, y), slow, atol=1e-6)
+
+
+def test_known_lengths_give_the_same_cosines() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 5)).astype(np.float32), rng.normal(size=(2, 5))
+    x[3] = 0
+    assert lengths(x)[3] == 1
+    np.testing.assert_allclose(lengths(x)[:3], [math.hypot(*row) for row in x[:3]], rtol=1e-6)
+    np.testing.assert_allclose(cosine(x, y, lengths(x)), cosine(x, y), atol=1e-6)
+    np.testing.assert_array_equal(cosine(x, y, lengths(x))[3], [0, 0])
+
+
+def test_paired_cosine_is_the_diagonal_and_of_a_vector_with_itself_exactly_one() -> None:
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(50, 33)).astype(np.float32) for _ in range(2))
+    x[4] = 0
+    np.testing.assert_allclose(paired_cosine(x, y), np.diag(cosine(x, y)), atol=1e-6)
+    assert paired_cosine(x, y)[4] == 0
+    assert (np.delete(paired_cosine(x, x), 4) == 1).all()
+
+
+def test_dots_of_weighted_means_equal_those_of_the_means_themselves() -> None:
+    rng = np.random.default_rng(0)
+    vectors, queries = rng.normal(size=(3, 5, 8)).astype(np.float32), rng.normal(size=(3, 2, 8)).astype(np.float32)
+    weights = rng.integers(0, 4, (6, 5)).astype(np.float32)
+    means = unit(np.einsum("bk,nkd->nbd", weights, vectors))
+    slow = np.einsum("nbd,nmd->nbm", means, queries)
+    np.testing.assert_allclose(weighted_mean_dots(vectors, weights, queries), slow, rtol=1e-4, atol=1e-5)
 
 
 def test_a_planted_match_is_found_in_a_square_matrix() -> None:

@@ -28,7 +28,7 @@ def test_an_audit_is_a_chart_of_its_quadrants() -> None:
     (axes,) = figure.axes
     points = np.concatenate([np.asarray(part.get_offsets()) for part in axes.collections])
     order = np.lexsort(points.T)
-    expected = found.fit.alignment[np.lexsort(found.fit.alignment.T)]
+    expected = found.fit.z[np.lexsort(found.fit.z.T)]
     np.testing.assert_allclose(points[order], expected, rtol=1e-5)
     said = [text.get_text() for text in axes.get_legend().get_texts()]
     masses = {one.quadrant: one for one in found.masses}
@@ -64,6 +64,6 @@ def test_a_sheet_shows_labels_with_their_examples() -> None:
     sheet = sl.label_sheet(labels, examples=4, most=6)
     rows = min(6, int(labels.accepted.sum())) + min(2, int((~labels.accepted).sum()))
     assert sheet.height == rows * 118 + 44 + 6
-    best = int(np.nanargmax(np.where(labels.accepted, labels.alignments[:, 0], np.nan)))
+    best = int(np.nanargmax(np.where(labels.accepted, labels.margin_over_chance[:, 0], np.nan)))
     first = sheet.getpixel((250 + 56, 6 + 44 + 56))
     assert first == ((255, 0, 0) if shown.rows[best, 0] % 2 == 0 else (0, 128, 0))

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from semlens.analysis.ask import probe_spec
-from semlens.analysis.audit.audit import Audit, audit, changes
+from semlens.analysis.audit import Audit, audit, changes
 from semlens.analysis.audit.quadrants import Fit
 from semlens.analysis.audit.requirements import Verdict, figures
 from semlens.analysis.audit.spec import Concept, Spec, check_spec, parse_requirement
@@ -22,7 +22,7 @@ from semlens.analysis.labels.label import Labels
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
 from semlens.index.records import Thumbnails
-from semlens.types import SHARE, Component, Origin, Relevance, axis_of
+from semlens.types import SHARE_UNIT, Component, Origin, Relevance, axis_of
 from semlens.views.report import report
 from semlens.views.report.crops import choose
 from semlens.views.report.html import Html, el, tidy
@@ -62,7 +62,7 @@ def with_relevance(index: ConceptIndex, names: tuple[str, ...] = ("red", "green"
                 recipe.images.fingerprint, recipe.images.count, recipe.precision,
             ),
             layers=index.layers, method="epsilon_plus_flat", parameters={"epsilon": 1e-6}, of="label", classes=(0, 1),
-            class_names=names, positive=(shares * 4 * SHARE).astype(np.int64),
+            class_names=names, positive=(shares * 4 * SHARE_UNIT).astype(np.int64),
             negative=np.zeros((c, 2), np.int64), top=np.ones((c, 2), np.int64), counts=np.array([4, 4]),
             ids=np.zeros((c, 1), np.int32), shares=np.full((c, 1), 0.5, np.float32), seen=((0, 7),), unreadable=(),
         )
@@ -78,19 +78,20 @@ def by_hand(
     n = len(alignment)
     critical = np.tile([3.0, 3.5], (n, 1))
     fits = alignment > critical
+    layer = np.repeat(np.arange(len(index.layers)), [axis.components for axis in index.layers])[:n]
     found = Fit(
         members=np.arange(n),
-        alignment=alignment,
+        layer=layer,
+        z=alignment,
         best=np.stack([np.arange(n) % 2, 2 + np.arange(n) % 2], axis=1),
         critical=critical,
         p_value=np.where(fits, 0.0025, 0.5),
         drawn=np.repeat(fits[:, None], 20, axis=1),
         leaning=np.repeat((alignment[:, 1] > alignment[:, 0])[:, None], 20, axis=1),
     )
-    layer = np.repeat(np.arange(len(index.layers)), [axis.components for axis in index.layers])[:n]
     total = np.maximum(np.bincount(layer, positive)[layer], 1e-30).astype(np.float32)
     positive, negative = positive / total, np.resize(NEGATIVE, n) / total
-    made = figures(found, positive, layer, [axis.layer for axis in index.layers], 100, 0)
+    made = figures(found, positive, [axis.layer for axis in index.layers], 100, 0)
     return Audit(index, spec, str(spec.output), 100, found, positive, negative, made, doubts, labels, 4000, 0)
 
 

@@ -1,7 +1,8 @@
 """Components held against a specification of valid and spurious concepts, with requirements."""
 
-from semlens.analysis.audit.audit import Audit, AuditRow, Change, ConceptMass, audit, changes
-from semlens.analysis.audit.requirements import Mass, Verdict, interval_of, over_images
+from semlens.analysis.audit.audit import audit
+from semlens.analysis.audit.findings import Audit, AuditRow, ConceptMass, changes
+from semlens.analysis.audit.requirements import Change, Mass, Verdict, interval_of, over_images
 from semlens.analysis.audit.spec import (
     QUADRANTS,
     Requirement,

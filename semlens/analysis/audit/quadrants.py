@@ -1,4 +1,4 @@
-"""Which components fit the valid concepts of a spec, the spurious ones, both or neither, and how firmly."""
+"""Which components fit the valid concepts of a spec, the spurious ones, both or neither, and how surely."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,14 @@ from semlens.analysis.audit.spec import SIDES, Entry
 from semlens.analysis.chance import RandomComponents, Statistic, critical_p, critical_values, layer_numbers, p_values
 from semlens.analysis.labels import BLOCK, Linear, resampled, standardised
 from semlens.analysis.probe import Probes
+from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.shapes import Bool, Float16, Float32, Float64, Int64
+
+ALIKE = 0.95
+"""Two probes whose similarities correlate so much over the crops are one to the foundation model."""
+
+_COMPARED = 4096  # crops on which probes are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,17 +24,18 @@ class Fit:
     """How well some components fit the best concept of either side; axis 2 is valid, spurious."""
 
     members: Int64[np.ndarray, "n"]  # rows of the index
-    alignment: Float32[np.ndarray, "n 2"]  # with the best concept, in standard deviations of random components
+    layer: Int64[np.ndarray, "n"]  # the number of each one's layer
+    z: Float32[np.ndarray, "n 2"]  # alignment with the best concept, in standard deviations of random components
     best: Int64[np.ndarray, "n 2"]  # which entry of the spec that is
-    critical: Float64[np.ndarray, "n 2"]  # what an alignment has to exceed to fit
-    p_value: Float64[np.ndarray, "n 2"]  # random components that fit some concept of the side as well
-    drawn: Bool[np.ndarray, "n b 2"]  # whether it fits, with its examples drawn anew b times ...
+    critical: Float64[np.ndarray, "n 2"]  # what `z` has to exceed to fit
+    p_value: Float64[np.ndarray, "n 2"]  # one-sided, against the best concept of the side on random components
+    drawn: Bool[np.ndarray, "n b 2"]  # whether it fits in each of b bootstrap resamples of its examples ...
     leaning: Bool[np.ndarray, "n b"]  # ... and whether it then fits spurious concepts better than valid ones
 
     @property
     def fits(self) -> Bool[np.ndarray, "n 2"]:
         """Which sides each component fits."""
-        return np.asarray(self.alignment > self.critical)
+        return np.asarray(self.z > self.critical)
 
 
 def quadrant(fits: Bool[np.ndarray, "*n 2"]) -> Int64[np.ndarray, "*n"]:
@@ -37,35 +44,41 @@ def quadrant(fits: Bool[np.ndarray, "*n 2"]) -> Int64[np.ndarray, "*n"]:
 
 
 def fit(
-    index: ConceptIndex, probes: Probes, asked: Sequence[Entry], random: RandomComponents, *, fdr: float,
+    index: ConceptIndex, probes: Probes, entries: Sequence[Entry], random: RandomComponents, *, fdr: float,
     resamples: int, seed: int,
 ) -> Fit:  # fmt: skip
     """How well the components of the layers that random components were drawn for fit either side.
 
     Each side has its own threshold, at the false-discovery rate `fdr`: of many concepts some one fits by chance more
     easily than of few.
+
+    Raises:
+        SemlensError: probes that are not one for each entry.
     """
-    sides = [np.flatnonzero([entry.side == side for entry in asked]) for side in SIDES]
+    if len(probes) != len(entries):
+        asked, given = len(entries), len(probes)
+        raise SemlensError(f"the spec asks for {asked} probes, {given} were given: make them with probe_spec")
+    sides = [np.flatnonzero([entry.side == side for entry in entries]) for side in SIDES]
     scorers = {int(n): standardised(index, probes, random, int(n)) for n in np.unique(random.layer)}
-    number = layer_numbers(index)
-    members = np.flatnonzero(np.isin(number, list(scorers)) & ~index.dead)
-    found, best = _sides(scorers, number[members], index.means[members], sides)
+    layers = layer_numbers(index)
+    members = np.flatnonzero(np.isin(layers, list(scorers)) & ~index.dead)
+    layer = layers[members]
+    z, best = _sides(scorers, layer, index.means[members], sides)
     chance, _ = _sides(scorers, random.layer, random.means, sides)
-    p, critical = np.empty(found.shape), np.empty(found.shape)
+    p, critical = np.empty(z.shape), np.empty(z.shape)
     for side in range(len(SIDES)):
-        mine = Statistic(found[:, side], index.valid[members].sum(axis=1), number[members])
-        null = random.statistic(chance[:, side])
-        p[:, side] = p_values(mine, null)
-        critical[:, side] = critical_values(mine, null, critical_p(p[:, side], fdr))
+        real, null = Statistic(z[:, side], index.valid[members].sum(axis=1), layer), random.statistic(chance[:, side])
+        p[:, side] = p_values(real, null)
+        critical[:, side] = critical_values(real, null, critical_p(p[:, side], fdr))
     drawn = np.empty((len(members), resamples, 2), bool)
     leaning = np.empty((len(members), resamples), bool)
     for start in range(0, len(members), BLOCK // 4):
-        of = slice(start, start + BLOCK // 4)
-        again = _again(index, scorers, number, members[of], sides, resamples, seed)
-        # Drawn anew, a sample holds some examples twice and fits less.
-        again += (found[of] - again.mean(axis=1))[:, None]
-        drawn[of], leaning[of] = again > critical[of, None], again[..., 1] > again[..., 0]
-    return Fit(members, found, best, critical, p, drawn, leaning)
+        block = slice(start, start + BLOCK // 4)
+        scores = _resampled_sides(index, scorers, layer[block], members[block], sides, resamples, seed)
+        # A bootstrap resample holds some examples twice and fits less: the bias is taken off.
+        scores += (z[block] - scores.mean(axis=1))[:, None]
+        drawn[block], leaning[block] = scores > critical[block, None], scores[..., 1] > scores[..., 0]
+    return Fit(members, layer, z, best, critical, p, drawn, leaning)
 
 
 def _sides(
@@ -77,24 +90,47 @@ def _sides(
     """The highest score on either side, and which probe has it."""
     score, best = np.empty((len(means), 2), np.float32), np.empty((len(means), 2), np.int64)
     for number, scorer in scorers.items():
-        of = np.flatnonzero(layer == number)
-        scores = scorer.of(means[of])
+        rows = np.flatnonzero(layer == number)
+        scores = scorer.of(means[rows])
         for s, side in enumerate(sides):
-            at = scores[:, side].argmax(axis=1)
-            best[of, s], score[of, s] = side[at], scores[np.arange(len(of)), side[at]]
+            best[rows, s] = side[scores[:, side].argmax(axis=1)]
+            score[rows, s] = scores[np.arange(len(rows)), best[rows, s]]
     return score, best
 
 
-def _again(
-    index: ConceptIndex, scorers: Mapping[int, Linear], number: Int64[np.ndarray, "c"],
-    of: Int64[np.ndarray, "n"], sides: Sequence[Int64[np.ndarray, "_"]], resamples: int, seed: int,
+def _resampled_sides(
+    index: ConceptIndex, scorers: Mapping[int, Linear], layer: Int64[np.ndarray, "n"],
+    rows: Int64[np.ndarray, "n"], sides: Sequence[Int64[np.ndarray, "_"]], resamples: int, seed: int,
 ) -> Float32[np.ndarray, "n b 2"]:  # fmt: skip
-    """The highest score on either side with every component's examples drawn anew, with replacement."""
-    again = np.empty((len(of), resamples, 2), np.float32)
-    for n in np.unique(number[of]).tolist():
-        mine = np.flatnonzero(number[of] == n)
-        every = np.tile(np.arange(len(scorers[n].weights)), (len(mine), 1))
-        scores = resampled(index, scorers[n], of[mine], resamples, seed, every)
+    """The highest score on either side in bootstrap resamples of every component's examples."""
+    highest = np.empty((len(rows), resamples, 2), np.float32)
+    for number in np.unique(layer).tolist():
+        own = np.flatnonzero(layer == number)
+        every = np.tile(np.arange(len(scorers[number].weights)), (len(own), 1))
+        scores = resampled(index, scorers[number], rows[own], resamples, seed, every)
         for s, side in enumerate(sides):
-            again[mine, :, s] = scores[:, :, side].max(axis=2)
-    return again
+            highest[own, :, s] = scores[:, :, side].max(axis=2)
+    return highest
+
+
+def doubts(index: ConceptIndex, probes: Probes, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What a reader has to know about the probes: those that the foundation model does not tell from the empty prompt,
+    and valid ones that it does not tell from spurious ones, going by the crops of the index."""
+    step = max(1, len(index.vectors) // _COMPARED)
+    crops = index.vectors[::step].astype(np.float32)
+    both = np.concatenate([crops @ probes.vectors.T, crops @ probes.nulls.T], axis=1)
+    spread = both.std(axis=0)
+    normal = (both - both.mean(axis=0)) / np.where(spread > 1e-6, spread, np.inf)
+    alike = normal[:, : len(entries)].T @ normal / len(crops)
+    names = [entry.phrase or f"images of {entry.concept}" for entry in entries]
+    told = [
+        f"{names[q]!r}: the foundation model does not tell it from no phrase at all"
+        for q in range(len(entries))
+        if spread[q] <= 1e-6 or alike[q, len(entries) + q] > ALIKE
+    ]
+    for q, r in np.argwhere(np.triu(alike[:, : len(entries)] > ALIKE, 1)).tolist():
+        if entries[q].side != entries[r].side:
+            told.append(
+                f"{names[q]!r} (valid) and {names[r]!r} (spurious): the foundation model hardly tells them apart"
+            )
+    return tuple(told)

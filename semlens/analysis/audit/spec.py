@@ -64,15 +64,15 @@ class Entry:
 
 def entries(spec: Spec) -> tuple[Entry, ...]:
     """The probes that a spec asks for, in its order; a concept without phrases or images is probed by its name."""
-    found = []
+    probed = []
     for side in SIDES:
         for given in getattr(spec, side):
             concept = Concept(given) if isinstance(given, str) else given
             texts = concept.phrases or (() if concept.images else (concept.name,))
-            found += [Entry(side, concept.name, text, ()) for text in texts]
+            probed += [Entry(side, concept.name, text, ()) for text in texts]
             if concept.images:
-                found.append(Entry(side, concept.name, "", concept.images))
-    return tuple(found)
+                probed.append(Entry(side, concept.name, "", concept.images))
+    return tuple(probed)
 
 
 @plain_dataclass(frozen=True)
@@ -94,10 +94,14 @@ _WORST = re.compile(rf"no component with spurious > valid above relevance {_NUMB
 
 
 def parse_requirement(text: str) -> Requirement:
-    """The requirement that a line states. Raises SemlensError for a line of no known form, or an unknown quadrant."""
+    """The requirement that a line states.
+
+    Raises:
+        SemlensError: a line of no known form, or an unknown quadrant.
+    """
     line = " ".join(text.split())
-    if found := _WORST.fullmatch(line):
-        return Requirement(line, "worst", (), "<=", _number(found[1], found[2]))
+    if worst := _WORST.fullmatch(line):
+        return Requirement(line, "worst", (), "<=", _number(worst[1], worst[2]))
     bound = _BOUND.fullmatch(line)
     if bound is None:
         raise SemlensError(
@@ -114,7 +118,8 @@ def parse_requirement(text: str) -> Requirement:
 def load_spec(source: str | Path) -> Spec:
     """The spec in a YAML file, or the one of that name that comes with semlens (see `shipped`).
 
-    Raises SemlensError, naming the place in the file, for what is absent, unknown or of a wrong kind.
+    Raises:
+        SemlensError: what is absent, unknown or of a wrong kind, with its place in the file.
     """
     path, name = Path(source), str(source)
     try:
@@ -125,7 +130,11 @@ def load_spec(source: str | Path) -> Spec:
 
 
 def read_spec(text: str, name: str = "the spec") -> Spec:
-    """The spec in a YAML text. Raises SemlensError as `load_spec` does."""
+    """The spec in a YAML text.
+
+    Raises:
+        SemlensError: as `load_spec` does.
+    """
     try:
         tree = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader that also refuses a key that stands twice
     except (yaml.YAMLError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as fault:
@@ -137,7 +146,11 @@ def read_spec(text: str, name: str = "the spec") -> Spec:
 
 
 def check_spec(tree: Mapping[str, Any], name: str = "the spec") -> Spec:
-    """The spec that a mapping holds. Raises SemlensError as `load_spec` does."""
+    """The spec that a mapping holds.
+
+    Raises:
+        SemlensError: as `load_spec` does.
+    """
     try:
         spec: Spec = _adapter().validate_python(dict(tree))
     except ValidationError as fault:
@@ -156,8 +169,8 @@ def check_spec(tree: Mapping[str, Any], name: str = "the spec") -> Spec:
 
 def shipped() -> tuple[str, ...]:
     """The names of the specs that come with semlens."""
-    found = (file.name for file in (files("semlens.analysis.audit") / "specs").iterdir())
-    return tuple(sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml")))
+    names = (file.name for file in (files("semlens.analysis.audit") / "specs").iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml")))
 
 
 def json_schema() -> dict[str, Any]:

@@ -16,8 +16,8 @@ from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.types import Component, Edges
 
-DRAWN = 2000
-"""For the interval of a node's relevance."""
+INTERVAL_DRAWS = 2000
+"""Posterior draws for the confidence interval of a node's relevance."""
 
 OUTPUT = "output"
 """The id of the node at the top."""
@@ -132,19 +132,19 @@ def graph(
     nodes = [_node(index, group, column) for name in names for group in groups[name]]
     top = [node for node in nodes if node.layer == names[-1]]
     _check_edges(index, edges, relevance.classes[column], names)
-    flows = [edge for found in edges for edge in _between(index, found, groups[found.upper], groups[found.lower])]
-    kept = [edge for edge in flows if edge.part >= least]
+    flows = [edge for pair in edges for edge in _between(index, pair, groups[pair.upper], groups[pair.lower])]
+    strong = [edge for edge in flows if edge.part >= least]
     mass = sum(abs(edge.weight) for edge in flows)
-    every = sorted([*kept, *_to_output(top)], key=lambda edge: -abs(edge.weight))
+    shown = sorted([*strong, *_to_output(top)], key=lambda edge: -abs(edge.weight))
     return Graph(
         output=output,
         images=int(relevance.counts[column]),
-        edge_images=min((found.images for found in edges), default=0),
+        edge_images=min((pair.images for pair in edges), default=0),
         layers=tuple(names),
         nodes=_shown(index, [*nodes, _output(output, top)]),
-        edges=Rows(every, f"what passes between concepts (edges left out: {len(flows) - len(kept):,})"),
-        dropped=1 - sum(abs(edge.weight) for edge in kept) / mass if mass else float("nan"),
-        dropped_edges=len(flows) - len(kept),
+        edges=Rows(shown, f"what passes between concepts (edges left out: {len(flows) - len(strong):,})"),
+        dropped=1 - sum(abs(edge.weight) for edge in strong) / mass if mass else float("nan"),
+        dropped_edges=len(flows) - len(strong),
     )
 
 
@@ -159,17 +159,18 @@ def wanted(
 ) -> list[Wanted]:
     """The edges that `graph` needs with the same arguments, from the top layer down: to be computed by `semlens.edges`.
 
-    Raises SemlensError as `graph` does.
+    Raises:
+        SemlensError: as `graph` does.
     """
     groups = grouped(index, of, labels=labels, layers=layers, least=least, most=most)
     names = list(groups)
-    found = []
+    needed = []
     for lower, upper in reversed([*pairwise(names)]):
         start = index.layer_slice(upper).start
         rows = [group.rows for group in groups[upper] if not group.others]
         if rows:
-            found.append(Wanted(upper, lower, tuple(np.sort(np.concatenate(rows) - start).tolist())))
-    return found
+            needed.append(Wanted(upper, lower, tuple(np.sort(np.concatenate(rows) - start).tolist())))
+    return needed
 
 
 def _node(index: ConceptIndex, group: Group, column: int) -> Node:
@@ -179,7 +180,7 @@ def _node(index: ConceptIndex, group: Group, column: int) -> Node:
     )
     others = [Affected(*one) for one in affected(relevance, positive, column)]
     share = float(positive[column])
-    low, high = interval_of(share, over_images(np.full(DRAWN, share), int(relevance.counts[column])))
+    low, high = interval_of(share, over_images(np.full(INTERVAL_DRAWS, share), int(relevance.counts[column])))
     return Node(
         id=group.id,
         layer=group.layer,
@@ -207,23 +208,23 @@ def _to_output(top: Sequence[Node]) -> list[Edge]:
     return [Edge(node.id, OUTPUT, weight, abs(weight) / mass) for node, weight in zip(top, weights, strict=True)]
 
 
-def _between(index: ConceptIndex, found: Edges, uppers: Sequence[Group], lowers: Sequence[Group]) -> list[Edge]:
+def _between(index: ConceptIndex, pair: Edges, uppers: Sequence[Group], lowers: Sequence[Group]) -> list[Edge]:
     """Every edge between the nodes of two layers that is not zero: W[A, B], the sum over i in A and j in B of the mean
     share that reaches j through i."""
-    above, below = index.layer_slice(found.upper).start, index.layer_slice(found.lower)
-    at = {unit: i for i, unit in enumerate(found.units)}
+    above, below = index.layer_slice(pair.upper).start, index.layer_slice(pair.lower)
+    place = {unit: i for i, unit in enumerate(pair.units)}
     number = np.empty(below.stop - below.start, np.int64)  # which of `lowers` each component belongs to
     for b, lower in enumerate(lowers):
         number[lower.rows - below.start] = b
     edges = []
     for upper in uppers:
         units = (upper.rows - above).tolist()
-        missing = [unit for unit in units if unit not in at]
+        missing = [unit for unit in units if unit not in place]
         if missing and upper.others:  # as a rule they are not asked for: each costs a backward pass
             continue
         if missing:
-            raise SemlensError(f"the edges lack {found.upper}:{missing[0]}: compute them for the units of `wanted`")
-        flow = found.weights[[at[unit] for unit in units]].sum(axis=0, dtype=np.float64)
+            raise SemlensError(f"the edges lack {pair.upper}:{missing[0]}: compute them for the units of `wanted`")
+        flow = pair.weights[[place[unit] for unit in units]].sum(axis=0, dtype=np.float64)
         weights = np.bincount(number, flow, len(lowers)).tolist()
         mass = sum(map(abs, weights))
         edges += [
@@ -243,19 +244,23 @@ def _shown(index: ConceptIndex, nodes: Sequence[Node]) -> Rows[Node]:
 
 
 def _check_edges(index: ConceptIndex, edges: Sequence[Edges], target: int, layers: Sequence[str]) -> None:
-    """Raises SemlensError for edges that are not of this graph."""
+    """Checks that the edges are of this graph.
+
+    Raises:
+        SemlensError: they are not.
+    """
     seen = set()
-    for found in edges:
-        between = f"the edges from {found.upper!r} to {found.lower!r}"
-        if (found.lower, found.upper) not in pairwise(layers):
+    for pair in edges:
+        between = f"the edges from {pair.upper!r} to {pair.lower!r}"
+        if (pair.lower, pair.upper) not in pairwise(layers):
             raise SemlensError(f"{between} are not of neighbouring layers: from below, these are {', '.join(layers)}")
-        if found.upper in seen:
+        if pair.upper in seen:
             raise SemlensError(f"{between} are given twice")
-        if found.target != target:
-            raise SemlensError(f"{between} are for output {found.target}, the graph is for {target}")
-        part = index.layer_slice(found.lower)
-        if found.weights.shape != (len(found.units), part.stop - part.start):
+        if pair.target != target:
+            raise SemlensError(f"{between} are for output {pair.target}, the graph is for {target}")
+        axis = index.layer_slice(pair.lower)
+        if pair.weights.shape != (len(pair.units), axis.stop - axis.start):
             raise SemlensError(
-                f"{between} do not fit the index: {found.lower!r} has {part.stop - part.start} components"
+                f"{between} do not fit the index: {pair.lower!r} has {axis.stop - axis.start} components"
             )
-        seen.add(found.upper)
+        seen.add(pair.upper)

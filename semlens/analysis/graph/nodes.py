@@ -30,7 +30,8 @@ def grouped(
 ) -> dict[str, list[Group]]:
     """The nodes of every layer, from the input up, for the arguments of `graph`.
 
-    Raises SemlensError for an output without relevance, an unknown layer, or labels of another index.
+    Raises:
+        SemlensError: an output without relevance, an unknown layer, or labels of another index.
     """
     column = column_of(index, of)
     if not 0 <= least <= 1 or most < 1:
@@ -77,7 +78,11 @@ def _by_relevance(shares: Float64[np.ndarray, "c"], rows: Sequence[int]) -> Int6
 
 
 def _check_labels(index: ConceptIndex, labels: Labels, layers: Sequence[str]) -> None:
-    """Raises SemlensError for labels of another index, or that leave a layer out."""
+    """Checks that the labels are of this index and these layers.
+
+    Raises:
+        SemlensError: labels of another index, or that leave a layer out.
+    """
     if labels.index.recipe != index.recipe or labels.index.layers != index.layers:
         raise SemlensError("the labels are of another index: label this one")
     for layer in layers:

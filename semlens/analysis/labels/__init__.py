@@ -5,7 +5,7 @@ from semlens.analysis.labels.evaluate import (
     Evaluation,
     cosy_retrieved,
     final_layer,
-    join,
+    merge_evaluations,
     retrieve,
     simulation,
 )
@@ -23,8 +23,8 @@ __all__ = [
     "Meaning",
     "cosy_retrieved",
     "final_layer",
-    "join",
     "label",
+    "merge_evaluations",
     "resampled",
     "retrieve",
     "simulation",

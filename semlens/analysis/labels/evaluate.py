@@ -1,7 +1,7 @@
 """How faithful labels are: held against true names, against images that show what they say, and as predictions.
 
-Beside what was found stand, over the same components, what a phrase drawn at random from the vocabulary gets (its exact
-expectation) and what the best phrase gets (chosen on what it is measured on: a ceiling, not a method).
+Beside the labels' figures stand, over the same components, what a phrase drawn at random from the vocabulary gets (its
+exact expectation) and what the best phrase gets (chosen on what it is measured on: a ceiling, not a method).
 """
 
 from collections import Counter
@@ -27,13 +27,13 @@ SOURCES = ("retrieved", "generated")
 """Where images that show a label come from."""
 
 FDR = 0.05
-"""Of the components that are called significant, this part may be by chance."""
+"""Components are called significant at this false-discovery rate."""
 
 _PHRASES, _COMPONENTS = 1024, 256  # that are held in float64 at once
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class LabelScores:
     """One measure of every component's label; NaN where a component lacks what it needs."""
 
     measure: str
@@ -46,7 +46,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class EvaluationRow:
-    """The mean of a measure over components, with its 95 % bootstrap interval."""
+    """The mean of a measure over components, with its 95 % bootstrap confidence interval."""
 
     measure: str
     labels: str
@@ -62,27 +62,35 @@ class EvaluationRow:
 class Evaluation:
     """What was measured of some components' labels."""
 
-    scores: tuple[Scores, ...]
+    scores: tuple[LabelScores, ...]
 
     @property
     def rows(self) -> Rows[EvaluationRow]:
         """A row per measure and kind of labels."""
         return Rows(map(_row, self.scores), "How faithful the labels are")
 
-    def of(self, measure: str, labels: str = "found") -> Scores:
-        """A measure of every component. Raises SemlensError if it was not measured."""
+    def of(self, measure: str, labels: str = "found") -> LabelScores:
+        """A measure of every component.
+
+        Raises:
+            SemlensError: it was not measured.
+        """
         names = [f"{scores.measure} ({scores.labels})" for scores in self.scores]
-        if (asked := f"{measure} ({labels})") not in names:
-            raise unknown("measure", asked, names)
-        return self.scores[names.index(asked)]
+        if (name := f"{measure} ({labels})") not in names:
+            raise unknown("measure", name, names)
+        return self.scores[names.index(name)]
 
     def __repr__(self) -> str:
         return repr(self.rows)
 
 
-def join(evaluations: Iterable[Evaluation]) -> Evaluation:
-    """Evaluations of the same components as one. Raises SemlensError if a measure occurs twice, if the components are
-    not as many, or if some images were retrieved and others generated: such figures do not compare."""
+def merge_evaluations(evaluations: Iterable[Evaluation]) -> Evaluation:
+    """Evaluations of the same components as one.
+
+    Raises:
+        SemlensError: a measure that occurs twice, another number of components, or images of which some were retrieved
+            and others generated: such figures do not compare.
+    """
     scores = tuple(scores for evaluation in evaluations for scores in evaluation.scores)
     if len({s.images_from for s in scores} - {""}) > 1:
         raise SemlensError("figures of retrieved and of generated images do not compare: keep the evaluations apart")
@@ -91,7 +99,7 @@ def join(evaluations: Iterable[Evaluation]) -> Evaluation:
     return Evaluation(scores)
 
 
-def _row(s: Scores) -> EvaluationRow:
+def _row(s: LabelScores) -> EvaluationRow:
     left_out = len(s.values) - s.mean.n
     return EvaluationRow(s.measure, s.labels, s.mean.value, s.mean.low, s.mean.high, s.mean.n, left_out, s.images_from)
 
@@ -135,18 +143,19 @@ def final_layer(
 def retrieve(similarity: Float[np.ndarray, "i v"], top: int) -> Int64[np.ndarray, "v k"]:
     """For each phrase the `top` images of a pool that fit it best, best first; ties go to the lower image id.
 
-    Raises SemlensError unless the pool has that many images and every similarity is a number.
+    Raises:
+        SemlensError: the pool has fewer images, or a similarity is not a number.
     """
     if not 1 <= top <= len(similarity):
         raise SemlensError(f"{top} images for each phrase cannot be taken from a pool of {len(similarity)}")
-    found = np.empty((similarity.shape[1], top), np.int64)
-    for part in _blocks(len(found), _PHRASES):
-        for v, fit in enumerate(np.ascontiguousarray(similarity[:, part].T), part.start):
+    images = np.empty((similarity.shape[1], top), np.int64)
+    for block in _blocks(len(images), _PHRASES):
+        for v, fit in enumerate(np.ascontiguousarray(similarity[:, block].T), block.start):
             if not np.isfinite(fit).all():
                 raise SemlensError("a similarity is not a number: leave out the images that could not be read")
             near = np.flatnonzero(fit >= np.partition(fit, -top)[-top])
-            found[v] = near[np.argsort(-fit[near], kind="stable")[:top]]
-    return found
+            images[v] = near[np.argsort(-fit[near], kind="stable")[:top]]
+    return images
 
 
 def cosy(
@@ -258,10 +267,10 @@ def _scores(
     labels: Sequence[str] = LABELS,
     images_from: str = "",
     seed: int,
-) -> tuple[Scores, ...]:
+) -> tuple[LabelScores, ...]:
     """Every row of every measure, of the components that count in its first row."""
     return tuple(
-        Scores(measure, of, values, bootstrap(values, seed=seed), images_from)
+        LabelScores(measure, of, values, bootstrap(values, seed=seed), images_from)
         for measure, some in rows.items()
         for of, values in zip(labels, np.where(np.isnan(some[0]), np.nan, some), strict=False)
     )
@@ -271,14 +280,14 @@ def _accuracy(
     guesses: Sequence[Sequence[str]], names: Sequence[Sequence[str]], vocabulary: Sequence[str], *, top: int
 ) -> Float64[np.ndarray, "3 c"]:
     """Whether one of the first guesses is right; how often it is if they are drawn; whether one could be."""
-    phrases, found = Counter(map(same_key, vocabulary)), np.full((3, len(names)), np.nan)
+    phrases, accuracy = Counter(map(same_key, vocabulary)), np.full((3, len(names)), np.nan)
     v = len(vocabulary)
     for c, (guess, true) in enumerate(zip(guesses, names, strict=True)):
         if keys := set(map(same_key, true)):
             right = sum(phrases[key] for key in keys)
             wrong = prod(max(v - right - i, 0) / (v - i) for i in range(min(top, v)))
-            found[:, c] = any(same_key(name) in keys for name in guess[:top]), 1 - wrong, right > 0
-    return found
+            accuracy[:, c] = any(same_key(name) in keys for name in guess[:top]), 1 - wrong, right > 0
+    return accuracy
 
 
 def _name_cosines(
@@ -291,10 +300,10 @@ def _name_cosines(
     said, words = unit(embed([labels[c] or "" for c in known])), unit(embed(list(vocabulary)))
     own = np.repeat(said, [len(names[c]) for c in known], axis=0)
     parts = (np.maximum.reduceat(cosine(words[part], true), starts, axis=1) for part in _blocks(len(words), _PHRASES))
-    found = np.full((3, len(names)), np.nan)
-    found[0, known] = np.clip(np.maximum.reduceat((own * true).sum(axis=1), starts), -1, 1)
-    found[1:, known] = _chance_and_best(parts)
-    return found
+    cosines = np.full((3, len(names)), np.nan)
+    cosines[0, known] = np.clip(np.maximum.reduceat((own * true).sum(axis=1), starts), -1, 1)
+    cosines[1:, known] = _chance_and_best(parts)
+    return cosines
 
 
 def _above(values: Float64[np.ndarray, "n c"], control: Float64[np.ndarray, "m c"]) -> Float64[np.ndarray, "n c"]:

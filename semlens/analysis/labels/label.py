@@ -17,30 +17,29 @@ from semlens.analysis.chance import (
     statistic,
 )
 from semlens.analysis.labels.meanings import Meaning, halve, meanings
-from semlens.analysis.labels.scorers import METHODS, Linear, Scorer, blocks, resampled, scores_of
-from semlens.analysis.probe import Probes, vocabulary_id
+from semlens.analysis.labels.scorers import METHODS, Linear, Scorer, by_blocks, resampled, scores_of
+from semlens.analysis.probe import Probes, check_space, vocabulary_id
 from semlens.analysis.results import Rows, pictures
-from semlens.analysis.search import check_space
 from semlens.errors import unknown
 from semlens.index import ConceptIndex, LabelsId
-from semlens.numerics import each
-from semlens.shapes import Bool, Float32, Float64, Int32, Int64
+from semlens.shapes import Bool, Float32, Float64, Int32, Int64, Shaped
 from semlens.types import MISSING, Component, Progress, silent
 
-KEPT = 5
+PHRASES_KEPT = 5
 """Phrases kept per component: the label and its runners-up."""
 
 RESAMPLES = 100
+"""Bootstrap resamples of a component's examples."""
 
 _PRINTED = ("component", "name", "label", "alignment", "p_value", "stability", "meanings")
 
 
 @dataclass(frozen=True)
 class Runner:
-    """A phrase that fits, and by how much: cosine minus what random components reach for it."""
+    """A phrase that fits, and by how much."""
 
     label: str
-    alignment: float
+    alignment: float  # margin over chance: cosine minus its mean over random components, in [-2, 2]
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,10 @@ class Label:
 
     component: Component
     name: str | None  # what the model itself calls it
-    label: str | None  # None: chance fits some phrase of the vocabulary as well
-    alignment: float  # of the best phrase, label or not: cosine minus its mean over random components, in [-2, 2]
-    p_value: float  # random components of like crops that fit some phrase of the vocabulary as well
-    stability: float  # how often the phrase stays ahead of its runners-up when the examples are drawn anew, in [0, 1]
+    label: str | None  # None: random components fit some phrase of the vocabulary as well
+    alignment: float  # the best phrase's margin over chance, label or not, in [-2, 2]; see `Runner`
+    p_value: float  # one-sided, against the null distribution of random components' best phrases, in (0, 1]
+    stability: float  # share of bootstrap resamples of the examples in which the phrase stays ahead of its runners-up
     margin: float  # alignment ahead of the first runner-up; negative where that leads in alignment but not in score
     runners_up: tuple[Runner, ...]
     meanings: tuple[Meaning, ...]  # of a polysemantic component: its two meanings
@@ -60,15 +59,15 @@ class Label:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Labels:
-    """The labels of an index's components by one vocabulary. Rows are those of the index; NaN where one is dead."""
+    """The labels of an index's components by one vocabulary, in the rows of the index; NaN where one is dead."""
 
     index: ConceptIndex
     vocabulary: tuple[str, ...]
     recipe: LabelsId
     ranked: Int32[np.ndarray, "c m"]  # numbers of the best phrases, the best first; MISSING for a dead component
-    alignments: Float32[np.ndarray, "c m"]
+    margin_over_chance: Float32[np.ndarray, "c m"]  # of each of them: cosine less its mean over random components
     p_value: Float64[np.ndarray, "c"]
-    q_value: Float64[np.ndarray, "c"]  # the least rate of false discoveries at which it would be labelled
+    q_value: Float64[np.ndarray, "c"]  # the least false-discovery rate at which it would be labelled
     stability: Float32[np.ndarray, "c"]
     meanings: Mapping[int, tuple[Meaning, ...]]  # of the polysemantic ones, by row
 
@@ -79,7 +78,7 @@ class Labels:
 
     @property
     def fdr(self) -> float:
-        """The part of labels given, at most, that chance would have given too."""
+        """The false-discovery rate: the share of the labels given, at most, that random components would get too."""
         return self.recipe.fdr
 
     @cached_property
@@ -103,24 +102,24 @@ class Labels:
     @property
     def rows(self) -> Rows[Label]:
         """A row per component that is not dead and was asked for."""
-        asked = np.flatnonzero(self.ranked[:, 0] != MISSING)
-        given = int(self.accepted[asked].sum())
-        title = f"{given:,} of {len(asked):,} components have a label (false-discovery rate {self.fdr:g})"
-        return Rows(map(self.at, asked.tolist()), title, lambda one: pictures(self.index, one.component), _PRINTED)
+        ranked = np.flatnonzero(self.ranked[:, 0] != MISSING)
+        given = int(self.accepted[ranked].sum())
+        title = f"{given:,} of {len(ranked):,} components have a label (false-discovery rate {self.fdr:g})"
+        return Rows(map(self.at, ranked.tolist()), title, lambda row: pictures(self.index, row.component), _PRINTED)
 
     def at(self, row: int) -> Label:
         """All about the label of a component, by its row."""
-        phrases = [self.vocabulary[at] for at in self.ranked[row] if at != MISSING]
-        aligned = self.alignments[row].tolist()
+        phrases = [self.vocabulary[number] for number in self.ranked[row] if number != MISSING]
+        margins = self.margin_over_chance[row].tolist()
         return Label(
             self.index.component(row),
             self.index.unit_names[row],
             self.of(row),
-            aligned[0],
+            margins[0],
             float(self.p_value[row]),
             float(self.stability[row]),
-            aligned[0] - aligned[1] if len(phrases) > 1 else float("nan"),
-            tuple(Runner(phrase, value) for phrase, value in list(zip(phrases, aligned, strict=False))[1:]),
+            margins[0] - margins[1] if len(phrases) > 1 else float("nan"),
+            tuple(Runner(phrase, margin) for phrase, margin in list(zip(phrases, margins, strict=False))[1:]),
             self.meanings.get(row, ()),
         )
 
@@ -143,14 +142,13 @@ def label(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Labels:
-    """For every component the phrase of the vocabulary that fits best, if chance does not fit as well.
+    """For every component the phrase of the vocabulary that fits best, if it fits better than chance.
 
-    Chance is what components made of random examples of this index reach, with as many examples and crops as large:
-    a component's p-value is the part of them for which some phrase of the vocabulary scores as high. Labels are given
-    to as many components as keep the rate of false discoveries at `fdr`.
+    The null distribution of a component's best score is that of random components (see `chance`) with as many examples
+    and crops as large. Labels are given at the false-discovery rate `fdr`.
 
     Args:
-        method: how a phrase is scored; see `alignment.METHODS`.
+        method: how a phrase is scored; see `scorers.METHODS`.
         split: whether to look for components with two meanings, and label each.
         draws: random components per layer.
 
@@ -163,76 +161,93 @@ def label(
     if method not in METHODS:
         raise unknown("method", method, METHODS)
     random = random_components(index, layers=layers, draws=draws, seed=seed)
-    found = _Ranking.empty(len(index.means), min(KEPT, len(vocabulary)))
-    chance, halves = np.empty(len(random.rows), np.float32), []
+    rankings, halves = [], []
     for number in np.unique(random.layer).tolist():
         scorer = METHODS[method](index, vocabulary, random, number)
-        drawn = np.flatnonzero(random.layer == number)
-        _rank(found, index, scorer, number, len(vocabulary), seed)
-        _align(found, index, vocabulary, number, random.means[drawn].mean(axis=0, dtype=np.float32))
-        _meet(chance, random, scorer, drawn, len(vocabulary))
+        rankings.append(_ranking(index, vocabulary, random, scorer, number, seed))
         if split:
             halves.append(halve(index, scorer, random, number, len(vocabulary), seed))
         progress("label", number + 1, len(index.layers))
-    p, known = p_values(statistic(index, found.best), random.statistic(chance)), ~np.isnan(found.best)
-    q = np.ones(len(p))
-    q[known] = q_values(p[known])
+    p, q = _significance(index, random, rankings)
     double = meanings(halves, vocabulary, fdr) if halves else {}
     asked = tuple(axis.layer for axis in index.layers if not layers or axis.layer in layers)
     recipe = LabelsId(method, float(fdr), asked, split, draws, seed, vocabulary_id(vocabulary))
-    return Labels(index, vocabulary.names, recipe, found.ranked, found.alignments, p, q, found.stability, double)
+    ranked = _column(index, rankings, "ranked", MISSING)
+    margins, stability = (_column(index, rankings, name, np.nan) for name in ("margins", "stability"))
+    return Labels(index, vocabulary.names, recipe, ranked, margins, p, q, stability, double)
 
 
 @dataclass(frozen=True, eq=False)
 class _Ranking:
-    """The best phrases of every component; filled in layer by layer, NaN and MISSING where nothing was."""
+    """The best phrases of a layer's components that have examples, and how well chance does. Axis `n`: those
+    components; `r`: the layer's random ones."""
 
-    ranked: Int32[np.ndarray, "c m"]
-    alignments: Float32[np.ndarray, "c m"]
-    best: Float32[np.ndarray, "c"]  # the highest score
-    stability: Float32[np.ndarray, "c"]
-
-    @classmethod
-    def empty(cls, c: int, m: int) -> "_Ranking":
-        nothing = np.full(c, np.nan, np.float32)
-        ranked = np.full((c, m), MISSING, np.int32)
-        return cls(ranked, np.full((c, m), np.nan, np.float32), nothing, nothing.copy())
+    rows: Int64[np.ndarray, "n"]  # of the index
+    ranked: Int32[np.ndarray, "n m"]  # numbers of the best phrases
+    margins: Float32[np.ndarray, "n m"]  # over chance, of each of them
+    best: Float32[np.ndarray, "n"]  # the highest score
+    stability: Float32[np.ndarray, "n"]
+    drawn: Int64[np.ndarray, "r"]  # which of the random components are the layer's
+    chance: Float32[np.ndarray, "r"]  # the highest score that each of them reaches with any phrase
 
 
-def _rank(into: _Ranking, index: ConceptIndex, scorer: Scorer, layer: int, probes: int, seed: int) -> None:
+def _ranking(
+    index: ConceptIndex, vocabulary: Probes, random: RandomComponents, scorer: Scorer, layer: int, seed: int
+) -> _Ranking:
     """Ranks the phrases for the components of a layer."""
-    alive = alive_rows(index, layer)
+    rows, drawn, m = alive_rows(index, layer), np.flatnonzero(random.layer == layer), min(PHRASES_KEPT, len(vocabulary))
+    ranked, best = np.empty((len(rows), m), np.int32), np.empty(len(rows), np.float32)
+    stability, chance = np.empty(len(rows), np.float32), np.empty(len(drawn), np.float32)
 
-    def block(part: slice) -> None:
-        of = alive[part]
-        scores = scores_of(scorer, index.rows[of], of, index.means[of])
-        into.ranked[of] = _best(scores, into.ranked.shape[1])
-        into.best[of] = np.take_along_axis(scores, into.ranked[of, :1], axis=1)[:, 0]
-        into.stability[of] = _stability(index, scorer, of, into.ranked[of], seed)
+    def rank(block: slice) -> None:
+        some = rows[block]
+        scores = scores_of(scorer, index.rows[some], some, index.means[some])
+        ranked[block] = _best(scores, m)
+        best[block] = np.take_along_axis(scores, ranked[block, :1], axis=1)[:, 0]
+        stability[block] = _stability(index, scorer, some, ranked[block], seed)
 
-    each(block, blocks(len(alive), probes))
+    def reach(block: slice) -> None:
+        some = drawn[block]
+        chance[block] = scores_of(scorer, random.rows[some], random.like[some], random.means[some]).max(axis=1)
 
-
-def _align(
-    into: _Ranking, index: ConceptIndex, vocabulary: Probes, layer: int, expected: Float32[np.ndarray, "d"]
-) -> None:
-    """Alignment with the ranked phrases: the cosine less that of the mean random component."""
-    alive = alive_rows(index, layer)
-    away = index.means[alive].astype(np.float32) - expected
-    for place in range(into.ranked.shape[1]):
-        into.alignments[alive, place] = (away * vocabulary.vectors[into.ranked[alive, place]]).sum(axis=1)
+    by_blocks(rank, len(rows), len(vocabulary))
+    by_blocks(reach, len(drawn), len(vocabulary))
+    expected = random.means[drawn].mean(axis=0, dtype=np.float32)
+    margins = _margins(index.means[rows].astype(np.float32) - expected, vocabulary, ranked)
+    return _Ranking(rows, ranked, margins, best, stability, drawn, chance)
 
 
-def _meet(
-    into: Float32[np.ndarray, "r"], random: RandomComponents, scorer: Scorer, drawn: Int64[np.ndarray, "n"], probes: int
-) -> None:
-    """The highest score that random components reach with any phrase."""
+def _margins(
+    away: Float32[np.ndarray, "n d"], vocabulary: Probes, ranked: Int32[np.ndarray, "n m"]
+) -> Float32[np.ndarray, "n m"]:
+    """The cosine with the ranked phrases less that of the mean random component, `away` being the difference of the
+    embeddings."""
+    places = [(away * vocabulary.vectors[phrase]).sum(axis=1) for phrase in ranked.T]
+    return np.stack(places, axis=1)
 
-    def block(part: slice) -> None:
-        of = drawn[part]
-        into[of] = scores_of(scorer, random.rows[of], random.like[of], random.means[of]).max(axis=1)
 
-    each(block, blocks(len(drawn), probes))
+def _significance(
+    index: ConceptIndex, random: RandomComponents, rankings: Sequence[_Ranking]
+) -> tuple[Float64[np.ndarray, "c"], Float64[np.ndarray, "c"]]:
+    """P-values and q-values; 1 for what was not ranked, which does not count among the tests."""
+    best, chance = np.full(len(index.means), np.nan, np.float32), np.empty(len(random.rows), np.float32)
+    for ranking in rankings:
+        best[ranking.rows], chance[ranking.drawn] = ranking.best, ranking.chance
+    p, known = p_values(statistic(index, best), random.statistic(chance)), ~np.isnan(best)
+    q = np.ones(len(p))
+    q[known] = q_values(p[known])
+    return p, q
+
+
+def _column(
+    index: ConceptIndex, rankings: Sequence[_Ranking], name: str, missing: float | np.int32
+) -> Shaped[np.ndarray, "c *m"]:
+    """A field of the rankings in the rows of the index, and `missing` in all others."""
+    first = getattr(rankings[0], name)
+    column = np.full((len(index.means), *first.shape[1:]), missing, first.dtype)
+    for ranking in rankings:
+        column[ranking.rows] = getattr(ranking, name)
+    return column
 
 
 def _best(scores: Float32[np.ndarray, "n q"], m: int) -> Int64[np.ndarray, "n m"]:
@@ -243,11 +258,11 @@ def _best(scores: Float32[np.ndarray, "n q"], m: int) -> Int64[np.ndarray, "n m"
 
 
 def _stability(
-    index: ConceptIndex, scorer: Scorer, of: Int64[np.ndarray, "n"], ranked: Int32[np.ndarray, "n m"], seed: int
+    index: ConceptIndex, scorer: Scorer, rows: Int64[np.ndarray, "n"], ranked: Int32[np.ndarray, "n m"], seed: int
 ) -> Float32[np.ndarray, "n"]:
-    """How often the best phrase stays ahead of its runners-up when the examples are drawn anew, with replacement; NaN
-    for a method that is not linear in them."""
+    """In how many bootstrap resamples of the examples the best phrase stays ahead of its runners-up, in [0, 1]; NaN for
+    a method that is not linear in them."""
     if not isinstance(scorer, Linear):
-        return np.full(len(of), np.nan, np.float32)
-    scores = resampled(index, scorer, of, RESAMPLES, seed, ranked)
+        return np.full(len(rows), np.nan, np.float32)
+    scores = resampled(index, scorer, rows, RESAMPLES, seed, ranked)
     return (scores.argmax(axis=2) == 0).mean(axis=1).astype(np.float32)

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from semlens.analysis.chance import RandomComponents, Statistic, alive_rows, p_values, q_values
-from semlens.analysis.labels.scorers import Scorer, blocks, scores_of
+from semlens.analysis.labels.scorers import Scorer, by_blocks, scores_of
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
-from semlens.numerics import each, two_means, unit
+from semlens.numerics import two_means, unit
 from semlens.shapes import Bool, Float16, Float32, Int32, Int64
 from semlens.types import MISSING
 
 RESTARTS = 6
 """Tries at splitting: of examples that fall apart the first ones find how."""
 
-DRAWN = 500
+RANDOM_SPLIT = 500
 """Random components per layer that are split, to see what splitting makes of chance."""
 
-FEWEST = 3
+MIN_EXAMPLES = 3
 """Examples that a meaning rests on, at least."""
 
 
@@ -41,7 +41,7 @@ class _Groups:
 
     rows: Int32[np.ndarray, "n 2 k"]  # of `vectors`; MISSING outside of the group
     best: Int64[np.ndarray, "n 2"]  # the phrase that fits each best
-    score: Float32[np.ndarray, "n 2"]  # how well; NaN where a group is smaller than FEWEST
+    score: Float32[np.ndarray, "n 2"]  # how well; NaN where a group is smaller than MIN_EXAMPLES
     other: Float32[np.ndarray, "n 2"]  # how well it fits the other group
 
     def weaker(self, layer: int) -> Statistic:
@@ -56,51 +56,49 @@ class Halves:
 
     layer: int
     members: Int64[np.ndarray, "n"]  # rows of the index
-    found: _Groups
+    real: _Groups
     chance: _Groups
 
 
 def halve(index: ConceptIndex, scorer: Scorer, random: RandomComponents, layer: int, probes: int, seed: int) -> Halves:
-    """The two groups that 2-means finds in every component of a layer, and in DRAWN random ones, with the phrase that
-    fits each group best.
+    """The two groups that 2-means finds in every component of a layer, and in RANDOM_SPLIT random ones, with the phrase
+    that fits each group best.
 
     Source: PURE (Dreyer et al. 2024) for the splitting.
     """
     members = alive_rows(index, layer)
-    drawn = np.flatnonzero(random.layer == layer)[:DRAWN]
-    found = _split(index, scorer, index.rows[members], members, probes, seed)
-    return Halves(layer, members, found, _split(index, scorer, random.rows[drawn], random.like[drawn], probes, seed))
+    drawn = np.flatnonzero(random.layer == layer)[:RANDOM_SPLIT]
+    real = _split(index, scorer, index.rows[members], members, probes, seed)
+    return Halves(layer, members, real, _split(index, scorer, random.rows[drawn], random.like[drawn], probes, seed))
 
 
 def meanings(halves: Sequence[Halves], vocabulary: Probes, fdr: float) -> dict[int, tuple[Meaning, ...]]:
     """The two meanings of each component that has two, by its row.
 
-    A component has two meanings if some phrases fit both groups better than they fit both groups of random components,
-    at the false-discovery rate `fdr`, and the phrase of either group fits the other no better than a random group is
-    fitted by its best. What does not earn two labels is not split.
+    A component has two meanings if the weaker of its groups' best scores is a discovery against the null distribution
+    of the weaker groups of random components, at the false-discovery rate `fdr`, and the phrase of either group fits
+    the other no better than a random group is fitted by its best. What does not earn two labels is not split.
     """
-    p = np.concatenate([p_values(one.found.weaker(one.layer), one.chance.weaker(one.layer)) for one in halves])
-    known = np.concatenate([~np.isnan(one.found.score).any(axis=1) for one in halves])
+    p = np.concatenate([p_values(layer.real.weaker(layer.layer), layer.chance.weaker(layer.layer)) for layer in halves])
+    known = np.concatenate([~np.isnan(layer.real.score).any(axis=1) for layer in halves])
     q = np.ones(len(p))
     q[known] = q_values(p[known])
     two: dict[int, tuple[Meaning, ...]] = {}
-    for one, likely in zip(
-        halves, np.split(q <= fdr, np.cumsum([len(one.members) for one in halves])[:-1]), strict=True
-    ):
-        usual = np.nanmedian(one.chance.score) if not np.isnan(one.chance.score).all() else -np.inf
-        apart = (one.found.other < usual).all(axis=1) & (one.found.best[:, 0] != one.found.best[:, 1])
-        two |= {
-            int(one.members[at]): _pair(one.found, vocabulary, at) for at in np.flatnonzero(likely & apart).tolist()
-        }
+    ends = np.cumsum([len(layer.members) for layer in halves])
+    for layer, discovered in zip(halves, np.split(q <= fdr, ends[:-1]), strict=True):
+        usual = np.nanmedian(layer.chance.score) if not np.isnan(layer.chance.score).all() else -np.inf
+        apart = (layer.real.other < usual).all(axis=1) & (layer.real.best[:, 0] != layer.real.best[:, 1])
+        double = np.flatnonzero(discovered & apart).tolist()
+        two |= {int(layer.members[n]): _pair(layer.real, vocabulary, n) for n in double}
     return two
 
 
-def _pair(found: _Groups, vocabulary: Probes, at: int) -> tuple[Meaning, ...]:
+def _pair(groups: _Groups, vocabulary: Probes, n: int) -> tuple[Meaning, ...]:
     return tuple(
         Meaning(
-            vocabulary.names[found.best[at, half]],
-            float(found.score[at, half]),
-            tuple(np.flatnonzero(found.rows[at, half] != MISSING).tolist()),
+            vocabulary.names[groups.best[n, half]],
+            float(groups.score[n, half]),
+            tuple(np.flatnonzero(groups.rows[n, half] != MISSING).tolist()),
         )
         for half in (0, 1)
     )
@@ -114,23 +112,23 @@ def _split(
     groups = np.empty((len(rows), 2, rows.shape[1]), np.int32)
     means = np.empty((len(rows), 2, index.means.shape[1]), np.float16)
 
-    def part(block: slice) -> None:
+    def divide(block: slice) -> None:
         groups[block], means[block] = _groups(index, rows[block], seed)
 
-    each(part, blocks(len(rows), 2**13))
-    large = np.flatnonzero(((groups != MISSING).sum(axis=2) >= FEWEST).all(axis=1))
+    by_blocks(divide, len(rows), 2**13)
+    large = np.flatnonzero(((groups != MISSING).sum(axis=2) >= MIN_EXAMPLES).all(axis=1))
     best = np.zeros((len(rows), 2), np.int64)
     score, other = np.full((len(rows), 2), np.nan, np.float32), np.full((len(rows), 2), np.nan, np.float32)
 
     def fit(block: slice) -> None:
-        of = large[block]
-        fits = [scores_of(scorer, groups[of, half], like[of], means[of, half]) for half in (0, 1)]
-        for half, (mine, others) in enumerate((fits, fits[::-1])):
-            best[of, half] = mine.argmax(axis=1)
-            score[of, half] = mine.max(axis=1)
-            other[of, half] = others[np.arange(len(of)), best[of, half]]
+        some = large[block]
+        scores = [scores_of(scorer, groups[some, half], like[some], means[some, half]) for half in (0, 1)]
+        for half, (own, opposite) in enumerate((scores, scores[::-1])):
+            best[some, half] = own.argmax(axis=1)
+            score[some, half] = own.max(axis=1)
+            other[some, half] = opposite[np.arange(len(some)), best[some, half]]
 
-    each(fit, blocks(len(large), probes))
+    by_blocks(fit, len(large), probes)
     return _Groups(groups, best, score, other)
 
 
@@ -140,6 +138,6 @@ def _groups(
     """The examples of the two groups of each component, and the groups' semantic embeddings."""
     valid: Bool[np.ndarray, "n k"] = rows != MISSING
     vectors = index.vectors[np.where(valid, rows, 0)].astype(np.float32)  # unit as they lie
-    found = two_means(vectors, valid, restarts=RESTARTS, seed=seed)
-    groups = np.stack([np.where(valid & (found.second == half), rows, MISSING) for half in (False, True)], axis=1)
-    return groups, unit(np.nan_to_num(found.centroids)).astype(np.float16)
+    clusters = two_means(vectors, valid, restarts=RESTARTS, seed=seed)
+    groups = np.stack([np.where(valid & (clusters.second == half), rows, MISSING) for half in (False, True)], axis=1)
+    return groups, unit(np.nan_to_num(clusters.centroids)).astype(np.float16)

@@ -3,7 +3,7 @@
 A scorer takes components as rows of examples, so chance is scored exactly as what is real.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
@@ -13,7 +13,7 @@ import numpy as np
 from semlens.analysis.chance import RandomComponents, alive_rows
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
-from semlens.numerics import mean_rows, unit
+from semlens.numerics import each, mean_rows, unit, weighted_mean_dots
 from semlens.shapes import Float16, Float32, Int32, Int64
 from semlens.types import MISSING
 
@@ -102,10 +102,11 @@ def standardised(index: ConceptIndex, probes: Probes, random: RandomComponents, 
     return Linear(index.vectors, weights, weights @ middle, np.clip(skew, *_SKEW))
 
 
-def blocks(count: int, probes: int) -> Iterator[slice]:
-    """So many components in stretches whose scores for so many probes are held at once."""
+def by_blocks(work: Callable[[slice], None], count: int, probes: int) -> None:
+    """Does the work on `count` components, block by block on several cores: as many as have their scores for so many
+    probes held at once. What it writes must not overlap."""
     size = max(1, min(BLOCK, _CELLS // max(probes, 1)))
-    return (slice(start, start + size) for start in range(0, count, size))
+    each(work, (slice(start, start + size) for start in range(0, count, size)))
 
 
 def scores_of(
@@ -125,18 +126,17 @@ def resampled(
     examples *= valid[..., None]
     k = valid.shape[1]
     drawn = np.random.default_rng(seed).multinomial(k, np.full(k, 1 / k), times).astype(np.float32)  # "b k"
-    products = drawn @ np.einsum("nkd,nmd->nkm", examples, scorer.weights[asked], optimize=True)
-    length = np.sqrt(((drawn @ (examples @ examples.transpose(0, 2, 1))) * drawn).sum(axis=2))
+    products = weighted_mean_dots(examples, drawn, scorer.weights[asked])
     skew = None if scorer.skew is None else scorer.skew[asked][:, None]
-    return scorer.scaled(products / np.maximum(length, 1e-6)[..., None], scorer.offsets[asked][:, None], skew)
+    return scorer.scaled(products, scorer.offsets[asked][:, None], skew)
 
 
 def against_prompt(index: ConceptIndex, probes: Probes, random: RandomComponents, layer: int) -> Linear:
-    """The cosine minus that of the empty prompt.
+    """The paper's alignment, as a search ranks by it: the cosine minus that of the empty prompt.
 
-    Source: Dreyer et al. 2025 (arXiv 2505.20229), whose alignment this is.
+    Source: Dreyer et al. 2025 (arXiv 2505.20229).
     """
-    return Linear(index.vectors, probes.vectors - probes.nulls, np.zeros(len(probes), np.float32))
+    return Linear(index.vectors, probes.contrasts, np.zeros(len(probes), np.float32))
 
 
 def centred(index: ConceptIndex, probes: Probes, random: RandomComponents, layer: int) -> Linear:

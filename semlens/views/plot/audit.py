@@ -35,7 +35,7 @@ def audit_figure(audit: Audit) -> "matplotlib.figure.Figure":
 
 
 def _chart(axes: "matplotlib.axes.Axes", audit: Audit, in_layer: "np.ndarray") -> None:
-    x, y = audit.fit.alignment[in_layer].T
+    x, y = audit.fit.z[in_layer].T
     size = audit.relevance[in_layer] / max(float(audit.relevance[in_layer].max()), 1e-12) * _LARGEST
     for number, name in enumerate(QUADRANTS):
         members = audit.quadrant[in_layer] == number
@@ -59,7 +59,7 @@ def _chart(axes: "matplotlib.axes.Axes", audit: Audit, in_layer: "np.ndarray") -
     for n in in_layer[np.argsort(-audit.relevance[in_layer], kind="stable")[:_NAMED]].tolist():
         row = rows[audit.index.component(int(audit.fit.members[n]))]
         said = row.label or (row.spurious_concept if row.spurious > row.valid else row.valid_concept)
-        where = (float(audit.fit.alignment[n, 0]), float(audit.fit.alignment[n, 1]))
+        where = (float(audit.fit.z[n, 0]), float(audit.fit.z[n, 1]))
         axes.annotate(short(said, 22), where, xytext=(6, 4), textcoords="offset points", fontsize=8)
     axes.set(xlabel="fits what may matter (standard deviations of chance)", ylabel="fits what must not (the same)")
     legend = axes.legend(title="components, share of relevance", fontsize=8, title_fontsize=8, loc="upper right")

@@ -1,14 +1,18 @@
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
-from semlens.analysis.audit.audit import Audit, audit, changes
+from semlens.analysis.audit.audit import RESAMPLES, audit
+from semlens.analysis.audit.findings import Audit, changes
 from semlens.analysis.audit.quadrants import quadrant
-from semlens.analysis.audit.requirements import LayerFigures
-from semlens.analysis.audit.spec import QUADRANTS, Spec, check_spec
-from semlens.analysis.chance import p_values, q_values, random_components
+from semlens.analysis.audit.requirements import LayerFigures, judge
+from semlens.analysis.audit.spec import QUADRANTS, Spec, check_spec, parse_requirement
+from semlens.analysis.chance import p_values, q_values, random_components, statistic
+from semlens.analysis.labels.label import label
+from semlens.analysis.labels.scorers import resampled, standardised
 from semlens.analysis.probe import Probes
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
@@ -33,15 +37,17 @@ def run(index: ConceptIndex = INDEX, probes: Probes | None = None, **change: Any
     return audit(index, spec_of(**change), probes or phrases(VALID + SPURIOUS), draws=1500)
 
 
-FOUND = run()
+@cache
+def audited() -> Audit:
+    return run()
 
 
 def test_components_stand_where_their_examples_put_them() -> None:
-    stands = {str(row.component): row.quadrant for row in FOUND.rows}
+    stands = {str(row.component): row.quadrant for row in audited().rows}
     assert [stands[f"layer0:{unit}"] for unit in range(5)] == ["valid"] * 3 + ["spurious"] * 2
     assert [stands[f"layer0:{unit}"] for unit in (6, 8, 9)] == ["neither"] * 3
     assert sum(stands[f"layer0:{unit}"] != "neither" for unit in range(10, 20)) <= 1
-    assert [row.spurious_concept for row in FOUND.offenders][:2] == ["concept 5", "concept 6"]
+    assert [row.spurious_concept for row in audited().offenders][:2] == ["concept 5", "concept 6"]
 
 
 def test_a_component_can_fit_both_sides() -> None:
@@ -56,45 +62,42 @@ def test_quadrants_are_numbered_as_named() -> None:
 
 
 def test_masses_are_shares_of_relevance_and_add_up() -> None:
-    mass = {one.quadrant: one for one in FOUND.masses}
-    assert sum(one.relevance for one in FOUND.masses) == pytest.approx(1)
+    mass = {one.quadrant: one for one in audited().masses}
+    assert sum(one.relevance for one in audited().masses) == pytest.approx(1)
     total = sum(SHARES)
-    at = {name: sum(SHARES[row.component.unit] for row in FOUND.rows if row.quadrant == name) for name in QUADRANTS}
+    at = {name: sum(SHARES[row.component.unit] for row in audited().rows if row.quadrant == name) for name in QUADRANTS}
     for name in QUADRANTS:
         assert mass[name].relevance == pytest.approx(at[name] / total, abs=1e-6)
         assert mass[name].low <= mass[name].relevance <= mass[name].high
-        assert mass[name].components == sum(row.quadrant == name for row in FOUND.rows)
+        assert mass[name].components == sum(row.quadrant == name for row in audited().rows)
 
 
 def test_p_values_and_thresholds_agree() -> None:
     """What exceeds the critical value is exactly what the step-up procedure discovers, on each side."""
     for side in (0, 1):
-        discovered = q_values(FOUND.fit.p_value[:, side]) <= 0.05
-        assert (discovered == FOUND.fit.fits[:, side]).all()
+        discovered = q_values(audited().fit.p_value[:, side]) <= 0.05
+        assert (discovered == audited().fit.fits[:, side]).all()
 
 
 def test_a_side_with_more_concepts_needs_more() -> None:
     many = [0, 1, 2, 3, 4, 7, 8, 9, 10]
     wide = run(probes=phrases([*many, 5]), valid=[f"concept {c}" for c in many], spurious=["concept 5"])
-    same = np.flatnonzero(FOUND.fit.alignment[:, 0] == wide.fit.alignment[:, 0])
+    same = np.flatnonzero(audited().fit.z[:, 0] == wide.fit.z[:, 0])
     assert len(same) >= 3
-    assert (wide.fit.p_value[same, 0] >= FOUND.fit.p_value[same, 0]).all()
-    assert (wide.fit.p_value[same, 0] > FOUND.fit.p_value[same, 0]).any()
+    assert (wide.fit.p_value[same, 0] >= audited().fit.p_value[same, 0]).all()
+    assert (wide.fit.p_value[same, 0] > audited().fit.p_value[same, 0]).any()
 
 
 def test_p_values_are_those_of_the_best_of_a_side() -> None:
     """The slow twin: the same scorer, side by side, against the same random components."""
-    from semlens.analysis.chance import statistic
-    from semlens.analysis.labels.scorers import standardised
-
     probes, random = phrases(VALID + SPURIOUS), random_components(INDEX, draws=1500)
     scorer = standardised(INDEX, probes, random, 0)
     rows = np.arange(len(ABOUT))
     real, chance = scorer(INDEX.rows, rows), scorer(random.rows, random.like)
     for side, part in ((0, slice(0, 3)), (1, slice(3, 5))):
         p = p_values(statistic(INDEX, real[:, part].max(axis=1)), random.statistic(chance[:, part].max(axis=1)))
-        np.testing.assert_array_equal(p, FOUND.fit.p_value[:, side])
-        np.testing.assert_allclose(real[:, part].max(axis=1), FOUND.fit.alignment[:, side], rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(p, audited().fit.p_value[:, side])
+        np.testing.assert_allclose(real[:, part].max(axis=1), audited().fit.z[:, side], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -119,12 +122,12 @@ def test_requirements_are_judged(line: str, met: bool) -> None:
 
 
 def test_an_audit_without_requirements_passes() -> None:
-    assert FOUND.passed
-    assert len(FOUND.verdicts) == 0
+    assert audited().passed
+    assert len(audited().verdicts) == 0
 
 
 def test_a_verdict_near_its_limit_is_not_sure() -> None:
-    value = {one.quadrant: one.relevance for one in FOUND.masses}["spurious"]
+    value = {one.quadrant: one.relevance for one in audited().masses}["spurious"]
     near, far = run(
         requirements=[f"relevance_mass(spurious) <= {value - 0.01:.3f}", "relevance_mass(spurious) <= 0.99"]
     ).verdicts
@@ -174,31 +177,57 @@ def test_the_worst_layer_decides() -> None:
     assert run(index, requirements=[line]).verdicts[0].layer == "layer1"  # unasked: the last hidden layer
 
 
+@pytest.mark.parametrize("line", ["relevance_mass(spurious) <= 0.9", "relevance_mass(valid) >= 0.1"])
+@pytest.mark.parametrize("unknown_first", [True, False])
+def test_a_layer_of_unknown_relevance_decides(line: str, unknown_first: bool) -> None:
+    """Nobody knows whether it meets the requirement, so the audit must not pass."""
+    known, unknown = replace(figures([0.5] * 11), layer="known"), replace(figures([np.nan] * 11), layer="unknown")
+    assert judge(parse_requirement(line), [known]).met
+    verdict = judge(parse_requirement(line), [unknown, known] if unknown_first else [known, unknown])
+    assert (verdict.met, verdict.layer) == (False, "unknown")
+    assert np.isnan([verdict.value, verdict.low, verdict.high]).all()
+
+
+def test_fits_of_resamples_are_centred_on_the_fit_itself() -> None:
+    """A bootstrap resample holds some examples twice and fits less: that bias is taken off before it is judged."""
+    fit = audited().fit
+    probes, random = phrases(VALID + SPURIOUS), random_components(INDEX, draws=1500)
+    scorer = standardised(INDEX, probes, random, 0)
+    asked = np.tile(np.arange(5), (len(fit.members), 1))
+    scores = resampled(INDEX, scorer, fit.members, RESAMPLES, 0, asked)
+    sides = np.stack([scores[:, :, :3].max(axis=2), scores[:, :, 3:].max(axis=2)], axis=2)
+    bias = sides.mean(axis=1) - fit.z
+    assert (bias[:3, 0] < 0).all()
+    centred = sides - bias[:, None]
+    np.testing.assert_array_equal(fit.drawn, centred > fit.critical[:, None])
+    np.testing.assert_array_equal(fit.leaning, centred[..., 1] > centred[..., 0])
+
+
 def test_concepts_say_what_the_relevance_goes_to() -> None:
-    found = {(one.side, one.concept): one for one in FOUND.concepts}
+    found = {(one.side, one.concept): one for one in audited().concepts}
     assert len(found) == 5
     assert found["spurious", "concept 5"].components >= 1
-    flagged = [row for row in FOUND.rows if row.quadrant in ("spurious", "both")]
+    flagged = [row for row in audited().rows if row.quadrant in ("spurious", "both")]
     expected = sum(row.relevance for row in flagged if row.spurious_concept == "concept 5")
     assert found["spurious", "concept 5"].relevance == pytest.approx(expected, abs=1e-6)
     assert found["spurious", "concept 5"].against == pytest.approx(expected / 10, abs=1e-6)
 
 
 def test_rows_say_what_else_is_affected() -> None:
-    row = next(row for row in FOUND.rows if row.component == Component("layer0", 3))
+    row = next(row for row in audited().rows if row.component == Component("layer0", 3))
     assert (row.relevance, row.affected) == (pytest.approx(0.2 / sum(SHARES)), ("cow",))
     assert row.against == pytest.approx(0.02 / sum(SHARES))
-    assert sum(one.relevance for one in FOUND.rows) == pytest.approx(1)
-    assert next(row for row in FOUND.rows if row.component.unit == 19).affected == ()
-    assert [one.relevance for one in FOUND.rows] == sorted((one.relevance for one in FOUND.rows), reverse=True)
+    assert sum(one.relevance for one in audited().rows) == pytest.approx(1)
+    assert next(row for row in audited().rows if row.component.unit == 19).affected == ()
+    assert [one.relevance for one in audited().rows] == sorted((one.relevance for one in audited().rows), reverse=True)
 
 
 def test_one_seed_gives_one_audit() -> None:
     again = run()
-    assert again.rows == FOUND.rows
-    assert again.masses == FOUND.masses
+    assert again.rows == audited().rows
+    assert again.masses == audited().masses
     other = audit(INDEX, spec_of(), phrases(VALID + SPURIOUS), draws=1500, seed=1)
-    assert other.masses != FOUND.masses
+    assert other.masses != audited().masses
 
 
 def test_probes_that_say_nothing_or_the_same_are_doubted() -> None:
@@ -210,12 +239,10 @@ def test_probes_that_say_nothing_or_the_same_are_doubted() -> None:
         doubt.startswith("'concept 1': the foundation model does not tell it from no phrase") for doubt in found.doubts
     )
     assert any("'concept 0' (valid) and 'concept 6' (spurious)" in doubt for doubt in found.doubts)
-    assert FOUND.doubts == ()
+    assert audited().doubts == ()
 
 
 def test_labels_are_shown_beside() -> None:
-    from semlens.analysis.labels.label import label
-
     labels = label(INDEX, phrases(), draws=1500, split=False)
     found = audit(INDEX, spec_of(), phrases(VALID + SPURIOUS), labels=labels, draws=1500)
     assert next(row for row in found.rows if row.component.unit == 6).label == "concept 9"
@@ -225,11 +252,11 @@ def test_changes_between_two_audits() -> None:
     less = with_relevance(
         planted(ABOUT, k=12), [[0.01 if n in (3, 4) else share] for n, share in enumerate(SHARES)], ("ox",)
     )
-    moved = {one.quadrant: one for one in changes(run(less), FOUND)}
+    moved = {one.quadrant: one for one in changes(run(less), audited())}
     assert moved["spurious"].before > moved["spurious"].after
     assert moved["spurious"].low <= moved["spurious"].after - moved["spurious"].before <= moved["spurious"].high
     assert moved["spurious"].high < 0.1
-    same = {one.quadrant: one for one in changes(FOUND, FOUND)}
+    same = {one.quadrant: one for one in changes(audited(), audited())}
     assert all(one.low <= 0 <= one.high for one in same.values())
 
 

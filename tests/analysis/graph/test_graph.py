@@ -17,9 +17,9 @@ from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
 from semlens.index.records import Thumbnails
 from semlens.pipeline.embed import embed
-from semlens.types import MISSING, SHARE, Edges, Origin, Relevance, axis_of
+from semlens.types import MISSING, SHARE_UNIT, Edges, Origin, Relevance, axis_of
 from semlens.views.plot.graph import crossings, graph_svg, ordered
-from tests.analysis.test_search import FM, INDEX, random_index
+from tests.analysis.test_search import FM, random_index, toy_index
 from tests.planted import BY_HAND, planted, with_relevance
 from tests.tiny_index import tiny, whole
 from tests.toy import colours, flat_images
@@ -44,8 +44,8 @@ def with_shares(
         of="label",
         classes=tuple(range(10, 10 + y)),
         class_names=names,
-        positive=np.round(positive * count * SHARE).astype(np.int64),
-        negative=np.round(negative * count * SHARE).astype(np.int64),
+        positive=np.round(positive * count * SHARE_UNIT).astype(np.int64),
+        negative=np.round(negative * count * SHARE_UNIT).astype(np.int64),
         top=np.zeros(positive.shape, np.int64),
         counts=np.full(y, count),
         ids=slots,
@@ -69,7 +69,7 @@ def labelled(index: ConceptIndex, words: list[str | None]) -> Labels:
 def ox(words: tuple[str | None, ...] = ("wheel", None, "wheel", "grass", "cart", "cart", None)) -> tuple:
     """Layer a of 4 components below layer b of 3, in two outputs of which 10 is "ox"; the labels; edges of b:0, b:1."""
     index = replace(random_index(7, 3, 0), layers=axis_of([("a", "channels", 4), ("b", "channels", 3)]))
-    pictures = Thumbnails.pack([f"picture {i}".encode() for i in range(len(INDEX.vectors))])
+    pictures = Thumbnails.pack([f"picture {i}".encode() for i in range(len(toy_index().vectors))])
     index = replace(
         index,
         rows=np.array([[0, 1], [1, 2], [2, 3], [3, 4], [4, MISSING], [5, 0], [0, 2]], np.int32),

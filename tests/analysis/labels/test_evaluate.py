@@ -10,7 +10,15 @@ from sklearn.metrics import roc_auc_score
 
 from semlens.analysis.chance import q_values
 from semlens.analysis.labels import evaluate
-from semlens.analysis.labels.evaluate import Evaluation, cosy, cosy_retrieved, final_layer, join, retrieve, simulation
+from semlens.analysis.labels.evaluate import (
+    Evaluation,
+    cosy,
+    cosy_retrieved,
+    final_layer,
+    merge_evaluations,
+    retrieve,
+    simulation,
+)
 from semlens.errors import SemlensError
 from semlens.numerics.metrics import auroc, bootstrap
 from semlens.types import MISSING
@@ -102,6 +110,7 @@ def test_phrases_and_components_in_blocks_give_the_same(monkeypatch: pytest.Monk
     whole = everything()
     monkeypatch.setattr(evaluate, "_PHRASES", 2)
     monkeypatch.setattr(evaluate, "_COMPONENTS", 3)
+    assert [len(one.scores) for one in whole] == [6, 10, 6]
     for one, other in zip(whole, everything(), strict=True):
         assert measured(one) == measured(other)
         for a, b in zip(one.scores, other.scores, strict=True):
@@ -394,6 +403,7 @@ def test_the_oracle_is_never_beaten_by_what_was_found() -> None:
                 assert np.nanmin(scores.values) >= -1
                 assert np.nanmax(scores.values) <= 1
         names = {measure for measure, labels in measured(evaluation) if labels == "oracle"}
+        assert len(evaluation.scores) >= 6
         assert names
         for name in names:
             found, best = (np.array(values(evaluation, name, labels)) for labels in ("found", "oracle"))
@@ -402,7 +412,7 @@ def test_the_oracle_is_never_beaten_by_what_was_found() -> None:
 
 def test_evaluations_of_the_same_components_join() -> None:
     _, retrieved, predicted = everything()
-    together = join([retrieved, predicted])
+    together = merge_evaluations([retrieved, predicted])
     assert measured(together) == measured(retrieved) + measured(predicted)
     assert together.of("correlation").values is predicted.of("correlation").values
     records = together.rows.records()
@@ -418,11 +428,14 @@ def test_retrieved_and_generated_never_mix() -> None:
     def of(source: str, labels: str) -> Evaluation:
         return cosy(concept, control, images_from=source, labels=labels)
 
-    assert len(join([of("generated", "found"), of("generated", "random")]).scores) == 6
+    assert len(merge_evaluations([of("generated", "found"), of("generated", "random")]).scores) == 6
     refused: list[tuple[Callable[[], Evaluation], str]] = [
-        (lambda: join([of("generated", "found"), of("retrieved", "random")]), "do not compare"),
-        (lambda: join([of("generated", "found"), of("generated", "found")]), "repeat a measure"),
-        (lambda: join([of("generated", "found"), simulation(control[:, :1], concept[:, :1])]), "different components"),
+        (lambda: merge_evaluations([of("generated", "found"), of("retrieved", "random")]), "do not compare"),
+        (lambda: merge_evaluations([of("generated", "found"), of("generated", "found")]), "repeat a measure"),
+        (
+            lambda: merge_evaluations([of("generated", "found"), simulation(control[:, :1], concept[:, :1])]),
+            "different components",
+        ),
     ]
     for act, message in refused:
         with pytest.raises(SemlensError, match=message):

@@ -1,10 +1,12 @@
 import json
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
-from semlens.analysis.labels.label import label
+from semlens.analysis.chance import q_values
+from semlens.analysis.labels.label import Labels, label
 from semlens.analysis.results import Rows
 from semlens.errors import SemlensError
 from semlens.numerics.vectors import mean_rows
@@ -13,17 +15,21 @@ from tests.planted import phrases, planted
 
 ABOUT: list[tuple[int, ...] | None] = [(c,) for c in range(10)] * 2 + [None] * 60 + [(3, 7)] * 4
 INDEX = planted(ABOUT, layers=(50, 34), absent={1: 3, 25: 10})
-FOUND = label(INDEX, phrases(), draws=1500)
+
+
+@cache
+def labelled() -> Labels:
+    return label(INDEX, phrases(), draws=1500)
 
 
 def test_components_get_the_phrase_of_what_they_show_and_random_ones_none() -> None:
     for row, concepts in enumerate(ABOUT[:20]):
         assert concepts
-        assert FOUND.of(row) == f"concept {concepts[0]}" == FOUND.best(row)
-    assert FOUND.accepted[20:80].sum() <= 3
-    assert FOUND.of(25) is None
-    assert FOUND.best(25) == ""
-    assert np.isnan(FOUND.alignments[25]).all()
+        assert labelled().of(row) == f"concept {concepts[0]}" == labelled().best(row)
+    assert labelled().accepted[20:80].sum() <= 3
+    assert labelled().of(25) is None
+    assert labelled().best(25) == ""
+    assert np.isnan(labelled().margin_over_chance[25]).all()
 
 
 def test_the_rate_of_false_labels_is_kept() -> None:
@@ -37,19 +43,27 @@ def test_the_rate_of_false_labels_is_kept() -> None:
     assert false / given <= 0.1 + 0.06  # 0.06: two standard deviations of about 100 labels
 
 
+def test_the_correction_counts_the_living_only() -> None:
+    """83 tests were made: component 25 is dead, and 84 would make every q-value a little larger."""
+    alive = np.flatnonzero(~INDEX.dead)
+    assert len(alive) == 83
+    np.testing.assert_array_equal(labelled().q_value[alive], q_values(labelled().p_value[alive]))
+    assert labelled().q_value[25] == 1
+
+
 def test_alignment_is_the_cosine_less_that_of_random_components() -> None:
     from semlens.analysis.chance import random_components
 
     random = random_components(INDEX, draws=1500)
     expected = mean_rows(INDEX.vectors, random.rows[random.layer == 0]).astype(np.float64).mean(axis=0)
     for row in (0, 7):
-        vectors = phrases().vectors[FOUND.ranked[row]]
+        vectors = phrases().vectors[labelled().ranked[row]]
         slow = vectors @ (INDEX.means[row].astype(np.float64) - expected)
-        np.testing.assert_allclose(FOUND.alignments[row], slow, atol=1e-3)
+        np.testing.assert_allclose(labelled().margin_over_chance[row], slow, atol=1e-3)
 
 
 def test_runners_up_follow_in_order_of_score() -> None:
-    one = FOUND.rows[0]
+    one = labelled().rows[0]
     assert (one.component, one.label, one.name) == (Component("layer0", 0), "concept 0", None)
     assert len(one.runners_up) == 4
     assert one.runners_up[0].label != one.label
@@ -60,8 +74,8 @@ def test_runners_up_follow_in_order_of_score() -> None:
 
 def test_an_uncertain_choice_is_not_stable() -> None:
     """Half the examples show one concept, half another: which one leads is a matter of the draw."""
-    assert FOUND.stability[80:].max() < 0.95
-    assert FOUND.stability[:20].min() == 1
+    assert labelled().stability[80:].max() < 0.95
+    assert labelled().stability[:20].min() == 1
 
 
 def test_a_component_with_two_meanings_gets_two_labels() -> None:
@@ -110,15 +124,15 @@ def test_one_seed_gives_one_answer_and_small_vocabularies_work() -> None:
 
 
 def test_rows_print_and_become_json() -> None:
-    rows = FOUND.rows
+    rows = labelled().rows
     assert isinstance(rows, Rows)
     assert len(rows) == 83
     record = rows.records()[0]
     assert json.loads(json.dumps(record))["component"] == "layer0:0"
     assert {"component", "label", "alignment", "p_value"} <= set(record)
-    assert "concept 0" in repr(FOUND)
-    assert "false-discovery rate 0.05" in repr(FOUND)
-    assert "data:image/webp;base64," in FOUND._repr_html_()
+    assert "concept 0" in repr(labelled())
+    assert "false-discovery rate 0.05" in repr(labelled())
+    assert "data:image/webp;base64," in labelled()._repr_html_()
 
 
 def test_what_cannot_be_asked_is_said() -> None:

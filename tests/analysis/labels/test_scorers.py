@@ -1,9 +1,10 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 
-from semlens.analysis.chance import random_components
+from semlens.analysis.chance import RandomComponents, random_components
 from semlens.analysis.labels.scorers import (
     METHODS,
     Contrastive,
@@ -20,19 +21,28 @@ from tests.planted import phrases, planted
 
 INDEX = planted([(c,) for c in range(12)] + [None] * 8, layers=(15, 5), absent={2: 3, 17: 10})
 PHRASES = phrases()
-RANDOM = random_components(INDEX, draws=700)
+
+
+@cache
+def drawn_at_random() -> RandomComponents:
+    return random_components(INDEX, draws=700)
+
+
 ROWS = np.flatnonzero(~INDEX.dead)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_phrase_of_what_a_component_shows_scores_highest(method: str) -> None:
-    scores = METHODS[method](INDEX, PHRASES, RANDOM, 0)(INDEX.rows[:12], np.arange(12))
+    scores = METHODS[method](INDEX, PHRASES, drawn_at_random(), 0)(INDEX.rows[:12], np.arange(12))
     assert (scores.argmax(axis=1) == np.arange(12)).all()
 
 
 def test_standardised_equals_the_slow_twin() -> None:
-    found = standardised(INDEX, PHRASES, RANDOM, 1)(INDEX.rows[ROWS], ROWS)
-    chance = mean_rows(INDEX.vectors, RANDOM.rows[RANDOM.layer == 1]).astype(np.float64) @ PHRASES.vectors.T
+    found = standardised(INDEX, PHRASES, drawn_at_random(), 1)(INDEX.rows[ROWS], ROWS)
+    chance = (
+        mean_rows(INDEX.vectors, drawn_at_random().rows[drawn_at_random().layer == 1]).astype(np.float64)
+        @ PHRASES.vectors.T
+    )
     scores = (INDEX.means[ROWS].astype(np.float64) @ PHRASES.vectors.T - chance.mean(axis=0)) / chance.std(axis=0)
     skew = (((chance - chance.mean(axis=0)) / chance.std(axis=0)) ** 3).mean(axis=0)
     assert (skew > 0.1).all()  # of twelve concepts one is shown by few
@@ -45,7 +55,7 @@ def test_chance_is_standard_normal() -> None:
     """Also far out, where the best of many phrases lies."""
     random = random_components(INDEX, draws=8000, seed=1)
     of = random.layer == 1
-    scores = standardised(INDEX, PHRASES, RANDOM, 1)(random.rows[of], random.like[of])
+    scores = standardised(INDEX, PHRASES, drawn_at_random(), 1)(random.rows[of], random.like[of])
     np.testing.assert_allclose(scores.mean(axis=0), 0, atol=0.15)
     np.testing.assert_allclose(scores.std(axis=0), 1, atol=0.1)
     assert np.quantile(scores, 0.999) == pytest.approx(3.09, abs=0.25)
@@ -64,11 +74,11 @@ def test_gamma_scores_become_normal(shape: float) -> None:
 def test_a_phrase_that_says_nothing_scores_nothing() -> None:
     flat = phrases([0])
     flat.vectors[:] = 0
-    assert np.abs(standardised(INDEX, flat, RANDOM, 0)(INDEX.rows[:3], np.arange(3))).max() < 0.01
+    assert np.abs(standardised(INDEX, flat, drawn_at_random(), 0)(INDEX.rows[:3], np.arange(3))).max() < 0.01
 
 
 def test_examples_drawn_anew_equal_the_slow_twin() -> None:
-    scorer = standardised(INDEX, PHRASES, RANDOM, 0)
+    scorer = standardised(INDEX, PHRASES, drawn_at_random(), 0)
     of, asked = np.array([0, 2]), np.array([[3, 0], [2, 5]])
     found = resampled(INDEX, scorer, of, 7, 3, asked)
     drawn = np.random.default_rng(3).multinomial(10, np.full(10, 0.1), 7)
@@ -81,9 +91,9 @@ def test_examples_drawn_anew_equal_the_slow_twin() -> None:
 
 def test_prompt_and_centred_are_cosines_less_an_offset() -> None:
     cosines = INDEX.means[:12].astype(np.float64) @ PHRASES.vectors.T
-    prompt = METHODS["prompt"](INDEX, PHRASES, RANDOM, 0)(INDEX.rows[:12], np.arange(12))
+    prompt = METHODS["prompt"](INDEX, PHRASES, drawn_at_random(), 0)(INDEX.rows[:12], np.arange(12))
     np.testing.assert_allclose(prompt, cosines - INDEX.means[:12].astype(np.float64) @ PHRASES.nulls.T, atol=1e-3)
-    centred = METHODS["centred"](INDEX, PHRASES, RANDOM, 0)(INDEX.rows[:12], np.arange(12))
+    centred = METHODS["centred"](INDEX, PHRASES, drawn_at_random(), 0)(INDEX.rows[:12], np.arange(12))
     crops = INDEX.vectors.astype(np.float64) @ PHRASES.vectors.T
     np.testing.assert_allclose(centred, cosines - crops.mean(axis=0), atol=1e-3)
 
@@ -100,7 +110,7 @@ def slow_wpmi(rows: np.ndarray) -> np.ndarray:
 
 
 def test_soft_wpmi_equals_the_slow_twin() -> None:
-    scorer = soft_wpmi(INDEX, PHRASES, RANDOM, 0)
+    scorer = soft_wpmi(INDEX, PHRASES, drawn_at_random(), 0)
     assert isinstance(scorer, SoftWpmi)
     each = np.array([slow_wpmi(INDEX.rows[row]) for row in range(15)])
     prior = np.log(np.exp(each).mean(axis=0))
@@ -119,7 +129,7 @@ def slow_contrast(row: int, gamma: float) -> np.ndarray:
 
 
 def test_contrastive_projection_equals_the_slow_twin() -> None:
-    scorer = contrastive(INDEX, PHRASES, RANDOM, 0)
+    scorer = contrastive(INDEX, PHRASES, drawn_at_random(), 0)
     assert isinstance(scorer, Contrastive)
     rows = np.array([0, 2, 13])
     slow = np.array([slow_contrast(row, 0.5) for row in rows]) @ PHRASES.vectors.T
