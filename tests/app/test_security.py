@@ -21,9 +21,9 @@ import pytest
 
 from semlens.analysis.audit.spec import read_spec
 from semlens.app import server
-from semlens.app.asked import Request
 from semlens.app.guard import CONTENT, Policy, fresh_token
 from semlens.app.notes import _SCHEMA, FILE
+from semlens.app.request import Request
 from semlens.app.routes import _ROUTES, answer
 from semlens.app.session import Session, open_session
 from semlens.errors import SemlensError
