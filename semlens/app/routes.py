@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from semlens.app import about, audits, columns, component, graphs, pictures, query
+from semlens.app import about, audits, columns, comparison, component, graphs, pictures, query
 from semlens.app.jobs import Pending
 from semlens.app.request import Answer, Call, NotThere, Request, as_json, refusal
 from semlens.app.session import Session
@@ -16,7 +16,7 @@ _NUMBER = r"(?P<{}>[0-9]{{1,9}})"
 _ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "session", about.session),
     ("GET", "status", columns.jobs),
-    ("GET", "compare", graphs.comparison),
+    ("GET", "compare", comparison.comparison),
     ("POST", "spec/read", audits.read),
     ("POST", "spec/write", audits.write),
     ("GET", "{i}/base", columns.base),

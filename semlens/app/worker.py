@@ -93,16 +93,17 @@ def heat(progress: Progress, *, index: str, model: str, images: str, component: 
 def edges(
     progress: Progress, *, index: str, model: str, images: str, of: int, layers: list[str], labelled: bool
 ) -> Reply:
-    """What passes between the components of a class's graph: the node-link graph, with edges."""
+    """The graph of a class with what passes between layers, as the page shows it."""
     from semlens.analysis.graph import graph
     from semlens.analysis.keep import stored_labels
+    from semlens.app.graphs import payload
     from semlens.revisit.graph_edges import flows
 
     progress("loading the model", 0, 0)
     loaded = _index(index)
     labels = stored_labels(loaded) if labelled else None
     between = flows(loaded, of, _model(model), _images(images), labels=labels, layers=layers, progress=progress)
-    return {}, {"graph": graph(loaded, of, labels=labels, edges=between, layers=layers).node_link()}
+    return {}, {"graph": payload(loaded, graph(loaded, of, labels=labels, edges=between, layers=layers))}
 
 
 def atlas(progress: Progress, *, indexes: list[str]) -> Reply:

@@ -282,6 +282,15 @@ def test_a_graph_is_that_of_the_verb(session: Session, index: ConceptIndex) -> N
     first = expected.nodes[0]
     assert [index.component(row) for row in found["nodes"][0]["rows"]] == list(first.components)
     assert not found["edges_possible"]
+    for way in ("right", "up"):
+        drawn = found["layouts"][way]
+        wide, high = drawn["box"]
+        boxes = {box["node"]: box for rank in drawn["ranks"] for box in rank}
+        assert sorted(boxes) == list(range(len(found["nodes"])))
+        assert [found["nodes"][rank[0]["node"]]["layer"] for rank in drawn["ranks"]] == [*found["layers"], ""]
+        assert sorted(line["link"] for line in drawn["lines"]) == list(range(len(found["links"])))
+        assert max(box["x"] for box in boxes.values()) + wide + 16 == drawn["width"]
+        assert max(box["y"] for box in boxes.values()) + high + 16 == drawn["height"]
     assert refused(session, "GET", "0/graph")[1] == "give the class by its number"
 
 
