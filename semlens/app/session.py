@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Generic, TypeVar, final
+from typing import Generic, TypeVar, final
 
 import numpy as np
 
@@ -19,11 +19,9 @@ from semlens.analysis.probe import Probes
 from semlens.app.jobs import Jobs, Worker
 from semlens.app.notes import Notes, open_notes
 from semlens.errors import SemlensError
+from semlens.images import ImageSet, load_images
 from semlens.index import MANIFEST, ConceptIndex, load_index
 from semlens.shapes import Float32
-
-if TYPE_CHECKING:
-    from semlens.images import ImageSet
 
 T = TypeVar("T")
 
@@ -69,7 +67,7 @@ class Opened:
     folder: Path
     index: ConceptIndex
     digest: str  # of its manifest
-    images: "ImageSet | None"  # the whole images, where the user gave them
+    images: ImageSet | None  # the whole images, where the user gave them
     model: str | None  # the studied model's spec, where the user gave it
     notes: Notes | None  # None: nothing can be noted
     pictures: Recent[bytes] = field(default_factory=lambda: Recent(MAX_PICTURES))  # whole images, as shown
@@ -155,12 +153,10 @@ def _opened(number: int, name: str, folder: Path, images: str | None, model: str
     return Opened(number, name, folder.resolve(), index, digest, _images(index, images), model, notes)
 
 
-def _images(index: ConceptIndex, source: str | None) -> "ImageSet | None":
+def _images(index: ConceptIndex, source: str | None) -> ImageSet | None:
     """The images, which have to be those that the index was made from: an id must not name another patient's."""
     if source is None:
         return None
-    from semlens.images import load_images
-
     loaded = load_images(source)
     if loaded.fingerprint != index.recipe.images.fingerprint:
         raise SemlensError(f"{source} does not hold the images the index was made from ({index.recipe.images.source})")

@@ -18,13 +18,12 @@ import numpy as np
 from safetensors.numpy import save
 
 from semlens.errors import SemlensError
-from semlens.index import ConceptIndex, load_index
-from semlens.types import FoundationId, Progress
+from semlens.index import ConceptIndex, load_index, pack
+from semlens.types import FoundationId, FoundationModel, Progress
 
 if TYPE_CHECKING:
     from semlens.images import ImageSet
     from semlens.model import VisionModel
-    from semlens.types import FoundationModel
 
 SIDE = 512
 """Pixels of the longer side of whole images that are shown."""
@@ -38,7 +37,7 @@ def _index(folder: str) -> ConceptIndex:
 
 
 @cache
-def _foundation(name: str, digest: str, dimension: int, licence: str) -> "FoundationModel":
+def _foundation(name: str, digest: str, dimension: int, licence: str) -> FoundationModel:
     from semlens.analysis.ask import load
 
     return load(FoundationId(name, digest, dimension, licence))
@@ -75,7 +74,6 @@ def images(progress: Progress, *, foundation: Mapping[str, Any], files: list[str
 
 def heat(progress: Progress, *, index: str, model: str, images: str, component: str) -> Reply:
     """A component's examples with relevance over them, as WebP files end to end."""
-    from semlens.index import pack
     from semlens.revisit.example_heatmaps import portraits
     from semlens.views.heatmap import heated
 
