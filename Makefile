@@ -18,7 +18,7 @@ lint: .venv/dev
 
 # Only who changes the page needs Node: what is built is committed.
 page: page/node_modules
-	cd page && npm run build
+	cd page && npm test && npm run build
 
 page/node_modules: page/package-lock.json
 	cd page && npm ci --no-fund --no-audit

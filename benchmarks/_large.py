@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from semlens.analysis.probe import cached
-from semlens.app.answer import pack
+from semlens.app.request import pack
 from semlens.index import ClassRelevance, ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.numerics import mean_rows, unit
 from semlens.types import MISSING, FoundationId, axis_of

@@ -1,4 +1,4 @@
-"""What is shown, what can be done with it, and what people say of it."""
+"""What is shown, what can be done with it, and what people note about it."""
 
 import re
 from dataclasses import asdict
@@ -7,64 +7,60 @@ from io import BytesIO
 from typing import Any
 
 from semlens import __version__
-from semlens.app.answer import Answer, as_json
-from semlens.app.asked import Asked
-from semlens.app.judged import notes_of
+from semlens.app.request import Answer, Call, as_json
 from semlens.app.session import Opened
 from semlens.errors import SemlensError, missing_extra
 
 
-def session(asked: Asked) -> Answer:
+def session(call: Call) -> Answer:
     """The indexes, and what the reader may do."""
-    found = asked.session
+    shown = call.session
     can = {
-        "search": not found.frozen,
-        "annotate": all(one.notes is not None for one in found.opened),
-        "audit": not found.frozen,
-        "parquet": not found.frozen and find_spec("pyarrow") is not None,
+        "search": not shown.frozen,
+        "annotate": all(opened.notes is not None for opened in shown.opened),
+        "audit": not shown.frozen,
+        "parquet": not shown.frozen and find_spec("pyarrow") is not None,
     }
-    indexes = [_index(one) for one in found.opened]
-    return as_json({"version": __version__, "indexes": indexes, "can": can, "comparable": found.comparable})
+    indexes = [_index(opened) for opened in shown.opened]
+    return as_json({"version": __version__, "indexes": indexes, "can": can, "comparable": shown.comparable})
 
 
-def annotations(asked: Asked) -> Answer:
-    """What people say of components."""
-    notes, index = notes_of(asked), asked.opened.index
+def annotations(call: Call) -> Answer:
+    """What people noted about components."""
+    notes, index = call.notes, call.opened.index
     starts = {axis.layer: (axis.start, axis.components) for axis in index.layers}
     rows = [
-        {"row": starts[one.layer][0] + one.unit, "tag": one.tag, "note": one.note, "label": one.label}
-        for one in notes.all()
-        if one.layer in starts and 0 <= one.unit < starts[one.layer][1]
+        {"row": starts[noted.layer][0] + noted.unit, "tag": noted.tag, "note": noted.note, "label": noted.label}
+        for noted in notes.all()
+        if noted.layer in starts and 0 <= noted.unit < starts[noted.layer][1]
     ]
     return as_json({"where": str(notes.path), "rows": rows, "undo": notes.last()})
 
 
-def annotate(asked: Asked) -> Answer:
-    """Says something of a component: a `tag`, a `note` or a `label`."""
-    tree, index = asked.tree(), asked.opened.index
-    row = asked.value("row", int)
-    component = index.component(row)
-    said = [(kind, tree[kind] or "") for kind in ("tag", "note", "label") if kind in tree]
-    if len(said) != 1 or not isinstance(said[0][1], str):
+def annotate(call: Call) -> Answer:
+    """Notes something about a component: a `tag`, a `note` or a `label`."""
+    tree, component = call.tree(), call.opened.index.component(call.value("row", int))
+    changes = [(kind, tree[kind] or "") for kind in ("tag", "note", "label") if kind in tree]
+    if len(changes) != 1 or not isinstance(changes[0][1], str):
         raise SemlensError("give one of tag, note and label, a text")
-    notes_of(asked).change(component.layer, component.unit, *said[0])
-    return annotations(asked)
+    call.notes.change(component.layer, component.unit, *changes[0])
+    return annotations(call)
 
 
-def undo(asked: Asked) -> Answer:
-    """Takes the last thing back that was said."""
-    notes_of(asked).undo()
-    return annotations(asked)
+def undo(call: Call) -> Answer:
+    """Takes the last change of the notes back."""
+    call.notes.undo()
+    return annotations(call)
 
 
-def parquet(asked: Asked) -> Answer:
+def parquet(call: Call) -> Answer:
     """A table of the page's as a Parquet file."""
     if find_spec("pyarrow") is None:
         raise missing_extra("pyarrow", "parquet")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns, name = asked.value("columns", dict), asked.value("name", str)
+    columns, name = call.value("columns", dict), call.value("name", str)
     file = BytesIO()
     try:
         pq.write_table(pa.table({str(key): pa.array(values) for key, values in columns.items()}), file)
@@ -108,8 +104,8 @@ def _index(opened: Opened) -> dict[str, Any]:
         "k": recipe.k,
         "crop": recipe.crop.kind,
         "classes": [
-            {"name": relevance.name(at) if relevance else "", "number": number, "images": images}
-            for at, (number, images) in enumerate(classes)
+            {"name": relevance.name(column) if relevance else "", "number": number, "images": images}
+            for column, (number, images) in enumerate(classes)
         ],
         "relevance": {"method": relevance.method, "of": relevance.of, "top": relevance.top} if relevance else None,
         "whole": opened.images is not None,

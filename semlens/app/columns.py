@@ -1,4 +1,4 @@
-"""Columns over the components of an index: what is stored, and what is computed once and kept for the next time."""
+"""Columns over the components of an index: what is stored, and what is computed once and cached on disk."""
 
 import json
 from collections.abc import Callable
@@ -10,20 +10,19 @@ from semlens import __version__
 from semlens.analysis.keep import stored_scores
 from semlens.analysis.outputs import relevance_of
 from semlens.analysis.score import MEASURES
-from semlens.app.answer import Answer, Job, as_arrays, as_json
-from semlens.app.asked import Asked
+from semlens.app.foundation_proxy import labels_of
+from semlens.app.jobs import Job, Reply
+from semlens.app.request import Answer, Call, as_arrays, as_json
 from semlens.app.session import Opened
-from semlens.app.stored import labels_of
-from semlens.app.workers import Reply
 from semlens.index import cached, digest_of
 from semlens.types import MISSING, Progress
 
-_TOLD = "told"  # the array of a cached file that holds, as JSON, what no array can
+_METADATA = "metadata"  # the array of a cached file that holds, as JSON, what no array can
 
 
-def base(asked: Asked) -> Answer:
+def base(call: Call) -> Answer:
     """What a list of components needs."""
-    index = asked.opened.index
+    index = call.opened.index
     layer = np.repeat(np.arange(len(index.layers)), [axis.components for axis in index.layers])
     first = np.where(index.valid.any(axis=1), index.rows[np.arange(len(index.rows)), index.valid.argmax(axis=1)], -1)
     readable = max(1, index.recipe.images.count - index.recipe.images.unreadable)
@@ -39,48 +38,49 @@ def base(asked: Asked) -> Answer:
     return as_arrays(arrays, names=[[row, name] for row, name in enumerate(index.unit_names) if name])
 
 
-def labels(asked: Asked) -> Answer:
+def labels(call: Call) -> Answer:
     """The label of every component, and the phrase that fits best."""
-    found = labels_of(asked.session, asked.opened)
-    best = np.where(found.ranked[:, 0] == MISSING, -1, found.ranked[:, 0])
-    used, number = np.unique(best[best >= 0], return_inverse=True)
-    at = np.full(len(best), -1)
-    at[best >= 0] = number
+    stored = labels_of(call)
+    best = np.where(stored.ranked[:, 0] == MISSING, -1, stored.ranked[:, 0])
+    used, inverse = np.unique(best[best >= 0], return_inverse=True)
+    number = np.full(len(best), -1)  # in `phrases`
+    number[best >= 0] = inverse
     arrays = {
-        "label": np.where(found.accepted, at, -1),
-        "best": at,
-        "alignment": found.margin_over_chance[:, 0],
-        "p_value": found.p_value,
-        "stability": found.stability,
+        "label": np.where(stored.accepted, number, -1),
+        "best": number,
+        "alignment": stored.margin_over_chance[:, 0],
+        "p_value": stored.p_value,
+        "stability": stored.stability,
     }
-    phrases = [found.vocabulary[phrase] for phrase in used.tolist()]
-    return as_arrays(arrays, phrases=phrases, fdr=found.fdr, method=found.method)
+    phrases = [stored.vocabulary[phrase] for phrase in used.tolist()]
+    return as_arrays(arrays, phrases=phrases, fdr=stored.fdr, method=stored.method)
 
 
-def relevance(asked: Asked) -> Answer:
+def relevance(call: Call) -> Answer:
     """What every component contributes to one class."""
-    found = relevance_of(asked.opened.index)
-    column = found.column(asked.number("number"))
-    return as_arrays({name: getattr(found, name)[:, column] for name in ("positive", "negative")})
+    shares = relevance_of(call.opened.index)
+    column = shares.column(call.number("number"))
+    return as_arrays({name: getattr(shares, name)[:, column] for name in ("positive", "negative")})
 
 
-def scores(asked: Asked) -> Answer:
+def scores(call: Call) -> Answer:
     """Clarity, polysemanticity and redundancy, and each layer's beside chance."""
-    opened, session = asked.opened, asked.session
+    opened, session = call.opened, call.session
     stored = stored_scores(opened.index)
     if stored is not None and len(stored.layers) == len(opened.index.layers):
         return as_arrays({name: getattr(stored, name) for name in MEASURES}, summary=stored.summary.records())
 
     def run(progress: Progress) -> Answer:
-        reply = _kept("scores", [opened], lambda: session.maths.ask("scores", progress, index=str(opened.folder)))
-        return as_arrays(reply.arrays, **reply.told)
+        folder = str(opened.folder)
+        reply = _derived("scores", [opened], lambda: session.analysis.ask("scores", progress, index=folder))
+        return as_arrays(reply.arrays, **reply.metadata)
 
     return session.jobs.get(("scores", opened.number), Job(opened.number, "scores", "measuring"), run)
 
 
-def atlas(asked: Asked) -> Answer:
+def atlas(call: Call) -> Answer:
     """Where every component lies on the map; of two comparable indexes, on one map."""
-    session, opened = asked.session, asked.opened
+    session, opened = call.session, call.opened
     drawn = list(session.opened) if session.comparable else [opened]
     stored = opened.index.atlas
     if stored is not None and drawn == [opened]:
@@ -89,40 +89,40 @@ def atlas(asked: Asked) -> Answer:
         return as_arrays(arrays, names=stored.labels, drawing=stored.recipe.drawing)
 
     def run(progress: Progress) -> Reply:
-        folders = [str(one.folder) for one in drawn]
-        return _kept("atlas", drawn, lambda: session.maths.ask("atlas", progress, indexes=folders))
+        folders = [str(side.folder) for side in drawn]
+        return _derived("atlas", drawn, lambda: session.analysis.ask("atlas", progress, indexes=folders))
 
-    key = ("atlas", *(one.number for one in drawn))
-    found = session.jobs.get(key, Job(opened.number, "atlas", "drawing the map"), run)
-    return as_arrays(_part(found, opened, drawn.index(opened)), **found.told)
+    key = ("atlas", *(side.number for side in drawn))
+    reply = session.jobs.get(key, Job(opened.number, "atlas", "drawing the map"), run)
+    return as_arrays(_places(reply, opened, drawn.index(opened)), **reply.metadata)
 
 
-def jobs(asked: Asked) -> Answer:
+def jobs(call: Call) -> Answer:
     """What is being computed."""
-    return as_json([vars(job) for job in asked.session.jobs.running()])
+    return as_json([vars(job) for job in call.session.jobs.running()])
 
 
-def _part(found: Reply, opened: Opened, number: int) -> dict[str, np.ndarray]:
-    """An index's own part of a map: a place for each of its components."""
-    mine = found.arrays["number"] == number
-    rows, count = found.arrays["row"][mine], len(opened.index.rows)
+def _places(reply: Reply, opened: Opened, number: int) -> dict[str, np.ndarray]:
+    """An index's share of a map: a place for each of its components."""
+    members, count = reply.arrays["number"] == number, len(opened.index.rows)
+    rows = reply.arrays["row"][members]
     x, y, cluster = np.full(count, np.nan, np.float32), np.full(count, np.nan, np.float32), np.full(count, -1)
-    x[rows], y[rows], cluster[rows] = (found.arrays[name][mine] for name in ("x", "y", "cluster"))
+    x[rows], y[rows], cluster[rows] = (reply.arrays[name][members] for name in ("x", "y", "cluster"))
     return {"x": x, "y": y, "cluster": cluster}
 
 
-def _kept(what: str, of: list[Opened], compute: Callable[[], Reply]) -> Reply:
+def _derived(what: str, indexes: list[Opened], compute: Callable[[], Reply]) -> Reply:
     """What was computed before for these very indexes by this very version, or is now.
 
     An index that is looked at does not change: whoever signed off its digest finds the same. So this lies in the user's
     cache folder; `semlens atlas --save` and `semlens score --save` put it into the index.
     """
-    recipe = [what, __version__, *(one.digest for one in of)]
+    recipe = [what, __version__, *(opened.digest for opened in indexes)]
     path = user_cache_path("semlens") / "derived" / f"{digest_of(recipe)}.safetensors"
 
     def arrays() -> dict[str, np.ndarray]:
         reply = compute()
-        return {**reply.arrays, _TOLD: np.frombuffer(json.dumps(reply.told).encode(), np.uint8)}
+        return {**reply.arrays, _METADATA: np.frombuffer(json.dumps(reply.metadata).encode(), np.uint8)}
 
     stored = dict(cached(path, recipe, arrays, optional=True))
-    return Reply(stored, json.loads(stored.pop(_TOLD).tobytes()))
+    return Reply(stored, json.loads(stored.pop(_METADATA).tobytes()))

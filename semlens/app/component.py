@@ -6,36 +6,32 @@ from typing import Any
 import numpy as np
 
 from semlens.analysis.labels import Labels
-from semlens.app.answer import Answer, NotThere, Pending, as_json
-from semlens.app.asked import Asked
+from semlens.app.foundation_proxy import labels_if_any
+from semlens.app.jobs import Pending
+from semlens.app.request import Answer, Call, as_json
 from semlens.app.session import Opened
-from semlens.app.stored import labels_if_any
 from semlens.index import ConceptIndex
 from semlens.numerics import cosine
 from semlens.types import MISSING
 
-NEAR = 12
-"""Neighbours that are listed."""
+MAX_NEIGHBOURS = 12
+"""Of an index, the most similar first."""
 
-CLASSES = 20
+MAX_CLASSES = 20
 """Classes whose relevance is listed, at most: those that it speaks most for or against."""
 
 
-def component(asked: Asked) -> Answer:
-    """What a component's page shows."""
-    return as_json(describe(asked, asked.row))
-
-
-def describe(asked: Asked, row: int) -> dict[str, Any]:
+def component(call: Call) -> Answer:
     """What is known about the component in a row."""
-    opened, index = asked.opened, asked.opened.index
+    opened, index, row = call.opened, call.opened.index, call.row
     axis = next(axis for axis in index.layers if axis.start <= row < axis.stop)
     lowest = float(index.lowest[row])
     try:
-        labels = labels_if_any(asked.session, opened)
-    except (Pending, NotThere):
+        labels = labels_if_any(call)
+    except Pending:
         labels = None
-    return {
+    others = [other for other in call.session.opened if call.session.comparable and other is not opened]
+    record = {
         "row": row,
         "component": str(index.component(row)),
         "layer": axis.layer,
@@ -51,17 +47,17 @@ def describe(asked: Asked, row: int) -> dict[str, Any]:
         "histogram": _histogram(index, row),
         "label": _label(labels, row) if labels else None,
         "relevance": _relevance(index, row),
-        "neighbours": _near(opened, opened, row),
-        "elsewhere": [near for other in asked.session.opened if asked.session.comparable and other is not opened
-                      for near in _near(opened, other, row)],
-    }  # fmt: skip
+        "neighbours": _neighbours(opened, opened, row),
+        "elsewhere": [neighbour for other in others for neighbour in _neighbours(opened, other, row)],
+    }
+    return as_json(record)
 
 
 def _examples(index: ConceptIndex, row: int) -> list[dict[str, Any]]:
-    found = []
+    examples = []
     for slot in np.flatnonzero(index.rows[row] != MISSING).tolist():
         crop, image = int(index.rows[row, slot]), int(index.ids[row, slot])
-        found.append(
+        examples.append(
             {
                 "crop": crop,
                 "image": image,
@@ -72,64 +68,64 @@ def _examples(index: ConceptIndex, row: int) -> list[dict[str, Any]]:
                 "whole": index.recipe.crop.kind == "none",
             }
         )
-    return found
+    return examples
 
 
 def _histogram(index: ConceptIndex, row: int) -> dict[str, Any] | None:
     """How often it reaches which activation, without the empty bins at either end."""
-    found = index.histogram
-    if found is None or not found.counts[row].any():
+    histogram = index.histogram
+    if histogram is None or not histogram.counts[row].any():
         return None
-    used = np.flatnonzero(found.counts[row])
+    used = np.flatnonzero(histogram.counts[row])
     first, last = int(used[0]), int(used[-1])
     return {
-        "edges": found.edges[first : last + 2].tolist(),
-        "counts": found.counts[row, first : last + 1].tolist(),
+        "edges": histogram.edges[first : last + 2].tolist(),
+        "counts": histogram.counts[row, first : last + 1].tolist(),
     }
 
 
 def _label(labels: Labels, row: int) -> dict[str, Any] | None:
     if labels.ranked[row, 0] == MISSING:
         return None
-    found = labels.at(row)
+    label = labels.at(row)
     return {
-        "label": found.label,
+        "label": label.label,
         "best": labels.best(row),
-        "alignment": found.alignment,
-        "p_value": found.p_value,
-        "stability": found.stability,
-        "runners_up": [asdict(one) for one in found.runners_up],
-        "meanings": [asdict(one) for one in found.meanings],
+        "alignment": label.alignment,
+        "p_value": label.p_value,
+        "stability": label.stability,
+        "runners_up": [asdict(phrase) for phrase in label.runners_up],
+        "meanings": [asdict(meaning) for meaning in label.meanings],
         "fdr": labels.fdr,
     }
 
 
 def _relevance(index: ConceptIndex, row: int) -> list[dict[str, Any]]:
-    found = index.relevance
-    if found is None:
+    relevance = index.relevance
+    if relevance is None:
         return []
-    positive, negative, frequency = (getattr(found, name)[row] for name in ("positive", "negative", "frequency"))
-    known = np.flatnonzero(found.counts > 0)
-    order = known[np.argsort(-np.maximum(positive, negative)[known], kind="stable")][:CLASSES]
+    positive, negative, frequency = (getattr(relevance, name)[row] for name in ("positive", "negative", "frequency"))
+    known = np.flatnonzero(relevance.counts > 0)
+    order = known[np.argsort(-np.maximum(positive, negative)[known], kind="stable")][:MAX_CLASSES]
     return [
         {
-            "class": found.name(at),
-            "number": found.classes[at],
-            "positive": float(positive[at]),
-            "negative": float(negative[at]),
-            "frequency": float(frequency[at]),
+            "class": relevance.name(column),
+            "number": relevance.classes[column],
+            "positive": float(positive[column]),
+            "negative": float(negative[column]),
+            "frequency": float(frequency[column]),
         }
-        for at in order.tolist()
+        for column in order.tolist()
     ]
 
 
-def _near(of: Opened, among: Opened, row: int) -> list[dict[str, Any]]:
-    """The components of an index that are most similar to one, the nearest first."""
-    if of.index.dead[row]:
+def _neighbours(opened: Opened, among: Opened, row: int) -> list[dict[str, Any]]:
+    """The components of an index that are most similar to one, the most similar first."""
+    if opened.index.dead[row]:
         return []
-    near = cosine(among.index.means, of.index.means[row : row + 1])[:, 0]
-    near[among.index.dead] = -np.inf
-    if of is among:
-        near[row] = -np.inf
-    order = np.argsort(-near, kind="stable")[:NEAR]
-    return [{"row": int(at), "similarity": float(near[at])} for at in order if near[at] > -np.inf]
+    similarity = cosine(among.index.means, opened.index.means[row : row + 1])[:, 0]
+    similarity[among.index.dead] = -np.inf
+    if opened is among:
+        similarity[row] = -np.inf
+    order = np.argsort(-similarity, kind="stable")[:MAX_NEIGHBOURS]
+    return [{"row": int(n), "similarity": float(similarity[n])} for n in order if similarity[n] > -np.inf]

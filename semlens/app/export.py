@@ -5,22 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
-from typing import Any
 
 import numpy as np
 
-from semlens.analysis.ask import probe_spec
-from semlens.analysis.audit import Spec, audit
-from semlens.app.answer import Answer, as_json, pack
-from semlens.app.asked import Asked, Request
-from semlens.app.component import describe
+from semlens.analysis.audit import Spec
+from semlens.app.audits import exported
 from semlens.app.guard import CONTENT
-from semlens.app.judged import spec_tree, told
-from semlens.app.pictures import framed, heats
+from semlens.app.request import Answer, Call, Request, pack
 from semlens.app.routes import answer
 from semlens.app.server import page_folder
 from semlens.app.session import Opened, Session
-from semlens.app.stored import labels_if_any, tower_of
 from semlens.errors import SemlensError
 from semlens.index import pack as joined
 from semlens.types import MISSING, Progress, silent
@@ -48,7 +42,8 @@ def export(session: Session, folder: Path, specs: Sequence[Spec] = (), *, progre
         session: a frozen one.
         specs: audits that the copy shows; it cannot make others.
 
-    Raises SemlensError for a folder that holds anything but such a copy, or an audit that cannot be made.
+    Raises:
+        SemlensError: the folder holds anything but such a copy, or an audit cannot be made.
     """
     _check(folder)
     written = [_write(folder / name, body) for name, body in _page()]
@@ -74,7 +69,8 @@ def _answers(session: Session, specs: Sequence[Spec], progress: Progress) -> Ite
         yield "compare", _settled(session, "compare", progress).body
     for opened in session.opened:
         yield from _columns(session, opened, progress)
-        yield f"{opened.number}/audits", json.dumps(_audits(session, opened, specs)).encode()
+        audits = exported(Call(session, Request("GET", ""), {"i": str(opened.number)}), specs)
+        yield f"{opened.number}/audits", audits.body
         yield from _components(session, opened, progress)
         yield from _crops(opened)
         yield from _examples(session, opened, progress)
@@ -83,68 +79,75 @@ def _answers(session: Session, specs: Sequence[Spec], progress: Progress) -> Ite
 def _columns(session: Session, opened: Opened, progress: Progress) -> Iterator[tuple[str, bytes]]:
     number, relevance = opened.number, opened.index.relevance
     for name in ("base", "labels", "scores", "atlas"):
-        found = _settled(session, f"{number}/{name}", progress)
-        if found.status == 200:
-            yield f"{number}/{name}", found.body
-    for of, images in zip(relevance.classes, relevance.counts.tolist(), strict=True) if relevance else ():
+        column = _settled(session, f"{number}/{name}", progress)
+        if column.status == 200:
+            yield f"{number}/{name}", column.body
+    for target, images in zip(relevance.classes, relevance.counts.tolist(), strict=True) if relevance else ():
         if images:
-            yield f"{number}/relevance/{of}", _settled(session, f"{number}/relevance/{of}", progress).body
-            query = {"class": str(of), "edges": "1"}
-            found = _settled(session, f"{number}/graph", progress, query)
-            if found.status == 200:
-                yield f"{number}/graph/{of}", found.body
-
-
-def _audits(session: Session, opened: Opened, specs: Sequence[Spec]) -> list[dict[str, Any]]:
-    found = []
-    for spec in specs:
-        probes = probe_spec(tower_of(session, opened), spec)
-        made = audit(opened.index, spec, probes, labels=labels_if_any(session, opened))
-        found.append({"name": spec.title or made.output, "spec": spec_tree(spec), "audit": told(made, opened)})
-    return found
+            yield f"{number}/relevance/{target}", _body(session, f"{number}/relevance/{target}", progress)
+            query = {"class": str(target), "edges": "1"}
+            graph = _settled(session, f"{number}/graph", progress, query)
+            if graph.status == 200:
+                yield f"{number}/graph/{target}", graph.body
 
 
 def _components(session: Session, opened: Opened, progress: Progress) -> Iterator[tuple[str, bytes]]:
-    count = len(opened.index.rows)
-    asked = Asked(session, Request("GET", ""), {"i": str(opened.number)})
+    number, count = opened.number, len(opened.index.rows)
     for start in range(0, count, PER_FILE):
         rows = range(start, min(start + PER_FILE, count))
-        yield f"{opened.number}/components/{start // PER_FILE}", as_json([describe(asked, row) for row in rows]).body
+        records = [_body(session, f"{number}/component/{row}", progress) for row in rows]
+        yield f"{number}/components/{start // PER_FILE}", b"[" + b", ".join(records) + b"]"
         progress("writing components", rows.stop, count)
 
 
 def _crops(opened: Opened) -> Iterator[tuple[str, bytes]]:
     thumbnails = opened.index.thumbnails
     for start in range(0, len(thumbnails), PER_FILE):
-        some = [thumbnails.get(crop) for crop in range(start, min(start + PER_FILE, len(thumbnails)))]
-        yield f"{opened.number}/crops/{start // PER_FILE}", pack(joined(some), {})
+        crops = [thumbnails.get(crop) for crop in range(start, min(start + PER_FILE, len(thumbnails)))]
+        yield f"{opened.number}/crops/{start // PER_FILE}", pack(joined(crops), {})
 
 
 def _examples(session: Session, opened: Opened, progress: Progress) -> Iterator[tuple[str, bytes]]:
     """Whole images and heat maps, where the session has them."""
-    index = opened.index
+    index, number = opened.index, opened.number
     alive = np.flatnonzero(~index.dead).tolist() if opened.images is not None else []
     for done, row in enumerate(alive, 1):
         slots = np.flatnonzero(index.rows[row] != MISSING).tolist()
-        frames = [framed(opened, int(index.ids[row, slot]), int(index.rows[row, slot])) for slot in slots]
-        yield f"{opened.number}/frames/{row}", pack(joined(frames), {})
+        frames = [_body(session, f"{number}/frame/{row}/{slot}.webp", progress) for slot in slots]
+        yield f"{number}/frames/{row}", pack(joined(frames), {})
         if opened.model is not None:
-            _settled(session, f"{opened.number}/heat/{row}", progress)
-            asked = Asked(session, Request("GET", ""), {"i": str(opened.number), "row": str(row)})
-            yield f"{opened.number}/heats/{row}", pack(heats(asked), {})
-            yield f"{opened.number}/heat/{row}", as_json({"slots": slots}).body
+            heat = _body(session, f"{number}/heat/{row}", progress)
+            maps = [_body(session, f"{number}/heat/{row}/{slot}.webp", progress) for slot in json.loads(heat)["slots"]]
+            yield f"{number}/heats/{row}", pack(joined(maps), {})
+            yield f"{number}/heat/{row}", heat
         progress("writing whole images", done, len(alive))
 
 
 def _settled(session: Session, path: str, progress: Progress, query: Mapping[str, str] | None = None) -> Answer:
-    """An answer, waited for. Raises SemlensError if it cannot be given; that there is nothing is an answer."""
-    while (found := answer(session, Request("GET", path, query or {}))).status == 202:
-        job = json.loads(found.body)
+    """An answer, waited for; that there is nothing is an answer.
+
+    Raises:
+        SemlensError: it cannot be given.
+    """
+    while (reply := answer(session, Request("GET", path, query or {}))).status == 202:
+        job = json.loads(reply.body)
         progress(job["step"], job["done"], job["total"])
         sleep(_WAIT)
-    if found.status == 400:
-        raise SemlensError(json.loads(found.body)["error"])
-    return found
+    if reply.status == 400:
+        raise SemlensError(json.loads(reply.body)["error"])
+    return reply
+
+
+def _body(session: Session, path: str, progress: Progress) -> bytes:
+    """The body of an answer that the copy cannot do without.
+
+    Raises:
+        SemlensError: it cannot be given, or there is nothing.
+    """
+    reply = _settled(session, path, progress)
+    if reply.status != 200:
+        raise SemlensError(json.loads(reply.body)["error"])
+    return reply.body
 
 
 def _write(path: Path, body: bytes) -> int:
@@ -157,7 +160,11 @@ def _write(path: Path, body: bytes) -> int:
 
 
 def _check(folder: Path) -> None:
-    """Raises SemlensError unless the folder is free, or holds a copy that this one replaces."""
+    """Sees that the folder is free, or holds a copy that this one replaces.
+
+    Raises:
+        SemlensError: it holds something else.
+    """
     page = folder / "index.html"
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return

@@ -1,4 +1,5 @@
-"""The door of the local web app: what a request must show before any route sees it, and what every answer carries.
+"""The access guard of the local web app: what a request must show before any route sees it, and what every answer
+carries.
 
 It keeps out other pages in the user's browser, by Host, Sec-Fetch-Site and Origin, and other users of the host, by a
 token. SECURITY.md has the threat model, and says which test holds what.
@@ -53,7 +54,11 @@ PRINTED = "open the address that `semlens serve` printed"
 
 @dataclass(frozen=True)
 class Policy:
-    """Where the server is reached, and by whom. Raises SemlensError for a door that stands open to other machines."""
+    """Where the server is reached, and by whom.
+
+    Raises:
+        SemlensError: other machines could reach it without a token, or the token is too short.
+    """
 
     host: str = "127.0.0.1"  # what it binds to
     port: int = 8765  # the one that it has, not the 0 that asks for any
@@ -88,7 +93,7 @@ class Policy:
 
 
 def fresh_token() -> str:
-    """256 random bits, as 43 letters, digits, - and _."""
+    """256 random bits, as 43 ASCII letters, digits, - and _."""
     return token_urlsafe(32)
 
 
@@ -108,7 +113,7 @@ def as_browsers_write(host: str) -> str:
 
 @final
 class Guard:
-    """The app behind the door. Nothing stands outside of it: the answer to a crash, too, has its headers.
+    """The app behind its access guard. Nothing stands outside of it: the answer to a crash, too, has its headers.
 
     The app answers HTTPException, as Starlette does: reading a body that turns out too large raises one.
     """
@@ -117,11 +122,11 @@ class Guard:
         self.app, self.policy = app, policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, at the door or behind it; a websocket is hung up."""
+        """Answers one request, by the guard or by the app; a websocket is hung up."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            answer = answer_at_door(scope, self.policy) or self.app
+            answer = answer_of_guard(scope, self.policy) or self.app
             await answer(scope, bounded(receive, limit(scope)), dressed(send, scope))
         else:
             await send({"type": "websocket.close", "code": 1008})
@@ -131,7 +136,7 @@ class Refused(HTTPException):
     """A request that is not served: a status, and a sentence that repeats nothing of what was sent."""
 
 
-def answer_at_door(scope: Scope, policy: Policy) -> Response | None:
+def answer_of_guard(scope: Scope, policy: Policy) -> Response | None:
     """What is answered before any route sees the request; None if it may pass."""
     try:
         check_target(scope)
@@ -143,7 +148,11 @@ def answer_at_door(scope: Scope, policy: Policy) -> Response | None:
 
 
 def check_target(scope: Scope) -> None:
-    """Raises Refused unless something is asked for in a way that the server knows."""
+    """Checks method and path.
+
+    Raises:
+        Refused: a method that the server does not know, or the address of another server.
+    """
     if scope["method"] not in METHODS:
         raise Refused(405, f"This server takes {', '.join(METHODS)}.", {"Allow": ", ".join(METHODS)})
     if not scope["path"].startswith("/"):  # http://evil.com/, as one asks a proxy
@@ -151,9 +160,11 @@ def check_target(scope: Scope) -> None:
 
 
 def check_host(scope: Scope, policy: Policy) -> bytes:
-    """The origin of the page, by the name that was asked for. Raises Refused for a name that is not the server's.
+    """The origin of the page, by the name that was asked for.
 
-    That is DNS rebinding: the browser believes itself at evil.com, whose name leads to 127.0.0.1 since a minute ago.
+    Raises:
+        Refused: a name that is not the server's. That is DNS rebinding: the browser believes itself at evil.com, whose
+            name leads to 127.0.0.1 since a minute ago.
     """
     hosts = values(scope, b"host")
     origin = policy.origins.get(hosts[0].lower()) if len(hosts) == 1 else None
@@ -163,10 +174,13 @@ def check_host(scope: Scope, policy: Policy) -> bytes:
 
 
 def check_sender(scope: Scope, origin: bytes) -> None:
-    """Raises Refused for what another page sends, unless it is a link that opens ours.
+    """Checks that no other page sent the request.
 
     Source: the rule of Go's net/http (F. Valsorda, Cross-Site Request Forgery, 2025).
     But: reading is refused too, and so is a request to change something that says nothing of where it comes from.
+
+    Raises:
+        Refused: another page sent it, and it is no link that opens ours.
     """
     sites, origins = values(scope, b"sec-fetch-site"), values(scope, b"origin")
     if sites:
@@ -186,7 +200,11 @@ def opens_page(scope: Scope) -> bool:
 
 
 def check_length(scope: Scope) -> None:
-    """Raises Refused if the body is announced as larger than it may be, or not by a number."""
+    """Checks the announced length of the body.
+
+    Raises:
+        Refused: it is larger than it may be, or no number.
+    """
     for length in values(scope, b"content-length"):
         if not length.isdigit():
             raise Refused(400, "Content-Length is not a number.")
@@ -208,10 +226,13 @@ def knows_token(scope: Scope, policy: Policy) -> bool:
 
 
 def enter(scope: Scope, policy: Policy) -> Response:
-    """The first visit, `/?token=...`: hands out the cookie and leads to the address without. Raises Refused otherwise.
+    """The first visit, `/?token=...`: hands out the cookie and leads to the address without.
 
     No browser sends a strict cookie with what another page began, not even after a redirect. Such a visit (a link in a
     terminal that is a web page itself, a file) gets a page of ours, which goes on by itself.
+
+    Raises:
+        Refused: the request is no such visit.
     """
     assert policy.token is not None, "whoever needs no token has passed"
     first = (scope["method"], scope["path"]) == ("GET", "/")
@@ -244,7 +265,7 @@ def values(scope: Scope, name: bytes) -> list[bytes]:
 
 
 def refusal(scope: Scope, refused: Refused) -> Response:
-    """The sentence: as JSON to the page, as text to a person."""
+    """The sentence of a refusal: as JSON to the page, as text to a person."""
     headers = {"Cache-Control": "no-store", **(refused.headers or {})}
     if scope["path"].startswith(API):
         return JSONResponse({"error": refused.detail}, refused.status_code, headers)
@@ -252,7 +273,7 @@ def refusal(scope: Scope, refused: Refused) -> Response:
 
 
 def bounded(receive: Receive, most: int) -> Receive:
-    """`receive`, but it raises Refused if the body has more than `most` bytes or stops coming."""
+    """`receive`, bounded: it raises Refused if the body has more than `most` bytes or stops coming."""
     total, ended = 0, False
 
     async def receive_bounded() -> Message:

@@ -18,7 +18,7 @@ from semlens.errors import SemlensError
 FILE = "annotations.sqlite"
 TAGS = ("valid", "spurious", "unsure")
 LONGEST = {"tag": 10, "note": 20_000, "label": 200}
-"""Letters of what can be said of a component, at most."""
+"""Characters of what can be noted about a component, at most."""
 
 _SCHEMA = {
     "changes": "CREATE TABLE changes (id INTEGER PRIMARY KEY, at TEXT NOT NULL, layer TEXT NOT NULL, "
@@ -30,7 +30,7 @@ _OURS = {("index", "sqlite_autoindex_specs_1", None)} | {("table", name, sql) fo
 
 @dataclass(frozen=True)
 class Noted:
-    """What people say of a component."""
+    """What people noted about a component."""
 
     layer: str
     unit: int
@@ -47,17 +47,24 @@ class Notes:
         self.path, self._base, self._lock = path, base, Lock()
 
     def all(self) -> list[Noted]:
-        """All components of which something is said."""
-        found: dict[tuple[str, int], dict[str, str]] = {}
+        """All components about which something is noted."""
+        values: dict[tuple[str, int], dict[str, str]] = {}
         with self._lock:
             rows = self._base.execute("select layer, unit, kind, value from changes order by id").fetchall()
         for layer, unit, kind, value in rows:
-            found.setdefault((layer, unit), {})[kind] = value
-        noted = (Noted(*at, of.get("tag") or None, of.get("note", ""), of.get("label", "")) for at, of in found.items())
-        return [one for one in noted if one.tag or one.note or one.label]
+            values.setdefault((layer, unit), {})[kind] = value
+        noted = (
+            Noted(layer, unit, kinds.get("tag") or None, kinds.get("note", ""), kinds.get("label", ""))
+            for (layer, unit), kinds in values.items()
+        )
+        return [component for component in noted if component.tag or component.note or component.label]
 
     def change(self, layer: str, unit: int, kind: str, value: str) -> None:
-        """Says something of a component. Raises SemlensError for what cannot be said."""
+        """Notes something about a component.
+
+        Raises:
+            SemlensError: an unknown kind or tag, a text that is too long, or a file that cannot be written.
+        """
         if kind not in LONGEST or len(value) > LONGEST[kind]:
             raise SemlensError(f"a {kind} of {len(value):,} letters cannot be kept: tags, notes and labels can")
         if kind == "tag" and value and value not in TAGS:
@@ -79,14 +86,18 @@ class Notes:
         """The audit specs that were kept, by name."""
         with self._lock:
             rows = self._base.execute("select name, spec from specs order by name").fetchall()
-        found = {}
+        specs = {}
         for name, spec in rows:
             with suppress(ValueError, RecursionError):
-                found[name] = json.loads(spec)
-        return found
+                specs[name] = json.loads(spec)
+        return specs
 
     def keep_spec(self, name: str, spec: Mapping[str, Any] | None) -> None:
-        """Keeps a spec under a name, or forgets it."""
+        """Keeps a spec under a name, or forgets it.
+
+        Raises:
+            SemlensError: a name that is empty or too long, or a file that cannot be written.
+        """
         if not 0 < len(name) <= 100:
             raise SemlensError("a spec is kept under a name of 1 to 100 letters")
         if spec is None:
@@ -108,7 +119,8 @@ class Notes:
 def open_notes(folder: Path, digest: str) -> Notes:
     """The notes that lie in an index's folder or, where that cannot be written, in the user's own data folder.
 
-    Raises SemlensError for a file there that is not one of ours: an index that someone hands over is hostile input.
+    Raises:
+        SemlensError: a file there is not one of ours: an index that someone hands over is hostile input.
     """
     path = folder / FILE
     if not (os.access(path, os.W_OK) if path.exists() else os.access(folder, os.W_OK)):
@@ -142,12 +154,12 @@ def _opened(path: Path) -> sqlite3.Connection:
         base.execute("pragma cell_size_check = on")
         base.text_factory = lambda text: text.decode("utf-8", "replace")
         with closing(base.execute("select type, name, sql from sqlite_master")) as rows:
-            found = rows.fetchall()
-        if not found:
+            tables = rows.fetchall()
+        if not tables:
             with base:
                 for statement in _SCHEMA.values():
                     base.execute(statement)
-        elif len(found) != len(_OURS) or set(found) != _OURS:  # a view or a trigger would run what someone else wrote
+        elif len(tables) != len(_OURS) or set(tables) != _OURS:  # a view or a trigger would run what someone else wrote
             raise ValueError("its tables are others")
         if base.execute("pragma quick_check").fetchone() != ("ok",):
             raise ValueError("it is damaged")

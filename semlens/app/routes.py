@@ -1,24 +1,24 @@
-"""Which address is answered by what. The server, a folder of files and a notebook all ask here."""
+"""Which function answers which address. The server, a folder of files and a notebook all ask here."""
 
 import re
 from collections.abc import Callable
 
-from semlens.app import about, columns, component, connected, judged, pictures, query
-from semlens.app.answer import Answer, NotThere, Pending, as_json, refusal
-from semlens.app.asked import Asked, Request
+from semlens.app import about, audits, columns, comparison, component, graphs, pictures, query
+from semlens.app.jobs import Pending
+from semlens.app.request import Answer, Call, NotThere, Request, as_json, refusal
 from semlens.app.session import Session
 from semlens.errors import SemlensError
 
-Handler = Callable[[Asked], Answer]
+Handler = Callable[[Call], Answer]
 
-_N = r"(?P<{}>[0-9]{{1,9}})"
+_NUMBER = r"(?P<{}>[0-9]{{1,9}})"
 
 _ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "session", about.session),
     ("GET", "status", columns.jobs),
-    ("GET", "compare", connected.compare),
-    ("POST", "spec/read", judged.read),
-    ("POST", "spec/write", judged.write),
+    ("GET", "compare", comparison.comparison),
+    ("POST", "spec/read", audits.read),
+    ("POST", "spec/write", audits.write),
     ("GET", "{i}/base", columns.base),
     ("GET", "{i}/labels", columns.labels),
     ("GET", "{i}/scores", columns.scores),
@@ -32,12 +32,11 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "{i}/frame/{row}/{slot}.webp", pictures.frame),
     ("GET", "{i}/heat/{row}", pictures.heat),
     ("GET", "{i}/heat/{row}/{slot}.webp", pictures.heat_picture),
-    ("POST", "{i}/audit", judged.audit),
-    ("GET", "{i}/audits", judged.audits),
-    ("POST", "{i}/report", judged.report),
-    ("GET", "{i}/specs", judged.specs),
-    ("POST", "{i}/specs", judged.keep_spec),
-    ("GET", "{i}/graph", connected.graph),
+    ("POST", "{i}/audit", audits.run_audit),
+    ("POST", "{i}/report", audits.report),
+    ("GET", "{i}/specs", audits.specs),
+    ("POST", "{i}/specs", audits.keep_spec),
+    ("GET", "{i}/graph", graphs.class_graph),
     ("GET", "{i}/annotations", about.annotations),
     ("POST", "{i}/annotations", about.annotate),
     ("POST", "{i}/annotations/undo", about.undo),
@@ -46,10 +45,9 @@ _ROUTES: list[tuple[str, str, Handler]] = [
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern of an address: every part in braces is a number."""
+    """The pattern of an address: every name in braces stands for a number."""
     parts = re.split(r"\{(\w+)\}", pattern)
-    text = "".join(_N.format(part) if at % 2 else re.escape(part) for at, part in enumerate(parts))
-    return re.compile(text)
+    return re.compile("".join(_NUMBER.format(part) if n % 2 else re.escape(part) for n, part in enumerate(parts)))
 
 
 _TABLE = [(method, _compiled(pattern), handler) for method, pattern, handler in _ROUTES]
@@ -59,9 +57,9 @@ def answer(session: Session, request: Request) -> Answer:
     """The answer to a request: never a fault, but for our own."""
     try:
         for method, pattern, handler in _TABLE:
-            found = pattern.fullmatch(request.path)
-            if found and method == request.method:
-                return handler(Asked(session, request, found.groupdict()))
+            match = pattern.fullmatch(request.path)
+            if match and method == request.method:
+                return handler(Call(session, request, match.groupdict()))
     except NotThere as fault:
         return refusal(404, str(fault))
     except SemlensError as fault:

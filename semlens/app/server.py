@@ -18,9 +18,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from semlens.app.answer import Answer
-from semlens.app.asked import Request
 from semlens.app.guard import Guard, Policy
+from semlens.app.request import Answer, Request
 from semlens.app.routes import answer
 from semlens.app.session import Session
 from semlens.errors import SemlensError
@@ -43,7 +42,11 @@ def create_app(session: Session, policy: Policy) -> ASGIApp:
 
 
 def page_folder() -> Path:
-    """Where the built page lies. Raises SemlensError if it was never built."""
+    """Where the built page lies.
+
+    Raises:
+        SemlensError: it was never built.
+    """
     folder = Path(str(files("semlens.app") / "static"))
     if not (folder / "index.html").is_file():
         raise SemlensError("the page is not built: `make page` builds it, with Node")
@@ -55,7 +58,8 @@ def serve(
 ) -> None:
     """Serves until it is interrupted. `port` None: the usual one, or any that is free.
 
-    Raises SemlensError if the port is taken, or for a host other than this machine without a token.
+    Raises:
+        SemlensError: the port is taken, or the host is another than this machine and there is no token.
     """
     bound = _bound(host, port)
     try:

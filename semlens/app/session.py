@@ -1,11 +1,14 @@
-"""What the app works on: one or two indexes, what the user allows it to read besides, and its worker processes."""
+"""What the app works on: one or two indexes, what the user allows it to read besides, and its worker processes.
+
+Everything that is computed of an index is kept on these records, so that it goes with them."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import Generic, TypeVar, final
 
 import numpy as np
 
@@ -13,18 +16,47 @@ from semlens.analysis.atlas import space_of
 from semlens.analysis.keep import stored_labels
 from semlens.analysis.labels import Labels
 from semlens.analysis.probe import Probes
-from semlens.app.jobs import Jobs
+from semlens.app.jobs import Jobs, Worker
 from semlens.app.notes import Notes, open_notes
-from semlens.app.workers import Worker
 from semlens.errors import SemlensError
+from semlens.images import ImageSet, load_images
 from semlens.index import MANIFEST, ConceptIndex, load_index
 from semlens.numerics import lengths
 from semlens.shapes import Float32
 
+T = TypeVar("T")
+
+MAX_IMAGES = 32
+"""Images that can be searched for again, by their id."""
+
+MAX_PICTURES = 1024
+"""Whole images that an index keeps as shown, some 40 MB."""
+
 _BLOCK = 8192  # components measured at once
 
-if TYPE_CHECKING:
-    from semlens.images import ImageSet
+
+@final
+class Recent(Generic[T]):
+    """The values last used, by key."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._values, self._lock = size, dict[object, T](), Lock()
+
+    def get(self, key: object) -> T | None:
+        """The value of a key, None if it is not kept."""
+        with self._lock:
+            if key in self._values:
+                self._values[key] = self._values.pop(key)  # now the last
+            return self._values.get(key)
+
+    def put(self, key: object, value: T) -> T:
+        """Keeps a value, in place of the one unused for longest if there are too many."""
+        with self._lock:
+            self._values.pop(key, None)
+            while len(self._values) >= self._size:
+                self._values.pop(next(iter(self._values)))
+            self._values[key] = value
+        return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,18 +68,19 @@ class Opened:
     folder: Path
     index: ConceptIndex
     digest: str  # of its manifest
-    images: "ImageSet | None"  # the whole images, where the user gave them
+    images: ImageSet | None  # the whole images, where the user gave them
     model: str | None  # the studied model's spec, where the user gave it
     notes: Notes | None  # None: nothing can be noted
+    pictures: Recent[bytes] = field(default_factory=lambda: Recent(MAX_PICTURES))  # whole images, as shown
 
     @cached_property
     def lengths(self) -> Float32[np.ndarray, "c"]:
-        """Of the semantic embeddings, which are unit but for rounding; 1 for a dead component. To find them costs four
-        times what a search then does."""
-        found = np.ones(len(self.index.means), np.float32)
-        for start in range(0, len(found), _BLOCK):
-            found[start : start + _BLOCK] = lengths(self.index.means[start : start + _BLOCK])
-        return found
+        """L2 norms of the semantic embeddings, which are unit but for rounding; 1 for a dead component. To compute them
+        costs four times what a search then does."""
+        norms = np.ones(len(self.index.means), np.float32)
+        for start in range(0, len(norms), _BLOCK):
+            norms[start : start + _BLOCK] = lengths(self.index.means[start : start + _BLOCK])
+        return norms
 
     @cached_property
     def labels(self) -> Labels | None:
@@ -63,25 +96,25 @@ class Session:
     vocabulary: str | None = None  # what components are labelled from where no labels are stored
     frozen: bool = False  # for a folder of files: nothing new can be asked
     jobs: Jobs = field(default_factory=Jobs)
-    towers: Worker = field(default_factory=Worker)  # foundation models
-    studied: Worker = field(default_factory=Worker)  # the studied model: heat maps, edges
-    maths: Worker = field(default_factory=Worker)  # map and measures
-    queries: dict[str, Probes] = field(default_factory=dict)  # images that were asked for
+    foundation: Worker = field(default_factory=Worker)  # foundation models
+    model: Worker = field(default_factory=Worker)  # the studied model: heat maps, edges
+    analysis: Worker = field(default_factory=Worker)  # map and measures
+    image_probes: Recent[Probes] = field(default_factory=lambda: Recent(MAX_IMAGES))  # images that were asked for
 
     @cached_property
     def comparable(self) -> bool:
         """Whether there are two indexes in one semantic space."""
-        spaces = [space_of(one.index.recipe) for one in self.opened]
+        spaces = [space_of(opened.index.recipe) for opened in self.opened]
         return len(spaces) == 2 and spaces[0] == spaces[1]
 
     def close(self) -> None:
         """Ends what the session started."""
         self.jobs.close()
-        for worker in (self.towers, self.studied, self.maths):
+        for worker in (self.foundation, self.model, self.analysis):
             worker.close()
-        for one in self.opened:
-            if one.notes is not None:
-                one.notes.close()
+        for opened in self.opened:
+            if opened.notes is not None:
+                opened.notes.close()
 
 
 def open_session(
@@ -98,7 +131,8 @@ def open_session(
         images: for each index where its images are, if they may be shown whole; the same for both if there is one.
         model: likewise the spec of the studied model, for heat maps.
 
-    Raises SemlensError for an index that cannot be used, or images that are not those it was made from.
+    Raises:
+        SemlensError: an index that cannot be used, or images that are not those it was made from.
     """
     if not 1 <= len(folders) <= 2:
         raise SemlensError(f"{len(folders)} indexes were given: one is shown, or two are compared")
@@ -106,7 +140,7 @@ def open_session(
     if len(set(names)) < len(names):
         names = [f"{name}-{number}" for number, name in enumerate(names, 1)]
     opened = [
-        _opened(number, name, folder, _of(images, number), _of(model, number), frozen)
+        _opened(number, name, folder, _nth(images, number), _nth(model, number), frozen)
         for number, (name, folder) in enumerate(zip(names, folders, strict=True))
     ]
     return Session(tuple(opened), vocabulary, frozen)
@@ -119,17 +153,16 @@ def _opened(number: int, name: str, folder: Path, images: str | None, model: str
     return Opened(number, name, folder.resolve(), index, digest, _images(index, images), model, notes)
 
 
-def _images(index: ConceptIndex, source: str | None) -> "ImageSet | None":
+def _images(index: ConceptIndex, source: str | None) -> ImageSet | None:
     """The images, which have to be those that the index was made from: an id must not name another patient's."""
     if source is None:
         return None
-    from semlens.images import load_images
-
-    found = load_images(source)
-    if found.fingerprint != index.recipe.images.fingerprint:
+    loaded = load_images(source)
+    if loaded.fingerprint != index.recipe.images.fingerprint:
         raise SemlensError(f"{source} does not hold the images the index was made from ({index.recipe.images.source})")
-    return found
+    return loaded
 
 
-def _of(given: Sequence[str], number: int) -> str | None:
-    return given[min(number, len(given) - 1)] if given else None
+def _nth(values: Sequence[str], number: int) -> str | None:
+    """An index's own value, or the one that is given for all."""
+    return values[min(number, len(values) - 1)] if values else None

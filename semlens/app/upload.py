@@ -20,7 +20,8 @@ _ONE = Lock()  # an image of PIXELS takes up to 0.6 GB on the way, and warning f
 def read_image(data: bytes) -> Image.Image:
     """The image in 8-bit RGB, as an image of a set is read: first frame, upright, transparency on white, no metadata.
 
-    Raises SemlensError, one sentence, for what is too large, broken, or no JPEG, PNG or WebP.
+    Raises:
+        SemlensError: it is too large, broken, or no JPEG, PNG or WebP.
     """
     if len(data) > BYTES:
         raise SemlensError(f"the image has {len(data):,} bytes, and the limit is {BYTES:,}")

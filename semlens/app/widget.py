@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 from weakref import finalize
 
-from semlens.app.asked import Request
+from semlens.app.request import Request
 from semlens.app.routes import answer
 from semlens.app.session import Session, open_session
 from semlens.errors import missing_extra
@@ -36,7 +36,8 @@ def explore(
         vocabulary: what to label components from where no labels are stored.
         height: of the cell, in pixels.
 
-    Raises SemlensError where anywidget is not installed, or as `semlens serve` does.
+    Raises:
+        SemlensError: anywidget is not installed, or an index, its images or its notes cannot be used.
     """
     try:
         import anywidget
@@ -50,17 +51,17 @@ def explore(
         _css = page_folder() / "widget.css"
         height = traitlets.Int().tag(sync=True)
 
-    kept = [TemporaryDirectory() if isinstance(index, ConceptIndex) else None for index in indexes]
+    places = [TemporaryDirectory() if isinstance(index, ConceptIndex) else None for index in indexes]
     session = open_session(
-        [_folder(index, place) for index, place in zip(indexes, kept, strict=True)],
+        [_folder(index, place) for index, place in zip(indexes, places, strict=True)],
         images=_listed(images),
         model=_listed(model),
         vocabulary=vocabulary,
     )
-    shown = Explorer(height=height)
-    shown.on_msg(lambda widget, asked, buffers: _answer(widget, session, asked, buffers))
-    finalize(shown, _close, session, kept)
-    return shown
+    explorer = Explorer(height=height)
+    explorer.on_msg(lambda widget, message, buffers: _answer(widget, session, message, buffers))
+    finalize(explorer, _close, session, places)
+    return explorer
 
 
 def _folder(index: IndexLike, place: "TemporaryDirectory[str] | None") -> Path:
@@ -73,19 +74,19 @@ def _folder(index: IndexLike, place: "TemporaryDirectory[str] | None") -> Path:
     return folder
 
 
-def _listed(given: str | Sequence[str]) -> Sequence[str]:
-    return [given] if isinstance(given, str) else given
+def _listed(values: str | Sequence[str]) -> Sequence[str]:
+    return [values] if isinstance(values, str) else values
 
 
-def _answer(widget: Any, session: Session, asked: dict[str, Any], buffers: Sequence[bytes]) -> None:
-    path, _, query = str(asked["path"]).partition("?")
+def _answer(widget: Any, session: Session, message: dict[str, Any], buffers: Sequence[bytes]) -> None:
+    path, _, query = str(message["path"]).partition("?")
     body = bytes(buffers[0]) if buffers else b""
-    found = answer(session, Request(str(asked["method"]), path, dict(parse_qsl(query)), body))
-    widget.send({"id": asked["id"], "status": found.status}, buffers=[found.body])
+    reply = answer(session, Request(str(message["method"]), path, dict(parse_qsl(query)), body))
+    widget.send({"id": message["id"], "status": reply.status}, buffers=[reply.body])
 
 
-def _close(session: Session, kept: "list[TemporaryDirectory[str] | None]") -> None:
+def _close(session: Session, places: "list[TemporaryDirectory[str] | None]") -> None:
     session.close()
-    for place in kept:
+    for place in places:
         if place is not None:
             place.cleanup()

@@ -1,7 +1,8 @@
 """A process of its own for what is slow to load or to compute: foundation models, the studied model, the map.
 
 It reads a request per line from standard input and writes replies to standard output, both JSON; arrays travel as
-safetensors. `python -m semlens.app.worker` is started by `workers`, by nobody else.
+safetensors. `python -m semlens.app.worker` is started by `jobs.Worker`, by nobody else. What
+it has loaded it keeps for as long as it lives: it is of one session, which ends it.
 """
 
 import json
@@ -17,13 +18,12 @@ import numpy as np
 from safetensors.numpy import save
 
 from semlens.errors import SemlensError
-from semlens.index import ConceptIndex, load_index
-from semlens.types import FoundationId, Progress
+from semlens.index import ConceptIndex, load_index, pack
+from semlens.types import FoundationId, FoundationModel, Progress
 
 if TYPE_CHECKING:
     from semlens.images import ImageSet
     from semlens.model import VisionModel
-    from semlens.types import FoundationModel
 
 SIDE = 512
 """Pixels of the longer side of whole images that are shown."""
@@ -37,7 +37,7 @@ def _index(folder: str) -> ConceptIndex:
 
 
 @cache
-def _tower(name: str, digest: str, dimension: int, licence: str) -> "FoundationModel":
+def _foundation(name: str, digest: str, dimension: int, licence: str) -> FoundationModel:
     from semlens.analysis.ask import load
 
     return load(FoundationId(name, digest, dimension, licence))
@@ -60,7 +60,7 @@ def _images(source: str) -> "ImageSet":
 def texts(progress: Progress, *, foundation: Mapping[str, Any], texts: list[str]) -> Reply:
     """A vector per text."""
     progress("loading the foundation model", 0, 0)
-    return {"vectors": _tower(**foundation).embed_texts(texts)}, {}
+    return {"vectors": _foundation(**foundation).embed_texts(texts)}, {}
 
 
 def images(progress: Progress, *, foundation: Mapping[str, Any], files: list[str]) -> Reply:
@@ -69,12 +69,11 @@ def images(progress: Progress, *, foundation: Mapping[str, Any], files: list[str
 
     progress("loading the foundation model", 0, 0)
     pictures = [Image.open(BytesIO(b64decode(file)), formats=("PNG",)).convert("RGB") for file in files]
-    return {"vectors": _tower(**foundation).embed_images(pictures)}, {}
+    return {"vectors": _foundation(**foundation).embed_images(pictures)}, {}
 
 
 def heat(progress: Progress, *, index: str, model: str, images: str, component: str) -> Reply:
     """A component's examples with relevance over them, as WebP files end to end."""
-    from semlens.index import pack
     from semlens.revisit.example_heatmaps import portraits
     from semlens.views.heatmap import heated
 
@@ -92,16 +91,17 @@ def heat(progress: Progress, *, index: str, model: str, images: str, component: 
 def edges(
     progress: Progress, *, index: str, model: str, images: str, of: int, layers: list[str], labelled: bool
 ) -> Reply:
-    """What passes between the components of a class's graph: the node-link graph, with edges."""
+    """The graph of a class with what passes between layers, as the page shows it."""
     from semlens.analysis.graph import graph
     from semlens.analysis.keep import stored_labels
+    from semlens.app.graphs import payload
     from semlens.revisit.graph_edges import flows
 
     progress("loading the model", 0, 0)
     loaded = _index(index)
     labels = stored_labels(loaded) if labelled else None
-    found = flows(loaded, of, _model(model), _images(images), labels=labels, layers=layers, progress=progress)
-    return {}, {"graph": graph(loaded, of, labels=labels, edges=found, layers=layers).node_link()}
+    between = flows(loaded, of, _model(model), _images(images), labels=labels, layers=layers, progress=progress)
+    return {}, {"graph": payload(loaded, graph(loaded, of, labels=labels, edges=between, layers=layers))}
 
 
 def atlas(progress: Progress, *, indexes: list[str]) -> Reply:
@@ -111,19 +111,19 @@ def atlas(progress: Progress, *, indexes: list[str]) -> Reply:
     from semlens.analysis.atlas import atlas as draw
 
     drawing = "umap" if find_spec("umap") else "principal"
-    found = draw([_index(folder) for folder in indexes], drawing=drawing, progress=progress)
-    arrays = {"x": found.x, "y": found.y, "cluster": found.cluster, "row": found.row, "number": found.index_number}
-    return arrays, {"names": list(found.labels), "drawing": drawing}
+    drawn = draw([_index(folder) for folder in indexes], drawing=drawing, progress=progress)
+    arrays = {"x": drawn.x, "y": drawn.y, "cluster": drawn.cluster, "row": drawn.row, "number": drawn.index_number}
+    return arrays, {"names": list(drawn.labels), "drawing": drawing}
 
 
 def scores(progress: Progress, *, index: str) -> Reply:
-    """The measures of every component, and of every layer beside chance."""
+    """The measures of every component, and of every layer beside the null distribution."""
     from semlens.analysis.score import score
 
     progress("measuring", 0, 0)
-    found = score(_index(index))
-    arrays = {name: getattr(found, name).astype(np.float32) for name in ("clarity", "polysemanticity", "redundancy")}
-    return arrays, {"summary": found.summary.records()}
+    result = score(_index(index))
+    arrays = {name: getattr(result, name).astype(np.float32) for name in ("clarity", "polysemanticity", "redundancy")}
+    return arrays, {"summary": result.summary.records()}
 
 
 WORK: dict[str, Callable[..., Reply]] = {work.__name__: work for work in (texts, images, heat, edges, atlas, scores)}
@@ -144,11 +144,11 @@ def _answered(replies: TextIO, request: dict[str, Any]) -> dict[str, Any]:
         _reply(replies, {"step": step, "done": done, "total": total})
 
     try:
-        arrays, told = WORK[request.pop("do")](progress, **request)
+        arrays, metadata = WORK[request.pop("do")](progress, **request)
     except (SemlensError, ModuleNotFoundError, OSError, MemoryError) as fault:
         return {"error": str(fault) or type(fault).__name__}
     packed = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    return {"told": told, "arrays": b64encode(packed).decode()}
+    return {"metadata": metadata, "arrays": b64encode(packed).decode()}
 
 
 def _reply(replies: TextIO, tree: dict[str, Any]) -> None:

@@ -1,7 +1,10 @@
 """What the app answers, without a server: the same as the verbs give, and a sentence for what cannot be answered."""
 
+import gc
 import json
 import time
+import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +22,9 @@ from semlens.analysis.probe import Probes
 from semlens.analysis.results import plain
 from semlens.analysis.score import score
 from semlens.analysis.search import search
-from semlens.app.answer import Answer
-from semlens.app.asked import Request
+from semlens.app.request import Answer, Request
 from semlens.app.routes import answer
-from semlens.app.session import Session
+from semlens.app.session import Recent, Session, open_session
 from semlens.index.index import ConceptIndex
 from semlens.types import Component
 from tests.app.conftest import LAYERS, WORDS
@@ -166,7 +168,7 @@ def test_a_text_that_cannot_be_embedded_is_refused(session: Session) -> None:
 
 def test_an_image_is_searched_by_its_id(session: Session, index: ConceptIndex) -> None:
     foundation, vector = index.recipe.foundation, index.means[5:6].astype(np.float32)
-    session.queries[f"{foundation.digest}/abc"] = Probes(("an image",), vector, 0 * vector, foundation)
+    session.image_probes.put(f"{foundation.digest}/abc", Probes(("an image",), vector, 0 * vector, foundation))
     found = arrays(session, "0/search", image="abc")
     assert int(np.nanargmax(found["alignment"])) == 5
 
@@ -280,6 +282,15 @@ def test_a_graph_is_that_of_the_verb(session: Session, index: ConceptIndex) -> N
     first = expected.nodes[0]
     assert [index.component(row) for row in found["nodes"][0]["rows"]] == list(first.components)
     assert not found["edges_possible"]
+    for way in ("right", "up"):
+        drawn = found["layouts"][way]
+        wide, high = drawn["box"]
+        boxes = {box["node"]: box for rank in drawn["ranks"] for box in rank}
+        assert sorted(boxes) == list(range(len(found["nodes"])))
+        assert [found["nodes"][rank[0]["node"]]["layer"] for rank in drawn["ranks"]] == [*found["layers"], ""]
+        assert sorted(line["link"] for line in drawn["lines"]) == list(range(len(found["links"])))
+        assert max(box["x"] for box in boxes.values()) + wide + 16 == drawn["width"]
+        assert max(box["y"] for box in boxes.values()) + high + 16 == drawn["height"]
     assert refused(session, "GET", "0/graph")[1] == "give the class by its number"
 
 
@@ -334,7 +345,7 @@ def test_a_table_becomes_a_parquet_file(session: Session) -> None:
 
 
 def test_a_fault_of_a_job_is_told_once_and_the_next_asks_anew(session: Session) -> None:
-    from semlens.app.answer import Job
+    from semlens.app.jobs import Job
     from semlens.errors import SemlensError
 
     tries = []
@@ -350,6 +361,33 @@ def test_a_fault_of_a_job_is_told_once_and_the_next_asks_anew(session: Session) 
     assert session.jobs.get(("x",), Job(0, "x"), run, wait=5.0) == 7
     assert session.jobs.get(("x",), Job(0, "x"), run, wait=5.0) == 7
     assert len(tries) == 2
+
+
+def test_a_closed_session_frees_its_index_and_all_that_was_computed_of_it(folder: Path, stored: Path) -> None:
+    indexes = []
+    for _ in range(3):
+        session = open_session([folder], vocabulary=str(stored.parent / "words.txt"))
+        indexes.append(weakref.ref(session.opened[0].index))
+        for path in ("0/base", "0/labels", "0/scores", "0/component/25", "0/crop/7.webp"):
+            assert settled(session, "GET", path).status == 200
+        assert settled(session, "GET", "0/search", text="concept 3").status == 200
+        assert settled(session, "GET", "0/graph", **{"class": "1"}).status == 200
+        assert settled(session, "POST", "0/audit", {"spec": SPEC}).status == 200
+        session.close()
+        del session
+    gc.collect()
+    assert [index() for index in indexes] == [None, None, None]
+
+
+def test_the_values_last_used_are_kept() -> None:
+    recent: Recent[str] = Recent(2)
+    assert recent.put("a", "x") == "x"
+    recent.put("b", "y")
+    assert recent.get("a") == "x"
+    recent.put("c", "z")
+    assert (recent.get("a"), recent.get("b"), recent.get("c")) == ("x", None, "z")
+    recent.put("c", "new")
+    assert (recent.get("a"), recent.get("c")) == ("x", "new")
 
 
 def test_components_are_written_as_everywhere(index: ConceptIndex) -> None:

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load
 
 from semlens.analysis.audit.spec import check_spec
-from semlens.app.asked import Request
 from semlens.app.export import MARK, PER_FILE, export
+from semlens.app.request import Request
 from semlens.app.routes import answer
 from semlens.app.session import Session, open_session
 from semlens.errors import SemlensError

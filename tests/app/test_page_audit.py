@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from semlens.app.asked import Request
+from semlens.app.request import Request
 from semlens.app.routes import answer
 from tests.app.conftest import Served
 

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.numpy import load
 
 from semlens.analysis.score import score
-from semlens.app.answer import pack
+from semlens.app.request import pack
 from tests.app.conftest import LAYERS, known
 
 api = pytest.importorskip("playwright.sync_api")

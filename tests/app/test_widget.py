@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from semlens.app.asked import Request
+from semlens.app.request import Request
 from semlens.app.routes import answer
 from semlens.app.session import Session
 from semlens.app.widget import explore

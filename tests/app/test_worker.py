@@ -1,6 +1,8 @@
 """What needs the models: new texts, images, heat maps, edges; asked of real, small ones in processes of their own."""
 
+import gc
 import io
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,8 @@ from semlens.analysis.ask import ask, load
 from semlens.analysis.graph.graph import graph
 from semlens.analysis.probe import probe_images
 from semlens.analysis.search import search
+from semlens.app.jobs import Worker
 from semlens.app.session import Session, open_session
-from semlens.app.workers import Worker
 from semlens.errors import SemlensError
 from semlens.foundation import load_foundation
 from semlens.images import load_images
@@ -86,6 +88,19 @@ def test_whole_images_have_the_crop_framed(session: Session, place: Place) -> No
     small = np.asarray(photo.resize(whole.size), float)
     assert np.abs(np.asarray(whole.convert("RGB"), float) - small).mean() < 8
     assert np.abs(np.asarray(framed.convert("RGB"), float) - np.asarray(whole.convert("RGB"), float)).max() > 60
+
+
+def test_whole_images_are_kept_with_their_index_and_freed_with_it(place: Place) -> None:
+    session = open_session([place.index], images=[place.pictures])
+    opened = session.opened[0]
+    image, crop = int(opened.index.ids[70, 0]), int(opened.index.rows[70, 0])
+    whole, framed = (settled(session, "GET", path).body for path in (f"0/whole/{image}.webp", "0/frame/70/0.webp"))
+    assert (opened.pictures.get(image), opened.pictures.get((image, crop))) == (whole, framed)
+    index = weakref.ref(opened.index)
+    session.close()
+    del session, opened
+    gc.collect()
+    assert index() is None
 
 
 def test_heat_maps_are_the_portraits(session: Session, place: Place) -> None:

@@ -46,7 +46,7 @@ const PHONE = 0.45; // ... on a phone
 /** The relevance of a layer by quadrant as one bar. */
 export function Stacked({ shares }: { shares: Share[] }) {
   let at = 0;
-  const drawn = shares.filter((one) => one.relevance > 0);
+  const drawn = shares.flatMap(({ quadrant, relevance }) => (relevance ? [{ quadrant, relevance }] : []));
   return (
     <svg class="stacked" role="img" aria-label={shares.map((one) => `${NAMES[one.quadrant]} ${percent(one.relevance)}`).join(", ")}>
       {drawn.map((one) => {

@@ -18,7 +18,7 @@ export interface Share {
   layer: string;
   quadrant: Quadrant;
   components: number;
-  relevance: number;
+  relevance: number | null; // part in [0, 1] of the layer's; null: not known, for nothing in the layer is relevant
 }
 
 /** An audit as one pair of thresholds sees it. */
@@ -99,7 +99,8 @@ function shares(audit: Audit, quadrant: Uint8Array): Share[] {
     share.components += 1;
     share.relevance += row.relevance;
   });
-  return found;
+  const known = new Set(found.filter((one) => one.relevance > 0).map((one) => one.layer));
+  return found.map((one) => (known.has(one.layer) ? one : { ...one, relevance: null }));
 }
 
 function concepts(audit: Audit, quadrant: Uint8Array): ConceptMass[] {
@@ -121,20 +122,24 @@ function concepts(audit: Audit, quadrant: Uint8Array): ConceptMass[] {
 export const fitted = (quadrant: number) => FITTED[quadrant]!;
 const FITTED = [["valid"], ["spurious"], ["valid", "spurious"], []] as const;
 
-/** A requirement's value, in the layer where it is furthest from being met; exact, but without an interval. */
-export function valueOf(counted: Counted, asked: Requirement): { value: number; layer: string; met: boolean } {
+/** A requirement's value, in the layer where it is furthest from being met; exact, but without an interval. Relevance
+ *  that is not known meets none. */
+export function valueOf(counted: Counted, asked: Requirement): { value: number | null; layer: string; met: boolean } {
   const sign = asked.operator.startsWith("<") ? 1 : -1;
   const values = counted.audit.layers.map((layer, number) => ({ layer, value: inLayer(counted, asked, number) }));
-  const worst = values.reduce((most, one) => (sign * one.value > sign * most.value ? one : most));
+  const distance = (value: number | null) => (value === null ? Infinity : sign * value);
+  const worst = values.reduce((most, one) => (distance(one.value) > distance(most.value) ? one : most));
   return { ...worst, met: holds(worst.value, asked) };
 }
 
-function inLayer({ audit, offends, shares }: Counted, asked: Requirement, number: number): number {
+function inLayer({ audit, offends, shares }: Counted, asked: Requirement, number: number): number | null {
+  const quadrants = shares.slice(4 * number, 4 * number + 4);
+  if (asked.figure !== "components" && quadrants.some((one) => one.relevance === null)) return null;
   if (asked.figure === "worst") {
     const { layer } = numbersOf(audit);
     const worst = audit.rows.findIndex((_, at) => offends[at] && layer[at] === number); // the most relevant come first
     return worst < 0 ? 0 : audit.rows[worst]!.relevance;
   }
-  const mine = shares.slice(4 * number, 4 * number + 4).filter((one) => asked.quadrants.includes(one.quadrant));
-  return mine.reduce((sum, one) => sum + (asked.figure === "components" ? one.components : one.relevance), 0);
+  const counted = quadrants.filter((one) => asked.quadrants.includes(one.quadrant));
+  return counted.reduce((sum, one) => sum + (asked.figure === "components" ? one.components : one.relevance!), 0);
 }

@@ -75,7 +75,8 @@ export function spreadOf(verdict: Verdict, asked: Requirement): string {
   return isShare(asked) ? between(verdict.low, verdict.high) : `${amount(verdict.low)} to ${amount(verdict.high)}`;
 }
 
-export function holds(value: number, asked: Requirement): boolean {
+export function holds(value: number | null, asked: Requirement): boolean {
+  if (value === null) return false;
   if (asked.operator === "<=") return value <= asked.limit;
   if (asked.operator === "<") return value < asked.limit;
   return asked.operator === ">=" ? value >= asked.limit : value > asked.limit;

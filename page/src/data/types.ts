@@ -231,6 +231,15 @@ export interface Graph {
   dropped_edges: number;
   nodes: GraphNode[];
   links: GraphLink[];
+  layouts: Record<"right" | "up", GraphLayout>; // by where the output is, seen from the input
+}
+/** In pixels; nodes and links by their numbers. */
+export interface GraphLayout {
+  width: number;
+  height: number;
+  box: [number, number]; // width and height of each
+  ranks: { node: number; x: number; y: number }[][]; // from the input to the output
+  lines: { link: number; thick: number; strength: number; others: boolean; path: string }[]; // the weakest first
 }
 export interface GraphNode {
   id: string;

@@ -7,7 +7,7 @@ import { fitted, lines as broken } from "../table/fitted";
 import { percent, rounded } from "../ui/words";
 import { Legend, LEGEND } from "./Legend";
 import { NodeBox } from "./NodeBox";
-import { type Layout, type Line, type Way, WIDE } from "./layout";
+import type { LayerName, Layout, Line, Way } from "./layout";
 
 export interface DrawingProps {
   graph: Graph;
@@ -45,10 +45,10 @@ export function Drawing({ graph, layout, scale, lit, pinned, chart, onLight, onP
       </text>
       <g transform={`translate(0 ${HEAD})`}>
         {layout.names.map((one) => (
-          <Name key={one.layer} {...one} way={layout.way} />
+          <Name key={one.layer} {...one} way={layout.way} wide={layout.ranks[0]![0]!.wide} />
         ))}
         {layout.lines.map((line) => (
-          <Edge key={`${line.link.source}→${line.link.target}`} line={line} names={names} near={!!lit && (line.link.source === lit || line.link.target === lit)} others={isOthers(graph, line)} />
+          <Edge key={`${line.link.source}→${line.link.target}`} line={line} names={names} near={!!lit && (line.link.source === lit || line.link.target === lit)} />
         ))}
         {layout.ranks.map((rank, at) =>
           rank.map((box, place) => (
@@ -71,17 +71,13 @@ export function Drawing({ graph, layout, scale, lit, pinned, chart, onLight, onP
   );
 }
 
-function isOthers(graph: Graph, { link }: Line): boolean {
-  return graph.nodes.some((one) => one.others && (one.id === link.source || one.id === link.target));
-}
-
-function Name({ layer, x, y, way }: { layer: string; x: number; y: number; way: Way }) {
+function Name({ layer, x, y, way, wide }: LayerName & { way: Way; wide: number }) {
   if (!layer) return null;
   if (way === "right") {
     return (
       <text class="layer" x={x} y={y}>
         <title>{layer}</title>
-        {fitted(layer, WIDE, 13, "start", 600)}
+        {fitted(layer, wide, 13, "start", 600)}
       </text>
     );
   }
@@ -98,8 +94,8 @@ function Name({ layer, x, y, way }: { layer: string; x: number; y: number; way: 
   );
 }
 
-function Edge({ line, names, near, others }: { line: Line; names: ReadonlyMap<string, string>; near: boolean; others: boolean }) {
-  const { link, thick, strength, path } = line;
+function Edge({ line, names, near }: { line: Line; names: ReadonlyMap<string, string>; near: boolean }) {
+  const { link, thick, strength, others, path } = line;
   const sign = link.weight >= 0 ? "for" : "against";
   return (
     <path class={`edge ${sign} ${others ? "others" : ""} ${near ? "near" : ""}`} d={path} stroke-width={thick.toFixed(1)} stroke-opacity={near ? 0.9 : 0.35 + 0.35 * strength}>

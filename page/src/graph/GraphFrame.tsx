@@ -89,6 +89,6 @@ function passed(graph: Graph): string {
 
 /** The graph as networkx and others read it. */
 function nodeLink(graph: Graph, id: (row: number) => string): string {
-  const { nodes, links, edges_possible: _, ...about } = graph;
+  const { nodes, links, edges_possible: _, layouts: __, ...about } = graph;
   return JSON.stringify({ directed: true, multigraph: false, graph: about, nodes: nodes.map((one) => ({ ...one, components: one.rows.map(id) })), links }, null, 1);
 }

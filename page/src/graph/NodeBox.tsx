@@ -5,7 +5,7 @@ import type { GraphNode } from "../data/types";
 import { fitted, lines } from "../table/fitted";
 import { usePicture } from "../ui/picture";
 import { counted, percent } from "../ui/words";
-import { type Box, HIGH, WIDE } from "./layout";
+import type { Box } from "./layout";
 
 export interface NodeBoxProps {
   box: Box;
@@ -21,11 +21,11 @@ export interface NodeBoxProps {
 const [THUMB, PAD] = [54, 10];
 
 export function NodeBox({ box, most, look, pinned, where, onLight, onPin, onMove }: NodeBoxProps) {
-  const { node } = box;
+  const { node, wide, high } = box;
   const kind = node.others ? "others" : node.unlabelled ? "unlabelled" : node.layer ? "concept" : "output";
   const picture = node.layer && !node.others && node.rows.length > 0;
   const left = picture ? PAD + THUMB + 8 : PAD;
-  const room = WIDE - left - PAD;
+  const room = wide - left - PAD;
   const name = lines(node.label, room, 13, 2, 600);
   const pressed = (event: KeyboardEvent) => {
     if (event.key === "Enter" || event.key === " ") onPin();
@@ -51,7 +51,7 @@ export function NodeBox({ box, most, look, pinned, where, onLight, onPin, onMove
       {/* its name too, for those who hear the page */}
       <title>{told(node)}</title>
       <g aria-hidden="true">
-        <rect class="box" x={0.5} y={0.5} width={WIDE - 1} height={HIGH - 1} rx={8} />
+        <rect class="box" x={0.5} y={0.5} width={wide - 1} height={high - 1} rx={8} />
         {picture && <Thumb row={node.rows[0]!} />}
         <text class="name" x={left} y={name.length > 1 ? 23 : 31}>
           {name.map((one, at) => (
@@ -63,7 +63,7 @@ export function NodeBox({ box, most, look, pinned, where, onLight, onPin, onMove
         <text class="small" x={left} y={57}>
           {fitted(remark(node), room, 11.5)}
         </text>
-        <Shares node={node} most={node.layer && !node.others ? most : Math.max(node.relevance, most)} />
+        <Shares box={box} most={node.layer && !node.others ? most : Math.max(node.relevance, most)} />
       </g>
     </g>
   );
@@ -82,10 +82,10 @@ function Thumb({ row }: { row: number }) {
 }
 
 /** Bars of what speaks for and against, the first with its interval over images. */
-function Shares({ node, most }: { node: GraphNode; most: number }) {
-  const full = WIDE - 2 * PAD;
+function Shares({ box: { node, wide, high }, most }: { box: Box; most: number }) {
+  const full = wide - 2 * PAD;
   const x = (value: number) => PAD + full * Math.min(1, value / most);
-  const y = HIGH - 19;
+  const y = high - 19;
   return (
     <>
       <rect class="ground" x={PAD} y={y} width={full} height={6} rx={1} />

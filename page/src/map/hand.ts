@@ -1,10 +1,18 @@
 /** What the reader's hand does to the map. */
 
+import type { Camera } from "./camera";
 import type { Hand } from "./gestures";
-import type { Scene } from "./scene";
 import type { MapState } from "./state";
 
-export function handOf(scene: Scene, state: MapState): Hand {
+/** What of the drawing a hand needs. */
+export interface Reach {
+  move(camera: Camera): void;
+  fly(to: Camera): void;
+  under(x: number, y: number): number; // the point at a place of the screen, or -1
+  inside(line: readonly number[]): number[]; // the points inside a line
+}
+
+export function handOf(scene: Reach, state: MapState): Hand {
   return {
     mode: () => state.mode.peek(),
     combine: () => state.combine.peek(),

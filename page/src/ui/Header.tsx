@@ -2,7 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useStore } from "../data/store";
-import { VIEWS } from "./App";
+import { VIEWS } from "../views/views";
 import { useArrival } from "./arrive";
 import { Icon } from "./Icon";
 import { held, usePictures } from "./imageQuery";

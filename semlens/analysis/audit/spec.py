@@ -88,7 +88,7 @@ class Requirement:
     limit: float
 
 
-_NUMBER = r"(\d+(?:\.\d+)?|\.\d+) ?(%?)"
+_NUMBER = r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+) ?(%?)"
 _BOUND = re.compile(rf"(relevance_mass|components) ?\(([\w +]+)\) ?(<=|>=|<|>) ?{_NUMBER}")
 _WORST = re.compile(rf"no component with spurious > valid above relevance {_NUMBER}")
 

@@ -1303,91 +1303,8 @@ function B() {
 	if (!e) throw Error("no store above this element");
 	return e;
 }
-// node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
-var Qt = 0;
-Array.isArray;
-function V(e, t, r, i, a, o) {
-	t ||= {};
-	var s, c, l = t;
-	if ("ref" in l) for (c in l = {}, t) c == "ref" ? s = t[c] : l[c] = t[c];
-	var u = {
-		type: e,
-		props: l,
-		key: r,
-		ref: s,
-		__k: null,
-		__: null,
-		__b: 0,
-		__e: null,
-		__c: null,
-		constructor: void 0,
-		__v: --Qt,
-		__i: -1,
-		__u: 0,
-		__source: a,
-		__self: o
-	};
-	if (typeof e == "function" && (s = e.defaultProps)) for (c in s) l[c] === void 0 && (l[c] = s[c]);
-	return n.vnode && n.vnode(u), u;
-}
-// src/ui/Await.tsx
-function $t({ of: e, what: t, children: n }) {
-	return e.state === "ready" ? /* @__PURE__ */ V(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ V("p", {
-		class: "absent",
-		children: e.why
-	}) : /* @__PURE__ */ V(en, {
-		what: t,
-		job: e.job
-	});
-}
-function en({ what: e, job: t }) {
-	let n = t && t.total > 0;
-	return /* @__PURE__ */ V("p", {
-		class: "waiting",
-		role: "status",
-		children: [/* @__PURE__ */ V("span", { children: [
-			e,
-			": ",
-			t ? t.step : "on the way"
-		] }), n ? /* @__PURE__ */ V("progress", {
-			value: t.done,
-			max: t.total,
-			"aria-label": `${e}: ${t.step}`
-		}) : /* @__PURE__ */ V("progress", { "aria-label": e })]
-	});
-}
-// src/ui/SaveAs.tsx
-function tn({ what: e, kinds: t, save: n }) {
-	let r = B(), [i, a] = O(!1), o = async (t) => {
-		a(!0);
-		try {
-			await n(t), r.told.value = `saved ${e} as ${t.toUpperCase()}`;
-		} catch (e) {
-			r.told.value = e instanceof Error ? e.message : String(e);
-		} finally {
-			a(!1);
-		}
-	};
-	return /* @__PURE__ */ V("span", {
-		class: "save-as buttons",
-		role: "group",
-		"aria-label": `Save ${e}`,
-		children: [/* @__PURE__ */ V("span", {
-			class: "soft",
-			"aria-hidden": "true",
-			children: "Save"
-		}), t.map((t) => /* @__PURE__ */ V("button", {
-			type: "button",
-			class: "button",
-			disabled: i,
-			title: `Save ${e} as it is shown, as ${t.toUpperCase()}`,
-			onClick: () => void o(t),
-			children: t.toUpperCase()
-		}, t))]
-	});
-}
 // src/ui/standalone.ts
-var nn = {
+var Qt = {
 	color: "",
 	fill: "rgb(0, 0, 0)",
 	"fill-opacity": "1",
@@ -1407,12 +1324,12 @@ var nn = {
 	"stroke-width": "1px",
 	"text-anchor": "start",
 	visibility: "visible"
-}, rn = {
+}, $t = {
 	opacity: "1",
 	"dominant-baseline": "auto",
 	"stop-color": "rgb(0, 0, 0)",
 	"stop-opacity": "1"
-}, an = [
+}, en = [
 	"class",
 	"style",
 	"tabindex",
@@ -1423,9 +1340,9 @@ var nn = {
 	"aria-hidden",
 	"aria-pressed"
 ];
-async function on(e) {
+async function tn(e) {
 	let t = e.viewBox.baseVal, n = e.getBoundingClientRect(), [r, i] = t?.width ? [t.width, t.height] : [n.width, n.height], a = e.cloneNode(!0);
-	await sn(e, a);
+	await nn(e, a);
 	let o = t?.width ? {
 		x: t.x,
 		y: t.y
@@ -1439,7 +1356,7 @@ async function on(e) {
 		height: i,
 		viewBox: `${o.x} ${o.y} ${r} ${i}`
 	})) a.setAttribute(e, String(t));
-	return a.prepend(un(e, {
+	return a.prepend(on(e, {
 		...o,
 		width: r,
 		height: i
@@ -1449,26 +1366,26 @@ async function on(e) {
 		height: i
 	};
 }
-async function sn(e, t) {
+async function nn(e, t) {
 	let n = [e, ...e.querySelectorAll("*")], r = [t, ...t.querySelectorAll("*")], i = new Map(n.map((e) => [e, getComputedStyle(e)])), a = [];
 	n.forEach((t, n) => {
 		let o = i.get(t), s = t === e ? void 0 : i.get(t.parentElement), c = r[n];
-		for (let e of an) c.removeAttribute(e);
+		for (let e of en) c.removeAttribute(e);
 		if (o.display === "none" && t.tagName !== "title") return c.remove();
 		if (t.tagName !== "title" && t.tagName !== "desc") {
-			for (let [e, t] of Object.entries(nn)) {
+			for (let [e, t] of Object.entries(Qt)) {
 				let n = o.getPropertyValue(e);
-				n === (s ? s.getPropertyValue(e) : t) ? c.removeAttribute(e) : c.setAttribute(e, cn(n));
+				n === (s ? s.getPropertyValue(e) : t) ? c.removeAttribute(e) : c.setAttribute(e, rn(n));
 			}
-			for (let [e, t] of Object.entries(rn)) {
+			for (let [e, t] of Object.entries($t)) {
 				let n = o.getPropertyValue(e);
-				n && n !== t && c.setAttribute(e, cn(n));
+				n && n !== t && c.setAttribute(e, rn(n));
 			}
-			t.tagName === "image" && a.push(ln(t, c));
+			t.tagName === "image" && a.push(an(t, c));
 		}
 	}), await Promise.all(a);
 }
-function cn(e) {
+function rn(e) {
 	if (!/^(color|oklab|oklch|lab|lch|color-mix)\(/.test(e)) return e;
 	let t = Object.assign(document.createElement("canvas"), {
 		width: 1,
@@ -1478,7 +1395,7 @@ function cn(e) {
 	let [n, r, i, a] = t.getImageData(0, 0, 1, 1).data;
 	return `rgba(${n}, ${r}, ${i}, ${(a / 255).toFixed(3)})`;
 }
-async function ln(e, t) {
+async function an(e, t) {
 	let n = e.href.baseVal;
 	if (t.removeAttribute("href"), n) try {
 		let e = new Image();
@@ -1492,65 +1409,65 @@ async function ln(e, t) {
 		t.remove();
 	}
 }
-function un(e, t) {
+function on(e, t) {
 	let n = document.createElementNS("http://www.w3.org/2000/svg", "rect");
 	for (let [e, r] of Object.entries(t)) n.setAttribute(e, String(r));
-	return n.setAttribute("fill", cn(getComputedStyle(e).getPropertyValue("--ground").trim() || "white")), n.setAttribute("stroke", "none"), n;
+	return n.setAttribute("fill", rn(getComputedStyle(e).getPropertyValue("--ground").trim() || "white")), n.setAttribute("stroke", "none"), n;
 }
 // src/ui/save.ts
-var dn = 2, fn = /^[=+\-@\t\r]/;
-function pn(e, t) {
+var sn = 2, cn = /^[=+\-@\t\r]/;
+function ln(e, t) {
 	let n = URL.createObjectURL(t);
 	Object.assign(document.createElement("a"), {
 		href: n,
-		download: Cn(e)
+		download: yn(e)
 	}).click(), setTimeout(() => URL.revokeObjectURL(n), 1e3);
 }
-async function mn(e, t, n, r) {
-	pn(`${e}.${n}`, await hn(e, t, n, r));
+async function un(e, t, n, r) {
+	ln(`${e}.${n}`, await dn(e, t, n, r));
 }
-async function hn(e, t, n, r) {
-	if (n === "csv") return new Blob([gn(t)], { type: "text/csv;charset=utf-8" });
-	if (n === "json") return new Blob([vn(t)], { type: "application/json" });
+async function dn(e, t, n, r) {
+	if (n === "csv") return new Blob([fn(t)], { type: "text/csv;charset=utf-8" });
+	if (n === "json") return new Blob([mn(t)], { type: "application/json" });
 	let i = JSON.stringify({
 		name: e,
-		columns: bn(t, yn)
+		columns: gn(t, hn)
 	}), a = await r.transport.post(r.index.peek().at("table.parquet"), i);
 	return new Blob([Lt(a)], { type: "application/vnd.apache.parquet" });
 }
-function gn(e) {
-	let t = [Object.keys(e).map(_n).join(",")], n = Object.values(e);
-	for (let e = 0; e < (n[0]?.length ?? 0); e++) t.push(n.map((t) => _n(t[e])).join(","));
+function fn(e) {
+	let t = [Object.keys(e).map(pn).join(",")], n = Object.values(e);
+	for (let e = 0; e < (n[0]?.length ?? 0); e++) t.push(n.map((t) => pn(t[e])).join(","));
 	return t.join("\r\n") + "\r\n";
 }
-function _n(e) {
-	let t = yn(e);
+function pn(e) {
+	let t = hn(e);
 	if (t === null) return "";
-	let n = typeof t == "string" && fn.test(t) ? `'${t}` : String(t);
+	let n = typeof t == "string" && cn.test(t) ? `'${t}` : String(t);
 	return /[",\r\n]/.test(n) ? `"${n.replaceAll("\"", "\"\"")}"` : n;
 }
-function vn(e) {
-	let t = Object.keys(e), n = e[t[0] ?? ""]?.length ?? 0, r = Array.from({ length: n }, (n, r) => JSON.stringify(Object.fromEntries(t.map((t) => [t, yn(e[t][r])]))));
+function mn(e) {
+	let t = Object.keys(e), n = e[t[0] ?? ""]?.length ?? 0, r = Array.from({ length: n }, (n, r) => JSON.stringify(Object.fromEntries(t.map((t) => [t, hn(e[t][r])]))));
 	return r.length ? `[\n${r.join(",\n")}\n]\n` : "[]\n";
 }
-function yn(e) {
+function hn(e) {
 	return e === void 0 || typeof e == "number" && !Number.isFinite(e) ? null : e;
 }
-function bn(e, t) {
+function gn(e, t) {
 	return Object.fromEntries(Object.entries(e).map(([e, n]) => [e, n.map(t)]));
 }
-async function xn(e, t, n) {
-	let { element: r, width: i, height: a } = await on(e), o = new Blob([new XMLSerializer().serializeToString(r)], { type: "image/svg+xml;charset=utf-8" });
-	pn(`${t}.${n}`, n === "svg" ? o : await Sn(o, i, a));
+async function _n(e, t, n) {
+	let { element: r, width: i, height: a } = await tn(e), o = new Blob([new XMLSerializer().serializeToString(r)], { type: "image/svg+xml;charset=utf-8" });
+	ln(`${t}.${n}`, n === "svg" ? o : await vn(o, i, a));
 }
-async function Sn(e, t, n) {
+async function vn(e, t, n) {
 	let r = URL.createObjectURL(e);
 	try {
 		let e = new Image();
 		e.src = r, await e.decode();
 		let i = Object.assign(document.createElement("canvas"), {
-			width: Math.ceil(t * dn),
-			height: Math.ceil(n * dn)
+			width: Math.ceil(t * sn),
+			height: Math.ceil(n * sn)
 		});
 		i.getContext("2d").drawImage(e, 0, 0, i.width, i.height);
 		let a = await new Promise((e) => i.toBlob(e, "image/png"));
@@ -1560,2019 +1477,359 @@ async function Sn(e, t, n) {
 		URL.revokeObjectURL(r);
 	}
 }
-function Cn(e) {
+function yn(e) {
 	return e.replace(/[\u0000-\u001f\\/:*?"<>|]+/g, "-").slice(-150);
 }
-// src/audit/frame.ts
-var wn = 17, Tn = 2.2, En = 3e3, Dn = 1.4, On = 5;
-function kn(e, t, n, r) {
-	let i = Math.round(Math.min(Math.max(r * .74, 340), 600)), a = (r) => {
-		let [i, a] = [0, 4];
-		for (let n of t) [i, a] = [Math.min(i, e.rows[n][r]), Math.max(a, e.rows[n][r])];
-		Number.isFinite(n[r]) && (a = Math.max(a, n[r]));
-		let o = (a - i) * .06;
-		return [i - o, a + o];
-	};
+function V(e, t, n = `${t}s`) {
+	return `${H(e)} ${e === 1 ? t : n}`;
+}
+function H(e) {
+	return e.toLocaleString("en-GB");
+}
+function U(e, t = 2) {
+	if (e == null || !Number.isFinite(e)) return "–";
+	let n = e.toFixed(t);
+	return (Number(n) === 0 ? n.replace("-", "") : n).replace("-", "−");
+}
+function W(e) {
+	if (e == null || !Number.isFinite(e)) return "–";
+	let t = Math.abs(e);
+	return t === 0 ? "0" : t >= 1e3 ? H(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
+}
+function G(e) {
+	if (e == null || !Number.isFinite(e)) return "–";
+	let t = e * 100;
+	return t > 0 && t < .1 ? "under 0.1 %" : `${t > 99 && t < 100 ? t.toFixed(1) : t < 10 ? Number(t.toFixed(1)) : Math.round(t)} %`;
+}
+function bn(e) {
+	if (e > .5) return "most";
+	if (e > .4) return "1 in 2";
+	let t = 1 / e, n = 10 ** Math.max(0, Math.floor(Math.log10(t)) - 1);
+	return `1 in ${H(Math.round(t / n) * n)}`;
+}
+// src/component/histogram.ts
+var xn = 12, Sn = 22;
+function Cn(e, t) {
+	return e.histogram ? Tn(e, e.histogram, t) : e.examples.length ? wn(e, t) : null;
+}
+function wn(e, t) {
+	let n = e.examples.map((e) => e.activation), r = Math.min(e.lowest ?? 0, ...n), i = Math.max(...n);
 	return {
-		width: r,
-		height: i,
-		left: 52,
-		right: r - 14,
-		top: 24,
-		bottom: i - 56,
-		valid: a("valid"),
-		spurious: a("spurious")
+		bars: [],
+		marks: n.map((e) => 1 + (t - 2) * (e - r) / (i - r || 1)),
+		ticks: Dn(r, i, 0, t),
+		zero: null,
+		axis: "activation, from the lowest of all images",
+		says: `Its examples have activations from ${W(Math.min(...n))} to ${W(i)}; the lowest of all images is ${W(e.lowest)}.`
 	};
 }
-function An({ left: e, right: t, valid: [n, r] }, i) {
-	return e + (i - n) / (r - n) * (t - e);
-}
-function jn({ top: e, bottom: t, spurious: [n, r] }, i) {
-	return e + (r - i) / (r - n) * (t - e);
-}
-function Mn(e, t, n) {
-	return t === "valid" ? Math.max(e.left, Math.min(An(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? jn(e, n) : e.top, e.top));
-}
-function Nn(e, t, n, r) {
-	let [i, a] = e[t], o = t === "valid" ? (n - e.left) / (e.right - e.left) : (e.bottom - r) / (e.bottom - e.top);
-	return i + Math.min(Math.max(o, 0), 1) * (a - i);
-}
-function Pn(e, t, n) {
-	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > En ? Dn : Tn, o = n.width < 480 ? wn * .7 : wn;
+function Tn(e, { edges: t, counts: n }, r) {
+	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : Sn + xn * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
+	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += xn), s.push(c), c += e === i ? 34 : o;
+	let l = Math.max(1, ...n.filter((e, t) => t !== i)), u = n.map((e, n) => ({
+		x: s[n] + .5,
+		width: (n === i ? Sn : o) - 1,
+		height: e ? Math.max(.015, Math.min(1, e / l)) : 0,
+		zero: n === i,
+		says: `${V(e, "image")} from ${W(t[n])} to ${W(t[n + 1])}`
+	})), d = (e) => En(e, t, s, (e) => e === i ? Sn : o), f = i < 0 ? 0 : i + 1;
 	return {
-		at: t,
-		x: Float32Array.from(r, (e) => An(n, e.valid)),
-		y: Float32Array.from(r, (e) => jn(n, e.spurious)),
-		radius: Float32Array.from(r, (e) => Math.max(a, o * Math.sqrt(Math.max(e.relevance, 0) / i)))
-	};
-}
-function Fn({ at: e, x: t, y: n, radius: r }, i) {
-	return {
-		at: Int32Array.from(i, (t) => e[t]),
-		x: Float32Array.from(i, (e) => t[e]),
-		y: Float32Array.from(i, (e) => n[e]),
-		radius: Float32Array.from(i, (e) => r[e])
-	};
-}
-function In(e, t, n) {
-	let [r, i] = [-1, Infinity];
-	for (let a = 0; a < e.at.length; a++) {
-		let o = e.radius[a], s = Math.hypot(e.x[a] - t, e.y[a] - n), c = s <= o ? o : o + s;
-		s <= Math.max(o, On) && c <= i && ([r, i] = [a, c]);
-	}
-	return r;
-}
-function Ln(e, t) {
-	let n = [];
-	for (let r = 0; r < e.at.length; r++) Rn(t, e.x[r], e.y[r]) && n.push(r);
-	return n;
-}
-function Rn(e, t, n) {
-	let r = !1;
-	for (let i = 0, a = e.length - 1; i < e.length; a = i++) {
-		let [[o, s], [c, l]] = [e[a], e[i]];
-		s > n != l > n && t < o + (n - s) / (l - s) * (c - o) && (r = !r);
-	}
-	return r;
-}
-function zn([e, t], n) {
-	let r = [
-		1,
-		2,
-		5,
-		10,
-		20,
-		50,
-		100
-	].find((r) => n / (t - e) * r >= 44) ?? 200, i = [];
-	for (let n = Math.ceil(e / r) * r; n <= t; n += r) i.push(n);
-	return i;
-}
-// src/audit/words.ts
-var H = [
-	"valid",
-	"spurious",
-	"both",
-	"neither"
-], Bn = {
-	valid: "valid only",
-	spurious: "spurious only",
-	both: "both valid and spurious",
-	neither: "neither"
-}, Vn = {
-	...Bn,
-	both: "both"
-}, Hn = (e) => e !== null && Number.isFinite(e);
-function U(e, t = 1) {
-	return Hn(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
-}
-function Un(e, t, n = 1) {
-	return Hn(e) && Hn(t) ? `${(100 * e).toFixed(n)} to ${U(t, n)}` : "not known";
-}
-function Wn(e) {
-	return Hn(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
-}
-function Gn(e) {
-	return Hn(e) ? `needs ${Wn(e)}` : "no alignment is enough: too few random components";
-}
-function Kn(e) {
-	return Hn(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
-}
-function qn(e, t) {
-	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
-}
-function Jn(e) {
-	return Hn(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
-}
-function Yn(e, t = 120) {
-	let n = e.trim().replace(/\s+/g, " ");
-	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
-}
-// src/audit/Marks.tsx
-function Xn(e, t, n, r) {
-	let i = (e) => e.toFixed(1);
-	if (e === "spurious") {
-		let e = r * Math.sqrt(Math.PI / 2);
-		return `M${i(t)} ${i(n - e)}l${i(e)} ${i(e)}l${i(-e)} ${i(e)}l${i(-e)} ${i(-e)}z`;
-	}
-	if (e === "both") {
-		let e = r * Math.sqrt(Math.PI) / 2;
-		return `M${i(t - e)} ${i(n - e)}h${i(2 * e)}v${i(2 * e)}h${i(-2 * e)}z`;
-	}
-	let a = i(r), o = i(2 * Number(a));
-	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
-}
-function Zn({ of: e }) {
-	return /* @__PURE__ */ V("svg", {
-		class: "key",
-		viewBox: "0 0 16 16",
-		"aria-hidden": "true",
-		children: /* @__PURE__ */ V("path", {
-			class: `dot ${e}`,
-			d: Xn(e, 8, 8, 5)
-		})
-	});
-}
-function Qn({ good: e }) {
-	return /* @__PURE__ */ V("svg", {
-		class: `sign ${e ? "good" : "bad"}`,
-		viewBox: "0 0 24 24",
-		"aria-hidden": "true",
-		children: [/* @__PURE__ */ V("path", {
-			class: "plate",
-			d: e ? "M12 1.5a10.5 10.5 0 1 0 .01 0z" : "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z"
-		}), /* @__PURE__ */ V("path", {
-			class: "stroke",
-			d: e ? "M6.8 12.4l3.6 3.6l7-7.6" : "M8 8l8 8M16 8l-8 8"
-		})]
-	});
-}
-var W = (e) => `${(100 * e).toFixed(2)}%`, $n = .14, er = .45;
-function tr({ shares: e }) {
-	let t = 0, n = e.filter((e) => e.relevance > 0);
-	return /* @__PURE__ */ V("svg", {
-		class: "stacked",
-		role: "img",
-		"aria-label": e.map((e) => `${Bn[e.quadrant]} ${U(e.relevance)}`).join(", "),
-		children: [n.map((e) => {
-			let n = t;
-			return t += e.relevance, /* @__PURE__ */ V("rect", {
-				class: `fill ${e.quadrant}`,
-				x: W(n),
-				y: "0",
-				width: W(e.relevance),
-				height: "34"
-			}, e.quadrant);
-		}), n.map((e, t) => {
-			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
-			return e.relevance < $n ? null : /* @__PURE__ */ V("text", {
-				class: e.relevance < er ? "narrow" : void 0,
-				x: W(r + e.relevance / 2),
-				y: "22",
-				children: [
-					Vn[e.quadrant],
-					" ",
-					U(e.relevance, 0)
-				]
-			}, e.quadrant);
-		})]
-	});
-}
-function nr({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
-	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
-	return /* @__PURE__ */ V("svg", {
-		class: "interval",
-		role: "img",
-		"aria-label": a,
-		children: [
-			/* @__PURE__ */ V("rect", {
-				class: "rail",
-				x: "0",
-				y: "5",
-				width: "100%",
-				height: "14"
-			}),
-			o && /* @__PURE__ */ V("rect", {
-				class: "allowed",
-				x: W(c(o[0])),
-				y: "5",
-				width: W(c(o[1]) - c(o[0])),
-				height: "14"
-			}),
-			l !== void 0 && /* @__PURE__ */ V("line", {
-				class: "limit",
-				x1: W(l),
-				x2: W(l),
-				y1: "0",
-				y2: "24"
-			}),
-			u && /* @__PURE__ */ V("line", {
-				class: `reach ${i}`,
-				x1: W(c(t)),
-				x2: W(c(n)),
-				y1: "12",
-				y2: "12"
-			}),
-			u && /* @__PURE__ */ V("line", {
-				class: `value ${i}`,
-				x1: W(c(e)),
-				x2: W(c(e)),
-				y1: "4",
-				y2: "20"
-			}),
-			s !== null && /* @__PURE__ */ V("circle", {
-				class: "yours",
-				cx: W(c(s)),
-				cy: "12",
-				r: "5"
-			})
-		]
-	});
-}
-function rr({ relevance: e, against: t, top: n, kind: r }) {
-	return /* @__PURE__ */ V("svg", {
-		class: "two-bars",
-		"aria-hidden": "true",
-		children: [[
-			r,
-			e / (n || 1),
-			1
-		], [
-			"against",
-			t / (n || 1),
-			10
-		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ V("rect", {
-			class: `fill ${e}`,
-			x: "0",
-			y: n,
-			width: W(Math.min(t, 1)),
-			height: "7"
-		}, e))
-	});
-}
-function ir() {
-	return /* @__PURE__ */ V("p", {
-		class: "legend",
-		children: H.map((e) => /* @__PURE__ */ V("span", { children: [
-			/* @__PURE__ */ V(Zn, { of: e }),
-			" fits ",
-			Bn[e]
-		] }, e))
-	});
-}
-// src/audit/names.ts
-var ar = 6.8, or = 15, sr = 24;
-function cr(e, t, n) {
-	let r = [...lr(n), ...t.map((t, n) => ur(e, n))];
-	return t.map((t, i) => {
-		let a = Yn(t, sr), o = dr(e, i, a.length * ar, n, r);
-		r.push(o);
-		let [s, c, l] = [
-			e.x[i],
-			e.y[i],
-			e.radius[i]
-		], u = [Math.min(Math.max(s, o[0]), o[2]), Math.min(Math.max(c, o[1]), o[3])], d = Math.hypot(u[0] - s, u[1] - c) > l + 5;
-		return {
-			text: a,
-			x: (o[0] + o[2]) / 2,
-			y: o[3] - 4,
-			lead: d ? [
-				s,
-				c,
-				...u
-			] : null
-		};
-	});
-}
-function lr({ left: e, right: t, top: n, bottom: r }) {
-	return [e, t - 130].flatMap((e) => [n, r - 28].map((t) => [
-		e,
-		t,
-		e + 130,
-		t + 28
-	]));
-}
-function ur({ x: e, y: t, radius: n }, r) {
-	return [
-		e[r] - n[r],
-		t[r] - n[r],
-		e[r] + n[r],
-		t[r] + n[r]
-	];
-}
-function dr(e, t, n, r, i) {
-	let [a, o, s] = [
-		e.x[t],
-		e.y[t],
-		e.radius[t]
-	];
-	for (let e of [
-		0,
-		18,
-		36,
-		60
-	]) for (let t of [
-		0,
-		-1,
-		1,
-		-2,
-		2
-	]) for (let c of [
-		a + s + 3 + e,
-		a - s - 3 - e - n,
-		a - n / 2
-	]) {
-		if (c === a - n / 2 && t === 0) continue;
-		let l = o + t * (s + or / 2 + 2 + e / 2), u = [
-			c,
-			l - or / 2,
-			c + n,
-			l + or / 2
-		];
-		if (u[0] >= r.left && u[2] <= r.right && u[1] >= r.top && u[3] <= r.bottom && !i.some((e) => u[0] < e[2] && e[0] < u[2] && u[1] < e[3] && e[1] < u[3])) return u;
-	}
-	let c = Math.max(r.left, Math.min(a + s, r.right - n));
-	return [
-		c,
-		o - or / 2,
-		c + n,
-		o + or / 2
-	];
-}
-// src/audit/paint.ts
-var fr = .14;
-function pr({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
-	return {
-		valid: [
-			i,
-			a,
-			t,
-			r
-		],
-		spurious: [
-			e,
-			n,
-			i,
-			a
-		],
-		both: [
-			i,
-			n,
-			t,
-			a
-		],
-		neither: [
-			e,
-			a,
-			i,
-			r
-		]
-	};
-}
-function mr(e, t, n, r) {
-	let { width: i, height: a } = t.frame, o = window.devicePixelRatio || 1;
-	e.width = Math.round(i * o), e.height = Math.round(a * o);
-	let s = e.getContext("2d");
-	if (!s) return;
-	let c = getComputedStyle(e), l = H.map((e) => c.getPropertyValue(`--${e}`).trim()), { x: u, y: d, radius: f, at: p } = t.dots, m = /* @__PURE__ */ new Map();
-	for (let e = n; e < Math.min(r, p.length); e++) {
-		let [n, r, i] = [
-			t.quadrant(e),
-			t.kept(e),
-			Math.round(f[e] * 4)
-		], a = i * 8 + n * 2 + Number(r), c = m.get(a);
-		c || m.set(a, c = hr(H[n], i / 4, r ? 1 : fr, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
-	}
-}
-function hr(e, t, n, r, i) {
-	let a = 2 * Math.ceil((t * 1.3 + 2) * i), o = new OffscreenCanvas(a, a), s = o.getContext("2d");
-	s.scale(i, i);
-	let c = new Path2D(Xn(e, a / i / 2, a / i / 2, t));
-	s.fillStyle = s.strokeStyle = r;
-	let l = t < Dn + .3;
-	return s.globalAlpha = n * (e === "neither" ? l ? .3 : .1 : .5), s.fill(c), l || (s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c)), o.transferToImageBitmap();
-}
-// src/audit/Scenery.tsx
-var gr = (e) => String(e).replace("-", "−");
-function _r({ frame: e }) {
-	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of random components)";
-	return /* @__PURE__ */ V("g", {
-		"aria-hidden": "true",
-		children: [
-			zn(e.valid, n - t).map((t) => /* @__PURE__ */ V("text", {
-				class: "tick",
-				x: An(e, t),
-				y: i + 26,
-				"text-anchor": "middle",
-				children: gr(t)
-			}, `x${t}`)),
-			zn(e.spurious, i - r).map((n) => /* @__PURE__ */ V("text", {
-				class: "tick",
-				x: t - 17,
-				y: jn(e, n) + 4,
-				"text-anchor": "end",
-				children: gr(n)
-			}, `y${n}`)),
-			/* @__PURE__ */ V("text", {
-				class: "axis",
-				x: (t + n) / 2,
-				y: a - 10,
-				"text-anchor": "middle",
-				children: ["fits VALID concepts →", s]
-			}),
-			/* @__PURE__ */ V("text", {
-				class: "axis",
-				"text-anchor": "middle",
-				transform: `translate(14 ${(r + i) / 2}) rotate(-90)`,
-				children: "fits SPURIOUS concepts →"
-			})
-		]
-	});
-}
-function vr({ frame: e, edges: t }) {
-	return /* @__PURE__ */ V(T, { children: Object.entries(pr(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ V("rect", {
-		class: `region ${e}`,
-		x: t,
-		y: n,
-		width: r - t,
-		height: i - n
-	}, e)) });
-}
-function yr({ frame: e, edges: t, shares: n }) {
-	let r = pr(e, t);
-	return /* @__PURE__ */ V("g", {
-		"aria-hidden": "true",
-		children: n.map(({ quadrant: e, relevance: t }) => {
-			let [n, i, a, o] = r[e];
-			if (a - n < 90 || o - i < 22) return null;
-			let s = e === "spurious" || e === "neither", c = e === "spurious" || e === "both";
-			return /* @__PURE__ */ V("text", {
-				class: `corner ${e}`,
-				x: s ? n + 8 : a - 8,
-				y: c ? i + 20 : o - 10,
-				"text-anchor": s ? "start" : "end",
-				children: [
-					Vn[e],
-					" ",
-					U(t, 0)
-				]
-			}, e);
-		})
-	});
-}
-function br({ names: e }) {
-	return /* @__PURE__ */ V("g", {
-		"aria-hidden": "true",
-		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ V("line", {
-			class: "lead",
-			x1: e[0],
-			y1: e[1],
-			x2: e[2],
-			y2: e[3]
-		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ V("text", {
-			class: "name",
-			x: t,
-			y: n,
-			"text-anchor": "middle",
-			children: e
-		}, r))]
-	});
-}
-// src/audit/spec.ts
-var xr = ["valid", "spurious"], Sr = .05, Cr = ["{}"], wr = ["relevance_mass(spurious) <= 0.10", "no component with spurious > valid above relevance 0.02"];
-function Tr(e) {
-	return {
-		output: e,
-		valid: [],
-		spurious: [],
-		requirements: [...wr],
-		title: "",
-		notes: "",
-		layers: [],
-		templates: [...Cr],
-		fdr: Sr
-	};
-}
-function Er(e) {
-	let t = (e) => (Array.isArray(e) ? e : []).map(Dr);
-	return {
-		output: e.output ?? "",
-		valid: t(e.valid),
-		spurious: t(e.spurious),
-		requirements: [...e.requirements ?? []],
-		title: e.title ?? "",
-		notes: e.notes ?? "",
-		layers: [...e.layers ?? []],
-		templates: e.templates?.length ? [...e.templates] : [...Cr],
-		fdr: e.fdr ?? Sr
-	};
-}
-function Dr(e) {
-	return typeof e == "string" ? {
-		name: e,
-		phrases: [],
-		images: []
-	} : {
-		name: e.name ?? "",
-		phrases: [...e.phrases ?? []],
-		images: [...e.images ?? []]
-	};
-}
-function Or(e) {
-	let t = (e) => e.map(kr), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
-	return {
-		...e.title.trim() && { title: e.title.trim() },
-		...e.notes.trim() && { notes: e.notes.trim() },
-		output: e.output,
-		valid: t(e.valid),
-		spurious: t(e.spurious),
-		...n.length && { requirements: n },
-		...e.layers.length && { layers: e.layers },
-		...r.length && r.join("\n") !== Cr.join() && { templates: r },
-		...e.fdr !== Sr && { fdr: e.fdr }
-	};
-}
-function kr({ name: e, phrases: t, images: n }) {
-	return !t.length && !n.length ? e : {
-		name: e,
-		...t.length && { phrases: t },
-		...n.length && { images: n }
-	};
-}
-function Ar(e) {
-	let { title: t, notes: n, ...r } = Or(e);
-	return JSON.stringify(r);
-}
-function jr(e) {
-	if (e.output === "") return "Choose the class that is audited.";
-	let t = xr.filter((t) => !e[t].length);
-	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
-}
-function Mr(e) {
-	let t = new TextEncoder().encode(JSON.stringify(Or(e))), n = "";
-	for (let e of t) n += String.fromCharCode(e);
-	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-}
-function Nr(e) {
-	try {
-		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
-		return typeof n == "object" && n && !Array.isArray(n) ? Er(n) : null;
-	} catch {
-		return null;
-	}
-}
-function Pr(e) {
-	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : Ir(e.slice(t + 1));
-	return n ? {
-		name: n,
-		phrases: r,
-		images: []
-	} : null;
-}
-function Fr(e) {
-	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
-}
-function Ir(e) {
-	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
-}
-function Lr(e) {
-	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
-}
-// src/audit/requirement.ts
-var Rr = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", zr = RegExp(`^(relevance_mass|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${Rr}$`), Br = RegExp(`^no component with spurious > valid above relevance ${Rr}$`), Vr = { unexpected: "neither" }, Hr = {
-	valid: "valid concepts only",
-	spurious: "spurious concepts only",
-	both: "both valid and spurious concepts",
-	neither: "no concept of the spec"
-}, Ur = {
-	"<=": "At most",
-	"<": "Less than",
-	">=": "At least",
-	">": "More than"
-}, Wr = (e, t) => Number(e) / (t ? 100 : 1);
-function Gr(e) {
-	let t = e.trim().replace(/\s+/g, " "), n = Br.exec(t);
-	if (n) return {
-		figure: "worst",
-		quadrants: [],
-		operator: "<=",
-		limit: Wr(n[1], n[2])
-	};
-	let r = zr.exec(t);
-	if (!r) return null;
-	let i = r[2].split("+").map((e) => Vr[e.trim()] ?? e.trim());
-	return i.every((e) => H.includes(e)) ? {
-		figure: r[1],
-		quadrants: [...new Set(i)],
-		operator: r[3],
-		limit: Wr(r[4], r[5])
-	} : null;
-}
-function Kr(e) {
-	return e.figure !== "components";
-}
-function qr(e) {
-	return Kr(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
-}
-function Jr(e, t) {
-	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${qr(e)} of what speaks for it in its layer`;
-	let n = e.quadrants.map((e) => Hr[e]).join(" or "), r = `${Ur[e.operator]} ${qr(e)}`;
-	return e.figure === "components" ? `${r} components fit ${n}` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
-}
-function Yr(e, t) {
-	if (!Kr(t)) return Jn(e);
-	for (let n of [
-		1,
-		2,
-		3
-	]) if (U(e, n) !== U(t.limit, n)) return U(e, n);
-	return U(e);
-}
-function Xr(e, t) {
-	return Kr(t) ? Un(e.low, e.high) : `${Jn(e.low)} to ${Jn(e.high)}`;
-}
-function Zr(e, t) {
-	return t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
-}
-// src/audit/recount.ts
-var Qr = {
-	valid: null,
-	spurious: null
-}, $r = (e) => e.valid !== null || e.spurious !== null;
-function ei(e, t, n) {
-	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
-}
-function ti(e) {
-	return e.component.slice(0, e.component.lastIndexOf(":"));
-}
-var ni = /* @__PURE__ */ new WeakMap();
-function ri(e) {
-	let t = ni.get(e);
-	if (t) return t;
-	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
-		layer: Int32Array.from(e.rows, (e) => r.get(ti(e))),
-		valid: Int32Array.from(e.rows, (e) => i.get(n(ti(e), "valid", e.valid_concept)) ?? -1),
-		spurious: Int32Array.from(e.rows, (e) => i.get(n(ti(e), "spurious", e.spurious_concept)) ?? -1)
-	};
-	return ni.set(e, a), a;
-}
-function ii(e, t) {
-	let n = e.layers.indexOf(t), r = ri(e).layer;
-	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
-}
-var ai = [
-	3,
-	0,
-	1,
-	2
-];
-function oi(e, t) {
-	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
-	return e.rows.forEach((e, i) => {
-		n[i] = $r(t) ? si(e, t) : H.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
-	}), {
-		audit: e,
-		moved: t,
-		quadrant: n,
-		offends: r,
-		shares: ci(e, n),
-		concepts: $r(t) ? li(e, n) : e.concepts
-	};
-}
-function si(e, t) {
-	let n = e.valid > ei(e, "valid", t), r = e.spurious > ei(e, "spurious", t);
-	return ai[Number(n) + 2 * Number(r)];
-}
-function ci(e, t) {
-	let n = e.layers.flatMap((e) => H.map((t) => ({
-		layer: e,
-		quadrant: t,
-		components: 0,
-		relevance: 0
-	}))), { layer: r } = ri(e);
-	return e.rows.forEach((e, i) => {
-		let a = n[4 * r[i] + t[i]];
-		a.components += 1, a.relevance += e.relevance;
-	}), n;
-}
-function li(e, t) {
-	let n = e.concepts.map((e) => ({
-		...e,
-		components: 0,
-		relevance: 0,
-		against: 0
-	})), r = ri(e);
-	return e.rows.forEach((e, i) => {
-		for (let a of ui(t[i])) {
-			let t = n[r[a][i]];
-			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
-		}
-	}), n.sort((e, t) => t.relevance - e.relevance);
-}
-var ui = (e) => di[e], di = [
-	["valid"],
-	["spurious"],
-	["valid", "spurious"],
-	[]
-];
-function fi(e, t) {
-	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
-		layer: n,
-		value: pi(e, t, r)
-	})).reduce((e, t) => n * t.value > n * e.value ? t : e);
-	return {
-		...r,
-		met: Zr(r.value, t)
-	};
-}
-function pi({ audit: e, offends: t, shares: n }, r, i) {
-	if (r.figure === "worst") {
-		let { layer: n } = ri(e), r = e.rows.findIndex((e, r) => t[r] && n[r] === i);
-		return r < 0 ? 0 : e.rows[r].relevance;
-	}
-	return n.slice(4 * i, 4 * i + 4).filter((e) => r.quadrants.includes(e.quadrant)).reduce((e, t) => e + (r.figure === "components" ? t.components : t.relevance), 0);
-}
-// src/audit/state.ts
-var mi = 500, hi = 250, gi = 400, _i = class {
-	store;
-	index;
-	draft = F(null);
-	answer = F(null);
-	fault = F("");
-	busy = F(null);
-	stale;
-	moved = F(Qr);
-	counted;
-	settled;
-	rest = F(Qr);
-	at;
-	layer;
-	written = "";
-	levels = JSON.stringify(Qr);
-	resting;
-	timer;
-	turn = 0;
-	constructor(e, t) {
-		this.store = e, this.index = t;
-		let n = (t) => e.place.route.value.params.get(t);
-		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== Ar(this.draft.value)), this.counted = I(() => this.answer.value ? oi(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? oi(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
-			let e = new Int32Array(t.count).fill(-1);
-			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
-		});
-		let r = I(() => n("al") ?? "");
-		this.layer = I(() => {
-			let e = this.answer.value?.audit.layers ?? [];
-			return e.includes(r.value) ? r.value : e.at(-1) ?? "";
-		});
-	}
-	enter() {
-		let { place: e } = this.store;
-		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
-			let { path: t, params: n } = e.route.value;
-			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
-			let [r, i] = [n.get("spec") ?? "", xi(n)];
-			r !== this.written && this.read(r), JSON.stringify(i) !== this.levels && this.settle(i);
-		});
-	}
-	edit(e) {
-		let t = this.draft.peek();
-		t && (this.draft.value = {
-			...t,
-			...e
-		}), clearTimeout(this.timer), this.timer = setTimeout(() => {
-			this.write(), this.ask();
-		}, mi);
-	}
-	begin(e) {
-		clearTimeout(this.timer);
-		let t = e ? Mr(e) : "";
-		Je(() => {
-			this.draft.value = e, this.written = t, this.store.place.set({
-				spec: t || null,
-				tv: null,
-				ts: null,
-				al: null,
-				ac: null,
-				pin: null
-			});
-		}), this.ask();
-	}
-	move(e) {
-		let t = {
-			...this.moved.peek(),
-			...e
-		};
-		this.moved.value = t, clearTimeout(this.resting), this.resting = setTimeout(() => {
-			this.settle(t), this.store.place.route.peek().path[0] === "audit" && this.store.place.set({
-				tv: t.valid,
-				ts: t.spurious
-			}, !0);
-		}, hi);
-	}
-	quadrant(e) {
-		return H[this.counted.value.quadrant[e]];
-	}
-	critical(e) {
-		return this.answer.value?.audit.critical.find((e) => e.layer === this.layer.value)?.[e] ?? Infinity;
-	}
-	read(e) {
-		this.written = e;
-		let t = e ? Nr(e) : null;
-		e && !t && (this.store.told.value = "The address holds a spec that cannot be read."), this.draft.value = t, this.ask();
-	}
-	write() {
-		let e = this.draft.peek();
-		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? Mr(e) : "", this.store.place.set({ spec: this.written || null }, !0));
-	}
-	settle(e) {
-		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
-	}
-	async ask() {
-		let e = this.draft.peek(), t = ++this.turn, n = (e) => Je(() => {
-			this.fault.value = e, this.busy.value = null;
-		});
-		if (!e || !this.store.session.can.audit) return n("");
-		let r = Ar(e);
-		if (jr(e) || this.answer.peek()?.key === r) return n("");
-		for (this.busy.value = { job: null }; t === this.turn;) try {
-			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: Or(e) })));
-			return t === this.turn ? (this.answer.value = {
-				audit: i,
-				draft: e,
-				key: r
-			}, n("")) : void 0;
-		} catch (e) {
-			if (t !== this.turn) return;
-			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
-			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, gi));
-		}
-	}
-}, vi = /* @__PURE__ */ new WeakMap();
-function yi(e, t) {
-	let n = vi.get(t) ?? new _i(e, t);
-	return vi.set(t, n), n;
-}
-function bi(e, t, n) {
-	return e.annotation(t.row)?.label || t.label || e.names.get(t.row) || (n === "neither" ? t.component : n === "valid" ? t.valid_concept : t.spurious_concept);
-}
-function xi(e) {
-	let t = (t) => e.get(t) && Number.isFinite(Number(e.get(t))) ? Number(e.get(t)) : null;
-	return {
-		valid: t("tv"),
-		spurious: t("ts")
-	};
-}
-// src/audit/Threshold.tsx
-var Si = .1, Ci = 1, wi = (e) => Math.round(e * 100) / 100;
-function Ti({ state: e, side: t, frame: n }) {
-	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(wi), c = (n) => e.move({ [t]: wi(Math.min(Math.max(n, o), s)) }), l = Mn(n, t, a), u = t === "valid", d = u ? {
-		x1: l,
-		x2: l,
-		y1: n.top,
-		y2: n.bottom
-	} : {
-		x1: n.left,
-		x2: n.right,
-		y1: l,
-		y2: l
-	}, f = Mn(n, t, r), p = (e) => {
-		let r = e.currentTarget;
-		if (!r.hasPointerCapture(e.pointerId)) return;
-		let i = r.ownerSVGElement.getBoundingClientRect();
-		c(Nn(n, t, e.clientX - i.left, e.clientY - i.top));
-	}, m = (n) => {
-		let r = Di(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
-		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
-	};
-	return /* @__PURE__ */ V("g", {
-		class: `threshold-of ${t}`,
-		children: [
-			i !== null && /* @__PURE__ */ V("line", {
-				class: "chance-line",
-				...u ? {
-					x1: f,
-					x2: f,
-					y1: n.top,
-					y2: n.bottom
-				} : {
-					x1: n.left,
-					x2: n.right,
-					y1: f,
-					y2: f
-				}
-			}),
-			/* @__PURE__ */ V("line", {
-				class: `threshold ${i === null ? "" : "moved"}`,
-				...d
-			}),
-			/* @__PURE__ */ V("g", {
-				class: "grip",
-				role: "slider",
-				tabindex: 0,
-				"aria-label": `Threshold for ${t} concepts`,
-				"aria-orientation": u ? "horizontal" : "vertical",
-				"aria-valuemin": o,
-				"aria-valuemax": s,
-				"aria-valuenow": wi(Math.min(a, s)),
-				"aria-valuetext": `${Number.isFinite(a) ? `${Wn(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
-				onPointerDown: (e) => {
-					e.stopPropagation(), e.currentTarget.setPointerCapture(e.pointerId);
-				},
-				onPointerMove: p,
-				onPointerUp: (e) => e.stopPropagation(),
-				onDblClick: () => e.move({ [t]: null }),
-				onKeyDown: m,
-				children: [
-					/* @__PURE__ */ V("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
-					/* @__PURE__ */ V("line", {
-						class: "reach",
-						...d
-					}),
-					/* @__PURE__ */ V("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
-				]
-			}),
-			/* @__PURE__ */ V(Ei, {
-				side: t,
-				frame: n,
-				value: a,
-				yours: i !== null
-			})
-		]
-	});
-}
-function Ei({ side: e, frame: t, value: n, yours: r }) {
-	let i = Mn(t, e, n);
-	return /* @__PURE__ */ V("text", {
-		class: "needs",
-		"aria-hidden": "true",
-		...e === "valid" ? {
-			x: i,
-			y: t.top - 6,
-			"text-anchor": "middle"
-		} : {
-			x: t.right - 4,
-			y: i - 5,
-			"text-anchor": "end"
+		bars: u,
+		marks: e.examples.map((e) => d(e.activation)),
+		ticks: f < n.length ? Dn(t[f], t[t.length - 1], s[f], r) : [],
+		zero: i < 0 ? null : {
+			x: s[i],
+			text: H(n[i])
 		},
-		children: [
-			r ? "yours" : "chance",
-			" ",
-			Wn(n)
-		]
-	});
-}
-function Di(e, t, n, r, i) {
-	let a = i ? Ci : Si;
-	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + Ci : e === "PageDown" ? t - Ci : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
-}
-// src/audit/ChartPicture.tsx
-var Oi = 1500, ki = 10;
-async function Ai(e, t, n, r, i, a) {
-	let o = e.appendChild(document.createElement("div"));
-	o.className = "off-screen";
-	try {
-		xe(/* @__PURE__ */ V(ji, {
-			state: t,
-			frame: n,
-			dots: r
-		}), o), await xn(o.querySelector("svg"), i, a);
-	} finally {
-		xe(null, o), o.remove();
-	}
-}
-function ji({ state: e, frame: t, dots: n }) {
-	let r = e.counted.value, i = (t) => r.moved[t] ?? e.critical(t), a = {
-		x: Mn(t, "valid", i("valid")),
-		y: Mn(t, "spurious", i("spurious"))
-	}, o = (t) => Xn(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, ki).map((t) => bi(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(Oi);
-	return /* @__PURE__ */ V("svg", {
-		class: "scatter",
-		viewBox: `0 0 ${t.width} ${t.height}`,
-		width: t.width,
-		height: t.height,
-		children: [
-			/* @__PURE__ */ V(vr, {
-				frame: t,
-				edges: a
-			}),
-			H.map((t) => /* @__PURE__ */ V("path", {
-				class: `dot ${t}`,
-				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
-			}, t)),
-			s.slice(0, Oi).map((t) => /* @__PURE__ */ V("path", {
-				class: `dot ${e.quadrant(n.at[t])}`,
-				d: o(t),
-				children: /* @__PURE__ */ V("title", { children: r.audit.rows[n.at[t]].component })
-			}, t)),
-			/* @__PURE__ */ V(_r, { frame: t }),
-			/* @__PURE__ */ V(yr, {
-				frame: t,
-				edges: a,
-				shares: r.shares.filter((t) => t.layer === e.layer.value)
-			}),
-			/* @__PURE__ */ V("line", {
-				class: "threshold",
-				x1: a.x,
-				x2: a.x,
-				y1: t.top,
-				y2: t.bottom
-			}),
-			/* @__PURE__ */ V("line", {
-				class: "threshold",
-				x1: t.left,
-				x2: t.right,
-				y1: a.y,
-				y2: a.y
-			}),
-			xr.map((e) => /* @__PURE__ */ V(Ei, {
-				side: e,
-				frame: t,
-				value: i(e),
-				yours: r.moved[e] !== null
-			}, e)),
-			/* @__PURE__ */ V(br, { names: cr(n, c, t) })
-		]
-	});
-}
-// src/ui/theme.ts
-var Mi = [
-	"system",
-	"light",
-	"dark"
-], Ni = "semlens-theme";
-function Pi() {
-	try {
-		let e = localStorage.getItem(Ni);
-		return Mi.includes(e) ? e : "system";
-	} catch {
-		return "system";
-	}
-}
-var Fi = F(Pi());
-function Ii(e) {
-	Fi.value = e;
-	try {
-		localStorage.setItem(Ni, e);
-	} catch {}
-}
-function Li(e, t) {
-	t === "system" ? delete e.dataset.theme : e.dataset.theme = t;
-}
-// src/audit/Facts.tsx
-function Ri({ row: e, quadrant: t, moved: n, top: r }) {
-	return /* @__PURE__ */ V("dl", {
-		class: "told-of",
-		children: [
-			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ V(zi, {
-				row: e,
-				side: t,
-				moved: n
-			}, t)),
-			/* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: "Relevance" }), /* @__PURE__ */ V("dd", { children: [
-				U(e.relevance),
-				" for, ",
-				U(e.against),
-				" against",
-				/* @__PURE__ */ V(rr, {
-					relevance: e.relevance,
-					against: e.against,
-					top: r,
-					kind: t
-				})
-			] })] }),
-			/* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: "Also for" }), /* @__PURE__ */ V("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ V("bdi", { children: e }, e)]) : "no other output" })] })
-		]
-	});
-}
-function zi({ row: e, side: t, moved: n }) {
-	let r = ei(e, t, n), i = /* @__PURE__ */ V("bdi", { children: e[`${t}_concept`] });
-	return /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ V("dd", {
-		title: "Alignment, in standard deviations of random components; p: how many of these fit some concept of the side as well",
-		children: [
-			e[t] > r ? /* @__PURE__ */ V("strong", { children: i }) : /* @__PURE__ */ V(T, { children: ["nearest: ", i] }),
-			", ",
-			Wn(e[t]),
-			" (",
-			Gn(r),
-			"), ",
-			Kn(e[`${t}_p`])
-		]
-	})] });
-}
-function Bi(e, t, n) {
-	return [
-		e === t.component ? e : `${e}, ${t.component}`,
-		`fits ${Bn[n]}`,
-		`spurious: ${t.spurious_concept}, ${Wn(t.spurious)} (${Kn(t.spurious_p)})`,
-		`valid: ${t.valid_concept}, ${Wn(t.valid)} (${Kn(t.valid_p)})`,
-		`relevance: ${U(t.relevance)} for, ${U(t.against)} against`
-	].join("; ");
-}
-// src/ui/picture.tsx
-function Vi(e) {
-	let { transport: t } = B(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
-	return k(() => {
-		let e = !0;
-		return r(void 0), i instanceof Promise && i.then((t) => e && r(t)), () => {
-			e = !1;
-		};
-	}, [e]), typeof i == "string" ? i : n;
-}
-function Hi({ path: e, alt: t, class: n = "" }) {
-	let r = Vi(e);
-	return /* @__PURE__ */ V("span", {
-		class: `picture ${n}`,
-		children: r && /* @__PURE__ */ V("img", {
-			src: r,
-			alt: t,
-			loading: "lazy",
-			decoding: "async",
-			draggable: !1
-		})
-	});
-}
-// src/ui/queue.ts
-var Ui = 4, Wi = [], Gi = 0;
-function Ki(e) {
-	return Wi.push(e), qi(), () => {
-		let t = Wi.indexOf(e);
-		t >= 0 && Wi.splice(t, 1);
+		axis: "activation",
+		says: `Histogram of activation over ${V(e.images, "image")}, from ${W(t[0])} to ${W(t[t.length - 1])}${i < 0 ? "" : `; ${V(n[i], "image")} about zero`}.`
 	};
 }
-function qi() {
-	if (Gi >= Ui) return;
-	let e = Wi.pop();
-	e && (Gi++, e().finally(() => {
-		Gi--, qi();
-	}));
+function En(e, t, n, r) {
+	let i = t.findIndex((t) => t > e) - 1;
+	i < 0 && (i = e < t[0] ? 0 : n.length - 1);
+	let [a, o] = [t[i], t[i + 1]], s = a > 0 ? Math.log(e / a) / Math.log(o / a) : (e - a) / (o - a);
+	return n[i] + r(i) * Math.min(1, Math.max(0, s));
 }
-// src/ui/Crops.tsx
-var Ji = 120;
-function Yi({ index: e, row: t, count: n }) {
-	let [, r] = O(0), i = e.base.crop[t], a = Math.min(n, e.base.examples[t]);
-	k(() => {
-		if (e.known(t) || a < 2) return;
-		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Ki(i), Ji);
-		return () => (clearTimeout(o), n());
-	}, [e, t]);
-	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
-	return /* @__PURE__ */ V("span", {
-		class: `crops of-${n}`,
-		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ V(Hi, {
-			path: o[n] === void 0 ? null : e.at(`crop/${o[n]}.webp`),
-			alt: ""
-		}, n))
+function Dn(e, t, n, r) {
+	let i = e > 0 ? Math.sqrt(e * t) : (e + t) / 2;
+	return [
+		{
+			x: n,
+			text: W(e),
+			anchor: "start"
+		},
+		{
+			x: n + (r - n) / 2,
+			text: W(Number(i.toPrecision(2))),
+			anchor: "middle"
+		},
+		{
+			x: r,
+			text: W(t),
+			anchor: "end"
+		}
+	];
+}
+// node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
+var On = 0;
+Array.isArray;
+function K(e, t, r, i, a, o) {
+	t ||= {};
+	var s, c, l = t;
+	if ("ref" in l) for (c in l = {}, t) c == "ref" ? s = t[c] : l[c] = t[c];
+	var u = {
+		type: e,
+		props: l,
+		key: r,
+		ref: s,
+		__k: null,
+		__: null,
+		__b: 0,
+		__e: null,
+		__c: null,
+		constructor: void 0,
+		__v: --On,
+		__i: -1,
+		__u: 0,
+		__source: a,
+		__self: o
+	};
+	if (typeof e == "function" && (s = e.defaultProps)) for (c in s) l[c] === void 0 && (l[c] = s[c]);
+	return n.vnode && n.vnode(u), u;
+}
+// src/component/Activation.tsx
+var kn = 360, An = 40;
+function jn({ index: e, found: t }) {
+	let n = j(null), r = Cn(t, kn), i = r?.bars.length ? 110 : 6, a = i + An;
+	return /* @__PURE__ */ K("section", {
+		class: "panel",
+		"aria-label": "Activation",
+		children: [
+			/* @__PURE__ */ K("h2", { children: "Activation" }),
+			/* @__PURE__ */ K("p", { children: [
+				"It fires on ",
+				/* @__PURE__ */ K("strong", { children: G(t.images ? t.fired / t.images : null) }),
+				" of ",
+				V(t.images, "image"),
+				t.nan > 0 && `; on ${V(t.nan, "image")} its activation is not a number`,
+				"."
+			] }),
+			r && /* @__PURE__ */ K("figure", {
+				class: "chart",
+				children: [/* @__PURE__ */ K("svg", {
+					ref: n,
+					viewBox: `0 0 ${kn} ${a}`,
+					role: "img",
+					"aria-label": r.says,
+					children: [
+						r.bars.map((e, t) => /* @__PURE__ */ K("rect", {
+							class: e.zero ? "bar-zero" : "bar-some",
+							x: e.x,
+							width: e.width,
+							y: i - e.height * (i - 14),
+							height: e.height * (i - 14),
+							children: /* @__PURE__ */ K("title", { children: e.says })
+						}, t)),
+						/* @__PURE__ */ K("path", {
+							class: "axis",
+							d: `M0 ${i}H${kn}`
+						}),
+						r.marks.map((e, t) => /* @__PURE__ */ K("path", {
+							class: "mark",
+							d: `M${e} ${i + 2}v9`
+						}, t)),
+						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ K("text", {
+							x: e,
+							y: i + 25,
+							"text-anchor": n,
+							children: t
+						}, t)),
+						/* @__PURE__ */ K("text", {
+							class: "name",
+							x: kn,
+							y: a - 3,
+							"text-anchor": "end",
+							children: r.axis
+						}),
+						r.zero && /* @__PURE__ */ K("text", {
+							x: r.zero.x,
+							y: a - 3,
+							"text-anchor": "start",
+							children: ["about 0: ", r.zero.text]
+						})
+					]
+				}), /* @__PURE__ */ K("figcaption", {
+					class: "soft",
+					children: [/* @__PURE__ */ K("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ K("span", {
+						class: "save",
+						children: ["svg", "png"].map((r) => /* @__PURE__ */ K("button", {
+							type: "button",
+							class: "link",
+							"aria-label": `Save as ${r.toUpperCase()}`,
+							onClick: () => n.current && _n(n.current, `activation ${e.id(t.row)}`, r),
+							children: r.toUpperCase()
+						}, r))
+					})]
+				})]
+			})
+		]
 	});
 }
 // src/ui/links.ts
-var Xi = {
+var Mn = {
 	layers: null,
 	words: null,
 	cluster: null,
 	tag: null,
 	sel: null
 };
-function Zi(e, t) {
+function Nn(e, t) {
 	let n = t.number || null;
 	return t === e.index.value ? { i: n } : {
 		i: n,
-		...Xi,
+		...Mn,
 		class: null
 	};
 }
-function Qi(e, t, n, r = {}) {
+function Pn(e, t, n, r = {}) {
 	return e.place.href(t.path(n), {
-		...Zi(e, t),
+		...Nn(e, t),
 		...r
 	});
 }
-function $i(e) {
-	return Object.keys(Xi).some((t) => e.route.value.params.has(t));
+function Fn(e) {
+	return Object.keys(Mn).some((t) => e.route.value.params.has(t));
 }
-// src/audit/Judge.tsx
-var ea = [
-	{
-		tag: "valid",
-		key: "1"
-	},
-	{
-		tag: "spurious",
-		key: "2"
-	},
-	{
-		tag: "unsure",
-		key: "3"
-	}
-];
-async function ta(e, t, n, r) {
-	try {
-		await t.annotate({
-			row: n,
-			tag: t.tag(n) === r ? null : r
-		});
-	} catch (t) {
-		e.told.value = t instanceof Error ? t.message : String(t);
-	}
-}
-async function na(e, t) {
-	let n = t.annotations.peek().undo;
-	if (n) try {
-		await t.undo(), e.told.value = `Undone: ${n}`;
-	} catch (t) {
-		e.told.value = t instanceof Error ? t.message : String(t);
-	}
-}
-function ra({ index: e, row: t, of: n }) {
-	let r = B();
-	if (!r.session.can.annotate) return null;
-	let i = e.tag(t);
-	return /* @__PURE__ */ V("div", {
-		class: "judge",
-		role: "group",
-		"aria-label": `Your judgement of ${n}`,
-		children: ea.map(({ tag: n, key: a }) => /* @__PURE__ */ V("button", {
-			type: "button",
-			class: n,
-			"aria-pressed": i === n,
-			title: `${n} (key ${a})`,
-			onClick: () => void ta(r, e, t, n),
+// src/component/ClassBars.tsx
+var In = 6;
+function Ln({ index: e, relevance: t }) {
+	let n = B(), [r, i] = O(!1), a = r ? t : t.slice(0, In), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Nn(n, e);
+	return /* @__PURE__ */ K("section", {
+		class: "panel",
+		"aria-label": "Relevance for classes",
+		children: [/* @__PURE__ */ K("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ K("p", {
+			class: "absent",
 			children: [
-				/* @__PURE__ */ V("kbd", {
-					"aria-hidden": "true",
-					children: a
-				}),
-				" ",
-				n
+				"No relevance was computed for this index: build it with ",
+				/* @__PURE__ */ K("code", { children: "--classes" }),
+				" to see which outputs each component moves."
 			]
-		}, n))
-	});
-}
-// src/audit/Preview.tsx
-var ia = 264, aa = 300, oa = 370;
-function sa({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
-	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + ia + 20 < a.width ? r + 16 : Math.max(2, r - ia - 16), p = Math.max(0, Math.min(i - aa / 2, a.height - (o ? oa : aa))), m = bi(t, u, d);
-	return /* @__PURE__ */ V("div", {
-		class: `preview ${o ? "pinned" : ""}`,
-		style: {
-			left: `${Math.min(f, Math.max(2, a.width - ia - 2))}px`,
-			top: `${p}px`
-		},
-		children: [
-			/* @__PURE__ */ V("p", {
-				class: "name",
-				children: [
-					/* @__PURE__ */ V(Zn, { of: d }),
-					" ",
-					/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: m }) }),
-					" ",
-					m !== u.component && /* @__PURE__ */ V("code", { children: u.component }),
-					o && /* @__PURE__ */ V("button", {
-						type: "button",
-						"aria-label": "Close the preview",
-						onClick: o,
-						children: "×"
+		}) : /* @__PURE__ */ K(T, { children: [
+			/* @__PURE__ */ K("p", {
+				class: "soft",
+				children: "How much of all relevance in its layer passes through it: for the class to the right, against it to the left."
+			}),
+			/* @__PURE__ */ K("table", {
+				class: "bars sided",
+				children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
+						scope: "col",
+						children: "Class"
+					}),
+					/* @__PURE__ */ K("th", {
+						scope: "col",
+						children: "against | for"
+					}),
+					/* @__PURE__ */ K("th", {
+						scope: "col",
+						children: "net"
 					})
-				]
-			}),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: ["fits ", Bn[d]]
-			}),
-			/* @__PURE__ */ V(Yi, {
-				index: t,
-				row: u.row,
-				count: 4
-			}),
-			/* @__PURE__ */ V(Ri, {
-				row: u,
-				quadrant: d,
-				moved: l,
-				top: Math.max(u.relevance, u.against)
-			}),
-			o && /* @__PURE__ */ V(ra, {
-				index: t,
-				row: u.row,
-				of: m
-			}),
-			o && /* @__PURE__ */ V("a", {
-				href: Qi(s, t, u.row),
-				children: "Open the component"
-			})
-		]
-	});
-}
-// src/audit/usePointer.ts
-var ca = 4;
-function la({ dots: e, tool: t, point: n, click: r, select: i }) {
-	let a = St([]), o = j(null), s = (e) => {
-		let t = e.currentTarget.getBoundingClientRect();
-		return [e.clientX - t.left, e.clientY - t.top];
-	}, c = (e) => {
-		e.button === 0 && (o.current = s(e), e.pointerType !== "touch" && e.currentTarget.setPointerCapture(e.pointerId));
-	}, l = (r) => {
-		let i = s(r), c = o.current;
-		if (!c || r.pointerType === "touch") return n(In(e, ...i));
-		let l = a.peek();
-		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < ca || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
-			c,
-			[i[0], c[1]],
-			i,
-			[c[0], i[1]]
-		]);
-	}, u = () => {
-		o.current = null, a.value = [];
-	};
-	return {
-		line: a.value,
-		onPointerDown: c,
-		onPointerMove: l,
-		onPointerUp: (t) => {
-			if (!o.current) return;
-			let n = a.peek();
-			u(), n.length ? i(Ln(e, n), t) : r(In(e, ...s(t)));
-		},
-		onPointerCancel: u,
-		onPointerLeave: () => n(-1)
-	};
-}
-// src/audit/Overlay.tsx
-function ua({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
-	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
-		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
-			index: s.number,
-			row: d(e).row
-		});
-	}, { line: g, ..._ } = la({
-		dots: n,
-		tool: r,
-		point: h,
-		click: (e) => {
-			m(e), e >= 0 && (u.value = e);
-		},
-		select: (e, t) => v(e.map((e) => d(e).row), t)
-	}), v = (e, t) => {
-		let n = Array.from(o.selection.peek() ?? []), r = t.shiftKey ? [.../* @__PURE__ */ new Set([...n, ...e])] : t.altKey ? n.filter((t) => !e.includes(t)) : e;
-		o.select(r.length ? r : null);
-	}, y = (e) => {
-		let t = {
-			ArrowRight: 1,
-			ArrowDown: 1,
-			ArrowLeft: -1,
-			ArrowUp: -1,
-			Home: -n.at.length
-		}[e.key];
-		if (e.key === "Escape") m(-1);
-		else if (e.key === "Enter" || e.key === " ") m(u.peek());
-		else if (t) u.value = Math.min(Math.max(u.peek() + t, 0), n.at.length - 1);
-		else return;
-		e.preventDefault(), e.stopPropagation(), h(u.peek());
-	}, b = Ct(() => {
-		let t = o.pointed.value;
-		return t && t.index === s.number ? e.at.value[t.row] : -1;
-	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Xn(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Bi(bi(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("svg", {
-		class: "scatter",
-		width: t.width,
-		height: t.height,
-		role: "group",
-		"aria-label": i,
-		..._,
-		children: [
-			a,
-			g.length > 0 && /* @__PURE__ */ V("polygon", {
-				class: "drawn",
-				points: g.map((e) => e.join(",")).join(" ")
-			}),
-			p >= 0 && /* @__PURE__ */ V("path", {
-				class: "ring pinned",
-				d: w(p)
-			}),
-			x >= 0 && /* @__PURE__ */ V("path", {
-				class: "ring",
-				d: w(x)
-			}),
-			C >= 0 && /* @__PURE__ */ V("path", {
-				class: "cursor",
-				d: w(C),
-				role: "button",
-				tabindex: 0,
-				"aria-pressed": C === p,
-				"aria-label": `Mark ${C + 1} of ${n.at.length}: ${ee(C)}`,
-				onFocus: () => h(u.peek()),
-				onBlur: () => h(-1),
-				onKeyDown: y
-			})
-		]
-	}), S >= 0 && /* @__PURE__ */ V(sa, {
-		state: e,
-		index: s,
-		at: n.at[S],
-		x: n.x[S],
-		y: n.y[S],
-		frame: t,
-		unpin: S === p ? () => m(-1) : null
-	})] });
-}
-// src/audit/useDark.ts
-function da() {
-	let e = matchMedia("(prefers-color-scheme: dark)"), [t, n] = O(e.matches);
-	return k(() => {
-		let t = () => n(e.matches);
-		return e.addEventListener("change", t), () => e.removeEventListener("change", t);
-	}, []), t;
-}
-// src/audit/Plot.tsx
-var fa = 1500, pa = 10, ma = 480;
-function ha({ state: e, frame: t, dots: n, tool: r }) {
-	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => Mn(t, n, l[n] ?? e.critical(n)), m = {
-		x: p("valid"),
-		y: p("spurious")
-	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = da(), _ = (e) => ({
-		frame: t,
-		dots: n,
-		quadrant: (t) => e[n.at[t]],
-		kept: h
-	});
-	A(() => mr(a.current, _(c), 0, fa), [
-		t,
-		n,
-		c,
-		f,
-		g,
-		Fi.value
-	]), A(() => mr(o.current, _(d), fa, Infinity), [
-		t,
-		n,
-		d,
-		f,
-		g,
-		Fi.value
-	]);
-	let v = e.layer.value;
-	return /* @__PURE__ */ V("div", {
-		class: "plot",
-		style: { height: `${t.height}px` },
-		children: [
-			/* @__PURE__ */ V("svg", {
-				class: "scatter regions",
-				width: t.width,
-				height: t.height,
-				"aria-hidden": "true",
-				children: /* @__PURE__ */ V(vr, {
-					frame: t,
-					edges: m
-				})
-			}),
-			[o, a].map((e, n) => /* @__PURE__ */ V("canvas", {
-				ref: e,
-				style: {
-					width: `${t.width}px`,
-					height: `${t.height}px`
-				},
-				"aria-hidden": "true"
-			}, n)),
-			/* @__PURE__ */ V(ua, {
-				state: e,
-				frame: t,
-				dots: n,
-				tool: r,
-				label: `Quadrant chart of ${v}: ${qn(n.at.length, "component")}`,
-				children: [
-					/* @__PURE__ */ V(_r, { frame: t }),
-					/* @__PURE__ */ V(yr, {
-						frame: t,
-						edges: m,
-						shares: u.filter((e) => e.layer === v)
-					}),
-					/* @__PURE__ */ V(br, { names: ga(e, n, t, f) }),
-					/* @__PURE__ */ V(Ti, {
-						state: e,
-						side: "valid",
-						frame: t
-					}),
-					/* @__PURE__ */ V(Ti, {
-						state: e,
-						side: "spurious",
-						frame: t
-					})
-				]
-			})
-		]
-	});
-}
-function ga(e, t, n, r) {
-	let i = e.settled.value, a = e.index.annotations.value;
-	return M(() => {
-		let { rows: i } = e.counted.peek().audit, a = n.width < ma ? pa / 2 : pa, o = [];
-		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
-		let s = o.map((n) => bi(e.index, i[t.at[n]], e.quadrant(t.at[n])));
-		return cr(Fn(t, o), s, n);
-	}, [
-		t,
-		n,
-		r,
-		i,
-		a
-	]);
-}
-// src/audit/useWidth.ts
-function _a(e) {
-	let [t, n] = O(0);
-	return A(() => {
-		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
-		return r.observe(e.current), t(), () => r.disconnect();
-	}, []), t;
-}
-// src/audit/Chart.tsx
-function va({ state: e }) {
-	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = _a(i), [o, s] = O("box"), c = M(() => ii(n, r), [n, r]), l = {
-		valid: e.critical("valid"),
-		spurious: e.critical("spurious")
-	}, u = M(() => kn(n, c, l, a), [
-		n,
-		c,
-		a
-	]), d = M(() => Pn(n, c, u), [
-		n,
-		c,
-		u
-	]), f = c.length ? n.rows[c[0]].relevance : 0, p = e.moved.value;
-	return /* @__PURE__ */ V("section", {
-		class: "quadrants",
-		"aria-label": "Quadrant chart",
-		children: [
-			/* @__PURE__ */ V("h3", { children: "Every component, held against both sides" }),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
-			}),
-			/* @__PURE__ */ V(ir, {}),
-			/* @__PURE__ */ V("div", {
-				class: "tools",
-				children: [
-					n.layers.length > 1 && /* @__PURE__ */ V("label", { children: [
-						"Layer",
-						" ",
-						/* @__PURE__ */ V("select", {
-							"aria-label": "Layer",
-							value: r,
-							onChange: (e) => t.place.set({ al: e.currentTarget.value }),
-							children: n.layers.map((e) => /* @__PURE__ */ V("option", { children: e }, e))
-						})
-					] }),
-					/* @__PURE__ */ V("span", {
-						class: "choice-of",
-						role: "group",
-						"aria-label": "Select by dragging",
-						children: [/* @__PURE__ */ V("span", {
-							"aria-hidden": "true",
-							children: "Drag selects by"
-						}), ["box", "lasso"].map((e) => /* @__PURE__ */ V("button", {
-							type: "button",
-							"aria-pressed": o === e,
-							title: "Shift adds to the selection, Alt takes away",
-							onClick: () => s(e),
-							children: e
-						}, e))]
-					}),
-					t.selection.value && /* @__PURE__ */ V("button", {
-						type: "button",
-						onClick: () => t.select(null),
+				] }) }), /* @__PURE__ */ K("tbody", { children: a.map((t) => /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
+						scope: "row",
 						children: [
-							"Clear the selection (",
-							t.selection.value.length.toLocaleString("en-GB"),
-							")"
+							/* @__PURE__ */ K("a", {
+								href: n.place.href(["audit"], {
+									...s,
+									class: t.number
+								}),
+								title: "Audit this class",
+								children: /* @__PURE__ */ K("bdi", { children: t.class })
+							}),
+							" ",
+							/* @__PURE__ */ K("a", {
+								class: "aside",
+								href: n.place.href(["graph"], {
+									...s,
+									class: t.number
+								}),
+								"aria-label": `Graph of ${t.class}`,
+								title: "How this class comes about",
+								children: "graph"
+							})
 						]
 					}),
-					/* @__PURE__ */ V(tn, {
-						what: "the chart",
-						kinds: ["svg", "png"],
-						save: (t) => Ai(i.current, e, u, d, `${Lr(n.output)}-${r}-quadrants`, t)
+					/* @__PURE__ */ K("td", {
+						title: `for ${G(t.positive)}, against ${G(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${G(t.frequency)} of the class’s images`,
+						children: /* @__PURE__ */ K("span", {
+							class: "bar two",
+							children: [/* @__PURE__ */ K("span", {
+								class: "against",
+								style: { width: `${50 * t.negative / o}%` }
+							}), /* @__PURE__ */ K("span", {
+								class: "for",
+								style: { width: `${50 * t.positive / o}%` }
+							})]
+						})
+					}),
+					/* @__PURE__ */ K("td", {
+						class: "value",
+						children: Rn(t.positive - t.negative)
 					})
-				]
+				] }, t.number)) })]
 			}),
-			/* @__PURE__ */ V("div", {
-				class: "place",
-				ref: i,
-				style: { minHeight: `${u.height}px` },
-				children: a > 0 && /* @__PURE__ */ V(ha, {
-					state: e,
-					frame: u,
-					dots: d,
-					tool: o
-				})
-			}),
-			/* @__PURE__ */ V("p", {
-				class: "thresholds",
-				role: "status",
-				children: [
-					/* @__PURE__ */ V("span", { children: [
-						"Needed to fit: valid ",
-						Wn(p.valid ?? l.valid),
-						", spurious ",
-						Wn(p.spurious ?? l.spurious),
-						" ",
-						$r(p) ? `– your thresholds, the same for every component. ${ya(e.counted.value)}` : "– chance's; components with fewer examples need more."
-					] }),
-					" ",
-					/* @__PURE__ */ V("button", {
-						type: "button",
-						disabled: !$r(p),
-						onClick: () => e.move({
-							valid: null,
-							spurious: null
-						}),
-						children: "Back to chance"
-					})
-				]
-			}),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: [
-					/* @__PURE__ */ V("bdi", { children: r }),
-					", ",
-					qn(c.length, "component"),
-					"; the largest mark is ",
-					U(f),
-					" of what speaks for the output.",
-					!Number.isFinite(l.valid + l.spurious) && " A threshold at the edge of the chart: no alignment would exceed chance surely enough."
-				]
-			})
-		]
-	});
-}
-function ya(e) {
-	let t = e.audit.verdicts.map((e) => Gr(e.requirement)).filter((e) => e !== null);
-	return t.length ? `By them ${t.filter((t) => fi(e, t).met).length} of ${qn(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
-}
-// src/audit/ConceptTable.tsx
-var ba = (e, t) => `${e}:${t}`;
-function xa({ state: e }) {
-	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
-	return /* @__PURE__ */ V("section", {
-		class: "concepts",
-		"aria-label": "Concepts",
-		children: [
-			/* @__PURE__ */ V("h3", { children: "Concepts" }),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: [
-					"For: the part of what speaks for “",
-					/* @__PURE__ */ V("bdi", { children: t.audit.output }),
-					"” that goes through the components that fit a concept best of its side. Against: what the same components speak against it, in the same unit. A component that fits both sides counts on both. Choose a concept to see only its components below."
-				]
-			}),
-			i.length > 0 && /* @__PURE__ */ V("div", {
-				class: "wide",
-				tabIndex: 0,
-				role: "region",
-				"aria-label": "Table of concepts",
-				children: /* @__PURE__ */ V("table", { children: [/* @__PURE__ */ V("thead", { children: /* @__PURE__ */ V("tr", { children: [
-					/* @__PURE__ */ V("th", {
-						scope: "col",
-						children: "concept"
-					}),
-					/* @__PURE__ */ V("th", {
-						scope: "col",
-						children: "side"
-					}),
-					s && /* @__PURE__ */ V("th", {
-						scope: "col",
-						children: "layer"
-					}),
-					/* @__PURE__ */ V("th", {
-						scope: "col",
-						class: "n",
-						children: "components"
-					}),
-					/* @__PURE__ */ V("th", {
-						scope: "col",
-						class: "n",
-						children: "for"
-					}),
-					/* @__PURE__ */ V("th", {
-						scope: "col",
-						class: "n",
-						children: "against"
-					}),
-					/* @__PURE__ */ V("td", {})
-				] }) }), /* @__PURE__ */ V("tbody", { children: i.map((e) => /* @__PURE__ */ V(Sa, {
-					one: e,
-					top: o,
-					several: s,
-					chosen: r
-				}, JSON.stringify([
-					e.layer,
-					e.side,
-					e.concept
-				]))) })] })
-			}),
-			a.length > 0 && /* @__PURE__ */ V("p", {
-				class: "hint",
-				children: [
-					"Fitted by no component:",
-					" ",
-					a.map((e, t) => /* @__PURE__ */ V("span", { children: [
-						t > 0 && "; ",
-						/* @__PURE__ */ V("bdi", { children: e.concept }),
-						" (",
-						e.side,
-						s && `, ${e.layer}`,
-						")"
-					] }, t)),
-					"."
-				]
-			})
-		]
-	});
-}
-function Sa({ one: e, top: t, several: n, chosen: r }) {
-	let { place: i } = B(), a = ba(e.side, e.concept);
-	return /* @__PURE__ */ V("tr", {
-		class: a === r ? "chosen" : void 0,
-		children: [
-			/* @__PURE__ */ V("th", {
-				scope: "row",
-				children: /* @__PURE__ */ V("button", {
-					type: "button",
-					class: "link",
-					"aria-pressed": a === r,
-					onClick: () => i.set({
-						ac: a === r ? null : a,
-						list: e.side === "valid" ? "right" : null
-					}),
-					children: /* @__PURE__ */ V("bdi", { children: e.concept })
-				})
-			}),
-			/* @__PURE__ */ V("td", { children: [
-				/* @__PURE__ */ V(Zn, { of: e.side }),
-				" ",
-				e.side
-			] }),
-			n && /* @__PURE__ */ V("td", { children: /* @__PURE__ */ V("bdi", { children: e.layer }) }),
-			/* @__PURE__ */ V("td", {
-				class: "n",
-				children: e.components.toLocaleString("en-GB")
-			}),
-			/* @__PURE__ */ V("td", {
-				class: "n",
-				children: U(e.relevance)
-			}),
-			/* @__PURE__ */ V("td", {
-				class: "n",
-				children: U(e.against)
-			}),
-			/* @__PURE__ */ V("td", {
-				class: "drawn-in",
-				children: /* @__PURE__ */ V(rr, {
-					relevance: e.relevance,
-					against: e.against,
-					top: t,
-					kind: e.side
-				})
-			})
-		]
-	});
-}
-// src/ui/Icon.tsx
-var Ca = {
-	search: "M17 10.5a6.5 6.5 0 1 1-13 0 6.5 6.5 0 0 1 13 0zM15.5 15.5L21 21",
-	clear: "M5 5l14 14M19 5L5 19",
-	image: "M3 5h18v14H3zM3 16l5-5 4 4 3-3 6 6M15.5 9.5h.01",
-	system: "M4 4h16v12H4zM8 20h8M12 16v4",
-	light: "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM12 2v2.5M12 19.5v2.5M2 12h2.5M19.5 12h2.5M5 5l1.7 1.7M17.3 17.3L19 19M19 5l-1.7 1.7M6.7 17.3L5 19",
-	dark: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z",
-	left: "M15 5l-7 7 7 7",
-	right: "M9 5l7 7-7 7",
-	down: "M6 9l6 6 6-6",
-	dice: "M4 4h16v16H4zM8.5 8.5h.01M15.5 15.5h.01M12 12h.01M15.5 8.5h.01M8.5 15.5h.01",
-	link: "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7L12 7M14 10a4 4 0 0 0-6-.4l-3 3A4 4 0 0 0 10.7 18.3L12 17",
-	map: "M9 4L3 6.5v13.5l6-2.5 6 2.5 6-2.5V4l-6 2.5L9 4zM9 4v13.5M15 6.5V20",
-	undo: "M4 9h10a5.5 5.5 0 0 1 0 11H9M4 9l4.5-4.5M4 9l4.5 4.5"
-};
-function G({ name: e }) {
-	return /* @__PURE__ */ V("svg", {
-		class: "icon",
-		viewBox: "0 0 24 24",
-		"aria-hidden": "true",
-		focusable: "false",
-		children: /* @__PURE__ */ V("path", { d: Ca[e] })
-	});
-}
-// src/ui/Menu.tsx
-function wa({ name: e, value: t, children: n }) {
-	let [r, i] = O(!1), a = j(null), o = j(null);
-	return k(() => {
-		if (!r) return;
-		let e = (e) => !a.current?.contains(e.target) && i(!1);
-		return document.addEventListener("pointerdown", e), document.addEventListener("focusin", e), () => {
-			document.removeEventListener("pointerdown", e), document.removeEventListener("focusin", e);
-		};
-	}, [r]), /* @__PURE__ */ V("div", {
-		class: "menu",
-		ref: a,
-		onKeyDown: (e) => {
-			e.key === "Escape" && r && (e.stopPropagation(), i(!1), o.current?.focus());
-		},
-		children: [/* @__PURE__ */ V("button", {
-			ref: o,
-			type: "button",
-			class: "button",
-			"aria-expanded": r,
-			onClick: () => i(!r),
-			children: [
-				/* @__PURE__ */ V("span", {
-					class: "soft",
-					children: e
-				}),
-				" ",
-				t,
-				/* @__PURE__ */ V(G, { name: "down" })
-			]
-		}), r && /* @__PURE__ */ V("div", {
-			class: "menu-panel",
-			children: n
-		})]
-	});
-}
-// src/audit/files.ts
-var Ta = /* @__PURE__ */ new WeakMap();
-function Ea(e, t) {
-	let n = Ta.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
-	return Ta.set(t, n), n;
-}
-var Da = /* @__PURE__ */ new WeakMap();
-function Oa(e, t) {
-	let n = Da.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
-	return Da.set(t, n), n;
-}
-async function ka(e, t, n, r) {
-	let i = R(await e.post(t.at("specs"), JSON.stringify({
-		name: n,
-		spec: r
-	})));
-	Oa(e, t).value = {
-		state: "ready",
-		value: i
-	};
-}
-async function Aa(e, t) {
-	return Er(R(await e.post("spec/read", t)).spec);
-}
-async function ja(e, t, n = []) {
-	let r = await e.post("spec/write", JSON.stringify({
-		spec: t,
-		verdicts: n
-	}));
-	return new Blob([Lt(r)], { type: "application/yaml" });
-}
-async function Ma(e, t, n) {
-	for (;;) try {
-		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
-		return new Blob([Lt(r)], { type: "text/html" });
-	} catch (e) {
-		if (!(e instanceof Ft)) throw e;
-		await new Promise((e) => setTimeout(e, 400));
-	}
-}
-function Na(e, t, n) {
-	let r = Array.from(n, (e) => ({
-		...t.audit.rows[e],
-		quadrant: H[t.quadrant[e]]
-	}));
-	return {
-		...Object.fromEntries([
-			"component",
-			"label",
-			"quadrant",
-			"relevance",
-			"against",
-			"valid",
-			"spurious",
-			"valid_concept",
-			"spurious_concept",
-			"valid_p",
-			"spurious_p"
-		].map((e) => [e, r.map((t) => t[e])])),
-		valid_critical: r.map((e) => ei(e, "valid", t.moved)),
-		spurious_critical: r.map((e) => ei(e, "spurious", t.moved)),
-		affected: r.map((e) => e.affected.join("; ")),
-		tag: r.map(({ row: t }) => e.tag(t)),
-		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
-	};
-}
-function Pa(e, t) {
-	let n = t.verdicts.map((e) => {
-		let t = Gr(e.requirement), n = t ? ` ${Yr(e.value, t)} (${Xr(e, t)})` : "";
-		return `${e.met ? "met" : "not met"}${e.sure ? "" : ", not sure"}: ${e.requirement}:${n} in ${e.layer}`;
-	}), r = t.rows.flatMap(({ row: t, component: n }) => {
-		let r = e.annotation(t);
-		return r?.tag || r?.note ? [`${n}: ${[r.tag, r.note].filter(Boolean).join(", ")}`] : [];
-	});
-	return [
-		`audit of ${t.output} on ${t.images} images`,
-		...n,
-		...r
-	];
-}
-// src/audit/Export.tsx
-function Fa({ state: e }) {
-	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = Lr(a.draft.title || a.audit.output), s = async (e, n) => {
-		r(e);
-		try {
-			await n(), t.told.value = `Saved: ${e}`;
-		} catch (e) {
-			t.told.value = e instanceof Error ? e.message : String(e);
-		}
-		r("");
-	}, { transport: c } = t, l = Or(a.draft), u = (n) => mn(`${o}-components`, Na(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
-		{
-			name: "Report",
-			says: "one HTML page with pictures, for whoever signs off",
-			live: !0,
-			make: async () => pn(`${o}.html`, await Ma(c, i, l))
-		},
-		{
-			name: "Spec",
-			says: "YAML, to run again",
-			live: !0,
-			make: async () => pn(`${o}.yaml`, await ja(c, l))
-		},
-		{
-			name: "Spec with verdicts and tags",
-			says: "YAML; verdicts and judgements as remarks",
-			live: !0,
-			make: async () => pn(`${o}-judged.yaml`, await ja(c, l, Pa(i, a.audit)))
-		},
-		{
-			name: "All components, CSV",
-			says: "with your thresholds and tags",
-			live: !1,
-			make: () => u("csv")
-		},
-		{
-			name: "All components, JSON",
-			says: "the same",
-			live: !1,
-			make: () => u("json")
-		},
-		...t.session.can.parquet ? [{
-			name: "All components, Parquet",
-			says: "the same",
-			live: !0,
-			make: () => u("parquet")
-		}] : []
-	];
-	return /* @__PURE__ */ V(wa, {
-		name: "Save",
-		value: n ? `${n}…` : "the result",
-		children: /* @__PURE__ */ V("ul", {
-			class: "exports",
-			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+			t.length > In && /* @__PURE__ */ K("button", {
 				type: "button",
-				"aria-disabled": n !== "",
-				onClick: () => n || void s(e.name, e.make),
-				children: [/* @__PURE__ */ V("strong", { children: e.name }), /* @__PURE__ */ V("span", {
-					class: "hint",
-					children: e.says
-				})]
-			}) }, e.name))
-		})
+				class: "link",
+				onClick: () => i(!r),
+				children: r ? "Show fewer" : `Show all ${V(t.length, "class", "classes")}`
+			})
+		] })]
+	});
+}
+function Rn(e) {
+	return e < 0 ? `−${G(-e)}` : G(e);
+}
+// src/ui/Await.tsx
+function zn({ of: e, what: t, children: n }) {
+	return e.state === "ready" ? /* @__PURE__ */ K(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ K("p", {
+		class: "absent",
+		children: e.why
+	}) : /* @__PURE__ */ K(Bn, {
+		what: t,
+		job: e.job
+	});
+}
+function Bn({ what: e, job: t }) {
+	let n = t && t.total > 0;
+	return /* @__PURE__ */ K("p", {
+		class: "waiting",
+		role: "status",
+		children: [/* @__PURE__ */ K("span", { children: [
+			e,
+			": ",
+			t ? t.step : "on the way"
+		] }), n ? /* @__PURE__ */ K("progress", {
+			value: t.done,
+			max: t.total,
+			"aria-label": `${e}: ${t.step}`
+		}) : /* @__PURE__ */ K("progress", { "aria-label": e })]
 	});
 }
 // src/ui/root.ts
-var Ia = /* @__PURE__ */ new WeakMap();
-function La(e, t) {
-	Ia.set(e, t);
+var Vn = /* @__PURE__ */ new WeakMap();
+function Hn(e, t) {
+	Vn.set(e, t);
 }
-function Ra(e) {
-	return Ia.get(e)?.parentElement === document.body;
+function Un(e) {
+	return Vn.get(e)?.parentElement === document.body;
 }
-function za(e, t) {
-	return Ra(e) || !!Ia.get(e)?.contains(t.target);
+function Wn(e, t) {
+	return Un(e) || !!Vn.get(e)?.contains(t.target);
 }
 // src/ui/keys.ts
-var Ba = [
+var Gn = [
 	{
 		where: "Everywhere",
 		keys: [
@@ -3722,2505 +1979,125 @@ var Ba = [
 		]
 	}
 ];
-function Va(e) {
+function Kn(e) {
 	let t = B(), n = j(e);
 	n.current = e, A(() => {
 		let e = (e) => {
 			let r = n.current[e.key];
-			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Ha(e.target) || document.querySelector("dialog[open]") || !za(t, e) || (e.preventDefault(), r(e));
+			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || qn(e.target) || document.querySelector("dialog[open]") || !Wn(t, e) || (e.preventDefault(), r(e));
 		};
 		return document.addEventListener("keydown", e), () => document.removeEventListener("keydown", e);
 	}, [t]);
 }
-function Ha(e) {
+function qn(e) {
 	return e instanceof HTMLElement && (e.isContentEditable || !!e.closest("input:not([type=checkbox], [type=radio], [type=range]), textarea, select"));
 }
-// src/audit/AuditCard.tsx
-function Ua({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
-	let s = B(), { index: c } = e, l = t.audit.rows[n], u = H[t.quadrant[n]], d = c.tag(l.row), f = bi(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
-		index: c.number,
-		row: l.row
-	} : null;
-	return /* @__PURE__ */ V("article", {
-		ref: a,
-		class: `finding ${u} ${p.value} ${d ? "is-judged" : ""}`,
-		tabIndex: i ? 0 : -1,
-		"aria-label": `${f}, ${l.component}${d ? `, judged ${d}` : ""}`,
-		onFocus: () => (o(), m(!0)),
-		onBlur: () => m(!1),
-		onPointerEnter: () => m(!0),
-		onPointerLeave: () => m(!1),
-		children: [
-			/* @__PURE__ */ V("h4", { children: [
-				/* @__PURE__ */ V(Zn, { of: u }),
-				" ",
-				/* @__PURE__ */ V("a", {
-					href: Qi(s, c, l.row),
-					children: /* @__PURE__ */ V("bdi", { children: f })
-				}),
-				" ",
-				f !== l.component && /* @__PURE__ */ V("code", { children: l.component }),
-				d && /* @__PURE__ */ V("span", {
-					class: `tag ${d}`,
-					children: d
-				})
-			] }),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: [
-					"fits ",
-					Bn[u],
-					!l.label && " · no label"
-				]
-			}),
-			/* @__PURE__ */ V(Yi, {
-				index: c,
-				row: l.row,
-				count: 4
-			}),
-			/* @__PURE__ */ V(Ri, {
-				row: l,
-				quadrant: u,
-				moved: t.moved,
-				top: r
-			}),
-			/* @__PURE__ */ V(ra, {
-				index: c,
-				row: l.row,
-				of: f
-			})
-		]
-	});
-}
-// src/audit/lists.ts
-var Wa = [
-	{
-		list: "offenders",
-		name: "What should not matter",
-		says: "They fit a spurious concept, and better than any valid one. The most relevant first."
-	},
-	{
-		list: "right",
-		name: "What is right",
-		says: "They fit valid concepts only. The most relevant first."
-	},
-	{
-		list: "neither",
-		name: "Fits neither",
-		says: "They fit no concept of the spec more than chance does: neither cleared nor accused. Look at the pictures; if they show something, add it to the spec."
-	},
-	{
-		list: "both",
-		name: "Fits both",
-		says: "They fit a valid concept and a spurious one. The most relevant first."
-	}
-];
-function Ga(e, t) {
-	let { rows: n } = e.audit, r = [];
-	for (let i = 0; i < n.length; i++) {
-		let n = H[e.quadrant[i]];
-		(t === "offenders" ? e.offends[i] : t === "right" ? n === "valid" : n === t) && r.push(i);
-	}
-	return r;
-}
-function Ka(e, t, n, r, i, a) {
-	return t.filter((t) => {
-		let o = e.audit.rows[t];
-		if (!r[o.row]) return !1;
-		let s = n.tag(o.row);
-		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || ui(e.quadrant[t]).some((e) => ba(e, o[`${e}_concept`]) === i);
-	});
-}
-// src/audit/Findings.tsx
-var qa = 12;
-Ba.push({
-	where: "Audit",
-	keys: [
-		{
-			keys: ["j", "k"],
-			says: "next and previous component of the list; the arrow keys too"
-		},
-		{
-			keys: [
-				"1",
-				"2",
-				"3"
-			],
-			says: "judge it valid, spurious, unsure; the same key again takes that off"
-		},
-		{
-			keys: ["0"],
-			says: "no judgement"
-		},
-		{
-			keys: ["u"],
-			says: "undo the last change"
-		}
-	]
-});
-var Ja = [
-	{
-		judged: "all",
-		name: "all"
-	},
-	{
-		judged: "open",
-		name: "not judged yet"
-	},
-	{
-		judged: "valid",
-		name: "valid"
-	},
-	{
-		judged: "spurious",
-		name: "spurious"
-	},
-	{
-		judged: "unsure",
-		name: "unsure"
-	}
-];
-function Ya(e) {
-	let { params: t } = e.place.route.value;
-	return {
-		list: Wa.find((e) => e.list === t.get("list"))?.list ?? "offenders",
-		judged: Ja.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
-		concept: t.get("ac")
-	};
-}
-function Xa({ state: e }) {
-	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = Ya(t), s = Ga(r, i), c = Ka(r, s, n, t.kept.value, o, a);
-	return /* @__PURE__ */ V("section", {
-		class: "findings",
-		"aria-label": "Components",
-		children: [
-			/* @__PURE__ */ V("h3", { children: "Components to look at" }),
-			/* @__PURE__ */ V(Za, {
-				counted: Wa.map((e) => (e.list === i ? s : Ga(r, e.list)).length),
-				list: i
-			}),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: Wa.find((e) => e.list === i).says
-			}),
-			/* @__PURE__ */ V($a, {
-				state: e,
-				whole: s,
-				judged: a
-			}),
-			o && /* @__PURE__ */ V("p", {
-				class: "by-concept",
-				children: [
-					"Only those that fit ",
-					/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
-					" best of the ",
-					o.split(":")[0],
-					" concepts.",
-					" ",
-					/* @__PURE__ */ V("button", {
-						type: "button",
-						onClick: () => t.place.set({ ac: null }),
-						children: "Show all"
-					})
-				]
-			}),
-			/* @__PURE__ */ V("p", {
-				class: "tools",
-				children: [/* @__PURE__ */ V("span", { children: c.length === s.length ? qn(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${qn(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ V(tn, {
-					what: "this list",
-					kinds: ["csv", "json"],
-					save: (e) => mn(`${Lr(r.audit.output)}-${i}`, Na(n, r, c), e, t)
-				})]
-			}),
-			c.length ? /* @__PURE__ */ V(eo, {
-				state: e,
-				at: c
-			}, i) : /* @__PURE__ */ V(Qa, { whole: s.length })
-		]
-	});
-}
-function Za({ counted: e, list: t }) {
-	let { place: n } = B();
-	return /* @__PURE__ */ V("div", {
-		class: "lists",
-		role: "group",
-		"aria-label": "Which components",
-		children: Wa.map((r, i) => /* @__PURE__ */ V("button", {
-			type: "button",
-			"aria-pressed": r.list === t,
-			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
-			children: [
-				r.name,
-				" ",
-				/* @__PURE__ */ V("span", {
-					class: "n",
-					children: e[i].toLocaleString("en-GB")
-				})
-			]
-		}, r.list))
-	});
-}
-function Qa({ whole: e }) {
-	let t = B();
-	return e ? /* @__PURE__ */ V("p", {
-		class: "none",
-		children: [
-			"None passes the filters.",
-			" ",
-			/* @__PURE__ */ V("button", {
-				type: "button",
-				onClick: () => t.place.set({
-					...$i(t.place) ? Xi : {},
-					ac: null,
-					judged: null
-				}),
-				children: "Show all"
-			})
-		]
-	}) : /* @__PURE__ */ V("p", {
-		class: "none",
-		children: "None."
-	});
-}
-function $a({ state: e, whole: t, judged: n }) {
-	let r = B(), { index: i } = e;
-	if (!r.session.can.annotate) return null;
-	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
-		tag: e === "all" || e === "open" ? null : e,
-		judged: e === "open" ? e : null
-	});
-	return /* @__PURE__ */ V("div", {
-		class: "progress",
-		children: [
-			/* @__PURE__ */ V("p", {
-				role: "status",
-				children: [
-					/* @__PURE__ */ V("progress", {
-						value: o,
-						max: Math.max(t.length, 1),
-						"aria-hidden": "true"
-					}),
-					" ",
-					o.toLocaleString("en-GB"),
-					" of ",
-					t.length.toLocaleString("en-GB"),
-					" judged"
-				]
-			}),
-			/* @__PURE__ */ V("label", { children: [
-				"Show",
-				" ",
-				/* @__PURE__ */ V("select", {
-					"aria-label": "Show",
-					value: n,
-					onChange: (e) => c(e.currentTarget.value),
-					children: Ja.map((e) => /* @__PURE__ */ V("option", {
-						value: e.judged,
-						children: e.name
-					}, e.judged))
-				})
-			] }),
-			/* @__PURE__ */ V("button", {
-				type: "button",
-				disabled: !s,
-				title: s ? `Take back: ${s}` : "Nothing to take back",
-				onClick: () => void na(r, i),
-				children: ["Undo ", /* @__PURE__ */ V("kbd", {
-					"aria-hidden": "true",
-					children: "u"
-				})]
-			}),
-			/* @__PURE__ */ V("p", {
-				class: "hint keys",
-				children: [
-					/* @__PURE__ */ V("kbd", { children: "j" }),
-					" ",
-					/* @__PURE__ */ V("kbd", { children: "k" }),
-					" move, ",
-					/* @__PURE__ */ V("kbd", { children: "1" }),
-					" valid, ",
-					/* @__PURE__ */ V("kbd", { children: "2" }),
-					" spurious, ",
-					/* @__PURE__ */ V("kbd", { children: "3" }),
-					" unsure, ",
-					/* @__PURE__ */ V("kbd", { children: "0" }),
-					" none"
-				]
-			})
-		]
-	});
-}
-function eo({ state: e, at: t }) {
-	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(qa), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
-		let n = Math.min(Math.max(e, 0), t.length - 1);
-		o(t[n]), n >= s && c(n + qa - n % qa), u(l + 1);
-	};
-	k(() => {
-		l && d.current?.focus();
-	}, [l]);
-	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void ta(n, r, i.audit.rows[t[f]].row, e), g = {
-		j: () => p(m() ? f + 1 : f),
-		k: () => p(m() ? f - 1 : f),
-		u: () => void na(n, r)
-	};
-	for (let e of ea) g[e.key] = () => (h(e.tag), p(f));
-	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), Va(g);
-	let _ = (e) => {
-		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
-			ArrowRight: 1,
-			ArrowLeft: -1,
-			ArrowDown: t,
-			ArrowUp: -t
-		}[e.key];
-		n && e.target === d.current && (e.preventDefault(), p(f + n));
-	}, v = i.audit.rows, y = v.length ? Math.max(v[0].relevance, ...t.slice(0, s).map((e) => v[e].against)) : 1;
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("div", {
-		class: "finding-cards",
-		onKeyDown: _,
-		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ V(Ua, {
-			state: e,
-			counted: i,
-			top: y,
-			at: t,
-			current: n === f,
-			place: n === f ? d : null,
-			enter: () => o(t)
-		}, t))
-	}), t.length > s && /* @__PURE__ */ V("p", { children: /* @__PURE__ */ V("button", {
-		type: "button",
-		onClick: () => c(s + qa),
-		children: [
-			"Show ",
-			Math.min(qa, t.length - s),
-			" more"
-		]
-	}) })] });
-}
-// src/audit/Masses.tsx
-function to({ state: e }) {
-	let t = e.counted.value, { audit: n, shares: r } = t, i = $r(t.moved);
-	return /* @__PURE__ */ V("section", {
-		class: "masses",
-		"aria-label": "Where the relevance goes",
-		children: [
-			/* @__PURE__ */ V("h3", { children: "Where the relevance goes" }),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: [
-					"Of all that speaks for “",
-					/* @__PURE__ */ V("bdi", { children: n.output }),
-					"” in a layer: how much goes through components that fit which concepts",
-					i ? ", by your thresholds (so without intervals)." : ", with the 95 % interval."
-				]
-			}),
-			n.layers.map((e) => {
-				let t = r.filter((t) => t.layer === e);
-				return /* @__PURE__ */ V("div", {
-					class: "layer",
-					children: [
-						/* @__PURE__ */ V("h4", { children: /* @__PURE__ */ V("code", { children: /* @__PURE__ */ V("bdi", { children: e }) }) }),
-						/* @__PURE__ */ V(tr, { shares: t }),
-						/* @__PURE__ */ V("table", { children: /* @__PURE__ */ V("tbody", { children: t.map((t) => /* @__PURE__ */ V(no, {
-							share: t,
-							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
-						}, t.quadrant)) }) })
-					]
-				}, e);
-			})
-		]
-	});
-}
-function no({ share: e, mass: t }) {
-	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${U(n)}, from ${Un(r, i)}` : U(n);
-	return /* @__PURE__ */ V("tr", { children: [
-		/* @__PURE__ */ V("th", {
-			scope: "row",
-			children: [
-				/* @__PURE__ */ V(Zn, { of: e.quadrant }),
-				" fits ",
-				Bn[e.quadrant]
-			]
-		}),
-		/* @__PURE__ */ V("td", {
-			class: "n components",
-			children: qn(e.components, "component")
-		}),
-		/* @__PURE__ */ V("td", {
-			class: "n",
-			children: U(n)
-		}),
-		/* @__PURE__ */ V("td", {
-			class: "n",
-			children: t ? Un(r, i) : ""
-		}),
-		/* @__PURE__ */ V("td", {
-			class: "drawn-in",
-			children: /* @__PURE__ */ V(nr, {
-				value: n,
-				low: r ?? n,
-				high: i ?? n,
-				top: 1,
-				kind: e.quadrant,
-				words: a
-			})
-		})
-	] });
-}
-// src/audit/Outcome.tsx
-var ro = 3, io = .05;
-function ao({ audit: e }) {
-	return /* @__PURE__ */ V("div", {
-		class: `outcome ${e.verdicts.length ? e.passed ? "good" : "bad" : "open"}`,
-		children: [e.verdicts.length > 0 && /* @__PURE__ */ V(Qn, { good: e.passed }), /* @__PURE__ */ V("p", { children: [
-			/* @__PURE__ */ V("strong", { children: oo(e) }),
-			" ",
-			/* @__PURE__ */ V(so, { audit: e })
-		] })]
-	});
-}
-function oo({ verdicts: e }) {
-	let t = e.filter((e) => !e.met).length, n = e.filter((e) => !e.sure).length;
-	if (!e.length) return "The spec states no requirement, so nothing was passed or failed.";
-	let r = `${t} of ${qn(e.length, "requirement")} ${t === 1 ? "is" : "are"} not met.`;
-	if (t || (r = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !n) return r;
-	let i = e.length > 1 ? `${n} of these verdicts ${n === 1 ? "is" : "are"}` : "This verdict is";
-	return `${r} ${i} not sure.`;
-}
-function so({ audit: e }) {
-	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
-	if (!n) return null;
-	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= io).slice(0, ro);
-	return /* @__PURE__ */ V(T, { children: [
-		U(n.relevance, 0),
-		" (",
-		Un(n.low, n.high, 0),
-		") of what speaks for “",
-		/* @__PURE__ */ V("bdi", { children: e.output }),
-		"” in ",
-		n.layer,
-		" goes through components that fit only spurious concepts, which must not matter",
-		r.map((e, t) => /* @__PURE__ */ V("span", { children: [
-			t === 0 ? "; the largest: " : ", ",
-			/* @__PURE__ */ V("bdi", { children: e.concept }),
-			" (",
-			U(e.relevance, 0),
-			")"
-		] }, e.concept)),
-		"."
-	] });
-}
-function co({ audit: e }) {
-	return e.doubts.length ? /* @__PURE__ */ V("section", {
-		class: "doubts",
-		"aria-label": "Doubts",
-		children: [
-			/* @__PURE__ */ V("h3", { children: "Doubts: the foundation model cannot tell these apart" }),
-			/* @__PURE__ */ V("p", { children: "Figures that rest on these phrases are not reliable. Other phrases may do better." }),
-			/* @__PURE__ */ V("ul", { children: e.doubts.map((e) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("bdi", { children: e }) }, e)) })
-		]
-	}) : null;
-}
-// src/audit/RequirementField.tsx
-function lo(e) {
-	return e.findIndex((e) => e.trim() && !Gr(e));
-}
-function uo({ state: e }) {
-	let t = e.draft.value, n = t.requirements, r = lo(n), i = (t) => e.edit({ requirements: t });
-	return /* @__PURE__ */ V("fieldset", {
-		class: "requirements",
-		children: [
-			/* @__PURE__ */ V("legend", { children: "Requirements" }),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
-			}),
-			/* @__PURE__ */ V("ul", { children: n.map((a, o) => {
-				let s = Gr(a);
-				return /* @__PURE__ */ V("li", { children: [
-					/* @__PURE__ */ V("textarea", {
-						class: "code",
-						rows: a.length > 34 ? 2 : 1,
-						spellcheck: !1,
-						"aria-label": `Requirement ${o + 1}`,
-						"aria-invalid": o === r || void 0,
-						value: a,
-						onInput: (e) => i(n.map((t, n) => n === o ? e.currentTarget.value.replace(/\n/g, " ") : t))
-					}),
-					/* @__PURE__ */ V("button", {
-						type: "button",
-						"aria-label": `Remove requirement ${o + 1}`,
-						title: "Remove",
-						onClick: () => i(n.filter((e, t) => t !== o)),
-						children: "×"
-					}),
-					s && /* @__PURE__ */ V("p", {
-						class: "hint",
-						children: [Jr(s, String(t.output)), "."]
-					}),
-					o === r && e.fault.value && /* @__PURE__ */ V("p", {
-						class: "fault",
-						children: e.fault.value
-					})
-				] }, o);
-			}) }),
-			/* @__PURE__ */ V(po, {
-				output: String(t.output),
-				add: (e) => i([...n, e])
-			})
-		]
-	});
-}
-var fo = {
-	relevance_mass: "share of relevance",
-	components: "number of components",
-	worst: "any one offender's relevance"
-};
-function po({ output: e, add: t }) {
-	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n !== "components", d = u ? `${Number(c)}%` : String(Math.round(Number(c))), f = n === "worst" ? `no component with spurious > valid above relevance ${d}` : `${n}(${i.join(" + ")}) ${o} ${d}`, p = c.trim() ? Gr(f) : null, m = (e) => a(H.filter((t) => t === e !== i.includes(t)));
-	return /* @__PURE__ */ V("details", {
-		class: "builder",
-		children: [
-			/* @__PURE__ */ V("summary", { children: "Add a requirement" }),
-			/* @__PURE__ */ V("div", {
-				class: "row",
-				children: [
-					/* @__PURE__ */ V("select", {
-						"aria-label": "What is limited",
-						value: n,
-						onChange: (e) => r(e.currentTarget.value),
-						children: Object.entries(fo).map(([e, t]) => /* @__PURE__ */ V("option", {
-							value: e,
-							children: t
-						}, e))
-					}),
-					n === "worst" ? /* @__PURE__ */ V("span", { children: "at most" }) : /* @__PURE__ */ V("select", {
-						"aria-label": "Bound",
-						value: o,
-						onChange: (e) => s(e.currentTarget.value),
-						children: [/* @__PURE__ */ V("option", {
-							value: "<=",
-							children: "at most"
-						}), /* @__PURE__ */ V("option", {
-							value: ">=",
-							children: "at least"
-						})]
-					}),
-					/* @__PURE__ */ V("label", {
-						class: "limit",
-						children: [/* @__PURE__ */ V("input", {
-							type: "number",
-							"aria-label": "Limit",
-							min: "0",
-							max: u ? 100 : void 0,
-							step: u ? "any" : 1,
-							value: c,
-							onInput: (e) => l(e.currentTarget.value)
-						}), u && " %"]
-					})
-				]
-			}),
-			n !== "worst" && /* @__PURE__ */ V("div", {
-				class: "row",
-				role: "group",
-				"aria-label": "Of components that fit",
-				children: H.map((e) => /* @__PURE__ */ V("label", { children: [
-					/* @__PURE__ */ V("input", {
-						type: "checkbox",
-						checked: i.includes(e),
-						onChange: () => m(e)
-					}),
-					" ",
-					/* @__PURE__ */ V(Zn, { of: e }),
-					" ",
-					Bn[e]
-				] }, e))
-			}),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: p ? `${Jr(p, e)}.` : "Choose at least one kind of component and a limit."
-			}),
-			/* @__PURE__ */ V("button", {
-				type: "button",
-				disabled: !p,
-				onClick: () => t(f),
-				children: "Add"
-			})
-		]
-	});
-}
-// src/audit/Verdicts.tsx
-function mo({ state: e }) {
-	let t = e.counted.value, { verdicts: n } = t.audit;
-	return /* @__PURE__ */ V("section", {
-		class: "verdicts",
-		"aria-label": "Requirements",
-		children: [
-			/* @__PURE__ */ V("h3", { children: "Requirements" }),
-			n.length ? /* @__PURE__ */ V("p", {
-				class: "hint",
-				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
-			}) : /* @__PURE__ */ V("p", { children: "The spec states none." }),
-			$r(t.moved) && n.length > 0 && /* @__PURE__ */ V("p", {
-				class: "yours-note",
-				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
-			}),
-			/* @__PURE__ */ V("ul", { children: n.map((e) => /* @__PURE__ */ V(ho, {
-				verdict: e,
-				counted: t
-			}, e.requirement)) })
-		]
-	});
-}
-function ho({ verdict: e, counted: t }) {
-	let n = Gr(e.requirement);
-	return /* @__PURE__ */ V("li", {
-		class: `verdict ${e.met ? "met" : "unmet"}`,
-		children: [/* @__PURE__ */ V("div", { children: [
-			/* @__PURE__ */ V("p", {
-				class: "head",
-				children: [/* @__PURE__ */ V("span", {
-					class: "mark",
-					children: [
-						/* @__PURE__ */ V(Qn, { good: e.met }),
-						" ",
-						/* @__PURE__ */ V("strong", { children: e.met ? "Met" : "Not met" })
-					]
-				}), /* @__PURE__ */ V("span", {
-					class: `sure ${e.sure ? "" : "unsure"}`,
-					children: e.sure ? "sure" : "not sure: the interval holds the limit"
-				})]
-			}),
-			n && /* @__PURE__ */ V("p", { children: [/* @__PURE__ */ V("bdi", { children: Jr(n, t.audit.output) }), "."] }),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: [
-					/* @__PURE__ */ V("code", { children: /* @__PURE__ */ V("bdi", { children: e.requirement }) }),
-					" ",
-					"in ",
-					/* @__PURE__ */ V("bdi", { children: e.layer })
-				]
-			})
-		] }), n && /* @__PURE__ */ V(go, {
-			verdict: e,
-			asked: n,
-			counted: t
-		})]
-	});
-}
-function go({ verdict: e, asked: t, counted: n }) {
-	let r = $r(n.moved) ? fi(n, t) : null, i = [
-		e.high,
-		t.limit,
-		r?.value ?? null
-	].filter((e) => e !== null), a = t.figure === "relevance_mass" ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${Yr(e.value, t)}, from ${Xr(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${qr(t)}`;
-	return /* @__PURE__ */ V("div", { children: [
-		/* @__PURE__ */ V(nr, {
-			...e,
-			top: a,
-			kind: e.met ? "met" : "unmet",
-			words: s,
-			allowed: o,
-			yours: r?.value ?? null
-		}),
-		/* @__PURE__ */ V("p", {
-			class: "figures",
-			children: [
-				Yr(e.value, t),
-				" (",
-				Xr(e, t),
-				"), limit ",
-				qr(t)
-			]
-		}),
-		r && /* @__PURE__ */ V("p", {
-			class: "figures yours-figure",
-			children: [
-				"by your thresholds ",
-				Yr(r.value, t),
-				": ",
-				r.met ? "met" : "not met"
-			]
-		})
-	] });
-}
-// src/audit/Result.tsx
-function _o({ state: e }) {
-	let t = e.answer.value, n = e.stale.value;
-	return /* @__PURE__ */ V("div", {
-		class: "result",
-		children: [t && /* @__PURE__ */ V("div", {
-			class: `found ${n ? "stale" : ""}`,
-			"aria-busy": n,
-			children: [
-				/* @__PURE__ */ V(vo, { state: e }),
-				/* @__PURE__ */ V(ao, { audit: t.audit }),
-				/* @__PURE__ */ V(co, { audit: t.audit }),
-				/* @__PURE__ */ V(mo, { state: e }),
-				/* @__PURE__ */ V(to, { state: e }),
-				/* @__PURE__ */ V(va, { state: e }),
-				/* @__PURE__ */ V(xa, { state: e }),
-				/* @__PURE__ */ V(Xa, { state: e })
-			]
-		}), /* @__PURE__ */ V(yo, { state: e })]
-	});
-}
-function vo({ state: e }) {
-	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
-	return /* @__PURE__ */ V("div", {
-		class: "result-head",
-		children: [/* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("h2", { children: /* @__PURE__ */ V("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ V("p", {
-			class: "hint",
-			children: [
-				"Output “",
-				/* @__PURE__ */ V("bdi", { children: n.output }),
-				"”, ",
-				qn(n.rows.length, "component"),
-				" in ",
-				/* @__PURE__ */ V("bdi", { children: n.layers.join(", ") }),
-				", relevance on",
-				" ",
-				qn(n.images, "image"),
-				i !== void 0 && /* @__PURE__ */ V(T, { children: [" · ", /* @__PURE__ */ V("a", {
-					href: t.href(["graph"], { class: i }),
-					children: "how this class comes about"
-				})] })
-			]
-		})] }), /* @__PURE__ */ V(Fa, { state: e })]
-	});
-}
-function yo({ state: e }) {
-	let t = e.draft.value, n = t ? jr(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && lo(t.requirements) >= 0;
-	return /* @__PURE__ */ V("div", {
-		class: "standing",
-		"aria-live": "polite",
-		children: n ? /* @__PURE__ */ V("p", {
-			class: "lacks",
-			children: n
-		}) : r ? /* @__PURE__ */ V("p", {
-			class: "fault",
-			children: [
-				a ? "A requirement is not understood: see the spec." : r,
-				" ",
-				e.answer.value && "Below is the result before that."
-			]
-		}) : i && /* @__PURE__ */ V(en, {
-			what: "Audit",
-			job: i.job
-		})
-	});
-}
-// src/audit/ConceptField.tsx
-var bo = {
-	valid: "What may speak for the class",
-	spurious: "What must not speak for it"
-}, xo = "One name, or a name and several phrases for it — border: ragged border; notched border", So = (e) => e === "valid" ? "spurious" : "valid", Co = null;
-function wo(e, t) {
-	let n = (e) => e.name.toLowerCase() === t.toLowerCase();
-	return xr.find((t) => e[t].some(n));
-}
-function To({ state: e, side: t }) {
-	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
-		let r = Pr(n);
-		if (!r) return;
-		let a = wo(e.draft.peek(), r.name);
-		if (a) return o(`“${r.name}” stands there already, as a ${a} concept.`);
-		u([...e.draft.peek()[t], r]), i(""), o("");
-	}, f = (e) => {
-		u(n[t].filter((t, n) => n !== e)), c(-1), l.current?.focus();
-	}, p = (t, n) => {
-		let r = e.draft.peek(), i = r[t][n];
-		e.edit({
-			[t]: r[t].filter((e) => e !== i),
-			[So(t)]: [...r[So(t)], i]
-		}), c(-1);
-	};
-	return /* @__PURE__ */ V("fieldset", {
-		class: `side ${t}`,
-		onDragOver: (e) => Co?.side === So(t) && e.preventDefault(),
-		onDrop: (e) => {
-			e.preventDefault(), Co?.side === So(t) && p(Co.side, Co.at), Co = null;
-		},
-		children: [
-			/* @__PURE__ */ V("legend", { children: [
-				/* @__PURE__ */ V(Zn, { of: t }),
-				" ",
-				t === "valid" ? "Valid" : "Spurious",
-				" concepts"
-			] }),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: [bo[t], "."]
-			}),
-			/* @__PURE__ */ V("ul", {
-				class: "ideas",
-				"aria-label": `${t} concepts`,
-				children: n[t].map((e, n) => /* @__PURE__ */ V(Eo, {
-					idea: e,
-					side: t,
-					open: s === n,
-					drag: () => Co = {
-						side: t,
-						at: n
-					},
-					toggle: () => c(s === n ? -1 : n),
-					turn: () => p(t, n),
-					remove: () => f(n)
-				}, e.name))
-			}),
-			s >= 0 && n[t][s] && /* @__PURE__ */ V(Oo, {
-				idea: n[t][s],
-				side: t,
-				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
-				close: () => c(-1)
-			}),
-			/* @__PURE__ */ V("input", {
-				ref: l,
-				type: "text",
-				"aria-label": `Add a ${t} concept`,
-				placeholder: "Add a concept, then Enter",
-				title: xo,
-				value: r,
-				"aria-invalid": a ? !0 : void 0,
-				onInput: (e) => (i(e.currentTarget.value), o("")),
-				onKeyDown: (e) => {
-					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(Fr(n[t].at(-1))), u(n[t].slice(0, -1)));
-				},
-				onPaste: (e) => {
-					let t = (e.clipboardData?.getData("text") ?? "").split("\n").filter((e) => e.trim());
-					t.length < 2 || (e.preventDefault(), t.forEach(d));
-				},
-				onBlur: () => d(r)
-			}),
-			a && /* @__PURE__ */ V("p", {
-				class: "fault",
-				children: a
-			})
-		]
-	});
-}
-function Eo({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
-	let s = e.phrases.length + e.images.length;
-	return /* @__PURE__ */ V("li", {
-		class: "idea",
-		draggable: !0,
-		onDragStart: r,
-		children: [
-			/* @__PURE__ */ V("button", {
-				type: "button",
-				class: "name",
-				"aria-expanded": n,
-				title: Do(e),
-				onClick: i,
-				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
-				children: [/* @__PURE__ */ V("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ V("span", {
-					class: "more",
-					children: [" ", s]
-				})]
-			}),
-			/* @__PURE__ */ V("button", {
-				type: "button",
-				"aria-label": `Move ${e.name} to the ${So(t)} concepts`,
-				title: `Move to ${So(t)}`,
-				onClick: a,
-				children: t === "valid" ? "↓" : "↑"
-			}),
-			/* @__PURE__ */ V("button", {
-				type: "button",
-				"aria-label": `Remove ${e.name}`,
-				title: "Remove",
-				onClick: o,
-				children: "×"
-			})
-		]
-	});
-}
-function Do({ phrases: e, images: t }) {
-	let n = [...e, ...t.map((e) => `image ${e}`)];
-	return n.length ? `Sought as: ${n.join("; ")}. Click to change.` : "Sought by its name. Click to give it phrases.";
-}
-function Oo({ idea: e, side: t, change: n, close: r }) {
-	let [i, a] = O(e.phrases.join("\n"));
-	return /* @__PURE__ */ V("div", {
-		class: "details",
-		onKeyDown: (e) => e.key === "Escape" && r(),
-		children: [
-			/* @__PURE__ */ V("label", { children: ["Name", /* @__PURE__ */ V("input", {
-				type: "text",
-				value: e.name,
-				onChange: (t) => t.currentTarget.value.trim() && n({
-					...e,
-					name: t.currentTarget.value.trim()
-				})
-			})] }),
-			/* @__PURE__ */ V("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ V("textarea", {
-				rows: Math.max(2, Math.min(6, e.phrases.length + 1)),
-				value: i,
-				placeholder: e.name,
-				onInput: (t) => {
-					a(t.currentTarget.value), n({
-						...e,
-						phrases: Ir(t.currentTarget.value)
-					});
-				}
-			})] }),
-			e.images.length > 0 && /* @__PURE__ */ V("p", {
-				class: "hint",
-				children: [
-					"And the images ",
-					e.images.map((e) => `“${e}”`).join(", "),
-					"."
-				]
-			}),
-			/* @__PURE__ */ V("button", {
-				type: "button",
-				onClick: r,
-				children: "Done"
-			}),
-			/* @__PURE__ */ V("span", {
-				class: "hint",
-				children: [
-					" a ",
-					t,
-					" concept"
-				]
-			})
-		]
-	});
-}
-// src/audit/Start.tsx
-function ko({ state: e }) {
-	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
-	return /* @__PURE__ */ V("section", {
-		class: "start",
-		children: [
-			/* @__PURE__ */ V("h2", { children: "Start from a spec" }),
-			/* @__PURE__ */ V("p", { children: [
-				"A spec lists concepts that may speak for a class (",
-				/* @__PURE__ */ V("em", { children: "valid" }),
-				") and concepts that must not (",
-				/* @__PURE__ */ V("em", { children: "spurious" }),
-				"). The audit then says how much of what speaks for the class goes through either."
-			] }),
-			/* @__PURE__ */ V("p", {
-				class: "actions",
-				children: [/* @__PURE__ */ V("button", {
-					type: "button",
-					class: "main",
-					onClick: () => e.begin(Tr(i.name)),
-					children: "Write a new one"
-				}), /* @__PURE__ */ V(jo, { state: e })]
-			}),
-			/* @__PURE__ */ V($t, {
-				of: Oa(t.transport, n).value,
-				what: "specs",
-				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ V("ul", {
-					class: "choices",
-					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ V(Ao, {
-						name: t,
-						spec: n,
-						kind: "saved",
-						state: e
-					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ V(Ao, {
-						name: t,
-						spec: n,
-						kind: "comes with semlens",
-						state: e
-					}, t))]
-				})
-			})
-		]
-	});
-}
-function Ao({ name: e, spec: t, kind: n, state: r }) {
-	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => ka(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
-	return /* @__PURE__ */ V("li", { children: [/* @__PURE__ */ V("button", {
-		type: "button",
-		class: "choice",
-		onClick: () => r.begin(Er(t)),
-		children: [
-			/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: t.title || e }) }),
-			/* @__PURE__ */ V("span", {
-				class: "hint",
-				children: [
-					qn(t.valid.length, "valid concept"),
-					", ",
-					t.spurious.length,
-					" spurious, ",
-					qn(t.requirements?.length ?? 0, "requirement")
-				]
-			}),
-			/* @__PURE__ */ V("span", {
-				class: "hint",
-				children: [
-					a ? "for " : "written for ",
-					/* @__PURE__ */ V("bdi", { children: [
-						"“",
-						String(t.output),
-						"”"
-					] }),
-					!a && ", a class that this index has no relevance for: choose another then",
-					" · ",
-					n === "saved" && t.title ? `saved as ${e}` : n
-				]
-			})
-		]
-	}), n === "saved" && /* @__PURE__ */ V("button", {
-		type: "button",
-		class: "remove",
-		"aria-label": `Remove the saved spec ${e}`,
-		title: "Remove",
-		onClick: () => void o(),
-		children: "×"
-	})] });
-}
-function jo({ state: e }) {
-	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
-		if (r) {
-			try {
-				e.begin(await Aa(t.transport, r)), i("");
-			} catch (e) {
-				i(e instanceof Error ? e.message : String(e));
-			}
-			n.current.value = "";
-		}
-	};
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("button", {
-			type: "button",
-			onClick: () => n.current.click(),
-			children: "Open a YAML file"
-		}),
-		/* @__PURE__ */ V("input", {
-			ref: n,
-			type: "file",
-			accept: ".yaml,.yml",
-			class: "file",
-			tabIndex: -1,
-			"aria-label": "Spec as a YAML file",
-			onChange: (e) => void a(e.currentTarget.files?.[0])
-		}),
-		r && /* @__PURE__ */ V("span", {
-			class: "fault",
-			children: r
-		})
-	] });
-}
-// src/audit/SpecForm.tsx
-function Mo({ state: e }) {
-	let t = e.draft.value;
-	return /* @__PURE__ */ V("form", {
-		class: "spec",
-		"aria-label": "Spec",
-		onSubmit: (e) => e.preventDefault(),
-		children: [
-			/* @__PURE__ */ V("div", {
-				class: "actions",
-				children: [/* @__PURE__ */ V("button", {
-					type: "button",
-					onClick: () => e.begin(null),
-					children: "Other spec"
-				}), /* @__PURE__ */ V(jo, { state: e })]
-			}),
-			/* @__PURE__ */ V("label", {
-				class: "entry",
-				children: ["Title", /* @__PURE__ */ V("input", {
-					type: "text",
-					value: t.title,
-					placeholder: "Audit",
-					onInput: (t) => e.edit({ title: t.currentTarget.value })
-				})]
-			}),
-			/* @__PURE__ */ V(No, { state: e }),
-			/* @__PURE__ */ V(To, {
-				state: e,
-				side: "valid"
-			}),
-			/* @__PURE__ */ V(To, {
-				state: e,
-				side: "spurious"
-			}),
-			/* @__PURE__ */ V(uo, { state: e }),
-			/* @__PURE__ */ V(Po, { state: e }),
-			/* @__PURE__ */ V(Fo, { state: e }),
-			/* @__PURE__ */ V(Io, { state: e })
-		]
-	});
-}
-function No({ state: e }) {
-	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
-		let n = t[e];
-		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
-	};
-	return /* @__PURE__ */ V("label", {
-		class: "entry",
-		children: ["Class: the output of the model that is audited", /* @__PURE__ */ V("select", {
-			value: r,
-			onChange: (t) => e.edit({ output: i(Number(t.currentTarget.value)) }),
-			children: [r < 0 && /* @__PURE__ */ V("option", {
-				value: -1,
-				disabled: !0,
-				children: n === "" ? "choose a class" : `${n} – not in this index`
-			}), t.map((e, t) => /* @__PURE__ */ V("option", {
-				value: t,
-				children: [
-					e.name,
-					" (",
-					e.images.toLocaleString("en-GB"),
-					" images)"
-				]
-			}, e.number))]
-		})]
-	});
-}
-function Po({ state: e }) {
-	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
-		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
-		e.edit({ layers: a });
-	};
-	return /* @__PURE__ */ V("fieldset", {
-		class: "layers",
-		children: [
-			/* @__PURE__ */ V("legend", { children: "Layers" }),
-			/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: t.length ? "Those chosen; each is audited by itself." : `None chosen: the last before the outputs, ${n.at(-1)?.layer ?? ""}.`
-			}),
-			/* @__PURE__ */ V("div", {
-				class: "row",
-				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ V("label", { children: [
-					/* @__PURE__ */ V("input", {
-						type: "checkbox",
-						checked: t.includes(e),
-						onChange: () => i(e)
-					}),
-					" ",
-					/* @__PURE__ */ V("bdi", { children: e })
-				] }, e))
-			})
-		]
-	});
-}
-function Fo({ state: e }) {
-	let t = e.draft.value;
-	return /* @__PURE__ */ V("details", {
-		class: "more-fields",
-		children: [
-			/* @__PURE__ */ V("summary", { children: "False discoveries, templates, notes" }),
-			/* @__PURE__ */ V("label", {
-				class: "entry",
-				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ V("input", {
-					type: "number",
-					min: "0.1",
-					max: "99",
-					step: "any",
-					value: Number((t.fdr * 100).toPrecision(6)),
-					onChange: (t) => Number(t.currentTarget.value) > 0 && e.edit({ fdr: Number(t.currentTarget.value) / 100 })
-				})]
-			}),
-			/* @__PURE__ */ V("label", {
-				class: "entry",
-				children: [
-					"Templates, one per line: what a phrase is put into, at ",
-					"{}",
-					/* @__PURE__ */ V("textarea", {
-						rows: Math.max(2, t.templates.length),
-						value: t.templates.join("\n"),
-						spellcheck: !1,
-						onInput: (t) => e.edit({ templates: t.currentTarget.value.split("\n") })
-					})
-				]
-			}),
-			/* @__PURE__ */ V("label", {
-				class: "entry",
-				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ V("textarea", {
-					rows: 4,
-					value: t.notes,
-					onInput: (t) => e.edit({ notes: t.currentTarget.value })
-				})]
-			})
-		]
-	});
-}
-function Io({ state: e }) {
-	let t = B(), [n, r] = O(""), [i, a] = O("");
-	if (!t.session.can.annotate) return null;
-	let o = async () => {
-		let r = n.trim() || Lr(e.draft.peek().title);
-		try {
-			await ka(t.transport, e.index, r, Or(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
-		} catch (e) {
-			a(e instanceof Error ? e.message : String(e));
-		}
-	};
-	return /* @__PURE__ */ V("div", {
-		class: "keep",
-		children: [
-			/* @__PURE__ */ V("input", {
-				type: "text",
-				"aria-label": "Name to save the spec under",
-				placeholder: Lr(e.draft.value.title),
-				value: n,
-				onInput: (e) => r(e.currentTarget.value),
-				onKeyDown: (e) => e.key === "Enter" && void o()
-			}),
-			/* @__PURE__ */ V("button", {
-				type: "button",
-				onClick: () => void o(),
-				children: "Save the spec"
-			}),
-			i && /* @__PURE__ */ V("p", {
-				class: "fault",
-				children: i
-			})
-		]
-	});
-}
-// src/audit/Stored.tsx
-function Lo({ state: e, audits: t }) {
-	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
+// src/ui/picture.tsx
+function Jn(e) {
+	let { transport: t } = B(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
 	return k(() => {
-		i && (e.answer.value = {
-			audit: i.audit,
-			draft: Er(i.spec),
-			key: ""
-		});
-	}, [i]), i ? /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("p", {
-			class: "hint",
-			children: "This copy of the page holds audits that were made before. New ones take the server."
-		}),
-		/* @__PURE__ */ V("div", {
-			class: "lists",
-			role: "group",
-			"aria-label": "Audit",
-			children: t.map((e) => /* @__PURE__ */ V("button", {
-				type: "button",
-				"aria-pressed": e === i,
-				onClick: () => n.set({
-					audit: e.name,
-					tv: null,
-					ts: null,
-					al: null,
-					ac: null,
-					pin: null
-				}),
-				children: /* @__PURE__ */ V("bdi", { children: e.spec.title || e.name })
-			}, e.name))
-		}),
-		/* @__PURE__ */ V(_o, { state: e })
-	] }) : /* @__PURE__ */ V("p", {
-		class: "none",
-		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
-	});
+		let e = !0;
+		return r(void 0), i instanceof Promise && i.then((t) => e && r(t)), () => {
+			e = !1;
+		};
+	}, [e]), typeof i == "string" ? i : n;
 }
-// src/views/Audit.tsx
-function Ro() {
-	let e = B(), t = yi(e, e.index.value);
-	return /* @__PURE__ */ V("div", {
-		class: "audit",
-		children: [/* @__PURE__ */ V("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ V(zo, { state: t })]
-	}, t.index.number);
-}
-function zo({ state: e }) {
-	let t = B();
-	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ V("div", {
-		class: "desk",
-		children: [/* @__PURE__ */ V(Bo, { state: e }), /* @__PURE__ */ V(_o, { state: e })]
-	}) : /* @__PURE__ */ V(ko, { state: e }) : /* @__PURE__ */ V(Vo, { state: e }) : /* @__PURE__ */ V("p", {
-		class: "none",
-		children: [
-			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
-			/* @__PURE__ */ V("code", { children: "semlens build … --classes NAMES" }),
-			"), and they can be audited here."
-		]
-	});
-}
-function Bo({ state: e }) {
-	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || jr(e.draft.peek()) !== "");
-	return /* @__PURE__ */ V("section", {
-		class: `spec-panel ${t ? "" : "folded"}`,
-		"aria-label": "Spec",
-		children: [/* @__PURE__ */ V("h2", { children: /* @__PURE__ */ V("button", {
-			type: "button",
-			class: "fold",
-			"aria-expanded": t,
-			onClick: () => n(!t),
-			children: "The spec"
-		}) }), t && /* @__PURE__ */ V(Mo, { state: e })]
-	});
-}
-function Vo({ state: e }) {
-	let t = Ea(B().transport, e.index).value;
-	return t.state === "loading" ? /* @__PURE__ */ V("p", {
-		class: "none",
-		children: "Looking for audits …"
-	}) : /* @__PURE__ */ V(Lo, {
-		state: e,
-		audits: z(t) ?? []
-	});
-}
-function K(e, t, n = `${t}s`) {
-	return `${q(e)} ${e === 1 ? t : n}`;
-}
-function q(e) {
-	return e.toLocaleString("en-GB");
-}
-function J(e, t = 2) {
-	if (e == null || !Number.isFinite(e)) return "–";
-	let n = e.toFixed(t);
-	return (Number(n) === 0 ? n.replace("-", "") : n).replace("-", "−");
-}
-function Y(e) {
-	if (e == null || !Number.isFinite(e)) return "–";
-	let t = Math.abs(e);
-	return t === 0 ? "0" : t >= 1e3 ? q(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
-}
-function X(e) {
-	if (e == null || !Number.isFinite(e)) return "–";
-	let t = e * 100;
-	return t > 0 && t < .1 ? "under 0.1 %" : `${t > 99 && t < 100 ? t.toFixed(1) : t < 10 ? Number(t.toFixed(1)) : Math.round(t)} %`;
-}
-function Ho(e) {
-	if (e > .5) return "most";
-	if (e > .4) return "1 in 2";
-	let t = 1 / e, n = 10 ** Math.max(0, Math.floor(Math.log10(t)) - 1);
-	return `1 in ${q(Math.round(t / n) * n)}`;
-}
-// src/about/Additions.tsx
-function Uo({ index: e }) {
-	let t = e.info.name, { classes: n, relevance: r } = e.info;
-	return /* @__PURE__ */ V("ul", {
-		class: "additions",
-		role: "list",
-		children: [
-			/* @__PURE__ */ V(Go, {
-				name: "Labels",
-				says: "a phrase for each component that fits better than chance",
-				of: e.labels.value,
-				command: `semlens label ${t} --vocabulary FILE --save`,
-				children: (t) => `${q(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${K(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
-			}),
-			/* @__PURE__ */ V(Go, {
-				name: "Measures",
-				says: "clarity, polysemanticity, redundancy",
-				of: e.scores.value,
-				command: `semlens score ${t} --save`,
-				children: () => "of every component and layer, beside chance"
-			}),
-			/* @__PURE__ */ V(Go, {
-				name: "Map",
-				says: "all components in two dimensions",
-				of: e.atlas.value,
-				command: `semlens atlas ${t} --save`,
-				children: (e) => `${K(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
-			}),
-			/* @__PURE__ */ V(Go, {
-				name: "Relevance",
-				says: "what each component contributes to the model’s outputs",
-				of: r ? {
-					state: "ready",
-					value: r
-				} : {
-					state: "absent",
-					why: "None was computed."
-				},
-				command: "semlens build … --classes NAMES --resume",
-				children: (e) => `for ${K(n.length, "class", "classes")}, by ${e.method}, ${Wo(e.of)}`
-			})
-		]
-	});
-}
-function Wo(e) {
-	return {
-		label: "over the images that are labelled so",
-		predicted: "over the images that are predicted so",
-		all: "over all images"
-	}[e] ?? e;
-}
-function Go({ name: e, says: t, of: n, command: r, children: i }) {
-	let a = {
-		ready: "✓",
-		loading: "…",
-		absent: "–"
-	}[n.state];
-	return /* @__PURE__ */ V("li", {
-		class: n.state,
-		children: [/* @__PURE__ */ V("span", {
-			class: "sign",
-			"aria-hidden": "true",
-			children: a
-		}), /* @__PURE__ */ V("div", { children: [
-			/* @__PURE__ */ V("strong", { children: e }),
-			" ",
-			/* @__PURE__ */ V("span", {
-				class: "soft",
-				children: t
-			}),
-			/* @__PURE__ */ V("br", {}),
-			n.state === "ready" && i(n.value),
-			n.state === "loading" && (n.job ? `being computed: ${n.job.step}` : "on the way"),
-			n.state === "absent" && /* @__PURE__ */ V(T, { children: [n.why, /* @__PURE__ */ V("code", {
-				class: "command",
-				children: r
-			})] })
-		] })]
-	});
-}
-// src/about/licence.ts
-var Ko = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
-function qo(e) {
-	let t = e.trim();
-	return !t || /^unknown$/i.test(t) ? "unknown" : Ko.test(t) ? "permissive" : "other";
-}
-// src/about/Tree.tsx
-function Jo({ of: e }) {
-	return /* @__PURE__ */ V("dl", {
-		class: "tree",
-		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ V("dd", { children: /* @__PURE__ */ V(Yo, { of: t }) })] }, e))
-	});
-}
-function Yo({ of: e }) {
-	if (e == null || e === "") return /* @__PURE__ */ V("span", {
-		class: "soft",
-		children: "none"
-	});
-	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ V("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ V(Jo, { of: Object.fromEntries(e.entries()) });
-	if (typeof e == "object") return /* @__PURE__ */ V(Jo, { of: e });
-	let t = String(e);
-	return t.includes("\n") ? /* @__PURE__ */ V("pre", { children: t }) : /* @__PURE__ */ V("bdi", { children: t });
-}
-// src/views/About.tsx
-function Xo() {
-	let e = B(), t = e.index.value, { info: n } = t;
-	return /* @__PURE__ */ V("article", {
-		class: "about",
-		children: [
-			/* @__PURE__ */ V("h1", { children: ["About ", /* @__PURE__ */ V("bdi", { children: n.name })] }),
-			/* @__PURE__ */ V("p", {
-				class: "soft",
-				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
-			}),
-			/* @__PURE__ */ V(Zo, { info: n }),
-			/* @__PURE__ */ V("section", {
-				class: "panel",
-				"aria-label": "At a glance",
-				children: [/* @__PURE__ */ V("h2", { children: "At a glance" }), /* @__PURE__ */ V(Qo, {
-					info: n,
-					version: e.session.version
-				})]
-			}),
-			/* @__PURE__ */ V("section", {
-				class: "panel",
-				"aria-label": "Layers",
-				children: [/* @__PURE__ */ V("h2", { children: "Layers" }), /* @__PURE__ */ V($o, { info: n })]
-			}),
-			/* @__PURE__ */ V("section", {
-				class: "panel",
-				"aria-label": "What there is besides",
-				children: [/* @__PURE__ */ V("h2", { children: "What there is besides" }), /* @__PURE__ */ V(Uo, { index: t })]
-			}),
-			/* @__PURE__ */ V("section", {
-				class: "panel",
-				"aria-label": "Recipe",
-				children: /* @__PURE__ */ V("details", { children: [/* @__PURE__ */ V("summary", { children: [
-					/* @__PURE__ */ V("h2", { children: "Recipe" }),
-					" ",
-					/* @__PURE__ */ V("span", {
-						class: "soft",
-						children: "all that determined what the index holds"
-					})
-				] }), /* @__PURE__ */ V(Jo, { of: n.recipe })] })
-			})
-		]
-	});
-}
-function Zo({ info: e }) {
-	let { licence: t, name: n } = e.foundation, r = qo(t);
-	return r === "permissive" ? null : /* @__PURE__ */ V("section", {
-		class: "panel warning",
-		role: "note",
-		"aria-label": "Licence",
-		children: [/* @__PURE__ */ V("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ V("p", { children: [
-			"Labels, searches and audits of this index rest on ",
-			/* @__PURE__ */ V("bdi", { children: n }),
-			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ V(T, { children: [
-				", whose weights are under ",
-				/* @__PURE__ */ V("strong", { children: t }),
-				". Read its terms before you use its results: some forbid commercial or medical use."
-			] })
-		] })]
-	});
-}
-function Qo({ info: e, version: t }) {
-	let n = e.layers.reduce((e, t) => e + t.dead, 0);
-	return /* @__PURE__ */ V("dl", {
-		class: "facts",
-		children: [
-			["Studied model", e.model],
-			["Images", `${q(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${q(e.images.unreadable)} could not be read` : ""}`],
-			["Components", `${q(e.components)} in ${K(e.layers.length, "layer")}${n ? `, ${q(n)} of them dead` : ", none of them dead"}`],
-			["Examples", `up to ${e.k} of each component; cropped by: ${e.crop}`],
-			["Foundation model", `${e.foundation.name}, ${q(e.foundation.dimension)} dimensions`],
-			["Its licence", e.foundation.licence || "unknown"],
-			["Its digest", e.foundation.digest],
-			["Digest of the index", e.digest],
-			["Shown by", `semlens ${t}`]
-		].map(([e, t]) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", { children: e }), /* @__PURE__ */ V("dd", { children: /* @__PURE__ */ V("bdi", { children: t }) })] }))
-	});
-}
-function $o({ info: e }) {
-	let { place: t } = B();
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("p", {
-		class: "soft",
-		children: "A dead component tells no two images apart: it has no example and is left out everywhere."
-	}), /* @__PURE__ */ V("div", {
-		class: "wide",
-		children: /* @__PURE__ */ V("table", {
-			class: "plain",
-			children: [/* @__PURE__ */ V("thead", { children: /* @__PURE__ */ V("tr", { children: [
-				/* @__PURE__ */ V("th", {
-					scope: "col",
-					children: "Layer"
-				}),
-				/* @__PURE__ */ V("th", {
-					scope: "col",
-					children: "Kind"
-				}),
-				/* @__PURE__ */ V("th", {
-					scope: "col",
-					class: "number",
-					children: "Components"
-				}),
-				/* @__PURE__ */ V("th", {
-					scope: "col",
-					class: "number",
-					children: "Dead"
-				})
-			] }) }), /* @__PURE__ */ V("tbody", { children: e.layers.map((e) => /* @__PURE__ */ V("tr", { children: [
-				/* @__PURE__ */ V("th", {
-					scope: "row",
-					children: [/* @__PURE__ */ V("a", {
-						href: t.href([], { layers: e.layer }),
-						children: /* @__PURE__ */ V("bdi", { children: e.layer })
-					}), e.outputs && /* @__PURE__ */ V("small", {
-						class: "soft",
-						children: " outputs"
-					})]
-				}),
-				/* @__PURE__ */ V("td", { children: e.kind }),
-				/* @__PURE__ */ V("td", {
-					class: "number",
-					children: q(e.stop - e.start)
-				}),
-				/* @__PURE__ */ V("td", {
-					class: "number",
-					children: q(e.dead)
-				})
-			] }, e.layer)) })]
-		})
-	})] });
-}
-// src/table/fitted.ts
-var es = null;
-function ts(e, t, n = 400) {
-	return es ??= document.createElement("canvas").getContext("2d"), es ? (es.font = `${n} ${t}px system-ui, sans-serif`, es.measureText(e).width) : e.length * t * .6;
-}
-function ns(e, t, n, r = "end", i = 400) {
-	if (ts(e, n, i) <= t) return e;
-	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
-	for (; o < s;) {
-		let e = o + s + 1 >> 1;
-		ts(c(e), n, i) <= t ? o = e : s = e - 1;
-	}
-	return c(o);
-}
-function rs(e, t, n, r, i = 400) {
-	let a = e.split(/\s+/).filter(Boolean), o = [];
-	for (; a.length && o.length < r;) {
-		let e = a.shift();
-		for (; a.length && ts(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
-		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
-		o.push(ns(e + s, t, n, "end", i));
-	}
-	return o;
-}
-// src/compare/pairs.ts
-function is({ matches: e }) {
-	let t = /* @__PURE__ */ new Map();
-	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
-		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
-		d ? (d.nearest = "both", d.shared[l] = o, d.q = Math.min(d.q ?? Infinity, s ?? Infinity)) : t.set(u, {
-			a: e,
-			b: c,
-			similarity: a,
-			nearest: l,
-			shared: {
-				a: null,
-				b: null,
-				[l]: o
-			},
-			q: s
-		});
-	}
-	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
-}
-function as(e, t) {
-	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
-}
-function os({ matches: e }, t) {
-	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
-	return {
-		shared: r,
-		unique: n.length - r
-	};
-}
-// src/compare/Overview.tsx
-var [ss, cs, ls, us, ds] = [
-	14,
-	196,
-	36,
-	40,
-	4
-];
-function fs({ comparison: e, chart: t }) {
-	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
-	A(a, []), k(() => {
-		let e = new ResizeObserver(a);
-		return e.observe(n.current), () => e.disconnect();
-	}, []);
-	let o = r >= 640, s = o ? (r - ls) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
-	return /* @__PURE__ */ V("div", {
-		class: "overview",
-		ref: n,
-		children: /* @__PURE__ */ V("svg", {
-			ref: t,
-			viewBox: `0 0 ${r} ${o ? cs : 2 * cs}`,
-			width: r,
-			height: o ? cs : 2 * cs,
-			role: "img",
-			"aria-label": [0, 1].map((t) => ms(e, t)).join(" "),
-			children: [0, 1].map((t) => /* @__PURE__ */ V("g", {
-				transform: o ? `translate(${t * (s + ls)} 0)` : `translate(0 ${t * cs})`,
-				children: /* @__PURE__ */ V(hs, {
-					comparison: e,
-					from: t,
-					wide: s,
-					low: l
-				})
-			}, t))
+function Yn({ path: e, alt: t, class: n = "" }) {
+	let r = Jn(e);
+	return /* @__PURE__ */ K("span", {
+		class: `picture ${n}`,
+		children: r && /* @__PURE__ */ K("img", {
+			src: r,
+			alt: t,
+			loading: "lazy",
+			decoding: "async",
+			draggable: !1
 		})
 	});
 }
-function ps({ sides: e, pairs: t }, n) {
-	return t.find((t) => t.source === e[n].name) ?? t[n];
-}
-function ms(e, t) {
-	let n = ps(e, t), { shared: r, unique: i } = os(e, t);
-	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${J(n.similarity)}, 95 % interval ${J(n.low)} to ${J(n.high)}, random ${J(n.baseline)}; ${q(r)} shared, ${q(i)} unique.`;
-}
-function hs({ comparison: e, from: t, wide: n, low: r }) {
-	let i = ps(e, t), { shared: a, unique: o } = os(e, t), s = (e) => ds + (e - r) / (1 - r) * (n - 2 * ds), c = {
-		low: i.baseline_low ?? i.baseline,
-		high: i.baseline_high ?? i.baseline
-	}, l = cs - 22;
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("title", { children: ms(e, t) }),
-		/* @__PURE__ */ V("text", {
-			class: "head",
-			x: ds,
-			y: 15,
-			children: [
-				"How much of ",
-				"AB"[t],
-				" is in ",
-				"BA"[t]
-			]
-		}),
-		/* @__PURE__ */ V(gs, {
-			pair: i,
-			room: n
-		}),
-		/* @__PURE__ */ V("rect", {
-			class: "ground",
-			x: s(r),
-			y: 46,
-			width: s(1) - s(r),
-			height: ss
-		}),
-		/* @__PURE__ */ V("rect", {
-			class: "bar",
-			x: s(0),
-			y: 46,
-			width: Math.max(0, s(i.similarity) - s(0)),
-			height: ss
-		}),
-		/* @__PURE__ */ V("rect", {
-			class: "chance",
-			x: s(c.low),
-			y: 41,
-			width: Math.max(2, s(c.high) - s(c.low)),
-			height: ss + 10
-		}),
-		i.low !== null && i.high !== null && /* @__PURE__ */ V("path", {
-			class: "interval",
-			d: `M${s(i.low)} ${46 + ss / 2}H${s(i.high)}M${s(i.low)} 48v${ss - 4}M${s(i.high)} 48v${ss - 4}`
-		}),
-		/* @__PURE__ */ V(_s, {
-			comparison: e,
-			from: t,
-			low: r,
-			x: s,
-			top: 96,
-			floor: l
-		}),
-		/* @__PURE__ */ V("text", {
-			class: "small",
-			x: ds,
-			y: 86,
-			children: [
-				/* @__PURE__ */ V("tspan", {
-					class: "key shared",
-					children: "■"
-				}),
-				" ",
-				q(a),
-				" shared ",
-				/* @__PURE__ */ V("tspan", {
-					class: "key unique",
-					children: "■"
-				}),
-				" ",
-				q(o),
-				" unique to ",
-				"AB"[t]
-			]
-		}),
-		/* @__PURE__ */ V("path", {
-			class: "axis",
-			d: `M${s(r)} ${l}H${s(1)}`
-		}),
-		[
-			r,
-			(1 + r) / 2,
-			1
-		].map((e, t) => /* @__PURE__ */ V("text", {
-			class: "tick",
-			x: s(e),
-			y: l + 15,
-			"text-anchor": [
-				"start",
-				"middle",
-				"end"
-			][t],
-			children: t === 1 ? `similarity ${J(e)}` : J(e)
-		}, t))
-	] });
-}
-function gs({ pair: e, room: t }) {
-	let n = J(e.similarity), r = `${e.low === null ? "" : ` (${J(e.low)} – ${J(e.high)})`}; by chance ${J(e.baseline_low ?? e.baseline)} – ${J(e.baseline_high ?? e.baseline)}`;
-	return /* @__PURE__ */ V("text", {
-		class: "small",
-		x: ds,
-		y: 34,
-		children: [/* @__PURE__ */ V("tspan", {
-			class: "figure",
-			children: n
-		}), ns(r, t - ts(n, 13, 600) - 12, 12)]
-	});
-}
-function _s({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
-	let o = Array.from({ length: us }, () => ({
-		shared: 0,
-		unique: 0
-	}));
-	for (let r of e.matches) {
-		if (r.from !== t) continue;
-		let e = Math.min(us - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * us)));
-		o[e][r.shared ? "shared" : "unique"]++;
-	}
-	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / us;
-	return /* @__PURE__ */ V(T, { children: o.map(({ shared: e, unique: t }, o) => {
-		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
-		return /* @__PURE__ */ V("g", { children: [
-			/* @__PURE__ */ V("title", { children: `similarity ${J(l)} to ${J(l + c)}: ${q(e)} shared, ${q(t)} unique` }),
-			t > 0 && /* @__PURE__ */ V("rect", {
-				class: "unique",
-				x: u,
-				y: a - f,
-				width: d,
-				height: f
-			}),
-			e > 0 && /* @__PURE__ */ V("rect", {
-				class: "shared",
-				x: u,
-				y: a - f - p,
-				width: d,
-				height: p
-			})
-		] }, o);
-	}) });
-}
-// src/table/virtual.ts
-var vs = 12e6, ys = 6;
-function bs(e, t, n) {
-	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, vs), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
-	A(() => {
-		let e = r.current;
-		if (!e) return;
-		let t = () => s(e.clientHeight);
-		t();
-		let n = new ResizeObserver(t);
-		return n.observe(e), () => n.disconnect();
-	}, []), k(() => {
-		let e = r.current;
-		if (!e) return;
-		let t = () => a(e.scrollTop);
-		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
-	}, []);
-	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - ys), h = Math.min(e, Math.ceil((p + u) / t) + ys), g = Ie((e) => {
-		let i = r.current;
-		if (!i) return;
-		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
-		o !== a && (i.scrollTop = o / d);
-	}, [
-		t,
-		n,
-		d
-	]);
-	return {
-		box: r,
-		first: m,
-		last: h,
-		span: l,
-		top: f - (p - m * t),
-		page: Math.max(1, Math.floor(u / t)),
-		reveal: g
-	};
-}
-// src/compare/PairList.tsx
-var xs = 76, Ss = {
-	both: {
-		sign: "↔",
-		says: "each is the most similar to the other"
-	},
-	a: {
-		sign: "→",
-		says: "B's is the most similar to A's, which is not so the other way round"
-	},
-	b: {
-		sign: "←",
-		says: "A's is the most similar to B's, which is not so the other way round"
-	}
+// src/ui/Icon.tsx
+var Xn = {
+	search: "M17 10.5a6.5 6.5 0 1 1-13 0 6.5 6.5 0 0 1 13 0zM15.5 15.5L21 21",
+	clear: "M5 5l14 14M19 5L5 19",
+	image: "M3 5h18v14H3zM3 16l5-5 4 4 3-3 6 6M15.5 9.5h.01",
+	system: "M4 4h16v12H4zM8 20h8M12 16v4",
+	light: "M12 8a4 4 0 1 1 0 8 4 4 0 0 1 0-8zM12 2v2.5M12 19.5v2.5M2 12h2.5M19.5 12h2.5M5 5l1.7 1.7M17.3 17.3L19 19M19 5l-1.7 1.7M6.7 17.3L5 19",
+	dark: "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z",
+	left: "M15 5l-7 7 7 7",
+	right: "M9 5l7 7-7 7",
+	down: "M6 9l6 6 6-6",
+	dice: "M4 4h16v16H4zM8.5 8.5h.01M15.5 15.5h.01M12 12h.01M15.5 8.5h.01M8.5 15.5h.01",
+	link: "M10 14a4 4 0 0 0 6 .4l3-3a4 4 0 0 0-5.7-5.7L12 7M14 10a4 4 0 0 0-6-.4l-3 3A4 4 0 0 0 10.7 18.3L12 17",
+	map: "M9 4L3 6.5v13.5l6-2.5 6 2.5 6-2.5V4l-6 2.5L9 4zM9 4v13.5M15 6.5V20",
+	undo: "M4 9h10a5.5 5.5 0 0 1 0 11H9M4 9l4.5-4.5M4 9l4.5 4.5"
 };
-function Cs({ pairs: e, a: t, b: n }) {
-	let r = B(), i = bs(e.length, xs, 0), a = j(e);
-	k(() => {
-		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
-	}, [e]);
-	let o = e.slice(i.first, i.last);
-	return /* @__PURE__ */ V("div", {
-		class: "pairs",
-		ref: i.box,
-		tabIndex: 0,
-		role: "region",
-		"aria-label": "Pairs; scrolls",
-		style: { "--high": `${xs}px` },
-		onMouseLeave: () => r.pointed.value = null,
-		children: /* @__PURE__ */ V("div", {
-			style: { height: `${i.span}px` },
-			children: /* @__PURE__ */ V("ul", {
-				class: "drawn",
-				role: "list",
-				style: { transform: `translateY(${i.top}px)` },
-				children: o.map((r, a) => /* @__PURE__ */ V("li", {
-					"aria-posinset": i.first + a + 1,
-					"aria-setsize": e.length,
-					children: [
-						/* @__PURE__ */ V(ws, {
-							side: "a",
-							index: t,
-							row: r.a
-						}),
-						/* @__PURE__ */ V(Ts, { pair: r }),
-						/* @__PURE__ */ V(ws, {
-							side: "b",
-							index: n,
-							row: r.b
-						})
-					]
-				}, `${r.a} ${r.b}`))
-			})
-		})
+function q({ name: e }) {
+	return /* @__PURE__ */ K("svg", {
+		class: "icon",
+		viewBox: "0 0 24 24",
+		"aria-hidden": "true",
+		focusable: "false",
+		children: /* @__PURE__ */ K("path", { d: Xn[e] })
 	});
-}
-function ws({ side: e, index: t, row: n }) {
-	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
-		index: t.number,
-		row: n
-	}, s = t.base.crop[n], c = t.label(n) ?? t.names.get(n);
-	return /* @__PURE__ */ V("a", {
-		class: `half ${e} ${a ? "pointed" : ""}`,
-		href: Qi(r, t, n),
-		onMouseEnter: o,
-		onFocus: o,
-		children: [/* @__PURE__ */ V(Hi, {
-			path: s < 0 ? null : t.at(`crop/${s}.webp`),
-			alt: ""
-		}), /* @__PURE__ */ V("span", {
-			class: "called",
-			children: [c ? /* @__PURE__ */ V("b", {
-				title: c,
-				children: /* @__PURE__ */ V("bdi", { children: c })
-			}) : /* @__PURE__ */ V("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ V("small", { children: /* @__PURE__ */ V("bdi", { children: t.id(n) }) })]
-		})]
-	});
-}
-function Ts({ pair: e }) {
-	let { sign: t, says: n } = Ss[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
-	return /* @__PURE__ */ V("span", {
-		class: `between ${r ? "shared" : "unique"}`,
-		children: [
-			/* @__PURE__ */ V("span", {
-				class: "value",
-				children: J(e.similarity)
-			}),
-			/* @__PURE__ */ V("span", {
-				class: "ground",
-				"aria-hidden": "true",
-				children: /* @__PURE__ */ V("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
-			}),
-			/* @__PURE__ */ V("span", {
-				class: "kind",
-				title: n,
-				children: [
-					/* @__PURE__ */ V("span", {
-						role: "img",
-						"aria-label": n,
-						children: t
-					}),
-					" ",
-					r ? "shared" : e.shared.a === !1 && e.shared.b === !1 ? "chance" : `only ${e.shared.a === !1 ? "A" : "B"}`
-				]
-			})
-		]
-	});
-}
-// src/compare/Sides.tsx
-function Es({ a: e, b: t }) {
-	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
-	return /* @__PURE__ */ V("div", {
-		class: "tools sides",
-		children: [
-			/* @__PURE__ */ V(Ds, {
-				letter: "a",
-				index: i,
-				layer: e,
-				without: r ? "" : t,
-				all: r
-			}),
-			!r && /* @__PURE__ */ V("button", {
-				type: "button",
-				class: "button",
-				"aria-label": "Swap the two sides",
-				title: "Swap the two sides",
-				onClick: () => n.place.set({
-					a: t,
-					b: e
-				}),
-				children: "⇄"
-			}),
-			/* @__PURE__ */ V(Ds, {
-				letter: "b",
-				index: a,
-				layer: t,
-				without: r ? "" : e,
-				all: r
-			})
-		]
-	});
-}
-function Ds({ letter: e, index: t, layer: n, without: r, all: i }) {
-	let { place: a } = B();
-	return /* @__PURE__ */ V("label", {
-		class: `side ${e}`,
-		children: [
-			/* @__PURE__ */ V("span", {
-				class: "letter",
-				children: e.toUpperCase()
-			}),
-			i && /* @__PURE__ */ V("b", { children: /* @__PURE__ */ V("bdi", { children: t.info.name }) }),
-			/* @__PURE__ */ V("select", {
-				"aria-label": `Layer of side ${e.toUpperCase()}`,
-				value: n,
-				onChange: (t) => a.set({ [e]: t.currentTarget.value }),
-				children: [i && /* @__PURE__ */ V("option", {
-					value: "",
-					children: "all layers"
-				}), t.info.layers.map((e) => /* @__PURE__ */ V("option", {
-					value: e.layer,
-					disabled: e.layer === r,
-					children: e.layer
-				}, e.layer))]
-			})
-		]
-	});
-}
-// src/compare/ask.ts
-var Os = /* @__PURE__ */ new WeakMap();
-function ks(e, t, n) {
-	let r = `compare?${new URLSearchParams({
-		...t && { a: t },
-		...n && { b: n }
-	})}`.replace(/\?$/, ""), i = Os.get(e) ?? /* @__PURE__ */ new Map();
-	Os.set(e, i);
-	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
-	return i.set(r, a), k(() => () => {
-		a.peek().state === "absent" && i.delete(r);
-	}, [r]), a.value;
-}
-// src/views/Compare.tsx
-function As() {
-	let e = B();
-	return /* @__PURE__ */ V("div", {
-		class: "compare-view",
-		children: [
-			/* @__PURE__ */ V("h1", { children: "Compare" }),
-			/* @__PURE__ */ V("p", {
-				class: "explains",
-				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
-			}),
-			js(e.indexes, e.session.comparable) ?? /* @__PURE__ */ V(Ms, {})
-		]
-	});
-}
-function js(e, t) {
-	let [n, r] = e;
-	return r && !t ? /* @__PURE__ */ V("div", {
-		class: "absent",
-		children: [/* @__PURE__ */ V("p", { children: [
-			/* @__PURE__ */ V("bdi", { children: n.info.name }),
-			" was described by the foundation model ",
-			/* @__PURE__ */ V("bdi", { children: n.info.foundation.name }),
-			" and ",
-			/* @__PURE__ */ V("bdi", { children: r.info.name }),
-			" by ",
-			/* @__PURE__ */ V("bdi", { children: r.info.foundation.name }),
-			n.info.foundation.name === r.info.foundation.name && " with other weights",
-			": each places pictures in a space of its own, and a distance between two such spaces means nothing."
-		] }), /* @__PURE__ */ V("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
-	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ V("p", {
-		class: "absent",
-		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
-	}) : null;
-}
-function Ms() {
-	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = ks(e, i, a);
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(Es, {
-		a: i,
-		b: a
-	}), /* @__PURE__ */ V("div", {
-		class: "held",
-		children: /* @__PURE__ */ V($t, {
-			of: o,
-			what: "comparison",
-			children: (e) => /* @__PURE__ */ V(Ns, { comparison: e })
-		})
-	})] });
-}
-function Ns({ comparison: e }) {
-	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
-		"shared",
-		"a",
-		"b"
-	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => is(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => Ps(e, a, o, d, u)), [
-		l,
-		u,
-		d
-	]), p = M(() => {
-		let e = f.filter((e) => as(e, s));
-		return c ? e.reverse() : e;
-	}, [
-		f,
-		s,
-		c
-	]), m = [
-		["all", "All pairs"],
-		["shared", "Shared"],
-		["a", "Unique to A"],
-		["b", "Unique to B"]
-	], h = `${e.sides.map((e) => e.name).join(" and ")} compared`, g = t.session.can.parquet ? [
-		"csv",
-		"json",
-		"parquet"
-	] : ["csv", "json"];
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V(fs, {
-			comparison: e,
-			chart: i
-		}),
-		/* @__PURE__ */ V("div", {
-			class: "key",
-			children: [/* @__PURE__ */ V("p", {
-				class: "hint",
-				children: "Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes."
-			}), /* @__PURE__ */ V(tn, {
-				what: "the chart",
-				kinds: ["svg", "png"],
-				save: (e) => xn(i.current, h, e)
-			})]
-		}),
-		/* @__PURE__ */ V("div", {
-			class: "tools",
-			children: [
-				/* @__PURE__ */ V("span", {
-					class: "buttons",
-					role: "group",
-					"aria-label": "Which pairs",
-					children: m.map(([e, t]) => /* @__PURE__ */ V("button", {
-						type: "button",
-						class: "button",
-						"aria-pressed": s === e,
-						onClick: () => n.set({ show: e === "all" ? null : e }, !0),
-						children: [
-							t,
-							" ",
-							/* @__PURE__ */ V("span", {
-								class: "of",
-								children: q(f.filter((t) => as(t, e)).length)
-							})
-						]
-					}, e))
-				}),
-				/* @__PURE__ */ V("button", {
-					type: "button",
-					class: "button",
-					onClick: () => n.set({ sort: c ? null : "similarity" }, !0),
-					children: c ? "Least similar first ▲" : "Most similar first ▼"
-				}),
-				/* @__PURE__ */ V("p", {
-					class: "how-many",
-					role: "status",
-					children: [/* @__PURE__ */ V("b", { children: K(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
-				}),
-				/* @__PURE__ */ V(tn, {
-					what: "the pairs",
-					kinds: g,
-					save: (e) => mn(h, Fs(p, a, o), e, t)
-				})
-			]
-		}),
-		/* @__PURE__ */ V(Cs, {
-			pairs: p,
-			a,
-			b: o
-		})
-	] });
-}
-function Ps(e, t, n, r, i) {
-	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
-}
-function Fs(e, t, n) {
-	return {
-		a: e.map((e) => t.id(e.a)),
-		a_label: e.map((e) => t.label(e.a)),
-		b: e.map((e) => n.id(e.b)),
-		b_label: e.map((e) => n.label(e.b)),
-		similarity: e.map((e) => e.similarity),
-		nearest: e.map((e) => e.nearest),
-		shared: e.map((e) => as(e, "shared")),
-		q_value: e.map((e) => e.q)
-	};
-}
-// src/component/histogram.ts
-var Is = 12, Ls = 22;
-function Rs(e, t) {
-	return e.histogram ? Bs(e, e.histogram, t) : e.examples.length ? zs(e, t) : null;
-}
-function zs(e, t) {
-	let n = e.examples.map((e) => e.activation), r = Math.min(e.lowest ?? 0, ...n), i = Math.max(...n);
-	return {
-		bars: [],
-		marks: n.map((e) => 1 + (t - 2) * (e - r) / (i - r || 1)),
-		ticks: Hs(r, i, 0, t),
-		zero: null,
-		axis: "activation, from the lowest of all images",
-		says: `Its examples have activations from ${Y(Math.min(...n))} to ${Y(i)}; the lowest of all images is ${Y(e.lowest)}.`
-	};
-}
-function Bs(e, { edges: t, counts: n }, r) {
-	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : Ls + Is * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
-	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Is), s.push(c), c += e === i ? 34 : o;
-	let l = Math.max(1, ...n.filter((e, t) => t !== i)), u = n.map((e, n) => ({
-		x: s[n] + .5,
-		width: (n === i ? Ls : o) - 1,
-		height: e ? Math.max(.015, Math.min(1, e / l)) : 0,
-		zero: n === i,
-		says: `${K(e, "image")} from ${Y(t[n])} to ${Y(t[n + 1])}`
-	})), d = (e) => Vs(e, t, s, (e) => e === i ? Ls : o), f = i < 0 ? 0 : i + 1;
-	return {
-		bars: u,
-		marks: e.examples.map((e) => d(e.activation)),
-		ticks: f < n.length ? Hs(t[f], t[t.length - 1], s[f], r) : [],
-		zero: i < 0 ? null : {
-			x: s[i],
-			text: q(n[i])
-		},
-		axis: "activation",
-		says: `Histogram of activation over ${K(e.images, "image")}, from ${Y(t[0])} to ${Y(t[t.length - 1])}${i < 0 ? "" : `; ${K(n[i], "image")} about zero`}.`
-	};
-}
-function Vs(e, t, n, r) {
-	let i = t.findIndex((t) => t > e) - 1;
-	i < 0 && (i = e < t[0] ? 0 : n.length - 1);
-	let [a, o] = [t[i], t[i + 1]], s = a > 0 ? Math.log(e / a) / Math.log(o / a) : (e - a) / (o - a);
-	return n[i] + r(i) * Math.min(1, Math.max(0, s));
-}
-function Hs(e, t, n, r) {
-	let i = e > 0 ? Math.sqrt(e * t) : (e + t) / 2;
-	return [
-		{
-			x: n,
-			text: Y(e),
-			anchor: "start"
-		},
-		{
-			x: n + (r - n) / 2,
-			text: Y(Number(i.toPrecision(2))),
-			anchor: "middle"
-		},
-		{
-			x: r,
-			text: Y(t),
-			anchor: "end"
-		}
-	];
-}
-// src/component/Activation.tsx
-var Us = 360, Ws = 40;
-function Gs({ index: e, found: t }) {
-	let n = j(null), r = Rs(t, Us), i = r?.bars.length ? 110 : 6, a = i + Ws;
-	return /* @__PURE__ */ V("section", {
-		class: "panel",
-		"aria-label": "Activation",
-		children: [
-			/* @__PURE__ */ V("h2", { children: "Activation" }),
-			/* @__PURE__ */ V("p", { children: [
-				"It fires on ",
-				/* @__PURE__ */ V("strong", { children: X(t.images ? t.fired / t.images : null) }),
-				" of ",
-				K(t.images, "image"),
-				t.nan > 0 && `; on ${K(t.nan, "image")} its activation is not a number`,
-				"."
-			] }),
-			r && /* @__PURE__ */ V("figure", {
-				class: "chart",
-				children: [/* @__PURE__ */ V("svg", {
-					ref: n,
-					viewBox: `0 0 ${Us} ${a}`,
-					role: "img",
-					"aria-label": r.says,
-					children: [
-						r.bars.map((e, t) => /* @__PURE__ */ V("rect", {
-							class: e.zero ? "bar-zero" : "bar-some",
-							x: e.x,
-							width: e.width,
-							y: i - e.height * (i - 14),
-							height: e.height * (i - 14),
-							children: /* @__PURE__ */ V("title", { children: e.says })
-						}, t)),
-						/* @__PURE__ */ V("path", {
-							class: "axis",
-							d: `M0 ${i}H${Us}`
-						}),
-						r.marks.map((e, t) => /* @__PURE__ */ V("path", {
-							class: "mark",
-							d: `M${e} ${i + 2}v9`
-						}, t)),
-						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ V("text", {
-							x: e,
-							y: i + 25,
-							"text-anchor": n,
-							children: t
-						}, t)),
-						/* @__PURE__ */ V("text", {
-							class: "name",
-							x: Us,
-							y: a - 3,
-							"text-anchor": "end",
-							children: r.axis
-						}),
-						r.zero && /* @__PURE__ */ V("text", {
-							x: r.zero.x,
-							y: a - 3,
-							"text-anchor": "start",
-							children: ["about 0: ", r.zero.text]
-						})
-					]
-				}), /* @__PURE__ */ V("figcaption", {
-					class: "soft",
-					children: [/* @__PURE__ */ V("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ V("span", {
-						class: "save",
-						children: ["svg", "png"].map((r) => /* @__PURE__ */ V("button", {
-							type: "button",
-							class: "link",
-							"aria-label": `Save as ${r.toUpperCase()}`,
-							onClick: () => n.current && xn(n.current, `activation ${e.id(t.row)}`, r),
-							children: r.toUpperCase()
-						}, r))
-					})]
-				})]
-			})
-		]
-	});
-}
-// src/component/ClassBars.tsx
-var Ks = 6;
-function qs({ index: e, relevance: t }) {
-	let n = B(), [r, i] = O(!1), a = r ? t : t.slice(0, Ks), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Zi(n, e);
-	return /* @__PURE__ */ V("section", {
-		class: "panel",
-		"aria-label": "Relevance for classes",
-		children: [/* @__PURE__ */ V("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ V("p", {
-			class: "absent",
-			children: [
-				"No relevance was computed for this index: build it with ",
-				/* @__PURE__ */ V("code", { children: "--classes" }),
-				" to see which outputs each component moves."
-			]
-		}) : /* @__PURE__ */ V(T, { children: [
-			/* @__PURE__ */ V("p", {
-				class: "soft",
-				children: "How much of all relevance in its layer passes through it: for the class to the right, against it to the left."
-			}),
-			/* @__PURE__ */ V("table", {
-				class: "bars sided",
-				children: [/* @__PURE__ */ V("thead", { children: /* @__PURE__ */ V("tr", { children: [
-					/* @__PURE__ */ V("th", {
-						scope: "col",
-						children: "Class"
-					}),
-					/* @__PURE__ */ V("th", {
-						scope: "col",
-						children: "against | for"
-					}),
-					/* @__PURE__ */ V("th", {
-						scope: "col",
-						children: "net"
-					})
-				] }) }), /* @__PURE__ */ V("tbody", { children: a.map((t) => /* @__PURE__ */ V("tr", { children: [
-					/* @__PURE__ */ V("th", {
-						scope: "row",
-						children: [
-							/* @__PURE__ */ V("a", {
-								href: n.place.href(["audit"], {
-									...s,
-									class: t.number
-								}),
-								title: "Audit this class",
-								children: /* @__PURE__ */ V("bdi", { children: t.class })
-							}),
-							" ",
-							/* @__PURE__ */ V("a", {
-								class: "aside",
-								href: n.place.href(["graph"], {
-									...s,
-									class: t.number
-								}),
-								"aria-label": `Graph of ${t.class}`,
-								title: "How this class comes about",
-								children: "graph"
-							})
-						]
-					}),
-					/* @__PURE__ */ V("td", {
-						title: `for ${X(t.positive)}, against ${X(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${X(t.frequency)} of the class’s images`,
-						children: /* @__PURE__ */ V("span", {
-							class: "bar two",
-							children: [/* @__PURE__ */ V("span", {
-								class: "against",
-								style: { width: `${50 * t.negative / o}%` }
-							}), /* @__PURE__ */ V("span", {
-								class: "for",
-								style: { width: `${50 * t.positive / o}%` }
-							})]
-						})
-					}),
-					/* @__PURE__ */ V("td", {
-						class: "value",
-						children: Js(t.positive - t.negative)
-					})
-				] }, t.number)) })]
-			}),
-			t.length > Ks && /* @__PURE__ */ V("button", {
-				type: "button",
-				class: "link",
-				onClick: () => i(!r),
-				children: r ? "Show fewer" : `Show all ${K(t.length, "class", "classes")}`
-			})
-		] })]
-	});
-}
-function Js(e) {
-	return e < 0 ? `−${X(-e)}` : X(e);
 }
 // src/ui/Dialog.tsx
-function Ys({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
+function Zn({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
 	let a = j(null);
 	return k(() => {
 		let e = document.activeElement, t = a.current;
 		return t.showModal(), () => {
 			t.close(), e instanceof HTMLElement && e.focus();
 		};
-	}, []), /* @__PURE__ */ V("dialog", {
+	}, []), /* @__PURE__ */ K("dialog", {
 		ref: a,
 		class: `dialog ${t}`,
 		"aria-label": typeof e == "string" ? e : void 0,
 		onCancel: (e) => (e.preventDefault(), n()),
 		onClick: (e) => e.target === a.current && n(),
 		onKeyDown: r,
-		children: /* @__PURE__ */ V("div", {
+		children: /* @__PURE__ */ K("div", {
 			class: "dialog-inside",
-			children: [/* @__PURE__ */ V("div", {
+			children: [/* @__PURE__ */ K("div", {
 				class: "dialog-head",
-				children: [/* @__PURE__ */ V("h2", { children: e }), /* @__PURE__ */ V("button", {
+				children: [/* @__PURE__ */ K("h2", { children: e }), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Close",
 					title: "Close (Esc)",
 					onClick: n,
-					children: /* @__PURE__ */ V(G, { name: "clear" })
+					children: /* @__PURE__ */ K(q, { name: "clear" })
 				})]
 			}), i]
 		})
 	});
 }
 // src/component/shown.ts
-var Xs = [
+var Qn = [
 	"crop",
 	"whole",
 	"heat"
-], Zs = {
+], $n = {
 	crop: "Crop",
 	whole: "Whole image",
 	heat: "Heat map"
 };
-function Qs(e) {
+function er(e) {
 	let t = e.param("show");
-	return Xs.includes(t) ? t : "crop";
+	return Qn.includes(t) ? t : "crop";
 }
-function $s(e, t) {
+function tr(e, t) {
 	e.place.set({ show: t === "crop" ? null : t }, !0);
 }
-function ec(e, t) {
+function nr(e, t) {
 	return t === "crop" || (t === "whole" ? e.info.whole : e.info.heat);
 }
-function tc(e, t, n, r, i, a) {
+function rr(e, t, n, r, i, a) {
 	return i === "heat" && e.info.heat ? a?.includes(n) ? e.at(`heat/${t}/${n}.webp`) : null : i === "whole" && e.info.whole ? e.at(`frame/${t}/${n}.webp`) : e.at(`crop/${r}.webp`);
 }
 // src/component/Enlarged.tsx
-function nc({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
-	let o = B(), s = Qs(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
-	return /* @__PURE__ */ V(Ys, {
+function ir({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
+	let o = B(), s = er(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
+	return /* @__PURE__ */ K(Zn, {
 		title: `Example ${n + 1} of ${l}`,
 		class: "enlarged",
 		close: a,
@@ -6229,54 +2106,54 @@ function nc({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 				ArrowLeft: -1,
 				ArrowRight: 1
 			}[e.key];
-			t ? u(t) : e.key === "h" && $s(o, Xs[(Xs.indexOf(s) + 1) % Xs.length]);
+			t ? u(t) : e.key === "h" && tr(o, Qn[(Qn.indexOf(s) + 1) % Qn.length]);
 		},
 		children: [
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "enlarged-picture",
 				children: [
-					/* @__PURE__ */ V("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Previous example",
 						title: "Previous example (←)",
 						onClick: () => u(-1),
-						children: /* @__PURE__ */ V(G, { name: "left" })
+						children: /* @__PURE__ */ K(q, { name: "left" })
 					}),
-					/* @__PURE__ */ V(Hi, {
-						path: tc(e, t.row, n, c.crop, s, r),
-						alt: `${Zs[s]} of ${c.name}`
+					/* @__PURE__ */ K(Yn, {
+						path: rr(e, t.row, n, c.crop, s, r),
+						alt: `${$n[s]} of ${c.name}`
 					}, `${n} ${s}`),
-					/* @__PURE__ */ V("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Next example",
 						title: "Next example (→)",
 						onClick: () => u(1),
-						children: /* @__PURE__ */ V(G, { name: "right" })
+						children: /* @__PURE__ */ K(q, { name: "right" })
 					})
 				]
 			}),
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "buttons",
 				role: "group",
 				"aria-label": "What is shown",
-				children: Xs.filter((t) => ec(e, t)).map((e) => /* @__PURE__ */ V("button", {
+				children: Qn.filter((t) => nr(e, t)).map((e) => /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
 					"aria-pressed": e === s,
-					onClick: () => $s(o, e),
-					children: Zs[e]
+					onClick: () => tr(o, e),
+					children: $n[e]
 				}, e))
 			}),
-			/* @__PURE__ */ V("dl", {
+			/* @__PURE__ */ K("dl", {
 				class: "facts",
 				children: [
-					/* @__PURE__ */ V("dt", { children: "Image" }),
-					/* @__PURE__ */ V("dd", { children: [
-						/* @__PURE__ */ V("bdi", { children: c.name }),
+					/* @__PURE__ */ K("dt", { children: "Image" }),
+					/* @__PURE__ */ K("dd", { children: [
+						/* @__PURE__ */ K("bdi", { children: c.name }),
 						" ",
-						/* @__PURE__ */ V("span", {
+						/* @__PURE__ */ K("span", {
 							class: "soft",
 							children: [
 								"(id ",
@@ -6285,18 +2162,18 @@ function nc({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 							]
 						})
 					] }),
-					c.label && /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", { children: "Its label" }), /* @__PURE__ */ V("dd", { children: /* @__PURE__ */ V("bdi", { children: c.label }) })] }),
-					/* @__PURE__ */ V("dt", { children: "Activation" }),
-					/* @__PURE__ */ V("dd", { children: Y(c.activation) }),
-					/* @__PURE__ */ V("dt", { children: "Cut out" }),
-					/* @__PURE__ */ V("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
+					c.label && /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: "Its label" }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: c.label }) })] }),
+					/* @__PURE__ */ K("dt", { children: "Activation" }),
+					/* @__PURE__ */ K("dd", { children: W(c.activation) }),
+					/* @__PURE__ */ K("dt", { children: "Cut out" }),
+					/* @__PURE__ */ K("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
 				]
 			})
 		]
 	});
 }
 // src/component/useComponent.ts
-function rc(e, t) {
+function ar(e, t) {
 	let n = e.known(t), r = St(n ? {
 		state: "ready",
 		value: n
@@ -6316,7 +2193,7 @@ function rc(e, t) {
 		i
 	]), r.value;
 }
-function ic(e, t, n) {
+function or(e, t, n) {
 	let { transport: r } = B(), i = St({
 		state: "loading",
 		job: null
@@ -6335,25 +2212,25 @@ function ic(e, t, n) {
 	]), i.value;
 }
 // src/component/Examples.tsx
-function ac({ index: e, found: t }) {
-	let n = B(), [r, i] = O(null), a = Qs(n), o = ic(e, t.row, a === "heat" && e.info.heat), s = z(o)?.slots ?? null;
-	return Va({ h: () => $s(n, Xs[(Xs.indexOf(a) + 1) % Xs.length]) }), /* @__PURE__ */ V("section", {
+function sr({ index: e, found: t }) {
+	let n = B(), [r, i] = O(null), a = er(n), o = or(e, t.row, a === "heat" && e.info.heat), s = z(o)?.slots ?? null;
+	return Kn({ h: () => tr(n, Qn[(Qn.indexOf(a) + 1) % Qn.length]) }), /* @__PURE__ */ K("section", {
 		class: "examples",
 		"aria-label": "Examples",
 		children: [
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ V("h2", { children: "What excites it most" }), /* @__PURE__ */ V(oc, {
+				children: [/* @__PURE__ */ K("h2", { children: "What excites it most" }), /* @__PURE__ */ K(cr, {
 					store: n,
 					mode: a
 				})]
 			}),
-			/* @__PURE__ */ V(sc, {
+			/* @__PURE__ */ K(lr, {
 				index: e,
 				mode: a,
 				heat: o
 			}),
-			cc(t).map((n) => /* @__PURE__ */ V(lc, {
+			ur(t).map((n) => /* @__PURE__ */ K(dr, {
 				index: e,
 				found: t,
 				group: n,
@@ -6361,7 +2238,7 @@ function ac({ index: e, found: t }) {
 				heated: s,
 				enlarge: i
 			}, n.title)),
-			r !== null && /* @__PURE__ */ V(nc, {
+			r !== null && /* @__PURE__ */ K(ir, {
 				index: e,
 				found: t,
 				slot: r,
@@ -6372,47 +2249,47 @@ function ac({ index: e, found: t }) {
 		]
 	});
 }
-function oc({ store: e, mode: t }) {
-	return /* @__PURE__ */ V("div", {
+function cr({ store: e, mode: t }) {
+	return /* @__PURE__ */ K("div", {
 		class: "buttons",
 		role: "group",
 		"aria-label": "What is shown of each image (h)",
-		children: Xs.map((n) => /* @__PURE__ */ V("button", {
+		children: Qn.map((n) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			"aria-pressed": n === t,
 			title: "Press h for the next",
-			onClick: () => $s(e, n),
-			children: Zs[n]
+			onClick: () => tr(e, n),
+			children: $n[n]
 		}, n))
 	});
 }
-function sc({ index: e, mode: t, heat: n }) {
-	return ec(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ V(en, {
+function lr({ index: e, mode: t, heat: n }) {
+	return nr(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ K(Bn, {
 		what: "Heat maps",
 		job: n.job
-	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ V("p", {
+	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ K("p", {
 		class: "soft says",
 		children: n.why
-	}) : /* @__PURE__ */ V("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "soft says",
 		children: {
 			crop: "The parts of images that make it fire most, the strongest first. The number is its activation. Press one to enlarge it.",
 			whole: "The whole images; the frame is the part that was cut out.",
 			heat: "Where in the image the activation comes from: the stronger the colour, the more of it."
 		}[t]
-	}) : /* @__PURE__ */ V("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "soft says",
 		children: [
 			t === "whole" ? "Whole images are" : "Heat maps need the model and the images, which are",
 			" not at hand; here are the crops. To see them, start the server with",
 			" ",
-			/* @__PURE__ */ V("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
+			/* @__PURE__ */ K("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
 			"."
 		]
 	});
 }
-function cc(e) {
+function ur(e) {
 	let t = e.examples.map((e, t) => t), n = e.label?.meanings ?? [];
 	if (n.length < 2) return [{
 		title: "",
@@ -6430,40 +2307,40 @@ function cc(e) {
 		meaning: !1
 	}] : a;
 }
-function lc({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
-	return /* @__PURE__ */ V("div", {
+function dr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
+	return /* @__PURE__ */ K("div", {
 		class: "group",
-		children: [n.title && /* @__PURE__ */ V("h3", { children: [
-			n.meaning && /* @__PURE__ */ V("span", {
+		children: [n.title && /* @__PURE__ */ K("h3", { children: [
+			n.meaning && /* @__PURE__ */ K("span", {
 				class: "soft",
 				children: "Meaning "
 			}),
-			/* @__PURE__ */ V("bdi", { children: n.title }),
+			/* @__PURE__ */ K("bdi", { children: n.title }),
 			" ",
-			/* @__PURE__ */ V("small", {
+			/* @__PURE__ */ K("small", {
 				class: "soft",
-				children: K(n.slots.length, "example")
+				children: V(n.slots.length, "example")
 			})
-		] }), /* @__PURE__ */ V("ul", {
+		] }), /* @__PURE__ */ K("ul", {
 			class: "example-list",
 			role: "list",
 			children: n.slots.map((n) => {
 				let o = t.examples[n];
-				return o && /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+				return o && /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "example",
-					"aria-label": `Enlarge example ${n + 1}: ${uc(o)}`,
+					"aria-label": `Enlarge example ${n + 1}: ${fr(o)}`,
 					title: o.name,
 					onClick: () => a(n),
-					children: [/* @__PURE__ */ V(Hi, {
-						path: tc(e, t.row, n, o.crop, r, i),
+					children: [/* @__PURE__ */ K(Yn, {
+						path: rr(e, t.row, n, o.crop, r, i),
 						alt: ""
-					}), /* @__PURE__ */ V("span", {
+					}), /* @__PURE__ */ K("span", {
 						class: "example-words",
-						children: [/* @__PURE__ */ V("span", {
+						children: [/* @__PURE__ */ K("span", {
 							class: "value",
-							children: Y(o.activation)
-						}), o.label && /* @__PURE__ */ V("bdi", {
+							children: W(o.activation)
+						}), o.label && /* @__PURE__ */ K("bdi", {
 							class: "soft",
 							children: o.label
 						})]
@@ -6473,15 +2350,15 @@ function lc({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
 		})]
 	});
 }
-function uc({ name: e, label: t, activation: n }) {
+function fr({ name: e, label: t, activation: n }) {
 	return [
 		e,
 		t,
-		`activation ${Y(n)}`
+		`activation ${W(n)}`
 	].filter(Boolean).join(", ");
 }
 // src/component/Judgement.tsx
-var dc = [
+var pr = [
 	{
 		tag: "valid",
 		key: "1",
@@ -6497,8 +2374,8 @@ var dc = [
 		key: "3",
 		says: "to be looked at again"
 	}
-], fc = 800;
-function pc({ index: e, row: t }) {
+], mr = 800;
+function hr({ index: e, row: t }) {
 	let n = B(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
 		let r = n === a ? null : n;
 		r !== a && o(e.annotate({
@@ -6506,31 +2383,31 @@ function pc({ index: e, row: t }) {
 			tag: r
 		}), r ? `Tagged ${r}.` : "Tag removed.");
 	}, c = () => r ? o(e.undo(), `Undone: ${r}.`) : n.told.value = "There is nothing to undo.";
-	return Va({
-		...Object.fromEntries(dc.map((e) => [e.key, () => s(e.tag)])),
+	return Kn({
+		...Object.fromEntries(pr.map((e) => [e.key, () => s(e.tag)])),
 		0: () => s(null),
 		u: c
-	}), /* @__PURE__ */ V("section", {
+	}), /* @__PURE__ */ K("section", {
 		class: "panel judgement",
 		"aria-label": "Your judgement",
 		children: [
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ V("h2", { children: "Your judgement" }), /* @__PURE__ */ V("button", {
+				children: [/* @__PURE__ */ K("h2", { children: "Your judgement" }), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Undo the last change",
 					title: r ? `Undo: ${r} (u)` : "There is nothing to undo",
 					disabled: !r,
 					onClick: c,
-					children: /* @__PURE__ */ V(G, { name: "undo" })
+					children: /* @__PURE__ */ K(q, { name: "undo" })
 				})]
 			}),
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "buttons tags",
 				role: "group",
 				"aria-label": "Tag",
-				children: dc.map((e) => /* @__PURE__ */ V("button", {
+				children: pr.map((e) => /* @__PURE__ */ K("button", {
 					type: "button",
 					class: `button ${e.tag}`,
 					"aria-pressed": a === e.tag,
@@ -6539,39 +2416,39 @@ function pc({ index: e, row: t }) {
 					children: [
 						e.tag,
 						" ",
-						/* @__PURE__ */ V("kbd", {
+						/* @__PURE__ */ K("kbd", {
 							"aria-hidden": "true",
 							children: e.key
 						})
 					]
 				}, e.tag))
 			}),
-			/* @__PURE__ */ V(mc, {
+			/* @__PURE__ */ K(gr, {
 				index: e,
 				row: t,
 				of: "label",
 				name: "Your own label",
 				says: "in place of the computed one"
 			}),
-			/* @__PURE__ */ V(mc, {
+			/* @__PURE__ */ K(gr, {
 				index: e,
 				row: t,
 				of: "note",
 				name: "Notes",
 				says: "what did you see?"
 			}),
-			i && /* @__PURE__ */ V("p", {
+			i && /* @__PURE__ */ K("p", {
 				class: "soft where",
 				children: [
 					"Kept in ",
-					/* @__PURE__ */ V("code", { children: i.split(/[\\/]/).pop() }),
+					/* @__PURE__ */ K("code", { children: i.split(/[\\/]/).pop() }),
 					", beside the index."
 				]
 			})
 		]
 	});
 }
-function mc({ index: e, row: t, of: n, name: r, says: i }) {
+function gr({ index: e, row: t, of: n, name: r, says: i }) {
 	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = j(null), d = () => {
 		let r = u.current;
 		if (r !== null) {
@@ -6587,7 +2464,7 @@ function mc({ index: e, row: t, of: n, name: r, says: i }) {
 		}
 	}, f = j(d);
 	f.current = d, k(() => {
-		let e = o === null ? void 0 : setTimeout(() => f.current(), fc);
+		let e = o === null ? void 0 : setTimeout(() => f.current(), mr);
 		return () => clearTimeout(e);
 	}, [o]), k(() => () => f.current(), []);
 	let p = {
@@ -6598,102 +2475,102 @@ function mc({ index: e, row: t, of: n, name: r, says: i }) {
 		},
 		onBlur: d
 	};
-	return /* @__PURE__ */ V("label", {
+	return /* @__PURE__ */ K("label", {
 		class: "kept",
-		children: [/* @__PURE__ */ V("span", { children: [
+		children: [/* @__PURE__ */ K("span", { children: [
 			r,
 			" ",
-			/* @__PURE__ */ V("small", {
+			/* @__PURE__ */ K("small", {
 				role: "status",
 				children: c
 			})
-		] }), n === "note" ? /* @__PURE__ */ V("textarea", {
+		] }), n === "note" ? /* @__PURE__ */ K("textarea", {
 			rows: 4,
 			...p
-		}) : /* @__PURE__ */ V("input", {
+		}) : /* @__PURE__ */ K("input", {
 			type: "text",
 			...p
 		})]
 	});
 }
 // src/component/LabelPart.tsx
-function hc({ index: e, label: t }) {
+function _r({ index: e, label: t }) {
 	let n = e.labels.value;
-	return /* @__PURE__ */ V("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "panel label-part",
 		"aria-label": "Label",
-		children: [/* @__PURE__ */ V("h2", { children: "Label" }), t ? /* @__PURE__ */ V(gc, { label: t }) : n.state === "loading" ? /* @__PURE__ */ V(en, {
+		children: [/* @__PURE__ */ K("h2", { children: "Label" }), t ? /* @__PURE__ */ K(vr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ K(Bn, {
 			what: "Labels",
 			job: n.job
-		}) : /* @__PURE__ */ V("p", {
+		}) : /* @__PURE__ */ K("p", {
 			class: "absent",
 			children: n.state === "absent" ? n.why : "There is no label for it."
 		})]
 	});
 }
-function gc({ label: e }) {
+function vr({ label: e }) {
 	let t = [{
 		label: e.best,
 		alignment: e.alignment
 	}, ...e.runners_up], n = Math.max(.01, ...t.map((e) => e.alignment));
-	return /* @__PURE__ */ V(T, { children: [
-		e.label === null ? /* @__PURE__ */ V("p", { children: [
-			/* @__PURE__ */ V("strong", { children: "No label: chance fits as well." }),
+	return /* @__PURE__ */ K(T, { children: [
+		e.label === null ? /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", { children: "No label: chance fits as well." }),
 			" The nearest phrase is “",
-			/* @__PURE__ */ V("bdi", { children: e.best }),
+			/* @__PURE__ */ K("bdi", { children: e.best }),
 			"”, but ",
-			_c(e.p_value),
+			yr(e.p_value),
 			" some phrase as well as that."
-		] }) : /* @__PURE__ */ V("p", { children: [
-			/* @__PURE__ */ V("strong", {
+		] }) : /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", {
 				class: "label-word",
-				children: /* @__PURE__ */ V("bdi", { children: e.label })
+				children: /* @__PURE__ */ K("bdi", { children: e.label })
 			}),
-			_c(e.p_value, !0),
+			yr(e.p_value, !0),
 			" some phrase as well as that."
 		] }),
-		e.stability !== null && /* @__PURE__ */ V("p", {
+		e.stability !== null && /* @__PURE__ */ K("p", {
 			class: "soft",
 			children: [
 				"It stays ahead of the others in ",
-				X(e.stability),
+				G(e.stability),
 				" of trials in which the examples are drawn anew."
 			]
 		}),
-		/* @__PURE__ */ V("table", {
+		/* @__PURE__ */ K("table", {
 			class: "bars",
-			children: [/* @__PURE__ */ V("caption", {
+			children: [/* @__PURE__ */ K("caption", {
 				title: "Cosine similarity to the phrase, less the mean of random components",
 				children: "How well phrases align; the label is the one that exceeds chance most"
-			}), /* @__PURE__ */ V("tbody", { children: t.map((e, t) => /* @__PURE__ */ V("tr", {
+			}), /* @__PURE__ */ K("tbody", { children: t.map((e, t) => /* @__PURE__ */ K("tr", {
 				class: t === 0 ? "first" : "",
 				children: [
-					/* @__PURE__ */ V("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "row",
-						children: /* @__PURE__ */ V("bdi", { children: e.label })
+						children: /* @__PURE__ */ K("bdi", { children: e.label })
 					}),
-					/* @__PURE__ */ V("td", { children: /* @__PURE__ */ V("span", {
+					/* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("span", {
 						class: "bar",
-						children: /* @__PURE__ */ V("span", {
+						children: /* @__PURE__ */ K("span", {
 							class: "fill",
 							style: { width: `${100 * Math.max(0, e.alignment) / n}%` }
 						})
 					}) }),
-					/* @__PURE__ */ V("td", {
+					/* @__PURE__ */ K("td", {
 						class: "value",
-						children: J(e.alignment)
+						children: U(e.alignment)
 					})
 				]
 			}, e.label)) })]
 		})
 	] });
 }
-function _c(e, t = !1) {
-	let n = Ho(e);
+function yr(e, t = !1) {
+	let n = bn(e);
 	return n === "most" ? `${t ? "Most" : "most"} random components fit` : `${t ? "" : "about "}${n} random components fits`;
 }
 // src/component/Measures.tsx
-var vc = {
+var br = {
 	clarity: {
 		says: "how alike its examples are",
 		above: "clearer than chance",
@@ -6710,20 +2587,20 @@ var vc = {
 		below: "less repeated than chance"
 	}
 };
-function yc({ index: e, row: t }) {
+function xr({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]].layer;
-	return /* @__PURE__ */ V("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "panel measures",
 		"aria-label": "Measures",
-		children: [/* @__PURE__ */ V("h2", { children: "Measures" }), /* @__PURE__ */ V($t, {
+		children: [/* @__PURE__ */ K("h2", { children: "Measures" }), /* @__PURE__ */ K(zn, {
 			of: e.scores.value,
 			what: "Measures",
-			children: (e) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("p", {
+			children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "The dot is this component, the band where 95 % of random components lie, the line the mean of its layer."
-			}), /* @__PURE__ */ V("dl", {
+			}), /* @__PURE__ */ K("dl", {
 				class: "measure-list",
-				children: Object.keys(vc).map((r) => /* @__PURE__ */ V(bc, {
+				children: Object.keys(br).map((r) => /* @__PURE__ */ K(Sr, {
 					measure: r,
 					value: e[r][t],
 					of: e.summary.find((e) => e.layer === n && e.measure === r)
@@ -6732,62 +2609,95 @@ function yc({ index: e, row: t }) {
 		})]
 	});
 }
-function bc({ measure: e, value: t, of: n }) {
-	let r = vc[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", {
+function Sr({ measure: e, value: t, of: n }) {
+	let r = br[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", {
 		title: r.says,
 		children: [
-			/* @__PURE__ */ V("span", {
+			/* @__PURE__ */ K("span", {
 				class: "measure-name",
 				children: e
 			}),
 			" ",
-			/* @__PURE__ */ V("span", {
+			/* @__PURE__ */ K("span", {
 				class: "value",
-				children: J(t)
+				children: U(t)
 			})
 		]
-	}), /* @__PURE__ */ V("dd", { children: [/* @__PURE__ */ V(xc, {
+	}), /* @__PURE__ */ K("dd", { children: [/* @__PURE__ */ K(Cr, {
 		value: o ? t : null,
 		low: i,
 		high: a,
 		mean: n?.mean ?? null
-	}), /* @__PURE__ */ V("span", {
+	}), /* @__PURE__ */ K("span", {
 		class: "soft",
-		children: [s, i !== null && a !== null && ` (${J(i)} to ${J(a)})`]
+		children: [s, i !== null && a !== null && ` (${U(i)} to ${U(a)})`]
 	})] })] });
 }
-function xc({ value: e, low: t, high: n, mean: r }) {
+function Cr({ value: e, low: t, high: n, mean: r }) {
 	let i = [
 		e,
 		t,
 		n,
 		r
 	].filter((e) => e !== null), a = Math.min(0, ...i), o = Math.max(1, ...i), s = (e) => `${100 * (e - a) / (o - a)}%`;
-	return /* @__PURE__ */ V("span", {
+	return /* @__PURE__ */ K("span", {
 		class: "track",
 		"aria-hidden": "true",
 		children: [
-			t !== null && n !== null && /* @__PURE__ */ V("span", {
+			t !== null && n !== null && /* @__PURE__ */ K("span", {
 				class: "band",
 				style: {
 					left: s(t),
 					width: `calc(${s(n)} - ${s(t)})`
 				}
 			}),
-			r !== null && /* @__PURE__ */ V("span", {
+			r !== null && /* @__PURE__ */ K("span", {
 				class: "mean",
 				style: { left: s(r) }
 			}),
-			e !== null && /* @__PURE__ */ V("span", {
+			e !== null && /* @__PURE__ */ K("span", {
 				class: "dot",
 				style: { left: s(e) }
 			})
 		]
 	});
 }
+// src/ui/queue.ts
+var wr = 4, Tr = [], Er = 0;
+function Dr(e) {
+	return Tr.push(e), Or(), () => {
+		let t = Tr.indexOf(e);
+		t >= 0 && Tr.splice(t, 1);
+	};
+}
+function Or() {
+	if (Er >= wr) return;
+	let e = Tr.pop();
+	e && (Er++, e().finally(() => {
+		Er--, Or();
+	}));
+}
+// src/ui/Crops.tsx
+var kr = 120;
+function Ar({ index: e, row: t, count: n }) {
+	let [, r] = O(0), i = e.base.crop[t], a = Math.min(n, e.base.examples[t]);
+	k(() => {
+		if (e.known(t) || a < 2) return;
+		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Dr(i), kr);
+		return () => (clearTimeout(o), n());
+	}, [e, t]);
+	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
+	return /* @__PURE__ */ K("span", {
+		class: `crops of-${n}`,
+		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ K(Yn, {
+			path: o[n] === void 0 ? null : e.at(`crop/${o[n]}.webp`),
+			alt: ""
+		}, n))
+	});
+}
 // src/ui/Card.tsx
-function Sc({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
+function jr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 	let a = B(), o = Ct(() => {
 		let n = a.pointed.value;
 		return n && n.row === t && n.index === e.number ? "card pointed" : "card";
@@ -6795,32 +2705,32 @@ function Sc({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 		index: e.number,
 		row: t
 	}, c = () => a.pointed.value = null, l = e.title(t), u = e.id(t), d = e.tag(t);
-	return /* @__PURE__ */ V("a", {
+	return /* @__PURE__ */ K("a", {
 		class: o,
-		href: Qi(a, e, t),
+		href: Pn(a, e, t),
 		tabIndex: r,
 		draggable: !1,
 		onPointerEnter: s,
 		onPointerLeave: c,
 		onFocus: s,
 		onBlur: c,
-		children: [/* @__PURE__ */ V(Yi, {
+		children: [/* @__PURE__ */ K(Ar, {
 			index: e,
 			row: t,
 			count: n
-		}), /* @__PURE__ */ V("span", {
+		}), /* @__PURE__ */ K("span", {
 			class: "card-words",
 			children: [
-				/* @__PURE__ */ V("strong", {
+				/* @__PURE__ */ K("strong", {
 					title: l,
-					children: /* @__PURE__ */ V("bdi", { children: l })
+					children: /* @__PURE__ */ K("bdi", { children: l })
 				}),
-				/* @__PURE__ */ V("small", {
+				/* @__PURE__ */ K("small", {
 					class: "card-id",
-					children: [/* @__PURE__ */ V("bdi", {
+					children: [/* @__PURE__ */ K("bdi", {
 						title: u,
-						children: l === u ? Cc(e) : u
-					}), d && /* @__PURE__ */ V("span", {
+						children: l === u ? Mr(e) : u
+					}), d && /* @__PURE__ */ K("span", {
 						class: `tag ${d}`,
 						children: d
 					})]
@@ -6830,46 +2740,46 @@ function Sc({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 		})]
 	});
 }
-function Cc(e) {
+function Mr(e) {
 	return e.labels.value.state === "ready" ? "no label: chance fits as well" : "";
 }
 // src/component/Near.tsx
-var wc = 12;
-function Tc({ index: e, found: t }) {
+var Nr = 12;
+function Pr({ index: e, found: t }) {
 	let { indexes: n } = B(), r = n.find((t) => t !== e);
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(Ec, {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Fr, {
 		title: "Most similar components",
 		says: "Nearest in the semantic space, in any layer.",
 		index: e,
 		near: t.neighbours
-	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ V(Ec, {
+	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ K(Fr, {
 		title: `In the other index, ${r.info.name}`,
 		says: "What encodes nearly the same there.",
 		index: r,
 		near: t.elsewhere
 	})] });
 }
-function Ec({ title: e, says: t, index: n, near: r }) {
-	return /* @__PURE__ */ V("section", {
+function Fr({ title: e, says: t, index: n, near: r }) {
+	return /* @__PURE__ */ K("section", {
 		class: "near",
 		"aria-label": e,
 		children: [
-			/* @__PURE__ */ V("h2", { children: e }),
-			/* @__PURE__ */ V("p", {
+			/* @__PURE__ */ K("h2", { children: e }),
+			/* @__PURE__ */ K("p", {
 				class: "soft says",
 				children: r.length ? t : "There is none."
 			}),
-			/* @__PURE__ */ V("ul", {
+			/* @__PURE__ */ K("ul", {
 				class: "near-list",
 				role: "list",
-				children: r.slice(0, wc).map(({ row: e, similarity: t }) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V(Sc, {
+				children: r.slice(0, Nr).map(({ row: e, similarity: t }) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K(jr, {
 					index: n,
 					row: e,
 					crops: n.info.k < 3 ? 2 : 4,
-					children: /* @__PURE__ */ V("small", {
+					children: /* @__PURE__ */ K("small", {
 						class: "soft",
 						title: "cosine similarity of the two",
-						children: ["similarity ", J(t)]
+						children: ["similarity ", U(t)]
 					})
 				}) }, e))
 			})
@@ -6877,32 +2787,32 @@ function Ec({ title: e, says: t, index: n, near: r }) {
 	});
 }
 // src/ui/arrive.ts
-var Dc = !1;
-function Oc() {
-	Dc = !0;
+var Ir = !1;
+function Lr() {
+	Ir = !0;
 }
-function kc() {
+function Rr() {
 	let e = B(), t = e.place.route.value, n = j();
 	k(() => {
-		let e = (e) => e.navigationType === "traverse" && Oc();
+		let e = (e) => e.navigationType === "traverse" && Lr();
 		return window.navigation?.addEventListener("navigate", e), () => window.navigation?.removeEventListener("navigate", e);
 	}, []), k(() => {
 		let r = t.path.join("/");
-		n.current !== void 0 && n.current !== r && Ra(e) && Ac(), n.current = r, Dc = !1;
+		n.current !== void 0 && n.current !== r && Un(e) && zr(), n.current = r, Ir = !1;
 	}, [t]);
 }
-function Ac() {
-	Dc || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
+function zr() {
+	Ir || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
 }
 // src/component/Steps.tsx
-function jc({ index: e, row: t }) {
+function Br({ index: e, row: t }) {
 	let n = B(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
-		t !== void 0 && (Oc(), r.go(e.path(t), {
-			...Zi(n, e),
+		t !== void 0 && (Lr(), r.go(e.path(t), {
+			...Nn(n, e),
 			...c
 		}));
 	}, u = () => l(i[Math.floor(Math.random() * i.length)]);
-	Va({
+	Kn({
 		j: () => l(o),
 		k: () => l(s),
 		r: u
@@ -6914,28 +2824,28 @@ function jc({ index: e, row: t }) {
 		s
 	]);
 	let d = n.query.value ? "of the search" : "of the list";
-	return /* @__PURE__ */ V("nav", {
+	return /* @__PURE__ */ K("nav", {
 		class: "steps",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ V(Mc, {
+			/* @__PURE__ */ K(Vr, {
 				name: "Previous",
 				sign: "k",
 				icon: "left",
-				href: s === void 0 ? null : Qi(n, e, s, c)
+				href: s === void 0 ? null : Pn(n, e, s, c)
 			}),
-			/* @__PURE__ */ V("span", {
+			/* @__PURE__ */ K("span", {
 				class: "soft place",
-				children: a < 0 ? `not among the ${q(i.length)} ${d}` : `${q(a + 1)} of ${q(i.length)} ${d}`
+				children: a < 0 ? `not among the ${H(i.length)} ${d}` : `${H(a + 1)} of ${H(i.length)} ${d}`
 			}),
-			/* @__PURE__ */ V(Mc, {
+			/* @__PURE__ */ K(Vr, {
 				name: "Next",
 				sign: "j",
 				icon: "right",
-				href: o === void 0 ? null : Qi(n, e, o, c)
+				href: o === void 0 ? null : Pn(n, e, o, c)
 			}),
-			/* @__PURE__ */ V("span", { class: "space" }),
-			/* @__PURE__ */ V("button", {
+			/* @__PURE__ */ K("span", { class: "space" }),
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
 				"aria-label": "Random component",
@@ -6943,50 +2853,50 @@ function jc({ index: e, row: t }) {
 				disabled: !i.length,
 				onClick: u,
 				children: [
-					/* @__PURE__ */ V(G, { name: "dice" }),
+					/* @__PURE__ */ K(q, { name: "dice" }),
 					" ",
-					/* @__PURE__ */ V("span", {
+					/* @__PURE__ */ K("span", {
 						class: "word",
 						children: "Random"
 					})
 				]
 			}),
-			/* @__PURE__ */ V("a", {
+			/* @__PURE__ */ K("a", {
 				class: "button",
 				href: r.href([], {
-					...Zi(n, e),
+					...Nn(n, e),
 					at: t
 				}),
 				"aria-label": "On the map",
 				title: "The map, centred on this component",
 				children: [
-					/* @__PURE__ */ V(G, { name: "map" }),
+					/* @__PURE__ */ K(q, { name: "map" }),
 					" ",
-					/* @__PURE__ */ V("span", {
+					/* @__PURE__ */ K("span", {
 						class: "word",
 						children: "On the map"
 					})
 				]
 			}),
-			/* @__PURE__ */ V(Nc, {
+			/* @__PURE__ */ K(Hr, {
 				path: e.path(t),
 				index: e
 			})
 		]
 	});
 }
-function Mc({ name: e, sign: t, icon: n, href: r }) {
-	let i = `${e} component`, a = /* @__PURE__ */ V(G, { name: n }, "icon"), o = /* @__PURE__ */ V("span", {
+function Vr({ name: e, sign: t, icon: n, href: r }) {
+	let i = `${e} component`, a = /* @__PURE__ */ K(q, { name: n }, "icon"), o = /* @__PURE__ */ K("span", {
 		class: "word",
 		children: e
 	}, "word"), s = n === "left" ? [a, o] : [o, a];
-	return r === null ? /* @__PURE__ */ V("span", {
+	return r === null ? /* @__PURE__ */ K("span", {
 		class: "button",
 		role: "link",
 		"aria-disabled": "true",
 		"aria-label": i,
 		children: s
-	}) : /* @__PURE__ */ V("a", {
+	}) : /* @__PURE__ */ K("a", {
 		class: "button",
 		href: r,
 		"aria-label": i,
@@ -6994,7 +2904,7 @@ function Mc({ name: e, sign: t, icon: n, href: r }) {
 		children: s
 	});
 }
-function Nc({ path: e, index: t }) {
+function Hr({ path: e, index: t }) {
 	let n = B(), r = async () => {
 		let r = {
 			i: t.number || null,
@@ -7012,16 +2922,16 @@ function Nc({ path: e, index: t }) {
 			n.told.value = i;
 		}
 	};
-	return /* @__PURE__ */ V("button", {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button",
 		"aria-label": "Copy link",
 		title: "Copy a link to this component",
 		onClick: () => void r(),
 		children: [
-			/* @__PURE__ */ V(G, { name: "link" }),
+			/* @__PURE__ */ K(q, { name: "link" }),
 			" ",
-			/* @__PURE__ */ V("span", {
+			/* @__PURE__ */ K("span", {
 				class: "word",
 				children: "Copy link"
 			})
@@ -7029,83 +2939,83 @@ function Nc({ path: e, index: t }) {
 	});
 }
 // src/views/Component.tsx
-function Pc() {
+function Ur() {
 	let e = B(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
-	return a < 0 ? /* @__PURE__ */ V(Fc, {
+	return a < 0 ? /* @__PURE__ */ K(Wr, {
 		name: n,
 		component: `${r}:${i}`
-	}) : /* @__PURE__ */ V(Ic, {
+	}) : /* @__PURE__ */ K(Gr, {
 		index: t,
 		row: a
 	}, `${t.number} ${a}`);
 }
-function Fc({ name: e, component: t }) {
+function Wr({ name: e, component: t }) {
 	let n = B();
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "component",
-		children: [/* @__PURE__ */ V("h1", { children: "There is no such component" }), /* @__PURE__ */ V("p", { children: [
+		children: [/* @__PURE__ */ K("h1", { children: "There is no such component" }), /* @__PURE__ */ K("p", { children: [
 			"No index here has ",
-			/* @__PURE__ */ V("bdi", { children: t }),
+			/* @__PURE__ */ K("bdi", { children: t }),
 			" under the name ",
-			/* @__PURE__ */ V("bdi", { children: e }),
+			/* @__PURE__ */ K("bdi", { children: e }),
 			". ",
-			/* @__PURE__ */ V("a", {
-				href: n.place.href([], Zi(n, n.index.value)),
+			/* @__PURE__ */ K("a", {
+				href: n.place.href([], Nn(n, n.index.value)),
 				children: "See all components"
 			})
 		] })]
 	});
 }
-function Ic({ index: e, row: t }) {
-	let n = B(), r = rc(e, t);
-	return /* @__PURE__ */ V("article", {
+function Gr({ index: e, row: t }) {
+	let n = B(), r = ar(e, t);
+	return /* @__PURE__ */ K("article", {
 		class: "component",
 		children: [
-			/* @__PURE__ */ V(jc, {
+			/* @__PURE__ */ K(Br, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ V(Lc, {
+			/* @__PURE__ */ K(Kr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "component-body",
-				children: [/* @__PURE__ */ V("div", {
+				children: [/* @__PURE__ */ K("div", {
 					class: "main-column",
-					children: [/* @__PURE__ */ V($t, {
+					children: [/* @__PURE__ */ K(zn, {
 						of: r,
 						what: "Component",
-						children: (t) => t.dead ? /* @__PURE__ */ V(Rc, { component: t }) : /* @__PURE__ */ V(ac, {
+						children: (t) => t.dead ? /* @__PURE__ */ K(qr, { component: t }) : /* @__PURE__ */ K(sr, {
 							index: e,
 							found: t
 						})
-					}), r.state === "ready" && !r.value.dead && /* @__PURE__ */ V(Tc, {
+					}), r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(Pr, {
 						index: e,
 						found: r.value
 					})]
-				}), /* @__PURE__ */ V("div", {
+				}), /* @__PURE__ */ K("div", {
 					class: "side-column",
 					children: [
-						n.session.can.annotate && /* @__PURE__ */ V(pc, {
+						n.session.can.annotate && /* @__PURE__ */ K(hr, {
 							index: e,
 							row: t
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ V(T, { children: [
-							/* @__PURE__ */ V(hc, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(T, { children: [
+							/* @__PURE__ */ K(_r, {
 								index: e,
 								label: r.value.label
 							}),
-							/* @__PURE__ */ V(qs, {
+							/* @__PURE__ */ K(Ln, {
 								index: e,
 								relevance: r.value.relevance
 							}),
-							/* @__PURE__ */ V(yc, {
+							/* @__PURE__ */ K(xr, {
 								index: e,
 								row: t
 							})
 						] }),
-						r.state === "ready" && /* @__PURE__ */ V(Gs, {
+						r.state === "ready" && /* @__PURE__ */ K(jn, {
 							index: e,
 							found: r.value
 						})
@@ -7115,22 +3025,22 @@ function Ic({ index: e, row: t }) {
 		]
 	});
 }
-function Lc({ index: e, row: t }) {
+function Kr({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]], r = e.title(t), i = e.id(t), a = e.names.get(t), o = e.tag(t);
-	return /* @__PURE__ */ V("header", {
+	return /* @__PURE__ */ K("header", {
 		class: "component-head",
-		children: [/* @__PURE__ */ V("h1", { children: [
-			/* @__PURE__ */ V("bdi", { children: r }),
+		children: [/* @__PURE__ */ K("h1", { children: [
+			/* @__PURE__ */ K("bdi", { children: r }),
 			" ",
-			o && /* @__PURE__ */ V("span", {
+			o && /* @__PURE__ */ K("span", {
 				class: `tag ${o}`,
 				children: o
 			})
-		] }), /* @__PURE__ */ V("p", {
+		] }), /* @__PURE__ */ K("p", {
 			class: "soft",
 			children: [
-				r !== i && /* @__PURE__ */ V(T, { children: [
-					/* @__PURE__ */ V("bdi", { children: i }),
+				r !== i && /* @__PURE__ */ K(T, { children: [
+					/* @__PURE__ */ K("bdi", { children: i }),
 					":",
 					" "
 				] }),
@@ -7141,22 +3051,22 @@ function Lc({ index: e, row: t }) {
 				" ",
 				n.kind,
 				" of layer ",
-				/* @__PURE__ */ V("bdi", { children: n.layer }),
+				/* @__PURE__ */ K("bdi", { children: n.layer }),
 				n.outputs && ", the model’s outputs",
-				a && a !== r && /* @__PURE__ */ V(T, { children: [
+				a && a !== r && /* @__PURE__ */ K(T, { children: [
 					"; the model itself calls it “",
-					/* @__PURE__ */ V("bdi", { children: a }),
+					/* @__PURE__ */ K("bdi", { children: a }),
 					"”"
 				] })
 			]
 		})]
 	});
 }
-function Rc({ component: e }) {
-	return /* @__PURE__ */ V("section", {
+function qr({ component: e }) {
+	return /* @__PURE__ */ K("section", {
 		class: "dead",
 		"aria-label": "Dead component",
-		children: [/* @__PURE__ */ V("h2", { children: "This component is dead" }), /* @__PURE__ */ V("p", { children: [
+		children: [/* @__PURE__ */ K("h2", { children: "This component is dead" }), /* @__PURE__ */ K("p", { children: [
 			"It tells none of the ",
 			e.images.toLocaleString("en-GB"),
 			" images apart: ",
@@ -7167,31 +3077,31 @@ function Rc({ component: e }) {
 	});
 }
 // src/explore/Similarity.tsx
-function zc({ value: e, scale: t }) {
+function Jr({ value: e, scale: t }) {
 	let n = e <= t.baseline, r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`;
-	return /* @__PURE__ */ V("span", {
+	return /* @__PURE__ */ K("span", {
 		class: `similarity ${n ? "chance" : ""}`,
-		children: [/* @__PURE__ */ V("span", {
+		children: [/* @__PURE__ */ K("span", {
 			class: "similarity-bar",
 			"aria-hidden": "true",
-			children: [/* @__PURE__ */ V("span", {
+			children: [/* @__PURE__ */ K("span", {
 				class: "fill",
 				style: { width: r(e) }
-			}), Number.isFinite(t.baseline) && /* @__PURE__ */ V("span", {
+			}), Number.isFinite(t.baseline) && /* @__PURE__ */ K("span", {
 				class: "tick",
 				style: { left: r(t.baseline) }
 			})]
-		}), /* @__PURE__ */ V("span", {
+		}), /* @__PURE__ */ K("span", {
 			class: "similarity-words",
-			children: [/* @__PURE__ */ V("span", {
+			children: [/* @__PURE__ */ K("span", {
 				class: "value",
 				title: "cosine similarity",
-				children: J(e)
+				children: U(e)
 			}), n && " no better than chance"]
 		})]
 	});
 }
-function Bc(e, t) {
+function Yr(e, t) {
 	let n = 0;
 	for (let t of e) t > n && (n = t);
 	return {
@@ -7200,43 +3110,43 @@ function Bc(e, t) {
 	};
 }
 // src/explore/Cards.tsx
-var Vc = 12, Hc = 61, Uc = 34, Wc = 1;
-function Gc({ index: e, rows: t, found: n, scale: r, count: i }) {
-	let a = j(null), { width: o, from: s, until: c } = Jc(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + Vc) / 184)), m = (o - Vc * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + Hc + (n ? Uc : 0), _ = g + Vc, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - Wc), b = Math.min(v, Math.ceil(c / _) + Wc), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
+var Xr = 12, Zr = 61, Qr = 34, $r = 1;
+function ei({ index: e, rows: t, found: n, scale: r, count: i }) {
+	let a = j(null), { width: o, from: s, until: c } = ri(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + Xr) / 184)), m = (o - Xr * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + Zr + (n ? Qr : 0), _ = g + Xr, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - $r), b = Math.min(v, Math.ceil(c / _) + $r), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
 		d.current = e, u(e);
 	};
 	k(() => S(0), [t]), k(() => {
 		f.current && (f.current = !1, a.current?.querySelector(`[data-at="${x}"] > a`)?.focus());
 	});
 	let C = (e) => {
-		let t = Kc(e.key, Math.min(d.current, i - 1), p, i);
+		let t = ti(e.key, Math.min(d.current, i - 1), p, i);
 		t === null || e.ctrlKey || e.metaKey || e.altKey || (e.preventDefault(), f.current = !0, S(t));
-	}, w = o ? qc(y * p, Math.min(i, b * p), x, i) : [];
-	return /* @__PURE__ */ V("ul", {
+	}, w = o ? ni(y * p, Math.min(i, b * p), x, i) : [];
+	return /* @__PURE__ */ K("ul", {
 		ref: a,
 		class: "cards",
 		role: "list",
-		style: { height: `${Math.max(0, v * _ - Vc)}px` },
+		style: { height: `${Math.max(0, v * _ - Xr)}px` },
 		onKeyDown: C,
 		children: w.map((a) => {
 			let o = t[a], s = {
-				left: `${a % p * (m + Vc)}px`,
+				left: `${a % p * (m + Xr)}px`,
 				top: `${Math.floor(a / p) * _}px`,
 				width: `${m}px`,
 				height: `${g}px`
 			};
-			return /* @__PURE__ */ V("li", {
+			return /* @__PURE__ */ K("li", {
 				"data-at": a,
 				"aria-setsize": i,
 				"aria-posinset": a + 1,
 				style: s,
 				onFocusIn: () => !f.current && S(a),
-				children: /* @__PURE__ */ V(Sc, {
+				children: /* @__PURE__ */ K(jr, {
 					index: e,
 					row: o,
 					crops: h ? 2 : 4,
 					tabIndex: a === x ? 0 : -1,
-					children: n && r && /* @__PURE__ */ V(zc, {
+					children: n && r && /* @__PURE__ */ K(Jr, {
 						value: n.similarity[o],
 						scale: r
 					})
@@ -7245,7 +3155,7 @@ function Gc({ index: e, rows: t, found: n, scale: r, count: i }) {
 		})
 	});
 }
-function Kc(e, t, n, r) {
+function ti(e, t, n, r) {
 	let i = {
 		ArrowLeft: -1,
 		ArrowRight: 1,
@@ -7258,11 +3168,11 @@ function Kc(e, t, n, r) {
 	let a = t + i;
 	return a < 0 || a >= r ? t : a;
 }
-function qc(e, t, n, r) {
+function ni(e, t, n, r) {
 	let i = Array.from({ length: Math.max(0, t - e) }, (t, n) => e + n);
 	return r && (n < e || n >= t) && i.push(n), i;
 }
-function Jc(e) {
+function ri(e) {
 	let [t, n] = O({
 		width: 0,
 		from: 0,
@@ -7291,14 +3201,14 @@ function Jc(e) {
 	}, []), t;
 }
 // src/explore/listing.ts
-function Yc() {
+function ii() {
 	let e = B(), t = e.index.value, n = e.search.value, r = n ? z(n) ?? null : null, i = j(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
 		index: t,
 		rows: e.order.value,
 		found: r
 	};
 	i.current = o;
-	let s = n?.state === "absent" ? $c(e, n.why) : r ? Qc(e, r) : Zc(e), c = a ? `Searching for ${Xc(e)} …` : s.title;
+	let s = n?.state === "absent" ? ci(e, n.why) : r ? si(e, r) : oi(e), c = a ? `Searching for ${ai(e)} …` : s.title;
 	return {
 		...o,
 		busy: a,
@@ -7307,32 +3217,32 @@ function Yc() {
 		says: s.says
 	};
 }
-function Xc(e) {
+function ai(e) {
 	let t = e.param("q");
 	return t ? `“${t}”` : "your picture";
 }
-function Zc(e) {
+function oi(e) {
 	let t = e.index.value, n = e.order.value, r = {
 		ready: "the labelled and clearest first",
 		loading: "being put in order",
 		absent: "in the model’s order"
-	}[t.scores.value.state], i = $i(e.place) ? ` of ${q(t.count)}` : "";
+	}[t.scores.value.state], i = Fn(e.place) ? ` of ${H(t.count)}` : "";
 	return {
-		title: `${q(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
+		title: `${H(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
 		says: "Each card is a component: a part of the model that reacts to something. Its pictures are what excites it most."
 	};
 }
-function Qc(e, t) {
-	let n = e.order.value, r = n.reduce((e, n) => e + +(t.similarity[n] > t.baseline), 0), i = Number.isFinite(t.baseline) ? `${q(r)} of ${K(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
+function si(e, t) {
+	let n = e.order.value, r = n.reduce((e, n) => e + +(t.similarity[n] > t.baseline), 0), i = Number.isFinite(t.baseline) ? `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
 	return {
-		title: `Most like ${Xc(e)}`,
+		title: `Most like ${ai(e)}`,
 		says: i
 	};
 }
-function $c(e, t) {
+function ci(e, t) {
 	let n = e.param("q");
 	return n ? {
-		title: `${K(e.order.value.length, "component")} with “${n}” in the label`,
+		title: `${V(e.order.value.length, "component")} with “${n}” in the label`,
 		says: `Only labels are searched here: ${t}`
 	} : {
 		title: "This picture cannot be searched",
@@ -7340,28 +3250,28 @@ function $c(e, t) {
 	};
 }
 // src/map/camera.ts
-var el = {
+var li = {
 	x: 0,
 	y: 0,
 	zoom: 1
-}, tl = .6, nl = 5e3, rl = .08;
-function il({ width: e, height: t, halfX: n, halfY: r }) {
-	let i = 1 - 2 * rl;
+}, ui = .6, di = 5e3, fi = .08;
+function pi({ width: e, height: t, halfX: n, halfY: r }) {
+	let i = 1 - 2 * fi;
 	return Math.max(1e-6, Math.min(e * i / (2 * Math.max(n, 1e-6)), t * i / (2 * Math.max(r, 1e-6))));
 }
-function al(e, t) {
-	return il(t) * e.zoom;
+function mi(e, t) {
+	return pi(t) * e.zoom;
 }
-function ol(e, t, n, r) {
-	let i = al(e, t);
+function hi(e, t, n, r) {
+	let i = mi(e, t);
 	return [(n - e.x) * i + t.width / 2, (e.y - r) * i + t.height / 2];
 }
-function sl(e, t, n, r) {
-	let i = al(e, t);
+function gi(e, t, n, r) {
+	let i = mi(e, t);
 	return [(n - t.width / 2) / i + e.x, e.y - (r - t.height / 2) / i];
 }
-function cl(e, t, n = 0) {
-	let [r, i] = sl(e, t, -n, -n), [a, o] = sl(e, t, t.width + n, t.height + n);
+function _i(e, t, n = 0) {
+	let [r, i] = gi(e, t, -n, -n), [a, o] = gi(e, t, t.width + n, t.height + n);
 	return {
 		left: r,
 		bottom: o,
@@ -7369,43 +3279,43 @@ function cl(e, t, n = 0) {
 		top: i
 	};
 }
-function ll(e, t) {
-	let n = Math.min(nl, Math.max(tl, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
+function vi(e, t) {
+	let n = Math.min(di, Math.max(ui, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
 	return {
 		x: r(e.x, t.halfX),
 		y: r(e.y, t.halfY),
 		zoom: n
 	};
 }
-function ul(e, t, n, r, i) {
-	let a = Math.min(nl, Math.max(tl, e.zoom * i)), [o, s] = sl(e, t, n, r), c = e.zoom / a;
-	return ll({
+function yi(e, t, n, r, i) {
+	let a = Math.min(di, Math.max(ui, e.zoom * i)), [o, s] = gi(e, t, n, r), c = e.zoom / a;
+	return vi({
 		x: o + (e.x - o) * c,
 		y: s + (e.y - s) * c,
 		zoom: a
 	}, t);
 }
-function dl(e, t, n, r) {
-	let i = al(e, t);
-	return ll({
+function bi(e, t, n, r) {
+	let i = mi(e, t);
+	return vi({
 		x: e.x - n / i,
 		y: e.y + r / i,
 		zoom: e.zoom
 	}, t);
 }
-function fl({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
-	let o = (n - e) / 2, s = (r - t) / 2, c = il({
+function xi({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
+	let o = (n - e) / 2, s = (r - t) / 2, c = pi({
 		...i,
 		halfX: o,
 		halfY: s
-	}) / il(i);
-	return ll({
+	}) / pi(i);
+	return vi({
 		x: (e + n) / 2,
 		y: (t + r) / 2,
 		zoom: Math.min(a, c)
 	}, i);
 }
-function pl(e, t, n) {
+function Si(e, t, n) {
 	if (n >= 1) return t;
 	let r = n * n * (3 - 2 * n), i = e.zoom * (t.zoom / e.zoom) ** r, a = 1 / t.zoom - 1 / e.zoom, o = Math.abs(a) < 1e-9 ? r : (1 / i - 1 / e.zoom) / a;
 	return {
@@ -7414,7 +3324,7 @@ function pl(e, t, n) {
 		zoom: i
 	};
 }
-function ml({ x: e, y: t, zoom: n }) {
+function Ci({ x: e, y: t, zoom: n }) {
 	if (Math.abs(e) < .001 && Math.abs(t) < .001 && Math.abs(n - 1) < .001) return "";
 	let r = Math.max(3, Math.ceil(Math.log10(n)) + 3);
 	return [
@@ -7423,7 +3333,7 @@ function ml({ x: e, y: t, zoom: n }) {
 		Number(n.toPrecision(3))
 	].join(",");
 }
-function hl(e) {
+function wi(e) {
 	let t = e.split(","), [n, r, i] = t.map(Number);
 	return t.length === 3 && [
 		n,
@@ -7436,7 +3346,7 @@ function hl(e) {
 	} : null;
 }
 // node_modules/kdbush/index.js
-var gl = [
+var Ti = [
 	Int8Array,
 	Uint8Array,
 	Uint8ClampedArray,
@@ -7446,14 +3356,14 @@ var gl = [
 	Uint32Array,
 	Float32Array,
 	Float64Array
-], _l = 1, vl = 8, Z = /* @__PURE__ */ new Uint32Array(96), yl = class e {
+], Ei = 1, Di = 8, J = /* @__PURE__ */ new Uint32Array(96), Oi = class e {
 	static from(t) {
 		if (!t || t.byteLength === void 0 || t.buffer) throw Error("Data must be an instance of ArrayBuffer or SharedArrayBuffer.");
 		let [n, r] = new Uint8Array(t, 0, 2);
 		if (n !== 219) throw Error("Data does not appear to be in a KDBush format.");
 		let i = r >> 4;
-		if (i !== _l) throw Error(`Got v${i} data when expected v${_l}.`);
-		let a = gl[r & 15];
+		if (i !== Ei) throw Error(`Got v${i} data when expected v${Ei}.`);
+		let a = Ti[r & 15];
 		if (!a) throw Error("Unrecognized array type.");
 		let [o] = new Uint16Array(t, 2, 1), [s] = new Uint32Array(t, 4, 1);
 		return new e(s, o, a, void 0, t);
@@ -7461,12 +3371,12 @@ var gl = [
 	constructor(e, t = 64, n = Float64Array, r = ArrayBuffer, i) {
 		if (isNaN(e) || e < 0) throw Error(`Unexpected numItems value: ${e}.`);
 		this.numItems = +e, this.nodeSize = Math.min(Math.max(+t, 2), 65535), this.ArrayType = n, this.IndexArrayType = e < 65536 ? Uint16Array : Uint32Array;
-		let a = gl.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
+		let a = Ti.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
 		if (a < 0) throw Error(`Unexpected typed array class: ${n}.`);
-		if (i) this.data = i, this.ids = new this.IndexArrayType(i, vl, e), this.coords = new n(i, vl + s + c, e * 2), this._pos = e * 2, this._finished = !0;
+		if (i) this.data = i, this.ids = new this.IndexArrayType(i, Di, e), this.coords = new n(i, Di + s + c, e * 2), this._pos = e * 2, this._finished = !0;
 		else {
-			let i = this.data = new r(vl + o + s + c);
-			this.ids = new this.IndexArrayType(i, vl, e), this.coords = new n(i, vl + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
+			let i = this.data = new r(Di + o + s + c);
+			this.ids = new this.IndexArrayType(i, Di, e), this.coords = new n(i, Di + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
 		}
 	}
 	add(e, t) {
@@ -7476,15 +3386,15 @@ var gl = [
 	finish() {
 		let e = this._pos >> 1;
 		if (e !== this.numItems) throw Error(`Added ${e} items when expected ${this.numItems}.`);
-		return bl(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
+		return ki(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
 	}
 	range(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
 		let { ids: i, coords: a, nodeSize: o } = this;
-		Z[0] = 0, Z[1] = i.length - 1, Z[2] = 0;
+		J[0] = 0, J[1] = i.length - 1, J[2] = 0;
 		let s = 3, c = [];
 		for (; s > 0;) {
-			let l = Z[--s], u = Z[--s], d = Z[--s];
+			let l = J[--s], u = J[--s], d = J[--s];
 			if (u - d <= o) {
 				for (let o = d; o <= u; o++) {
 					let s = a[2 * o], l = a[2 * o + 1];
@@ -7493,7 +3403,7 @@ var gl = [
 				continue;
 			}
 			let f = d + u >> 1, p = a[2 * f], m = a[2 * f + 1];
-			p >= e && p <= n && m >= t && m <= r && c.push(i[f]), (l === 0 ? e <= p : t <= m) && (Z[s++] = d, Z[s++] = f - 1, Z[s++] = 1 - l), (l === 0 ? n >= p : r >= m) && (Z[s++] = f + 1, Z[s++] = u, Z[s++] = 1 - l);
+			p >= e && p <= n && m >= t && m <= r && c.push(i[f]), (l === 0 ? e <= p : t <= m) && (J[s++] = d, J[s++] = f - 1, J[s++] = 1 - l), (l === 0 ? n >= p : r >= m) && (J[s++] = f + 1, J[s++] = u, J[s++] = 1 - l);
 		}
 		return c;
 	}
@@ -7504,85 +3414,85 @@ var gl = [
 	withinInto(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
 		let { ids: i, coords: a, nodeSize: o } = this;
-		Z[0] = 0, Z[1] = i.length - 1, Z[2] = 0;
+		J[0] = 0, J[1] = i.length - 1, J[2] = 0;
 		let s = 3, c = 0, l = n * n;
 		for (; s > 0;) {
-			let u = Z[--s], d = Z[--s], f = Z[--s];
+			let u = J[--s], d = J[--s], f = J[--s];
 			if (d - f <= o) {
-				for (let n = f; n <= d; n++) wl(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
+				for (let n = f; n <= d; n++) Ni(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
 				continue;
 			}
 			let p = f + d >> 1, m = a[2 * p], h = a[2 * p + 1];
-			wl(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (Z[s++] = f, Z[s++] = p - 1, Z[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (Z[s++] = p + 1, Z[s++] = d, Z[s++] = 1 - u);
+			Ni(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (J[s++] = f, J[s++] = p - 1, J[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (J[s++] = p + 1, J[s++] = d, J[s++] = 1 - u);
 		}
 		return c;
 	}
 };
-function bl(e, t, n, r, i, a) {
+function ki(e, t, n, r, i, a) {
 	if (i - r <= n) return;
 	let o = r + i >> 1;
-	xl(e, t, o, r, i, a), bl(e, t, n, r, o - 1, 1 - a), bl(e, t, n, o + 1, i, 1 - a);
+	Ai(e, t, o, r, i, a), ki(e, t, n, r, o - 1, 1 - a), ki(e, t, n, o + 1, i, 1 - a);
 }
-function xl(e, t, n, r, i, a) {
+function Ai(e, t, n, r, i, a) {
 	for (; i > r;) {
 		if (i - r > 600) {
 			let o = i - r + 1, s = n - r + 1, c = Math.log(o), l = .5 * Math.exp(2 * c / 3), u = .5 * Math.sqrt(c * l * (o - l) / o) * (s - o / 2 < 0 ? -1 : 1);
-			xl(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
+			Ai(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
 		}
 		let o = t[2 * n + a], s = r, c = i;
-		for (Sl(e, t, r, n), t[2 * i + a] > o && Sl(e, t, r, i); s < c;) {
-			for (Sl(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
+		for (ji(e, t, r, n), t[2 * i + a] > o && ji(e, t, r, i); s < c;) {
+			for (ji(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
 			for (; t[2 * c + a] > o;) c--;
 		}
-		t[2 * r + a] === o ? Sl(e, t, r, c) : (c++, Sl(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
+		t[2 * r + a] === o ? ji(e, t, r, c) : (c++, ji(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
 	}
 }
-function Sl(e, t, n, r) {
-	Cl(e, n, r), Cl(t, 2 * n, 2 * r), Cl(t, 2 * n + 1, 2 * r + 1);
+function ji(e, t, n, r) {
+	Mi(e, n, r), Mi(t, 2 * n, 2 * r), Mi(t, 2 * n + 1, 2 * r + 1);
 }
-function Cl(e, t, n) {
+function Mi(e, t, n) {
 	let r = e[t];
 	e[t] = e[n], e[n] = r;
 }
-function wl(e, t, n, r) {
+function Ni(e, t, n, r) {
 	let i = e - n, a = t - r;
 	return i * i + a * a;
 }
 // src/map/gaps.ts
-var Tl = .08;
-function El(e, t) {
+var Pi = .08;
+function Fi(e, t) {
 	let n = Uint32Array.from({ length: e.length / 2 }, (e, t) => t).filter((n) => !Number.isNaN(e[2 * n + t]));
 	if (n.sort((n, r) => e[2 * n + t] - e[2 * r + t]), n.length < 3) return;
-	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Tl, 4 / n.length), i = e[2 * n[0] + t], a = 0;
+	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Pi, 4 / n.length), i = e[2 * n[0] + t], a = 0;
 	for (let o of n) {
 		let n = e[2 * o + t];
 		a += Math.max(0, n - i - r), i = n, e[2 * o + t] = n - a;
 	}
 }
 // src/map/model.ts
-function Dl(e) {
+function Ii(e) {
 	let t = e.index.value, n = e.session.comparable ? e.indexes.filter((e) => e !== t) : [], r = t.atlas.value;
 	if (r.state !== "ready") return r;
 	for (let e of n) if (e.atlas.value.state === "loading") return e.atlas.value;
 	return {
 		state: "ready",
-		value: kl(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
+		value: Ri(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
 	};
 }
-var Ol = /* @__PURE__ */ new WeakMap();
-function kl(e) {
-	let t = z(e[0].atlas.value), n = Ol.get(t);
+var Li = /* @__PURE__ */ new WeakMap();
+function Ri(e) {
+	let t = z(e[0].atlas.value), n = Li.get(t);
 	if (n && n.indexes.length === e.length && n.indexes.every((t, n) => t === e[n])) return n.model;
-	let r = Al(e.map((e) => ({
+	let r = zi(e.map((e) => ({
 		index: e,
 		atlas: z(e.atlas.value)
 	})));
-	return Ol.set(t, {
+	return Li.set(t, {
 		indexes: e,
 		model: r
 	}), r;
 }
-function Al(e) {
+function zi(e) {
 	let t = e.reduce((e, { index: t }) => e + t.count, 0), n = new Float32Array(2 * t), r = new Int32Array(t), i = [], a = 0;
 	for (let { index: t, atlas: o } of e) {
 		for (let e = 0; e < t.count; e++) n[2 * (a + e)] = o.x[e], n[2 * (a + e) + 1] = o.y[e];
@@ -7592,8 +3502,8 @@ function Al(e) {
 			stop: a + t.count
 		}), a += t.count;
 	}
-	El(n, 0), El(n, 1);
-	let { halfX: o, halfY: s } = jl(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new yl(Math.max(1, c.length), 64, Float32Array);
+	Fi(n, 0), Fi(n, 1);
+	let { halfX: o, halfY: s } = Bi(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new Oi(Math.max(1, c.length), 64, Float32Array);
 	for (let e of c) l.add(n[2 * e], n[2 * e + 1]);
 	return c.length || l.add(NaN, NaN), l.finish(), {
 		parts: i,
@@ -7608,8 +3518,8 @@ function Al(e) {
 		living: c
 	};
 }
-function jl(e) {
-	let { left: t, right: n, bottom: r, top: i } = Ml(e);
+function Bi(e) {
+	let { left: t, right: n, bottom: r, top: i } = Vi(e);
 	if (!(n >= t)) return {
 		halfX: 1,
 		halfY: 1
@@ -7621,7 +3531,7 @@ function jl(e) {
 		halfY: (i - r) / 2 / a || .05
 	};
 }
-function Ml(e, t) {
+function Vi(e, t) {
 	let n = {
 		left: Infinity,
 		bottom: Infinity,
@@ -7635,17 +3545,17 @@ function Ml(e, t) {
 	else for (let t = 0; 2 * t < e.length; t++) r(t);
 	return n;
 }
-function Nl(e, t) {
+function Hi(e, t) {
 	return e.parts.find((e) => t < e.stop);
 }
-function Pl(e, t, n) {
+function Ui(e, t, n) {
 	let r = e.parts.find((e) => e.index.number === t), i = r && n >= 0 && n < r.index.count ? r.start + n : -1;
 	return i >= 0 && !Number.isNaN(e.xy[2 * i]) ? i : -1;
 }
-function Fl(e, { left: t, bottom: n, right: r, top: i }, a) {
+function Wi(e, { left: t, bottom: n, right: r, top: i }, a) {
 	return e.tree.range(t, n, r, i).map((t) => e.living[t]).filter((e) => a[e]);
 }
-function Il(e, t, n, r, i) {
+function Gi(e, t, n, r, i) {
 	let a = -1, o = r * r;
 	for (let s of e.tree.within(t, n, r)) {
 		let r = e.living[s], c = (e.xy[2 * r] - t) ** 2 + (e.xy[2 * r + 1] - n) ** 2;
@@ -7653,7 +3563,7 @@ function Il(e, t, n, r, i) {
 	}
 	return a;
 }
-function Ll(e, t, n, r, i) {
+function Ki(e, t, n, r, i) {
 	let a = e.xy[2 * t], o = e.xy[2 * t + 1];
 	for (let s = .02; s < 8; s *= 3) {
 		let c = -1, l = Infinity;
@@ -7666,15 +3576,15 @@ function Ll(e, t, n, r, i) {
 	return -1;
 }
 // src/map/keys.ts
-var Rl = 60, zl = {
+var qi = 60, Ji = {
 	ArrowLeft: [-1, 0],
 	ArrowRight: [1, 0],
 	ArrowUp: [0, 1],
 	ArrowDown: [0, -1]
 };
-function Bl(e, t, n, r) {
-	let i = zl[e.key];
-	if (i) return e.ctrlKey || e.metaKey ? Hl(t, n, i) : Vl(t, n, i);
+function Yi(e, t, n, r) {
+	let i = Ji[e.key];
+	if (i) return e.ctrlKey || e.metaKey ? Zi(t, n, i) : Xi(t, n, i);
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	switch (e.key) {
 		case "+":
@@ -7683,32 +3593,32 @@ function Bl(e, t, n, r) {
 		case "_": return n.zoom(1 / 1.6), !0;
 		case "0": return n.fitAll(), !0;
 		case "Enter":
-		case " ": return Ul(e.key, t, r);
-		case "Escape": return Wl(t);
+		case " ": return Qi(e.key, t, r);
+		case "Escape": return $i(t);
 		default: return !1;
 	}
 }
-function Vl(e, t, [n, r]) {
-	return t.move(dl(e.camera.peek(), e.view.peek(), -n * Rl, r * Rl)), !0;
+function Xi(e, t, [n, r]) {
+	return t.move(bi(e.camera.peek(), e.view.peek(), -n * qi, r * qi)), !0;
 }
-function Hl(e, t, [n, r]) {
+function Zi(e, t, [n, r]) {
 	let i = e.model;
 	if (!i) return !0;
-	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Il(i, o, s, 3, e.visible.peek()) : Ll(i, a, n, r, e.visible.peek());
+	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Gi(i, o, s, 3, e.visible.peek()) : Ki(i, a, n, r, e.visible.peek());
 	if (c < 0) return e.said.value = "No component farther in this direction.", !0;
 	e.pointAt(c), t.reveal(c);
-	let { index: l, start: u } = Nl(i, c);
+	let { index: l, start: u } = Hi(i, c);
 	return e.said.value = `${l.title(c - u)}, ${l.id(c - u)}`, !0;
 }
-function Ul(e, t, n) {
+function Qi(e, t, n) {
 	let r = t.hover.peek() >= 0 ? t.hover.peek() : t.pinned.peek();
 	return r < 0 ? !1 : (e === "Enter" ? n(r) : t.pinned.value = r, !0);
 }
-function Wl(e) {
+function $i(e) {
 	return e.pinned.peek() < 0 && e.hover.peek() < 0 ? !1 : (e.pinned.value = -1, e.pointAt(-1), !0);
 }
 // src/map/colouring.ts
-var Gl = [
+var ea = [
 	"cluster",
 	"layer",
 	"label",
@@ -7718,7 +3628,7 @@ var Gl = [
 	"redundancy",
 	"relevance",
 	"query"
-], Kl = 20, ql = {
+], ta = 20, na = {
 	cluster: "cluster",
 	layer: "layer",
 	label: "label",
@@ -7728,7 +3638,7 @@ var Gl = [
 	redundancy: "redundancy",
 	relevance: "class relevance",
 	query: "search similarity"
-}, Jl = {
+}, ra = {
 	cluster: "Groups found by what the components mean, not by where they lie on the map",
 	layer: "The layer of the model that a component belongs to",
 	label: "The most frequent labels: the phrases that fit best",
@@ -7739,25 +3649,25 @@ var Gl = [
 	relevance: "Mean share of what speaks for the class that comes from the component",
 	query: "Cosine similarity to what is searched for"
 };
-function Yl(e) {
+function ia(e) {
 	let t = e.param("color");
-	return Gl.includes(t) ? t : e.query.value ? "query" : "cluster";
+	return ea.includes(t) ? t : e.query.value ? "query" : "cluster";
 }
-function Xl(e, t, n) {
+function aa(e, t, n) {
 	switch (n) {
-		case "cluster": return $l(t, eu(t));
-		case "layer": return tu(t);
-		case "label": return ru(t);
-		case "tag": return au(t);
-		case "relevance": return lu(e, t);
-		case "query": return uu(e, t);
-		default: return su(t, n);
+		case "cluster": return ca(t, la(t));
+		case "layer": return ua(t);
+		case "label": return fa(t);
+		case "tag": return ma(t);
+		case "relevance": return va(e, t);
+		case "query": return ya(e, t);
+		default: return ga(t, n);
 	}
 }
-function Zl(e, t) {
+function oa(e, t) {
 	return e.cluster[t] < 0;
 }
-function Ql(e, t) {
+function sa(e, t) {
 	let n = new Int32Array(t.length);
 	for (let t of e) t >= 0 && n[t]++;
 	return {
@@ -7769,11 +3679,11 @@ function Ql(e, t) {
 		}))
 	};
 }
-function $l(e, t) {
+function ca(e, t) {
 	let n = t.map((e, t) => ({ name: e || `Cluster ${t + 1}` }));
-	return Ql(e.cluster, n);
+	return sa(e.cluster, n);
 }
-function eu(e) {
+function la(e) {
 	let t = Math.max(e.names.length, ...e.cluster.reduce((e, t) => t >= e[0] ? [t + 1] : e, [0])), n = Array.from({ length: t }, (t, n) => e.names[n] ?? "");
 	if (n.every(Boolean)) return n;
 	let r = n.map(() => /* @__PURE__ */ new Map());
@@ -7786,15 +3696,15 @@ function eu(e) {
 	}
 	return n.map((e, t) => e || ([...r[t]].sort((e, t) => t[1] - e[1])[0]?.[0] ?? ""));
 }
-function tu(e) {
+function ua(e) {
 	let t = [...new Set(e.parts.flatMap(({ index: e }) => e.info.layers.map((e) => e.layer)))], n = new Map(t.map((e, t) => [e, t])), r = new Int32Array(e.count).fill(-1);
 	for (let { index: t, start: i } of e.parts) {
 		let a = t.info.layers.map(({ layer: e }) => n.get(e));
-		for (let n = 0; n < t.count; n++) Zl(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
+		for (let n = 0; n < t.count; n++) oa(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
 	}
-	return Ql(r, t.map((e) => ({ name: e })));
+	return sa(r, t.map((e) => ({ name: e })));
 }
-function nu(e, t) {
+function da(e, t) {
 	let n = null;
 	for (let { index: r, start: i } of e.parts) {
 		let a = r.labels.value;
@@ -7802,25 +3712,25 @@ function nu(e, t) {
 		let o = z(a);
 		for (let n = 0; n < r.count; n++) {
 			let a = o ? o.label[n] : -1;
-			Zl(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
+			oa(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
 		}
 	}
 	return n;
 }
-function ru(e) {
-	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = nu(e, (e, r) => {
+function fa(e) {
+	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = da(e, (e, r) => {
 		t[e] = r, r && n.set(r, (n.get(r) ?? 0) + 1);
 	});
 	if (!n.size) return {
 		kind: "none",
 		why: r ?? "No component has a label."
 	};
-	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, Kl).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
+	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, ta).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
 	for (let n = 0; n < e.count; n++) {
 		let e = t[n];
 		e !== void 0 && (o[n] = e === null ? i.length + 1 : a.get(e) ?? i.length);
 	}
-	return Ql(o, [
+	return sa(o, [
 		...i.map((e) => ({ name: e })),
 		{
 			name: "other labels",
@@ -7832,25 +3742,25 @@ function ru(e) {
 		}
 	]);
 }
-var iu = [
+var pa = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function au(e) {
+function ma(e) {
 	let t = new Int32Array(e.count).fill(-1);
 	for (let { index: n, start: r } of e.parts) for (let i = 0; i < n.count; i++) {
-		if (Zl(e, r + i)) continue;
+		if (oa(e, r + i)) continue;
 		let a = n.tag(i);
-		t[r + i] = a ? iu.indexOf(a) : iu.length;
+		t[r + i] = a ? pa.indexOf(a) : pa.length;
 	}
-	return Ql(t, [...iu.map((e) => ({ name: e })), {
+	return sa(t, [...pa.map((e) => ({ name: e })), {
 		name: "not tagged",
 		plain: !0
 	}]);
 }
-function ou(e, t, n, r = .02) {
-	let i = n.filter((t, n) => !Zl(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
+function ha(e, t, n, r = .02) {
+	let i = n.filter((t, n) => !oa(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
 	if (!i.length) return {
 		kind: "none",
 		why: `No component has a value: ${t}.`
@@ -7867,23 +3777,23 @@ function ou(e, t, n, r = .02) {
 		none: a - i.length
 	};
 }
-function su(e, t) {
+function ga(e, t) {
 	let n = new Float32Array(e.count).fill(NaN), r = "";
 	for (let { index: i, start: a } of e.parts) {
 		let e = i.scores.value;
 		e.state === "ready" ? n.set(e.value[t], a) : r = e.state === "absent" ? e.why : "The measures are being computed.";
 	}
-	let i = ou(e, ql[t], n);
+	let i = ha(e, na[t], n);
 	return i.kind === "none" && r ? {
 		kind: "none",
 		why: r
 	} : i;
 }
-function cu(e, t, n) {
+function _a(e, t, n) {
 	let r = new Float32Array(e.count).fill(NaN), i = e.parts.find(({ index: e }) => e === t.index.value);
 	return r.set(n, i.start), r;
 }
-function lu(e, t) {
+function va(e, t) {
 	let n = e.index.value, r = e.of.value, i = n.info.classes.find((e) => e.number === r);
 	if (r === null || !i) return {
 		kind: "none",
@@ -7898,13 +3808,13 @@ function lu(e, t) {
 		kind: "none",
 		why: a.why
 	};
-	let o = ou(t, `relevance for ${i.name}`, cu(t, e, a.value.positive), .01);
+	let o = ha(t, `relevance for ${i.name}`, _a(t, e, a.value.positive), .01);
 	return o.kind === "values" ? {
 		...o,
 		low: 0
 	} : o;
 }
-function uu(e, t) {
+function ya(e, t) {
 	let n = e.search.value;
 	if (!n) return {
 		kind: "none",
@@ -7918,7 +3828,7 @@ function uu(e, t) {
 		kind: "none",
 		why: n.why
 	};
-	let r = ou(t, "similarity", cu(t, e, n.value.similarity), .005), i = {
+	let r = ha(t, "similarity", _a(t, e, n.value.similarity), .005), i = {
 		at: n.value.baseline,
 		says: "95 % of random components stay below"
 	};
@@ -7928,12 +3838,12 @@ function uu(e, t) {
 	} : r;
 }
 // src/map/palette.ts
-var du = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, fu = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
-function pu([e, t, n]) {
+var ba = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, xa = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
+function Sa([e, t, n]) {
 	let [r, i, a] = [
-		du(e / 255),
-		du(t / 255),
-		du(n / 255)
+		ba(e / 255),
+		ba(t / 255),
+		ba(n / 255)
 	], o = Math.cbrt(.4122214708 * r + .5363325363 * i + .0514459929 * a), s = Math.cbrt(.2119034982 * r + .6806995451 * i + .1073969566 * a), c = Math.cbrt(.0883024619 * r + .2817188376 * i + .6299787005 * a);
 	return [
 		.2104542553 * o + .793617785 * s - .0040720468 * c,
@@ -7941,15 +3851,15 @@ function pu([e, t, n]) {
 		.0259040371 * o + .7827717662 * s - .808675766 * c
 	];
 }
-function mu(e, t, n) {
+function Ca(e, t, n) {
 	let r = (e + .3963377774 * t + .2158037573 * n) ** 3, i = (e - .1055613458 * t - .0638541728 * n) ** 3, a = (e - .0894841775 * t - 1.291485548 * n) ** 3;
 	return [
 		4.0767416621 * r - 3.3077115913 * i + .2309699292 * a,
 		-1.2684380046 * r + 2.6097574011 * i - .3413193965 * a,
 		-.0041960863 * r - .7034186147 * i + 1.707614701 * a
-	].map((e) => Math.round(255 * fu(Math.min(1, Math.max(0, e)))));
+	].map((e) => Math.round(255 * xa(Math.min(1, Math.max(0, e)))));
 }
-function hu(e) {
+function wa(e) {
 	let t = e.length === 4 ? e.replace(/[0-9a-f]/gi, "$&$&") : e;
 	return [
 		1,
@@ -7957,13 +3867,13 @@ function hu(e) {
 		5
 	].map((e) => parseInt(t.slice(e, e + 2), 16));
 }
-function gu([e, t, n], r = 1) {
+function Ta([e, t, n], r = 1) {
 	return r === 1 ? `rgb(${e} ${t} ${n})` : `rgb(${e} ${t} ${n} / ${r})`;
 }
-function _u(e) {
-	return pu(e)[0] < .5;
+function Ea(e) {
+	return Sa(e)[0] < .5;
 }
-var vu = {
+var Da = {
 	light: [
 		"#0072b2",
 		"#e69f00",
@@ -7972,7 +3882,7 @@ var vu = {
 		"#56b4e9",
 		"#d55e00",
 		"#c7b000"
-	].map(hu),
+	].map(wa),
 	dark: [
 		"#3f9fe0",
 		"#e69f00",
@@ -7981,8 +3891,8 @@ var vu = {
 		"#8acbf5",
 		"#e8702a",
 		"#f0e442"
-	].map(hu)
-}, yu = {
+	].map(wa)
+}, Oa = {
 	light: [
 		0,
 		-.2,
@@ -7994,48 +3904,48 @@ var vu = {
 		.12
 	]
 };
-function bu(e, t) {
-	let n = t ? "dark" : "light", r = vu[n], [i, a, o] = pu(r[e % r.length]), s = yu[n][Math.floor(e / r.length) % 3];
-	return s ? mu(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
+function ka(e, t) {
+	let n = t ? "dark" : "light", r = Da[n], [i, a, o] = Sa(r[e % r.length]), s = Oa[n][Math.floor(e / r.length) % 3];
+	return s ? Ca(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
 }
-var xu = 256;
-function Su(e) {
-	return (e ? Eu : Tu)();
+var Aa = 256;
+function ja(e) {
+	return (e ? Fa : Pa)();
 }
-function Cu(e) {
+function Ma(e) {
 	let t;
 	return () => t ??= e();
 }
-function wu(e, t, n) {
-	return Array.from({ length: xu }, (r, i) => {
+function Na(e, t, n) {
+	return Array.from({ length: Aa }, (r, i) => {
 		let a = i / 255, o = (e[1] + (t[1] - e[1]) * a) * Math.PI / 180;
-		return mu(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
+		return Ca(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
 	});
 }
-var Tu = Cu(() => wu([.88, 100], [.3, 280], .105)), Eu = Cu(() => wu([.38, 285], [.94, 102], .115));
-function Du(e, t, n, r) {
+var Pa = Ma(() => Na([.88, 100], [.3, 280], .105)), Fa = Ma(() => Na([.38, 285], [.94, 102], .115));
+function Ia(e, t, n, r) {
 	if (Number.isNaN(e)) return null;
 	let i = n > t ? (e - t) / (n - t) : .5;
 	return r[Math.min(255, Math.max(0, Math.round(i * 255)))];
 }
 // src/map/Legend.tsx
-function Ou({ state: e }) {
+function La({ state: e }) {
 	let t = e.by.value, n = e.colouring.value;
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "map-legend",
 		role: "group",
 		"aria-label": "Legend",
 		children: [
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "map-legend-head",
-				children: [/* @__PURE__ */ V("p", { children: [
-					/* @__PURE__ */ V("strong", { children: ql[t] }),
+				children: [/* @__PURE__ */ K("p", { children: [
+					/* @__PURE__ */ K("strong", { children: na[t] }),
 					" ",
-					/* @__PURE__ */ V("span", {
+					/* @__PURE__ */ K("span", {
 						class: "soft",
-						children: [Jl[t], "."]
+						children: [ra[t], "."]
 					})
-				] }), n?.kind === "groups" && /* @__PURE__ */ V("button", {
+				] }), n?.kind === "groups" && /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "map-all",
 					disabled: !e.hidden.value.size,
@@ -8043,44 +3953,44 @@ function Ou({ state: e }) {
 					children: "Show all"
 				})]
 			}),
-			t === "relevance" && /* @__PURE__ */ V(ku, {}),
-			n?.kind === "groups" && /* @__PURE__ */ V(Au, {
+			t === "relevance" && /* @__PURE__ */ K(Ra, {}),
+			n?.kind === "groups" && /* @__PURE__ */ K(za, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "values" && /* @__PURE__ */ V(Mu, {
+			n?.kind === "values" && /* @__PURE__ */ K(Va, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "none" && /* @__PURE__ */ V("p", {
+			n?.kind === "none" && /* @__PURE__ */ K("p", {
 				class: "soft",
 				children: n.why
 			}),
-			/* @__PURE__ */ V(Nu, { state: e })
+			/* @__PURE__ */ K(Ha, { state: e })
 		]
 	});
 }
-function ku() {
+function Ra() {
 	let e = B(), { classes: t } = e.index.value.info;
-	return t.length < 2 ? null : /* @__PURE__ */ V("label", { children: [
+	return t.length < 2 ? null : /* @__PURE__ */ K("label", { children: [
 		"Class",
 		" ",
-		/* @__PURE__ */ V("select", {
+		/* @__PURE__ */ K("select", {
 			value: String(e.of.value),
 			onChange: (t) => e.place.set({ class: t.currentTarget.value }, !0),
-			children: t.map((e) => /* @__PURE__ */ V("option", {
+			children: t.map((e) => /* @__PURE__ */ K("option", {
 				value: String(e.number),
 				children: e.name
 			}, e.number))
 		})
 	] });
 }
-function Au({ state: e, found: t }) {
+function za({ state: e, found: t }) {
 	let { dark: n, plain: r } = e.theme.value, i = e.hidden.value;
-	return /* @__PURE__ */ V("ul", {
+	return /* @__PURE__ */ K("ul", {
 		class: "map-entries",
 		onPointerLeave: () => e.lit.value = null,
-		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "map-entry",
 			"aria-pressed": !i.has(a),
@@ -8089,80 +3999,80 @@ function Au({ state: e, found: t }) {
 			onClick: (t) => e.toggle(a, t.shiftKey),
 			onDblClick: () => e.toggle(a, !0),
 			children: [
-				/* @__PURE__ */ V(ju, { colour: t.plain ? r : bu(a, n) }),
-				/* @__PURE__ */ V("bdi", {
+				/* @__PURE__ */ K(Ba, { colour: t.plain ? r : ka(a, n) }),
+				/* @__PURE__ */ K("bdi", {
 					class: "map-entry-name",
 					children: t.name
 				}),
-				/* @__PURE__ */ V("span", {
+				/* @__PURE__ */ K("span", {
 					class: "map-count",
-					children: q(t.count)
+					children: H(t.count)
 				})
 			]
 		}) }, a) : null)
 	});
 }
-function ju({ colour: e }) {
-	return /* @__PURE__ */ V("span", {
+function Ba({ colour: e }) {
+	return /* @__PURE__ */ K("span", {
 		class: "map-swatch",
-		style: { background: gu(e) },
+		style: { background: Ta(e) },
 		"aria-hidden": "true"
 	});
 }
-function Mu({ state: e, found: t }) {
-	let n = Su(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => gu(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${Y(e)}` : Y(e);
-	return /* @__PURE__ */ V("div", {
+function Va({ state: e, found: t }) {
+	let n = ja(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => Ta(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${W(e)}` : W(e);
+	return /* @__PURE__ */ K("div", {
 		class: "map-ramp",
 		role: "img",
-		"aria-label": `${t.name} from ${Y(t.low)} to ${Y(t.high)}`,
+		"aria-label": `${t.name} from ${W(t.low)} to ${W(t.high)}`,
 		children: [
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "map-ramp-bar",
 				style: { background: `linear-gradient(to right, ${r.join(", ")})` },
-				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ V("span", {
+				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ K("span", {
 					class: "map-ramp-mark",
 					style: { left: `${100 * a}%` }
 				})
 			}),
-			/* @__PURE__ */ V("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-ramp-numbers",
 				children: [
-					/* @__PURE__ */ V("span", { children: o(t.low, t.least < t.low, "≤") }),
-					/* @__PURE__ */ V("span", { children: Y(i) }),
-					/* @__PURE__ */ V("span", { children: o(t.high, t.most > t.high, "≥") })
+					/* @__PURE__ */ K("span", { children: o(t.low, t.least < t.low, "≤") }),
+					/* @__PURE__ */ K("span", { children: W(i) }),
+					/* @__PURE__ */ K("span", { children: o(t.high, t.most > t.high, "≥") })
 				]
 			}),
-			t.mark && /* @__PURE__ */ V("p", {
+			t.mark && /* @__PURE__ */ K("p", {
 				class: "soft",
 				children: [
 					"Line at ",
-					Y(t.mark.at),
+					W(t.mark.at),
 					": ",
 					t.mark.says,
 					"."
 				]
 			}),
-			t.none > 0 && /* @__PURE__ */ V("p", {
+			t.none > 0 && /* @__PURE__ */ K("p", {
 				class: "map-none soft",
 				children: [
-					/* @__PURE__ */ V(ju, { colour: e.theme.value.plain }),
+					/* @__PURE__ */ K(Ba, { colour: e.theme.value.plain }),
 					" no value ",
-					/* @__PURE__ */ V("span", {
+					/* @__PURE__ */ K("span", {
 						class: "map-count",
-						children: q(t.none)
+						children: H(t.none)
 					})
 				]
 			})
 		]
 	});
 }
-function Nu({ state: e }) {
+function Ha({ state: e }) {
 	let t = B(), n = e.model?.parts ?? [];
-	return n.length < 2 ? null : /* @__PURE__ */ V("ul", {
+	return n.length < 2 ? null : /* @__PURE__ */ K("ul", {
 		class: "map-entries map-models",
 		children: n.map(({ index: n }) => {
 			let r = n === t.index.value;
-			return /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "map-entry",
 				"aria-pressed": r || e.others.value,
@@ -8170,17 +4080,17 @@ function Nu({ state: e }) {
 				title: r ? "The index that is looked at" : "Click: show or hide the other index",
 				onClick: () => t.place.set({ other: e.others.value ? "0" : null }, !0),
 				children: [
-					/* @__PURE__ */ V("span", {
+					/* @__PURE__ */ K("span", {
 						class: r ? "map-disc" : "map-diamond",
 						"aria-hidden": "true"
 					}),
-					/* @__PURE__ */ V("bdi", {
+					/* @__PURE__ */ K("bdi", {
 						class: "map-entry-name",
 						children: n.info.name
 					}),
-					/* @__PURE__ */ V("span", {
+					/* @__PURE__ */ K("span", {
 						class: "map-count",
-						children: q(n.count)
+						children: H(n.count)
 					})
 				]
 			}) }, n.number);
@@ -8188,40 +4098,40 @@ function Nu({ state: e }) {
 	});
 }
 // src/map/PointCard.tsx
-var Pu = 232, Fu = 4;
-function Iu({ state: e }) {
+var Ua = 232, Wa = 4;
+function Ga({ state: e }) {
 	let t = B(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
-	return /* @__PURE__ */ V(T, { children: n && a.map((t, r) => {
-		let i = Lu(e, n, t);
-		return i && /* @__PURE__ */ V("span", {
+	return /* @__PURE__ */ K(T, { children: n && a.map((t, r) => {
+		let i = Ka(e, n, t);
+		return i && /* @__PURE__ */ K("span", {
 			class: r ? "map-ring map-ring-pinned" : "map-ring",
 			style: { transform: `translate(${i[0]}px, ${i[1]}px)` },
 			"aria-hidden": "true"
 		}, r);
 	}) });
 }
-function Lu(e, t, n) {
+function Ka(e, t, n) {
 	if (n < 0 || Number.isNaN(t.xy[2 * n])) return null;
-	let r = e.view.value, [i, a] = ol(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
+	let r = e.view.value, [i, a] = hi(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
 	return i >= 0 && a >= 0 && i <= r.width && a <= r.height ? [i, a] : null;
 }
-function Ru({ state: e }) {
-	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Lu(e, t, r);
+function qa({ state: e }) {
+	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Ka(e, t, r);
 	if (!t || !i) return null;
-	let { index: a, start: o } = Nl(t, r), s = e.view.value, c = i[0] + 18 + Pu < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Pu), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
+	let { index: a, start: o } = Hi(t, r), s = e.view.value, c = i[0] + 18 + Ua < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Ua), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
 		left: `${c}px`,
-		width: `${Math.min(Pu, s.width - 8)}px`,
+		width: `${Math.min(Ua, s.width - 8)}px`,
 		...d
 	};
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: n >= 0 ? "map-card map-card-pinned" : "map-card",
 		style: f,
 		role: n >= 0 ? "dialog" : void 0,
 		"aria-label": n >= 0 ? "Pinned component" : void 0,
-		children: [/* @__PURE__ */ V(zu, {
+		children: [/* @__PURE__ */ K(Ja, {
 			index: a,
 			row: r - o
-		}, r), n >= 0 && /* @__PURE__ */ V(Vu, {
+		}, r), n >= 0 && /* @__PURE__ */ K(Xa, {
 			state: e,
 			index: a,
 			row: r - o,
@@ -8229,31 +4139,31 @@ function Ru({ state: e }) {
 		}, `p${r}`)]
 	});
 }
-function zu({ index: e, row: t }) {
+function Ja({ index: e, row: t }) {
 	let n = e.base.crop[t], r = z(e.labels.value), i = e.label(t), a = r?.p_value[t];
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "map-glance",
-		children: [/* @__PURE__ */ V(Hi, {
+		children: [/* @__PURE__ */ K(Yn, {
 			path: n >= 0 ? e.at(`crop/${n}.webp`) : null,
 			alt: "",
 			class: "map-glance-crop"
-		}), /* @__PURE__ */ V("div", {
+		}), /* @__PURE__ */ K("div", {
 			class: "map-glance-text",
 			children: [
-				/* @__PURE__ */ V("strong", { children: /* @__PURE__ */ V("bdi", { children: e.title(t) }) }),
-				/* @__PURE__ */ V("span", {
+				/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: e.title(t) }) }),
+				/* @__PURE__ */ K("span", {
 					class: "soft",
-					children: /* @__PURE__ */ V("bdi", { children: e.id(t) })
+					children: /* @__PURE__ */ K("bdi", { children: e.id(t) })
 				}),
-				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ V("span", {
+				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ K("span", {
 					class: "soft",
-					children: ["p = ", Y(a)]
+					children: ["p = ", W(a)]
 				}),
-				r && !i && /* @__PURE__ */ V("span", {
+				r && !i && /* @__PURE__ */ K("span", {
 					class: "soft",
 					children: "no label fits better than chance"
 				}),
-				/* @__PURE__ */ V(Bu, {
+				/* @__PURE__ */ K(Ya, {
 					index: e,
 					row: t
 				})
@@ -8261,14 +4171,14 @@ function zu({ index: e, row: t }) {
 		})]
 	});
 }
-function Bu({ index: e, row: t }) {
+function Ya({ index: e, row: t }) {
 	let n = B(), r = n.search.value ? z(n.search.value) : void 0;
-	return !r || e !== n.index.value ? null : /* @__PURE__ */ V("span", {
+	return !r || e !== n.index.value ? null : /* @__PURE__ */ K("span", {
 		class: "soft",
-		children: ["similarity ", J(r.similarity[t])]
+		children: ["similarity ", U(r.similarity[t])]
 	});
 }
-function Vu({ state: e, index: t, row: n, cluster: r }) {
+function Xa({ state: e, index: t, row: n, cluster: r }) {
 	let i = B(), [a, o] = O([]);
 	k(() => {
 		let e = !0;
@@ -8277,26 +4187,26 @@ function Vu({ state: e, index: t, row: n, cluster: r }) {
 		};
 	}, [t, n]);
 	let s = e.clusters.value[r];
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
 		class: "map-more",
-		children: Array.from({ length: Fu }, (e, n) => /* @__PURE__ */ V(Hi, {
+		children: Array.from({ length: Wa }, (e, n) => /* @__PURE__ */ K(Yn, {
 			path: a[n] === void 0 ? null : t.at(`crop/${a[n]}.webp`),
 			alt: "",
 			class: "map-more-crop"
 		}, n))
-	}), /* @__PURE__ */ V("div", {
+	}), /* @__PURE__ */ K("div", {
 		class: "map-card-does",
 		children: [
-			/* @__PURE__ */ V("a", {
-				href: Qi(i, t, n),
+			/* @__PURE__ */ K("a", {
+				href: Pn(i, t, n),
 				children: "Open component"
 			}),
-			r >= 0 && t === i.index.value && /* @__PURE__ */ V("button", {
+			r >= 0 && t === i.index.value && /* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => i.place.set({ cluster: r }),
-				children: ["Select its cluster", s ? /* @__PURE__ */ V(T, { children: [": ", /* @__PURE__ */ V("bdi", { children: s })] }) : null]
+				children: ["Select its cluster", s ? /* @__PURE__ */ K(T, { children: [": ", /* @__PURE__ */ K("bdi", { children: s })] }) : null]
 			}),
-			/* @__PURE__ */ V("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "map-unpin",
 				"aria-label": "Unpin (Esc)",
@@ -8308,8 +4218,8 @@ function Vu({ state: e, index: t, row: n, cluster: r }) {
 	})] });
 }
 // src/map/canvas2d.ts
-var Hu = 3;
-function Uu(e) {
+var Za = 3;
+function Qa(e) {
 	let t = e.getContext("2d", { alpha: !1 }), n = /* @__PURE__ */ new Float32Array(), r = {
 		colours: /* @__PURE__ */ new Uint8Array(),
 		marks: /* @__PURE__ */ new Uint8Array(),
@@ -8332,13 +4242,13 @@ function Uu(e) {
 			], e.width = Math.max(1, Math.round(t * r)), e.height = Math.max(1, Math.round(n * r));
 		},
 		draw(e) {
-			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = gu(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && Wu(t, n, r, e, i[0], i[1]);
+			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = Ta(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && $a(t, n, r, e, i[0], i[1]);
 		},
 		onRestored: () => {},
 		destroy: () => {}
 	};
 }
-function Wu(e, t, { colours: n, marks: r, order: i }, a, o, s) {
+function $a(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 	let c = -1;
 	for (let l of i) {
 		let i = (t[2 * l] - a.x) * a.scale + o / 2, u = (a.y - t[2 * l + 1]) * a.scale + s / 2;
@@ -8349,19 +4259,19 @@ function Wu(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 			n[4 * l + 2],
 			n[4 * l + 3]
 		], h = r[l], g = (d << 16 | f << 8 | p) * 512 + m * 2 + (h & 1);
-		g !== c && (c = g, e.fillStyle = gu([
+		g !== c && (c = g, e.fillStyle = Ta([
 			d,
 			f,
 			p
-		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), Gu(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
+		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), eo(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
 	}
 }
-function Gu(e, t, n, r, i) {
+function eo(e, t, n, r, i) {
 	let a = r / 2;
-	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Hu ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
+	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Za ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
 }
 // src/map/crops.ts
-var Ku = 600, qu = 6, Ju = class {
+var to = 600, no = 6, ro = class {
 	transport;
 	arrived;
 	kept = /* @__PURE__ */ new Map();
@@ -8382,10 +4292,10 @@ var Ku = 600, qu = 6, Ju = class {
 		this.stopped = !0, this.wanted = [], this.kept.clear();
 	}
 	next() {
-		for (; this.loading < qu && this.wanted.length;) this.fetch(this.wanted.shift());
+		for (; this.loading < no && this.wanted.length;) this.fetch(this.wanted.shift());
 	}
 	async fetch(e) {
-		this.loading++, this.kept.set(e, null), this.kept.size > Ku && this.kept.delete(this.kept.keys().next().value);
+		this.loading++, this.kept.set(e, null), this.kept.size > to && this.kept.delete(this.kept.keys().next().value);
 		try {
 			let t = new Image();
 			t.src = await this.transport.picture(e), await t.decode(), this.kept.set(e, t), this.stopped || this.arrived();
@@ -8394,7 +4304,7 @@ var Ku = 600, qu = 6, Ju = class {
 	}
 };
 // src/map/lasso.ts
-function Yu(e, t, n) {
+function io(e, t, n) {
 	let r = !1, i = e.length;
 	for (let a = 0, o = i - 2; a < i; o = a, a += 2) {
 		let i = e[a + 1], s = e[o + 1];
@@ -8402,7 +4312,7 @@ function Yu(e, t, n) {
 	}
 	return r;
 }
-function Xu(e) {
+function ao(e) {
 	let t = [
 		Infinity,
 		Infinity,
@@ -8412,7 +4322,7 @@ function Xu(e) {
 	for (let n = 0; n < e.length; n += 2) t[0] = Math.min(t[0], e[n]), t[1] = Math.min(t[1], e[n + 1]), t[2] = Math.max(t[2], e[n]), t[3] = Math.max(t[3], e[n + 1]);
 	return t;
 }
-function Zu(e, t, n, r) {
+function oo(e, t, n, r) {
 	return [
 		e,
 		t,
@@ -8424,30 +4334,30 @@ function Zu(e, t, n, r) {
 		r
 	];
 }
-function Qu(e, t, n, r) {
+function so(e, t, n, r) {
 	if (n === "new") return [...t];
 	if (n === "add") return [.../* @__PURE__ */ new Set([...Array.from(e ?? []), ...t])];
 	let i = new Set(t);
 	return [...e ? Array.from(e) : r()].filter((e) => !i.has(e));
 }
 // src/map/gestures.ts
-var $u = 4, ed = {
+var co = 4, lo = {
 	pixels: 1,
 	lines: 18,
 	pages: 300
-}, td = .0018, nd = .012;
-function rd(e, t) {
+}, uo = .0018, fo = .012;
+function po(e, t) {
 	let n = /* @__PURE__ */ new Map(), r = null, i = [0, 0], a = !1, o = (t) => {
 		let n = e.getBoundingClientRect();
 		return [t.clientX - n.left, t.clientY - n.top];
 	}, s = (s) => {
-		s.button === 0 && (n.set(s.pointerId, o(s)), id(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
+		s.button === 0 && (n.set(s.pointerId, o(s)), mo(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
 			what: "pinch",
-			...od(n)
-		}) : (i = o(s), a = !1, r = ad(s, t, i)));
+			...go(n)
+		}) : (i = o(s), a = !1, r = ho(s, t, i)));
 	}, c = (e) => {
 		let s = o(e), c = n.get(e.pointerId);
-		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < $u || (!a && r.what !== "pinch" && t.away(), a = !0, r = sd(r, t, n, i, c, s)));
+		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < co || (!a && r.what !== "pinch" && t.away(), a = !0, r = _o(r, t, n, i, c, s)));
 	}, l = (e) => {
 		if (!n.delete(e.pointerId)) return;
 		let i = r;
@@ -8457,18 +4367,18 @@ function rd(e, t) {
 	}, d = (e) => {
 		e.preventDefault();
 		let n = [
-			ed.pixels,
-			ed.lines,
-			ed.pages
-		][e.deltaMode] ?? 1, r = e.ctrlKey ? nd : td;
-		t.move(ul(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
+			lo.pixels,
+			lo.lines,
+			lo.pages
+		][e.deltaMode] ?? 1, r = e.ctrlKey ? fo : uo;
+		t.move(yi(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
 	}, f = {
 		pointerdown: s,
 		pointermove: c,
 		pointerup: l,
 		pointercancel: u,
 		pointerleave: () => n.size || t.away(),
-		dblclick: (e) => t.fly(ul(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
+		dblclick: (e) => t.fly(yi(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
 	};
 	for (let [t, n] of Object.entries(f)) e.addEventListener(t, n);
 	return e.addEventListener("wheel", d, { passive: !1 }), () => {
@@ -8476,12 +4386,12 @@ function rd(e, t) {
 		e.removeEventListener("wheel", d);
 	};
 }
-function id(e, t) {
+function mo(e, t) {
 	try {
 		e.setPointerCapture(t);
 	} catch {}
 }
-function ad(e, t, n) {
+function ho(e, t, n) {
 	let r = e.altKey ? "less" : e.shiftKey && (e.ctrlKey || e.metaKey) ? "add" : t.combine(), i = t.mode();
 	return i !== "pan" || e.shiftKey || e.altKey ? {
 		what: i === "box" ? "box" : "lasso",
@@ -8489,7 +4399,7 @@ function ad(e, t, n) {
 		line: [...n]
 	} : { what: "pan" };
 }
-function od(e) {
+function go(e) {
 	let [t, n] = [...e.values()];
 	return {
 		apart: Math.max(10, Math.hypot(t[0] - n[0], t[1] - n[1])),
@@ -8497,11 +4407,11 @@ function od(e) {
 		y: (t[1] + n[1]) / 2
 	};
 }
-function sd(e, t, n, r, i, a) {
+function _o(e, t, n, r, i, a) {
 	let o = t.view();
-	if (e.what === "pan" && t.move(dl(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = Zu(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
-		let r = od(n), i = dl(t.camera(), o, r.x - e.x, r.y - e.y);
-		return t.move(ul(i, o, r.x, r.y, r.apart / e.apart)), {
+	if (e.what === "pan" && t.move(bi(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = oo(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
+		let r = go(n), i = bi(t.camera(), o, r.x - e.x, r.y - e.y);
+		return t.move(yi(i, o, r.x, r.y, r.apart / e.apart)), {
 			what: "pinch",
 			...r
 		};
@@ -8509,7 +4419,7 @@ function sd(e, t, n, r, i, a) {
 	return e;
 }
 // src/map/hand.ts
-function cd(e, t) {
+function vo(e, t) {
 	return {
 		mode: () => t.mode.peek(),
 		combine: () => t.combine.peek(),
@@ -8533,7 +4443,7 @@ function cd(e, t) {
 	};
 }
 // src/map/placing.ts
-var ld = class {
+var yo = class {
 	cell;
 	cells = /* @__PURE__ */ new Map();
 	constructor(e = 96) {
@@ -8553,12 +4463,12 @@ var ld = class {
 		let { cell: i } = this;
 		for (let a = Math.floor(t / i); a <= Math.floor(r / i); a++) for (let t = Math.floor(e / i); t <= Math.floor(n / i); t++) yield a * 4096 + t;
 	}
-}, ud = 150;
-function dd(e, t, n, r) {
+}, bo = 150;
+function xo(e, t, n, r) {
 	let i = /* @__PURE__ */ new Map();
 	return e.map((e) => {
 		let a = i.get(e.text) ?? [];
-		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < ud)) return null;
+		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < bo)) return null;
 		for (let [o, s] of e.offsets) {
 			let c = e.x + o, l = e.y + s, u = {
 				left: c - e.width / 2,
@@ -8572,16 +4482,16 @@ function dd(e, t, n, r) {
 	});
 }
 // src/map/overlay.ts
-function fd(e, t) {
+function So(e, t) {
 	return Math.round(Math.min(84, Math.max(26, .5 * Math.sqrt(e.width * e.height / Math.max(1, t)))));
 }
-function pd(e) {
+function Co(e) {
 	let { context: t, ratio: n, view: r, texts: i, theme: a } = e;
 	t.setTransform(n, 0, 0, n, 0, 0), t.clearRect(0, 0, r.width, r.height), i.suit(a, n);
-	let o = new ld(), s = _d(e, o), c = hd(e, o);
-	s(), xd(e, o, c), e.line && Cd(e, e.line);
+	let o = new yo(), s = Do(e, o), c = To(e, o);
+	s(), jo(e, o, c), e.line && No(e, e.line);
 }
-function md(e, t, n) {
+function wo(e, t, n) {
 	return {
 		left: e - n / 2,
 		top: t - n / 2,
@@ -8589,17 +4499,17 @@ function md(e, t, n) {
 		bottom: t + n / 2
 	};
 }
-function hd(e, t) {
-	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = fd(a, r.crops.length), d = /* @__PURE__ */ new Map();
+function To(e, t) {
+	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = So(a, r.crops.length), d = /* @__PURE__ */ new Map();
 	for (let { point: f, path: p } of r.crops) {
-		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = ol(i, a, r, m), _ = md(h, g, u);
+		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = hi(i, a, r, m), _ = wo(h, g, u);
 		if (!(_.right > 0 && _.bottom > 0 && _.left < a.width && _.top < a.height) || !(t.free(_) || e.hits.includes(f))) continue;
 		let v = s.get(p);
-		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = gu(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
+		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = Ta(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
 	}
 	return d;
 }
-var gd = [
+var Eo = [
 	[1, -1],
 	[-1, -1],
 	[1, 1],
@@ -8613,12 +4523,12 @@ var gd = [
 	[2.6, 1.2],
 	[-2.6, 1.2]
 ];
-function _d({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
-	let c = t.map((e) => ol(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
-	for (let [e, t] of c) s.take(md(e, t, l));
+function Do({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
+	let c = t.map((e) => hi(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
+	for (let [e, t] of c) s.take(wo(e, t, l));
 	let u = c.map(([e, t], n) => {
-		let i = gd.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
-		return dd([{
+		let i = Eo.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
+		return xo([{
 			text: String(n),
 			x: e,
 			y: t,
@@ -8633,29 +4543,29 @@ function _d({ context: e, hits: t, camera: n, view: r, model: i, theme: a, point
 			textBaseline: "middle",
 			font: `700 11px ${a.font}`
 		});
-		for (let [t, n] of c) vd(e, 4, gu(a.ground), () => yd(e, t, n, l)), vd(e, 2, a.ink, () => yd(e, t, n, l));
+		for (let [t, n] of c) Oo(e, 4, Ta(a.ground), () => ko(e, t, n, l)), Oo(e, 2, a.ink, () => ko(e, t, n, l));
 		u.forEach((t, n) => {
-			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = gu(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
+			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = Ta(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
 		});
 	};
 }
-function vd(e, t, n, r) {
+function Oo(e, t, n, r) {
 	e.lineWidth = t, e.strokeStyle = n, r();
 }
-function yd(e, t, n, r) {
+function ko(e, t, n, r) {
 	e.beginPath(), e.arc(t, n, r, 0, 7), e.stroke();
 }
-var bd = [
+var Ao = [
 	[0, 0],
 	[0, -16],
 	[0, 16],
 	[0, -30],
 	[0, 30]
 ];
-function xd({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
+function jo({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
 	let c = [];
 	for (let e of t.names) {
-		let [t, o] = ol(n, r, e.x, e.y);
+		let [t, o] = hi(n, r, e.x, e.y);
 		if (t < -80 || o < -40 || t > r.width + 80 || o > r.height + 40) continue;
 		let l = i.of(e.text, e.level);
 		c.push({
@@ -8665,51 +4575,51 @@ function xd({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a
 			width: l.width,
 			height: l.height - 2,
 			sprite: l,
-			offsets: Sd(e, s, l, a)
+			offsets: Mo(e, s, l, a)
 		});
 	}
-	dd(c, o, r.width, r.height).forEach((t, n) => {
+	xo(c, o, r.width, r.height).forEach((t, n) => {
 		let { sprite: r } = c[n];
 		t && e.drawImage(r.picture, t[0] - r.width / 2, t[1] - r.height / 2, r.width, r.height);
 	});
 }
-function Sd(e, t, n, r) {
-	if (e.level !== "single") return bd;
+function Mo(e, t, n, r) {
+	if (e.level !== "single") return Ao;
 	let i = t.get(`${e.x},${e.y}`);
 	return i === void 0 ? [[0, r / 2 + n.height / 2], [n.width / 2 + r / 2, 0]] : [[0, i + n.height / 2], [0, -i - n.height / 2]];
 }
-function Cd({ context: e, theme: t }, n) {
+function No({ context: e, theme: t }, n) {
 	if (!(n.length < 4)) {
 		e.beginPath(), e.moveTo(n[0], n[1]);
 		for (let t = 2; t < n.length; t += 2) e.lineTo(n[t], n[t + 1]);
 		e.closePath(), e.globalAlpha = .12, e.fillStyle = t.accent, e.fill(), e.globalAlpha = 1, e.lineWidth = 1.5, e.strokeStyle = t.accent, e.setLineDash([5, 4]), e.stroke(), e.setLineDash([]);
 	}
 }
-var wd = 150, Td = 3, Ed = .3;
-function Dd(e, t, n) {
+var Po = 150, Fo = 3, Io = .3;
+function Lo(e, t, n) {
 	let r = t.map(() => []);
 	for (let t of e.living) n[t] && r[e.cluster[t]]?.push(t);
 	return r.map((e, t) => ({
 		points: e,
 		group: t
 	})).filter(({ points: e, group: n }) => e.length > 0 && t[n]).sort((e, t) => t.points.length - e.points.length).map(({ points: n, group: r }) => ({
-		...Od(e, n),
+		...Ro(e, n),
 		text: t[r],
 		level: "cluster",
 		group: r
 	}));
 }
-function Od(e, t) {
+function Ro(e, t) {
 	let n = (n) => Float32Array.from(t, (t) => e.xy[2 * t + n]).sort()[t.length >> 1];
 	return {
 		x: n(0),
 		y: n(1)
 	};
 }
-function kd(e, t, n, r) {
-	let i = wd / 2 ** Math.round(Math.log2(al(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
+function zo(e, t, n, r) {
+	let i = Po / 2 ** Math.round(Math.log2(mi(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
 	for (let t of r) {
-		let { index: n, start: r } = Nl(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
+		let { index: n, start: r } = Hi(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
 		o.set(s, (o.get(s) ?? 0) + 1);
 		let c = n.label(t - r);
 		if (!c) continue;
@@ -8721,8 +4631,8 @@ function kd(e, t, n, r) {
 	let s = [];
 	for (let [t, n] of a) {
 		let [r, i] = [...n].reduce((e, t) => t[1].length > e[1].length ? t : e);
-		i.length < Td || i.length < Ed * o.get(t) || s.push({
-			...Od(e, i),
+		i.length < Fo || i.length < Io * o.get(t) || s.push({
+			...Ro(e, i),
 			text: r,
 			level: "local",
 			size: i.length
@@ -8730,9 +4640,9 @@ function kd(e, t, n, r) {
 	}
 	return s.sort((e, t) => t.size - e.size);
 }
-function Ad(e, t) {
+function Bo(e, t) {
 	return t.map((t) => {
-		let { index: n, start: r } = Nl(e, t);
+		let { index: n, start: r } = Hi(e, t);
 		return {
 			text: n.title(t - r),
 			x: e.xy[2 * t],
@@ -8741,21 +4651,21 @@ function Ad(e, t) {
 		};
 	});
 }
-var jd = {
+var Vo = {
 	names: [],
 	crops: [],
 	inView: 0
-}, Md = 2.2, Nd = 6e4;
-function Pd(e, t, n, r, i, a) {
-	let o = Fl(e, cl(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Md && !s && o.length < Nd ? kd(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Fd(o, a) : [];
+}, Ho = 2.2, Uo = 6e4;
+function Wo(e, t, n, r, i, a) {
+	let o = Wi(e, _i(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Ho && !s && o.length < Uo ? zo(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Go(o, a) : [];
 	return {
 		names: [
 			...i,
 			...c.filter((e) => !l.has(e.text)),
-			...Ad(e, u)
+			...Bo(e, u)
 		],
 		crops: u.flatMap((t) => {
-			let { index: n, start: r } = Nl(e, t), i = n.base.crop[t - r];
+			let { index: n, start: r } = Hi(e, t), i = n.base.crop[t - r];
 			return i >= 0 ? [{
 				point: t,
 				path: n.at(`crop/${i}.webp`)
@@ -8764,12 +4674,12 @@ function Pd(e, t, n, r, i, a) {
 		inView: o.length
 	};
 }
-function Fd(e, t) {
+function Go(e, t) {
 	let n = t.filter((t) => e.includes(t));
 	return [...n, ...e.filter((e) => !n.includes(e))];
 }
 // src/map/text.ts
-var Id = {
+var Ko = {
 	cluster: {
 		weight: 650,
 		size: 14,
@@ -8785,12 +4695,12 @@ var Id = {
 		size: 11,
 		most: 20
 	}
-}, Ld = 600;
-function Rd(e, t) {
+}, qo = 600;
+function Jo(e, t) {
 	let n = [...e];
 	return n.length <= t ? e : `${n.slice(0, t - 1).join("").trimEnd()}…`;
 }
-var zd = class {
+var Yo = class {
 	kept = /* @__PURE__ */ new Map();
 	measure = document.createElement("canvas").getContext("2d");
 	ratio = 0;
@@ -8801,12 +4711,12 @@ var zd = class {
 	of(e, t) {
 		let n = `${t} ${e}`, r = this.kept.get(n);
 		if (r) return r;
-		this.kept.size >= Ld && this.kept.delete(this.kept.keys().next().value);
+		this.kept.size >= qo && this.kept.delete(this.kept.keys().next().value);
 		let i = this.make(e, t);
 		return this.kept.set(n, i), i;
 	}
 	make(e, t) {
-		let { weight: n, size: r, most: i } = Id[t], a = Rd(e, i), o = `${n} ${r}px ${this.theme.font}`;
+		let { weight: n, size: r, most: i } = Ko[t], a = Jo(e, i), o = `${n} ${r}px ${this.theme.font}`;
 		this.measure.font = o;
 		let s = Math.ceil(this.measure.measureText(a).width) + 6, c = Math.ceil(r * 1.25) + 6, l = Object.assign(document.createElement("canvas"), {
 			width: Math.ceil(s * this.ratio),
@@ -8818,15 +4728,15 @@ var zd = class {
 			textAlign: "center",
 			lineJoin: "round",
 			lineWidth: 6
-		}), u.strokeStyle = gu(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
+		}), u.strokeStyle = Ta(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
 			picture: l,
 			width: s,
 			height: c
 		};
 	}
-}, Bd = () => document.createElement("canvas").getContext("2d");
-function Vd(e) {
-	let t = getComputedStyle(e), n = Bd(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = hu(r("--ground")), a = _u(i);
+}, Xo = () => document.createElement("canvas").getContext("2d");
+function Zo(e) {
+	let t = getComputedStyle(e), n = Xo(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = wa(r("--ground")), a = Ea(i);
 	return {
 		dark: a,
 		ground: i,
@@ -8847,8 +4757,8 @@ function Vd(e) {
 		font: t.fontFamily || "sans-serif"
 	};
 }
-function Hd(e) {
-	let t = F(Vd(e)), n = () => void (t.value = Vd(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
+function Qo(e) {
+	let t = F(Zo(e)), n = () => void (t.value = Zo(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
 	return r.addEventListener("change", n), a && i.observe(a, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
@@ -8860,28 +4770,28 @@ function Hd(e) {
 	};
 }
 // src/map/webgl.ts
-var Ud = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", Wd = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", Gd = [
+var $o = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", es = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", ts = [
 	"centre",
 	"scale",
 	"size",
 	"opacity"
 ];
-function Kd(e) {
+function ns(e) {
 	let t = e.getContext("webgl2", {
 		alpha: !1,
 		antialias: !1,
 		depth: !1,
 		stencil: !1
 	});
-	return t ? new Jd(e, t, qd(t) ? "software" : "gpu") : null;
+	return t ? new is(e, t, rs(t) ? "software" : "gpu") : null;
 }
-function qd(e) {
+function rs(e) {
 	let t = e.getExtension("WEBGL_debug_renderer_info"), n = String(e.getParameter(t ? t.UNMASKED_RENDERER_WEBGL : e.RENDERER));
 	if (/swiftshader|llvmpipe|softpipe|software|basic render/i.test(n)) return !0;
 	let r = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: !0 });
 	return r?.getExtension("WEBGL_lose_context")?.loseContext(), !r;
 }
-var Jd = class {
+var is = class {
 	canvas;
 	gl;
 	kind;
@@ -8899,7 +4809,7 @@ var Jd = class {
 		1
 	];
 	constructor(e, t, n) {
-		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = Yd(t);
+		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = as(t);
 	}
 	place(e) {
 		this.xy = e, this.fill("place", e);
@@ -8933,12 +4843,12 @@ var Jd = class {
 		e.preventDefault(), this.programme = null;
 	};
 	restored = () => {
-		this.programme = Yd(this.gl), this.place(this.xy), this.look(this.looks), this.again();
+		this.programme = as(this.gl), this.place(this.xy), this.look(this.looks), this.again();
 	};
 };
-function Yd(e) {
+function as(e) {
 	let t = e.createProgram();
-	for (let [n, r] of [[e.VERTEX_SHADER, Ud], [e.FRAGMENT_SHADER, Wd]]) {
+	for (let [n, r] of [[e.VERTEX_SHADER, $o], [e.FRAGMENT_SHADER, es]]) {
 		let i = e.createShader(n);
 		if (!i) return null;
 		e.shaderSource(i, r), e.compileShader(i), e.attachShader(t, i);
@@ -8948,11 +4858,11 @@ function Yd(e) {
 		throw Error(e.getProgramInfoLog(t) ?? "the map's shaders do not link");
 	}
 	return e.useProgram(t), e.enable(e.BLEND), e.blendFunc(e.ONE, e.ONE_MINUS_SRC_ALPHA), {
-		uniforms: Object.fromEntries(Gd.map((n) => [n, e.getUniformLocation(t, n)])),
-		buffers: Xd(e)
+		uniforms: Object.fromEntries(ts.map((n) => [n, e.getUniformLocation(t, n)])),
+		buffers: os(e)
 	};
 }
-function Xd(e) {
+function os(e) {
 	e.bindVertexArray(e.createVertexArray());
 	let t = {
 		place: e.createBuffer(),
@@ -8965,14 +4875,14 @@ function Xd(e) {
 	return n(t.place, 0), e.vertexAttribPointer(0, 2, e.FLOAT, !1, 0, 0), n(t.colour, 1), e.vertexAttribPointer(1, 4, e.UNSIGNED_BYTE, !0, 0, 0), n(t.mark, 2), e.vertexAttribIPointer(2, 1, e.UNSIGNED_BYTE, 0, 0), e.bindBuffer(e.ELEMENT_ARRAY_BUFFER, t.order), t;
 }
 // src/map/scene.ts
-var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
+var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 	state;
 	stage;
 	over;
 	layer;
 	context;
 	crops;
-	texts = new zd();
+	texts = new Yo();
 	ends = [];
 	ratio = 0;
 	frame = 0;
@@ -8982,14 +4892,14 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 	drawn = !1;
 	model = null;
 	constructor(e, t, n, r) {
-		this.state = e, this.stage = t, this.over = r, this.layer = Kd(n) ?? Uu(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new Ju(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(rd(r, cd(this, e)));
+		this.state = e, this.stage = t, this.over = r, this.layer = ns(n) ?? Qa(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new ro(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(po(r, vo(this, e)));
 	}
 	stop() {
 		for (let e of this.ends) e();
 		cancelAnimationFrame(this.frame), cancelAnimationFrame(this.flight), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
 	}
 	follow() {
-		let { state: e, ends: t } = this, n = Hd(this.stage), r = new ResizeObserver(() => this.resize());
+		let { state: e, ends: t } = this, n = Qo(this.stage), r = new ResizeObserver(() => this.resize());
 		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(L(() => void (e.theme.value = n.theme.value)), L(() => this.takeModel()), L(() => {
 			let t = e.looks.value;
 			t && this.layer.look(t), this.rest(), this.invalidate();
@@ -9022,14 +4932,14 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 		this.state.pinned.value = -1, this.state.pointAt(-1), this.state.store.place.set({
 			v: null,
 			hide: null
-		}, !0), this.move(el);
+		}, !0), this.move(li);
 	}
 	followNames() {
 		for (let { index: e } of this.state.model?.parts ?? []) e.labels.value, e.annotations.value;
 		this.rest();
 	}
 	resize() {
-		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(tf, devicePixelRatio || 1), r = this.state.view.peek();
+		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(ds, devicePixelRatio || 1), r = this.state.view.peek();
 		e && t && (r.width !== e || r.height !== t || n !== this.ratio) && (this.ratio = n, this.layer.resize(e, t, n), this.over.width = Math.round(e * n), this.over.height = Math.round(t * n), this.state.view.value = {
 			...r,
 			width: e,
@@ -9038,7 +4948,7 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 	}
 	invalidate() {
 		this.frame ||= requestAnimationFrame(() => {
-			this.frame = 0, Math.min(tf, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
+			this.frame = 0, Math.min(ds, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
 		});
 	}
 	pointSize() {
@@ -9049,7 +4959,7 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 		let { state: e } = this, t = Xe(() => e.model), n = e.view.peek();
 		if (!t || !n.width) return;
 		this.drawn || performance.mark("map"), this.drawn = !0;
-		let r = e.camera.peek(), i = e.theme.peek(), a = al(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
+		let r = e.camera.peek(), i = e.theme.peek(), a = mi(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
 		this.layer.draw({
 			x: r.x,
 			y: r.y,
@@ -9057,7 +4967,7 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 			size: s,
 			opacity: o,
 			ground: i.ground
-		}), pd({
+		}), Co({
 			context: this.context,
 			ratio: this.ratio,
 			camera: r,
@@ -9080,63 +4990,63 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 	fly(e) {
 		if (cancelAnimationFrame(this.flight), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
 		let t = this.state.camera.peek(), n = performance.now(), r = (i) => {
-			let a = Math.min(1, Math.max(0, (i - n) / Qd));
-			this.state.camera.value = pl(t, e, a), a < 1 ? this.flight = requestAnimationFrame(r) : this.rest();
+			let a = Math.min(1, Math.max(0, (i - n) / cs));
+			this.state.camera.value = Si(t, e, a), a < 1 ? this.flight = requestAnimationFrame(r) : this.rest();
 		};
 		this.flight = requestAnimationFrame(r);
 	}
 	zoom(e) {
 		let t = this.state.view.peek();
-		this.fly(ul(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
+		this.fly(yi(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
 	}
 	fitAll() {
-		this.fly(el);
+		this.fly(li);
 	}
 	fitKept() {
 		let { model: e, store: t, visible: n } = this.state, r = e?.parts.find(({ index: e }) => e === t.index.peek());
 		if (!e || !r) return;
 		let i = t.kept.peek(), a = Array.from(i.keys()).filter((e) => i[e] && n.peek()[r.start + e]).map((e) => r.start + e);
-		a.length && this.fly(fl(Ml(e.xy, a), this.state.view.peek()));
+		a.length && this.fly(xi(Vi(e.xy, a), this.state.view.peek()));
 	}
 	centre(e, t = 40) {
 		let { model: n, camera: r } = this.state;
 		if (!n) return;
 		let i = Math.max(r.peek().zoom, Math.min(400, Math.sqrt(n.living.length / t)));
-		this.fly(ll({
+		this.fly(vi({
 			x: n.xy[2 * e],
 			y: n.xy[2 * e + 1],
 			zoom: i
 		}, this.state.view.peek()));
 	}
 	reveal(e) {
-		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = ol(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
-		o > ef && s > ef && o < i - ef && s < a - ef || this.fly(ll({
+		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = hi(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
+		o > us && s > us && o < i - us && s < a - us || this.fly(vi({
 			x: t.xy[2 * e],
 			y: t.xy[2 * e + 1],
 			zoom: n.peek().zoom
 		}, r.peek()));
 	}
 	rest() {
-		clearTimeout(this.resting), this.resting = setTimeout(() => this.rested(), Zd);
+		clearTimeout(this.resting), this.resting = setTimeout(() => this.rested(), ss);
 	}
 	rested() {
 		let { state: e } = this, t = e.model, n = e.view.peek();
 		if (!t || !n.width) return;
-		e.scenery.value = Pd(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
-		let r = ml(e.camera.peek());
+		e.scenery.value = Wo(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
+		let r = Ci(e.camera.peek());
 		r !== (e.store.place.route.peek().params.get("v") ?? "") && (this.written = r, e.store.place.set({ v: r }, !0));
 	}
 	followUrl() {
 		let e = this.state.store.param("v");
 		if (e === this.written) return;
 		this.written = e;
-		let t = e ? hl(e) : el;
-		t && Xe(() => this.state.scenery.peek() === jd ? this.move(t) : this.fly(t));
+		let t = e ? wi(e) : li;
+		t && Xe(() => this.state.scenery.peek() === Vo ? this.move(t) : this.fly(t));
 	}
 	goWhereAsked() {
 		let { store: e } = this.state, t = e.param("at"), n = this.state.model;
 		if (!t || !n || !this.state.view.value.width) return;
-		let r = Pl(n, e.index.peek().number, Number(t));
+		let r = Ui(n, e.index.peek().number, Number(t));
 		Xe(() => {
 			if (e.place.set({ at: null }, !0), r < 0) return void (e.told.value = "This component is not on the map: it has no example.");
 			this.state.pinned.value = r, this.centre(r);
@@ -9145,15 +5055,15 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 	under(e, t) {
 		let { model: n, camera: r, view: i, visible: a, scenery: o } = this.state;
 		if (!n) return -1;
-		let [s, c] = sl(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
-		return Il(n, s, c, (l ? Math.max($d, fd(i.peek(), l) / 2) : $d) / al(r.peek(), i.peek()), a.peek());
+		let [s, c] = gi(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
+		return Gi(n, s, c, (l ? Math.max(ls, So(i.peek(), l) / 2) : ls) / mi(r.peek(), i.peek()), a.peek());
 	}
 	inside(e) {
 		let { model: t, camera: n, view: r, visible: i } = this.state;
 		if (!t) return [];
 		let a = [];
-		for (let t = 0; t < e.length; t += 2) a.push(...sl(n.peek(), r.peek(), e[t], e[t + 1]));
-		return t.tree.range(...Xu(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && Yu(a, t.xy[2 * e], t.xy[2 * e + 1]));
+		for (let t = 0; t < e.length; t += 2) a.push(...gi(n.peek(), r.peek(), e[t], e[t + 1]));
+		return t.tree.range(...ao(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && io(a, t.xy[2 * e], t.xy[2 * e + 1]));
 	}
 	async png() {
 		this.draw();
@@ -9163,46 +5073,46 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 		}), t = e.getContext("2d");
 		return t.drawImage(this.layer.canvas, 0, 0, e.width, e.height), t.drawImage(this.over, 0, 0), new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser could not write the picture")), "image/png"));
 	}
-}, rf = 230, af = 70;
-function of(e, t) {
+}, ps = 230, ms = 70;
+function hs(e, t) {
 	for (let n = 0; n < e.length; n++) if (!e[n] && !t[n]) return !0;
 	return !1;
 }
-function sf(e, { colouring: t, hidden: n, active: r, others: i }) {
+function gs(e, { colouring: t, hidden: n, active: r, others: i }) {
 	let a = new Uint8Array(e.count);
 	for (let { index: t, start: n, stop: o } of e.parts) if (i || t.number === r) for (let t = n; t < o; t++) a[t] = +(e.cluster[t] >= 0);
 	if (t.kind === "groups" && n.size) for (let r = 0; r < e.count; r++) n.has(t.of[r]) && (a[r] = 0);
 	return a;
 }
-function cf(e, t, n) {
+function _s(e, t, n) {
 	if (e.kind === "none") return () => n;
 	if (e.kind === "values") {
-		let r = Su(t);
-		return (t) => Du(e.of[t], e.low, e.high, r) ?? n;
+		let r = ja(t);
+		return (t) => Ia(e.of[t], e.low, e.high, r) ?? n;
 	}
-	let r = e.groups.map((e, r) => e.plain ? n : bu(r, t));
+	let r = e.groups.map((e, r) => e.plain ? n : ka(r, t));
 	return (t) => r[e.of[t]] ?? n;
 }
-function lf(e, t, n) {
-	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = cf(r, n.dark, a);
+function vs(e, t, n) {
+	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = _s(r, n.dark, a);
 	for (let { index: d, start: f, stop: p } of e.parts) {
-		let m = d.number === n.active, h = !m && of(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
+		let m = d.number === n.active, h = !m && hs(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
 		for (let e = f; e < p; e++) {
 			if (!t[e]) continue;
 			let n = m ? i[e - f] : !h, d = o === null || r.kind !== "groups" || r.of[e] === o, [p, g, _] = n ? u(e) : a;
-			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? rf : 40 : af, c[e] = m ? 0 : 2;
+			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? ps : 40 : ms, c[e] = m ? 0 : 2;
 		}
 	}
 	for (let e of n.hits) c[e] |= 1, l[e] = 2;
 	return {
 		colours: s,
 		marks: c,
-		order: ff(e, t, l)
+		order: xs(e, t, l)
 	};
 }
-var uf = /* @__PURE__ */ new WeakMap();
-function df(e) {
-	let t = uf.get(e);
+var ys = /* @__PURE__ */ new WeakMap();
+function bs(e) {
+	let t = ys.get(e);
 	if (t) return t;
 	let n = e.living.slice(), r = 1;
 	for (let e = n.length - 1; e > 0; e--) {
@@ -9210,14 +5120,14 @@ function df(e) {
 		let t = Math.floor(r / 2 ** 32 * (e + 1));
 		[n[e], n[t]] = [n[t], n[e]];
 	}
-	return uf.set(e, n), n;
+	return ys.set(e, n), n;
 }
-function ff(e, t, n) {
+function xs(e, t, n) {
 	let r = [
 		0,
 		0,
 		0
-	], i = df(e);
+	], i = bs(e);
 	for (let e of i) t[e] && r[n[e]]++;
 	let a = [
 		0,
@@ -9228,7 +5138,7 @@ function ff(e, t, n) {
 	return o;
 }
 // src/map/state.ts
-var pf = 5, mf = {
+var Ss = 5, Cs = {
 	dark: !1,
 	ground: [
 		255,
@@ -9246,16 +5156,16 @@ var pf = 5, mf = {
 	panel: "#f6f7f9",
 	line: "#d9dde3",
 	font: "sans-serif"
-}, hf = class {
+}, ws = class {
 	store;
-	camera = F(el);
+	camera = F(li);
 	view = F({
 		width: 0,
 		height: 0,
 		halfX: 1,
 		halfY: 1
 	});
-	theme = F(mf);
+	theme = F(Cs);
 	kind = F(null);
 	mode = F("pan");
 	combine = F("new");
@@ -9263,7 +5173,7 @@ var pf = 5, mf = {
 	hover = F(-1);
 	pinned = F(-1);
 	lit = F(null);
-	scenery = F(jd);
+	scenery = F(Vo);
 	said = F("");
 	found;
 	by;
@@ -9276,10 +5186,10 @@ var pf = 5, mf = {
 	clusters;
 	places;
 	constructor(e) {
-		this.store = e, this.found = I(() => Dl(e)), this.by = I(() => Yl(e)), this.colouring = I(() => this.model && Xl(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? sf(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && lf(this.model, this.visible.value, {
+		this.store = e, this.found = I(() => Ii(e)), this.by = I(() => ia(e)), this.colouring = I(() => this.model && aa(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? gs(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && vs(this.model, this.visible.value, {
 			...this.shown(),
 			lit: this.lit.value
-		})), this.clusters = I(() => this.model ? eu(this.model) : []), this.places = I(() => this.model ? Dd(this.model, this.clusters.value, this.standing()) : []);
+		})), this.clusters = I(() => this.model ? la(this.model) : []), this.places = I(() => this.model ? Lo(this.model, this.clusters.value, this.standing()) : []);
 	}
 	get model() {
 		return z(this.found.value) ?? null;
@@ -9307,22 +5217,22 @@ var pf = 5, mf = {
 		let { model: e, store: t } = this, n = t.search.value;
 		if (!e || !n || !z(n)) return [];
 		let r = t.index.value.number;
-		return Array.from(t.order.value.subarray(0, pf), (t) => Pl(e, r, t)).filter((e) => e >= 0);
+		return Array.from(t.order.value.subarray(0, Ss), (t) => Ui(e, r, t)).filter((e) => e >= 0);
 	}
-	colour = I(() => cf(this.colouring.value ?? {
+	colour = I(() => _s(this.colouring.value ?? {
 		kind: "none",
 		why: ""
 	}, this.theme.value.dark, this.theme.value.plain));
 	faded(e) {
-		let t = Nl(this.model, e);
+		let t = Hi(this.model, e);
 		return t.index === this.store.index.peek() && !this.store.kept.peek()[e - t.start];
 	}
 	get filtered() {
-		return of(this.store.kept.value, this.store.index.value.base.dead);
+		return hs(this.store.kept.value, this.store.index.value.base.dead);
 	}
 	pointAt(e) {
 		this.hover.value = e;
-		let t = e >= 0 && this.model ? Nl(this.model, e) : null;
+		let t = e >= 0 && this.model ? Hi(this.model, e) : null;
 		this.store.pointed.value = t ? {
 			index: t.index.number,
 			row: e - t.start
@@ -9334,7 +5244,7 @@ var pf = 5, mf = {
 			this.said.value = n.told.value = "No component of this index lies within the line.";
 			return;
 		}
-		let a = n.kept.peek(), o = Qu(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
+		let a = n.kept.peek(), o = so(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
 		n.select(o), this.said.value = `${o.length} components selected.`;
 	}
 	toggle(e, t) {
@@ -9347,7 +5257,7 @@ var pf = 5, mf = {
 		} else r.delete(e) || r.add(e);
 		this.store.place.set({ hide: [...r].sort((e, t) => e - t).join(",") || null }, !0);
 	}
-}, gf = {
+}, Ts = {
 	pan: "M8 1.5v13M1.5 8h13M8 1.5 6.2 3.6M8 1.5l1.8 2.1M8 14.5l-1.8-2.1M8 14.5l1.8-2.1M1.5 8l2.1-1.8M1.5 8l2.1 1.8M14.5 8l-2.1-1.8M14.5 8l-2.1 1.8",
 	lasso: "M5.2 12.2C2.6 11.4 1.2 9.700 1.400 7.400 1.700 4.200 5 2 9 2.300c3.600.3 5.800 2.500 5.500 5.200-.3 3-3.500 5-7.300 4.900M5.200 12.200a1.400 1.400 0 1 0 1.900.2c-.2 1.200-.9 1.900-2.100 2.400",
 	box: "M2 5V2h3M8 2h0M11 2h3v3M14 8h0M14 11v3h-3M8 14h0M5 14H2v-3M2 8h0",
@@ -9358,16 +5268,16 @@ var pf = 5, mf = {
 	kept: "M2 5V2h3M11 2h3v3M14 11v3h-3M5 14H2v-3M5 6h0M10 5h0M8 8.500h0M6 11h0M11 10.500h0",
 	save: "M8 2v8M4.700 7 8 10.300 11.300 7M2.500 13.500h11"
 };
-function _f({ of: e }) {
-	return /* @__PURE__ */ V("svg", {
+function Es({ of: e }) {
+	return /* @__PURE__ */ K("svg", {
 		class: "map-icon",
 		viewBox: "0 0 16 16",
 		width: "16",
 		height: "16",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ V("path", {
-			d: gf[e],
+		children: /* @__PURE__ */ K("path", {
+			d: Ts[e],
 			fill: "none",
 			stroke: "currentColor",
 			"stroke-width": "1.5",
@@ -9377,7 +5287,7 @@ function _f({ of: e }) {
 	});
 }
 // src/map/Tools.tsx
-var vf = [
+var Ds = [
 	{
 		value: "pan",
 		sign: "pan",
@@ -9393,7 +5303,7 @@ var vf = [
 		sign: "box",
 		says: "Drag to select a rectangle"
 	}
-], yf = [
+], Os = [
 	{
 		value: "new",
 		sign: "new",
@@ -9410,48 +5320,48 @@ var vf = [
 		says: "Take away from the selection (Alt and drag)"
 	}
 ];
-function bf({ state: e, scene: t }) {
+function ks({ state: e, scene: t }) {
 	let n = B();
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "map-tools",
 		role: "toolbar",
 		"aria-label": "Map tools",
 		children: [
-			/* @__PURE__ */ V(Sf, { state: e }),
-			/* @__PURE__ */ V(Cf, {
+			/* @__PURE__ */ K(js, { state: e }),
+			/* @__PURE__ */ K(Ms, {
 				name: "Dragging",
-				choices: vf,
+				choices: Ds,
 				chosen: e.mode.value,
 				choose: (t) => e.mode.value = t
 			}),
-			/* @__PURE__ */ V(Cf, {
+			/* @__PURE__ */ K(Ms, {
 				name: "Selecting",
-				choices: yf,
+				choices: Os,
 				chosen: e.combine.value,
 				choose: (t) => e.combine.value = t,
 				off: e.mode.value === "pan"
 			}),
-			/* @__PURE__ */ V("span", {
+			/* @__PURE__ */ K("span", {
 				class: "map-group",
 				role: "group",
 				"aria-label": "View",
 				children: [
-					/* @__PURE__ */ V(wf, {
+					/* @__PURE__ */ K(Ns, {
 						sign: "add",
 						says: "Zoom in (+)",
 						does: () => t?.zoom(1.6)
 					}),
-					/* @__PURE__ */ V(wf, {
+					/* @__PURE__ */ K(Ns, {
 						sign: "less",
 						says: "Zoom out (−)",
 						does: () => t?.zoom(1 / 1.6)
 					}),
-					/* @__PURE__ */ V(wf, {
+					/* @__PURE__ */ K(Ns, {
 						sign: "all",
 						says: "Fit all components into the view (0)",
 						does: () => t?.fitAll()
 					}),
-					/* @__PURE__ */ V(wf, {
+					/* @__PURE__ */ K(Ns, {
 						sign: "kept",
 						says: "Fit the selected and filtered ones into the view",
 						off: !e.filtered,
@@ -9459,49 +5369,49 @@ function bf({ state: e, scene: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ V(wf, {
+			/* @__PURE__ */ K(Ns, {
 				sign: "save",
 				says: "Save the map as a picture (PNG)",
-				does: () => t && void xf(t, n)
+				does: () => t && void As(t, n)
 			})
 		]
 	});
 }
-async function xf(e, t) {
+async function As(e, t) {
 	try {
-		pn("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
+		ln("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
 	} catch (e) {
 		t.told.value = e instanceof Error ? e.message : String(e);
 	}
 }
-function Sf({ state: e }) {
-	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = Gl.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
+function js({ state: e }) {
+	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = ea.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
 		color: e,
 		hide: null
 	}, !0);
-	return /* @__PURE__ */ V("label", {
+	return /* @__PURE__ */ K("label", {
 		class: "map-colour",
-		title: Jl[r],
+		title: ra[r],
 		children: [
 			"Colour by",
 			" ",
-			/* @__PURE__ */ V("select", {
+			/* @__PURE__ */ K("select", {
 				value: r,
 				onChange: (e) => a(e.currentTarget.value),
-				children: i.map((e) => /* @__PURE__ */ V("option", {
+				children: i.map((e) => /* @__PURE__ */ K("option", {
 					value: e,
-					children: ql[e]
+					children: na[e]
 				}, e))
 			})
 		]
 	});
 }
-function Cf({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
-	return /* @__PURE__ */ V("span", {
+function Ms({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
+	return /* @__PURE__ */ K("span", {
 		class: "map-group",
 		role: "group",
 		"aria-label": e,
-		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ V("button", {
+		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "map-tool",
 			"aria-pressed": e === n,
@@ -9509,49 +5419,49 @@ function Cf({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 			"aria-label": a,
 			title: a,
 			onClick: () => r(e),
-			children: /* @__PURE__ */ V(_f, { of: t })
+			children: /* @__PURE__ */ K(Es, { of: t })
 		}, e))
 	});
 }
-function wf({ sign: e, says: t, does: n, off: r = !1 }) {
-	return /* @__PURE__ */ V("button", {
+function Ns({ sign: e, says: t, does: n, off: r = !1 }) {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "map-tool",
 		"aria-label": t,
 		title: t,
 		disabled: r,
 		onClick: n,
-		children: /* @__PURE__ */ V(_f, { of: e })
+		children: /* @__PURE__ */ K(Es, { of: e })
 	});
 }
 // src/map/MapPanel.tsx
-function Tf() {
-	let e = B(), t = M(() => new hf(e), [e]), [n, r] = O(null);
-	return /* @__PURE__ */ V("section", {
+function Ps() {
+	let e = B(), t = M(() => new ws(e), [e]), [n, r] = O(null);
+	return /* @__PURE__ */ K("section", {
 		class: "map",
 		"aria-label": "Map of all components",
 		children: [
-			/* @__PURE__ */ V("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-says soft",
-				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ V(Of, { state: t })]
+				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ K(Ls, { state: t })]
 			}),
-			/* @__PURE__ */ V(bf, {
+			/* @__PURE__ */ K(ks, {
 				state: t,
 				scene: n
 			}),
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "map-body",
-				children: [/* @__PURE__ */ V(Ef, {
+				children: [/* @__PURE__ */ K(Fs, {
 					state: t,
 					scene: n,
 					ready: r
-				}), /* @__PURE__ */ V(Ou, { state: t })]
+				}), /* @__PURE__ */ K(La, { state: t })]
 			}),
-			/* @__PURE__ */ V("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-foot soft",
-				children: /* @__PURE__ */ V(kf, { state: t })
+				children: /* @__PURE__ */ K(Rs, { state: t })
 			}),
-			/* @__PURE__ */ V("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-heard",
 				role: "status",
 				"aria-live": "polite",
@@ -9560,29 +5470,29 @@ function Tf() {
 		]
 	});
 }
-function Ef({ state: e, scene: t, ready: n }) {
+function Fs({ state: e, scene: t, ready: n }) {
 	let { store: r } = e, i = j(null), a = j(null), o = j(null);
 	k(() => {
-		let t = new nf(e, i.current, a.current, o.current);
+		let t = new fs(e, i.current, a.current, o.current);
 		return n(t), () => (t.stop(), n(null));
 	}, [e]);
 	let s = (t) => {
-		let { index: n, start: i } = Nl(e.model, t);
-		r.place.go(n.path(t - i), Zi(r, n));
+		let { index: n, start: i } = Hi(e.model, t);
+		r.place.go(n.path(t - i), Nn(r, n));
 	}, c = (n) => {
-		t && Bl(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
+		t && Yi(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
 	}, l = e.found.value;
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: `map-stage map-mode-${e.mode.value}`,
 		ref: i,
 		onKeyDown: (e) => e.key === "Escape" && c(e),
 		children: [
-			/* @__PURE__ */ V("canvas", {
+			/* @__PURE__ */ K("canvas", {
 				class: "map-points",
 				ref: a,
 				"aria-hidden": "true"
 			}),
-			/* @__PURE__ */ V("canvas", {
+			/* @__PURE__ */ K("canvas", {
 				class: "map-over",
 				ref: o,
 				role: "application",
@@ -9590,18 +5500,18 @@ function Ef({ state: e, scene: t, ready: n }) {
 				"aria-label": "Map of components. Plus and minus zoom, 0 shows all, arrows move. Ctrl and an arrow jump to the next component, Enter opens it. The table has the same components.",
 				onKeyDown: c
 			}),
-			/* @__PURE__ */ V(Iu, { state: e }),
-			/* @__PURE__ */ V(Ru, { state: e }),
-			/* @__PURE__ */ V(Df, {
+			/* @__PURE__ */ K(Ga, { state: e }),
+			/* @__PURE__ */ K(qa, { state: e }),
+			/* @__PURE__ */ K(Is, {
 				state: e,
 				scene: t
 			}),
-			l.state !== "ready" && /* @__PURE__ */ V("div", {
+			l.state !== "ready" && /* @__PURE__ */ K("div", {
 				class: "map-wait",
-				children: l.state === "absent" ? /* @__PURE__ */ V("p", {
+				children: l.state === "absent" ? /* @__PURE__ */ K("p", {
 					class: "absent",
 					children: l.why
-				}) : /* @__PURE__ */ V(en, {
+				}) : /* @__PURE__ */ K(Bn, {
 					what: "map",
 					job: l.job
 				})
@@ -9609,14 +5519,14 @@ function Ef({ state: e, scene: t, ready: n }) {
 		]
 	});
 }
-function Df({ state: e, scene: t }) {
+function Is({ state: e, scene: t }) {
 	let n = e.scenery.value;
-	return n === jd || n.inView || !e.model ? null : /* @__PURE__ */ V("p", {
+	return n === Vo || n.inView || !e.model ? null : /* @__PURE__ */ K("p", {
 		class: "map-empty",
 		children: [
 			"Nothing here.",
 			" ",
-			/* @__PURE__ */ V("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "map-tool",
 				onClick: () => (e.store.place.set({ hide: null }, !0), t?.fitAll()),
@@ -9625,70 +5535,70 @@ function Df({ state: e, scene: t }) {
 		]
 	});
 }
-function Of({ state: e }) {
-	return e.model?.drawing === "principal" ? /* @__PURE__ */ V(T, { children: [
+function Ls({ state: e }) {
+	return e.model?.drawing === "principal" ? /* @__PURE__ */ K(T, { children: [
 		"Drawn along the two principal axes, which is coarse: ",
-		/* @__PURE__ */ V("code", { children: "pip install 'semlens[umap]'" }),
+		/* @__PURE__ */ K("code", { children: "pip install 'semlens[umap]'" }),
 		" gives a finer map."
 	] }) : null;
 }
-function kf({ state: e }) {
+function Rs({ state: e }) {
 	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("a", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("a", {
 			href: t.place.href(["table"]),
 			children: "As a table"
 		}),
-		n && /* @__PURE__ */ V("span", { children: [
+		n && /* @__PURE__ */ K("span", { children: [
 			" · ",
-			q(e.scenery.value.inView),
+			H(e.scenery.value.inView),
 			" of ",
-			q(n.living.length),
+			H(n.living.length),
 			" in view",
-			i > 0 && /* @__PURE__ */ V(T, { children: [
+			i > 0 && /* @__PURE__ */ K(T, { children: [
 				" (",
-				q(i),
+				H(i),
 				" without examples)"
 			] })
 		] }),
-		r === "software" && /* @__PURE__ */ V("span", {
+		r === "software" && /* @__PURE__ */ K("span", {
 			class: "map-slow",
 			children: " · drawn without a graphics card: slower"
 		}),
-		r === "canvas" && /* @__PURE__ */ V("span", {
+		r === "canvas" && /* @__PURE__ */ K("span", {
 			class: "map-slow",
 			children: " · drawn without WebGL2: slower"
 		})
 	] });
 }
 // src/views/Explore.tsx
-var Af = "(min-width: 1000px)";
-function jf() {
-	return /* @__PURE__ */ V("div", {
+var zs = "(min-width: 1000px)";
+function Bs() {
+	return /* @__PURE__ */ K("div", {
 		class: "explore",
-		children: [/* @__PURE__ */ V(Mf, {}), /* @__PURE__ */ V(Tf, {})]
+		children: [/* @__PURE__ */ K(Vs, {}), /* @__PURE__ */ K(Ps, {})]
 	});
 }
-function Mf() {
-	let e = B(), t = Yc(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && Bc(i.similarity, i.baseline), [i]), [c, l] = O(1), u = matchMedia(Af).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Ff(e, t);
-	return k(() => l(1), [r]), /* @__PURE__ */ V("section", {
+function Vs() {
+	let e = B(), t = ii(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && Yr(i.similarity, i.baseline), [i]), [c, l] = O(1), u = matchMedia(zs).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Ws(e, t);
+	return k(() => l(1), [r]), /* @__PURE__ */ K("section", {
 		class: "results",
 		ref: f,
 		"aria-label": "Results",
 		"aria-busy": a,
 		children: [
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "results-head",
 				children: [
-					/* @__PURE__ */ V("h1", { children: t.title }),
-					o ? /* @__PURE__ */ V(en, {
+					/* @__PURE__ */ K("h1", { children: t.title }),
+					o ? /* @__PURE__ */ K(Bn, {
 						what: "Search",
 						job: o
-					}) : /* @__PURE__ */ V("p", {
+					}) : /* @__PURE__ */ K("p", {
 						class: "soft",
 						children: t.says
 					}),
-					/* @__PURE__ */ V("a", {
+					/* @__PURE__ */ K("a", {
 						class: "to-map",
 						href: "#map",
 						onClick: (e) => (e.preventDefault(), f.current?.nextElementSibling?.scrollIntoView()),
@@ -9696,55 +5606,4155 @@ function Mf() {
 					})
 				]
 			}),
-			r.length ? /* @__PURE__ */ V(Gc, {
+			r.length ? /* @__PURE__ */ K(ei, {
 				index: n,
 				rows: r,
 				found: i,
 				scale: s,
 				count: d
-			}) : /* @__PURE__ */ V(Nf, {}),
-			d < r.length && /* @__PURE__ */ V("button", {
+			}) : /* @__PURE__ */ K(Hs, {}),
+			d < r.length && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button more",
 				onClick: () => l(c + 1),
-				children: ["Show ", K(Math.min(u, r.length - d), "more component", "more components")]
+				children: ["Show ", V(Math.min(u, r.length - d), "more component", "more components")]
 			})
 		]
 	});
 }
-function Nf() {
+function Hs() {
 	let e = B();
-	return $i(e.place) ? /* @__PURE__ */ V("p", {
+	return Fn(e.place) ? /* @__PURE__ */ K("p", {
 		class: "nothing",
 		children: [
 			"No component passes these filters.",
 			" ",
-			/* @__PURE__ */ V("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
-				onClick: () => e.place.set(Xi),
+				onClick: () => e.place.set(Mn),
 				children: "Show all"
 			})
 		]
-	}) : /* @__PURE__ */ V("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "nothing",
 		children: "There is no component to show."
 	});
 }
-var Pf = null;
-function Ff(e, { busy: t, rows: n }) {
+var Us = null;
+function Ws(e, { busy: t, rows: n }) {
 	let r = j(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
 	return A(() => {
 		let e = r.current;
-		e.scrollTop = !t && Pf?.of === i ? Pf.top : 0;
+		e.scrollTop = !t && Us?.of === i ? Us.top : 0;
 		let n = () => {
-			Pf = {
+			Us = {
 				of: i,
 				top: e.scrollTop
 			};
 		};
 		return e.addEventListener("scroll", n, { passive: !0 }), () => e.removeEventListener("scroll", n);
 	}, [i, t]), r;
+}
+// src/ui/SaveAs.tsx
+function Gs({ what: e, kinds: t, save: n }) {
+	let r = B(), [i, a] = O(!1), o = async (t) => {
+		a(!0);
+		try {
+			await n(t), r.told.value = `saved ${e} as ${t.toUpperCase()}`;
+		} catch (e) {
+			r.told.value = e instanceof Error ? e.message : String(e);
+		} finally {
+			a(!1);
+		}
+	};
+	return /* @__PURE__ */ K("span", {
+		class: "save-as buttons",
+		role: "group",
+		"aria-label": `Save ${e}`,
+		children: [/* @__PURE__ */ K("span", {
+			class: "soft",
+			"aria-hidden": "true",
+			children: "Save"
+		}), t.map((t) => /* @__PURE__ */ K("button", {
+			type: "button",
+			class: "button",
+			disabled: i,
+			title: `Save ${e} as it is shown, as ${t.toUpperCase()}`,
+			onClick: () => void o(t),
+			children: t.toUpperCase()
+		}, t))]
+	});
+}
+// src/audit/frame.ts
+var Ks = 17, qs = 2.2, Js = 3e3, Ys = 1.4, Xs = 5;
+function Zs(e, t, n, r) {
+	let i = Math.round(Math.min(Math.max(r * .74, 340), 600)), a = (r) => {
+		let [i, a] = [0, 4];
+		for (let n of t) [i, a] = [Math.min(i, e.rows[n][r]), Math.max(a, e.rows[n][r])];
+		Number.isFinite(n[r]) && (a = Math.max(a, n[r]));
+		let o = (a - i) * .06;
+		return [i - o, a + o];
+	};
+	return {
+		width: r,
+		height: i,
+		left: 52,
+		right: r - 14,
+		top: 24,
+		bottom: i - 56,
+		valid: a("valid"),
+		spurious: a("spurious")
+	};
+}
+function Qs({ left: e, right: t, valid: [n, r] }, i) {
+	return e + (i - n) / (r - n) * (t - e);
+}
+function $s({ top: e, bottom: t, spurious: [n, r] }, i) {
+	return e + (r - i) / (r - n) * (t - e);
+}
+function ec(e, t, n) {
+	return t === "valid" ? Math.max(e.left, Math.min(Qs(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? $s(e, n) : e.top, e.top));
+}
+function tc(e, t, n, r) {
+	let [i, a] = e[t], o = t === "valid" ? (n - e.left) / (e.right - e.left) : (e.bottom - r) / (e.bottom - e.top);
+	return i + Math.min(Math.max(o, 0), 1) * (a - i);
+}
+function nc(e, t, n) {
+	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > Js ? Ys : qs, o = n.width < 480 ? Ks * .7 : Ks;
+	return {
+		at: t,
+		x: Float32Array.from(r, (e) => Qs(n, e.valid)),
+		y: Float32Array.from(r, (e) => $s(n, e.spurious)),
+		radius: Float32Array.from(r, (e) => Math.max(a, o * Math.sqrt(Math.max(e.relevance, 0) / i)))
+	};
+}
+function rc({ at: e, x: t, y: n, radius: r }, i) {
+	return {
+		at: Int32Array.from(i, (t) => e[t]),
+		x: Float32Array.from(i, (e) => t[e]),
+		y: Float32Array.from(i, (e) => n[e]),
+		radius: Float32Array.from(i, (e) => r[e])
+	};
+}
+function ic(e, t, n) {
+	let [r, i] = [-1, Infinity];
+	for (let a = 0; a < e.at.length; a++) {
+		let o = e.radius[a], s = Math.hypot(e.x[a] - t, e.y[a] - n), c = s <= o ? o : o + s;
+		s <= Math.max(o, Xs) && c <= i && ([r, i] = [a, c]);
+	}
+	return r;
+}
+function ac(e, t) {
+	let n = [];
+	for (let r = 0; r < e.at.length; r++) oc(t, e.x[r], e.y[r]) && n.push(r);
+	return n;
+}
+function oc(e, t, n) {
+	let r = !1;
+	for (let i = 0, a = e.length - 1; i < e.length; a = i++) {
+		let [[o, s], [c, l]] = [e[a], e[i]];
+		s > n != l > n && t < o + (n - s) / (l - s) * (c - o) && (r = !r);
+	}
+	return r;
+}
+function sc([e, t], n) {
+	let r = [
+		1,
+		2,
+		5,
+		10,
+		20,
+		50,
+		100
+	].find((r) => n / (t - e) * r >= 44) ?? 200, i = [];
+	for (let n = Math.ceil(e / r) * r; n <= t; n += r) i.push(n);
+	return i;
+}
+// src/audit/words.ts
+var Y = [
+	"valid",
+	"spurious",
+	"both",
+	"neither"
+], cc = {
+	valid: "valid only",
+	spurious: "spurious only",
+	both: "both valid and spurious",
+	neither: "neither"
+}, lc = {
+	...cc,
+	both: "both"
+}, uc = (e) => e !== null && Number.isFinite(e);
+function X(e, t = 1) {
+	return uc(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
+}
+function dc(e, t, n = 1) {
+	return uc(e) && uc(t) ? `${(100 * e).toFixed(n)} to ${X(t, n)}` : "not known";
+}
+function fc(e) {
+	return uc(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
+}
+function pc(e) {
+	return uc(e) ? `needs ${fc(e)}` : "no alignment is enough: too few random components";
+}
+function mc(e) {
+	return uc(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+}
+function hc(e, t) {
+	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
+}
+function gc(e) {
+	return uc(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+}
+function _c(e, t = 120) {
+	let n = e.trim().replace(/\s+/g, " ");
+	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
+}
+// src/audit/Marks.tsx
+function vc(e, t, n, r) {
+	let i = (e) => e.toFixed(1);
+	if (e === "spurious") {
+		let e = r * Math.sqrt(Math.PI / 2);
+		return `M${i(t)} ${i(n - e)}l${i(e)} ${i(e)}l${i(-e)} ${i(e)}l${i(-e)} ${i(-e)}z`;
+	}
+	if (e === "both") {
+		let e = r * Math.sqrt(Math.PI) / 2;
+		return `M${i(t - e)} ${i(n - e)}h${i(2 * e)}v${i(2 * e)}h${i(-2 * e)}z`;
+	}
+	let a = i(r), o = i(2 * Number(a));
+	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
+}
+function yc({ of: e }) {
+	return /* @__PURE__ */ K("svg", {
+		class: "key",
+		viewBox: "0 0 16 16",
+		"aria-hidden": "true",
+		children: /* @__PURE__ */ K("path", {
+			class: `dot ${e}`,
+			d: vc(e, 8, 8, 5)
+		})
+	});
+}
+function bc({ good: e }) {
+	return /* @__PURE__ */ K("svg", {
+		class: `sign ${e ? "good" : "bad"}`,
+		viewBox: "0 0 24 24",
+		"aria-hidden": "true",
+		children: [/* @__PURE__ */ K("path", {
+			class: "plate",
+			d: e ? "M12 1.5a10.5 10.5 0 1 0 .01 0z" : "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z"
+		}), /* @__PURE__ */ K("path", {
+			class: "stroke",
+			d: e ? "M6.8 12.4l3.6 3.6l7-7.6" : "M8 8l8 8M16 8l-8 8"
+		})]
+	});
+}
+var Z = (e) => `${(100 * e).toFixed(2)}%`, xc = .14, Sc = .45;
+function Cc({ shares: e }) {
+	let t = 0, n = e.flatMap(({ quadrant: e, relevance: t }) => t ? [{
+		quadrant: e,
+		relevance: t
+	}] : []);
+	return /* @__PURE__ */ K("svg", {
+		class: "stacked",
+		role: "img",
+		"aria-label": e.map((e) => `${cc[e.quadrant]} ${X(e.relevance)}`).join(", "),
+		children: [n.map((e) => {
+			let n = t;
+			return t += e.relevance, /* @__PURE__ */ K("rect", {
+				class: `fill ${e.quadrant}`,
+				x: Z(n),
+				y: "0",
+				width: Z(e.relevance),
+				height: "34"
+			}, e.quadrant);
+		}), n.map((e, t) => {
+			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
+			return e.relevance < xc ? null : /* @__PURE__ */ K("text", {
+				class: e.relevance < Sc ? "narrow" : void 0,
+				x: Z(r + e.relevance / 2),
+				y: "22",
+				children: [
+					lc[e.quadrant],
+					" ",
+					X(e.relevance, 0)
+				]
+			}, e.quadrant);
+		})]
+	});
+}
+function wc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
+	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
+	return /* @__PURE__ */ K("svg", {
+		class: "interval",
+		role: "img",
+		"aria-label": a,
+		children: [
+			/* @__PURE__ */ K("rect", {
+				class: "rail",
+				x: "0",
+				y: "5",
+				width: "100%",
+				height: "14"
+			}),
+			o && /* @__PURE__ */ K("rect", {
+				class: "allowed",
+				x: Z(c(o[0])),
+				y: "5",
+				width: Z(c(o[1]) - c(o[0])),
+				height: "14"
+			}),
+			l !== void 0 && /* @__PURE__ */ K("line", {
+				class: "limit",
+				x1: Z(l),
+				x2: Z(l),
+				y1: "0",
+				y2: "24"
+			}),
+			u && /* @__PURE__ */ K("line", {
+				class: `reach ${i}`,
+				x1: Z(c(t)),
+				x2: Z(c(n)),
+				y1: "12",
+				y2: "12"
+			}),
+			u && /* @__PURE__ */ K("line", {
+				class: `value ${i}`,
+				x1: Z(c(e)),
+				x2: Z(c(e)),
+				y1: "4",
+				y2: "20"
+			}),
+			s !== null && /* @__PURE__ */ K("circle", {
+				class: "yours",
+				cx: Z(c(s)),
+				cy: "12",
+				r: "5"
+			})
+		]
+	});
+}
+function Tc({ relevance: e, against: t, top: n, kind: r }) {
+	return /* @__PURE__ */ K("svg", {
+		class: "two-bars",
+		"aria-hidden": "true",
+		children: [[
+			r,
+			e / (n || 1),
+			1
+		], [
+			"against",
+			t / (n || 1),
+			10
+		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ K("rect", {
+			class: `fill ${e}`,
+			x: "0",
+			y: n,
+			width: Z(Math.min(t, 1)),
+			height: "7"
+		}, e))
+	});
+}
+function Ec() {
+	return /* @__PURE__ */ K("p", {
+		class: "legend",
+		children: Y.map((e) => /* @__PURE__ */ K("span", { children: [
+			/* @__PURE__ */ K(yc, { of: e }),
+			" fits ",
+			cc[e]
+		] }, e))
+	});
+}
+// src/audit/names.ts
+var Dc = 6.8, Oc = 15, kc = 24;
+function Ac(e, t, n) {
+	let r = [...jc(n), ...t.map((t, n) => Mc(e, n))];
+	return t.map((t, i) => {
+		let a = _c(t, kc), o = Nc(e, i, a.length * Dc, n, r);
+		r.push(o);
+		let [s, c, l] = [
+			e.x[i],
+			e.y[i],
+			e.radius[i]
+		], u = [Math.min(Math.max(s, o[0]), o[2]), Math.min(Math.max(c, o[1]), o[3])], d = Math.hypot(u[0] - s, u[1] - c) > l + 5;
+		return {
+			text: a,
+			x: (o[0] + o[2]) / 2,
+			y: o[3] - 4,
+			lead: d ? [
+				s,
+				c,
+				...u
+			] : null
+		};
+	});
+}
+function jc({ left: e, right: t, top: n, bottom: r }) {
+	return [e, t - 130].flatMap((e) => [n, r - 28].map((t) => [
+		e,
+		t,
+		e + 130,
+		t + 28
+	]));
+}
+function Mc({ x: e, y: t, radius: n }, r) {
+	return [
+		e[r] - n[r],
+		t[r] - n[r],
+		e[r] + n[r],
+		t[r] + n[r]
+	];
+}
+function Nc(e, t, n, r, i) {
+	let [a, o, s] = [
+		e.x[t],
+		e.y[t],
+		e.radius[t]
+	];
+	for (let e of [
+		0,
+		18,
+		36,
+		60
+	]) for (let t of [
+		0,
+		-1,
+		1,
+		-2,
+		2
+	]) for (let c of [
+		a + s + 3 + e,
+		a - s - 3 - e - n,
+		a - n / 2
+	]) {
+		if (c === a - n / 2 && t === 0) continue;
+		let l = o + t * (s + Oc / 2 + 2 + e / 2), u = [
+			c,
+			l - Oc / 2,
+			c + n,
+			l + Oc / 2
+		];
+		if (u[0] >= r.left && u[2] <= r.right && u[1] >= r.top && u[3] <= r.bottom && !i.some((e) => u[0] < e[2] && e[0] < u[2] && u[1] < e[3] && e[1] < u[3])) return u;
+	}
+	let c = Math.max(r.left, Math.min(a + s, r.right - n));
+	return [
+		c,
+		o - Oc / 2,
+		c + n,
+		o + Oc / 2
+	];
+}
+// src/audit/paint.ts
+var Pc = .14;
+function Fc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
+	return {
+		valid: [
+			i,
+			a,
+			t,
+			r
+		],
+		spurious: [
+			e,
+			n,
+			i,
+			a
+		],
+		both: [
+			i,
+			n,
+			t,
+			a
+		],
+		neither: [
+			e,
+			a,
+			i,
+			r
+		]
+	};
+}
+function Ic(e, t, n, r) {
+	let { width: i, height: a } = t.frame, o = window.devicePixelRatio || 1;
+	e.width = Math.round(i * o), e.height = Math.round(a * o);
+	let s = e.getContext("2d");
+	if (!s) return;
+	let c = getComputedStyle(e), l = Y.map((e) => c.getPropertyValue(`--${e}`).trim()), { x: u, y: d, radius: f, at: p } = t.dots, m = /* @__PURE__ */ new Map();
+	for (let e = n; e < Math.min(r, p.length); e++) {
+		let [n, r, i] = [
+			t.quadrant(e),
+			t.kept(e),
+			Math.round(f[e] * 4)
+		], a = i * 8 + n * 2 + Number(r), c = m.get(a);
+		c || m.set(a, c = Lc(Y[n], i / 4, r ? 1 : Pc, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
+	}
+}
+function Lc(e, t, n, r, i) {
+	let a = 2 * Math.ceil((t * 1.3 + 2) * i), o = new OffscreenCanvas(a, a), s = o.getContext("2d");
+	s.scale(i, i);
+	let c = new Path2D(vc(e, a / i / 2, a / i / 2, t));
+	s.fillStyle = s.strokeStyle = r;
+	let l = t < Ys + .3;
+	return s.globalAlpha = n * (e === "neither" ? l ? .3 : .1 : .5), s.fill(c), l || (s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c)), o.transferToImageBitmap();
+}
+// src/audit/Scenery.tsx
+var Rc = (e) => String(e).replace("-", "−");
+function zc({ frame: e }) {
+	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of random components)";
+	return /* @__PURE__ */ K("g", {
+		"aria-hidden": "true",
+		children: [
+			sc(e.valid, n - t).map((t) => /* @__PURE__ */ K("text", {
+				class: "tick",
+				x: Qs(e, t),
+				y: i + 26,
+				"text-anchor": "middle",
+				children: Rc(t)
+			}, `x${t}`)),
+			sc(e.spurious, i - r).map((n) => /* @__PURE__ */ K("text", {
+				class: "tick",
+				x: t - 17,
+				y: $s(e, n) + 4,
+				"text-anchor": "end",
+				children: Rc(n)
+			}, `y${n}`)),
+			/* @__PURE__ */ K("text", {
+				class: "axis",
+				x: (t + n) / 2,
+				y: a - 10,
+				"text-anchor": "middle",
+				children: ["fits VALID concepts →", s]
+			}),
+			/* @__PURE__ */ K("text", {
+				class: "axis",
+				"text-anchor": "middle",
+				transform: `translate(14 ${(r + i) / 2}) rotate(-90)`,
+				children: "fits SPURIOUS concepts →"
+			})
+		]
+	});
+}
+function Bc({ frame: e, edges: t }) {
+	return /* @__PURE__ */ K(T, { children: Object.entries(Fc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ K("rect", {
+		class: `region ${e}`,
+		x: t,
+		y: n,
+		width: r - t,
+		height: i - n
+	}, e)) });
+}
+function Vc({ frame: e, edges: t, shares: n }) {
+	let r = Fc(e, t);
+	return /* @__PURE__ */ K("g", {
+		"aria-hidden": "true",
+		children: n.map(({ quadrant: e, relevance: t }) => {
+			let [n, i, a, o] = r[e];
+			if (a - n < 90 || o - i < 22) return null;
+			let s = e === "spurious" || e === "neither", c = e === "spurious" || e === "both";
+			return /* @__PURE__ */ K("text", {
+				class: `corner ${e}`,
+				x: s ? n + 8 : a - 8,
+				y: c ? i + 20 : o - 10,
+				"text-anchor": s ? "start" : "end",
+				children: [
+					lc[e],
+					" ",
+					X(t, 0)
+				]
+			}, e);
+		})
+	});
+}
+function Hc({ names: e }) {
+	return /* @__PURE__ */ K("g", {
+		"aria-hidden": "true",
+		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ K("line", {
+			class: "lead",
+			x1: e[0],
+			y1: e[1],
+			x2: e[2],
+			y2: e[3]
+		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ K("text", {
+			class: "name",
+			x: t,
+			y: n,
+			"text-anchor": "middle",
+			children: e
+		}, r))]
+	});
+}
+// src/audit/spec.ts
+var Uc = ["valid", "spurious"], Wc = .05, Gc = ["{}"], Kc = ["relevance_mass(spurious) <= 0.10", "no component with spurious > valid above relevance 0.02"];
+function qc(e) {
+	return {
+		output: e,
+		valid: [],
+		spurious: [],
+		requirements: [...Kc],
+		title: "",
+		notes: "",
+		layers: [],
+		templates: [...Gc],
+		fdr: Wc
+	};
+}
+function Jc(e) {
+	let t = (e) => (Array.isArray(e) ? e : []).map(Yc);
+	return {
+		output: e.output ?? "",
+		valid: t(e.valid),
+		spurious: t(e.spurious),
+		requirements: [...e.requirements ?? []],
+		title: e.title ?? "",
+		notes: e.notes ?? "",
+		layers: [...e.layers ?? []],
+		templates: e.templates?.length ? [...e.templates] : [...Gc],
+		fdr: e.fdr ?? Wc
+	};
+}
+function Yc(e) {
+	return typeof e == "string" ? {
+		name: e,
+		phrases: [],
+		images: []
+	} : {
+		name: e.name ?? "",
+		phrases: [...e.phrases ?? []],
+		images: [...e.images ?? []]
+	};
+}
+function Xc(e) {
+	let t = (e) => e.map(Zc), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
+	return {
+		...e.title.trim() && { title: e.title.trim() },
+		...e.notes.trim() && { notes: e.notes.trim() },
+		output: e.output,
+		valid: t(e.valid),
+		spurious: t(e.spurious),
+		...n.length && { requirements: n },
+		...e.layers.length && { layers: e.layers },
+		...r.length && r.join("\n") !== Gc.join() && { templates: r },
+		...e.fdr !== Wc && { fdr: e.fdr }
+	};
+}
+function Zc({ name: e, phrases: t, images: n }) {
+	return !t.length && !n.length ? e : {
+		name: e,
+		...t.length && { phrases: t },
+		...n.length && { images: n }
+	};
+}
+function Qc(e) {
+	let { title: t, notes: n, ...r } = Xc(e);
+	return JSON.stringify(r);
+}
+function $c(e) {
+	if (e.output === "") return "Choose the class that is audited.";
+	let t = Uc.filter((t) => !e[t].length);
+	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
+}
+function el(e) {
+	let t = new TextEncoder().encode(JSON.stringify(Xc(e))), n = "";
+	for (let e of t) n += String.fromCharCode(e);
+	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+}
+function tl(e) {
+	try {
+		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
+		return typeof n == "object" && n && !Array.isArray(n) ? Jc(n) : null;
+	} catch {
+		return null;
+	}
+}
+function nl(e) {
+	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : il(e.slice(t + 1));
+	return n ? {
+		name: n,
+		phrases: r,
+		images: []
+	} : null;
+}
+function rl(e) {
+	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
+}
+function il(e) {
+	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
+}
+function al(e) {
+	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
+}
+// src/audit/requirement.ts
+var ol = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", sl = RegExp(`^(relevance_mass|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${ol}$`), cl = RegExp(`^no component with spurious > valid above relevance ${ol}$`), ll = { unexpected: "neither" }, ul = {
+	valid: "valid concepts only",
+	spurious: "spurious concepts only",
+	both: "both valid and spurious concepts",
+	neither: "no concept of the spec"
+}, dl = {
+	"<=": "At most",
+	"<": "Less than",
+	">=": "At least",
+	">": "More than"
+}, fl = (e, t) => Number(e) / (t ? 100 : 1);
+function pl(e) {
+	let t = e.trim().replace(/\s+/g, " "), n = cl.exec(t);
+	if (n) return {
+		figure: "worst",
+		quadrants: [],
+		operator: "<=",
+		limit: fl(n[1], n[2])
+	};
+	let r = sl.exec(t);
+	if (!r) return null;
+	let i = r[2].split("+").map((e) => ll[e.trim()] ?? e.trim());
+	return i.every((e) => Y.includes(e)) ? {
+		figure: r[1],
+		quadrants: [...new Set(i)],
+		operator: r[3],
+		limit: fl(r[4], r[5])
+	} : null;
+}
+function ml(e) {
+	return e.figure !== "components";
+}
+function hl(e) {
+	return ml(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
+}
+function gl(e, t) {
+	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${hl(e)} of what speaks for it in its layer`;
+	let n = e.quadrants.map((e) => ul[e]).join(" or "), r = `${dl[e.operator]} ${hl(e)}`;
+	return e.figure === "components" ? `${r} components fit ${n}` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
+}
+function _l(e, t) {
+	if (!ml(t)) return gc(e);
+	for (let n of [
+		1,
+		2,
+		3
+	]) if (X(e, n) !== X(t.limit, n)) return X(e, n);
+	return X(e);
+}
+function vl(e, t) {
+	return ml(t) ? dc(e.low, e.high) : `${gc(e.low)} to ${gc(e.high)}`;
+}
+function yl(e, t) {
+	return e === null ? !1 : t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
+}
+// src/audit/recount.ts
+var bl = {
+	valid: null,
+	spurious: null
+}, xl = (e) => e.valid !== null || e.spurious !== null;
+function Sl(e, t, n) {
+	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
+}
+function Cl(e) {
+	return e.component.slice(0, e.component.lastIndexOf(":"));
+}
+var wl = /* @__PURE__ */ new WeakMap();
+function Tl(e) {
+	let t = wl.get(e);
+	if (t) return t;
+	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
+		layer: Int32Array.from(e.rows, (e) => r.get(Cl(e))),
+		valid: Int32Array.from(e.rows, (e) => i.get(n(Cl(e), "valid", e.valid_concept)) ?? -1),
+		spurious: Int32Array.from(e.rows, (e) => i.get(n(Cl(e), "spurious", e.spurious_concept)) ?? -1)
+	};
+	return wl.set(e, a), a;
+}
+function El(e, t) {
+	let n = e.layers.indexOf(t), r = Tl(e).layer;
+	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
+}
+var Dl = [
+	3,
+	0,
+	1,
+	2
+];
+function Ol(e, t) {
+	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
+	return e.rows.forEach((e, i) => {
+		n[i] = xl(t) ? kl(e, t) : Y.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
+	}), {
+		audit: e,
+		moved: t,
+		quadrant: n,
+		offends: r,
+		shares: Al(e, n),
+		concepts: xl(t) ? jl(e, n) : e.concepts
+	};
+}
+function kl(e, t) {
+	let n = e.valid > Sl(e, "valid", t), r = e.spurious > Sl(e, "spurious", t);
+	return Dl[Number(n) + 2 * Number(r)];
+}
+function Al(e, t) {
+	let n = e.layers.flatMap((e) => Y.map((t) => ({
+		layer: e,
+		quadrant: t,
+		components: 0,
+		relevance: 0
+	}))), { layer: r } = Tl(e);
+	e.rows.forEach((e, i) => {
+		let a = n[4 * r[i] + t[i]];
+		a.components += 1, a.relevance += e.relevance;
+	});
+	let i = new Set(n.filter((e) => e.relevance > 0).map((e) => e.layer));
+	return n.map((e) => i.has(e.layer) ? e : {
+		...e,
+		relevance: null
+	});
+}
+function jl(e, t) {
+	let n = e.concepts.map((e) => ({
+		...e,
+		components: 0,
+		relevance: 0,
+		against: 0
+	})), r = Tl(e);
+	return e.rows.forEach((e, i) => {
+		for (let a of Ml(t[i])) {
+			let t = n[r[a][i]];
+			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
+		}
+	}), n.sort((e, t) => t.relevance - e.relevance);
+}
+var Ml = (e) => Nl[e], Nl = [
+	["valid"],
+	["spurious"],
+	["valid", "spurious"],
+	[]
+];
+function Pl(e, t) {
+	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
+		layer: n,
+		value: Fl(e, t, r)
+	})), i = (e) => e === null ? Infinity : n * e, a = r.reduce((e, t) => i(t.value) > i(e.value) ? t : e);
+	return {
+		...a,
+		met: yl(a.value, t)
+	};
+}
+function Fl({ audit: e, offends: t, shares: n }, r, i) {
+	let a = n.slice(4 * i, 4 * i + 4);
+	if (r.figure !== "components" && a.some((e) => e.relevance === null)) return null;
+	if (r.figure === "worst") {
+		let { layer: n } = Tl(e), r = e.rows.findIndex((e, r) => t[r] && n[r] === i);
+		return r < 0 ? 0 : e.rows[r].relevance;
+	}
+	return a.filter((e) => r.quadrants.includes(e.quadrant)).reduce((e, t) => e + (r.figure === "components" ? t.components : t.relevance), 0);
+}
+// src/audit/state.ts
+var Il = 500, Ll = 250, Rl = 400, zl = class {
+	store;
+	index;
+	draft = F(null);
+	answer = F(null);
+	fault = F("");
+	busy = F(null);
+	stale;
+	moved = F(bl);
+	counted;
+	settled;
+	rest = F(bl);
+	at;
+	layer;
+	written = "";
+	levels = JSON.stringify(bl);
+	resting;
+	timer;
+	turn = 0;
+	constructor(e, t) {
+		this.store = e, this.index = t;
+		let n = (t) => e.place.route.value.params.get(t);
+		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== Qc(this.draft.value)), this.counted = I(() => this.answer.value ? Ol(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? Ol(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
+			let e = new Int32Array(t.count).fill(-1);
+			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
+		});
+		let r = I(() => n("al") ?? "");
+		this.layer = I(() => {
+			let e = this.answer.value?.audit.layers ?? [];
+			return e.includes(r.value) ? r.value : e.at(-1) ?? "";
+		});
+	}
+	enter() {
+		let { place: e } = this.store;
+		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
+			let { path: t, params: n } = e.route.value;
+			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
+			let [r, i] = [n.get("spec") ?? "", Ul(n)];
+			r !== this.written && this.read(r), JSON.stringify(i) !== this.levels && this.settle(i);
+		});
+	}
+	edit(e) {
+		let t = this.draft.peek();
+		t && (this.draft.value = {
+			...t,
+			...e
+		}), clearTimeout(this.timer), this.timer = setTimeout(() => {
+			this.write(), this.ask();
+		}, Il);
+	}
+	begin(e) {
+		clearTimeout(this.timer);
+		let t = e ? el(e) : "";
+		Je(() => {
+			this.draft.value = e, this.written = t, this.store.place.set({
+				spec: t || null,
+				tv: null,
+				ts: null,
+				al: null,
+				ac: null,
+				pin: null
+			});
+		}), this.ask();
+	}
+	move(e) {
+		let t = {
+			...this.moved.peek(),
+			...e
+		};
+		this.moved.value = t, clearTimeout(this.resting), this.resting = setTimeout(() => {
+			this.settle(t), this.store.place.route.peek().path[0] === "audit" && this.store.place.set({
+				tv: t.valid,
+				ts: t.spurious
+			}, !0);
+		}, Ll);
+	}
+	quadrant(e) {
+		return Y[this.counted.value.quadrant[e]];
+	}
+	critical(e) {
+		return this.answer.value?.audit.critical.find((e) => e.layer === this.layer.value)?.[e] ?? Infinity;
+	}
+	read(e) {
+		this.written = e;
+		let t = e ? tl(e) : null;
+		e && !t && (this.store.told.value = "The address holds a spec that cannot be read."), this.draft.value = t, this.ask();
+	}
+	write() {
+		let e = this.draft.peek();
+		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? el(e) : "", this.store.place.set({ spec: this.written || null }, !0));
+	}
+	settle(e) {
+		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
+	}
+	async ask() {
+		let e = this.draft.peek(), t = ++this.turn, n = (e) => Je(() => {
+			this.fault.value = e, this.busy.value = null;
+		});
+		if (!e || !this.store.session.can.audit) return n("");
+		let r = Qc(e);
+		if ($c(e) || this.answer.peek()?.key === r) return n("");
+		for (this.busy.value = { job: null }; t === this.turn;) try {
+			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: Xc(e) })));
+			return t === this.turn ? (this.answer.value = {
+				audit: i,
+				draft: e,
+				key: r
+			}, n("")) : void 0;
+		} catch (e) {
+			if (t !== this.turn) return;
+			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
+			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, Rl));
+		}
+	}
+}, Bl = /* @__PURE__ */ new WeakMap();
+function Vl(e, t) {
+	let n = Bl.get(t) ?? new zl(e, t);
+	return Bl.set(t, n), n;
+}
+function Hl(e, t, n) {
+	return e.annotation(t.row)?.label || t.label || e.names.get(t.row) || (n === "neither" ? t.component : n === "valid" ? t.valid_concept : t.spurious_concept);
+}
+function Ul(e) {
+	let t = (t) => e.get(t) && Number.isFinite(Number(e.get(t))) ? Number(e.get(t)) : null;
+	return {
+		valid: t("tv"),
+		spurious: t("ts")
+	};
+}
+// src/audit/Threshold.tsx
+var Wl = .1, Gl = 1, Kl = (e) => Math.round(e * 100) / 100;
+function ql({ state: e, side: t, frame: n }) {
+	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(Kl), c = (n) => e.move({ [t]: Kl(Math.min(Math.max(n, o), s)) }), l = ec(n, t, a), u = t === "valid", d = u ? {
+		x1: l,
+		x2: l,
+		y1: n.top,
+		y2: n.bottom
+	} : {
+		x1: n.left,
+		x2: n.right,
+		y1: l,
+		y2: l
+	}, f = ec(n, t, r), p = (e) => {
+		let r = e.currentTarget;
+		if (!r.hasPointerCapture(e.pointerId)) return;
+		let i = r.ownerSVGElement.getBoundingClientRect();
+		c(tc(n, t, e.clientX - i.left, e.clientY - i.top));
+	}, m = (n) => {
+		let r = Yl(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
+		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
+	};
+	return /* @__PURE__ */ K("g", {
+		class: `threshold-of ${t}`,
+		children: [
+			i !== null && /* @__PURE__ */ K("line", {
+				class: "chance-line",
+				...u ? {
+					x1: f,
+					x2: f,
+					y1: n.top,
+					y2: n.bottom
+				} : {
+					x1: n.left,
+					x2: n.right,
+					y1: f,
+					y2: f
+				}
+			}),
+			/* @__PURE__ */ K("line", {
+				class: `threshold ${i === null ? "" : "moved"}`,
+				...d
+			}),
+			/* @__PURE__ */ K("g", {
+				class: "grip",
+				role: "slider",
+				tabindex: 0,
+				"aria-label": `Threshold for ${t} concepts`,
+				"aria-orientation": u ? "horizontal" : "vertical",
+				"aria-valuemin": o,
+				"aria-valuemax": s,
+				"aria-valuenow": Kl(Math.min(a, s)),
+				"aria-valuetext": `${Number.isFinite(a) ? `${fc(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
+				onPointerDown: (e) => {
+					e.stopPropagation(), e.currentTarget.setPointerCapture(e.pointerId);
+				},
+				onPointerMove: p,
+				onPointerUp: (e) => e.stopPropagation(),
+				onDblClick: () => e.move({ [t]: null }),
+				onKeyDown: m,
+				children: [
+					/* @__PURE__ */ K("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
+					/* @__PURE__ */ K("line", {
+						class: "reach",
+						...d
+					}),
+					/* @__PURE__ */ K("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
+				]
+			}),
+			/* @__PURE__ */ K(Jl, {
+				side: t,
+				frame: n,
+				value: a,
+				yours: i !== null
+			})
+		]
+	});
+}
+function Jl({ side: e, frame: t, value: n, yours: r }) {
+	let i = ec(t, e, n);
+	return /* @__PURE__ */ K("text", {
+		class: "needs",
+		"aria-hidden": "true",
+		...e === "valid" ? {
+			x: i,
+			y: t.top - 6,
+			"text-anchor": "middle"
+		} : {
+			x: t.right - 4,
+			y: i - 5,
+			"text-anchor": "end"
+		},
+		children: [
+			r ? "yours" : "chance",
+			" ",
+			fc(n)
+		]
+	});
+}
+function Yl(e, t, n, r, i) {
+	let a = i ? Gl : Wl;
+	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + Gl : e === "PageDown" ? t - Gl : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
+}
+// src/audit/ChartPicture.tsx
+var Xl = 1500, Zl = 10;
+async function Ql(e, t, n, r, i, a) {
+	let o = e.appendChild(document.createElement("div"));
+	o.className = "off-screen";
+	try {
+		xe(/* @__PURE__ */ K($l, {
+			state: t,
+			frame: n,
+			dots: r
+		}), o), await _n(o.querySelector("svg"), i, a);
+	} finally {
+		xe(null, o), o.remove();
+	}
+}
+function $l({ state: e, frame: t, dots: n }) {
+	let r = e.counted.value, i = (t) => r.moved[t] ?? e.critical(t), a = {
+		x: ec(t, "valid", i("valid")),
+		y: ec(t, "spurious", i("spurious"))
+	}, o = (t) => vc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, Zl).map((t) => Hl(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(Xl);
+	return /* @__PURE__ */ K("svg", {
+		class: "scatter",
+		viewBox: `0 0 ${t.width} ${t.height}`,
+		width: t.width,
+		height: t.height,
+		children: [
+			/* @__PURE__ */ K(Bc, {
+				frame: t,
+				edges: a
+			}),
+			Y.map((t) => /* @__PURE__ */ K("path", {
+				class: `dot ${t}`,
+				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
+			}, t)),
+			s.slice(0, Xl).map((t) => /* @__PURE__ */ K("path", {
+				class: `dot ${e.quadrant(n.at[t])}`,
+				d: o(t),
+				children: /* @__PURE__ */ K("title", { children: r.audit.rows[n.at[t]].component })
+			}, t)),
+			/* @__PURE__ */ K(zc, { frame: t }),
+			/* @__PURE__ */ K(Vc, {
+				frame: t,
+				edges: a,
+				shares: r.shares.filter((t) => t.layer === e.layer.value)
+			}),
+			/* @__PURE__ */ K("line", {
+				class: "threshold",
+				x1: a.x,
+				x2: a.x,
+				y1: t.top,
+				y2: t.bottom
+			}),
+			/* @__PURE__ */ K("line", {
+				class: "threshold",
+				x1: t.left,
+				x2: t.right,
+				y1: a.y,
+				y2: a.y
+			}),
+			Uc.map((e) => /* @__PURE__ */ K(Jl, {
+				side: e,
+				frame: t,
+				value: i(e),
+				yours: r.moved[e] !== null
+			}, e)),
+			/* @__PURE__ */ K(Hc, { names: Ac(n, c, t) })
+		]
+	});
+}
+// src/ui/theme.ts
+var eu = [
+	"system",
+	"light",
+	"dark"
+], tu = "semlens-theme";
+function nu() {
+	try {
+		let e = localStorage.getItem(tu);
+		return eu.includes(e) ? e : "system";
+	} catch {
+		return "system";
+	}
+}
+var ru = F(nu());
+function iu(e) {
+	ru.value = e;
+	try {
+		localStorage.setItem(tu, e);
+	} catch {}
+}
+function au(e, t) {
+	t === "system" ? delete e.dataset.theme : e.dataset.theme = t;
+}
+// src/audit/Facts.tsx
+function ou({ row: e, quadrant: t, moved: n, top: r }) {
+	return /* @__PURE__ */ K("dl", {
+		class: "told-of",
+		children: [
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ K(su, {
+				row: e,
+				side: t,
+				moved: n
+			}, t)),
+			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Relevance" }), /* @__PURE__ */ K("dd", { children: [
+				X(e.relevance),
+				" for, ",
+				X(e.against),
+				" against",
+				/* @__PURE__ */ K(Tc, {
+					relevance: e.relevance,
+					against: e.against,
+					top: r,
+					kind: t
+				})
+			] })] }),
+			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Also for" }), /* @__PURE__ */ K("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ K("bdi", { children: e }, e)]) : "no other output" })] })
+		]
+	});
+}
+function su({ row: e, side: t, moved: n }) {
+	let r = Sl(e, t, n), i = /* @__PURE__ */ K("bdi", { children: e[`${t}_concept`] });
+	return /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ K("dd", {
+		title: "Alignment, in standard deviations of random components; p: how many of these fit some concept of the side as well",
+		children: [
+			e[t] > r ? /* @__PURE__ */ K("strong", { children: i }) : /* @__PURE__ */ K(T, { children: ["nearest: ", i] }),
+			", ",
+			fc(e[t]),
+			" (",
+			pc(r),
+			"), ",
+			mc(e[`${t}_p`])
+		]
+	})] });
+}
+function cu(e, t, n) {
+	return [
+		e === t.component ? e : `${e}, ${t.component}`,
+		`fits ${cc[n]}`,
+		`spurious: ${t.spurious_concept}, ${fc(t.spurious)} (${mc(t.spurious_p)})`,
+		`valid: ${t.valid_concept}, ${fc(t.valid)} (${mc(t.valid_p)})`,
+		`relevance: ${X(t.relevance)} for, ${X(t.against)} against`
+	].join("; ");
+}
+// src/audit/Judge.tsx
+var lu = [
+	{
+		tag: "valid",
+		key: "1"
+	},
+	{
+		tag: "spurious",
+		key: "2"
+	},
+	{
+		tag: "unsure",
+		key: "3"
+	}
+];
+async function uu(e, t, n, r) {
+	try {
+		await t.annotate({
+			row: n,
+			tag: t.tag(n) === r ? null : r
+		});
+	} catch (t) {
+		e.told.value = t instanceof Error ? t.message : String(t);
+	}
+}
+async function du(e, t) {
+	let n = t.annotations.peek().undo;
+	if (n) try {
+		await t.undo(), e.told.value = `Undone: ${n}`;
+	} catch (t) {
+		e.told.value = t instanceof Error ? t.message : String(t);
+	}
+}
+function fu({ index: e, row: t, of: n }) {
+	let r = B();
+	if (!r.session.can.annotate) return null;
+	let i = e.tag(t);
+	return /* @__PURE__ */ K("div", {
+		class: "judge",
+		role: "group",
+		"aria-label": `Your judgement of ${n}`,
+		children: lu.map(({ tag: n, key: a }) => /* @__PURE__ */ K("button", {
+			type: "button",
+			class: n,
+			"aria-pressed": i === n,
+			title: `${n} (key ${a})`,
+			onClick: () => void uu(r, e, t, n),
+			children: [
+				/* @__PURE__ */ K("kbd", {
+					"aria-hidden": "true",
+					children: a
+				}),
+				" ",
+				n
+			]
+		}, n))
+	});
+}
+// src/audit/Preview.tsx
+var pu = 264, mu = 300, hu = 370;
+function gu({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
+	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + pu + 20 < a.width ? r + 16 : Math.max(2, r - pu - 16), p = Math.max(0, Math.min(i - mu / 2, a.height - (o ? hu : mu))), m = Hl(t, u, d);
+	return /* @__PURE__ */ K("div", {
+		class: `preview ${o ? "pinned" : ""}`,
+		style: {
+			left: `${Math.min(f, Math.max(2, a.width - pu - 2))}px`,
+			top: `${p}px`
+		},
+		children: [
+			/* @__PURE__ */ K("p", {
+				class: "name",
+				children: [
+					/* @__PURE__ */ K(yc, { of: d }),
+					" ",
+					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: m }) }),
+					" ",
+					m !== u.component && /* @__PURE__ */ K("code", { children: u.component }),
+					o && /* @__PURE__ */ K("button", {
+						type: "button",
+						"aria-label": "Close the preview",
+						onClick: o,
+						children: "×"
+					})
+				]
+			}),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: ["fits ", cc[d]]
+			}),
+			/* @__PURE__ */ K(Ar, {
+				index: t,
+				row: u.row,
+				count: 4
+			}),
+			/* @__PURE__ */ K(ou, {
+				row: u,
+				quadrant: d,
+				moved: l,
+				top: Math.max(u.relevance, u.against)
+			}),
+			o && /* @__PURE__ */ K(fu, {
+				index: t,
+				row: u.row,
+				of: m
+			}),
+			o && /* @__PURE__ */ K("a", {
+				href: Pn(s, t, u.row),
+				children: "Open the component"
+			})
+		]
+	});
+}
+// src/audit/usePointer.ts
+var _u = 4;
+function vu({ dots: e, tool: t, point: n, click: r, select: i }) {
+	let a = St([]), o = j(null), s = (e) => {
+		let t = e.currentTarget.getBoundingClientRect();
+		return [e.clientX - t.left, e.clientY - t.top];
+	}, c = (e) => {
+		e.button === 0 && (o.current = s(e), e.pointerType !== "touch" && e.currentTarget.setPointerCapture(e.pointerId));
+	}, l = (r) => {
+		let i = s(r), c = o.current;
+		if (!c || r.pointerType === "touch") return n(ic(e, ...i));
+		let l = a.peek();
+		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < _u || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
+			c,
+			[i[0], c[1]],
+			i,
+			[c[0], i[1]]
+		]);
+	}, u = () => {
+		o.current = null, a.value = [];
+	};
+	return {
+		line: a.value,
+		onPointerDown: c,
+		onPointerMove: l,
+		onPointerUp: (t) => {
+			if (!o.current) return;
+			let n = a.peek();
+			u(), n.length ? i(ac(e, n), t) : r(ic(e, ...s(t)));
+		},
+		onPointerCancel: u,
+		onPointerLeave: () => n(-1)
+	};
+}
+// src/audit/Overlay.tsx
+function yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
+	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
+		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
+			index: s.number,
+			row: d(e).row
+		});
+	}, { line: g, ..._ } = vu({
+		dots: n,
+		tool: r,
+		point: h,
+		click: (e) => {
+			m(e), e >= 0 && (u.value = e);
+		},
+		select: (e, t) => v(e.map((e) => d(e).row), t)
+	}), v = (e, t) => {
+		let n = Array.from(o.selection.peek() ?? []), r = t.shiftKey ? [.../* @__PURE__ */ new Set([...n, ...e])] : t.altKey ? n.filter((t) => !e.includes(t)) : e;
+		o.select(r.length ? r : null);
+	}, y = (e) => {
+		let t = {
+			ArrowRight: 1,
+			ArrowDown: 1,
+			ArrowLeft: -1,
+			ArrowUp: -1,
+			Home: -n.at.length
+		}[e.key];
+		if (e.key === "Escape") m(-1);
+		else if (e.key === "Enter" || e.key === " ") m(u.peek());
+		else if (t) u.value = Math.min(Math.max(u.peek() + t, 0), n.at.length - 1);
+		else return;
+		e.preventDefault(), e.stopPropagation(), h(u.peek());
+	}, b = Ct(() => {
+		let t = o.pointed.value;
+		return t && t.index === s.number ? e.at.value[t.row] : -1;
+	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => vc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => cu(Hl(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("svg", {
+		class: "scatter",
+		width: t.width,
+		height: t.height,
+		role: "group",
+		"aria-label": i,
+		..._,
+		children: [
+			a,
+			g.length > 0 && /* @__PURE__ */ K("polygon", {
+				class: "drawn",
+				points: g.map((e) => e.join(",")).join(" ")
+			}),
+			p >= 0 && /* @__PURE__ */ K("path", {
+				class: "ring pinned",
+				d: w(p)
+			}),
+			x >= 0 && /* @__PURE__ */ K("path", {
+				class: "ring",
+				d: w(x)
+			}),
+			C >= 0 && /* @__PURE__ */ K("path", {
+				class: "cursor",
+				d: w(C),
+				role: "button",
+				tabindex: 0,
+				"aria-pressed": C === p,
+				"aria-label": `Mark ${C + 1} of ${n.at.length}: ${ee(C)}`,
+				onFocus: () => h(u.peek()),
+				onBlur: () => h(-1),
+				onKeyDown: y
+			})
+		]
+	}), S >= 0 && /* @__PURE__ */ K(gu, {
+		state: e,
+		index: s,
+		at: n.at[S],
+		x: n.x[S],
+		y: n.y[S],
+		frame: t,
+		unpin: S === p ? () => m(-1) : null
+	})] });
+}
+// src/audit/useDark.ts
+function bu() {
+	let e = matchMedia("(prefers-color-scheme: dark)"), [t, n] = O(e.matches);
+	return k(() => {
+		let t = () => n(e.matches);
+		return e.addEventListener("change", t), () => e.removeEventListener("change", t);
+	}, []), t;
+}
+// src/audit/Plot.tsx
+var xu = 1500, Su = 10, Cu = 480;
+function wu({ state: e, frame: t, dots: n, tool: r }) {
+	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => ec(t, n, l[n] ?? e.critical(n)), m = {
+		x: p("valid"),
+		y: p("spurious")
+	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = bu(), _ = (e) => ({
+		frame: t,
+		dots: n,
+		quadrant: (t) => e[n.at[t]],
+		kept: h
+	});
+	A(() => Ic(a.current, _(c), 0, xu), [
+		t,
+		n,
+		c,
+		f,
+		g,
+		ru.value
+	]), A(() => Ic(o.current, _(d), xu, Infinity), [
+		t,
+		n,
+		d,
+		f,
+		g,
+		ru.value
+	]);
+	let v = e.layer.value;
+	return /* @__PURE__ */ K("div", {
+		class: "plot",
+		style: { height: `${t.height}px` },
+		children: [
+			/* @__PURE__ */ K("svg", {
+				class: "scatter regions",
+				width: t.width,
+				height: t.height,
+				"aria-hidden": "true",
+				children: /* @__PURE__ */ K(Bc, {
+					frame: t,
+					edges: m
+				})
+			}),
+			[o, a].map((e, n) => /* @__PURE__ */ K("canvas", {
+				ref: e,
+				style: {
+					width: `${t.width}px`,
+					height: `${t.height}px`
+				},
+				"aria-hidden": "true"
+			}, n)),
+			/* @__PURE__ */ K(yu, {
+				state: e,
+				frame: t,
+				dots: n,
+				tool: r,
+				label: `Quadrant chart of ${v}: ${hc(n.at.length, "component")}`,
+				children: [
+					/* @__PURE__ */ K(zc, { frame: t }),
+					/* @__PURE__ */ K(Vc, {
+						frame: t,
+						edges: m,
+						shares: u.filter((e) => e.layer === v)
+					}),
+					/* @__PURE__ */ K(Hc, { names: Tu(e, n, t, f) }),
+					/* @__PURE__ */ K(ql, {
+						state: e,
+						side: "valid",
+						frame: t
+					}),
+					/* @__PURE__ */ K(ql, {
+						state: e,
+						side: "spurious",
+						frame: t
+					})
+				]
+			})
+		]
+	});
+}
+function Tu(e, t, n, r) {
+	let i = e.settled.value, a = e.index.annotations.value;
+	return M(() => {
+		let { rows: i } = e.counted.peek().audit, a = n.width < Cu ? Su / 2 : Su, o = [];
+		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
+		let s = o.map((n) => Hl(e.index, i[t.at[n]], e.quadrant(t.at[n])));
+		return Ac(rc(t, o), s, n);
+	}, [
+		t,
+		n,
+		r,
+		i,
+		a
+	]);
+}
+// src/audit/useWidth.ts
+function Eu(e) {
+	let [t, n] = O(0);
+	return A(() => {
+		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
+		return r.observe(e.current), t(), () => r.disconnect();
+	}, []), t;
+}
+// src/audit/Chart.tsx
+function Du({ state: e }) {
+	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = Eu(i), [o, s] = O("box"), c = M(() => El(n, r), [n, r]), l = {
+		valid: e.critical("valid"),
+		spurious: e.critical("spurious")
+	}, u = M(() => Zs(n, c, l, a), [
+		n,
+		c,
+		a
+	]), d = M(() => nc(n, c, u), [
+		n,
+		c,
+		u
+	]), f = c.length ? n.rows[c[0]].relevance : 0, p = e.moved.value;
+	return /* @__PURE__ */ K("section", {
+		class: "quadrants",
+		"aria-label": "Quadrant chart",
+		children: [
+			/* @__PURE__ */ K("h3", { children: "Every component, held against both sides" }),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
+			}),
+			/* @__PURE__ */ K(Ec, {}),
+			/* @__PURE__ */ K("div", {
+				class: "tools",
+				children: [
+					n.layers.length > 1 && /* @__PURE__ */ K("label", { children: [
+						"Layer",
+						" ",
+						/* @__PURE__ */ K("select", {
+							"aria-label": "Layer",
+							value: r,
+							onChange: (e) => t.place.set({ al: e.currentTarget.value }),
+							children: n.layers.map((e) => /* @__PURE__ */ K("option", { children: e }, e))
+						})
+					] }),
+					/* @__PURE__ */ K("span", {
+						class: "choice-of",
+						role: "group",
+						"aria-label": "Select by dragging",
+						children: [/* @__PURE__ */ K("span", {
+							"aria-hidden": "true",
+							children: "Drag selects by"
+						}), ["box", "lasso"].map((e) => /* @__PURE__ */ K("button", {
+							type: "button",
+							"aria-pressed": o === e,
+							title: "Shift adds to the selection, Alt takes away",
+							onClick: () => s(e),
+							children: e
+						}, e))]
+					}),
+					t.selection.value && /* @__PURE__ */ K("button", {
+						type: "button",
+						onClick: () => t.select(null),
+						children: [
+							"Clear the selection (",
+							t.selection.value.length.toLocaleString("en-GB"),
+							")"
+						]
+					}),
+					/* @__PURE__ */ K(Gs, {
+						what: "the chart",
+						kinds: ["svg", "png"],
+						save: (t) => Ql(i.current, e, u, d, `${al(n.output)}-${r}-quadrants`, t)
+					})
+				]
+			}),
+			/* @__PURE__ */ K("div", {
+				class: "place",
+				ref: i,
+				style: { minHeight: `${u.height}px` },
+				children: a > 0 && /* @__PURE__ */ K(wu, {
+					state: e,
+					frame: u,
+					dots: d,
+					tool: o
+				})
+			}),
+			/* @__PURE__ */ K("p", {
+				class: "thresholds",
+				role: "status",
+				children: [
+					/* @__PURE__ */ K("span", { children: [
+						"Needed to fit: valid ",
+						fc(p.valid ?? l.valid),
+						", spurious ",
+						fc(p.spurious ?? l.spurious),
+						" ",
+						xl(p) ? `– your thresholds, the same for every component. ${Ou(e.counted.value)}` : "– chance's; components with fewer examples need more."
+					] }),
+					" ",
+					/* @__PURE__ */ K("button", {
+						type: "button",
+						disabled: !xl(p),
+						onClick: () => e.move({
+							valid: null,
+							spurious: null
+						}),
+						children: "Back to chance"
+					})
+				]
+			}),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: [
+					/* @__PURE__ */ K("bdi", { children: r }),
+					", ",
+					hc(c.length, "component"),
+					"; the largest mark is ",
+					X(f),
+					" of what speaks for the output.",
+					!Number.isFinite(l.valid + l.spurious) && " A threshold at the edge of the chart: no alignment would exceed chance surely enough."
+				]
+			})
+		]
+	});
+}
+function Ou(e) {
+	let t = e.audit.verdicts.map((e) => pl(e.requirement)).filter((e) => e !== null);
+	return t.length ? `By them ${t.filter((t) => Pl(e, t).met).length} of ${hc(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
+}
+// src/audit/ConceptTable.tsx
+var ku = (e, t) => `${e}:${t}`;
+function Au({ state: e }) {
+	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
+	return /* @__PURE__ */ K("section", {
+		class: "concepts",
+		"aria-label": "Concepts",
+		children: [
+			/* @__PURE__ */ K("h3", { children: "Concepts" }),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: [
+					"For: the part of what speaks for “",
+					/* @__PURE__ */ K("bdi", { children: t.audit.output }),
+					"” that goes through the components that fit a concept best of its side. Against: what the same components speak against it, in the same unit. A component that fits both sides counts on both. Choose a concept to see only its components below."
+				]
+			}),
+			i.length > 0 && /* @__PURE__ */ K("div", {
+				class: "wide",
+				tabIndex: 0,
+				role: "region",
+				"aria-label": "Table of concepts",
+				children: /* @__PURE__ */ K("table", { children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
+						scope: "col",
+						children: "concept"
+					}),
+					/* @__PURE__ */ K("th", {
+						scope: "col",
+						children: "side"
+					}),
+					s && /* @__PURE__ */ K("th", {
+						scope: "col",
+						children: "layer"
+					}),
+					/* @__PURE__ */ K("th", {
+						scope: "col",
+						class: "n",
+						children: "components"
+					}),
+					/* @__PURE__ */ K("th", {
+						scope: "col",
+						class: "n",
+						children: "for"
+					}),
+					/* @__PURE__ */ K("th", {
+						scope: "col",
+						class: "n",
+						children: "against"
+					}),
+					/* @__PURE__ */ K("td", {})
+				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((e) => /* @__PURE__ */ K(ju, {
+					one: e,
+					top: o,
+					several: s,
+					chosen: r
+				}, JSON.stringify([
+					e.layer,
+					e.side,
+					e.concept
+				]))) })] })
+			}),
+			a.length > 0 && /* @__PURE__ */ K("p", {
+				class: "hint",
+				children: [
+					"Fitted by no component:",
+					" ",
+					a.map((e, t) => /* @__PURE__ */ K("span", { children: [
+						t > 0 && "; ",
+						/* @__PURE__ */ K("bdi", { children: e.concept }),
+						" (",
+						e.side,
+						s && `, ${e.layer}`,
+						")"
+					] }, t)),
+					"."
+				]
+			})
+		]
+	});
+}
+function ju({ one: e, top: t, several: n, chosen: r }) {
+	let { place: i } = B(), a = ku(e.side, e.concept);
+	return /* @__PURE__ */ K("tr", {
+		class: a === r ? "chosen" : void 0,
+		children: [
+			/* @__PURE__ */ K("th", {
+				scope: "row",
+				children: /* @__PURE__ */ K("button", {
+					type: "button",
+					class: "link",
+					"aria-pressed": a === r,
+					onClick: () => i.set({
+						ac: a === r ? null : a,
+						list: e.side === "valid" ? "right" : null
+					}),
+					children: /* @__PURE__ */ K("bdi", { children: e.concept })
+				})
+			}),
+			/* @__PURE__ */ K("td", { children: [
+				/* @__PURE__ */ K(yc, { of: e.side }),
+				" ",
+				e.side
+			] }),
+			n && /* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("bdi", { children: e.layer }) }),
+			/* @__PURE__ */ K("td", {
+				class: "n",
+				children: e.components.toLocaleString("en-GB")
+			}),
+			/* @__PURE__ */ K("td", {
+				class: "n",
+				children: X(e.relevance)
+			}),
+			/* @__PURE__ */ K("td", {
+				class: "n",
+				children: X(e.against)
+			}),
+			/* @__PURE__ */ K("td", {
+				class: "drawn-in",
+				children: /* @__PURE__ */ K(Tc, {
+					relevance: e.relevance,
+					against: e.against,
+					top: t,
+					kind: e.side
+				})
+			})
+		]
+	});
+}
+// src/ui/Menu.tsx
+function Mu({ name: e, value: t, children: n }) {
+	let [r, i] = O(!1), a = j(null), o = j(null);
+	return k(() => {
+		if (!r) return;
+		let e = (e) => !a.current?.contains(e.target) && i(!1);
+		return document.addEventListener("pointerdown", e), document.addEventListener("focusin", e), () => {
+			document.removeEventListener("pointerdown", e), document.removeEventListener("focusin", e);
+		};
+	}, [r]), /* @__PURE__ */ K("div", {
+		class: "menu",
+		ref: a,
+		onKeyDown: (e) => {
+			e.key === "Escape" && r && (e.stopPropagation(), i(!1), o.current?.focus());
+		},
+		children: [/* @__PURE__ */ K("button", {
+			ref: o,
+			type: "button",
+			class: "button",
+			"aria-expanded": r,
+			onClick: () => i(!r),
+			children: [
+				/* @__PURE__ */ K("span", {
+					class: "soft",
+					children: e
+				}),
+				" ",
+				t,
+				/* @__PURE__ */ K(q, { name: "down" })
+			]
+		}), r && /* @__PURE__ */ K("div", {
+			class: "menu-panel",
+			children: n
+		})]
+	});
+}
+// src/audit/files.ts
+var Nu = /* @__PURE__ */ new WeakMap();
+function Pu(e, t) {
+	let n = Nu.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
+	return Nu.set(t, n), n;
+}
+var Fu = /* @__PURE__ */ new WeakMap();
+function Iu(e, t) {
+	let n = Fu.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
+	return Fu.set(t, n), n;
+}
+async function Lu(e, t, n, r) {
+	let i = R(await e.post(t.at("specs"), JSON.stringify({
+		name: n,
+		spec: r
+	})));
+	Iu(e, t).value = {
+		state: "ready",
+		value: i
+	};
+}
+async function Ru(e, t) {
+	return Jc(R(await e.post("spec/read", t)).spec);
+}
+async function zu(e, t, n = []) {
+	let r = await e.post("spec/write", JSON.stringify({
+		spec: t,
+		verdicts: n
+	}));
+	return new Blob([Lt(r)], { type: "application/yaml" });
+}
+async function Bu(e, t, n) {
+	for (;;) try {
+		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
+		return new Blob([Lt(r)], { type: "text/html" });
+	} catch (e) {
+		if (!(e instanceof Ft)) throw e;
+		await new Promise((e) => setTimeout(e, 400));
+	}
+}
+function Vu(e, t, n) {
+	let r = Array.from(n, (e) => ({
+		...t.audit.rows[e],
+		quadrant: Y[t.quadrant[e]]
+	}));
+	return {
+		...Object.fromEntries([
+			"component",
+			"label",
+			"quadrant",
+			"relevance",
+			"against",
+			"valid",
+			"spurious",
+			"valid_concept",
+			"spurious_concept",
+			"valid_p",
+			"spurious_p"
+		].map((e) => [e, r.map((t) => t[e])])),
+		valid_critical: r.map((e) => Sl(e, "valid", t.moved)),
+		spurious_critical: r.map((e) => Sl(e, "spurious", t.moved)),
+		affected: r.map((e) => e.affected.join("; ")),
+		tag: r.map(({ row: t }) => e.tag(t)),
+		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
+	};
+}
+function Hu(e, t) {
+	let n = t.verdicts.map((e) => {
+		let t = pl(e.requirement), n = t ? ` ${_l(e.value, t)} (${vl(e, t)})` : "";
+		return `${e.met ? "met" : "not met"}${e.sure ? "" : ", not sure"}: ${e.requirement}:${n} in ${e.layer}`;
+	}), r = t.rows.flatMap(({ row: t, component: n }) => {
+		let r = e.annotation(t);
+		return r?.tag || r?.note ? [`${n}: ${[r.tag, r.note].filter(Boolean).join(", ")}`] : [];
+	});
+	return [
+		`audit of ${t.output} on ${t.images} images`,
+		...n,
+		...r
+	];
+}
+// src/audit/Export.tsx
+function Uu({ state: e }) {
+	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = al(a.draft.title || a.audit.output), s = async (e, n) => {
+		r(e);
+		try {
+			await n(), t.told.value = `Saved: ${e}`;
+		} catch (e) {
+			t.told.value = e instanceof Error ? e.message : String(e);
+		}
+		r("");
+	}, { transport: c } = t, l = Xc(a.draft), u = (n) => un(`${o}-components`, Vu(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+		{
+			name: "Report",
+			says: "one HTML page with pictures, for whoever signs off",
+			live: !0,
+			make: async () => ln(`${o}.html`, await Bu(c, i, l))
+		},
+		{
+			name: "Spec",
+			says: "YAML, to run again",
+			live: !0,
+			make: async () => ln(`${o}.yaml`, await zu(c, l))
+		},
+		{
+			name: "Spec with verdicts and tags",
+			says: "YAML; verdicts and judgements as remarks",
+			live: !0,
+			make: async () => ln(`${o}-judged.yaml`, await zu(c, l, Hu(i, a.audit)))
+		},
+		{
+			name: "All components, CSV",
+			says: "with your thresholds and tags",
+			live: !1,
+			make: () => u("csv")
+		},
+		{
+			name: "All components, JSON",
+			says: "the same",
+			live: !1,
+			make: () => u("json")
+		},
+		...t.session.can.parquet ? [{
+			name: "All components, Parquet",
+			says: "the same",
+			live: !0,
+			make: () => u("parquet")
+		}] : []
+	];
+	return /* @__PURE__ */ K(Mu, {
+		name: "Save",
+		value: n ? `${n}…` : "the result",
+		children: /* @__PURE__ */ K("ul", {
+			class: "exports",
+			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+				type: "button",
+				"aria-disabled": n !== "",
+				onClick: () => n || void s(e.name, e.make),
+				children: [/* @__PURE__ */ K("strong", { children: e.name }), /* @__PURE__ */ K("span", {
+					class: "hint",
+					children: e.says
+				})]
+			}) }, e.name))
+		})
+	});
+}
+// src/audit/AuditCard.tsx
+function Wu({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
+	let s = B(), { index: c } = e, l = t.audit.rows[n], u = Y[t.quadrant[n]], d = c.tag(l.row), f = Hl(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+		index: c.number,
+		row: l.row
+	} : null;
+	return /* @__PURE__ */ K("article", {
+		ref: a,
+		class: `finding ${u} ${p.value} ${d ? "is-judged" : ""}`,
+		tabIndex: i ? 0 : -1,
+		"aria-label": `${f}, ${l.component}${d ? `, judged ${d}` : ""}`,
+		onFocus: () => (o(), m(!0)),
+		onBlur: () => m(!1),
+		onPointerEnter: () => m(!0),
+		onPointerLeave: () => m(!1),
+		children: [
+			/* @__PURE__ */ K("h4", { children: [
+				/* @__PURE__ */ K(yc, { of: u }),
+				" ",
+				/* @__PURE__ */ K("a", {
+					href: Pn(s, c, l.row),
+					children: /* @__PURE__ */ K("bdi", { children: f })
+				}),
+				" ",
+				f !== l.component && /* @__PURE__ */ K("code", { children: l.component }),
+				d && /* @__PURE__ */ K("span", {
+					class: `tag ${d}`,
+					children: d
+				})
+			] }),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: [
+					"fits ",
+					cc[u],
+					!l.label && " · no label"
+				]
+			}),
+			/* @__PURE__ */ K(Ar, {
+				index: c,
+				row: l.row,
+				count: 4
+			}),
+			/* @__PURE__ */ K(ou, {
+				row: l,
+				quadrant: u,
+				moved: t.moved,
+				top: r
+			}),
+			/* @__PURE__ */ K(fu, {
+				index: c,
+				row: l.row,
+				of: f
+			})
+		]
+	});
+}
+// src/audit/lists.ts
+var Gu = [
+	{
+		list: "offenders",
+		name: "What should not matter",
+		says: "They fit a spurious concept, and better than any valid one. The most relevant first."
+	},
+	{
+		list: "right",
+		name: "What is right",
+		says: "They fit valid concepts only. The most relevant first."
+	},
+	{
+		list: "neither",
+		name: "Fits neither",
+		says: "They fit no concept of the spec more than chance does: neither cleared nor accused. Look at the pictures; if they show something, add it to the spec."
+	},
+	{
+		list: "both",
+		name: "Fits both",
+		says: "They fit a valid concept and a spurious one. The most relevant first."
+	}
+];
+function Ku(e, t) {
+	let { rows: n } = e.audit, r = [];
+	for (let i = 0; i < n.length; i++) {
+		let n = Y[e.quadrant[i]];
+		(t === "offenders" ? e.offends[i] : t === "right" ? n === "valid" : n === t) && r.push(i);
+	}
+	return r;
+}
+function qu(e, t, n, r, i, a) {
+	return t.filter((t) => {
+		let o = e.audit.rows[t];
+		if (!r[o.row]) return !1;
+		let s = n.tag(o.row);
+		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Ml(e.quadrant[t]).some((e) => ku(e, o[`${e}_concept`]) === i);
+	});
+}
+// src/audit/Findings.tsx
+var Ju = 12;
+Gn.push({
+	where: "Audit",
+	keys: [
+		{
+			keys: ["j", "k"],
+			says: "next and previous component of the list; the arrow keys too"
+		},
+		{
+			keys: [
+				"1",
+				"2",
+				"3"
+			],
+			says: "judge it valid, spurious, unsure; the same key again takes that off"
+		},
+		{
+			keys: ["0"],
+			says: "no judgement"
+		},
+		{
+			keys: ["u"],
+			says: "undo the last change"
+		}
+	]
+});
+var Yu = [
+	{
+		judged: "all",
+		name: "all"
+	},
+	{
+		judged: "open",
+		name: "not judged yet"
+	},
+	{
+		judged: "valid",
+		name: "valid"
+	},
+	{
+		judged: "spurious",
+		name: "spurious"
+	},
+	{
+		judged: "unsure",
+		name: "unsure"
+	}
+];
+function Xu(e) {
+	let { params: t } = e.place.route.value;
+	return {
+		list: Gu.find((e) => e.list === t.get("list"))?.list ?? "offenders",
+		judged: Yu.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
+		concept: t.get("ac")
+	};
+}
+function Zu({ state: e }) {
+	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = Xu(t), s = Ku(r, i), c = qu(r, s, n, t.kept.value, o, a);
+	return /* @__PURE__ */ K("section", {
+		class: "findings",
+		"aria-label": "Components",
+		children: [
+			/* @__PURE__ */ K("h3", { children: "Components to look at" }),
+			/* @__PURE__ */ K(Qu, {
+				counted: Gu.map((e) => (e.list === i ? s : Ku(r, e.list)).length),
+				list: i
+			}),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: Gu.find((e) => e.list === i).says
+			}),
+			/* @__PURE__ */ K(ed, {
+				state: e,
+				whole: s,
+				judged: a
+			}),
+			o && /* @__PURE__ */ K("p", {
+				class: "by-concept",
+				children: [
+					"Only those that fit ",
+					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
+					" best of the ",
+					o.split(":")[0],
+					" concepts.",
+					" ",
+					/* @__PURE__ */ K("button", {
+						type: "button",
+						onClick: () => t.place.set({ ac: null }),
+						children: "Show all"
+					})
+				]
+			}),
+			/* @__PURE__ */ K("p", {
+				class: "tools",
+				children: [/* @__PURE__ */ K("span", { children: c.length === s.length ? hc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${hc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ K(Gs, {
+					what: "this list",
+					kinds: ["csv", "json"],
+					save: (e) => un(`${al(r.audit.output)}-${i}`, Vu(n, r, c), e, t)
+				})]
+			}),
+			c.length ? /* @__PURE__ */ K(td, {
+				state: e,
+				at: c
+			}, i) : /* @__PURE__ */ K($u, { whole: s.length })
+		]
+	});
+}
+function Qu({ counted: e, list: t }) {
+	let { place: n } = B();
+	return /* @__PURE__ */ K("div", {
+		class: "lists",
+		role: "group",
+		"aria-label": "Which components",
+		children: Gu.map((r, i) => /* @__PURE__ */ K("button", {
+			type: "button",
+			"aria-pressed": r.list === t,
+			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
+			children: [
+				r.name,
+				" ",
+				/* @__PURE__ */ K("span", {
+					class: "n",
+					children: e[i].toLocaleString("en-GB")
+				})
+			]
+		}, r.list))
+	});
+}
+function $u({ whole: e }) {
+	let t = B();
+	return e ? /* @__PURE__ */ K("p", {
+		class: "none",
+		children: [
+			"None passes the filters.",
+			" ",
+			/* @__PURE__ */ K("button", {
+				type: "button",
+				onClick: () => t.place.set({
+					...Fn(t.place) ? Mn : {},
+					ac: null,
+					judged: null
+				}),
+				children: "Show all"
+			})
+		]
+	}) : /* @__PURE__ */ K("p", {
+		class: "none",
+		children: "None."
+	});
+}
+function ed({ state: e, whole: t, judged: n }) {
+	let r = B(), { index: i } = e;
+	if (!r.session.can.annotate) return null;
+	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
+		tag: e === "all" || e === "open" ? null : e,
+		judged: e === "open" ? e : null
+	});
+	return /* @__PURE__ */ K("div", {
+		class: "progress",
+		children: [
+			/* @__PURE__ */ K("p", {
+				role: "status",
+				children: [
+					/* @__PURE__ */ K("progress", {
+						value: o,
+						max: Math.max(t.length, 1),
+						"aria-hidden": "true"
+					}),
+					" ",
+					o.toLocaleString("en-GB"),
+					" of ",
+					t.length.toLocaleString("en-GB"),
+					" judged"
+				]
+			}),
+			/* @__PURE__ */ K("label", { children: [
+				"Show",
+				" ",
+				/* @__PURE__ */ K("select", {
+					"aria-label": "Show",
+					value: n,
+					onChange: (e) => c(e.currentTarget.value),
+					children: Yu.map((e) => /* @__PURE__ */ K("option", {
+						value: e.judged,
+						children: e.name
+					}, e.judged))
+				})
+			] }),
+			/* @__PURE__ */ K("button", {
+				type: "button",
+				disabled: !s,
+				title: s ? `Take back: ${s}` : "Nothing to take back",
+				onClick: () => void du(r, i),
+				children: ["Undo ", /* @__PURE__ */ K("kbd", {
+					"aria-hidden": "true",
+					children: "u"
+				})]
+			}),
+			/* @__PURE__ */ K("p", {
+				class: "hint keys",
+				children: [
+					/* @__PURE__ */ K("kbd", { children: "j" }),
+					" ",
+					/* @__PURE__ */ K("kbd", { children: "k" }),
+					" move, ",
+					/* @__PURE__ */ K("kbd", { children: "1" }),
+					" valid, ",
+					/* @__PURE__ */ K("kbd", { children: "2" }),
+					" spurious, ",
+					/* @__PURE__ */ K("kbd", { children: "3" }),
+					" unsure, ",
+					/* @__PURE__ */ K("kbd", { children: "0" }),
+					" none"
+				]
+			})
+		]
+	});
+}
+function td({ state: e, at: t }) {
+	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(Ju), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+		let n = Math.min(Math.max(e, 0), t.length - 1);
+		o(t[n]), n >= s && c(n + Ju - n % Ju), u(l + 1);
+	};
+	k(() => {
+		l && d.current?.focus();
+	}, [l]);
+	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void uu(n, r, i.audit.rows[t[f]].row, e), g = {
+		j: () => p(m() ? f + 1 : f),
+		k: () => p(m() ? f - 1 : f),
+		u: () => void du(n, r)
+	};
+	for (let e of lu) g[e.key] = () => (h(e.tag), p(f));
+	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), Kn(g);
+	let _ = (e) => {
+		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
+			ArrowRight: 1,
+			ArrowLeft: -1,
+			ArrowDown: t,
+			ArrowUp: -t
+		}[e.key];
+		n && e.target === d.current && (e.preventDefault(), p(f + n));
+	}, v = i.audit.rows, y = v.length ? Math.max(v[0].relevance, ...t.slice(0, s).map((e) => v[e].against)) : 1;
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
+		class: "finding-cards",
+		onKeyDown: _,
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ K(Wu, {
+			state: e,
+			counted: i,
+			top: y,
+			at: t,
+			current: n === f,
+			place: n === f ? d : null,
+			enter: () => o(t)
+		}, t))
+	}), t.length > s && /* @__PURE__ */ K("p", { children: /* @__PURE__ */ K("button", {
+		type: "button",
+		onClick: () => c(s + Ju),
+		children: [
+			"Show ",
+			Math.min(Ju, t.length - s),
+			" more"
+		]
+	}) })] });
+}
+// src/audit/Masses.tsx
+function nd({ state: e }) {
+	let t = e.counted.value, { audit: n, shares: r } = t, i = xl(t.moved);
+	return /* @__PURE__ */ K("section", {
+		class: "masses",
+		"aria-label": "Where the relevance goes",
+		children: [
+			/* @__PURE__ */ K("h3", { children: "Where the relevance goes" }),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: [
+					"Of all that speaks for “",
+					/* @__PURE__ */ K("bdi", { children: n.output }),
+					"” in a layer: how much goes through components that fit which concepts",
+					i ? ", by your thresholds (so without intervals)." : ", with the 95 % interval."
+				]
+			}),
+			n.layers.map((e) => {
+				let t = r.filter((t) => t.layer === e);
+				return /* @__PURE__ */ K("div", {
+					class: "layer",
+					children: [
+						/* @__PURE__ */ K("h4", { children: /* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e }) }) }),
+						/* @__PURE__ */ K(Cc, { shares: t }),
+						/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((t) => /* @__PURE__ */ K(rd, {
+							share: t,
+							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
+						}, t.quadrant)) }) })
+					]
+				}, e);
+			})
+		]
+	});
+}
+function rd({ share: e, mass: t }) {
+	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${X(n)}, from ${dc(r, i)}` : X(n);
+	return /* @__PURE__ */ K("tr", { children: [
+		/* @__PURE__ */ K("th", {
+			scope: "row",
+			children: [
+				/* @__PURE__ */ K(yc, { of: e.quadrant }),
+				" fits ",
+				cc[e.quadrant]
+			]
+		}),
+		/* @__PURE__ */ K("td", {
+			class: "n components",
+			children: hc(e.components, "component")
+		}),
+		/* @__PURE__ */ K("td", {
+			class: "n",
+			children: X(n)
+		}),
+		/* @__PURE__ */ K("td", {
+			class: "n",
+			children: t ? dc(r, i) : ""
+		}),
+		/* @__PURE__ */ K("td", {
+			class: "drawn-in",
+			children: /* @__PURE__ */ K(wc, {
+				value: n,
+				low: r ?? n,
+				high: i ?? n,
+				top: 1,
+				kind: e.quadrant,
+				words: a
+			})
+		})
+	] });
+}
+// src/audit/Outcome.tsx
+var id = 3, ad = .05;
+function od({ audit: e }) {
+	return /* @__PURE__ */ K("div", {
+		class: `outcome ${e.verdicts.length ? e.passed ? "good" : "bad" : "open"}`,
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ K(bc, { good: e.passed }), /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", { children: sd(e) }),
+			" ",
+			/* @__PURE__ */ K(cd, { audit: e })
+		] })]
+	});
+}
+function sd({ verdicts: e }) {
+	let t = e.filter((e) => !e.met).length, n = e.filter((e) => !e.sure).length;
+	if (!e.length) return "The spec states no requirement, so nothing was passed or failed.";
+	let r = `${t} of ${hc(e.length, "requirement")} ${t === 1 ? "is" : "are"} not met.`;
+	if (t || (r = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !n) return r;
+	let i = e.length > 1 ? `${n} of these verdicts ${n === 1 ? "is" : "are"}` : "This verdict is";
+	return `${r} ${i} not sure.`;
+}
+function cd({ audit: e }) {
+	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
+	if (!n) return null;
+	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= ad).slice(0, id);
+	return /* @__PURE__ */ K(T, { children: [
+		X(n.relevance, 0),
+		" (",
+		dc(n.low, n.high, 0),
+		") of what speaks for “",
+		/* @__PURE__ */ K("bdi", { children: e.output }),
+		"” in ",
+		n.layer,
+		" goes through components that fit only spurious concepts, which must not matter",
+		r.map((e, t) => /* @__PURE__ */ K("span", { children: [
+			t === 0 ? "; the largest: " : ", ",
+			/* @__PURE__ */ K("bdi", { children: e.concept }),
+			" (",
+			X(e.relevance, 0),
+			")"
+		] }, e.concept)),
+		"."
+	] });
+}
+function ld({ audit: e }) {
+	return e.doubts.length ? /* @__PURE__ */ K("section", {
+		class: "doubts",
+		"aria-label": "Doubts",
+		children: [
+			/* @__PURE__ */ K("h3", { children: "Doubts: the foundation model cannot tell these apart" }),
+			/* @__PURE__ */ K("p", { children: "Figures that rest on these phrases are not reliable. Other phrases may do better." }),
+			/* @__PURE__ */ K("ul", { children: e.doubts.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("bdi", { children: e }) }, e)) })
+		]
+	}) : null;
+}
+// src/audit/RequirementField.tsx
+function ud(e) {
+	return e.findIndex((e) => e.trim() && !pl(e));
+}
+function dd({ state: e }) {
+	let t = e.draft.value, n = t.requirements, r = ud(n), i = (t) => e.edit({ requirements: t });
+	return /* @__PURE__ */ K("fieldset", {
+		class: "requirements",
+		children: [
+			/* @__PURE__ */ K("legend", { children: "Requirements" }),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
+			}),
+			/* @__PURE__ */ K("ul", { children: n.map((a, o) => {
+				let s = pl(a);
+				return /* @__PURE__ */ K("li", { children: [
+					/* @__PURE__ */ K("textarea", {
+						class: "code",
+						rows: a.length > 34 ? 2 : 1,
+						spellcheck: !1,
+						"aria-label": `Requirement ${o + 1}`,
+						"aria-invalid": o === r || void 0,
+						value: a,
+						onInput: (e) => i(n.map((t, n) => n === o ? e.currentTarget.value.replace(/\n/g, " ") : t))
+					}),
+					/* @__PURE__ */ K("button", {
+						type: "button",
+						"aria-label": `Remove requirement ${o + 1}`,
+						title: "Remove",
+						onClick: () => i(n.filter((e, t) => t !== o)),
+						children: "×"
+					}),
+					s && /* @__PURE__ */ K("p", {
+						class: "hint",
+						children: [gl(s, String(t.output)), "."]
+					}),
+					o === r && e.fault.value && /* @__PURE__ */ K("p", {
+						class: "fault",
+						children: e.fault.value
+					})
+				] }, o);
+			}) }),
+			/* @__PURE__ */ K(pd, {
+				output: String(t.output),
+				add: (e) => i([...n, e])
+			})
+		]
+	});
+}
+var fd = {
+	relevance_mass: "share of relevance",
+	components: "number of components",
+	worst: "any one offender's relevance"
+};
+function pd({ output: e, add: t }) {
+	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n !== "components", d = u ? `${Number(c)}%` : String(Math.round(Number(c))), f = n === "worst" ? `no component with spurious > valid above relevance ${d}` : `${n}(${i.join(" + ")}) ${o} ${d}`, p = c.trim() ? pl(f) : null, m = (e) => a(Y.filter((t) => t === e !== i.includes(t)));
+	return /* @__PURE__ */ K("details", {
+		class: "builder",
+		children: [
+			/* @__PURE__ */ K("summary", { children: "Add a requirement" }),
+			/* @__PURE__ */ K("div", {
+				class: "row",
+				children: [
+					/* @__PURE__ */ K("select", {
+						"aria-label": "What is limited",
+						value: n,
+						onChange: (e) => r(e.currentTarget.value),
+						children: Object.entries(fd).map(([e, t]) => /* @__PURE__ */ K("option", {
+							value: e,
+							children: t
+						}, e))
+					}),
+					n === "worst" ? /* @__PURE__ */ K("span", { children: "at most" }) : /* @__PURE__ */ K("select", {
+						"aria-label": "Bound",
+						value: o,
+						onChange: (e) => s(e.currentTarget.value),
+						children: [/* @__PURE__ */ K("option", {
+							value: "<=",
+							children: "at most"
+						}), /* @__PURE__ */ K("option", {
+							value: ">=",
+							children: "at least"
+						})]
+					}),
+					/* @__PURE__ */ K("label", {
+						class: "limit",
+						children: [/* @__PURE__ */ K("input", {
+							type: "number",
+							"aria-label": "Limit",
+							min: "0",
+							max: u ? 100 : void 0,
+							step: u ? "any" : 1,
+							value: c,
+							onInput: (e) => l(e.currentTarget.value)
+						}), u && " %"]
+					})
+				]
+			}),
+			n !== "worst" && /* @__PURE__ */ K("div", {
+				class: "row",
+				role: "group",
+				"aria-label": "Of components that fit",
+				children: Y.map((e) => /* @__PURE__ */ K("label", { children: [
+					/* @__PURE__ */ K("input", {
+						type: "checkbox",
+						checked: i.includes(e),
+						onChange: () => m(e)
+					}),
+					" ",
+					/* @__PURE__ */ K(yc, { of: e }),
+					" ",
+					cc[e]
+				] }, e))
+			}),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: p ? `${gl(p, e)}.` : "Choose at least one kind of component and a limit."
+			}),
+			/* @__PURE__ */ K("button", {
+				type: "button",
+				disabled: !p,
+				onClick: () => t(f),
+				children: "Add"
+			})
+		]
+	});
+}
+// src/audit/Verdicts.tsx
+function md({ state: e }) {
+	let t = e.counted.value, { verdicts: n } = t.audit;
+	return /* @__PURE__ */ K("section", {
+		class: "verdicts",
+		"aria-label": "Requirements",
+		children: [
+			/* @__PURE__ */ K("h3", { children: "Requirements" }),
+			n.length ? /* @__PURE__ */ K("p", {
+				class: "hint",
+				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
+			}) : /* @__PURE__ */ K("p", { children: "The spec states none." }),
+			xl(t.moved) && n.length > 0 && /* @__PURE__ */ K("p", {
+				class: "yours-note",
+				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
+			}),
+			/* @__PURE__ */ K("ul", { children: n.map((e) => /* @__PURE__ */ K(hd, {
+				verdict: e,
+				counted: t
+			}, e.requirement)) })
+		]
+	});
+}
+function hd({ verdict: e, counted: t }) {
+	let n = pl(e.requirement);
+	return /* @__PURE__ */ K("li", {
+		class: `verdict ${e.met ? "met" : "unmet"}`,
+		children: [/* @__PURE__ */ K("div", { children: [
+			/* @__PURE__ */ K("p", {
+				class: "head",
+				children: [/* @__PURE__ */ K("span", {
+					class: "mark",
+					children: [
+						/* @__PURE__ */ K(bc, { good: e.met }),
+						" ",
+						/* @__PURE__ */ K("strong", { children: e.met ? "Met" : "Not met" })
+					]
+				}), /* @__PURE__ */ K("span", {
+					class: `sure ${e.sure ? "" : "unsure"}`,
+					children: e.sure ? "sure" : "not sure: the interval holds the limit"
+				})]
+			}),
+			n && /* @__PURE__ */ K("p", { children: [/* @__PURE__ */ K("bdi", { children: gl(n, t.audit.output) }), "."] }),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: [
+					/* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e.requirement }) }),
+					" ",
+					"in ",
+					/* @__PURE__ */ K("bdi", { children: e.layer })
+				]
+			})
+		] }), n && /* @__PURE__ */ K(gd, {
+			verdict: e,
+			asked: n,
+			counted: t
+		})]
+	});
+}
+function gd({ verdict: e, asked: t, counted: n }) {
+	let r = xl(n.moved) ? Pl(n, t) : null, i = [
+		e.high,
+		t.limit,
+		r?.value ?? null
+	].filter((e) => e !== null), a = t.figure === "relevance_mass" ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${_l(e.value, t)}, from ${vl(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${hl(t)}`;
+	return /* @__PURE__ */ K("div", { children: [
+		/* @__PURE__ */ K(wc, {
+			...e,
+			top: a,
+			kind: e.met ? "met" : "unmet",
+			words: s,
+			allowed: o,
+			yours: r?.value ?? null
+		}),
+		/* @__PURE__ */ K("p", {
+			class: "figures",
+			children: [
+				_l(e.value, t),
+				" (",
+				vl(e, t),
+				"), limit ",
+				hl(t)
+			]
+		}),
+		r && /* @__PURE__ */ K("p", {
+			class: "figures yours-figure",
+			children: [
+				"by your thresholds ",
+				_l(r.value, t),
+				": ",
+				r.met ? "met" : "not met"
+			]
+		})
+	] });
+}
+// src/audit/Result.tsx
+function _d({ state: e }) {
+	let t = e.answer.value, n = e.stale.value;
+	return /* @__PURE__ */ K("div", {
+		class: "result",
+		children: [t && /* @__PURE__ */ K("div", {
+			class: `found ${n ? "stale" : ""}`,
+			"aria-busy": n,
+			children: [
+				/* @__PURE__ */ K(vd, { state: e }),
+				/* @__PURE__ */ K(od, { audit: t.audit }),
+				/* @__PURE__ */ K(ld, { audit: t.audit }),
+				/* @__PURE__ */ K(md, { state: e }),
+				/* @__PURE__ */ K(nd, { state: e }),
+				/* @__PURE__ */ K(Du, { state: e }),
+				/* @__PURE__ */ K(Au, { state: e }),
+				/* @__PURE__ */ K(Zu, { state: e })
+			]
+		}), /* @__PURE__ */ K(yd, { state: e })]
+	});
+}
+function vd({ state: e }) {
+	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
+	return /* @__PURE__ */ K("div", {
+		class: "result-head",
+		children: [/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ K("p", {
+			class: "hint",
+			children: [
+				"Output “",
+				/* @__PURE__ */ K("bdi", { children: n.output }),
+				"”, ",
+				hc(n.rows.length, "component"),
+				" in ",
+				/* @__PURE__ */ K("bdi", { children: n.layers.join(", ") }),
+				", relevance on",
+				" ",
+				hc(n.images, "image"),
+				i !== void 0 && /* @__PURE__ */ K(T, { children: [" · ", /* @__PURE__ */ K("a", {
+					href: t.href(["graph"], { class: i }),
+					children: "how this class comes about"
+				})] })
+			]
+		})] }), /* @__PURE__ */ K(Uu, { state: e })]
+	});
+}
+function yd({ state: e }) {
+	let t = e.draft.value, n = t ? $c(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && ud(t.requirements) >= 0;
+	return /* @__PURE__ */ K("div", {
+		class: "standing",
+		"aria-live": "polite",
+		children: n ? /* @__PURE__ */ K("p", {
+			class: "lacks",
+			children: n
+		}) : r ? /* @__PURE__ */ K("p", {
+			class: "fault",
+			children: [
+				a ? "A requirement is not understood: see the spec." : r,
+				" ",
+				e.answer.value && "Below is the result before that."
+			]
+		}) : i && /* @__PURE__ */ K(Bn, {
+			what: "Audit",
+			job: i.job
+		})
+	});
+}
+// src/audit/ConceptField.tsx
+var bd = {
+	valid: "What may speak for the class",
+	spurious: "What must not speak for it"
+}, xd = "One name, or a name and several phrases for it — border: ragged border; notched border", Sd = (e) => e === "valid" ? "spurious" : "valid", Cd = null;
+function wd(e, t) {
+	let n = (e) => e.name.toLowerCase() === t.toLowerCase();
+	return Uc.find((t) => e[t].some(n));
+}
+function Td({ state: e, side: t }) {
+	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
+		let r = nl(n);
+		if (!r) return;
+		let a = wd(e.draft.peek(), r.name);
+		if (a) return o(`“${r.name}” stands there already, as a ${a} concept.`);
+		u([...e.draft.peek()[t], r]), i(""), o("");
+	}, f = (e) => {
+		u(n[t].filter((t, n) => n !== e)), c(-1), l.current?.focus();
+	}, p = (t, n) => {
+		let r = e.draft.peek(), i = r[t][n];
+		e.edit({
+			[t]: r[t].filter((e) => e !== i),
+			[Sd(t)]: [...r[Sd(t)], i]
+		}), c(-1);
+	};
+	return /* @__PURE__ */ K("fieldset", {
+		class: `side ${t}`,
+		onDragOver: (e) => Cd?.side === Sd(t) && e.preventDefault(),
+		onDrop: (e) => {
+			e.preventDefault(), Cd?.side === Sd(t) && p(Cd.side, Cd.at), Cd = null;
+		},
+		children: [
+			/* @__PURE__ */ K("legend", { children: [
+				/* @__PURE__ */ K(yc, { of: t }),
+				" ",
+				t === "valid" ? "Valid" : "Spurious",
+				" concepts"
+			] }),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: [bd[t], "."]
+			}),
+			/* @__PURE__ */ K("ul", {
+				class: "ideas",
+				"aria-label": `${t} concepts`,
+				children: n[t].map((e, n) => /* @__PURE__ */ K(Ed, {
+					idea: e,
+					side: t,
+					open: s === n,
+					drag: () => Cd = {
+						side: t,
+						at: n
+					},
+					toggle: () => c(s === n ? -1 : n),
+					turn: () => p(t, n),
+					remove: () => f(n)
+				}, e.name))
+			}),
+			s >= 0 && n[t][s] && /* @__PURE__ */ K(Od, {
+				idea: n[t][s],
+				side: t,
+				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
+				close: () => c(-1)
+			}),
+			/* @__PURE__ */ K("input", {
+				ref: l,
+				type: "text",
+				"aria-label": `Add a ${t} concept`,
+				placeholder: "Add a concept, then Enter",
+				title: xd,
+				value: r,
+				"aria-invalid": a ? !0 : void 0,
+				onInput: (e) => (i(e.currentTarget.value), o("")),
+				onKeyDown: (e) => {
+					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(rl(n[t].at(-1))), u(n[t].slice(0, -1)));
+				},
+				onPaste: (e) => {
+					let t = (e.clipboardData?.getData("text") ?? "").split("\n").filter((e) => e.trim());
+					t.length < 2 || (e.preventDefault(), t.forEach(d));
+				},
+				onBlur: () => d(r)
+			}),
+			a && /* @__PURE__ */ K("p", {
+				class: "fault",
+				children: a
+			})
+		]
+	});
+}
+function Ed({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
+	let s = e.phrases.length + e.images.length;
+	return /* @__PURE__ */ K("li", {
+		class: "idea",
+		draggable: !0,
+		onDragStart: r,
+		children: [
+			/* @__PURE__ */ K("button", {
+				type: "button",
+				class: "name",
+				"aria-expanded": n,
+				title: Dd(e),
+				onClick: i,
+				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
+				children: [/* @__PURE__ */ K("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ K("span", {
+					class: "more",
+					children: [" ", s]
+				})]
+			}),
+			/* @__PURE__ */ K("button", {
+				type: "button",
+				"aria-label": `Move ${e.name} to the ${Sd(t)} concepts`,
+				title: `Move to ${Sd(t)}`,
+				onClick: a,
+				children: t === "valid" ? "↓" : "↑"
+			}),
+			/* @__PURE__ */ K("button", {
+				type: "button",
+				"aria-label": `Remove ${e.name}`,
+				title: "Remove",
+				onClick: o,
+				children: "×"
+			})
+		]
+	});
+}
+function Dd({ phrases: e, images: t }) {
+	let n = [...e, ...t.map((e) => `image ${e}`)];
+	return n.length ? `Sought as: ${n.join("; ")}. Click to change.` : "Sought by its name. Click to give it phrases.";
+}
+function Od({ idea: e, side: t, change: n, close: r }) {
+	let [i, a] = O(e.phrases.join("\n"));
+	return /* @__PURE__ */ K("div", {
+		class: "details",
+		onKeyDown: (e) => e.key === "Escape" && r(),
+		children: [
+			/* @__PURE__ */ K("label", { children: ["Name", /* @__PURE__ */ K("input", {
+				type: "text",
+				value: e.name,
+				onChange: (t) => t.currentTarget.value.trim() && n({
+					...e,
+					name: t.currentTarget.value.trim()
+				})
+			})] }),
+			/* @__PURE__ */ K("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ K("textarea", {
+				rows: Math.max(2, Math.min(6, e.phrases.length + 1)),
+				value: i,
+				placeholder: e.name,
+				onInput: (t) => {
+					a(t.currentTarget.value), n({
+						...e,
+						phrases: il(t.currentTarget.value)
+					});
+				}
+			})] }),
+			e.images.length > 0 && /* @__PURE__ */ K("p", {
+				class: "hint",
+				children: [
+					"And the images ",
+					e.images.map((e) => `“${e}”`).join(", "),
+					"."
+				]
+			}),
+			/* @__PURE__ */ K("button", {
+				type: "button",
+				onClick: r,
+				children: "Done"
+			}),
+			/* @__PURE__ */ K("span", {
+				class: "hint",
+				children: [
+					" a ",
+					t,
+					" concept"
+				]
+			})
+		]
+	});
+}
+// src/audit/Start.tsx
+function kd({ state: e }) {
+	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
+	return /* @__PURE__ */ K("section", {
+		class: "start",
+		children: [
+			/* @__PURE__ */ K("h2", { children: "Start from a spec" }),
+			/* @__PURE__ */ K("p", { children: [
+				"A spec lists concepts that may speak for a class (",
+				/* @__PURE__ */ K("em", { children: "valid" }),
+				") and concepts that must not (",
+				/* @__PURE__ */ K("em", { children: "spurious" }),
+				"). The audit then says how much of what speaks for the class goes through either."
+			] }),
+			/* @__PURE__ */ K("p", {
+				class: "actions",
+				children: [/* @__PURE__ */ K("button", {
+					type: "button",
+					class: "main",
+					onClick: () => e.begin(qc(i.name)),
+					children: "Write a new one"
+				}), /* @__PURE__ */ K(jd, { state: e })]
+			}),
+			/* @__PURE__ */ K(zn, {
+				of: Iu(t.transport, n).value,
+				what: "specs",
+				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ K("ul", {
+					class: "choices",
+					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Ad, {
+						name: t,
+						spec: n,
+						kind: "saved",
+						state: e
+					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Ad, {
+						name: t,
+						spec: n,
+						kind: "comes with semlens",
+						state: e
+					}, t))]
+				})
+			})
+		]
+	});
+}
+function Ad({ name: e, spec: t, kind: n, state: r }) {
+	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Lu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
+	return /* @__PURE__ */ K("li", { children: [/* @__PURE__ */ K("button", {
+		type: "button",
+		class: "choice",
+		onClick: () => r.begin(Jc(t)),
+		children: [
+			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: t.title || e }) }),
+			/* @__PURE__ */ K("span", {
+				class: "hint",
+				children: [
+					hc(t.valid.length, "valid concept"),
+					", ",
+					t.spurious.length,
+					" spurious, ",
+					hc(t.requirements?.length ?? 0, "requirement")
+				]
+			}),
+			/* @__PURE__ */ K("span", {
+				class: "hint",
+				children: [
+					a ? "for " : "written for ",
+					/* @__PURE__ */ K("bdi", { children: [
+						"“",
+						String(t.output),
+						"”"
+					] }),
+					!a && ", a class that this index has no relevance for: choose another then",
+					" · ",
+					n === "saved" && t.title ? `saved as ${e}` : n
+				]
+			})
+		]
+	}), n === "saved" && /* @__PURE__ */ K("button", {
+		type: "button",
+		class: "remove",
+		"aria-label": `Remove the saved spec ${e}`,
+		title: "Remove",
+		onClick: () => void o(),
+		children: "×"
+	})] });
+}
+function jd({ state: e }) {
+	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
+		if (r) {
+			try {
+				e.begin(await Ru(t.transport, r)), i("");
+			} catch (e) {
+				i(e instanceof Error ? e.message : String(e));
+			}
+			n.current.value = "";
+		}
+	};
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("button", {
+			type: "button",
+			onClick: () => n.current.click(),
+			children: "Open a YAML file"
+		}),
+		/* @__PURE__ */ K("input", {
+			ref: n,
+			type: "file",
+			accept: ".yaml,.yml",
+			class: "file",
+			tabIndex: -1,
+			"aria-label": "Spec as a YAML file",
+			onChange: (e) => void a(e.currentTarget.files?.[0])
+		}),
+		r && /* @__PURE__ */ K("span", {
+			class: "fault",
+			children: r
+		})
+	] });
+}
+// src/audit/SpecForm.tsx
+function Md({ state: e }) {
+	let t = e.draft.value;
+	return /* @__PURE__ */ K("form", {
+		class: "spec",
+		"aria-label": "Spec",
+		onSubmit: (e) => e.preventDefault(),
+		children: [
+			/* @__PURE__ */ K("div", {
+				class: "actions",
+				children: [/* @__PURE__ */ K("button", {
+					type: "button",
+					onClick: () => e.begin(null),
+					children: "Other spec"
+				}), /* @__PURE__ */ K(jd, { state: e })]
+			}),
+			/* @__PURE__ */ K("label", {
+				class: "entry",
+				children: ["Title", /* @__PURE__ */ K("input", {
+					type: "text",
+					value: t.title,
+					placeholder: "Audit",
+					onInput: (t) => e.edit({ title: t.currentTarget.value })
+				})]
+			}),
+			/* @__PURE__ */ K(Nd, { state: e }),
+			/* @__PURE__ */ K(Td, {
+				state: e,
+				side: "valid"
+			}),
+			/* @__PURE__ */ K(Td, {
+				state: e,
+				side: "spurious"
+			}),
+			/* @__PURE__ */ K(dd, { state: e }),
+			/* @__PURE__ */ K(Pd, { state: e }),
+			/* @__PURE__ */ K(Fd, { state: e }),
+			/* @__PURE__ */ K(Id, { state: e })
+		]
+	});
+}
+function Nd({ state: e }) {
+	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
+		let n = t[e];
+		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
+	};
+	return /* @__PURE__ */ K("label", {
+		class: "entry",
+		children: ["Class: the output of the model that is audited", /* @__PURE__ */ K("select", {
+			value: r,
+			onChange: (t) => e.edit({ output: i(Number(t.currentTarget.value)) }),
+			children: [r < 0 && /* @__PURE__ */ K("option", {
+				value: -1,
+				disabled: !0,
+				children: n === "" ? "choose a class" : `${n} – not in this index`
+			}), t.map((e, t) => /* @__PURE__ */ K("option", {
+				value: t,
+				children: [
+					e.name,
+					" (",
+					e.images.toLocaleString("en-GB"),
+					" images)"
+				]
+			}, e.number))]
+		})]
+	});
+}
+function Pd({ state: e }) {
+	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
+		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
+		e.edit({ layers: a });
+	};
+	return /* @__PURE__ */ K("fieldset", {
+		class: "layers",
+		children: [
+			/* @__PURE__ */ K("legend", { children: "Layers" }),
+			/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: t.length ? "Those chosen; each is audited by itself." : `None chosen: the last before the outputs, ${n.at(-1)?.layer ?? ""}.`
+			}),
+			/* @__PURE__ */ K("div", {
+				class: "row",
+				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ K("label", { children: [
+					/* @__PURE__ */ K("input", {
+						type: "checkbox",
+						checked: t.includes(e),
+						onChange: () => i(e)
+					}),
+					" ",
+					/* @__PURE__ */ K("bdi", { children: e })
+				] }, e))
+			})
+		]
+	});
+}
+function Fd({ state: e }) {
+	let t = e.draft.value;
+	return /* @__PURE__ */ K("details", {
+		class: "more-fields",
+		children: [
+			/* @__PURE__ */ K("summary", { children: "False discoveries, templates, notes" }),
+			/* @__PURE__ */ K("label", {
+				class: "entry",
+				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ K("input", {
+					type: "number",
+					min: "0.1",
+					max: "99",
+					step: "any",
+					value: Number((t.fdr * 100).toPrecision(6)),
+					onChange: (t) => Number(t.currentTarget.value) > 0 && e.edit({ fdr: Number(t.currentTarget.value) / 100 })
+				})]
+			}),
+			/* @__PURE__ */ K("label", {
+				class: "entry",
+				children: [
+					"Templates, one per line: what a phrase is put into, at ",
+					"{}",
+					/* @__PURE__ */ K("textarea", {
+						rows: Math.max(2, t.templates.length),
+						value: t.templates.join("\n"),
+						spellcheck: !1,
+						onInput: (t) => e.edit({ templates: t.currentTarget.value.split("\n") })
+					})
+				]
+			}),
+			/* @__PURE__ */ K("label", {
+				class: "entry",
+				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ K("textarea", {
+					rows: 4,
+					value: t.notes,
+					onInput: (t) => e.edit({ notes: t.currentTarget.value })
+				})]
+			})
+		]
+	});
+}
+function Id({ state: e }) {
+	let t = B(), [n, r] = O(""), [i, a] = O("");
+	if (!t.session.can.annotate) return null;
+	let o = async () => {
+		let r = n.trim() || al(e.draft.peek().title);
+		try {
+			await Lu(t.transport, e.index, r, Xc(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
+		} catch (e) {
+			a(e instanceof Error ? e.message : String(e));
+		}
+	};
+	return /* @__PURE__ */ K("div", {
+		class: "keep",
+		children: [
+			/* @__PURE__ */ K("input", {
+				type: "text",
+				"aria-label": "Name to save the spec under",
+				placeholder: al(e.draft.value.title),
+				value: n,
+				onInput: (e) => r(e.currentTarget.value),
+				onKeyDown: (e) => e.key === "Enter" && void o()
+			}),
+			/* @__PURE__ */ K("button", {
+				type: "button",
+				onClick: () => void o(),
+				children: "Save the spec"
+			}),
+			i && /* @__PURE__ */ K("p", {
+				class: "fault",
+				children: i
+			})
+		]
+	});
+}
+// src/audit/Stored.tsx
+function Ld({ state: e, audits: t }) {
+	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
+	return k(() => {
+		i && (e.answer.value = {
+			audit: i.audit,
+			draft: Jc(i.spec),
+			key: ""
+		});
+	}, [i]), i ? /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("p", {
+			class: "hint",
+			children: "This copy of the page holds audits that were made before. New ones take the server."
+		}),
+		/* @__PURE__ */ K("div", {
+			class: "lists",
+			role: "group",
+			"aria-label": "Audit",
+			children: t.map((e) => /* @__PURE__ */ K("button", {
+				type: "button",
+				"aria-pressed": e === i,
+				onClick: () => n.set({
+					audit: e.name,
+					tv: null,
+					ts: null,
+					al: null,
+					ac: null,
+					pin: null
+				}),
+				children: /* @__PURE__ */ K("bdi", { children: e.spec.title || e.name })
+			}, e.name))
+		}),
+		/* @__PURE__ */ K(_d, { state: e })
+	] }) : /* @__PURE__ */ K("p", {
+		class: "none",
+		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
+	});
+}
+// src/views/Audit.tsx
+function Rd() {
+	let e = B(), t = Vl(e, e.index.value);
+	return /* @__PURE__ */ K("div", {
+		class: "audit",
+		children: [/* @__PURE__ */ K("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ K(zd, { state: t })]
+	}, t.index.number);
+}
+function zd({ state: e }) {
+	let t = B();
+	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ K("div", {
+		class: "desk",
+		children: [/* @__PURE__ */ K(Bd, { state: e }), /* @__PURE__ */ K(_d, { state: e })]
+	}) : /* @__PURE__ */ K(kd, { state: e }) : /* @__PURE__ */ K(Vd, { state: e }) : /* @__PURE__ */ K("p", {
+		class: "none",
+		children: [
+			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
+			/* @__PURE__ */ K("code", { children: "semlens build … --classes NAMES" }),
+			"), and they can be audited here."
+		]
+	});
+}
+function Bd({ state: e }) {
+	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || $c(e.draft.peek()) !== "");
+	return /* @__PURE__ */ K("section", {
+		class: `spec-panel ${t ? "" : "folded"}`,
+		"aria-label": "Spec",
+		children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("button", {
+			type: "button",
+			class: "fold",
+			"aria-expanded": t,
+			onClick: () => n(!t),
+			children: "The spec"
+		}) }), t && /* @__PURE__ */ K(Md, { state: e })]
+	});
+}
+function Vd({ state: e }) {
+	let t = Pu(B().transport, e.index).value;
+	return t.state === "loading" ? /* @__PURE__ */ K("p", {
+		class: "none",
+		children: "Looking for audits …"
+	}) : /* @__PURE__ */ K(Ld, {
+		state: e,
+		audits: z(t) ?? []
+	});
+}
+// src/about/Additions.tsx
+function Hd({ index: e }) {
+	let t = e.info.name, { classes: n, relevance: r } = e.info;
+	return /* @__PURE__ */ K("ul", {
+		class: "additions",
+		role: "list",
+		children: [
+			/* @__PURE__ */ K(Wd, {
+				name: "Labels",
+				says: "a phrase for each component that fits better than chance",
+				of: e.labels.value,
+				command: `semlens label ${t} --vocabulary FILE --save`,
+				children: (t) => `${H(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${V(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
+			}),
+			/* @__PURE__ */ K(Wd, {
+				name: "Measures",
+				says: "clarity, polysemanticity, redundancy",
+				of: e.scores.value,
+				command: `semlens score ${t} --save`,
+				children: () => "of every component and layer, beside chance"
+			}),
+			/* @__PURE__ */ K(Wd, {
+				name: "Map",
+				says: "all components in two dimensions",
+				of: e.atlas.value,
+				command: `semlens atlas ${t} --save`,
+				children: (e) => `${V(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
+			}),
+			/* @__PURE__ */ K(Wd, {
+				name: "Relevance",
+				says: "what each component contributes to the model’s outputs",
+				of: r ? {
+					state: "ready",
+					value: r
+				} : {
+					state: "absent",
+					why: "None was computed."
+				},
+				command: "semlens build … --classes NAMES --resume",
+				children: (e) => `for ${V(n.length, "class", "classes")}, by ${e.method}, ${Ud(e.of)}`
+			})
+		]
+	});
+}
+function Ud(e) {
+	return {
+		label: "over the images that are labelled so",
+		predicted: "over the images that are predicted so",
+		all: "over all images"
+	}[e] ?? e;
+}
+function Wd({ name: e, says: t, of: n, command: r, children: i }) {
+	let a = {
+		ready: "✓",
+		loading: "…",
+		absent: "–"
+	}[n.state];
+	return /* @__PURE__ */ K("li", {
+		class: n.state,
+		children: [/* @__PURE__ */ K("span", {
+			class: "sign",
+			"aria-hidden": "true",
+			children: a
+		}), /* @__PURE__ */ K("div", { children: [
+			/* @__PURE__ */ K("strong", { children: e }),
+			" ",
+			/* @__PURE__ */ K("span", {
+				class: "soft",
+				children: t
+			}),
+			/* @__PURE__ */ K("br", {}),
+			n.state === "ready" && i(n.value),
+			n.state === "loading" && (n.job ? `being computed: ${n.job.step}` : "on the way"),
+			n.state === "absent" && /* @__PURE__ */ K(T, { children: [n.why, /* @__PURE__ */ K("code", {
+				class: "command",
+				children: r
+			})] })
+		] })]
+	});
+}
+// src/about/licence.ts
+var Gd = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
+function Kd(e) {
+	let t = e.trim();
+	return !t || /^unknown$/i.test(t) ? "unknown" : Gd.test(t) ? "permissive" : "other";
+}
+// src/about/Tree.tsx
+function qd({ of: e }) {
+	return /* @__PURE__ */ K("dl", {
+		class: "tree",
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K(Jd, { of: t }) })] }, e))
+	});
+}
+function Jd({ of: e }) {
+	if (e == null || e === "") return /* @__PURE__ */ K("span", {
+		class: "soft",
+		children: "none"
+	});
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ K("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ K(qd, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ K(qd, { of: e });
+	let t = String(e);
+	return t.includes("\n") ? /* @__PURE__ */ K("pre", { children: t }) : /* @__PURE__ */ K("bdi", { children: t });
+}
+// src/views/About.tsx
+function Yd() {
+	let e = B(), t = e.index.value, { info: n } = t;
+	return /* @__PURE__ */ K("article", {
+		class: "about",
+		children: [
+			/* @__PURE__ */ K("h1", { children: ["About ", /* @__PURE__ */ K("bdi", { children: n.name })] }),
+			/* @__PURE__ */ K("p", {
+				class: "soft",
+				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
+			}),
+			/* @__PURE__ */ K(Xd, { info: n }),
+			/* @__PURE__ */ K("section", {
+				class: "panel",
+				"aria-label": "At a glance",
+				children: [/* @__PURE__ */ K("h2", { children: "At a glance" }), /* @__PURE__ */ K(Zd, {
+					info: n,
+					version: e.session.version
+				})]
+			}),
+			/* @__PURE__ */ K("section", {
+				class: "panel",
+				"aria-label": "Layers",
+				children: [/* @__PURE__ */ K("h2", { children: "Layers" }), /* @__PURE__ */ K(Qd, { info: n })]
+			}),
+			/* @__PURE__ */ K("section", {
+				class: "panel",
+				"aria-label": "What there is besides",
+				children: [/* @__PURE__ */ K("h2", { children: "What there is besides" }), /* @__PURE__ */ K(Hd, { index: t })]
+			}),
+			/* @__PURE__ */ K("section", {
+				class: "panel",
+				"aria-label": "Recipe",
+				children: /* @__PURE__ */ K("details", { children: [/* @__PURE__ */ K("summary", { children: [
+					/* @__PURE__ */ K("h2", { children: "Recipe" }),
+					" ",
+					/* @__PURE__ */ K("span", {
+						class: "soft",
+						children: "all that determined what the index holds"
+					})
+				] }), /* @__PURE__ */ K(qd, { of: n.recipe })] })
+			})
+		]
+	});
+}
+function Xd({ info: e }) {
+	let { licence: t, name: n } = e.foundation, r = Kd(t);
+	return r === "permissive" ? null : /* @__PURE__ */ K("section", {
+		class: "panel warning",
+		role: "note",
+		"aria-label": "Licence",
+		children: [/* @__PURE__ */ K("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ K("p", { children: [
+			"Labels, searches and audits of this index rest on ",
+			/* @__PURE__ */ K("bdi", { children: n }),
+			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ K(T, { children: [
+				", whose weights are under ",
+				/* @__PURE__ */ K("strong", { children: t }),
+				". Read its terms before you use its results: some forbid commercial or medical use."
+			] })
+		] })]
+	});
+}
+function Zd({ info: e, version: t }) {
+	let n = e.layers.reduce((e, t) => e + t.dead, 0);
+	return /* @__PURE__ */ K("dl", {
+		class: "facts",
+		children: [
+			["Studied model", e.model],
+			["Images", `${H(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${H(e.images.unreadable)} could not be read` : ""}`],
+			["Components", `${H(e.components)} in ${V(e.layers.length, "layer")}${n ? `, ${H(n)} of them dead` : ", none of them dead"}`],
+			["Examples", `up to ${e.k} of each component; cropped by: ${e.crop}`],
+			["Foundation model", `${e.foundation.name}, ${H(e.foundation.dimension)} dimensions`],
+			["Its licence", e.foundation.licence || "unknown"],
+			["Its digest", e.foundation.digest],
+			["Digest of the index", e.digest],
+			["Shown by", `semlens ${t}`]
+		].map(([e, t]) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: e }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: t }) })] }))
+	});
+}
+function Qd({ info: e }) {
+	let { place: t } = B();
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
+		class: "soft",
+		children: "A dead component tells no two images apart: it has no example and is left out everywhere."
+	}), /* @__PURE__ */ K("div", {
+		class: "wide",
+		children: /* @__PURE__ */ K("table", {
+			class: "plain",
+			children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
+					scope: "col",
+					children: "Layer"
+				}),
+				/* @__PURE__ */ K("th", {
+					scope: "col",
+					children: "Kind"
+				}),
+				/* @__PURE__ */ K("th", {
+					scope: "col",
+					class: "number",
+					children: "Components"
+				}),
+				/* @__PURE__ */ K("th", {
+					scope: "col",
+					class: "number",
+					children: "Dead"
+				})
+			] }) }), /* @__PURE__ */ K("tbody", { children: e.layers.map((e) => /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
+					scope: "row",
+					children: [/* @__PURE__ */ K("a", {
+						href: t.href([], { layers: e.layer }),
+						children: /* @__PURE__ */ K("bdi", { children: e.layer })
+					}), e.outputs && /* @__PURE__ */ K("small", {
+						class: "soft",
+						children: " outputs"
+					})]
+				}),
+				/* @__PURE__ */ K("td", { children: e.kind }),
+				/* @__PURE__ */ K("td", {
+					class: "number",
+					children: H(e.stop - e.start)
+				}),
+				/* @__PURE__ */ K("td", {
+					class: "number",
+					children: H(e.dead)
+				})
+			] }, e.layer)) })]
+		})
+	})] });
+}
+// src/table/fitted.ts
+var $d = null;
+function ef(e, t, n = 400) {
+	return $d ??= document.createElement("canvas").getContext("2d"), $d ? ($d.font = `${n} ${t}px system-ui, sans-serif`, $d.measureText(e).width) : e.length * t * .6;
+}
+function tf(e, t, n, r = "end", i = 400) {
+	if (ef(e, n, i) <= t) return e;
+	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
+	for (; o < s;) {
+		let e = o + s + 1 >> 1;
+		ef(c(e), n, i) <= t ? o = e : s = e - 1;
+	}
+	return c(o);
+}
+function nf(e, t, n, r, i = 400) {
+	let a = e.split(/\s+/).filter(Boolean), o = [];
+	for (; a.length && o.length < r;) {
+		let e = a.shift();
+		for (; a.length && ef(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
+		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
+		o.push(tf(e + s, t, n, "end", i));
+	}
+	return o;
+}
+// src/compare/pairs.ts
+function rf({ matches: e }) {
+	let t = /* @__PURE__ */ new Map();
+	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
+		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
+		d ? (d.nearest = "both", d.shared[l] = o, d.q = Math.min(d.q ?? Infinity, s ?? Infinity)) : t.set(u, {
+			a: e,
+			b: c,
+			similarity: a,
+			nearest: l,
+			shared: {
+				a: null,
+				b: null,
+				[l]: o
+			},
+			q: s
+		});
+	}
+	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
+}
+function af(e, t) {
+	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
+}
+function of({ matches: e }, t) {
+	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
+	return {
+		shared: r,
+		unique: n.length - r
+	};
+}
+// src/compare/Overview.tsx
+var [sf, cf, lf, uf, df] = [
+	14,
+	196,
+	36,
+	40,
+	4
+];
+function ff({ comparison: e, chart: t }) {
+	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
+	A(a, []), k(() => {
+		let e = new ResizeObserver(a);
+		return e.observe(n.current), () => e.disconnect();
+	}, []);
+	let o = r >= 640, s = o ? (r - lf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
+	return /* @__PURE__ */ K("div", {
+		class: "overview",
+		ref: n,
+		children: /* @__PURE__ */ K("svg", {
+			ref: t,
+			viewBox: `0 0 ${r} ${o ? cf : 2 * cf}`,
+			width: r,
+			height: o ? cf : 2 * cf,
+			role: "img",
+			"aria-label": [0, 1].map((t) => mf(e, t)).join(" "),
+			children: [0, 1].map((t) => /* @__PURE__ */ K("g", {
+				transform: o ? `translate(${t * (s + lf)} 0)` : `translate(0 ${t * cf})`,
+				children: /* @__PURE__ */ K(hf, {
+					comparison: e,
+					from: t,
+					wide: s,
+					low: l
+				})
+			}, t))
+		})
+	});
+}
+function pf({ sides: e, pairs: t }, n) {
+	return t.find((t) => t.source === e[n].name) ?? t[n];
+}
+function mf(e, t) {
+	let n = pf(e, t), { shared: r, unique: i } = of(e, t);
+	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${U(n.similarity)}, 95 % interval ${U(n.low)} to ${U(n.high)}, random ${U(n.baseline)}; ${H(r)} shared, ${H(i)} unique.`;
+}
+function hf({ comparison: e, from: t, wide: n, low: r }) {
+	let i = pf(e, t), { shared: a, unique: o } = of(e, t), s = (e) => df + (e - r) / (1 - r) * (n - 2 * df), c = {
+		low: i.baseline_low ?? i.baseline,
+		high: i.baseline_high ?? i.baseline
+	}, l = cf - 22;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("title", { children: mf(e, t) }),
+		/* @__PURE__ */ K("text", {
+			class: "head",
+			x: df,
+			y: 15,
+			children: [
+				"How much of ",
+				"AB"[t],
+				" is in ",
+				"BA"[t]
+			]
+		}),
+		/* @__PURE__ */ K(gf, {
+			pair: i,
+			room: n
+		}),
+		/* @__PURE__ */ K("rect", {
+			class: "ground",
+			x: s(r),
+			y: 46,
+			width: s(1) - s(r),
+			height: sf
+		}),
+		/* @__PURE__ */ K("rect", {
+			class: "bar",
+			x: s(0),
+			y: 46,
+			width: Math.max(0, s(i.similarity) - s(0)),
+			height: sf
+		}),
+		/* @__PURE__ */ K("rect", {
+			class: "chance",
+			x: s(c.low),
+			y: 41,
+			width: Math.max(2, s(c.high) - s(c.low)),
+			height: sf + 10
+		}),
+		i.low !== null && i.high !== null && /* @__PURE__ */ K("path", {
+			class: "interval",
+			d: `M${s(i.low)} ${46 + sf / 2}H${s(i.high)}M${s(i.low)} 48v${sf - 4}M${s(i.high)} 48v${sf - 4}`
+		}),
+		/* @__PURE__ */ K(_f, {
+			comparison: e,
+			from: t,
+			low: r,
+			x: s,
+			top: 96,
+			floor: l
+		}),
+		/* @__PURE__ */ K("text", {
+			class: "small",
+			x: df,
+			y: 86,
+			children: [
+				/* @__PURE__ */ K("tspan", {
+					class: "key shared",
+					children: "■"
+				}),
+				" ",
+				H(a),
+				" shared ",
+				/* @__PURE__ */ K("tspan", {
+					class: "key unique",
+					children: "■"
+				}),
+				" ",
+				H(o),
+				" unique to ",
+				"AB"[t]
+			]
+		}),
+		/* @__PURE__ */ K("path", {
+			class: "axis",
+			d: `M${s(r)} ${l}H${s(1)}`
+		}),
+		[
+			r,
+			(1 + r) / 2,
+			1
+		].map((e, t) => /* @__PURE__ */ K("text", {
+			class: "tick",
+			x: s(e),
+			y: l + 15,
+			"text-anchor": [
+				"start",
+				"middle",
+				"end"
+			][t],
+			children: t === 1 ? `similarity ${U(e)}` : U(e)
+		}, t))
+	] });
+}
+function gf({ pair: e, room: t }) {
+	let n = U(e.similarity), r = `${e.low === null ? "" : ` (${U(e.low)} – ${U(e.high)})`}; by chance ${U(e.baseline_low ?? e.baseline)} – ${U(e.baseline_high ?? e.baseline)}`;
+	return /* @__PURE__ */ K("text", {
+		class: "small",
+		x: df,
+		y: 34,
+		children: [/* @__PURE__ */ K("tspan", {
+			class: "figure",
+			children: n
+		}), tf(r, t - ef(n, 13, 600) - 12, 12)]
+	});
+}
+function _f({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
+	let o = Array.from({ length: uf }, () => ({
+		shared: 0,
+		unique: 0
+	}));
+	for (let r of e.matches) {
+		if (r.from !== t) continue;
+		let e = Math.min(uf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * uf)));
+		o[e][r.shared ? "shared" : "unique"]++;
+	}
+	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / uf;
+	return /* @__PURE__ */ K(T, { children: o.map(({ shared: e, unique: t }, o) => {
+		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
+		return /* @__PURE__ */ K("g", { children: [
+			/* @__PURE__ */ K("title", { children: `similarity ${U(l)} to ${U(l + c)}: ${H(e)} shared, ${H(t)} unique` }),
+			t > 0 && /* @__PURE__ */ K("rect", {
+				class: "unique",
+				x: u,
+				y: a - f,
+				width: d,
+				height: f
+			}),
+			e > 0 && /* @__PURE__ */ K("rect", {
+				class: "shared",
+				x: u,
+				y: a - f - p,
+				width: d,
+				height: p
+			})
+		] }, o);
+	}) });
+}
+// src/table/virtual.ts
+var vf = 12e6, yf = 6;
+function bf(e, t, n) {
+	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, vf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+	A(() => {
+		let e = r.current;
+		if (!e) return;
+		let t = () => s(e.clientHeight);
+		t();
+		let n = new ResizeObserver(t);
+		return n.observe(e), () => n.disconnect();
+	}, []), k(() => {
+		let e = r.current;
+		if (!e) return;
+		let t = () => a(e.scrollTop);
+		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
+	}, []);
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - yf), h = Math.min(e, Math.ceil((p + u) / t) + yf), g = Ie((e) => {
+		let i = r.current;
+		if (!i) return;
+		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
+		o !== a && (i.scrollTop = o / d);
+	}, [
+		t,
+		n,
+		d
+	]);
+	return {
+		box: r,
+		first: m,
+		last: h,
+		span: l,
+		top: f - (p - m * t),
+		page: Math.max(1, Math.floor(u / t)),
+		reveal: g
+	};
+}
+// src/compare/PairList.tsx
+var xf = 76, Sf = {
+	both: {
+		sign: "↔",
+		says: "each is the most similar to the other"
+	},
+	a: {
+		sign: "→",
+		says: "B's is the most similar to A's, which is not so the other way round"
+	},
+	b: {
+		sign: "←",
+		says: "A's is the most similar to B's, which is not so the other way round"
+	}
+};
+function Cf({ pairs: e, a: t, b: n }) {
+	let r = B(), i = bf(e.length, xf, 0), a = j(e);
+	k(() => {
+		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
+	}, [e]);
+	let o = e.slice(i.first, i.last);
+	return /* @__PURE__ */ K("div", {
+		class: "pairs",
+		ref: i.box,
+		tabIndex: 0,
+		role: "region",
+		"aria-label": "Pairs; scrolls",
+		style: { "--high": `${xf}px` },
+		onMouseLeave: () => r.pointed.value = null,
+		children: /* @__PURE__ */ K("div", {
+			style: { height: `${i.span}px` },
+			children: /* @__PURE__ */ K("ul", {
+				class: "drawn",
+				role: "list",
+				style: { transform: `translateY(${i.top}px)` },
+				children: o.map((r, a) => /* @__PURE__ */ K("li", {
+					"aria-posinset": i.first + a + 1,
+					"aria-setsize": e.length,
+					children: [
+						/* @__PURE__ */ K(wf, {
+							side: "a",
+							index: t,
+							row: r.a
+						}),
+						/* @__PURE__ */ K(Tf, { pair: r }),
+						/* @__PURE__ */ K(wf, {
+							side: "b",
+							index: n,
+							row: r.b
+						})
+					]
+				}, `${r.a} ${r.b}`))
+			})
+		})
+	});
+}
+function wf({ side: e, index: t, row: n }) {
+	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
+		index: t.number,
+		row: n
+	}, s = t.base.crop[n], c = t.label(n) ?? t.names.get(n);
+	return /* @__PURE__ */ K("a", {
+		class: `half ${e} ${a ? "pointed" : ""}`,
+		href: Pn(r, t, n),
+		onMouseEnter: o,
+		onFocus: o,
+		children: [/* @__PURE__ */ K(Yn, {
+			path: s < 0 ? null : t.at(`crop/${s}.webp`),
+			alt: ""
+		}), /* @__PURE__ */ K("span", {
+			class: "called",
+			children: [c ? /* @__PURE__ */ K("b", {
+				title: c,
+				children: /* @__PURE__ */ K("bdi", { children: c })
+			}) : /* @__PURE__ */ K("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ K("small", { children: /* @__PURE__ */ K("bdi", { children: t.id(n) }) })]
+		})]
+	});
+}
+function Tf({ pair: e }) {
+	let { sign: t, says: n } = Sf[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
+	return /* @__PURE__ */ K("span", {
+		class: `between ${r ? "shared" : "unique"}`,
+		children: [
+			/* @__PURE__ */ K("span", {
+				class: "value",
+				children: U(e.similarity)
+			}),
+			/* @__PURE__ */ K("span", {
+				class: "ground",
+				"aria-hidden": "true",
+				children: /* @__PURE__ */ K("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
+			}),
+			/* @__PURE__ */ K("span", {
+				class: "kind",
+				title: n,
+				children: [
+					/* @__PURE__ */ K("span", {
+						role: "img",
+						"aria-label": n,
+						children: t
+					}),
+					" ",
+					r ? "shared" : e.shared.a === !1 && e.shared.b === !1 ? "chance" : `only ${e.shared.a === !1 ? "A" : "B"}`
+				]
+			})
+		]
+	});
+}
+// src/compare/Sides.tsx
+function Ef({ a: e, b: t }) {
+	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
+	return /* @__PURE__ */ K("div", {
+		class: "tools sides",
+		children: [
+			/* @__PURE__ */ K(Df, {
+				letter: "a",
+				index: i,
+				layer: e,
+				without: r ? "" : t,
+				all: r
+			}),
+			!r && /* @__PURE__ */ K("button", {
+				type: "button",
+				class: "button",
+				"aria-label": "Swap the two sides",
+				title: "Swap the two sides",
+				onClick: () => n.place.set({
+					a: t,
+					b: e
+				}),
+				children: "⇄"
+			}),
+			/* @__PURE__ */ K(Df, {
+				letter: "b",
+				index: a,
+				layer: t,
+				without: r ? "" : e,
+				all: r
+			})
+		]
+	});
+}
+function Df({ letter: e, index: t, layer: n, without: r, all: i }) {
+	let { place: a } = B();
+	return /* @__PURE__ */ K("label", {
+		class: `side ${e}`,
+		children: [
+			/* @__PURE__ */ K("span", {
+				class: "letter",
+				children: e.toUpperCase()
+			}),
+			i && /* @__PURE__ */ K("b", { children: /* @__PURE__ */ K("bdi", { children: t.info.name }) }),
+			/* @__PURE__ */ K("select", {
+				"aria-label": `Layer of side ${e.toUpperCase()}`,
+				value: n,
+				onChange: (t) => a.set({ [e]: t.currentTarget.value }),
+				children: [i && /* @__PURE__ */ K("option", {
+					value: "",
+					children: "all layers"
+				}), t.info.layers.map((e) => /* @__PURE__ */ K("option", {
+					value: e.layer,
+					disabled: e.layer === r,
+					children: e.layer
+				}, e.layer))]
+			})
+		]
+	});
+}
+// src/compare/ask.ts
+var Of = /* @__PURE__ */ new WeakMap();
+function kf(e, t, n) {
+	let r = `compare?${new URLSearchParams({
+		...t && { a: t },
+		...n && { b: n }
+	})}`.replace(/\?$/, ""), i = Of.get(e) ?? /* @__PURE__ */ new Map();
+	Of.set(e, i);
+	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
+	return i.set(r, a), k(() => () => {
+		a.peek().state === "absent" && i.delete(r);
+	}, [r]), a.value;
+}
+// src/views/Compare.tsx
+function Af() {
+	let e = B();
+	return /* @__PURE__ */ K("div", {
+		class: "compare-view",
+		children: [
+			/* @__PURE__ */ K("h1", { children: "Compare" }),
+			/* @__PURE__ */ K("p", {
+				class: "explains",
+				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
+			}),
+			jf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ K(Mf, {})
+		]
+	});
+}
+function jf(e, t) {
+	let [n, r] = e;
+	return r && !t ? /* @__PURE__ */ K("div", {
+		class: "absent",
+		children: [/* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("bdi", { children: n.info.name }),
+			" was described by the foundation model ",
+			/* @__PURE__ */ K("bdi", { children: n.info.foundation.name }),
+			" and ",
+			/* @__PURE__ */ K("bdi", { children: r.info.name }),
+			" by ",
+			/* @__PURE__ */ K("bdi", { children: r.info.foundation.name }),
+			n.info.foundation.name === r.info.foundation.name && " with other weights",
+			": each places pictures in a space of its own, and a distance between two such spaces means nothing."
+		] }), /* @__PURE__ */ K("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
+	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ K("p", {
+		class: "absent",
+		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
+	}) : null;
+}
+function Mf() {
+	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = kf(e, i, a);
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Ef, {
+		a: i,
+		b: a
+	}), /* @__PURE__ */ K("div", {
+		class: "held",
+		children: /* @__PURE__ */ K(zn, {
+			of: o,
+			what: "comparison",
+			children: (e) => /* @__PURE__ */ K(Nf, { comparison: e })
+		})
+	})] });
+}
+function Nf({ comparison: e }) {
+	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
+		"shared",
+		"a",
+		"b"
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => rf(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => Pf(e, a, o, d, u)), [
+		l,
+		u,
+		d
+	]), p = M(() => {
+		let e = f.filter((e) => af(e, s));
+		return c ? e.reverse() : e;
+	}, [
+		f,
+		s,
+		c
+	]), m = [
+		["all", "All pairs"],
+		["shared", "Shared"],
+		["a", "Unique to A"],
+		["b", "Unique to B"]
+	], h = `${e.sides.map((e) => e.name).join(" and ")} compared`, g = t.session.can.parquet ? [
+		"csv",
+		"json",
+		"parquet"
+	] : ["csv", "json"];
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K(ff, {
+			comparison: e,
+			chart: i
+		}),
+		/* @__PURE__ */ K("div", {
+			class: "key",
+			children: [/* @__PURE__ */ K("p", {
+				class: "hint",
+				children: "Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes."
+			}), /* @__PURE__ */ K(Gs, {
+				what: "the chart",
+				kinds: ["svg", "png"],
+				save: (e) => _n(i.current, h, e)
+			})]
+		}),
+		/* @__PURE__ */ K("div", {
+			class: "tools",
+			children: [
+				/* @__PURE__ */ K("span", {
+					class: "buttons",
+					role: "group",
+					"aria-label": "Which pairs",
+					children: m.map(([e, t]) => /* @__PURE__ */ K("button", {
+						type: "button",
+						class: "button",
+						"aria-pressed": s === e,
+						onClick: () => n.set({ show: e === "all" ? null : e }, !0),
+						children: [
+							t,
+							" ",
+							/* @__PURE__ */ K("span", {
+								class: "of",
+								children: H(f.filter((t) => af(t, e)).length)
+							})
+						]
+					}, e))
+				}),
+				/* @__PURE__ */ K("button", {
+					type: "button",
+					class: "button",
+					onClick: () => n.set({ sort: c ? null : "similarity" }, !0),
+					children: c ? "Least similar first ▲" : "Most similar first ▼"
+				}),
+				/* @__PURE__ */ K("p", {
+					class: "how-many",
+					role: "status",
+					children: [/* @__PURE__ */ K("b", { children: V(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
+				}),
+				/* @__PURE__ */ K(Gs, {
+					what: "the pairs",
+					kinds: g,
+					save: (e) => un(h, Ff(p, a, o), e, t)
+				})
+			]
+		}),
+		/* @__PURE__ */ K(Cf, {
+			pairs: p,
+			a,
+			b: o
+		})
+	] });
+}
+function Pf(e, t, n, r, i) {
+	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
+}
+function Ff(e, t, n) {
+	return {
+		a: e.map((e) => t.id(e.a)),
+		a_label: e.map((e) => t.label(e.a)),
+		b: e.map((e) => n.id(e.b)),
+		b_label: e.map((e) => n.label(e.b)),
+		similarity: e.map((e) => e.similarity),
+		nearest: e.map((e) => e.nearest),
+		shared: e.map((e) => af(e, "shared")),
+		q_value: e.map((e) => e.q)
+	};
 }
 // src/graph/Legend.tsx
 var If = [
@@ -9768,27 +9778,27 @@ var If = [
 		kind: "others",
 		text: "all others of a layer"
 	}
-], Lf = (e) => 60 + ts(e, 12), Rf = 16 + If.reduce((e, t) => e + Lf(t.text), 0);
+], Lf = (e) => 60 + ef(e, 12), Rf = 16 + If.reduce((e, t) => e + Lf(t.text), 0);
 function zf({ y: e }) {
 	let t = 16;
-	return /* @__PURE__ */ V("g", {
+	return /* @__PURE__ */ K("g", {
 		class: "legend",
 		transform: `translate(0 ${e})`,
 		"aria-hidden": "true",
 		children: If.map(({ kind: e, text: n }) => {
 			let r = t;
-			return t += Lf(n), /* @__PURE__ */ V("g", {
+			return t += Lf(n), /* @__PURE__ */ K("g", {
 				transform: `translate(${r} 0)`,
-				children: [e === "for" || e === "against" ? /* @__PURE__ */ V("path", {
+				children: [e === "for" || e === "against" ? /* @__PURE__ */ K("path", {
 					class: `edge ${e}`,
 					d: "M0 0h30",
 					"stroke-width": 4
-				}) : e === "wider" ? /* @__PURE__ */ V("path", {
+				}) : e === "wider" ? /* @__PURE__ */ K("path", {
 					class: "wedge",
 					d: "M0 -1l30 -5v12l-30 -5z"
-				}) : /* @__PURE__ */ V("g", {
+				}) : /* @__PURE__ */ K("g", {
 					class: `node ${e}`,
-					children: /* @__PURE__ */ V("rect", {
+					children: /* @__PURE__ */ K("rect", {
 						class: "box",
 						x: 0,
 						y: -8,
@@ -9796,7 +9806,7 @@ function zf({ y: e }) {
 						height: 16,
 						rx: 4
 					})
-				}), /* @__PURE__ */ V("text", {
+				}), /* @__PURE__ */ K("text", {
 					class: "small",
 					x: 38,
 					y: 4,
@@ -9806,128 +9816,12 @@ function zf({ y: e }) {
 		})
 	});
 }
-// src/graph/order.ts
-var Bf = 12;
-function Vf(e) {
-	let t = [...e.layers, ""].map((t) => e.nodes.filter((e) => e.layer === t)).filter((e) => e.length), n = t, r = Wf(t, e.links);
-	for (let i = 0; i < Bf; i++) {
-		t = Hf(t, e.links, i % 2 == 1);
-		let a = Wf(t, e.links);
-		a < r && ([n, r] = [t, a]);
-	}
-	return n;
-}
-function Hf(e, t, n) {
-	let r = e.map((e) => [...e]), i = r.map((e, t) => t).slice(+!!n, n ? void 0 : -1);
-	for (let e of n ? i : i.reverse()) {
-		let i = Uf(r[n ? e - 1 : e + 1]), a = Uf(r[e]), o = new Map(r[e].map((e) => [e.id, {
-			total: 0,
-			mass: 0
-		}]));
-		for (let { source: e, target: r, weight: a } of t) {
-			let t = o.get(n ? r : e), s = i.get(n ? e : r);
-			t && s !== void 0 && (t.total += Math.abs(a) * s, t.mass += Math.abs(a));
-		}
-		let s = (e) => {
-			let { total: t, mass: n } = o.get(e.id);
-			return n ? t / n : a.get(e.id);
-		};
-		r[e].sort((e, t) => Number(e.others) - Number(t.others) || s(e) - s(t));
-	}
-	return r;
-}
-function Uf(e) {
-	return new Map(e.map((t, n) => [t.id, n - (e.length - 1) / 2]));
-}
-function Wf(e, t) {
-	let n = 0;
-	for (let r = 0; r + 1 < e.length; r++) {
-		let i = Uf(e[r]), a = Uf(e[r + 1]), o = t.filter((e) => i.has(e.source) && a.has(e.target)).map((e) => [
-			i.get(e.source),
-			a.get(e.target),
-			Math.abs(e.weight)
-		]);
-		for (let [e, t, r] of o) for (let [i, a, s] of o) e < i && t > a && (n += Math.min(r, s));
-	}
-	return n;
-}
-var Gf = 16, Kf = {
-	right: 120,
-	up: 100
-}, qf = 32, Jf = {
-	right: 34,
-	up: 112
-}, Yf = 16, Xf = 18;
-function Zf(e, t) {
-	let n = Vf(e), [r, i] = t === "right" ? [92, 216] : [216, 92], a = Math.max(...n.map((e) => e.length)) * (r + Gf) - Gf, o = [0];
-	for (let r = 1; r < n.length; r++) o.push(o[r - 1] + i + (Qf(e, n[r - 1], n[r]) ? Kf[t] : qf));
-	let s = o.at(-1) + i, c = t === "right" ? s + 32 : a + Jf.up + 32, l = t === "right" ? a + Jf.right + 32 : s + 32, u = n.map((e, n) => e.map((c, l) => {
-		let u = (a - (e.length * (r + Gf) - Gf)) / 2 + l * (r + Gf), d = t === "right" ? o[n] : s - i - o[n];
-		return t === "right" ? {
-			node: c,
-			x: Yf + d,
-			y: Jf.right + Yf + u
-		} : {
-			node: c,
-			x: Yf + Jf.up + u,
-			y: Yf + d
-		};
-	})), d = u.map(([e], r) => t === "right" ? {
-		layer: n[r][0].layer,
-		x: e.x,
-		y: 28
-	} : {
-		layer: n[r][0].layer,
-		x: Yf,
-		y: e.y + 46
-	});
-	return {
-		width: c,
-		height: l,
-		way: t,
-		ranks: u,
-		lines: $f(e.links, u.flat(), t),
-		names: d
-	};
-}
-function Qf(e, t, n) {
-	return e.links.some(({ source: e, target: r }) => t.some((t) => t.id === e) && n.some((e) => e.id === r));
-}
-function $f(e, t, n) {
-	let r = new Map(t.map((e) => [e.node.id, e])), i = e.filter((e) => r.has(e.source) && r.has(e.target)), a = Math.max(...i.map((e) => Math.abs(e.weight)), 1e-12), o = (e) => 1.2 + Xf * Math.abs(e.weight) / a, s = tp(i, r, o, n, "source"), c = tp(i, r, o, n, "target");
-	return i.map((e) => {
-		let [t, i] = [r.get(e.source), r.get(e.target)];
-		return {
-			link: e,
-			thick: o(e),
-			strength: Math.abs(e.weight) / a,
-			path: ep(t, i, s.get(e), c.get(e), n)
-		};
-	}).sort((e, t) => e.strength - t.strength);
-}
-function ep(e, t, n, r, i) {
-	let a = (...e) => e.map((e) => e.toFixed(1)).join(" ");
-	if (i === "right") {
-		let [i, o] = [e.x + 216, t.x], s = (i + o) / 2;
-		return `M${a(i, n)}C${a(s, n, s, r, o, r)}`;
-	}
-	let [o, s] = [e.y, t.y + 92], c = (o + s) / 2;
-	return `M${a(n, o)}C${a(n, c, r, c, r, s)}`;
-}
-function tp(e, t, n, r, i) {
-	let a = /* @__PURE__ */ new Map(), o = i === "source" ? "target" : "source", s = (e) => r === "right" ? e.y : e.x, c = r === "right" ? 92 : 216;
-	for (let r of t.values()) {
-		let l = e.filter((e) => e[i] === r.node.id).sort((e, n) => s(t.get(e[o])) - s(t.get(n[o]))), u = l.reduce((e, t) => e + n(t) + 3, -3), d = Math.min(1, (c - 20) / Math.max(u, 1)), f = -u / 2;
-		for (let e of l) a.set(e, s(r) + c / 2 + d * (f + n(e) / 2)), f += n(e) + 3;
-	}
-	return a;
-}
 // src/graph/NodeBox.tsx
-var [np, Q] = [54, 10];
-function rp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
-	let { node: c } = e, l = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", u = c.layer && !c.others && c.rows.length > 0, d = u ? Q + np + 8 : Q, f = 216 - d - Q, p = rs(c.label, f, 13, 2, 600);
-	return /* @__PURE__ */ V("g", {
-		class: `node ${l} ${n}`,
+var [Bf, Q] = [54, 10];
+function Vf({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
+	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + Bf + 8 : Q, m = l - p - Q, h = nf(c.label, m, 13, 2, 600);
+	return /* @__PURE__ */ K("g", {
+		class: `node ${d} ${n}`,
 		transform: `translate(${e.x} ${e.y})`,
 		tabindex: 0,
 		role: "button",
@@ -9944,105 +9838,105 @@ function rp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 			else if (!s(e.key, e.currentTarget)) return;
 			e.preventDefault();
 		},
-		children: [/* @__PURE__ */ V("title", { children: sp(c) }), /* @__PURE__ */ V("g", {
+		children: [/* @__PURE__ */ K("title", { children: Gf(c) }), /* @__PURE__ */ K("g", {
 			"aria-hidden": "true",
 			children: [
-				/* @__PURE__ */ V("rect", {
+				/* @__PURE__ */ K("rect", {
 					class: "box",
 					x: .5,
 					y: .5,
-					width: 215,
-					height: 91,
+					width: l - 1,
+					height: u - 1,
 					rx: 8
 				}),
-				u && /* @__PURE__ */ V(ip, { row: c.rows[0] }),
-				/* @__PURE__ */ V("text", {
+				f && /* @__PURE__ */ K(Hf, { row: c.rows[0] }),
+				/* @__PURE__ */ K("text", {
 					class: "name",
-					x: d,
-					y: p.length > 1 ? 23 : 31,
-					children: p.map((e, t) => /* @__PURE__ */ V("tspan", {
-						x: d,
+					x: p,
+					y: h.length > 1 ? 23 : 31,
+					children: h.map((e, t) => /* @__PURE__ */ K("tspan", {
+						x: p,
 						dy: t ? 16 : 0,
 						children: e
 					}, t))
 				}),
-				/* @__PURE__ */ V("text", {
+				/* @__PURE__ */ K("text", {
 					class: "small",
-					x: d,
+					x: p,
 					y: 57,
-					children: ns(op(c), f, 11.5)
+					children: tf(Wf(c), m, 11.5)
 				}),
-				/* @__PURE__ */ V(ap, {
-					node: c,
+				/* @__PURE__ */ K(Uf, {
+					box: e,
 					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
 				})
 			]
 		})]
 	});
 }
-function ip({ row: e }) {
-	let t = B().index.value, n = t.base.crop[e] ?? -1, r = Vi(n < 0 ? null : t.at(`crop/${n}.webp`));
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("rect", {
+function Hf({ row: e }) {
+	let t = B().index.value, n = t.base.crop[e] ?? -1, r = Jn(n < 0 ? null : t.at(`crop/${n}.webp`));
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("rect", {
 		class: "thumb",
 		x: Q,
 		y: Q,
-		width: np,
-		height: np
-	}), r && /* @__PURE__ */ V("image", {
+		width: Bf,
+		height: Bf
+	}), r && /* @__PURE__ */ K("image", {
 		href: r,
 		x: Q,
 		y: Q,
-		width: np,
-		height: np,
+		width: Bf,
+		height: Bf,
 		preserveAspectRatio: "xMidYMid slice"
 	})] });
 }
-function ap({ node: e, most: t }) {
-	let n = 216 - 2 * Q, r = (e) => Q + n * Math.min(1, e / t);
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("rect", {
+function Uf({ box: { node: e, wide: t, high: n }, most: r }) {
+	let i = t - 2 * Q, a = (e) => Q + i * Math.min(1, e / r), o = n - 19;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("rect", {
 			class: "ground",
 			x: Q,
-			y: 73,
-			width: n,
+			y: o,
+			width: i,
 			height: 6,
 			rx: 1
 		}),
-		/* @__PURE__ */ V("rect", {
+		/* @__PURE__ */ K("rect", {
 			class: "share for",
 			x: Q,
-			y: 73,
-			width: r(e.relevance) - Q,
+			y: o,
+			width: a(e.relevance) - Q,
 			height: 6,
 			rx: 1
 		}),
-		e.against > 0 && /* @__PURE__ */ V("rect", {
+		e.against > 0 && /* @__PURE__ */ K("rect", {
 			class: "share against",
 			x: Q,
-			y: 81,
-			width: r(e.against) - Q,
+			y: o + 8,
+			width: a(e.against) - Q,
 			height: 3,
 			rx: 1
 		}),
-		e.low !== null && e.high !== null && /* @__PURE__ */ V("path", {
+		e.low !== null && e.high !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
-			d: `M${r(e.low)} 76H${r(e.high)}M${r(e.low)} 73v6M${r(e.high)} 73v6`
+			d: `M${a(e.low)} ${o + 3}H${a(e.high)}M${a(e.low)} ${o}v6M${a(e.high)} ${o}v6`
 		})
 	] });
 }
-function op(e) {
-	let t = X(e.relevance);
-	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${K(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${X(e.against)} against` : ""}`;
+function Wf(e) {
+	let t = G(e.relevance);
+	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${V(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${G(e.against)} against` : ""}`;
 }
-function sp(e) {
-	let t = e.low !== null && e.high !== null ? ` (95 % interval ${X(e.low)} to ${X(e.high)})` : "";
-	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${X(e.relevance)} for${t}, ${X(e.against)} against`;
+function Gf(e) {
+	let t = e.low !== null && e.high !== null ? ` (95 % interval ${G(e.low)} to ${G(e.high)})` : "";
+	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${G(e.relevance)} for${t}, ${G(e.against)} against`;
 }
 // src/graph/Drawing.tsx
-var cp = 30;
-function lp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
-	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, Rf), t.height + cp + 40];
-	return /* @__PURE__ */ V("svg", {
+var Kf = 30;
+function qf({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
+	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, Rf), t.height + Kf + 40];
+	return /* @__PURE__ */ K("svg", {
 		ref: a,
 		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
 		viewBox: `0 0 ${f} ${p}`,
@@ -10052,26 +9946,26 @@ function lp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 		"aria-label": `How ${e.output} comes about: ${e.nodes.length} nodes, ${e.links.length} edges`,
 		onClick: (e) => e.target === e.currentTarget && s(null),
 		children: [
-			/* @__PURE__ */ V("text", {
+			/* @__PURE__ */ K("text", {
 				class: "title",
 				x: 16,
 				y: 24,
-				children: ns(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
+				children: tf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
 			}),
-			/* @__PURE__ */ V("g", {
-				transform: `translate(0 ${cp})`,
+			/* @__PURE__ */ K("g", {
+				transform: `translate(0 ${Kf})`,
 				children: [
-					t.names.map((e) => /* @__PURE__ */ V(dp, {
+					t.names.map((e) => /* @__PURE__ */ K(Jf, {
 						...e,
-						way: t.way
+						way: t.way,
+						wide: t.ranks[0][0].wide
 					}, e.layer)),
-					t.lines.map((t) => /* @__PURE__ */ V(fp, {
-						line: t,
+					t.lines.map((e) => /* @__PURE__ */ K(Yf, {
+						line: e,
 						names: d,
-						near: !!r && (t.link.source === r || t.link.target === r),
-						others: up(e, t)
-					}, `${t.link.source}→${t.link.target}`)),
-					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ V(rp, {
+						near: !!r && (e.link.source === r || e.link.target === r)
+					}, `${e.link.source}→${e.link.target}`)),
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ K(Vf, {
 						box: e,
 						most: u,
 						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
@@ -10082,47 +9976,44 @@ function lp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 						},
 						onLight: o,
 						onPin: () => s(i === e.node.id ? null : e.node),
-						onMove: (e, r) => pp(t, n, a, e, r)
+						onMove: (e, r) => Xf(t, n, a, e, r)
 					}, e.node.id)))
 				]
 			}),
-			/* @__PURE__ */ V(zf, { y: p - 24 })
+			/* @__PURE__ */ K(zf, { y: p - 24 })
 		]
 	});
 }
-function up(e, { link: t }) {
-	return e.nodes.some((e) => e.others && (e.id === t.source || e.id === t.target));
-}
-function dp({ layer: e, x: t, y: n, way: r }) {
+function Jf({ layer: e, x: t, y: n, way: r, wide: i }) {
 	if (!e) return null;
-	if (r === "right") return /* @__PURE__ */ V("text", {
+	if (r === "right") return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: t,
 		y: n,
-		children: [/* @__PURE__ */ V("title", { children: e }), ns(e, 216, 13, "start", 600)]
+		children: [/* @__PURE__ */ K("title", { children: e }), tf(e, i, 13, "start", 600)]
 	});
-	let i = rs(e.replaceAll(".", ". "), 100, 13, 3, 600);
-	return /* @__PURE__ */ V("text", {
+	let a = nf(e.replaceAll(".", ". "), 100, 13, 3, 600);
+	return /* @__PURE__ */ K("text", {
 		class: "layer",
-		y: n - 8 * (i.length - 1) + 4,
-		children: [/* @__PURE__ */ V("title", { children: e }), i.map((e, n) => /* @__PURE__ */ V("tspan", {
+		y: n - 8 * (a.length - 1) + 4,
+		children: [/* @__PURE__ */ K("title", { children: e }), a.map((e, n) => /* @__PURE__ */ K("tspan", {
 			x: t,
 			dy: n ? 16 : 0,
 			children: e.replaceAll(". ", ".")
 		}, n))]
 	});
 }
-function fp({ line: e, names: t, near: n, others: r }) {
-	let { link: i, thick: a, strength: o, path: s } = e, c = i.weight >= 0 ? "for" : "against";
-	return /* @__PURE__ */ V("path", {
-		class: `edge ${c} ${r ? "others" : ""} ${n ? "near" : ""}`,
+function Yf({ line: e, names: t, near: n }) {
+	let { link: r, thick: i, strength: a, others: o, path: s } = e, c = r.weight >= 0 ? "for" : "against";
+	return /* @__PURE__ */ K("path", {
+		class: `edge ${c} ${o ? "others" : ""} ${n ? "near" : ""}`,
 		d: s,
-		"stroke-width": a.toFixed(1),
-		"stroke-opacity": n ? .9 : .35 + .35 * o,
-		children: /* @__PURE__ */ V("title", { children: `${t.get(i.source)} → ${t.get(i.target)}: share ${J(i.weight, 3)}, ${X(i.part)} of what comes in; speaks ${c}` })
+		"stroke-width": i.toFixed(1),
+		"stroke-opacity": n ? .9 : .35 + .35 * a,
+		children: /* @__PURE__ */ K("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${U(r.weight, 3)}, ${G(r.part)} of what comes in; speaks ${c}` })
 	});
 }
-function pp(e, t, n, r, i) {
+function Xf(e, t, n, r, i) {
 	let a = e.way === "right" ? {
 		ArrowRight: 1,
 		ArrowLeft: -1
@@ -10141,80 +10032,80 @@ function pp(e, t, n, r, i) {
 	return i.closest("svg")?.querySelector(`[data-place="${l} ${d}"]`)?.focus(), !0;
 }
 // src/graph/Panel.tsx
-var mp = 24;
-function hp({ graph: e, node: t, onPin: n }) {
-	return /* @__PURE__ */ V("aside", {
+var Zf = 24;
+function Qf({ graph: e, node: t, onPin: n }) {
+	return /* @__PURE__ */ K("aside", {
 		class: "node-panel",
 		"aria-label": "The chosen node",
-		children: t ? /* @__PURE__ */ V(_p, {
+		children: t ? /* @__PURE__ */ K(ep, {
 			graph: e,
 			node: t,
 			onPin: n
-		}, t.id) : /* @__PURE__ */ V(gp, { graph: e })
+		}, t.id) : /* @__PURE__ */ K($f, { graph: e })
 	});
 }
-function gp({ graph: e }) {
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("h2", { children: "How to read it" }),
-		/* @__PURE__ */ V("p", { children: [
+function $f({ graph: e }) {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("h2", { children: "How to read it" }),
+		/* @__PURE__ */ K("p", { children: [
 			"A box is a concept: the components of one layer with the same label. Its bar shows ",
-			/* @__PURE__ */ V("b", { children: "relevance" }),
+			/* @__PURE__ */ K("b", { children: "relevance" }),
 			", the share of all that speaks for “",
-			/* @__PURE__ */ V("bdi", { children: e.output }),
+			/* @__PURE__ */ K("bdi", { children: e.output }),
 			"” in that layer that comes from them."
 		] }),
-		/* @__PURE__ */ V("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
-		/* @__PURE__ */ V("p", {
+		/* @__PURE__ */ K("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
+		/* @__PURE__ */ K("p", {
 			class: "soft",
 			children: [
 				"Means over ",
-				K(e.images, "image"),
+				V(e.images, "image"),
 				" of the class."
 			]
 		})
 	] });
 }
-function _p({ graph: e, node: t, onPin: n }) {
+function ep({ graph: e, node: t, onPin: n }) {
 	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("button", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("button", {
 			type: "button",
 			class: "bare-button",
 			"aria-label": "Let go of this node",
 			onClick: () => n(null),
-			children: /* @__PURE__ */ V(G, { name: "clear" })
+			children: /* @__PURE__ */ K(q, { name: "clear" })
 		}),
-		/* @__PURE__ */ V("h2", { children: /* @__PURE__ */ V("bdi", { children: t.label }) }),
-		/* @__PURE__ */ V("p", {
+		/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: t.label }) }),
+		/* @__PURE__ */ K("p", {
 			class: "soft",
-			children: [t.layer ? /* @__PURE__ */ V("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
+			children: [t.layer ? /* @__PURE__ */ K("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
 		}),
-		/* @__PURE__ */ V("dl", { children: [
-			/* @__PURE__ */ V("dt", { children: "speaks for" }),
-			/* @__PURE__ */ V("dd", { children: [X(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ V("span", {
+		/* @__PURE__ */ K("dl", { children: [
+			/* @__PURE__ */ K("dt", { children: "speaks for" }),
+			/* @__PURE__ */ K("dd", { children: [G(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ K("span", {
 				class: "soft",
 				children: [
 					" ",
 					"(",
-					X(t.low),
+					G(t.low),
 					" – ",
-					X(t.high),
+					G(t.high),
 					")"
 				]
 			})] }),
-			/* @__PURE__ */ V("dt", { children: "against" }),
-			/* @__PURE__ */ V("dd", { children: X(t.against) }),
-			t.affected.map((e) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("dt", { children: ["also for ", /* @__PURE__ */ V("bdi", { children: e.output })] }), /* @__PURE__ */ V("dd", { children: X(e.relevance) })] }))
+			/* @__PURE__ */ K("dt", { children: "against" }),
+			/* @__PURE__ */ K("dd", { children: G(t.against) }),
+			t.affected.map((e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: ["also for ", /* @__PURE__ */ K("bdi", { children: e.output })] }), /* @__PURE__ */ K("dd", { children: G(e.relevance) })] }))
 		] }),
-		t.rows.length > 0 && /* @__PURE__ */ V(vp, { node: t }),
-		/* @__PURE__ */ V(yp, {
+		t.rows.length > 0 && /* @__PURE__ */ K(tp, { node: t }),
+		/* @__PURE__ */ K(np, {
 			title: "Comes in from",
 			links: r,
 			end: "source",
 			graph: e,
 			onPin: n
 		}),
-		/* @__PURE__ */ V(yp, {
+		/* @__PURE__ */ K(np, {
 			title: "Goes on to",
 			links: i,
 			end: "target",
@@ -10223,59 +10114,59 @@ function _p({ graph: e, node: t, onPin: n }) {
 		})
 	] });
 }
-function vp({ node: e }) {
-	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, mp);
-	return /* @__PURE__ */ V("section", { children: [
-		/* @__PURE__ */ V("h3", { children: K(e.rows.length, "component") }),
-		/* @__PURE__ */ V("ul", {
+function tp({ node: e }) {
+	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, Zf);
+	return /* @__PURE__ */ K("section", { children: [
+		/* @__PURE__ */ K("h3", { children: V(e.rows.length, "component") }),
+		/* @__PURE__ */ K("ul", {
 			class: "thumbs",
-			children: a.map((e) => /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("a", {
-				href: Qi(t, n, e),
+			children: a.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("a", {
+				href: Pn(t, n, e),
 				title: n.id(e),
 				onMouseEnter: () => t.pointed.value = {
 					index: n.number,
 					row: e
 				},
 				onMouseLeave: () => t.pointed.value = null,
-				children: [/* @__PURE__ */ V(Hi, {
+				children: [/* @__PURE__ */ K(Yn, {
 					path: n.base.crop[e] < 0 ? null : n.at(`crop/${n.base.crop[e]}.webp`),
 					alt: ""
-				}), /* @__PURE__ */ V("bdi", { children: n.id(e) })]
+				}), /* @__PURE__ */ K("bdi", { children: n.id(e) })]
 			}) }, e))
 		}),
-		a.length < e.rows.length && /* @__PURE__ */ V("button", {
+		a.length < e.rows.length && /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			onClick: () => i(!0),
 			children: ["Show all ", e.rows.length]
 		}),
-		/* @__PURE__ */ V("button", {
+		/* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			onClick: () => {
-				t.select(e.rows), t.told.value = `${K(e.rows.length, "component")} selected: every view shows only these`;
+				t.select(e.rows), t.told.value = `${V(e.rows.length, "component")} selected: every view shows only these`;
 			},
 			children: "Select these components"
 		})
 	] });
 }
-function yp({ title: e, links: t, end: n, graph: r, onPin: i }) {
+function np({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	if (!t.length) return null;
 	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
-	return /* @__PURE__ */ V("section", { children: [/* @__PURE__ */ V("h3", { children: e }), /* @__PURE__ */ V("ul", {
+	return /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e }), /* @__PURE__ */ K("ul", {
 		class: "flows",
 		children: t.map((e) => {
 			let t = r.nodes.find((t) => t.id === e[n]), o = e.weight >= 0 ? "for" : "against";
-			return /* @__PURE__ */ V("li", { children: /* @__PURE__ */ V("button", {
+			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => i(e[n]),
 				children: [
-					/* @__PURE__ */ V("bdi", { children: t?.label ?? e[n] }),
-					/* @__PURE__ */ V("span", {
+					/* @__PURE__ */ K("bdi", { children: t?.label ?? e[n] }),
+					/* @__PURE__ */ K("span", {
 						class: `weight ${o}`,
-						children: [o === "for" ? "+" : "−", J(Math.abs(e.weight), 3)]
+						children: [o === "for" ? "+" : "−", U(Math.abs(e.weight), 3)]
 					}),
-					/* @__PURE__ */ V("span", {
+					/* @__PURE__ */ K("span", {
 						class: `stroke ${o}`,
 						style: { width: `${100 * Math.abs(e.weight) / a}%` }
 					})
@@ -10284,8 +10175,39 @@ function yp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 		})
 	})] });
 }
+// src/graph/layout.ts
+var rp = 16;
+function ip({ nodes: e, links: t, layouts: n }, r) {
+	let { width: i, height: a, box: o, ranks: s, lines: c } = n[r], [l, u] = o, d = s.map((t) => t.map(({ node: t, x: n, y: r }) => ({
+		node: e[t],
+		x: n,
+		y: r,
+		wide: l,
+		high: u
+	}))), f = d.map(([e]) => ({
+		layer: e.node.layer,
+		...r === "right" ? {
+			x: e.x,
+			y: 28
+		} : {
+			x: rp,
+			y: e.y + u / 2
+		}
+	}));
+	return {
+		width: i,
+		height: a,
+		way: r,
+		ranks: d,
+		lines: c.map((e) => ({
+			...e,
+			link: t[e.link]
+		})),
+		names: f
+	};
+}
 // src/graph/pan.ts
-function bp() {
+function ap() {
 	let e = j(null);
 	return k(() => {
 		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
@@ -10307,17 +10229,17 @@ function bp() {
 	}, []), e;
 }
 // src/graph/GraphFrame.tsx
-var [xp, Sp, Cp] = [
+var [op, sp, cp] = [
 	.3,
 	2,
 	1.25
-], wp = .85;
-function Tp({ graph: e, children: t }) {
-	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => Zf(e, o), [e, o]), c = j(null), l = bp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
-	A(() => h(wp), [s]), k(() => {
+], lp = .85;
+function up({ graph: e, children: t }) {
+	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => ip(e, o), [e, o]), c = j(null), l = ap(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
+	A(() => h(lp), [s]), k(() => {
 		o === "up" && (l.current.scrollLeft = (l.current.scrollWidth - l.current.clientWidth) / 2);
 	}, [o]);
-	let g = (e) => f((t) => Math.max(xp, Math.min(Sp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
+	let g = (e) => f((t) => Math.max(op, Math.min(sp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
 		m(e), n.pointed.value = e && !e.others && e.rows.length ? {
 			index: i.number,
 			row: e.rows[0]
@@ -10325,17 +10247,17 @@ function Tp({ graph: e, children: t }) {
 	}, x = (e) => {
 		r.set({ node: e }, !0), e && requestAnimationFrame(() => u.current?.querySelector(".node-panel")?.scrollIntoView({ block: "nearest" }));
 	}, S = `${i.info.name}-${e.output}-graph`;
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("div", {
 			class: "tools",
 			children: [
 				t,
-				/* @__PURE__ */ V("span", {
+				/* @__PURE__ */ K("span", {
 					class: "buttons",
 					role: "group",
 					"aria-label": "View of the graph",
 					children: [
-						/* @__PURE__ */ V("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": o === "right" ? "Draw from the bottom up" : "Draw from left to right",
@@ -10343,29 +10265,29 @@ function Tp({ graph: e, children: t }) {
 							onClick: () => r.set({ dir: o === "right" ? "up" : null }, !0),
 							children: o === "right" ? "↑" : "→"
 						}),
-						/* @__PURE__ */ V("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Smaller",
-							onClick: () => g(1 / Cp),
+							onClick: () => g(1 / cp),
 							children: "−"
 						}),
-						/* @__PURE__ */ V("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Larger",
-							onClick: () => g(Cp),
+							onClick: () => g(cp),
 							children: "+"
 						}),
-						/* @__PURE__ */ V("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
-							onClick: () => h(xp),
+							onClick: () => h(op),
 							children: "Fit"
 						})
 					]
 				}),
-				/* @__PURE__ */ V(tn, {
+				/* @__PURE__ */ K(Gs, {
 					what: "the graph",
 					kinds: [
 						"svg",
@@ -10373,25 +10295,25 @@ function Tp({ graph: e, children: t }) {
 						"json"
 					],
 					save: async (t) => {
-						t === "json" ? pn(`${S}.json`, new Blob([Dp(e, i.id.bind(i))], { type: "application/json" })) : await xn(c.current, S, t);
+						t === "json" ? ln(`${S}.json`, new Blob([fp(e, i.id.bind(i))], { type: "application/json" })) : await _n(c.current, S, t);
 					}
 				})
 			]
 		}),
-		/* @__PURE__ */ V("p", {
+		/* @__PURE__ */ K("p", {
 			class: "hint",
-			children: Ep(e)
+			children: dp(e)
 		}),
-		/* @__PURE__ */ V("div", {
+		/* @__PURE__ */ K("div", {
 			class: "frame",
 			ref: u,
-			children: [/* @__PURE__ */ V("div", {
+			children: [/* @__PURE__ */ K("div", {
 				class: "scroll",
 				ref: l,
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Graph; scrolls",
-				children: /* @__PURE__ */ V(lp, {
+				children: /* @__PURE__ */ K(qf, {
 					graph: e,
 					layout: s,
 					scale: d,
@@ -10401,7 +10323,7 @@ function Tp({ graph: e, children: t }) {
 					onLight: b,
 					onPin: (e) => x(e?.id ?? null)
 				})
-			}), /* @__PURE__ */ V(hp, {
+			}), /* @__PURE__ */ K(Qf, {
 				graph: e,
 				node: y,
 				onPin: x
@@ -10409,18 +10331,18 @@ function Tp({ graph: e, children: t }) {
 		})
 	] });
 }
-function Ep(e) {
-	let t = `Shares of each layer's relevance, mean over ${q(e.images)} images`;
+function dp(e) {
+	let t = `Shares of each layer's relevance, mean over ${H(e.images)} images`;
 	if (!e.edge_images) return `${t}. Edges to the output only.`;
-	let n = e.dropped_edges ? `; ${q(e.dropped_edges)} weak edges left out, with ${X(e.dropped)} of what passes` : "";
-	return `${t}; between layers over ${q(e.edge_images)}${n}.`;
+	let n = e.dropped_edges ? `; ${H(e.dropped_edges)} weak edges left out, with ${G(e.dropped)} of what passes` : "";
+	return `${t}; between layers over ${H(e.edge_images)}${n}.`;
 }
-function Dp(e, t) {
-	let { nodes: n, links: r, edges_possible: i, ...a } = e;
+function fp(e, t) {
+	let { nodes: n, links: r, edges_possible: i, layouts: a, ...o } = e;
 	return JSON.stringify({
 		directed: !0,
 		multigraph: !1,
-		graph: a,
+		graph: o,
 		nodes: n.map((e) => ({
 			...e,
 			components: e.rows.map(t)
@@ -10429,34 +10351,34 @@ function Dp(e, t) {
 	}, null, 1);
 }
 // src/graph/ask.ts
-var Op = /* @__PURE__ */ new WeakMap(), kp = F({
+var pp = /* @__PURE__ */ new WeakMap(), mp = F({
 	state: "loading",
 	job: null
 });
-function Ap(e, t) {
-	let n = e.index.value, r = t ? jp(e, n, t) : kp, i = t && Mp(t);
+function hp(e, t) {
+	let n = e.index.value, r = t ? gp(e, n, t) : mp, i = t && _p(t);
 	return k(() => () => {
-		i && r.peek().state === "absent" && Op.get(n)?.delete(i);
+		i && r.peek().state === "absent" && pp.get(n)?.delete(i);
 	}, [n, i]), r.value;
 }
-function jp(e, t, n) {
-	let r = Op.get(t) ?? /* @__PURE__ */ new Map();
-	Op.set(t, r);
-	let i = Mp(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
+function gp(e, t, n) {
+	let r = pp.get(t) ?? /* @__PURE__ */ new Map();
+	pp.set(t, r);
+	let i = _p(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
 	return r.set(i, a), a;
 }
-function Mp({ number: e, layers: t, edges: n }) {
+function _p({ number: e, layers: t, edges: n }) {
 	return `graph?class=${e}${t.length ? `&layers=${encodeURIComponent(t.join(","))}` : ""}&edges=${+!!n}`;
 }
 // src/ui/ClassPicker.tsx
-function Np({ label: e = "Class" }) {
+function vp({ label: e = "Class" }) {
 	let t = B(), n = t.index.value.info.classes;
-	return n.length ? /* @__PURE__ */ V("label", {
+	return n.length ? /* @__PURE__ */ K("label", {
 		class: "class-picker",
-		children: [/* @__PURE__ */ V("span", { children: e }), /* @__PURE__ */ V("select", {
+		children: [/* @__PURE__ */ K("span", { children: e }), /* @__PURE__ */ K("select", {
 			value: String(t.of.value),
 			onChange: (e) => t.place.set({ class: e.currentTarget.value }),
-			children: n.map((e) => /* @__PURE__ */ V("option", {
+			children: n.map((e) => /* @__PURE__ */ K("option", {
 				value: String(e.number),
 				disabled: !e.images,
 				children: [e.name, e.images ? "" : " (no images)"]
@@ -10465,35 +10387,35 @@ function Np({ label: e = "Class" }) {
 	}) : null;
 }
 // src/views/Graph.tsx
-function Pp() {
+function yp() {
 	let e = B(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = M(() => r === null ? null : {
 		number: r,
 		layers: a,
 		edges: !1
-	}, [r, a.join()]), c = Ap(e, s), l = Ap(e, s && o ? {
+	}, [r, a.join()]), c = hp(e, s), l = hp(e, s && o ? {
 		...s,
 		edges: o
 	} : null), u = o && l.state === "ready" ? l : c;
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "graph-view",
 		children: [
-			/* @__PURE__ */ V("h1", { children: "Graph" }),
-			/* @__PURE__ */ V("p", {
+			/* @__PURE__ */ K("h1", { children: "Graph" }),
+			/* @__PURE__ */ K("p", {
 				class: "explains",
 				children: "How the model arrives at a class: the concepts of each layer, from the image to the output, and how much each speaks for it."
 			}),
-			r === null ? /* @__PURE__ */ V("p", {
+			r === null ? /* @__PURE__ */ K("p", {
 				class: "absent",
 				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
-			}) : /* @__PURE__ */ V(T, { children: [u.state !== "ready" && /* @__PURE__ */ V("div", {
+			}) : /* @__PURE__ */ K(T, { children: [u.state !== "ready" && /* @__PURE__ */ K("div", {
 				class: "tools",
-				children: /* @__PURE__ */ V(Np, {})
-			}), /* @__PURE__ */ V($t, {
+				children: /* @__PURE__ */ K(vp, {})
+			}), /* @__PURE__ */ K(zn, {
 				of: u,
 				what: "graph",
-				children: (e) => /* @__PURE__ */ V(Tp, {
+				children: (e) => /* @__PURE__ */ K(up, {
 					graph: e,
-					children: [/* @__PURE__ */ V(Np, {}), /* @__PURE__ */ V(Fp, {
+					children: [/* @__PURE__ */ K(vp, {}), /* @__PURE__ */ K(bp, {
 						possible: e.edges_possible,
 						on: o,
 						found: l
@@ -10503,50 +10425,50 @@ function Pp() {
 		]
 	});
 }
-function Fp({ possible: e, on: t, found: n }) {
+function bp({ possible: e, on: t, found: n }) {
 	let { place: r } = B();
-	return e ? t ? n.state === "loading" ? /* @__PURE__ */ V(en, {
+	return e ? t ? n.state === "loading" ? /* @__PURE__ */ K(Bn, {
 		what: "edges",
 		job: n.job
-	}) : n.state === "absent" ? /* @__PURE__ */ V("p", {
+	}) : n.state === "absent" ? /* @__PURE__ */ K("p", {
 		class: "absent",
 		children: n.why
-	}) : /* @__PURE__ */ V("button", {
+	}) : /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: null }),
 		children: "Without what passes between layers"
-	}) : /* @__PURE__ */ V("button", {
+	}) : /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: 1 }),
 		children: "Compute what passes between layers"
-	}) : /* @__PURE__ */ V("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "hint",
 		children: "To see what passes between the layers as well, start the server with --model MODEL --images FOLDER."
 	});
 }
 // src/table/ColumnPicker.tsx
-function Ip({ columns: e, shown: t, onChange: n }) {
+function xp({ columns: e, shown: t, onChange: n }) {
 	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
-	return /* @__PURE__ */ V(wa, {
+	return /* @__PURE__ */ K(Mu, {
 		name: "Columns",
 		value: `${t.length} of ${e.length}`,
-		children: /* @__PURE__ */ V("fieldset", {
+		children: /* @__PURE__ */ K("fieldset", {
 			class: "column-choice",
 			children: [
-				/* @__PURE__ */ V("legend", { children: "Columns of the table, and of the files saved from it" }),
-				e.map((e) => /* @__PURE__ */ V("label", { children: [/* @__PURE__ */ V("input", {
+				/* @__PURE__ */ K("legend", { children: "Columns of the table, and of the files saved from it" }),
+				e.map((e) => /* @__PURE__ */ K("label", { children: [/* @__PURE__ */ K("input", {
 					type: "checkbox",
 					"aria-label": e.name,
 					checked: t.includes(e),
 					disabled: t.length === 1 && t.includes(e),
 					onChange: (t) => r(e, t.currentTarget.checked)
-				}), /* @__PURE__ */ V("span", { children: [e.name, /* @__PURE__ */ V("span", {
+				}), /* @__PURE__ */ K("span", { children: [e.name, /* @__PURE__ */ K("span", {
 					class: "what",
 					children: e.why ?? e.says
 				})] })] }, e.key)),
-				/* @__PURE__ */ V("button", {
+				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
 					onClick: () => n(null),
@@ -10557,31 +10479,31 @@ function Ip({ columns: e, shown: t, onChange: n }) {
 	});
 }
 // src/table/columns.tsx
-var Lp = NaN, Rp = (e) => (t) => J(t, e), zp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Bp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
-function Vp(e) {
+var Sp = NaN, Cp = (e) => (t) => U(t, e), wp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Tp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function Ep(e) {
 	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
 }
-function Hp(e) {
+function Dp(e) {
 	let t = 0;
 	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
 	return t || 1;
 }
-function Up(e) {
-	return (t) => e?.[t] ?? Lp;
+function $(e) {
+	return (t) => e?.[t] ?? Sp;
 }
-function Wp(e) {
+function Op(e) {
 	let t = e.index.value;
 	return [
-		...Gp(e, t),
-		...Kp(t),
-		...qp(t),
-		...Jp(t),
-		...Yp(e, t),
-		...Xp(e),
-		...Zp(t)
+		...kp(e, t),
+		...Ap(t),
+		...jp(t),
+		...Mp(t),
+		...Np(e, t),
+		...Pp(e),
+		...Fp(t)
 	];
 }
-function Gp(e, t) {
+function kp(e, t) {
 	let { base: n, info: r } = t;
 	return [
 		{
@@ -10591,14 +10513,14 @@ function Gp(e, t) {
 			kind: "picture",
 			width: 56,
 			shown: !0,
-			value: () => Lp,
+			value: () => Sp,
 			cell: (r) => {
 				let i = n.crop[r];
-				return /* @__PURE__ */ V("a", {
-					href: Qi(e, t, r),
+				return /* @__PURE__ */ K("a", {
+					href: Pn(e, t, r),
 					tabIndex: -1,
 					"aria-hidden": "true",
-					children: /* @__PURE__ */ V(Hi, {
+					children: /* @__PURE__ */ K(Yn, {
 						path: i < 0 ? null : t.at(`crop/${i}.webp`),
 						alt: ""
 					})
@@ -10614,10 +10536,10 @@ function Gp(e, t) {
 			shown: !0,
 			value: (e) => e,
 			text: (e) => t.id(e),
-			cell: (n) => /* @__PURE__ */ V("a", {
-				href: Qi(e, t, n),
+			cell: (n) => /* @__PURE__ */ K("a", {
+				href: Pn(e, t, n),
 				tabIndex: -1,
-				children: /* @__PURE__ */ V("bdi", { children: t.id(n) })
+				children: /* @__PURE__ */ K("bdi", { children: t.id(n) })
 			})
 		},
 		{
@@ -10632,8 +10554,8 @@ function Gp(e, t) {
 		}
 	];
 }
-function Kp(e) {
-	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Vp(t), i = (t) => e.label(t) ?? e.names.get(t) ?? "", a = (e) => {
+function Ap(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Ep(t), i = (t) => e.label(t) ?? e.names.get(t) ?? "", a = (e) => {
 		let t = n?.best[e] ?? -1;
 		return t < 0 ? "" : n.phrases[t];
 	};
@@ -10645,14 +10567,14 @@ function Kp(e) {
 			kind: "text",
 			width: 200,
 			shown: !0,
-			value: () => Lp,
+			value: () => Sp,
 			text: i,
 			cell: (e) => {
 				let t = i(e);
-				return t ? /* @__PURE__ */ V("bdi", { children: t }) : a(e) && /* @__PURE__ */ V("span", {
+				return t ? /* @__PURE__ */ K("bdi", { children: t }) : a(e) && /* @__PURE__ */ K("span", {
 					class: "by-chance",
 					title: "Chance fits as well as this phrase, so it is no label",
-					children: [/* @__PURE__ */ V("bdi", { children: a(e) }), "?"]
+					children: [/* @__PURE__ */ K("bdi", { children: a(e) }), "?"]
 				});
 			}
 		},
@@ -10664,8 +10586,8 @@ function Kp(e) {
 			width: 84,
 			shown: !1,
 			...r,
-			value: Up(n?.p_value),
-			write: Bp,
+			value: $(n?.p_value),
+			write: Tp,
 			rising: !0
 		},
 		{
@@ -10676,8 +10598,8 @@ function Kp(e) {
 			width: 92,
 			shown: !1,
 			...r,
-			value: Up(n?.stability),
-			write: Rp(2),
+			value: $(n?.stability),
+			write: Cp(2),
 			bar: 1
 		},
 		{
@@ -10688,18 +10610,18 @@ function Kp(e) {
 			width: 100,
 			shown: !0,
 			...r,
-			value: Up(n?.alignment),
-			write: Rp(3),
-			bar: Hp(n?.alignment)
+			value: $(n?.alignment),
+			write: Cp(3),
+			bar: Dp(n?.alignment)
 		}
 	];
 }
-function qp(e) {
+function jp(e) {
 	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
 		kind: "number",
 		shown: !0,
-		...Vp(t),
-		write: Rp(3),
+		...Ep(t),
+		write: Cp(3),
 		bar: 1
 	};
 	return [
@@ -10709,8 +10631,8 @@ function qp(e) {
 			name: "Clarity",
 			says: "How alike its examples are: 1 means that they all show the same.",
 			width: 92,
-			value: Up(n?.clarity),
-			bar: Hp(n?.clarity)
+			value: $(n?.clarity),
+			bar: Dp(n?.clarity)
 		},
 		{
 			...r,
@@ -10718,8 +10640,8 @@ function qp(e) {
 			name: "Polysemanticity",
 			says: "Whether its examples show two different things: high means more than one meaning.",
 			width: 144,
-			value: Up(n?.polysemanticity),
-			bar: Hp(n?.polysemanticity)
+			value: $(n?.polysemanticity),
+			bar: Dp(n?.polysemanticity)
 		},
 		{
 			...r,
@@ -10727,12 +10649,12 @@ function qp(e) {
 			name: "Redundancy",
 			says: "How close the most similar other component of its layer is: 1 means a twin.",
 			width: 116,
-			value: Up(n?.redundancy),
-			bar: Hp(n?.redundancy)
+			value: $(n?.redundancy),
+			bar: Dp(n?.redundancy)
 		}
 	];
 }
-function Jp(e) {
+function Mp(e) {
 	let { base: t } = e;
 	return [
 		{
@@ -10742,7 +10664,7 @@ function Jp(e) {
 			kind: "number",
 			width: 86,
 			shown: !1,
-			value: Up(t.examples),
+			value: $(t.examples),
 			write: String
 		},
 		{
@@ -10752,8 +10674,8 @@ function Jp(e) {
 			kind: "number",
 			width: 86,
 			shown: !0,
-			value: Up(t.fired),
-			write: zp,
+			value: $(t.fired),
+			write: wp,
 			bar: 1
 		},
 		{
@@ -10763,18 +10685,18 @@ function Jp(e) {
 			kind: "number",
 			width: 96,
 			shown: !1,
-			value: Up(t.strongest),
-			write: Y
+			value: $(t.strongest),
+			write: W
 		}
 	];
 }
-function Yp(e, t) {
+function Np(e, t) {
 	let n = e.of.value;
 	if (n === null) return [];
 	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
 		kind: "number",
-		...Vp(r),
-		write: zp
+		...Ep(r),
+		write: wp
 	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
 	return [{
 		...a,
@@ -10783,8 +10705,8 @@ function Yp(e, t) {
 		says: `Share of all that speaks for “${o}” in its layer that comes from it.`,
 		width: 132,
 		shown: !0,
-		value: Up(i?.positive),
-		bar: Hp(i?.positive)
+		value: $(i?.positive),
+		bar: Dp(i?.positive)
 	}, {
 		...a,
 		key: "against",
@@ -10792,11 +10714,11 @@ function Yp(e, t) {
 		says: `How much it speaks against “${o}”, on the same scale.`,
 		width: 150,
 		shown: !1,
-		value: Up(i?.negative),
-		bar: Hp(i?.negative)
+		value: $(i?.negative),
+		bar: Dp(i?.negative)
 	}];
 }
-function Xp(e) {
+function Pp(e) {
 	let t = e.search.value;
 	if (!t) return [];
 	let n = t.state === "ready" ? t.value : void 0;
@@ -10807,13 +10729,13 @@ function Xp(e) {
 		kind: "number",
 		width: 100,
 		shown: !0,
-		...Vp(t),
-		value: Up(n?.similarity),
-		write: Rp(3),
-		bar: Hp(n?.similarity)
+		...Ep(t),
+		value: $(n?.similarity),
+		write: Cp(3),
+		bar: Dp(n?.similarity)
 	}];
 }
-function Zp(e) {
+function Fp(e) {
 	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
 		let t = n?.cluster[e] ?? -1;
 		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
@@ -10826,8 +10748,8 @@ function Zp(e) {
 			kind: "text",
 			width: 130,
 			shown: !1,
-			...Vp(t),
-			value: () => Lp,
+			...Ep(t),
+			value: () => Sp,
 			text: r
 		},
 		{
@@ -10837,9 +10759,9 @@ function Zp(e) {
 			kind: "text",
 			width: 90,
 			shown: !0,
-			value: () => Lp,
+			value: () => Sp,
 			text: (t) => e.tag(t) ?? "",
-			cell: (t) => e.tag(t) && /* @__PURE__ */ V("span", {
+			cell: (t) => e.tag(t) && /* @__PURE__ */ K("span", {
 				class: `tag ${e.tag(t)}`,
 				children: e.tag(t)
 			})
@@ -10851,39 +10773,39 @@ function Zp(e) {
 			kind: "text",
 			width: 180,
 			shown: !1,
-			value: () => Lp,
+			value: () => Sp,
 			text: (t) => e.annotation(t)?.note ?? ""
 		}
 	];
 }
-function Qp(e, t) {
+function Ip(e, t) {
 	if (e.text) return e.text(t) || null;
 	let n = e.value(t);
 	return Number.isNaN(n) ? null : n;
 }
-function $p(e, t) {
+function Lp(e, t) {
 	if (e.text) return e.text(t);
 	let n = e.value(t);
 	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
 }
 // src/table/Grid.tsx
-var em = 46, tm = 40, nm = 500;
-function rm(e) {
-	let { columns: t, rows: n, marks: r } = e, i = Re(), a = bs(n.length, em, tm), o = j(n);
+var Rp = 46, zp = 40, Bp = 500;
+function Vp(e) {
+	let { columns: t, rows: n, marks: r } = e, i = Re(), a = bf(n.length, Rp, zp), o = j(n);
 	k(() => {
 		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
 	}, [n]);
 	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = M(() => /* @__PURE__ */ new Map(), [e]);
-	u.size > nm && u.clear();
+	u.size > Bp && u.clear();
 	let d = (t) => {
-		let r = u.get(t) ?? /* @__PURE__ */ V(am, {
+		let r = u.get(t) ?? /* @__PURE__ */ K(Up, {
 			...e,
 			at: t,
 			id: `${i}-${t}`
 		}, n[t]);
 		return u.set(t, r), r;
 	}, f = r.active >= a.first && r.active < a.last;
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "components-grid",
 		role: "grid",
 		tabIndex: 0,
@@ -10893,19 +10815,19 @@ function rm(e) {
 		"aria-multiselectable": "true",
 		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
 		ref: a.box,
-		onKeyDown: (t) => cm(t, e, a.page, a.reveal),
+		onKeyDown: (t) => Kp(t, e, a.page, a.reveal),
 		onMouseLeave: () => e.onPoint(null),
 		style: {
 			"--columns": c,
 			"--wide": `${s}px`,
-			"--high": `${em}px`,
-			"--head": `${tm}px`
+			"--high": `${Rp}px`,
+			"--head": `${zp}px`
 		},
-		children: [/* @__PURE__ */ V(im, { ...e }), /* @__PURE__ */ V("div", {
+		children: [/* @__PURE__ */ K(Hp, { ...e }), /* @__PURE__ */ K("div", {
 			class: "lines",
 			role: "rowgroup",
 			style: { height: `${a.span}px` },
-			children: /* @__PURE__ */ V("div", {
+			children: /* @__PURE__ */ K("div", {
 				class: "drawn",
 				role: "presentation",
 				style: { transform: `translateY(${a.top}px)` },
@@ -10914,31 +10836,31 @@ function rm(e) {
 		})]
 	});
 }
-function im({ columns: e, sort: t, onSort: n }) {
-	return /* @__PURE__ */ V("div", {
+function Hp({ columns: e, sort: t, onSort: n }) {
+	return /* @__PURE__ */ K("div", {
 		class: "heads",
 		role: "rowgroup",
-		children: /* @__PURE__ */ V("div", {
+		children: /* @__PURE__ */ K("div", {
 			role: "row",
 			"aria-rowindex": 1,
 			children: e.map((e, r) => {
 				let i = t?.key === e.key ? t.down ? "descending" : "ascending" : void 0;
-				return /* @__PURE__ */ V("div", {
+				return /* @__PURE__ */ K("div", {
 					role: "columnheader",
 					"aria-colindex": r + 1,
 					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
-					class: sm(e),
+					class: Gp(e),
 					title: e.why ?? e.says,
-					children: e.kind === "picture" ? /* @__PURE__ */ V("span", {
+					children: e.kind === "picture" ? /* @__PURE__ */ K("span", {
 						class: "unseen",
 						children: e.name
-					}) : /* @__PURE__ */ V("button", {
+					}) : /* @__PURE__ */ K("button", {
 						type: "button",
 						onClick: () => n(e),
-						children: [/* @__PURE__ */ V("span", {
+						children: [/* @__PURE__ */ K("span", {
 							class: "name",
 							children: e.name
-						}), /* @__PURE__ */ V("span", {
+						}), /* @__PURE__ */ K("span", {
 							class: "way",
 							"aria-hidden": "true",
 							children: i === "descending" ? "▼" : i === "ascending" ? "▲" : ""
@@ -10949,9 +10871,9 @@ function im({ columns: e, sort: t, onSort: n }) {
 		})
 	});
 }
-function am({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+function Up({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
 	let c = r[e], l = i.marked.has(c), u = Ct(() => a.value === c).value;
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		id: t,
 		role: "row",
 		class: `${l ? "marked " : ""}${i.active === e ? "active " : ""}${u ? "pointed" : ""}`,
@@ -10962,34 +10884,34 @@ function am({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o
 		},
 		onDblClick: () => o(c),
 		onMouseEnter: () => s(c),
-		children: n.map((e, t) => /* @__PURE__ */ V(om, {
+		children: n.map((e, t) => /* @__PURE__ */ K(Wp, {
 			column: e,
 			row: c,
 			number: t + 1
 		}, e.key))
 	});
 }
-function om({ column: e, row: t, number: n }) {
+function Wp({ column: e, row: t, number: n }) {
 	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		role: "gridcell",
 		"aria-colindex": n,
-		class: sm(e),
-		children: [i > 0 && /* @__PURE__ */ V("span", {
+		class: Gp(e),
+		children: [i > 0 && /* @__PURE__ */ K("span", {
 			class: "fills",
 			"aria-hidden": "true",
 			style: { "--part": i.toFixed(3) }
-		}), e.waits ? /* @__PURE__ */ V("span", {
+		}), e.waits ? /* @__PURE__ */ K("span", {
 			class: "dots",
 			title: "being computed",
 			children: "…"
-		}) : e.cell ? e.cell(t) : /* @__PURE__ */ V("span", { children: $p(e, t) })]
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ K("span", { children: Lp(e, t) })]
 	});
 }
-function sm(e) {
+function Gp(e) {
 	return `${e.kind} of-${e.key}`;
 }
-function cm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+function Kp(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	if (e.target !== e.currentTarget) return;
 	let c = e.key;
 	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
@@ -11015,45 +10937,45 @@ function cm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	}
 }
 // src/table/ranges.ts
-function lm(e) {
+function qp(e) {
 	return e.split(",").flatMap((e) => {
 		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
 		return t ? [{
 			key: t[1],
-			low: dm(t[2]),
-			high: dm(t[3])
+			low: Yp(t[2]),
+			high: Yp(t[3])
 		}] : [];
 	});
 }
-function um(e) {
+function Jp(e) {
 	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
 }
-function dm(e) {
+function Yp(e) {
 	let t = Number(e);
 	return e.trim() === "" || !Number.isFinite(t) ? null : t;
 }
-function fm({ low: e, high: t }, n) {
+function Xp({ low: e, high: t }, n) {
 	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
 }
 // src/table/RangeBar.tsx
-function pm({ columns: e, ranges: t, onChange: n }) {
+function Zp({ columns: e, ranges: t, onChange: n }) {
 	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
 		...t,
 		...r
 	} : t));
-	return /* @__PURE__ */ V(T, { children: [t.map((r) => {
+	return /* @__PURE__ */ K(T, { children: [t.map((r) => {
 		let a = e.find((e) => e.key === r.key)?.name ?? r.key;
-		return /* @__PURE__ */ V("span", {
+		return /* @__PURE__ */ K("span", {
 			class: "range",
 			role: "group",
 			"aria-label": `Range of ${a}`,
 			children: [
-				/* @__PURE__ */ V(mm, {
+				/* @__PURE__ */ K(Qp, {
 					label: `${a} from`,
 					value: r.low,
 					onSet: (e) => i(r, { low: e })
 				}),
-				/* @__PURE__ */ V("span", {
+				/* @__PURE__ */ K("span", {
 					"aria-hidden": "true",
 					children: [
 						"≤ ",
@@ -11061,21 +10983,21 @@ function pm({ columns: e, ranges: t, onChange: n }) {
 						" ≤"
 					]
 				}),
-				/* @__PURE__ */ V(mm, {
+				/* @__PURE__ */ K(Qp, {
 					label: `${a} to`,
 					value: r.high,
 					onSet: (e) => i(r, { high: e })
 				}),
-				/* @__PURE__ */ V("button", {
+				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": `Remove the range of ${a}`,
 					onClick: () => n(t.filter((e) => e !== r)),
-					children: /* @__PURE__ */ V(G, { name: "clear" })
+					children: /* @__PURE__ */ K(q, { name: "clear" })
 				})
 			]
 		}, r.key);
-	}), /* @__PURE__ */ V("select", {
+	}), /* @__PURE__ */ K("select", {
 		"aria-label": "Filter by a column's range",
 		value: "",
 		onChange: (e) => {
@@ -11086,107 +11008,107 @@ function pm({ columns: e, ranges: t, onChange: n }) {
 				high: null
 			}]);
 		},
-		children: [/* @__PURE__ */ V("option", {
+		children: [/* @__PURE__ */ K("option", {
 			value: "",
 			children: "Filter by range …"
-		}), r.map((e) => /* @__PURE__ */ V("option", {
+		}), r.map((e) => /* @__PURE__ */ K("option", {
 			value: e.key,
 			children: e.name
 		}, e.key))]
 	})] });
 }
-function mm({ label: e, value: t, onSet: n }) {
-	return /* @__PURE__ */ V("input", {
+function Qp({ label: e, value: t, onSet: n }) {
+	return /* @__PURE__ */ K("input", {
 		type: "text",
 		inputMode: "decimal",
 		"aria-label": e,
 		placeholder: "any",
 		value: t ?? "",
-		onInput: (e) => n(dm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+		onInput: (e) => n(Yp(e.currentTarget.value.replace(",", ".").replace("−", "-")))
 	});
 }
 // src/table/Summary.tsx
-var hm = {
+var $p = {
 	clarity: "how alike the examples of a component are",
 	polysemanticity: "whether they show two different things",
 	redundancy: "how close its twin in the layer is"
-}, [$, gm, _m, vm, ym] = [
+}, [em, tm, nm, rm, im] = [
 	24,
 	34,
 	18,
 	28,
 	40
 ];
-function bm() {
+function am() {
 	let e = B().index.value, t = j(null);
-	return /* @__PURE__ */ V("details", {
+	return /* @__PURE__ */ K("details", {
 		class: "measures",
 		open: matchMedia("(min-width: 761px)").matches,
 		children: [
-			/* @__PURE__ */ V("summary", { children: "How clear each layer is" }),
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("summary", { children: "How clear each layer is" }),
+			/* @__PURE__ */ K("div", {
 				class: "key",
-				children: [/* @__PURE__ */ V("p", {
+				children: [/* @__PURE__ */ K("p", {
 					class: "hint",
 					children: "Dot and line: a layer's mean with its 95 % interval. Grey band: what random sets of images reach."
-				}), /* @__PURE__ */ V(tn, {
+				}), /* @__PURE__ */ K(Gs, {
 					what: "the chart of measures",
 					kinds: ["svg", "png"],
-					save: (n) => xn(t.current, `${e.info.name}-measures`, n)
+					save: (n) => _n(t.current, `${e.info.name}-measures`, n)
 				})]
 			}),
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "chart",
-				children: /* @__PURE__ */ V($t, {
+				children: /* @__PURE__ */ K(zn, {
 					of: e.scores.value,
 					what: "measures",
-					children: (e) => /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V(xm, {
+					children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(om, {
 						rows: e.summary,
 						of: t
-					}), /* @__PURE__ */ V(Em, { rows: e.summary })] })
+					}), /* @__PURE__ */ K(dm, { rows: e.summary })] })
 				})
 			})
 		]
 	});
 }
-function xm({ rows: e, of: t }) {
+function om({ rows: e, of: t }) {
 	let [n, r] = O(900), i = j(null);
 	A(() => r(i.current?.clientWidth || 900), []), k(() => {
 		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
 		return e.observe(i.current), () => e.disconnect();
 	}, []);
-	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * vm) / 3 : n - s - vm, l = gm + a.length * $ + _m, u = o ? l : 3 * l;
-	return /* @__PURE__ */ V("div", {
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * rm) / 3 : n - s - rm, l = tm + a.length * em + nm, u = o ? l : 3 * l;
+	return /* @__PURE__ */ K("div", {
 		class: "drawing",
 		ref: i,
-		children: /* @__PURE__ */ V("svg", {
+		children: /* @__PURE__ */ K("svg", {
 			ref: (e) => void (t.current = e),
 			viewBox: `0 0 ${n} ${u}`,
 			width: n,
 			height: u,
 			role: "img",
 			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
-			children: Object.entries(hm).map(([t, n], r) => /* @__PURE__ */ V("g", {
-				transform: o ? `translate(${s + r * (c + vm)} 0)` : `translate(${s} ${r * l})`,
+			children: Object.entries($p).map(([t, n], r) => /* @__PURE__ */ K("g", {
+				transform: o ? `translate(${s + r * (c + rm)} 0)` : `translate(${s} ${r * l})`,
 				children: [
-					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ V(Sm, {
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ K(sm, {
 						layer: e,
-						y: gm + (t + .5) * $,
+						y: tm + (t + .5) * em,
 						wide: s - 10
 					}, e)),
-					/* @__PURE__ */ V("text", {
+					/* @__PURE__ */ K("text", {
 						class: "head",
 						x: 0,
 						y: 13,
 						children: t
 					}),
-					/* @__PURE__ */ V("text", {
+					/* @__PURE__ */ K("text", {
 						class: "says",
 						x: 0,
 						y: 28,
-						children: ns(n, c + vm - 8, 11)
+						children: tf(n, c + rm - 8, 11)
 					}),
-					/* @__PURE__ */ V(Cm, {
+					/* @__PURE__ */ K(cm, {
 						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
 						wide: c
 					})
@@ -11195,112 +11117,112 @@ function xm({ rows: e, of: t }) {
 		})
 	});
 }
-function Sm({ layer: e, y: t, wide: n }) {
-	return /* @__PURE__ */ V("text", {
+function sm({ layer: e, y: t, wide: n }) {
+	return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: -10,
 		y: t + 4,
 		"text-anchor": "end",
-		children: [/* @__PURE__ */ V("title", { children: e }), ns(e, n, 12, "start")]
+		children: [/* @__PURE__ */ K("title", { children: e }), tf(e, n, 12, "start")]
 	});
 }
-function Cm({ rows: e, wide: t }) {
+function cm({ rows: e, wide: t }) {
 	let n = e.flatMap((e) => e ? [
 		e.low,
 		e.high,
 		e.mean,
 		e.baseline_low,
 		e.baseline_high
-	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - ym), o = gm + e.length * $;
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("path", {
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - im), o = tm + e.length * em;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("path", {
 			class: "axis",
-			d: `M0 ${o}H${t - ym}`
+			d: `M0 ${o}H${t - im}`
 		}),
-		[r, i / 1.04].map((e, t) => /* @__PURE__ */ V("text", {
+		[r, i / 1.04].map((e, t) => /* @__PURE__ */ K("text", {
 			class: "tick",
 			x: a(e),
 			y: o + 14,
 			"text-anchor": t ? "end" : "start",
-			children: J(e)
+			children: U(e)
 		}, t)),
-		e.map((e, n) => e && /* @__PURE__ */ V(wm, {
+		e.map((e, n) => e && /* @__PURE__ */ K(lm, {
 			row: e,
-			y: gm + n * $,
+			y: tm + n * em,
 			x: a,
 			wide: t
 		}, e.layer))
 	] });
 }
-function wm({ row: e, y: t, x: n, wide: r }) {
+function lm({ row: e, y: t, x: n, wide: r }) {
 	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
-	return /* @__PURE__ */ V("g", { children: [
-		/* @__PURE__ */ V("title", { children: Tm(e) }),
-		/* @__PURE__ */ V("rect", {
+	return /* @__PURE__ */ K("g", { children: [
+		/* @__PURE__ */ K("title", { children: um(e) }),
+		/* @__PURE__ */ K("rect", {
 			class: "ground",
 			x: 0,
 			y: t + 2,
-			width: r - ym,
-			height: $ - 4
+			width: r - im,
+			height: em - 4
 		}),
-		c !== null && l !== null && /* @__PURE__ */ V("rect", {
+		c !== null && l !== null && /* @__PURE__ */ K("rect", {
 			class: "chance",
 			x: n(c),
 			y: t + 3,
 			width: Math.max(2, n(l) - n(c)),
-			height: $ - 6
+			height: em - 6
 		}),
-		s !== null && /* @__PURE__ */ V("path", {
+		s !== null && /* @__PURE__ */ K("path", {
 			class: "baseline",
-			d: `M${n(s)} ${t + 3}v${$ - 6}`
+			d: `M${n(s)} ${t + 3}v${em - 6}`
 		}),
-		a !== null && o !== null && /* @__PURE__ */ V("path", {
+		a !== null && o !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
-			d: `M${n(a)} ${t + $ / 2}H${n(o)}M${n(a)} ${t + $ / 2 - 3}v6M${n(o)} ${t + $ / 2 - 3}v6`
+			d: `M${n(a)} ${t + em / 2}H${n(o)}M${n(a)} ${t + em / 2 - 3}v6M${n(o)} ${t + em / 2 - 3}v6`
 		}),
-		i !== null && /* @__PURE__ */ V("circle", {
+		i !== null && /* @__PURE__ */ K("circle", {
 			class: "mean",
 			cx: n(i),
-			cy: t + $ / 2,
+			cy: t + em / 2,
 			r: 4.5
 		}),
-		/* @__PURE__ */ V("text", {
+		/* @__PURE__ */ K("text", {
 			class: "value",
 			x: r,
-			y: t + $ / 2 + 4,
+			y: t + em / 2 + 4,
 			"text-anchor": "end",
-			children: i === null ? "" : J(i)
+			children: i === null ? "" : U(i)
 		})
 	] });
 }
-function Tm({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
-	return `${e}, ${t}: mean ${J(n, 3)} (95 % interval ${J(r, 3)} to ${J(i, 3)}); random: ${J(a, 3)} (${J(o, 3)} to ${J(s, 3)})`;
+function um({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
+	return `${e}, ${t}: mean ${U(n, 3)} (95 % interval ${U(r, 3)} to ${U(i, 3)}); random: ${U(a, 3)} (${U(o, 3)} to ${U(s, 3)})`;
 }
-function Em({ rows: e }) {
-	return /* @__PURE__ */ V("div", {
+function dm({ rows: e }) {
+	return /* @__PURE__ */ K("div", {
 		class: "unseen",
-		children: /* @__PURE__ */ V("table", { children: [
-			/* @__PURE__ */ V("caption", { children: "Means of the measures for each layer" }),
-			/* @__PURE__ */ V("thead", { children: /* @__PURE__ */ V("tr", { children: [
-				/* @__PURE__ */ V("th", {
+		children: /* @__PURE__ */ K("table", { children: [
+			/* @__PURE__ */ K("caption", { children: "Means of the measures for each layer" }),
+			/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Layer and measure"
 				}),
-				/* @__PURE__ */ V("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Mean"
 				}),
-				/* @__PURE__ */ V("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Interval"
 				}),
-				/* @__PURE__ */ V("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Random"
 				})
 			] }) }),
-			/* @__PURE__ */ V("tbody", { children: e.map((e) => /* @__PURE__ */ V("tr", { children: [
-				/* @__PURE__ */ V("th", {
+			/* @__PURE__ */ K("tbody", { children: e.map((e) => /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "row",
 					children: [
 						e.layer,
@@ -11308,23 +11230,23 @@ function Em({ rows: e }) {
 						e.measure
 					]
 				}),
-				/* @__PURE__ */ V("td", { children: J(e.mean, 3) }),
-				/* @__PURE__ */ V("td", { children: [
-					J(e.low, 3),
+				/* @__PURE__ */ K("td", { children: U(e.mean, 3) }),
+				/* @__PURE__ */ K("td", { children: [
+					U(e.low, 3),
 					" to ",
-					J(e.high, 3)
+					U(e.high, 3)
 				] }),
-				/* @__PURE__ */ V("td", { children: [
-					J(e.baseline_low, 3),
+				/* @__PURE__ */ K("td", { children: [
+					U(e.baseline_low, 3),
 					" to ",
-					J(e.baseline_high, 3)
+					U(e.baseline_high, 3)
 				] })
 			] }, `${e.layer} ${e.measure}`)) })
 		] })
 	});
 }
 // src/table/marks.ts
-function Dm(e) {
+function fm(e) {
 	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = j(-1), o = j(e);
 	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
 		marked: t,
@@ -11344,8 +11266,8 @@ function Dm(e) {
 	};
 }
 // src/table/sorting.ts
-var Om = 2 ** 21;
-function km(e, t, n) {
+var pm = 2 ** 21;
+function mm(e, t, n) {
 	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
 	for (let c = 0; c < e.length; c++) {
 		let l = t(e[c]);
@@ -11355,13 +11277,13 @@ function km(e, t, n) {
 		}
 		r[0] = (n ? -l : l) + 0;
 		let u = i[0];
-		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Om + c;
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * pm + c;
 	}
 	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
-	for (let t = 0; t < s; t++) l[t] = e[c[t] % Om];
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % pm];
 	return l.set(o, s), l;
 }
-function Am(e, t) {
+function hm(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let r of e) n.add(t(r));
 	let r = new Intl.Collator(void 0, {
@@ -11371,89 +11293,89 @@ function Am(e, t) {
 	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
 }
 // src/table/rows.ts
-function jm(e) {
+function gm(e) {
 	return e ? {
 		key: e.replace(/^-/, ""),
 		down: e.startsWith("-")
 	} : null;
 }
-function Mm(e, t) {
+function _m(e, t) {
 	let n = e.kind === "number" && !e.rising;
 	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
 }
-function Nm(e, t) {
+function vm(e, t) {
 	if (t === null) return e.filter((e) => e.shown);
 	let n = t.split(",");
 	return e.filter((e) => n.includes(e.key));
 }
-function Pm(e, t, n, r) {
+function ym(e, t, n, r) {
 	let i = n.flatMap((e) => {
 		let n = t.find((t) => t.key === e.key && t.kind === "number");
 		return n && !n.waits ? [{
 			range: e,
 			column: n
 		}] : [];
-	}), a = (e) => i.every(({ range: t, column: n }) => fm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	}), a = (e) => i.every(({ range: t, column: n }) => Xp(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
 	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
 	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
-	return km(s, o.text && Number.isNaN(o.value(0)) ? Am(s, o.text) : o.value, r.down);
+	return mm(s, o.text && Number.isNaN(o.value(0)) ? hm(s, o.text) : o.value, r.down);
 }
 // src/views/Table.tsx
-function Fm() {
-	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Wp(e)).value, a = r("where") ?? "", o = M(() => lm(a), [a]), s = jm(r("sort") ?? ""), c = Im(M(() => Pm(e, i, o, s), [
+function bm() {
+	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Op(e)).value, a = r("where") ?? "", o = M(() => qp(a), [a]), s = gm(r("sort") ?? ""), c = xm(M(() => ym(e, i, o, s), [
 		e,
 		i,
 		o,
 		r("sort"),
 		e.order.value
-	])), l = Nm(i, r("cols")), u = Dm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
-		e.select(t), u.clear(), e.told.value = `${K(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
+	])), l = vm(i, r("cols")), u = fm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+		e.select(t), u.clear(), e.told.value = `${V(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
 	};
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "table-view",
 		children: [
-			/* @__PURE__ */ V("h1", { children: "Table" }),
-			/* @__PURE__ */ V("p", {
+			/* @__PURE__ */ K("h1", { children: "Table" }),
+			/* @__PURE__ */ K("p", {
 				class: "explains",
 				children: [
 					"One row for every component of ",
-					/* @__PURE__ */ V("bdi", { children: n.info.model }),
+					/* @__PURE__ */ K("bdi", { children: n.info.model }),
 					": what it responds to, and how clearly. A click on a column's name sorts by it."
 				]
 			}),
-			/* @__PURE__ */ V(bm, {}),
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K(am, {}),
+			/* @__PURE__ */ K("div", {
 				class: "tools",
 				children: [
-					/* @__PURE__ */ V(Lm, {
+					/* @__PURE__ */ K(Sm, {
 						shown: c.length,
 						all: n.count,
-						order: Rm(i, s?.key, !!e.search.value)
+						order: Cm(i, s?.key, !!e.search.value)
 					}),
-					/* @__PURE__ */ V(pm, {
+					/* @__PURE__ */ K(Zp, {
 						columns: i,
 						ranges: o,
-						onChange: (e) => t.set({ where: um(e) }, !0)
+						onChange: (e) => t.set({ where: Jp(e) }, !0)
 					}),
-					/* @__PURE__ */ V(Np, { label: "Relevance for" }),
-					/* @__PURE__ */ V(Ip, {
+					/* @__PURE__ */ K(vp, { label: "Relevance for" }),
+					/* @__PURE__ */ K(xp, {
 						columns: i,
 						shown: l,
 						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
 					}),
-					u.marked.size > 0 && /* @__PURE__ */ V("span", {
+					u.marked.size > 0 && /* @__PURE__ */ K("span", {
 						class: "marked-rows",
 						role: "status",
 						children: [
-							q(u.marked.size),
+							H(u.marked.size),
 							" marked",
-							/* @__PURE__ */ V("button", {
+							/* @__PURE__ */ K("button", {
 								type: "button",
 								class: "button",
 								onClick: () => f(Int32Array.from(u.marked).sort()),
 								children: "Select these"
 							}),
-							/* @__PURE__ */ V("button", {
+							/* @__PURE__ */ K("button", {
 								type: "button",
 								class: "button",
 								onClick: u.clear,
@@ -11461,25 +11383,25 @@ function Fm() {
 							})
 						]
 					}),
-					/* @__PURE__ */ V(tn, {
+					/* @__PURE__ */ K(Gs, {
 						what: "the table",
 						kinds: e.session.can.parquet ? [
 							"csv",
 							"json",
 							"parquet"
 						] : ["csv", "json"],
-						save: (t) => mn(`${n.info.name}-components`, zm(l, c), t, e)
+						save: (t) => un(`${n.info.name}-components`, wm(l, c), t, e)
 					})
 				]
 			}),
-			/* @__PURE__ */ V(rm, {
+			/* @__PURE__ */ K(Vp, {
 				label: "Components",
 				columns: l,
 				rows: c,
 				sort: s,
 				marks: u,
 				pointed: d,
-				onSort: (e) => t.set({ sort: Mm(e, s) }, !0),
+				onSort: (e) => t.set({ sort: _m(e, s) }, !0),
 				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
 				onPoint: (t) => e.pointed.value = t === null ? null : {
 					index: n.number,
@@ -11487,86 +11409,123 @@ function Fm() {
 				},
 				onAll: () => f(c)
 			}),
-			!c.length && /* @__PURE__ */ V("p", {
+			!c.length && /* @__PURE__ */ K("p", {
 				class: "no-rows",
 				children: "No component passes these filters."
 			})
 		]
 	});
 }
-function Im(e) {
+function xm(e) {
 	let t = j(e);
 	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
 }
-function Lm({ shown: e, all: t, order: n }) {
-	return /* @__PURE__ */ V("p", {
+function Sm({ shown: e, all: t, order: n }) {
+	return /* @__PURE__ */ K("p", {
 		class: "how-many",
 		role: "status",
 		children: [
-			/* @__PURE__ */ V("b", { children: K(e, "component") }),
-			e < t && ` of ${q(t)}`,
+			/* @__PURE__ */ K("b", { children: V(e, "component") }),
+			e < t && ` of ${H(t)}`,
 			", ",
 			n
 		]
 	});
 }
-function Rm(e, t, n) {
+function Cm(e, t, n) {
 	let r = e.find((e) => e.key === t);
 	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "labelled and clearest first";
 }
-function zm(e, t) {
-	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Qp(e, t))]));
+function wm(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Ip(e, t))]));
 }
-// src/ui/Filters.tsx
-var Bm = [
+// src/views/views.ts
+var Tm = [
+	{
+		path: "",
+		name: "Explore",
+		view: Bs,
+		says: "search, and a map of all components"
+	},
+	{
+		path: "table",
+		name: "Table",
+		view: bm,
+		says: "every component with its measures"
+	},
+	{
+		path: "audit",
+		name: "Audit",
+		view: Rd,
+		says: "does it rely on what it should?"
+	},
+	{
+		path: "graph",
+		name: "Graph",
+		view: yp,
+		says: "how a class comes about"
+	},
+	{
+		path: "compare",
+		name: "Compare",
+		view: Af,
+		says: "what two models, or two layers, share"
+	},
+	{
+		path: "about",
+		name: "About",
+		view: Yd,
+		says: "how this index was made"
+	}
+], Em = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function Vm() {
+function Dm() {
 	let { place: e } = B(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
-	return !n && (!$i(e) || t === "about") ? null : /* @__PURE__ */ V("section", {
+	return !n && (!Fn(e) || t === "about") ? null : /* @__PURE__ */ K("section", {
 		class: "filters",
 		"aria-label": "Filters",
 		children: [
-			n ? /* @__PURE__ */ V(T, { children: [
-				/* @__PURE__ */ V(Hm, {}),
-				/* @__PURE__ */ V(Um, {}),
-				/* @__PURE__ */ V(Wm, {})
-			] }) : /* @__PURE__ */ V(Gm, {}),
-			/* @__PURE__ */ V(Km, {}),
-			/* @__PURE__ */ V(qm, {}),
-			/* @__PURE__ */ V(Jm, {})
+			n ? /* @__PURE__ */ K(T, { children: [
+				/* @__PURE__ */ K(Om, {}),
+				/* @__PURE__ */ K(km, {}),
+				/* @__PURE__ */ K(Am, {})
+			] }) : /* @__PURE__ */ K(jm, {}),
+			/* @__PURE__ */ K(Mm, {}),
+			/* @__PURE__ */ K(Nm, {}),
+			/* @__PURE__ */ K(Pm, {})
 		]
 	});
 }
-function Hm() {
+function Om() {
 	let e = B(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
 	if (t.length < 2) return null;
 	let r = (r, i) => {
 		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
 		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
 	};
-	return /* @__PURE__ */ V(wa, {
+	return /* @__PURE__ */ K(Mu, {
 		name: "Layers",
-		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ V("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
-		children: /* @__PURE__ */ V("fieldset", { children: [/* @__PURE__ */ V("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ V("label", { children: [
-			/* @__PURE__ */ V("input", {
+		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ K("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
+		children: /* @__PURE__ */ K("fieldset", { children: [/* @__PURE__ */ K("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ K("label", { children: [
+			/* @__PURE__ */ K("input", {
 				type: "checkbox",
 				checked: n.includes(e),
 				onChange: (t) => r(e, t.currentTarget.checked)
 			}),
-			/* @__PURE__ */ V("bdi", { children: e }),
+			/* @__PURE__ */ K("bdi", { children: e }),
 			" ",
-			/* @__PURE__ */ V("small", { children: q(i - t) })
+			/* @__PURE__ */ K("small", { children: H(i - t) })
 		] }, e))] })
 	});
 }
-function Um() {
+function km() {
 	let { place: e } = B(), t = e.route.value.params.get("words") ?? "";
-	return /* @__PURE__ */ V("span", {
+	return /* @__PURE__ */ K("span", {
 		class: "field",
-		children: [/* @__PURE__ */ V("input", {
+		children: [/* @__PURE__ */ K("input", {
 			type: "text",
 			"aria-label": "Only labels that contain",
 			placeholder: "Label contains …",
@@ -11574,36 +11533,36 @@ function Um() {
 			autocomplete: "off",
 			spellcheck: !1,
 			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
-		}), t && /* @__PURE__ */ V(Xm, {
+		}), t && /* @__PURE__ */ K(Im, {
 			what: `labels with ${t}`,
 			off: () => e.set({ words: null })
 		})]
 	});
 }
-function Wm() {
+function Am() {
 	let e = B(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
-	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ V("select", {
+	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ K("select", {
 		"aria-label": "Tag",
 		class: n ? "on" : "",
 		value: n,
 		onChange: (t) => e.place.set({ tag: t.currentTarget.value }),
-		children: [/* @__PURE__ */ V("option", {
+		children: [/* @__PURE__ */ K("option", {
 			value: "",
 			children: "Any tag"
-		}), Bm.map((e) => /* @__PURE__ */ V("option", {
+		}), Em.map((e) => /* @__PURE__ */ K("option", {
 			value: e,
 			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
 		}, e))]
 	});
 }
-function Gm() {
+function jm() {
 	let { place: e } = B(), t = (t) => e.route.value.params.get(t);
-	return /* @__PURE__ */ V(T, { children: [
-		t("layers") && /* @__PURE__ */ V(Ym, {
+	return /* @__PURE__ */ K(T, { children: [
+		t("layers") && /* @__PURE__ */ K(Fm, {
 			off: () => e.set({ layers: null }),
 			children: ["layers ", t("layers").replaceAll(",", ", ")]
 		}),
-		t("words") && /* @__PURE__ */ V(Ym, {
+		t("words") && /* @__PURE__ */ K(Fm, {
 			off: () => e.set({ words: null }),
 			children: [
 				"label contains “",
@@ -11611,73 +11570,73 @@ function Gm() {
 				"”"
 			]
 		}),
-		t("tag") && /* @__PURE__ */ V(Ym, {
+		t("tag") && /* @__PURE__ */ K(Fm, {
 			off: () => e.set({ tag: null }),
 			children: ["tagged ", t("tag")]
 		})
 	] });
 }
-function Km() {
+function Mm() {
 	let e = B(), t = e.place.route.value.params.get("cluster");
 	if (t === null) return null;
 	let n = z(e.index.value.atlas.value)?.names[Number(t)];
-	return /* @__PURE__ */ V(Ym, {
+	return /* @__PURE__ */ K(Fm, {
 		off: () => e.place.set({ cluster: null }),
 		children: n ? `cluster “${n}”` : `cluster ${t}`
 	});
 }
-function qm() {
+function Nm() {
 	let e = B(), t = e.selection.value;
-	return t && /* @__PURE__ */ V(Ym, {
+	return t && /* @__PURE__ */ K(Fm, {
 		off: () => e.select(null),
-		children: [q(t.length), " selected"]
+		children: [H(t.length), " selected"]
 	});
 }
-function Jm() {
+function Pm() {
 	let e = B(), { place: t } = e;
-	if (!$i(t)) return null;
+	if (!Fn(t)) return null;
 	let n = e.order.value.length;
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("span", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("span", {
 		class: "soft passing",
 		role: "status",
 		children: [
-			q(n),
+			H(n),
 			" of ",
-			q(e.index.value.count),
+			H(e.index.value.count),
 			" components"
 		]
-	}), /* @__PURE__ */ V("button", {
+	}), /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "link",
-		onClick: () => t.set(Xi),
+		onClick: () => t.set(Mn),
 		children: "Show all"
 	})] });
 }
-function Ym({ off: e, children: t }) {
-	return /* @__PURE__ */ V("span", {
+function Fm({ off: e, children: t }) {
+	return /* @__PURE__ */ K("span", {
 		class: "chip",
-		children: [/* @__PURE__ */ V("bdi", { children: t }), /* @__PURE__ */ V(Xm, {
-			what: Zm(t),
+		children: [/* @__PURE__ */ K("bdi", { children: t }), /* @__PURE__ */ K(Im, {
+			what: Lm(t),
 			off: e
 		})]
 	});
 }
-function Xm({ what: e, off: t }) {
-	return /* @__PURE__ */ V("button", {
+function Im({ what: e, off: t }) {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Remove the filter: ${e}`,
 		title: "Remove this filter",
 		onClick: t,
-		children: /* @__PURE__ */ V(G, { name: "clear" })
+		children: /* @__PURE__ */ K(q, { name: "clear" })
 	});
 }
-function Zm(e) {
-	return Array.isArray(e) ? e.map(Zm).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
+function Lm(e) {
+	return Array.isArray(e) ? e.map(Lm).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
 }
 // src/ui/imageQuery.ts
-var Qm = F(null), $m = F(!1);
-async function eh(e, t) {
+var Rm = F(null), zm = F(!1);
+async function Bm(e, t) {
 	if (!t) return;
 	if (!e.session.can.search) {
 		e.told.value = "Pictures cannot be searched here: that takes a running server.";
@@ -11690,30 +11649,30 @@ async function eh(e, t) {
 	let n = e.query.peek();
 	await e.searchImage(t);
 	let r = e.query.peek();
-	r !== n && r.startsWith("image:") && (Qm.peek() && URL.revokeObjectURL(Qm.peek().address), Qm.value = {
+	r !== n && r.startsWith("image:") && (Rm.peek() && URL.revokeObjectURL(Rm.peek().address), Rm.value = {
 		id: r.slice(6),
 		address: URL.createObjectURL(t)
 	});
 }
-function th() {
+function Vm() {
 	let e = B();
 	k(() => {
-		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && za(e, t), i = (e) => {
-			r(e) && (e.preventDefault(), $m.value = !0);
+		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && Wn(e, t), i = (e) => {
+			r(e) && (e.preventDefault(), zm.value = !0);
 		};
 		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
-			e.relatedTarget || ($m.value = !1);
+			e.relatedTarget || (zm.value = !1);
 		}, { signal: n }), document.addEventListener("drop", (t) => {
-			r(t) && (t.preventDefault(), $m.value = !1, eh(e, t.dataTransfer?.files[0]));
+			r(t) && (t.preventDefault(), zm.value = !1, Bm(e, t.dataTransfer?.files[0]));
 		}, { signal: n }), document.addEventListener("paste", (t) => {
 			let n = t.clipboardData?.files[0];
-			n && za(e, t) && (t.preventDefault(), eh(e, n));
+			n && Wn(e, t) && (t.preventDefault(), Bm(e, n));
 		}, { signal: n }), () => t.abort();
 	}, [e]);
 }
 // src/ui/suggest.ts
-var nh = 8, rh = /* @__PURE__ */ new WeakMap();
-function ih(e, t) {
+var Hm = 8, Um = /* @__PURE__ */ new WeakMap();
+function Wm(e, t) {
 	let n = t.trim().toLowerCase();
 	if (!n) return [];
 	let r = [
@@ -11721,13 +11680,13 @@ function ih(e, t) {
 		[],
 		[]
 	];
-	for (let t of oh(e)) {
+	for (let t of Km(e)) {
 		let e = t.lower.indexOf(n);
 		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
 	}
-	return [...ah(e, n), ...r.flat()].slice(0, nh);
+	return [...Gm(e, n), ...r.flat()].slice(0, Hm);
 }
-function ah(e, t) {
+function Gm(e, t) {
 	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
 	return i < 0 ? [] : [{
 		text: e.id(i),
@@ -11735,8 +11694,8 @@ function ah(e, t) {
 		row: i
 	}];
 }
-function oh(e) {
-	let t = e.labels.value, n = e.annotations.value, r = rh.get(e);
+function Km(e) {
+	let t = e.labels.value, n = e.annotations.value, r = Um.get(e);
 	if (r?.labels === t && r.mine === n) return r.entries;
 	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
 		if (!t || e.base.dead[n]) return;
@@ -11753,19 +11712,19 @@ function oh(e) {
 		a(n, t), r !== n && a(r, t);
 	}
 	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
-	return rh.set(e, {
+	return Um.set(e, {
 		labels: t,
 		mine: n,
 		entries: o
 	}), o;
 }
 // src/ui/SearchBox.tsx
-function sh() {
-	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? ih(n, a) : [], m = r[0] === "table" ? r : [];
-	Va({ "/": () => (o.current?.focus(), o.current?.select()) });
+function qm() {
+	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? Wm(n, a) : [], m = r[0] === "table" ? r : [];
+	Kn({ "/": () => (o.current?.focus(), o.current?.select()) });
 	let h = (r) => {
 		t.go(m, {
-			...Zi(e, n),
+			...Nn(e, n),
 			q: r || null,
 			image: null
 		}, f.current), f.current = !0, l(!0), d(-1);
@@ -11778,12 +11737,12 @@ function sh() {
 		}, f.current), g(), o.current?.focus();
 	}, v = (r) => {
 		g(), r.rows > 1 ? t.go(m, {
-			...Zi(e, n),
+			...Nn(e, n),
 			words: r.text,
 			q: null,
 			image: null
 		}) : t.go(n.path(r.row), {
-			...Zi(e, n),
+			...Nn(e, n),
 			q: null
 		}), o.current?.blur();
 	}, y = (e) => {
@@ -11794,13 +11753,13 @@ function sh() {
 		}[e.key];
 		t && p.length ? (e.preventDefault(), d((u + 1 + t + p.length + 1) % (p.length + 1) - 1)) : e.key === "Enter" ? u >= 0 ? v(p[u]) : g() : e.key === "Escape" && (e.preventDefault(), a || i.has("image") ? _() : o.current?.blur());
 	}, b = e.session.can.search;
-	return /* @__PURE__ */ V("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "search",
 		role: "search",
 		children: [
-			/* @__PURE__ */ V(G, { name: "search" }),
-			i.has("image") && /* @__PURE__ */ V(lh, { id: i.get("image") }),
-			/* @__PURE__ */ V("input", {
+			/* @__PURE__ */ K(q, { name: "search" }),
+			i.has("image") && /* @__PURE__ */ K(Ym, { id: i.get("image") }),
+			/* @__PURE__ */ K("input", {
 				ref: o,
 				type: "text",
 				role: "combobox",
@@ -11819,25 +11778,25 @@ function sh() {
 				onFocus: () => l(!0),
 				onBlur: g
 			}),
-			a || i.has("image") ? /* @__PURE__ */ V("button", {
+			a || i.has("image") ? /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "bare-button",
 				"aria-label": "Clear the search",
 				title: "Clear the search (Esc)",
 				onClick: _,
-				children: /* @__PURE__ */ V(G, { name: "clear" })
-			}) : /* @__PURE__ */ V("kbd", {
+				children: /* @__PURE__ */ K(q, { name: "clear" })
+			}) : /* @__PURE__ */ K("kbd", {
 				"aria-hidden": "true",
 				children: "/"
 			}),
-			b && /* @__PURE__ */ V(uh, {}),
-			/* @__PURE__ */ V("ul", {
+			b && /* @__PURE__ */ K(Xm, {}),
+			/* @__PURE__ */ K("ul", {
 				class: "suggestions",
 				id: s,
 				role: "listbox",
 				"aria-label": "Labels that match",
 				hidden: !p.length,
-				children: p.map((e, t) => /* @__PURE__ */ V(ch, {
+				children: p.map((e, t) => /* @__PURE__ */ K(Jm, {
 					id: `${s}-${t}`,
 					one: e,
 					typed: a,
@@ -11848,80 +11807,80 @@ function sh() {
 		]
 	});
 }
-function ch({ id: e, one: t, typed: n, active: r, choose: i }) {
+function Jm({ id: e, one: t, typed: n, active: r, choose: i }) {
 	let a = B().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
-	return /* @__PURE__ */ V("li", {
+	return /* @__PURE__ */ K("li", {
 		id: e,
 		role: "option",
 		"aria-selected": r,
 		onPointerDown: (e) => e.preventDefault(),
 		onClick: i,
 		children: [
-			/* @__PURE__ */ V(Hi, {
+			/* @__PURE__ */ K(Yn, {
 				path: o < 0 ? null : a.at(`crop/${o}.webp`),
 				alt: ""
 			}),
-			/* @__PURE__ */ V("bdi", { children: [
+			/* @__PURE__ */ K("bdi", { children: [
 				t.text.slice(0, Math.max(0, s)),
-				/* @__PURE__ */ V("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
+				/* @__PURE__ */ K("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
 				t.text.slice(s < 0 ? 0 : c)
 			] }),
-			/* @__PURE__ */ V("small", { children: t.rows > 1 ? K(t.rows, "component") : a.id(t.row) })
+			/* @__PURE__ */ K("small", { children: t.rows > 1 ? V(t.rows, "component") : a.id(t.row) })
 		]
 	});
 }
-function lh({ id: e }) {
-	let t = Qm.value?.id === e ? Qm.value.address : null;
-	return /* @__PURE__ */ V("span", {
+function Ym({ id: e }) {
+	let t = Rm.value?.id === e ? Rm.value.address : null;
+	return /* @__PURE__ */ K("span", {
 		class: "asked",
-		children: [t ? /* @__PURE__ */ V("img", {
+		children: [t ? /* @__PURE__ */ K("img", {
 			src: t,
 			alt: ""
-		}) : /* @__PURE__ */ V(G, { name: "image" }), "your picture"]
+		}) : /* @__PURE__ */ K(q, { name: "image" }), "your picture"]
 	});
 }
-function uh() {
+function Xm() {
 	let e = B(), t = j(null);
-	return /* @__PURE__ */ V(T, { children: [/* @__PURE__ */ V("button", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": "Search by a picture",
 		title: "Search by a picture: choose one here, drop it anywhere, or paste it",
 		onClick: () => t.current?.click(),
-		children: /* @__PURE__ */ V(G, { name: "image" })
-	}), /* @__PURE__ */ V("input", {
+		children: /* @__PURE__ */ K(q, { name: "image" })
+	}), /* @__PURE__ */ K("input", {
 		ref: t,
 		type: "file",
 		accept: "image/*",
 		hidden: !0,
 		"aria-label": "Picture to search by",
 		onChange: (t) => {
-			eh(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+			Bm(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
 		}
 	})] });
 }
 // src/ui/Shortcuts.tsx
-function dh({ close: e }) {
-	return /* @__PURE__ */ V(Ys, {
+function Zm({ close: e }) {
+	return /* @__PURE__ */ K(Zn, {
 		title: "Keyboard shortcuts",
 		class: "shortcuts",
 		close: e,
-		children: /* @__PURE__ */ V("div", {
+		children: /* @__PURE__ */ K("div", {
 			class: "shortcut-groups",
-			children: Ba.map((e) => /* @__PURE__ */ V("section", { children: [/* @__PURE__ */ V("h3", { children: e.where }), /* @__PURE__ */ V("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ V("div", { children: [/* @__PURE__ */ V("dt", { children: e.map((e) => /* @__PURE__ */ V("kbd", { children: e }, e)) }), /* @__PURE__ */ V("dd", { children: t })] }, t)) })] }, e.where))
+			children: Gn.map((e) => /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e.where }), /* @__PURE__ */ K("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.map((e) => /* @__PURE__ */ K("kbd", { children: e }, e)) }), /* @__PURE__ */ K("dd", { children: t })] }, t)) })] }, e.where))
 		})
 	});
 }
 // src/ui/Header.tsx
-function fh() {
-	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Zi(e, e.index.value);
-	return A(() => La(e, n.current.closest(".semlens")), [e]), A(() => Li(n.current.closest(".semlens"), Fi.value), [Fi.value]), hh(), kc(), th(), Va({ "?": () => i(!0) }), /* @__PURE__ */ V("header", {
+function Qm() {
+	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Nn(e, e.index.value);
+	return A(() => Hn(e, n.current.closest(".semlens")), [e]), A(() => au(n.current.closest(".semlens"), ru.value), [ru.value]), th(), Rr(), Vm(), Kn({ "?": () => i(!0) }), /* @__PURE__ */ K("header", {
 		class: "top",
 		ref: n,
 		children: [
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "looked-at",
-				children: [/* @__PURE__ */ V("a", {
+				children: [/* @__PURE__ */ K("a", {
 					class: "brand",
 					href: t.href([], {
 						q: null,
@@ -11929,21 +11888,21 @@ function fh() {
 						...o
 					}),
 					children: "semlens"
-				}), /* @__PURE__ */ V(ph, {})]
+				}), /* @__PURE__ */ K($m, {})]
 			}),
-			/* @__PURE__ */ V(sh, {}),
-			/* @__PURE__ */ V("nav", {
+			/* @__PURE__ */ K(qm, {}),
+			/* @__PURE__ */ K("nav", {
 				"aria-label": "Views",
-				children: vh.map((e) => /* @__PURE__ */ V("a", {
+				children: Tm.map((e) => /* @__PURE__ */ K("a", {
 					href: t.href(e.path ? [e.path] : [], o),
 					title: e.says,
 					"aria-current": a === e.path ? "page" : void 0,
 					children: e.name
 				}, e.path))
 			}),
-			/* @__PURE__ */ V("div", {
+			/* @__PURE__ */ K("div", {
 				class: "whole-page",
-				children: [/* @__PURE__ */ V(mh, {}), /* @__PURE__ */ V("button", {
+				children: [/* @__PURE__ */ K(eh, {}), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Keyboard shortcuts",
@@ -11952,66 +11911,66 @@ function fh() {
 					children: "?"
 				})]
 			}),
-			r && /* @__PURE__ */ V(dh, { close: () => i(!1) }),
-			$m.value && /* @__PURE__ */ V("p", {
+			r && /* @__PURE__ */ K(Zm, { close: () => i(!1) }),
+			zm.value && /* @__PURE__ */ K("p", {
 				class: "drop",
 				children: "Drop the picture: the components that are most like it will be listed."
 			})
 		]
 	});
 }
-function ph() {
+function $m() {
 	let e = B(), { place: t, indexes: n } = e, r = e.index.value;
-	if (n.length < 2) return /* @__PURE__ */ V("bdi", {
+	if (n.length < 2) return /* @__PURE__ */ K("bdi", {
 		class: "index-name",
 		title: `the index “${r.info.name}” of the model ${r.info.model}`,
 		children: r.info.name
 	});
 	let i = (r) => {
 		let { path: i } = t.route.peek();
-		t.go(i[0] === "m" ? [] : i, Zi(e, n[r]));
+		t.go(i[0] === "m" ? [] : i, Nn(e, n[r]));
 	};
-	return /* @__PURE__ */ V("select", {
+	return /* @__PURE__ */ K("select", {
 		class: "index-name",
 		"aria-label": "Index",
 		title: `the model ${r.info.model}`,
 		value: r.number,
 		onChange: (e) => i(Number(e.currentTarget.value)),
-		children: n.map((e) => /* @__PURE__ */ V("option", {
+		children: n.map((e) => /* @__PURE__ */ K("option", {
 			value: e.number,
 			children: e.info.name
 		}, e.number))
 	});
 }
-function mh() {
-	let e = Fi.value, t = Mi[(Mi.indexOf(e) + 1) % Mi.length], n = {
+function eh() {
+	let e = ru.value, t = eu[(eu.indexOf(e) + 1) % eu.length], n = {
 		system: "as the system has it",
 		light: "light",
 		dark: "dark"
 	};
-	return /* @__PURE__ */ V("button", {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Theme: ${n[e]}`,
 		title: `Theme: ${n[e]}; press for ${n[t]}`,
-		onClick: () => Ii(t),
-		children: /* @__PURE__ */ V(G, { name: e })
+		onClick: () => iu(t),
+		children: /* @__PURE__ */ K(q, { name: e })
 	});
 }
-function hh() {
-	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = vh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+function th() {
+	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Tm.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
 	k(() => {
-		Ra(e) && (document.title = `${c} · ${t.info.name} · semlens`);
+		Un(e) && (document.title = `${c} · ${t.info.name} · semlens`);
 	}, [c, t]);
 }
 // src/ui/Told.tsx
-var gh = 5e3;
-function _h() {
+var nh = 5e3;
+function rh() {
 	let { told: e } = B(), t = e.value;
 	return k(() => {
-		let n = t ? setTimeout(() => e.value = "", gh) : void 0;
+		let n = t ? setTimeout(() => e.value = "", nh) : void 0;
 		return () => clearTimeout(n);
-	}, [t]), /* @__PURE__ */ V("p", {
+	}, [t]), /* @__PURE__ */ K("p", {
 		class: "told",
 		role: "status",
 		"aria-live": "polite",
@@ -12019,69 +11978,31 @@ function _h() {
 	});
 }
 // src/ui/App.tsx
-var vh = [
-	{
-		path: "",
-		name: "Explore",
-		view: jf,
-		says: "search, and a map of all components"
-	},
-	{
-		path: "table",
-		name: "Table",
-		view: Fm,
-		says: "every component with its measures"
-	},
-	{
-		path: "audit",
-		name: "Audit",
-		view: Ro,
-		says: "does it rely on what it should?"
-	},
-	{
-		path: "graph",
-		name: "Graph",
-		view: Pp,
-		says: "how a class comes about"
-	},
-	{
-		path: "compare",
-		name: "Compare",
-		view: As,
-		says: "what two models, or two layers, share"
-	},
-	{
-		path: "about",
-		name: "About",
-		view: Xo,
-		says: "how this index was made"
-	}
-];
-function yh() {
-	let [e = ""] = B().place.route.value.path, t = e === "m" ? Pc : vh.find((t) => t.path === e)?.view ?? jf;
-	return /* @__PURE__ */ V(T, { children: [
-		/* @__PURE__ */ V("a", {
+function ih() {
+	let [e = ""] = B().place.route.value.path, t = e === "m" ? Ur : Tm.find((t) => t.path === e)?.view ?? Bs;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("a", {
 			class: "skip",
 			href: "#content",
 			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
 			children: "Skip to the content"
 		}),
-		/* @__PURE__ */ V(fh, {}),
-		/* @__PURE__ */ V(Vm, {}),
-		/* @__PURE__ */ V("main", {
+		/* @__PURE__ */ K(Qm, {}),
+		/* @__PURE__ */ K(Dm, {}),
+		/* @__PURE__ */ K("main", {
 			id: "content",
 			tabIndex: -1,
-			children: /* @__PURE__ */ V(t, {})
+			children: /* @__PURE__ */ K(t, {})
 		}),
-		/* @__PURE__ */ V(_h, {})
+		/* @__PURE__ */ K(rh, {})
 	] });
 }
 // src/mount.tsx
-function bh(e, t, n) {
+function ah(e, t, n) {
 	return Yt(t, n).then((t) => {
-		e.replaceChildren(), xe(/* @__PURE__ */ V(Zt, {
+		e.replaceChildren(), xe(/* @__PURE__ */ K(Zt, {
 			value: t,
-			children: /* @__PURE__ */ V(yh, {})
+			children: /* @__PURE__ */ K(ih, {})
 		}), e);
 	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
 		className: "bare",
@@ -12089,7 +12010,7 @@ function bh(e, t, n) {
 	}))), () => xe(null, e);
 }
 // src/widget.tsx
-function xh({ model: t, el: n }) {
+function oh({ model: t, el: n }) {
 	let r = document.createElement("div");
 	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
 	let i = new e(t), a = Nt();
@@ -12097,10 +12018,10 @@ function xh({ model: t, el: n }) {
 		let t = e.target.closest?.("a[href^=\"#/\"]");
 		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
 	});
-	let o = bh(r, i, a);
+	let o = ah(r, i, a);
 	return () => {
 		o(), i.close();
 	};
 }
-var Sh = { render: xh };
-export { Sh as default };
+var sh = { render: oh };
+export { sh as default };

@@ -12,19 +12,30 @@ from semlens.views.plot.atlas import atlas_figure
 from semlens.views.plot.audit import audit_figure
 from semlens.views.plot.compare import compare_figure
 from semlens.views.plot.graph import graph_svg
+from semlens.views.plot.layout import Layout, Sizes, layout
 from semlens.views.plot.score import score_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["atlas_figure", "audit_figure", "compare_figure", "graph_svg", "plot", "score_figure"]
+__all__ = [
+    "Layout",
+    "Sizes",
+    "atlas_figure",
+    "audit_figure",
+    "compare_figure",
+    "graph_svg",
+    "layout",
+    "plot",
+    "score_figure",
+]
 
 
 def plot(result: Any) -> "Figure":
     """The figure of scores, of an atlas, a comparison or an audit.
 
     Raises:
-        SemlensError: for anything else, or where matplotlib is not installed.
+        SemlensError: anything else, or matplotlib is not installed.
     """
     figures: dict[type, Callable[[Any], "Figure"]] = {
         Scores: score_figure,

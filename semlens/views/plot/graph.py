@@ -1,26 +1,22 @@
 """The attribution graph as SVG: layers as rows, the output on top, concepts as boxes with their pictures."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from unicodedata import east_asian_width
 
-import numpy as np
-
-from semlens.analysis.graph import OUTPUT, Edge, Graph, Node
+from semlens.analysis.graph import OUTPUT, Graph, Node
 from semlens.analysis.results import data_url, pictures
 from semlens.index import ConceptIndex
-
-SWEEPS = 12
-"""Times that every row is ordered anew, upwards and downwards."""
+from semlens.views.plot.layout import Box, Line, Sizes, layout
 
 _WIDE, _HIGH, _GAP, _RISE = 152, 148, 20, 108  # of a box; between boxes of a row; between rows
 _LEFT, _HEAD, _FOOT, _EDGE = 118, 74, 66, 24  # what the names of the layers, title, legend and margin take
-_LEAST = 860  # wide enough for the legend
+_MIN_WIDTH = 860  # wide enough for the legend
 _THUMB, _SHOWN, _TOP = 42, 3, 96  # a picture's side, how many, and the output's height
-_THICK = 22.0  # the strongest edge
-_SMALL = 11  # letters of all but names, in pixels
+_SIZES = Sizes(
+    _WIDE, _HIGH, _TOP, _GAP, _RISE, _RISE, free=24, thin=1.0, thick=22.0, left=_LEFT + _EDGE // 2, top=_HEAD
+)  # fmt: skip
+_SMALL = 11  # characters of all but names, in pixels
 _INK, _GREY, _LINE = "#222222", "#6b6b6b", "#9aa3ad"
 _FOR, _AGAINST, _TINT = "#2a6f97", "#c8553d", (203, 225, 240)
 _NARROW, _BROAD = frozenset("ilIjtfr.,:;'|!()[]- "), frozenset("mwMW@%&")
@@ -36,17 +32,6 @@ _STYLE = (
 _Pixels = int | float
 
 
-@dataclass(frozen=True)
-class _Box:
-    """Where a node is drawn: its upper left corner, and its height."""
-
-    node: Node
-    x: _Pixels
-    y: _Pixels
-    high: int
-    pictures: tuple[bytes, ...]
-
-
 def graph_svg(graph: Graph, index: ConceptIndex) -> str:
     """An SVG picture that fetches nothing: from the input at the bottom to the output on top, a box per concept, edges
     as wide as what passes, those that speak against the output dashed.
@@ -54,10 +39,12 @@ def graph_svg(graph: Graph, index: ConceptIndex) -> str:
     Args:
         index: the one that the graph was made of, for the pictures.
     """
-    rows = ordered(graph)
-    width = max(_LEAST, _LEFT + 2 * _EDGE + max(len(row) for row in rows) * (_WIDE + _GAP) - _GAP)
-    height = _HEAD + _TOP + (len(rows) - 1) * (_RISE + _HIGH) + _FOOT
-    boxes = _place(rows, index, width)
+    shown = {node.id: _pictures(node, index) for node in graph.nodes}
+    drawn = layout(
+        graph, _SIZES, upwards=True, room=_MIN_WIDTH - _LEFT - 2 * _EDGE, high=lambda node: _high(node, shown)
+    )
+    width, height = _LEFT + drawn.width + 2 * _EDGE, _HEAD + drawn.height + _FOOT
+    boxes = [box for row in drawn.rows for box in row]
     most = max((node.relevance for node in graph.nodes if node.layer and not node.others), default=0.0)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
@@ -65,74 +52,21 @@ def graph_svg(graph: Graph, index: ConceptIndex) -> str:
         f'<rect width="{width}" height="{height}" fill="white"/>',
         *_title(graph, width),
         *_layer_names(graph, boxes),
-        *_edges(graph.edges, {box.node.id: box for box in boxes}),
-        *(line for box in boxes for line in _box(box, most)),
+        *_edges(drawn.lines),
+        *(line for box in boxes for line in _box(box, shown[box.node.id], most)),
         *_legend(width, height),
         "</svg>",
     ]
     return "\n".join(parts)
 
 
-def ordered(graph: Graph) -> list[list[Node]]:
-    """The nodes of every row, from the input up and from left to right, so that strong edges cross little: by the mean
-    place of what they are joined to, in turns up and down. The others stand at the right."""
-    rows = [[node for node in graph.nodes if node.layer == layer] for layer in (*graph.layers, "")]
-    best, least = rows, crossings(rows, graph.edges)
-    for sweep in range(SWEEPS):
-        rows = _swept(rows, graph.edges, up=bool(sweep % 2))
-        if (crossed := crossings(rows, graph.edges)) < least:
-            best, least = rows, crossed
-    return best
+def _pictures(node: Node, index: ConceptIndex) -> list[bytes]:
+    return pictures(index, node.components[0], _SHOWN) if node.components and not node.others else []
 
 
-def _swept(rows: Sequence[Sequence[Node]], edges: Sequence[Edge], *, up: bool) -> list[list[Node]]:
-    """The rows in order of what each node is joined to in the row below, or above; each row after its neighbour."""
-    found = [list(row) for row in rows]
-    for at in range(1, len(rows)) if up else range(len(rows) - 2, -1, -1):
-        place = _places(found[at - 1 if up else at + 1])
-        sums = {node.id: [0.0, 0.0] for node in found[at]}
-        for edge in edges:
-            own, other = (edge.target, edge.source) if up else (edge.source, edge.target)
-            if own in sums and other in place:
-                sums[own][0] += abs(edge.weight) * place[other]
-                sums[own][1] += abs(edge.weight)
-        own_place = _places(found[at])
-        mean = {key: total / mass if mass else own_place[key] for key, (total, mass) in sums.items()}
-        found[at].sort(key=lambda node: (node.others, mean[node.id]))
-    return found
-
-
-def _places(row: Sequence[Node]) -> dict[str, float]:
-    """Where each node of a row stands, in steps from the middle."""
-    return {node.id: at - (len(row) - 1) / 2 for at, node in enumerate(row)}
-
-
-def crossings(rows: Sequence[Sequence[Node]], edges: Sequence[Edge]) -> float:
-    """The sum over every two edges that cross of the lesser one's |weight|."""
-    total = 0.0
-    for lower, upper in pairwise(rows):
-        below, above = _places(lower), _places(upper)
-        here = [edge for edge in edges if edge.source in below and edge.target in above]
-        ends = np.array([(below[edge.source], above[edge.target], abs(edge.weight)) for edge in here]).reshape(-1, 3)
-        start, end, weight = ends.T
-        crossed = (start[:, None] < start) & (end[:, None] > end)
-        total += float(np.minimum(weight[:, None], weight)[crossed].sum())
-    return total
-
-
-def _place(rows: Sequence[Sequence[Node]], index: ConceptIndex, width: int) -> list[_Box]:
-    """Every node's box, the rows centred beside the names of the layers."""
-    boxes = []
-    for at, row in enumerate(rows):
-        above = len(rows) - 1 - at
-        top = _HEAD + (_TOP + _RISE + (above - 1) * (_HIGH + _RISE) if above else 0)
-        left = (_LEFT + width - _EDGE - len(row) * (_WIDE + _GAP) + _GAP) / 2
-        for place, node in enumerate(row):
-            shown = pictures(index, node.components[0], _SHOWN) if node.components and not node.others else []
-            high = (_HIGH if shown else _HIGH - _THUMB - 6) if above else _TOP
-            middle = top + (_HIGH - high) / 2 if above else top
-            boxes.append(_Box(node, left + place * (_WIDE + _GAP), middle, high, tuple(shown)))
-    return boxes
+def _high(node: Node, shown: Mapping[str, Sequence[bytes]]) -> int:
+    """The height of a node's box: less where there are no pictures."""
+    return _TOP if not node.layer else _HIGH if shown[node.id] else _HIGH - _THUMB - 6
 
 
 def _title(graph: Graph, width: int) -> list[str]:
@@ -145,7 +79,7 @@ def _title(graph: Graph, width: int) -> list[str]:
     return [_window(_EDGE, 10, width - 2 * _EDGE, 56), _text(0, 20, head[0], "head"), _text(0, 42, about), "</svg>"]
 
 
-def _layer_names(graph: Graph, boxes: Sequence[_Box]) -> list[str]:
+def _layer_names(graph: Graph, boxes: Sequence[Box]) -> list[str]:
     middle = {box.node.layer: box.y + box.high / 2 for box in boxes}
     parts = []
     for layer in graph.layers:
@@ -156,45 +90,20 @@ def _layer_names(graph: Graph, boxes: Sequence[_Box]) -> list[str]:
     return parts
 
 
-def _edges(edges: Sequence[Edge], boxes: Mapping[str, _Box]) -> Iterator[str]:
-    """The edges, the strongest last, so that it lies on top."""
-    largest = max((abs(edge.weight) for edge in edges), default=0.0) or 1.0
-    thick = {(edge.source, edge.target): 1 + _THICK * abs(edge.weight) / largest for edge in edges}
-    leave, enter = _ports(thick, boxes, up=True), _ports(thick, boxes, up=False)
-    for edge in reversed(edges):
-        source, target = boxes[edge.source], boxes[edge.target]
-        key = edge.source, edge.target
-        low, high = source.y, target.y + target.high
-        x, to, middle = leave[key], enter[key], (low + high) / 2
+def _edges(lines: Sequence[Line]) -> Iterator[str]:
+    for line in lines:
+        edge = line.edge
         sign = "for" if edge.weight >= 0 else "against"
-        sign += " others" if source.node.others or target.node.others else ""
-        seen = 0.4 + 0.4 * abs(edge.weight) / largest
-        told = f"{edge.source} to {edge.target}: share {edge.weight:.3f}, {_percent(edge.part)} of what comes in"
+        sign += " others" if line.others else ""
+        opacity = 0.4 + 0.4 * line.strength
+        title = f"{edge.source} to {edge.target}: share {edge.weight:.3f}, {_percent(edge.part)} of what comes in"
         yield (
-            f'<path class="edge {sign}" stroke-width="{thick[key]:.1f}" stroke-opacity="{seen:.2f}" '
-            f'd="M{x:.1f} {low:.1f}C{x:.1f} {middle:.1f} {to:.1f} {middle:.1f} {to:.1f} {high:.1f}">'
-            f"<title>{_safe(told)}</title></path>"
+            f'<path class="edge {sign}" stroke-width="{line.thick:.1f}" stroke-opacity="{opacity:.2f}" '
+            f'd="{line.path}"><title>{_safe(title)}</title></path>'
         )
 
 
-def _ports(
-    thick: Mapping[tuple[str, str], float], boxes: Mapping[str, _Box], *, up: bool
-) -> dict[tuple[str, str], float]:
-    """Where on its box each edge begins, or ends: side by side, in the order of the boxes at the other end."""
-    found: dict[tuple[str, str], float] = {}
-    for box in boxes.values():
-        mine = [key for key in thick if key[0 if up else 1] == box.node.id]
-        mine.sort(key=lambda key: boxes[key[1 if up else 0]].x)
-        centres = np.cumsum([thick[key] + 3 for key in mine]) - [thick[key] / 2 + 3 for key in mine]
-        span = sum(thick[key] + 3 for key in mine) - 3
-        squeeze = min(1.0, (_WIDE - 24) / span) if mine else 1.0
-        found |= {
-            key: box.x + _WIDE / 2 + squeeze * (float(at) - span / 2) for key, at in zip(mine, centres, strict=True)
-        }
-    return found
-
-
-def _box(box: _Box, most: float) -> Iterator[str]:
+def _box(box: Box, shown: Sequence[bytes], most: float) -> Iterator[str]:
     """A node: pictures, what it is called, a bar of its shares, and what a reader has to know."""
     node, inside = box.node, _WIDE - 24
     kind = "others" if node.others else "unlabelled" if node.unlabelled else "concept"
@@ -204,13 +113,13 @@ def _box(box: _Box, most: float) -> Iterator[str]:
     yield f'<g class="{kind}">' + _window(box.x, box.y, _WIDE, box.high)
     yield f"<title>{_safe(f'{node.label}: {members}' if members else node.label)}</title>"
     yield f'<rect class="box" x="1" y="1" width="{_WIDE - 2}" height="{box.high - 2}" rx="9" fill="{colour}"/>'
-    left = (_WIDE - len(box.pictures) * (_THUMB + 4) + 4) / 2
-    for at, picture in enumerate(box.pictures):
+    left = (_WIDE - len(shown) * (_THUMB + 4) + 4) / 2
+    for at, picture in enumerate(shown):
         yield (
             f'<image x="{left + at * (_THUMB + 4):.1f}" y="9" width="{_THUMB}" height="{_THUMB}" '
             f'href="{data_url(picture)}"/>'
         )
-    y = 9 + (_THUMB + 6 if box.pictures else 0)
+    y = 9 + (_THUMB + 6 if shown else 0)
     lines = _lines(node.label, 13, _WIDE - 16, 2)
     for at, line in enumerate(lines):
         yield _text(_WIDE / 2, y + 11 + 15 * at + (7 if len(lines) == 1 else 0), line, "name middle")

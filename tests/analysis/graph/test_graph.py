@@ -18,7 +18,8 @@ from semlens.index.index import ConceptIndex
 from semlens.index.records import Thumbnails
 from semlens.pipeline.embed import embed
 from semlens.types import MISSING, SHARE_UNIT, Edges, Origin, Relevance, axis_of
-from semlens.views.plot.graph import crossings, graph_svg, ordered
+from semlens.views.plot.graph import graph_svg
+from semlens.views.plot.layout import crossings, ordered
 from tests.analysis.test_search import FM, random_index, toy_index
 from tests.planted import BY_HAND, planted, with_relevance
 from tests.tiny_index import tiny, whole

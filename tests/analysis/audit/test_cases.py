@@ -1,0 +1,68 @@
+"""The table of cases that the page reads too (page/test/audit.test.mjs): grammar of requirements, masses, verdicts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from semlens.analysis.audit.quadrants import Fit, quadrant
+from semlens.analysis.audit.requirements import LayerFigures, figures, judge
+from semlens.analysis.audit.spec import QUADRANTS, parse_requirement
+from semlens.errors import SemlensError
+
+CASES = json.loads((Path(__file__).parents[2] / "cases" / "audit.json").read_text("utf-8"))
+IMAGES = 50
+
+
+def fit_of(case: dict[str, Any]) -> Fit:
+    """The fit of a case's components, resampled once with the same outcome."""
+    z = np.array([[row["valid"], row["spurious"]] for row in case["rows"]], np.float32)
+    layer = np.array([case["layers"].index(row["layer"]) for row in case["rows"]])
+    thresholds = [case["thresholds"][side] for side in ("valid", "spurious")]
+    critical = np.tile([np.inf if value is None else value for value in thresholds], (len(z), 1)).astype(float)
+    count = len(z)
+    best, p_value = np.zeros((count, 2), int), np.ones((count, 2))
+    leaning = z[:, 1] > z[:, 0]
+    fits = (z > critical)[:, None]
+    return Fit(np.arange(count), layer, z, best, critical, p_value, fits, leaning[:, None])
+
+
+def figures_of(case: dict[str, Any]) -> tuple[LayerFigures, ...]:
+    relevance = np.array([row["relevance"] for row in case["rows"]], np.float32)
+    return figures(fit_of(case), relevance, case["layers"], IMAGES, 0)
+
+
+def known(value: float) -> float | None:
+    return None if np.isnan(value) else pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES["requirements"], ids=lambda case: repr(case["text"]))
+def test_a_requirement_is_read_or_refused(case: dict[str, Any]) -> None:
+    if case["parsed"] is None:
+        with pytest.raises(SemlensError):
+            parse_requirement(case["text"])
+    else:
+        parsed = parse_requirement(case["text"])
+        assert {name: getattr(parsed, name) for name in ("figure", "operator", "limit")} | {
+            "quadrants": list(parsed.quadrants)
+        } == case["parsed"]
+
+
+@pytest.mark.parametrize("case", CASES["audits"], ids=lambda case: case["name"])
+def test_components_are_counted_by_quadrant(case: dict[str, Any]) -> None:
+    assert [QUADRANTS[number] for number in quadrant(fit_of(case).fits)] == [row["quadrant"] for row in case["rows"]]
+    counted: dict[str, dict[str, list[Any]]] = {layer: {} for layer in case["layers"]}
+    for layer in figures_of(case):
+        for mass in layer.masses():
+            counted[mass.layer][mass.quadrant] = [mass.components, known(mass.relevance)]
+    assert counted == case["masses"]
+
+
+@pytest.mark.parametrize("case", CASES["audits"], ids=lambda case: case["name"])
+def test_requirements_are_met_or_not(case: dict[str, Any]) -> None:
+    for expected in case["verdicts"]:
+        verdict = judge(parse_requirement(expected["requirement"]), figures_of(case))
+        assert (verdict.met, verdict.layer) == (expected["met"], expected["layer"]), expected
+        assert known(verdict.value) == expected["value"]
