@@ -12,7 +12,6 @@ from tests.app.conftest import LAYERS, WORDS, known
 from tests.planted import phrases
 
 api = pytest.importorskip("playwright.sync_api")
-api.expect.set_options(timeout=20_000)  # the first page waits for the measures
 
 Open = Callable[..., Any]
 COUNT, ALIVE = sum(LAYERS), sum(LAYERS) - 1
@@ -166,14 +165,6 @@ def test_the_index_is_switched(open_page: Open) -> None:
     has(page, "q=concept+1")
     page.get_by_role("link", name="About").click()
     see(title(page)).to_have_text("About other")
-
-
-@pytest.mark.parametrize("path", ["", "?q=concept+1", "m/planted/layer0/3", "about"])
-def test_nothing_is_wider_than_a_telephone(open_page: Open, path: str) -> None:
-    page = open_page(path)
-    page.set_viewport_size({"width": 380, "height": 800})
-    see(title(page)).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
 # Filters
