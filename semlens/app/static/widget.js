@@ -8986,7 +8986,7 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 	}
 	stop() {
 		for (let e of this.ends) e();
-		cancelAnimationFrame(this.frame), cancelAnimationFrame(this.flight), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
+		cancelAnimationFrame(this.frame), this.land(), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
 	}
 	follow() {
 		let { state: e, ends: t } = this, n = Hd(this.stage), r = new ResizeObserver(() => this.resize());
@@ -9075,15 +9075,18 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 		});
 	}
 	move(e) {
-		cancelAnimationFrame(this.flight), this.state.camera.value = e, this.rest();
+		this.land(), this.state.camera.value = e, this.rest();
 	}
 	fly(e) {
-		if (cancelAnimationFrame(this.flight), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
+		if (this.land(), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
 		let t = this.state.camera.peek(), n = performance.now(), r = (i) => {
 			let a = Math.min(1, Math.max(0, (i - n) / Qd));
-			this.state.camera.value = pl(t, e, a), a < 1 ? this.flight = requestAnimationFrame(r) : this.rest();
+			this.state.camera.value = pl(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
 		};
-		this.flight = requestAnimationFrame(r);
+		this.flight = requestAnimationFrame(r), this.rest();
+	}
+	land() {
+		cancelAnimationFrame(this.flight), this.flight = 0;
 	}
 	zoom(e) {
 		let t = this.state.view.peek();
@@ -9117,12 +9120,12 @@ var Zd = 180, Qd = 420, $d = 14, ef = 30, tf = 2, nf = class {
 		}, r.peek()));
 	}
 	rest() {
-		clearTimeout(this.resting), this.resting = setTimeout(() => this.rested(), Zd);
+		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), Zd);
 	}
 	rested() {
 		let { state: e } = this, t = e.model, n = e.view.peek();
-		if (!t || !n.width) return;
-		e.scenery.value = Pd(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
+		if (!t || !n.width || this.flight) return;
+		this.stage.dataset.still = "", e.scenery.value = Pd(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
 		let r = ml(e.camera.peek());
 		r !== (e.store.place.route.peek().params.get("v") ?? "") && (this.written = r, e.store.place.set({ v: r }, !0));
 	}
