@@ -3,12 +3,15 @@
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,11 +25,15 @@ from semlens.analysis.labels.label import label
 from semlens.analysis.probe import cached
 from semlens.analysis.score import score
 from semlens.app.guard import Policy
+from semlens.app.jobs import Job, Reply
 from semlens.app.server import create_app
 from semlens.app.session import Session, open_session
 from semlens.index.index import ConceptIndex, load_index
 from semlens.index.records import Thumbnails
 from tests.planted import CONCEPTS, SPACE, phrases, planted, with_relevance
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 LAYERS = (20, 28, 32)
 WORDS = tuple(f"concept {number}" for number in range(CONCEPTS))
@@ -64,6 +71,7 @@ def served(session: Session, token: str | None = None) -> Iterator[Served]:
     """A server over a session, in a thread."""
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
+    bound.listen()  # who asks before the server has started waits
     port = bound.getsockname()[1]
     app = create_app(session, Policy("127.0.0.1", port, token))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
@@ -120,58 +128,148 @@ def session(folder: Path, stored: Path) -> Iterator[Session]:
 
 @pytest.fixture(scope="session")
 def running(stored: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server over two indexes, planted alike with other components."""
+    """A server over two indexes, planted alike with other components. What the page's views wait for is computed."""
     other = tmp_path_factory.mktemp("app") / "other"
     known(seed=2).save(other)
     session = open_session([stored, other], vocabulary=str(stored.parent / "words.txt"))
-    with served(session) as found:
-        yield found
+    # UMAP takes ten seconds to compile, and no two machines draw alike: the places are those of the principal axes.
+    session.jobs.get(("atlas", 0, 1), Job(0, "atlas", "drawing the map"), lambda _: _map(session), wait=60.0)
+    with served(session) as server:
+        for question in ("0/labels", "0/scores", "0/atlas", "1/labels", "1/scores", "1/atlas"):
+            while urllib.request.urlopen(f"{server.address}api/{question}").status == 202:
+                time.sleep(0.05)
+        yield server
+
+
+def _map(session: Session) -> Reply:
+    """What a worker answers, with other places."""
+    drawing = atlas([one.index for one in session.opened], drawing="principal")
+    arrays = {"x": drawing.x, "y": drawing.y, "cluster": drawing.cluster}
+    arrays |= {"row": drawing.row, "number": drawing.index_number}
+    return Reply(arrays, {"names": list(drawing.labels), "drawing": "umap"})
+
+
+PATIENCE = 60_000
+"""Milliseconds until a browser test gives up: on a quiet machine nothing takes more than two seconds."""
 
 
 @pytest.fixture(scope="module")  # while it is open no other event loop runs in its thread, as other tests need one
-def browser() -> Iterator["object"]:
+def browser() -> Iterator["Browser"]:
     """Debian's Chromium, without a window. Skipped where there is none."""
     playwright = pytest.importorskip("playwright.sync_api")
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("there is no chromium")
+    playwright.expect.set_options(timeout=PATIENCE)
     flags = (
         "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
         "--disable-sync --disable-quic --enable-unsafe-swiftshader"
     )
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=path, args=flags.split())
-        yield found
-        found.close()
+        chromium = driver.chromium.launch(executable_path=path, args=flags.split())
+        yield chromium
+        chromium.close()
+
+
+class Tab:
+    """A tab of the browser, which test after test uses: a new one costs three times what a page in it costs."""
+
+    def __init__(self, browser: "Browser", address: str) -> None:
+        self.address, self.nowhere = address, f"{address}icon.svg"
+        self.faults: list[str] = []  # what the page asked of another place, or had wrong
+        self.pending: set[Any] = set()  # requests on their way
+        self.page = browser.new_context(viewport=DESK).new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("pageerror", lambda fault: self.faults.append(str(fault)))
+        self.page.on("console", lambda line: self._read(line.text))
+        self.page.on("request", self._sent)
+        self.page.on("requestfinished", lambda request: self.pending.discard(request))
+        self.page.on("requestfailed", lambda request: self.pending.discard(request))
+
+    def open(self, path: str = "", *, permissions: Sequence[str] = (), **media: str) -> Any:
+        """A view of the page, loaded anew, in a browser that knows nothing of the tests before."""
+        if self.page.url != self.nowhere:
+            self.leave()
+        self.page.context.clear_permissions()
+        if permissions:
+            self.page.context.grant_permissions(list(permissions))
+        self.page.emulate_media(**{"color_scheme": "light", "reduced_motion": "no-preference", **media})
+        if self.page.viewport_size != DESK:
+            self.page.set_viewport_size(DESK)
+        self.page.mouse.move(0, 0)
+        self.page.goto(f"{self.address}#/{path}")
+        self.page.locator("main").wait_for()
+        return self.page
+
+    def leave(self) -> None:
+        """Away from the page, to one without scripts at the same place, so that its process is kept."""
+        self.page.unroute_all(behavior="ignoreErrors")
+        self.page.goto(self.nowhere)
+        self.page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        self.pending.clear()
+
+    def settle(self) -> Any:
+        """The page, once nothing is on its way any more and what came is drawn."""
+        while True:
+            self.page.wait_for_function("() => !document.querySelector('.waiting, .dots')")
+            self.page.evaluate(FRAMES)
+            if not self.pending:
+                return self.page
+
+    def close(self) -> None:
+        self.page.context.close()
+
+    def _sent(self, request: Any) -> None:
+        self.pending.add(request)
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.faults.append(f"asked {request.url}")
+
+    def _read(self, line: str) -> None:
+        if "Content Security Policy" in line:
+            self.faults.append(line)
+
+
+DESK = {"width": 1280, "height": 800}
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+@pytest.fixture(scope="module")
+def tabs(browser: "Browser", running: Served) -> Iterator[list[Tab]]:
+    """The module's tab, if there is one yet."""
+    opened: list[Tab] = []
+    yield opened
+    for tab in opened:
+        tab.close()
 
 
 @pytest.fixture
-def open_page(browser: object, running: Served) -> Iterator[Callable[..., object]]:
-    """Opens a view of the page, `open_page("audit")`. The test fails if anything was asked of another place, or if the
-    page's policy or a script had a fault."""
-    contexts, faults = [], []
-
-    def opened(path: str = "", **options: object) -> object:
-        context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)  # type: ignore[attr-defined]
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(15_000)
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
-        page.on("request", lambda asked: _check_inside(asked.url, running.address, faults))
-        page.goto(f"{running.address}#/{path}")
-        page.locator("main").wait_for()
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    for one in running.session.opened:
-        while one.notes is not None and one.notes.last() is not None:
-            one.notes.undo()
+def tab(browser: "Browser", running: Served, tabs: list[Tab], request: pytest.FixtureRequest) -> Iterator[Tab]:
+    """A tab for the views of the page. The test fails if anything was asked of another place, or if the page's policy
+    or a script had a fault."""
+    if not tabs:
+        tabs.append(Tab(browser, running.address))
+    (current,) = tabs
+    failed = request.session.testsfailed
+    yield current
+    faults = list(current.faults)
+    if faults or request.session.testsfailed > failed:  # perhaps a key is still down
+        tabs.remove(current)
+        current.close()
+    else:
+        current.leave()
+    for opened in running.session.opened:
+        while opened.notes is not None and opened.notes.last() is not None:
+            opened.notes.undo()
     assert not faults
 
 
-def _check_inside(url: str, address: str, faults: list[str]) -> None:
-    if not url.startswith((address, "data:", "blob:")):
-        faults.append(f"asked {url}")
+@pytest.fixture
+def open_page(tab: Tab) -> Callable[..., Any]:
+    """Opens a view of the page, `open_page("audit")`, in the tab that the tests share."""
+    return tab.open
+
+
+@pytest.fixture
+def settle(tab: Tab) -> Callable[[], Any]:
+    """Waits until nothing is on its way to the page any more."""
+    return tab.settle

@@ -5,6 +5,7 @@ import io
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from semlens.revisit.graph_edges import flows
 from semlens.testbed import SHORTCUT, World, write_world
 from semlens.testbed.world.files import TABLE
 from semlens.views.heatmap import heated
-from tests.app.test_answers import arrays, refused, settled, tree
+from tests.app.test_answers import arrays, metadata, refused, settled, tree
 
 MODEL = "testbed:shortcut"
 
@@ -123,6 +124,14 @@ def test_edges_are_those_of_the_verb(session: Session, place: Place) -> None:
     assert found["edges_possible"]
     assert len(found["links"]) == len(expected.edges)
     assert found["links"][0]["weight"] == pytest.approx(expected.edges[0].weight, rel=1e-4)
+
+
+def test_a_map_is_drawn_where_none_is_stored(session: Session) -> None:
+    index, found = session.opened[0].index, arrays(session, "0/atlas")
+    assert (np.isnan(found["x"]) == index.dead).all()
+    assert ((found["cluster"] == -1) == index.dead).all()
+    drawn_by = metadata(session, "0/atlas")["drawing"]
+    assert drawn_by == ("umap" if find_spec("umap") else "principal")
 
 
 def test_other_images_than_the_indexs_are_refused(place: Place, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ export class Scene {
   stop(): void {
     for (const end of this.ends) end();
     cancelAnimationFrame(this.frame);
-    cancelAnimationFrame(this.flight);
+    this.land();
     clearTimeout(this.resting);
     this.crops.stop();
     this.layer.destroy();
@@ -158,24 +158,30 @@ export class Scene {
 
   /** Moves at once. */
   move(camera: Camera): void {
-    cancelAnimationFrame(this.flight);
+    this.land();
     this.state.camera.value = camera;
     this.rest();
   }
 
   /** Moves so that the reader can follow, or at once if that is preferred. */
   fly(to: Camera): void {
-    cancelAnimationFrame(this.flight);
+    this.land();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(to);
     const from = this.state.camera.peek();
     const start = performance.now();
     const step = (now: number) => {
       const t = Math.min(1, Math.max(0, (now - start) / FLIGHT));
       this.state.camera.value = between(from, to, t);
-      if (t < 1) this.flight = requestAnimationFrame(step);
-      else this.rest();
+      this.flight = t < 1 ? requestAnimationFrame(step) : 0;
+      if (!this.flight) this.rest();
     };
     this.flight = requestAnimationFrame(step);
+    this.rest();
+  }
+
+  private land(): void {
+    cancelAnimationFrame(this.flight);
+    this.flight = 0;
   }
 
   zoom(factor: number): void {
@@ -214,9 +220,10 @@ export class Scene {
     this.fly(bounded({ x: model!.xy[2 * point]!, y: model!.xy[2 * point + 1]!, zoom: camera.peek().zoom }, view.peek()));
   }
 
-  /** Once the camera rests: what there is to read, the crops, the URL. */
+  /** Once the camera rests: what there is to read, the crops, the URL. Until then the stage is not `data-still`. */
   private rest(): void {
     clearTimeout(this.resting);
+    delete this.stage.dataset.still;
     this.resting = setTimeout(() => this.rested(), REST);
   }
 
@@ -224,7 +231,8 @@ export class Scene {
     const { state } = this;
     const model = state.model;
     const view = state.view.peek();
-    if (!model || !view.width) return;
+    if (!model || !view.width || this.flight) return; // after a flight it rests again
+    this.stage.dataset.still = "";
     state.scenery.value = sceneryOf(model, state.camera.peek(), view, state.visible.peek(), state.places.peek(), state.hits.peek());
     this.crops.want(state.scenery.peek().crops.map((one) => one.path));
     const text = writeCamera(state.camera.peek());

@@ -4896,7 +4896,7 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 	}
 	stop() {
 		for (let e of this.ends) e();
-		cancelAnimationFrame(this.frame), cancelAnimationFrame(this.flight), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
+		cancelAnimationFrame(this.frame), this.land(), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
 	}
 	follow() {
 		let { state: e, ends: t } = this, n = Qo(this.stage), r = new ResizeObserver(() => this.resize());
@@ -4985,15 +4985,18 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 		});
 	}
 	move(e) {
-		cancelAnimationFrame(this.flight), this.state.camera.value = e, this.rest();
+		this.land(), this.state.camera.value = e, this.rest();
 	}
 	fly(e) {
-		if (cancelAnimationFrame(this.flight), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
+		if (this.land(), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
 		let t = this.state.camera.peek(), n = performance.now(), r = (i) => {
 			let a = Math.min(1, Math.max(0, (i - n) / cs));
-			this.state.camera.value = Si(t, e, a), a < 1 ? this.flight = requestAnimationFrame(r) : this.rest();
+			this.state.camera.value = Si(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
 		};
-		this.flight = requestAnimationFrame(r);
+		this.flight = requestAnimationFrame(r), this.rest();
+	}
+	land() {
+		cancelAnimationFrame(this.flight), this.flight = 0;
 	}
 	zoom(e) {
 		let t = this.state.view.peek();
@@ -5027,12 +5030,12 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 		}, r.peek()));
 	}
 	rest() {
-		clearTimeout(this.resting), this.resting = setTimeout(() => this.rested(), ss);
+		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), ss);
 	}
 	rested() {
 		let { state: e } = this, t = e.model, n = e.view.peek();
-		if (!t || !n.width) return;
-		e.scenery.value = Wo(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
+		if (!t || !n.width || this.flight) return;
+		this.stage.dataset.still = "", e.scenery.value = Wo(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
 		let r = Ci(e.camera.peek());
 		r !== (e.store.place.route.peek().params.get("v") ?? "") && (this.written = r, e.store.place.set({ v: r }, !0));
 	}
