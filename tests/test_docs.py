@@ -66,13 +66,13 @@ def test_python_runs(
     printed = capsys.readouterr().out
     assert bool(printed) == ("print(" in code)
     shown = re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)
-    values = [float(number) for number in re.findall(r"-?\d+\.\d+", printed)]
+    values = [float(figure) for figure in re.findall(r"-?\d+\.\d+", printed)]
     for comment in shown:
         if comment.startswith("-> "):  # the whole line
             assert comment.removeprefix("-> ") in printed.splitlines()
         else:
-            for number in re.findall(r"-?\d+\.\d+", comment):
-                assert any(round(value, len(number.partition(".")[2])) == float(number) for value in values), comment
+            for figure in re.findall(r"-?\d+\.\d+", comment):
+                assert any(round(value, len(figure.partition(".")[2])) == float(figure) for value in values), comment
 
 
 @pytest.mark.parametrize("words", [words for page in PAGES for words in commands(page)], ids=" ".join)

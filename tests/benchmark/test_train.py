@@ -1,6 +1,7 @@
 """Training by its parts, on a handful of pictures."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,8 +108,8 @@ def test_the_contrastive_loss_is_its_twin(data):
     x = train.as_input(np.stack([it.pixels for it in views]))
 
     class Never(np.random.Generator):
-        def random(self, shape):
-            return np.ones(shape)
+        def random(self, size: Any = None, *rest: Any) -> Any:
+            return np.ones(size)
 
     with torch.no_grad():
         found = train.contrast(net, x, views, Never(np.random.PCG64(0)))
