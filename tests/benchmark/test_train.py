@@ -108,7 +108,7 @@ def test_the_contrastive_loss_is_its_twin(data):
     x = train.as_input(np.stack([it.pixels for it in views]))
 
     class Never(np.random.Generator):
-        def random(self, size: Any = None, *rest: Any) -> Any:
+        def random(self, size: Any = None, *rest: Any) -> Any:  # type: ignore[override]
             return np.ones(size)
 
     with torch.no_grad():
