@@ -2,19 +2,46 @@
 PYTHON ?= python3
 BIN := .venv/bin
 IMAGES ?=
+ARGS ?=
+TESTS := $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-.PHONY: demo test lint page clean
+.PHONY: demo test fast lint format docs golden bench page clean
 
 demo: .venv/demo$(if $(IMAGES),-photos)
 	$(BIN)/semlens demo $(if $(IMAGES),--images $(IMAGES))
 
+# One BLAS thread a worker: two workers with two threads each take turns on two cores.
+test fast: export OMP_NUM_THREADS ?= 1
+
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2
+	$(TESTS)
+
+# What a change to a function needs: no browser, no study of the testbed, no attacks.
+fast: .venv/dev
+	$(TESTS) -m "not page and not benchmark and not hostile"
 
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy --config-file tests/mypy.ini
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The references that are made from the code: docs/cli.md and docs/api.md.
+docs: .venv/dev
+	$(BIN)/python docs/reference.py
+
+# Writes what the format's tests compare with. Only for a new version of the format: see CONTRIBUTING.md.
+golden: .venv/dev
+	$(BIN)/python -m tests.tiny_index
+
+# The truth about the testbed, and what questions cost; benchmarks/README.md has the others.
+bench: .venv/dev
+	$(BIN)/semlens demo --benchmark
+	$(BIN)/python benchmarks/questions.py
 
 # Only who changes the page needs Node: what is built is committed.
 page: page/node_modules

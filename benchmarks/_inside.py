@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from _models import MODELS, REAL_WEIGHTS, studied
@@ -77,10 +78,10 @@ def _inside(model: str, suffix: str, pool: str, images: int) -> Inside:
     generator = torch.Generator().manual_seed(1)
     for start in range(0, max(images, 2 * BATCH), BATCH):
         x = torch.randn(BATCH, 3, 224, 224, generator=generator)
-        default.append(_seconds(lambda x=x: it.net(x)))
+        default.append(_seconds(partial(it.net, x)))
         with tuned_allocator():
             x = x.contiguous(memory_format=torch.channels_last)
-            tuned.append(_seconds(lambda x=x: it.net(x)))
+            tuned.append(_seconds(partial(it.net, x)))
             ours = _hooked(it.net, kinds, x, pool, pooling)
             with adding:
                 activations = torch.cat([part.activations for part in ours], dim=1)
@@ -88,8 +89,9 @@ def _inside(model: str, suffix: str, pool: str, images: int) -> Inside:
                 top.add(activations, torch.arange(start, start + BATCH), positions)
     with tuned_allocator(), adding:
         top.flush()
-    milliseconds = [1e3 * clock.seconds / (len(tuned) * BATCH) for clock in (pooling, adding)]
-    return Inside(*(1e3 * statistics.median(times) / BATCH for times in (default, tuned)), *milliseconds, components)
+    bare, as_collect = (1e3 * statistics.median(times) / BATCH for times in (default, tuned))
+    pool_cost, topk_cost = (1e3 * clock.seconds / (len(tuned) * BATCH) for clock in (pooling, adding))
+    return Inside(bare, as_collect, pool_cost, topk_cost, components)
 
 
 def _hooked(net: torch.nn.Module, kinds: Sequence[Components], x: Tensor, pool: str, clock: Clock) -> list[Pooled]:

@@ -10,7 +10,6 @@ import argparse
 import copy
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -84,7 +83,8 @@ def relevance(net: nn.Module, x: Tensor, name: str, *, ledger: bool) -> Callable
     def work() -> object:
         with trace(net, x, COMPOSITES[name]) as run:
             run.ledger.on = ledger
-            return torch.autograd.grad(run.output[:, OUTPUT].sum(), [run.source, run.shadow], allow_unused=True)
+            inputs = [tensor for tensor in (run.source, run.shadow) if tensor is not None]
+            return torch.autograd.grad(run.output[:, OUTPUT].sum(), inputs, allow_unused=True)
 
     return work
 
@@ -132,7 +132,7 @@ def maps(models: Sequence[str], repeats: int) -> Iterator[Table]:
     for model in models:
         layer, net = STUDIED[model], studied(model).net
         x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
-        costs = in_turn({GRADIENT: plain(net, x, weights=False)} | _mapping(net, x, layer), repeats)
+        costs = in_turn({GRADIENT: plain(net, x, weights=False), **_mapping(net, x, layer)}, repeats)
         for what in ("conditional", "component"):
             together, alone = costs[f"{what} as one"], costs[f"{what} one by one"]
             ratios = [times(spent, costs[GRADIENT], UNITS) for spent in (together, alone)]
@@ -174,4 +174,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,7 +8,6 @@ here; without it, what compares with that package is left out. Ratios are median
 
 import argparse
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

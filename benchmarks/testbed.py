@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semlens.benchmark import Row, markdown, search
-from semlens.benchmark.study import Study, study
+from semlens.benchmark import PUBLISHED, Row, Study, markdown, prepare, search
 from semlens.cli.show import Progress
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CONCEPTS, picture_path
@@ -46,7 +45,7 @@ def main() -> None:
     parser.add_argument("--model", default="shortcut", choices=[name for name in CLASSIFIERS if name != "transformer"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Progress() as progress:
-        studied = study(options.model, Path(folder), count=600, k=12, pairs=64, progress=progress)
+        studied = prepare(options.model, Path(folder), PUBLISHED, progress=progress)
         rows = list(search.rows(studied))
         for how in TEMPLATES:
             rows += official(studied, Path(folder) / CLASSIFIERS[options.model][1], options.official, how)

@@ -3,9 +3,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests import typechecker  # noqa: F401  pyproject.toml names it, and semlens is imported after this line
 
 # Nothing in the tests may reach for a hub, and what a library would fetch must fail at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# How fast the machine is decides nothing: hypothesis measures each example's time otherwise.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 OPEN_CLIP = {
     "embed_dim": 12,
@@ -28,3 +35,21 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file(open_clip.CLIP(**OPEN_CLIP).state_dict(), folder / "open_clip_model.safetensors")
     (folder / "README.md").write_text("---\ntags: [x]\nlicense: cc-by-4.0\n---\n# A model\nlicense: none of this\n")
     return folder
+
+
+MARKS = {
+    "page": ("app/test_page_*.py",),
+    "hostile": ("app/test_security.py", "app/test_guard.py", "app/test_upload.py"),
+    "benchmark": ("benchmark/test_benchmark.py", "cli/test_demo.py"),
+}
+"""Which files a mark is for, below this folder; single tests carry theirs themselves."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks whole files, and all else that opens a browser as `page`."""
+    for item in items:
+        for mark, patterns in MARKS.items():
+            if any(item.path.match(pattern) for pattern in patterns):
+                item.add_marker(mark)
+        if {"browser", "open_page"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("page")

@@ -32,7 +32,7 @@ ARROWS = {
         "testbed",
     },
     "cli": {
-        "analysis", "app", "attribution", "benchmark", "crop", "foundation", "images", "index", "model", "pipeline",
+        "analysis", "app", "attribution", "benchmark", "crop", "images", "index", "model", "pipeline",
         "revisit", "testbed", "views",
     },
 }  # fmt: skip

@@ -1,8 +1,9 @@
-"""What the documents say is run: every Python block, and every command against the command line's own options."""
+"""What the documents say is run: every Python block, the values they print, and every command against its options."""
 
 import re
 import runpy
 import shlex
+import shutil
 from pathlib import Path
 
 import click
@@ -14,6 +15,13 @@ from tests.toy import Colours, ColourSpace, colours, random_images, to_tensor
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.fixture(scope="module")
+def toy_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("docs") / "index"
+    sl.build(colours(), random_images(40), ["act", "fc"], ColourSpace(), folder, k=3, classes=[0, 1], of="all")
+    return folder
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -32,11 +40,21 @@ def commands(path: Path) -> list[list[str]]:
     [(p, i) for p in PAGES if p.stem != "index-format" for i in range(len(blocks(p, "python")))],
     ids=lambda value: getattr(value, "stem", value),
 )
-def test_python_runs(page: Path, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With toy models behind the loaders, for the real ones take minutes or a hub."""
+def test_python_runs(
+    page: Path,
+    number: int,
+    toy_index: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With toy models behind the loaders, for the real ones take minutes or a hub.
+
+    What a comment behind a print says is what is printed: all of it after `->`, else every number with a point in it.
+    """
     monkeypatch.chdir(tmp_path)
     images, foundation = random_images(40), ColourSpace()
-    index = sl.build(colours(), images, ["act", "fc"], foundation, "resnet50.semlens", k=3, classes=[0, 1], of="all")
+    index = sl.load_index(shutil.copytree(toy_index, "resnet50.semlens"))
     renamed = {"layer3": "act", "layer4": "fc", "conv_head": "act", "classifier": "fc", "block4": "act"}
     code = re.sub("|".join(renamed), lambda found: renamed[found[0]], blocks(page, "python")[number])
     monkeypatch.setattr(sl, "load_model", lambda spec: colours())
@@ -45,6 +63,16 @@ def test_python_runs(page: Path, number: int, tmp_path: Path, monkeypatch: pytes
     names = {"net": Colours(), "preprocess": to_tensor, "class_names": ("a", "b", "c", "d"), "foundation": foundation}
     exec(compile(code, str(page), "exec"), names)
     assert isinstance(names.get("index", index), sl.ConceptIndex)
+    printed = capsys.readouterr().out
+    assert bool(printed) == ("print(" in code)
+    shown = re.findall(r"^ *print\(.*\)  # (.*)$", code, re.MULTILINE)
+    values = [float(figure) for figure in re.findall(r"-?\d+\.\d+", printed)]
+    for comment in shown:
+        if comment.startswith("-> "):  # the whole line
+            assert comment.removeprefix("-> ") in printed.splitlines()
+        else:
+            for figure in re.findall(r"-?\d+\.\d+", comment):
+                assert any(round(value, len(figure.partition(".")[2])) == float(figure) for value in values), comment
 
 
 @pytest.mark.parametrize("words", [words for page in PAGES for words in commands(page)], ids=" ".join)
@@ -60,6 +88,12 @@ def test_the_documents_have_something_to_run() -> None:
     assert sum(len(commands(page)) for page in PAGES) >= 5
 
 
-def test_the_command_line_reference_is_up_to_date() -> None:
-    made = runpy.run_path(str(ROOT / "docs" / "reference.py"))["reference"]()
-    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf8") == made, "run: python docs/reference.py"
+@pytest.mark.parametrize(("page", "make"), [("cli.md", "command_line"), ("api.md", "python_api")])
+def test_the_references_are_up_to_date(page: str, make: str) -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "reference.py"))[make]()
+    assert (ROOT / "docs" / page).read_text(encoding="utf8") == made, "run: make docs"
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf8")
+    assert sorted(re.findall(r"^### (\w+)$", text, re.MULTILINE)) == sorted(sl.__all__)

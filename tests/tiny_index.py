@@ -236,7 +236,7 @@ def forge_array(folder: Path, part: str, name: str, change: Callable[[np.ndarray
 def run(script: str, *arguments: object) -> str:
     """What a script prints, run by itself, as it would be outside of the tests."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def file_of(header: Any, body: bytes = b"") -> np.ndarray:
@@ -247,3 +247,14 @@ def file_of(header: Any, body: bytes = b"") -> np.ndarray:
 
 def entry(dtype: str, shape: Any, start: int, stop: int) -> dict[str, Any]:
     return {"dtype": dtype, "shape": shape, "data_offsets": [start, stop]}
+
+
+def write_golden() -> None:
+    """Writes the three golden indexes anew, for a new version of the format: python -m tests.tiny_index"""
+    for index, folder in ((tiny(), GOLDEN), (whole(), GOLDEN_WHOLE), (added(), GOLDEN_ADDED)):
+        index.save(folder)
+        print(f"wrote {folder.relative_to(ROOT)}; see what changed: git diff --stat -- {folder.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    write_golden()

@@ -1,6 +1,7 @@
 """Small worlds whose answers are known: images of one colour, models whose weights are set by hand."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -61,10 +62,10 @@ class ColourSpace:
         self.identity = FoundationId(name, hashlib.sha256(name.encode()).hexdigest(), 3, "apache-2.0")
         self.embedded = 0
 
-    def embed_images(self, images: list[Image.Image]) -> np.ndarray:
+    def embed_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         self.embedded += len(images)
         return np.stack([np.asarray(image, dtype=np.float32).mean((0, 1)) for image in images])
 
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         rows = [sum(np.array(self.WORDS.get(word, (0, 0, 0))) for word in text.split() or [""]) for text in texts]
         return np.stack(rows).astype(np.float32)

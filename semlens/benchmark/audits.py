@@ -6,8 +6,8 @@ import numpy as np
 
 from semlens.analysis.ask import probe_spec
 from semlens.analysis.audit import QUADRANTS, Audit, audit, check_spec
-from semlens.benchmark import search
 from semlens.benchmark.row import Row
+from semlens.benchmark.search import content
 from semlens.benchmark.study import Study
 from semlens.numerics import Estimate, auroc, bootstrap, bootstrap_over
 from semlens.shapes import Bool
@@ -18,59 +18,70 @@ def rows(study: Study) -> Iterator[Row]:
     """How well alignment with each planted shortcut tells the components that respond to it from all others, and from
     those that it does not excite (at best: a perfect reader of the crops); what is flagged wrongly; and how much
     relevance is said to be spurious."""
-    content = search.content(study, study.index)
+    yield from _separation(study)
+    audits = {output: _audit(study, list(PLANTED), output) for output in CLASSES}
+    first = audits[CLASSES[0]]  # what is flagged does not depend on the output
+    respond = study.responds[first.fit.members][:, [NAMES.index(name) for name in PLANTED]].any(axis=1)
+    yield from _flags(study, first, respond)
+    for output, audited in audits.items():
+        yield from _masses(study, audited, respond, output)
+
+
+def _separation(study: Study) -> Iterator[Row]:
+    """AUROC of the alignment with each planted shortcut for the components that respond to it."""
+    seen = content(study, study.index)
     for artefact in PLANTED:
-        found, q = _audit(study, [artefact], CLASSES[0]), NAMES.index(artefact)
-        members = found.fit.members
-        responds, alignment = study.responds[members, q], found.fit.z[:, 1]
-        clear = responds | ~_excited(study, [artefact])[members]
-        for against, of in (("all others", np.ones(len(members), bool)), ("those it does not excite", clear)):
-            told = bootstrap_over(auroc, alignment[of], responds[of])
-            best, what = auroc(content[members, q][of], responds[of]), f"{artefact}, {responds.sum()} respond"
-            yield Row(study.name, "audit", what, f"AUROC against {against}", told, 0.5, best)
-    every = {output: _audit(study, list(PLANTED), output) for output in CLASSES}
-    found = every[CLASSES[0]]  # what is flagged does not depend on the output
-    flagged, members = found.fit.fits[:, 1], found.fit.members
-    respond = study.responds[members][:, [NAMES.index(name) for name in PLANTED]].any(axis=1)
-    for who, of in (("do not respond", ~respond), ("are not excited", ~_excited(study, list(PLANTED))[members])):
-        false = bootstrap(flagged[of].astype(float))
-        yield Row(study.name, "audit", f"planted shortcuts, {of.sum()} {who}", "false flags", false, np.nan, 0.0)
-    what, caught = f"planted shortcuts, {respond.sum()} respond", bootstrap(flagged[respond].astype(float))
-    yield Row(study.name, "audit", what, "found", caught, float(flagged.mean()), 1.0)
-    for output, found in every.items():
-        yield from _masses(study, found, respond, output)
+        fit, q = _audit(study, [artefact], CLASSES[0]).fit, NAMES.index(artefact)
+        responds, alignment = study.responds[fit.members, q], fit.z[:, 1]
+        clear = responds | ~_excited(study, [artefact])[fit.members]
+        what = f"{artefact}, {responds.sum()} respond"
+        for others, among in (("all others", np.ones(len(responds), bool)), ("those it does not excite", clear)):
+            area = bootstrap_over(auroc, alignment[among], responds[among], draws=study.settings.resamples)
+            best = auroc(seen[fit.members, q][among], responds[among])
+            yield Row(study.name, "audit", what, f"AUROC against {others}", area, 0.5, best)
 
 
-def _masses(study: Study, found: Audit, respond: Bool[np.ndarray, "n"], output: str) -> Iterator[Row]:
+def _flags(study: Study, audited: Audit, respond: Bool[np.ndarray, "n"]) -> Iterator[Row]:
+    """What part is flagged as spurious of the components that do not respond, are not excited, and respond."""
+    flagged = audited.fit.fits[:, 1]
+    calm = ~_excited(study, list(PLANTED))[audited.fit.members]
+    for who, among in (("do not respond", ~respond), ("are not excited", calm)):
+        rate = bootstrap(flagged[among].astype(float))
+        yield Row(study.name, "audit", f"planted shortcuts, {among.sum()} {who}", "false flags", rate, np.nan, 0.0)
+    what, rate = f"planted shortcuts, {respond.sum()} respond", bootstrap(flagged[respond].astype(float))
+    yield Row(study.name, "audit", what, "found", rate, float(flagged.mean()), 1.0)
+
+
+def _masses(study: Study, audited: Audit, respond: Bool[np.ndarray, "n"], output: str) -> Iterator[Row]:
     """The relevance of spurious components, layer by layer; at best that of those that respond; by chance the part of
     components that are flagged."""
-    for figures in found.figures:
-        part = study.index.layer_slice(figures.layer)
-        of = (found.fit.members >= part.start) & (found.fit.members < part.stop)
+    for figures in audited.figures:
+        layer = study.index.layer_slice(figures.layer)
+        inside = (audited.fit.members >= layer.start) & (audited.fit.members < layer.stop)
         quadrants = [QUADRANTS.index("spurious"), QUADRANTS.index("both")]
         value, low, high = figures.interval(figures.mass[:, quadrants].sum(axis=1), share=True)
-        true = float(found.relevance[of][respond[of]].sum() / found.relevance[of].sum())
-        said = Estimate(value, low, high, found.images)
-        chance = float(found.fit.fits[of, 1].mean())
-        yield Row(
-            study.name, "audit", f"{output}, {figures.layer}", "relevance said to be spurious", said, chance, true
-        )
+        true = float(audited.relevance[inside][respond[inside]].sum() / audited.relevance[inside].sum())
+        mass = Estimate(value, low, high, audited.images)
+        what, chance = f"{output}, {figures.layer}", float(audited.fit.fits[inside, 1].mean())
+        yield Row(study.name, "audit", what, "relevance said to be spurious", mass, chance, true)
 
 
 def _audit(study: Study, spurious: Sequence[str], output: str) -> Audit:
-    """An audit of all layers: the ABCDE rule against some artefacts, in all their phrases."""
+    """An audit of all layers that have relevance: the ABCDE rule against some artefacts, in all their phrases."""
     sides = {
-        "valid": [{"name": one.name, "phrases": one.phrases} for one in CONCEPTS if one.letter],
+        "valid": [{"name": criterion.name, "phrases": criterion.phrases} for criterion in CONCEPTS if criterion.letter],
         "spurious": [{"name": name, "phrases": concept(name).phrases} for name in spurious],
     }
-    layers = [axis.layer for axis in study.index.layers if study.relevant(axis.layer)]
+    relevance = study.index.relevance
+    assert relevance is not None
+    layers = [axis.layer for axis in study.index.layers if relevance.positive[axis.start : axis.stop].any()]
     spec = check_spec({"output": output, "layers": layers, **sides})
-    return audit(study.index, spec, probe_spec(study.foundation, spec))
+    return audit(study.index, spec, probe_spec(study.foundation, spec), draws=study.settings.draws)
 
 
 def _excited(study: Study, artefacts: Sequence[str]) -> Bool[np.ndarray, "c"]:
     """Components whose activation rises when one of the artefacts is put in: by more than two standard errors, and by
     a tenth of a standard deviation."""
-    of = [NAMES.index(name) for name in artefacts]
-    effect, error = study.truth.activation[:, of], study.truth.activation_error[:, of]
+    numbers = [NAMES.index(name) for name in artefacts]
+    effect, error = study.truth.activation[:, numbers], study.truth.activation_error[:, numbers]
     return np.asarray(((effect > 2 * error) & (effect > 0.1)).any(axis=1))

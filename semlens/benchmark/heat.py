@@ -11,9 +11,6 @@ from semlens.revisit.example_heatmaps import portraits
 from semlens.shapes import Bool, Float, Float64, Int64
 from semlens.testbed.world import ARTEFACTS, NAMES
 
-EXAMPLES = 4
-"""Concept examples looked at per component."""
-
 MEASURES = ("relevance mass inside", "highest pixels inside", "highest pixel inside", "crop covers", "crop is filled")
 
 
@@ -25,13 +22,13 @@ def rows(study: Study) -> Iterator[Row]:
     strongest = study.truth.activation.argmax(axis=1)
     responsive = np.flatnonzero(study.responds.any(axis=1))
     components = [study.index.component(int(row)) for row in responsive]
-    shown = portraits(study.index, study.model, study.images, components, examples=EXAMPLES)
+    shown = portraits(study.index, study.model, study.images, components, examples=study.settings.heat_examples)
     groups: dict[str, list[Float64[np.ndarray, "3 m"]]] = {"artefacts": [], "lesions": []}
     for row, portrait in zip(responsive, shown, strict=True):
         concept = NAMES[strongest[row]]
-        found = _component(study, int(row), [example.heat for example in portrait.examples], concept)
-        if found.size:
-            groups["artefacts" if concept in ARTEFACTS else "lesions"].append(found.mean(axis=0))
+        measured = _component(study, int(row), [example.heat for example in portrait.examples], concept)
+        if measured.size:
+            groups["artefacts" if concept in ARTEFACTS else "lesions"].append(measured.mean(axis=0))
     for group, members in ((group, members) for group, members in groups.items() if members):
         table = np.array(members).reshape(-1, 3, len(MEASURES))
         what = f"{len(table)} components of {group}"
@@ -43,20 +40,20 @@ def rows(study: Study) -> Iterator[Row]:
 def _component(
     study: Study, row: int, heats: Sequence[Float[np.ndarray, "h w"]], concept: str
 ) -> Float64[np.ndarray, "n 3 m"]:
-    """For each of a component's examples that show the concept: what was found, by chance and at best, per measure."""
-    index, found = study.index, []
-    slots = np.flatnonzero(index.valid[row])[:EXAMPLES]
+    """For each of a component's examples that show the concept: the value, by chance and at best, per measure."""
+    index, measured = study.index, []
+    slots = np.flatnonzero(index.valid[row])[: study.settings.heat_examples]
     for slot, heat in zip(slots, heats, strict=True):
         mask = study.masks[index.ids[row, slot]].get(concept)
         if mask is not None and mask.any():
-            found.append(_example(heat, mask, np.array(index.boxes[index.rows[row, slot]], np.int64)))
-    return np.array(found).reshape(-1, 3, len(MEASURES))
+            measured.append(_example(heat, mask, np.array(index.boxes[index.rows[row, slot]], np.int64)))
+    return np.array(measured).reshape(-1, 3, len(MEASURES))
 
 
 def _example(
     heat: Float[np.ndarray, "h w"], mask: Bool[np.ndarray, "h w"], box: Int64[np.ndarray, "4"]
 ) -> Float64[np.ndarray, "3 m"]:
-    """What was found, by chance and at best, per measure; chance is a flat map and a box anywhere."""
+    """The value, by chance and at best, per measure; chance is a flat map and a box anywhere."""
     share, area = float(mask.mean()), float((box[2] - box[0]) * (box[3] - box[1])) / mask.size
     rows, columns = np.nonzero(mask)
     tight = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from semlens.analysis.chance import DRAWS as NULL_DRAWS
-from semlens.analysis.labels import METHODS, Labels, Meaning, label
+from semlens.analysis.labels import Labels, Meaning, label
 from semlens.analysis.probe import Probes, probe
 from semlens.benchmark.made import half_random, joined
 from semlens.benchmark.row import Row
@@ -17,91 +16,91 @@ from semlens.types import MISSING
 
 FDR = 0.05
 
-DRAWS = {"csp": 1000}
-"""Random components per layer for methods that are slow; the others have as many as `label` draws."""
-
-MADE = 80
-"""Components with two meanings."""
+SLOW_METHODS = ("csp",)
+"""Methods that get fewer random components per layer."""
 
 
 def rows(study: Study) -> Iterator[Row]:
     """Every method's labels against the truth, the rate of false labels among random components, and double labels."""
+    settings = study.settings
     words, vocabulary = _vocabulary(study)
-    for method in METHODS:
-        found = label(study.index, vocabulary, method=method, fdr=FDR, split=False, draws=DRAWS.get(method, NULL_DRAWS))
-        yield from _against_truth(study, found, words, method)
-    mixed, made = half_random(study.index)
-    given = label(mixed, vocabulary, fdr=FDR, split=False).accepted
-    rate = bootstrap(made[given].astype(float))
+    for method in settings.methods:
+        draws = settings.draws_if_slow if method in SLOW_METHODS else settings.draws
+        labels = label(study.index, vocabulary, method=method, fdr=FDR, split=False, draws=draws)
+        yield from _against_truth(study, labels, words, method)
+        if method == "standardised":
+            yield from _certainty(study, labels, words, method)
+    mixed, random = half_random(study.index)
+    labelled = label(mixed, vocabulary, fdr=FDR, split=False, draws=settings.draws).accepted
+    rate = bootstrap(random[labelled].astype(float))
     yield Row(study.name, "labels", "half of all components random", "labels given to random ones", rate, 0.5, 0.0)
     yield from _double(study, words, vocabulary)
 
 
 def _vocabulary(study: Study) -> tuple[Int64[np.ndarray, "v 2"], Probes]:
     """All phrases for concepts and for their absence: for each the number of the concept, and 1 or -1."""
-    meant: list[tuple[int, int]] = []
+    signed_concepts: list[tuple[int, int]] = []
     phrases: list[str] = []
     for q, concept in enumerate(CONCEPTS):
         for sign, texts in ((1, concept.phrases), (-1, concept.absent)):
-            meant += [(q, sign)] * len(texts)
+            signed_concepts += [(q, sign)] * len(texts)
             phrases += texts
-    return np.array(meant), probe(study.foundation, phrases)
+    return np.array(signed_concepts), probe(study.foundation, phrases)
 
 
-def _against_truth(study: Study, found: Labels, words: Int64[np.ndarray, "v 2"], method: str) -> Iterator[Row]:
+def _against_truth(study: Study, labels: Labels, words: Int64[np.ndarray, "v 2"], method: str) -> Iterator[Row]:
     """What part is labelled; of the labels, what part names what has no such effect, what it responds to, and its
     strongest concept. By chance: any phrase of the vocabulary."""
-    alive = found.ranked[:, 0] != MISSING
-    given = np.flatnonzero(found.accepted)
+    alive = labels.ranked[:, 0] != MISSING
+    labelled = np.flatnonzero(labels.accepted)
     effect, error = study.truth.activation.astype(np.float64), study.truth.activation_error
-    every = [(concept, sign) for concept, sign in words.tolist()]
-    false, right, strongest = (np.zeros((len(effect), len(every)), bool) for _ in range(3))
-    for v, (q, sign) in enumerate(every):
-        false[:, v] = sign * effect[:, q] <= 2 * error[:, q]
-        right[:, v] = study.responds[:, q] & (sign > 0)
-        strongest[:, v] = (effect.argmax(axis=1) == q) & (sign > 0)
-    what = f"{method}, {len(every)} phrases"
-    yield Row(
-        study.name,
-        "labels",
-        what,
-        "components labelled",
-        bootstrap(found.accepted[alive].astype(float)),
-        np.nan,
-        np.nan,
-    )
+    concept, sign = words.T
+    false = sign * effect[:, concept] <= 2 * error[:, concept]
+    right = study.responds[:, concept] & (sign > 0)
+    strongest = (effect.argmax(axis=1)[:, None] == concept) & (sign > 0)
+    what = _what(method, words)
+    given = bootstrap(labels.accepted[alive].astype(float))
+    yield Row(study.name, "labels", what, "components labelled", given, np.nan, np.nan)
     for measure, table, best in (
         ("labels without effect", false, false.min(axis=1)),
         ("labels it responds to", right, right.max(axis=1)),
         ("labels of its strongest concept", strongest, strongest.max(axis=1)),
     ):
-        value = bootstrap(table[given, found.ranked[given, 0]].astype(float))
-        chance, oracle = (float(part.mean()) if len(given) else np.nan for part in (table[given], best[given]))
+        value = bootstrap(table[labelled, labels.ranked[labelled, 0]].astype(float))
+        chance, oracle = (float(x.mean()) if len(labelled) else np.nan for x in (table[labelled], best[labelled]))
         yield Row(study.name, "labels", what, measure, value, chance, oracle)
-    if method == "standardised":
-        correct = right[np.arange(len(effect)), np.where(alive, found.ranked[:, 0], 0)]
-        for name, sure in (("p-value", -found.p_value), ("stability", found.stability.astype(np.float64))):
-            told = bootstrap_over(auroc, sure[alive], correct[alive])
-            yield Row(study.name, "labels", what, f"AUROC of {name} for right labels", told, 0.5, 1.0)
+
+
+def _certainty(study: Study, labels: Labels, words: Int64[np.ndarray, "v 2"], method: str) -> Iterator[Row]:
+    """How well p-value and stability tell right best phrases from wrong ones, given as labels or not."""
+    alive = np.flatnonzero(labels.ranked[:, 0] != MISSING)
+    concept, sign = words[labels.ranked[alive, 0]].T
+    right = study.responds[alive, concept] & (sign > 0)
+    for name, certainty in (("p-value", -labels.p_value), ("stability", labels.stability.astype(np.float64))):
+        estimate = bootstrap_over(auroc, certainty[alive], right, draws=study.settings.resamples)
+        yield Row(study.name, "labels", _what(method, words), f"AUROC of {name} for right labels", estimate, 0.5, 1.0)
+
+
+def _what(method: str, words: Int64[np.ndarray, "v 2"]) -> str:
+    return f"{method}, {len(words)} phrases"
 
 
 def _double(study: Study, words: Int64[np.ndarray, "v 2"], vocabulary: Probes) -> Iterator[Row]:
     """Components with two true meanings get both as labels, those with one do not get two."""
-    named = dict(zip(vocabulary.names, words[:, 0].tolist(), strict=True))
-    mixed, meant = joined(study.index, study.about, MADE)
-    if len(meant):
-        found = label(mixed, vocabulary, fdr=FDR).meanings
-        both = [_named(found[n], named) == set(pair) if n in found else False for n, pair in enumerate(meant.tolist())]
-        yield Row(
-            study.name, "labels", f"{len(meant)} made of two channels", "both meanings named",
-            bootstrap(np.array(both, float)), 0.0, 1.0,
-        )  # fmt: skip
-    found = label(study.index, vocabulary, fdr=FDR).meanings
-    single = [float(row in found) for row in np.flatnonzero(study.about >= 0).tolist()]
+    concept_of = dict(zip(vocabulary.names, words[:, 0].tolist(), strict=True))
+    mixed, true_pairs = joined(study.index, study.single_concept, study.settings.doubles)
+    if len(true_pairs):
+        meanings = label(mixed, vocabulary, fdr=FDR, draws=study.settings.draws).meanings
+        pairs = [_concepts(meanings.get(row, ()), concept_of) for row in range(len(true_pairs))]
+        both = [pair == set(true) for pair, true in zip(pairs, true_pairs.tolist(), strict=True)]
+        what, share = f"{len(true_pairs)} made of two channels", bootstrap(np.array(both, float))
+        yield Row(study.name, "labels", what, "both meanings named", share, 0.0, 1.0)
+    meanings = label(study.index, vocabulary, fdr=FDR, draws=study.settings.draws).meanings
+    single = [float(row in meanings) for row in np.flatnonzero(study.single_concept >= 0).tolist()]
     if single:
         what = f"{len(single)} of one concept"
         yield Row(study.name, "labels", what, "called double", bootstrap(single), np.nan, 0.0)
 
 
-def _named(meanings: tuple[Meaning, ...], named: dict[str, int]) -> set[int]:
-    return {named[one.label] for one in meanings}
+def _concepts(meanings: tuple[Meaning, ...], concept_of: dict[str, int]) -> set[int]:
+    return {concept_of[meaning.label] for meaning in meanings}

@@ -5,24 +5,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from semlens.benchmark.row import Row
-from semlens.benchmark.study import Study
+from semlens.benchmark.study import Settings, Study
 from semlens.benchmark.truth import outputs
 from semlens.foundation import load_foundation
 from semlens.numerics import auroc, bootstrap, bootstrap_over, cosine
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLASSES, CLEAN, NAMES, NOISE, PLANTED, World, caption, concept, draw, scenario
 
-UNSEEN = 4
+UNSEEN_SEED = 4
 """Seed of the worlds that nothing else uses."""
-
-PICTURES, RETRIEVED = 800, 200
 
 
 def rows(study: Study) -> Iterator[Row]:
     """A classifier's accuracy on its own distribution and without shortcuts, and what each artefact does to it."""
     own = CLASSIFIERS[study.name][1]
     for what, population in {f"own distribution, {own}": scenario(own), "shortcut-free": CLEAN}.items():
-        scenes = World.of(population, PICTURES, UNSEEN).scenes
+        scenes = World.of(population, study.settings.unseen, UNSEEN_SEED).scenes
         predicted = outputs(study.model, scenes).argmax(axis=1)
         right = bootstrap([float(CLASSES[p] == scene.diagnosis) for p, scene in zip(predicted, scenes, strict=True)])
         yield Row(study.name, "model", what, "accuracy", right, 0.5, 1 - NOISE)
@@ -33,16 +31,16 @@ def rows(study: Study) -> Iterator[Row]:
         yield Row(study.name, "model", f"{artefact} put in", "logit of other over melanoma", shift, 0.0, np.nan)
 
 
-def foundation_rows() -> Iterator[Row]:
+def foundation_rows(settings: Settings) -> Iterator[Row]:
     """How well the foundation model of the testbed finds captions, and tells each concept without training on it."""
-    foundation = load_foundation("testbed:clip")
-    scenes = World.of(CLEAN, PICTURES, UNSEEN).scenes
+    foundation, n = load_foundation("testbed:clip"), settings.captions
+    scenes = World.of(CLEAN, settings.unseen, UNSEEN_SEED).scenes
     images = foundation.embed_images([draw(scene).image for scene in scenes])
-    texts = foundation.embed_texts([caption(scene) for scene in scenes[:RETRIEVED]])
-    hit = cosine(images[:RETRIEVED], texts).argmax(axis=1) == np.arange(RETRIEVED)
-    found = bootstrap(hit.astype(float))
-    yield Row("clip", "model", f"captions of {RETRIEVED} pictures", "recall at 1", found, 1 / RETRIEVED, 1.0)
+    texts = foundation.embed_texts([caption(scene) for scene in scenes[:n]])
+    recall = bootstrap((cosine(images[:n], texts).argmax(axis=1) == np.arange(n)).astype(float))
+    yield Row("clip", "model", f"captions of {n} pictures", "recall at 1", recall, 1 / n, 1.0)
     similarity = cosine(images, foundation.embed_texts([concept(name).phrases[0] for name in NAMES]))
     for q, name in enumerate(NAMES):
-        found = bootstrap_over(auroc, similarity[:, q], np.array([scene.has(name) for scene in scenes]))
-        yield Row("clip", "model", name, "zero-shot AUROC", found, 0.5, 1.0)
+        present = np.array([scene.has(name) for scene in scenes])
+        area = bootstrap_over(auroc, similarity[:, q], present, draws=settings.resamples)
+        yield Row("clip", "model", name, "zero-shot AUROC", area, 0.5, 1.0)

@@ -8,9 +8,6 @@ from semlens.benchmark.truth import removals
 from semlens.numerics import bootstrap_over, spearman
 from semlens.testbed.world import CLASSES
 
-PICTURES = 64
-"""Pictures of a class on which components are removed."""
-
 
 def rows(study: Study) -> Iterator[Row]:
     """Rank correlation of class relevance with the fall of the logit, per class and layer.
@@ -19,14 +16,13 @@ def rows(study: Study) -> Iterator[Row]:
     """
     assert study.index.relevance is not None
     for output, name in enumerate(CLASSES):
-        scenes = [scene for scene in study.scenes if scene.diagnosis == name][:PICTURES]
+        scenes = [scene for scene in study.scenes if scene.diagnosis == name][: study.settings.removals]
         falls = removals(study.model, scenes, [axis.layer for axis in study.index.layers], output)
         shares = study.index.relevance.of_class(name)
         for axis in study.index.layers:
-            part = slice(axis.start, axis.stop)
-            mean, share = falls[part].mean(axis=1), shares[part]
-            found = bootstrap_over(spearman, share, mean)
-            best = spearman(falls[part, ::2].mean(axis=1), falls[part, 1::2].mean(axis=1))
-            yield Row(
-                study.name, "relevance", f"{name}, {axis.layer}", "rank correlation with removal", found, 0.0, best
-            )
+            layer = slice(axis.start, axis.stop)
+            fall, share = falls[layer].mean(axis=1), shares[layer]
+            correlation = bootstrap_over(spearman, share, fall, draws=study.settings.resamples)
+            best = spearman(falls[layer, ::2].mean(axis=1), falls[layer, 1::2].mean(axis=1))
+            what, measure = f"{name}, {axis.layer}", "rank correlation with removal"
+            yield Row(study.name, "relevance", what, measure, correlation, 0.0, best)

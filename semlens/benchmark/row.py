@@ -1,4 +1,4 @@
-"""A line of the truth benchmark: a figure, how sure it is, and between what it stands."""
+"""A line of the truth benchmark: a figure, its uncertainty, and the figures of chance and of the best answer."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -16,31 +16,30 @@ class Row:
     part: str  # of the benchmark: "search", "relevance", ...
     what: str  # "ruler", "mean of 14 concepts"
     measure: str  # "average precision, relevance crops"
-    found: Estimate
+    estimate: Estimate
     chance: float  # what a random answer reaches; NaN where there is none
     oracle: float  # what the best possible answer reaches on the same material
 
     def cells(self) -> tuple[str, ...]:
         """As a person reads it."""
-        spread = f"{self.found.low:.2f} to {self.found.high:.2f}"
+        interval = f"{self.estimate.low:.2f} to {self.estimate.high:.2f}"
         return (
             self.model,
             self.part,
             self.what,
             self.measure,
-            _two(self.found.value),
-            spread,
-            _two(self.chance),
-            _two(self.oracle),
-            str(self.found.n),
+            _two_digits(self.estimate.value),
+            interval,
+            _two_digits(self.chance),
+            _two_digits(self.oracle),
+            str(self.estimate.n),
         )
 
     def json(self) -> dict[str, Any]:
         """As a script reads it: figures that do not exist are null."""
-        found = asdict(self.found)
-        named = {"model": self.model, "part": self.part, "what": self.what, "measure": self.measure}
-        figures = {**found, "chance": self.chance, "oracle": self.oracle}
-        return named | {key: None if isnan(value) else value for key, value in figures.items()}
+        names = {"model": self.model, "part": self.part, "what": self.what, "measure": self.measure}
+        figures = {**asdict(self.estimate), "chance": self.chance, "oracle": self.oracle}
+        return names | {key: None if isnan(value) else value for key, value in figures.items()}
 
 
 HEADER = ("model", "part", "what", "measure", "value", "95 % interval", "chance", "oracle", "n")
@@ -52,5 +51,5 @@ def markdown(rows: Iterable[Row]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _two(value: float) -> str:
+def _two_digits(value: float) -> str:
     return "" if isnan(value) else f"{value:.2f}"

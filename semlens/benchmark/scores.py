@@ -10,24 +10,22 @@ from semlens.benchmark.row import Row
 from semlens.benchmark.study import Study
 from semlens.numerics import auroc, bootstrap_over
 
-MADE = 80
-"""Components with two meanings."""
-
 
 def rows(study: Study) -> Iterator[Row]:
     """Clarity of responsive components against the rest and against random ones, polysemanticity of made doubles."""
-    index, responds = study.index, study.responds
-    found = score(index)
-    known = ~np.isnan(found.clarity)
-    told = bootstrap_over(auroc, found.clarity[known], responds[known].any(axis=1))
-    yield Row(study.name, "measures", "responds to something", "AUROC of clarity", told, 0.5, 1.0)
-    mixed, made = half_random(index)
-    told = bootstrap_over(auroc, score(mixed).clarity, ~made)
-    yield Row(study.name, "measures", "not random", "AUROC of clarity", told, 0.5, 1.0)
-    doubles, meant = joined(index, study.about, MADE)
-    single = (study.about >= 0) & known
-    if len(meant) and single.any():
-        both = np.concatenate([score(doubles).polysemanticity, found.polysemanticity[single]])
-        told = bootstrap_over(auroc, both, np.arange(len(both)) < len(meant))
-        what = f"{len(meant)} made of two channels against {single.sum()} of one concept"
-        yield Row(study.name, "measures", what, "AUROC of polysemanticity", told, 0.5, 1.0)
+    draws, resamples = study.settings.draws_if_slow, study.settings.resamples
+    scores = score(study.index, draws=draws)
+    known = ~np.isnan(scores.clarity)
+    responds = study.responds[known].any(axis=1)
+    estimate = bootstrap_over(auroc, scores.clarity[known], responds, draws=resamples)
+    yield Row(study.name, "measures", "responds to something", "AUROC of clarity", estimate, 0.5, 1.0)
+    mixed, random = half_random(study.index)
+    estimate = bootstrap_over(auroc, score(mixed, draws=draws).clarity, ~random, draws=resamples)
+    yield Row(study.name, "measures", "not random", "AUROC of clarity", estimate, 0.5, 1.0)
+    doubles, meanings = joined(study.index, study.single_concept, study.settings.doubles)
+    single = (study.single_concept >= 0) & known
+    if len(meanings) and single.any():
+        both = np.concatenate([score(doubles, draws=draws).polysemanticity, scores.polysemanticity[single]])
+        estimate = bootstrap_over(auroc, both, np.arange(len(both)) < len(meanings), draws=resamples)
+        what = f"{len(meanings)} made of two channels against {single.sum()} of one concept"
+        yield Row(study.name, "measures", what, "AUROC of polysemanticity", estimate, 0.5, 1.0)

@@ -4,22 +4,35 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from semlens.analysis.probe import probe
+from semlens.analysis.search import search
 from semlens.benchmark.row import Row
 from semlens.benchmark.study import Study
 from semlens.index import ConceptIndex
 from semlens.numerics import average_precision, bootstrap, bootstrap_over, chance_precision
 from semlens.shapes import Float32, Float64
-from semlens.testbed.world import ARTEFACTS, NAMES, SEEN
+from semlens.testbed.world import ARTEFACTS, NAMES, SEEN, concept
 
 
 def rows(study: Study) -> Iterator[Row]:
     """Average precision per concept with crops and with whole images, their means, and what crops gain."""
-    crops, whole = study.alignment(study.index), study.alignment(study.whole)
+    crops, whole = alignment(study, study.index), alignment(study, study.whole)
     yield from ranked(study, crops, "relevance crops", content(study, study.index))
     yield from ranked(study, whole, "whole images", content(study, study.whole))
-    asked = _asked(study)
-    gain = [_precision(study, crops, q) - _precision(study, whole, q) for q in asked]
-    yield Row(study.name, "search", f"mean of {len(asked)} concepts", "what crops gain", bootstrap(gain), 0.0, np.nan)
+    concepts = _with_answers(study)
+    gain = [_precision(study, crops, q) - _precision(study, whole, q) for q in concepts]
+    what = f"mean of {len(concepts)} concepts"
+    yield Row(study.name, "search", what, "what crops gain", bootstrap(gain), 0.0, np.nan)
+
+
+def alignment(study: Study, index: ConceptIndex) -> Float32[np.ndarray, "c q"]:
+    """How well every component of an index fits the query of each concept; -inf where it is dead."""
+    probes = probe(study.foundation, [concept(name).phrases[0] for name in NAMES])
+    scores = np.full((len(index.means), len(NAMES)), -np.inf, np.float32)
+    numbers = {text: q for q, text in enumerate(probes.names)}
+    for hit in search(index, probes, top=len(index.means)):
+        scores[index.row(hit.component), numbers[hit.probe]] = hit.alignment
+    return scores
 
 
 def ranked(
@@ -31,21 +44,22 @@ def ranked(
         best: the scores of a perfect reader of the same examples.
     """
     measure = f"average precision, {how}"
-    each: dict[str, Row] = {}
-    for q in _asked(study):
-        found = bootstrap_over(average_precision, scores[:, q], study.responds[:, q])
-        chance = chance_precision(len(scores), int(study.responds[:, q].sum()))
-        oracle = average_precision(best[:, q], study.responds[:, q])
-        each[NAMES[q]] = Row(study.name, "search", NAMES[q], measure, found, chance, oracle)
-    yield from each.values()
-    artefacts = [row for name, row in each.items() if name in ARTEFACTS]
-    for group, members in (("concepts", list(each.values())), ("artefacts", artefacts)):
-        mean = bootstrap([row.found.value for row in members])
+    by_concept: dict[str, Row] = {}
+    for q in _with_answers(study):
+        responds = study.responds[:, q]
+        precision = bootstrap_over(average_precision, scores[:, q], responds, draws=study.settings.resamples)
+        chance, oracle = chance_precision(len(scores), int(responds.sum())), average_precision(best[:, q], responds)
+        by_concept[NAMES[q]] = Row(study.name, "search", NAMES[q], measure, precision, chance, oracle)
+    yield from by_concept.values()
+    artefacts = [row for name, row in by_concept.items() if name in ARTEFACTS]
+    for group, members in (("concepts", list(by_concept.values())), ("artefacts", artefacts)):
+        mean = bootstrap([row.estimate.value for row in members])
         chance, oracle = (float(np.mean([getattr(row, field) for row in members])) for field in ("chance", "oracle"))
         yield Row(study.name, "search", f"mean of {len(members)} {group}", measure, mean, chance, oracle)
 
 
-def _asked(study: Study) -> list[int]:
+def _with_answers(study: Study) -> list[int]:
+    """The numbers of the concepts that some component responds to."""
     return [q for q in range(len(NAMES)) if study.responds[:, q].any()]
 
 
@@ -65,6 +79,6 @@ def content(study: Study, index: ConceptIndex) -> Float64[np.ndarray, "c q"]:
             if name in NAMES:
                 whole = right - left >= mask.shape[1] and bottom - top >= mask.shape[0]
                 seen[row, NAMES.index(name)] = whole or mask[top:bottom, left:right].mean() > SEEN
-    found = np.where(index.valid[..., None], seen[np.where(index.valid, index.rows, 0)], False)
+    shows = np.where(index.valid[..., None], seen[np.where(index.valid, index.rows, 0)], False)
     examples = index.valid.sum(axis=1, keepdims=True)
-    return np.where(examples > 0, found.sum(axis=1) / np.maximum(examples, 1), -1.0)
+    return np.where(examples > 0, shows.sum(axis=1) / np.maximum(examples, 1), -1.0)

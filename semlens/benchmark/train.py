@@ -37,11 +37,22 @@ from semlens.testbed.world import (
 )
 
 PICTURES = 10_000
-TRAIN = 0
+TRAIN_SEED = 0
 """Seed of the worlds that are trained on; nothing else uses it."""
 
 RATES: dict[Callable[[int], nn.Module], float] = {ConvNet: 3e-3, transformer: 1e-3}
 """How fast a network learns to see; it learns to diagnose at a third of that."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long, in what steps and how fast a network learns."""
+
+    heading: str  # of its lines of progress
+    rate: float
+    epochs: int
+    batch: int
+    longest_gradient: float = math.inf  # that is followed as it is; longer ones are cut to it
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +89,9 @@ def turned(pixels: UInt8[np.ndarray, "n h w 3"], rng: np.random.Generator) -> UI
     return np.ascontiguousarray(turned[:, ::-1] if rng.random() < 0.5 else turned)
 
 
-def train_classifier(name: str, batch: int = 64, seeing: int = 8, diagnosing: int = 4) -> nn.Module:
+def train_classifier(
+    name: str, *, pictures: int = PICTURES, batch: int = 64, seeing: int = 8, diagnosing: int = 4
+) -> nn.Module:
     """A classifier of the testbed: a network that has learnt to see every concept learns, with a new head, to diagnose.
 
     So are networks in use made, from one that was trained on more than its task; trained on two classes alone, half of
@@ -88,65 +101,65 @@ def train_classifier(name: str, batch: int = 64, seeing: int = 8, diagnosing: in
         seeing, diagnosing: epochs of both.
     """
     build, population = CLASSIFIERS[name]
-    net = deepcopy(seer(build, batch, seeing))
+    net = deepcopy(seer(build, pictures, batch, seeing))
     torch.manual_seed(0)
     assert isinstance(net.head, nn.Linear)
     net.head = nn.Linear(net.head.in_features, len(CLASSES))
-    data = drawn(World.of(scenario(population), PICTURES, TRAIN))
+    data = drawn(World.of(scenario(population), pictures, TRAIN_SEED))
     diagnoses = torch.tensor([CLASSES.index(scene.diagnosis) for scene in data.scenes])
     loss = nn.CrossEntropyLoss(label_smoothing=0.05)
-    return teach(net, data, diagnoses, loss, RATES[build] / 3, diagnosing, batch, f"{name} diagnoses")
+    return teach(net, data, diagnoses, loss, Course(f"{name} diagnoses", RATES[build] / 3, diagnosing, batch))
 
 
 @cache
-def seer(build: Callable[[int], nn.Module], batch: int, epochs: int) -> nn.Module:
+def seer(build: Callable[[int], nn.Module], pictures: int, batch: int, epochs: int) -> nn.Module:
     """A network with an output for every concept, trained on pictures without shortcuts."""
     torch.manual_seed(0)
     net = build(len(NAMES)).to(memory_format=torch.channels_last)
-    data = drawn(World.of(CLEAN, PICTURES, TRAIN))
+    data = drawn(World.of(CLEAN, pictures, TRAIN_SEED))
     concepts = torch.tensor([[scene.has(name) for name in NAMES] for scene in data.scenes]).float()
-    loss = nn.BCEWithLogitsLoss()
-    return teach(net, data, concepts, loss, RATES[build], epochs, batch, f"{build.__name__} sees")
+    course = Course(f"{build.__name__} sees", RATES[build], epochs, batch)
+    return teach(net, data, concepts, nn.BCEWithLogitsLoss(), course)
 
 
 def teach(
-    net: nn.Module, data: Drawn, target: Tensor, loss: Callable[[Tensor, Tensor], Tensor], rate: float, epochs: int,
-    batch: int, told: str,
-) -> nn.Module:  # fmt: skip
+    net: nn.Module, data: Drawn, target: Tensor, loss: Callable[[Tensor, Tensor], Tensor], course: Course
+) -> nn.Module:
     """The network, trained on pictures and what to say of them; in eval mode."""
 
     def error(rows: Int64[np.ndarray, "n"], rng: np.random.Generator) -> Float[Tensor, ""]:
         return loss(net(as_input(turned(data.pixels[rows], rng))), target[rows])
 
-    return learn(net, error, len(target), batch, epochs, rate, told)
+    return learn(net, error, len(target), course)
 
 
 def learn(
-    net: nn.Module, error: Callable[[Int64[np.ndarray, "n"], np.random.Generator], Float[Tensor, ""]], count: int,
-    batch: int, epochs: int, rate: float, told: str, *, steepest: float = math.inf,
-) -> nn.Module:  # fmt: skip
+    net: nn.Module,
+    error: Callable[[Int64[np.ndarray, "n"], np.random.Generator], Float[Tensor, ""]],
+    count: int,
+    course: Course,
+) -> nn.Module:
     """The network in eval mode, after AdamW with a rate that rises and falls once has lowered its error.
 
     Args:
-        error: on some of `count` pictures, by number; with chance for what varies from epoch to epoch.
-        steepest: longest gradient that is followed as it is.
+        error: on some of `count` pictures, by number; random where something varies from epoch to epoch.
     """
-    steps = count // batch
-    optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=0.02)
-    pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * steps)
+    steps = count // course.batch
+    optimizer = torch.optim.AdamW(net.parameters(), course.rate, weight_decay=0.02)
+    pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, course.rate, total_steps=course.epochs * steps)
     rng = np.random.default_rng(0)
     net.train()
-    for epoch in range(epochs):
+    for epoch in range(course.epochs):
         total = 0.0
-        for rows in rng.permutation(count)[: steps * batch].reshape(steps, batch):
-            found = error(rows, rng)
+        for rows in rng.permutation(count)[: steps * course.batch].reshape(steps, course.batch):
+            value = error(rows, rng)
             optimizer.zero_grad()
-            found.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), steepest)
+            value.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), course.longest_gradient)
             optimizer.step()
             pace.step()
-            total += found.item()
-        report(f"{told}: epoch {epoch + 1} of {epochs}, loss {total / steps:.3f}")
+            total += value.item()
+        report(f"{course.heading}: epoch {epoch + 1} of {course.epochs}, loss {total / steps:.3f}")
     return net.eval()
 
 
@@ -201,8 +214,8 @@ def _part(
     rows, columns = np.nonzero(masks[names[int(rng.integers(len(names)))]])
     side = round(28 * (SIDE / 28) ** (0.85 * rng.random()))
     if len(rows) and rng.random() < 0.9:
-        at = int(rng.integers(len(rows)))
-        y, x = int(rows[at]), int(columns[at])
+        pixel = int(rng.integers(len(rows)))
+        y, x = int(rows[pixel]), int(columns[pixel])
     else:
         y, x = (int(v) for v in rng.integers(0, SIDE, 2))
     shift = (rng.random(2) - 0.5) * 0.7 * side
@@ -230,17 +243,17 @@ def fits(views: Sequence[View]) -> Float[Tensor, "n n"]:
     return torch.from_numpy(table)
 
 
-def train_clip(epochs: int = 14, batch: int = 160) -> nn.Module:
+def train_clip(*, pictures: int = PICTURES, batch: int = 160, epochs: int = 14) -> nn.Module:
     """The image-text model, trained on pictures and parts of them with words for them."""
     torch.manual_seed(0)
     net = Clip(vocabulary()).to(memory_format=torch.channels_last)
-    data = drawn(World.of(CLEAN, PICTURES, TRAIN), masks=True)
+    data = drawn(World.of(CLEAN, pictures, TRAIN_SEED), masks=True)
 
     def error(rows: Int64[np.ndarray, "n"], rng: np.random.Generator) -> Float[Tensor, ""]:
         views = [view(data, int(i), rng) for i in rows]
-        return contrast(net, as_input(turned(np.stack([it.pixels for it in views]), rng)), views, rng)
+        return contrast(net, as_input(turned(np.stack([view.pixels for view in views]), rng)), views, rng)
 
-    return learn(net, error, PICTURES, batch, epochs, 2e-3, "clip", steepest=1.0)
+    return learn(net, error, pictures, Course("clip", 2e-3, epochs, batch, longest_gradient=1.0))
 
 
 def contrast(
@@ -251,7 +264,7 @@ def contrast(
     Source: Zhai et al. 2023 (arXiv 2303.15343), algorithm 1. But: what fits is known here, also where a text was not
     written for the view; pairs of which it cannot be told are left out.
     """
-    tokens = net.tokens([it.words.text for it in views])
+    tokens = net.tokens([view.words.text for view in views])
     forgotten = torch.from_numpy(rng.random(tokens.shape) < FORGOTTEN) & (tokens >= FIRST)
     images = nn.functional.normalize(net.image(x), dim=1)
     words = nn.functional.normalize(net.text(tokens.masked_fill(forgotten, UNKNOWN)), dim=1)

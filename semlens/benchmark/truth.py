@@ -57,8 +57,8 @@ def effects(
     Args:
         pool: how a component's activations over positions become one, as in `collect`.
     """
-    found = parse_all(model.net, layers, model.example_input())
-    kinds = [kind for kind, _ in found]
+    parsed = parse_all(model.net, layers, model.example_input())
+    kinds = [kind for kind, _ in parsed]
     base = _run(model, kinds, scenes, pool)
     spread = base.pooled.std(axis=0)
     unit = np.where(spread > 0, spread, np.inf)  # what never varies responds to nothing
@@ -73,7 +73,7 @@ def effects(
         turned.append(base.logits.argmax(axis=1) != other.logits.argmax(axis=1))
         progress("counterfactuals", done + 1, len(concepts))
     return Effects(
-        layers=axis_of((kind.layer, kind.kind, components) for kind, components in found),
+        layers=axis_of((kind.layer, kind.kind, components) for kind, components in parsed),
         concepts=tuple(concepts),
         activation=np.stack(activation, axis=1).astype(np.float32),
         activation_error=np.stack(error, axis=1).astype(np.float32),

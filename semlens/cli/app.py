@@ -4,20 +4,25 @@ from pathlib import Path
 
 import click
 
+import semlens as sl
 from semlens.cli.common import app, as_json, print_json
 from semlens.cli.show import Progress, say
 
-pictures = click.option("--images", multiple=True, help="Where the index's images are, to show them whole.")
-studied = click.option("--model", multiple=True, help="The studied model, for heat maps and edges. It runs its code.")
-words = click.option("--vocabulary", help="Label from this where no labels are stored: a file, `imagenet`, `wordnet`.")
-folders = click.argument("indexes", nargs=-1, required=True, type=click.Path(path_type=Path))
+images_option = click.option("--images", multiple=True, help="Where the index's images are, to show them whole.")
+model_option = click.option(
+    "--model", multiple=True, help="The studied model, for heat maps and edges. It runs its code."
+)
+vocabulary_option = click.option(
+    "--vocabulary", help="Label from this where no labels are stored: a file, `imagenet`, `wordnet`."
+)
+index_folders = click.argument("indexes", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
 @app.command()
-@folders
-@pictures
-@studied
-@words
+@index_folders
+@images_option
+@model_option
+@vocabulary_option
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -48,11 +53,11 @@ def serve(
 
 
 @app.command()
-@folders
+@index_folders
 @click.option("--site", required=True, type=click.Path(path_type=Path), help="A new folder.")
-@pictures
-@studied
-@words
+@images_option
+@model_option
+@vocabulary_option
 @click.option("--spec", multiple=True, help="An audit to show: a YAML file, or a name as for `audit`.")
 @as_json
 def export(
@@ -60,17 +65,16 @@ def export(
     spec: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Write the page as a folder of files, for any web server: what is known, without what has to be asked."""
-    from semlens.analysis.audit import load_spec
     from semlens.app.export import export as write
     from semlens.app.session import open_session
 
-    specs = [load_spec(name) for name in spec]
+    specs = [sl.load_spec(name) for name in spec]
     session = open_session(indexes, images=images, model=model, vocabulary=vocabulary, frozen=True)
     try:
         with Progress() as progress:
-            found = write(session, site, specs, progress=progress)
+            written = write(session, site, specs, progress=progress)
     finally:
         session.close()
     if as_json:
-        return print_json([{"site": str(found.folder), "files": found.files, "bytes": found.bytes}])
-    say(f"{found.files:,} files, {found.bytes / 1e6:,.1f} MB; look at it: python -m http.server -d {site}")
+        return print_json([{"site": str(written.folder), "files": written.files, "bytes": written.bytes}])
+    say(f"{written.files:,} files, {written.bytes / 1e6:,.1f} MB; look at it: python -m http.server -d {site}")

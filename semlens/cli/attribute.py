@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import semlens as sl
 from semlens.cli.common import app, as_json, device, print_json
 from semlens.cli.show import say, table
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
     from semlens.attribution import Check, Conservation
-    from semlens.model import VisionModel
 
 
 @app.command()
@@ -40,9 +40,7 @@ def attribute(
 
     MODEL is written as for `layers`.
     """
-    from semlens.model import load_model
-
-    loaded = load_model(model, device)
+    loaded = sl.load_model(model, device)
     if check:
         context.exit(_check(loaded, image, method, as_json))
     if not image:
@@ -58,22 +56,21 @@ def attribute(
 
 
 def _draw(
-    model: "VisionModel", files: Sequence[Path], target: str | None, method: str, out: Path
+    model: "sl.VisionModel", files: Sequence[Path], target: str | None, method: str, out: Path
 ) -> list[dict[str, Any]]:
     """Draws all images into one picture; a row per image."""
     import torch
 
-    from semlens.attribution import attribute as explain
     from semlens.crop import measure_geometry
     from semlens.images import load_image
     from semlens.revisit.example_heatmaps import input_box
-    from semlens.views.heatmap import HeatExample, HeatRow, heat_sheet
+    from semlens.views.heatmap import HeatExample, HeatRow
 
     photos = [load_image(file) for file in files]
     x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
-    found = explain(model, x, target, method=method)
-    assert found.heat is not None
-    heats, values = found.heat.float().cpu().numpy(), found.value.tolist()
+    attribution = sl.attribute(model, x, target, method=method)
+    assert attribution.heat is not None
+    heats, values = attribution.heat.float().cpu().numpy(), attribution.value.tolist()
     names = [target] * len(files) if target else _highest(model, x)
     rows, drawn = [], []
     for file, photo, heat, value, name in zip(files, photos, heats, values, names, strict=True):
@@ -81,13 +78,13 @@ def _draw(
         drawn.append(HeatRow(file.name, (HeatExample(photo, heat, box=box, title=f"{value:.2f}"),), name))
         arrived = float(heat.sum()) / value if value else None
         rows.append({"image": str(file), "target": name, "value": round(value, 4), "arrived": arrived})
-    heat_sheet(drawn, examples=1).save(out)
-    if found.report:
-        say(str(found.report))
+    sl.heat_sheet(drawn, examples=1).save(out)
+    if attribution.report:
+        say(str(attribution.report))
     return rows
 
 
-def _highest(model: "VisionModel", x: Any) -> list[str]:
+def _highest(model: "sl.VisionModel", x: Any) -> list[str]:
     """Each image's highest output, by name where it has one."""
     import torch
 
@@ -98,11 +95,11 @@ def _highest(model: "VisionModel", x: Any) -> list[str]:
     return [model.class_names[n] if n < len(model.class_names) else str(n) for n in numbers]
 
 
-def _check(model: "VisionModel", files: Sequence[Path], methods: Sequence[str], as_json: bool) -> int:
+def _check(model: "sl.VisionModel", files: Sequence[Path], methods: Sequence[str], as_json: bool) -> int:
     """The exit code: 1 if a method that was asked for, or the default one, has a fault."""
     import torch
 
-    from semlens.attribution import COMPOSITES, Composite, check, choose
+    from semlens.attribution import COMPOSITES, Composite, choose
     from semlens.images import load_image
 
     photos = [load_image(file) for file in files] or _noise()
@@ -113,7 +110,7 @@ def _check(model: "VisionModel", files: Sequence[Path], methods: Sequence[str], 
     assert isinstance(default, Composite)
     needed = list(methods) or [default.name]
     others = [] if methods else [name for name in COMPOSITES if name != default.name]
-    results = check(model, x, [*needed, *others])
+    results = sl.check(model, x, [*needed, *others])
     if as_json:
         print_json(
             {"model": model.name, **_row(result), "default": result.method == default.name} for result in results
@@ -148,7 +145,7 @@ def _row(result: "Check") -> dict[str, Any]:
         "method": result.method,
         "fault": result.fault,
         **shares,
-        "other": None if None in lost else sum(one for one in lost if one),
+        "other": None if None in lost else sum(share for share in lost if share),
         "size": size,
         "layer": f"{worst.layer} ({worst.total:.0%})" if worst and worst.total >= 0.005 else None,
     }

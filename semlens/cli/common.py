@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from semlens import __version__
+import semlens as sl  # the commands use the public names, each of which is loaded when it is first used
 from semlens.cli.show import say
 from semlens.errors import SemlensError
 
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 
 def _usable(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
-    """The device. Raises SemlensError if torch does not know it, or cannot use it here."""
+    """The device.
+
+    Raises:
+        SemlensError: torch does not know it, or cannot use it here.
+    """
     if name not in (None, "cpu"):
         import torch  # a command that is told where models run may have to run one
 
@@ -43,7 +47,7 @@ index_folder = click.argument("index", type=click.Path(path_type=Path))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(__version__)
+@click.version_option(sl.__version__)
 def app() -> None:
     """Search, label and audit what every component of a vision model has learned."""
 
@@ -51,33 +55,35 @@ def app() -> None:
 class NewFile(click.Path):
     """A file that a command will write. What is wrong with its name is said before the work, not after."""
 
-    def __init__(self, *endings: str) -> None:
+    def __init__(self, *suffixes: str) -> None:
         super().__init__(path_type=Path)
-        self.endings = endings  # that name a format; any if empty
+        self.suffixes = suffixes  # that name a format; any if empty
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path. Raises SemlensError where no file can be written, or its ending names no format."""
+        """The path.
+
+        Raises:
+            SemlensError: no file can be written there, or its ending names no format.
+        """
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.is_dir() or not path.parent.is_dir():
             why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
             raise SemlensError(f"cannot write {path}: {why}")
-        if self.endings and path.suffix.lower() not in self.endings:
-            raise SemlensError(f"cannot write {path}: let the name end in {', '.join(self.endings)}")
+        if self.suffixes and path.suffix.lower() not in self.suffixes:
+            raise SemlensError(f"cannot write {path}: let the name end in {', '.join(self.suffixes)}")
         return path
 
 
-def vocabulary(what: str, *, required: bool = False) -> Callable[[Any], Any]:
+def vocabulary(purpose: str, *, required: bool = False) -> Callable[[Any], Any]:
     """The option `--vocabulary`."""
-    said = f"{what}: a file with a phrase per line, `imagenet` or `wordnet`."
-    return click.option("--vocabulary", required=required, help=said)
+    text = f"{purpose}: a file with a phrase per line, `imagenet` or `wordnet`."
+    return click.option("--vocabulary", required=required, help=text)
 
 
-def kept(found: "Labels | Scores | Atlas", folder: Path, save: bool) -> None:
+def save_result(result: "Labels | Scores | Atlas", folder: Path, save: bool) -> None:
     """Keeps the result in the index if that was asked for."""
     if save:
-        from semlens.analysis.keep import keep
-
-        keep(found, folder)
+        sl.keep(result, folder)
         say(f"kept in {folder}")
 
 

@@ -2,20 +2,21 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+import semlens as sl
 from semlens.cli.common import (
     NewFile,
     app,
     as_json,
     device,
     index_folder,
-    kept,
     layer,
     print_json,
     save,
+    save_result,
     seed,
     show,
     vocabulary,
@@ -24,7 +25,8 @@ from semlens.cli.show import Progress, say
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
-    from semlens.types import Edges, FoundationId
+    from semlens.analysis.labels import Evaluation, Labels
+    from semlens.types import FoundationId, FoundationModel
 
 figure = click.option(
     "--figure", type=NewFile(".png", ".svg", ".pdf"), help="Also draw it into this file (.png, .svg, .pdf)."
@@ -40,17 +42,14 @@ figure = click.option(
 @as_json
 def score(index: Path, layer: tuple[str, ...], figure: Path | None, save: bool, seed: int, as_json: bool) -> None:
     """Measure how clear, redundant and polysemantic components are, beside what random examples give."""
-    from semlens.analysis.score import score as measure
-    from semlens.index import load_index
-
-    found = measure(load_index(index), layers=layer, seed=seed)
-    kept(found, index, save)
+    scores = sl.score(sl.load_index(index), layers=layer, seed=seed)
+    save_result(scores, index, save)
     if as_json:
-        print_json(found.rows.records())
-        print_json([{"summary": found.summary.records()}])
+        print_json(scores.rows.records())
+        print_json([{"summary": scores.summary.records()}])
     else:
-        print(repr(found.summary))
-    _draw(found, figure)
+        print(repr(scores.summary))
+    _draw(scores, figure)
 
 
 @app.command()
@@ -67,17 +66,14 @@ def compare(
 
     One index given twice with different --layer compares its layers.
     """
-    from semlens.analysis.compare import compare as hold
-    from semlens.index import load_index
-
-    layers = [() if one == "." else tuple(one.split(",")) for one in layer]
-    found = hold([load_index(folder) for folder in indexes], draws=draws, seed=seed, layers=layers)
+    layers = [() if names == "." else tuple(names.split(",")) for names in layer]
+    comparison = sl.compare([sl.load_index(folder) for folder in indexes], draws=draws, seed=seed, layers=layers)
     if as_json:
-        for rows in (found.pairs, found.matches):
+        for rows in (comparison.pairs, comparison.matches):
             print_json({"from": row.pop("source"), "to": row.pop("target"), **row} for row in rows.records())
     else:
-        print(f"{found.pairs!r}\n\n{found.matches[:12]!r}")
-    _draw(found, figure)
+        print(f"{comparison.pairs!r}\n\n{comparison.matches[:12]!r}")
+    _draw(comparison, figure)
 
 
 @app.command()
@@ -96,24 +92,22 @@ def atlas(
 ) -> None:  # fmt: skip
     """Draw all components of one or several indexes on a map, with clusters and what they are about."""
     from semlens.analysis.ask import ask_vocabulary
-    from semlens.analysis.atlas import atlas as draw
-    from semlens.index import load_index
 
     if save and len(indexes) > 1:
         raise SemlensError("an atlas of several indexes cannot be kept in one of them: give --save with one index")
-    loaded = [load_index(folder) for folder in indexes]
+    loaded = [sl.load_index(folder) for folder in indexes]
     with Progress() as progress:
         space = loaded[0].recipe.foundation
         words = ask_vocabulary(space, vocabulary, device=device, progress=progress) if vocabulary else None
-        found = draw(loaded, vocabulary=words, clusters=clusters, drawing=drawing, seed=seed, progress=progress)
-    kept(found, indexes[0], save)
-    show(found.rows, as_json)
-    _draw(found, figure)
+        result = sl.atlas(loaded, vocabulary=words, clusters=clusters, drawing=drawing, seed=seed, progress=progress)
+    save_result(result, indexes[0], save)
+    show(result.rows, as_json)
+    _draw(result, figure)
 
 
 @app.command()
 @index_folder
-@click.option("--class", "of", required=True, help="The output, by name or number.")
+@click.option("--class", "output", required=True, help="The output, by name or number.")
 @vocabulary("Phrases to group components by")
 @click.option("--layer", multiple=True, help="Layers of the graph; the hidden ones if none is given.")
 @click.option("--edges/--no-edges", default=True, help="Edges ask for the model and images, see --model, --images.")
@@ -131,33 +125,30 @@ def atlas(
 @device
 @as_json
 def graph(
-    index: Path, of: str, vocabulary: str | None, layer: tuple[str, ...], edges: bool, model: str | None,
+    index: Path, output: str, vocabulary: str | None, layer: tuple[str, ...], edges: bool, model: str | None,
     images: str | None, count: int, svg: Path | None, seed: int, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Show through which concepts, layer by layer, a class comes about, and what passes between them."""
     from semlens.analysis.ask import labels_by
-    from semlens.analysis.graph import graph as connect
-    from semlens.index import load_index
-    from semlens.views.plot import graph_svg
 
-    loaded = load_index(index)
+    loaded = sl.load_index(index)
     with Progress() as progress:
         labels = labels_by(loaded, vocabulary, device=device, progress=progress, seed=seed) if vocabulary else None
-        flow: list["Edges"] = []
+        weights = []
         if edges:
-            from semlens.images import load_images
-            from semlens.model import load_model
             from semlens.revisit.graph_edges import flows
 
-            studied = load_model(model or loaded.recipe.model.name, device)
-            photos = load_images(images or loaded.recipe.images.source)
-            flow += flows(loaded, of, studied, photos, labels=labels, layers=layer, count=count, progress=progress)
-        found = connect(loaded, of, labels=labels, edges=flow, layers=layer)
+            studied = sl.load_model(model or loaded.recipe.model.name, device)
+            photos = sl.load_images(images or loaded.recipe.images.source)
+            weights += flows(
+                loaded, output, studied, photos, labels=labels, layers=layer, count=count, progress=progress
+            )
+        result = sl.graph(loaded, output, labels=labels, edges=weights, layers=layer)
     if svg:
-        svg.write_text(graph_svg(found, loaded), encoding="utf-8")
+        svg.write_text(sl.graph_svg(result, loaded), encoding="utf-8")
     if as_json:
-        return print(json.dumps(found.node_link(), ensure_ascii=False))
-    print(repr(found))
+        return print(json.dumps(result.node_link(), ensure_ascii=False))
+    print(repr(result))
     if svg:
         say(f"drawn: {svg}")
 
@@ -181,61 +172,55 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure how faithful labels are: to true names, to held-out images, and as predictions."""
     from semlens.analysis.ask import ask_vocabulary, load
-    from semlens.analysis.labels import label, merge_evaluations
-    from semlens.index import load_index
+    from semlens.analysis.labels import merge_evaluations
 
-    loaded = load_index(index)
-    named = any(loaded.unit_names)
-    if not (named or images):
+    loaded = sl.load_index(index)
+    chooser = loaded.recipe.foundation
+    if not (any(loaded.unit_names) or images):
         raise SemlensError("no layer of the index has names of its own: give --images to hold the labels against")
-    parts = []
+    evaluations = []
     with Progress() as progress:
-        tower = _simulator(simulator, loaded.recipe.foundation, device) if simulator else None
-        words = ask_vocabulary(loaded.recipe.foundation, vocabulary, device=device, progress=progress)
-        labels = label(loaded, words, fdr=fdr, method=method, seed=seed, split=False, progress=progress)
-        known = any(name and labels.of(row) for row, name in enumerate(loaded.unit_names))
-        if known or not images:  # without either, it says that no label can be held against a true name
-            parts.append(_final_layer(labels, tower, seed))
+        judge = _simulator(simulator, chooser, device) if simulator else None
+        words = ask_vocabulary(chooser, vocabulary, device=device, progress=progress)
+        labels = sl.label(loaded, words, fdr=fdr, method=method, seed=seed, split=False, progress=progress)
+        named = any(name and labels.of(row) for row, name in enumerate(loaded.unit_names))
+        if named or not images:  # without either, it says that no label can be held against a true name
+            evaluations.append(_final_layer(labels, judge, seed))
         if images:
-            from semlens.images import load_images
-            from semlens.model import load_model
             from semlens.revisit.evaluate_images import evaluate_held_out
 
-            studied = load_model(model or loaded.recipe.model.name, device)
-            parts.append(
-                evaluate_held_out(
-                    labels, words, studied, load_images(images), load(loaded.recipe.foundation, device),
-                    simulator=tower, generated=load_images(generated) if generated else None, count=count, seed=seed,
-                    progress=progress,
-                )
+            studied = sl.load_model(model or loaded.recipe.model.name, device)
+            held_out = evaluate_held_out(
+                labels, words, studied, sl.load_images(images), load(chooser, device), simulator=judge,
+                generated=sl.load_images(generated) if generated else None, count=count, seed=seed, progress=progress,
             )  # fmt: skip
-    show(merge_evaluations(parts).rows, as_json)
+            evaluations.append(held_out)
+    show(merge_evaluations(evaluations).rows, as_json)
 
 
-def _simulator(name: str, chooser: "FoundationId", device: str | None) -> Any:
-    from semlens.foundation import load_foundation
+def _simulator(name: str, chooser: "FoundationId", device: str | None) -> "FoundationModel":
+    """The foundation model that says how well labels predict.
+
+    Raises:
+        SemlensError: it is the one that chose them.
+    """
     from semlens.revisit.evaluate_images import check_simulator
 
-    tower = load_foundation(name, device)
-    check_simulator(tower, chooser)
-    return tower
+    simulator = sl.load_foundation(name, device)
+    check_simulator(simulator, chooser)
+    return simulator
 
 
-def _final_layer(labels: Any, tower: Any, seed: int) -> Any:
-    from semlens.analysis.labels import final_layer
-
-    index = labels.index
-    known = [labels.of(row) for row in range(len(index.means))]
-    best = [[labels.vocabulary[at] for at in row if at < len(labels.vocabulary)] for row in labels.ranked.tolist()]
-    spaces = {tower.identity.name: tower.embed_texts} if tower else {}
-    return final_layer(
-        known, index.unit_names, vocabulary=labels.vocabulary, spaces=spaces, ranked=best, seed=seed
-    )  # fmt: skip
+def _final_layer(labels: "Labels", judge: "FoundationModel | None", seed: int) -> "Evaluation":
+    """The labels of named outputs held against these names, and near them in the judge's text space."""
+    index, words = labels.index, labels.vocabulary
+    given = [labels.of(row) for row in range(len(index.means))]
+    best = [[words[number] for number in row if number < len(words)] for row in labels.ranked.tolist()]
+    spaces = {judge.identity.name: judge.embed_texts} if judge else {}
+    return sl.final_layer(given, index.unit_names, vocabulary=words, spaces=spaces, ranked=best, seed=seed)
 
 
 def _draw(result: object, figure: Path | None) -> None:
     if figure:
-        from semlens.views.plot import plot
-
-        plot(result).savefig(figure, dpi=120)
+        sl.plot(result).savefig(figure, dpi=120)
         say(f"drawn: {figure}")

@@ -1,21 +1,23 @@
 """The commands that judge what an index holds: `label` and `audit`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import semlens as sl
 from semlens.cli.common import (
     NewFile,
     app,
     as_json,
     device,
     index_folder,
-    kept,
     layer,
     print_json,
     save,
+    save_result,
     seed,
     show,
     template,
@@ -24,6 +26,7 @@ from semlens.cli.common import (
 from semlens.cli.show import Progress, say
 
 if TYPE_CHECKING:
+    from semlens.analysis.audit import Audit, Change
     from semlens.analysis.results import Rows
 
 
@@ -47,19 +50,16 @@ def label(
 ) -> None:  # fmt: skip
     """Name what each component is about, or nothing where chance fits as well."""
     from semlens.analysis.ask import labels_by
-    from semlens.index import load_index
 
-    loaded = load_index(index)
+    loaded = sl.load_index(index)
     with Progress() as progress:
-        found = labels_by(
+        labels = labels_by(
             loaded, vocabulary, template, device, progress, fdr=fdr, method=method, layers=layer, seed=seed
         )
-    kept(found, index, save)
+    save_result(labels, index, save)
     if sheet:
-        from semlens.views.contact_sheet import label_sheet
-
-        label_sheet(found).save(sheet)
-    show(found.rows, as_json)
+        sl.label_sheet(labels).save(sheet)
+    show(labels.rows, as_json)
     if sheet and not as_json:
         say(f"drawn: {sheet}")
 
@@ -83,43 +83,48 @@ def audit(
     SPEC is a YAML file (docs/audit.md; `semlens schema` prints its JSON schema) or one that comes with semlens:
     melanoma, ox.
     """
-    from dataclasses import replace
-
     from semlens.analysis.ask import ask_spec, labels_by
-    from semlens.analysis.audit import audit as judge
-    from semlens.analysis.audit import changes, load_spec
-    from semlens.index import load_index
 
-    asked = load_spec(spec)
-    asked = replace(asked, output=output) if output else asked
-    indexes = [load_index(folder) for folder in (index, baseline) if folder]
-    found = []
+    rules = sl.load_spec(spec)
+    rules = replace(rules, output=output) if output else rules
+    indexes = [sl.load_index(folder) for folder in (index, baseline) if folder]
+    audits = []
     with Progress() as progress:
         for loaded in indexes:
-            probes = ask_spec(loaded.recipe.foundation, asked, Path(spec).parent, device)
+            probes = ask_spec(loaded.recipe.foundation, rules, Path(spec).parent, device)
             labels = labels_by(loaded, vocabulary, device=device, progress=progress, seed=seed) if vocabulary else None
-            found.append(judge(loaded, asked, probes, labels=labels, seed=seed))
-    now, before = found[0], found[1] if baseline else None
+            audits.append(sl.audit(loaded, rules, probes, labels=labels, seed=seed))
+    now, before = audits[0], audits[1] if baseline else None
     if html:
-        from semlens.views.report import report
-
-        html.write_text(report(now, before=before), encoding="utf-8")
-    moved = changes(now, before) if before else None
+        html.write_text(sl.report(now, before=before), encoding="utf-8")
+    changes = sl.changes(now, before) if before else None
     if as_json:
-        print_json(now.rows.records())
-        summary = {"output": now.output, "passed": now.passed, "images": now.images, "doubts": list(now.doubts)}
-        parts: dict[str, Rows[Any]] = {"requirements": now.verdicts, "masses": now.masses, "concepts": now.concepts}
-        parts |= {"changes": moved} if moved else {}
-        print_json([{"summary": summary | {name: rows.records() for name, rows in parts.items()}}])
-        return 0 if now.passed else 1
-    for table in (now.concepts[:10], now.offenders[:10], now.masses, *([moved] if moved else []), now.verdicts):
-        print(f"{table!r}\n")
-    for doubt in now.doubts:
-        say(f"careful: {doubt}")
-    say(f"{'passed' if now.passed else 'failed'}: relevance for {now.output!r} over {now.images:,} images")
-    if html:
-        say(f"report: {html}")
+        _print_audit(now, changes)
+    else:
+        _show_audit(now, changes)
+        if html:
+            say(f"report: {html}")
     return 0 if now.passed else 1
+
+
+def _print_audit(audit: "Audit", changes: "Rows[Change] | None") -> None:
+    """The components, and at last a summary, as JSON."""
+    print_json(audit.rows.records())
+    summary = {"output": audit.output, "passed": audit.passed, "images": audit.images, "doubts": list(audit.doubts)}
+    tables: dict[str, Rows[Any]] = {"requirements": audit.verdicts, "masses": audit.masses, "concepts": audit.concepts}
+    tables |= {"changes": changes} if changes else {}
+    print_json([{"summary": summary | {name: rows.records() for name, rows in tables.items()}}])
+
+
+def _show_audit(audit: "Audit", changes: "Rows[Change] | None") -> None:
+    """The tables of an audit and what it comes to, for a person."""
+    tables = (audit.concepts[:10], audit.offenders[:10], audit.masses, *([changes] if changes else []), audit.verdicts)
+    for table in tables:
+        print(f"{table!r}\n")
+    for doubt in audit.doubts:
+        say(f"careful: {doubt}")
+    verdict = "passed" if audit.passed else "failed"
+    say(f"{verdict}: relevance for {audit.output!r} over {audit.images:,} images")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import semlens as sl
 from semlens.cli.common import app, as_json, device, print_json
 from semlens.cli.show import Progress, say, table
 from semlens.errors import SemlensError
@@ -24,9 +25,7 @@ def layers(model: str, as_json: bool) -> None:
     MODEL is timm:NAME, torchvision:NAME, hf:REPO, file:PATH.py:FACTORY, offline:efficientnet_lite0 or
     testbed:shortcut.
     """
-    from semlens.model import load_model
-
-    rows = load_model(model).layers()
+    rows = sl.load_model(model).layers()
     if as_json:
         return print_json(asdict(row) for row in rows)
     table(("layer", "kind", "components"), [(row.layer, row.kind, f"{row.components:,}") for row in rows])
@@ -67,43 +66,32 @@ def build(
     out: Path,
     crop: str,
     classes: tuple[str, ...],
-    of: str,
-    method: str,
     shard: str | None,
     resume: bool,
     device: str | None,
     as_json: bool,
-    **how: Any,
+    **options: Any,
 ) -> None:
     """Turn a model and images into a concept index."""
-    from semlens.foundation import load_foundation
-    from semlens.images import load_images
-    from semlens.model import load_model
-    from semlens.pipeline import build as make
     from semlens.pipeline import build_shard
 
-    begun = perf_counter()
-    part = _shard(shard) if shard else None
-    tower = load_foundation(foundation, device)
-    studied, photos = load_model(model, device), load_images(images)
-    names = [name for given in layer for name in given.split(",")]
+    start = perf_counter()
+    number_of = _shard(shard) if shard else None
+    space = sl.load_foundation(foundation, device)
+    studied, photos = sl.load_model(model, device), sl.load_images(images)
+    names = [name for text in layer for name in text.split(",")]
+    options |= {"classes": _classes(classes, studied.class_names)}
     with Progress() as progress:
-        if part:
-            path = build_shard(
-                studied, photos, names, out, part, classes=_classes(classes, studied.class_names), of=of, method=method,
-                progress=progress, **how,
-            )  # fmt: skip
+        if number_of:
+            path = build_shard(studied, photos, names, out, number_of, progress=progress, **options)
             return print_json([{"shard": str(path)}]) if as_json else say(f"wrote {path}")
-        index = make(
-            studied, photos, names, tower, out, crop=crop, classes=_classes(classes, studied.class_names), of=of,
-            method=method, resume=resume, progress=progress, **how,
-        )  # fmt: skip
+        index = sl.build(studied, photos, names, space, out, crop=crop, resume=resume, progress=progress, **options)
     row = {
         "index": str(out),
         "layers": len(index.layers),
         "components": len(index.means),
         "images": index.recipe.images.count - index.recipe.images.unreadable,
-        "seconds": round(perf_counter() - begun, 2),
+        "seconds": round(perf_counter() - start, 2),
     }
     if as_json:
         return print_json([row])
@@ -112,16 +100,21 @@ def build(
     say(f"{size} in {row['seconds']} s: {out}")
 
 
-def _classes(given: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
-    """The classes asked for; a name with a comma in it stays one."""
-    return [one.strip() for text in given for one in ([text] if text in names else text.split(","))]
+def _classes(texts: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
+    """The classes that `--classes` names; a name with a comma in it stays one."""
+    return [name.strip() for text in texts for name in ([text] if text in names else text.split(","))]
 
 
 def _shard(text: str) -> tuple[int, int]:
-    part, slash, of = text.partition("/")
-    if not (slash and part.isdecimal() and of.isdecimal()):
+    """The number of a shard, from 0, and how many there are.
+
+    Raises:
+        SemlensError: the text is no such pair.
+    """
+    number, slash, count = text.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal()):
         raise SemlensError(f"shard {text!r}: write I/N, for example 17/400; parts count from 0")
-    return int(part), int(of)
+    return int(number), int(count)
 
 
 def _report(index: "ConceptIndex") -> None:

@@ -15,7 +15,7 @@ from semlens.cli.show import Progress, say, table
 
 if TYPE_CHECKING:
     from semlens.analysis.search import Hit
-    from semlens.cli.demo import Story
+    from semlens.cli.demo import Size, Story
 
 
 @app.command()
@@ -23,43 +23,50 @@ if TYPE_CHECKING:
 @click.option("--images", help="Photographs to search instead: a folder, a table or hf:NAME.")
 @click.option("--benchmark", is_flag=True, help="Hold every claim against the truth, for three networks; some minutes.")
 @as_json
-def demo(out: Path, images: str | None, benchmark: bool, as_json: bool) -> None:
+@click.pass_obj
+def demo(size: "Size | None", out: Path, images: str | None, benchmark: bool, as_json: bool) -> None:
     """Tell the whole story on a world with known truth: no downloads, no GPU, under two minutes."""
     out.mkdir(parents=True, exist_ok=True)
     if benchmark:
         return _benchmark(out, as_json)
     if images:
         return _photographs(out, images, as_json)
-    from semlens.cli.demo import MODEL, SHORTCUT_OF, run
+    from semlens.cli.demo import USUAL, run
 
     with Progress() as progress:
-        story = run(out, progress)
+        story = run(out, progress, size or USUAL)
     if as_json:
         return print_json(story.json())
-    artefact, of = SHORTCUT_OF
+    _tell(story)
+    _offer(story)
+
+
+def _tell(story: "Story") -> None:
+    """Prints the story: what was found, what speaks for the class, the audit, and what the artefact does."""
+    from semlens.cli.demo import ARTEFACT, MODEL, SPOKEN_FOR
+
     _hits(story.hits)
     table(
-        (f"what speaks for {of!r}", "components", "share of relevance", "strongest"),
+        (f"what speaks for {SPOKEN_FOR!r}", "components", "share of relevance", "strongest"),
         [
-            (one.label or "(no label)", str(one.components), f"{one.relevance:.1%}", str(one.strongest))
-            for one in story.known
+            (group.label or "(no label)", str(group.components), f"{group.relevance:.1%}", str(group.strongest))
+            for group in story.known
         ],
     )
     table(
-        (f"audit of {of!r}", "met", "value", "95 % interval"),
+        (f"audit of {SPOKEN_FOR!r}", "met", "value", "95 % interval"),
         [
-            (one.requirement, "yes" if one.met else "NO", f"{one.value:.1%}", f"{one.low:.1%} to {one.high:.1%}")
-            for one in story.verdicts
+            (row.requirement, "yes" if row.met else "NO", f"{row.value:.1%}", f"{row.low:.1%} to {row.high:.1%}")
+            for row in story.verdicts
         ],
     )
     say(
-        f"A {artefact} put on melanomas, nothing else changed, raises the chance of {of!r} from {story.before:.0%} to "
-        f"{story.after:.0%} and turns {story.turned:.0%} of them: the network relies on it.\n"
+        f"A {ARTEFACT} put on melanomas, nothing else changed, raises the chance of {SPOKEN_FOR!r} from "
+        f"{story.before:.0%} to {story.after:.0%} and turns {story.turned:.0%} of them: the network relies on it.\n"
         f"index: {story.index}\npicture: {story.picture}\nreport of the audit: {story.report}\n"
         f'try: semlens search {story.index} "purple ink" --sheet ink.png\n'
         f"look around: semlens serve {story.index} --images {story.images} --model {MODEL}"
     )
-    _offer(story)
 
 
 def _offer(story: "Story") -> None:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +12,39 @@ from semlens.benchmark import (
     HEADER,
     PARTS,
     Row,
-    audits,
+    Settings,
+    Study,
     benchmark,
     heat,
     labels,
     markdown,
     models,
-    relevance,
-    scores,
+    prepare,
     search,
 )
 from semlens.benchmark.made import half_random, joined, remade
-from semlens.benchmark.study import Study, study
 from semlens.errors import SemlensError
-from semlens.numerics.metrics import Estimate, average_precision, bootstrap_over, chance_precision
+from semlens.numerics.metrics import Estimate, average_precision, chance_precision
 from semlens.testbed.world.concepts import NAMES
 from semlens.testbed.world.render import draw
 from semlens.types import MISSING
 from tests.planted import BY_HAND, planted
 
+SMALL = Settings(
+    count=60, k=4, pairs=8, layers=("block2", "block4"), unseen=40, captions=20, removals=4, heat_examples=1,
+    methods=("standardised", "soft-wpmi"), doubles=10, draws=300, draws_if_slow=300, resamples=40,
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def studied(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return study("shortcut", tmp_path_factory.mktemp("study"), count=60, k=4, pairs=8)
+    return prepare("shortcut", tmp_path_factory.mktemp("study"), SMALL)
+
+
+@pytest.fixture(scope="module")
+def table(studied: Study) -> dict[str, list[Row]]:
+    """Every row of the benchmark about the small study, by part."""
+    return {part: list(rows(studied)) for part, rows in PARTS.items()}
 
 
 ROW = Row("m", "search", "ruler", "average precision", Estimate(0.5, 0.25, 0.75, 9), 0.125, float("nan"))
@@ -59,20 +68,20 @@ def test_a_row_reads_the_same_for_people_and_scripts():
 def test_scores_that_know_the_truth_are_perfect_and_their_opposite_is_below_chance(studied):
     truth = studied.responds.astype(np.float32)
     best, worst = (list(search.ranked(studied, scores, "x", truth.astype(float))) for scores in (truth, -truth))
-    assert [row.found.value for row in best] == [1.0] * len(best)
-    assert all(row.found.value < row.chance for row in worst)
+    assert [row.estimate.value for row in best] == [1.0] * len(best)
+    assert all(row.estimate.value < row.chance for row in worst)
     assert [row.what for row in best[:-2]] == [NAMES[q] for q in np.flatnonzero(truth.any(axis=0))]
     assert best[-2].what == f"mean of {len(best) - 2} concepts"
 
 
 def test_chance_and_oracle_stand_beside_each_concept(studied):
     content = search.content(studied, studied.index)
-    rows = {row.what: row for row in search.ranked(studied, studied.alignment(studied.index), "x", content)}
+    rows = {row.what: row for row in search.ranked(studied, search.alignment(studied, studied.index), "x", content)}
     for q in np.flatnonzero(studied.responds.any(axis=0)):
         row, truth = rows[NAMES[q]], studied.responds[:, q]
         assert row.chance == chance_precision(len(truth), int(truth.sum()))
         assert row.oracle == average_precision(content[:, q], truth)
-        assert row.found.low <= row.found.value <= row.found.high
+        assert row.estimate.low <= row.estimate.value <= row.estimate.high
 
 
 def test_content_is_the_part_of_the_examples_in_which_a_concept_is_seen(studied):
@@ -91,7 +100,7 @@ def test_content_is_the_part_of_the_examples_in_which_a_concept_is_seen(studied)
 
 
 def test_alignment_is_that_of_search(studied):
-    scores = studied.alignment(studied.whole)
+    scores = search.alignment(studied, studied.whole)
     assert np.isneginf(scores[studied.whole.dead]).all()
     assert np.isfinite(scores[~studied.whole.dead]).all()
     q = NAMES.index("ruler")
@@ -114,40 +123,33 @@ def test_one_example_by_hand():
     assert oracle.tolist() == [1, 1, 1, 1, 1]
 
 
-def test_all_parts_give_figures_in_range(studied, monkeypatch):
-    monkeypatch.setattr(relevance, "PICTURES", 8)
-    monkeypatch.setattr(heat, "EXAMPLES", 2)
-    monkeypatch.setattr(labels, "MADE", 10)
-    monkeypatch.setattr(labels, "METHODS", ("standardised", "soft-wpmi"))
-    monkeypatch.setattr(labels, "DRAWS", dict.fromkeys(labels.METHODS, 300))
-    monkeypatch.setattr(scores, "MADE", 10)
-    for part in (audits, labels, relevance, scores, search):
-        monkeypatch.setattr(part, "bootstrap_over", partial(bootstrap_over, draws=40))
-    rows = {part: list(make(studied)) for part, make in PARTS.items() if part != "model"}
-    assert all(rows.values())
-    for row in (row for found in rows.values() for row in found):
-        assert row.found.low <= row.found.value <= row.found.high or np.isnan(row.found.value), row
-        assert -1 <= row.found.value <= 1 or np.isnan(row.found.value), row
-        assert row.part in rows
-    assert {row.what for row in rows["relevance"]} == {
-        f"{name}, {axis.layer}" for name in ("melanoma", "other") for axis in studied.index.layers
+@pytest.mark.parametrize("part", PARTS)
+def test_all_parts_give_figures_in_range(table, part):
+    assert table[part]
+    for row in table[part]:
+        assert row.part == part
+        assert row.estimate.low <= row.estimate.value <= row.estimate.high or np.isnan(row.estimate.value), row
+        if part != "model":  # which has logits
+            assert -1 <= row.estimate.value <= 1 or np.isnan(row.estimate.value), row
+
+
+def test_relevance_is_measured_for_every_class_and_layer(table):
+    assert {row.what for row in table["relevance"]} == {
+        f"{name}, {layer}" for name in ("melanoma", "other") for layer in SMALL.layers
     }
 
 
-def test_models_are_measured(studied, monkeypatch):
-    monkeypatch.setattr(models, "PICTURES", 40)
-    rows = {row.what: row for row in models.rows(studied)}
-    assert rows["own distribution, shortcut"].found.value > rows["shortcut-free"].found.value > 0.4
-    assert rows["band-aid put in"].found.low > 0  # the planted shortcut speaks for "other" ...
-    assert rows["ruler put in"].found.high < 0  # ... and this one against it
+def test_models_are_measured(table):
+    rows = {row.what: row for row in table["model"]}
+    assert rows["own distribution, shortcut"].estimate.value > rows["shortcut-free"].estimate.value > 0.4
+    assert rows["band-aid put in"].estimate.low > 0  # the planted shortcut speaks for "other" ...
+    assert rows["ruler put in"].estimate.high < 0  # ... and this one against it
 
 
-def test_the_foundation_model_is_measured(monkeypatch):
-    monkeypatch.setattr(models, "PICTURES", 40)
-    monkeypatch.setattr(models, "RETRIEVED", 20)
-    rows = {(row.what, row.measure): row for row in models.foundation_rows()}
-    assert rows["captions of 20 pictures", "recall at 1"].found.value > 3 / 20
-    assert rows["band-aid", "zero-shot AUROC"].found.value > 0.9
+def test_the_foundation_model_is_measured():
+    rows = {(row.what, row.measure): row for row in models.foundation_rows(SMALL)}
+    assert rows["captions of 20 pictures", "recall at 1"].estimate.value > 3 / 20
+    assert rows["band-aid", "zero-shot AUROC"].estimate.value > 0.9
 
 
 def test_the_benchmark_names_an_unknown_classifier_before_it_begins(tmp_path: Path):
@@ -213,16 +215,16 @@ def test_labels_are_held_against_their_effects(studied):
     rows = {
         row.measure: row for row in labels._against_truth(replace(studied, truth=truth), found, words, "standardised")
     }
-    assert rows["components labelled"].found.value == 1
-    assert rows["labels without effect"].found.value == 0.5
-    assert rows["labels it responds to"].found.value == 0.5
-    assert rows["labels of its strongest concept"].found.value == 0.5
+    assert rows["components labelled"].estimate.value == 1
+    assert rows["labels without effect"].estimate.value == 0.5
+    assert rows["labels it responds to"].estimate.value == 0.5
+    assert rows["labels of its strongest concept"].estimate.value == 0.5
     assert rows["labels without effect"].oracle == 0.5  # nothing excites the second
 
 
-def test_flags_are_held_against_what_excites(studied):
-    rows = {(row.what.split(",")[0], row.measure): row for row in audits.rows(studied)}
-    assert rows["band-aid", "AUROC against those it does not excite"].found.value > 0.7
-    flagged = [row for row in audits.rows(studied) if row.measure == "false flags"]
+def test_flags_are_held_against_what_excites(table):
+    rows = {(row.what.split(",")[0], row.measure): row for row in table["audit"]}
+    assert rows["band-aid", "AUROC against those it does not excite"].estimate.value > 0.7
+    flagged = [row for row in table["audit"] if row.measure == "false flags"]
     assert len(flagged) == 2
-    assert all(row.found.value < 0.4 for row in flagged)
+    assert all(row.estimate.value < 0.4 for row in flagged)

@@ -1,6 +1,7 @@
 """Training by its parts, on a handful of pictures."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,8 +108,8 @@ def test_the_contrastive_loss_is_its_twin(data):
     x = train.as_input(np.stack([it.pixels for it in views]))
 
     class Never(np.random.Generator):
-        def random(self, shape):
-            return np.ones(shape)
+        def random(self, size: Any = None, *rest: Any) -> Any:  # type: ignore[override]
+            return np.ones(size)
 
     with torch.no_grad():
         found = train.contrast(net, x, views, Never(np.random.PCG64(0)))
@@ -154,12 +155,12 @@ def test_weights_come_back_in_half_precision(tmp_path, monkeypatch):
         )
 
 
+@pytest.mark.benchmark
 @pytest.mark.parametrize("name", ["shortcut", "clip"])
-def test_training_learns_and_repeats(name, monkeypatch, capsys):
-    monkeypatch.setattr(train, "PICTURES", 32)
+def test_training_learns_and_repeats(name, capsys):
     trainer = {
-        "clip": partial(train.train_clip, epochs=8, batch=16),
-        "shortcut": partial(train.train_classifier, name, batch=16, seeing=2, diagnosing=2),
+        "clip": partial(train.train_clip, pictures=32, epochs=8, batch=16),
+        "shortcut": partial(train.train_classifier, name, pictures=32, batch=16, seeing=2, diagnosing=2),
     }[name]
     first = trainer()
     train.seer.cache_clear()

@@ -47,9 +47,14 @@ def means(scene) -> np.ndarray:
     return np.array([np.maximum(r - (g + b) / 2, 0).mean(), np.maximum(-r - g - b - 3, 0).mean(), 0])
 
 
-@pytest.fixture
-def found(model) -> Effects:
-    return effects(model, SCENES, ["relu"], concepts=["red skin", "vignetting", "ruler"])
+@pytest.fixture(scope="module")
+def found() -> Effects:
+    return effects(
+        VisionModel(Seer(), preprocess(), ("a", "b"), "seer"),
+        SCENES,
+        ["relu"],
+        concepts=["red skin", "vignetting", "ruler"],
+    )
 
 
 def test_an_effect_is_the_mean_change_in_standard_deviations(found):

@@ -87,7 +87,7 @@ def test_build_and_info(capsys: pytest.CaptureFixture[str], tmp_path: Path, phot
         "components": 10,
         "images": 12,
     }
-    assert row["seconds"] > 0
+    assert row["seconds"] >= 0
     (facts,) = rows(capsys, "info", str(out), "--verify")
     assert facts["dead"] == 0
     assert facts["recipe"]["images"]["unreadable"] == 1

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from html import escape
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -28,6 +29,7 @@ from semlens.analysis.graph.graph import graph
 from semlens.analysis.keep import stored_atlas, stored_labels, stored_scores
 from semlens.analysis.labels.label import label
 from semlens.analysis.score import score
+from semlens.cli import app
 from semlens.foundation import load_foundation
 from semlens.images import load_images
 from semlens.index.index import ConceptIndex, load_index
@@ -555,19 +557,26 @@ def test_the_cache_of_the_user_is_not_touched(
     assert [file.name for file in tmp_path.rglob("*.sqlite")] == ["texts.sqlite"]
 
 
-# --- atlas: last, for what follows UMAP in one process is slower ----------------------------------------------------
+# --- atlas -----------------------------------------------------------------------------------------------------------
 
 
 def test_atlas(capsys: pytest.CaptureFixture[str], place: Place, tmp_path: Path) -> None:
-    asked = ["atlas", place.index, "--clusters", "4", "--vocabulary", place.words, "--seed", "1"]
-    found = lines(capsys, *asked)
+    """On two axes: what UMAP draws is the business of tests/analysis/test_atlas.py, and takes 20 s to compile."""
+    arguments = ["atlas", place.index, "--clusters", "4", "--vocabulary", place.words, "--seed", "1"]
+    arguments += ["--drawing", "principal"]
+    rows = lines(capsys, *arguments)
     index = place.loaded()
     words = ask_vocabulary(index.recipe.foundation, place.words)
-    same(found, atlas([index], vocabulary=words, clusters=4, seed=1).rows.records())
-    assert {"component", "x", "y", "cluster"} <= set(found[0])
-    assert {row["cluster"] for row in found} == {0, 1, 2, 3}
-    assert {row["label"] for row in found} <= {*WORDS, ""}
-    told, err = printed(capsys, *asked, "--figure", str(tmp_path / "a.pdf"))
+    same(rows, atlas([index], vocabulary=words, clusters=4, seed=1, drawing="principal").rows.records())
+    assert {"component", "x", "y", "cluster"} <= set(rows[0])
+    assert {row["cluster"] for row in rows} == {0, 1, 2, 3}
+    assert {row["label"] for row in rows} <= {*WORDS, ""}
+    told, err = printed(capsys, *arguments, "--figure", str(tmp_path / "a.pdf"))
     assert "Atlas of testbed:shortcut" in told
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
     assert str(tmp_path / "a.pdf") in err
+
+
+def test_an_atlas_is_drawn_by_umap_unless_said_otherwise() -> None:
+    (drawing,) = [option for option in app.commands["atlas"].params if option.name == "drawing"]
+    assert drawing.default == "umap" == signature(atlas).parameters["drawing"].default

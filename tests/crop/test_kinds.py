@@ -158,7 +158,7 @@ def test_mistakes_are_known_before_the_work(tmp_path: Path) -> None:
         ({"classes": ["red"], "of": "labels"}, "label"),
     ):
         with pytest.raises(SemlensError, match=said):
-            build(colours(), images, ["act"], ColourSpace(), tmp_path / "x", k=2, **how)  # type: ignore[arg-type]
+            build(colours(), images, ["act"], ColourSpace(), tmp_path / "x", k=2, **how)
         assert not partial_folder(tmp_path / "x").exists()
     assert set(CROPS) == {"none", "activation", "relevance", "relevance-paper", "tokens-paper"}
 

@@ -552,8 +552,8 @@ def test_the_users_random_numbers_are_not_advanced(folder, workers):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.timeout(60)  # a worker out of handles would leave us waiting
 def test_a_large_batch_needs_few_file_handles():
+    """A worker out of handles would leave us waiting, until the timeout that every test has."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     images = load_images([plain("red")])
     try:
