@@ -5,8 +5,7 @@ from pathlib import Path
 
 from semlens.benchmark import audits, heat, labels, models, relevance, scores, search
 from semlens.benchmark.prepare import prepare
-from semlens.benchmark.row import HEADER, Row, markdown
-from semlens.benchmark.study import PUBLISHED, Settings, Study
+from semlens.benchmark.study import HEADER, PUBLISHED, Row, Settings, Study, markdown
 from semlens.errors import unknown
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.types import Progress, silent

@@ -7,8 +7,7 @@ import numpy as np
 from semlens.analysis.labels import Labels, Meaning, label
 from semlens.analysis.probe import Probes, probe
 from semlens.benchmark.made import half_random, joined
-from semlens.benchmark.row import Row
-from semlens.benchmark.study import Study
+from semlens.benchmark.study import Row, Study
 from semlens.numerics import auroc, bootstrap, bootstrap_over
 from semlens.shapes import Int64
 from semlens.testbed.world import CONCEPTS

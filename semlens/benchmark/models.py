@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from semlens.benchmark.row import Row
-from semlens.benchmark.study import Settings, Study
+from semlens.benchmark.study import Row, Settings, Study
 from semlens.benchmark.truth import outputs
 from semlens.foundation import load_foundation
 from semlens.numerics import auroc, bootstrap, bootstrap_over, cosine

@@ -6,8 +6,7 @@ import numpy as np
 
 from semlens.analysis.score import score
 from semlens.benchmark.made import half_random, joined
-from semlens.benchmark.row import Row
-from semlens.benchmark.study import Study
+from semlens.benchmark.study import Row, Study
 from semlens.numerics import auroc, bootstrap_over
 
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from semlens.analysis.probe import probe
 from semlens.analysis.search import search
-from semlens.benchmark.row import Row
-from semlens.benchmark.study import Study
+from semlens.benchmark.study import Row, Study
 from semlens.index import ConceptIndex
 from semlens.numerics import average_precision, bootstrap, bootstrap_over, chance_precision
 from semlens.shapes import Float32, Float64

@@ -1,8 +1,11 @@
-"""What the benchmark is computed on: a model of the testbed, its two indexes, and the truth about its components."""
+"""What the benchmark is computed on, a model of the testbed with its two indexes and the truth about its components,
+and the rows that it gives."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from math import isnan
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from semlens.benchmark.truth import Effects
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel
+from semlens.numerics import Estimate
 from semlens.shapes import Bool, Int64
 from semlens.testbed.world import Scene, draw
 from semlens.types import FoundationModel
@@ -68,3 +72,50 @@ class Study:
     def masks(self) -> tuple[Mapping[str, Bool[np.ndarray, "h w"]], ...]:
         """Where each concept is visible, by image id: each picture is drawn once for all parts."""
         return tuple(draw(scene).masks for scene in self.scenes)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure about one model."""
+
+    model: str
+    part: str  # of the benchmark: "search", "relevance", ...
+    what: str  # "ruler", "mean of 14 concepts"
+    measure: str  # "average precision, relevance crops"
+    estimate: Estimate
+    chance: float  # what a random answer reaches; NaN where there is none
+    oracle: float  # what the best possible answer reaches on the same material
+
+    def cells(self) -> tuple[str, ...]:
+        """As a person reads it."""
+        interval = f"{self.estimate.low:.2f} to {self.estimate.high:.2f}"
+        return (
+            self.model,
+            self.part,
+            self.what,
+            self.measure,
+            _two_digits(self.estimate.value),
+            interval,
+            _two_digits(self.chance),
+            _two_digits(self.oracle),
+            str(self.estimate.n),
+        )
+
+    def json(self) -> dict[str, Any]:
+        """As a script reads it: figures that do not exist are null."""
+        names = {"model": self.model, "part": self.part, "what": self.what, "measure": self.measure}
+        figures = {**asdict(self.estimate), "chance": self.chance, "oracle": self.oracle}
+        return names | {key: None if isnan(value) else value for key, value in figures.items()}
+
+
+HEADER = ("model", "part", "what", "measure", "value", "95 % interval", "chance", "oracle", "n")
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """The rows as a table of Markdown."""
+    lines = [HEADER, ("---",) * len(HEADER), *(row.cells() for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _two_digits(value: float) -> str:
+    return "" if isnan(value) else f"{value:.2f}"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from semlens.foundation import digest_files, in_batches
-from semlens.model import (
+from semlens.model.offline import (
     check_files,
     imagenet_lemmas,
     load_efficientnet_lite,

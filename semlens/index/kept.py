@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from semlens.index.files import Arrays, pack_texts
-from semlens.index.kinds import Kind, Parts
 from semlens.index.relevance import RELEVANCE, ClassRelevance
-from semlens.index.rules import PartRules, Sizes, check_alike, check_inside, check_range, texts
+from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_alike, check_inside, check_range, texts
 from semlens.numerics import Histogram
 from semlens.shapes import Float32, Float64, Int32, UInt8
 from semlens.types import MISSING, LayerAxis

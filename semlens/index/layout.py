@@ -9,8 +9,7 @@ from types import MappingProxyType
 
 from semlens.index.files import Arrays, Columns
 from semlens.index.kept import KINDS
-from semlens.index.kinds import Kind
-from semlens.index.rules import PartRules, Sizes, check_inside, texts
+from semlens.index.rules import Kind, PartRules, Sizes, check_inside, texts
 from semlens.types import MISSING, LayerAxis
 
 

@@ -21,10 +21,9 @@ from semlens.index.folder import (
     read_manifest,
 )
 from semlens.index.kept import KINDS
-from semlens.index.kinds import Kind
 from semlens.index.layout import PARTS, axis_sizes, check_layers, check_names, part_names
 from semlens.index.records import ImageTable, Recipe, Thumbnails
-from semlens.index.rules import Sizes
+from semlens.index.rules import Kind, Sizes
 from semlens.types import LayerAxis
 
 OPTIONAL = {kind.name: kind.recipe for kind in KINDS if kind.recipe is not None}

@@ -8,8 +8,7 @@ import numpy as np
 
 from semlens.errors import SemlensError, unknown
 from semlens.index.files import Arrays, pack_texts
-from semlens.index.kinds import Kind, Parts
-from semlens.index.rules import PartRules, Sizes, check_alike, check_inside, texts
+from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_alike, check_inside, texts
 from semlens.shapes import Float32, Int32, Int64
 from semlens.types import MISSING, TOP_COMPONENTS, LayerAxis, Relevance
 

@@ -25,9 +25,8 @@ from semlens.index.records import Thumbnails
 from semlens.types import SHARE_UNIT, Component, Origin, Relevance, axis_of
 from semlens.views.report import report
 from semlens.views.report.crops import choose
-from semlens.views.report.html import Html, el, tidy
 from semlens.views.report.scatter import HEIGHT, WIDTH
-from semlens.views.report.words import between, deviations, figure, percent, points, requirement
+from semlens.views.report.text import Html, between, deviations, el, figure, percent, points, requirement, tidy
 from tests.analysis.test_search import FM, random_index, toy_index
 from tests.planted import BY_HAND
 

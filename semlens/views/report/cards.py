@@ -6,8 +6,7 @@ from math import isfinite
 from semlens.analysis.audit import AuditRow
 from semlens.views.report.charts import bars, key
 from semlens.views.report.crops import Crops
-from semlens.views.report.html import Html, el, join
-from semlens.views.report.words import NAMES, chance, deviations, line, named, percent
+from semlens.views.report.text import NAMES, Html, chance, deviations, el, join, line, named, percent
 
 _LETTERS = 60  # of a name among others
 

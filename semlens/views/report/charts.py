@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from math import isfinite, pi, sqrt
 
 from semlens.analysis.audit import QUADRANTS, Mass
-from semlens.views.report.html import Html, el, join
-from semlens.views.report.words import NAMES, SHORT, percent
+from semlens.views.report.text import NAMES, SHORT, Html, el, join, percent
 
 _ROOM, _PHONE = 0.14, 0.45  # of a bar's length, for a segment to hold its own name, and to do so on a phone
 

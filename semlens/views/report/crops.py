@@ -7,7 +7,7 @@ from functools import cached_property
 from semlens.analysis.results import data_url
 from semlens.index import ConceptIndex
 from semlens.types import MISSING, Component
-from semlens.views.report.html import Html, el
+from semlens.views.report.text import Html, el
 from semlens.views.tiles import short
 
 CROPS = 8

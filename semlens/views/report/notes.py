@@ -8,8 +8,7 @@ import yaml
 from semlens import __version__
 from semlens.analysis.audit import Audit
 from semlens.analysis.outputs import relevance_of
-from semlens.views.report.html import Html, el, join
-from semlens.views.report.words import percent, quoted
+from semlens.views.report.text import Html, el, join, percent, quoted
 
 _LIMITS = (
     "Relevance says what the model computes with on these images, not what would happen if a component were removed or "

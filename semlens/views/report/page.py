@@ -7,11 +7,10 @@ from importlib.resources import files
 
 from semlens.analysis.audit import Audit
 from semlens.errors import SemlensError
-from semlens.views.report.html import Html, el, join
 from semlens.views.report.notes import methods, recipe
 from semlens.views.report.sections import View, charts, concepts, masses, offenders, right, unknown
 from semlens.views.report.summary import changed, doubts, outcome, verdicts
-from semlens.views.report.words import count, named, quoted
+from semlens.views.report.text import Html, count, el, join, named, quoted
 
 
 def report(audit: Audit, *, before: Audit | None = None) -> str:

@@ -7,8 +7,7 @@ from math import ceil, floor, isfinite, sqrt
 
 from semlens.analysis.audit import AuditRow
 from semlens.views.report.charts import shape
-from semlens.views.report.html import Html, el, join
-from semlens.views.report.words import SHORT, line
+from semlens.views.report.text import SHORT, Html, el, join, line
 
 WIDTH, HEIGHT = 760, 560
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 14.0, 14.0, 54.0

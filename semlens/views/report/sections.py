@@ -12,9 +12,8 @@ from semlens.types import Component
 from semlens.views.report.cards import card, described
 from semlens.views.report.charts import bars, interval, key, legend, stacked
 from semlens.views.report.crops import Crops, choose
-from semlens.views.report.html import Html, el, join
 from semlens.views.report.scatter import scatter
-from semlens.views.report.words import NAMES, between, count, named, percent, quoted
+from semlens.views.report.text import NAMES, Html, between, count, el, join, named, percent, quoted
 
 CARDS = 10
 """Components of a kind that have a card."""

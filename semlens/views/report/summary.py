@@ -6,13 +6,15 @@ from math import isfinite
 
 from semlens.analysis.audit import Audit, Change, Mass, Requirement, Spec, Verdict, changes, parse_requirement
 from semlens.views.report.charts import interval, key, sign
-from semlens.views.report.html import Html, el, join
-from semlens.views.report.words import (
+from semlens.views.report.text import (
     NAMES,
+    Html,
     between,
     count,
+    el,
     figure,
     is_share,
+    join,
     limit,
     mass,
     named,
