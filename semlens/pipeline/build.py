@@ -65,9 +65,7 @@ def build(
     if classes:
         check_classes(model, images, layers, classes, of, method, k)
     check_target(Path(out))
-    partial = partial_folder(out)
-    if partial.exists() and not resume:
-        raise SemlensError(f"{partial} holds unfinished work: go on with resume (--resume), or delete it to start anew")
+    partial = _free_partial(out, resume)
     foundation.embed_images([Image.new("RGB", (64, 64))])
     checkpoint = _join_shards(partial)
     examples = collect(
@@ -147,6 +145,18 @@ def partial_folder(out: str | Path) -> Path:
     if not path.name:
         raise SemlensError(f"{str(out)!r} is no place for an index; name a folder")
     return path.with_name(f"{path.name}.partial")
+
+
+def _free_partial(out: str | Path, resume: bool) -> Path:
+    """Where the work will lie.
+
+    Raises:
+        SemlensError: unfinished work lies there that is not to be resumed.
+    """
+    partial = partial_folder(out)
+    if partial.exists() and not resume:
+        raise SemlensError(f"{partial} holds unfinished work: go on with resume (--resume), or delete it to start anew")
+    return partial
 
 
 def _join_shards(partial: Path) -> Path:

@@ -54,9 +54,8 @@ def embed(
             f"the examples were collected from {examples.origin.images}, which are not these images ({images.source})"
         )
     chosen = choose_crop(crop, model, method)
-    plan = plan_pieces(
-        examples, example_boxes(chosen, model, images, examples, workers=workers, keep=keep, progress=progress)
-    )
+    boxes = example_boxes(chosen, model, images, examples, workers=workers, keep=keep, progress=progress)
+    plan = plan_pieces(examples, boxes)
     pieces = embed_pieces(images, foundation, plan, batch_size, workers, keep, progress)
     errors = {image.id: image.reason for image in examples.unreadable}
     table = ImageTable(images.names, images.labels, tuple(errors.get(i) for i in range(len(images))))
