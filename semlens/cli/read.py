@@ -66,22 +66,28 @@ def info(index: Path, verify: bool, as_json: bool) -> None:
 
 
 def _relevance_row(index: "ConceptIndex") -> dict[str, Any] | None:
-    found = index.relevance
-    if found is None:
+    relevance = index.relevance
+    if relevance is None:
         return None
-    images = dict(zip((str(number) for number in found.classes), found.counts.tolist(), strict=True))
-    return {"method": found.method, "parameters": found.parameters, "of": found.of, "top": found.top, "images": images}
+    images = dict(zip((str(number) for number in relevance.classes), relevance.counts.tolist(), strict=True))
+    return {
+        "method": relevance.method,
+        "parameters": relevance.parameters,
+        "of": relevance.of,
+        "top": relevance.top,
+        "images": images,
+    }
 
 
 def _relevance(index: "ConceptIndex") -> str:
-    found = index.relevance
-    if found is None:
+    relevance = index.relevance
+    if relevance is None:
         return "none; `build --classes` adds it"
     named = [f"{name or number} ({count:,})" for name, number, count in zip(
-        found.class_names, found.classes, found.counts, strict=True
+        relevance.class_names, relevance.classes, relevance.counts, strict=True
     )]  # fmt: skip
     more = f" and {len(named) - 5} more" if len(named) > 5 else ""
-    return f"{found.method}, images by {found.of}: {', '.join(named[:5])}{more}"
+    return f"{relevance.method}, images by {relevance.of}: {', '.join(named[:5])}{more}"
 
 
 def _added_row(index: "ConceptIndex") -> dict[str, Any]:

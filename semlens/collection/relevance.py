@@ -21,7 +21,8 @@ from semlens.types import Relevance
 def merge_relevance(a: Relevance, b: Relevance) -> Relevance:
     """The relevance of one pass over the images of both: associative, commutative, and idempotent.
 
-    Raises SemlensError if the two were computed differently, or share some images but neither holds all of the other's.
+    Raises:
+        SemlensError: the two were computed differently, or share some images but neither holds all of the other's.
     """
     if a.recipe != b.recipe:
         raise SemlensError("relevance of different models, images, layers, methods, classes or k cannot be merged")
@@ -48,7 +49,11 @@ def save_relevance(relevance: Relevance, path: Path) -> None:
 
 
 def load_relevance(path: Path) -> Relevance:
-    """The relevance in a file. Raises SemlensError if it holds none, or is damaged."""
+    """The relevance in a file.
+
+    Raises:
+        SemlensError: it holds none, or is damaged.
+    """
     return load_pass(Relevance, path, "relevance")
 
 

@@ -31,8 +31,8 @@ class StateKind(Generic[Pass]):
 def merge(a: ConceptExamples, b: ConceptExamples) -> ConceptExamples:
     """The examples of one pass over the images of both: associative, commutative, and idempotent.
 
-    Raises SemlensError if the two were collected differently, or share some images but neither holds all of the
-    other's.
+    Raises:
+        SemlensError: the two were collected differently, or share some images but neither holds all of the other's.
     """
     if a.recipe != b.recipe:
         raise SemlensError("examples of different models, images, layers, k or pooling cannot be merged")
@@ -58,7 +58,8 @@ def merge(a: ConceptExamples, b: ConceptExamples) -> ConceptExamples:
 def holding_both(a: Pass, b: Pass) -> Pass | None:
     """Whichever holds all images of both; None if they share none.
 
-    Raises SemlensError if they share some, but neither holds all of the other's.
+    Raises:
+        SemlensError: they share some, but neither holds all of the other's.
     """
     both = join(a.seen + b.seen)
     if both == a.seen:
@@ -101,13 +102,17 @@ def save_examples(examples: ConceptExamples, path: Path) -> None:
 
 
 def load_examples(path: Path) -> ConceptExamples:
-    """The examples in a file. Raises SemlensError if it is not one, or damaged."""
+    """The examples in a file.
+
+    Raises:
+        SemlensError: it holds none, or is damaged.
+    """
     return load_pass(ConceptExamples, path, "examples")
 
 
-def save_pass(found: Pass, path: Path, what: str) -> None:
-    """Writes `found` to one safetensors file, its arrays as tensors and the rest as JSON under `semlens-WHAT`."""
-    values = {field.name: getattr(found, field.name) for field in fields(found)}
+def save_pass(state: Pass, path: Path, what: str) -> None:
+    """Writes `state` to one safetensors file, its arrays as tensors and the rest as JSON under `semlens-WHAT`."""
+    values = {field.name: getattr(state, field.name) for field in fields(state)}
     arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if isinstance(value, np.ndarray)}
     plain = {name: value for name, value in values.items() if name not in arrays}
     text = json.dumps(plain, sort_keys=True, default=asdict)
@@ -116,7 +121,11 @@ def save_pass(found: Pass, path: Path, what: str) -> None:
 
 
 def load_pass(kind: type[Pass], path: Path, what: str) -> Pass:
-    """The `kind` that `save_pass` wrote. Raises SemlensError if the file holds none, or is damaged."""
+    """The `kind` that `save_pass` wrote.
+
+    Raises:
+        SemlensError: the file holds none, or is damaged.
+    """
     try:
         with safe_open(path, framework="numpy") as file:
             plain = json.loads((file.metadata() or {})[f"semlens-{what}"])

@@ -145,10 +145,10 @@ def tight_boxes(mask: Bool[Tensor, "m h w"]) -> Int64[np.ndarray, "m 4"]:
     """The smallest box around each mask, right and bottom exclusive; all zero for an empty mask."""
     boxes = np.zeros((len(mask), 4), dtype=np.int64)
     for axis, columns in ((0, mask.any(1)), (1, mask.any(2))):
-        found = columns.cpu().numpy()
-        boxes[:, axis] = found.argmax(1)
-        boxes[:, axis + 2] = found.shape[1] - found[:, ::-1].argmax(1)
-        boxes[~found.any(1)] = 0
+        marked = columns.cpu().numpy()
+        boxes[:, axis] = marked.argmax(1)
+        boxes[:, axis + 2] = marked.shape[1] - marked[:, ::-1].argmax(1)
+        boxes[~marked.any(1)] = 0
     return boxes
 
 

@@ -43,7 +43,11 @@ def check_file(path: str) -> None:
 
 
 def colour(background: str) -> tuple[int, ...]:
-    """Red, green and blue, 0 to 255, of a colour's name or #rrggbb. Raises SemlensError for anything else."""
+    """Red, green and blue, 0 to 255, of a colour's name or #rrggbb.
+
+    Raises:
+        SemlensError: it is neither.
+    """
     try:
         return ImageColor.getrgb(background)[:3]
     except ValueError:

@@ -64,7 +64,7 @@ def load_images(
     image_column: str | None = None,
     label_column: str | None = None,
 ) -> ImageSet:
-    """All images of a source, in an order that is the same on every machine. Raises SemlensError if there are none.
+    """All images of a source, in an order that is the same on every machine.
 
     Args:
         source: one of
@@ -78,23 +78,26 @@ def load_images(
             `Image.MAX_IMAGE_PIXELS`, which holds as well.
         image_column: the column of a table, or key of an item, that has the images, unless its name is a usual one.
         label_column: likewise for the labels.
+
+    Raises:
+        SemlensError: there are none, or the source cannot be read.
     """
     colour(background)  # so that a wrong one is an error before the first image
-    found = listing(source, image_column, label_column)
-    if not found.names:
-        raise SemlensError(f"no images in {found.source}: a folder is searched for {' '.join(SUFFIXES)}")
+    listed = listing(source, image_column, label_column)
+    if not listed.names:
+        raise SemlensError(f"no images in {listed.source}: a folder is searched for {' '.join(SUFFIXES)}")
     return ImageSet(
-        source=found.source,
-        names=found.names,
-        labels=found.labels,
-        fingerprint=_fingerprint(found, background, max_pixels),
+        source=listed.source,
+        names=listed.names,
+        labels=listed.labels,
+        fingerprint=_fingerprint(listed, background, max_pixels),
         background=background,
         max_pixels=max_pixels,
-        read=found.read,
+        read=listed.read,
     )
 
 
-def _fingerprint(found: Listing, background: str, max_pixels: int) -> str:
+def _fingerprint(listed: Listing, background: str, max_pixels: int) -> str:
     """sha256, in hex, of background, max_pixels, every name, label and file size, and the content of a sample.
 
     The sample is up to SAMPLED images, evenly spaced: the bytes of a file, else the pixels. So an image outside it that
@@ -102,12 +105,12 @@ def _fingerprint(found: Listing, background: str, max_pixels: int) -> str:
     The place does not count: a copied folder has the same fingerprint.
     """
     total = hashlib.sha256(json.dumps([colour(background), max_pixels]).encode())
-    for id, (name, label) in enumerate(zip(found.names, found.labels, strict=True)):
-        size = _size(found.read(id)) if isinstance(found.read, Files) else None
+    for id, (name, label) in enumerate(zip(listed.names, listed.labels, strict=True)):
+        size = _size(listed.read(id)) if isinstance(listed.read, Files) else None
         total.update(json.dumps([name, label, size]).encode())
-    sample = min(SAMPLED, len(found.names))
+    sample = min(SAMPLED, len(listed.names))
     for turn in range(sample):
-        content = _content(found, turn * len(found.names) // sample, background, max_pixels)
+        content = _content(listed, turn * len(listed.names) // sample, background, max_pixels)
         total.update(hashlib.sha256(content).digest())
     return total.hexdigest()
 
@@ -119,9 +122,9 @@ def _size(path: Raw) -> int | None:
         return None
 
 
-def _content(found: Listing, id: int, background: str, max_pixels: int) -> bytes:
+def _content(listed: Listing, id: int, background: str, max_pixels: int) -> bytes:
     try:
-        raw = found.read(id)
+        raw = listed.read(id)
         if isinstance(raw, bytes):
             return raw
         if isinstance(raw, str):

@@ -45,7 +45,11 @@ class Files:
 
 @dataclass(frozen=True)
 class Items:
-    """Reads the image out of an item of a data set. Raises SemlensError if it is no raw image."""
+    """Reads the image out of an item of a data set.
+
+    Raises:
+        SemlensError: it is no raw image.
+    """
 
     dataset: Any
     column: str | None
@@ -161,10 +165,10 @@ def _no_such_path(path: Path) -> SemlensError:
 
 
 def _image_column(columns: Iterable[str], asked: str | None) -> str:
-    found = _column(columns, asked, IMAGE_COLUMNS)
-    if found is None:
+    column = _column(columns, asked, IMAGE_COLUMNS)
+    if column is None:
         raise unknown("column", "image", columns, "Say which one has the images: image_column")
-    return found
+    return column
 
 
 def _column(columns: Iterable[str], asked: str | None, usual: Iterable[str]) -> str | None:

@@ -120,7 +120,7 @@ def resampled(
     index: ConceptIndex, scorer: Linear, of: Int64[np.ndarray, "n"], times: int, seed: int,
     asked: Int32[np.ndarray, "n m"] | Int64[np.ndarray, "n m"],
 ) -> Float32[np.ndarray, "n b m"]:  # fmt: skip
-    """Scores of components for the probes asked of each, with their examples drawn anew, with replacement."""
+    """Scores of components for the probes asked of each, on bootstrap resamples of their examples."""
     valid = index.valid[of]
     examples = index.vectors[np.where(valid, index.rows[of], 0)].astype(np.float32)  # unit as they lie
     examples *= valid[..., None]
