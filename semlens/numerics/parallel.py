@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 MAX_THREADS = 4
 """That many stretches are in memory at once, at most."""
@@ -13,6 +12,8 @@ def each(work: Callable[[slice], None], parts: Iterable[slice]) -> None:
 
     Matrix products keep to one thread meanwhile: threads within threads wait for each other.
     """
+    from concurrent.futures import ThreadPoolExecutor  # a search that needs no threads need not wait for it
+
     from threadpoolctl import threadpool_limits  # looks through all loaded libraries when it is imported
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1)) as threads:
