@@ -100,7 +100,8 @@ def restrict(tap: Tap, g: Float[Tensor, "..."], keep: Float[Tensor, "..."]) -> F
 def restrict_each(tap: Tap, g: Float[Tensor, "..."], units: Sequence[int]) -> Front:
     """A front below the layer for each of the units alone, as many passes that run at once."""
     keep = functional.one_hot(torch.tensor(units, device=g.device), tap.acts.shape[1]).to(g.dtype)
-    return Front(tap.value, torch.stack([restrict(tap, g, one.expand(len(g), -1)) for one in keep]))
+    images = len(tap.acts)
+    return Front(tap.value, torch.stack([restrict(tap, g, one.expand(images, -1)) for one in keep]))
 
 
 def reach(front: Front, tap: Tap) -> Float[Tensor, "..."]:

@@ -63,7 +63,7 @@ def _norm(module: nn.Module) -> Width | None:
     if shape is not None and len(shape) == 1:
         return Width(shape[0], -1, type(module) in (nn.LayerNorm, nn.RMSNorm))
     own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-    wide = {len(tensor) for name, tensor in own if name in ("weight", "bias") and tensor.ndim == 1}
+    wide = {len(tensor) for name, tensor in own if name in ("weight", "bias") and tensor.shape[1:] == () and tensor.numel() > 1}
     return Width(wide.pop(), -1, False) if len(wide) == 1 and _leaf(module) else None
 
 
@@ -86,7 +86,6 @@ class ComponentAxes:
     axes: dict[Site, int] = field(default_factory=dict)
     typed: list[Passage] = field(default_factory=list)
     _in_memory: dict[int, list[Passage]] = field(default_factory=lambda: defaultdict(list))
-    _positions: set[tuple[int, ...]] = field(default_factory=set)
     _tensors: dict[Site, Tensor] = field(default_factory=dict)
 
     def find(self) -> dict[Site, int]:
@@ -120,8 +119,6 @@ class ComponentAxes:
         """A module that has a width made it: what follows with its shape, or on its positions, is laid like it."""
         self._set(passage, axis)
         self.typed.append(passage)
-        positions = tuple(passage.shape[a] for a in self._free(passage) if a != axis)
-        self._positions |= {positions, (torch.Size(positions).numel(),)}
 
     def _by_width(self, passage: Passage) -> int | None:
         output = passage.site.side == "output"
@@ -184,10 +181,24 @@ class ComponentAxes:
         return axis if plain else self._checked(passage, axis)
 
     def _by_positions(self, passage: Passage) -> int | None:
-        """The only axis without which the positions are those of a typed tensor."""
+        """The only axis without which the positions are those of the typed tensor before."""
+        before = self._before(passage)
+        if not before:
+            return None
+        places = [
+            n
+            for a, n in enumerate(before[0].shape)
+            if a not in (self.images[before[0].site], self.axes[before[0].site])
+        ]
+        likely = (places, [torch.Size(places).numel()])
         free = self._free(passage)
-        fit = [a for a in free if tuple(passage.shape[b] for b in free if b != a) in self._positions]
+        fit = [a for a in free if [passage.shape[b] for b in free if b != a] in likely]
         return self._checked(passage, fit[0]) if len(fit) == 1 else None
+
+    def _before(self, passage: Passage) -> list[Passage]:
+        """The typed tensors that passed before, the latest first."""
+        number = {one.site: i for i, one in enumerate(self.passed)}
+        return [one for one in reversed(self.typed) if number[one.site] < number[passage.site]]
 
     def _checked(self, passage: Passage, axis: int) -> int | None:
         """`axis`, or where another is as long, the one that the gradient of a typed tensor confirms."""
@@ -198,9 +209,7 @@ class ComponentAxes:
         """The axis along which one index depends on one component of the latest typed tensor that leads here."""
         if not self._tensors:
             self._run_with_gradients()
-        number = {one.site: i for i, one in enumerate(self.passed)}
-        before = [one for one in reversed(self.typed) if number[one.site] < number[passage.site]]
-        for source in before[:_SOURCES]:
+        for source in self._before(passage)[:_SOURCES]:
             fit = [axis for axis in candidates if self._follows(source, passage.site, axis)]
             if fit:
                 return fit[0] if len(fit) == 1 else None

@@ -1,6 +1,6 @@
 """What passes through a model on images made for looking: the shape, the memory and the fingerprint of every tensor."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -54,23 +54,32 @@ def passages(net: nn.Module, x: Tensor) -> list[Passage]:
     return seen
 
 
-def fingerprints(net: nn.Module, x: Tensor, wanted: Callable[[Site], bool]) -> dict[Site, list[Float64[Tensor, "_"]]]:
-    """For each axis of each wanted tensor one number per index: a sum over all other axes, weighted so that a change of
+@dataclass(frozen=True)
+class Fingerprint:
+    """A tensor's shape, and for some axes one number per index: a sum over all other axes, weighted so that a change of
     any element shows in it."""
-    sums: dict[Site, list[Float64[Tensor, "_"]]] = {}
-    latest: list[Any] = [None, -1, []]  # what a module takes is often what the one before returned
+
+    shape: tuple[int, ...]
+    sums: Mapping[int, Float64[Tensor, "_"]]
+
+
+def fingerprints(net: nn.Module, x: Tensor, alone: Mapping[Site, tuple[int, ...]]) -> dict[Site, Fingerprint]:
+    """Fingerprints of all that passes where something did for one image alone: along the axes that are longer now, and
+    along all axes of a sequence."""
+    prints: dict[Site, Fingerprint] = {}
+    latest: list[Any] = [None, -1, None]  # what a module takes is often what the one before returned
 
     def see(site: Site, _module: nn.Module, value: Any) -> None:
         tensor = _floating(value)
-        if tensor is None or not wanted(site):
+        if tensor is None or site not in alone:
             return
         version = -1 if tensor.is_inference() else tensor._version
-        if latest[0] is not tensor or latest[1] != version or version < 0:
-            latest[:] = tensor, version, _sums(tensor)
-        sums[site] = latest[2]
+        if latest[0] is not tensor_in(value) or latest[1] != version or version < 0:
+            latest[:] = tensor_in(value), version, _fingerprint(tensor, alone[site])
+        prints[site] = latest[2]
 
     survey(net, x, see)
-    return sums
+    return prints
 
 
 def _floating(value: Any) -> Tensor | None:
@@ -83,11 +92,15 @@ def _floating(value: Any) -> Tensor | None:
     return tensor.detach() if dense else None
 
 
-def _sums(tensor: Tensor) -> list[Float64[Tensor, "_"]]:
+def _fingerprint(tensor: Tensor, alone: tuple[int, ...]) -> Fingerprint:
+    shape = tuple(tensor.shape)
+    if len(shape) != len(alone):
+        return Fingerprint(shape, {})
     wide = tensor.cpu() if tensor.device.type == "mps" else tensor
-    weighted = torch.nan_to_num(wide.double()) * _weights(tuple(wide.shape), wide.device)
-    axes = range(weighted.ndim)
-    return [weighted.sum([a for a in axes if a != axis]).cpu() if len(axes) > 1 else weighted.cpu() for axis in axes]
+    weighted = torch.nan_to_num(wide.double()) * _weights(shape, wide.device)
+    axes = [axis for axis in range(len(shape)) if len(shape) == 3 or shape[axis] != alone[axis]]
+    sums = {axis: weighted.movedim(axis, 0).reshape(shape[axis], -1).sum(1).cpu() for axis in axes}
+    return Fingerprint(shape, sums)
 
 
 @lru_cache(maxsize=4)

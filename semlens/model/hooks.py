@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unknown
@@ -195,7 +196,8 @@ def follow(net: nn.Module) -> Iterator[list[str]]:
 
 def survey(net: nn.Module, x: Tensor, see: Callable[[Site, nn.Module, Any], None]) -> None:
     """Shows every module call of one forward pass: `see(site, module, value)` for what it takes first and for what it
-    returns. Every site carries the number of its call. In eval mode as `record` is."""
+    returns. Every site carries the number of its call; TorchScript inside the model, which takes no hooks, is left out.
+    In eval mode as `record` is."""
     calls: Counter[str] = Counter()
     running: dict[str, list[int]] = {path: [] for path, _ in net.named_modules()}
 
@@ -211,6 +213,8 @@ def survey(net: nn.Module, x: Tensor, see: Callable[[Site, nn.Module, Any], None
     handles: list[Any] = []
     try:
         for path, module in net.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue
             handles.append(
                 module.register_forward_pre_hook(
                     lambda module, args, kwargs, path=path: before(path, module, args, kwargs), with_kwargs=True

@@ -2,7 +2,8 @@
 are patches. Found by looking at what passes, on two different images; never assumed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isqrt
 from weakref import WeakKeyDictionary
 
 import torch
@@ -11,14 +12,15 @@ from torch import Tensor, nn
 from semlens.errors import SemlensError
 from semlens.model.component_axis import ComponentAxes
 from semlens.model.components import Rows
-from semlens.model.dry_run import fingerprints, passages
+from semlens.model.dry_run import Fingerprint, fingerprints, passages
 from semlens.model.hooks import Site
 from semlens.shapes import Float, Float64
 
-Fingerprints = Mapping[Site, Sequence[Float64[Tensor, "_"]]]
+Fingerprints = Mapping[Site, Fingerprint]
 
 _NO_IMAGES = "has no axis that holds the images: it is the same size for one image as for two"
 _CONSTANT = "does not depend on the image"
+_UNSTEADY = "has another shape for other images"
 _MIXED = "depends on the other images of the batch"
 _RANDOM = "is not the same twice for the same images: something random runs in eval mode"
 _TOLERANCE = 1e-3  # of the greatest change: below it a row has not changed
@@ -83,15 +85,15 @@ def _look(net: nn.Module, x: Tensor) -> Layouts:
         first = x[:1].clone()
         second, third = _others(first)
         passed = passages(net, first)
-        seen = {one.site for one in passed}
+        alone = {one.site: one.shape for one in passed}
         pairs = torch.cat([first, second]), torch.cat([first, third])
         try:
-            two, other = (fingerprints(net, pair, seen.__contains__) for pair in pairs)
+            two, other = (fingerprints(net, pair, alone) for pair in pairs)
         except (RuntimeError, ValueError, AssertionError) as error:
             raise SemlensError(f"the model takes one image but not two at once: {str(error)[:200]}") from error
-        rows = {one.site: _rows(one.shape, two.get(one.site, ()), other.get(one.site, ())) for one in passed}
+        rows = {site: _rows(shape, two.get(site), other.get(site)) for site, shape in alone.items()}
         if _MIXED in rows.values():
-            again = fingerprints(net, pairs[0], seen.__contains__)
+            again = fingerprints(net, pairs[0], alone)
             rows |= {site: _RANDOM for site, found in rows.items() if found == _MIXED and _differ(two, again, site)}
         held = {site: found for site, found in rows.items() if isinstance(found, Rows)}
         axes = ComponentAxes(net, first, passed, {site: found.axis for site, found in held.items()}).find()
@@ -112,14 +114,15 @@ def _others(x: Tensor) -> tuple[Tensor, Tensor]:
     return x + (scale * noises[0]).to(x.dtype), x + (scale * noises[1]).to(x.dtype)
 
 
-def _rows(shape: tuple[int, ...], two: Sequence[Tensor], other: Sequence[Tensor]) -> Rows | str:
+def _rows(shape: tuple[int, ...], two: Fingerprint | None, other: Fingerprint | None) -> Rows | str:
     """Where the images lie, from one tensor for a first image alone, with a second, and with another second image."""
-    lengths = [len(sums) for sums in two]
-    grown = [axis for axis, (one, both) in enumerate(zip(shape, lengths, strict=False)) if one != both]
-    if len(lengths) != len(shape) or len(grown) != 1 or lengths[grown[0]] != 2 * shape[grown[0]]:
+    if two is None or other is None or two.shape != other.shape or len(two.shape) != len(shape):
+        return _UNSTEADY
+    grown = [axis for axis, length in enumerate(shape) if two.shape[axis] != length]
+    if len(grown) != 1 or two.shape[grown[0]] != 2 * shape[grown[0]]:
         return _NO_IMAGES
     (axis,) = grown
-    change = (two[axis] - other[axis]).abs()
+    change = (two.sums[axis] - other.sums[axis]).abs()
     if change.max() == 0:
         return _CONSTANT
     each = shape[axis]
@@ -135,8 +138,10 @@ def _rows(shape: tuple[int, ...], two: Sequence[Tensor], other: Sequence[Tensor]
 
 
 def _differ(one: Fingerprints, other: Fingerprints, site: Site) -> bool:
-    pairs = zip(one[site], other[site], strict=True)
-    return any(len(a) != len(b) or not torch.allclose(a, b, rtol=1e-6, atol=0) for a, b in pairs)
+    a, b = one[site], other.get(site)
+    if b is None or a.shape != b.shape:
+        return True
+    return any(not torch.allclose(sums, b.sums[axis], rtol=1e-6, atol=0) for axis, sums in a.sums.items())
 
 
 def _with_positions(
@@ -156,11 +161,11 @@ def _with_positions(
         if len(places) == 1 and layout.components == len(layout.shape) - 1:
             length = layout.shape[places[0]]
             if length not in special:
-                change = (two[site][places[0]] - other[site][places[0]]).abs()
+                change = (two[site].sums[places[0]] - other[site].sums[places[0]]).abs()
                 special[length] = _special(change, grids, list(special.values()))
             first, last = special[length]
             sides = _sides(length - first - last, grids, image)
-            found[site] = Layout(layout.shape, layout.rows, layout.components, first, last, sides)
+            found[site] = replace(layout, first=first, last=last, sides=sides)
     return found
 
 
@@ -170,14 +175,16 @@ def _special(
     """How many tokens at the start and at the end of a sequence are no patches.
 
     They are the same for every image, until the layers mix them. A sequence that is mixed already when it first passes
-    is longer than the latest grid that fits into it, and its special tokens lie where they lay before.
+    is longer than the greatest grid that fits into it, and its special tokens lie where they lay before.
     """
     moves = torch.nonzero(change > _TOLERANCE**2 * change.max()).flatten()
     first, last = int(moves[0]), len(change) - 1 - int(moves[-1])
+    if len(moves) < len(change) - first - last:
+        return 0, 0  # some between the patches as well: padding, which is read like any other place
     if first or last:
         return first, last
     over = min((len(change) - h * w for h, w in grids if h * w <= len(change)), default=0)
-    if not 0 < over <= _MOST_SPECIAL:
+    if not 0 < over <= _MOST_SPECIAL or isqrt(len(change)) ** 2 == len(change):
         return 0, 0
     return next((ends for ends in reversed(before) if sum(ends) == over), (over, 0))
 
