@@ -63,7 +63,7 @@ def _norm(module: nn.Module) -> Width | None:
     if shape is not None and len(shape) == 1:
         return Width(shape[0], -1, type(module) in (nn.LayerNorm, nn.RMSNorm))
     own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
-    wide = {len(tensor) for name, tensor in own if name in ("weight", "bias") and tensor.shape[1:] == () and tensor.numel() > 1}
+    wide = {len(tensor) for name, tensor in own if name in ("weight", "bias") and tensor.ndim == 1 and len(tensor) > 1}
     return Width(wide.pop(), -1, False) if len(wide) == 1 and _leaf(module) else None
 
 
@@ -232,10 +232,11 @@ class ComponentAxes:
         if start is None or end is None or not end.requires_grad or end.shape[axis] != start.shape[along]:
             return False
         for unit in range(min(_UNITS, end.shape[axis])):
-            row = end.select(axis, unit)
-            weights = torch.arange(row.numel(), device=row.device).to(row.dtype).cos_().add_(2).view(row.shape)
             try:
-                (g,) = torch.autograd.grad((row * weights).sum(), start, retain_graph=True, allow_unused=True)
+                with torch.enable_grad():
+                    row = end.select(axis, unit)
+                weights = torch.arange(row.numel(), device=row.device).to(row.dtype).cos_().add_(2).view(row.shape)
+                (g,) = torch.autograd.grad(row, start, weights, retain_graph=True, allow_unused=True)
             except RuntimeError:  # changed in place since, or not in the graph
                 return False
             if g is None:

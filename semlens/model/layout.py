@@ -14,7 +14,7 @@ from semlens.model.component_axis import ComponentAxes
 from semlens.model.components import Rows
 from semlens.model.dry_run import Fingerprint, fingerprints, passages
 from semlens.model.hooks import Site
-from semlens.shapes import Float, Float64
+from semlens.shapes import Float
 
 Fingerprints = Mapping[Site, Fingerprint]
 
@@ -154,37 +154,41 @@ def _with_positions(
     found = dict(plain)
     for site, layout in plain.items():
         places = [axis for axis in range(len(layout.shape)) if axis not in (layout.rows.axis, layout.components)]
-        if layout.components is None or not layout.rows.unfolded:
+        if not layout.rows.unfolded:
+            continue
+        if layout.components is None:
+            for axis in places if len(places) == 2 else ():
+                ends = _unchanging(two[site], other[site], axis)
+                if ends and sum(ends):
+                    special.setdefault(layout.shape[axis], ends)
             continue
         if len(places) == 2:
             grids.append((layout.shape[places[0]], layout.shape[places[1]]))
         if len(places) == 1 and layout.components == len(layout.shape) - 1:
             length = layout.shape[places[0]]
             if length not in special:
-                change = (two[site].sums[places[0]] - other[site].sums[places[0]]).abs()
-                special[length] = _special(change, grids, list(special.values()))
+                ends = _unchanging(two[site], other[site], places[0])
+                special[length] = _counted(length, grids, list(special.values())) if ends == (0, 0) else ends or (0, 0)
             first, last = special[length]
             sides = _sides(length - first - last, grids, image)
             found[site] = replace(layout, first=first, last=last, sides=sides)
     return found
 
 
-def _special(
-    change: Float64[Tensor, "l"], grids: Sequence[tuple[int, int]], before: Sequence[tuple[int, int]]
-) -> tuple[int, int]:
-    """How many tokens at the start and at the end of a sequence are no patches.
-
-    They are the same for every image, until the layers mix them. A sequence that is mixed already when it first passes
-    is longer than the greatest grid that fits into it, and its special tokens lie where they lay before.
-    """
+def _unchanging(two: Fingerprint, other: Fingerprint, axis: int) -> tuple[int, int] | None:
+    """How many tokens at the start and at the end of a sequence are the same for every image, as special ones are until
+    the layers mix them. None where some between are too: padding, which is read like any other place."""
+    change = (two.sums[axis] - other.sums[axis]).abs()
     moves = torch.nonzero(change > _TOLERANCE**2 * change.max()).flatten()
     first, last = int(moves[0]), len(change) - 1 - int(moves[-1])
-    if len(moves) < len(change) - first - last:
-        return 0, 0  # some between the patches as well: padding, which is read like any other place
-    if first or last:
-        return first, last
-    over = min((len(change) - h * w for h, w in grids if h * w <= len(change)), default=0)
-    if not 0 < over <= _MOST_SPECIAL or isqrt(len(change)) ** 2 == len(change):
+    return (first, last) if len(moves) == len(change) - first - last else None
+
+
+def _counted(length: int, grids: Sequence[tuple[int, int]], before: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Special tokens of a sequence that is mixed already when it first passes: as many as it is longer than the
+    greatest grid that fits into it, where they lay before."""
+    over = min((length - h * w for h, w in grids if h * w <= length), default=0)
+    if not 0 < over <= _MOST_SPECIAL or isqrt(length) ** 2 == length:
         return 0, 0
     return next((ends for ends in reversed(before) if sum(ends) == over), (over, 0))
 
