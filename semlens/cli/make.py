@@ -28,7 +28,12 @@ def layers(model: str, as_json: bool) -> None:
     rows = sl.load_model(model).layers()
     if as_json:
         return print_json(asdict(row) for row in rows)
-    table(("layer", "kind", "components"), [(row.layer, row.kind, f"{row.components:,}") for row in rows])
+    listed = [
+        (f"{row.layer}{f'@{kind}' if kind != row.kind else ''}", kind, f"{row.components:,}")
+        for row in rows
+        for kind in (row.kind, *row.also)
+    ]
+    table(("layer", "kind", "components"), listed)
 
 
 @app.command()
