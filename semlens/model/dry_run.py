@@ -39,9 +39,11 @@ class Passage:
         )
 
 
-def passages(net: nn.Module, x: Tensor) -> list[Passage]:
-    """Every tensor that passes in one forward pass, in the order in which it does."""
+def passages(net: nn.Module, x: Tensor) -> tuple[list[Passage], dict[Site, str]]:
+    """Every tensor that passes in one forward pass, in the order in which it does; and what modules return instead of
+    one that can be read."""
     seen: list[Passage] = []
+    without: dict[Site, str] = {}
 
     def see(site: Site, module: nn.Module, value: Any) -> None:
         tensor = _floating(value)
@@ -49,9 +51,11 @@ def passages(net: nn.Module, x: Tensor) -> list[Passage]:
             storage = StorageWeakRef(tensor.untyped_storage())
             shape, strides = tuple(tensor.shape), tensor.stride()
             seen.append(Passage(site, module, shape, strides, int(tensor.storage_offset()), storage))
+        elif site.side == "output":
+            without[site] = _instead(value)
 
     survey(net, x, see)
-    return seen
+    return seen, without
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,14 @@ def _floating(value: Any) -> Tensor | None:
         return None
     dense = tensor.is_floating_point() and tensor.layout == torch.strided and not tensor.is_quantized
     return tensor.detach() if dense else None
+
+
+def _instead(value: Any) -> str:
+    try:
+        tensor = tensor_in(value)
+    except SemlensError:
+        return f"gives a {type(value).__name__}, which holds no tensor"
+    return f"gives a tensor of {tensor.dtype}, which holds no dense floating-point numbers"
 
 
 def _fingerprint(tensor: Tensor, alone: tuple[int, ...]) -> Fingerprint:

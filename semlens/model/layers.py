@@ -93,7 +93,9 @@ def _layout(spec: str, site: Site, seen: Layouts) -> Layout:
     if isinstance(found, str):
         raise SemlensError(f"layer {spec!r} {found}; choose another layer, `semlens layers` lists what can be analysed")
     if found is None:
-        raise SemlensError(f"the output of layer {spec!r} holds no tensor of floating-point numbers; choose another")
+        raise SemlensError(
+            f"the output of layer {spec!r} cannot be seen: the module is TorchScript; choose another layer"
+        )
     return found
 
 
@@ -214,7 +216,7 @@ def list_layers(net: nn.Module, x: Float[Tensor, "n ..."]) -> list[LayerRow]:
             rows += _rows_at(net, site, seen, own)
     reasons = [found for site, found in seen.sites.items() if site.side == "output" and isinstance(found, str)]
     if not rows and reasons:
-        raise SemlensError(f"no layer of the model can be analysed: the output {reasons[-1]}")
+        raise SemlensError(f"no layer of the model can be analysed: the last {reasons[-1]}")
     return rows
 
 

@@ -1,9 +1,8 @@
 """How the tensors of a model are laid out: which axis holds the images and which the components, and which positions
 are patches. Found by looking at what passes, on two different images; never assumed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import isqrt
 from weakref import WeakKeyDictionary
 
 import torch
@@ -14,6 +13,7 @@ from semlens.model.component_axis import ComponentAxes
 from semlens.model.components import Rows
 from semlens.model.dry_run import Fingerprint, fingerprints, passages
 from semlens.model.hooks import Site
+from semlens.model.positions import Positions, unchanging
 from semlens.shapes import Float
 
 Fingerprints = Mapping[Site, Fingerprint]
@@ -24,7 +24,6 @@ _UNSTEADY = "has another shape for other images"
 _MIXED = "depends on the other images of the batch"
 _RANDOM = "is not the same twice for the same images: something random runs in eval mode"
 _TOLERANCE = 1e-3  # of the greatest change: below it a row has not changed
-_MOST_SPECIAL = 8  # tokens that are counted from shapes alone
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _look(net: nn.Module, x: Tensor) -> Layouts:
     with torch.inference_mode(False), torch.no_grad():
         first = x[:1].clone()
         second, third = _others(first)
-        passed = passages(net, first)
+        passed, without = passages(net, first)
         alone = {one.site: one.shape for one in passed}
         pairs = torch.cat([first, second]), torch.cat([first, third])
         try:
@@ -98,9 +97,11 @@ def _look(net: nn.Module, x: Tensor) -> Layouts:
         held = {site: found for site, found in rows.items() if isinstance(found, Rows)}
         axes = ComponentAxes(net, first, passed, {site: found.axis for site, found in held.items()}).find()
     plain = {one.site: Layout(one.shape, held[one.site], axes.get(one.site)) for one in passed if one.site in held}
-    found: dict[Site, Layout | str] = {site: said for site, said in rows.items() if isinstance(said, str)}
+    learned = {tuple(p.shape) for p in net.parameters()}
+    plain = {site: _by_tokens(layout, two[site], other[site], learned) for site, layout in plain.items()}
     placed = _with_positions(plain, two, other, tuple(x.shape[2:]))
-    return Layouts({site: placed.get(site) or found[site] for site in rows})
+    told: dict[Site, Layout | str] = {site: said for site, said in rows.items() if isinstance(said, str)}
+    return Layouts({**without, **{site: placed.get(site) or told[site] for site in rows}})
 
 
 def _others(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,8 +111,8 @@ def _others(x: Tensor) -> tuple[Tensor, Tensor]:
         order = torch.randperm(x[0].numel(), generator=draw).to(x.device)
         return x.flatten(1)[:, order].view(x.shape), x.flip(-1)
     scale = max(float(x.float().std(correction=0)), 0.1)
-    noises = [torch.rand(x.shape, generator=draw).to(x.device) - 0.5 for _ in range(2)]
-    return x + (scale * noises[0]).to(x.dtype), x + (scale * noises[1]).to(x.dtype)
+    brighter, noisier = (torch.rand(x.shape, generator=draw).to(x.device) - shift for shift in (0.0, 0.5))
+    return x + (scale * brighter).to(x.dtype), x + (scale * noisier).to(x.dtype)
 
 
 def _rows(shape: tuple[int, ...], two: Fingerprint | None, other: Fingerprint | None) -> Rows | str:
@@ -144,62 +145,34 @@ def _differ(one: Fingerprints, other: Fingerprints, site: Site) -> bool:
     return any(not torch.allclose(sums, b.sums[axis], rtol=1e-6, atol=0) for axis, sums in a.sums.items())
 
 
+def _by_tokens(layout: Layout, two: Fingerprint, other: Fingerprint, learned: set[tuple[int, ...]]) -> Layout:
+    """A sequence whose components no module tells, but the tokens at its ends: the same for every image, and one or
+    more of them as wide as a parameter that is such a token."""
+    if layout.components is not None or not layout.rows.unfolded or len(layout.shape) != 3:
+        return layout
+    free = [axis for axis in range(3) if axis != layout.rows.axis]
+    fit = []
+    for place, components in (free, free[::-1]):
+        tokens = sum(unchanging(two, other, place) or ())
+        if any((1, count, layout.shape[components]) in learned for count in range(1, tokens + 1)):
+            fit.append(components)
+    return replace(layout, components=fit[0]) if len(fit) == 1 else layout
+
+
 def _with_positions(
     plain: Mapping[Site, Layout], two: Fingerprints, other: Fingerprints, image: tuple[int, ...]
 ) -> dict[Site, Layout]:
-    """The layouts with what can be said of positions: special tokens where a sequence of their length first passes,
-    and the grid that was passed last with as many places as the sequence has patches."""
-    grids: list[tuple[int, int]] = []
-    special: dict[int, tuple[int, int]] = {}
+    """The layouts with what can be said of positions, gone through in the order in which they passed."""
+    positions = Positions(image)
     found = dict(plain)
     for site, layout in plain.items():
         places = [axis for axis in range(len(layout.shape)) if axis not in (layout.rows.axis, layout.components)]
-        if not layout.rows.unfolded:
-            continue
-        if layout.components is None:
-            for axis in places if len(places) == 2 else ():
-                ends = _unchanging(two[site], other[site], axis)
-                if ends and sum(ends):
-                    special.setdefault(layout.shape[axis], ends)
-            continue
-        if len(places) == 2:
-            grids.append((layout.shape[places[0]], layout.shape[places[1]]))
-        if len(places) == 1 and layout.components == len(layout.shape) - 1:
+        if layout.rows.unfolded and layout.components is None:
+            positions.note_tokens(layout.shape, places, two[site], other[site])
+        elif layout.rows.unfolded and len(places) == 2:
+            positions.grids.append((layout.shape[places[0]], layout.shape[places[1]]))
+        elif layout.rows.unfolded and len(places) == 1 and layout.components == len(layout.shape) - 1:
             length = layout.shape[places[0]]
-            if length not in special:
-                ends = _unchanging(two[site], other[site], places[0])
-                special[length] = _counted(length, grids, list(special.values())) if ends == (0, 0) else ends or (0, 0)
-            first, last = special[length]
-            sides = _sides(length - first - last, grids, image)
-            found[site] = replace(layout, first=first, last=last, sides=sides)
+            first, last = positions.special(length, places[0], two[site], other[site])
+            found[site] = replace(layout, first=first, last=last, sides=positions.sides(length - first - last))
     return found
-
-
-def _unchanging(two: Fingerprint, other: Fingerprint, axis: int) -> tuple[int, int] | None:
-    """How many tokens at the start and at the end of a sequence are the same for every image, as special ones are until
-    the layers mix them. None where some between are too: padding, which is read like any other place."""
-    change = (two.sums[axis] - other.sums[axis]).abs()
-    moves = torch.nonzero(change > _TOLERANCE**2 * change.max()).flatten()
-    first, last = int(moves[0]), len(change) - 1 - int(moves[-1])
-    return (first, last) if len(moves) == len(change) - first - last else None
-
-
-def _counted(length: int, grids: Sequence[tuple[int, int]], before: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Special tokens of a sequence that is mixed already when it first passes: as many as it is longer than the
-    greatest grid that fits into it, where they lay before."""
-    over = min((length - h * w for h, w in grids if h * w <= length), default=0)
-    if not 0 < over <= _MOST_SPECIAL or isqrt(length) ** 2 == length:
-        return 0, 0
-    return next((ends for ends in reversed(before) if sum(ends) == over), (over, 0))
-
-
-def _sides(patches: int, grids: Sequence[tuple[int, int]], image: tuple[int, ...]) -> tuple[int, int] | None:
-    """The latest grid with as many places as there are patches, else one of the shape of the image."""
-    for sides in reversed(grids):
-        if sides[0] * sides[1] == patches:
-            return sides
-    if len(image) != 2 or not all(image):
-        return None
-    height = round((patches * image[0] / image[1]) ** 0.5)
-    width = patches // max(height, 1)
-    return (height, width) if height * width == patches > 0 and height * image[1] == width * image[0] else None
