@@ -115,7 +115,11 @@ def _fingerprint(tensor: Tensor, alone: tuple[int, ...]) -> Fingerprint:
     return Fingerprint(shape, sums)
 
 
-@lru_cache(maxsize=4)
 def _weights(shape: tuple[int, ...], device: torch.device) -> Float64[Tensor, "..."]:
     count = torch.Size(shape).numel()
-    return torch.arange(count, device=device).double().mul_(0.7390851).cos_().add_(1.5).view(shape)
+    return _curve(1 << max(count - 1, 0).bit_length(), device)[:count].view(shape)
+
+
+@lru_cache(maxsize=8)
+def _curve(length: int, device: torch.device) -> Float64[Tensor, "length"]:
+    return torch.arange(length, device=device).double().mul_(0.7390851).cos_().add_(1.5)
