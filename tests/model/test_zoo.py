@@ -105,6 +105,10 @@ def test_every_row_is_what_a_plain_hook_sees(family: str) -> None:
             ids, activations = found.ids[axis.start : axis.stop], found.activations[axis.start : axis.stop]
             assert len(ids) == truth.shape[1]
             component, rank = np.nonzero((ids >= 0) & (ids < len(truth)))
-            close = {"rtol": 1e-4, "atol": 1e-5 * max(1, float(np.abs(truth).max())), "err_msg": row.layer}
+            close: dict[str, Any] = {
+                "rtol": 1e-4,
+                "atol": 1e-5 * max(1, float(np.abs(truth).max())),
+                "err_msg": row.layer,
+            }
             np.testing.assert_allclose(activations[component, rank], truth[ids[component, rank], component], **close)
             np.testing.assert_allclose(activations[:, 0], truth.max(0), **close)
