@@ -114,7 +114,8 @@ def restrict(tap: Tap, g: Float[Tensor, "..."], keep: Float[Tensor, "..."]) -> F
 def restrict_each(tap: Tap, g: Float[Tensor, "..."], units: Sequence[int]) -> Front:
     """A front below the layer that passes each of the units alone, as backward passes that run as one batch."""
     keep = functional.one_hot(torch.tensor(units, device=g.device), tap.acts.shape[1]).to(g.dtype)
-    return Front(tap.value, torch.stack([restrict(tap, g, row.expand(len(g), -1)) for row in keep]))
+    images = len(tap.acts)
+    return Front(tap.value, torch.stack([restrict(tap, g, row.expand(images, -1)) for row in keep]))
 
 
 def reach(front: Front, tap: Tap) -> Float[Tensor, "..."]:

@@ -1,6 +1,5 @@
 """The commands that make an index: `layers`, `build`."""
 
-from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -25,10 +24,15 @@ def layers(model: str, as_json: bool) -> None:
     MODEL is timm:NAME, torchvision:NAME, hf:REPO, file:PATH.py:FACTORY, offline:efficientnet_lite0 or
     testbed:shortcut.
     """
-    rows = sl.load_model(model).layers()
+    listed = [
+        (f"{row.layer}{f'@{kind}' if kind != row.kind else ''}", kind, row.components)
+        for row in sl.load_model(model).layers()
+        for kind in (row.kind, *row.also)
+    ]
+    columns = ("layer", "kind", "components")
     if as_json:
-        return print_json(asdict(row) for row in rows)
-    table(("layer", "kind", "components"), [(row.layer, row.kind, f"{row.components:,}") for row in rows])
+        return print_json(dict(zip(columns, row, strict=True)) for row in listed)
+    table(columns, [(layer, kind, f"{components:,}") for layer, kind, components in listed])
 
 
 @app.command()

@@ -143,12 +143,40 @@ def _first(hit: Bool[Tensor, "n p c"]) -> Int64[Tensor, "n c"]:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Where a tensor holds its images: `axis` counts outer x images x inner. Most often each index of the first axis is
+    an image; windows, patches or tokens may be folded in before or behind it."""
+
+    axis: int = 0
+    outer: int = 1
+    inner: int = 1
+
+    @property
+    def unfolded(self) -> bool:
+        """Whether each index of the axis is an image."""
+        return self.outer * self.inner == 1
+
+    def gather(self, x: Tensor) -> Float[Tensor, "n f ..."]:
+        """Images first, then what is folded in, then all other axes in their order."""
+        return x.movedim(self.axis, 0).unflatten(0, (self.outer, -1, self.inner)).movedim(1, 0).flatten(1, 2)
+
+    def scatter(self, gathered: Float[Tensor, "n f ..."]) -> Tensor:
+        """The tensor that was gathered."""
+        apart = gathered.unflatten(1, (self.outer, self.inner)).movedim(0, 1)
+        return apart.flatten(0, 2).movedim(0, self.axis)
+
+
+ROWS = Rows()
+
+
+@dataclass(frozen=True)
 class Channels:
-    """Channels of a convolutional map, or units of a linear layer: axis `dim` of the output, all others are
-    positions."""
+    """Channels of a convolutional map, or units of a linear layer: axis `dim` of the output, all others but the images'
+    are positions."""
 
     layer: str
     dim: int = 1
+    rows: Rows = ROWS
 
     @property
     def kind(self) -> str:
@@ -158,27 +186,33 @@ class Channels:
     def site(self) -> Site:
         return site_of(self.layer)
 
+    def _moved(self, output: Any, to: int) -> Tensor:
+        x = tensor_in(output)
+        return self.rows.gather(x).movedim(self._place(x), to)
+
+    def _place(self, x: Tensor) -> int:
+        """The components' axis when the images are gathered."""
+        dim = self.dim % x.ndim
+        return dim + 2 - (dim > self.rows.axis)
+
     def read(self, output: Any) -> Float[Tensor, "n c p"]:
-        x = tensor_in(output).movedim(self.dim, 1)
-        return x.flatten(2) if x.ndim > 2 else x[:, :, None]
+        return self._moved(output, 1).flatten(2)
 
     def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
-        moved = tensor_in(output).movedim(self.dim, 1)
-        return put_tensor(output, acts.reshape(moved.shape).movedim(1, self.dim))
+        return put_tensor(output, self.spread(output, acts))
 
     def spread(self, output: Any, values: Float[Tensor, "n c p"]) -> Tensor:
-        moved = tensor_in(output).movedim(self.dim, 1)
-        return values.reshape(moved.shape).movedim(1, self.dim)
+        laid = values.reshape(self._moved(output, 1).shape)
+        return self.rows.scatter(laid.movedim(1, self._place(tensor_in(output))))
 
     def pool(self, output: Any, how: str) -> Pooled:
         # Reduced where it lies: `read` may have to copy the map, and that copy costs more than the reduction.
-        x = tensor_in(output).movedim(self.dim, -1)
-        return pool_rows(x.flatten(1, -2) if x.ndim > 2 else x[:, None], how)
+        return pool_rows(self._moved(output, -1).flatten(1, -2), how)
 
     def grid(self, output: Any) -> tuple[int, int] | None:
         x = tensor_in(output)
-        sides = [side for d, side in enumerate(x.shape) if d not in (0, self.dim % x.ndim)]
-        return (sides[0], sides[1]) if len(sides) == 2 else None
+        sides = [side for d, side in enumerate(x.shape) if d not in (self.rows.axis, self.dim % x.ndim)]
+        return (sides[0], sides[1]) if len(sides) == 2 and self.rows.unfolded else None
 
     def unit_name(self, unit: int, components: int) -> str | None:
         return None
@@ -198,6 +232,9 @@ class Tokens:
     tokens: str = "patch"  # "patch", "cls" or "register"
     cls: int = 1  # how many class tokens the sequence starts with
     registers: int = 0  # how many register tokens follow them
+    last: int = 0  # how many tokens at the end are no patches: its class tokens, where none are at the start
+    rows: Rows = ROWS
+    sides: tuple[int, int] | None = None  # of the patches' grid
 
     @property
     def kind(self) -> str:
@@ -211,28 +248,36 @@ class Tokens:
     def span(self) -> slice:
         """Which tokens of the sequence are read."""
         special = self.cls + self.registers
-        spans = {"patch": slice(special, None), "cls": slice(0, self.cls), "register": slice(self.cls, special)}
+        at_the_end = not special and self.last
+        spans = {
+            "patch": slice(special, -self.last or None),
+            "cls": slice(-self.last, None) if at_the_end else slice(0, self.cls),
+            "register": slice(self.cls, special),
+        }
         return spans[self.tokens]
 
+    def _tokens(self, output: Any) -> Float[Tensor, "n p c"]:
+        return self.rows.gather(tensor_in(output))[:, :, self.span].flatten(1, 2)
+
     def read(self, output: Any) -> Float[Tensor, "n c p"]:
-        x = rearrange(tensor_in(output)[:, self.span], "n p c -> n c p")
+        x = rearrange(self._tokens(output), "n p c -> n c p")
         return torch.cat([x.clamp(min=0), (-x).clamp(min=0)], dim=1)
 
     def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
         positive, negative = acts.chunk(2, dim=1)
-        x = tensor_in(output).clone()
-        x[:, self.span] = rearrange(positive - negative, "n c p -> n p c")
-        return put_tensor(output, x)
+        x = self.rows.gather(tensor_in(output)).clone()
+        x[:, :, self.span] = rearrange(positive - negative, "n c (f p) -> n f p c", f=x.shape[1])
+        return put_tensor(output, self.rows.scatter(x))
 
     def spread(self, output: Any, values: Float[Tensor, "n c p"]) -> Tensor:
-        x = tensor_in(output)
-        positive, negative = rearrange(values, "n (side c) p -> side n p c", side=2)
+        x = self.rows.gather(tensor_in(output))
+        positive, negative = rearrange(values, "n (side c) (f p) -> side n f p c", side=2, f=x.shape[1])
         spread = torch.zeros_like(x)
-        spread[:, self.span] = torch.where(x[:, self.span] >= 0, positive, negative)
-        return spread
+        spread[:, :, self.span] = torch.where(x[:, :, self.span] >= 0, positive, negative)
+        return self.rows.scatter(spread)
 
     def pool(self, output: Any, how: str) -> Pooled:
-        x = tensor_in(output)[:, self.span]
+        x = self._tokens(output)
         if how == "max":
             sides = [pool_rows(x, how), pool_rows(-x, how)]
             positions = [side.positions for side in sides if side.positions is not None]
@@ -244,13 +289,21 @@ class Tokens:
         return Pooled(torch.cat(means), None)
 
     def grid(self, output: Any) -> tuple[int, int] | None:
-        positions = tensor_in(output)[:, self.span].shape[1]
-        side = round(positions**0.5)
-        return (side, side) if self.tokens == "patch" and side * side == positions else None
+        if self.tokens != "patch" or not self.rows.unfolded:
+            return None
+        return _grid(self._tokens(output).shape[1], self.sides)
 
     def unit_name(self, unit: int, components: int) -> str | None:
         features = components // 2
         return f"+{unit}" if unit < features else f"-{unit - features}"
+
+
+def _grid(positions: int, sides: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The grid that was seen, for another size of image a square one."""
+    if sides is not None and sides[0] * sides[1] == positions:
+        return sides
+    side = math.isqrt(positions)
+    return (side, side) if side * side == positions else None
 
 
 @dataclass(frozen=True)
@@ -263,6 +316,9 @@ class Heads:
     projection: str  # path of the output projection
     heads: int
     special: int = 1  # class and register tokens the sequence starts with
+    last: int = 0  # tokens at its end that are no patches
+    rows: Rows = ROWS
+    sides: tuple[int, int] | None = None  # of the positions' grid
 
     kind = "heads"
 
@@ -270,8 +326,16 @@ class Heads:
     def site(self) -> Site:
         return Site.parse(self.projection, side="input")
 
+    def _laid(self, output: Any) -> Float[Tensor, "n f l c"]:
+        x = self.rows.gather(tensor_in(output))
+        return x.flatten(2, -2) if x.ndim > 3 else x[:, :, None]
+
+    @property
+    def _span(self) -> slice:
+        return slice(self.special, -self.last or None)
+
     def _vectors(self, output: Any) -> Float[Tensor, "n h p d"]:
-        return rearrange(tensor_in(output)[:, self.special :], "n p (h d) -> n h p d", h=self.heads)
+        return rearrange(self._laid(output)[:, :, self._span], "n f p (h d) -> n h (f p) d", h=self.heads)
 
     def read(self, output: Any) -> Float[Tensor, "n c p"]:
         return self._vectors(output).norm(dim=-1)
@@ -280,21 +344,22 @@ class Heads:
         vectors, now = self._vectors(output), self.read(output)
         # a / a is exactly 1, so an unchanged head comes back bit for bit; a vector of length 0 has nothing to scale.
         scale = torch.where(now > 0, acts / now, torch.ones_like(now))
-        x = tensor_in(output).clone()
-        x[:, self.special :] = rearrange(vectors * scale[..., None], "n h p d -> n p (h d)")
-        return put_tensor(output, x)
+        return put_tensor(output, self._put(output, self._laid(output).clone(), vectors * scale[..., None]))
 
     def spread(self, output: Any, values: Float[Tensor, "n c p"]) -> Tensor:
-        x = tensor_in(output)
-        spread = torch.zeros_like(x)
-        spread[:, self.special :] = repeat(values, "n h p -> n p (h d)", d=x.shape[-1] // self.heads)
-        return spread
+        x = self._laid(output)
+        vectors = repeat(values, "n h p -> n h p d", d=x.shape[-1] // self.heads)
+        return self._put(output, torch.zeros_like(x), vectors)
+
+    def _put(self, output: Any, laid: Float[Tensor, "n f l c"], vectors: Float[Tensor, "n h p d"]) -> Tensor:
+        laid[:, :, self._span] = rearrange(vectors, "n h (f p) d -> n f p (h d)", f=laid.shape[1])
+        return self.rows.scatter(laid.reshape(self.rows.gather(tensor_in(output)).shape))
 
     def pool(self, output: Any, how: str) -> Pooled:
         return pool_rows(rearrange(self.read(output), "n c p -> n p c"), how)
 
     def grid(self, output: Any) -> tuple[int, int] | None:
-        return Tokens(self.layer, cls=self.special).grid(output)
+        return _grid(self.read(output).shape[2], self.sides) if self.rows.unfolded else None
 
     def unit_name(self, unit: int, components: int) -> str | None:
         return f"head {unit}"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unknown
@@ -35,6 +36,26 @@ class Site:
         return self.path if self.call is None else f"{self.path}#{self.call}"
 
 
+def check_calls(layer: str | Site, site: Site, calls: int) -> None:
+    """Refuses a site of a module that ran `calls` times in one forward pass.
+
+    Raises:
+        SemlensError: it did not run, ran less often than the site says, or several times and the site names no call.
+    """
+    if calls == 0:
+        raise SemlensError(
+            f"layer {str(layer)!r} did not run in the forward pass (its parent may use its weights directly); "
+            "choose its parent or a neighbour, `semlens layers` lists what runs"
+        )
+    if site.call is not None and site.call >= calls:
+        raise SemlensError(f"layer {str(layer)!r}: {site.path!r} ran {calls} times, so its last call is #{calls - 1}")
+    if site.call is None and calls > 1:
+        raise SemlensError(
+            f"layer {str(layer)!r} runs several times in one forward pass and its calls must not be mixed: "
+            f"name one, {site.path}#0 or {site.path}#1"
+        )
+
+
 @dataclass
 class Recording:
     """What the recorded layers gave in the last forward pass, by layer name. Mutable: a hook fills it."""
@@ -52,26 +73,14 @@ class Recording:
 
     def _check(self, *_: Any) -> None:
         for layer, site in self.sites.items():
-            calls = self.calls[layer]
-            if calls == 0:
-                raise SemlensError(
-                    f"layer {str(layer)!r} did not run in the forward pass (its parent may use its weights directly); "
-                    "choose its parent or a neighbour, `semlens layers` lists what runs"
-                )
-            if site.call is not None and site.call >= calls:
-                raise SemlensError(
-                    f"layer {str(layer)!r}: {site.path!r} ran {calls} times, so its last call is #{calls - 1}"
-                )
+            check_calls(layer, site, self.calls[layer])
 
     def _due(self, layer: str | Site) -> bool:
         """Counts a call and says whether it is the wanted one."""
         site, call = self.sites[layer], self.calls[layer]
         self.calls[layer] += 1
         if site.call is None and call == 1:
-            raise SemlensError(
-                f"layer {str(layer)!r} runs several times in one forward pass and its calls must not be mixed: "
-                f"name one, {site.path}#0 or {site.path}#1"
-            )
+            check_calls(layer, site, call + 1)
         return site.call in (None, call)
 
 
@@ -185,24 +194,37 @@ def follow(net: nn.Module) -> Iterator[list[str]]:
             handle.remove()
 
 
-def survey(net: nn.Module, x: Tensor) -> list[tuple[str, Any]]:
-    """Every module call of one forward pass, as (layer name, output); modules that run more than once carry `#call`."""
-    seen: list[tuple[str, int, Any]] = []
+def survey(net: nn.Module, x: Tensor, see: Callable[[Site, nn.Module, Any], None]) -> None:
+    """Shows every module call of one forward pass: `see(site, module, value)` for what it takes first and for what it
+    returns. Every site carries the number of its call; TorchScript inside the model, which takes no hooks, is left out.
+    In eval mode as `record` is."""
     calls: Counter[str] = Counter()
+    running: dict[str, list[int]] = {path: [] for path, _ in net.named_modules()}
 
-    def saw(path: str, output: Any) -> None:
-        seen.append((path, calls[path], output))
+    def before(path: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        running[path].append(calls[path])
         calls[path] += 1
+        values = (*args, *kwargs.values())
+        see(Site(path, running[path][-1], "input"), module, values[0] if values else None)
 
-    handles = [
-        module.register_forward_hook(lambda _module, _args, output, path=path: saw(path, output))
-        for path, module in net.named_modules()
-        if path
-    ]
+    def after(path: str, module: nn.Module, output: Any) -> None:
+        see(Site(path, running[path].pop()), module, output)
+
+    handles: list[Any] = []
     try:
+        for path, module in net.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue
+            handles.append(
+                module.register_forward_pre_hook(
+                    lambda module, args, kwargs, path=path: before(path, module, args, kwargs), with_kwargs=True
+                )
+            )
+            handles.append(
+                module.register_forward_hook(lambda module, _args, output, path=path: after(path, module, output))
+            )
         with still(net):
             net(x)
     finally:
         for handle in handles:
             handle.remove()
-    return [(path if calls[path] == 1 else f"{path}#{call}", output) for path, call, output in seen]

@@ -3,27 +3,23 @@ is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unknown
 from semlens.model.components import Channels, Components, Heads, Tokens, site_of, tensor_in
-from semlens.model.hooks import Site, record, survey
+from semlens.model.hooks import Site, check_calls, module_at, record
+from semlens.model.layout import Layout, Layouts, layouts
 from semlens.shapes import Float
 
+KINDS = ("channels", "tokens", "cls", "registers", "heads")
 
-def special_tokens(net: nn.Module) -> tuple[int, int]:
-    """How many class (and distillation) tokens and how many register tokens a transformer puts before its patches.
 
-    Read off the model's own parameters, as timm, torchvision, transformers and open_clip name them.
-    """
+def registers(net: nn.Module) -> int:
+    """How many register tokens a transformer has, read off its parameters as timm and transformers name them."""
     shapes = {name.rpartition(".")[2]: p.shape for name, p in net.named_parameters()}
-    cls = sum(name in shapes for name in ("cls_token", "class_token", "class_embedding"))
-    distilled = sum(name in shapes for name in ("dist_token", "distillation_token"))
-    registers = [shapes[name][-2] for name in ("reg_token", "register_tokens") if name in shapes]
-    return min(cls, 1) + distilled, sum(registers)
+    return sum(shapes[name][-2] for name in ("reg_token", "register_tokens") if name in shapes)
 
 
 def head_projection(net: nn.Module, path: str) -> tuple[str, int] | None:
@@ -35,85 +31,145 @@ def head_projection(net: nn.Module, path: str) -> tuple[str, int] | None:
     )
     for name in ("proj", "out_proj", "o_proj", "c_proj"):
         if module is not None and isinstance(heads, int) and isinstance(getattr(module, name, None), nn.Linear):
-            return f"{path}.{name}", heads
+            return name, heads
     return None
 
 
 def parse(net: nn.Module, spec: str, x: Float[Tensor, "n ..."]) -> Components:
     """The components that `layer` or `layer@kind` names.
 
-    Kinds: `channels` (or `channels:-1` for an axis other than 1), `tokens`, `cls`, `registers`, `heads`. Without a
-    kind, maps and linear units are channels and sequences of tokens are tokens.
+    Kinds: `channels` (or `channels:-1` to say the axis), `tokens`, `cls`, `registers`, `heads`. Without a kind, maps
+    and linear units are channels and sequences of features are tokens.
 
     Args:
-        x: one preprocessed image, sent through the model to see what the layer gives.
+        x: one preprocessed image, from which the images are made that are sent through the model to see what the layer
+            gives.
     """
     ((kind, _),) = parse_all(net, [spec], x)
     return kind
 
 
-def _kind(layer: str, kind: str, output: Tensor, special: tuple[int, int], channels_last: bool) -> Components:
-    name, _, dim = kind.partition(":")
-    name = name or {2: "channels", 3: "tokens", 4: "channels", 5: "channels"}.get(output.ndim, "")
-    if name == "channels":
-        default = -1 if output.ndim == 3 or (channels_last and output.ndim == 4) else 1
-        return Channels(layer, int(dim) if dim else default)
-    tokens = {"tokens": "patch", "cls": "cls", "registers": "register"}.get(name)
-    if tokens is None:
-        known = ("channels", "tokens", "cls", "registers", "heads")
-        if not kind:
-            raise SemlensError(
-                f"layer {layer!r} gives {tuple(output.shape)}; say what its components are: {layer}@channels:-1"
-            )
-        raise unknown("component kind", kind, known)
-    if output.ndim != 3:
-        raise SemlensError(
-            f"layer {layer!r} gives {tuple(output.shape)}, not images x tokens x features; use @channels"
-        )
-    found = Tokens(layer, tokens, *special)
-    if output[:, found.span].shape[1] == 0:
-        raise SemlensError(
-            f"layer {layer!r} has no {tokens} tokens: its sequence starts with {special[0]} class and "
-            f"{special[1]} register tokens"
-        )
-    return found
-
-
 def parse_all(net: nn.Module, specs: Sequence[str], x: Float[Tensor, "n ..."]) -> list[tuple[Components, int]]:
-    """The components of each spec with their number, seen in one forward pass.
+    """The components of each spec with their number.
 
-    Raises SemlensError for none, twice the same, or an unknown one.
+    Raises:
+        SemlensError: no spec, twice the same, an unknown one, or one whose output cannot be told apart by image.
     """
     if not specs:
         raise SemlensError("no layer given: name at least one, `semlens layers MODEL` lists them")
     twice = [spec for spec in specs if specs.count(spec) > 1]
     if twice:
         raise SemlensError(f"layer {twice[0]!r} is given twice")
-    special, channels_last = special_tokens(net), getattr(net, "output_fmt", None) == "NHWC"
-    heads = {spec: _heads(net, spec, sum(special)) for spec in specs if spec.partition("@")[2] == "heads"}
-    at: dict[Site, list[str]] = {}
+    refuse_hidden(net)
     for spec in specs:
-        at.setdefault(heads[spec].site if spec in heads else site_of(spec), []).append(spec)
-
-    def look(site: Site, output: Any) -> dict[str, tuple[Components, int]]:
-        found: dict[str, tuple[Components, int]] = {}
-        for spec in at[site]:
-            kind = heads.get(spec) or _kind(spec, spec.partition("@")[2], tensor_in(output), special, channels_last)
-            found[spec] = kind, kind.read(output).shape[1]
-        return found
-
-    with record(net, list(at), look) as seen, torch.no_grad():
-        net(x)
-    found = {spec: pair for site in at for spec, pair in seen[site].items()}
-    return [found[spec] for spec in specs]
+        refuse_hidden(module_at(net, site_of(spec).path), spec)
+    seen = layouts(net, x)
+    return [_parse(net, spec, seen) for spec in specs]
 
 
-def _heads(net: nn.Module, spec: str, special: int) -> Heads:
-    path = spec.partition("@")[0]
-    found = head_projection(net, path)
+def _parse(net: nn.Module, spec: str, seen: Layouts) -> tuple[Components, int]:
+    layer, _, kind = spec.partition("@")
+    site = _site_seen(spec, seen)
+    if kind != "heads":
+        return _components(spec, kind, _layout(spec, site, seen), registers(net))
+    found = head_projection(net, layer)
     if found is None:
-        raise SemlensError(f"{path!r} is not an attention module with an output projection of its own; try @tokens")
-    return Heads(spec, *found, special=special)
+        raise SemlensError(f"{layer!r} is not an attention module with an output projection of its own; try @tokens")
+    heads = _heads(spec, site, found, seen)
+    if heads is None:
+        raise SemlensError(f"the heads of {layer!r} cannot be read: its output projection does not run as a module")
+    return heads, heads.heads
+
+
+def _site_seen(spec: str, seen: Layouts) -> Site:
+    """Where a spec's tensor passes, with the number of the call."""
+    site = site_of(spec)
+    check_calls(spec.partition("@")[0], site, seen.calls(site.path))
+    return Site(site.path, site.call or 0)
+
+
+def _layout(spec: str, site: Site, seen: Layouts) -> Layout:
+    found = seen.sites.get(site)
+    if isinstance(found, str):
+        raise SemlensError(f"layer {spec!r} {found}; choose another layer, `semlens layers` lists what can be analysed")
+    if found is None:
+        raise SemlensError(
+            f"the output of layer {spec!r} cannot be seen: the module is TorchScript; choose another layer"
+        )
+    return found
+
+
+def _heads(spec: str, site: Site, projection: tuple[str, int], seen: Layouts) -> Heads | None:
+    """The heads of an attention module's call, where its projection runs on vectors that can be divided among them."""
+    name, heads = projection
+    path = f"{site.path}.{name}" if site.path else name
+    calls = seen.calls(path)
+    found = seen.sites.get(Site(path, site.call if calls > 1 else 0, "input"))
+    if not isinstance(found, Layout) or found.shape[-1] % heads or found.rows.axis == len(found.shape) - 1:
+        return None
+    where = f"{path}#{site.call}" if calls > 1 else path
+    special, last = (found.first, found.last) if len(found.shape) == 3 else (0, 0)
+    return Heads(spec, where, heads, special, last, found.rows, found.sides)
+
+
+def _components(spec: str, kind: str, layout: Layout, named_registers: int) -> tuple[Components, int]:
+    name, _, dim = kind.partition(":")
+    ndim, axis = len(layout.shape), layout.components
+    if not name and axis is None:
+        raise SemlensError(
+            f"layer {spec!r} gives {layout.shape} for one image, and what its components are cannot be seen; "
+            f"say it: {spec}@channels:-1"
+        )
+    sequence = ndim == 3 and axis in (None, 2) and layout.rows.axis != 2
+    name = name or ("tokens" if sequence else "channels")
+    if name == "channels":
+        return _channels(spec, dim, layout)
+    tokens = {"tokens": "patch", "cls": "cls", "registers": "register"}.get(name)
+    if tokens is None or dim:
+        raise unknown("component kind", kind, KINDS)
+    if not sequence:
+        raise SemlensError(f"layer {spec!r} gives {layout.shape}, not images x tokens x features; use @channels")
+    own = named_registers if named_registers <= layout.first else 0
+    found = Tokens(spec, tokens, layout.first - own, own, layout.last, layout.rows, layout.sides)
+    length = layout.shape[1 if layout.rows.axis == 0 else 0]
+    if not range(length)[found.span]:
+        raise SemlensError(
+            f"layer {spec!r} has no {tokens} tokens: its sequence has {layout.first - own} class and {own} register "
+            f"tokens at its start and {layout.last} at its end"
+        )
+    return found, 2 * layout.shape[-1]
+
+
+def _channels(spec: str, dim: str, layout: Layout) -> tuple[Channels, int]:
+    ndim = len(layout.shape)
+    default = layout.components if layout.components is not None else -1 if ndim == 3 else 1
+    try:
+        axis = int(dim) if dim else default if default == 1 else default - ndim
+        place = range(ndim)[axis]
+    except (ValueError, IndexError):
+        raise SemlensError(f"layer {spec!r} gives {layout.shape}, which has no axis {dim}") from None
+    if place == layout.rows.axis:
+        raise SemlensError(f"layer {spec!r}: axis {place} of {layout.shape} holds the images; choose another")
+    return Channels(spec, axis, layout.rows), layout.shape[place]
+
+
+def refuse_hidden(net: nn.Module, layer: str = "") -> None:
+    """Refuses a module whose calls cannot be seen.
+
+    Raises:
+        SemlensError: it is TorchScript, or wrapped by torch.compile.
+    """
+    what = f"layer {layer!r}" if layer else "the model"
+    if isinstance(net, torch.jit.ScriptModule):
+        raise SemlensError(
+            f"{what} is TorchScript (scripted or traced), inside which no layer can be seen: give the plain PyTorch "
+            "module that it was made from, with the same weights"
+        )
+    if hasattr(net, "_orig_mod"):
+        raise SemlensError(
+            f"{what} is wrapped by torch.compile, inside which no layer can be seen: give `net._orig_mod`, or compile "
+            "in place with `net.compile()`"
+        )
 
 
 def unit_names(
@@ -137,25 +193,43 @@ def unit_names(
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A layer that can be analysed: its name, the kind used by default and how many components that gives."""
+    """A layer that can be analysed: its name, the kind used by default, how many components that gives, and what other
+    kinds of token can be read there (`layer@cls`)."""
 
     layer: str
     kind: str
     components: int
+    also: tuple[str, ...] = ()
 
 
 def list_layers(net: nn.Module, x: Float[Tensor, "n ..."]) -> list[LayerRow]:
-    """Every layer of the model that can be analysed, in the order in which it runs; attention modules also as heads."""
-    special, channels_last = special_tokens(net), getattr(net, "output_fmt", None) == "NHWC"
+    """Every layer of the model that can be analysed, in the order in which it runs; attention modules also as heads.
+
+    Raises:
+        SemlensError: a model whose calls cannot be seen, or of which no layer can be analysed.
+    """
+    refuse_hidden(net)
+    seen, own = layouts(net, x), registers(net)
     rows: list[LayerRow] = []
-    with torch.no_grad():
-        for layer, output in survey(net, x):
-            try:
-                kind = _kind(layer, "", tensor_in(output), special, channels_last)
-            except SemlensError:
-                continue
-            rows.append(LayerRow(layer, kind.kind, kind.read(output).shape[1]))
-            heads = head_projection(net, layer)
-            if heads is not None:
-                rows.append(LayerRow(layer, "heads", heads[1]))
+    for site in seen.sites:
+        if site.side == "output" and site.path:
+            rows += _rows_at(net, site, seen, own)
+    reasons = [found for site, found in seen.sites.items() if site.side == "output" and isinstance(found, str)]
+    if not rows and reasons:
+        raise SemlensError(f"no layer of the model can be analysed: the last {reasons[-1]}")
     return rows
+
+
+def _rows_at(net: nn.Module, site: Site, seen: Layouts, own: int) -> list[LayerRow]:
+    layer = site.path if seen.calls(site.path) == 1 else str(site)
+    projection = head_projection(net, layer)
+    heads = _heads(layer, site, projection, seen) if projection else None
+    more = [LayerRow(layer, "heads", heads.heads)] if heads else []
+    try:
+        kind, count = _components(layer, "", _layout(layer, site, seen), own)
+    except SemlensError:
+        return more
+    also = []
+    if isinstance(kind, Tokens):
+        also = ["cls"] * bool(kind.cls or kind.last) + ["registers"] * bool(kind.registers)
+    return [LayerRow(layer, kind.kind, count, tuple(also)), *more]

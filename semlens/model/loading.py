@@ -3,10 +3,11 @@
 import hashlib
 import runpy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,8 @@ class VisionModel:
     def fingerprint(self) -> str:
         """sha256 over every weight and buffer with its name, and over how the preprocessing is written down."""
         digest = hashlib.sha256(f"{type(self.net).__qualname__}\n{describe(self.preprocess)}\n".encode())
-        for name, tensor in self.net.state_dict().items():
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            raw = tensor.detach().cpu().contiguous()
-            digest.update(raw.flatten().view(torch.uint8).numpy().data if raw.numel() else b"")
+        for name, value in self.net.state_dict().items():
+            _digest(digest, name, value)
         return digest.hexdigest()
 
     def example_input(self) -> Float[Tensor, "1 ..."]:
@@ -70,14 +69,40 @@ class VisionModel:
         return list_layers(self.net, self.example_input())
 
 
+def _digest(digest: Any, name: str, value: Any) -> None:
+    """Feeds one entry of a state dict to a digest: a tensor, or what modules keep beside them (quantised weights, their
+    own extra state)."""
+    if isinstance(value, Tensor) and value.is_quantized:
+        digest.update(f"{name} {value.qscheme()}\n".encode())
+        _digest(digest, f"{name} quantised", value.int_repr())
+        _digest(digest, f"{name} scaled", value.dequantize())
+    elif isinstance(value, Tensor):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        raw = value.detach().cpu().contiguous()
+        digest.update(raw.flatten().view(torch.uint8).numpy().data if raw.numel() else b"")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _digest(digest, f"{name}.{key}", item)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            _digest(digest, f"{name}.{number}", item)
+    elif isinstance(value, BytesIO):
+        digest.update(f"{name}\n".encode() + value.getvalue())
+    else:
+        digest.update(f"{name} {_words(value)}\n".encode())
+
+
 def describe(preprocess: Preprocess) -> str:
     """A preprocessing in words that change when it does: its repr without addresses, or its qualified name."""
     if isinstance(preprocess, partial):
         return f"{describe(preprocess.func)}{preprocess.args}{sorted(preprocess.keywords.items())}"
-    text = repr(preprocess)
-    if " at 0x" not in text:
-        return text
-    return str(getattr(preprocess, "__qualname__", type(preprocess).__qualname__))
+    return _words(preprocess)
+
+
+def _words(value: Any) -> str:
+    """The repr of anything, or without one of its own its qualified name."""
+    text = repr(value)
+    return text if " at 0x" not in text else str(getattr(value, "__qualname__", type(value).__qualname__))
 
 
 def load_model(spec: str, device: str | None = None) -> VisionModel:

@@ -180,16 +180,12 @@ def test_what_windows_keep_is_booked_with_their_images(model: str) -> None:
         assert layer.bias == pytest.approx(sum(kept) / 2, rel=1e-4, abs=1e-9)
 
 
-GUESSED = pytest.mark.xfail(strict=True, reason="the axes of this layer's output are guessed from its shape")
-
-
 @pytest.mark.parametrize(("model", "layer", "width", "positions"), [
     ("timm swin", "layers.0", 8, 64), ("timm swin", "layers.1", 16, 16),
     ("timm swin v2", "layers.0", 8, 64), ("timm swin v2", "layers.1", 16, 16),
     ("timm levit", "stages.0", 32, 4), ("timm levit", "stages.1", 48, 1),
     ("torchvision swin", "features.1", 8, 64),
-    pytest.param("torchvision swin", "features.3", 16, 16, marks=GUESSED),
-    pytest.param("timm swin", "layers.0.blocks.0.attn.proj", 8, 64, marks=GUESSED),
+    ("torchvision swin", "features.3", 16, 16),
 ])  # fmt: skip
 def test_components_of_a_model_with_windows_hold_each_images_relevance(
     model: str, layer: str, width: int, positions: int
@@ -201,6 +197,18 @@ def test_components_of_a_model_with_windows_hold_each_images_relevance(
     assert both.value.abs().min() > 1e-3
     torch.testing.assert_close(both.layers[layer].sum((1, 2)), both.value, rtol=2e-3, atol=0)
     torch.testing.assert_close(both.layers[layer][1:], alone.layers[layer], rtol=1e-5, atol=1e-9)
+
+
+def test_tokens_of_windows_hold_each_images_relevance() -> None:
+    """A part only: the residual connection holds the rest."""
+    net = VisionModel(shaken(WHOLE["timm swin"](), biases=False), lambda _: torch.zeros(3, 32, 32), (), "timm swin")
+    layer = "layers.0.blocks.0.attn.proj"
+    both, alone = (
+        attribute(net, x, 1, method="cp_lrp", layers=[layer]).layers[layer] for x in (photos(), photos()[1:])
+    )
+    assert both.shape == (2, 2 * 8, 64)
+    assert both.abs().amax((1, 2)).min() > 1e-4
+    torch.testing.assert_close(both[1:], alone, rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("model", ["timm swin", "timm levit", "torchvision vit"])

@@ -124,8 +124,15 @@ def test_an_unknown_layer_names_the_nearest() -> None:
 
 
 def test_survey_lists_every_call() -> None:
-    assert [layer for layer, _ in survey(Twice(), X)] == ["relu#0", "relu#1"]
-    assert [layer for layer, _ in survey(Colours(), X)] == ["conv", "act", "pool", "fc"]
+    def sites(net: nn.Module) -> list[tuple[str, str]]:
+        seen: list[tuple[str, str]] = []
+        survey(net, X, lambda site, _module, _value: seen.append((str(site), site.side)))
+        return seen
+
+    relu = [(f"relu#{call}", side) for call in (0, 1) for side in ("input", "output")]
+    assert sites(Twice()) == [("#0", "input"), *relu, ("#0", "output")]
+    layers = [layer for layer, side in sites(Colours()) if side == "output"]
+    assert layers == ["conv#0", "act#0", "pool#0", "fc#0", "#0"]
 
 
 def test_still_keeps_mixed_modes() -> None:

@@ -6,7 +6,7 @@ from torch import nn
 from semlens.errors import SemlensError
 from semlens.model.components import Channels, Heads, Tokens
 from semlens.model.hooks import record
-from semlens.model.layers import list_layers, parse, parse_all, special_tokens, unit_names
+from semlens.model.layers import list_layers, parse, parse_all, registers, unit_names
 from tests.toy import Colours
 
 X = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -32,9 +32,8 @@ def test_maps_and_units_are_channels() -> None:
 )
 def test_sequences_are_tokens_without_the_special_ones(options: dict[str, object], special: tuple[int, int]) -> None:
     net = tiny_vit(**options)
-    assert special_tokens(net) == special
     kind = parse(net, "blocks.0", X)
-    assert kind == Tokens("blocks.0", "patch", *special)
+    assert kind == Tokens("blocks.0", "patch", *special, sides=(4, 4))
     with record(net, ["blocks.0"]) as seen, torch.no_grad():
         net(X)
         assert kind.read(seen["blocks.0"]).shape == (1, 24, 16)
@@ -44,16 +43,20 @@ def test_special_tokens_of_other_libraries() -> None:
     from torchvision.models import VisionTransformer
     from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel, ViTConfig, ViTModel
 
-    assert special_tokens(VisionTransformer(8, 2, 1, 1, 4, 4)) == (1, 0)
+    kind = parse(VisionTransformer(8, 2, 1, 1, 4, 4), "encoder.ln", X)
+    assert kind == Tokens("encoder.ln", "patch", 1, sides=(4, 4))
     sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 8, "patch_size": 2}
-    assert special_tokens(ViTModel(ViTConfig(**sizes, intermediate_size=4))) == (1, 0)
-    assert special_tokens(Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**sizes, num_register_tokens=3))) == (1, 3)
+    kind = parse(ViTModel(ViTConfig(**sizes, intermediate_size=4)), "layernorm", X)
+    assert kind == Tokens("layernorm", "patch", 1, sides=(4, 4))
+    net = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**sizes, num_register_tokens=3))
+    assert registers(net) == 3
+    assert parse(net, "layernorm", X) == Tokens("layernorm", "patch", 1, 3, sides=(4, 4))
 
 
 def test_heads_are_the_vectors_that_the_projection_takes() -> None:
     net = tiny_vit()
     kind = parse(net, "blocks.0.attn@heads", X)
-    assert kind == Heads("blocks.0.attn@heads", "blocks.0.attn.proj", 3, 1)
+    assert kind == Heads("blocks.0.attn@heads", "blocks.0.attn.proj", 3, 1, sides=(4, 4))
     with record(net, [kind.site]) as seen, torch.no_grad():
         net(X)
         vectors = seen[kind.site].reshape(1, 17, 3, 4)
