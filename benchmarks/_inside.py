@@ -12,7 +12,8 @@ from _report import Table
 from torch import Tensor
 
 from semlens.collection import TopK, tuned_allocator
-from semlens.model import Components, Pooled, parse_all, record, weights_file
+from semlens.model import Components, Pooled, parse_all, record
+from semlens.model.offline import weights_file
 
 BATCH, K = 32, 30
 SAMPLE = 40  # batches on which the published top-k is timed: it costs the same on every one

@@ -11,7 +11,7 @@ from _jobs import Job, in_turn, median, ratio
 from _models import MODELS, REAL_WEIGHTS
 from _report import Table
 
-from semlens.model import weights_file
+from semlens.model.offline import weights_file
 
 FASTER = {
     "resnet18 stages": 1.8,

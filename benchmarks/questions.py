@@ -126,7 +126,8 @@ def made_up(components: int) -> ConceptIndex:
         np.full(components, images), np.zeros(components, np.int64), np.zeros(components, np.float32),
         mean_rows(vectors, rows), vectors[:1000], vectors, np.arange(images, dtype=np.int32),
         np.stack([side * 0, side * 0, side, side], axis=1).astype(np.int32), lambda: table,
-        lambda: (None,) * components, lambda: Thumbnails.pack([b""] * images), lambda: relevance,
+        lambda: (None,) * components, lambda: Thumbnails.pack([b""] * images),
+        {ClassRelevance: lambda: relevance},
     )  # fmt: skip
 
 

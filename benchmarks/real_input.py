@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import semlens as sl
-from semlens.model import imagenet_class_names
+from semlens.model.offline import imagenet_class_names
 
 LAYERS = ("blocks.2", "blocks.4", "conv_head", "classifier")
 

@@ -1,8 +1,8 @@
 """What a person types becomes the probes that the foundation model by itself would give."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from semlens.types import FoundationId, FoundationModel
 from tests.planted import planted
 
 
-@cache
+@functools.cache
 def clip() -> FoundationModel:
     return load_foundation("testbed:clip", "cpu")
 

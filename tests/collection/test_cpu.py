@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -44,14 +45,14 @@ def results() -> dict[str, dict[str, object]]:
     return printed
 
 
-def test_plain_results_are_the_same_to_rounding(results: dict[str, dict[str, object]]) -> None:
+def test_plain_results_are_the_same_to_rounding(results: dict[str, dict[str, Any]]) -> None:
     plain, fast = results["1"], results[""]
     assert plain["exact"] == fast["exact"]
     for a, b in zip(plain["activations"], fast["activations"], strict=True):
         assert a == pytest.approx(b, rel=1e-5, abs=1e-6)
 
 
-def test_plain_leaves_the_allocator_and_the_operators_alone(results: dict[str, dict[str, object]]) -> None:
+def test_plain_leaves_the_allocator_and_the_operators_alone(results: dict[str, dict[str, Any]]) -> None:
     assert (results["1"]["mallopt"], results["1"]["mode"]) == (False, "NoneType")
     assert results[""]["mallopt"] == (platform.libc_ver()[0] == "glibc")
     assert results[""]["mode"] == ("OneDnnLinear" if on_amd() else "NoneType")

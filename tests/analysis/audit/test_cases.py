@@ -34,7 +34,7 @@ def figures_of(case: dict[str, Any]) -> tuple[LayerFigures, ...]:
     return figures(fit_of(case), relevance, case["layers"], IMAGES, 0)
 
 
-def known(value: float) -> float | None:
+def known(value: float) -> Any:
     return None if np.isnan(value) else pytest.approx(value, abs=1e-6)
 
 
