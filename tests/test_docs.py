@@ -97,3 +97,11 @@ def test_the_references_are_up_to_date(page: str, make: str) -> None:
 def test_the_reference_has_every_public_name() -> None:
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf8")
     assert sorted(re.findall(r"^### (\w+)$", text, re.MULTILINE)) == sorted(sl.__all__)
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs" / "glossary.md", ROOT / "docs" / "design.md", ROOT / "CONTRIBUTING.md"])
+def test_the_files_that_pages_name_exist(page: Path) -> None:
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+)/?`", page.read_text(encoding="utf8")))
+    places = (ROOT / "semlens", ROOT, ROOT / "page" / "src")
+    assert named
+    assert not [name for name in named if not any(list(place.glob(f"{name}*")) for place in places)]
