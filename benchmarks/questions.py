@@ -46,11 +46,8 @@ from semlens.index import (  # noqa: E402
     Recipe,
     Thumbnails,
 )
-from semlens.numerics import (  # noqa: E402
-    mean_rows,
-    two_means,
-    unit,
-)
+from semlens.numerics import mean_rows, unit  # noqa: E402
+from semlens.numerics.two_means import two_means  # noqa: E402
 from semlens.types import MISSING, FoundationId, axis_of  # noqa: E402
 
 K, D, COMPARED = 30, 512, 400

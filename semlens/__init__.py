@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from semlens.model import load_model as load_model
     from semlens.model import record as record
     from semlens.numerics import cosine as cosine
-    from semlens.numerics import two_means as two_means
+    from semlens.numerics.two_means import two_means as two_means
     from semlens.pipeline import build as build
     from semlens.pipeline import embed as embed
     from semlens.revisit.example_heatmaps import portraits as portraits
@@ -124,7 +124,7 @@ _HOME = {
     "stored_atlas": "analysis.keep",
     "stored_labels": "analysis.keep",
     "stored_scores": "analysis.keep",
-    "two_means": "numerics",
+    "two_means": "numerics.two_means",
 }
 """Which package or file holds each public name."""
 

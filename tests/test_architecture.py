@@ -48,6 +48,7 @@ FACES = {
 BESIDE_A_FACE = {
     "foundation.open_clip", "foundation.transformers", "foundation.testbed", "foundation.conse",  # a family each
     "images.loader",  # brings torch
+    "numerics.metrics", "numerics.two_means",  # a search needs neither, and they take 6 ms
     "model.offline",  # weights inside packages, of which some are a foundation model's
 }  # fmt: skip
 NUMPY_SIDE = ("numerics", "index", "analysis", "views", "images", "testbed.world", "errors", "types", "shapes")

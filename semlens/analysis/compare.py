@@ -11,7 +11,8 @@ from semlens.analysis.chance import q_values, random_components
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, Recipe
-from semlens.numerics import Estimate, bootstrap, cosine, mean_rows, paired_cosine
+from semlens.numerics import cosine, mean_rows, paired_cosine
+from semlens.numerics.metrics import Estimate, bootstrap
 from semlens.shapes import Bool, Float32, Float64, Int64
 from semlens.types import Component
 

@@ -8,7 +8,7 @@ from semlens.analysis.ask import probe_spec
 from semlens.analysis.audit import QUADRANTS, Audit, audit, check_spec
 from semlens.benchmark.search import content
 from semlens.benchmark.study import Row, Study
-from semlens.numerics import Estimate, auroc, bootstrap, bootstrap_over
+from semlens.numerics.metrics import Estimate, auroc, bootstrap, bootstrap_over
 from semlens.shapes import Bool
 from semlens.testbed.world import CLASSES, CONCEPTS, NAMES, PLANTED, concept
 

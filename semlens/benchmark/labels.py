@@ -8,7 +8,7 @@ from semlens.analysis.labels import Labels, Meaning, label
 from semlens.analysis.probe import Probes, probe
 from semlens.benchmark.made import half_random, joined
 from semlens.benchmark.study import Row, Study
-from semlens.numerics import auroc, bootstrap, bootstrap_over
+from semlens.numerics.metrics import auroc, bootstrap, bootstrap_over
 from semlens.shapes import Int64
 from semlens.testbed.world import CONCEPTS
 from semlens.types import MISSING

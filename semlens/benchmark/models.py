@@ -7,7 +7,8 @@ import numpy as np
 from semlens.benchmark.study import Row, Settings, Study
 from semlens.benchmark.truth import outputs
 from semlens.foundation import load_foundation
-from semlens.numerics import auroc, bootstrap, bootstrap_over, cosine
+from semlens.numerics import cosine
+from semlens.numerics.metrics import auroc, bootstrap, bootstrap_over
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLASSES, CLEAN, NAMES, NOISE, PLANTED, World, caption, concept, draw, scenario
 

@@ -7,7 +7,7 @@ import numpy as np
 from semlens.analysis.score import score
 from semlens.benchmark.made import half_random, joined
 from semlens.benchmark.study import Row, Study
-from semlens.numerics import auroc, bootstrap_over
+from semlens.numerics.metrics import auroc, bootstrap_over
 
 
 def rows(study: Study) -> Iterator[Row]:

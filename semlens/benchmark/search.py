@@ -8,7 +8,7 @@ from semlens.analysis.probe import probe
 from semlens.analysis.search import search
 from semlens.benchmark.study import Row, Study
 from semlens.index import ConceptIndex
-from semlens.numerics import average_precision, bootstrap, bootstrap_over, chance_precision
+from semlens.numerics.metrics import average_precision, bootstrap, bootstrap_over, chance_precision
 from semlens.shapes import Float32, Float64
 from semlens.testbed.world import ARTEFACTS, NAMES, SEEN, concept
 

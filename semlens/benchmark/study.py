@@ -14,7 +14,7 @@ from semlens.benchmark.truth import Effects
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel
-from semlens.numerics import Estimate
+from semlens.numerics.metrics import Estimate
 from semlens.shapes import Bool, Int64
 from semlens.testbed.world import Scene, draw
 from semlens.types import FoundationModel

@@ -9,7 +9,8 @@ from semlens.analysis.chance import RandomComponents, Statistic, alive_rows, p_v
 from semlens.analysis.labels.scorers import Scorer, by_blocks, scores_of
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
-from semlens.numerics import two_means, unit
+from semlens.numerics import unit
+from semlens.numerics.two_means import two_means
 from semlens.shapes import Bool, Float16, Float32, Int32, Int64
 from semlens.types import MISSING
 
