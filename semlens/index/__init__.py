@@ -3,7 +3,7 @@
 from semlens.index.cache import cached, digest_of
 from semlens.index.files import Arrays, pack
 from semlens.index.folder import MANIFEST, check_target
-from semlens.index.index import ConceptIndex, load_index
+from semlens.index.index import ConceptIndex, given, load_index
 from semlens.index.kept import (
     DRAWINGS,
     SCORES,
@@ -45,6 +45,7 @@ __all__ = [
     "cached",
     "check_target",
     "digest_of",
+    "given",
     "load_index",
     "pack",
 ]

@@ -182,9 +182,10 @@ class ConceptIndex:
         Raises:
             SemlensError: if it is of another index.
         """
-        kind, index = kind_of(addition), self._with(type(addition), partial(_given, addition))
+        kind, index = kind_of(addition), self._with(type(addition), partial(given, addition))
         try:
-            index._frame().checked(kind.write(addition))
+            frame = index._frame()
+            frame.checked(frame.parts[kind.name])
         except ValueError as fault:
             raise SemlensError(f"the {kind.name} cannot stand beside this index: {fault}") from fault
         return index
@@ -247,6 +248,6 @@ def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> Conce
     )
 
 
-def _given(thing: T) -> T:
-    """A reader of what is in memory already; unlike a lambda it can be sent to workers."""
+def given(thing: T) -> T:
+    """A reader of what is in memory already, as `partial(given, thing)`; unlike a lambda it can be pickled."""
     return thing

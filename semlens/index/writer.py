@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,21 @@ class Frame:
     crops: int
     held: tuple[Held, ...]
 
-    @property
+    @cached_property
+    def parts(self) -> dict[str, dict[str, Arrays]]:
+        """The arrays of each part of what the index holds besides, by the name of its kind."""
+        return {kind_of(held).name: kind_of(held).write(held) for held in self.held}
+
+    def _rows(self, kind: str) -> dict[str, int]:
+        """How many things each part of a kind describes."""
+        return {part: PARTS[part].rows(arrays) for part, arrays in self.parts[kind].items()}
+
+    @cached_property
     def sizes(self) -> Mapping[str, int]:
         """The length of every axis."""
         rows = {"vectors": self.crops}
-        for held in self.held:
-            rows |= _rows(held)
+        for kind in self.parts:
+            rows |= self._rows(kind)
         dimension, images = self.recipe.foundation.dimension, self.recipe.images.count
         return axis_sizes(self.layers, self.recipe.k, dimension, images, rows=rows)
 
@@ -46,14 +56,13 @@ class Frame:
         Raises:
             ValueError: if one breaks a rule of the format.
         """
-        sizes = self.sizes
         for held in self.held:
             kind = kind_of(held)
             if kind.recipe is not None:
-                kind.check(kind.recipe_of(held), self.layers, _rows(held))
+                kind.check(kind.recipe_of(held), self.layers, self._rows(kind.name))
         for part, arrays in parts.items():
-            PARTS[part].check(arrays, sizes, finite=True, example_rows=lambda: self.rows)
-        return {part: NewArrays(sizes[PARTS[part].axis], arrays) for part, arrays in parts.items()}
+            PARTS[part].check(arrays, self.sizes, finite=True, example_rows=lambda: self.rows)
+        return {part: NewArrays(self.sizes[PARTS[part].axis], arrays) for part, arrays in parts.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +96,8 @@ def write_index(folder: Path, frame: Frame, contents: Contents) -> None:
         ValueError: if the index breaks a rule of the format.
     """
     arrays = contents.parts
-    for held in frame.held:
-        arrays |= kind_of(held).write(held)
+    for written in frame.parts.values():
+        arrays |= written
     images = contents.images
     image_columns = [range(frame.recipe.images.count), images.names, images.labels, images.errors]
     parts: dict[str, NewArrays | NewTable] = {**frame.checked(arrays)}
@@ -105,12 +114,7 @@ def write_addition(folder: Path, frame: Frame, addition: Addition) -> None:
         SemlensError: if that fails, or if the folder does not hold the index; what was there is then unchanged.
     """
     kind = kind_of(addition)
-    add_parts(folder, kind.since, _recipes(addition), frame.checked(kind.write(addition)), frame.head)
-
-
-def _rows(held: Held) -> dict[str, int]:
-    """How many things each part of an addition describes."""
-    return {part: PARTS[part].rows(arrays) for part, arrays in kind_of(held).write(held).items()}
+    add_parts(folder, kind.since, _recipes(addition), frame.checked(frame.parts[kind.name]), frame.head)
 
 
 def _recipes(*held: Held) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -197,8 +198,11 @@ class ComponentAxes:
 
     def _before(self, passage: Passage) -> list[Passage]:
         """The typed tensors that passed before, the latest first."""
-        number = {one.site: i for i, one in enumerate(self.passed)}
-        return [one for one in reversed(self.typed) if number[one.site] < number[passage.site]]
+        return [one for one in reversed(self.typed) if self._number[one.site] < self._number[passage.site]]
+
+    @cached_property
+    def _number(self) -> dict[Site, int]:
+        return {one.site: number for number, one in enumerate(self.passed)}
 
     def _checked(self, passage: Passage, axis: int) -> int | None:
         """`axis`, or where another is as long, the one that the gradient of a typed tensor confirms."""

@@ -25,12 +25,15 @@ def registers(net: nn.Module) -> int:
 def head_projection(net: nn.Module, path: str) -> tuple[str, int] | None:
     """Path of the output projection inside an attention module and its number of heads; None if the module is not
     one."""
-    module = dict(net.named_modules()).get(path.partition("#")[0])
+    try:
+        module = net.get_submodule(path.partition("#")[0])
+    except AttributeError:
+        return None
     heads = next(
         (getattr(module, name) for name in ("num_heads", "num_attention_heads") if hasattr(module, name)), None
     )
     for name in ("proj", "out_proj", "o_proj", "c_proj"):
-        if module is not None and isinstance(heads, int) and isinstance(getattr(module, name, None), nn.Linear):
+        if isinstance(heads, int) and isinstance(getattr(module, name, None), nn.Linear):
             return name, heads
     return None
 

@@ -3,7 +3,6 @@
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeVar
 
 import PIL
 
@@ -11,13 +10,11 @@ from semlens.attribution import Composite
 from semlens.crop import choose_crop, example_boxes
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails, given
 from semlens.model import VisionModel
 from semlens.numerics import Histogram, mean_rows
 from semlens.pipeline.pieces import embed_pieces, plan_pieces, random_rows
 from semlens.types import ConceptExamples, FoundationModel, Progress, silent
-
-T = TypeVar("T")
 
 RANDOM_COMPONENTS = 1000
 
@@ -75,16 +72,11 @@ def embed(
         vectors=pieces.vectors,
         sources=plan.sources,
         boxes=pieces.boxes,
-        read_images=partial(_given, table),
-        read_unit_names=partial(_given, examples.unit_names),
-        read_thumbnails=partial(_given, Thumbnails.pack(pieces.thumbnails)),
+        read_images=partial(given, table),
+        read_unit_names=partial(given, examples.unit_names),
+        read_thumbnails=partial(given, Thumbnails.pack(pieces.thumbnails)),
         read_additions={Histogram: partial(Histogram, examples.histogram)},
     )
-
-
-def _given(thing: T) -> T:
-    """A reader of what is in memory already; unlike a lambda it can be pickled."""
-    return thing
 
 
 def _recipe(examples: ConceptExamples, foundation: FoundationModel, crop: CropId, seed: int) -> Recipe:
