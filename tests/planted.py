@@ -1,5 +1,6 @@
 """An index in which it is known what every component is about: its crops are drawn around the vectors of concepts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ def directions(seed: int = 0) -> np.ndarray:
 
 
 def planted(
-    about: list[tuple[int, ...] | None], *, crops: int = 600, k: int = 10, noise: float = 0.6, seed: int = 1,
+    about: Sequence[tuple[int, ...] | None], *, crops: int = 600, k: int = 10, noise: float = 0.6, seed: int = 1,
     layers: tuple[int, ...] = (), absent: dict[int, int] | None = None,
 ) -> ConceptIndex:  # fmt: skip
     """An index whose component i shows the concepts `about[i]`, one after the other; None: random crops.

@@ -1,9 +1,11 @@
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.text import Annotation
 
 from semlens.analysis.atlas import (
     Atlas,
@@ -232,8 +234,9 @@ def test_progress_ends_where_it_said() -> None:
 
 def test_mistakes() -> None:
     index = holding(PLANTED)
-    for field, value in (("name", "else"), ("digest", "f" * 64)):
-        foundation = replace(index.recipe.foundation, **{field: value})
+    ids: list[dict[str, Any]] = [{"name": "else"}, {"digest": "f" * 64}]
+    for wrong_id in ids:
+        foundation = replace(index.recipe.foundation, **wrong_id)
         other = named(replace(index, recipe=replace(index.recipe, foundation=foundation)), "n")
         with pytest.raises(SemlensError, match="m and n differ in foundation.*only indexes made with the same"):
             atlas([index, other])
@@ -272,8 +275,8 @@ def test_labels_make_way_and_stay_within_the_map() -> None:
 def test_the_figure_has_a_point_per_component_and_labels_that_do_not_overlap(drawn: Atlas) -> None:
     page = atlas_figure(drawn)
     axes = page.axes[0]
-    assert np.allclose(np.sort(axes.collections[0].get_offsets()[:, 0]), np.sort(drawn.x))
-    notes = [text for text in axes.texts if text.get_text() in drawn.labels]
+    assert np.allclose(np.sort(np.asarray(axes.collections[0].get_offsets())[:, 0]), np.sort(drawn.x))
+    notes = [text for text in axes.texts if isinstance(text, Annotation) and text.get_text() in drawn.labels]
     assert [note.get_text() for note in notes] == ["grass", "sea", "sky"]
     boxes = [note.get_window_extent() for note in notes]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
@@ -286,7 +289,7 @@ def test_colours_by_layer_and_model_have_a_legend(drawn: Atlas) -> None:
     legend = atlas_figure(drawn, color="layer").axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
     dots = atlas_figure(drawn, color="layer").axes[0].collections[0]
-    colours, counts = np.unique(dots.get_facecolors()[:, :3].round(4), axis=0, return_counts=True)
+    colours, counts = np.unique(np.asarray(dots.get_facecolor())[:, :3].round(4), axis=0, return_counts=True)
     assert sorted(counts.tolist()) == sorted(np.bincount(drawn.row >= 45).tolist())
     assert len(colours) == 2
     legend = atlas_figure(drawn, color="model").axes[0].get_legend()

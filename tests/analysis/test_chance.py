@@ -100,7 +100,7 @@ def test_where_a_number_of_examples_is_rare_its_neighbours_are_taken_in() -> Non
 def test_p_values_of_chance_are_uniform() -> None:
     index = planted([None] * 800, seed=5)
     random = random_components(index, draws=2000)
-    x = np.random.default_rng(2).normal(size=index.means.shape[1]).astype(np.float32)
+    x = np.random.default_rng(2).normal(size=(index.means.shape[1],)).astype(np.float32)
     from semlens.numerics.vectors import mean_rows
 
     chance = mean_rows(index.vectors, random.rows).astype(np.float32) @ x

@@ -5,6 +5,7 @@ from math import comb
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from semlens.analysis.chance import q_values
 from semlens.analysis.compare import _random_sets, _sides, best_matches, compare, rank_weights
@@ -77,7 +78,7 @@ def slow_best(x: np.ndarray, y: np.ndarray) -> list[tuple[int, float]]:
     for m in x.astype(np.float64):
         most, at = -2.0, -1
         for n, other in enumerate(y.astype(np.float64)):
-            similar = float(m @ other) / (np.linalg.norm(m) * np.linalg.norm(other))
+            similar = float(m @ other / (np.linalg.norm(m) * np.linalg.norm(other)))
             if similar > most:
                 most, at = similar, n
         found.append((at, most))
@@ -308,6 +309,7 @@ def test_the_figure_says_what_was_found() -> None:
         assert {f"{row.similarity:.2f}", f"like sizes {row.corrected:.2f}"} <= texts
     matrix, *histograms = page.axes
     table = matrix.images[0].get_array()
+    assert table is not None
     assert float(table[0, 1]) == pytest.approx(found.pairs[0].similarity)
     assert np.ma.getmaskarray(table)[0, 0] or np.isnan(table[0, 0])
     for axes, direction in zip(histograms, found.directions, strict=True):
@@ -316,6 +318,6 @@ def test_the_figure_says_what_was_found() -> None:
         assert top == np.histogram(direction.similarity, bins=_edges(axes))[0].max()
 
 
-def _edges(axes: object) -> np.ndarray:
+def _edges(axes: Axes) -> np.ndarray:
     bars = axes.containers[0]
     return np.array([bars[0].get_x(), *(bar.get_x() + bar.get_width() for bar in bars)])

@@ -73,18 +73,15 @@ def test_labels_come_back_as_they_were(folder: Path) -> None:
 def test_phrases_that_nothing_is_called_are_left_out() -> None:
     index = planted([(3,)] * 4 + [(5,)] * 4)
     kept = as_stored(label(index, phrases(), draws=300, split=False))
-    one = replace(
-        index,
-        read_additions={
-            StoredLabels: lambda: replace(kept, ranked=kept.ranked[:, :1], alignments=kept.alignments[:, :1])
-        },
-    )
-    found = stored_labels(one)
+    assert isinstance(kept, StoredLabels)
+    best = replace(kept, ranked=kept.ranked[:, :1], alignments=kept.alignments[:, :1])
+    found = stored_labels(replace(index, read_additions={StoredLabels: lambda: best}))
     assert found
-    kept = as_stored(found)
-    assert kept.phrases == ("concept 3", "concept 5")
-    assert kept.ranked[:, 0].tolist() == [0] * 4 + [1] * 4
-    assert kept.meanings.groups.shape == (0, 10)
+    again = as_stored(found)
+    assert isinstance(again, StoredLabels)
+    assert again.phrases == ("concept 3", "concept 5")
+    assert again.ranked[:, 0].tolist() == [0] * 4 + [1] * 4
+    assert again.meanings.groups.shape == (0, 10)
 
 
 def test_an_accepted_label_is_not_lost_in_rounding(folder: Path) -> None:

@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +20,10 @@ class LetterSpace:
 
     identity = FoundationId("toy:letters", "1", 26, "apache-2.0")
 
-    def embed_images(self, images: list[Image.Image]) -> np.ndarray:
+    def embed_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         raise AssertionError("not asked for")
 
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         return np.stack([[float(text.count(chr(97 + i))) + 0.01 for i in range(26)] for text in texts]).astype(
             np.float32
         )
@@ -70,7 +72,7 @@ def test_image_probes_average_unit_vectors() -> None:
         (["a"], {"null": "zero"}, "choose one of cosine, vector, none"),
     ],
 )
-def test_mistakes(texts: list[str], options: dict[str, object], message: str) -> None:
+def test_mistakes(texts: list[str], options: dict[str, Any], message: str) -> None:
     with pytest.raises(SemlensError, match=message):
         probe(LetterSpace(), texts, **options)
 
@@ -91,9 +93,10 @@ def test_join_keeps_order_and_refuses_another_space() -> None:
 
 
 def test_a_text_asked_before_needs_no_tower(tmp_path: Path) -> None:
-    fm, asked = LetterSpace(), []
+    fm = LetterSpace()
+    asked: list[list[str]] = []
 
-    def tower(texts: list[str]) -> np.ndarray:
+    def tower(texts: Sequence[str]) -> np.ndarray:
         asked.append(list(texts))
         return fm.embed_texts(texts)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ from semlens.index.records import Thumbnails
 from tests.planted import CONCEPTS, SPACE, phrases, planted, with_relevance
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, ViewportSize
 
 LAYERS = (20, 28, 32)
 WORDS = tuple(f"concept {number}" for number in range(CONCEPTS))
@@ -186,14 +186,21 @@ class Tab:
         self.page.on("requestfinished", lambda request: self.pending.discard(request))
         self.page.on("requestfailed", lambda request: self.pending.discard(request))
 
-    def open(self, path: str = "", *, permissions: Sequence[str] = (), **media: str) -> Any:
+    def open(
+        self,
+        path: str = "",
+        *,
+        permissions: Sequence[str] = (),
+        color_scheme: Literal["light", "dark"] = "light",
+        reduced_motion: Literal["reduce", "no-preference"] = "no-preference",
+    ) -> Any:
         """A view of the page, loaded anew, in a browser that knows nothing of the tests before."""
         if self.page.url != self.nowhere:
             self.leave()
         self.page.context.clear_permissions()
         if permissions:
             self.page.context.grant_permissions(list(permissions))
-        self.page.emulate_media(**{"color_scheme": "light", "reduced_motion": "no-preference", **media})
+        self.page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
         if self.page.viewport_size != DESK:
             self.page.set_viewport_size(DESK)
         self.page.mouse.move(0, 0)
@@ -229,7 +236,7 @@ class Tab:
             self.faults.append(line)
 
 
-DESK = {"width": 1280, "height": 800}
+DESK: "ViewportSize" = {"width": 1280, "height": 800}
 FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from socket import gethostname
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Scope
 from starlette.websockets import WebSocketDisconnect
 
 from semlens.app import guard
@@ -100,7 +100,7 @@ def ask(
     path: str = "/api/session",
     query: str = "",
     body: Iterable[bytes] = (b"",),
-    app: Callable[[Scope, Receive, Send], object] = APP,
+    app: ASGIApp = APP,
 ) -> Answered:
     """What the app behind its guard answers to exactly these headers. Only a crash of the app's own is let through."""
     raw = [(name.lower().encode(), text if isinstance(text, bytes) else text.encode()) for name, text in headers]

@@ -298,7 +298,7 @@ def test_judging_by_keys(open_page: Open, running: Served) -> None:
     expect(page.locator(".finding").nth(1)).to_be_focused()
     page.keyboard.press("2")
     expect(line).to_contain_text(f"2 of {len(rows)} judged")
-    tags = {one.unit: one.tag for one in running.session.opened[0].notes.all()}  # type: ignore[union-attr]
+    tags = {one.unit: one.tag for one in running.session.opened[0].notes.all()}
     first, second = (int(row["component"].split(":")[1]) for row in rows[:2])
     assert (tags[first], tags[second]) == ("valid", "spurious")
     page.keyboard.press("0")

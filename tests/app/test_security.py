@@ -381,9 +381,15 @@ def test_its_texts_arrive_as_texts(call: Call) -> None:
 @pytest.mark.parametrize("view", ["", "table", "graph?class=0", "about", f"m/index/{quote(SCRIPT, safe='')}/3"])
 def test_its_texts_are_shown_as_texts(target: Served, browser: Any, view: str) -> None:
     """In a browser: nothing pops up, nothing is built of them, and the content policy has nothing to forbid."""
-    page, faults = browser.new_page(), []
-    page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
-    page.on("console", lambda line: faults.append(line.text) if "Content Security Policy" in line.text else None)
+    page = browser.new_page()
+    faults: list[str] = []
+
+    def popped_up(dialog: Any) -> None:
+        faults.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", popped_up)
+    page.on("console", lambda line: faults.extend([line.text] if "Content Security Policy" in line.text else []))
     page.goto(f"{target.address}#/{view}")
     page.get_by_text("<script>alert(1)", exact=False).first.wait_for(state="attached", timeout=30_000)
     page.wait_for_timeout(300)
@@ -677,7 +683,7 @@ VALUES: list[Any] = [
     None, True, -1, 10**9, 10**30, 1.5, "", "x", HALF, [], [1, "a"], [[1], [2, 3]], {}, {"a": {}}, [{}], [None],
     [10**30],
 ]  # fmt: skip
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "0/annotations": {"row": 3, "note": "a"},
     "0/specs": {"name": "a", "spec": SPEC},
     "0/audit": {"spec": SPEC},

@@ -1,6 +1,7 @@
 """The page in a notebook: requests come as messages, and the answers are the server's."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ class Heard:
     """Takes what a widget sends, as a notebook would."""
 
     def __init__(self, widget: Any) -> None:
-        self.widget, self.sent = widget, []
+        self.widget = widget
+        self.sent: list[tuple[dict[str, Any], Sequence[bytes]]] = []
         widget.send = lambda content, buffers=(): self.sent.append((content, buffers))
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[dict[str, Any], bytes]:

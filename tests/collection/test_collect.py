@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -219,7 +220,7 @@ def test_a_model_that_takes_one_size_only_is_seen_on_the_images_themselves() -> 
         ({"shard": (3, 3)}, "shards count from 0 to 2"),
     ],
 )
-def test_mistakes_are_known_before_the_first_image(options: dict[str, object], message: str) -> None:
+def test_mistakes_are_known_before_the_first_image(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SemlensError, match=message):
         collect(colours(), random_images(3), ["fc"], **{"k": 1, **options})
 

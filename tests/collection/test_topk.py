@@ -137,9 +137,9 @@ def test_positions_stay_with_their_images(on_cpu: bool) -> None:
             top.flush()
         else:
             top._merge(torch.from_numpy(activations[part]), torch.arange(30)[part], torch.from_numpy(positions[part]))
-    _, ids = decode(top.keys.numpy())
+    _, kept = decode(top.keys.numpy())
     for c in range(4):
-        assert top.positions[c].tolist() == [int(positions[i, c]) for i in ids[c]]
+        assert top.positions[c].tolist() == [int(positions[i, c]) for i in kept[c]]
 
 
 def test_memory_does_not_grow_with_the_images() -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -409,10 +410,10 @@ def test_a_save_killed_at_any_time_leaves_one_whole_index(tmp_path: Path, folder
     """Killed from outside, also in the middle of writing: a part of two megabytes, so that this takes time."""
     for index in (tiny(), other()):
         noise = np.random.default_rng(index.recipe.seed).bytes(2_000_000)
-        pictures = Thumbnails.pack([noise, b"", b""])
-        replace(index, read_thumbnails=lambda pictures=pictures: pictures).save(tmp_path / str(index.recipe.seed))
+        drawn = replace(index, read_thumbnails=partial(Thumbnails.pack, [noise, b"", b""]))
+        drawn.save(tmp_path / str(index.recipe.seed))
     for milliseconds in (0, 3, 7, 20, 45):
-        command = [sys.executable, "-c", KILLED_ANY_TIME, tmp_path / "7", tmp_path / "8", folder]
+        command = [sys.executable, "-c", KILLED_ANY_TIME, *map(str, (tmp_path / "7", tmp_path / "8", folder))]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
             assert process.stdout.readline() == b"ready\n"
             with pytest.raises(subprocess.TimeoutExpired):

@@ -11,13 +11,13 @@ from semlens.types import MISSING
 
 
 def test_unit_by_hand() -> None:
-    np.testing.assert_allclose(unit(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(unit(np.array([[3.0, 4.0], [0.0, 0.0]])), [[0.6, 0.8], [0.0, 0.0]], rtol=1e-6)
 
 
 def test_cosine_by_hand() -> None:
     root = math.sqrt(0.5)
     x, y = np.array([[1.0, 0], [1, 1]]), np.array([[0.0, 2], [-3, 0]])
-    np.testing.assert_allclose(cosine(x, y), [[0, -1], [root, -root]], atol=1e-7)
+    np.testing.assert_allclose(cosine(x, y), [[0.0, -1.0], [root, -root]], atol=1e-7)
 
 
 @pytest.mark.parametrize(("n", "m", "d"), [(4, 4, 4), (4, 3, 4), (3, 4, 3), (5, 2, 7)])

@@ -1,5 +1,6 @@
 """Images of one colour each, so that what every component does on a picture is read off its name."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,8 +35,8 @@ class Recorder(ColourSpace):
         super().__init__("toy:other colours")
         self.seen: list[tuple[int, ...]] = []
 
-    def embed_images(self, images: list[Image.Image]) -> np.ndarray:
-        self.seen += [image.getpixel((0, 0)) for image in images]
+    def embed_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        self.seen += [tuple(image.tobytes()[:3]) for image in images]
         return super().embed_images(images) * np.array([2, 2, 1], np.float32)
 
 
@@ -73,6 +74,7 @@ def activations(rgb: np.ndarray) -> np.ndarray:
 
 def by_hand(label: str | None, unit: int, rgb: np.ndarray, top: int) -> float:
     """The AUC of a label's nearest pictures of the first half against the second half."""
+    assert label is not None
     half = len(rgb) // 2
     word = probe(FM, [label]).vectors[0].astype(np.float64)
     fit = rgb[:half] @ word / np.linalg.norm(rgb[:half], axis=1)

@@ -16,7 +16,6 @@ from semlens.collection.collect import collect
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.index.index import ConceptIndex
-from semlens.model.loading import VisionModel
 from semlens.pipeline.embed import embed
 from semlens.revisit.graph_edges import flows
 from semlens.types import Edges
@@ -48,9 +47,9 @@ TARGETS = ["b", "a", "1", "c", "b", "none of them", "b", "1"]
 IMAGES = load_images(Labelled(TARGETS * 5))
 
 
-def index_of(images: ImageSet = IMAGES, of: str = "label", net: VisionModel = NET, **how: str) -> ConceptIndex:
-    found = embed(collect(net, images, LAYERS, k=3), images, ColourSpace())
-    return found.with_relevance(relevance(net, images, LAYERS, ["a", "b", "c", "d"], of=of, k=3, **how))
+def index_of(images: ImageSet = IMAGES, of: str = "label", method: str = "auto") -> ConceptIndex:
+    found = embed(collect(NET, images, LAYERS, k=3), images, ColourSpace())
+    return found.with_relevance(relevance(NET, images, LAYERS, ["a", "b", "c", "d"], of=of, k=3, method=method))
 
 
 INDEX = index_of()

@@ -2,6 +2,7 @@ from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
 from math import isnan
+from typing import Any
 from xml.etree import ElementTree
 
 import networkx
@@ -178,9 +179,10 @@ def test_grouping_and_edges_against_loops(seed: int, least: float, most: int) ->
     index, labels, made = at_random(seed)
     found = graph(index, 12, labels=labels, edges=made, least=least, most=most)
     shares, against = index.relevance.positive[:, 2].tolist(), index.relevance.negative[:, 2].tolist()
-    expected, group_of = {}, {}
+    expected: dict[str, list[float]] = {}
+    group_of: dict[int, str] = {}
     for axis in index.layers:
-        sums = defaultdict(float)
+        sums: defaultdict[str, float] = defaultdict(float)
         for row in range(axis.start, axis.stop):
             word = labels.vocabulary[labels.ranked[row, 0]] if labels.q_value[row] <= 0.05 else None
             group_of[row] = f'{axis.layer} "{word}"' if word else f"{axis.layer}:{row - axis.start}"
@@ -194,13 +196,13 @@ def test_grouping_and_edges_against_loops(seed: int, least: float, most: int) ->
     assert {n.id: [n.relevance, n.against] for n in found.nodes if n.layer} == {
         key: pytest.approx(values) for key, values in expected.items()
     }
-    flows = defaultdict(float)
+    flows: defaultdict[tuple[str, str], float] = defaultdict(float)
     for one in made:
         for a, unit in enumerate(one.units):
             for c in range(one.weights.shape[1]):
                 upper, lower = index.layer_slice(one.upper).start + unit, index.layer_slice(one.lower).start + c
                 flows[group_of[lower], group_of[upper]] += float(one.weights[a, c])
-    mass = defaultdict(float)
+    mass: defaultdict[str, float] = defaultdict(float)
     for (_, target), weight in flows.items():
         mass[target] += abs(weight)
     strong = {key: weight for key, weight in flows.items() if abs(weight) >= least * mass[key[1]]}
@@ -281,7 +283,7 @@ def test_an_output_without_relevance_and_a_tiny_one() -> None:
 
 
 def test_mistakes() -> None:
-    cases = [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"layers": ["a", "c"]}, "unknown layer 'c'"),
         ({"layers": ["a", "a"]}, "named twice"),
         ({"least": 1.5}, "least is 1.5"),
@@ -334,7 +336,7 @@ def hrefs(page: ElementTree.Element) -> list[str]:
 def boxes(page: ElementTree.Element) -> list[tuple[float, ...]]:
     """Left, top, right and bottom of every drawing inside the drawing; what is outside of it is cut off."""
     found = [
-        [float(node.get(name)) for name in ("x", "y", "width", "height")]
+        [float(node.attrib[name]) for name in ("x", "y", "width", "height")]
         for node in page.iter(f"{SVG}svg")
         if node.get("x")
     ]
@@ -346,7 +348,7 @@ def test_nothing_overlaps(seed: int) -> None:
     index, labels, made = at_random(seed)
     shown = graph(index, 12, labels=labels, edges=made, most=8)
     page = drawn(graph_svg(shown, index))
-    _, _, width, height = map(float, page.get("viewBox").split())
+    _, _, width, height = map(float, page.attrib["viewBox"].split())
     found = boxes(page)
     assert len(found) == len(shown.nodes) + len(shown.layers) + 2  # title and legend
     for at, a in enumerate(found):
@@ -355,7 +357,7 @@ def test_nothing_overlaps(seed: int) -> None:
         assert not any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in found[at + 1 :])
     for window in page.iter(f"{SVG}svg"):
         lines = list(window.iter(f"{SVG}text")) if window.get("x") else []
-        centred = [float(node.get("y")) for node in lines if "middle" in node.get("class")]
+        centred = [float(node.attrib["y"]) for node in lines if "middle" in node.attrib["class"]]
         assert all(below - above >= 13 for above, below in pairwise(centred))
 
 
@@ -364,7 +366,7 @@ def test_the_picture_says_what_the_graph_says() -> None:
     text = graph_svg(found, INDEX_OX)
     page = drawn(text)
     assert text == graph_svg(found, INDEX_OX)
-    lines = [node.text for node in page.iter(f"{SVG}text")]
+    lines = [node.text or "" for node in page.iter(f"{SVG}text")]
     assert {"wheel", "cart", "a:1", "no label: look at it", "75 % for, 4 % against", "also 30 % for horse"} <= set(
         lines
     )
@@ -373,9 +375,9 @@ def test_the_picture_says_what_the_graph_says() -> None:
     edges = [
         node
         for node in page.iter(f"{SVG}path")
-        if "c" in node.get("d").lower() and node.find(f"{SVG}title") is not None
+        if "c" in node.attrib["d"].lower() and node.find(f"{SVG}title") is not None
     ]
-    thick = {node.find(f"{SVG}title").text.split(":")[0]: float(node.get("stroke-width")) for node in edges}
+    thick = {node.find(f"{SVG}title").text.split(":")[0]: float(node.attrib["stroke-width"]) for node in edges}
     assert thick == {
         'b "cart" to output': 23.0,
         'a "grass" to b "cart"': pytest.approx(1 + 22 * 0.375 / 0.71, abs=0.06),
