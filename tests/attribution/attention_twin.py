@@ -95,6 +95,9 @@ class Feedforward(nn.Module):
         return self.down(getattr(functional, self.activation)(self.up(x)))
 
 
+NORMS: dict[str, type[nn.Module]] = {"LayerNorm": nn.LayerNorm, "RMSNorm": nn.RMSNorm}
+
+
 class Block(nn.Module):
     """A transformer block, the mean of its tokens, and a head of three classes."""
 
@@ -102,13 +105,13 @@ class Block(nn.Module):
         self,
         kernel: Callable[..., Tensor] = fused,
         mask: str = "no mask",
-        norm: type[nn.Module] = nn.LayerNorm,
+        norm: str = "LayerNorm",
         activation: str = "gelu",
     ) -> None:
         super().__init__()
-        self.attention = Attention(kernel, masks()[mask])
+        self.attention: Attention | TorchAttention = Attention(kernel, masks()[mask])
         self.feedforward, self.head = Feedforward(activation), nn.Linear(WIDTH, 3)
-        self.norm1, self.norm2 = norm(WIDTH), norm(WIDTH)
+        self.norm1, self.norm2 = NORMS[norm](WIDTH), NORMS[norm](WIDTH)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.attention(self.norm1(x))
@@ -123,6 +126,14 @@ def block(*args: Any, **kwargs: Any) -> Block:
     for parameter in net.parameters():
         with torch.no_grad():
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.6)
+    return net
+
+
+def torchs_block(mask: str = "no mask", *, batch_first: bool = True, **how: Any) -> Block:
+    """The same block with torch's attention."""
+    net = block(fused, mask)
+    assert isinstance(net.attention, Attention)
+    net.attention = TorchAttention(net.attention, batch_first, **how)
     return net
 
 
@@ -193,7 +204,7 @@ def attention_down(layer: Attention, x: Tensor, r: Tensor, name: str) -> Tensor:
             r_q[h], r_kt = matmul_down(q[h], k[h].T, r_scores)
             r_k[h] = r_kt.T
     parts = ((layer.q, r_q), (layer.k, r_k), (layer.v, r_v))
-    return sum(linear_down(part, x, rs.transpose(0, 1).flatten(1)) for part, rs in parts)
+    return sum((linear_down(part, x, rs.transpose(0, 1).flatten(1)) for part, rs in parts), torch.zeros_like(x))
 
 
 def feedforward_down(layer: Feedforward, x: Tensor, r: Tensor) -> Tensor:
@@ -206,6 +217,7 @@ def feedforward_down(layer: Feedforward, x: Tensor, r: Tensor) -> Tensor:
 
 def twin(net: Block, x: Tensor, name: str = "attnlrp") -> Tensor:
     """Relevance of the tokens of one image, from the logit down."""
+    assert isinstance(net.attention, Attention)
     attended = net.attention(net.norm1(x[None]))[0]
     middle = x + attended
     fed = net.feedforward(net.norm2(middle))
@@ -219,6 +231,6 @@ def twin(net: Block, x: Tensor, name: str = "attnlrp") -> Tensor:
 
 
 @cache
-def expected(name: str, mask: str, norm: type[nn.Module] = nn.LayerNorm, activation: str = "gelu") -> Tensor:
+def expected(name: str, mask: str, norm: str = "LayerNorm", activation: str = "gelu") -> Tensor:
     with torch.no_grad():
         return torch.stack([twin(block(fused, mask, norm, activation), one, name) for one in images()])

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from semlens.attribution.composite import Composite
 from semlens.attribution.rules import Epsilon, Rule
-from semlens.attribution.trace import trace
+from semlens.attribution.trace import Trace, trace
 from semlens.model.components import Components
 
 
@@ -29,22 +29,23 @@ class Accounts:
     stabiliser: Tensor
 
 
-def heat(net: nn.Module, x: Tensor, composite: Composite, *kinds: Components, unit: int = 1) -> Tensor:
+def arrived(t: Trace, explained: Tensor) -> Tensor:
+    """Relevance of the input for a number that a trace has computed."""
+    ends = [t.source] if t.shadow is None else [t.source, t.shadow]
+    g, *direct = torch.autograd.grad(explained, ends, allow_unused=True, materialize_grads=True)
+    return t.source.detach() * g + sum(direct)
+
+
+def heat(net: nn.Module, x: Tensor, composite: Composite | None, *kinds: Components, unit: int = 1) -> Tensor:
     """Relevance of the input for one unit of the output."""
     with trace(net, x, composite, kinds) as t:
-        ends = [t.source] if t.shadow is None else [t.source, t.shadow]
-        grads = torch.autograd.grad(t.output[:, unit].sum(), ends, allow_unused=True)
-        parts = [t.source.detach() * grads[0] if grads[0] is not None else None, *grads[1:]]
-        return sum(part for part in parts if part is not None)
+        return arrived(t, t.output[:, unit].sum())
 
 
 def accounts(net: nn.Module, x: Tensor, composite: Composite, *kinds: Components, unit: int = 1) -> Accounts:
     """What entered with one unit of the output, and where it went, each "n"."""
     with trace(net, x, composite, kinds) as t:
         t.ledger.on = True
-        ends = [t.source] if t.shadow is None else [t.source, t.shadow]
-        grads = torch.autograd.grad(t.output[:, unit].sum(), ends, allow_unused=True)
-        parts = [t.source.detach() * grads[0] if grads[0] is not None else None, *grads[1:]]
-        arrived = sum(part.flatten(1).sum(1) for part in parts if part is not None)
+        found = arrived(t, t.output[:, unit].sum()).flatten(1).sum(1)
         kept = [sum(account.values(), torch.zeros(())) for account in (t.ledger.bias, t.ledger.stabiliser)]
-        return Accounts(t.output[:, unit].detach(), arrived, *kept)
+        return Accounts(t.output[:, unit].detach(), found, *kept)

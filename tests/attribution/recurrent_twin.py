@@ -34,7 +34,8 @@ def product_down(gate: Tensor, signal: Tensor, r: Tensor, product: str, bare: bo
 
 def lstm_twin(layer: nn.LSTM, x: Tensor, r_out: Tensor, product: str) -> Tensor:
     """Relevance of each step of one sequence, from that of each step's output."""
-    weight, bias = torch.cat([layer.weight_ih_l0, layer.weight_hh_l0], 1), layer.bias_ih_l0 + layer.bias_hh_l0
+    w_x, w_h, b_x, b_h = layer.all_weights[0]
+    weight, bias = torch.cat([w_x, w_h], 1), b_x + b_h
     h, c, seen = torch.zeros(HIDDEN).double(), torch.zeros(HIDDEN).double(), []
     for one in x:
         z = weight @ torch.cat([one, h]) + bias
@@ -57,8 +58,7 @@ def lstm_twin(layer: nn.LSTM, x: Tensor, r_out: Tensor, product: str) -> Tensor:
 
 def gru_twin(layer: nn.GRU, x: Tensor, r_out: Tensor, product: str) -> Tensor:
     """The same for a GRU, where 1 - sigmoid(z) is a gate made from -z."""
-    of_x, of_h = layer.weight_ih_l0.split([2 * HIDDEN, HIDDEN]), layer.weight_hh_l0.split([2 * HIDDEN, HIDDEN])
-    b_x, b_h = layer.bias_ih_l0.split([2 * HIDDEN, HIDDEN]), layer.bias_hh_l0.split([2 * HIDDEN, HIDDEN])
+    of_x, of_h, b_x, b_h = (weight.split([2 * HIDDEN, HIDDEN]) for weight in layer.all_weights[0])
     both = torch.cat([of_x[0], of_h[0]], 1)
     h, seen = torch.zeros(HIDDEN).double(), []
     for one in x:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -67,6 +68,7 @@ def test_a_folded_layer_gives_the_scaled_and_shifted_output(name: str) -> None:
     layer, shape = AFFINE[name][0](), AFFINE[name][1]
     x, assert_close = randn(*shape, seed=1), torch.testing.assert_close
     z = layer.apply(x, layer.weight, layer.bias)
+    assert layer.bias is not None
     scale, shift = randn(len(layer.bias), seed=3), randn(len(layer.bias), seed=4)
     axis = layer.channels % z.ndim
     expected = (z.movedim(axis, -1) * scale + shift).movedim(-1, axis)
@@ -80,7 +82,11 @@ def test_a_folded_layer_gives_the_scaled_and_shifted_output(name: str) -> None:
 # BatchNorm -----------------------------------------------------------------------------------------------------------
 
 
-def norm(channels: int, dims: int = 2) -> nn.Module:
+Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+Layer = nn.Conv2d | nn.Linear | nn.ConvTranspose2d
+
+
+def norm(channels: int, dims: int = 2) -> Norm:
     """A BatchNorm whose numbers are all its own: one negative weight, one of zero."""
     made = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[dims - 1](channels).double()
     made.weight.data = randn(channels, seed=5) + 1
@@ -90,30 +96,28 @@ def norm(channels: int, dims: int = 2) -> nn.Module:
     return made.eval()
 
 
-def merged(layer: nn.Module, bn: nn.Module) -> nn.Module:
+def scale_of(bn: Norm) -> Tensor:
+    """What it multiplies each channel by."""
+    assert bn.running_var is not None
+    return bn.weight / (bn.running_var + bn.eps).sqrt()
+
+
+def merged(layer: Layer, bn: Norm) -> Layer:
     """The layer with the BatchNorm in its weights, one output channel after the other."""
-    assert isinstance(layer, nn.Conv2d | nn.Linear | nn.ConvTranspose2d)
-    assert isinstance(bn, nn.BatchNorm1d | nn.BatchNorm2d)
+    assert bn.running_mean is not None
     channels = bn.num_features
     transposed, groups = isinstance(layer, nn.ConvTranspose2d), getattr(layer, "groups", 1)
     weight, bias = layer.weight.detach().clone(), torch.zeros(channels, dtype=torch.float64)
     for c in range(channels):
-        a = bn.weight[c] / (bn.running_var[c] + bn.eps).sqrt()
+        a = scale_of(bn)[c]
         group, place = divmod(c, channels // groups)
         per_group = len(weight) // groups
         rows = weight[group * per_group : (group + 1) * per_group, place] if transposed else weight[c]
         rows *= a.detach()
         bias[c] = (0 if layer.bias is None else layer.bias[c]) * a + bn.bias[c] - bn.running_mean[c] * a
-    made = type(layer)(**_arguments(layer)).double()
-    made.weight.data, made.bias.data = weight, bias.detach()
+    made = deepcopy(layer)
+    made.weight.data, made.bias = weight, nn.Parameter(bias.detach())
     return made
-
-
-def _arguments(layer: nn.Module) -> dict[str, object]:
-    if isinstance(layer, nn.Linear):
-        return {"in_features": layer.in_features, "out_features": layer.out_features}
-    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
-    return {name: getattr(layer, name) for name in names}
 
 
 def stack(*layers: nn.Module) -> nn.Sequential:
@@ -122,17 +126,17 @@ def stack(*layers: nn.Module) -> nn.Sequential:
     return nn.Sequential(*layers, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head).eval()
 
 
-def conv(groups: int = 1, bias: bool = True) -> nn.Module:
+def conv(groups: int = 1, bias: bool = True) -> nn.Conv2d:
     torch.manual_seed(1)
     return nn.Conv2d(4, 6, 3, padding=1, stride=2, groups=groups, bias=bias).double()
 
 
-def back(bias: bool = True) -> nn.Module:
+def back(bias: bool = True) -> nn.ConvTranspose2d:
     torch.manual_seed(1)
     return nn.ConvTranspose2d(4, 6, 2, stride=2, groups=2, bias=bias).double()
 
 
-FOLDED = {
+FOLDED: dict[str, Callable[[], Layer]] = {
     "conv": conv,
     "conv without bias": lambda: conv(bias=False),
     "grouped conv": lambda: conv(groups=2),
@@ -168,10 +172,9 @@ def test_a_batch_norm_over_another_axis_than_the_layers_outputs_is_not_folded() 
     torch.manual_seed(1)
     layer, bn, x = nn.Linear(5, 4, bias=False).double(), norm(4, dims=1), randn(2, 4, 5)
     net = nn.Sequential(layer, bn, nn.Flatten()).eval()
-    scale = bn.weight / (bn.running_var + bn.eps).sqrt()
     g = torch.zeros(2, 4, 4, dtype=torch.float64)
     g.view(2, -1)[:, 1] = 1
-    expected = x * ((g * scale[:, None]) @ layer.weight)
+    expected = x * ((g * scale_of(bn)[:, None]) @ layer.weight)
     torch.testing.assert_close(heat(net, x, ZERO), expected.detach())
 
 
@@ -190,10 +193,10 @@ class Fork(nn.Module):
         return self.bn(z) + past
 
 
-def fork_by_hand(net: Fork, head: nn.Module, x: Tensor) -> Tensor:
+def fork_by_hand(net: Fork, head: nn.Sequential, x: Tensor) -> Tensor:
     """Epsilon-0 relevance of the input: the plain gradient of the net with all constants, ReLU masks too, left out."""
     w, bn = net.conv, net.bn
-    scale = (bn.weight / (bn.running_var + bn.eps).sqrt()).view(-1, 1, 1)
+    scale = scale_of(bn).view(-1, 1, 1)
     source = x.clone().requires_grad_()
     z = w(source)
     top = (bn(z) + z.relu()).detach()
@@ -218,9 +221,9 @@ def test_a_convolution_that_is_used_twice_keeps_its_own_weights(norm_first: bool
 def test_a_batch_norm_behind_no_layer_scales_and_its_shift_absorbs() -> None:
     torch.manual_seed(1)
     bn, x = norm(4), randn(2, 4, 5, 5)
-    net = nn.Sequential(nn.ReLU(), bn, nn.Flatten(), nn.Linear(100, 3, bias=False).double()).eval()
-    scale = (bn.weight / (bn.running_var + bn.eps).sqrt()).view(-1, 1, 1)
-    expected = x.relu() * scale * net[3].weight[1].view(4, 5, 5)
+    head = nn.Linear(100, 3, bias=False).double()
+    net = nn.Sequential(nn.ReLU(), bn, nn.Flatten(), head).eval()
+    expected = x.relu() * scale_of(bn).view(-1, 1, 1) * head.weight[1].view(4, 5, 5)
     torch.testing.assert_close(heat(net, x, ZERO), expected.detach())
     found = accounts(net, x, ZERO)
     torch.testing.assert_close(found.arrived + found.bias, found.entered)

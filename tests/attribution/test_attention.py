@@ -18,7 +18,6 @@ from tests.attribution.attention_twin import (
     SCALE,
     TOKENS,
     WIDTH,
-    TorchAttention,
     batched,
     block,
     eager,
@@ -28,7 +27,9 @@ from tests.attribution.attention_twin import (
     masks,
     scaled_before,
     summed,
+    torchs_block,
 )
+from tests.attribution.heat import heat
 
 MASKS = pytest.mark.parametrize("mask", ["no mask", "bool mask", "float mask"])
 RULES = pytest.mark.parametrize("name", ["attnlrp", "cp_lrp"])
@@ -36,9 +37,7 @@ RULES = pytest.mark.parametrize("name", ["attnlrp", "cp_lrp"])
 
 def relevance(net: nn.Module, x: Tensor, rules: str | Composite = "attnlrp", unit: int = CLASS) -> Tensor:
     """Relevance of every input value for one output."""
-    with trace(net, x, rules if isinstance(rules, Composite) else COMPOSITES[rules]) as t:
-        g, direct = torch.autograd.grad(t.output[:, unit].sum(), [t.source, t.shadow], allow_unused=True)
-    return t.source.detach() * g + (0 if direct is None else direct)
+    return heat(net, x, rules if isinstance(rules, Composite) else COMPOSITES[rules], unit=unit)
 
 
 def assert_close(found: Tensor, wanted: Tensor, tolerance: float = 1e-5) -> None:
@@ -58,24 +57,17 @@ def test_every_way_to_write_attention_is_the_twins(kernel: Any, name: str, mask:
 @RULES
 @pytest.mark.parametrize("how", [{"need_weights": False}, {}, {"average_attn_weights": False}], ids=str)
 def test_torchs_attention_is_the_twins(how: Any, name: str, mask: str) -> None:
-    like, net = block(fused, mask), block(fused, mask)
-    net.attention = TorchAttention(like.attention, mask != "bool mask", **how)
+    net = torchs_block(mask, batch_first=mask != "bool mask", **how)
     assert_close(relevance(net, images(), name), expected(name, mask))
 
 
 @pytest.mark.parametrize(("norm", "activation", "name"), [
-    (nn.LayerNorm, "silu", "attnlrp"), (nn.LayerNorm, "swiglu", "cp_lrp"), (nn.RMSNorm, "gelu", "cp_lrp"),
-    (nn.RMSNorm, "swiglu", "attnlrp"),
+    ("LayerNorm", "silu", "attnlrp"), ("LayerNorm", "swiglu", "cp_lrp"), ("RMSNorm", "gelu", "cp_lrp"),
+    ("RMSNorm", "swiglu", "attnlrp"),
 ])  # fmt: skip
-def test_norms_and_feedforwards_are_the_twins(norm: type[nn.Module], activation: str, name: str) -> None:
+def test_norms_and_feedforwards_are_the_twins(norm: str, activation: str, name: str) -> None:
     net = block(fused, "no mask", norm, activation)
     assert_close(relevance(net, images(), name), expected(name, "no mask", norm, activation))
-
-
-def torchs_block() -> nn.Module:
-    net = block(fused)
-    net.attention = TorchAttention(net.attention, True, need_weights=False)
-    return net
 
 
 def test_each_projection_of_torchs_attention_is_a_layer() -> None:
@@ -161,13 +153,14 @@ def torchs(**how: Any) -> nn.MultiheadAttention:
 @pytest.mark.parametrize("need_weights", [False, True])
 def test_torchs_attention_to_another_sequence(need_weights: bool) -> None:
     layer, query = torchs(kdim=6, vdim=3), torchs().in_proj_weight.detach()[None, :4]
-    sources: list[Any] = [lambda x: x, lambda x: query.expand(len(x), -1, -1)]
-    for source in sources:
-        expected = Written(lambda x, source=source: by_hand(layer, source(x), x[..., :6], x[..., 5:]), layer)
-        net = Written(
-            lambda x, source=source: layer(source(x), x[..., :6], x[..., 5:], need_weights=need_weights)[0], layer
-        )
+
+    def compare(source: Callable[[Tensor], Tensor]) -> None:
+        expected = Written(lambda x: by_hand(layer, source(x), x[..., :6], x[..., 5:]), layer)
+        net = Written(lambda x: layer(source(x), x[..., :6], x[..., 5:], need_weights=need_weights)[0], layer)
         assert_close(relevance(net, images()), relevance(expected, images()))
+
+    compare(lambda x: x)
+    compare(lambda x: query.expand(len(x), -1, -1))
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
@@ -207,16 +200,14 @@ def test_attention_weights_that_are_used_carry_relevance(average: bool) -> None:
     assert_close(relevance(Written(used, layer), images()), relevance(Written(written, layer), images()))
 
 
-def test_what_torchs_attention_outputs_is_unchanged() -> None:
+@pytest.mark.parametrize("weights", [False, True])
+def test_what_torchs_attention_outputs_is_unchanged(weights: bool) -> None:
     mask, padding = masks()["float mask"], torch.tensor([[False] * TOKENS, [False, False, True, True, False]])
     padding = torch.where(padding, -torch.inf, 0.0).double()
     layer = torchs()
-    for weights in (False, True):
-        net = Written(
-            lambda x, weights=weights: layer(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=weights)[0]
-        )
-        with trace(net, images(), COMPOSITES["attnlrp"]) as t:
-            torch.testing.assert_close(t.output, net(images()), rtol=1e-12, atol=1e-12)
+    net = Written(lambda x: layer(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=weights)[0])
+    with trace(net, images(), COMPOSITES["attnlrp"]) as t:
+        torch.testing.assert_close(t.output, net(images()), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(

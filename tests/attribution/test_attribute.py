@@ -27,18 +27,18 @@ PLAIN = Composite("plain", convolution=Epsilon(0.0), linear=Epsilon(0.0))
 @pytest.fixture(scope="module")
 def vit() -> VisionModel:
     torch.manual_seed(0)
-    how = {"img_size": 32, "depth": 2, "embed_dim": 24, "num_heads": 3, "num_classes": 5}
-    net = timm.create_model("vit_tiny_patch16_224", **how).double().eval()
-    return VisionModel(net, lambda _: torch.zeros(3, 32, 32), ("a", "b", "c", "d", "e"))
+    net = timm.create_model("vit_tiny_patch16_224", img_size=32, depth=2, embed_dim=24, num_heads=3, num_classes=5)
+    return VisionModel(net.double().eval(), lambda _: torch.zeros(3, 32, 32), ("a", "b", "c", "d", "e"))
 
 
 def test_at_the_penultimate_layer_relevance_is_weight_times_activation() -> None:
-    net, x = model(Chain()), pixels()
+    chain, x = Chain(), pixels()
+    net = model(chain)
     for method in ("epsilon_plus_flat", "epsilon", "gradient", "integrated_gradients"):
         found = attribute(net, x, 2, method=method, layers=["flat"]).layers["flat"]
         with torch.no_grad():
-            acts = torch.nn.Sequential(*list(net.net.children())[:-1])(x)
-        torch.testing.assert_close(found[:, :, 0], acts * net.net.head.weight[2], rtol=1e-4, atol=1e-9)
+            acts = nn.Sequential(*list(chain.children())[:-1])(x)
+        torch.testing.assert_close(found[:, :, 0], acts * chain.head.weight[2], rtol=1e-4, atol=1e-9)
 
 
 def test_one_pass_brings_heat_and_components_and_nothing_depends_on_the_batch() -> None:
@@ -102,9 +102,9 @@ def test_maps_of_heads_and_of_all_tokens_add_up_too(vit: VisionModel) -> None:
 
 def test_conditions_in_several_layers_follow_every_path_through_them() -> None:
     """On a network without activations the relevance of a path is the product of its weights."""
-    net = nn.Sequential(*[nn.Linear(3, 3, bias=False) for _ in range(3)])
-    toy = model(net)
-    a, b, c = (layer.weight.detach() for layer in net)
+    layers = [nn.Linear(3, 3, bias=False) for _ in range(3)]
+    toy = model(nn.Sequential(*layers))
+    a, b, c = (layer.weight.detach() for layer in layers)
     x = torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64)
     found = attribute(toy, x, 0, method=PLAIN, conditions=["1:0", "1:2", "0:1"], layers=["0", "1"])
     expected = x[0] * a[1] * sum(b[i, 1] * c[0, i] for i in (0, 2))
@@ -143,9 +143,10 @@ def test_branches_side_by_side_are_counted_once_each() -> None:
 
 
 def test_relevance_can_start_at_a_component_or_at_where_it_is_most_active() -> None:
-    net, x = model(Chain()), pixels(2)
+    chain, x = Chain(), pixels(2)
+    net = model(chain)
     with torch.no_grad():
-        acts = net.net.relu2(net.net.two(net.net.relu(net.net.one(x))))
+        acts = chain.relu2(chain.two(chain.relu(chain.one(x))))
     whole = attribute(net, x, "relu2:3", method=PLAIN)
     torch.testing.assert_close(whole.value, acts[:, 3].sum((1, 2)))
     top = attribute(net, x, Activation(Component("relu2", 3), "max"), method=PLAIN)
@@ -205,19 +206,20 @@ def test_relevance_starts_with_the_value_or_with_one() -> None:
 
 
 def test_gradient_times_activation_against_a_baseline() -> None:
-    net, x, x0 = model(Chain()), pixels(2), pixels(2, seed=5)
+    chain, x, x0 = Chain(), pixels(2), pixels(2, seed=5)
+    net = model(chain)
     zero = attribute(net, x, 0, method="gradient", layers=["flat", "two"])
     assert zero.report is None
     to = attribute(net, x, 0, method="gradient", layers=["flat"], baseline=x0)
     with torch.no_grad():
-        features = nn.Sequential(*list(net.net.children())[:-1])
-        difference = (features(x) - features(x0)) * net.net.head.weight[0]
-        out, out0 = net.net(x), net.net(x0)
+        features = nn.Sequential(*list(chain.children())[:-1])
+        difference = (features(x) - features(x0)) * chain.head.weight[0]
+        out, out0 = chain(x), chain(x0)
     torch.testing.assert_close(to.layers["flat"][:, :, 0], difference)
     torch.testing.assert_close(to.layers["flat"].sum((1, 2)), out[:, 0] - out0[:, 0])  # exact for the last layer
     with torch.no_grad():
-        two = net.net.two(net.net.relu(net.net.one(x)))
-    expected = two * (two > 0) * (net.net.head.weight[0] / 36).view(1, -1, 1, 1)
+        two = chain.two(chain.relu(chain.one(x)))
+    expected = two * (two > 0) * (chain.head.weight[0] / 36).view(1, -1, 1, 1)
     torch.testing.assert_close(zero.layers["two"], expected.flatten(2).detach())
 
 
@@ -280,10 +282,11 @@ def test_what_does_not_depend_on_the_image_has_no_relevance() -> None:
 
 def test_maps_of_many_units_are_those_of_one_at_a_time(vit: VisionModel) -> None:
     x = pixels(2, 32)
-    for chunk in (1, 4):
-        maps = torch.cat([*conditional_maps(vit, x, 1, "blocks.0", [0, 5, 20, UNITS - 1], chunk=chunk, start="one")])
-        first = maps if chunk == 1 else first
-        torch.testing.assert_close(maps, first, rtol=1e-9, atol=1e-14)
+    first, maps = (
+        torch.cat([*conditional_maps(vit, x, 1, "blocks.0", [0, 5, 20, UNITS - 1], chunk=chunk, start="one")])
+        for chunk in (1, 4)
+    )
+    torch.testing.assert_close(maps, first, rtol=1e-9, atol=1e-14)
     assert all(not torch.equal(a, b) for a, b in itertools.pairwise(maps))
 
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def agrees(found: Relevance, expected: list[np.ndarray]) -> None:
 
 def test_by_label_the_means_are_those_of_a_loop(net: VisionModel, images: ImageSet) -> None:
     found = relevance(net, images, LAYERS, ["b", 3], k=3, batch_size=4)
-    columns = [[{"b": 0, "d": 1}[label]] if label in ("b", "d") else [] for label in images.labels]  # type: ignore[index]
+    columns = [[{"b": 0, "d": 1}[label]] if label in ("b", "d") else [] for label in images.labels]
     expected = twin(net, images, columns, [1, 3])
     assert (found.of, found.classes, found.class_names, found.counts.tolist()) == ("label", (1, 3), ("b", "d"), [3, 3])
     agrees(found, expected)
@@ -131,7 +132,7 @@ def test_other_methods_and_unreadable_images(net: VisionModel, tmp_path: Path) -
 
 
 def test_mistakes_are_named_before_the_pass(net: VisionModel, images: ImageSet) -> None:
-    wrong = [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"classes": ["q"]}, "unknown class 'q'"),
         ({"classes": [4]}, "no output 4"),
         ({"classes": [1, "b"]}, "each once"),
@@ -143,4 +144,4 @@ def test_mistakes_are_named_before_the_pass(net: VisionModel, images: ImageSet) 
     ]
     for arguments, said in wrong:
         with pytest.raises(SemlensError, match=said):
-            relevance(net, images, **{"layers": LAYERS, "classes": [0], "k": 3, **arguments})  # type: ignore[arg-type]
+            relevance(net, images, **{"layers": LAYERS, "classes": [0], "k": 3, **arguments})

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import pytest
 import torch
@@ -68,8 +69,11 @@ def test_what_moves_adds_or_picks_shares_by_contribution_and_loses_nothing(name:
     torch.testing.assert_close(got.flatten(1).sum(1), net(x)[:, 1].detach(), rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("mode", ["zeros", "reflect", "circular", "replicate"])
-def test_a_convolution_pads_as_if_the_padding_were_a_layer(mode: str) -> None:
+Padding = Literal["zeros", "reflect", "circular", "replicate"]
+
+
+@pytest.mark.parametrize("mode", get_args(Padding))
+def test_a_convolution_pads_as_if_the_padding_were_a_layer(mode: Padding) -> None:
     torch.manual_seed(0)
     conv, x = nn.Conv2d(4, 3, 3, padding=(1, 2), padding_mode=mode).double(), pixels()
     pad = {"zeros": "constant"}.get(mode, mode)
@@ -107,7 +111,10 @@ def test_relevance_passes_an_activation_unchanged(function: nn.Module) -> None:
     torch.testing.assert_close(heat(net, x, ZERO), expected, rtol=2e-5, atol=1e-12)
 
 
-def by_hand(kind: str, layer: nn.Module, x: Tensor) -> Tensor:
+Norm = nn.LayerNorm | nn.GroupNorm | nn.InstanceNorm2d | nn.RMSNorm
+
+
+def by_hand(kind: str, layer: Norm, x: Tensor) -> Tensor:
     """The normalisation with its divisor, and nothing else, taken as a number."""
     axes = {"layer": (-1,), "last two": (-2, -1), "group": (2, 3, 4), "instance": (2, 3), "rms": (-1,)}[kind]
     grouped = x.unflatten(1, (2, 2)) if kind == "group" else x
@@ -120,7 +127,7 @@ def by_hand(kind: str, layer: nn.Module, x: Tensor) -> Tensor:
     return out * layer.weight.view(wide) + (0 if bias is None else bias.view(wide))
 
 
-NORMS = {
+NORMS: dict[str, Callable[[], Norm]] = {
     "layer": lambda: nn.LayerNorm(6),
     "last two": lambda: nn.LayerNorm((6, 6)),
     "group": lambda: nn.GroupNorm(2, 4),
@@ -133,8 +140,9 @@ NORMS = {
 def test_a_normalisation_shares_with_its_divisor_a_number_and_its_shift_absorbs(name: str) -> None:
     layer, x = NORMS[name]().double(), pixels()
     layer.weight.data = pixels(*layer.weight.shape, seed=1)
-    if getattr(layer, "bias", None) is not None:
-        layer.bias.data = pixels(*layer.bias.shape, seed=2)
+    bias = getattr(layer, "bias", None)
+    if bias is not None:
+        bias.data = pixels(*bias.shape, seed=2)
     net = Then(layer, x)
     torch.testing.assert_close(by_hand(name, layer, x), layer(x))
     source = x.clone().requires_grad_()

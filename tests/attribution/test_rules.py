@@ -11,7 +11,7 @@ from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSq
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
 from tests.attribution import dense
-from tests.attribution.heat import accounts, single
+from tests.attribution.heat import accounts, arrived, single
 from tests.attribution.loops import each
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
@@ -55,7 +55,7 @@ def make(name: str, bias: bool) -> tuple[nn.Module, Tensor, Tensor]:
     build, shape = LAYERS[name]
     layer = build(bias).double()
     with torch.no_grad():
-        layer.weight.flatten()[1] = 0
+        layer.get_parameter("weight").flatten()[1] = 0
     x = torch.randn(2, *shape, dtype=torch.float64)
     return layer, x, torch.randn_like(layer(x).detach())
 
@@ -64,8 +64,7 @@ def relevance_and_bias(layer: nn.Module, rule: Rule, x: Tensor, g: Tensor) -> tu
     """Relevance at the input through a trace, "n j", and per image what the bias kept."""
     with trace(layer, x, single(rule)) as t:
         t.ledger.on = True
-        down, direct = torch.autograd.grad((t.output * g).sum(), [t.source, t.shadow], allow_unused=True)
-        relevance = t.source.detach() * down + (0 if direct is None else direct)
+        relevance = arrived(t, (t.output * g).sum())
     assert torch.equal(t.output, layer(x))
     return relevance.flatten(1).numpy(), sum(t.ledger.bias.values()).numpy()
 
@@ -120,7 +119,7 @@ def test_gamma_with_no_relevance_on_negative_outputs() -> None:
 
 
 # Two units see x = (2, 1): contributions (2, 2) and (6, -1), outputs 4 and 5, and these are their relevance.
-WORKED = {
+WORKED: dict[str, tuple[Rule, tuple[float, float]]] = {
     "zero": (Epsilon(0.0), (8, 1)),
     "epsilon": (Epsilon(1.0), (2 * 4 / 5 + 6 * 5 / 6, 2 * 4 / 5 - 1 * 5 / 6)),
     "gamma": (Gamma(1.0), (2 + 5 * 12 / 11, 2 - 5 * 1 / 11)),  # (4, 4) and (12, -1)
@@ -161,7 +160,7 @@ def test_the_stabiliser_moves_away_from_zero_and_zero_counts_as_positive() -> No
     assert moved.tolist() == [-2.5, 0.5, 0.5, 2.5]
 
 
-CONSERVING = {
+CONSERVING: dict[str, tuple[Rule, Rule | None]] = {
     "z+": (z_plus(), None),
     "gamma": (Gamma(), None),
     "alpha 2 beta 1": (AlphaBeta(), None),

@@ -15,12 +15,13 @@ from semlens.attribution.attribute import attribute
 from semlens.attribution.composite import COMPOSITES
 from semlens.attribution.trace import trace
 from semlens.model.loading import VisionModel
+from tests.attribution.heat import arrived
 from tests.attribution.loops import each
 from tests.conftest import OPEN_CLIP
 
 Pick = Callable[[Any], Tensor]
-SMALL = {"img_size": 32, "num_classes": 3}
-HUGGING_FACE = {
+SMALL: dict[str, Any] = {"img_size": 32, "num_classes": 3}
+HUGGING_FACE: dict[str, Any] = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "image_size": 32,
     "patch_size": 8,
 }  # fmt: skip
@@ -33,8 +34,7 @@ def photos(count: int = 2, side: int = 32) -> Tensor:
 def relevance(net: nn.Module, x: Tensor, name: str, pick: Pick) -> tuple[Tensor, Tensor]:
     """Of every input value, and the value explained."""
     with trace(net, x, COMPOSITES[name], then=pick) as t:
-        g, direct = torch.autograd.grad(t.output.sum(), [t.source, t.shadow], allow_unused=True)
-    return t.source.detach() * g + (0 if direct is None else direct), t.output.detach()
+        return arrived(t, t.output.sum()), t.output.detach()
 
 
 def logit(out: Any) -> Tensor:
@@ -54,6 +54,8 @@ def shaken(net: nn.Module, biases: bool = True) -> nn.Module:
             nn.init.zeros_(parameter)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm1d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             module.running_mean.normal_(0, 0.1 * biases)
             module.running_var.uniform_(0.5, 1.5)
     return net.double().eval()
@@ -62,8 +64,8 @@ def shaken(net: nn.Module, biases: bool = True) -> nn.Module:
 def timm_model(name: str, fused: bool = True, **how: Any) -> nn.Module:
     net = timm.create_model(name, **SMALL, **how)
     for module in net.modules():
-        if hasattr(module, "fused_attn"):
-            module.fused_attn = fused
+        if "fused_attn" in vars(module):
+            vars(module)["fused_attn"] = fused
     return net
 
 
@@ -73,7 +75,7 @@ def timm_vit(fused: bool) -> nn.Module:
 
 def learned_query(fused: bool) -> nn.Module:
     """A query that is a parameter pools the tokens, as in SigLIP."""
-    how = {"global_pool": "map", "class_token": False, "embed_dim": 24, "num_heads": 2}
+    how: dict[str, Any] = {"global_pool": "map", "class_token": False, "embed_dim": 24, "num_heads": 2}
     return timm_model("vit_tiny_patch16_224", fused, depth=1, **how)
 
 
@@ -87,15 +89,15 @@ def hugging_face_vit(fused: bool) -> nn.Module:
     import transformers
 
     kernel = "sdpa" if fused else "eager"
-    config = transformers.ViTConfig(**HUGGING_FACE, num_labels=3, attn_implementation=kernel)
-    return transformers.ViTForImageClassification(config)
+    how = HUGGING_FACE | {"num_labels": 3, "attn_implementation": kernel}
+    return transformers.ViTForImageClassification(transformers.ViTConfig(**how))
 
 
 def hugging_face_clip(fused: bool) -> nn.Module:
     import transformers
 
-    kernel = "sdpa" if fused else "eager"
-    return transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**HUGGING_FACE, attn_implementation=kernel))
+    how = HUGGING_FACE | {"attn_implementation": "sdpa" if fused else "eager"}
+    return transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**how))
 
 
 def pooled(out: Any) -> Tensor:
@@ -137,7 +139,7 @@ def test_torchvisions_vit_is_timms(name: str) -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6 * float(wanted.abs().max()))
 
 
-SWIN = {"window_size": 4, "embed_dim": 8, "depths": (2, 2), "num_heads": (2, 2)}
+SWIN: dict[str, Any] = {"window_size": 4, "embed_dim": 8, "depths": (2, 2), "num_heads": (2, 2)}
 WHOLE: dict[str, Callable[[], nn.Module]] = {
     "timm vit": lambda: timm_vit(True),
     "timm learned query": lambda: learned_query(True),

@@ -61,6 +61,8 @@ def make(name: str, eps: float = 0.0, side: int = 64) -> tuple[nn.Module, Tensor
             module.eps = eps
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.2, 0.2)
+            assert module.running_mean is not None
+            assert module.running_var is not None
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
             nn.init.uniform_(module.running_var, 0.3, 1.0)
     return net, x
