@@ -1,7 +1,9 @@
-"""Conservation: how much of the relevance each layer's bias and stabiliser absorb on the way."""
+"""Conservation: how much of the relevance each layer's bias and stabiliser absorb on the way, and how much arrives at
+inputs that are no pixels."""
 
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -31,11 +33,15 @@ class Absorbed:
 class Conservation:
     """How much relevance entered, how much arrived, and where the rest went, in the unit of the explained output.
 
-    `entered = arrived + bias + stabiliser + elsewhere`, all sums over images.
+    `entered = arrived + bias + stabiliser + inputs + rest`. All are sums over images, of amounts that count as positive
+    where they have the sign of the image's explained value, so that images whose values have different signs add up.
 
     Args:
+        entered: sum of |explained value|.
         bias, stabiliser: absorbed by all layers together.
         layers: by absorption, the most absorbing first.
+        inputs: what arrived at inputs that are no pixels, such as position embeddings and class tokens, by the name of
+            the parameter; most first.
     """
 
     images: int
@@ -44,20 +50,41 @@ class Conservation:
     bias: float
     stabiliser: float
     layers: tuple[Absorbed, ...] = ()
+    inputs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def elsewhere(self) -> float:
-        """What no layer accounts for: what the softmax rule adds or drops, and the relevance of constants that are
-        concatenated, such as a class token."""
+        """What neither pixels nor layers have: that of other inputs, and the rest."""
         return self.entered - self.arrived - self.bias - self.stabiliser
 
-    def __str__(self) -> str:
-        def share(value: float) -> str:
-            return f"{value / self.entered:.1%}" if self.entered else f"{value:.3g}"
+    @property
+    def rest(self) -> float:
+        """What nothing accounts for: what the softmax rule, which does not conserve by its nature, adds or drops."""
+        return self.elsewhere - sum(self.inputs.values())
 
+    def share(self, amount: float) -> float:
+        """The amount as a share of what entered; 0 if nothing did."""
+        return amount / self.entered if self.entered else 0.0
+
+    def shares_of_inputs(self) -> dict[str, float]:
+        """The inputs' shares of what entered, most first; those of equal parts of the network (names that differ by a
+        number) taken together under `*`."""
+        alike: dict[str, list[str]] = {}
+        for name in self.inputs:
+            alike.setdefault(re.sub(r"\d+", "*", name), []).append(name)
+        shares = {
+            names[0] if len(names) == 1 else pattern: self.share(sum(self.inputs[name] for name in names))
+            for pattern, names in alike.items()
+        }
+        return dict(sorted(shares.items(), key=lambda item: -abs(item[1])))
+
+    def __str__(self) -> str:
+        named = [f"{name} {share:.1%}" for name, share in self.shares_of_inputs().items()]
+        named += [f"rest {self.share(self.rest):.1%}"]
         return (
-            f"relevance entered {self.entered:.4g} over {self.images} images: arrived {share(self.arrived)}, absorbed "
-            f"by biases {share(self.bias)}, by stabilisers {share(self.stabiliser)}, elsewhere {share(self.elsewhere)}"
+            f"relevance entered {self.entered:.4g} over {self.images} images: arrived {self.share(self.arrived):.1%}, "
+            f"absorbed by biases {self.share(self.bias):.1%}, by stabilisers {self.share(self.stabiliser):.1%}, "
+            f"elsewhere: {', '.join(named)}"
         )
 
     def suspicious(self, threshold: float = WARN_ABOVE) -> list[Absorbed]:
@@ -81,7 +108,16 @@ def joined(reports: Sequence[Conservation]) -> Conservation:
         bias=sum(report.bias for report in reports),
         stabiliser=sum(report.stabiliser for report in reports),
         layers=tuple(sorted(rows, key=lambda row: -row.total)),
+        inputs=_most_first([item for report in reports for item in report.inputs.items()]),
     )
+
+
+def _most_first(amounts: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """The sums of what bears one name, the largest first; what is zero is left out."""
+    sums: dict[str, float] = {}
+    for name, amount in amounts:
+        sums[name] = sums.get(name, 0.0) + amount
+    return {name: sums[name] for name in sorted(sums, key=lambda name: -abs(sums[name])) if sums[name]}
 
 
 class ConservationWarning(UserWarning):
@@ -109,13 +145,20 @@ class Ledger:
     Args:
         on: whether backward passes are recorded.
         images: the size of the batch; 0 if the first axis of every tensor is that of the images.
-        bias, stabiliser: relevance absorbed so far, by layer.
+        bias, stabiliser: relevance absorbed so far, by layer; in `bias` that of inputs too.
+        inputs: the accounts that are those of inputs which are no pixels.
     """
 
     on: bool = False
     images: int = 0
     bias: dict[str, Float[Tensor, "n"]] = field(default_factory=dict)
     stabiliser: dict[str, Float[Tensor, "n"]] = field(default_factory=dict)
+    inputs: set[str] = field(default_factory=set)
+
+    def account_of_input(self, name: str) -> str:
+        """The name, from now on that of an input's account and no layer's."""
+        self.inputs.add(name)
+        return name
 
     def book(
         self,
@@ -127,7 +170,7 @@ class Ledger:
         """Records how much of the relevance that entered a layer left it below, and how much its bias absorbed."""
         entered, left = self._per_image(entered), self._per_image(left)
         of_bias = torch.zeros_like(entered) if bias is None else self._per_image(bias)
-        layer = layer or "(position embeddings and other constants)"
+        layer = layer or "(the model itself)"
         for account, value in ((self.bias, of_bias), (self.stabiliser, entered - left - of_bias)):
             account[layer] = account[layer] + value if layer in account else value
 
@@ -155,23 +198,27 @@ class Ledger:
     ) -> Conservation:
         """The report of one backward pass over the images that are `counted`, all if None; empties the ledger."""
         rows = torch.ones_like(entered, dtype=torch.bool) if counted is None else counted
-        entered, accounts = entered[rows], [
-            {name: amount[rows] for name, amount in account.items()} for account in (self.bias, self.stabiliser)
-        ]  # fmt: skip
-        size = entered.abs().clamp(min=1e-30)
-        shares = [
-            Absorbed(name, *(float((account[name].abs() / size).mean()) for account in accounts)) for name in self.bias
-        ]
+        entered = entered[rows]
+        sign, size = entered.sign(), entered.abs().clamp(min=1e-30)
+        names = list(self.bias)
+        bias, stabiliser = (
+            torch.stack([account[name][rows] for name in names]) if names else entered.new_zeros(0, len(entered))
+            for account in (self.bias, self.stabiliser)
+        )  # "accounts n"
         self.bias.clear()
         self.stabiliser.clear()
-        bias, stabiliser = (float(sum(amount.sum() for amount in account.values())) for account in accounts)
+        shares = zip(names, *((account.abs() / size).mean(1).tolist() for account in (bias, stabiliser)), strict=True)
+        amounts = dict(zip(names, (bias * sign).sum(1).tolist(), strict=True))
+        inputs = [(name, amounts.pop(name)) for name in names if name in self.inputs]
+        layers = [Absorbed(*row) for row in shares if row[0] not in self.inputs]
         return Conservation(
             images=len(entered),
-            entered=float(entered.sum()),
-            arrived=float(sum(amount[rows].sum() for amount in arrived)),
-            bias=bias,
-            stabiliser=stabiliser,
-            layers=tuple(sorted(shares, key=lambda row: -row.total)),
+            entered=float(size.sum()),
+            arrived=float(sum((amount[rows] * sign).sum() for amount in arrived)),
+            bias=sum(amounts.values()),
+            stabiliser=float((stabiliser * sign).sum()),
+            layers=tuple(sorted(layers, key=lambda row: -row.total)),
+            inputs=_most_first(inputs),
         )
 
 

@@ -88,6 +88,22 @@ class Scaled(Function):
         return (g * ctx.factor).sum_to_size(ctx.shape), None, None, None, None, None
 
 
+class Noted(Function):
+    """A tensor just made, of which `part` comes from a constant: the relevance of that part is booked as it passes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, part: Tensor | float, name: str, ledger: Ledger) -> Tensor:
+        ctx.part, ctx.name, ctx.ledger = part, name, ledger
+        ctx.mark_dirty(x)  # nobody else has it yet, so no copy is needed
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        if ctx.ledger.on and not batched(g):
+            ctx.ledger.absorb(ctx.name, (g * ctx.part).nan_to_num(0.0, 0.0, 0.0))
+        return g, None, None, None
+
+
 class ElementWise(Function):
     """An element-wise function f through which relevance passes unchanged: the modified gradient takes f(x) / x.
 

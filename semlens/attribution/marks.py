@@ -124,6 +124,7 @@ class Mark:
         shadow: for the model's input, and what only moves or normalises it: where the relevance arrives that rules give
             to inputs of zero, of the tensor's shape; None for any other tensor.
         tokens: whether the tensor is the input of a model that reads token numbers.
+        origin: for a constant, the names of the parameters and buffers that it was made from.
     """
 
     seen_by: object | None = None
@@ -131,6 +132,7 @@ class Mark:
     layer: LayerCall | None = None
     shadow: Tensor | None = None
     tokens: bool = False
+    origin: tuple[str, ...] = ()
 
 
 UNMARKED = Mark()

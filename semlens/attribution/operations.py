@@ -1,8 +1,9 @@
 """How relevance passes each function that a network may call, except normalisations and layers with several functions
 in one: the handlers that `table` chooses from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,8 @@ from torch.nn import functional
 from semlens.attribution.affine import Affine, convolution, linear
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
-from semlens.attribution.functions import Direct, ElementWise, Proportional, Scaled, portion
+from semlens.attribution.constants import constants_in, is_input, origin_of, with_zeros
+from semlens.attribution.functions import Direct, ElementWise, Noted, Proportional, Scaled, portion
 from semlens.attribution.marks import LayerCall, SavedTensors, mark_of, remark
 from semlens.errors import SemlensError
 
@@ -22,10 +24,15 @@ GATES = frozenset({"sigmoid", "hardsigmoid", "softmax"})
 
 @dataclass(frozen=True)
 class Setting:
-    """What all calls of one trace share."""
+    """What all calls of one trace share.
+
+    Args:
+        names: of the model's parameters and buffers, by the identity of the tensor.
+    """
 
     composite: Composite
     ledger: Ledger
+    names: Mapping[int, str] = field(default_factory=dict)
     saved: SavedTensors = field(default_factory=SavedTensors)
 
 
@@ -84,13 +91,40 @@ def softmax(call: Call) -> Any:
 def add(call: Call) -> Any:
     """A sum: each summand gets relevance in proportion to its value; that of a constant is absorbed."""
     a, b = call.args[0], call.get("other", 1)
-    factor = call.kwargs.get("alpha", 1) * (-1 if call.name.startswith("sub") else 1)
+    alpha = call.kwargs.get("alpha", 1)
+    of_a, of_b = {"rsub": (-alpha, 1), "sub": (1, -alpha), "subtract": (1, -alpha)}.get(call.name, (1, alpha))
     constant = b if carries(a) else a
     if (carries(a) and carries(b)) or (not isinstance(constant, Tensor) and constant == 0):
         return call.func(*call.args, **call.kwargs)
+    account = _account(call, constant)
+    if call.in_place:
+        part = of_b * b if carries(a) else a.clone()
+        out = call.func(*call.args, **call.kwargs)
+        return out if out._is_view() else Noted.apply(out, part, account, call.setting.ledger)
     if carries(a):
-        return Scaled.apply(a, call.run, 1, factor * b, call.layer, call.setting.ledger)
-    return Scaled.apply(b, lambda x: call.func(a, x, **call.kwargs), factor, a, call.layer, call.setting.ledger)
+        return Scaled.apply(a, call.run, of_a, of_b * b, account, call.setting.ledger)
+    run = partial(call.func, a, **call.kwargs)
+    return Scaled.apply(b, run, of_b, of_a * a, account, call.setting.ledger)
+
+
+def join(call: Call) -> Any:
+    """Values put beside or among each other: each keeps its relevance, and that of a constant is booked by its name."""
+    out = call.func(*call.args, **call.kwargs)
+    for constant in constants_in((call.args, call.kwargs)) if isinstance(out, Tensor) else ():
+        with torch.no_grad():
+            part = call.func(*with_zeros(call.args, constant), **with_zeros(call.kwargs, constant))
+        out = Noted.apply(out, part, _input_account(call, constant), call.setting.ledger)
+    return out
+
+
+def _account(call: Call, constant: Any) -> str:
+    """Where the relevance of a constant that is added is booked: at the layer, as its bias, or as an input's."""
+    return _input_account(call, constant) if is_input(constant) else call.layer
+
+
+def _input_account(call: Call, constant: Tensor) -> str:
+    origin = origin_of(constant, call.setting.names)
+    return call.setting.ledger.account_of_input(" + ".join(origin) or f"a constant of {call.layer or 'the model'!r}")
 
 
 def multiply(call: Call) -> Any:

@@ -103,7 +103,7 @@ def operate(call: Call) -> Any:
     if handler in (ops.by_gradient, ops.add):
         if mark_of(first).gate:
             remark(first, gate=False)
-        return ops.by_gradient(call)
+        return handler(call)
     # A rule needs the old value: it works on a copy, and its result is written to where the model expects it.
     out_of_place = replace(
         call,
@@ -137,8 +137,8 @@ _TABLE: Mapping[str, Callable[[Call], Any]] = MappingProxyType(
         **dict.fromkeys(MOVES | SUMS | WINNERS | PIECEWISE, ops.by_gradient),
         **dict.fromkeys(ACTIVATIONS, ops.activation),
         **dict.fromkeys(NORMALISERS, ops.constant),
-        **dict.fromkeys(("add", "radd", "sub", "subtract"), ops.add),
-        "rsub": ops.by_gradient,
+        **dict.fromkeys(("cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "where"), ops.join),
+        **dict.fromkeys(("add", "radd", "sub", "rsub", "subtract"), ops.add),
         **dict.fromkeys(("mul", "rmul", "multiply"), ops.multiply),
         **dict.fromkeys(("div", "truediv", "true_divide", "divide"), ops.divide),
         **dict.fromkeys(("matmul", "bmm", "mm"), ops.matmul),

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
+from semlens.attribution.constants import names_in, origin_of, tensors_in
 from semlens.attribution.marks import UNMARKED, Mark, mark_of, put_mark, remark
 from semlens.attribution.operations import Call, Setting, carries
 from semlens.attribution.table import MOVES, PASSIVE, SHIFTS, name_of, operate
@@ -88,7 +89,7 @@ def trace(
         SemlensError: a function that no rule covers, a function that cannot be seen, a layer that does not run.
     """
     ledger = Ledger(images=len(x))
-    mode = _Mode(Setting(composite, ledger)) if composite else None
+    mode = _Mode(Setting(composite, ledger, names_in(net))) if composite else None
     if mode:
         _refuse_scripts(net)
     with ExitStack() as stack:
@@ -107,7 +108,7 @@ def trace(
         if mode and not x.is_floating_point():
             run.source = mode.embeddings()
         if mode:
-            for tensor in _tensors_in(run.output):
+            for tensor in tensors_in(run.output):
                 mode.check_seen(tensor, "the model's output")
         yield run
 
@@ -206,7 +207,9 @@ class _Mode(TorchFunctionMode):
         args = self._checked(args, name, carrying)
         kwargs = {key: self._checked(value, name, carrying) for key, value in kwargs.items()}
         if not carrying:
-            return self._from_tokens(name, args, func(*args, **kwargs))
+            out = self._from_tokens(name, args, func(*args, **kwargs))
+            self._pass_origin((args, kwargs), out)
+            return out
         if name == "requires_grad_":
             return func(*args, **kwargs)
         if name == "__get__":  # an attribute: only a view, such as `.T`, can carry relevance
@@ -231,13 +234,13 @@ class _Mode(TorchFunctionMode):
         """The result of a call, marked. `carrying` are the arguments that carry relevance."""
         passive = call.name in PASSIVE
         out = call.func(*call.args, **call.kwargs) if passive else operate(call)
-        for tensor in _tensors_in((out, call.args[0]) if call.in_place else out):
+        for tensor in tensors_in((out, call.args[0]) if call.in_place else out):
             if tensor.requires_grad:
                 self._see(tensor)
         if not passive and call.name != "batch_norm":  # which counts its use itself
             _count_use(carrying)
         if call.name in _MOVES_AND_SHIFTS and all(mark_of(tensor).gate for tensor in carrying):
-            for tensor in _tensors_in(out):
+            for tensor in tensors_in(out):
                 remark(tensor, gate=True)
         if any(mark_of(tensor).shadow is not None for tensor in carrying):
             _cast_shadow(call, carrying, out)
@@ -246,7 +249,7 @@ class _Mode(TorchFunctionMode):
     def _from_tokens(self, name: str, args: Any, out: Any) -> Any:
         """The result of a call without arguments that carry relevance: embeddings of the model's token numbers start
         to carry it, and numbers that are only moved or converted remain token numbers."""
-        if not any(mark_of(tensor).tokens for tensor in _tensors_in(args)):
+        if not any(mark_of(tensor).tokens for tensor in tensors_in(args)):
             return out
         if name == "embedding":
             embeddings = out.detach().requires_grad_()
@@ -255,9 +258,16 @@ class _Mode(TorchFunctionMode):
             self._see(copy)
             return copy
         if name in _MOVES_AND_INTEGERS:
-            for tensor in _tensors_in(out):
+            for tensor in tensors_in(out):
                 remark(tensor, tokens=True)
         return out
+
+    def _pass_origin(self, given: Any, out: Any) -> None:
+        """Remembers of constants made from the model's parameters which these are."""
+        origin = origin_of(given, self.setting.names)
+        for tensor in tensors_in(out) if origin else ():
+            if tensor.is_floating_point() and id(tensor) not in self.setting.names:
+                remark(tensor, origin=origin)
 
     def embeddings(self) -> Tensor:
         """The embeddings that the input was turned into.
@@ -288,7 +298,9 @@ class _Mode(TorchFunctionMode):
             if not value.requires_grad:
                 return value
             if value.is_leaf and mark_of(value).seen_by is not self.token:
-                return value.detach()  # a parameter
+                parameter = value.detach()
+                put_mark(parameter, Mark(origin=origin_of(value, self.setting.names)))
+                return parameter
             self.check_seen(value, f"{name!r} in layer {self._layer() or 'the model'!r}")
             carrying.append(value)
             return value
@@ -317,7 +329,7 @@ def _cast_shadow(call: Call, carrying: list[Tensor], out: Any) -> None:
         remark(out, shadow=shadow.expand_as(out))
     elif call.name in MOVES and not call.in_place:
         args, kwargs = _shadows(call.args), _shadows(call.kwargs)
-        for tensor, shadow in zip(_tensors_in(out), _tensors_in(call.func(*args, **kwargs)), strict=True):
+        for tensor, shadow in zip(tensors_in(out), tensors_in(call.func(*args, **kwargs)), strict=True):
             remark(tensor, shadow=shadow)
 
 
@@ -331,18 +343,6 @@ def _shadows(value: Any) -> Any:
     if type(value) in (tuple, list):
         return type(value)(_shadows(item) for item in value)
     return {key: _shadows(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def _tensors_in(value: Any) -> Iterator[Tensor]:
-    """The tensors in nested tuples, lists and dicts, in order."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors_in(item)
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _tensors_in(item)
 
 
 _MOVES_AND_SHIFTS = MOVES | SHIFTS

@@ -166,9 +166,6 @@ def test_without_biases_all_relevance_arrives(model: str) -> None:
 def test_what_windows_keep_is_booked_with_their_images(model: str) -> None:
     """With constant attention weights nothing is lost elsewhere; the first image's account is that of it alone."""
     net, reports = shaken(WHOLE[model]()), []
-    for name, parameter in net.named_parameters():
-        if "cls_" in name:
-            nn.init.zeros_(parameter)  # a token of its own is in no layer's account
     for x in (photos(), photos()[:1], photos()[1:]):
         with trace(net, x, COMPOSITES["cp_lrp"], then=logit) as t:
             t.ledger.on = True
@@ -176,7 +173,7 @@ def test_what_windows_keep_is_booked_with_their_images(model: str) -> None:
             reports.append(t.ledger.close(t.output.detach(), [(t.source.detach() * g).flatten(1).sum(1)]))
     both, *alone = reports
     assert abs(both.bias) > 1e-3
-    assert both.elsewhere == pytest.approx(0, abs=1e-4 * abs(both.entered))  # activations book no stabiliser
+    assert both.rest == pytest.approx(0, abs=1e-4 * abs(both.entered))  # activations book no stabiliser
     for layer in each(both.layers):
         kept = [row.bias for report in alone for row in report.layers if row.layer == layer.layer]
         assert layer.bias == pytest.approx(sum(kept) / 2, rel=1e-4, abs=1e-9)
