@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from semlens.model import VisionModel as VisionModel
     from semlens.model import edit as edit
     from semlens.model import load_model as load_model
+    from semlens.model import load_weights as load_weights
     from semlens.model import record as record
     from semlens.numerics import cosine as cosine
     from semlens.numerics.two_means import two_means as two_means
@@ -105,6 +106,7 @@ _HOME = {
     "load_model": "model",
     "load_spec": "analysis.audit",
     "load_vocabulary": "analysis.vocabulary",
+    "load_weights": "model",
     "merge": "collection",
     "overlay": "views.heatmap",
     "plot": "views.plot",

@@ -4,9 +4,11 @@ from semlens.model.components import POOLS, Components, Pooled, put_tensor, tens
 from semlens.model.hooks import Site, edit, follow, record, still
 from semlens.model.layers import parse_all, unit_names
 from semlens.model.loading import Preprocess, VisionModel, describe, load_model
+from semlens.model.weights import CheckpointWarning, load_weights
 
 __all__ = [
     "POOLS",
+    "CheckpointWarning",
     "Components",
     "Pooled",
     "Preprocess",
@@ -16,6 +18,7 @@ __all__ = [
     "edit",
     "follow",
     "load_model",
+    "load_weights",
     "parse_all",
     "put_tensor",
     "record",

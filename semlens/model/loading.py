@@ -18,7 +18,10 @@ from torch import Tensor, nn
 
 from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.model import offline
+from semlens.model.checkpoint import first_line, read_checkpoint
 from semlens.model.layers import LayerRow, list_layers
+from semlens.model.spec import ModelSpec, read_model_spec
+from semlens.model.weights import load_weights
 from semlens.shapes import Float
 from semlens.testbed.nets import load_classifier, preprocess
 from semlens.testbed.world import CLASSES
@@ -110,10 +113,12 @@ def load_model(spec: str, device: str | None = None) -> VisionModel:
 
     Specs: `timm:NAME`, `torchvision:NAME`, `hf:REPO-or-folder`, `file:PATH.py:FACTORY`, `offline:efficientnet_lite0`,
     `testbed:shortcut`, `testbed:clean`, `testbed:transformer`.
-    After the first two, `@FILE` loads the weights from a local safetensors or weights-only checkpoint:
-    `timm:resnet18@weights.safetensors`.
+    After the first three, `@FILE` takes the weights from a local checkpoint, `timm:resnet18@weights.safetensors` (see
+    `load_weights`), and `?` goes before it with what a fine-tuned model was made with, several with `&`:
+    `timm:resnet18?num_classes=2@best.pt`, `torchvision:resnet50?classes=benign,malignant@best.pt`.
 
-    Raises SemlensError for an unknown family, name or file, and where a hub cannot be reached.
+    Raises:
+        SemlensError: an unknown family, name, option or file, weights that do not fit, or a hub that cannot be reached.
     """
     family, colon, name = spec.partition(":")
     loaders = {
@@ -138,32 +143,6 @@ def load_model(spec: str, device: str | None = None) -> VisionModel:
     return VisionModel(model.net, model.preprocess, model.class_names, spec)
 
 
-def load_weights(net: nn.Module, path: str | Path) -> None:
-    """Puts a checkpoint's tensors into `net`; they must fit exactly.
-
-    Only tensors are read: safetensors, or torch files with `weights_only=True`. A file that needs more is refused,
-    never trusted.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise unknown("weights file", str(path), [str(p) for p in path.parent.glob("*")])
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file  # imports torch's half of safetensors only where it is used
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        nested: Any = state.get("state_dict", state)
-        net.load_state_dict(nested)
-    except Exception as error:  # the file decides what is raised; whatever it is, it is not loaded another way
-        raise SemlensError(f"{path} cannot be loaded as plain weights of this model: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0][:300]
-
-
 @contextmanager
 def _from_hub(what: str) -> Iterator[None]:
     """Turns whatever a hub or a library raises into one sentence."""
@@ -173,35 +152,56 @@ def _from_hub(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise SemlensError(
-            f"{what} cannot be loaded: {_first_line(error)}. Without a network, give local weights "
+            f"{what} cannot be loaded: {first_line(error)}. Without a network, give local weights "
             "(timm:NAME@FILE, torchvision:NAME@FILE, hf:FOLDER) or use offline:efficientnet_lite0"
         ) from error
 
 
-def _timm(name: str) -> VisionModel:
+def _loaded(named: ModelSpec, net: nn.Module, preprocess: Preprocess, class_names: tuple[str, ...]) -> VisionModel:
+    """The model, once its weights are in it; the user's names of the classes go before the library's."""
+    if named.file:
+        load_weights(net, named.file)
+    return VisionModel(net, preprocess, named.class_names or class_names)
+
+
+@contextmanager
+def _making(named: ModelSpec) -> Iterator[None]:
+    """Turns whatever a library raises of a user's options, or of a hub, into one sentence."""
+    with _from_hub(named.spec):
+        try:
+            yield
+        except (TypeError, AttributeError) as error:
+            if not named.options:
+                raise
+            options = ", ".join(f"{key}={value}" for key, value in named.options.items())
+            raise SemlensError(f"{named.spec} cannot be made with {options}: {first_line(error)}") from error
+
+
+def _timm(text: str) -> VisionModel:
     try:
         import timm  # an extra
     except ImportError:
         raise missing_extra("timm", "torch") from None
-    name, _, weights = name.partition("@")
-    if not timm.is_model(name) and not name.startswith("hf"):
-        raise unknown("timm model", name, timm.list_models())
-    with _from_hub(f"timm:{name}"):
-        net = timm.create_model(name, pretrained=not weights)
+    named = read_model_spec("timm", text)
+    if not timm.is_model(named.name) and not named.name.startswith("hf"):
+        raise unknown("timm model", named.name, timm.list_models())
+    with _making(named):
+        net = timm.create_model(named.name, pretrained=not named.file, **named.options)
         transform = timm.data.create_transform(**timm.data.resolve_data_config(model=net))
-    if weights:
-        load_weights(net, weights)
-    names = offline.imagenet_class_names() if getattr(net, "num_classes", 0) == 1000 else ()
-    return VisionModel(net, transform, names)
+    return _loaded(named, net, transform, offline.imagenet_class_names() if _outputs(net) == 1000 else ())
 
 
-def _torchvision(name: str) -> VisionModel:
+def _outputs(net: nn.Module) -> int:
+    return int(getattr(net, "num_classes", 0) or 0)
+
+
+def _torchvision(text: str) -> VisionModel:
     try:
         from torchvision import models  # an extra
     except ImportError:
         raise missing_extra("torchvision", "torch") from None
-    name, _, file = name.partition("@")
-    name, _, tag = name.partition("/")
+    named = read_model_spec("torchvision", text)
+    name, _, tag = named.name.partition("/")
     if name not in models.list_models(module=models):
         raise unknown(
             "torchvision model",
@@ -213,11 +213,11 @@ def _torchvision(name: str) -> VisionModel:
     if tag and tag not in known.__members__:
         raise unknown(f"weights of torchvision:{name}", tag, known.__members__)
     weights = known[tag] if tag else known.DEFAULT
-    with _from_hub(f"torchvision:{name}"):
-        net = models.get_model(name, weights=None if file else weights)
-    if file:
-        load_weights(net, file)
-    return VisionModel(net, weights.transforms(), tuple(weights.meta.get("categories", ())))
+    with _making(named):
+        net = models.get_model(name, weights=None if named.file else weights, **named.options)
+    names = tuple(weights.meta.get("categories", ()))
+    kept = named.options.get("num_classes", len(names)) == len(names)
+    return _loaded(named, net, weights.transforms(), names if kept else ())
 
 
 @dataclass(frozen=True)
@@ -234,22 +234,45 @@ class _HfPreprocess:
         return str(self.processor.to_json_string())
 
 
-def _hf(name: str) -> VisionModel:
+def _hf(text: str) -> VisionModel:
     try:
-        from transformers import AutoImageProcessor, AutoModel, AutoModelForImageClassification  # an extra
+        from transformers import AutoConfig, AutoImageProcessor, AutoModelForImageClassification  # an extra
     except ImportError:
         raise missing_extra("transformers", "transformers") from None
-    with _from_hub(f"hf:{name}"):
-        processor = AutoImageProcessor.from_pretrained(name)
-        net, report = AutoModelForImageClassification.from_pretrained(name, output_loading_info=True)
-        if report["missing_keys"]:  # no classifier in the checkpoint, so the bare network is what was trained
-            net, report = AutoModel.from_pretrained(name, output_loading_info=True)
-    if report["missing_keys"]:
-        raise SemlensError(
-            f"hf:{name} lacks weights for {sorted(report['missing_keys'])[0]}; a partly random model is not analysed"
-        )
+    named = ModelSpec("hf", text, {}, (), "") if Path(text).is_dir() else read_model_spec("hf", text)
+    if Path(named.name, "adapter_config.json").is_file() and not named.file:
+        read_checkpoint(Path(named.name))  # says what to do with a folder that holds an adapter only
+    with _making(named):
+        processor = AutoImageProcessor.from_pretrained(named.name)
+        if named.file:
+            options = dict(named.options)
+            labels = {"num_labels": options.pop("num_classes")} if "num_classes" in options else {}
+            config = AutoConfig.from_pretrained(named.name, **labels, **options)
+            net = AutoModelForImageClassification.from_config(config)
+        else:
+            net = _pretrained(named)
+    return _loaded(named, net, _HfPreprocess(processor), () if "num_classes" in named.options else _labels(net))
+
+
+def _pretrained(named: ModelSpec) -> Any:
+    """A model of transformers as its repository or folder has it: with its classifier, where that was trained."""
+    from transformers import AutoModel, AutoModelForImageClassification
+
+    for kind in (
+        AutoModelForImageClassification,
+        AutoModel,
+    ):  # without a classifier, what was trained is the bare network
+        net, report = kind.from_pretrained(named.name, output_loading_info=True, **named.options)
+        if not report["missing_keys"]:
+            return net
+    lacking = sorted(report["missing_keys"])[0]
+    raise SemlensError(f"{named.spec} lacks weights for {lacking}; a partly random model is not analysed")
+
+
+def _labels(net: Any) -> tuple[str, ...]:
+    """The names of a classifier's outputs."""
     labels = getattr(net.config, "id2label", {}) if "ImageClassification" in type(net).__name__ else {}
-    return VisionModel(net, _HfPreprocess(processor), tuple(labels[i] for i in sorted(labels)))
+    return tuple(labels[i] for i in sorted(labels))
 
 
 def _file(name: str) -> VisionModel:
@@ -282,7 +305,7 @@ def _file(name: str) -> VisionModel:
 
 
 def _offline(name: str) -> VisionModel:
-    if name != "efficientnet_lite0":
+    if name.replace("-", "_") != "efficientnet_lite0":
         raise unknown("offline model", name, ["efficientnet_lite0"])
     return VisionModel(
         offline.load_efficientnet_lite(0), offline.preprocess_efficientnet_lite(0), offline.imagenet_class_names()
