@@ -119,7 +119,7 @@ def _prefixes(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """What may stand before a network's names in a state dict, none first: found by the longest of its names there."""
     for name in sorted(wanted, key=len, reverse=True):
         if found := [key[: -len(name)] for key in given if key == name or key.endswith(f".{name}")]:
-            return sorted(set(found), key=len)
+            return sorted(set(found), key=lambda prefix: (len(prefix), prefix))
     return [""]
 
 
