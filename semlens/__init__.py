@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from semlens.images import load_images as load_images
     from semlens.index import ConceptIndex as ConceptIndex
     from semlens.index import load_index as load_index
+    from semlens.index import remarks as remarks
     from semlens.model import VisionModel as VisionModel
     from semlens.model import edit as edit
     from semlens.model import load_model as load_model
@@ -117,6 +118,7 @@ _HOME = {
     "q_values": "analysis.chance",
     "record": "model",
     "relevance": "attribution",
+    "remarks": "index",
     "report": "views.report",
     "retrieve": "analysis.labels",
     "score": "analysis.score",

@@ -57,17 +57,18 @@ class ClassStream:
 
     def add(self, x: Float[Tensor, "n ..."], ids: Sequence[int]) -> None:
         """Takes a batch in; rows of `x` beyond `ids` only pad it."""
-        shares: list[Float[Tensor, "n c"]] = []
+        ranked: Float[Tensor, "n c"] | None = None
         with trace(self.task.model.net, x, self.task.rules, self.task.kinds) as run:
             logits = tensor_in(run.output)
             own = self.task.members.own(logits.detach(), ids)
-            for column in self.task.members.passes(own):
+            for column in self.task.members.passes(own, ids):
                 counts = column >= 0
                 if counts.any():
-                    shares.append(self._shares(run, logits, column))
-                    self._count(shares[-1][counts], column[counts])
-        if shares:
-            self._rank(_for_own_class(shares, own)[: len(ids)], own[: len(ids)] >= 0, ids)
+                    shares = self._shares(run, logits, column)
+                    self._count(shares[counts], column[counts])
+                    ranked = shares if ranked is None else torch.where((column == own)[:, None], shares, ranked)
+        if ranked is not None:
+            self._rank(ranked[: len(ids)], own[: len(ids)] >= 0, ids)
 
     def _shares(self, run: Trace, logits: Float[Tensor, "n y"], column: Int64[Tensor, "n"]) -> Float[Tensor, "n c"]:
         """Every component's share of its layer's relevance for each row's class, in [-1, 1]; 0 for rows without one."""
@@ -131,10 +132,3 @@ class ClassStream:
             seen=seen,
             unreadable=unreadable,
         )
-
-
-def _for_own_class(shares: list[Float[Tensor, "n c"]], own: Int64[Tensor, "n"]) -> Float[Tensor, "n c"]:
-    """Of one pass, or of one for each class, each row's shares for its own class."""
-    if len(shares) == 1:
-        return shares[0]
-    return torch.stack(shares)[own.clamp(min=0), torch.arange(len(own), device=own.device)]

@@ -44,9 +44,10 @@ def relevance(
 
     Args:
         classes: outputs by number or class name.
-        of: whose images count for a class: "label", those that carry its name or number as label; "predicted", those
-            where its logit is the highest of all; "all", every image for every class, and an image's own class is then
-            the highest of these. "auto": by label where a label names one of the classes, else predicted.
+        of: whose images count for a class: "label", those that carry its name or number as label, of several labels
+            for each; "predicted", those where its logit is the highest of all; "all", every image for every class, and
+            an image's own class is then the highest of these. "auto": by label where a label names one of the classes,
+            else predicted, with a warning (`LabelWarning`) if there are labels.
         method: as in `attribute`, except for integrated gradients, which need a pass per step and layer.
         shard, checkpoint, resume: as in `collect`.
 
@@ -100,7 +101,7 @@ def _task(
         kinds=tuple(kind for kind, _ in parsed),
         axes=axis_of((kind.layer, kind.kind, components) for kind, components in parsed),
         classes=named,
-        members=membership(of, images, named),
+        members=membership(of, images, named, model.class_names, outputs),
         method=rules if isinstance(rules, str) else rules.name,
         rules=None if isinstance(rules, str) else rules,
         parameters={} if isinstance(rules, str) else parameters_of(rules),

@@ -3,6 +3,7 @@
 A class is a column, its place among those that were asked for; a row of a batch that counts for none has column -1.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from semlens.attribution.targets import output_number
 from semlens.errors import SemlensError, unknown
-from semlens.images import ImageSet
+from semlens.images import ImageSet, LabelWarning, match_labels
 from semlens.shapes import Float, Int64
 
 OF = ("auto", "label", "predicted", "all")
@@ -53,30 +54,38 @@ class Membership(Protocol):
         """Each row's own class; rows beyond `ids` only pad the batch."""
         ...
 
-    def passes(self, own: Int64[Tensor, "n"]) -> list[Int64[Tensor, "n"]]:
-        """For which class each row counts, once for each backward pass that this takes."""
+    def passes(self, own: Int64[Tensor, "n"], ids: Sequence[int]) -> list[Int64[Tensor, "n"]]:
+        """For which class each row counts, once for each backward pass that this takes; one of them is its own."""
         ...
 
 
 @dataclass(frozen=True)
 class ByLabel:
-    """An image counts for the class that its label names."""
+    """An image counts for the classes that its labels name; of several its own is the one with the highest logit."""
 
-    columns: tuple[int | None, ...]  # by image
+    numbers: tuple[int, ...]
+    columns: tuple[tuple[int, ...], ...]  # by image
     of: ClassVar[str] = "label"
 
     def wanted(self, start: int, stop: int) -> Sequence[int]:
-        """Those whose label names a class."""
-        return [i for i in range(start, stop) if self.columns[i] is not None]
+        """Those of which a label names a class."""
+        return [i for i in range(start, stop) if self.columns[i]]
 
     def own(self, logits: Float[Tensor, "n y"], ids: Sequence[int]) -> Int64[Tensor, "n"]:
-        """The class of the label."""
-        columns = [self.columns[i] for i in ids]
-        return _padded(torch.tensor([-1 if column is None else column for column in columns]), logits)
+        """The class of the label, or the likeliest of several."""
+        rows = [self.columns[i] for i in ids]
+        best = [max(row, key=lambda c: float(logits[at, self.numbers[c]]), default=-1) for at, row in enumerate(rows)]
+        return _padded(torch.tensor(best, dtype=torch.int64), logits)
 
-    def passes(self, own: Int64[Tensor, "n"]) -> list[Int64[Tensor, "n"]]:
-        """One, each row for its own class."""
-        return [own]
+    def passes(self, own: Int64[Tensor, "n"], ids: Sequence[int]) -> list[Int64[Tensor, "n"]]:
+        """One, each row for its own class; and more where an image of the batch has more labels."""
+        rest = [
+            [column for column in self.columns[i] if column != mine] for i, mine in zip(ids, own.tolist(), strict=False)
+        ]
+        turns = [
+            torch.tensor([row[turn] if turn < len(row) else -1 for row in rest]) for turn in range(max(map(len, rest)))
+        ]
+        return [own, *(_padded(turn, own) for turn in turns)]
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,7 @@ class ByPrediction:
         predicted = logits[: len(ids)].argmax(1)[:, None] == numbers
         return _padded(torch.where(predicted.any(1), predicted.long().argmax(1), -1), logits)
 
-    def passes(self, own: Int64[Tensor, "n"]) -> list[Int64[Tensor, "n"]]:
+    def passes(self, own: Int64[Tensor, "n"], ids: Sequence[int]) -> list[Int64[Tensor, "n"]]:
         """One, each row for its own class."""
         return [own]
 
@@ -117,24 +126,38 @@ class OverAll:
         numbers = torch.tensor(self.numbers, device=logits.device)
         return _padded(logits[: len(ids), numbers].argmax(1), logits)
 
-    def passes(self, own: Int64[Tensor, "n"]) -> list[Int64[Tensor, "n"]]:
+    def passes(self, own: Int64[Tensor, "n"], ids: Sequence[int]) -> list[Int64[Tensor, "n"]]:
         """One for each class; a row that only pads stays out."""
         return [torch.where(own >= 0, column, -1) for column in range(len(self.numbers))]
 
 
-def membership(of: str, images: ImageSet, classes: Classes) -> Membership:
-    """The way of that name; "auto" is by label where a label names one of the classes, else by prediction."""
-    column = {
-        text: i
-        for i, (number, name) in enumerate(zip(classes.numbers, classes.names, strict=True))
-        for text in (str(number), name)
-        if text
-    }
-    by_label = ByLabel(tuple(None if label is None else column.get(label) for label in images.labels))
+def membership(of: str, images: ImageSet, classes: Classes, names: Sequence[str], outputs: int) -> Membership:
+    """The way of that name; "auto" is by label where a label names one of the classes, else by prediction.
+
+    Args:
+        names: of all classes of the model; a label names one as `match_labels` says.
+        outputs: how many there are.
+
+    Raises:
+        SemlensError: "label", where no label names one of the classes.
+    """
+    matches = match_labels(images.labels, names, outputs)
+    column = {number: at for at, number in enumerate(classes.numbers)}
+    columns = tuple(tuple(column[n] for n in numbers if n in column) for numbers in matches.numbers)
+    if not any(columns) and of in ("auto", "label"):
+        if of == "label":
+            raise SemlensError(f"no label names one of the classes ({matches}): choose whose images count otherwise")
+        if matches.labelled:
+            warnings.warn(
+                f"no label names one of the classes, so each counts over the images predicted to be of it ({matches})",
+                LabelWarning,
+                stacklevel=2,
+            )
     if of == "auto":
-        of = "label" if any(found is not None for found in by_label.columns) else "predicted"
-    ways: tuple[Membership, ...] = (by_label, ByPrediction(classes.numbers), OverAll(classes.numbers))
-    return next(way for way in ways if way.of == of)
+        of = "label" if any(columns) else "predicted"
+    if of == "label":
+        return ByLabel(classes.numbers, columns)
+    return ByPrediction(classes.numbers) if of == "predicted" else OverAll(classes.numbers)
 
 
 def check_of(of: str) -> None:

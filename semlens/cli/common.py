@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,27 @@ class NewFile(click.Path):
         if self.suffixes and path.suffix.lower() not in self.suffixes:
             raise SemlensError(f"cannot write {path}: let the name end in {', '.join(self.suffixes)}")
         return path
+
+
+def image_choices(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how images are taken from where they are; the command gets them as `choices`."""
+
+    @wraps(command)
+    def collected(*args: Any, **options: Any) -> Any:
+        choices = {name: options.pop(name) for name in ("image_column", "label_column", "background", "max_pixels")}
+        return command(*args, choices=choices, **options)
+
+    for option in reversed(_IMAGE_CHOICES):
+        collected = option(collected)
+    return collected
+
+
+_IMAGE_CHOICES = (
+    click.option("--image-column", help="The column of a table that names or holds the images."),
+    click.option("--label-column", help="The column of a table that has the labels."),
+    click.option("--background", help="What shows through where an image is transparent: a name or #rrggbb.  [white]"),
+    click.option("--max-pixels", type=click.IntRange(1), help="An image with more is not read.  [89478485]"),
+)
 
 
 def vocabulary(purpose: str, *, required: bool = False) -> Callable[[Any], Any]:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from semlens.cli.common import (
     app,
     as_json,
     device,
+    image_choices,
     index_folder,
     layer,
     print_json,
@@ -113,6 +114,7 @@ def atlas(
 @click.option("--edges/--no-edges", default=True, help="Edges ask for the model and images, see --model, --images.")
 @click.option("--model", help="The studied model, if it is not where the index says.")
 @click.option("--images", help="The images, if they are not where the index says.")
+@image_choices
 @click.option(
     "--count",
     default=64,
@@ -126,7 +128,8 @@ def atlas(
 @as_json
 def graph(
     index: Path, output: str, vocabulary: str | None, layer: tuple[str, ...], edges: bool, model: str | None,
-    images: str | None, count: int, svg: Path | None, seed: int, device: str | None, as_json: bool,
+    images: str | None, choices: dict[str, Any], count: int, svg: Path | None, seed: int, device: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Show through which concepts, layer by layer, a class comes about, and what passes between them."""
     from semlens.analysis.ask import labels_by
@@ -139,7 +142,7 @@ def graph(
             from semlens.revisit.graph_edges import flows
 
             studied = sl.load_model(model or loaded.recipe.model.name, device)
-            photos = sl.load_images(images or loaded.recipe.images.source)
+            photos = sl.load_images(images or loaded.recipe.images.source, **choices)
             weights += flows(
                 loaded, output, studied, photos, labels=labels, layers=layer, count=count, progress=progress
             )
@@ -157,6 +160,7 @@ def graph(
 @index_folder
 @vocabulary("What the labels are chosen from", required=True)
 @click.option("--images", help="Images to hold the labels against: other ones, or the index's, without its examples.")
+@image_choices
 @click.option("--generated", help="Images made for the labels, in folders named by them; in place of retrieved ones.")
 @click.option("--simulator", help="A foundation model that did not choose the labels: it says how well they predict.")
 @click.option("--model", help="The studied model, if it is not where the index says.")
@@ -167,8 +171,9 @@ def graph(
 @device
 @as_json
 def evaluate(
-    index: Path, vocabulary: str, images: str | None, generated: str | None, simulator: str | None, model: str | None,
-    count: int, fdr: float, method: str, seed: int, device: str | None, as_json: bool,
+    index: Path, vocabulary: str, images: str | None, choices: dict[str, Any], generated: str | None,
+    simulator: str | None, model: str | None, count: int, fdr: float, method: str, seed: int, device: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Measure how faithful labels are: to true names, to held-out images, and as predictions."""
     from semlens.analysis.ask import ask_vocabulary, load
@@ -191,7 +196,7 @@ def evaluate(
 
             studied = sl.load_model(model or loaded.recipe.model.name, device)
             held_out = evaluate_held_out(
-                labels, words, studied, sl.load_images(images), load(chooser, device), simulator=judge,
+                labels, words, studied, sl.load_images(images, **choices), load(chooser, device), simulator=judge,
                 generated=sl.load_images(generated) if generated else None, count=count, seed=seed, progress=progress,
             )  # fmt: skip
             evaluations.append(held_out)

@@ -1,18 +1,16 @@
 """The commands that make an index: `layers`, `build`."""
 
+import warnings
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import semlens as sl
-from semlens.cli.common import app, as_json, device, print_json
+from semlens.cli.common import app, as_json, device, image_choices, print_json
 from semlens.cli.show import Progress, say, table
 from semlens.errors import SemlensError
-
-if TYPE_CHECKING:
-    from semlens.index import ConceptIndex
 
 
 @app.command()
@@ -37,7 +35,8 @@ def layers(model: str, as_json: bool) -> None:
 
 @app.command()
 @click.option("--model", required=True, help="The studied model, written as for `layers`.")
-@click.option("--images", required=True, help="A folder, a CSV or Parquet table, or hf:NAME.")
+@click.option("--images", required=True, help="A folder, a table (CSV, JSON, Parquet), or hf:NAME.")
+@image_choices
 @click.option("--layer", multiple=True, required=True, help="A layer, as `layers` lists them; several with commas.")
 @click.option("--foundation", required=True, help="open_clip:ARCH/TAG, transformers:REPO, offline:conse, testbed:clip.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the index.")
@@ -74,22 +73,28 @@ def build(
     resume: bool,
     device: str | None,
     as_json: bool,
+    choices: dict[str, Any],
     **options: Any,
 ) -> None:
     """Turn a model and images into a concept index."""
-    from semlens.pipeline import build_shard
+    from semlens.index import IndexWarning, remarks
+    from semlens.pipeline import build_shard, label_remarks
 
     start = perf_counter()
     number_of = _shard(shard) if shard else None
     space = sl.load_foundation(foundation, device)
-    studied, photos = sl.load_model(model, device), sl.load_images(images)
+    studied, photos = sl.load_model(model, device), sl.load_images(images, **choices)
+    for note in photos.notes:
+        say(note)
     names = [name for text in layer for name in text.split(",")]
     options |= {"classes": _classes(classes, studied.class_names)}
     with Progress() as progress:
         if number_of:
             path = build_shard(studied, photos, names, out, number_of, progress=progress, **options)
             return print_json([{"shard": str(path)}]) if as_json else say(f"wrote {path}")
-        index = sl.build(studied, photos, names, space, out, crop=crop, resume=resume, progress=progress, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", IndexWarning)  # said below, with all other remarks
+            index = sl.build(studied, photos, names, space, out, crop=crop, resume=resume, progress=progress, **options)
     row = {
         "index": str(out),
         "layers": len(index.layers),
@@ -97,9 +102,11 @@ def build(
         "images": index.recipe.images.count - index.recipe.images.unreadable,
         "seconds": round(perf_counter() - start, 2),
     }
+    told = [*remarks(index), *label_remarks(photos.labels, studied.class_names, index.relevance, options["of"])]
+    for remark in told:
+        say(remark)
     if as_json:
-        return print_json([row])
-    _report(index)
+        return print_json([row | {"remarks": told}])
     size = f"{row['components']:,} components of {row['layers']} layers over {row['images']:,} images"
     say(f"{size} in {row['seconds']} s: {out}")
 
@@ -119,25 +126,3 @@ def _shard(text: str) -> tuple[int, int]:
     if not (slash and number.isdecimal() and count.isdecimal()):
         raise SemlensError(f"shard {text!r}: write I/N, for example 17/400; parts count from 0")
     return int(number), int(count)
-
-
-def _report(index: "ConceptIndex") -> None:
-    """Says what a person should know about an index just built."""
-    unreadable = [
-        (name, reason) for name, reason in zip(index.images.names, index.images.errors, strict=True) if reason
-    ]
-    for name, reason in unreadable[:10]:
-        say(f"skipped {name}: {reason}")
-    if len(unreadable) > 10:
-        say(f"skipped {len(unreadable) - 10} more; the index lists them")
-    dead, incomplete = int(index.dead.sum()), int((~index.dead & ~index.valid.all(axis=1)).sum())
-    if dead or incomplete:
-        say(f"{dead:,} components never fire; {incomplete:,} fire on fewer than {index.recipe.k} images")
-    if (index.nan > 0).any():
-        say(f"{int((index.nan > 0).sum()):,} components gave NaN on some images, which were not ranked")
-    if index.relevance:
-        for name, number, count in zip(
-            index.relevance.class_names, index.relevance.classes, index.relevance.counts, strict=True
-        ):
-            if count < 10:
-                say(f"class {name or number}: only {count} images counted, so its relevance is uncertain")

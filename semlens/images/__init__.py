@@ -3,7 +3,25 @@
 What is named here needs no torch; `loader`, which brings it, is imported by those who feed a model.
 """
 
-from semlens.images.decode import decode, reason
-from semlens.images.image_set import ImageSet, UnreadableImage, load_image, load_images
+from semlens.images.cells import raw_of
+from semlens.images.decode import MAX_PIXELS, decode, reason
+from semlens.images.image_set import CHOICES, ImageSet, UnreadableImage, load_image, load_images
+from semlens.images.labels import LabelWarning, Matches, class_name, match_labels
+from semlens.images.listing import ImagesWarning
 
-__all__ = ["ImageSet", "UnreadableImage", "decode", "load_image", "load_images", "reason"]
+__all__ = [
+    "CHOICES",
+    "MAX_PIXELS",
+    "ImageSet",
+    "ImagesWarning",
+    "LabelWarning",
+    "Matches",
+    "UnreadableImage",
+    "class_name",
+    "decode",
+    "load_image",
+    "load_images",
+    "match_labels",
+    "raw_of",
+    "reason",
+]

@@ -3,16 +3,19 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from PIL.Image import Image
 
-from semlens.errors import SemlensError
-from semlens.images.decode import Raw, check_file, colour, decode, reason
-from semlens.images.sources import SUFFIXES, Files, Listing, listing
+from semlens.errors import SemlensError, unknown
+from semlens.images.decode import MAX_PIXELS, Raw, check_file, colour, decode, reason
+from semlens.images.listing import Files, ImagesWarning, Listing
+from semlens.images.sources import listing
 
 SAMPLED = 64
 """How many images' content the fingerprint covers."""
@@ -33,13 +36,14 @@ class UnreadableImage(SemlensError):
 class ImageSet:
     """Raw images by id, from 0 up. `load_images` makes one."""
 
-    source: str  # what the user gave, as text
+    source: str  # what the user gave, as text, with what was chosen besides: `load_images` reads it again
     names: tuple[str, ...] = field(repr=False)  # path below the root, or "image 12"
-    labels: tuple[str | None, ...] = field(repr=False)
+    labels: tuple[str | None, ...] = field(repr=False)  # several of one image with | between
     fingerprint: str  # equal for equal images, see `_fingerprint`
     background: str  # shows through where an image is transparent
     max_pixels: int
     read: Callable[[int], Raw] = field(repr=False)
+    notes: tuple[str, ...] = ()  # what was assumed of the source, a sentence each
 
     def __len__(self) -> int:
         return len(self.names)
@@ -59,42 +63,87 @@ class ImageSet:
 def load_images(
     source: Any,
     *,
-    background: str = "white",
-    max_pixels: int = 89_478_485,
+    background: str | None = None,
+    max_pixels: int | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
 ) -> ImageSet:
     """All images of a source, in an order that is the same on every machine.
 
+    What was assumed stands in the `notes` of what comes back; what is left out is warned of (`ImagesWarning`).
+
     Args:
         source: one of
-            a folder: all below it, sorted by path, hidden files left out; the first sub-folders are the labels;
-            a CSV or Parquet table: its paths start from its own folder, or from the folder `images` beside it;
-            a list of PIL images;
-            a map-style data set of PIL images, (image, ...) or {"image": ...}; its labels are its `targets`, if any;
+            a folder: all below it, sorted by path, hidden files left out; the first sub-folders that say what images
+            show (not train, val, images) are the labels; what a name does not tell, the first bytes of a file do;
+            a table, as CSV (whatever stands between its cells), JSON, JSON lines or Parquet: its paths start from its
+            own folder, from the folder `images` beside it, or else name one file below it; Parquet may hold the
+            pictures themselves;
+            a data frame of pandas, Polars or Arrow, a list of dicts, of pairs with a label, of paths or of PIL images;
+            a map-style data set of PIL images, (image, label) or {"image": ..., "label": ...}, several of them
+            concatenated, a subset; its labels are its `targets`, or what its items say;
             a Hugging Face data set, or `hf:PATH[:split]` for one of the hub or a folder; its format is undone.
-        background: what shows through where an image is transparent: a colour's name or #rrggbb.
-        max_pixels: an image whose header says more is not decoded. The default is Pillow's own
-            `Image.MAX_IMAGE_PIXELS`, which holds as well.
+            A path may end in what is to be chosen, "t.csv?label_column=dx&background=black", as `ImageSet.source` does.
+        background: what shows through where an image is transparent: a colour's name or #rrggbb; white if not given.
+        max_pixels: an image whose header says more is not decoded. The default is what Pillow holds for safe,
+            89,478,485.
         image_column: the column of a table, or key of an item, that has the images, unless its name is a usual one.
         label_column: likewise for the labels.
 
     Raises:
         SemlensError: there are none, or the source cannot be read.
     """
-    colour(background)  # so that a wrong one is an error before the first image
-    listed = listing(source, image_column, label_column)
+    if isinstance(source, ImageSet):
+        return source
+    given = {"image_column": image_column, "label_column": label_column, "background": background,
+             "max_pixels": max_pixels}  # fmt: skip
+    source, chosen = _split_source(source, {name: value for name, value in given.items() if value is not None})
+    ground, limit = chosen.get("background", "white"), _limit(chosen.get("max_pixels", MAX_PIXELS))
+    colour(ground)  # so that a wrong one is an error before the first image
+    listed = listing(source, chosen.get("image_column"), chosen.get("label_column"))
     if not listed.names:
-        raise SemlensError(f"no images in {listed.source}: a folder is searched for {' '.join(SUFFIXES)}")
+        raise SemlensError(f"no images in {listed.source}")
+    for told in listed.lost:
+        warnings.warn(f"{listed.source}: {told}", ImagesWarning, stacklevel=2)
     return ImageSet(
-        source=listed.source,
+        source=f"{listed.source}?{urlencode(chosen)}" if chosen else listed.source,
         names=listed.names,
         labels=listed.labels,
-        fingerprint=_fingerprint(listed, background, max_pixels),
-        background=background,
-        max_pixels=max_pixels,
+        fingerprint=_fingerprint(listed, ground, limit),
+        background=ground,
+        max_pixels=limit,
         read=listed.read,
+        notes=listed.notes,
     )
+
+
+CHOICES = ("image_column", "label_column", "background", "max_pixels")
+"""What may stand behind a source, after a question mark."""
+
+
+def _split_source(source: Any, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The source by itself, and what is chosen with it; what is given besides comes before what its text says.
+
+    Raises:
+        SemlensError: its text says what cannot be chosen.
+    """
+    if not isinstance(source, str) or "?" not in source or os.path.exists(source):
+        return source, dict(given)
+    path, _, query = source.rpartition("?")
+    chosen = dict(parse_qsl(query, keep_blank_values=True))
+    if wrong := next((name for name in chosen if name not in CHOICES), None) or (not chosen and query):
+        raise unknown("choice", str(wrong), CHOICES, f"Write it after {path}? as NAME=VALUE")
+    return path, {name: given.get(name, chosen.get(name)) for name in CHOICES if name in chosen or name in given}
+
+
+def _limit(pixels: int | str) -> int:
+    try:
+        number = int(pixels)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise SemlensError(f"max_pixels is {pixels!r}: give how many pixels an image may have")
+    return number
 
 
 def _fingerprint(listed: Listing, background: str, max_pixels: int) -> str:
@@ -138,9 +187,9 @@ def _content(listed: Listing, id: int, background: str, max_pixels: int) -> byte
         return b"unreadable"
 
 
-def load_image(path: str | os.PathLike[str], background: str = "white") -> Image:
+def load_image(path: str | os.PathLike[str], background: str = "white", max_pixels: int = MAX_PIXELS) -> Image:
     """One image file in 8-bit RGB, read as an image of a set is. Raises UnreadableImage."""
     try:
-        return decode(os.fspath(path), background, 89_478_485)
+        return decode(os.fspath(path), background, max_pixels)
     except Exception as error:  # whatever Pillow makes of a broken file
         raise UnreadableImage(os.fspath(path), reason(error)) from error

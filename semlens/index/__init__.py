@@ -19,6 +19,7 @@ from semlens.index.kept import (
 )
 from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.index.relevance import ClassRelevance
+from semlens.index.remarks import IndexWarning, grave_remarks, remarks
 
 __all__ = [
     "DRAWINGS",
@@ -31,6 +32,7 @@ __all__ = [
     "CropId",
     "ImageTable",
     "ImagesId",
+    "IndexWarning",
     "LabelsId",
     "ModelId",
     "Recipe",
@@ -46,6 +48,8 @@ __all__ = [
     "check_target",
     "digest_of",
     "given",
+    "grave_remarks",
     "load_index",
     "pack",
+    "remarks",
 ]

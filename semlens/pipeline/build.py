@@ -1,6 +1,7 @@
 """The whole way from a model and images to an index on disk, in steps that a killed run takes up again."""
 
 import shutil
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -22,7 +23,7 @@ from semlens.collection import (
 from semlens.crop import choose_crop
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.index import ConceptIndex, check_target, load_index
+from semlens.index import ConceptIndex, IndexWarning, check_target, grave_remarks, load_index
 from semlens.model import VisionModel
 from semlens.pipeline.embed import embed
 from semlens.types import FoundationModel, Progress, silent
@@ -49,7 +50,8 @@ def build(
 ) -> ConceptIndex:
     """The concept index at `out`, saved and loaded again: examples collected, embedded and averaged.
 
-    With `classes`, also how relevant every component is for each of them.
+    With `classes`, also how relevant every component is for each of them. Warns (`IndexWarning`) of copies among the
+    examples and of classes with few images; `remarks` has all that should be known.
 
     What is done is kept in `OUT.partial` until the index is whole. With `resume` it is taken up from there, the states
     that `build_shard` left among it; without, it is an error, so that no work is lost.
@@ -84,7 +86,10 @@ def build(
     )  # fmt: skip
     (index.with_relevance(relevance) if relevance else index).save(out)
     shutil.rmtree(partial, ignore_errors=True)
-    return load_index(out)
+    index = load_index(out)
+    for told in grave_remarks(index):
+        warnings.warn(told, IndexWarning, stacklevel=2)
+    return index
 
 
 def build_shard(

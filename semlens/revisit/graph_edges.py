@@ -10,7 +10,7 @@ from semlens.analysis.outputs import relevance_of
 from semlens.attribution import COMPOSITES, edges
 from semlens.collection import Feed
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
+from semlens.images import ImageSet, match_labels
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, still, tensor_in
 from semlens.types import Edges, Progress, silent
@@ -59,7 +59,8 @@ def _members(
     if of == "all":
         return readable[:count]
     if of == "label":
-        members = [i for i in readable if images.labels[i] in (name, str(target))]
+        named = match_labels(images.labels, model.class_names, max(len(model.class_names), target + 1)).numbers
+        members = [i for i in readable if target in named[i]]
     else:
         members = _predicted(model, images, readable, target, count, progress)
     if not members:

@@ -1,0 +1,146 @@
+"""Tables of images: CSV and its kin, JSON, Parquet and data frames, with names of files or the pictures inside."""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from semlens.errors import SemlensError
+from semlens.images.cells import Cells, is_picture, name_of
+from semlens.images.columns import SAMPLE, Chosen, Table, choose, is_marked
+from semlens.images.decode import Raw
+from semlens.images.labels import label_texts
+from semlens.images.listing import Files, Listing
+from semlens.images.parquet import ParquetCells, parquet_table
+from semlens.images.places import Places, locate
+from semlens.images.text_tables import json_table, text_table
+
+
+def table_listing(path: Path, image_column: str | None, label_column: str | None) -> Listing:
+    """The images of a table in a file, by names that start from its folder, or the pictures themselves.
+
+    Raises:
+        SemlensError: it cannot be read, has no rows or no images.
+    """
+    try:
+        table = _READERS[path.suffix.lower()](path)
+        chosen = choose(table, image_column, label_column, lambda cell: _leads(cell, path.parent))
+        listed = _listed(table, chosen, path.parent, str(path))
+    except (OSError, UnicodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
+        raise SemlensError(f"cannot read the table {path}: {_why(error)}") from error
+    return listed
+
+
+def frame_listing(frame: Any, image_column: str | None, label_column: str | None) -> Listing:
+    """The images of a data frame of pandas, Polars or Arrow; paths start from the working directory."""
+    columns = {str(name): name for name in (frame.column_names if hasattr(frame, "column_names") else frame.columns)}
+
+    def rows(wanted: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        return zip(*(_column_of(frame, columns[name]) for name in wanted), strict=True)
+
+    table = Table(f"the {type(frame).__name__}", tuple(columns), rows)
+    chosen = choose(table, image_column, label_column, lambda cell: _leads(cell, Path()))
+    return _listed(table, chosen, Path(), f"{type(frame).__name__} of {len(frame)} images")
+
+
+def records_listing(records: Sequence[Mapping[str, Any]], image: str | None, label: str | None) -> Listing:
+    """The images of a list of dicts."""
+    columns = tuple(dict.fromkeys(str(key) for record in records for key in record))
+    table = Table("the list", columns, lambda wanted: (tuple(record.get(c) for c in wanted) for record in records))
+    chosen = choose(table, image, label, lambda cell: _leads(cell, Path()))
+    return _listed(table, chosen, Path(), f"list of {len(records)} images")
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file's name is a table's."""
+    return path.suffix.lower() in _READERS
+
+
+def _column_of(frame: Any, name: Any) -> list[Any]:
+    column = frame[name]
+    if getattr(column, "ndim", 1) > 1:
+        raise SemlensError(f"the data frame has several columns called {name!r}: rename them")
+    read = next(method for method in ("to_pylist", "to_list", "tolist") if hasattr(column, method))
+    return list(getattr(column, read)())
+
+
+def _leads(cell: Any, folder: Path) -> bool:
+    if is_picture(cell):
+        return True
+    name = name_of(cell)
+    return bool(name) and locate([name], folder).found == 1 if _may_be_name(name) else False
+
+
+def _may_be_name(name: str) -> bool:
+    return bool(name) and len(name) < 1000 and "\n" not in name
+
+
+def _listed(table: Table, chosen: Chosen, folder: Path, source: str) -> Listing:
+    """The rows as images.
+
+    Raises:
+        SemlensError: there are none, or none of the files that they name exists.
+    """
+    first = [cell for (cell,) in islice(table.rows([chosen.image]), SAMPLE)]
+    if not first:
+        raise SemlensError(f"{table.name} has no rows: its columns are {', '.join(table.columns)}")
+    labels = _labels(table, chosen.label)
+    notes, lost = [*table.notes, *chosen.notes], chosen.lost
+    if any(map(is_picture, first)):
+        names = tuple(f"image {number}" for number in range(len(labels)))
+        return Listing(source, names, labels, _pictures(table, chosen.image), tuple(notes), lost)
+    names = tuple(name_of(cell) for (cell,) in table.rows([chosen.image]))
+    places = locate(names, folder)
+    if not places.found:
+        raise _none_found(names, table.name, folder)
+    notes += _told(places, len(names))
+    return Listing(source, names, labels, Files(str(folder), places.paths), tuple(notes), lost)
+
+
+def _labels(table: Table, column: str | tuple[str, ...] | None) -> tuple[str | None, ...]:
+    """The label of every row."""
+    if isinstance(column, str):
+        return label_texts(value for (value,) in table.rows([column]))
+    if column is None:
+        return (None,) * sum(1 for _ in table.rows([]))
+    rows = table.rows(column)
+    return label_texts([name for name, cell in zip(column, row, strict=True) if is_marked(cell)] for row in rows)
+
+
+def _pictures(table: Table, column: str) -> Callable[[int], Raw]:
+    """Reads the pictures inside a table: one at a time from a file, or where they lie in memory."""
+    if isinstance(table.file, Path):
+        return ParquetCells(str(table.file), column)
+    return Cells(tuple(cell for (cell,) in table.rows([column])))
+
+
+def _none_found(names: Sequence[str], table: str, folder: Path) -> SemlensError:
+    name = next((name for name in names if name), "")
+    if name.startswith(("http://", "https://", "s3://", "gs://")):
+        return SemlensError(f"{table} names addresses of a network, as {name}: download the images and name the files")
+    return SemlensError(
+        f"none of the {len(names)} files in {table} exists: looked for {os.path.join(folder, name)}, in images/ there, "
+        f"and for a file of that name below {folder or '.'}"
+    )
+
+
+def _told(places: Places, count: int) -> list[str]:
+    if not places.guessed:
+        return []
+    name, path = next(iter(places.guessed.items()))
+    return [f"{len(places.guessed):,} of {count:,} names lead to a file otherwise than written: {name} is {path}"]
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return "it is not text in UTF-8: save it as such"
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+_READERS = {
+    ".csv": text_table, ".tsv": text_table, ".txt": text_table, ".tab": text_table,
+    ".json": json_table, ".jsonl": json_table, ".ndjson": json_table, ".parquet": parquet_table,
+}  # fmt: skip

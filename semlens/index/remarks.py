@@ -1,0 +1,79 @@
+"""What a person should know about an index before any question: what is missing in it, what makes it look better."""
+
+from collections import Counter
+
+import numpy as np
+
+from semlens.index.index import ConceptIndex
+from semlens.shapes import Int64
+from semlens.types import MISSING
+
+FEW = 10
+"""A class's relevance over fewer images is uncertain."""
+
+
+class IndexWarning(UserWarning):
+    """Something of an index that answers should not be built upon."""
+
+
+def remarks(index: ConceptIndex) -> tuple[str, ...]:
+    """A sentence for everything of the index that is not as it may be thought, none where there is nothing to say."""
+    return (*_of_images(index), *_of_components(index), *grave_remarks(index))
+
+
+def grave_remarks(index: ConceptIndex) -> tuple[str, ...]:
+    """The sentences among them without which a result may be taken for what it is not."""
+    return (*_of_copies(index), *_of_classes(index))
+
+
+def _of_images(index: ConceptIndex) -> list[str]:
+    told = [f"skipped {name}: {why}" for name, why in zip(index.images.names, index.images.errors, strict=True) if why]
+    return told[:10] + ([f"skipped {len(told) - 10} more; the index lists them"] if len(told) > 10 else [])
+
+
+def _of_components(index: ConceptIndex) -> list[str]:
+    told = []
+    dead, incomplete = int(index.dead.sum()), int((~index.dead & ~index.valid.all(axis=1)).sum())
+    if dead or incomplete:
+        told.append(f"{dead:,} components never fire; {incomplete:,} fire on fewer than {index.recipe.k} images")
+    if gave_nan := int((index.nan > 0).sum()):
+        told.append(f"{gave_nan:,} components gave NaN on some images, which were not ranked")
+    return told
+
+
+def _of_classes(index: ConceptIndex) -> list[str]:
+    relevance = index.relevance
+    if relevance is None:
+        return []
+    few = [(relevance.name(at), int(count)) for at, count in enumerate(relevance.counts) if count < FEW]
+    return [f"class {name}: only {count} images counted, so its relevance is uncertain" for name, count in few]
+
+
+def _of_copies(index: ConceptIndex) -> list[str]:
+    """Pictures that are there several times: a component whose examples are all one picture looks clear."""
+    picture = _pictures(index)
+    copies = len(picture) - len(np.unique(picture))
+    if not copies:
+        return []
+    shown = np.where(index.rows == MISSING, -1, picture[np.where(index.rows == MISSING, 0, index.rows)])
+    several = (shown >= 0).sum(axis=1) > 1
+    one = several & (
+        np.where(shown < 0, shown.max(axis=1, keepdims=True), shown) == shown.max(axis=1, keepdims=True)
+    ).all(axis=1)
+    return [
+        f"{copies:,} of the {len(picture):,} pictures among the examples are copies of another; {int(one.sum()):,} "
+        "components have one picture as all their examples, which makes them look clear: leave copies out"
+    ]
+
+
+def _pictures(index: ConceptIndex) -> Int64[np.ndarray, "u"]:
+    """Which picture each distinct crop shows: equal vectors are looked at more closely, by their thumbnails."""
+    vectors = np.ascontiguousarray(index.vectors)
+    digests = [hash(row.tobytes()) for row in vectors]
+    count = Counter(digests)
+    first: dict[tuple[int, bytes], int] = {}
+    picture = np.arange(len(digests), dtype=np.int64)
+    for row, digest in enumerate(digests):
+        if count[digest] > 1:
+            picture[row] = first.setdefault((digest, index.thumbnails.get(row)), row)
+    return picture
