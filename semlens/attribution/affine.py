@@ -41,6 +41,11 @@ class Affine:
         axes = [axis for axis in range(1, s.ndim) if axis != channels]
         return s.sum(axes) if axes else s
 
+    def within(self, z: Float[Tensor, "..."]) -> tuple[int, ...]:
+        """The axes of the output `z` that hold the values of one image: all of a convolution's but the first. Of a
+        linear layer's, which may have its images on any, the units alone."""
+        return (z.ndim - 1,) if self.channels == -1 else tuple(range(1, z.ndim))
+
     def folded(self, scale: Float[Tensor, "c"], shift: Float[Tensor, "c"]) -> "Affine":
         """The layer together with the `scale * z + shift` that follows it."""
         bias = shift if self.bias is None else self.bias * scale + shift

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.autograd import Function
 
 from semlens.attribution.conservation import Ledger
-from semlens.attribution.marks import LayerCall, SavedTensors
-from semlens.attribution.rules import batched, share
+from semlens.attribution.marks import LayerCall
+from semlens.attribution.rules import ROUNDING, batched, step_of
 
 
 class Proportional(Function):
@@ -107,18 +107,23 @@ class Noted(Function):
 class ElementWise(Function):
     """An element-wise function f through which relevance passes unchanged: the modified gradient takes f(x) / x.
 
+    An x nearer to zero than 1e-6 of the mean |x| of its image counts as that far from it.
+
     Source: Achtibat et al. 2024, Eq. 9.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], saved: SavedTensors) -> Tensor:
-        out = run(x)
-        ctx.x, ctx.out = saved.save(x), saved.save(out)
+    def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
+        plain = x.detach()
+        step = step_of(plain, range(1, x.ndim), ROUNDING)
+        divisor = torch.where(plain.abs() < step, torch.copysign(step, plain + 0.0), plain)
+        out = run(x)  # which may overwrite x
+        ctx.ratio = out.detach() / divisor
         return out
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        return share(g, ctx.out.value, ctx.x.value), None, None
+        return g * ctx.ratio, None
 
 
 class Centred(Function):

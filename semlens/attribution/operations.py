@@ -70,7 +70,7 @@ def constant(call: Call) -> Any:
 
 def activation(call: Call) -> Any:
     """Relevance passes unchanged, element by element."""
-    out = ElementWise.apply(call.args[0], call.run, call.setting.saved)
+    out = ElementWise.apply(call.args[0], call.run)
     if call.name in GATES:
         remark(out, gate=True)
     return out
@@ -234,7 +234,7 @@ def glu(call: Call) -> Any:
     """A gated linear unit: a signal times the sigmoid of a gate."""
     x, dim = call.args[0], call.get("dim", 1, -1)
     signal, gate = x.chunk(2, dim)
-    gate = ElementWise.apply(gate, torch.sigmoid, call.setting.saved)
+    gate = ElementWise.apply(gate, torch.sigmoid)
     if call.setting.composite.product == "signal":
         return signal * gate.detach()
     return portion(signal, 0.5) * portion(gate, 0.5)

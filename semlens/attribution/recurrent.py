@@ -14,9 +14,8 @@ from torch.autograd import Function
 
 from semlens.attribution.affine import linear
 from semlens.attribution.functions import ElementWise, portion
-from semlens.attribution.marks import SavedTensors
 from semlens.attribution.operations import Call, affine, carries
-from semlens.attribution.rules import stabilise
+from semlens.attribution.rules import ROUNDING, stabilise, step_of
 from semlens.errors import SemlensError
 from semlens.shapes import Float
 
@@ -38,7 +37,8 @@ class _Proportion(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         a, b, product = ctx.saved_tensors
-        share = g * product / stabilise(a + b)
+        both = a + b
+        share = g * product / stabilise(both, step_of(both, (-1,), ROUNDING))
         return share, share, None
 
 
@@ -49,18 +49,18 @@ def gated(
     activate: Callable[[Tensor], Tensor],
 ) -> Tensor:
     """`sigmoid(before_gate) * activate(before_signal)`, its relevance shared by the composite's `product`."""
-    product, saved = call.setting.composite.product, call.setting.saved
+    product = call.setting.composite.product
     if product == "proportional":
         value = (torch.sigmoid(before_gate) * activate(before_signal)).detach()
         return _Proportion.apply(before_gate, before_signal, value)
-    signal = before_signal if activate is _identity else _element_wise(before_signal, activate, saved)
+    signal = before_signal if activate is _identity else _element_wise(before_signal, activate)
     if product == "signal":
         return torch.sigmoid(before_gate.detach()) * signal
-    return portion(_element_wise(before_gate, torch.sigmoid, saved), 0.5) * portion(signal, 0.5)
+    return portion(_element_wise(before_gate, torch.sigmoid), 0.5) * portion(signal, 0.5)
 
 
-def _element_wise(x: Tensor, run: Callable[[Tensor], Tensor], saved: SavedTensors) -> Tensor:
-    return ElementWise.apply(x, run, saved) if carries(x) else run(x)
+def _element_wise(x: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
+    return ElementWise.apply(x, run) if carries(x) else run(x)
 
 
 def _identity(x: Tensor) -> Tensor:

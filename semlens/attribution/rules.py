@@ -8,6 +8,7 @@ Source: Bach et al. 2015 (LRP-0, epsilon, alpha-beta); Montavon et al. 2017 (w-s
 (flat); Montavon et al. 2019 (gamma); Andéol et al. 2021 (gamma for inputs and outputs of any sign).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -18,8 +19,14 @@ from semlens.attribution.affine import Affine
 from semlens.errors import SemlensError
 from semlens.shapes import Float
 
-STABILISER = 1e-6
-"""By how much a denominator is moved away from zero; in the unit of the layer's output."""
+STABILISER = 1e-9
+"""By how much a denominator is moved away from zero, as a share of the layer's mean |output|."""
+
+ROUNDING = 1e-6
+"""The same for a denominator in which large numbers may cancel: what is left below this share is rounding."""
+
+SMALLEST = 1.2e-38
+"""The least step away from zero: the smallest normal number of float32."""
 
 
 @dataclass(frozen=True)
@@ -51,39 +58,56 @@ class Rule(Protocol):
         ...
 
 
-def stabilise(z: Float[Tensor, "..."], epsilon: float = STABILISER) -> Float[Tensor, "..."]:
-    """`z` moved away from zero by `epsilon`, in the direction of its sign; zero counts as positive."""
-    plain = z.detach()
-    away = torch.copysign(plain.new_tensor(epsilon), plain + 0.0)  # -0.0 + 0.0 is 0.0, which counts as positive
-    return away.add_(z)
+def step_of(z: Float[Tensor, "..."], axes: Sequence[int], epsilon: float) -> Float[Tensor, "..."]:
+    """By how much to move away from zero what is divided by at a layer with output `z`: `epsilon` times mean |z|.
+
+    A network whose activations are a thousand times smaller thus has the same relevance. An infinite mean, that of
+    masked scores, counts as 1.
+
+    Args:
+        axes: what the mean is over; never the images, or relevance would depend on which of them run together.
+    """
+    wide = torch.promote_types(z.dtype, torch.float32)
+    limits = torch.finfo(z.dtype)
+    least = max(limits.tiny * limits.eps, SMALLEST)  # what half precision would round to 0 does not divide by 0
+    size = z.detach().abs().mean(tuple(axes), keepdim=True, dtype=wide)
+    return size.nan_to_num_(nan=torch.nan, posinf=1.0).mul_(epsilon).clamp_(min=least).to(z.dtype)
 
 
-def share(g: Float[Tensor, "..."], z: Float[Tensor, "..."], denominator: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """The relevance z * g divided by a stabilised denominator."""
-    return (g * z).div_(stabilise(denominator))
+def stabilise(z: Float[Tensor, "..."], step: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`z` moved away from zero by `step`, in the direction of its sign; zero counts as positive."""
+    return torch.copysign(step, z.detach() + 0.0).add_(z)  # -0.0 + 0.0 is 0.0, which counts as positive
 
 
-def damped(g: Float[Tensor, "..."], z: Float[Tensor, "..."], epsilon: float) -> Float[Tensor, "..."]:
-    """g z / (z + epsilon sign(z)): `share` with `z` as its own denominator."""
-    # computed as g - epsilon g / (|z| + epsilon), in three passes over the memory instead of seven
-    step = torch.tensor(epsilon, dtype=z.dtype).item()  # rounded as in half precision, so that z = 0 gives 0
-    return torch.addcdiv(g, g, z.abs().add_(step), value=-step)
+def share(
+    g: Float[Tensor, "..."], z: Float[Tensor, "..."], denominator: Float[Tensor, "..."], step: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
+    """The relevance z * g divided by a denominator moved away from zero by `step`."""
+    return (g * z).div_(stabilise(denominator, step))
+
+
+def damped(g: Float[Tensor, "..."], z: Float[Tensor, "..."], step: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """g z / (z + step sign(z)): `share` with `z` as its own denominator."""
+    # computed as g - g / (|z| / step + 1), in fewer passes over the memory, and exactly 0 where z is
+    return torch.addcdiv(g, g, z.abs().div_(step).add_(1), value=-1)
 
 
 @dataclass(frozen=True)
 class Epsilon:
-    """R_j = sum_k x_j w_jk / (z_k + epsilon sign(z_k)) R_k; LRP-0 with `epsilon=0`.
+    """R_j = sum_k x_j w_jk / (z_k + epsilon m sign(z_k)) R_k with m the layer's mean |z|; LRP-0 with `epsilon=0`.
 
-    The share of epsilon in the denominator is absorbed.
+    The share of epsilon in the denominator is absorbed. The mean is over all channels and positions of a convolution's
+    output on one image, and over the units of a linear layer at one position.
 
-    Source: Bach et al. 2015.
+    Source: Bach et al. 2015. But: epsilon is relative to the layer's scale, as in Montavon et al. 2019, and not in the
+    unit of its output.
     """
 
     epsilon: float = STABILISER
     proportional = True
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
-        s = damped(g, z, self.epsilon) if self.epsilon else g
+        s = damped(g, z, step_of(z, layer.within(z), self.epsilon)) if self.epsilon else g
         return Message(layer.pull(s, layer.weight, x), _bias_share(layer.bias, s))
 
 
@@ -106,10 +130,11 @@ class Gamma:
         raised = None if b is None else b + self.gamma * b.clamp(min=0)
         lowered = None if b is None else b + self.gamma * b.clamp(max=0)
         sides = _Sides(layer, x)
-        s_up = share(g * (z > 0), z, sides.apply(up, down, raised))
+        step = step_of(z, layer.within(z), STABILISER)
+        s_up = share(g * (z > 0), z, sides.apply(up, down, raised), step)
         if not batched(g) and not ((z < 0) & (g != 0)).any():  # usual before a ReLU: no relevance where z < 0
             return Message(sides.pull(s_up, up, down), _bias_share(raised, s_up))
-        s_down = share(g * (z < 0), z, sides.apply(down, up, lowered))
+        s_down = share(g * (z < 0), z, sides.apply(down, up, lowered), step)
         message = sides.pull(s_up, up, down) + sides.pull(s_down, down, up)
         return Message(message, _bias_share(raised, s_up) + _bias_share(lowered, s_down))
 
@@ -139,12 +164,13 @@ class AlphaBeta:
         plus, minus = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
         b = layer.bias
         b_plus, sides = None if b is None else b.clamp(min=0), _Sides(layer, x)
-        s = share(g, z, sides.apply(plus, minus, b_plus)).mul_(self.alpha)
+        step = step_of(z, layer.within(z), STABILISER)
+        s = share(g, z, sides.apply(plus, minus, b_plus), step).mul_(self.alpha)
         message, absorbed = sides.pull(s, plus, minus), _bias_share(b_plus, s)
         if not self.beta:
             return Message(message, absorbed)
         b_minus = None if b is None else b.clamp(max=0)
-        s = share(g, z, sides.apply(minus, plus, b_minus)).mul_(-self.beta)
+        s = share(g, z, sides.apply(minus, plus, b_minus), step).mul_(-self.beta)
         return Message(message + sides.pull(s, minus, plus), absorbed + _bias_share(b_minus, s))
 
 
@@ -202,7 +228,7 @@ class ZBox:
         w, plus, minus = layer.weight, layer.weight.clamp(min=0), layer.weight.clamp(max=0)
         low, high = self._bound(self.low, x, least=True), self._bound(self.high, x, least=False)
         denominator = layer.apply(x, w, None) - layer.apply(low, plus, None) - layer.apply(high, minus, None)
-        s = share(g, z, denominator)
+        s = share(g, z, denominator, step_of(z, layer.within(z), ROUNDING))
         terms = ((x, w), (-low, plus), (-high, minus))
         down = [value * layer.pull(s, weight, x) for value, weight in terms]
         return Message(down[0] + down[1] + down[2])
@@ -248,8 +274,9 @@ class _Sides:
 
 def _spread(layer: Affine, weight: Tensor, x: Tensor, relevance: Tensor) -> Tensor:
     """Relevance shared in proportion to `weight`, whatever the inputs are."""
-    weights = layer.apply(torch.ones_like(x[:1]), weight, None)
-    return layer.pull(relevance / stabilise(weights), weight, x)
+    weights = layer.apply(torch.ones_like(x[:1]), weight, None)  # a sum of what is not negative: nothing cancels
+    seen = weights != 0
+    return layer.pull(torch.where(seen, relevance / torch.where(seen, weights, 1), 0), weight, x)
 
 
 def _bias_share(bias: Tensor | None, s: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:

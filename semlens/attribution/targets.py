@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from semlens.attribution.flow import Front, check_units, from_components
-from semlens.attribution.rules import stabilise
 from semlens.attribution.trace import Trace
 from semlens.errors import SemlensError, unknown
 from semlens.model import VisionModel, tensor_in
@@ -105,7 +104,7 @@ def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tu
         front = Front(value, torch.ones_like(value))
         value = value.detach()
     if start == "one":
-        scale = 1 / stabilise(value)
+        scale = torch.where(value == 0, 0, 1 / value)
         front = Front(front.at, front.g * scale.view(-1, *[1] * (front.g.ndim - 1)))
         value = value * scale
     return front, value

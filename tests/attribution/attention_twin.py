@@ -149,8 +149,9 @@ def masks() -> dict[str, Tensor | None]:
     return {"no mask": None, "bool mask": allowed, "float mask": numbers.masked_fill(~allowed, -torch.inf)}
 
 
-def stable(z: Tensor, epsilon: float = 1e-6) -> Tensor:
-    return z + torch.where(z < 0, -epsilon, epsilon)
+def stable(z: Tensor, epsilon: float = 1e-9) -> Tensor:
+    size = epsilon * z.abs().mean(-1, keepdim=True)
+    return z + torch.where(z < 0, -size, size)
 
 
 def linear_down(layer: nn.Linear, x: Tensor, r: Tensor) -> Tensor:

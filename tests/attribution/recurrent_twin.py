@@ -9,8 +9,14 @@ from torch import Tensor, nn
 STEPS, WIDTH, HIDDEN = 4, 3, 5
 
 
-def stable(z: Tensor) -> Tensor:
-    return z + torch.where(z < 0, -1e-6, 1e-6)
+def stable(z: Tensor, epsilon: float = 1e-9) -> Tensor:
+    size = epsilon * z.abs().mean()
+    return z + torch.where(z < 0, -size, size)
+
+
+def unchanged(x: Tensor) -> Tensor:
+    """What an element-wise function passes on of its relevance: all of it, where its input is not next to nothing."""
+    return x / torch.where(x.abs() < 1e-6 * x.abs().mean(), 1e-6 * x.abs().mean(), x)
 
 
 def linear_down(weight: Tensor, x: Tensor, z: Tensor, r: Tensor) -> Tensor:
@@ -24,12 +30,13 @@ def sum_down(a: Tensor, b: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
 
 def product_down(gate: Tensor, signal: Tensor, r: Tensor, product: str, bare: bool = False) -> tuple[Tensor, Tensor]:
     """What the pre-activations of gate and signal get; a `bare` signal has none."""
-    passed = 1 if bare else signal / stable(signal)
+    passed = 1 if bare else unchanged(signal)
     if product == "signal":
         return 0 * r, r * passed
     if product == "half":
-        return r / 2 * gate / stable(gate), r / 2 * passed
-    return gate / stable(gate + signal) * r, signal / stable(gate + signal) * r
+        return r / 2 * unchanged(gate), r / 2 * passed
+    whole = stable(gate + signal, 1e-6)
+    return gate / whole * r, signal / whole * r
 
 
 def lstm_twin(layer: nn.LSTM, x: Tensor, r_out: Tensor, product: str) -> Tensor:

@@ -11,7 +11,7 @@ from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSq
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
 from tests.attribution import dense
-from tests.attribution.heat import accounts, arrived, single
+from tests.attribution.heat import accounts, arrived, heat, single
 from tests.attribution.loops import each
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
@@ -66,7 +66,8 @@ def relevance_and_bias(layer: nn.Module, rule: Rule, x: Tensor, g: Tensor) -> tu
         t.ledger.on = True
         relevance = arrived(t, (t.output * g).sum())
     assert torch.equal(t.output, layer(x))
-    return relevance.flatten(1).numpy(), sum(t.ledger.bias.values()).numpy()
+    wide = torch.promote_types(x.dtype, torch.float32)  # numpy has no bfloat16
+    return relevance.flatten(1).to(wide).numpy(), sum(t.ledger.bias.values()).numpy()
 
 
 def check(layer: nn.Module, x: Tensor, g: Tensor, rule: Rule, weighted: list[tuple[float, dense.Formula]]) -> None:
@@ -74,7 +75,8 @@ def check(layer: nn.Module, x: Tensor, g: Tensor, rule: Rule, weighted: list[tup
     matrix = dense.dense(layer, tuple(x.shape[1:]))
     entered = (layer(x).detach() * g).flatten(1).numpy()
     for i in each(range(len(x))):
-        expected, bias = dense.share(matrix, x[i].flatten().numpy(), entered[i], *weighted)
+        scales = dense.scale(layer, layer(x[i : i + 1]).detach().numpy()[0])
+        expected, bias = dense.share(matrix, x[i].flatten().numpy(), entered[i], scales, *weighted)
         np.testing.assert_allclose(got[i], expected, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
         np.testing.assert_allclose(kept[i], bias, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
 
@@ -118,10 +120,11 @@ def test_gamma_with_no_relevance_on_negative_outputs() -> None:
     check(layer, x, g * (layer(x) > 0), *RULES["gamma 0.25"])
 
 
-# Two units see x = (2, 1): contributions (2, 2) and (6, -1), outputs 4 and 5, and these are their relevance.
+# Two units see x = (2, 1): contributions (2, 2) and (6, -1), outputs 4 and 5 (4.5 in the mean), and these are their
+# relevance.
 WORKED: dict[str, tuple[Rule, tuple[float, float]]] = {
     "zero": (Epsilon(0.0), (8, 1)),
-    "epsilon": (Epsilon(1.0), (2 * 4 / 5 + 6 * 5 / 6, 2 * 4 / 5 - 1 * 5 / 6)),
+    "epsilon": (Epsilon(1 / 4.5), (2 * 4 / 5 + 6 * 5 / 6, 2 * 4 / 5 - 1 * 5 / 6)),
     "gamma": (Gamma(1.0), (2 + 5 * 12 / 11, 2 - 5 * 1 / 11)),  # (4, 4) and (12, -1)
     "z+": (z_plus(), (2 + 5, 2)),
     "alpha 2 beta 1": (AlphaBeta(), (4 + 10, 4 - 5)),  # the first unit has nothing negative to take the 4 back
@@ -138,7 +141,7 @@ def test_two_units_worked_by_hand(name: str) -> None:
     x = torch.tensor([[2.0, 1]], dtype=torch.float64)
     rule, expected = WORKED[name]
     got, _ = relevance_and_bias(layer, rule, x, torch.ones_like(x))
-    np.testing.assert_allclose(got[0], expected, atol=1e-5)
+    np.testing.assert_allclose(got[0], expected, atol=1e-5 * 4.5)
 
 
 def test_gamma_favours_what_makes_a_negative_output_more_negative() -> None:
@@ -156,7 +159,7 @@ def test_alpha_and_beta_must_differ_by_one() -> None:
 
 
 def test_the_stabiliser_moves_away_from_zero_and_zero_counts_as_positive() -> None:
-    moved = stabilise(torch.tensor([-2.0, -0.0, 0.0, 2.0]), 0.5)
+    moved = stabilise(torch.tensor([-2.0, -0.0, 0.0, 2.0]), torch.tensor(0.5))
     assert moved.tolist() == [-2.5, 0.5, 0.5, 2.5]
 
 
@@ -178,11 +181,69 @@ def test_a_net_without_biases_conserves_relevance(name: str) -> None:
         nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(48, 10, bias=False), nn.ReLU(),
         nn.Linear(10, 4, bias=False),
     ).double()  # fmt: skip
-    for parameter in net.parameters():
-        parameter.data *= 3  # outputs of order 1, which a stabiliser of 1e-6 leaves alone
     rule, first = CONSERVING[name]
     x = torch.randn(3, 3, 10, 10, dtype=torch.float64).clamp(-3, 3)
     found = accounts(net, x, Composite(name, convolution=rule, linear=rule, first=first))
     torch.testing.assert_close(found.arrived, found.entered, rtol=1e-4, atol=0)
     assert not found.bias.any()
     torch.testing.assert_close(found.arrived + found.stabiliser, found.entered, rtol=1e-9, atol=0)
+
+
+class Tied(nn.Module):
+    """One convolution, used again and again: its outputs shrink tenfold with every use."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.times, self.stem = times, nn.Conv2d(3, 6, 3, padding=1, bias=False)
+        self.again, self.head = nn.Conv2d(6, 6, 3, padding=1, bias=False), nn.Linear(6, 4, bias=False)
+        self.again.weight.data /= 5
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x).relu()
+        for _ in range(self.times):
+            x = self.again(x).relu()
+        return self.head(x.mean((2, 3)))
+
+
+def test_epsilon_is_gradient_times_input_in_a_net_whose_activations_get_small() -> None:
+    net, x = Tied(8), torch.randn(2, 3, 12, 12)
+    source = x.clone().requires_grad_()
+    value = net(source)[:, 1]
+    (g,) = torch.autograd.grad(value.sum(), source)
+    assert value.abs().max() < 1e-6  # smaller than the stabiliser, were it in the unit of the output
+    found = heat(net, x, single(Epsilon()))
+    torch.testing.assert_close(found, x * g, rtol=0, atol=1e-5 * float((x * g).abs().max()))
+
+
+@pytest.mark.parametrize("name", CONSERVING)
+def test_relevance_grows_as_the_weights_do(name: str) -> None:
+    """A network without biases, scaled: the heat map stays, in whatever unit its activations are."""
+    rule, first = CONSERVING[name]
+    rules = Composite(name, convolution=rule, linear=Epsilon(0.1), first=first)
+    net, x = Tied(3).double(), torch.randn(2, 3, 8, 8, dtype=torch.float64).clamp(-3, 3)
+    before = heat(net, x, rules)
+    net.stem.weight.data *= 1e-9
+    torch.testing.assert_close(heat(net, x, rules) * 1e9, before, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("rule", [Epsilon(0.5), Gamma(), z_plus(), WSquare(), ZBox((-3.0,), (3.0,))], ids=repr)
+@pytest.mark.parametrize("name", ["linear", "linear on tokens", "conv2d", "conv1d", "transposed 3d"])
+def test_the_stabiliser_of_an_image_does_not_depend_on_those_beside_it(name: str, rule: Rule) -> None:
+    layer, x, g = make(name, bias=True)
+    x = torch.cat([x[:1], 1000 * x[1:]])
+    together, _ = relevance_and_bias(layer, rule, x, g)
+    alone, _ = relevance_and_bias(layer, rule, x[:1], g[:1])
+    np.testing.assert_allclose(together[0], alone[0], rtol=1e-12, atol=1e-12 * np.abs(alone).max())
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("rule", [Epsilon(), Gamma(), z_plus(), Flat(), WSquare()], ids=repr)
+def test_an_output_of_zero_passes_nothing_and_divides_nothing(rule: Rule, kind: torch.dtype) -> None:
+    layer = nn.Linear(3, 2, bias=False).to(kind)
+    x = torch.tensor([[1.0, 2.0, 4.0], [0.0, 0.0, 0.0], [3e-4, 1e-4, 0.0]], dtype=kind)
+    layer.weight.data = torch.tensor([[1.0, 1.5, -1.0], [0.0, 0.0, 0.0]], dtype=kind)  # 0 by cancelling, and 0 at all
+    found, _ = relevance_and_bias(layer, rule, x, torch.ones(3, 2, dtype=kind))
+    assert np.isfinite(found).all()
+    assert not found[:2].any()
+    assert found[2].sum() == pytest.approx(4.5e-4, rel=0.02)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semlens.attribution.composite import COMPOSITES, Composite
-from semlens.attribution.rules import Epsilon, stabilise
+from semlens.attribution.rules import Epsilon, stabilise, step_of
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
 from semlens.model.components import Channels
@@ -59,9 +59,13 @@ def test_at_the_penultimate_layer_relevance_is_weight_times_activation() -> None
             tap = t.taps["two"].value
             (g,) = torch.autograd.grad(t.output[:, 1].sum(), tap)
             relevance = (tap.detach() * g).sum((2, 3))
-            out = t.output[:, 1:2].detach()
+            out = t.output.detach()
         acts = tap.detach().relu().mean((2, 3))
-        expected = acts * net.head.weight[1].detach() * out / stabilise(out)  # the epsilon rule's 1e-6 is the last bit
+        out, whole = (
+            out[:, 1:2],
+            stabilise(out, step_of(out, (1,), 1e-9))[:, 1:2],
+        )  # the epsilon rule's 1e-9 is the last bit
+        expected = acts * net.head.weight[1].detach() * out / whole
         torch.testing.assert_close(relevance, expected, rtol=1e-10, atol=1e-14)
 
 

@@ -2,18 +2,22 @@
 
 Both agree to rounding once two habits of zennit 0.5 are taken out. Its canonizer leaves each BatchNorm in place with
 its eps, so that its model gives 1 / sqrt(1 + eps) times less per BatchNorm; here eps is 0. And its rule for sums and
-average pools stabilises what needs no division; here by 1e-13. What either habit costs is measured below.
+average pools stabilises what needs no division; here by 1e-13. What either habit costs is measured below. Its
+stabiliser is in the unit of a layer's output, and ours a share of the layer's mean |output|: here both are 1e-13, but
+where the two are made the same.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
 
+from semlens.attribution import rules as our_rules
 from semlens.attribution.composite import COMPOSITES, Composite
-from semlens.attribution.rules import ZBox
+from semlens.attribution.rules import Epsilon, ZBox
 from tests.attribution.heat import heat
 
 pytest.importorskip("zennit")
@@ -25,6 +29,7 @@ from zennit.layer import Sum
 from zennit.torchvision import ResNetCanonizer, VGGCanonizer
 
 BOUND = 3.0
+TINY = 1e-13
 UNIT = 3
 CANONIZERS = {"toy": SequentialMergeBatchNorm, "vgg11_bn": VGGCanonizer, "resnet18": ResNetCanonizer}
 NAMES = ("epsilon", "epsilon_plus_flat", "epsilon_gamma_box", "epsilon_alpha2_beta1_flat")
@@ -68,18 +73,19 @@ def make(name: str, eps: float = 0.0, side: int = 64) -> tuple[nn.Module, Tensor
     return net, x
 
 
-def ours(name: str, net: nn.Module, x: Tensor) -> Tensor:
-    composite: Composite = COMPOSITES[name]
+def ours(name: str, net: nn.Module, x: Tensor, *, epsilon: float = 1e-9) -> Tensor:
+    composite: Composite = replace(COMPOSITES[name], linear=Epsilon(epsilon))
+    if isinstance(composite.convolution, Epsilon):
+        composite = replace(composite, convolution=Epsilon(epsilon))
     if isinstance(composite.first, ZBox):
         composite = replace(composite, first=ZBox((-BOUND,), (BOUND,)))
     return heat(net, x, composite, unit=UNIT)
 
 
 def theirs(
-    name: str, net: nn.Module, x: Tensor, canonizer: type, *, epsilon: float = 1e-6, norm: float = 1e-13
+    name: str, net: nn.Module, x: Tensor, canonizer: type, *, epsilon: Any = 1e-6, norm: float = 1e-13
 ) -> Tensor:
     """zennit's relevance from the same start, the output itself."""
-    epsilon = 1e-6
     shared = rules.Norm(stabilizer=norm)
     sums = [(types.AvgPool, shared), (Sum, shared)]
     how = {"canonizers": [canonizer()], "layer_map": sums, "epsilon": epsilon, "stabilizer": epsilon}
@@ -108,12 +114,28 @@ def apart(a: Tensor, b: Tensor) -> float:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("model", CANONIZERS)
-def test_both_give_the_same_relevance(model: str, name: str) -> None:
+def test_both_give_the_same_relevance(model: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(our_rules, "STABILISER", TINY)
+    monkeypatch.setattr(our_rules, "ROUNDING", TINY)
     # at 32 pixels this one's alpha-beta relevance is next to nothing
     net, x = make(model, side=64 if (model, name) == ("vgg11_bn", "epsilon_alpha2_beta1_flat") else 32)
-    expected = theirs(name, net, x, CANONIZERS[model])
+    expected = theirs(name, net, x, CANONIZERS[model], epsilon=TINY)
     assert expected.abs().sum() > 0.01 * net(x)[0, UNIT].abs()
-    assert apart(ours(name, net, x), expected) < 1e-9
+    assert apart(ours(name, net, x, epsilon=TINY), expected) < 1e-9
+
+
+def of_the_mean(z: Tensor) -> Tensor:
+    """Moved away from zero by a thousandth of the mean |z| of each image."""
+    step = 1e-3 * z.abs().mean(tuple(range(1, z.ndim)), keepdim=True)
+    return z + torch.where(z < 0, -step, step)
+
+
+@pytest.mark.parametrize("model", CANONIZERS)
+def test_epsilon_is_zennits_with_a_stabiliser_of_the_layers_scale(model: str) -> None:
+    net, x = make(model, side=32)
+    expected = theirs("epsilon", net, x, CANONIZERS[model], epsilon=of_the_mean)
+    assert apart(ours("epsilon", net, x, epsilon=1e-9), expected) > 1e-4
+    assert apart(ours("epsilon", net, x, epsilon=1e-3), expected) < 1e-9
 
 
 def test_a_batch_norm_left_in_place_costs_zennit_half_its_eps() -> None:
@@ -134,7 +156,7 @@ def test_where_zennits_own_relevance_moves_with_its_stabiliser_it_is_no_judge() 
     """Stabilised sums move its relevance of a ResNet as far as it then stands from ours: the difference is all its
     own."""
     net, x = make("resnet18", side=32)
-    stabilised = theirs("epsilon", net, x, ResNetCanonizer, norm=1e-6)
-    own = apart(theirs("epsilon", net, x, ResNetCanonizer, norm=1e-9), stabilised)
+    stabilised = theirs("epsilon", net, x, ResNetCanonizer, epsilon=TINY, norm=1e-6)
+    own = apart(theirs("epsilon", net, x, ResNetCanonizer, epsilon=TINY, norm=1e-9), stabilised)
     assert own > 1e-6
-    assert apart(ours("epsilon", net, x), stabilised) < 1.1 * own
+    assert apart(ours("epsilon", net, x, epsilon=TINY), stabilised) < 1.1 * own
