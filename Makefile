@@ -5,7 +5,7 @@ IMAGES ?=
 ARGS ?=
 TESTS := $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-.PHONY: demo test fast lint format docs golden bench page clean
+.PHONY: demo test fast lint format docs golden bench zoo page clean
 
 demo: .venv/demo$(if $(IMAGES),-photos)
 	$(BIN)/semlens demo $(if $(IMAGES),--images $(IMAGES))
@@ -42,6 +42,10 @@ golden: .venv/dev
 bench: .venv/dev
 	$(BIN)/semlens demo --benchmark
 	$(BIN)/python benchmarks/questions.py
+
+# Every row of many architectures against plain hooks: half an hour. What zoo.jsonl holds already is not run again.
+zoo: .venv/dev
+	PYTHONPATH=. $(BIN)/python benchmarks/zoo.py --out benchmarks/zoo.md $(ARGS)
 
 # Only who changes the page needs Node: what is built is committed.
 page: page/node_modules

@@ -4,15 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from semlens.errors import SemlensError
-from semlens.model.components import tensor_in
-from semlens.model.dry_run import Passage
-from semlens.model.hooks import Site, survey
+from semlens.model.dry_run import Graph, Passage
+from semlens.model.hooks import Site
 
 _SOURCES = 4  # typed calls tried as the source of a tensor, the latest first
 _UNITS = 8  # components tried, since one may be zero everywhere
@@ -77,17 +74,16 @@ class ComponentAxes:
     """The axis of the components of each passage. Mutable: passages are gone through in the order in which they passed.
 
     Args:
+        graph: of the same image.
         images: the axis that holds the images, by site; what has none is left out.
     """
 
-    net: nn.Module
-    x: Tensor
+    graph: Graph
     passed: Sequence[Passage]
     images: Mapping[Site, int]
     axes: dict[Site, int] = field(default_factory=dict)
     typed: list[Passage] = field(default_factory=list)
     _in_memory: dict[int, list[Passage]] = field(default_factory=lambda: defaultdict(list))
-    _tensors: dict[Site, Tensor] = field(default_factory=dict)
 
     def find(self) -> dict[Site, int]:
         """All that can be decided."""
@@ -211,41 +207,23 @@ class ComponentAxes:
 
     def _measured(self, passage: Passage, candidates: Sequence[int]) -> int | None:
         """The axis along which one index depends on one component of the latest typed tensor that leads here."""
-        if not self._tensors:
-            self._run_with_gradients()
         for source in self._before(passage)[:_SOURCES]:
             fit = [axis for axis in candidates if self._follows(source, passage.site, axis)]
             if fit:
                 return fit[0] if len(fit) == 1 else None
         return None
 
-    def _run_with_gradients(self) -> None:
-        def see(site: Site, _module: nn.Module, value: Any) -> None:
-            try:
-                self._tensors[site] = tensor_in(value)
-            except SemlensError:
-                return
-
-        with torch.enable_grad():
-            survey(self.net, self.x.clone().requires_grad_(), see)
-
     def _follows(self, source: Passage, target: Site, axis: int) -> bool:
         """Whether index i of the target depends on component i of the source, and on no other."""
-        start, end = self._tensors.get(source.site), self._tensors.get(target)
         along = self.axes[source.site]
-        if start is None or end is None or not end.requires_grad or end.shape[axis] != start.shape[along]:
+        start, end = self.graph.tensors.get(source.site), self.graph.tensors.get(target)
+        if start is None or end is None or end.shape[axis] != start.shape[along]:
             return False
         for unit in range(min(_UNITS, end.shape[axis])):
-            try:
-                with torch.enable_grad():
-                    row = end.select(axis, unit)
-                weights = torch.arange(row.numel(), device=row.device).to(row.dtype).cos_().add_(2).view(row.shape)
-                (g,) = torch.autograd.grad(row, start, weights, retain_graph=True, allow_unused=True)
-            except RuntimeError:  # changed in place since, or not in the graph
+            gradient = self.graph.gradient(target, axis, unit, source.site)
+            if gradient is None:
                 return False
-            if g is None:
-                return False
-            hit = g.abs().movedim(along, 0).flatten(1).amax(1) > 0
+            hit = gradient.abs().movedim(along, 0).flatten(1).amax(1) > 0
             if hit.any():
                 return bool(hit.sum() == 1 and hit[unit])
         return False

@@ -299,8 +299,8 @@ class Tokens:
 
 
 def _grid(positions: int, sides: tuple[int, int] | None) -> tuple[int, int] | None:
-    """The grid that was seen, for another size of image a square one."""
-    if sides is not None and sides[0] * sides[1] == positions:
+    """The grid that was seen, for another size of image a square one; None where none was seen."""
+    if sides is None or sides[0] * sides[1] == positions:
         return sides
     side = math.isqrt(positions)
     return (side, side) if side * side == positions else None

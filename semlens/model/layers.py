@@ -1,7 +1,7 @@
 """From what the user writes to component kinds: `parse` reads a spec against a model, `list_layers` shows what there
 is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,8 +66,18 @@ def parse_all(net: nn.Module, specs: Sequence[str], x: Float[Tensor, "n ..."]) -
     refuse_hidden(net)
     for spec in specs:
         refuse_hidden(module_at(net, site_of(spec).path), spec)
-    seen = layouts(net, x)
+    seen = layouts(net, x, _modules(net, specs))
     return [_parse(net, spec, seen) for spec in specs]
+
+
+def _modules(net: nn.Module, specs: Sequence[str]) -> Iterator[str]:
+    """The paths of the modules that the specs speak of, with the projections of their heads."""
+    for spec in specs:
+        path = site_of(spec).path
+        yield path
+        projection = head_projection(net, path)
+        if projection:
+            yield f"{path}.{projection[0]}" if path else projection[0]
 
 
 def _parse(net: nn.Module, spec: str, seen: Layouts) -> tuple[Components, int]:

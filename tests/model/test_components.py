@@ -112,7 +112,9 @@ def test_heads_are_lengths_of_the_vectors_that_lie_side_by_side() -> None:
 def test_grids() -> None:
     assert Channels("a").grid(MAP) == (4, 4)
     assert Channels("a").grid(VECTOR) is None
-    assert Tokens("a", "patch", 1, 4).grid(SEQUENCE) == (3, 3)
+    assert Tokens("a", "patch", 1, 4, sides=(3, 3)).grid(SEQUENCE) == (3, 3)
+    assert Tokens("a", "patch", 1, 4, sides=(4, 4)).grid(SEQUENCE) == (3, 3)  # images of another size
+    assert Tokens("a", "patch", 1, 4).grid(SEQUENCE) is None  # no grid was seen, or patches lie in another order
     assert Tokens("a", "cls", 1, 4).grid(SEQUENCE) is None
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from semlens.collection import collect
 from semlens.errors import SemlensError
 from semlens.model.components import Channels, Heads, Rows, Tokens
-from semlens.model.layers import LayerRow, list_layers, parse
+from semlens.model.layers import LayerRow, list_layers, parse, parse_all
 from semlens.model.loading import VisionModel
 from tests.toy import random_images, to_tensor
 
@@ -151,6 +151,45 @@ def test_special_tokens_are_those_that_the_image_does_not_change(first: int, las
     assert torch.equal(read[:, :5], y[:, special].clamp(min=0).transpose(1, 2))
 
 
+def test_tokens_are_special_where_the_others_can_be_seen_to_be_the_places_of_a_map() -> None:
+    """A token that changes with the image is counted; queries, of which each sees the whole map, are no special tokens."""
+
+    def pooled(net: Net, f: Tensor) -> Tensor:
+        patches = f.flatten(2).transpose(1, 2)
+        return net.inner(torch.cat([patches.mean(1, keepdim=True), patches], 1))
+
+    net = Net(pooled, inner=nn.Linear(6, 5))
+    assert parse(net, "inner", X) == Tokens("inner", "patch", 1, sides=(4, 4))
+    exact(net, "inner", lambda y: sides(y[:, 1:]))
+    net = Net(
+        lambda net, f: net.inner(net.ask(f.flatten(2)).transpose(1, 2)), ask=nn.Linear(16, 18), inner=nn.Linear(6, 5)
+    )
+    assert parse(net, "inner", X) == Tokens("inner", "patch", 0)
+    exact(net, "inner", sides)
+
+
+def test_patches_in_another_order_have_no_grid() -> None:
+    def windows(net: Net, f: Tensor) -> Tensor:
+        apart = f.view(len(f), 6, 2, 2, 2, 2).permute(0, 2, 4, 3, 5, 1)
+        return net.inner(net.drop(apart.reshape(len(f), 16, 6)))
+
+    parts = {"drop": nn.Dropout(), "inner": nn.Linear(6, 5)}
+    assert parse(Net(windows, **parts), "inner", X) == Tokens("inner", "patch", 0)
+    upright = Net(lambda net, f: net.inner(net.drop(f.flatten(2).transpose(1, 2))), **parts)
+    assert parse(upright, "inner", X).grid(torch.zeros(1, 16, 5)) == (4, 4)
+    turned = Net(lambda net, f: net.inner(net.drop(f.transpose(2, 3).flatten(2).transpose(1, 2))), **parts)
+    assert parse(turned, "inner", X).grid(torch.zeros(1, 16, 5)) is None
+
+
+def test_a_few_layers_are_laid_out_as_all_are() -> None:
+    net = timm.create_model("levit_128s", img_size=64, embed_dim=(16, 24), depth=(1, 1), num_heads=(2, 2), key_dim=8)
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    layers = [row.layer for row in list_layers(net, x)]
+    together = [kind for kind, _ in parse_all(net, layers, x)]
+    for layer, kind in list(zip(layers, together, strict=True))[::10]:
+        assert parse(net.load_state_dict(net.state_dict()) and net, layer, x) == kind  # loading forgets what was seen
+
+
 def test_the_grid_of_an_image_that_is_no_square() -> None:
     net = Net(lambda net, f: net.inner(f.flatten(2).transpose(1, 2)), (1, 4), inner=nn.Linear(6, 5))
     kind = parse(net, "inner", X)
@@ -201,6 +240,7 @@ def test_window_attention_of_a_real_model_is_exact() -> None:
         (lambda net, f: net.inner(torch.ones_like(f)), "layer 'inner' does not depend on the image"),
         (lambda net, f: net.inner(f - f.mean(0)), "layer 'inner' depends on the other images of the batch"),
         (lambda net, f: net.inner(f + torch.rand_like(f)), "layer 'inner' is not the same twice for the same images"),
+        (lambda net, f: net.inner(f / len(f)), "layer 'inner' .* depends on the size of the batch"),
     ],
 )
 def test_what_is_no_row_per_image_is_refused_and_not_listed(
