@@ -83,6 +83,8 @@ class Positions:
             if before and isqrt(one.length) ** 2 != one.length:
                 return before[0]
             grid = next(grid for grid in reversed(self.grids) if grid.places == one.length - extra)
+            if grid.places == 1:  # every token comes from its only place, if from any
+                continue
             for first in range(extra + 1):
                 if self._comes_from(one, first, grid, (0, 0)) and self._in_order(one, first, grid):
                     return first, extra - first

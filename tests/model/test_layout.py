@@ -152,7 +152,7 @@ def test_special_tokens_are_those_that_the_image_does_not_change(first: int, las
 
 
 def test_tokens_are_special_where_the_others_can_be_seen_to_be_the_places_of_a_map() -> None:
-    """A token that changes with the image is counted; queries, of which each sees the whole map, are no special tokens."""
+    """A token that changes with the image is counted; queries, each of which sees the whole map, are all alike."""
 
     def pooled(net: Net, f: Tensor) -> Tensor:
         patches = f.flatten(2).transpose(1, 2)
