@@ -88,6 +88,7 @@ def test_a_model_in_train_mode_is_left_as_found(fails: bool) -> None:
 
 def test_statistics_do_not_move_while_recording() -> None:
     net = Noisy().train()
+    assert net.norm.running_mean is not None
     mean = net.norm.running_mean.clone()
     with record(net, ["out"]):
         net(X)

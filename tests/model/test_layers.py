@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -12,7 +14,7 @@ from tests.toy import Colours
 X = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def tiny_vit(**options: object) -> nn.Module:
+def tiny_vit(**options: Any) -> nn.Module:
     torch.manual_seed(0)
     return timm.models.VisionTransformer(
         img_size=8, patch_size=2, embed_dim=12, depth=1, num_heads=3, num_classes=5, **options
@@ -30,7 +32,7 @@ def test_maps_and_units_are_channels() -> None:
     ("options", "special"),
     [({}, (1, 0)), ({"reg_tokens": 4}, (1, 4)), ({"class_token": False, "global_pool": "avg"}, (0, 0))],
 )
-def test_sequences_are_tokens_without_the_special_ones(options: dict[str, object], special: tuple[int, int]) -> None:
+def test_sequences_are_tokens_without_the_special_ones(options: dict[str, Any], special: tuple[int, int]) -> None:
     net = tiny_vit(**options)
     kind = parse(net, "blocks.0", X)
     assert kind == Tokens("blocks.0", "patch", *special, sides=(4, 4))
@@ -45,7 +47,8 @@ def test_special_tokens_of_other_libraries() -> None:
 
     kind = parse(VisionTransformer(8, 2, 1, 1, 4, 4), "encoder.ln", X)
     assert kind == Tokens("encoder.ln", "patch", 1, sides=(4, 4))
-    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 8, "patch_size": 2}
+    sizes: dict[str, Any] = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
+    sizes |= {"image_size": 8, "patch_size": 2}
     kind = parse(ViTModel(ViTConfig(**sizes, intermediate_size=4)), "layernorm", X)
     assert kind == Tokens("layernorm", "patch", 1, sides=(4, 4))
     net = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**sizes, num_register_tokens=3))

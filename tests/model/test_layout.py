@@ -1,6 +1,7 @@
 """What passes is laid out as it is found: `collect` gives what a plain hook sees, one image at a time."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +30,9 @@ class Net(nn.Module):
         self.token = nn.Parameter(torch.randn(1, 2, 6))
         for name, module in parts.items():
             self.add_module(name, module)
+
+    def __getattr__(self, name: str) -> Any:  # its parts: what their names are, a test says
+        return super().__getattr__(name)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(self, self.conv(x)).flatten(1)
@@ -228,7 +232,9 @@ def test_window_attention_of_a_real_model_is_exact() -> None:
     net = timm.models.SwinTransformer(
         img_size=8, patch_size=1, embed_dim=4, depths=(2,), num_heads=(2,), window_size=4, num_classes=2
     )
-    assert parse(net, "layers.0.blocks.0.attn", X).rows == Rows(0, 1, 4)
+    kind = parse(net, "layers.0.blocks.0.attn", X)
+    assert isinstance(kind, Tokens)
+    assert kind.rows == Rows(0, 1, 4)
     exact(net, "layers.0.blocks.1.attn", sides)
     exact(net, "layers.0.blocks.1.mlp.act", sides)
 
@@ -263,8 +269,10 @@ def test_what_hides_its_layers_is_refused_with_a_remedy() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 2), nn.ReLU())
     with pytest.raises(SemlensError, match="give the plain PyTorch module"):
         list_layers(torch.jit.trace(net, X), X)
+    compiled = torch.compile(net)
+    assert isinstance(compiled, nn.Module)
     with pytest.raises(SemlensError, match=r"give `net\._orig_mod`, or compile in place with `net\.compile\(\)`"):
-        list_layers(torch.compile(net), X)
+        list_layers(compiled, X)
 
 
 def test_a_layout_is_looked_for_again_when_weights_change() -> None:
