@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "semlens"
-ROOT = {"errors", "types", "shapes"}
+ROOT = {"errors", "hub", "types", "shapes"}
 """Modules at the top that every package may import."""
 
 ARROWS = {
@@ -51,7 +51,7 @@ BESIDE_A_FACE = {
     "numerics.metrics", "numerics.two_means",  # a search needs neither, and they take 6 ms
     "model.offline",  # weights inside packages, of which some are a foundation model's
 }  # fmt: skip
-NUMPY_SIDE = ("numerics", "index", "analysis", "views", "images", "testbed.world", "errors", "types", "shapes")
+NUMPY_SIDE = ("numerics", "index", "analysis", "views", "images", "testbed.world", "errors", "hub", "types", "shapes")
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

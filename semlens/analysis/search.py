@@ -7,7 +7,7 @@ import numpy as np
 
 from semlens.analysis.probe import Probes, check_space
 from semlens.analysis.results import Rows, pictures
-from semlens.errors import SemlensError
+from semlens.errors import SemlensError, right_keywords
 from semlens.index import ConceptIndex
 from semlens.numerics import cosine, dot_rows, lengths
 from semlens.shapes import Float32, Int64
@@ -25,6 +25,7 @@ class Hit:
     similarity: float  # cosine of the component's semantic embedding and the probe, in [-1, 1]
     alignment: float  # similarity minus the cosine of the probe's null: what hits are ranked by
     baseline: float  # 95 % of components made of random examples of this index are less similar to the probe
+    chance: float  # 95 % of these are less aligned with it: a hit below is no evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Alignments:
     alignment: Float32[np.ndarray, "n q"]  # similarity minus the cosine of the probe's null, in [-2, 2]
 
 
+@right_keywords(k="top", n="top", layer="layers")
 def search(index: ConceptIndex, probes: Probes, *, top: int = 10, layers: Sequence[str] = ()) -> Rows[Hit]:
     """For each probe its `top` components, the best aligned first; ties go to the lower row. Dead components are left
     out.
@@ -49,15 +51,15 @@ def search(index: ConceptIndex, probes: Probes, *, top: int = 10, layers: Sequen
     if top < 1:
         raise SemlensError(f"top is {top}; ask for at least one component")
     slices = [index.layer_slice(layer) for layer in layers] or [slice(0, len(index.means))]
-    base = baseline(index, probes)
+    similar, aligned = baseline(index, probes), aligned_baseline(index, probes)
     hits: list[Hit] = []
-    for probe, reached in zip(probes, base.tolist(), strict=True):
+    for probe, *reached in zip(probes, similar.tolist(), aligned.tolist(), strict=True):
         rows = np.concatenate([_candidates(index, probe, layer, top) for layer in slices])
         found = alignments(index, probe, rows)
         similarity, alignment = found.similarity[:, 0], found.alignment[:, 0]
         best = np.lexsort((rows, -alignment))[:top]
         hits += [
-            Hit(probe.names[0], index.component(int(rows[i])), float(similarity[i]), float(alignment[i]), reached)
+            Hit(probe.names[0], index.component(int(rows[i])), float(similarity[i]), float(alignment[i]), *reached)
             for i in best
         ]
     return Rows(hits, "components by alignment", lambda hit: pictures(index, hit.component))
@@ -96,11 +98,20 @@ def alignments(
 def baseline(index: ConceptIndex, probes: Probes, quantile: float = 0.95) -> Float32[np.ndarray, "q"]:
     """The similarity that components made of random examples reach: their `quantile` for each probe, NaN if there are
     none."""
+    return _reached(index, probes.vectors, quantile)
+
+
+def aligned_baseline(index: ConceptIndex, probes: Probes, quantile: float = 0.95) -> Float32[np.ndarray, "q"]:
+    """The same for alignment, which hits are ranked by."""
+    return _reached(index, probes.vectors - probes.nulls, quantile)
+
+
+def _reached(index: ConceptIndex, directions: Float32[np.ndarray, "q d"], quantile: float) -> Float32[np.ndarray, "q"]:
     if not len(index.random):
-        return np.full(len(probes), np.nan, dtype=np.float32)
+        return np.full(len(directions), np.nan, dtype=np.float32)
     place = int(quantile * len(index.random))
-    similarity = index.random.astype(np.float32) @ probes.vectors.T  # unit rows already
-    return np.partition(similarity, place, axis=0)[place]  # np.quantile would import numpy.ma
+    values = index.random.astype(np.float32) @ directions.T  # unit rows already
+    return np.partition(values, place, axis=0)[place]  # np.quantile would import numpy.ma
 
 
 def _candidates(index: ConceptIndex, probe: Probes, layer: slice, top: int) -> Int64[np.ndarray, "m"]:

@@ -147,7 +147,7 @@ def open_session(
 
 
 def _opened(number: int, name: str, folder: Path, images: str | None, model: str | None, frozen: bool) -> Opened:
-    index = load_index(folder)
+    index = load_index(folder, quick=True)
     digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     notes = open_notes(folder, digest) if not frozen else None
     return Opened(number, name, folder.resolve(), index, digest, _images(index, images), model, notes)

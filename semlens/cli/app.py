@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 import semlens as sl
-from semlens.cli.common import app, as_json, print_json
+from semlens.cli.common import NewFolder, app, as_json, print_json
 from semlens.cli.show import Progress, say
 
 images_option = click.option("--images", multiple=True, help="Where the index's images are, to show them whole.")
@@ -54,7 +54,7 @@ def serve(
 
 @app.command()
 @index_folders
-@click.option("--site", required=True, type=click.Path(path_type=Path), help="A new folder.")
+@click.option("--site", required=True, type=NewFolder(), help="A new folder.")
 @images_option
 @model_option
 @vocabulary_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import semlens as sl
-from semlens.cli.common import app, as_json, device, print_json
+from semlens.cli.common import NewFile, app, as_json, device, print_json
 from semlens.cli.show import say, table
 from semlens.errors import SemlensError
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.argument("image", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--target", help="An output by name or number, or layer:unit; by default each image's highest output.")
 @click.option("--method", multiple=True, help="Rules by name, or gradient; with --check all that fit are tried.")
-@click.option("--out", default="heat.png", show_default=True, type=click.Path(path_type=Path), help="The picture.")
+@click.option(
+    "--out", default="heat.png", show_default=True, type=NewFile(".png", ".jpg", ".webp", ".pdf"), help="The picture."
+)
 @click.option("--check", is_flag=True, help="Try the model instead: does every rule cover it, is relevance conserved?")
 @device
 @as_json

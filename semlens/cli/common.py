@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import semlens as sl  # the commands use the public names, each of which is loaded when it is first used
+from semlens.cli.ending import Commands
 from semlens.cli.show import say
 from semlens.errors import SemlensError
 
@@ -27,12 +29,9 @@ def _usable(ctx: click.Context, param: click.Parameter, name: str | None) -> str
         SemlensError: torch does not know it, or cannot use it here.
     """
     if name not in (None, "cpu"):
-        import torch  # a command that is told where models run may have to run one
+        from semlens.model import check_device  # a command that is told where models run may have to run one
 
-        try:
-            torch.empty(0, device=name)
-        except (RuntimeError, AssertionError) as fault:
-            raise SemlensError(f"device {name!r} cannot be used here: {str(fault).partition('. ')[0]}") from fault
+        check_device(name)
     return name
 
 
@@ -47,7 +46,7 @@ save = click.option("--save", is_flag=True, help="Also keep the result in the in
 index_folder = click.argument("index", type=click.Path(path_type=Path))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(sl.__version__)
 def app() -> None:
     """Search, label and audit what every component of a vision model has learned."""
@@ -72,6 +71,8 @@ class NewFile(click.Path):
             raise SemlensError(f"cannot write {path}: {why}")
         if self.suffixes and path.suffix.lower() not in self.suffixes:
             raise SemlensError(f"cannot write {path}: let the name end in {', '.join(self.suffixes)}")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise SemlensError(f"cannot write {path}: permission denied")
         return path
 
 
@@ -94,6 +95,34 @@ _IMAGE_CHOICES = (
     click.option("--background", help="What shows through where an image is transparent: a name or #rrggbb.  [white]"),
     click.option("--max-pixels", type=click.IntRange(1), help="An image with more is not read.  [89478485]"),
 )
+
+
+class NewFolder(click.Path):
+    """A folder that a command will write into, and makes if it is not there. That it can be is said before the work."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path.
+
+        Raises:
+            SemlensError: no folder can be there, or none that can be written.
+        """
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        nearest = path.absolute()
+        while not os.path.lexists(nearest):
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            raise SemlensError(f"cannot write to {path}: {nearest} is no folder")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise SemlensError(f"cannot write to {path}: permission denied in {nearest}")
+        return path
+
+
+def layer_names(texts: Iterable[str]) -> list[str]:
+    """The layers that an option names, several by commas."""
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
 
 
 def vocabulary(purpose: str, *, required: bool = False) -> Callable[[Any], Any]:
@@ -119,4 +148,14 @@ def show(rows: "Rows[Any]", as_json: bool) -> None:
 def print_json(rows: Iterable[dict[str, Any]]) -> None:
     """Prints one JSON object per row to standard output."""
     for row in rows:
-        print(json.dumps(row, ensure_ascii=False))
+        print(as_line(row))
+
+
+def as_line(row: Any) -> str:
+    """A line of JSON that standard output can write: characters that its encoding lacks are escaped, as JSON does."""
+    text = json.dumps(row, ensure_ascii=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(row)
+    return text

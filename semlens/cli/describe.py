@@ -1,6 +1,5 @@
 """The commands that describe what an index holds: `score`, `compare`, `atlas`, `graph`, `evaluate`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from semlens.cli.common import (
     image_choices,
     index_folder,
     layer,
+    layer_names,
     print_json,
     save,
     save_result,
@@ -67,7 +67,7 @@ def compare(
 
     One index given twice with different --layer compares its layers.
     """
-    layers = [() if names == "." else tuple(names.split(",")) for names in layer]
+    layers = [() if names.strip() == "." else tuple(layer_names([names])) for names in layer]
     comparison = sl.compare([sl.load_index(folder) for folder in indexes], draws=draws, seed=seed, layers=layers)
     if as_json:
         for rows in (comparison.pairs, comparison.matches):
@@ -150,7 +150,7 @@ def graph(
     if svg:
         svg.write_text(sl.graph_svg(result, loaded), encoding="utf-8")
     if as_json:
-        return print(json.dumps(result.node_link(), ensure_ascii=False))
+        return print_json([result.node_link()])
     print(repr(result))
     if svg:
         say(f"drawn: {svg}")

@@ -1,6 +1,8 @@
 """The commands that judge what an index holds: `label` and `audit`."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,13 +89,19 @@ def audit(
 
     rules = sl.load_spec(spec)
     rules = replace(rules, output=output) if output else rules
-    indexes = [sl.load_index(folder) for folder in (index, baseline) if folder]
+    indexes = [sl.load_index(index)]
+    if baseline:
+        with _of_baseline(baseline):
+            indexes.append(sl.load_index(baseline))
     audits = []
     with Progress() as progress:
-        for loaded in indexes:
-            probes = ask_spec(loaded.recipe.foundation, rules, Path(spec).parent, device)
-            labels = labels_by(loaded, vocabulary, device=device, progress=progress, seed=seed) if vocabulary else None
-            audits.append(sl.audit(loaded, rules, probes, labels=labels, seed=seed))
+        for number, loaded in enumerate(indexes):
+            with _of_baseline(baseline if number else None):
+                probes = ask_spec(loaded.recipe.foundation, rules, Path(spec).parent, device)
+                labels = (
+                    labels_by(loaded, vocabulary, device=device, progress=progress, seed=seed) if vocabulary else None
+                )
+                audits.append(sl.audit(loaded, rules, probes, labels=labels, seed=seed))
     now, before = audits[0], audits[1] if baseline else None
     if html:
         html.write_text(sl.report(now, before=before), encoding="utf-8")
@@ -105,6 +113,15 @@ def audit(
         if html:
             say(f"report: {html}")
     return 0 if now.passed else 1
+
+
+@contextmanager
+def _of_baseline(folder: Path | None) -> Iterator[None]:
+    """Says of a mistake that arises with the baseline that it is the baseline's."""
+    try:
+        yield
+    except sl.SemlensError as fault:
+        raise (sl.SemlensError(f"the baseline {folder}: {fault}") if folder else fault) from fault
 
 
 def _print_audit(audit: "Audit", changes: "Rows[Change] | None") -> None:

@@ -1,6 +1,8 @@
 """The commands that make an index: `layers`, `build`."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import click
 
 import semlens as sl
-from semlens.cli.common import app, as_json, device, image_choices, print_json
+from semlens.cli.common import NewFolder, app, as_json, device, image_choices, layer_names, print_json
 from semlens.cli.show import Progress, say, table
 from semlens.errors import SemlensError
 
@@ -39,8 +41,8 @@ def layers(model: str, as_json: bool) -> None:
 @image_choices
 @click.option("--layer", multiple=True, required=True, help="A layer, as `layers` lists them; several with commas.")
 @click.option("--foundation", required=True, help="open_clip:ARCH/TAG, transformers:REPO, offline:conse, testbed:clip.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the index.")
-@click.option("--k", default=30, show_default=True, help="Concept examples per component.")
+@click.option("--out", required=True, type=NewFolder(), help="Folder of the index.")
+@click.option("--k", default=30, show_default=True, type=click.IntRange(1), help="Concept examples per component.")
 @click.option("--pool", default="mean", show_default=True, help="mean favours what fills the image, max what is small.")
 @click.option(
     "--crop",
@@ -54,8 +56,8 @@ def layers(model: str, as_json: bool) -> None:
 )
 @click.option("--class-images", "of", default="auto", show_default=True, help="Whose images: label, predicted, all.")
 @click.option("--method", default="auto", show_default=True, help="Rules for relevance; see `attribute --check`.")
-@click.option("--batch-size", default=32, show_default=True)
-@click.option("--workers", type=int, help="Processes that decode images.")
+@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Images at a time.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that decode images.")
 @click.option("--precision", default="float32", show_default=True, help="bfloat16 is faster and changes some examples.")
 @click.option("--shard", metavar="I/N", help="Only collect part I of N, from 0; `--resume` joins the parts.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
@@ -78,17 +80,19 @@ def build(
 ) -> None:
     """Turn a model and images into a concept index."""
     from semlens.index import IndexWarning, remarks
-    from semlens.pipeline import build_shard, label_remarks
+    from semlens.pipeline import build_shard, check_free, label_remarks
 
     start = perf_counter()
     number_of = _shard(shard) if shard else None
+    if not number_of:
+        check_free(out, resume)  # before models are loaded
     space = sl.load_foundation(foundation, device)
     studied, photos = sl.load_model(model, device), sl.load_images(images, **choices)
     for note in photos.notes:
         say(note)
-    names = [name for text in layer for name in text.split(",")]
+    names = layer_names(layer)
     options |= {"classes": _classes(classes, studied.class_names)}
-    with Progress() as progress:
+    with Progress() as progress, _keeping(out):
         if number_of:
             path = build_shard(studied, photos, names, out, number_of, progress=progress, **options)
             return print_json([{"shard": str(path)}]) if as_json else say(f"wrote {path}")
@@ -109,6 +113,20 @@ def build(
         return print_json([row | {"remarks": told}])
     size = f"{row['components']:,} components of {row['layers']} layers over {row['images']:,} images"
     say(f"{size} in {row['seconds']} s: {out}")
+
+
+@contextmanager
+def _keeping(out: Path) -> Iterator[None]:
+    """Tells whoever interrupts a build what is kept of it."""
+    from semlens.pipeline import partial_folder
+
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        kept = partial_folder(out)
+        if kept.exists():
+            stop.add_note(f"the work is kept in {kept}, and the same command with --resume goes on from there")
+        raise
 
 
 def _classes(texts: tuple[str, ...], names: tuple[str, ...]) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @app.command()
 @index_folder
-@click.option("--verify", is_flag=True, help="Check every part against its checksum.")
+@click.option("--verify", is_flag=True, help="Check every part against its checksum now, not only what is shown.")
 @as_json
 def info(index: Path, verify: bool, as_json: bool) -> None:
     """Show how an index was made, its sizes and its dead components."""
@@ -121,7 +121,7 @@ def _added(index: "ConceptIndex") -> list[tuple[str, str]]:
 @index_folder
 @click.argument("text", nargs=-1)
 @click.option("--image", multiple=True, type=click.Path(path_type=Path), help="An image; several make one query.")
-@click.option("--top", default=10, show_default=True, help="Components per query.")
+@click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Components per query.")
 @click.option("--layer", multiple=True, help="Search only this layer; may be given several times.")
 @template
 @click.option("--null", default="cosine", show_default=True, help="How the empty prompt counts: cosine, vector, none.")
@@ -145,7 +145,7 @@ def search(
     from semlens.analysis.search import search as find
     from semlens.index import load_index
 
-    loaded = load_index(index)
+    loaded = load_index(index, quick=True)
     probes = ask(loaded.recipe.foundation, text, image, template, null, device)
     hits = find(loaded, probes, top=top, layers=layer)
     if sheet:
@@ -177,5 +177,15 @@ def _hit_table(index: "ConceptIndex", hits: Sequence["Hit"]) -> None:
         examples = ", ".join(Path(name).stem for name in index.example_names(row)[:3])
         name = index.unit_names[row] or ""
         lines.append((str(hit.component), name, f"{hit.alignment:.3f}", f"{hit.similarity:.3f}", examples))
-    caption = f"similarity: 95 % of components made of random examples stay below {hits[0].baseline:.3f}"
-    table((hits[0].probe, "name", "alignment", "similarity", "examples"), lines, caption=caption)
+    table((hits[0].probe, "name", "alignment", "similarity", "examples"), lines, caption=_by_chance(hits))
+
+
+def _by_chance(hits: Sequence["Hit"]) -> str:
+    """How the number that hits are ranked by stands to chance."""
+    if hits[0].chance != hits[0].chance:  # NaN
+        return "what chance reaches is not known: the index has no random components"
+    above, reached = sum(hit.alignment > hit.chance for hit in hits), f"{hits[0].chance:.3f}"
+    if not above:
+        return f"nothing above chance: 95 % of components made of random examples stay below an alignment of {reached}"
+    rest = f"; {len(hits) - above} of these {len(hits)} do too" if above < len(hits) else ""
+    return f"alignment: 95 % of components made of random examples stay below {reached}{rest}"

@@ -19,7 +19,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str | N
         shown.add_column(Text(name), overflow="fold")
     for row in rows:
         shown.add_row(*(Text(cell) for cell in row))
-    Console().print(shown)
+    console = Console()
+    with console.capture() as drawn:  # printed as all else is: rich itself would end the process where a pipe is closed
+        console.print(shown)
+    print(drawn.get(), end="")
 
 
 def say(remark: str) -> None:

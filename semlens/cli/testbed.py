@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from semlens.cli.common import app, as_json, print_json
+from semlens.cli.common import NewFolder, app, as_json, print_json
 from semlens.cli.show import Progress, say, table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
-@click.option("--out", default="demo-out", show_default=True, type=click.Path(path_type=Path))
+@click.option("--out", default="demo-out", show_default=True, type=NewFolder())
 @click.option("--images", help="Photographs to search instead: a folder, a table or hf:NAME.")
 @click.option("--benchmark", is_flag=True, help="Hold every claim against the truth, for three networks; some minutes.")
 @as_json
@@ -115,7 +115,7 @@ def _benchmark(out: Path, as_json: bool) -> None:
 
 
 @app.command()
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=NewFolder())
 @click.option("--scenario", default="shortcut", show_default=True, help="shortcut, or clean: artefacts say nothing.")
 @click.option("--count", default=1000, show_default=True, type=click.IntRange(1), help="Pictures.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="0: those the networks learnt from.")

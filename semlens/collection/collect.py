@@ -13,7 +13,7 @@ from semlens.collection.cpu import fast_cpu
 from semlens.collection.passes import Checkpoint, Feed, fill
 from semlens.collection.states import EXAMPLES
 from semlens.collection.topk import TopK, decode
-from semlens.errors import SemlensError, unknown
+from semlens.errors import SemlensError, right_keywords, unknown
 from semlens.images import ImageSet
 from semlens.model import POOLS, Components, Pooled, Site, VisionModel, describe, parse_all, record, still, unit_names
 from semlens.shapes import Float
@@ -22,6 +22,7 @@ from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress,
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
+@right_keywords(top="k", topk="k", n="k", layer="layers", pooling="pool")
 def collect(
     model: VisionModel,
     images: ImageSet,

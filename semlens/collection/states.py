@@ -111,13 +111,22 @@ def load_examples(path: Path) -> ConceptExamples:
 
 
 def save_pass(state: Pass, path: Path, what: str) -> None:
-    """Writes `state` to one safetensors file, its arrays as tensors and the rest as JSON under `semlens-WHAT`."""
+    """Writes `state` to one safetensors file, its arrays as tensors and the rest as JSON under `semlens-WHAT`.
+
+    Raises:
+        SemlensError: the file cannot be written, as on a full disk; what it held before stays.
+    """
     values = {field.name: getattr(state, field.name) for field in fields(state)}
     arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if isinstance(value, np.ndarray)}
     plain = {name: value for name, value in values.items() if name not in arrays}
     text = json.dumps(plain, sort_keys=True, default=asdict)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(arrays, path, {f"semlens-{what}": text})  # temporary file and rename inside
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(arrays, path, {f"semlens-{what}": text})  # temporary file and rename inside
+    except (OSError, SafetensorError) as fault:
+        raise SemlensError(
+            f"{path} cannot be written: {fault}; what was kept before it stays, to go on from"
+        ) from fault
 
 
 def load_pass(kind: type[Pass], path: Path, what: str) -> Pass:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from semlens.errors import SemlensError, unknown
+from semlens.hub import hugging_face
 from semlens.shapes import Float32
 from semlens.types import FoundationModel
 
@@ -62,7 +63,9 @@ def _load(family: str, name: str, device: str | None) -> FoundationModel:
     """The model of a known family. Each family is imported only here: its package is heavy and may be absent."""
     import torch
 
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    from semlens.model import check_device
+
+    check_device(device := device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if family == "open_clip":
         from semlens.foundation.open_clip import load_open_clip
 
@@ -139,5 +142,5 @@ def hub_folder(repository: str, patterns: Sequence[str], instead: str) -> Path:
     """
     from huggingface_hub import snapshot_download  # comes with both families that ask
 
-    with fetching(repository, instead):
+    with fetching(repository, instead), hugging_face(repository, patterns):
         return Path(snapshot_download(repository, allow_patterns=[*patterns, "README.md"]))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from semlens.foundation import digest_files, in_batches
+from semlens.hub import quiet
 from semlens.model.offline import (
     check_files,
     imagenet_lemmas,
@@ -97,8 +98,9 @@ class Conse:
     def _sentences(self) -> tuple[Callable[..., Any], nn.Module]:
         """The tokenizer and the encoder of MiniLM, from files that are those that semlens knows."""
         check_files(_minilm(), MINILM)
-        net: nn.Module = AutoModel.from_pretrained(_minilm(), local_files_only=True, dtype=torch.float32)
-        tokenize: Callable[..., Any] = AutoTokenizer.from_pretrained(_minilm(), local_files_only=True)
+        with quiet():
+            net: nn.Module = AutoModel.from_pretrained(_minilm(), local_files_only=True, dtype=torch.float32)
+            tokenize: Callable[..., Any] = AutoTokenizer.from_pretrained(_minilm(), local_files_only=True)
         return tokenize, net.eval().to(self.device)
 
 

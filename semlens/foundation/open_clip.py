@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unknown
 from semlens.foundation import digest_files, fetching, hub_folder, in_batches, licence_of
+from semlens.hub import hugging_face
 from semlens.shapes import Float32
 from semlens.types import FoundationId
 
@@ -76,7 +77,8 @@ class OpenClip:
 
     @cached_property
     def _tokenize(self) -> Callable[[list[str]], Tensor]:
-        with fetching(f"the tokenizer of {self.spec}", "open_clip:local-dir:FOLDER, with the tokenizer in the folder"):
+        instead = "open_clip:local-dir:FOLDER, with the tokenizer in the folder"
+        with fetching(f"the tokenizer of {self.spec}", instead), hugging_face():
             tokenize: Callable[[list[str]], Tensor] = open_clip.get_tokenizer(self.tokenizer)
         return tokenize
 

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenize
 
 from semlens.errors import SemlensError, unknown
 from semlens.foundation import digest_files, hub_folder, in_batches, licence_of
+from semlens.hub import quiet
 from semlens.shapes import Float32
 from semlens.types import FoundationId
 
@@ -125,7 +126,8 @@ def _fetch(repository: str) -> Path:
 def _read(reader: Callable[..., Any], folder: Path, **options: Any) -> Any:
     """What a `from_pretrained` makes of a folder; code inside the folder is never run."""
     try:
-        return reader(folder, local_files_only=True, trust_remote_code=False, **options)
+        with quiet():
+            return reader(folder, local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:  # a foreign file may make its reader raise anything
         reason = str(error).strip().partition("\n")[0]
         raise SemlensError(f"{folder} cannot be read by transformers: {reason}") from error

@@ -6,6 +6,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import torch
@@ -36,10 +37,14 @@ def batches(
 
     An image that cannot be read is reported in its batch. An error in `transform` becomes one that names the image.
     """
-    if batch_size < 1 or workers < 0:
-        raise SemlensError(f"batch_size {batch_size} and workers {workers}: at least 1 and 0 are needed")
+    if batch_size < 1:
+        raise SemlensError(f"batch_size is {batch_size}: at least 1 is needed")
+    if workers < 0:
+        raise SemlensError(f"workers is {workers}: give 0, for none beside this process, or more")
+    made = _Transformed(images, transform)
+    workers = workers if START == "fork" or _travels(made) else 0
     loader: DataLoader[Any] = DataLoader(
-        _Transformed(images, transform),
+        made,
         batch_sampler=(list(ids[start : start + batch_size]) for start in range(0, len(ids), batch_size)),
         collate_fn=_collate,
         num_workers=workers,
@@ -52,6 +57,21 @@ def batches(
         warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
         parcels = iter(loader)
     return map(_unpack, parcels)
+
+
+def _travels(made: object) -> bool:
+    """Whether it can be sent to a process that starts anew; a warning says what to do where it cannot."""
+    try:
+        ForkingPickler.dumps(made)
+    except Exception as fault:  # what cannot be pickled raises whatever it likes
+        first = next(iter(str(fault).splitlines()), type(fault).__name__)
+        warnings.warn(
+            f"images are decoded in this process, for what prepares them cannot be sent to others ({first}): define it "
+            "with def at the top of a module, and not as a lambda, to have workers",
+            stacklevel=4,
+        )
+        return False
+    return True
 
 
 def default_workers(device_type: str) -> int:

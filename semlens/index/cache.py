@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from semlens.errors import unwritten
 from semlens.index.files import Arrays
 
 
@@ -32,7 +33,7 @@ def cached(file: Path | None, recipe: object, compute: Callable[[], Arrays], *, 
             read its folder.
 
     Raises:
-        OSError: the file cannot be written, and `optional` is not set.
+        SemlensError: the file cannot be written, as on a full disk, and `optional` is not set.
     """
     if file is None:
         return compute()
@@ -43,9 +44,9 @@ def cached(file: Path | None, recipe: object, compute: Callable[[], Arrays], *, 
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if optional else 0o777)
             _write(arrays, file, digest)
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError) as fault:
             if not optional:
-                raise
+                raise unwritten(file, fault) from fault
     return arrays
 
 

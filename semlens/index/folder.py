@@ -27,7 +27,7 @@ MANIFEST = "manifest.json"
 PART = re.compile(r"(?P<name>[a-z]+(-[a-z]+)*)-(?P<hash>[0-9a-f]{16})\.(safetensors|parquet)")
 STAGING = ".saving-"
 HASH_LIMIT = 256 * 2**20
-"""A part of more bytes is hashed only on request: a search must not wait for it."""
+"""A part of more bytes is not hashed where an index is opened for a search, which must not wait for it."""
 
 T = TypeVar("T")
 
@@ -308,10 +308,11 @@ def check_digest(path: Path, part: Part) -> None:
             raise ValueError("it was altered (its sha256 differs)")
 
 
-def read_arrays(folder: Path, name: str, part: Part) -> Arrays:
-    """The arrays of a part, memory-mapped, exactly those that the manifest lists; first hashed, unless it is large."""
+def read_arrays(folder: Path, name: str, part: Part, *, quick: bool) -> Arrays:
+    """The arrays of a part, memory-mapped, exactly those that the manifest lists; first hashed, unless it is large and
+    has to be open quickly."""
     path = locate(folder, name, part)
-    if part.bytes <= HASH_LIMIT:
+    if part.bytes <= HASH_LIMIT or not quick:
         check_digest(path, part)
     with blaming(path):
         arrays = tensors(np.asarray(np.memmap(path, np.uint8, mode="r")))

@@ -227,15 +227,18 @@ class ConceptIndex:
         return f"<table><caption>{escape(repr(self))}</caption>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
-def load_index(folder: str | os.PathLike[str], *, verify: bool = False) -> ConceptIndex:
-    """The index in `folder`, memory-mapped.
+def load_index(folder: str | os.PathLike[str], *, verify: bool = False, quick: bool = False) -> ConceptIndex:
+    """The index in `folder`, memory-mapped. A part's digest is checked when it is first read; the tables', which only
+    other tools read, now.
 
-    A part's digest is checked when it is opened; above 256 MiB, where that outlasts a search, only if `verify`.
+    Args:
+        verify: check every part now, and look through all numbers.
+        quick: as a search opens it, which must not wait: parts above 256 MiB and the tables are not hashed.
 
     Raises:
         SemlensError: naming the file, if anything is wrong with it.
     """
-    stored = open_stored(Path(folder), verify)
+    stored = open_stored(Path(folder), verify, quick)
     arrays = stored.arrays("examples") | stored.arrays("means") | stored.arrays("vectors")
     return ConceptIndex(
         stored.manifest.recipe,

@@ -29,6 +29,9 @@ from semlens.types import LayerAxis
 OPTIONAL = {kind.name: kind.recipe for kind in KINDS if kind.recipe is not None}
 """Keys that a manifest need not have."""
 
+TABLES = ("components", "images")
+"""Parts that are written for people and other tools."""
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -49,6 +52,7 @@ class Stored:
     manifest: Manifest
     recipes: Mapping[str, Any]  # of the additions, by the manifest's keys
     verify: bool
+    quick: bool
 
     @property
     def held(self) -> tuple[Kind, ...]:
@@ -75,7 +79,7 @@ class Stored:
             self._check_manifest()
         for name in part_names(self.held):
             path = locate(self.folder, name, self.manifest.parts[name])
-            if self.verify:
+            if self.verify or (name in TABLES and not self.quick):  # nothing here reads a table, but others do
                 check_digest(path, self.manifest.parts[name])
 
     def _check_manifest(self) -> None:
@@ -96,7 +100,7 @@ class Stored:
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """The arrays of a part."""
         part, newer = self.manifest.parts[name], self.manifest.version.newer
-        arrays = read_arrays(self.folder, name, part)
+        arrays = read_arrays(self.folder, name, part, quick=self.quick)
         finite = self.verify or (name == "means" and part.bytes <= HASH_LIMIT)
         with blaming(self.folder / part.file):
             check_names("tensor", arrays, PARTS[name].tensors, newer=newer)
@@ -130,15 +134,16 @@ class Stored:
             return unpack_texts(arrays["data"], arrays["offsets"])
 
 
-def open_stored(folder: Path, verify: bool) -> Stored:
+def open_stored(folder: Path, verify: bool, quick: bool) -> Stored:
     """The index in `folder`, with its manifest and its files checked, and nothing else read.
 
     Args:
-        verify: whether every part is hashed and looked through; else those above 256 MiB are not.
+        verify: whether every part is hashed and looked through now; else each is hashed when it is first read.
+        quick: whether parts above 256 MiB, and tables, go without.
 
     Raises:
         SemlensError: naming the file, if anything is wrong with it.
     """
-    stored = Stored(folder, *read_manifest(folder, Manifest, OPTIONAL), verify)
+    stored = Stored(folder, *read_manifest(folder, Manifest, OPTIONAL), verify, quick)
     stored.check()
     return stored

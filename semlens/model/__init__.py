@@ -3,7 +3,7 @@
 from semlens.model.components import POOLS, Components, Pooled, put_tensor, tensor_in
 from semlens.model.hooks import Site, edit, follow, record, still
 from semlens.model.layers import parse_all, unit_names
-from semlens.model.loading import Preprocess, VisionModel, describe, load_model
+from semlens.model.loading import Preprocess, VisionModel, check_device, describe, load_model
 from semlens.model.weights import CheckpointWarning, load_weights
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Preprocess",
     "Site",
     "VisionModel",
+    "check_device",
     "describe",
     "edit",
     "follow",

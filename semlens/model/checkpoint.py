@@ -4,6 +4,7 @@ import argparse
 import json
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -110,8 +111,11 @@ def _is_none(path: Path, start: bytes) -> str:
 
 def _other_archive(path: Path) -> str:
     """What an archive is if not a checkpoint."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name.partition("/")[2] or name for name in archive.namelist()]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.partition("/")[2] or name for name in archive.namelist()]
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return "is damaged: fetch or copy it again"
     if "constants.pkl" in names:
         return "holds a TorchScript program and no plain weights: save the state_dict of the model that it was made of"
     return "" if "data.pkl" in names else "is an archive, but no checkpoint of PyTorch: give the file of weights itself"
@@ -174,11 +178,12 @@ def _unsafe(path: Path) -> list[str]:
 
 
 def _lightning(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickled = next((name for name in archive.namelist() if name.endswith("data.pkl")), "")
+            return bool(pickled) and b"pytorch-lightning_version" in archive.read(pickled)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, zlib.error):  # not, or a damaged archive
         return False
-    with zipfile.ZipFile(path) as archive:
-        pickled = next((name for name in archive.namelist() if name.endswith("data.pkl")), "")
-        return bool(pickled) and b"pytorch-lightning_version" in archive.read(pickled)
 
 
 def first_line(fault: BaseException) -> str:

@@ -17,6 +17,7 @@ from PIL.Image import new as blank_image
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, missing_extra, unknown
+from semlens.hub import can_fetch, hugging_face, quiet
 from semlens.model import offline
 from semlens.model.checkpoint import first_line, read_checkpoint
 from semlens.model.layers import LayerRow, list_layers
@@ -27,6 +28,7 @@ from semlens.testbed.nets import load_classifier, preprocess
 from semlens.testbed.world import CLASSES
 
 Preprocess = Callable[[Image], Tensor]
+HF_WEIGHTS = ("model.safetensors", "model-*.safetensors")
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +138,31 @@ def load_model(spec: str, device: str | None = None) -> VisionModel:
             [f"{known}:..." for known in loaders],
             "A model is written FAMILY:NAME, for example timm:resnet50",
         )
+    if device is not None:
+        check_device(device)
     model = loaders[family](name)
     model.net.eval()
     if device is not None:
         model.net.to(device)
     return VisionModel(model.net, model.preprocess, model.class_names, spec)
+
+
+def check_device(name: str) -> None:
+    """Returns if models can run on a device, as torch writes it.
+
+    Raises:
+        SemlensError: torch does not know it, or cannot use it here.
+    """
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as fault:
+        reason = str(fault).partition("\n")[0]
+        if "xpected one of" in reason or "nvalid device string" in reason:  # torch lists its seventeen kinds
+            raise SemlensError(
+                f"there is no device {name!r}: write cpu, cuda for a GPU of NVIDIA or AMD (cuda:1 for the second), or "
+                "mps for one of Apple"
+            ) from fault
+        raise SemlensError(f"device {name!r} cannot be used here: {reason.partition('. ')[0]}") from fault
 
 
 @contextmanager
@@ -151,10 +173,14 @@ def _from_hub(what: str) -> Iterator[None]:
     except SemlensError:
         raise
     except Exception as error:
-        raise SemlensError(
-            f"{what} cannot be loaded: {first_line(error)}. Without a network, give local weights "
-            "(timm:NAME@FILE, torchvision:NAME@FILE, hf:FOLDER) or use offline:efficientnet_lite0"
-        ) from error
+        raise _out_of_reach(what, first_line(error)) from error
+
+
+def _out_of_reach(what: str, why: str) -> SemlensError:
+    return SemlensError(
+        f"{what} cannot be loaded: {why.rstrip('.')}. Without a network, give local weights (timm:NAME@FILE, "
+        "torchvision:NAME@FILE, hf:FOLDER) or use offline:efficientnet_lite0"
+    )
 
 
 def _loaded(named: ModelSpec, net: nn.Module, preprocess: Preprocess, class_names: tuple[str, ...]) -> VisionModel:
@@ -185,10 +211,41 @@ def _timm(text: str) -> VisionModel:
     named = read_model_spec("timm", text)
     if not timm.is_model(named.name) and not named.name.startswith("hf"):
         raise unknown("timm model", named.name, timm.list_models())
-    with _making(named):
+    with _making(named), _timm_weights(named):
         net = timm.create_model(named.name, pretrained=not named.file, **named.options)
         transform = timm.data.create_transform(**timm.data.resolve_data_config(model=net))
     return _loaded(named, net, transform, offline.imagenet_class_names() if _outputs(net) == 1000 else ())
+
+
+@contextmanager
+def _timm_weights(named: ModelSpec) -> Iterator[None]:
+    """All that timm asks a server for a model's weights.
+
+    Raises:
+        SemlensError: none can be reached, and the weights are not here.
+    """
+    import timm
+
+    known = None if named.name.startswith("hf") else timm.get_pretrained_cfg(named.name)
+    repository = (known.hf_hub_id if known else named.name.partition(":")[2]) or ""
+    if named.file:
+        yield
+    elif repository or known is None or not known.url:
+        with hugging_face(repository.partition("@")[0], ("model.safetensors",)):
+            yield
+    else:
+        _check_url(named.spec, known.url)
+        yield
+
+
+def _check_url(spec: str, url: str) -> None:
+    """Returns if weights that lie at an address are in torch's cache, or can be fetched.
+
+    Raises:
+        SemlensError: if not.
+    """
+    if not can_fetch(url, Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])):
+        raise _out_of_reach(spec, f"{url} cannot be reached")
 
 
 def _outputs(net: nn.Module) -> int:
@@ -214,6 +271,8 @@ def _torchvision(text: str) -> VisionModel:
         raise unknown(f"weights of torchvision:{name}", tag, known.__members__)
     weights = known[tag] if tag else known.DEFAULT
     with _making(named):
+        if not named.file:
+            _check_url(named.spec, weights.url)
         net = models.get_model(name, weights=None if named.file else weights, **named.options)
     names = tuple(weights.meta.get("categories", ()))
     kept = named.options.get("num_classes", len(names)) == len(names)
@@ -242,7 +301,8 @@ def _hf(text: str) -> VisionModel:
     named = ModelSpec("hf", text, {}, (), "") if Path(text).is_dir() else read_model_spec("hf", text)
     if Path(named.name, "adapter_config.json").is_file() and not named.file:
         read_checkpoint(Path(named.name))  # says what to do with a folder that holds an adapter only
-    with _making(named):
+    hub = quiet() if Path(named.name).is_dir() else hugging_face(named.name, () if named.file else HF_WEIGHTS)
+    with _making(named), hub:
         processor = AutoImageProcessor.from_pretrained(named.name)
         if named.file:
             options = dict(named.options)
@@ -288,6 +348,10 @@ def _file(name: str) -> VisionModel:
     sys.path.insert(0, str(Path(path).resolve().parent))
     try:
         names = runpy.run_path(path)
+    except SyntaxError as fault:
+        raise SemlensError(f"{path} cannot be run: {fault}") from fault
+    except SystemExit as fault:
+        raise SemlensError(f'{path} ends the program as it is run: put that under if __name__ == "__main__"') from fault
     finally:
         sys.path.pop(0)
     if not callable(names.get(factory)):

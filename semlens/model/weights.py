@@ -224,8 +224,11 @@ def _advice(fit: _Fit, net: nn.Module, file: Path) -> str:
 def _classes(fit: _Fit, net: nn.Module) -> int:
     """How many outputs the classifier has of weights that differ from the network in these alone; else 0."""
     own = net.state_dict()
-    odd = [(value.shape, own[name].shape) for name, value in fit.state.items() if value.shape != own[name].shape]
-    counts = {given[0] for given, here in odd if given and here and given[1:] == here[1:]}
+    pairs = [(value, own[name]) for name, value in fit.state.items() if not _alike(value, own[name])]
+    odd = [(given.shape, here.shape) for given, here in pairs if isinstance(given, Tensor) and isinstance(here, Tensor)]
+    counts = {given[0] for given, here in odd if given and here and given[1:] == here[1:] and given[0] != here[0]}
+    if len(odd) < len(pairs):
+        return 0
     return int(counts.pop()) if len(counts) == 1 and len(odd) <= 4 else 0
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from semlens.analysis.probe import Probes, probe, probe_images
 from semlens.analysis.results import Rows
-from semlens.analysis.search import alignments, baseline, search
+from semlens.analysis.search import aligned_baseline, alignments, baseline, search
 from semlens.collection.collect import collect
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
@@ -141,6 +141,7 @@ def test_hits_are_rows_that_print_and_show_pictures(monkeypatch: pytest.MonkeyPa
         "similarity": hits[0].similarity,
         "alignment": hits[0].alignment,
         "baseline": hits[0].baseline,
+        "chance": hits[0].chance,
     }
     assert "act:0" in repr(hits)
     assert "components by alignment" in repr(hits)
@@ -174,12 +175,15 @@ def test_similarity_stays_in_range_and_the_baseline_is_a_quantile() -> None:
     index, probes = random_index(200, 3, 1), random_probes(4, 3, 1)
     hits = search(index, probes, top=200)
     assert all(-1 <= hit.similarity <= 1 for hit in hits)
-    values = index.random.astype(np.float64) @ probes.vectors.T
-    for q in range(4):
-        assert baseline(index, probes)[q] == pytest.approx(
-            sorted(values[:, q].tolist())[int(0.95 * len(values))], abs=1e-5
-        )
+    random = index.random.astype(np.float64)
+    for made, values in (
+        (baseline(index, probes), random @ probes.vectors.T),
+        (aligned_baseline(index, probes), random @ probes.vectors.T - random @ probes.nulls.T),
+    ):
+        for q in range(4):
+            assert made[q] == pytest.approx(sorted(values[:, q].tolist())[int(0.95 * len(values))], abs=1e-5)
     assert hits[0].baseline == baseline(index, probes)[0]
+    assert [hit.chance for hit in hits[::188]] == aligned_baseline(index, probes).tolist()
 
 
 def test_probes_of_another_space_are_refused() -> None:
@@ -193,5 +197,11 @@ def test_probes_of_another_space_are_refused() -> None:
 def test_mistakes() -> None:
     with pytest.raises(SemlensError, match="unknown layer 'actt'.*act"):
         search(toy_index(), probe(FM, ["red"]), layers=["actt"])
+    with pytest.raises(SemlensError, match="search has no k=: write top="):
+        search(toy_index(), probe(FM, ["red"]), k=3)  # type: ignore[call-arg]
+    with pytest.raises(SemlensError, match="search has no layes=: write layers="):
+        search(toy_index(), probe(FM, ["red"]), layes=["fc"])  # type: ignore[call-arg]
+    with pytest.raises(SemlensError, match="search has no xyz=: there are index, probes, top, layers"):
+        search(toy_index(), probe(FM, ["red"]), xyz=1)  # type: ignore[call-arg]
     with pytest.raises(SemlensError, match="top is 0"):
         search(toy_index(), probe(FM, ["red"]), top=0)

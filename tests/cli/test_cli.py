@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 from PIL import Image
 
 from semlens import __version__
+from semlens.analysis.search import Hit
 from semlens.cli import main
+from semlens.cli.read import _by_chance
 from semlens.index.index import load_index
+from semlens.types import Component
 
 MODEL = f"file:{Path(__file__).parents[1] / 'toy_model.py'}:build"
 
@@ -145,10 +149,27 @@ def test_search_by_image_shows_a_table_and_draws(
     assert command("search", str(index), "--image", str(photo), "--top", "2", "--sheet", str(tmp_path / "s.png")) == 0
     told = capsys.readouterr()
     assert "photo [red]" in told.out.replace("\n", "")  # nothing in a file's name is markup
-    assert "stay below" in told.out
+    assert "nothing above chance: 95 % of components made of random examples" in " ".join(told.out.split())
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.size[0] > 500
         assert len(set(sheet.convert("RGB").resize((60, 60)).get_flattened_data())) > 50
+
+
+@pytest.mark.parametrize(
+    ("alignments", "said"),
+    [
+        ((0.3, 0.2), "alignment: 95 % of components made of random examples stay below 0.100"),
+        ((0.3, 0.1), "stay below 0.100; 1 of these 2 do too"),
+        (
+            (0.1, 0.0),
+            "nothing above chance: 95 % of components made of random examples stay below an alignment of 0.100",
+        ),
+    ],
+)
+def test_the_foot_of_a_search_is_about_what_it_ranks_by(alignments: tuple[float, float], said: str) -> None:
+    hits = [Hit("zebra", Component("fc", unit), 0.9, value, 0.5, 0.1) for unit, value in enumerate(alignments)]
+    assert _by_chance(hits).endswith(said)
+    assert _by_chance([replace(hits[0], chance=float("nan"))]).startswith("what chance reaches is not known")
 
 
 @pytest.mark.parametrize(

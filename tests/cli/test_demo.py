@@ -90,5 +90,6 @@ def test_pictures_are_drawn_from_the_command_line(tmp_path):
     images = sl.load_images(tmp_path / "w" / "scenes.csv")
     assert len(images) == 4
     assert set(images.labels) <= {"melanoma", "other"}
-    with pytest.raises(sl.SemlensError, match="unknown scenario 'dirty'"):
-        run(app, ["testbed", str(tmp_path / "v"), "--scenario", "dirty"], catch_exceptions=False)
+    wrong = run(app, ["testbed", str(tmp_path / "v"), "--scenario", "dirty"])
+    assert wrong.exit_code == 2
+    assert "unknown scenario 'dirty'" in wrong.stderr

@@ -49,7 +49,7 @@ valid: [ragged border, blue-white veil]
 spurious: [ruler, band-aid]
 requirements:
   - relevance_mass(valid + spurious + both + neither) >= 0.99
-  - components(unexpected) >= 0
+  - components(unexpected) >= 1
 """
 IMPOSSIBLE = EASY + "  - components(valid) > 1000\n"
 
@@ -473,7 +473,7 @@ def test_evaluate_by_images_where_no_output_has_a_label(capsys: pytest.CaptureFi
         ("label INDEX --vocabulary WORDS --sheet nowhere/s.png", "cannot write nowhere/s.png: there is no folder nowh"),
         ("label INDEX --vocabulary WORDS --sheet s.xyz", "cannot write s.xyz: let the name end in .png, .jpg, .webp"),
         ("label /nowhere --vocabulary WORDS", "nowhere"),
-        ("label INDEX --vocabulary WORDS --device gpu", "device 'gpu' cannot be used here: "),
+        ("label INDEX --vocabulary WORDS --device gpu", "there is no device 'gpu': write cpu, cuda"),
         ("label INDEX --vocabulary WORDS --device cuda:99", "device 'cuda:99' cannot be used here: "),
         ("score INDEX --layer block9", "unknown layer 'block9'"),
         ("score INDEX --figure s.xyz", "cannot write s.xyz: let the name end in .png, .svg, .pdf"),
@@ -547,6 +547,12 @@ def test_an_index_without_relevance_is_refused(
     ):
         _, err = printed(capsys, *arguments, code=2)
         assert "the index holds no relevance: build it with the classes" in err
+        assert "baseline" not in err
+    plain = str(tmp_path / "plain")
+    _, err = printed(capsys, "audit", str(place.index), place.spec(EASY), "--baseline", plain, code=2)
+    assert err.startswith(f"semlens: the baseline {plain}: the index holds no relevance")
+    _, err = printed(capsys, "audit", str(place.index), place.spec(EASY), "--baseline", str(tmp_path), code=2)
+    assert err.startswith(f"semlens: the baseline {tmp_path}: {tmp_path} is not an index")
 
 
 def test_the_cache_of_the_user_is_not_touched(

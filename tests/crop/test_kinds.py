@@ -15,8 +15,9 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.index.index import load_index
 from semlens.model.loading import VisionModel
-from semlens.pipeline.build import build, build_shard, partial_folder
+from semlens.pipeline.build import build, build_shard
 from semlens.pipeline.embed import embed
+from semlens.pipeline.partial import partial_folder
 from semlens.revisit.example_heatmaps import portraits
 from tests.toy import Colours, ColourSpace, colours, random_images
 

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, UnreadableImage, load_images
+from semlens.images import ImageSet, UnreadableImage, load_images, loader
 from semlens.images.decode import FORMATS
 from semlens.images.loader import Batch, batches, default_workers
 from semlens.types import Unreadable
@@ -555,7 +555,7 @@ def test_an_error_in_the_transform_names_the_image(folder, workers):
 def test_mistakes_are_one_sentence(folder, workers):
     with pytest.raises(SemlensError, match=r"^there is no image 7: ids run from 0 to 6$"):
         listed(load_images(folder), [0, 7], batch_size=2, workers=workers)
-    with pytest.raises(SemlensError, match="at least 1 and 0 are needed"):
+    with pytest.raises(SemlensError, match="batch_size is 0: at least 1 is needed"):
         batches(load_images(folder), [0], to_tensor, batch_size=0, workers=workers)
 
 
@@ -583,6 +583,14 @@ def test_an_image_set_can_be_sent_to_a_process_that_starts_afresh(folder):
     np.testing.assert_array_equal(pixels(images, 2), noise(seed=2))
     error = pickle.loads(pickle.dumps(UnreadableImage("a.png", "it is broken")))
     assert (str(error), error.reason) == ("cannot read a.png: it is broken", "it is broken")
+
+
+def test_what_cannot_be_sent_to_workers_is_done_here_and_said(folder, monkeypatch):
+    monkeypatch.setattr(loader, "START", "spawn")  # as on macOS and Windows
+    images = load_images(folder)
+    with pytest.warns(UserWarning, match="decoded in this process.*lambda.*define it with def"):
+        found = list(batches(images, range(3), lambda image: torch.ones(1), batch_size=2, workers=2))
+    assert [batch.ids for batch in found] == [(0, 1), (2,)]
 
 
 def test_default_workers(monkeypatch):

@@ -1,5 +1,7 @@
 import hashlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ from semlens.analysis.search import search
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.index.index import load_index
-from semlens.pipeline.build import build, build_shard, partial_folder
+from semlens.pipeline.build import build, build_shard
+from semlens.pipeline.partial import check_free, claimed, partial_folder
 from tests.toy import ColourSpace, colours, random_images
 
 LAYERS = ["act", "fc"]
@@ -140,3 +143,65 @@ def test_mistakes_are_known_before_the_work(tmp_path: Path) -> None:
             progress=lambda *_: pytest.fail("worked"),
         )
     assert (tmp_path / "full" / "thesis.txt").read_text() == "precious"
+
+
+HOLD = """
+import sys
+from semlens.pipeline.partial import claimed
+with claimed(sys.argv[1], resume=True, part=sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holding(out: Path, part: str = "") -> subprocess.Popen[str]:
+    """Another process that is at work there."""
+    started = [sys.executable, "-c", HOLD, str(out), part]
+    process = subprocess.Popen(started, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_second_build_into_a_folder_is_told_at_the_start_and_a_killed_one_leaves_it_free(tmp_path: Path) -> None:
+    out, images = tmp_path / "index", random_images(20)
+    with holding(out) as other:
+        for resume in (False, True):
+            with pytest.raises(SemlensError, match=r"another process is building .*index at this moment"):
+                build(colours(), images, LAYERS, ColourSpace(), out, k=3, resume=resume)
+        with pytest.raises(SemlensError, match="another process"):
+            build_shard(colours(), images, LAYERS, out, (0, 2), k=3)
+        other.kill()
+        other.wait()
+        check_free(out, resume=False)  # what is left of it is no work
+    assert not partial_folder(out).exists()
+    build(colours(), images, LAYERS, ColourSpace(), out, k=3)
+
+
+def test_shards_are_collected_side_by_side_but_each_once(tmp_path: Path) -> None:
+    out, images = tmp_path / "index", random_images(20)
+    with holding(out, "shard-00000-of-00002") as other:
+        with pytest.raises(SemlensError, match="another process is building shard-00000-of-00002 of"):
+            build_shard(colours(), images, LAYERS, out, (0, 2), k=3)
+        assert build_shard(colours(), images, LAYERS, out, (1, 2), k=3).exists()
+        with pytest.raises(SemlensError, match=r"another process is building .*index at"):
+            build(colours(), images, LAYERS, ColourSpace(), out, k=3, resume=True)
+        other.communicate("")
+    build(colours(), images, LAYERS, ColourSpace(), out, k=3, resume=True)
+    assert not partial_folder(out).exists()
+
+
+def test_a_folder_claimed_by_this_process_is_taken(tmp_path: Path) -> None:
+    with claimed(tmp_path / "index", resume=False):
+        with pytest.raises(SemlensError, match="another process is building"):
+            check_free(tmp_path / "index", resume=False)
+        with holding(tmp_path / "other") as other:
+            other.communicate("")
+    check_free(tmp_path / "index", resume=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SemlensError, match=r"cannot write to .*index.partial: Not a directory; give another --out"):
+        build(colours(), random_images(3), LAYERS, ColourSpace(), tmp_path / "file" / "index", k=1)

@@ -501,7 +501,9 @@ def test_no_threshold_and_no_relevance_are_said() -> None:
 
 def test_an_audit_of_the_toy_from_end_to_end() -> None:
     index = with_relevance(toy_index())
-    spec = Spec(output="red", valid=("red", "green"), spurious=("blue",), requirements=("relevance_mass(neither) < 2",))
+    spec = Spec(
+        output="red", valid=("red", "green"), spurious=("blue",), requirements=("relevance_mass(neither) >= 0.5",)
+    )
     made = audit(index, spec, probe_spec(FM, spec), draws=50)
     page = report(made)
     assert len(Page(page).dots()) == 3

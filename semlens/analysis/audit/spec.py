@@ -3,7 +3,7 @@
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass as plain_dataclass
 from functools import cache
 from importlib.resources import files
@@ -24,6 +24,7 @@ ALIASES = {"unexpected": "neither"}
 
 _STRICT = ConfigDict(extra="forbid", str_strip_whitespace=True)
 _Text = Annotated[str, Field(min_length=1)]
+_Number = Annotated[int, Field(strict=True)]  # what is true is no class number 1
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -41,7 +42,7 @@ class Concept:
 class Spec:
     """An audit: an output of the model, what may speak for it, what must not, and what is required."""
 
-    output: Annotated[int | _Text, Field(description="the class that is audited, by name or number")]
+    output: Annotated[_Number | _Text, Field(description="the class that is audited, by name or number")]
     valid: Annotated[tuple[Concept | _Text, ...], Field(min_length=1, description="what may speak for it")]
     spurious: Annotated[tuple[Concept | _Text, ...], Field(min_length=1, description="what must not")]
     requirements: Annotated[tuple[_Text, ...], Field(description="each is met or not: docs/audit.md")] = ()
@@ -115,6 +116,28 @@ def parse_requirement(text: str) -> Requirement:
     return Requirement(line, bound[1], tuple(dict.fromkeys(names)), bound[3], _number(bound[4], bound[5]))
 
 
+def check_requirements(lines: Iterable[str]) -> None:
+    """Returns if every line states a requirement that can be met and can fail.
+
+    Raises:
+        SemlensError: as `parse_requirement` does; or a limit that nothing or everything meets, as a forgotten percent
+            sign makes one.
+    """
+    for requirement in map(parse_requirement, lines):
+        what, limit = f"requirement {requirement.text!r}", requirement.limit
+        counted = requirement.figure == "components"
+        if counted and not (limit.is_integer() and "%" not in requirement.text):
+            raise SemlensError(f"{what}: components are counted, so write a whole number")
+        most = float("inf") if counted else 1.0
+        if limit > most:
+            percent = f": {limit:g}% perhaps" if limit <= 100 and "%" not in requirement.text else ""
+            raise SemlensError(f"{what}: relevance is a share, so no limit is above 1, or 100%{percent}")
+        if (requirement.operator, limit) in {("<=", most), (">=", 0.0)}:
+            raise SemlensError(f"{what} cannot fail: choose another limit, or leave it out")
+        if (requirement.operator, limit) in {("<", 0.0), (">", most)}:
+            raise SemlensError(f"{what} can never be met: choose another limit")
+
+
 def load_spec(source: str | Path) -> Spec:
     """The spec in a YAML file, or the one of that name that comes with semlens (see `shipped`).
 
@@ -142,7 +165,22 @@ def read_spec(text: str, name: str = "the spec") -> Spec:
         raise SemlensError(f"{name} is not YAML: {' '.join(str(fault).split())[:300]}") from None
     if not isinstance(tree, dict):
         raise SemlensError(f"{name} holds no spec: it needs `output:`, `valid:` and `spurious:`")
-    return check_spec(tree, name)
+    return check_spec({key: _as_written(key, value) for key, value in tree.items()}, name)
+
+
+def _as_written(key: object, value: Any) -> Any:
+    """A value of the file as its key takes it: a class number stays a number, all other words and numbers are text."""
+    if key == "output" or isinstance(value, bool):
+        return value
+    if key == "fdr" and isinstance(value, str | int) and (number := re.fullmatch(_NUMBER, str(value))):
+        return _number(number[1], number[2])
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, list):
+        return [_as_written(None, item) for item in value]
+    if isinstance(value, dict):
+        return {name: _as_written(name, item) for name, item in value.items()}
+    return value
 
 
 def check_spec(tree: Mapping[str, Any], name: str = "the spec") -> Spec:
@@ -155,6 +193,9 @@ def check_spec(tree: Mapping[str, Any], name: str = "the spec") -> Spec:
         spec: Spec = _adapter().validate_python(dict(tree))
     except ValidationError as fault:
         raise _explained(fault, name) from None
+    for template in spec.templates:
+        if "{}" not in template:
+            raise SemlensError(f"{name}: templates: {template!r} has no {{}} for the phrase to stand in")
     seen: set[tuple[str, ...]] = set()
     for entry in entries(spec):
         key = (entry.phrase.casefold(), *entry.images)
@@ -162,8 +203,10 @@ def check_spec(tree: Mapping[str, Any], name: str = "the spec") -> Spec:
             what = entry.phrase or ", ".join(entry.images)
             raise SemlensError(f"{name}: {what!r} stands twice; name a concept once, as valid or as spurious")
         seen.add(key)
-    for requirement in spec.requirements:
-        parse_requirement(requirement)
+    try:
+        check_requirements(spec.requirements)
+    except SemlensError as fault:
+        raise SemlensError(f"{name}: {fault}") from None
     return spec
 
 
@@ -192,24 +235,45 @@ def _number(text: str, percent: str) -> float:
 
 
 _KNOWN = {kind.__name__: tuple(kind.__dataclass_fields__) for kind in (Concept, Spec)}
+_TEXT = "write text"
+_TEXTS = "write a list of texts, each on a line of its own after a dash"
+_WANTED = {
+    "output": "write a class of the index, by its name or its number",
+    "valid": "write a list of concepts, each on a line of its own after a dash",
+    "spurious": "write a list of concepts, each on a line of its own after a dash",
+    "valid[]": "write a phrase, or a concept with name:, phrases: and images:",
+    "spurious[]": "write a phrase, or a concept with name:, phrases: and images:",
+    "fdr": "write a number between 0 and 1, as 0.05",
+    **dict.fromkeys(("requirements", "layers", "templates", "phrases", "images"), _TEXTS),
+}
+"""What each key of a spec takes; [] is what its list holds."""
 
 
 def _explained(fault: ValidationError, name: str) -> SemlensError:
     """The first thing that is wrong, in one sentence: an unknown key with its nearest names before all else."""
     errors = [error for error in fault.errors() if error["loc"][-1] != "constrained-str"] or fault.errors()
     error = min(errors, key=lambda error: error["type"] != "unexpected_keyword_argument")
-    place = [part for part in error["loc"] if part not in _KNOWN]
+    place = [part for part in error["loc"] if part not in _KNOWN and part not in ("constrained-str", "int")]
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     if error["type"] == "unexpected_keyword_argument":
         kind = "Concept" if "Concept" in error["loc"] else "Spec"
         return unknown(f"key in {name}", str(error["loc"][-1]), _KNOWN[kind])
     if error["type"] == "missing":
         return SemlensError(f"{name}: {where} is missing")
-    return SemlensError(f"{name}: {where}: {error['msg'].lower()}, not {reprlib.repr(error['input']):.60}")
+    keys = [str(part) for part in place if not isinstance(part, int)]
+    wanted = _WANTED.get(f"{keys[-1]}[]" if keys and isinstance(place[-1], int) else keys[-1] if keys else "", _TEXT)
+    given = error["input"]
+    shown = "nothing" if given in ("", None, [], (), {}) else f"{reprlib.repr(given):.60}"
+    return SemlensError(f"{name}: {where}: {wanted}, not {shown}")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as data only, in which a key stands once."""
+    """YAML as data only, in which a key stands once, and a word stays the word that was written: `yes`, `010`, `0.0`,
+    `null` and `2026-01-01` are text, and only a plain whole number is a number."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"(?:0|[1-9][0-9]{0,8})$"), list("0123456789"))
 
 
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:

@@ -7,12 +7,14 @@ import pytest
 import yaml
 
 from semlens.analysis.audit.spec import (
+    Concept,
     Requirement,
     check_spec,
     entries,
     json_schema,
     load_spec,
     parse_requirement,
+    read_spec,
     shipped,
 )
 from semlens.errors import SemlensError
@@ -82,11 +84,33 @@ def test_requirements(line: str, found: Requirement) -> None:
     [
         ({"fd": 1}, "unknown key in the spec 'fd'; nearest: fdr"),
         ({"valid": [{"name": "a", "phrase": ["b"]}]}, "unknown key in the spec 'phrase'; nearest: phrases"),
-        ({"valid": "horns"}, "the spec: valid: "),
-        ({"valid": []}, "the spec: valid: "),
-        ({"valid": ["x", 3]}, r"the spec: valid\[1\]"),
+        ({"valid": "horns"}, "the spec: valid: write a list of concepts, each on a line .*, not 'horns'"),
+        ({"valid": []}, "the spec: valid: write a list of concepts, .*, not nothing"),
+        ({"valid": ["x", 3]}, r"the spec: valid\[1\]: write a phrase, or a concept with name:.*, not 3"),
+        ({"valid": ["x", ""]}, r"the spec: valid\[1\]: write a phrase, .*, not nothing"),
+        ({"valid": [{"name": "a", "phrases": "b"}]}, r"the spec: valid\[0\].phrases: write a list of texts.*not 'b'"),
+        ({"valid": [{"name": "a", "phrases": ["b", 3]}]}, r"the spec: valid\[0\].phrases\[1\]: write text, not 3"),
+        ({"valid": [["a"]]}, r"the spec: valid\[0\]: write a phrase, or a concept"),
+        ({"output": ["ox"]}, r"the spec: output: write a class of the index, by its name or its number, not \['ox'\]"),
+        ({"output": True}, "the spec: output: write a class of the index, by its name or its number, not True"),
+        ({"output": 1.0}, "the spec: output: write a class of the index, by its name or its number, not 1.0"),
+        ({"title": 3}, "the spec: title: write text, not 3"),
+        ({"requirements": "components(both) <= 3"}, "the spec: requirements: write a list of texts"),
         ({"spurious": ["Horns"]}, "'Horns' stands twice"),
-        ({"fdr": 1.5}, "the spec: fdr: .* not 1.5"),
+        ({"fdr": 1.5}, "the spec: fdr: write a number between 0 and 1, as 0.05, not 1.5"),
+        ({"fdr": "low"}, "the spec: fdr: write a number between 0 and 1, as 0.05, not 'low'"),
+        ({"requirements": ["relevance_mass(spurious) <= 30"]}, "the spec: .*is a share, so no limit .*: 30% perhaps"),
+        ({"requirements": ["relevance_mass(spurious) <= 150%"]}, "the spec: .*no limit is above 1, or 100%$"),
+        ({"requirements": ["no component with spurious > valid above relevance 2"]}, "no limit is above 1.*2% perhaps"),
+        ({"requirements": ["relevance_mass(spurious) <= 100%"]}, "cannot fail"),
+        ({"requirements": ["no component with spurious > valid above relevance 1"]}, "cannot fail"),
+        ({"requirements": ["relevance_mass(valid) >= 0"]}, "cannot fail"),
+        ({"requirements": ["components(valid) >= 0"]}, "cannot fail"),
+        ({"requirements": ["components(valid) < 0"]}, "can never be met"),
+        ({"requirements": ["relevance_mass(valid) > 100%"]}, "can never be met"),
+        ({"requirements": ["components(both) <= 30%"]}, "components are counted, so write a whole number"),
+        ({"requirements": ["components(both) <= 2.5"]}, "components are counted, so write a whole number"),
+        ({"templates": ["a photo"]}, r"the spec: templates: 'a photo' has no \{\}"),
         ({"requirements": ["relevance_mass(spuriuos) < 1"]}, "unknown quadrant 'spuriuos'; nearest: spurious"),
         ({"requirements": ["be good"]}, "requirement 'be good' is not understood"),
         ({"templates": []}, "the spec: templates"),
@@ -95,6 +119,28 @@ def test_requirements(line: str, found: Requirement) -> None:
 def test_mistakes_are_said_in_one_sentence(change: dict[str, Any], said: str) -> None:
     with pytest.raises(SemlensError, match=said):
         check_spec(LEAST | change)
+
+
+@pytest.mark.parametrize(
+    "word", ["yes", "no", "on", "off", "010", "0.0", "1e3", "null", "~", "2026-01-01", "1_000", "0x1F"]
+)
+def test_a_word_stays_the_word_that_was_written(word: str) -> None:
+    spec = read_spec(
+        f"output: {word}\nvalid: [{word}, {{name: b, phrases: [7, {word}s]}}]\nspurious: [c]\ntitle: {word}\n"
+    )
+    assert spec.output == spec.title == spec.valid[0] == word
+    assert spec.valid[1] == Concept("b", ("7", f"{word}s"))
+
+
+def test_a_plain_whole_number_is_a_class_number_and_a_quoted_one_a_name() -> None:
+    text = "output: {}\nvalid: [a, 3]\nspurious: [b]\nfdr: {}\nlayers: [4]\n"
+    for written, meant in (("3", 3), ("'3'", "3"), ("-3", "-3"), ("0", 0)):
+        assert read_spec(text.format(written, "0.1")).output == meant
+    assert read_spec(text.format("3", "0.1")).valid == ("a", "3")
+    assert read_spec(text.format("3", "0.1")).layers == ("4",)
+    assert [read_spec(text.format("3", fdr)).fdr for fdr in ("0.1", ".1", "10%", "10 %")] == [0.1] * 4
+    with pytest.raises(SemlensError, match="fdr: write a number between 0 and 1, as 0.05, not 1.0"):
+        read_spec(text.format("3", "1"))
 
 
 def test_what_is_missing_is_named() -> None:

@@ -1,0 +1,145 @@
+"""The edge to hubs of models and data: whether one can be reached, asked once and soon, and what is to be fetched."""
+
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatch
+from http.client import HTTPException
+from pathlib import Path
+from threading import RLock, Thread
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from semlens.errors import SemlensError
+
+WAIT = 4.0
+"""Seconds that a hub has to answer before it counts as out of reach."""
+
+NO_ANSWER = (407, 502, 503, 504)
+"""What a proxy answers where it does not let one through to a hub."""
+
+_ONE_AT_A_TIME = RLock()  # for settings of a library that hold for the whole process
+
+
+class FetchWarning(UserWarning):
+    """What is about to be fetched from a hub, and how large it is."""
+
+
+def reachable(url: str) -> bool:
+    """Whether the server of an address answers within `WAIT` seconds, by the proxies of the environment."""
+    return _size(url) is not None
+
+
+@contextmanager
+def hugging_face(repository: str = "", patterns: Sequence[str] = (), kind: str = "model") -> Iterator[None]:
+    """All that asks the Hugging Face hub. Where that cannot be reached only what is in its cache is used, at once and
+    without retries; else what is missing there of the repository's files is told before it is fetched.
+
+    Args:
+        patterns: of the files that will be wanted.
+        kind: "model" or "dataset".
+
+    Raises:
+        ConnectionError: the hub cannot be reached, and what is asked for is not in the cache.
+    """
+    from huggingface_hub import constants
+
+    with _ONE_AT_A_TIME, ExitStack() as stack:
+        before = constants.HF_HUB_OFFLINE
+        online = not before and reachable(constants.ENDPOINT)
+        stack.enter_context(_set(constants, "HF_HUB_OFFLINE", not online))
+        if "datasets" in sys.modules:  # which has a copy of it
+            stack.enter_context(_set(sys.modules["datasets"].config, "HF_HUB_OFFLINE", not online))
+        stack.enter_context(quiet())
+        if online and repository:
+            _tell(repository, patterns, kind)
+        try:
+            yield
+        except Exception as fault:
+            if online or isinstance(fault, SemlensError):
+                raise
+            why = "HF_HUB_OFFLINE is set" if before else f"{constants.ENDPOINT} does not answer"
+            raise ConnectionError(f"{why}, and its cache on this machine does not hold it") from fault
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars of transformers, whose weights are read in a moment, nor any in a log file."""
+    with _ONE_AT_A_TIME, ExitStack() as stack:
+        if "transformers" in sys.modules:
+            from transformers.utils import logging
+
+            if logging.is_progress_bar_enabled():
+                logging.disable_progress_bar()
+                stack.callback(logging.enable_progress_bar)
+        if "huggingface_hub" in sys.modules and not (sys.stderr and sys.stderr.isatty()):
+            utils: Any = sys.modules["huggingface_hub"].utils
+            if not utils.are_progress_bars_disabled():
+                utils.disable_progress_bars()
+                stack.callback(utils.enable_progress_bars)
+        yield
+
+
+def can_fetch(url: str, cached: Path) -> bool:
+    """Whether a file is in a cache or its server can be reached; what will be fetched is told."""
+    if cached.is_file():
+        return True
+    size = _size(url)
+    if size is not None:
+        _say(url, [size], cached.parent)
+    return size is not None
+
+
+def _tell(repository: str, patterns: Sequence[str], kind: str) -> None:
+    """Says what of a repository is not in the cache and how large it is; nothing where the hub does not say."""
+    from huggingface_hub import HfApi, constants, try_to_load_from_cache
+
+    api: Any = HfApi()
+    try:
+        listed = api.repo_info(repository, repo_type=kind, files_metadata=True, timeout=WAIT).siblings or []
+    except Exception:  # the fetching itself says what is wrong
+        return
+    chosen = [file for pattern in patterns for file in listed if fnmatch(file.rfilename, pattern)]
+    names = {file.rfilename: try_to_load_from_cache(repository, file.rfilename, repo_type=kind) for file in chosen}
+    wanted = [file for file in chosen if not isinstance(names[file.rfilename], str)]
+    if wanted:
+        _say(repository, [file.size or 0 for file in wanted], Path(constants.HF_HUB_CACHE))
+
+
+def _say(what: str, sizes: Sequence[int], folder: Path) -> None:
+    size = sum(sizes) / 1e6
+    told = f"{size:,.0f} MB" if size >= 1 else "less than 1 MB" if size else "of unknown size"
+    files = f"{len(sizes)} files" if len(sizes) > 1 else "one file"
+    warnings.warn(f"fetching {what}, {told} in {files}, to {folder}", FetchWarning, stacklevel=4)
+
+
+def _size(url: str) -> int | None:
+    """How long a server says that its answer is, 0 if it does not; None if none answers in time."""
+    answers: list[int] = []
+
+    def ask() -> None:
+        try:
+            with urlopen(Request(url, method="HEAD"), timeout=WAIT) as answer:  # noqa: S310 - https, or the user's own hub
+                answers.append(int(answer.headers.get("Content-Length") or 0))
+        except HTTPError as fault:
+            answers.extend([] if fault.code in NO_ANSWER else [0])
+        except (OSError, ValueError, HTTPException):
+            return
+
+    asking = Thread(target=ask, daemon=True)  # names are looked up without any limit of time
+    asking.start()
+    asking.join(WAIT + 1)
+    return answers[0] if answers else None
+
+
+@contextmanager
+def _set(module: Any, name: str, value: object) -> Iterator[None]:
+    """A setting of a module for as long as the `with` lasts."""
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
