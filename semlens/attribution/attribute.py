@@ -11,6 +11,7 @@ from semlens.attribution.flow import Conditions, arrive, entering, on_input, thr
 from semlens.attribution.gradients import STEPS, Attribution, gradient, integrated_gradients
 from semlens.attribution.targets import Activation, Target, starting, target_of, then_of
 from semlens.attribution.trace import trace
+from semlens.attribution.unread import warn_unread
 from semlens.model import Components, VisionModel, parse_all
 from semlens.types import Component
 
@@ -59,9 +60,12 @@ def attribute(
     kinds = [kind for kind, _ in parse_all(model.net, needed, x[:1])] if needed else []
     chosen = rules_for(method, model, "conditions") if units else choose(method, model)
     if isinstance(chosen, Composite):
-        return _lrp(model, x, goal, chosen, kinds, list(layers), Conditions(units), heat, start, warn_above)
-    run = gradient if chosen == "gradient" else integrated_gradients
-    return run(model, x, goal, kinds, list(layers), heat, start, baseline, steps)
+        found = _lrp(model, x, goal, chosen, kinds, list(layers), Conditions(units), heat, start, warn_above)
+    else:
+        run = gradient if chosen == "gradient" else integrated_gradients
+        found = run(model, x, goal, kinds, list(layers), heat, start, baseline, steps)
+    warn_unread({name: float(shares.mean()) for name, shares in found.unread.items()})
+    return found
 
 
 def _lrp(
@@ -77,9 +81,8 @@ def _lrp(
         report = run.ledger.close(entering(fronts), [arrival.source.flatten(1).sum(1)])
         warn(report, warn_above)
     relevance = {**on_the_way, **arrival.layers}
-    return Attribution(
-        value, on_input(arrival.source) if heat else None, {layer: relevance[layer] for layer in layers}, report
-    )
+    by_layer = {layer: relevance[layer] for layer in layers}
+    return Attribution(value, on_input(arrival.source) if heat else None, by_layer, report, arrival.unread)
 
 
 def _by_layer(conditions: Iterable[str | Component]) -> dict[str, tuple[int, ...]]:

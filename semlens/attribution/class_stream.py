@@ -1,16 +1,18 @@
 """Every component's share of its layer's relevance, summed over images: the stream that a pass for classes fills."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from semlens.attribution.composite import Composite
-from semlens.attribution.conservation import Conservation, joined, per_image
-from semlens.attribution.flow import Front, relevance_of, send
+from semlens.attribution.conservation import Conservation, joined
+from semlens.attribution.flow import Front, brought, entering, exact_device, reaches, relevance_of, summed
 from semlens.attribution.membership import Classes, Membership
+from semlens.attribution.taps import Gradients, Tap
 from semlens.attribution.trace import Trace, trace
+from semlens.attribution.unread import unread
 from semlens.collection import TopK, decode
 from semlens.errors import SemlensError
 from semlens.model import Components, VisionModel, tensor_in
@@ -42,11 +44,13 @@ class ClassStream:
     top: TopK = field(init=False)
     sums: Int64[Tensor, "s c y"] = field(init=False)  # positive, negative, top
     counts: Int64[Tensor, "y"] = field(init=False)
+    device: torch.device = field(init=False)
     report: Conservation | None = None  # of the layer nearest to the image
+    unread: dict[str, Tensor] = field(default_factory=dict)  # sums over images, by the tokens' name
 
     def __post_init__(self) -> None:
         components, classes = self.task.axes[-1].stop, len(self.task.classes.numbers)
-        device = self.task.model.device
+        self.device = device = exact_device(self.task.model.device)
         self.top = TopK(components, self.task.k, device)
         self.sums = torch.zeros(3, components, classes, dtype=torch.int64, device=device)
         self.counts = torch.zeros(classes, dtype=torch.int64, device=device)
@@ -60,7 +64,7 @@ class ClassStream:
         ranked: Float[Tensor, "n c"] | None = None
         with trace(self.task.model.net, x, self.task.rules, self.task.kinds) as run:
             logits = tensor_in(run.output)
-            own = self.task.members.own(logits.detach(), ids)
+            own = self.task.members.own(logits.detach(), ids).to(self.device)
             for column in self.task.members.passes(own, ids):
                 counts = column >= 0
                 if counts.any():
@@ -72,22 +76,35 @@ class ClassStream:
 
     def _shares(self, run: Trace, logits: Float[Tensor, "n y"], column: Int64[Tensor, "n"]) -> Float[Tensor, "n c"]:
         """Every component's share of its layer's relevance for each row's class, in [-1, 1]; 0 for rows without one."""
+        column = column.to(logits.device)
         numbers = torch.tensor(self.task.classes.numbers, device=logits.device)[column.clamp(min=0)]
         start = torch.nn.functional.one_hot(numbers, logits.shape[1]).to(logits.dtype) * (column >= 0)[:, None]
         run.ledger.on = self.task.rules is not None
+        front = Front(logits, start, logits.detach())
         taps = [run.taps[kind.layer] for kind in self.task.kinds]
-        grads = send([Front(logits, start)], [tap.value for tap in taps])
+        gradients = dict(zip(taps, brought([front], taps), strict=True))
         layers = []
-        for tap, g in zip(taps, grads, strict=True):
-            if g is None:
+        for tap in taps:
+            if not reaches(gradients[tap]):
                 raise SemlensError(f"no relevance reaches layer {tap.kind.layer!r}: the classes do not depend on it")
-            total = relevance_of(tap, g).sum(2, dtype=torch.float64)
+            total = summed(relevance_of(tap, gradients[tap]), 2)
             layers.append((total / total.abs().sum(1, keepdim=True).clamp(min=1e-300)).clamp(-1, 1).nan_to_num())
-            if run.ledger.on and tap is next(iter(run.taps.values())):  # the layer nearest to the image
-                entered, arrived = (logits.detach() * start).sum(1), per_image(tap.value.detach(), g)
-                report = run.ledger.close(entered, [arrived], column >= 0)
-                self.report = report if self.report is None else joined([self.report, report])
+        self._note(run, entering([front]), gradients, column >= 0)
         return torch.cat(layers, dim=1)
+
+    def _note(
+        self, run: Trace, entered: Float[Tensor, "n"], gradients: Mapping[Tap, Gradients],
+        counted: Bool[Tensor, "n"],
+    ) -> None:  # fmt: skip
+        """Notes what does not stand in the shares: what is lost on the way, and what passes tokens that are not
+        read."""
+        nearest = next(iter(run.taps.values()))  # to the image
+        if run.ledger.on:
+            amount = nearest.kind.rows.gather(nearest.elements(gradients[nearest]))
+            report = run.ledger.close(entered, [amount.flatten(1).sum(1)], counted)
+            self.report = report if self.report is None else joined([self.report, report])
+        for name, shares in unread(gradients).items():
+            self.unread[name] = self.unread.get(name, 0) + shares[counted].sum()
 
     def _count(self, shares: Float[Tensor, "n c"], column: Int64[Tensor, "n"]) -> None:
         whole = (shares * SHARE_UNIT).round().long().T

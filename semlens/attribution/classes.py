@@ -10,6 +10,7 @@ from semlens.attribution.class_stream import ClassStream, ClassTask
 from semlens.attribution.composite import Composite, choose
 from semlens.attribution.conservation import WARN_ABOVE, warn
 from semlens.attribution.membership import Classes, check_of, membership
+from semlens.attribution.unread import warn_unread
 from semlens.collection import RELEVANCE, Checkpoint, Feed, check_k, fill, origin_of, part_of, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
@@ -62,6 +63,7 @@ def relevance(
         found = fill(stream, RELEVANCE, feed, part, "relevance", kept, progress)
     if stream.report is not None:
         warn(stream.report, warn_above)
+    warn_unread({name: float(total) / max(int(stream.counts.sum()), 1) for name, total in stream.unread.items()})
     return found
 
 

@@ -6,10 +6,21 @@ import torch
 from torch import Tensor
 
 from semlens.attribution.composite import Composite, rules_for
-from semlens.attribution.flow import Front, check_units, reach, relevance_of, restrict_each, send
+from semlens.attribution.flow import (
+    Front,
+    brought,
+    check_units,
+    exact_device,
+    reach,
+    reaches,
+    relevance_of,
+    restrict_each,
+    summed,
+)
 from semlens.attribution.maps import CHUNK
+from semlens.attribution.taps import Tap
 from semlens.attribution.targets import Logit, output_number, starting
-from semlens.attribution.trace import Tap, Trace, trace
+from semlens.attribution.trace import Trace, trace
 from semlens.collection import Feed, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
@@ -53,8 +64,9 @@ def edges(
     if not len(ids):
         raise SemlensError("there are no images to average over: give the ids of some")
     kinds = [kind for kind, _ in parsed]
-    weights = torch.zeros(len(units), below, dtype=torch.float64, device=model.device)
-    nodes = torch.zeros(len(units), dtype=torch.float64, device=model.device)
+    on = exact_device(model.device)
+    weights = torch.zeros(len(units), below, dtype=torch.float64, device=on)
+    nodes = torch.zeros(len(units), dtype=torch.float64, device=on)
     with torch.no_grad(), still(model.net):
         number = output_number(target, model.class_names, tensor_in(model.net(feed.first)).shape[-1])
     done = 0
@@ -79,21 +91,21 @@ def _between(
 ) -> tuple[Float[Tensor, "n a"], Float[Tensor, "a c"]]:
     """Per image the shares of the upper units, and summed over images the shares that pass from them to the lower."""
     above, below = run.taps[upper], run.taps[lower]
-    g = reach(front, above)
-    total = relevance_of(above, g).sum(2, dtype=torch.float64)  # "n c"
+    gradients = reach([front], above)
+    total = summed(relevance_of(above, gradients), 2)  # "n c"
     size = total.abs().sum(1).clamp(min=1e-300)  # "n"
     parts = [
-        _lower_shares(below, restrict_each(above, g, units[start : start + chunk]), upper, size)
+        _lower_shares(below, restrict_each(above, gradients, units[start : start + chunk]), upper, size)
         for start in range(0, len(units), chunk)
     ]
     return total[:, list(units)] / size[:, None], torch.cat(parts)
 
 
-def _lower_shares(below: Tap, fronts: Front, upper: str, size: Float[Tensor, "n"]) -> Float[Tensor, "a c"]:
-    (down,) = send([fronts], [below.value], many=True)
-    if down is None:
+def _lower_shares(below: Tap, fronts: Sequence[Front], upper: str, size: Float[Tensor, "n"]) -> Float[Tensor, "a c"]:
+    (down,) = brought(fronts, [below], many=True)
+    if not reaches(down):
         raise SemlensError(
             f"layer {below.kind.layer!r} does not feed {upper!r}: name the layer nearer to the output first"
         )
-    relevance = relevance_of(below, down, many=True).sum(3, dtype=torch.float64)  # "a n c"
+    relevance = summed(relevance_of(below, down, many=True), 3)  # "a n c"
     return (relevance / size[None, :, None]).sum(1)

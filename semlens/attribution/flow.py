@@ -5,53 +5,83 @@ gradients.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 from torch.nn import functional
 
-from semlens.attribution.trace import Tap, Trace
+from semlens.attribution.conservation import per_image
+from semlens.attribution.taps import Gradients, Tap, by_site
+from semlens.attribution.trace import Trace
+from semlens.attribution.unread import unread
 from semlens.errors import SemlensError
-from semlens.model import put_tensor, tensor_in
-from semlens.shapes import Float, Int64
+from semlens.model import ROWS, Rows, put_tensor, tensor_in
+from semlens.shapes import Float, Float64, Int64
 
 POSITIONS = ("all", "max")
 
 
 @dataclass(frozen=True)
 class Front:
-    """Where relevance starts or continues: a tensor `at` of the trace, and the modified gradient `g` there.
+    """Where relevance starts or continues: a place `at` of the trace, and the modified gradient `g` there.
 
     Functions with `many` take a `g` with one axis more in front: backward passes that run as one batch.
+
+    Args:
+        value: what times `g` is the relevance that the front sends down.
+        rows: where the value holds its images.
     """
 
-    at: Tensor
+    at: Tensor | GradientEdge
     g: Tensor
+    value: Tensor
+    rows: Rows = ROWS
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """The result of one backward pass: relevance of the components of each layer, and of the input."""
+    """The result of one backward pass: relevance of the components of each layer, and of the input.
+
+    Args:
+        unread: the part of a layer's |relevance| that passes tokens which are not read, by their name.
+    """
 
     layers: dict[str, Float[Tensor, "..."]]
     source: Float[Tensor, "..."] | None
+    unread: dict[str, Float[Tensor, "n"]]
 
 
-def send(fronts: Sequence[Front], to: Sequence[Tensor], *, many: bool = False) -> list[Tensor | None]:
-    """The modified gradients at the tensors `to`, summed over the fronts; None for a tensor that no front reaches."""
+def send(
+    fronts: Sequence[Front], to: Sequence[Tensor | GradientEdge], *, many: bool = False
+) -> tuple[Tensor | None, ...]:
+    """The modified gradients at the places `to`, summed over the fronts; None for one that no front reaches."""
     if not to:
-        return []
-    return list(
-        torch.autograd.grad(
-            [front.at for front in fronts],
-            list(to),
-            [front.g for front in fronts],
-            retain_graph=True,
-            allow_unused=True,
-            is_grads_batched=many,
-        )
+        return ()
+    return torch.autograd.grad(
+        [front.at for front in fronts],
+        list(to),
+        [front.g for front in fronts],
+        retain_graph=True,
+        allow_unused=True,
+        is_grads_batched=many,
     )
+
+
+def brought(fronts: Sequence[Front], taps: Sequence[Tap], *, many: bool = False) -> list[Gradients]:
+    """What the fronts together bring to each tap."""
+    return _of_each(taps, send(fronts, [end for tap in taps for end in tap.ends], many=many))
+
+
+def _of_each(taps: Sequence[Tap], gradients: Sequence[Tensor | None]) -> list[Gradients]:
+    rest = iter(gradients)
+    return [tuple(next(rest) for _ in tap.ends) for tap in taps]
+
+
+def reaches(gradients: Gradients) -> bool:
+    """Whether anything came to a tap."""
+    return any(g is not None for g in gradients)
 
 
 def arrive(
@@ -59,13 +89,13 @@ def arrive(
 ) -> Arrival:
     """The relevance of layers and input, summed over the fronts, from one backward pass."""
     taps = [trace.taps[layer] for layer in layers]
+    places: list[Tensor | GradientEdge] = [end for tap in taps for end in tap.ends]
     ends = [trace.source] + ([] if trace.shadow is None else [trace.shadow]) if source else []
-    grads = send(fronts, [*(tap.value for tap in taps), *ends], many=many)
-    by_layer = {
-        tap.kind.layer: relevance_of(tap, g if g is not None else torch.zeros_like(tap.value), many=many)
-        for tap, g in zip(taps, grads, strict=False)
-    }
-    return Arrival(by_layer, _at_source(trace, grads[len(taps) :]) if source else None)
+    grads = send(fronts, [*places, *ends], many=many)
+    there = dict(zip(taps, _of_each(taps, grads), strict=True))
+    by_layer = {tap.kind.layer: relevance_of(tap, gradients, many=many) for tap, gradients in there.items()}
+    at_source = _at_source(trace, grads[len(places) :]) if source else None
+    return Arrival(by_layer, at_source, {} if many else unread(there))
 
 
 def _at_source(trace: Trace, grads: Sequence[Tensor | None]) -> Tensor:
@@ -81,53 +111,85 @@ def on_input(relevance: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 def entering(fronts: Sequence[Front]) -> Float[Tensor, "n"]:
     """The relevance of each image that the fronts together send down."""
-    amounts = [front.at.detach() * front.g for front in fronts]
-    per_image = [amount.flatten(1).sum(1) if amount.ndim > 1 else amount for amount in amounts]
-    return sum(per_image[1:], per_image[0])
+    amounts = [per_image(front.rows.gather(front.value), front.rows.gather(front.g)) for front in fronts]
+    return sum(amounts[1:], amounts[0])
+
+
+def scaled(front: Front, factors: Float[Tensor, "n"]) -> Front:
+    """The front with each image's relevance multiplied by its factor."""
+    g = front.rows.gather(front.g)
+    return replace(front, g=front.rows.scatter(g * factors.view(-1, *[1] * (g.ndim - 1))))
 
 
 def relevance_of(
-    tap: Tap, g: Float[Tensor, "..."], *, baseline: Float[Tensor, "n c p"] | None = None, many: bool = False
+    tap: Tap, gradients: Gradients, *, baseline: Float[Tensor, "n c p"] | None = None, many: bool = False
 ) -> Float[Tensor, "..."]:
     """Relevance "n c p" of the components of a layer; with `many`, one axis more in front.
 
     It is the activations of the components, or their difference from the baseline's, times the gradient of what the
-    kind writes back by these activations.
+    kind writes back by these activations; and what the layer's tensor has of relevance without such a gradient.
     """
-    output = put_tensor(tap.output, tap.value.detach())
+    g, direct = tap.parts(gradients)
     with torch.enable_grad():
-        acts = tap.kind.read(output).detach().requires_grad_()
-        written = tensor_in(tap.kind.write(output, acts))
-        (g_acts,) = torch.autograd.grad(written, acts, g, is_grads_batched=many)
-    return (acts.detach() if baseline is None else acts.detach() - baseline) * g_acts
+        acts = tap.acts.detach().requires_grad_()
+        relevance = torch.zeros_like(acts.detach())
+        if g is not None:
+            (g_acts,) = torch.autograd.grad(tensor_in(tap.kind.write(tap.laid, acts)), acts, g, is_grads_batched=many)
+            relevance = (acts.detach() if baseline is None else acts.detach() - baseline) * g_acts
+        if direct is not None:
+            spread = tap.kind.spread(tap.laid, acts)
+            (laid,) = torch.autograd.grad(spread, acts, direct, is_grads_batched=many)
+            relevance = relevance + laid
+    return relevance
 
 
-def restrict(tap: Tap, g: Float[Tensor, "..."], keep: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """The modified gradient with the relevance of every component multiplied by `keep` "n c" or "n c p"."""
-    output = put_tensor(tap.output, tap.value.detach())
-    shape = tap.kind.read(output).shape
-    factors = keep.to(g.dtype)
-    factors = factors[..., None] if keep.ndim < 3 else factors
-    return g * tap.kind.spread(output, factors.expand(shape))
+def restrict(tap: Tap, gradients: Gradients, keep: Float[Tensor, "..."]) -> list[Front]:
+    """Fronts below a layer that pass the relevance of every component multiplied by `keep` "n c" or "n c p"."""
+    return _times(tap, gradients, _factors(tap, keep))
 
 
-def restrict_each(tap: Tap, g: Float[Tensor, "..."], units: Sequence[int]) -> Front:
-    """A front below the layer that passes each of the units alone, as backward passes that run as one batch."""
-    keep = functional.one_hot(torch.tensor(units, device=g.device), tap.acts.shape[1]).to(g.dtype)
+def _factors(tap: Tap, keep: Float[Tensor, "..."]) -> Tensor:
+    """`keep` laid where the components lie in the layer's tensor."""
+    factors = keep[..., None] if keep.ndim < 3 else keep
+    return tap.kind.spread(tap.laid, factors.expand(tap.acts.shape))
+
+
+def _times(tap: Tap, gradients: Gradients, factors: Tensor) -> list[Front]:
+    rows = tap.kind.rows
+    passed = [None if g is None else g * factors for g in gradients]
+    return [
+        Front(end, g, value, rows) for end, g, value in zip(tap.ends, passed, tap.weights, strict=True) if g is not None
+    ]
+
+
+def restrict_each(tap: Tap, gradients: Gradients, units: Sequence[int]) -> list[Front]:
+    """Fronts below the layer that pass each of the units alone, as backward passes that run as one batch."""
+    keep = functional.one_hot(torch.tensor(units, device=tap.value.device), tap.acts.shape[1]).to(tap.value.dtype)
     images = len(tap.acts)
-    return Front(tap.value, torch.stack([restrict(tap, g, row.expand(images, -1)) for row in keep]))
+    apart = [restrict(tap, gradients, row.expand(images, -1)) for row in keep]
+    return [replace(same[0], g=torch.stack([front.g for front in same])) for same in zip(*apart, strict=True)]
 
 
-def reach(front: Front, tap: Tap) -> Float[Tensor, "..."]:
-    """The modified gradient that a front brings to a layer.
+def reach(fronts: Sequence[Front], tap: Tap) -> Gradients:
+    """What the fronts bring to a layer.
 
     Raises:
-        SemlensError: the front does not depend on the layer.
+        SemlensError: they do not depend on the layer.
     """
-    (g,) = send([front], [tap.value])
-    if g is None:
+    (gradients,) = brought(fronts, [tap])
+    if not reaches(gradients):
         raise SemlensError(f"no relevance reaches layer {tap.kind.layer!r}: the target does not depend on it")
-    return g
+    return gradients
+
+
+def summed(relevance: Float[Tensor, "..."], axis: int) -> Float64[Tensor, "..."]:
+    """The sum over one axis in float64, on the CPU where the device knows no float64."""
+    return relevance.to(exact_device(relevance.device)).sum(axis, dtype=torch.float64)
+
+
+def exact_device(device: torch.device) -> torch.device:
+    """Where sums in float64 can be computed: the device itself, unless it has none."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def check_units(layer: str, units: Iterable[int], count: int) -> None:
@@ -164,18 +226,17 @@ def from_components(tap: Tap, units: Int64[Tensor, "n"], position: str | Int64[T
     Raises:
         SemlensError: another word for a position.
     """
-    output = put_tensor(tap.output, tap.value.detach())
     if isinstance(position, str) and position not in POSITIONS:
         raise SemlensError(f"position {position!r}: write 'all', 'max' or give the positions' numbers")
     with torch.enable_grad():
-        value = tensor_in(output).requires_grad_()
+        value = tap.value.detach().requires_grad_()
         acts = tap.kind.read(put_tensor(tap.output, value))[torch.arange(len(units)), units]  # "n p"
         if not isinstance(position, str):
             acts = acts.gather(1, position[:, None].to(acts.device))
         elif position == "max":
             acts = acts.gather(1, acts.detach().argmax(1, keepdim=True))
         (g,) = torch.autograd.grad(acts.sum(), value)
-    return Front(tap.value, g)
+    return Front(tap.node, g, tap.value, tap.kind.rows)
 
 
 @dataclass(frozen=True)
@@ -192,30 +253,33 @@ def through(
 
     Conditioned layers are passed from the output down. Below one, only the relevance that passed it continues, so a
     branch beside it is not counted. Conditioned layers beside each other each start from `start`, and their shares add
-    up. The relevance of a conditioned layer itself is the one before its mask.
+    up; so do those of one tensor, such as its patch and its class tokens. The relevance of a conditioned layer itself
+    is the one before its mask.
     """
-    downward = list(reversed(trace.taps))
     fronts = [start]
     relevance: dict[str, Float[Tensor, "n c p"]] = {}
-    rest = [layer for layer in downward if layer in layers]
-    for conditioned in (layer for layer in downward if layer in conditions.units):
-        tap = trace.taps[conditioned]
-        above = [layer for layer in rest if downward.index(layer) < downward.index(conditioned)]
+    above: list[str] = []
+    for group in reversed(by_site([tap.kind for tap in trace.taps.values()])):
+        taps = [trace.taps[kind.layer] for kind in group]
+        wanted = [tap for tap in taps if tap.kind.layer in layers]
+        conditioned = {tap.kind.layer: tap for tap in taps if tap.kind.layer in conditions.units}
+        if not conditioned:
+            above += [tap.kind.layer for tap in wanted]
+            continue
         if above:
             relevance |= arrive(trace, fronts, above, source=False).layers
-            rest = [layer for layer in rest if layer not in above]
-        fronts, g = _cross(fronts, start, tap)
-        if conditioned in rest:
-            relevance[conditioned] = relevance_of(tap, g)
-            rest.remove(conditioned)
-        fronts.append(Front(tap.value, restrict(tap, g, mask(tap, conditions.units[conditioned]))))
+            above = []
+        fronts, gradients = _cross(fronts, start, taps[0])
+        relevance |= {tap.kind.layer: relevance_of(tap, gradients) for tap in wanted}
+        factors = [_factors(tap, mask(tap, conditions.units[layer])) for layer, tap in conditioned.items()]
+        fronts += _times(taps[0], gradients, sum(factors[1:], factors[0]).clamp(max=1))
     return fronts, relevance
 
 
-def _cross(fronts: Sequence[Front], start: Front, tap: Tap) -> tuple[list[Front], Tensor]:
-    """The fronts that do not reach a layer, and the modified gradient that the others bring to it."""
-    gradients = [(front, send([front], [tap.value])[0]) for front in fronts]
-    reaching = [g for _, g in gradients if g is not None]
+def _cross(fronts: Sequence[Front], start: Front, tap: Tap) -> tuple[list[Front], Gradients]:
+    """The fronts that do not reach a layer, and what the others bring to it."""
+    found = [(front, reaches(brought([front], [tap])[0])) for front in fronts]
+    reaching = [front for front, there in found if there]
     if reaching:
-        return [front for front, g in gradients if g is None], sum(reaching[1:], reaching[0])
-    return list(fronts), reach(start, tap)  # the layer lies beside the conditions above it
+        return [front for front, there in found if not there], reach(reaching, tap)
+    return list(fronts), reach([start], tap)  # the layer lies beside the conditions above it

@@ -64,7 +64,7 @@ class FoldedNorm(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         call: LayerCall = ctx.call
-        if call.folds and not call.tapped:
+        if call.folds:
             return g, None, None, None
         if call.ledger.on and not batched(g) and call.shift is not None:
             call.ledger.absorb(f"{call.name} (norm)", g * call.layer.along(call.shift, g))

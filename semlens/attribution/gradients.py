@@ -1,7 +1,7 @@
 """The methods without rules: gradient times activation, and gradients integrated along a path."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from semlens.attribution.conservation import Conservation
 from semlens.attribution.flow import on_input, relevance_of, send
 from semlens.attribution.targets import Activation, Target, starting, then_of
 from semlens.attribution.trace import Trace, trace
+from semlens.attribution.unread import unread
 from semlens.errors import SemlensError
 from semlens.model import Components, VisionModel, edit, record, still
 from semlens.shapes import Float
@@ -28,12 +29,15 @@ class Attribution:
             tokens; None if it was not wanted.
         layers: relevance of every component at every position, by layer.
         report: where the relevance went that did not arrive; None for the gradient methods, which conserve nothing.
+        unread: the part of a layer's |relevance| that passes tokens which are not read, in [0, 1] and per image, by the
+            name under which they can be read.
     """
 
     value: Float[Tensor, "n"]
     heat: Float[Tensor, "n ..."] | None
     layers: Mapping[str, Float[Tensor, "n c p"]]
     report: Conservation | None
+    unread: Mapping[str, Float[Tensor, "n"]] = field(default_factory=dict)
 
 
 def gradient(
@@ -48,16 +52,16 @@ def gradient(
     before = {} if baseline is None else _activations(model, baseline, kinds)
     with trace(model.net, x, None, kinds, then=then_of(goal)) as run:
         front, value = starting(run, goal, model, start)
-        relevance = {}
-        tensors = [run.taps[layer].value for layer in layers] + [run.source]
-        grads = send([front], tensors)
-        for layer, g in zip(layers, grads, strict=False):
-            tap = run.taps[layer]
-            g = torch.zeros_like(tap.value) if g is None else g
-            relevance[layer] = relevance_of(tap, g, baseline=before.get(layer))
+        taps = [run.taps[layer] for layer in layers]
+        grads = send([front], [*(tap.node for tap in taps), run.source])
+        missing = unread({tap: (g,) for tap, g in zip(taps, grads, strict=False)})
+        relevance = {
+            tap.kind.layer: relevance_of(tap, (g,), baseline=before.get(tap.kind.layer))
+            for tap, g in zip(taps, grads, strict=False)
+        }
         delta = run.source.detach() if baseline is None else run.source.detach() - baseline
         pixels = grads[-1] * delta if grads[-1] is not None else torch.zeros_like(delta)
-    return Attribution(value, on_input(pixels) if heat else None, relevance, None)
+    return Attribution(value, on_input(pixels) if heat else None, relevance, None, missing)
 
 
 def _activations(model: VisionModel, x: Tensor, kinds: Sequence[Components]) -> dict[str, Float[Tensor, "n c p"]]:

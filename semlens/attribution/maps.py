@@ -1,6 +1,7 @@
 """Heat maps of many components that share one forward pass and run as batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from semlens.attribution.composite import Composite, rules_for
 from semlens.attribution.flow import Front, arrive, check_units, from_components, on_input, reach, restrict_each
-from semlens.attribution.targets import starting, target_of, then_of
+from semlens.attribution.targets import Activation, starting, target_of, then_of
 from semlens.attribution.trace import Trace, trace
 from semlens.model import Components, VisionModel, parse_all
 from semlens.shapes import Float, Int64
@@ -41,14 +42,19 @@ def conditional_maps(
         SemlensError: a target, layer, unit or method that does not exist; a function that no rule covers.
     """
     goal, rules = target_of(target), rules_for(method, model, "conditional maps")
-    ((kind, count),) = parse_all(model.net, [layer], x[:1])
+    needed = dict.fromkeys([layer, *([goal.component.layer] if isinstance(goal, Activation) else [])])
+    (_, count), *_ = parsed = parse_all(model.net, list(needed), x[:1])
     check_units(layer, units, count)
-    with trace(model.net, x, rules, [kind], then=then_of(goal)) as run:
-        front, _ = starting(run, goal, model, start)
-        tap = run.taps[layer]
-        g = reach(front, tap)
-        for first in range(0, len(units), chunk):
-            yield _maps(run, restrict_each(tap, g, units[first : first + chunk]))
+    kinds = [kind for kind, _ in parsed]
+
+    def maps_of(some: Sequence[int]) -> Float[Tensor, "m n h w"]:
+        with trace(model.net, x, rules, kinds, then=then_of(goal)) as run:
+            front, _ = starting(run, goal, model, start)
+            tap = run.taps[layer]
+            return _maps(run, restrict_each(tap, reach([front], tap), some))
+
+    for first in range(0, len(units), chunk):
+        yield maps_of(units[first : first + chunk])
 
 
 def component_maps(
@@ -78,14 +84,16 @@ def component_maps(
         with trace(model.net, x[row : row + 1], rules, needed, stop=True) as run:
             for kind in needed:
                 tap = run.taps[kind.layer]
+                run.explain(tap)
                 for numbers in pairs_of_image[kind.layer].split(chunk):
                     units = pairs[kind.layer][1][numbers]
-                    starts = [from_components(tap, unit[None], position).g for unit in units]
-                    maps[kind.layer][numbers] = _maps(run, Front(tap.value, torch.stack(starts)))[:, 0]
+                    starts = [from_components(tap, unit[None], position) for unit in units]
+                    together = replace(starts[0], g=torch.stack([one.g for one in starts]))
+                    maps[kind.layer][numbers] = _maps(run, [together])[:, 0]
     return maps
 
 
-def _maps(run: Trace, front: Front) -> Float[Tensor, "m n h w"]:
-    arrival = arrive(run, [front], (), many=True)
+def _maps(run: Trace, fronts: Sequence[Front]) -> Float[Tensor, "m n h w"]:
+    arrival = arrive(run, fronts, (), many=True)
     assert arrival.source is not None
     return on_input(arrival.source).detach()

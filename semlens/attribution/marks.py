@@ -65,7 +65,7 @@ class LayerCall:
         z: the layer's output.
         scale, shift: of the BatchNorm that follows, `scale * z + shift`; None without one.
         uses: how many calls took the output.
-        tapped: whether the output's relevance is read between layer and BatchNorm.
+        explained: whether relevance starts at the output itself, so that a norm behind it has no part in it.
     """
 
     layer: Affine
@@ -77,32 +77,35 @@ class LayerCall:
     scale: Float[Tensor, "c"] | None = None
     shift: Float[Tensor, "c"] | None = None
     uses: int = 0
-    tapped: bool = False
+    explained: bool = False
 
     @property
     def folds(self) -> bool:
-        """Whether a BatchNorm, and nothing else, takes the layer's output."""
-        return self.scale is not None and self.uses == 1
+        """Whether relevance comes through a BatchNorm, which alone takes the layer's output."""
+        return self.scale is not None and self.uses == 1 and not self.explained
+
+    @property
+    def norm(self) -> tuple[Float[Tensor, "c"], Float[Tensor, "c"]]:
+        """Scale and shift of the BatchNorm that follows."""
+        assert self.scale is not None
+        assert self.shift is not None
+        return self.scale, self.shift
 
     def message(self, x: Tensor, g: Tensor) -> Tensor:
         """The message of the layer's rule to its input `x`; for a folded layer, as if its weights held the BatchNorm.
 
         Args:
-            g: the modified gradient at the layer's output.
+            g: the modified gradient at the layer's output; for a folded layer, at the norm's.
         """
         assert self.z is not None
         layer, z = self.layer, self.z.value
         if self.folds:
-            assert self.scale is not None
-            assert self.shift is not None
-            zeros, ones = torch.zeros_like(self.shift), torch.ones_like(self.scale)
-            shift = zeros if self.tapped else self.shift
-            if self.tapped:
-                scale = layer.along(self.scale, z)
-                g = torch.where(scale == 0, 0, g / torch.where(scale == 0, 1, scale))
-            layer = layer.folded(self.scale, shift)
+            scale, shift = self.norm
+            layer = layer.folded(scale, shift)
             # scale z + shift, in one pass over the memory
-            z = torch.batch_norm(z, self.scale, shift, zeros, ones, False, 0.0, 0.0, False)
+            z = torch.batch_norm(
+                z, scale, shift, torch.zeros_like(shift), torch.ones_like(scale), False, 0.0, 0.0, False
+            )
         message = self.rule(layer, x, z, g)
         if self.ledger.on and not batched(g):
             down = message.down

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from semlens.attribution.flow import Front, check_units, from_components
+from semlens.attribution.flow import Front, check_units, entering, from_components, scaled
 from semlens.attribution.trace import Trace
 from semlens.errors import SemlensError, unknown
 from semlens.model import VisionModel, tensor_in
@@ -95,17 +95,18 @@ def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tu
         raise unknown("start", start, STARTS)
     if isinstance(target, Activation):
         tap = trace.taps[target.component.layer]
-        n = len(tap.value)
-        check_units(target.component.layer, [target.component.unit], tap.acts.shape[1])
+        n, count = tap.acts.shape[:2]
+        check_units(target.component.layer, [target.component.unit], count)
+        trace.explain(tap)
         front = from_components(tap, torch.full((n,), target.component.unit), target.position)
-        value = (front.at.detach() * front.g).flatten(1).sum(1)
+        value = entering([front])
     else:
         value = _scores(trace.output, target, model)
-        front = Front(value, torch.ones_like(value))
+        front = Front(value, torch.ones_like(value), value.detach())
         value = value.detach()
     if start == "one":
         scale = torch.where(value == 0, 0, 1 / value)
-        front = Front(front.at, front.g * scale.view(-1, *[1] * (front.g.ndim - 1)))
+        front = scaled(front, scale)
         value = value * scale
     return front, value
 

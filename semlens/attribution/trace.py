@@ -7,7 +7,7 @@ error. What the mode knows of a tensor is in the tensor's `Mark`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,33 +21,14 @@ from semlens.attribution.constants import names_in, origin_of, tensors_in
 from semlens.attribution.marks import UNMARKED, Mark, mark_of, put_mark, remark
 from semlens.attribution.operations import Call, Setting, carries
 from semlens.attribution.table import MOVES, PASSIVE, SHIFTS, name_of, operate
+from semlens.attribution.taps import Stop, Tap, tapping
 from semlens.errors import SemlensError
-from semlens.model import Components, edit, follow, put_tensor, tensor_in
-from semlens.shapes import Float
-
-
-@dataclass
-class Tap:
-    """What one layer returned in a traced forward pass, still part of its graph.
-
-    Args:
-        value: the layer's tensor; relevance is this times the modified gradient here.
-        output: what the layer returned, in its own structure.
-    """
-
-    kind: Components
-    value: Tensor
-    output: Any
-
-    @property
-    def acts(self) -> Float[Tensor, "n c p"]:
-        """Activations of the layer's components, without a graph."""
-        return self.kind.read(put_tensor(self.output, self.value.detach()))
+from semlens.model import Components, follow
 
 
 @dataclass
 class Trace:
-    """A forward pass from which relevance can be sent down, any number of times while the `with` lasts.
+    """A forward pass from which relevance can be sent down, any number of times. The model is left as it was found.
 
     Args:
         source: where relevance arrives: the input, or the embeddings of token numbers.
@@ -62,9 +43,10 @@ class Trace:
     output: Any = None
     taps: dict[str, Tap] = field(default_factory=dict)
 
-
-class _Stop(Exception):
-    """Ends a forward pass when the last layer that is wanted has run."""
+    def explain(self, tap: Tap) -> None:
+        """Says that relevance starts at this layer's own output, and no longer at another's."""
+        for call in (other.call for other in self.taps.values() if other.call):
+            call.explained = call is tap.call
 
 
 @contextmanager
@@ -92,19 +74,17 @@ def trace(
     mode = _Mode(Setting(composite, ledger, names_in(net))) if composite else None
     if mode:
         _refuse_scripts(net)
-    with ExitStack() as stack:
-        stack.enter_context(torch.enable_grad())
-        running = stack.enter_context(follow(net))
+    with torch.enable_grad():
         run, entry = _start(x, ledger, mode)
-        for kind in kinds:
-            stack.enter_context(edit(net, kind.site, _tapping(run, kind, mode, len(kinds) if stop else 0)))
-        if mode:
-            mode.running = running
-        with mode or nullcontext():
-            try:
-                run.output = then(net(entry))
-            except _Stop:
-                run.output = None
+        saved, paused = (mode.setting.saved, mode.paused) if mode else (None, nullcontext)
+        with follow(net) as running, tapping(net, kinds, run.taps, saved=saved, paused=paused, stop=stop):
+            if mode:
+                mode.running = running
+            with mode or nullcontext():
+                try:
+                    run.output = then(net(entry))
+                except Stop:
+                    run.output = None
         if mode and not x.is_floating_point():
             run.source = mode.embeddings()
         if mode:
@@ -126,43 +106,6 @@ def _start(x: Tensor, ledger: Ledger, mode: "_Mode | None") -> tuple[Trace, Tens
     shadow = torch.zeros_like(source).requires_grad_()
     remark(entry, seen_by=mode.token, shadow=shadow)
     return Trace(source, shadow, ledger), entry
-
-
-def _tapping(run: Trace, kind: Components, mode: "_Mode | None", last: int) -> Callable[[Any], Any]:
-    """A function from a layer's output to what replaces it: the same values as a node of the graph of its own, whose
-    relevance can be read and started from.
-
-    A copy goes on through the model, since what follows may overwrite it (an in-place ReLU, a residual sum).
-
-    Args:
-        last: the number of taps at which the forward pass stops; 0 to run to the end.
-    """
-
-    def change(output: Any) -> Any:
-        with mode.paused() if mode else nullcontext():
-            value = tensor_in(output)
-            if not value.requires_grad:
-                raise SemlensError(f"layer {kind.layer!r} does not depend on the image, so it has no relevance")
-            tapped = value.view_as(value) if kind.layer in run.taps else value
-            run.taps[kind.layer] = Tap(kind, tapped, output)
-            if len(run.taps) == last:
-                raise _Stop
-            copy = tapped.clone()
-            if mode:
-                put_mark(copy, _mark_of_copy(mark_of(value), mode))
-            return put_tensor(output, copy)
-
-    return change
-
-
-def _mark_of_copy(mark: Mark, mode: "_Mode") -> Mark:
-    """The mark of the copy that goes on from a tapped tensor: still a gate, still an output that a BatchNorm may fold
-    into, but no longer an input."""
-    layer = mark.layer
-    if layer is None or layer.uses:
-        return Mark(mode.token, mark.gate)
-    layer.tapped = True
-    return Mark(mode.token, mark.gate, layer)
 
 
 def _refuse_scripts(net: nn.Module) -> None:

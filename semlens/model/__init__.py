@@ -1,6 +1,6 @@
 """The model under study: what a component is, how a layer is read and edited, how a model is loaded."""
 
-from semlens.model.components import POOLS, Components, Pooled, put_tensor, tensor_in
+from semlens.model.components import POOLS, ROWS, Components, Pooled, Rows, put_tensor, tensor_in
 from semlens.model.hooks import Site, edit, follow, record, still
 from semlens.model.layers import parse_all, unit_names
 from semlens.model.loading import Preprocess, VisionModel, check_device, describe, load_model
@@ -8,10 +8,12 @@ from semlens.model.weights import CheckpointWarning, load_weights
 
 __all__ = [
     "POOLS",
+    "ROWS",
     "CheckpointWarning",
     "Components",
     "Pooled",
     "Preprocess",
+    "Rows",
     "Site",
     "VisionModel",
     "check_device",

@@ -4,7 +4,8 @@ The law of every kind: `write(x, read(x)) == x`.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -36,6 +37,16 @@ class Components(Protocol):
     @property
     def site(self) -> Site:
         """Where in the model the tensor passes."""
+        ...
+
+    @property
+    def rows(self) -> "Rows":
+        """Where the tensor holds its images."""
+        ...
+
+    @property
+    def beside(self) -> Sequence["Components"]:
+        """Kinds that read what this one leaves out of the same tensor: its other tokens."""
         ...
 
     def read(self, output: Any) -> Float[Tensor, "n c p"]:
@@ -177,6 +188,7 @@ class Channels:
     layer: str
     dim: int = 1
     rows: Rows = ROWS
+    beside = ()
 
     @property
     def kind(self) -> str:
@@ -243,6 +255,13 @@ class Tokens:
     @property
     def site(self) -> Site:
         return site_of(self.layer)
+
+    @property
+    def beside(self) -> tuple["Tokens", ...]:
+        there = {"patch": True, "cls": bool(self.cls or (self.last and not self.registers)), "register": self.registers}
+        others = (replace(self, tokens=tokens) for tokens, some in there.items() if some and tokens != self.tokens)
+        path = self.layer.partition("@")[0]
+        return tuple(replace(other, layer=f"{path}@{other.kind}") for other in others)
 
     @property
     def span(self) -> slice:
@@ -321,6 +340,7 @@ class Heads:
     sides: tuple[int, int] | None = None  # of the positions' grid
 
     kind = "heads"
+    beside = ()
 
     @property
     def site(self) -> Site:

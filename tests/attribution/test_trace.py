@@ -56,11 +56,11 @@ def test_at_the_penultimate_layer_relevance_is_weight_times_activation() -> None
         if composite.name == "attnlrp_gamma":
             continue  # gamma on the head favours positive weights
         with trace(net, x, composite, [Channels("two")]) as t:
-            tap = t.taps["two"].value
-            (g,) = torch.autograd.grad(t.output[:, 1].sum(), tap)
-            relevance = (tap.detach() * g).sum((2, 3))
+            tap = t.taps["two"]
+            (g,) = torch.autograd.grad(t.output[:, 1].sum(), tap.node)
+            relevance = tap.elements((g,)).sum((2, 3))
             out = t.output.detach()
-        acts = tap.detach().relu().mean((2, 3))
+        acts = tap.value.relu().mean((2, 3))
         out, whole = (
             out[:, 1:2],
             stabilise(out, step_of(out, (1,), 1e-9))[:, 1:2],
@@ -73,7 +73,9 @@ def test_stopping_at_the_last_layer_runs_nothing_behind_it() -> None:
     net, x = Net(lambda m, x: torch.special.erfcx(m.two(m.one(x)))), pixels()
     with trace(net, x, ZERO, [Channels("one"), Channels("two")], stop=True) as t:
         assert t.output is None
-        (g,) = torch.autograd.grad(t.taps["two"].value[:, 0].sum(), t.source)
+        start = torch.zeros_like(t.taps["two"].value)
+        start[:, 0] = 1
+        (g,) = torch.autograd.grad(t.taps["two"].node, t.source, start)
     expected = torch.autograd.functional.jacobian(lambda z: net.two(net.one(z))[:, 0].sum(), x)
     torch.testing.assert_close(g, expected)
 
@@ -330,6 +332,6 @@ def test_a_rule_for_one_layer_changes_nothing_above_it() -> None:
         found = []
         for composite in (ZERO, special):
             with trace(net, x, composite, kinds) as t:
-                found.append(torch.autograd.grad(t.output[:, 1].sum(), t.taps[layer].value)[0])
+                found.append(torch.autograd.grad(t.output[:, 1].sum(), t.taps[layer].node)[0])
         assert torch.equal(*found)
     assert not torch.allclose(heat(net, x, special), heat(net, x, ZERO))

@@ -1,0 +1,158 @@
+"""What is read of a layer in a traced forward pass: its values, and the places of the graph where its relevance passes.
+
+The model goes on with the very tensor that its layer returned, and a tap remembers where in the graph that tensor was
+made, so a layer that is read changes nothing. Only a view gives way to a copy, with the same values and the same mark:
+writing into a view moves its place in the graph.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from semlens.attribution.marks import LayerCall, SavedTensor, SavedTensors, mark_of, put_mark
+from semlens.errors import SemlensError
+from semlens.model import Components, Site, edit, put_tensor, tensor_in
+from semlens.shapes import Float
+
+Gradients = tuple[Tensor | None, ...]
+"""What a backward pass brings to each of a tap's `ends`; None where it brings nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tap:
+    """What one layer returned in a traced forward pass, and where its relevance passes.
+
+    Args:
+        output: in the structure that the layer returned; its tensor stands in `saved`.
+        node: the place of the layer's tensor in the graph.
+        shadow: where relevance of the input's zeros passes, for a layer that only moves or scales the input.
+        call: the affine layer whose output it is.
+        alive: keeps the graph below the node.
+    """
+
+    kind: Components
+    saved: SavedTensor
+    output: Any
+    node: GradientEdge
+    shadow: GradientEdge | None
+    call: LayerCall | None
+    alive: object
+
+    @property
+    def value(self) -> Tensor:
+        """The layer's tensor, without a graph."""
+        return self.saved.value
+
+    @property
+    def laid(self) -> Any:
+        """What the layer returned, without a graph."""
+        return put_tensor(self.output, self.value)
+
+    @property
+    def acts(self) -> Float[Tensor, "n c p"]:
+        """Activations of the layer's components, without a graph."""
+        return self.kind.read(self.laid)
+
+    @property
+    def ends(self) -> tuple[GradientEdge, ...]:
+        """The places where relevance of the layer passes."""
+        return (self.node,) if self.shadow is None else (self.node, self.shadow)
+
+    def parts(self, gradients: Gradients) -> tuple[Tensor | None, Tensor | None]:
+        """The modified gradient at the layer's tensor, and relevance that has none: that of the input's zeros, and that
+        of the shift of a BatchNorm that is folded into the layer.
+
+        With the norm a folded layer is one layer, whose relevance is that of the norm's output, and `node` has the
+        modified gradient there.
+        """
+        g, direct = gradients[0], gradients[1] if len(gradients) > 1 else None
+        if g is None or self.call is None or not self.call.folds:
+            return g, direct
+        scale, shift = (self.call.layer.along(values, self.value) for values in self.call.norm)
+        return g * scale, g * shift if direct is None else direct + g * shift
+
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """What times the gradient at each of the ends is relevance: the layer's tensor, that of a BatchNorm that is
+        folded into it, and 1 where relevance itself passes."""
+        value = self.value
+        if self.call is not None and self.call.folds:
+            scale, shift = (self.call.layer.along(values, value) for values in self.call.norm)
+            value = value * scale + shift
+        return (value, torch.ones_like(value))[: len(self.ends)]
+
+    def elements(self, gradients: Gradients) -> Tensor:
+        """The relevance of every element of the layer's tensor."""
+        amounts = [weight * g for weight, g in zip(self.weights, gradients, strict=True) if g is not None]
+        return sum(amounts[1:], amounts[0]) if amounts else torch.zeros_like(self.value)
+
+
+class Stop(Exception):
+    """Ends a forward pass when the last layer that is wanted has run."""
+
+
+@contextmanager
+def tapping(
+    net: nn.Module,
+    kinds: Sequence[Components],
+    taps: dict[str, Tap],
+    *,
+    saved: SavedTensors | None,
+    paused: Callable[[], AbstractContextManager[None]],
+    stop: bool,
+) -> Iterator[None]:
+    """Inside the `with`, forward passes of `net` fill `taps`, by layer, in the order in which the layers run.
+
+    Args:
+        saved: what copies values that the model is about to overwrite; None copies each at once.
+        paused: a context in which functions run unseen.
+        stop: whether to raise `Stop` at the last of the layers.
+    """
+
+    def see(some: Sequence[Components], output: Any) -> Any:
+        with paused():
+            value = tensor_in(output)
+            first = _tap(some[0], output, saved)
+            taps.update((kind.layer, replace(first, kind=kind)) for kind in some)
+            if stop and len(taps) == len(kinds):
+                raise Stop
+            if not value._is_view():
+                return output
+            copy = value.clone()
+            put_mark(copy, mark_of(value))
+            return put_tensor(output, copy)
+
+    with ExitStack() as stack:
+        for some in by_site(kinds):
+            stack.enter_context(edit(net, some[0].site, lambda output, some=some: see(some, output)))
+        yield
+
+
+def by_site(kinds: Sequence[Components]) -> list[list[Components]]:
+    """The kinds in groups, each read at one place of the model, in the order in which the groups are first met."""
+    groups: dict[Site, list[Components]] = {}
+    for kind in kinds:
+        groups.setdefault(replace(kind.site, call=kind.site.call or 0), []).append(kind)
+    return list(groups.values())
+
+
+def _tap(kind: Components, output: Any, saved: SavedTensors | None) -> Tap:
+    value = tensor_in(output)
+    if not value.requires_grad:
+        why = "does not depend on the image" if torch.is_grad_enabled() else "runs under torch.no_grad() in the model"
+        raise SemlensError(f"layer {kind.layer!r} {why}, so it has no relevance: choose another layer")
+    mark = mark_of(value)
+    return Tap(
+        kind,
+        SavedTensor(value.detach().clone()) if saved is None else saved.save(value),
+        put_tensor(output, value.detach()),
+        get_gradient_edge(value),
+        None if mark.shadow is None else get_gradient_edge(mark.shadow),
+        mark.layer,
+        value.view_as(value).grad_fn,
+    )
