@@ -6,6 +6,7 @@ gradients.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,9 +60,11 @@ def send(
     """The modified gradients at the places `to`, summed over the fronts; None for one that no front reaches."""
     if not to:
         return ()
+    starts: list[Any] = [front.at for front in fronts]
+    ends: list[Any] = list(to)  # torch's annotation knows tensors and places, but no mixture
     return torch.autograd.grad(
-        [front.at for front in fronts],
-        list(to),
+        starts,
+        ends,
         [front.g for front in fronts],
         retain_graph=True,
         allow_unused=True,

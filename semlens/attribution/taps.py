@@ -8,6 +8,7 @@ writing into a view moves its place in the graph.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -129,7 +130,7 @@ def tapping(
 
     with ExitStack() as stack:
         for some in by_site(kinds):
-            stack.enter_context(edit(net, some[0].site, lambda output, some=some: see(some, output)))
+            stack.enter_context(edit(net, some[0].site, partial(see, some)))
         yield
 
 

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -243,7 +244,8 @@ def test_relevance_read_between_convolution_and_norm_is_what_the_convolution_giv
     with trace(net, x, single(RULES[name]), [Channels("0")]) as t:
         t.ledger.on = True
         tap = t.taps["0"]
-        here, down = torch.autograd.grad(t.output[:, 1].sum(), [tap.node, t.source])
+        ends: list[Any] = [tap.node, t.source]
+        here, down = torch.autograd.grad(t.output[:, 1].sum(), ends)
         at_tap, arrived = tap.elements((here,)).flatten(1).sum(1), (t.source.detach() * down).flatten(1).sum(1)
     torch.testing.assert_close(tap.value, net[0](x).detach(), rtol=0, atol=0)
     kept = t.ledger.bias.get("0", torch.zeros(1)) + t.ledger.stabiliser["0"]  # the norm's shift is the layer's bias

@@ -37,8 +37,9 @@ class Net(nn.Module):
             setattr(self, name, part)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.body(self, x)
-        return self.head(y.mean((2, 3)) if y.ndim == 4 else y.mean(1) if y.ndim == 3 else y)
+        y: Tensor = self.body(self, x)
+        head: nn.Module = self.get_submodule("head")
+        return head(y.mean((2, 3)) if y.ndim == 4 else y.mean(1) if y.ndim == 3 else y)
 
 
 def conv(wide: int = 4, size: int = 3, of: int = 3) -> nn.Conv2d:
@@ -81,7 +82,7 @@ class Both(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         z = self.one(x)
         self.norm_of = self.norm(z)
-        return z  # type: ignore[no-any-return]
+        return z
 
 
 NETS: dict[str, Callable[[], nn.Module]] = {
@@ -205,8 +206,8 @@ def test_a_layer_whose_norm_is_folded_into_it_has_the_relevance_of_the_norm(
 @pytest.mark.parametrize("method", ["epsilon_plus_flat", "epsilon_gamma_box", "attnlrp"])
 def test_what_made_a_convolution_fire_is_asked_of_the_convolution_and_not_of_its_norm(method: str) -> None:
     net, x = toy("convolution and norm"), pixels()
+    assert isinstance(net.net, nn.Sequential)
     cut = VisionModel(net.net[:4], net.preprocess, (), "cut")
-    assert isinstance(cut.net, nn.Sequential)
     target = Activation(Component("3", 2), "max")
     expected = attribute(cut, x, target, method=method)
     for layers in each([["3"], ["3", "4"], ["0", "1", "3", "4", "9"]]):

@@ -3,6 +3,7 @@ sequence first, class and register tokens."""
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ class Windows(nn.Module):
         n, c, h, w = f.shape
         t = f.view(n, c, 2, h // 2, 2, w // 2).permute(0, 2, 4, 3, 5, 1).reshape(n * 4, -1, c)
         t = self.outer(self.act(self.inner(t)))
-        return self.head(t.reshape(n, -1, 4).mean(1))  # type: ignore[no-any-return]
+        return self.head(t.reshape(n, -1, 4).mean(1))
 
 
 class FlatTokens(nn.Module):
@@ -56,7 +57,7 @@ class FlatTokens(nn.Module):
         t = self.patch(x).flatten(2).transpose(1, 2)
         n, p, c = t.shape
         t = self.outer(self.act(self.norm(self.inner(t.reshape(n * p, c)))))
-        return self.head(t.reshape(n, p, -1).mean(1))  # type: ignore[no-any-return]
+        return self.head(t.reshape(n, p, -1).mean(1))
 
 
 class SequenceFirst(nn.Module):
@@ -69,7 +70,7 @@ class SequenceFirst(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         t = self.patch(x).flatten(2).permute(2, 0, 1)
-        return self.head(self.outer(self.act(self.inner(t))).mean(0))  # type: ignore[no-any-return]
+        return self.head(self.outer(self.act(self.inner(t))).mean(0))
 
 
 NETS: dict[str, type[nn.Module]] = {"windows": Windows, "flat tokens": FlatTokens, "sequence first": SequenceFirst}
@@ -173,7 +174,7 @@ def test_over_a_data_set_too(net: VisionModel) -> None:
 
 # --- tokens of one layer ----------------------------------------------------------------------------------------------
 
-FAMILIES = {
+FAMILIES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "one class token": ("vit_tiny_patch16_224", {}, ("cls",)),
     "registers": ("vit_tiny_patch16_224", {"reg_tokens": 2}, ("cls", "registers")),
     "distilled": ("deit_tiny_distilled_patch16_224", {}, ("cls",)),
