@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import torch
 
@@ -53,7 +54,7 @@ def relating(folder: Path) -> None:
 
 
 def sharding(folder: Path) -> None:
-    how = {"k": 9, "batch_size": 1, "classes": [0, 2], "of": "all", "workers": 0}
+    how: dict[str, Any] = {"k": 9, "batch_size": 1, "classes": [0, 2], "of": "all", "workers": 0}
     if not (folder / "index").exists():
         for number in (2, 0, 1):
             build_shard(colours(), IMAGES, LAYERS, folder / "index", (number, 3), **how)

@@ -38,7 +38,12 @@ def _usable(ctx: click.Context, param: click.Parameter, name: str | None) -> str
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object per row on standard output.")
 device = click.option("--device", callback=_usable, help="Where models run: cpu, cuda, cuda:1, mps.")
 seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of everything random.")
-layer = click.option("--layer", multiple=True, help="Only this layer; may be given several times.")
+layer = click.option(
+    "--layer",
+    multiple=True,
+    callback=lambda context, option, texts: tuple(layer_names(texts)),
+    help="Only this layer; several by commas, or given several times.",
+)
 template = click.option(
     "--template", multiple=True, default=("{}",), help="A phrase with {} for the text; several are averaged."
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from semlens.cli.common import NewFile, app, as_json, device, index_folder, print_json, template
+from semlens.cli.common import NewFile, app, as_json, device, index_folder, layer, print_json, template
 from semlens.cli.show import say, table
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _added(index: "ConceptIndex") -> list[tuple[str, str]]:
 @click.argument("text", nargs=-1)
 @click.option("--image", multiple=True, type=click.Path(path_type=Path), help="An image; several make one query.")
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Components per query.")
-@click.option("--layer", multiple=True, help="Search only this layer; may be given several times.")
+@layer
 @template
 @click.option("--null", default="cosine", show_default=True, help="How the empty prompt counts: cosine, vector, none.")
 @click.option("--sheet", type=NewFile(".png", ".jpg", ".webp"), help="Also draw the hits with their examples here.")

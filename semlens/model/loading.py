@@ -3,8 +3,7 @@
 import hashlib
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -17,9 +16,10 @@ from PIL.Image import new as blank_image
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, missing_extra, unknown
-from semlens.hub import can_fetch, hugging_face, quiet
+from semlens.hub import hugging_face, quiet
 from semlens.model import offline
-from semlens.model.checkpoint import first_line, read_checkpoint
+from semlens.model.checkpoint import read_checkpoint
+from semlens.model.fetching import check_url, fetched_by_timm, making
 from semlens.model.layers import LayerRow, list_layers
 from semlens.model.spec import ModelSpec, read_model_spec
 from semlens.model.weights import load_weights
@@ -165,42 +165,11 @@ def check_device(name: str) -> None:
         raise SemlensError(f"device {name!r} cannot be used here: {reason.partition('. ')[0]}") from fault
 
 
-@contextmanager
-def _from_hub(what: str) -> Iterator[None]:
-    """Turns whatever a hub or a library raises into one sentence."""
-    try:
-        yield
-    except SemlensError:
-        raise
-    except Exception as error:
-        raise _out_of_reach(what, first_line(error)) from error
-
-
-def _out_of_reach(what: str, why: str) -> SemlensError:
-    return SemlensError(
-        f"{what} cannot be loaded: {why.rstrip('.')}. Without a network, give local weights (timm:NAME@FILE, "
-        "torchvision:NAME@FILE, hf:FOLDER) or use offline:efficientnet_lite0"
-    )
-
-
 def _loaded(named: ModelSpec, net: nn.Module, preprocess: Preprocess, class_names: tuple[str, ...]) -> VisionModel:
     """The model, once its weights are in it; the user's names of the classes go before the library's."""
     if named.file:
         load_weights(net, named.file)
     return VisionModel(net, preprocess, named.class_names or class_names)
-
-
-@contextmanager
-def _making(named: ModelSpec) -> Iterator[None]:
-    """Turns whatever a library raises of a user's options, or of a hub, into one sentence."""
-    with _from_hub(named.spec):
-        try:
-            yield
-        except (TypeError, AttributeError) as error:
-            if not named.options:
-                raise
-            options = ", ".join(f"{key}={value}" for key, value in named.options.items())
-            raise SemlensError(f"{named.spec} cannot be made with {options}: {first_line(error)}") from error
 
 
 def _timm(text: str) -> VisionModel:
@@ -211,41 +180,10 @@ def _timm(text: str) -> VisionModel:
     named = read_model_spec("timm", text)
     if not timm.is_model(named.name) and not named.name.startswith("hf"):
         raise unknown("timm model", named.name, timm.list_models())
-    with _making(named), _timm_weights(named):
+    with making(named), fetched_by_timm(named):
         net = timm.create_model(named.name, pretrained=not named.file, **named.options)
         transform = timm.data.create_transform(**timm.data.resolve_data_config(model=net))
     return _loaded(named, net, transform, offline.imagenet_class_names() if _outputs(net) == 1000 else ())
-
-
-@contextmanager
-def _timm_weights(named: ModelSpec) -> Iterator[None]:
-    """All that timm asks a server for a model's weights.
-
-    Raises:
-        SemlensError: none can be reached, and the weights are not here.
-    """
-    import timm
-
-    known = None if named.name.startswith("hf") else timm.get_pretrained_cfg(named.name)
-    repository = (known.hf_hub_id if known else named.name.partition(":")[2]) or ""
-    if named.file:
-        yield
-    elif repository or known is None or not known.url:
-        with hugging_face(repository.partition("@")[0], ("model.safetensors",)):
-            yield
-    else:
-        _check_url(named.spec, known.url)
-        yield
-
-
-def _check_url(spec: str, url: str) -> None:
-    """Returns if weights that lie at an address are in torch's cache, or can be fetched.
-
-    Raises:
-        SemlensError: if not.
-    """
-    if not can_fetch(url, Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])):
-        raise _out_of_reach(spec, f"{url} cannot be reached")
 
 
 def _outputs(net: nn.Module) -> int:
@@ -270,9 +208,9 @@ def _torchvision(text: str) -> VisionModel:
     if tag and tag not in known.__members__:
         raise unknown(f"weights of torchvision:{name}", tag, known.__members__)
     weights = known[tag] if tag else known.DEFAULT
-    with _making(named):
+    with making(named):
         if not named.file:
-            _check_url(named.spec, weights.url)
+            check_url(named.spec, weights.url)
         net = models.get_model(name, weights=None if named.file else weights, **named.options)
     names = tuple(weights.meta.get("categories", ()))
     kept = named.options.get("num_classes", len(names)) == len(names)
@@ -302,7 +240,7 @@ def _hf(text: str) -> VisionModel:
     if Path(named.name, "adapter_config.json").is_file() and not named.file:
         read_checkpoint(Path(named.name))  # says what to do with a folder that holds an adapter only
     hub = quiet() if Path(named.name).is_dir() else hugging_face(named.name, () if named.file else HF_WEIGHTS)
-    with _making(named), hub:
+    with making(named), hub:
         processor = AutoImageProcessor.from_pretrained(named.name)
         if named.file:
             options = dict(named.options)
@@ -318,10 +256,7 @@ def _pretrained(named: ModelSpec) -> Any:
     """A model of transformers as its repository or folder has it: with its classifier, where that was trained."""
     from transformers import AutoModel, AutoModelForImageClassification
 
-    for kind in (
-        AutoModelForImageClassification,
-        AutoModel,
-    ):  # without a classifier, what was trained is the bare network
+    for kind in (AutoModelForImageClassification, AutoModel):  # where there is no classifier, the bare network
         net, report = kind.from_pretrained(named.name, output_loading_info=True, **named.options)
         if not report["missing_keys"]:
             return net

@@ -138,8 +138,10 @@ def test_search_by_text(
     assert [row["probe"] for row in found] == ["a cat"] * 3 + ["a dog"] * 3
     assert all(row["component"].startswith("fc:") and -1 <= row["similarity"] <= 1 for row in found)
     assert all(row["name"] in {"red", "green", "blue", "not red"} and len(row["examples"]) == 3 for row in found)
-    again = rows(capsys, "search", str(index), "a cat", "a dog", "--top", "3", "--layer", "fc")
+    again = rows(capsys, "search", str(index), "a cat", "a dog", "--top", "3", "--layer", " fc ")
     assert again == found
+    both = rows(capsys, "search", str(index), "a cat", "--top", "99", "--layer", "fc, act")
+    assert {row["component"].partition(":")[0] for row in both} == {"fc", "act"}
 
 
 def test_search_by_image_shows_a_table_and_draws(
