@@ -70,7 +70,8 @@ class Subject:
     def registers(self) -> int:
         """How many register tokens the library says that it has."""
         config = getattr(self.net, "config", None)
-        return int(getattr(config, "num_register_tokens", 0) or getattr(self.net, "num_reg_tokens", 0) or 0)
+        token = getattr(self.net, "reg_token", None)
+        return int(getattr(config, "num_register_tokens", 0) or (0 if token is None else token.shape[-2]))
 
 
 @dataclass(frozen=True)

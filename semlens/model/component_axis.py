@@ -133,7 +133,8 @@ class ComponentAxes:
         return before if before in fit else usual if usual in fit else None
 
     def _linked(self, passage: Passage) -> int | None:
-        """The axis of an earlier tensor in the same memory."""
+        """The axis of an earlier tensor in the same memory. One that it was turned to is held against the latest typed
+        tensor of this shape: tokens that were mixed by a linear layer over them lie where tokens lay before."""
         for earlier in reversed(self._in_memory[passage.storage.cdata]):
             axis = self.axes[earlier.site]
             if passage.same(earlier):
@@ -141,8 +142,16 @@ class ComponentAxes:
             step, length = earlier.strides[axis], earlier.shape[axis]
             lies = [a for a in self._free(passage) if (passage.strides[a], passage.shape[a]) == (step, length)]
             if length > 1 and len(lies) == 1:
-                return lies[0]
+                like = self._like(passage)
+                turned = like is not None and lies[0] != axis and passage.shape[like] != length
+                return like if turned else lies[0]
         return None
+
+    def _like(self, passage: Passage) -> int | None:
+        """The axis of the latest typed tensor of this shape."""
+        like = next((one for one in reversed(self.typed) if one.shape == passage.shape), None)
+        axis = None if like is None else self.axes[like.site]
+        return None if axis == self.images[passage.site] else axis
 
     def _hand_back(self, passage: Passage, axis: int) -> None:
         """A module that has a width takes it: whatever returned it is laid like that."""
@@ -162,10 +171,8 @@ class ComponentAxes:
             axis = self._through(passage)
             if axis is not None:
                 return axis
-        like = next((one for one in reversed(self.typed) if one.shape == passage.shape), None)
-        if like is None or self.axes[like.site] == self.images[site]:
-            return None
-        return self._checked(passage, self.axes[like.site])
+        like = self._like(passage)
+        return None if like is None else self._checked(passage, like)
 
     def _through(self, passage: Passage) -> int | None:
         site = Site(passage.site.path, passage.site.call, "input")

@@ -166,10 +166,27 @@ def test_tokens_are_special_where_the_others_can_be_seen_to_be_the_places_of_a_m
     assert parse(net, "inner", X) == Tokens("inner", "patch", 1, sides=(4, 4))
     exact(net, "inner", lambda y: sides(y[:, 1:]))
     net = Net(
+        lambda net, f: net.inner(
+            (net.pool(f) * net.squeeze(f.mean((2, 3), keepdim=True))).flatten(2).transpose(1, 2)
+        ),
+        pool=nn.AvgPool2d(2), squeeze=nn.Conv2d(6, 6, 1), inner=nn.Linear(6, 5),
+    )  # fmt: skip
+    assert parse(net, "inner", X) == Tokens("inner", "patch", 0, sides=(2, 2))  # a map of one place proves nothing
+    net = Net(
         lambda net, f: net.inner(net.ask(f.flatten(2)).transpose(1, 2)), ask=nn.Linear(16, 18), inner=nn.Linear(6, 5)
     )
     assert parse(net, "inner", X) == Tokens("inner", "patch", 0)
     exact(net, "inner", sides)
+
+
+def test_tokens_that_a_linear_layer_mixes_stay_tokens() -> None:
+    def mixer(net: Net, f: Tensor) -> Tensor:
+        t = net.before(f.flatten(2).transpose(1, 2))
+        return t + net.drop(net.mix(t.transpose(1, 2)).transpose(1, 2))
+
+    net = Net(mixer, before=nn.LayerNorm(6), mix=nn.Linear(16, 16), drop=nn.Identity())
+    assert parse(net, "drop", X) == Tokens("drop", "patch", 0, sides=(4, 4))
+    exact(net, "drop", sides)
 
 
 def test_patches_in_another_order_have_no_grid() -> None:
