@@ -284,6 +284,8 @@ def _with_positions(plain: Mapping[Site, Layout], pair: Fingerprints, positions:
     for site, layout in plain.items():
         places = [axis for axis in range(len(layout.shape)) if axis not in (layout.rows.axis, layout.components)]
         if not layout.unfolded:
+            if layout.components is not None and len(places) == 2:
+                positions.folded.add(layout.shape[places[0]] * layout.shape[places[1]])
             continue
         tokens = (
             [Tokenised(site, p, layout.shape[p], _changes(layout, pair.get(site), p)) for p in places]

@@ -49,12 +49,14 @@ class Positions:
         image: height and width of the input.
         graph: of one image, which shows the place that a token comes from.
         grids: the maps that have passed.
+        folded: places of the maps of which an image has several, as attention has one a head.
         ends: special tokens at the start and at the end of a sequence, by its length.
     """
 
     image: tuple[int, ...]
     graph: Graph
     grids: list[Grid] = field(default_factory=list)
+    folded: set[int] = field(default_factory=set)
     ends: dict[int, tuple[int, int]] = field(default_factory=dict)
     _mixed: set[int] = field(default_factory=set)
     _shuffled: set[int] = field(default_factory=set)
@@ -77,13 +79,13 @@ class Positions:
     def _counted(self, one: Tokenised) -> tuple[int, int]:
         """Special tokens of a sequence of which every token changes when it first passes: as many as it is longer than
         a grid, if as many were seen before, or if the others can be seen to be the places of that grid."""
-        over = sorted({one.length - grid.places for grid in self.grids})
+        over = sorted({one.length - places for places in self.folded | {grid.places for grid in self.grids}})
         for extra in (n for n in over if 0 < n <= _MOST_SPECIAL):
             before = [ends for ends in reversed(self.ends.values()) if sum(ends) == extra]
             if before and isqrt(one.length) ** 2 != one.length:
                 return before[0]
-            grid = next(grid for grid in reversed(self.grids) if grid.places == one.length - extra)
-            if grid.places == 1:  # every token comes from its only place, if from any
+            grid = next((grid for grid in reversed(self.grids) if grid.places == one.length - extra), None)
+            if grid is None or grid.places == 1:  # every token comes from its only place, if from any
                 continue
             for first in range(extra + 1):
                 if self._comes_from(one, first, grid, (0, 0)) and self._in_order(one, first, grid):

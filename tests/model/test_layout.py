@@ -179,6 +179,19 @@ def test_tokens_are_special_where_the_others_can_be_seen_to_be_the_places_of_a_m
     exact(net, "inner", sides)
 
 
+def test_class_tokens_go_on_where_the_patches_are_pooled_for_each_head() -> None:
+    def pools(net: Net, f: Tensor) -> Tensor:
+        t = net.join(torch.cat([net.token[:, :1].expand(len(f), -1, -1), f.flatten(2).transpose(1, 2)], 1))
+        t = t.softmax(1) * t.sum((1, 2), keepdim=True)  # every token sees every other
+        maps = net.pool(t[:, 1:].transpose(1, 2).reshape(2 * len(f), 3, 4, 4)).flatten(2)
+        fewer = maps.reshape(len(f), 6, 4).transpose(1, 2)
+        return net.inner(torch.cat([t[:, :1], fewer], 1))
+
+    net = Net(pools, join=nn.Identity(), pool=nn.Conv2d(3, 3, 2, 2, groups=3), inner=nn.Linear(6, 5))
+    assert parse(net, "inner", X) == Tokens("inner", "patch", 1, sides=(2, 2))
+    exact(net, "inner", lambda y: sides(y[:, 1:]))
+
+
 def test_tokens_that_a_linear_layer_mixes_stay_tokens() -> None:
     def mixer(net: Net, f: Tensor) -> Tensor:
         t = net.before(f.flatten(2).transpose(1, 2))
