@@ -4,6 +4,7 @@ import gc
 import io
 import weakref
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +30,7 @@ from semlens.testbed import SHORTCUT, World, write_world
 from semlens.testbed.world.files import TABLE
 from semlens.views.heatmap import heated
 from tests.app.test_answers import arrays, metadata, refused, settled, tree
+from tests.planted import planted
 
 MODEL = "testbed:shortcut"
 
@@ -126,12 +128,16 @@ def test_edges_are_those_of_the_verb(session: Session, place: Place) -> None:
     assert found["links"][0]["weight"] == pytest.approx(expected.edges[0].weight, rel=1e-4)
 
 
-def test_a_map_is_drawn_where_none_is_stored(session: Session) -> None:
-    index, found = session.opened[0].index, arrays(session, "0/atlas")
-    assert (np.isnan(found["x"]) == index.dead).all()
-    assert ((found["cluster"] == -1) == index.dead).all()
-    drawn_by = metadata(session, "0/atlas")["drawing"]
-    assert drawn_by == ("umap" if find_spec("umap") else "principal")
+def test_a_map_is_drawn_where_none_is_stored(tmp_path: Path) -> None:
+    """Of so few components that UMAP need not be compiled; that it draws in a worker too is tested with the atlas."""
+    planted([(c,) for c in range(5)], absent={3: 10}).save(tmp_path / "few")
+    with closing(open_session([tmp_path / "few"])) as session:
+        index, found = session.opened[0].index, arrays(session, "0/atlas")
+        assert index.dead.tolist() == [False, False, False, True, False]
+        assert (np.isnan(found["x"]) == index.dead).all()
+        assert ((found["cluster"] == -1) == index.dead).all()
+        drawn_by = metadata(session, "0/atlas")["drawing"]
+        assert drawn_by == ("umap" if find_spec("umap") else "principal")
 
 
 def test_other_images_than_the_indexs_are_refused(place: Place, tmp_path: Path) -> None:
