@@ -17,6 +17,9 @@ from semlens.shapes import Float, Int64
 CHUNK = 16
 """Maps that run as one batch of backward passes."""
 
+AHEAD = 4
+"""Chunks that share a forward pass."""
+
 
 def conditional_maps(
     model: VisionModel,
@@ -31,7 +34,8 @@ def conditional_maps(
 ) -> Iterator[Float[Tensor, "m n h w"]]:
     """Heat maps of the relevance for a target that passes each unit of a layer, `chunk` units at a time.
 
-    One forward pass serves all units. The maps of all units of a layer add up to the map of the whole layer.
+    One forward pass serves a few chunks, whose maps are made ahead: who stops half way leaves nothing behind. The maps
+    of all units of a layer add up to the map of the whole layer.
 
     Source: Achtibat et al. 2023 (CRP).
 
@@ -47,14 +51,16 @@ def conditional_maps(
     check_units(layer, units, count)
     kinds = [kind for kind, _ in parsed]
 
-    def maps_of(some: Sequence[int]) -> Float[Tensor, "m n h w"]:
+    def maps_of(some: Sequence[int]) -> list[Float[Tensor, "m n h w"]]:
         with trace(model.net, x, rules, kinds, then=then_of(goal)) as run:
             front, _ = starting(run, goal, model, start)
             tap = run.taps[layer]
-            return _maps(run, restrict_each(tap, reach([front], tap), some))
+            brought = reach([front], tap)
+            parts = (some[first : first + chunk] for first in range(0, len(some), chunk))
+            return [_maps(run, restrict_each(tap, brought, part)) for part in parts]
 
-    for first in range(0, len(units), chunk):
-        yield maps_of(units[first : first + chunk])
+    for first in range(0, len(units), AHEAD * chunk):  # between two maps the model is as it was, and no graph is kept
+        yield from maps_of(units[first : first + AHEAD * chunk])
 
 
 def component_maps(

@@ -290,6 +290,23 @@ def test_maps_of_many_units_are_those_of_one_at_a_time(vit: VisionModel) -> None
     assert all(not torch.equal(a, b) for a, b in itertools.pairwise(maps))
 
 
+def test_maps_left_half_way_leave_no_hook_no_mode_and_no_graph_behind() -> None:
+    net, x = model(Chain()), pixels(2)
+    net.net.train()
+    expected = torch.cat([*conditional_maps(net, x, 1, "two", range(5), chunk=1)])
+
+    def graphs() -> int:
+        return sum(issubclass(type(one), Tensor) and one.grad_fn is not None for one in gc.get_objects())
+
+    before = graphs()
+    maps = conditional_maps(net, x, 1, "two", range(5), chunk=1)
+    assert torch.equal(next(maps), expected[:1])
+    assert all(module.training for module in net.net.modules())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.net.modules())
+    assert graphs() == before
+    assert torch.equal(torch.cat([*maps]), expected[1:])
+
+
 @pytest.mark.filterwarnings("ignore::semlens.attribution.conservation.ConservationWarning")
 def test_a_trace_leaves_nothing_behind() -> None:
     """A reference cycle would keep each graph until the collector runs, which counts objects and not gigabytes."""
