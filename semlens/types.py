@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from PIL.Image import Image
@@ -19,12 +19,26 @@ SHARE_UNIT = 2**32
 TOP_COMPONENTS = 20
 """On an image, a component counts as used if it is among this many most relevant of its layer."""
 
+T = TypeVar("T")
+
 Progress = Callable[[str, int, int], None]
 """Told the name of a step, how much of it is done, and how much there is."""
 
 
 def silent(step: str, done: int, total: int) -> None:
     """The Progress that shows nothing."""
+
+
+def several(names: str | Iterable[T]) -> tuple[str | T, ...]:
+    """Names as a tuple; one text is one name, not its letters."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def class_text(name: Any) -> str:
+    """A class's name as text: of several, as torchvision's ImageNet has them, all with commas between."""
+    if isinstance(name, list | tuple):
+        return ", ".join(str(part).strip() for part in name)
+    return (name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)).strip()
 
 
 @dataclass(frozen=True, order=True)

@@ -24,7 +24,7 @@ ARROWS = {
     "analysis": {"foundation", "images", "index", "numerics"},
     "crop": {"attribution", "collection", "images", "index", "model"},
     "views": {"analysis", "index"},
-    "pipeline": {"attribution", "collection", "crop", "images", "index", "model", "numerics"},
+    "pipeline": {"attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics"},
     "revisit": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "views"},
     "app": {"analysis", "images", "index", "model", "numerics", "revisit", "views"},
     "benchmark": {

@@ -13,7 +13,7 @@ from semlens.analysis.probe import Probes, cached, concat_probes, probe, probe_i
 from semlens.analysis.vocabulary import load_vocabulary
 from semlens.errors import SemlensError
 from semlens.shapes import Float32
-from semlens.types import FoundationId, FoundationModel, Progress, silent
+from semlens.types import FoundationId, FoundationModel, Progress, several, silent
 
 if TYPE_CHECKING:
     from semlens.analysis.audit import Spec
@@ -65,6 +65,27 @@ def ask(
     if not probes:
         raise SemlensError("nothing to search for: give a text or an image")
     return concat_probes(probes)
+
+
+def as_probes(foundation: FoundationId, given: "Probes | str | Sequence[str]") -> Probes:
+    """Probes as they are, or of one or several texts, in the space of the foundation model that made an index.
+
+    Raises:
+        SemlensError: it is neither.
+    """
+    if isinstance(given, Probes):
+        return given
+    texts = several(given) if isinstance(given, str | Sequence) else ()
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise SemlensError(
+            f"a {type(given).__name__} is nothing to ask for: give texts, or probes of probe or probe_images"
+        )
+    return ask(foundation, texts)
+
+
+def as_vocabulary(foundation: FoundationId, given: "Probes | str | Sequence[str]") -> Probes:
+    """The same of a vocabulary: probes as they are, or the phrases that `load_vocabulary` makes of what is given."""
+    return given if isinstance(given, Probes) else as_probes(foundation, load_vocabulary(given))
 
 
 def ask_vocabulary(

@@ -17,7 +17,7 @@ from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.numerics import mean_rows
 from semlens.shapes import Float, Float16, Float64, Int32, Int64
-from semlens.types import MISSING
+from semlens.types import MISSING, several
 
 DRAWS = 4000
 """Random components per layer: enough for p-values of 1/4000."""
@@ -81,7 +81,7 @@ def random_components(
     rng = np.random.default_rng(seed)
     examples = index.valid.sum(axis=1)
     like = [np.empty(0, np.int64)]
-    for chosen in [index.layer_slice(layer) for layer in layers] or [slice(0, len(index.rows))]:
+    for chosen in [index.layer_slice(layer) for layer in several(layers)] or [slice(0, len(index.rows))]:
         for axis in (axis for axis in index.layers if chosen.start <= axis.start < chosen.stop):
             in_layer = examples[axis.start : axis.stop]
             for size in np.unique(in_layer[in_layer > 0]):

@@ -6,16 +6,16 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL.Image import Image
 from platformdirs import user_cache_path
 
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, VocabularyId
 from semlens.numerics import unit
 from semlens.shapes import Float32
-from semlens.types import FoundationId, FoundationModel, Progress, silent
+from semlens.types import FoundationId, FoundationModel, Progress, several, silent
 
 _CHUNK = 256  # texts embedded at once
 
@@ -81,6 +81,7 @@ def probe(
     Raises:
         SemlensError: no text, an empty text, or a template without {}.
     """
+    texts, templates = several(texts), several(templates)
     if not texts or any(not text.strip() for text in texts):
         raise SemlensError("a probe needs a text that is not empty")
     wrong = [template for template in templates if "{}" not in template]
@@ -101,11 +102,21 @@ def probe(
     return Probes(tuple(texts), unit(by_text.mean(axis=1)), nulls, foundation.identity)
 
 
-def probe_images(foundation: FoundationModel, images: Sequence[Image], name: str = "image") -> Probes:
-    """One probe from one or several images of the same thing: the mean of their unit vectors, made unit again."""
-    if not images:
+def probe_images(foundation: FoundationModel, images: Sequence[Any] | Any, name: str = "image") -> Probes:
+    """One probe from one or several images of the same thing: the mean of their unit vectors, made unit again.
+
+    Args:
+        images: PIL images of any mode, paths, bytes of files or arrays of 8-bit pixels; see `images.load_image`.
+
+    Raises:
+        SemlensError: there is none, or one cannot be read.
+    """
+    from semlens.images import load_image  # decoding, which texts do without
+
+    given = list(images) if isinstance(images, list | tuple) else [images]
+    if not given:
         raise SemlensError("a probe needs at least one image")
-    vectors = unit(unit(foundation.embed_images(images)).mean(axis=0, keepdims=True))
+    vectors = unit(unit(foundation.embed_images([load_image(image) for image in given])).mean(axis=0, keepdims=True))
     return Probes((name,), vectors, np.zeros_like(vectors), foundation.identity)
 
 

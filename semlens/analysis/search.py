@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from semlens.analysis.ask import as_probes
 from semlens.analysis.probe import Probes, check_space
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError, right_keywords
 from semlens.index import ConceptIndex
 from semlens.numerics import cosine, dot_rows, lengths
 from semlens.shapes import Float32, Int64
-from semlens.types import Component
+from semlens.types import Component, several
 
 _BLOCK = 1024  # components compared at once
 
@@ -37,20 +38,24 @@ class Alignments:
 
 
 @right_keywords(k="top", n="top", layer="layers")
-def search(index: ConceptIndex, probes: Probes, *, top: int = 10, layers: Sequence[str] = ()) -> Rows[Hit]:
+def search(
+    index: ConceptIndex, probes: Probes | str | Sequence[str], *, top: int = 10, layers: Sequence[str] = ()
+) -> Rows[Hit]:
     """For each probe its `top` components, the best aligned first; ties go to the lower row. Dead components are left
     out.
 
     Args:
+        probes: as `probe` and `probe_images` make them, or texts; these want the foundation model that made the index.
         layers: search only these; all if empty.
 
     Raises:
         SemlensError: probes made by another foundation model, an unknown layer, or `top` below 1.
     """
+    probes = as_probes(index.recipe.foundation, probes)
     check_space(index, probes)
     if top < 1:
         raise SemlensError(f"top is {top}; ask for at least one component")
-    slices = [index.layer_slice(layer) for layer in layers] or [slice(0, len(index.means))]
+    slices = [index.layer_slice(layer) for layer in several(layers)] or [slice(0, len(index.means))]
     similar, aligned = baseline(index, probes), aligned_baseline(index, probes)
     hits: list[Hit] = []
     for probe, *reached in zip(probes, similar.tolist(), aligned.tolist(), strict=True):

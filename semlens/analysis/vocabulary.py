@@ -13,16 +13,16 @@ def load_vocabulary(source: str | Path | Sequence[str]) -> tuple[str, ...]:
     """Distinct phrases in their order, stripped; empty ones and those that start with # are left out.
 
     Args:
-        source: a text file in UTF-8 with a phrase a line; the phrases themselves; "imagenet", the first name of each of
-            the 1000 classes (998 phrases, for crane and maillot name two each); or "wordnet", all names of the 21,844
-            nouns that are ImageNet-21k's and ImageNet-1k's classes (37,010 phrases).
+        source: a text file in UTF-8 with a phrase a line; a table (CSV, JSON) with a column of phrases; the phrases;
+            "imagenet", the first name of each of the 1000 classes (998 phrases, for crane and maillot name two); or
+            "wordnet", all names of the 21,844 nouns that are ImageNet-21k's and ImageNet-1k's classes (37,010 phrases).
 
     Raises:
         SemlensError: there is no such file, it is not text, or no phrase is left.
     """
     if isinstance(source, str) and source in SHIPPED:
         return _cleaned(_imagenet() if source == "imagenet" else _wordnet())
-    phrases = _cleaned(_lines(Path(source)) if isinstance(source, (str, Path)) else source)
+    phrases = _cleaned(_read(Path(source)) if isinstance(source, (str, Path)) else source)
     if not phrases:
         where = f"{str(source)!r}" if isinstance(source, (str, Path)) else "the vocabulary"
         raise SemlensError(f"no phrase is left of {where}: give one a line, not empty and not starting with #")
@@ -43,6 +43,19 @@ def same_key(phrase: str) -> str:
 def _cleaned(phrases: Iterable[str]) -> tuple[str, ...]:
     stripped = (phrase.strip() for phrase in phrases)
     return tuple(dict.fromkeys(phrase for phrase in stripped if phrase and not phrase.startswith("#")))
+
+
+PHRASE_COLUMNS = ("phrase", "text", "term", "label", "name", "word", "concept", "caption", "class")
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+
+
+def _read(path: Path) -> list[str]:
+    """The phrases in a file: its lines, or of a table the column that has them."""
+    if path.suffix.lower() not in TABLES or not path.is_file():
+        return _lines(path)
+    from semlens.images import read_column  # which brings Pillow, and a list of lines does without
+
+    return read_column(path, PHRASE_COLUMNS, "phrases")
 
 
 def _lines(path: Path) -> list[str]:

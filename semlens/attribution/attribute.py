@@ -13,7 +13,7 @@ from semlens.attribution.targets import Activation, Target, starting, target_of,
 from semlens.attribution.trace import trace
 from semlens.attribution.unread import warn_unread
 from semlens.model import Components, VisionModel, parse_all
-from semlens.types import Component
+from semlens.types import Component, several
 
 
 def attribute(
@@ -56,7 +56,8 @@ def attribute(
     """
     goal = target_of(target)
     units = _by_layer(conditions)
-    needed = list(dict.fromkeys([*layers, *units, *([goal.component.layer] if isinstance(goal, Activation) else [])]))
+    explained = [goal.component.layer] if isinstance(goal, Activation) else []
+    needed = list(dict.fromkeys([*several(layers), *units, *explained]))
     kinds = [kind for kind, _ in parse_all(model.net, needed, x[:1])] if needed else []
     chosen = rules_for(method, model, "conditions") if units else choose(method, model)
     if isinstance(chosen, Composite):

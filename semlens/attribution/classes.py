@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,14 +14,14 @@ from semlens.attribution.membership import Classes, check_of, membership
 from semlens.attribution.unread import warn_unread
 from semlens.collection import RELEVANCE, Checkpoint, Feed, check_k, fill, origin_of, part_of, tuned_allocator
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
-from semlens.model import VisionModel, parse_all, still, tensor_in
-from semlens.types import Progress, Relevance, axis_of, silent
+from semlens.images import ImageSet, load_images
+from semlens.model import VisionModel, as_model, parse_all, still, tensor_in
+from semlens.types import Progress, Relevance, axis_of, several, silent
 
 
 def relevance(
-    model: VisionModel,
-    images: ImageSet,
+    model: VisionModel | str,
+    images: ImageSet | Any,
     layers: Sequence[str],
     classes: Sequence[int | str],
     *,
@@ -55,6 +56,7 @@ def relevance(
     Raises:
         SemlensError: a class, layer or method that does not exist, or k out of range.
     """
+    model, images = as_model(model), load_images(images)
     part = part_of(images, shard)
     feed = Feed(model, images, batch_size, workers)
     stream = ClassStream(_task(feed, layers, classes, of, method, k))
@@ -95,8 +97,8 @@ def _task(
     check_k(k, images)
     with torch.no_grad(), still(model.net):
         outputs = tensor_in(model.net(feed.first)).shape[-1]
-    named = Classes.of(classes, model.class_names, outputs)
-    parsed = parse_all(model.net, layers, feed.first)
+    named = Classes.of(several(classes), model.class_names, outputs)
+    parsed = parse_all(model.net, several(layers), feed.first)
     return ClassTask(
         model=model,
         origin=origin_of(model, images, "float32"),

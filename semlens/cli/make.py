@@ -61,6 +61,7 @@ def layers(model: str, as_json: bool) -> None:
 @click.option("--precision", default="float32", show_default=True, help="bfloat16 is faster and changes some examples.")
 @click.option("--shard", metavar="I/N", help="Only collect part I of N, from 0; `--resume` joins the parts.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
+@click.option("--replace", is_flag=True, help="Let the index replace another one that lies at OUT.")
 @device
 @as_json
 def build(
@@ -73,6 +74,7 @@ def build(
     classes: tuple[str, ...],
     shard: str | None,
     resume: bool,
+    replace: bool,
     device: str | None,
     as_json: bool,
     choices: dict[str, Any],
@@ -98,7 +100,18 @@ def build(
             return print_json([{"shard": str(path)}]) if as_json else say(f"wrote {path}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IndexWarning)  # said below, with all other remarks
-            index = sl.build(studied, photos, names, space, out, crop=crop, resume=resume, progress=progress, **options)
+            index = sl.build(
+                studied,
+                photos,
+                names,
+                space,
+                out,
+                crop=crop,
+                resume=resume,
+                replace=replace,
+                progress=progress,
+                **options,
+            )
     row = {
         "index": str(out),
         "layers": len(index.layers),

@@ -14,18 +14,30 @@ from semlens.collection.passes import Checkpoint, Feed, fill
 from semlens.collection.states import EXAMPLES
 from semlens.collection.topk import TopK, decode
 from semlens.errors import SemlensError, right_keywords, unknown
-from semlens.images import ImageSet
-from semlens.model import POOLS, Components, Pooled, Site, VisionModel, describe, parse_all, record, still, unit_names
+from semlens.images import ImageSet, load_images
+from semlens.model import (
+    POOLS,
+    Components,
+    Pooled,
+    Site,
+    VisionModel,
+    as_model,
+    describe,
+    parse_all,
+    record,
+    still,
+    unit_names,
+)
 from semlens.shapes import Float
-from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of, silent
+from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of, several, silent
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
 
 @right_keywords(top="k", topk="k", n="k", layer="layers", pooling="pool")
 def collect(
-    model: VisionModel,
-    images: ImageSet,
+    model: VisionModel | str,
+    images: ImageSet | Any,
     layers: Sequence[str],
     *,
     k: int = 30,
@@ -54,6 +66,7 @@ def collect(
     Raises:
         SemlensError: a user's mistake, before the first forward pass where it can be seen there.
     """
+    model, images, layers = as_model(model), load_images(images), several(layers)
     _check(pool, precision)
     check_k(k, images)
     ids = part_of(images, shard)

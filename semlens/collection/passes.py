@@ -20,7 +20,7 @@ from torch import Tensor
 from semlens.collection.states import Pass, StateKind, earlier, join, missing_ranges
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, UnreadableImage
-from semlens.images.loader import Batch, batches, default_workers
+from semlens.images.loader import Batch, batches, default_workers, is_odd
 from semlens.model import VisionModel
 from semlens.shapes import Float
 from semlens.types import Progress, Unreadable, silent
@@ -128,10 +128,25 @@ def first_input(model: VisionModel, images: ImageSet) -> Float[Tensor, "1 ..."]:
     """The first image that can be read, as the model takes it; a grey one if none can."""
     for i in range(len(images)):
         try:
-            return model.preprocess(images.load(i))[None].to(model.device, model.dtype)
+            image = images.load(i)
         except UnreadableImage:
             continue
+        if not is_odd(image.size):
+            return _preprocessed(model, image, images.names[i])
     return model.example_input()
+
+
+def _preprocessed(model: VisionModel, image: Image, name: str) -> Float[Tensor, "1 ..."]:
+    """An image as the model takes it.
+
+    Raises:
+        SemlensError: the preprocessing fails, or gives no tensor.
+    """
+    try:
+        return model.preprocess(image)[None].to(model.device, model.dtype)
+    except Exception as error:  # the user's code: anything may come
+        first = next(iter(str(error).splitlines()), "")
+        raise SemlensError(f"the preprocessing fails on {name}: {type(error).__name__}: {first}") from error
 
 
 def stack(batch: Batch, images: ImageSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:

@@ -6,8 +6,9 @@ What is named here needs no torch; `loader`, which brings it, is imported by tho
 from semlens.images.cells import raw_of
 from semlens.images.decode import MAX_PIXELS, decode, reason
 from semlens.images.image_set import CHOICES, ImageSet, UnreadableImage, load_image, load_images
-from semlens.images.labels import LabelWarning, Matches, class_name, match_labels
+from semlens.images.labels import LabelWarning, Matches, match_labels
 from semlens.images.listing import ImagesWarning
+from semlens.images.tables import read_column
 
 __all__ = [
     "CHOICES",
@@ -17,11 +18,11 @@ __all__ = [
     "LabelWarning",
     "Matches",
     "UnreadableImage",
-    "class_name",
     "decode",
     "load_image",
     "load_images",
     "match_labels",
     "raw_of",
+    "read_column",
     "reason",
 ]

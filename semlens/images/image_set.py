@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 from PIL.Image import Image
 
 from semlens.errors import SemlensError, unknown
+from semlens.images.cells import raw_of
 from semlens.images.decode import MAX_PIXELS, Raw, check_file, colour, decode, reason
 from semlens.images.listing import Files, ImagesWarning, Listing
 from semlens.images.sources import listing
@@ -187,9 +188,16 @@ def _content(listed: Listing, id: int, background: str, max_pixels: int) -> byte
         return b"unreadable"
 
 
-def load_image(path: str | os.PathLike[str], background: str = "white", max_pixels: int = MAX_PIXELS) -> Image:
-    """One image file in 8-bit RGB, read as an image of a set is. Raises UnreadableImage."""
+def load_image(image: Any, background: str = "white", max_pixels: int = MAX_PIXELS) -> Image:
+    """One image in 8-bit RGB, read as an image of a set is: a path, bytes, a PIL image or an array of 8-bit pixels.
+
+    Raises:
+        UnreadableImage: it cannot be read.
+        SemlensError: it is none of these.
+    """
+    colour(background)
+    raw, name = raw_of(image, 0), os.fspath(image) if isinstance(image, str | os.PathLike) else "the image"
     try:
-        return decode(os.fspath(path), background, max_pixels)
+        return decode(raw, background, max_pixels)
     except Exception as error:  # whatever Pillow makes of a broken file
-        raise UnreadableImage(os.fspath(path), reason(error)) from error
+        raise UnreadableImage(name, reason(error)) from error

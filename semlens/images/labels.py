@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from semlens.types import class_text
+
 SEVERAL = "|"
 """What stands between the labels of one image."""
 
@@ -37,13 +39,6 @@ def label_texts(values: Iterable[Any], classes: Classes = None) -> tuple[str | N
     if places:
         known = [[n for n, one in enumerate(value) if one] if isinstance(value, list) else value for value in known]
     return tuple(_text(value, classes) for value in known)
-
-
-def class_name(name: Any) -> str:
-    """A class's name as text: of several, as torchvision's ImageNet has them, all with commas between."""
-    if isinstance(name, list | tuple):
-        return ", ".join(str(part).strip() for part in name)
-    return (name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)).strip()
 
 
 def same_name(name: str) -> str:
@@ -207,7 +202,7 @@ def _text(value: Any, classes: Classes) -> str | None:
 def _name_of(number: int, classes: Sequence[Any] | Mapping[Any, Any]) -> str | None:
     if isinstance(classes, Mapping):
         name = classes.get(number, classes.get(str(number)))
-        return str(number) if name is None else class_name(name)
+        return str(number) if name is None else class_text(name)
     if number < 0:
         return None  # -1 often stands for no label
-    return class_name(classes[number]) if number < len(classes) else str(number)
+    return class_text(classes[number]) if number < len(classes) else str(number)

@@ -96,6 +96,11 @@ class _Parcel:
     stacked: torch.Tensor | None
 
 
+def is_odd(size: tuple[int, int]) -> bool:
+    """Whether a picture has a size that no photograph has: a line or dot that costs itself its place, nobody else's."""
+    return min(size) < 4 or max(size) > 20 * min(size)
+
+
 class _Transformed(Dataset[Any]):
     def __init__(self, images: ImageSet, transform: Callable[[Image], Any]) -> None:
         self.images, self.transform = images, transform
@@ -111,6 +116,9 @@ class _Transformed(Dataset[Any]):
             return id, self.transform(image)
         except Exception as error:  # the user's code: anything may come
             first = next(iter(str(error).splitlines()), "")
+            if is_odd(image.size):
+                width, height = image.size
+                return Unreadable(id, f"it has {width} x {height} pixels, and the preprocessing fails on it: {first}")
             sentence = f"the transform fails on {self.images.names[id]}: {type(error).__name__}: {first}"
             return _Failure(sentence, traceback.format_exc())
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from semlens.errors import SemlensError
+from semlens.errors import SemlensError, unknown
 from semlens.images.cells import Cells, is_picture, name_of
 from semlens.images.columns import SAMPLE, Chosen, Table, choose, is_marked
 from semlens.images.decode import Raw
@@ -52,6 +52,24 @@ def records_listing(records: Sequence[Mapping[str, Any]], image: str | None, lab
     table = Table("the list", columns, lambda wanted: (tuple(record.get(c) for c in wanted) for record in records))
     chosen = choose(table, image, label, lambda cell: _leads(cell, Path()))
     return _listed(table, chosen, Path(), f"list of {len(records)} images")
+
+
+def read_column(path: Path, names: Sequence[str], what: str) -> list[str]:
+    """The texts in the column of a table that has one of the names, or in its only one.
+
+    Raises:
+        SemlensError: it cannot be read, or no column of that name is there.
+    """
+    try:
+        table = _READERS[path.suffix.lower()](path)
+        columns = [column for name in names for column in table.columns if column.lower() == name]
+        if not columns and len(table.columns) > 1:
+            raise unknown("column", names[0], table.columns, f"Let the column of {what} in {path} be called {names[0]}")
+        column = (columns or table.columns)[0]
+        cells = [str(cell) for (cell,) in table.rows([column]) if cell is not None]
+    except (OSError, UnicodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
+        raise SemlensError(f"cannot read the table {path}: {_why(error)}") from error
+    return cells if columns else [column, *cells]  # a list without a header begins with a phrase
 
 
 def is_table(path: Path) -> bool:

@@ -88,6 +88,8 @@ def json_table(path: Path) -> Table:
         with path.open(encoding=_encoding(path)) as file:
             whole = (json.loads(line) for line in file if line.strip()) if lines else _records(json.load(file), path)
             for number, record in enumerate(whole, start=1):
+                if isinstance(record, str):
+                    record = {"text": record}
                 if not isinstance(record, Mapping):
                     raise SemlensError(f"record {number} of {path} is a {type(record).__name__}, no object with keys")
                 yield record

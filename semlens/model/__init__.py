@@ -3,7 +3,7 @@
 from semlens.model.components import POOLS, ROWS, Components, Pooled, Rows, put_tensor, tensor_in
 from semlens.model.hooks import Site, edit, follow, record, still
 from semlens.model.layers import parse_all, unit_names
-from semlens.model.loading import Preprocess, VisionModel, check_device, describe, load_model
+from semlens.model.loading import Preprocess, VisionModel, as_model, check_device, describe, load_model
 from semlens.model.weights import CheckpointWarning, load_weights
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Rows",
     "Site",
     "VisionModel",
+    "as_model",
     "check_device",
     "describe",
     "edit",

@@ -26,12 +26,13 @@ from semlens.model.weights import load_weights
 from semlens.shapes import Float
 from semlens.testbed.nets import load_classifier, preprocess
 from semlens.testbed.world import CLASSES
+from semlens.types import class_text, several
 
 Preprocess = Callable[[Image], Tensor]
 HF_WEIGHTS = ("model.safetensors", "model-*.safetensors")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class VisionModel:
     """A network with its preprocessing. It is used where it is: its device, precision and mode stay the user's.
 
@@ -46,6 +47,16 @@ class VisionModel:
     preprocess: Preprocess
     class_names: tuple[str, ...] = ()
     name: str = "model"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.net, str) or not callable(self.preprocess):
+            raise SemlensError("a VisionModel is made of a network and its preprocessing; load_model takes names")
+        names = tuple(map(class_text, several(self.class_names)))  # a name may be several, as torchvision's ImageNet's
+        object.__setattr__(self, "class_names", names)
+
+    def __repr__(self) -> str:
+        count = f", {len(self.class_names):,} classes" if self.class_names else ""
+        return f"VisionModel({self.name}: {type(self.net).__name__}{count})"
 
     @property
     def device(self) -> torch.device:
@@ -95,6 +106,20 @@ def _digest(digest: Any, name: str, value: Any) -> None:
         digest.update(f"{name}\n".encode() + value.getvalue())
     else:
         digest.update(f"{name} {_words(value)}\n".encode())
+
+
+def as_model(model: Any) -> VisionModel:
+    """The model itself, or the one that a name stands for.
+
+    Raises:
+        SemlensError: it is neither.
+    """
+    if isinstance(model, VisionModel):
+        return model
+    if isinstance(model, str):
+        return load_model(model)
+    what = type(model).__name__
+    raise SemlensError(f"a {what} is no model: give sl.VisionModel(net, preprocess), or a name as 'timm:resnet50'")
 
 
 def describe(preprocess: Preprocess) -> str:

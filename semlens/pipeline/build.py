@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -13,20 +14,22 @@ from semlens.attribution import relevance as relevance_of
 from semlens.collection import collect
 from semlens.crop import choose_crop
 from semlens.errors import right_keywords
-from semlens.images import ImageSet
+from semlens.foundation import load_foundation
+from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, IndexWarning, grave_remarks, load_index
-from semlens.model import VisionModel
+from semlens.model import VisionModel, as_model
 from semlens.pipeline.embed import embed
 from semlens.pipeline.partial import claimed, join_relevance, join_shards
-from semlens.types import FoundationModel, Progress, silent
+from semlens.pipeline.replacing import check_replaced, set_notes_aside
+from semlens.types import FoundationModel, Progress, several, silent
 
 
 @right_keywords(top="k", topk="k", n="k", layer="layers", class_images="of", pooling="pool")
 def build(
-    model: VisionModel,
-    images: ImageSet,
+    model: VisionModel | str,
+    images: ImageSet | Any,
     layers: Sequence[str],
-    foundation: FoundationModel,
+    foundation: FoundationModel | str,
     out: str | Path,
     *,
     k: int = 30,
@@ -39,6 +42,7 @@ def build(
     workers: int | None = None,
     precision: str = "float32",
     resume: bool = False,
+    replace: bool = False,
     progress: Progress = silent,
 ) -> ConceptIndex:
     """The concept index at `out`, saved and loaded again: examples collected, embedded and averaged.
@@ -50,15 +54,23 @@ def build(
     that `build_shard` left among it; without, it is an error, so that no work is lost.
 
     Args:
+        model, images, foundation: as they are, or by name as `load_model`, `load_images` and `load_foundation` take it.
+        replace: whether an index of another model, other images or layers, foundation model or settings may be replaced
+            that lies at `out`; what people noted in it is then kept beside it, as annotations of what it was.
         of, method: whose images count for a class and by which rules; see `relevance`.
 
     Raises:
         SemlensError: as `collect`, `relevance`, `embed` and `save` do; or another process is building there.
     """
-    model = _hashed_once(model)
+    model, images = _hashed_once(as_model(model)), load_images(images)
+    foundation = load_foundation(foundation) if isinstance(foundation, str) else foundation
     choose_crop(crop, model, method)  # what goes wrong up to `_join_shards` is known before hours of collecting
     if classes:
         check_classes(model, images, layers, classes, of, method, k)
+    check_replaced(
+        Path(out), replace, model=model.fingerprint(), images=images.fingerprint, layers=several(layers), k=k,
+        pool=pool, crop=crop, precision=precision, foundation=foundation.identity.name,
+    )  # fmt: skip
     with claimed(out, resume=resume) as partial:
         foundation.embed_images([Image.new("RGB", (64, 64))])
         examples = collect(
@@ -75,6 +87,7 @@ def build(
             examples, images, foundation, crop=crop, model=model, method=method, batch_size=batch_size, workers=workers,
             keep=partial, progress=progress,
         )  # fmt: skip
+        set_notes_aside(Path(out), index)
         (index.with_relevance(relevance) if relevance else index).save(out)
         shutil.rmtree(partial, ignore_errors=True)
     index = load_index(out)
@@ -85,8 +98,8 @@ def build(
 
 @right_keywords(top="k", topk="k", n="k", layer="layers", class_images="of", pooling="pool")
 def build_shard(
-    model: VisionModel,
-    images: ImageSet,
+    model: VisionModel | str,
+    images: ImageSet | Any,
     layers: Sequence[str],
     out: str | Path,
     shard: tuple[int, int],
@@ -107,7 +120,7 @@ def build_shard(
     Shards run anywhere, in any order; once their files lie together in `OUT.partial`, `build` with `resume` merges them
     and goes on. A shard that was killed resumes.
     """
-    model = _hashed_once(model)
+    model, images = _hashed_once(as_model(model)), load_images(images)
     name = f"shard-{shard[0]:05d}-of-{shard[1]:05d}"
     with claimed(out, resume=True, part=name) as partial:
         checkpoint = partial / f"{name}.safetensors"

@@ -3,15 +3,17 @@
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import PIL
 
 from semlens.attribution import Composite
 from semlens.crop import choose_crop, example_boxes
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
+from semlens.foundation import load_foundation
+from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails, given
-from semlens.model import VisionModel
+from semlens.model import VisionModel, as_model
 from semlens.numerics import Histogram, mean_rows
 from semlens.pipeline.pieces import embed_pieces, plan_pieces, random_rows
 from semlens.types import ConceptExamples, FoundationModel, Progress, silent
@@ -21,11 +23,11 @@ RANDOM_COMPONENTS = 1000
 
 def embed(
     examples: ConceptExamples,
-    images: ImageSet,
-    foundation: FoundationModel,
+    images: ImageSet | Any,
+    foundation: FoundationModel | str,
     *,
     crop: str = "none",
-    model: VisionModel | None = None,
+    model: VisionModel | str | None = None,
     method: str | Composite = "auto",
     batch_size: int = 32,
     workers: int | None = None,
@@ -46,6 +48,8 @@ def embed(
         SemlensError: an unknown crop, other images than the examples were collected from, or an image that could be
             read then and cannot be now.
     """
+    images, model = load_images(images), None if model is None else as_model(model)
+    foundation = load_foundation(foundation) if isinstance(foundation, str) else foundation
     if images.fingerprint != examples.origin.images_fingerprint:
         raise SemlensError(
             f"the examples were collected from {examples.origin.images}, which are not these images ({images.source})"

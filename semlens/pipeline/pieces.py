@@ -50,13 +50,23 @@ def plan_pieces(examples: ConceptExamples, boxes: Int64[np.ndarray, "c k 4"] | N
     """
     valid: Bool[np.ndarray, "c k"] = examples.valid
     if not valid.any():
-        raise SemlensError("no component has a concept example: every image was unreadable or excites nothing")
+        raise _no_example(examples)
     boxes = np.zeros((*valid.shape, 4), dtype=np.int64) if boxes is None else boxes
     shown = np.concatenate([examples.ids[valid][:, None], boxes[valid]], axis=1)
     distinct, piece = np.unique(shown, axis=0, return_inverse=True)
     rows = np.full(valid.shape, MISSING, dtype=np.int32)
     rows[valid] = piece.ravel()
     return Plan(distinct[:, 0].astype(np.int32), distinct[:, 1:].astype(np.int32), rows)
+
+
+def _no_example(examples: ConceptExamples) -> SemlensError:
+    """Why no component has an example."""
+    if not examples.images:
+        why = examples.unreadable[0].reason if examples.unreadable else "there is none"
+        return SemlensError(f"no component has a concept example: no image could be read, the first: {why}")
+    alike = bool((examples.activations[:, 0] == examples.lowest).all())
+    why = "every component is as active on each of them: are they all one picture?" if alike else "none fires"
+    return SemlensError(f"no component has a concept example: {examples.images:,} images were read, and {why}")
 
 
 def embed_pieces(

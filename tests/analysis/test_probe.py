@@ -8,6 +8,7 @@ from PIL import Image
 
 from semlens.analysis.probe import cached, concat_probes, probe, probe_images
 from semlens.errors import SemlensError
+from semlens.foundation import load_foundation
 from semlens.numerics.vectors import unit
 from semlens.types import FoundationId
 from tests.toy import ColourSpace
@@ -122,3 +123,27 @@ def test_a_cache_that_cannot_be_kept_is_done_without(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         cached(fm.identity, fm.embed_texts, tmp_path / "broken")(["dog"]), fm.embed_texts(["dog"])
     )
+
+
+def test_one_text_is_one_probe() -> None:
+    foundation = load_foundation("testbed:clip")
+    one, several = probe(foundation, "ruler", templates="a {}"), probe(foundation, ["ruler"], templates=["a {}"])
+    assert one.names == ("ruler",)
+    np.testing.assert_array_equal(one.vectors, several.vectors)
+
+
+def test_images_of_every_kind_make_a_probe(tmp_path: Path) -> None:
+    foundation = load_foundation("testbed:clip")
+    red = Image.new("RGB", (40, 30), (90, 90, 90))
+    red.save(tmp_path / "a.png")
+    clear = Image.new("RGBA", (40, 30), (9, 9, 9, 0))
+    expected = probe_images(foundation, [red]).vectors
+    for given in (red.convert("L"), red, str(tmp_path / "a.png"), tmp_path / "a.png", np.asarray(red)):
+        np.testing.assert_allclose(probe_images(foundation, [given]).vectors, expected, atol=1e-6)
+        np.testing.assert_allclose(probe_images(foundation, given).vectors, expected, atol=1e-6)
+    white = probe_images(foundation, Image.new("RGB", (40, 30), "white")).vectors
+    np.testing.assert_allclose(probe_images(foundation, [clear]).vectors, white, atol=1e-6)
+    with pytest.raises(SemlensError, match="cannot read .*gone.png: No such file"):
+        probe_images(foundation, [tmp_path / "gone.png"])
+    with pytest.raises(SemlensError, match="item 0 is a int, no image"):
+        probe_images(foundation, [3])

@@ -80,3 +80,34 @@ def test_what_cannot_be_a_vocabulary(tmp_path: Path) -> None:
         load_vocabulary(picture)
     with pytest.raises(SemlensError, match="no phrase is left of the vocabulary"):
         load_vocabulary([" ", "#zebra"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("v.csv", "term,count\nruler,3\nband-aid,4\n"),
+        ("v.csv", "id;phrase\n1;ruler\n2;band-aid\n"),
+        ("v.csv", "ruler\nband-aid\n"),
+        ("v.tsv", "Label\nruler\nband-aid\n"),
+        ("v.json", '["ruler", "band-aid"]'),
+        ("v.json", '[{"name": "ruler"}, {"name": "band-aid"}]'),
+        ("v.jsonl", '{"text": "ruler"}\n{"text": "band-aid"}\n'),
+    ],
+)
+def test_a_table_is_read_by_its_column_of_phrases(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert load_vocabulary(tmp_path / name) == ("ruler", "band-aid")
+
+
+def test_a_table_without_such_a_column_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "v.csv").write_text("ruler,3\nband-aid,4\n")
+    with pytest.raises(SemlensError, match=r"unknown column 'phrase'; nearest: .*Let the column of phrases in .*v.csv"):
+        load_vocabulary(tmp_path / "v.csv")
+    (tmp_path / "v.json").write_text("{broken")
+    with pytest.raises(SemlensError, match=r"cannot read the table .*v.json"):
+        load_vocabulary(tmp_path / "v.json")
+
+
+def test_one_phrase_is_not_its_letters() -> None:
+    with pytest.raises(SemlensError, match="unknown vocabulary 'ruler'"):
+        load_vocabulary("ruler")

@@ -24,6 +24,7 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, UnreadableImage, load_images, loader
@@ -602,3 +603,101 @@ def test_default_workers(monkeypatch):
 def test_importing_needs_neither_torchvision_nor_datasets():
     code = "import sys, semlens.images; print({'torchvision', 'datasets', 'pandas'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+# --- metadata, depth, other formats ----------------------------------------------------------------------------------
+
+
+def test_broken_metadata_does_not_make_a_picture_unreadable(tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_text("Raw profile type exif", "\nexif\n  10\n0008000201120003\n")
+    assert colour_of(stored(tmp_path, "a.png", plain("red"), pnginfo=info)) == COLOURS["red"]
+    data = (tmp_path / "a.png").read_bytes()
+    at = data.index(b"tEXt") if b"tEXt" in data else data.index(b"zTXt")
+    (tmp_path / "a.png").write_bytes(data[: at + 6] + b"\xff" + data[at + 7 :])  # its checksum is wrong now
+    assert colour_of(load_images(tmp_path)) == COLOURS["red"]
+
+
+def test_an_orientation_beside_broken_metadata_counts(tmp_path: Path) -> None:
+    rows = [(0x0112, 3, 1, struct.pack("<HH", 6, 0)), (0x011A, 2, 4, b"72\0\0")]
+    table = b"".join(struct.pack("<HHI", *row[:3]) + row[3] for row in rows)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 2) + table + b"\0\0\0\0"
+    assert stored(tmp_path, "a.jpg", Image.new("RGB", (40, 30)), exif=exif).load(0).size == (30, 40)
+
+
+@pytest.mark.parametrize(
+    ("brightest", "kind"), [(255, np.int32), (1023, np.uint16), (4095, np.uint16), (4095, np.int32)]
+)
+def test_grey_of_fewer_bits_than_its_file_is_scaled_by_its_own_range(
+    tmp_path: Path, brightest: int, kind: type
+) -> None:
+    values = np.linspace(0, brightest, 1200).reshape(30, 40)
+    got = pixels(stored(tmp_path, "a.tif", Image.fromarray(values.astype(kind))))[..., 0]
+    np.testing.assert_allclose(got, values * 255 / brightest, atol=1)
+
+
+def test_white_is_zero_in_16_bits(tmp_path: Path) -> None:
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    images = stored(tmp_path, "a.tif", Image.fromarray(values), tiffinfo={262: 0})
+    np.testing.assert_allclose(pixels(images)[..., 0], 255 - values / 257, atol=0.51)
+
+
+def test_colours_of_16_bits_that_would_be_black_are_refused(tmp_path: Path) -> None:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    for brightest, reads in [(4095, False), (65535, True), (0, True)]:
+        row = b"\0" + struct.pack(">3H", *[brightest] * 3) * 4
+        parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 1, 16, 2, 0, 0, 0)), chunk(b"IDAT", zlib.compress(row))]
+        (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b""))
+        images = load_images(tmp_path)
+        if reads:
+            assert colour_of(images) == (brightest // 257,) * 3
+        else:
+            assert problem(images).startswith("its colours use 12 of 16 bits or fewer, and it would be all but black")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.avif", "AVIF"), ("a.jp2", "JPEG2000"), ("a.heic", "HEIC")])
+def test_other_formats_are_read_where_they_can_be(tmp_path: Path, name: str, kind: str) -> None:
+    if kind == "HEIC":
+        heif = pytest.importorskip("pillow_heif")
+        heif.from_pillow(Image.fromarray(noise(32, 48))).save(tmp_path / name, quality=-1)
+    else:
+        Image.new("RGB", (48, 32), "red").save(tmp_path / name)
+    images = load_images(tmp_path)
+    assert images.names == (name,)
+    assert images.load(0).size == (48, 32)
+
+
+def test_dicom_is_read_by_its_window(tmp_path: Path) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    values = np.linspace(0, 4000, 64, dtype=np.uint16).reshape(8, 8)
+    for photometric in ("MONOCHROME2", "MONOCHROME1"):
+        made = pydicom.Dataset()
+        made.file_meta = pydicom.dataset.FileMetaDataset()
+        made.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
+        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+        made.Rows = made.Columns = 8
+        made.SamplesPerPixel, made.PhotometricInterpretation = 1, photometric
+        made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 16, 12, 11, 0
+        made.WindowCenter, made.WindowWidth = 1000, 1000
+        made.PixelData = values.tobytes()
+        made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+        shown = np.clip((values.astype(float) - 500) * 255 / 1000, 0, 255)
+        expected = 255 - shown if photometric == "MONOCHROME1" else shown
+        np.testing.assert_allclose(pixels(load_images(tmp_path))[..., 0], expected, atol=2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (1, 5000)])
+def test_extreme_shapes_cost_themselves_their_place_and_nothing_else(size: tuple[int, int]) -> None:
+    images = load_images([Image.new("RGB", size), *[Image.fromarray(noise(30, 30))] * 2])
+
+    def strict(image: Image.Image) -> torch.Tensor:
+        if min(image.size) < 3:
+            raise ValueError("padding size should be less than the input\nand so on")
+        return to_tensor(image.resize((8, 8)))
+
+    (batch,) = listed(images, range(3), strict, batch_size=3)
+    assert batch.ids == (1, 2)
+    assert f"it has {size[0]} x {size[1]} pixels" in batch.unreadable[0].reason

@@ -6,14 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from torch import nn
 
+from semlens.analysis.labels import label
 from semlens.analysis.probe import probe
 from semlens.analysis.search import search
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
+from semlens.foundation import load_foundation
+from semlens.images import ImageSet, load_images
+from semlens.index import IndexWarning, remarks
 from semlens.index.index import load_index
+from semlens.model import as_model
 from semlens.pipeline.build import build, build_shard
 from semlens.pipeline.partial import check_free, claimed, partial_folder
+from semlens.pipeline.replacing import ReplacedWarning
 from tests.toy import ColourSpace, colours, random_images
 
 LAYERS = ["act", "fc"]
@@ -118,13 +125,62 @@ def test_a_second_build_replaces_the_index_only_when_it_is_whole(tmp_path: Path)
             raise Stop
 
     with pytest.raises(Stop):
-        build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5, progress=stop)
+        build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5, replace=True, progress=stop)
     assert content(tmp_path / "index") == before
     with pytest.raises(SemlensError, match="holds unfinished work"):
-        build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5)
+        build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5, replace=True)
     shutil.rmtree(partial_folder(tmp_path / "index"))
-    build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5)
+    build(colours(), images, LAYERS, ColourSpace(), tmp_path / "index", k=5, replace=True)
     assert load_index(tmp_path / "index").recipe.k == 5
+
+
+def test_another_index_is_replaced_if_that_is_said_and_its_notes_stay_its_own(tmp_path: Path) -> None:
+    images, out = random_images(20), tmp_path / "index"
+    build(colours(), images, LAYERS, ColourSpace(), out, k=3)
+    before = content(out)
+    (out / "annotations.sqlite").write_bytes(b"notes")
+    build(colours(), images, LAYERS, ColourSpace(), out, k=3)  # the same one
+    assert content(out) == {**before, "annotations.sqlite": hashlib.sha256(b"notes").hexdigest()}
+    sentence = r"index holds an index already, of toy:colours over list of 20 images, which differs in images, k: give"
+    for resume in (False, True):
+        with pytest.raises(SemlensError, match=sentence):
+            build(colours(), random_images(20, seed=1), LAYERS, ColourSpace(), out, k=4, resume=resume)
+    kept = tmp_path / "index.annotations-1.sqlite"
+    with pytest.warns(ReplacedWarning, match=f"the notes of the index that was replaced are kept as {kept}"):
+        build(colours(), random_images(20, seed=1), LAYERS, ColourSpace(), out, k=4, replace=True)
+    assert kept.read_bytes() == b"notes"
+    assert load_index(out).recipe.k == 4
+    assert "annotations.sqlite" not in content(out)
+
+
+def test_copies_are_counted_and_equal_images_get_a_true_sentence(tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (8, 8), colour) for colour in ("red", "red", "red", "green", "blue", "green")]
+    sentence = r"^3 of the 6 pictures among the examples are copies of another; 2 components have one picture as all"
+    with pytest.warns(IndexWarning, match=sentence):
+        index = build(colours(), load_images(pictures), ["act"], ColourSpace(), tmp_path / "index", k=3)
+    assert any("copies" in told for told in remarks(index))
+    with pytest.raises(SemlensError, match="6 images were read, and every component is as active on each of them: are"):
+        build(colours(), load_images(pictures[:1] * 6), ["act"], ColourSpace(), tmp_path / "same", k=3)
+    broken = load_images([Image.new("F", (8, 8), 9.0)] * 3)
+    with pytest.raises(SemlensError, match="no image could be read, the first: grey from 9.0 to 9.0"):
+        build(colours(), broken, ["act"], ColourSpace(), tmp_path / "broken", k=3)
+
+
+def test_names_do_as_well_as_what_they_name(tmp_path: Path) -> None:
+    for number in range(12):
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)).save(
+            tmp_path / f"{number}.png"
+        )
+    index = build("testbed:shortcut", str(tmp_path), "block4", "testbed:clip", tmp_path / "index", k=3)
+    assert [axis.layer for axis in index.layers] == ["block4"]
+    found = search(index, "band-aid", layers="block4")
+    assert {hit.probe for hit in found} == {"band-aid"}
+    assert found == search(index, probe(load_foundation("testbed:clip"), "band-aid"))
+    assert set(label(index, ["band-aid", "hair"]).vocabulary) == {"band-aid", "hair"}
+    with pytest.raises(SemlensError, match="a list is nothing to ask for: give texts, or probes of probe"):
+        search(index, [])
+    with pytest.raises(SemlensError, match=r"a Linear is no model: give sl.VisionModel\(net, preprocess\), or a name"):
+        as_model(nn.Linear(1, 1))
 
 
 def test_mistakes_are_known_before_the_work(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from semlens.analysis.outputs import column_of, hidden_layers, relevance_of
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.shapes import Float64, Int64
-from semlens.types import MISSING
+from semlens.types import MISSING, several
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def grouped(
     column = column_of(index, of)
     if not 0 <= least <= 1 or most < 1:
         raise SemlensError(f"least is {least} and most is {most}: least is a part in [0, 1], most at least 1")
-    names = list(layers) or list(hidden_layers(index))
+    names = list(several(layers)) or list(hidden_layers(index))
     if len(set(names)) < len(names):
         raise SemlensError(f"a layer is named twice: {', '.join(names)}")
     if labels is not None:

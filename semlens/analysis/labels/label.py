@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from semlens.analysis.ask import as_vocabulary
 from semlens.analysis.chance import (
     DRAWS,
     RandomComponents,
@@ -23,7 +24,7 @@ from semlens.analysis.results import Rows, pictures
 from semlens.errors import unknown
 from semlens.index import ConceptIndex, LabelsId
 from semlens.shapes import Bool, Float32, Float64, Int32, Int64, Shaped
-from semlens.types import MISSING, Component, Progress, silent
+from semlens.types import MISSING, Component, Progress, several, silent
 
 PHRASES_KEPT = 5
 """Phrases kept per component: the label and its runners-up."""
@@ -132,7 +133,7 @@ class Labels:
 
 def label(
     index: ConceptIndex,
-    vocabulary: Probes,
+    vocabulary: Probes | str | Sequence[str],
     *,
     fdr: float = 0.05,
     method: str = "standardised",
@@ -148,6 +149,7 @@ def label(
     and crops as large. Labels are given at the false-discovery rate `fdr`.
 
     Args:
+        vocabulary: probes of its phrases, or what `load_vocabulary` takes; then the foundation model is loaded.
         method: how a phrase is scored; see `scorers.METHODS`.
         split: whether to look for components with two meanings, and label each.
         draws: random components per layer.
@@ -156,6 +158,7 @@ def label(
         SemlensError: an unknown method or layer, `fdr` not between 0 and 1, or a vocabulary of another foundation
             model.
     """
+    vocabulary, layers = as_vocabulary(index.recipe.foundation, vocabulary), several(layers)
     check_space(index, vocabulary)
     check_rate(fdr)
     if method not in METHODS:
