@@ -100,7 +100,7 @@ class Origin:
     precision: str  # of the forward pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ConceptExamples:
     """The k images that excite each component most, over the images in `seen`. Made by `collect`, joined by `merge`.
 
@@ -121,6 +121,10 @@ class ConceptExamples:
     histogram: Int32[np.ndarray, "c 129"]  # images whose activation lies in each of the bins of `histogram`
     seen: tuple[tuple[int, int], ...]  # image ids that were looked at, as sorted ranges [start, stop)
     unreadable: tuple[Unreadable, ...]  # among those, the ones that could not be read
+
+    def __repr__(self) -> str:
+        components = f"{len(self.ids):,} components in {len(self.layers)} layers, {self.dead:,} dead"
+        return f"ConceptExamples({self.origin.model}: {components}; {self.images:,} images, k={self.ids.shape[1]})"
 
     @property
     def alive(self) -> Bool[np.ndarray, "c"]:
@@ -153,7 +157,7 @@ class ConceptExamples:
         return sum(stop - start for start, stop in self.seen) - len(self.unreadable)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Relevance:
     """What every component contributes to some outputs of the model, over the images in `seen`; joined by
     `merge_relevance`.
@@ -184,6 +188,12 @@ class Relevance:
         slots = self.ids.shape == self.shares.shape and len(self.ids) == c
         if not (sums and slots and self.counts.shape == (y,) and len(self.class_names) == y):
             raise ValueError("the arrays of the relevance do not fit its layers and classes")
+
+    def __repr__(self) -> str:
+        named = zip(self.class_names, self.classes, self.counts.tolist(), strict=True)
+        counted = [f"{name or number} ({count})" for name, number, count in named]
+        more = f" and {len(counted) - 5} more" if len(counted) > 5 else ""
+        return f"Relevance({self.method}, images by {self.of}: {', '.join(counted[:5])}{more})"
 
     @property
     def mean_positive(self) -> Float32[np.ndarray, "c y"]:

@@ -22,7 +22,7 @@ _CHUNK = 256  # texts embedded at once
 NULLS = ("cosine", "vector", "none")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Probes:
     """Points to search with. `nulls` is what "nothing in particular" looks like to each probe; zero where there is no
     null."""
@@ -31,6 +31,10 @@ class Probes:
     vectors: Float32[np.ndarray, "q d"]  # unit
     nulls: Float32[np.ndarray, "q d"]  # unit or zero
     foundation: FoundationId
+
+    def __repr__(self) -> str:
+        more = f" and {len(self) - 5:,} more" if len(self) > 5 else ""
+        return f"Probes({', '.join(map(repr, self.names[:5]))}{more}; {self.foundation.name})"
 
     @property
     def contrasts(self) -> Float32[np.ndarray, "q d"]:

@@ -96,7 +96,7 @@ class Rows(Sequence[T], Generic[T]):
         for row in self._rows[:MAX_ROWS_SHOWN]:
             shown.add_row(*(Text(cell(getattr(row, name))) for name in self._columns()))
         text = StringIO()
-        Console(file=text, width=max(80, get_terminal_size((120, 24)).columns)).print(shown)
+        Console(file=text, force_jupyter=False, width=max(80, get_terminal_size((120, 24)).columns)).print(shown)
         return text.getvalue().rstrip("\n") + (f"\n{self._more()}" if self._more() else "")
 
     def _repr_html_(self) -> str:

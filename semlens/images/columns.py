@@ -138,8 +138,11 @@ def _label(
         few = ", ".join(fitting[:6]) + (f" and {len(fitting) - 6} more" if fitting[6:] else "")
         return None, (), (f"no labels are taken, for several columns may have them ({few}): say which, label_column "
                           "(--label-column)",)  # fmt: skip
-    told = f"; its other columns: {', '.join(columns[:6])}" if columns else ""
-    return None, (f"no column looks like labels{told}",), ()
+    if not filled:
+        return None, ("no column has labels",), ()
+    others = ", ".join(filled[:6])
+    told = f"no labels are taken, for no column looks like it ({others}): say which, label_column (--label-column)"
+    return None, (), (told,)
 
 
 def _may_be_labels(cells: Sequence[Any], only: bool) -> bool:

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ def frame_listing(frame: Any, image_column: str | None, label_column: str | None
     columns = {str(name): name for name in (frame.column_names if hasattr(frame, "column_names") else frame.columns)}
 
     def rows(wanted: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        if not wanted:
+            return repeat((), len(frame))
         return zip(*(_column_of(frame, columns[name]) for name in wanted), strict=True)
 
     table = Table(f"the {type(frame).__name__}", tuple(columns), rows)

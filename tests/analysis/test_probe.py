@@ -147,3 +147,8 @@ def test_images_of_every_kind_make_a_probe(tmp_path: Path) -> None:
         probe_images(foundation, [tmp_path / "gone.png"])
     with pytest.raises(SemlensError, match="item 0 is a int, no image"):
         probe_images(foundation, [3])
+
+
+def test_what_a_notebook_shows_of_it_is_short() -> None:
+    probes = probe(ColourSpace(), ["red", "green", "blue", "red", "green", "blue"])
+    assert repr(probes) == "Probes('red', 'green', 'blue', 'red', 'green' and 1 more; toy:colours)"

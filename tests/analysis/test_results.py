@@ -91,3 +91,24 @@ def test_an_absent_package_says_which_extra_brings_it(package: str, monkeypatch:
 )
 def test_cells(value: object, shown: str) -> None:
     assert cell(value) == shown
+
+
+def test_a_table_is_drawn_once_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a notebook rich would display the table itself, and leave nothing to return."""
+    displayed = pytest.importorskip("IPython.display")
+    seen: list[object] = []
+    shown = Rows([Shown(1)])
+    before = repr(shown)
+    monkeypatch.setattr("builtins.get_ipython", ZMQInteractiveShell, raising=False)
+    monkeypatch.setattr(displayed, "display", seen.append)
+    assert repr(shown) == before
+    assert not seen
+
+
+class ZMQInteractiveShell:
+    """By the name of its class rich knows a notebook."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    count: int

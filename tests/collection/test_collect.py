@@ -359,3 +359,9 @@ def test_the_tuned_allocator_comes_and_goes() -> None:
         with tuned_allocator():
             assert torch.ones(20_000_000).sum() == 20_000_000
     assert torch.ones(20_000_000).sum() == 20_000_000
+
+
+def test_what_a_notebook_shows_of_examples_and_models_is_short() -> None:
+    found = collect(colours(), random_images(20), "act", k=3)
+    assert repr(found) == "ConceptExamples(toy:colours: 3 components in 1 layers, 0 dead; 20 images, k=3)"
+    assert repr(colours()) == "VisionModel(toy:colours: Colours, 4 classes)"
