@@ -70,8 +70,8 @@ class Subject:
     def registers(self) -> int:
         """How many register tokens the library says that it has."""
         config = getattr(self.net, "config", None)
-        token = getattr(self.net, "reg_token", None)
-        return int(getattr(config, "num_register_tokens", 0) or (0 if token is None else token.shape[-2]))
+        tokens = [p.shape[-2] for name, p in self.net.named_parameters() if name.endswith("reg_token")]
+        return int(getattr(config, "num_register_tokens", 0) or sum(tokens))
 
 
 @dataclass(frozen=True)
