@@ -1,4 +1,5 @@
-"""`torch.nn.MultiheadAttention`, whose one function call holds four linear layers and the attention between them."""
+"""Attention as one function: fused attention, and `torch.nn.MultiheadAttention`, whose one call holds four linear
+layers and the attention between them."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,9 +10,38 @@ from torch import Tensor
 from torch.nn import functional
 
 from semlens.attribution.affine import linear
+from semlens.attribution.composite import Composite
+from semlens.attribution.functions import portion
+from semlens.attribution.layers import affine, matmul
 from semlens.attribution.marks import remark
-from semlens.attribution.operations import Call, affine, carries, matmul, shared_attention
+from semlens.attribution.operations import Call, carries
 from semlens.errors import SemlensError
+
+
+def attention(call: Call) -> Any:
+    """Fused attention; see `shared_attention`."""
+    q, k, v, mask = (call.get(name, i) for i, name in enumerate(("query", "key", "value", "attn_mask")))
+    rest = {key: value for key, value in call.kwargs.items() if key not in {"query", "key", "value", "attn_mask"}}
+    return call.func(*shared_attention(q, k, v, mask, call.setting.composite), *call.args[4:], **rest)
+
+
+def shared_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, composite: Composite
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Query, key, value and mask such that the gradient of any attention kernel carries relevance by AttnLRP.
+
+    The product of weights and values gives half to each, that of query and key halves its half again; the softmax
+    between is exact as it is. With `cp` the weights are constants and all goes to the values. A factor that carries no
+    relevance, such as a learned query, leaves its half to the other, as in any product.
+
+    Source: Achtibat et al. 2024, Prop. 3.1, 3.3 and App. A (efficient form); Ali et al. 2022 for `cp`.
+    """
+    if composite.attention == "cp" and carries(v):
+        return q.detach(), k.detach(), v, None if mask is None else mask.detach()
+    weights = 0.5 if carries(v) else 1.0
+    values = 0.5 if any(carries(t) for t in (q, k, mask)) else 1.0
+    each = weights * (0.5 if carries(q) and carries(k) else 1.0)
+    return portion(q, each), portion(k, each), portion(v, values), None if mask is None else portion(mask, weights)
 
 
 def multi_head_attention(call: Call) -> Any:

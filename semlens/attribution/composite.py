@@ -13,7 +13,7 @@ from semlens.model import VisionModel
 
 ATTENTION = ("attnlrp", "cp")
 PRODUCTS = ("half", "signal", "proportional")
-TREATMENTS = ("activation", "linear", "constant")
+TREATMENTS = ("activation", "linear", "product", "constant")
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class Composite:
             LRP-half), none for "signal" (LRP-all), that of its pre-activation in the sum of both for "proportional"
             (LRP-prop, in LSTM and GRU only; other products are halved).
         functions: how functions that semlens does not know are treated, by name: "activation" (element-wise, relevance
-            passes unchanged), "linear" (moves or adds up its inputs), "constant" (its output is treated as a constant,
-            which absorbs and passes nothing).
+            passes unchanged; several operands share it evenly), "linear" (moves or adds up its inputs), "product"
+            (linear in each of several operands, which share it evenly), "constant" (its output is treated as a
+            constant, which absorbs and passes nothing).
 
     Raises:
         SemlensError: a value of `attention`, `product` or `functions` that does not exist.

@@ -176,7 +176,7 @@ class Ledger:
 
     def absorb(self, layer: str, amount: Float[Tensor, "..."]) -> None:
         """Records relevance that a constant absorbs whole: `amount` is that of each of its elements, images first."""
-        absorbed = amount.flatten(1).sum(1)
+        absorbed = amount.flatten(1).sum(1) if amount.ndim > 1 else amount.reshape(-1)
         self.book(layer, absorbed, torch.zeros_like(absorbed), absorbed)
 
     def _per_image(self, amount: Float[Tensor, "..."]) -> Float[Tensor, "n"]:

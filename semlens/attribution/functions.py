@@ -6,6 +6,7 @@ in proportion to the contributions.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -17,6 +18,18 @@ from semlens.attribution.marks import LayerCall
 from semlens.attribution.rules import ROUNDING, batched, step_of
 
 
+def own(out: Tensor, *inputs: Tensor) -> Tensor:
+    """What a function returns, as a tensor that the model may overwrite: no view, and no other tensor's memory.
+
+    A view of memory that the function made itself (a linear layer on a transposed input) is taken without copying, one
+    of its input's memory is copied.
+    """
+    if not out._is_view() and not any(out is x for x in inputs):
+        return out
+    memory = out.untyped_storage().data_ptr()
+    return out.clone() if any(memory == x.untyped_storage().data_ptr() for x in inputs) else out.data
+
+
 class Proportional(Function):
     """An affine layer whose rule gives a modified gradient."""
 
@@ -24,12 +37,19 @@ class Proportional(Function):
     def forward(ctx: Any, x: Tensor, call: LayerCall) -> Tensor:
         ctx.save_for_backward(x)
         ctx.call = call
-        return call.run(x)
+        return own(call.run(x), x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         (x,) = ctx.saved_tensors
-        return ctx.call.message(x, g), None
+        return _message(ctx.call, x, g).to(x.dtype), None
+
+
+def _message(call: LayerCall, x: Tensor, g: Tensor) -> Tensor:
+    """The message of a layer's rule, in the precision of its weights whatever autocast makes of them."""
+    dtype = call.layer.weight.dtype
+    with torch.autocast(x.device.type, enabled=False) if torch.is_autocast_enabled(x.device.type) else nullcontext():
+        return call.message(x.to(dtype), g.to(dtype))
 
 
 class Direct(Function):
@@ -42,12 +62,12 @@ class Direct(Function):
     def forward(ctx: Any, x: Tensor, shadow: Tensor | None, call: LayerCall) -> Tensor:
         ctx.save_for_backward(x)
         ctx.call, ctx.has_shadow = call, shadow is not None
-        return call.run(x)
+        return own(call.run(x), x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         (x,) = ctx.saved_tensors
-        relevance = ctx.call.message(x, g)
+        relevance = _message(ctx.call, x, g).to(x.dtype)
         if ctx.has_shadow:
             return torch.zeros_like(relevance), relevance, None
         return torch.where(x == 0, 0, relevance / torch.where(x == 0, 1, x)), None, None
@@ -59,7 +79,7 @@ class FoldedNorm(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], call: LayerCall, scale: Tensor) -> Tensor:
         ctx.call, ctx.scale = call, scale
-        return run(x)
+        return own(run(x), x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
@@ -79,12 +99,12 @@ class Scaled(Function):
         ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], factor: Any, constant: Any, name: str, ledger: Ledger
     ) -> Tensor:
         ctx.factor, ctx.constant, ctx.name, ctx.ledger, ctx.shape = factor, constant, name, ledger, x.shape
-        return run(x)
+        return own(run(x), x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        if ctx.ledger.on and not batched(g) and ctx.constant is not None:
-            ctx.ledger.absorb(ctx.name, (g * ctx.constant).nan_to_num())
+        if ctx.constant is not None:
+            _absorb(ctx.ledger, ctx.name, g, ctx.constant)
         return (g * ctx.factor).sum_to_size(ctx.shape), None, None, None, None, None
 
 
@@ -104,20 +124,24 @@ class Noted(Function):
         return g, None, None, None
 
 
-class ElementWise(Function):
-    """An element-wise function f through which relevance passes unchanged: the modified gradient takes f(x) / x.
+def divisor_of(x: Tensor) -> Tensor:
+    """`x` as a divisor: what is nearer to zero than 1e-6 of the mean |x| of its image counts as that far from it."""
+    plain = x.detach()
+    step = step_of(plain, range(1, x.ndim), ROUNDING)
+    return torch.where(plain.abs() < step, torch.copysign(step, plain + 0.0), plain)
 
-    An x nearer to zero than 1e-6 of the mean |x| of its image counts as that far from it.
+
+class ElementWise(Function):
+    """An element-wise function f through which relevance passes unchanged: the modified gradient takes f(x) / x, with x
+    as by `divisor_of`.
 
     Source: Achtibat et al. 2024, Eq. 9.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
-        plain = x.detach()
-        step = step_of(plain, range(1, x.ndim), ROUNDING)
-        divisor = torch.where(plain.abs() < step, torch.copysign(step, plain + 0.0), plain)
-        out = run(x)  # which may overwrite x
+        divisor = divisor_of(x)
+        out = own(run(x), x)  # which may overwrite x
         ctx.ratio = out.detach() / divisor
         return out
 
@@ -139,13 +163,36 @@ class Centred(Function):
         factor: Tensor | float, shift: Tensor | None, name: str, ledger: Ledger,
     ) -> Tensor:  # fmt: skip
         ctx.centre, ctx.factor, ctx.shift, ctx.name, ctx.ledger = centre, factor, shift, name, ledger
-        return run(x)
+        return own(run(x), x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
         if ctx.ledger.on and not batched(g) and ctx.shift is not None:
             ctx.ledger.absorb(ctx.name, g * ctx.shift)
         return ctx.centre(g * ctx.factor), None, None, None, None, None, None
+
+
+class Joined(Function):
+    """A value that the model's own function computed, and the `parts`, computed beside it, that get its relevance: each
+    all of the modified gradient. The relevance of `constant`, a summand of the value, is absorbed."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, constant: Any, name: str, ledger: Ledger, *parts: Tensor) -> Tensor:
+        ctx.constant, ctx.name, ctx.ledger, ctx.shapes = constant, name, ledger, [part.shape for part in parts]
+        return own(value, *parts)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        if ctx.constant is not None:
+            _absorb(ctx.ledger, ctx.name, g, ctx.constant)
+        return None, None, None, None, *(g.sum_to_size(shape) for shape in ctx.shapes)
+
+
+def _absorb(ledger: Ledger, name: str, g: Tensor, constant: Any) -> None:
+    """Books the relevance of a constant; of complex numbers the real part of the product, as everywhere."""
+    if ledger.on and not batched(g):
+        amount = (g.conj() * constant).real if g.is_complex() else g * constant
+        ledger.absorb(name, amount.nan_to_num())
 
 
 class Portion(Function):

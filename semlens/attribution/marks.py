@@ -13,6 +13,7 @@ never marked. docs/design.md has a table of the fields.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakSet
@@ -37,11 +38,29 @@ class SavedTensor:
         self.value = self.value.clone()
 
 
+def _value_of(saved: SavedTensor) -> Tensor:
+    return saved.value
+
+
+def _top_hooks() -> Any:
+    """What packs saved tensors at the moment; None if nothing does."""
+    hooks = torch._C._autograd._top_saved_tensors_default_hooks(True)
+    return hooks[0] if hooks else None
+
+
 class SavedTensors:
     """All values saved in one trace, by the address of their memory."""
 
     def __init__(self) -> None:
         self._by_address: dict[int, WeakSet[SavedTensor]] = {}
+        self._pack = self.save
+
+    def kept(self) -> AbstractContextManager[Any]:
+        """While it lasts, what torch's own functions need for their backward passes is saved here too: the model may
+        overwrite it, and checkpointed blocks keep it, for they cannot run again under the rules."""
+        if _top_hooks() is self._pack:
+            return nullcontext()
+        return torch.autograd.graph.saved_tensors_hooks(self._pack, _value_of)
 
     def save(self, value: Tensor) -> SavedTensor:
         """The value as it is now, whatever the model does to its memory later."""
@@ -116,6 +135,40 @@ class LayerCall:
         return message.down
 
 
+@dataclass
+class Exponential:
+    """One call of exp, from its forward to its backward pass. Mutable: that it is divided by its sum, which makes it a
+    softmax, is known only later.
+
+    Args:
+        source: what it was given.
+        normalised: whether its result was divided by its sum.
+    """
+
+    source: Tensor
+    normalised: bool = False
+
+
+OF_EXP = ("exp", "sum")
+"""Forms of tensors that hold results of exp alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exponent:
+    """What a tensor has to do with a call of exp.
+
+    Args:
+        form: "exp" for its result, element by element, "sum" where it was moved or summed, "weighted" for its product
+            with something else, "log" for the logarithm of a sum, "log probability" for something less such a
+            logarithm.
+        share: the share of the relevance that this factor of a product gets.
+    """
+
+    call: Exponential
+    form: str = "exp"
+    share: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """What a trace knows of one tensor.
@@ -128,6 +181,10 @@ class Mark:
             to inputs of zero, of the tensor's shape; None for any other tensor.
         tokens: whether the tensor is the input of a model that reads token numbers.
         origin: for a constant, the names of the parameters and buffers that it was made from.
+        divisor: whether the tensor is one over something, or a norm or deviation, which only normalises what it meets.
+        exponent: what the tensor has to do with a call of exp; None if nothing.
+        written: whether something was written into the tensor's memory, so that views of it may carry relevance too.
+        alias: whether the tensor is the memory of another one without its graph (`.data`, `.detach()`).
     """
 
     seen_by: object | None = None
@@ -136,6 +193,15 @@ class Mark:
     shadow: Tensor | None = None
     tokens: bool = False
     origin: tuple[str, ...] = ()
+    divisor: bool = False
+    exponent: Exponent | None = None
+    written: bool = False
+    alias: bool = False
+
+    @property
+    def weighs(self) -> bool:
+        """Whether the tensor weighs what it is multiplied by: a gate, or attention weights not yet normalised."""
+        return self.gate or (self.exponent is not None and self.exponent.form in OF_EXP)
 
 
 UNMARKED = Mark()

@@ -5,6 +5,8 @@ Source: Achtibat et al. 2024, Prop. 3.4.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -12,15 +14,66 @@ from torch import Tensor
 
 from semlens.attribution.functions import Centred, FoldedNorm, Scaled
 from semlens.attribution.marks import mark_of
-from semlens.attribution.operations import Call, share_product
+from semlens.attribution.operations import Call, carries
+from semlens.attribution.products import share_product
 from semlens.errors import SemlensError
+
+
+def modulated(norm: Callable[[Call], Any], *places: int) -> Callable[[Call], Any]:
+    """A normalisation whose weight and bias may be made from the image: then they are a factor and a summand.
+
+    Args:
+        norm: the handler for constant ones.
+        places: of weight and bias among the arguments.
+    """
+
+    def handler(call: Call) -> Any:
+        weight, bias = call.get("weight", places[0]), call.get("bias", places[1]) if len(places) > 1 else None
+        if not carries(weight) and not carries(bias):
+            return norm(call)
+        plain = [None if place in places else arg for place, arg in enumerate(call.args)]
+        named = {name: None if name in {"weight", "bias"} else value for name, value in call.kwargs.items()}
+        out = norm(replace(call, args=tuple(plain), kwargs=named))
+        trailing = call.name in {"layer_norm", "rms_norm"}
+        shaped = [t if t is None or trailing else t.view(-1, *[1] * (out.ndim - 2)) for t in (weight, bias)]
+        if shaped[0] is not None:
+            factors = share_product(call, out, shaped[0])
+            out = factors[0] * factors[1]
+        if carries(shaped[1]):
+            out = out + shaped[1]
+        return call.joined(call.value(), out, constant=None if carries(shaped[1]) else shaped[1])
+
+    return handler
+
+
+def by_schema(norm: Callable[[Call], Any]) -> Callable[[Call], Any]:
+    """A norm called as torch's own function, `torch.batch_norm`, which takes weight and bias before the statistics."""
+
+    def handler(call: Call) -> Any:
+        if isinstance(call.func, FunctionType):
+            return norm(call)  # torch.nn.functional's
+        named = dict(zip(_SCHEMA, call.args, strict=False)) | call.kwargs
+        used = "use_input_stats" if call.name == "instance_norm" else "training"
+        order = ("input", "running_mean", "running_var", "weight", "bias", used, "momentum", "eps")
+        args = tuple(named.get(name, named.get("training") if name == used else None) for name in order)
+        rest = call.args[8:]
+
+        def func(x: Tensor, mean: Any, variance: Any, weight: Any, bias: Any, use: bool, *more: Any) -> Any:
+            return call.func(x, weight, bias, mean, variance, use, *more, *rest)
+
+        return norm(replace(call, func=func, args=args, kwargs={}))
+
+    return handler
+
+
+_SCHEMA = "input weight bias running_mean running_var training momentum eps".split()
 
 
 def batch_norm(call: Call) -> Any:
     """A BatchNorm: folded into the affine layer before it, else `scale * x + shift`, whose shift absorbs."""
     x, mean, variance = (call.get(name, i) for i, name in enumerate(("input", "running_mean", "running_var")))
     weight, bias = call.get("weight", 3), call.get("bias", 4)
-    if call.get("training", 5, False) or mean is None:
+    if call.get("training", 5, False) or mean is None or carries(mean) or carries(variance):
         raise SemlensError(
             f"{call.layer!r} normalises by the statistics of the batch, so relevance would depend on which images run "
             "together: give it running statistics"
@@ -44,6 +97,7 @@ def layer_norm(call: Call) -> Any:
     weight, bias, eps = call.get("weight", 2), call.get("bias", 3), call.get("eps", 4, 1e-5)
     axes = tuple(range(-len(shape), 0))
     out, _, deviation = torch.native_layer_norm(x.detach(), shape, weight, bias, eps)
+    out = call.value() if torch.is_autocast_enabled(x.device.type) else out  # which may choose another precision
     factor = deviation.to(x.dtype) if weight is None else deviation.to(x.dtype) * weight
     return Centred.apply(x, lambda _: out, _centre_all(axes, factor), 1.0, bias, call.layer, call.setting.ledger)
 
@@ -101,11 +155,11 @@ def rms_norm(call: Call) -> Any:
 def normalize(call: Call) -> Any:
     """A vector divided by its norm, which is treated as a constant."""
     x, p, dim, eps = call.args[0], call.get("p", 1, 2.0), call.get("dim", 2, 1), call.get("eps", 3, 1e-12)
-    return x / x.detach().norm(p, dim, keepdim=True).clamp_min(eps)
+    return call.joined(call.value(), x / x.detach().norm(p, dim, keepdim=True).clamp_min(eps))
 
 
 def cosine_similarity(call: Call) -> Any:
     """A cosine similarity: the product of two vectors divided by their norms."""
     a, b, dim, eps = call.args[0], call.args[1], call.get("dim", 2, 1), call.get("eps", 3, 1e-8)
     a, b = share_product(call, *(t / t.detach().norm(2, dim, keepdim=True).clamp_min(eps) for t in (a, b)))
-    return (a * b).sum(dim)
+    return call.joined(call.value(), (a * b).sum(dim))

@@ -1,24 +1,22 @@
-"""How relevance passes each function that a network may call, except normalisations and layers with several functions
-in one: the handlers that `table` chooses from."""
+"""How relevance passes each function that a network may call, except layers with weights, products, normalisations and
+layers with several functions in one: the handlers that `table` chooses from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from semlens.attribution.affine import Affine, convolution, linear
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
 from semlens.attribution.constants import constants_in, is_input, origin_of, with_zeros
-from semlens.attribution.functions import Direct, ElementWise, Noted, Proportional, Scaled, portion
-from semlens.attribution.marks import LayerCall, SavedTensors, mark_of, remark
+from semlens.attribution.functions import ElementWise, Joined, Noted, Scaled, portion
+from semlens.attribution.marks import SavedTensors, remark
 from semlens.errors import SemlensError
 
-GATES = frozenset({"sigmoid", "hardsigmoid", "softmax"})
+GATES = frozenset({"sigmoid", "hardsigmoid", "softmax", "expit"})
 """Functions whose result, in a product, is the gate and not the signal."""
 
 
@@ -56,6 +54,42 @@ class Call:
         """An argument by name or position."""
         return self.kwargs.get(name, self.args[position] if position < len(self.args) else default)
 
+    def value(self) -> Any:
+        """What the model's own function gives, without a graph."""
+        with torch.no_grad():
+            return self.func(*self.args, **self.kwargs)
+
+    def joined(self, value: Tensor, *parts: Tensor, constant: Any = None) -> Tensor:
+        """A value of this call whose relevance goes to `parts`, but for that of a `constant` summand."""
+        out: Tensor = Joined.apply(value, constant, self.layer, self.setting.ledger, *parts)
+        return out
+
+
+def carries(value: Any) -> bool:
+    """Whether relevance can flow through the value."""
+    return isinstance(value, Tensor) and value.requires_grad
+
+
+def carrying_in(value: Any) -> Iterator[Tensor]:
+    """The tensors among nested arguments that carry relevance, in order."""
+    if isinstance(value, Tensor):
+        if value.requires_grad:
+            yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from carrying_in(item)
+    elif isinstance(value, dict):
+        yield from carrying_in(tuple(value.values()))
+
+
+def each_carrying(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Nested arguments with every tensor that carries relevance changed."""
+    if isinstance(value, Tensor):
+        return change(value) if value.requires_grad else value
+    if type(value) in (tuple, list):
+        return type(value)(each_carrying(item, change) for item in value)
+    return {key: each_carrying(item, change) for key, item in value.items()} if isinstance(value, dict) else value
+
 
 def by_gradient(call: Call) -> Any:
     """The function unchanged: its own gradient carries relevance."""
@@ -64,16 +98,38 @@ def by_gradient(call: Call) -> Any:
 
 def constant(call: Call) -> Any:
     """The function without a graph: its result is treated as a constant, which carries no relevance."""
-    with torch.no_grad():
-        return call.func(*call.args, **call.kwargs)
+    return call.value()
 
 
 def activation(call: Call) -> Any:
-    """Relevance passes unchanged, element by element."""
-    out = ElementWise.apply(call.args[0], call.run)
+    """Relevance passes unchanged, element by element; of several operands each gets an even share.
+
+    Source: Achtibat et al. 2024, Eq. 9; Prop. 3.2 for several operands.
+    """
+    operands = list(carrying_in((call.args, call.kwargs)))
+    if any(t.is_complex() for t in operands):
+        raise SemlensError(f"{call.name!r} of complex numbers, in layer {call.layer!r}, is covered by no rule")
+    tensors = [t for t in (*call.args, *call.kwargs.values()) if isinstance(t, Tensor)]
+    if len(tensors) == 1 and call.args and tensors[0] is call.args[0]:
+        out: Any = ElementWise.apply(tensors[0], call.run)
+        _check_shape(call, out, tensors[0])
+    else:
+        value = call.value()
+        _check_shape(call, value, *operands)
+        parts = [ElementWise.apply(t.expand(value.shape), lambda _: value.data) for t in operands]
+        out = parts[0] if len(parts) == 1 else call.joined(value, *(portion(part, 1 / len(parts)) for part in parts))
     if call.name in GATES:
         remark(out, gate=True)
     return out
+
+
+def _check_shape(call: Call, out: Any, *operands: Tensor) -> None:
+    shape = out.shape if isinstance(out, Tensor) else None
+    if shape is None or torch.broadcast_shapes(shape, *(t.shape for t in operands)) != shape:
+        raise SemlensError(
+            f"{call.name!r} in layer {call.layer!r} is no element-wise function: its treatment is 'linear', 'product' "
+            "or 'constant'"
+        )
 
 
 def softmax(call: Call) -> Any:
@@ -127,145 +183,58 @@ def _input_account(call: Call, constant: Tensor) -> str:
     return call.setting.ledger.account_of_input(" + ".join(origin) or f"a constant of {call.layer or 'the model'!r}")
 
 
-def multiply(call: Call) -> Any:
-    """A product: a constant factor only scales; two that carry relevance share it by the composite's `product`."""
-    a, b = call.args[0], call.get("other", 1)
-    return call.func(*share_product(call, a, b), *call.args[2:])
-
-
-def share_product(call: Call, a: Any, b: Any) -> tuple[Any, Any]:
-    """Two factors, their relevance shared by the composite's `product`."""
-    if not (carries(a) and carries(b)):
-        return a, b
-    if call.setting.composite.product == "signal" and mark_of(a).gate != mark_of(b).gate:
-        return (a.detach(), b) if mark_of(a).gate else (a, b.detach())
-    return portion(a, 0.5), portion(b, 0.5)
-
-
-def divide(call: Call) -> Any:
-    """A quotient: its divisor is treated as a constant.
+def normaliser(call: Call) -> Any:
+    """One over something: where it is a factor it only normalises, and is a constant there (`products.multiply`).
 
     Source: Achtibat et al. 2024, Prop. 3.4.
     """
-    a, b = call.args[0], call.get("other", 1)
-    return call.func(a, b.detach() if carries(b) else b, *call.args[2:], **call.kwargs)
+    out = activation(call)
+    remark(out, divisor=True)
+    return out
 
 
-def matmul(call: Call) -> Any:
-    """A product of matrices: a linear layer if the second is constant, else half of the relevance to each.
-
-    Source: Achtibat et al. 2024, Prop. 3.3.
-    """
-    a, b = call.args[0], call.kwargs.get("mat2", call.get("other", 1))
-    if carries(a) and carries(b):
-        if call.setting.composite.attention == "cp" and mark_of(a).gate != mark_of(b).gate:
-            return call.func(*((a.detach(), b) if mark_of(a).gate else (a, b.detach())))
-        return call.func(portion(a, 0.5), portion(b, 0.5))
-    if carries(a) and b.ndim == 2:
-        return affine(call, linear(b.T, None), "linear", a, lambda x: call.func(x, b))
-    return call.func(*call.args, **call.kwargs)
+def norm(call: Call) -> Any:
+    """A norm or standard deviation, homogeneous of degree 1: its gradient shares it in proportion to what each input
+    contributes (Euler's theorem), x_i^2 / |x| for the Euclidean one. Where it is a divisor or a factor, it is a
+    constant, as in `normaliser`."""
+    out = call.func(*call.args, **call.kwargs)
+    if call.name in {"matrix_norm", "nuclear_norm"}:  # which torch computes otherwise where there is a graph
+        out = call.joined(call.value(), out)
+    remark(out[0] if isinstance(out, tuple) else out, divisor=True)
+    return out
 
 
-def addmm(call: Call) -> Any:
-    """A linear layer written as a matrix product and a sum."""
-    bias, x, weight = call.args[:3]
-    if carries(bias) or carries(weight) or call.kwargs.get("alpha", 1) != 1 or call.kwargs.get("beta", 1) != 1:
-        raise SemlensError(f"layer {call.layer!r} calls addmm in a way no rule covers: write it as a Linear layer")
-    return affine(call, linear(weight.T, bias), "linear", x, lambda t: call.func(bias, t, weight))
+def half(call: Call) -> Any:
+    """A function that is homogeneous of degree 2, so half of its gradient."""
+    out = call.func(*call.args, **call.kwargs)
+    return call.joined(out.detach(), portion(out, 0.5))
 
 
-def einsum(call: Call) -> Any:
-    """A sum of products: its relevance is shared evenly among the factors that carry any."""
-    equation, *operands = call.args
-    tensors = operands[0] if len(operands) == 1 and isinstance(operands[0], tuple | list) else operands
-    if call.setting.composite.attention == "cp" and len({mark_of(t).gate for t in tensors if carries(t)}) == 2:
-        tensors = [
-            t.detach() if mark_of(t).gate else t for t in tensors
-        ]  # attention weights and values, as in `matmul`
-    share = 1 / max(sum(carries(t) for t in tensors), 1)
-    return call.func(equation, *[portion(t, share) if carries(t) and share < 1 else t for t in tensors])
+def variance(call: Call) -> Any:
+    """A variance, homogeneous of degree 2, so half of its gradient; the mean beside it as any mean."""
+    out = call.func(*call.args, **call.kwargs)
+    first = out[0] if isinstance(out, tuple) else out
+    first = call.joined(first.detach(), portion(first, 0.5))
+    remark(first, divisor=True)
+    return (first, *out[1:]) if isinstance(out, tuple) else first
 
 
-def linear_layer(call: Call) -> Any:
-    """A linear layer: its rule is up to the composite."""
-    weight, bias = call.get("weight", 1), call.get("bias", 2)
-    if carries(weight):
-        raise SemlensError(f"layer {call.layer!r} computes its weights from the image, which no rule covers")
-    return affine(
-        call, linear(weight, bias), "linear", call.get("input", 0), lambda x: functional.linear(x, weight, bias)
-    )
+def clamp(call: Call) -> Any:
+    """Values between bounds: relevance passes unchanged; bounds that carry relevance get it where they are taken."""
+    rest = list(carrying_in((call.args[1:], call.kwargs)))
+    return by_gradient(call) if rest else activation(call)
 
 
-def convolution_layer(call: Call) -> Any:
-    """A convolution or a transposed one: its rule is up to the composite."""
-    transposed = "transpose" in call.name
-    names = ("stride", "padding", "output_padding", "groups", "dilation") if transposed else (
-        "stride", "padding", "dilation", "groups",
-    )  # fmt: skip
-    standard = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": 0}
-    how = {name: call.get(name, 3 + place, standard[name]) for place, name in enumerate(names)}
-    x, weight, bias = call.get("input", 0), call.get("weight", 1), call.get("bias", 2)
-    n = weight.ndim - 2
-    if x.ndim != n + 2:
-        raise SemlensError(f"layer {call.layer!r} convolves an input without a batch axis: give the model a batch")
-    layer = convolution(weight, bias, **how, transposed=transposed)
-    return affine(call, layer, "convolution", x, call.run)
+def prelu(call: Call) -> Any:
+    """Linear on each side of zero; a slope that is made from the image shares evenly."""
+    return activation(call) if len(list(carrying_in((call.args, call.kwargs)))) > 1 else by_gradient(call)
 
 
-def affine(call: Call, layer: Affine, kind: str, x: Tensor, run: Callable[[Tensor], Tensor], part: str = "") -> Tensor:
-    """The output of an affine layer, whose rule the composite chooses.
-
-    Args:
-        kind: "linear" or "convolution".
-        run: the model's own call.
-        part: the layer's name within the module, for a module that holds several.
-    """
-    shadow = mark_of(x).shadow
-    name = f"{call.layer}.{part}" if part else call.layer
-    rule = call.setting.composite.rule(name, kind, first=shadow is not None)
-    layer_call = LayerCall(layer, rule, name, call.setting.ledger, run)
-    z: Tensor = Proportional.apply(x, layer_call) if rule.proportional else Direct.apply(x, shadow, layer_call)
-    layer_call.z = call.setting.saved.save(z)
-    remark(z, layer=layer_call)
-    return z
-
-
-def glu(call: Call) -> Any:
-    """A gated linear unit: a signal times the sigmoid of a gate."""
-    x, dim = call.args[0], call.get("dim", 1, -1)
-    signal, gate = x.chunk(2, dim)
-    gate = ElementWise.apply(gate, torch.sigmoid)
-    if call.setting.composite.product == "signal":
-        return signal * gate.detach()
-    return portion(signal, 0.5) * portion(gate, 0.5)
-
-
-def attention(call: Call) -> Any:
-    """Fused attention; see `shared_attention`."""
-    q, k, v, mask = (call.get(name, i) for i, name in enumerate(("query", "key", "value", "attn_mask")))
-    rest = {key: value for key, value in call.kwargs.items() if key not in {"query", "key", "value", "attn_mask"}}
-    return call.func(*shared_attention(q, k, v, mask, call.setting.composite), *call.args[4:], **rest)
-
-
-def shared_attention(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, composite: Composite
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Query, key, value and mask such that the gradient of any attention kernel carries relevance by AttnLRP.
-
-    The product of weights and values gives half to each, that of query and key halves its half again; the softmax
-    between is exact as it is. With `cp` the weights are constants and all goes to the values. A factor that carries no
-    relevance, such as a learned query, leaves its half to the other, as in any product.
-
-    Source: Achtibat et al. 2024, Prop. 3.1, 3.3 and App. A (efficient form); Ali et al. 2022 for `cp`.
-    """
-    if composite.attention == "cp" and carries(v):
-        return q.detach(), k.detach(), v, None if mask is None else mask.detach()
-    weights = 0.5 if carries(v) else 1.0
-    values = 0.5 if any(carries(t) for t in (q, k, mask)) else 1.0
-    each = weights * (0.5 if carries(q) and carries(k) else 1.0)
-    return portion(q, each), portion(k, each), portion(v, values), None if mask is None else portion(mask, weights)
-
-
-def carries(value: Any) -> bool:
-    """Whether relevance can flow through the value."""
-    return isinstance(value, Tensor) and value.requires_grad
+def reduced(call: Call) -> Any:
+    """Values gathered by an index into sums, means or extremes."""
+    if any(isinstance(how, str) and how == "prod" for how in (*call.args, *call.kwargs.values())):
+        raise SemlensError(
+            f"layer {call.layer!r} multiplies by an index, with {call.name!r}, which no rule covers: treat its result "
+            f"as a constant, composite.with_function({call.name!r}, 'constant')"
+        )
+    return by_gradient(call)

@@ -14,7 +14,8 @@ from torch.autograd import Function
 
 from semlens.attribution.affine import linear
 from semlens.attribution.functions import ElementWise, portion
-from semlens.attribution.operations import Call, affine, carries
+from semlens.attribution.layers import affine
+from semlens.attribution.operations import Call, carries
 from semlens.attribution.rules import ROUNDING, stabilise, step_of
 from semlens.errors import SemlensError
 from semlens.shapes import Float

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semlens.attribution.flow import Front, check_units, entering, from_components, scaled
-from semlens.attribution.trace import Trace
+from semlens.attribution.trace import Trace, unexplained
 from semlens.errors import SemlensError, unknown
 from semlens.model import VisionModel, tensor_in
 from semlens.shapes import Float, Int64
@@ -102,6 +102,8 @@ def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tu
         value = entering([front])
     else:
         value = _scores(trace.output, target, model)
+        if not value.requires_grad:
+            raise unexplained("the explained output", trace.blind)
         front = Front(value, torch.ones_like(value), value.detach())
         value = value.detach()
     if start == "one":

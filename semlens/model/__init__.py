@@ -2,7 +2,7 @@
 
 from semlens.model.components import POOLS, ROWS, Components, Pooled, Rows, put_tensor, tensor_in
 from semlens.model.hooks import Site, edit, follow, record, still
-from semlens.model.layers import parse_all, unit_names
+from semlens.model.layers import parse_all, refuse_hidden, unit_names
 from semlens.model.loading import Preprocess, VisionModel, as_model, check_device, describe, load_model
 from semlens.model.weights import CheckpointWarning, load_weights
 
@@ -26,6 +26,7 @@ __all__ = [
     "parse_all",
     "put_tensor",
     "record",
+    "refuse_hidden",
     "still",
     "tensor_in",
     "unit_names",

@@ -3,7 +3,7 @@ them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -88,7 +88,8 @@ class Recording:
 def still(net: nn.Module) -> Iterator[None]:
     """The model in eval mode, so that statistics and dropout rest; each module's own mode comes back on exit."""
     modes = [(module, module.training) for module in net.modules()]
-    net.eval()
+    with suppress(NotImplementedError):  # a program of torch.export has one mode, in which it was exported
+        net.eval()
     try:
         yield
     finally:

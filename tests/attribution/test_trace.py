@@ -203,7 +203,7 @@ class Unseen(nn.Module):
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*torch.jit:DeprecationWarning")
 def test_torchscript_inside_a_model_is_named() -> None:
     scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU()).double())
-    with pytest.raises(SemlensError, match="layer '1' is TorchScript.*plain PyTorch form"):
+    with pytest.raises(SemlensError, match="layer '1' is TorchScript.*plain PyTorch module"):
         heat(nn.Sequential(nn.ReLU(), scripted), pixels(), ZERO)
     with pytest.raises(SemlensError, match="the model is TorchScript"):
         heat(scripted, pixels(), ZERO)
@@ -218,27 +218,51 @@ class Odd(nn.Module):
         return self.function(x)
 
 
+def bump(x: Tensor, *others: Tensor) -> Tensor:
+    """A function that torch does not know, seen by the mode as torch's own are."""
+    if torch.overrides.has_torch_function((x, *others)):
+        return torch.overrides.handle_torch_function(bump, (x, *others), x, *others)
+    out = torch.special.erfcx(x)
+    for other in others:
+        out = out * other
+    return out
+
+
 def test_an_uncovered_function_says_how_to_cover_it_and_then_works() -> None:
-    net, x = nn.Sequential(nn.Flatten(), Odd(torch.special.erfcx)), pixels()
-    message = r"no rule covers 'special_erfcx', which layer '1' calls.*with_function\('special_erfcx', 'activation'\)"
+    net, x = nn.Sequential(nn.Flatten(), Odd(bump)), pixels()
+    message = r"no rule covers 'bump', which layer '1' calls.*with_function\('bump', 'activation'\)"
     with pytest.raises(SemlensError, match=message):
         heat(net, x, ZERO)
-    got = heat(net, x, ZERO.with_function("special_erfcx", "activation"), unit=5)
+    got = heat(net, x, ZERO.with_function("bump", "activation"), unit=5)
     expected = torch.zeros_like(x.flatten(1))
-    expected[:, 5] = torch.special.erfcx(x.flatten(1)[:, 5])
+    expected[:, 5] = bump(x.flatten(1)[:, 5])
     torch.testing.assert_close(got.flatten(1), expected, rtol=1e-4, atol=0)
 
 
-def test_a_function_can_be_declared_linear_or_constant() -> None:
-    net, x = Odd(lambda z: torch.fft.fft2(z).real.flatten(1)), pixels()
-    with pytest.raises(SemlensError, match="no rule covers 'fft_fft2'"):
+def test_a_function_can_be_declared_linear_or_constant_or_a_product() -> None:
+    net, x = Odd(lambda z: torch.linalg.solve(torch.eye(6, dtype=z.dtype) * 2, z).flatten(1)), pixels()
+    with pytest.raises(SemlensError, match="linalg_solve.*mixes all that goes into it.*'linalg_solve', 'constant'"):
         heat(net, x, ZERO)
-    linear = ZERO.with_function("fft_fft2", "linear").with_function("real", "linear")
-    wave = torch.cos(2 * torch.pi * torch.arange(6, dtype=torch.float64) / 6)  # the first frequency along the rows
-    torch.testing.assert_close(heat(net, x, linear)[:, 0], x[:, 0] * wave)
-    whitened = Odd(lambda z: (z * torch.special.erfcx(z.mean((1, 2, 3), keepdim=True))).flatten(1))
-    got = heat(whitened, x, ZERO.with_function("special_erfcx", "constant"))
+    got = heat(net, x, ZERO.with_function("linalg_solve", "linear"), unit=3).flatten(1)
+    assert got.nonzero()[:, 1].tolist() == [3, 3]
+    torch.testing.assert_close(got[:, 3], x.flatten(1)[:, 3] / 2)
+    whitened = Odd(lambda z: (z * bump(z.mean((1, 2, 3), keepdim=True))).flatten(1))
+    got = heat(whitened, x, ZERO.with_function("bump", "constant"))
     torch.testing.assert_close(got.flatten(1).sum(1), whitened(x)[:, 1])
+
+
+def test_a_function_of_two_operands_can_be_declared() -> None:
+    x = pixels()
+    net = Odd(lambda z: bump(z[:, 0], z[:, 1]).flatten(1))
+    for treatment in ("activation", "product"):
+        got = heat(net, x, ZERO.with_function("bump", treatment)).flatten(2)[:, :2, 1]
+        value = net(x)[:, 1]
+        torch.testing.assert_close(got[:, 1], value / 2, rtol=1e-4, atol=1e-9)
+        if treatment == "activation":  # each half, whatever the derivative
+            torch.testing.assert_close(got[:, 0], value / 2, rtol=1e-4, atol=1e-9)
+    total = Odd(lambda z: z.sum((2, 3)))
+    with pytest.raises(SemlensError, match="'sum' in layer '' is no element-wise function: its treatment is 'linear'"):
+        heat(total, x, ZERO.with_function("sum", "activation"))
 
 
 @pytest.mark.parametrize(
