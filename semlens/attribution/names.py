@@ -102,8 +102,8 @@ WITHOUT_SENSE = {
         "is a loss: explain what the model gives, a logit or a score, instead",
     "corrcoef cov det inv inverse cholesky cholesky_inverse cholesky_solve eig eigh eigvals eigvalsh "
     "householder_product inv_ex lobpcg logdet lstsq lu lu_factor lu_solve lu_unpack matrix_exp matrix_power "
-    "orgqr ormqr pca_lowrank pinv pinverse polar qr slogdet solve solve_ex solve_triangular svd svd_lowrank svdvals tensorinv tensorsolve "
-    "triangular_solve vander geqrf ldl_factor ldl_solve cond":
+    "orgqr ormqr pca_lowrank pinv pinverse polar qr slogdet solve solve_ex solve_triangular svd svd_lowrank "
+    "svdvals tensorinv tensorsolve triangular_solve vander geqrf ldl_factor ldl_solve cond":
         "mixes all that goes into it, which no rule covers: where it only normalises or aligns, treat its result as a "
         "constant, composite.with_function({name!r}, 'constant')",
     "nested_from_padded nested_tensor_from_mask nested_tensor_from_tensor_list to_padded_tensor coalesce to_dense "

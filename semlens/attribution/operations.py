@@ -1,7 +1,7 @@
 """How relevance passes each function that a network may call, except layers with weights, products, normalisations and
 layers with several functions in one: the handlers that `table` chooses from."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -111,8 +111,13 @@ def activation(call: Call) -> Any:
         raise SemlensError(f"{call.name!r} of complex numbers, in layer {call.layer!r}, is covered by no rule")
     tensors = [t for t in (*call.args, *call.kwargs.values()) if isinstance(t, Tensor)]
     if len(tensors) == 1 and call.args and tensors[0] is call.args[0]:
-        out: Any = ElementWise.apply(tensors[0], call.run)
-        _check_shape(call, out, tensors[0])
+
+        def run(x: Tensor) -> Any:
+            out = call.run(x)
+            _check_shape(call, out, x)
+            return out
+
+        out: Any = ElementWise.apply(tensors[0], run)
     else:
         value = call.value()
         _check_shape(call, value, *operands)
@@ -125,11 +130,16 @@ def activation(call: Call) -> Any:
 
 def _check_shape(call: Call, out: Any, *operands: Tensor) -> None:
     shape = out.shape if isinstance(out, Tensor) else None
-    if shape is None or torch.broadcast_shapes(shape, *(t.shape for t in operands)) != shape:
+    if shape is None or not all(_broadcasts(t.shape, shape) for t in operands):
         raise SemlensError(
             f"{call.name!r} in layer {call.layer!r} is no element-wise function: its treatment is 'linear', 'product' "
             "or 'constant'"
         )
+
+
+def _broadcasts(shape: Sequence[int], to: Sequence[int]) -> bool:
+    sides = zip(reversed(shape), reversed(to), strict=False)
+    return len(shape) <= len(to) and all(own in (1, wanted) for own, wanted in sides)
 
 
 def softmax(call: Call) -> Any:
@@ -153,10 +163,6 @@ def add(call: Call) -> Any:
     if (carries(a) and carries(b)) or (not isinstance(constant, Tensor) and constant == 0):
         return call.func(*call.args, **call.kwargs)
     account = _account(call, constant)
-    if call.in_place:
-        part = of_b * b if carries(a) else a.clone()
-        out = call.func(*call.args, **call.kwargs)
-        return out if out._is_view() else Noted.apply(out, part, account, call.setting.ledger)
     if carries(a):
         return Scaled.apply(a, call.run, of_a, of_b * b, account, call.setting.ledger)
     run = partial(call.func, a, **call.kwargs)

@@ -28,10 +28,10 @@ def in_place(call: Call, handler: Handler) -> Any:
     first = call.args[0]
     prepare(call, first)
     both = carries(first) and carries(call.get("other", 1))
-    if handler is by_gradient or (handler is add and (both or not first._is_view())):
+    if handler is by_gradient or (handler is add and both):
         if carries(first):
             remark(first, gate=False, divisor=False, exponent=None)
-        return handler(call)
+        return by_gradient(call)
     out_of_place = replace(
         call,
         func=_out_of_place(call),
