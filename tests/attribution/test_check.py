@@ -33,13 +33,7 @@ class Odd(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)
-        x = (
-            Unseen.apply(x)
-            if self.how == "function"
-            else torch.special.erfcx(x)
-            if self.how == "table"
-            else x / self.nan
-        )
+        x = Unseen.apply(x) if self.how == "function" else torch.matrix_exp(x) if self.how == "table" else x / self.nan
         return x.mean((2, 3))
 
 
@@ -61,9 +55,7 @@ def test_a_sound_model_is_good_and_says_where_relevance_goes() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
-@pytest.mark.parametrize(
-    ("how", "said"), [("function", "'Unseen'"), ("table", "'special_erfcx'"), ("nan", "not finite")]
-)
+@pytest.mark.parametrize(("how", "said"), [("function", "'Unseen'"), ("table", "'matrix_exp'"), ("nan", "not finite")])
 def test_what_is_not_covered_is_a_fault_in_one_sentence(how: str, said: str) -> None:
     odd = Odd(how)
     net = model(odd)
