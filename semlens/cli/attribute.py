@@ -63,11 +63,13 @@ def _draw(
     """Draws all images into one picture; a row per image."""
     import torch
 
-    from semlens.crop import measure_geometry
+    from semlens.crop import check_geometry, geometries
     from semlens.images import load_image
     from semlens.revisit.example_heatmaps import input_box
     from semlens.views.heatmap import HeatExample, HeatRow
 
+    check_geometry(model.preprocess)
+    geometry = geometries(model.preprocess)
     photos = [load_image(file) for file in files]
     x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
     attribution = sl.attribute(model, x, target, method=method)
@@ -76,7 +78,7 @@ def _draw(
     names = [target] * len(files) if target else _highest(model, x)
     rows, drawn = [], []
     for file, photo, heat, value, name in zip(files, photos, heats, values, names, strict=True):
-        box = input_box(measure_geometry(model.preprocess, photo.size))
+        box = input_box(geometry, photo.size)
         drawn.append(HeatRow(file.name, (HeatExample(photo, heat, box=box, title=f"{value:.2f}"),), name))
         arrived = float(heat.sum()) / value if value else None
         rows.append({"image": str(file), "target": name, "value": round(value, 4), "arrived": arrived})

@@ -4,9 +4,9 @@ pixels."""
 from semlens.crop.around import AroundActivations, AroundRelevance, RelevanceMaps
 from semlens.crop.boxes import ActivationCrop, Crop, RelevanceCrop, blur, input_boxes, region, square, tight_boxes
 from semlens.crop.example_boxes import NoRelevanceWarning, example_boxes
-from semlens.crop.geometry import Geometry, geometries, measure_geometry
+from semlens.crop.geometry import Geometry, GeometryError, check_geometry, geometries, measure_geometry
 from semlens.crop.kinds import CROPS, ChosenCrop, choose_crop
-from semlens.crop.locate import locate
+from semlens.crop.locate import UnplacedWarning, locate
 
 __all__ = [
     "CROPS",
@@ -16,10 +16,13 @@ __all__ = [
     "ChosenCrop",
     "Crop",
     "Geometry",
+    "GeometryError",
     "NoRelevanceWarning",
     "RelevanceCrop",
     "RelevanceMaps",
+    "UnplacedWarning",
     "blur",
+    "check_geometry",
     "choose_crop",
     "example_boxes",
     "geometries",

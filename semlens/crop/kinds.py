@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from semlens.attribution import Composite, parameters_of, rules_for
 from semlens.crop.boxes import ActivationCrop, Crop, RelevanceCrop
+from semlens.crop.geometry import check_geometry
 from semlens.errors import unknown
 from semlens.index import CropId
 from semlens.model import VisionModel
@@ -45,13 +46,16 @@ def choose_crop(crop: str, model: VisionModel | None, method: str | Composite) -
     """The kind of crop of that name.
 
     Raises:
-        SemlensError: there is no such kind, or the method has no relevance that it could go around.
+        SemlensError: there is no such kind, the method has no relevance that it could go around, or boxes cannot be
+            mapped back through the model's preprocessing.
     """
     if crop not in CROPS:
         raise unknown("crop", crop, CROPS)
     kind = CROPS[crop]
     if kind is None:
         return ChosenCrop(CropId(crop, {}), None)
+    if model is not None:
+        check_geometry(model.preprocess)
     parameters = asdict(kind.recipe)  # type: ignore[call-overload]
     if kind.around == "active" or model is None:
         return ChosenCrop(CropId(crop, parameters), kind)

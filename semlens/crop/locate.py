@@ -1,7 +1,8 @@
 """One pass over the distinct example images: what a component is there, as a box in each original's own pixels."""
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from semlens.collection import image_batches
-from semlens.crop.geometry import geometries
+from semlens.crop.geometry import Geometry, GeometryError, geometries
 from semlens.images import ImageSet
 from semlens.images.loader import default_workers
 from semlens.model import Preprocess, VisionModel
@@ -34,13 +35,14 @@ def locate(
 ) -> Int64[np.ndarray, "m 4"]:
     """For each pair of an image and a component the box that `find` gives, in pixels of the original image.
 
-    All zero, which stands for the whole image, where nothing of the component is there.
+    All zero, which stands for the whole image, where nothing of the component is there. An image that shows too little
+    of itself in the model's input to be found there, as one of a single row may, is taken whole; a warning names it.
 
     Raises:
         SemlensError: an image that could be read when examples were collected and cannot be now.
     """
     boxes = np.zeros((len(ids), 4), dtype=np.int64)
-    geometry = geometries(model.preprocess)
+    place = _Placing(geometries(model.preprocess))
     workers = default_workers(model.device.type) if workers is None else workers
     for batch in image_batches(
         images, np.unique(ids).tolist(), _Sized(model.preprocess), "locate", batch_size=batch_size, workers=workers,
@@ -52,9 +54,38 @@ def locate(
         on_input = find(x, rows, components[pairs])
         somewhere = on_input.any(axis=1)
         for row in np.unique(rows[somewhere]):
-            here, size = (rows == row) & somewhere, batch.items[row].size
-            boxes[pairs[here]] = geometry(size).to_original(on_input[here].astype(np.float64), size)
+            here = (rows == row) & somewhere
+            boxes[pairs[here]] = place(on_input[here], batch.items[row].size, images.names[batch.ids[row]])
+    place.warn()
     return boxes
+
+
+class UnplacedWarning(UserWarning):
+    """What the model sees of some images cannot be placed in them; they are taken whole."""
+
+
+@dataclass
+class _Placing:
+    """Boxes on the model's input, placed in the originals. Mutable: it remembers which images they cannot be placed
+    in."""
+
+    geometry: Callable[[tuple[int, int]], Geometry]
+    whole: dict[str, str] = field(default_factory=dict)  # why, by name
+
+    def __call__(self, boxes: Int64[np.ndarray, "m 4"], size: tuple[int, int], name: str) -> Int64[np.ndarray, "m 4"]:
+        try:
+            return self.geometry(size).to_original(boxes.astype(np.float64), size)
+        except GeometryError as fault:
+            self.whole[name] = f"{size[0]} x {size[1]}: {fault}"
+            return np.tile([0, 0, *size], (len(boxes), 1))
+
+    def warn(self) -> None:
+        if self.whole:
+            name, why = next(iter(self.whole.items()))
+            more = f" and {len(self.whole) - 1} more images" if len(self.whole) > 1 else ""
+            warnings.warn(
+                f"{name}{more} cannot be cropped and is embedded whole ({why})", UnplacedWarning, stacklevel=3
+            )
 
 
 @dataclass(frozen=True)

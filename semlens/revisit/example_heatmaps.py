@@ -1,5 +1,6 @@
 """Heat maps of concept examples: for a component of an index, what in its examples made it fire."""
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -8,13 +9,13 @@ from PIL.Image import Image
 
 from semlens.attribution import Composite, component_maps, rules_for
 from semlens.collection import as_is, image_batches
-from semlens.crop import Geometry, geometries
+from semlens.crop import Geometry, GeometryError, geometries
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, parse_all
 from semlens.shapes import Float32
 from semlens.types import MISSING, Component
-from semlens.views.heatmap import HeatExample, HeatRow
+from semlens.views.heatmap import Box, HeatExample, HeatRow
 
 
 def portraits(
@@ -52,7 +53,7 @@ def _portrait(
     shown = []
     for slot, photo, heat in zip(slots, photos, heats, strict=True):
         box = tuple(int(v) for v in index.boxes[index.rows[row, slot]])
-        place = input_box(geometry(photo.size))
+        place = input_box(geometry, photo.size)
         title = f"{index.activations[row, slot]:.2f}"
         cut = None if box == (0, 0, *photo.size) else box
         shown.append(HeatExample(photo, heat, box=place, crop=cut, title=title))  # type: ignore[arg-type]
@@ -66,9 +67,15 @@ def _photos(images: ImageSet, ids: Sequence[int]) -> list[Image]:
     return [photo for batch in passed for photo in batch.items]
 
 
-def input_box(geometry: Geometry) -> tuple[float, float, float, float]:
-    """Where the model's input lies in the original image, which it may reach beyond: left, top, right, bottom."""
-    (ax, ay), (bx, by), (width, height) = geometry.scale, geometry.offset, geometry.side
+def input_box(geometry: Callable[[tuple[int, int]], Geometry], size: tuple[int, int]) -> Box:
+    """Where the model's input lies in an image of `size`, which it may reach beyond: left, top, right, bottom; all of
+    the image, with a warning, if that cannot be told."""
+    try:
+        where = geometry(size)
+    except GeometryError as fault:
+        warnings.warn(f"a heat map is stretched over a whole image of {size[0]} x {size[1]}: {fault}", stacklevel=2)
+        return 0, 0, *size
+    (ax, ay), (bx, by), (width, height) = where.scale, where.offset, where.side
     return bx, by, ax * width + bx, ay * height + by
 
 

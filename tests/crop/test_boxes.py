@@ -48,14 +48,6 @@ def test_geometry_of_a_squash_of_a_shipped_preprocessing_and_of_a_frame() -> Non
     assert framed.offset == pytest.approx((-24, -24), abs=1)
 
 
-def test_a_preprocessing_that_cannot_be_followed_is_an_error() -> None:
-    with pytest.raises(SemlensError, match="crop='none'"):
-        measure_geometry(lambda image: torch.zeros(3, 8, 8), (20, 20))
-    shuffle = torch.randperm(64, generator=torch.Generator().manual_seed(0))
-    with pytest.raises(SemlensError, match="crop='none'"):
-        measure_geometry(lambda image: T.ToTensor()(image.resize((64, 64)))[:, shuffle][:, :, shuffle], (64, 64))
-
-
 def test_boxes_map_back_to_original_pixels() -> None:
     where = measure_geometry(pipeline(T.Resize((100, 100))), (400, 200))
     boxes = where.to_original(np.array([[10.0, 10, 20, 20], [0, 0, 100, 100], [99.9, 99.9, 100, 100]]), (400, 200))

@@ -17,6 +17,7 @@ from semlens.crop import (
     AroundRelevance,
     Crop,
     RelevanceCrop,
+    UnplacedWarning,
     around,
     input_boxes,
     locate,
@@ -119,6 +120,29 @@ def test_a_relevance_box_holds_the_originals_own_pixels(size: tuple[int, int]) -
     assert np.array_equal(cut, pixels[found[1] : found[3], found[0] : found[2]])
     inside = cut[max(top - found[1], 0) :, max(left - found[0], 0) :, 0]
     assert np.array_equal(inside[2:20, 2:20], texture[max(found[1] - top, 0) :, max(found[0] - left, 0) :][2:20, 2:20])
+
+
+def test_an_image_that_cannot_be_placed_is_taken_whole_and_named(tmp_path: Path) -> None:
+    """The crop of a strip is enlarged from less than a pixel of it, where no ramp can be told from grey."""
+    for name, size in (("dot", (1, 1)), ("photo", (60, 40)), ("strip", (900, 1)), ("wide strip", (800, 1))):
+        Image.new("RGB", size, (250, 40, 40)).save(tmp_path / f"{name}.png")
+    Image.new("RGB", (30, 30)).save(tmp_path / "black.png")
+    images = load_images(tmp_path)
+    model = VisionModel(Colours(), T.Compose([T.Resize(24), T.CenterCrop(16), T.ToTensor()]))
+    examples = collect(model, images, ["act"], k=4, pool="max")
+
+    def maps(x: torch.Tensor, rows: np.ndarray, components: np.ndarray) -> torch.Tensor:
+        heat = torch.zeros(16, 16)
+        heat[:8, :8] = 1
+        return heat.expand(len(rows), -1, -1)
+
+    with pytest.warns(
+        UnplacedWarning, match=r"strip\.png and 1 more images cannot be cropped .* \(\d+ x 1: too little"
+    ):
+        found = relevance_boxes(model, images, examples, maps, recipe=SHARP)
+    boxes = {images.names[i]: box for i, box in zip(examples.ids[0], found[0].tolist(), strict=True)}
+    assert boxes.pop("photo.png") == pytest.approx([17, 7, 30, 20], abs=1)
+    assert boxes == {"dot.png": [0, 0, 1, 1], "strip.png": [0, 0, 900, 1], "wide strip.png": [0, 0, 800, 1]}
 
 
 def test_a_component_without_relevance_says_so() -> None:
