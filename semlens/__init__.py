@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from semlens.app.widget import explore as explore
     from semlens.attribution import Composite as Composite
     from semlens.attribution import attribute as attribute
+    from semlens.attribution import box_score as box_score
     from semlens.attribution import check as check
     from semlens.attribution import conditional_maps as conditional_maps
     from semlens.attribution import edges as edges
+    from semlens.attribution import map_mean as map_mean
+    from semlens.attribution import mask_logit as mask_logit
     from semlens.attribution import relevance as relevance
     from semlens.attribution import similarity as similarity
     from semlens.collection import collect as collect
@@ -80,6 +83,7 @@ _HOME = {
     "atlas": "analysis.atlas",
     "attribute": "attribution",
     "audit": "analysis.audit",
+    "box_score": "attribution",
     "build": "pipeline",
     "changes": "analysis.audit",
     "check": "attribution",
@@ -108,6 +112,8 @@ _HOME = {
     "load_spec": "analysis.audit",
     "load_vocabulary": "analysis.vocabulary",
     "load_weights": "model",
+    "map_mean": "attribution",
+    "mask_logit": "attribution",
     "merge": "collection",
     "overlay": "views.heatmap",
     "plot": "views.plot",

@@ -7,6 +7,8 @@ from semlens.attribution.composite import COMPOSITES, Composite, choose, rules_f
 from semlens.attribution.conservation import Conservation
 from semlens.attribution.edges import edges
 from semlens.attribution.maps import component_maps, conditional_maps
+from semlens.attribution.outputs import ProbabilityWarning, logits_in
+from semlens.attribution.recipes import box_score, map_mean, mask_logit
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox
 from semlens.attribution.targets import similarity
 from semlens.attribution.trace import trace
@@ -20,16 +22,21 @@ __all__ = [
     "Epsilon",
     "Flat",
     "Gamma",
+    "ProbabilityWarning",
     "Rule",
     "WSquare",
     "ZBox",
     "attribute",
+    "box_score",
     "check",
     "check_classes",
     "choose",
     "component_maps",
     "conditional_maps",
     "edges",
+    "logits_in",
+    "map_mean",
+    "mask_logit",
     "parameters_of",
     "relevance",
     "rules_for",

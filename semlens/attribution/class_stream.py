@@ -10,12 +10,13 @@ from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Conservation, joined
 from semlens.attribution.flow import Front, brought, entering, exact_device, reaches, relevance_of, summed
 from semlens.attribution.membership import Classes, Membership
+from semlens.attribution.outputs import logits_in
 from semlens.attribution.taps import Gradients, Tap
 from semlens.attribution.trace import Trace, trace
 from semlens.attribution.unread import unread
 from semlens.collection import TopK, decode
 from semlens.errors import SemlensError
-from semlens.model import Components, VisionModel, tensor_in
+from semlens.model import Components, VisionModel
 from semlens.shapes import Bool, Float, Int64
 from semlens.types import SHARE_UNIT, TOP_COMPONENTS, LayerAxis, Origin, Relevance, Unreadable
 
@@ -63,7 +64,7 @@ class ClassStream:
         """Takes a batch in; rows of `x` beyond `ids` only pad it."""
         ranked: Float[Tensor, "n c"] | None = None
         with trace(self.task.model.net, x, self.task.rules, self.task.kinds) as run:
-            logits = tensor_in(run.output)
+            logits = logits_in(run.output, len(x))
             own = self.task.members.own(logits.detach(), ids).to(self.device)
             for column in self.task.members.passes(own, ids):
                 counts = column >= 0

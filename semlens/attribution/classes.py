@@ -11,11 +11,12 @@ from semlens.attribution.class_stream import ClassStream, ClassTask
 from semlens.attribution.composite import Composite, choose
 from semlens.attribution.conservation import WARN_ABOVE, warn
 from semlens.attribution.membership import Classes, check_of, membership
+from semlens.attribution.outputs import logits_in, warn_of_probability
 from semlens.attribution.unread import warn_unread
 from semlens.collection import RELEVANCE, Checkpoint, Feed, check_k, fill, origin_of, part_of, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
-from semlens.model import VisionModel, as_model, parse_all, still, tensor_in
+from semlens.model import VisionModel, as_model, parse_all, still
 from semlens.types import Progress, Relevance, axis_of, several, silent
 
 
@@ -96,8 +97,9 @@ def _task(
     check_of(of)
     check_k(k, images)
     with torch.no_grad(), still(model.net):
-        outputs = tensor_in(model.net(feed.first)).shape[-1]
-    named = Classes.of(several(classes), model.class_names, outputs)
+        logits = logits_in(model.net(feed.first), len(feed.first))
+    warn_of_probability(logits)
+    named = Classes.of(several(classes), model.class_names, logits.shape[1])
     parsed = parse_all(model.net, several(layers), feed.first)
     return ClassTask(
         model=model,
@@ -105,7 +107,7 @@ def _task(
         kinds=tuple(kind for kind, _ in parsed),
         axes=axis_of((kind.layer, kind.kind, components) for kind, components in parsed),
         classes=named,
-        members=membership(of, images, named, model.class_names, outputs),
+        members=membership(of, images, named, model.class_names, logits.shape[1]),
         method=rules if isinstance(rules, str) else rules.name,
         rules=None if isinstance(rules, str) else rules,
         parameters={} if isinstance(rules, str) else parameters_of(rules),

@@ -18,13 +18,14 @@ from semlens.attribution.flow import (
     summed,
 )
 from semlens.attribution.maps import CHUNK
+from semlens.attribution.outputs import logits_in
 from semlens.attribution.taps import Tap
 from semlens.attribution.targets import Logit, output_number, starting
 from semlens.attribution.trace import Trace, trace
 from semlens.collection import Feed, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.model import VisionModel, parse_all, still, tensor_in
+from semlens.model import VisionModel, parse_all, still
 from semlens.shapes import Float
 from semlens.types import Edges, Progress, silent
 
@@ -68,7 +69,7 @@ def edges(
     weights = torch.zeros(len(units), below, dtype=torch.float64, device=on)
     nodes = torch.zeros(len(units), dtype=torch.float64, device=on)
     with torch.no_grad(), still(model.net):
-        number = output_number(target, model.class_names, tensor_in(model.net(feed.first)).shape[-1])
+        number = output_number(target, model.class_names, logits_in(model.net(feed.first), len(feed.first)).shape[1])
     done = 0
     with tuned_allocator():
         for x, some in feed.readable(list(ids), "edges", progress):

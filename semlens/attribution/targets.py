@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semlens.attribution.flow import Front, check_units, entering, from_components, scaled
+from semlens.attribution.outputs import described, logits_in, warn_of_probability
 from semlens.attribution.trace import Trace, unexplained
 from semlens.errors import SemlensError, unknown
 from semlens.model import VisionModel, tensor_in
@@ -101,7 +102,7 @@ def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tu
         front = from_components(tap, torch.full((n,), target.component.unit), target.position)
         value = entering([front])
     else:
-        value = _scores(trace.output, target, model)
+        value = _scores(trace.output, target, model, len(trace.source))
         if not value.requires_grad:
             raise unexplained("the explained output", trace.blind)
         front = Front(value, torch.ones_like(value), value.detach())
@@ -113,18 +114,15 @@ def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tu
     return front, value
 
 
-def _scores(output: Any, target: Logit | Scalar, model: VisionModel) -> Float[Tensor, "n"]:
-    out = tensor_in(output)
+def _scores(output: Any, target: Logit | Scalar, model: VisionModel, images: int) -> Float[Tensor, "n"]:
     if isinstance(target, Scalar):
-        if out.ndim != 1:
+        if not isinstance(output, Tensor) or output.shape != (images,):
             raise SemlensError(
-                f"the target function gives a tensor of shape {tuple(out.shape)}, not a number per image"
+                f"the target function gives {described(output)}, not a number per image (there are {images})"
             )
-        return out
-    if out.ndim != 2:
-        raise SemlensError(
-            f"the model's output has shape {tuple(out.shape)}, not a row of logits per image: give a function as target"
-        )
+        return output
+    out = logits_in(output, images)
+    warn_of_probability(out)
     rows = torch.arange(len(out), device=out.device)
     return out[rows, chosen(target, out, model)]
 

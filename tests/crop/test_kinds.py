@@ -103,7 +103,7 @@ def test_the_crop_is_cut_out_of_the_original_without_a_change_of_contrast(scene:
     assert index.recipe.crop.parameters["threshold"] == 0.01
 
 
-@pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning")
+@pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning", "ignore::semlens.index.IndexWarning")
 def test_a_build_with_relevance_can_be_killed_anywhere_and_resumed(tmp_path: Path) -> None:
     images = replace(random_images(20), labels=tuple(("red", "green")[i % 2] for i in range(20)))
     how = {"k": 3, "crop": "relevance", "classes": ["red", "green"]}
