@@ -59,7 +59,7 @@ def attribute(
     explained = [goal.component.layer] if isinstance(goal, Activation) else []
     needed = list(dict.fromkeys([*several(layers), *units, *explained]))
     kinds = [kind for kind, _ in parse_all(model.net, needed, x[:1])] if needed else []
-    chosen = rules_for(method, model, "conditions") if units else choose(method, model)
+    chosen = rules_for(method, model, "conditions", x) if units else choose(method, model, x)
     if isinstance(chosen, Composite):
         found = _lrp(model, x, goal, chosen, kinds, list(layers), Conditions(units), heat, start, warn_above)
     else:

@@ -101,7 +101,7 @@ def check(
 
 
 def _check(model: VisionModel, x: Tensor, method: str | Composite, goal: Target) -> Check:
-    rules = rules_for(method, model, "checks")
+    rules = rules_for(method, model, "checks", x)
     before = model.fingerprint()
     try:
         with warnings.catch_warnings():

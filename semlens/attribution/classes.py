@@ -91,7 +91,7 @@ def _task(
         SemlensError: what a user may have got wrong.
     """
     model, images = feed.model, feed.images
-    rules = choose(method, model)
+    rules = choose(method, model, feed.first)
     if rules == "integrated_gradients":
         raise SemlensError("integrated gradients need a pass per step and layer: choose another method for a data set")
     check_of(of)

@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
 
+from semlens.attribution.constants import tensors_in
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, z_plus
 from semlens.errors import SemlensError, unknown
-from semlens.model import VisionModel
+from semlens.model import VisionModel, still
+from semlens.shapes import Float
 
 ATTENTION = ("attnlrp", "cp")
 PRODUCTS = ("half", "signal", "proportional")
@@ -88,27 +95,68 @@ _PRESETS = (
     Composite("cp_lrp", attention="cp"),
 )
 COMPOSITES: Mapping[str, Composite] = MappingProxyType({composite.name: composite for composite in _PRESETS})
-"""Composites by name. "epsilon_plus_flat" is the default for convolutional networks, "attnlrp" for transformers."""
+"""Composites by name. "epsilon_plus_flat" is the default, "attnlrp_gamma" for networks with attention."""
 
 GRADIENTS = ("gradient", "integrated_gradients")
 METHODS = (*COMPOSITES, *GRADIENTS)
 
 
-def default_composite(net: nn.Module) -> Composite:
-    """`attnlrp` for a network that contains attention, else `epsilon_plus_flat`."""
-    has_attention = any(_is_attention(module) for module in net.modules())
-    return COMPOSITES["attnlrp" if has_attention else "epsilon_plus_flat"]
+FUSED_ATTENTION = frozenset(
+    "scaled_dot_product_attention multi_head_attention_forward native_multi_head_attention flex_attention "
+    "transformer_encoder_layer_fwd".split()
+)
+MATRIX_PRODUCTS = frozenset("matmul rmatmul mm bmm baddbmm addbmm addmm einsum tensordot".split())
+_decided: "WeakKeyDictionary[nn.Module, dict[tuple[object, ...], bool]]" = WeakKeyDictionary()
 
 
-def _is_attention(module: nn.Module) -> bool:
-    """By the name of the module's class, else by the names of its projections: timm's blocks have a bare `qkv`."""
-    if "attention" in type(module).__name__.lower() or hasattr(module, "in_proj_weight"):
-        return True
-    return any(name in {"qkv", "q_proj", "in_proj_weight"} for name in dict(module.named_children()))
+def default_composite(net: nn.Module, x: Float[Tensor, "n ..."]) -> Composite:
+    """`attnlrp_gamma` for a network that multiplies matrices which are both made from the image, else
+    `epsilon_plus_flat`.
+
+    Such a product is what attention is, however it is written: fused, by softmax or linear, over windows or channels.
+    It is looked for in one forward pass of the first image, which is remembered as long as the network lives.
+    """
+    key = (x.shape[1:], x.dtype, *map(id, net.modules()))
+    known = _decided.setdefault(net, {})
+    if key not in known:
+        known[key] = _attends(net, x[:1])
+    return COMPOSITES["attnlrp_gamma" if known[key] else "epsilon_plus_flat"]
 
 
-def choose(method: str | Composite, model: VisionModel) -> Composite | str:
+def _attends(net: nn.Module, x: Tensor) -> bool:
+    image = x.detach().clone()
+    with torch.no_grad(), still(net), _Dependence(image) as seen:
+        net(image)
+    return seen.attention
+
+
+class _Dependence(TorchFunctionMode):
+    """Follows which tensors are made from the image, and notices attention."""
+
+    def __init__(self, image: Tensor) -> None:
+        super().__init__()
+        self.attention = False
+        self._made = WeakTensorKeyDictionary()  # by identity; an attribute would stay on buffers that a model writes to
+        self._made[image] = True
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        made = [tensor in self._made for tensor in tensors_in((args, kwargs))]
+        if any(made):
+            name = getattr(func, "__name__", "").strip("_")
+            product = name in MATRIX_PRODUCTS and sum(made[-2:]) == 2  # the first of three is a summand
+            self.attention |= product or name in FUSED_ATTENTION
+            for tensor in tensors_in((out, args[0] if args and name in {"setitem", "set", "copy"} else None)):
+                self._made[tensor] = True
+        return out
+
+
+def choose(method: str | Composite, model: VisionModel, x: Float[Tensor, "n ..."] | None = None) -> Composite | str:
     """The composite that a method's name stands for, or the name of a gradient method.
+
+    Args:
+        x: images as the model takes them, on which "auto" looks at the model; a grey one if None.
 
     Raises:
         SemlensError: a method that does not exist.
@@ -116,22 +164,25 @@ def choose(method: str | Composite, model: VisionModel) -> Composite | str:
     if isinstance(method, Composite):
         return method
     if method == "auto":
-        return default_composite(model.net)
+        return default_composite(model.net, model.example_input() if x is None else x)
     if method not in METHODS:
         raise unknown("method", method, (*METHODS, "auto"))
     return method if method in GRADIENTS else COMPOSITES[method]
 
 
-def rules_for(method: str | Composite, model: VisionModel, purpose: str) -> Composite:
+def rules_for(
+    method: str | Composite, model: VisionModel, purpose: str, x: Float[Tensor, "n ..."] | None = None
+) -> Composite:
     """The composite that a method's name stands for.
 
     Args:
         purpose: what needs the relevance, in the plural; the start of the error's sentence.
+        x: as in `choose`.
 
     Raises:
         SemlensError: a method that does not exist, or a plain gradient, which has no relevance.
     """
-    chosen = choose(method, model)
+    chosen = choose(method, model, x)
     if not isinstance(chosen, Composite):
         raise SemlensError(
             f"{purpose} need relevance, and method {chosen!r} has none, since it conserves nothing: choose a composite"

@@ -58,8 +58,8 @@ def edges(
     Raises:
         SemlensError: a layer, unit or output that does not exist, or a lower layer that does not feed the upper one.
     """
-    rules = rules_for(method, model, "edges")
     feed = Feed(model, images, batch_size, workers)
+    rules = rules_for(method, model, "edges", feed.first)
     (_, count), (_, below) = parsed = parse_all(model.net, [upper, lower], feed.first)
     check_units(upper, units, count)
     if not len(ids):

@@ -45,7 +45,7 @@ def conditional_maps(
     Raises:
         SemlensError: a target, layer, unit or method that does not exist; a function that no rule covers.
     """
-    goal, rules = target_of(target), rules_for(method, model, "conditional maps")
+    goal, rules = target_of(target), rules_for(method, model, "conditional maps", x)
     needed = dict.fromkeys([layer, *([goal.component.layer] if isinstance(goal, Activation) else [])])
     (_, count), *_ = parsed = parse_all(model.net, list(needed), x[:1])
     check_units(layer, units, count)

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semlens.attribution.affine import Affine
 from semlens.attribution.functions import Centred, FoldedNorm, Scaled
+from semlens.attribution.layers import affine
 from semlens.attribution.marks import mark_of
 from semlens.attribution.operations import Call, carries
 from semlens.attribution.products import share_product
@@ -70,7 +72,7 @@ _SCHEMA = "input weight bias running_mean running_var training momentum eps".spl
 
 
 def batch_norm(call: Call) -> Any:
-    """A BatchNorm: folded into the affine layer before it, else `scale * x + shift`, whose shift absorbs."""
+    """A BatchNorm: folded into the affine layer before it, else an affine layer of its own, `scale * x + shift`."""
     x, mean, variance = (call.get(name, i) for i, name in enumerate(("input", "running_mean", "running_var")))
     weight, bias = call.get("weight", 3), call.get("bias", 4)
     if call.get("training", 5, False) or mean is None or carries(mean) or carries(variance):
@@ -88,7 +90,26 @@ def batch_norm(call: Call) -> Any:
         return FoldedNorm.apply(x, call.run, before, scale.view(per_channel))
     if before is not None:
         before.uses += 1
-    return Scaled.apply(x, call.run, scale.view(per_channel), shift.view(per_channel), call.layer, call.setting.ledger)
+    if mark_of(x).shadow is not None:  # of the input itself: it only normalises, and the first layer follows
+        factor, constant = scale.view(per_channel), shift.view(per_channel)
+        return Scaled.apply(x, call.run, factor, constant, call.layer, call.setting.ledger)
+    return affine(call, _per_channel(scale, shift), "convolution" if x.ndim > 3 else "linear", x, call.run)
+
+
+def _per_channel(scale: Tensor, shift: Tensor) -> Affine:
+    """`scale * x + shift` as an affine layer, channel by channel."""
+
+    def along(values: Tensor, x: Tensor) -> Tensor:
+        return values.view(-1, *[1] * (x.ndim - 2))
+
+    return Affine(
+        scale,
+        shift,
+        apply=lambda x, w, b: x * along(w, x) if b is None else torch.addcmul(along(b, x), x, along(w, x)),
+        pull=lambda s, w, x: s * along(w, x),
+        scale=lambda w, by: w * by,
+        channels=1,
+    )
 
 
 def layer_norm(call: Call) -> Any:

@@ -125,18 +125,23 @@ class Gamma:
     proportional = True
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
-        w, b = layer.weight, layer.bias
-        up, down = w + self.gamma * w.clamp(min=0), w + self.gamma * w.clamp(max=0)
-        raised = None if b is None else b + self.gamma * b.clamp(min=0)
-        lowered = None if b is None else b + self.gamma * b.clamp(max=0)
-        sides = _Sides(layer, x)
+        # What has the sign of z_k sums to (z_k + sign(z_k) sum_j |x_j w_jk|) / 2, and w+, w- are (w + |w|) / 2 and
+        # (w - |w|) / 2: one pass up and two down serve inputs and outputs of every sign. Nothing cancels.
+        w, b, half = layer.weight, layer.bias, self.gamma / 2
+        sizes, of_bias = w.abs(), None if b is None else b.abs()
+        never_negative = bool(x.min() >= 0) if x.numel() else True  # as behind a ReLU
+        whole = layer.apply(x if never_negative else x.abs(), sizes, of_bias)
         step = step_of(z, layer.within(z), STABILISER)
-        s_up = share(g * (z > 0), z, sides.apply(up, down, raised), step)
-        if not batched(g) and not ((z < 0) & (g != 0)).any():  # usual before a ReLU: no relevance where z < 0
-            return Message(sides.pull(s_up, up, down), _bias_share(raised, s_up))
-        s_down = share(g * (z < 0), z, sides.apply(down, up, lowered), step)
-        message = sides.pull(s_up, up, down) + sides.pull(s_down, down, up)
-        return Message(message, _bias_share(raised, s_up) + _bias_share(lowered, s_down))
+        part = z / whole.mul_(half).add_(z.abs(), alpha=1 + half).add_(step)
+        favoured = g * part  # times the sign of z: what w counts
+        if never_negative and not batched(g) and not ((z < 0) & (g != 0)).any():  # usual before a ReLU
+            raised = None if b is None else b + self.gamma * b.clamp(min=0)
+            down = layer.pull(favoured, w + self.gamma * w.clamp(min=0), x)
+            return Message(down, _bias_share(raised, favoured))
+        plain = g * part.abs()
+        down, beside = layer.pull(plain, w, x) * (1 + half), layer.pull(favoured, sizes, x) * half
+        down = down + (beside if never_negative else beside * x.sign())
+        return Message(down, _bias_share(b, plain * (1 + half)) + _bias_share(of_bias, favoured * half))
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def show_checks(
     if not files:
         say("checked on noise; give images for figures that mean your data")
     x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
-    default = choose("auto", model)
+    default = choose("auto", model, x)
     assert isinstance(default, Composite)
     needed = list(methods) or [default.name]
     others = [] if methods else [name for name in COMPOSITES if name != default.name]

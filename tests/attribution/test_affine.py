@@ -259,3 +259,22 @@ def test_presets_fold_too() -> None:
     for composite in each(COMPOSITES.values()):
         got, expected = heat(stack(layer, bn), x, composite), heat(stack(merged(layer, bn)), x, composite)
         torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_a_norm_that_follows_no_layer_is_a_convolution_of_each_channel_by_itself(name: str) -> None:
+    torch.manual_seed(0)
+    norm, conv = nn.BatchNorm2d(4).double().eval(), nn.Conv2d(4, 4, 1, groups=4).double()
+    for values in (norm.weight.data, norm.bias.data, norm.running_mean):
+        assert values is not None
+        nn.init.normal_(values)
+    with torch.no_grad():
+        scale = norm.weight / (1 + norm.eps) ** 0.5
+        assert norm.running_mean is not None
+        conv.weight.copy_(scale.view(4, 1, 1, 1))
+        conv.bias.copy_(norm.bias - norm.running_mean * scale)
+    before, after = nn.Conv2d(3, 4, 3).double(), nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(64, 3).double())
+    x = torch.randn(2, 3, 6, 6, dtype=torch.float64)
+    found, wanted = (heat(nn.Sequential(before, nn.ReLU(), one, after), x, COMPOSITES[name]) for one in (norm, conv))
+    assert wanted.abs().max() > 1e-4
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-12)

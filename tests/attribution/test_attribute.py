@@ -239,9 +239,9 @@ def test_integrated_gradients_are_complete_in_pixels_and_in_hidden_units() -> No
 
 
 def test_the_default_follows_the_kind_of_network(vit: VisionModel) -> None:
-    assert default_composite(vit.net).name == "attnlrp"
-    assert default_composite(model(Chain()).net).name == "epsilon_plus_flat"
-    assert default_composite(timm.create_model("resnet10t")).name == "epsilon_plus_flat"
+    assert default_composite(vit.net, vit.example_input()).name == "attnlrp_gamma"
+    assert default_composite(model(Chain()).net, pixels(2)).name == "epsilon_plus_flat"
+    assert default_composite(timm.create_model("resnet10t"), torch.zeros(1, 3, 64, 64)).name == "epsilon_plus_flat"
 
 
 def test_mistakes_are_named() -> None:
