@@ -10,6 +10,7 @@ Source: Bach et al. 2015 (LRP-0, epsilon, alpha-beta); Montavon et al. 2017 (w-s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -67,11 +68,17 @@ def step_of(z: Float[Tensor, "..."], axes: Sequence[int], epsilon: float) -> Flo
     Args:
         axes: what the mean is over; never the images, or relevance would depend on which of them run together.
     """
-    wide = torch.promote_types(z.dtype, torch.float32)
-    limits = torch.finfo(z.dtype)
-    least = max(limits.tiny * limits.eps, SMALLEST)  # what half precision would round to 0 does not divide by 0
-    size = z.detach().abs().mean(tuple(axes), keepdim=True, dtype=wide)
+    wide, least = _limits(z.dtype)
+    size = z.detach().abs().to(wide)
+    size = size.mean(tuple(axes), keepdim=True) if axes else size  # torch takes no axes for all of them
     return size.nan_to_num_(nan=torch.nan, posinf=1.0).mul_(epsilon).clamp_(min=least).to(z.dtype)
+
+
+@cache
+def _limits(kind: torch.dtype) -> tuple[torch.dtype, float]:
+    """In which type means are taken, and the least step that is not rounded to 0 in this one."""
+    limits = torch.finfo(kind)
+    return torch.promote_types(kind, torch.float32), max(limits.tiny * limits.eps, SMALLEST)
 
 
 def stabilise(z: Float[Tensor, "..."], step: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -166,9 +173,9 @@ class AlphaBeta:
             )
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
-        plus, minus = layer.weight.clamp(min=0), layer.weight.clamp(max=0)
-        b = layer.bias
-        b_plus, sides = None if b is None else b.clamp(min=0), _Sides(layer, x)
+        b, sides = layer.bias, _Sides(layer, x)
+        plus, b_plus = layer.weight.clamp(min=0), None if b is None else b.clamp(min=0)
+        minus = layer.weight.clamp(max=0) if self.beta or not sides.never_negative else plus  # else not read
         step = step_of(z, layer.within(z), STABILISER)
         s = share(g, z, sides.apply(plus, minus, b_plus), step).mul_(self.alpha)
         message, absorbed = sides.pull(s, plus, minus), _bias_share(b_plus, s)

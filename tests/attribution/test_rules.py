@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from semlens.attribution.composite import Composite
-from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, stabilise, z_plus
+from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, stabilise, step_of, z_plus
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
 from tests.attribution import dense
@@ -161,6 +161,11 @@ def test_alpha_and_beta_must_differ_by_one() -> None:
 def test_the_stabiliser_moves_away_from_zero_and_zero_counts_as_positive() -> None:
     moved = stabilise(torch.tensor([-2.0, -0.0, 0.0, 2.0]), torch.tensor(0.5))
     assert moved.tolist() == [-2.5, 0.5, 0.5, 2.5]
+
+
+def test_numbers_of_which_each_is_an_image_are_each_of_their_own_scale() -> None:
+    step = step_of(torch.tensor([1.0, -1000.0, 0.0]), (), 1e-3)
+    assert step.tolist() == pytest.approx([1e-3, 1.0, 1.2e-38], rel=1e-5)
 
 
 CONSERVING: dict[str, tuple[Rule, Rule | None]] = {
