@@ -207,7 +207,7 @@ def test_patches_in_another_order_have_no_grid() -> None:
         apart = f.view(len(f), 6, 2, 2, 2, 2).permute(0, 2, 4, 3, 5, 1)
         return net.inner(net.drop(apart.reshape(len(f), 16, 6)))
 
-    parts = {"drop": nn.Dropout(), "inner": nn.Linear(6, 5)}
+    parts: dict[str, Any] = {"drop": nn.Dropout(), "inner": nn.Linear(6, 5)}
     assert parse(Net(windows, **parts), "inner", X) == Tokens("inner", "patch", 0)
     upright = Net(lambda net, f: net.inner(net.drop(f.flatten(2).transpose(1, 2))), **parts)
     assert parse(upright, "inner", X).grid(torch.zeros(1, 16, 5)) == (4, 4)

@@ -175,7 +175,10 @@ def test_names_do_as_well_as_what_they_name(tmp_path: Path) -> None:
     assert [axis.layer for axis in index.layers] == ["block4"]
     found = search(index, "band-aid", layers="block4")
     assert {hit.probe for hit in found} == {"band-aid"}
-    assert found == search(index, probe(load_foundation("testbed:clip"), "band-aid"))
+    same = search(index, probe(load_foundation("testbed:clip"), "band-aid"))
+    assert [hit.component for hit in found] == [hit.component for hit in same]
+    # a text is rounded otherwise beside others, by one unit of float32
+    assert [hit.alignment for hit in found] == pytest.approx([hit.alignment for hit in same], abs=1e-6)
     assert set(label(index, ["band-aid", "hair"]).vocabulary) == {"band-aid", "hair"}
     with pytest.raises(SemlensError, match="a list is nothing to ask for: give texts, or probes of probe"):
         search(index, [])
