@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from semlens.attribution.chance import refuse_chance
 from semlens.attribution.constants import origin_of, tensors_in
 from semlens.attribution.exponential import DIVISIONS, pass_on
 from semlens.attribution.marks import UNMARKED, Mark, mark_of, put_mark, remark
@@ -52,10 +53,11 @@ class Mode(TorchFunctionMode):
         kwargs = kwargs or {}
         if self._paused:
             return func(*args, **kwargs)
+        name, in_place = name_of(func, kwargs)
+        refuse_chance(name, args, kwargs, self._layer())
         if not torch.is_grad_enabled():
             self._look_away(args)
             return func(*args, **kwargs)
-        name, in_place = name_of(func, kwargs)
         if not args and "input" in kwargs:  # the operations expect it as the first argument
             args, kwargs = (kwargs["input"],), {key: value for key, value in kwargs.items() if key != "input"}
         carrying: list[Tensor] = []

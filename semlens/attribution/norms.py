@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from semlens.attribution.affine import Affine
+from semlens.attribution.chance import refuse_batch_statistics
 from semlens.attribution.functions import Centred, FoldedNorm, Scaled
 from semlens.attribution.layers import affine
 from semlens.attribution.marks import mark_of
@@ -75,11 +76,7 @@ def batch_norm(call: Call) -> Any:
     """A BatchNorm: folded into the affine layer before it, else an affine layer of its own, `scale * x + shift`."""
     x, mean, variance = (call.get(name, i) for i, name in enumerate(("input", "running_mean", "running_var")))
     weight, bias = call.get("weight", 3), call.get("bias", 4)
-    if call.get("training", 5, False) or mean is None or carries(mean) or carries(variance):
-        raise SemlensError(
-            f"{call.layer!r} normalises by the statistics of the batch, so relevance would depend on which images run "
-            "together: give it running statistics"
-        )
+    refuse_batch_statistics(call.args, call.kwargs, call.layer)
     scale = torch.rsqrt(variance + call.get("eps", 7, 1e-5))
     scale = scale if weight is None else scale * weight
     shift = -mean * scale if bias is None else bias - mean * scale

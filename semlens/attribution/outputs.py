@@ -13,7 +13,7 @@ from semlens.shapes import Float
 
 
 class ProbabilityWarning(UserWarning):
-    """The explained output is a probability, behind a softmax or a sigmoid, and not the logit."""
+    """The explained output is a probability, behind a softmax or a sigmoid, or its logarithm, and not the logit."""
 
 
 def logits_in(output: Any, images: int) -> Float[Tensor, "n y"]:
@@ -103,14 +103,15 @@ def map_in(output: Any) -> Float[Tensor, "n y h w"]:
 
 
 def is_probability(logits: Float[Tensor, "n y"]) -> bool:
-    """Whether the numbers are probabilities: what a softmax or a sigmoid gave, or rows that are positive and sum to
-    1."""
+    """Whether the numbers are probabilities, or logarithms of such: what a softmax or a sigmoid gave, or rows that sum
+    to 1 with no number below 0."""
     if mark_of(logits).gate:
         return True
     values = logits.detach().float()
-    return bool(
-        values.shape[1] > 1 and (values >= 0).all() and torch.allclose(values.sum(1), values.new_ones(1), atol=1e-4)
-    )
+    if values.shape[1] < 2:
+        return False
+    rows = values if (values >= 0).all() else values.exp()
+    return torch.allclose(rows.sum(1), rows.new_ones(1), atol=1e-4)
 
 
 def warn_of_probability(logits: Float[Tensor, "n y"]) -> None:
@@ -120,6 +121,6 @@ def warn_of_probability(logits: Float[Tensor, "n y"]) -> None:
 
 
 PROBABILITY = (
-    "the model's output is a probability, so its relevance, too, is the probability's, and vanishes where the model is "
-    "sure: explain the logit, by a model without its last softmax or sigmoid (put nn.Identity() in its place)"
+    "the model's output is a probability or its logarithm, so its relevance is that, too, and vanishes where the "
+    "model is sure: explain the logit, by a model without its last softmax or sigmoid (put nn.Identity() in its place)"
 )

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from semlens.attribution.chance import Watch
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
 from semlens.attribution.constants import names_in, tensors_in
@@ -102,7 +103,8 @@ def trace(
             tapping(net, kinds, run.taps, saved=saved, paused=paused, stop=stop),
         ):
             if mode is None:
-                run.output = _output(net, entry, then)
+                with Watch(running):
+                    run.output = _output(net, entry, then)
             else:
                 mode.running = running
                 _run(run, mode, net, x, entry, then)

@@ -18,12 +18,12 @@ class IndexWarning(UserWarning):
 
 def remarks(index: ConceptIndex) -> tuple[str, ...]:
     """A sentence for everything of the index that is not as it may be thought, none where there is nothing to say."""
-    return (*_of_images(index), *_of_components(index), *grave_remarks(index))
+    return (*_of_images(index), *_of_components(index), *_of_copies(index, 0), *_of_classes(index))
 
 
 def grave_remarks(index: ConceptIndex) -> tuple[str, ...]:
     """The sentences among them without which a result may be taken for what it is not."""
-    return (*_of_copies(index), *_of_classes(index))
+    return (*_of_copies(index, 1), *_of_classes(index))
 
 
 def _of_images(index: ConceptIndex) -> list[str]:
@@ -49,31 +49,37 @@ def _of_classes(index: ConceptIndex) -> list[str]:
     return [f"class {name}: only {count} images counted, so its relevance is uncertain" for name, count in few]
 
 
-def _of_copies(index: ConceptIndex) -> list[str]:
-    """Pictures that are there several times: a component whose examples are all one picture looks clear."""
+def _of_copies(index: ConceptIndex, least: int) -> list[str]:
+    """Pictures that several images show: a component whose examples are all one picture looks clear.
+
+    Args:
+        least: of how many components that has to be so.
+    """
     picture = _pictures(index)
     copies = len(picture) - len(np.unique(picture))
-    if not copies:
+    shown = np.where(index.valid, picture[np.where(index.valid, index.rows, 0)], -1)
+    several = index.valid.sum(axis=1) > 1
+    alike = np.where(index.valid, shown == shown.max(axis=1, keepdims=True), True).all(axis=1)
+    one = int((several & alike).sum())
+    if not copies or one < least:
         return []
-    shown = np.where(index.rows == MISSING, -1, picture[np.where(index.rows == MISSING, 0, index.rows)])
-    several = (shown >= 0).sum(axis=1) > 1
-    one = several & (
-        np.where(shown < 0, shown.max(axis=1, keepdims=True), shown) == shown.max(axis=1, keepdims=True)
-    ).all(axis=1)
     return [
-        f"{copies:,} of the {len(picture):,} pictures among the examples are copies of another; {int(one.sum()):,} "
-        "components have one picture as all their examples, which makes them look clear: leave copies out"
+        f"{copies:,} of the {len(picture):,} pictures among the examples are copies of another; {one:,} components "
+        "have one picture as all their examples, which makes them look clear: leave copies out"
     ]
 
 
 def _pictures(index: ConceptIndex) -> Int64[np.ndarray, "u"]:
-    """Which picture each distinct crop shows: equal vectors are looked at more closely, by their thumbnails."""
-    vectors = np.ascontiguousarray(index.vectors)
-    digests = [hash(row.tobytes()) for row in vectors]
+    """Which picture each distinct crop shows: crops of several images with equal vectors are looked at more closely, by
+    their thumbnails. Two crops of one image that look alike are no copies."""
+    image = np.full(len(index.vectors), MISSING, dtype=np.int64)
+    image[index.rows[index.valid]] = index.ids[index.valid]
+    digests = [hash(row.tobytes()) for row in np.ascontiguousarray(index.vectors)]
     count = Counter(digests)
     first: dict[tuple[int, bytes], int] = {}
     picture = np.arange(len(digests), dtype=np.int64)
     for row, digest in enumerate(digests):
         if count[digest] > 1:
-            picture[row] = first.setdefault((digest, index.thumbnails.get(row)), row)
+            same = first.setdefault((digest, index.thumbnails.get(row)), row)
+            picture[row] = row if image[same] == image[row] else same
     return picture

@@ -172,7 +172,7 @@ def test_a_function_that_gives_no_number_per_image_is_refused() -> None:
             attribute(model(Chain()), pixels(2), function)
 
 
-@pytest.mark.parametrize("last", [nn.Softmax(1), nn.Sigmoid()])
+@pytest.mark.parametrize("last", [nn.Softmax(1), nn.Sigmoid(), nn.LogSoftmax(1)])
 @pytest.mark.filterwarnings("ignore::semlens.attribution.conservation.ConservationWarning")
 def test_a_probability_is_said_to_be_one(last: nn.Module) -> None:
     vision = model(nn.Sequential(Chain(), last))

@@ -1,0 +1,90 @@
+"""What makes one forward pass differ from the next in eval mode: random numbers, and the statistics of the batch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from semlens.errors import SemlensError
+
+DROPOUTS = frozenset(
+    "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout".split()
+)
+DRAWS = DROPOUTS | frozenset(
+    "rand randn randint randperm rand_like randn_like randint_like bernoulli normal multinomial poisson uniform "
+    "exponential geometric cauchy log_normal random scaled_dot_product_attention".split()
+)
+"""Functions that draw random numbers, or may."""
+
+
+def refuse_chance(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], layer: str) -> None:
+    """Lets a function pass that draws nothing at random which may come into the result.
+
+    A single number is no such draw: networks that skip layers in training draw one and use it in training only. A draw
+    by a generator of the model's own is the model's affair.
+
+    Raises:
+        SemlensError: it draws.
+    """
+    if name not in DRAWS:
+        return
+    if name in DROPOUTS:
+        drawn = _get(args, kwargs, 1, ("p",), 0.5) and _get(args, kwargs, 2, ("training", "train"), True)
+    elif name == "scaled_dot_product_attention":
+        drawn = _get(args, kwargs, 4, ("dropout_p",), 0.0)
+    else:
+        drawn = kwargs.get("generator") is None and not _single(args, kwargs)
+    if drawn:
+        raise SemlensError(
+            f"layer {layer or 'the model'!r} draws random numbers in eval mode ({name}), so that no two runs agree: "
+            "switch it off in the model (dropout takes training=self.training)"
+        )
+
+
+def refuse_batch_statistics(args: Sequence[Any], kwargs: Mapping[str, Any], layer: str) -> None:
+    """Lets a call of `functional.batch_norm` pass that normalises by numbers of its own.
+
+    Raises:
+        SemlensError: it normalises by those of the batch, or by what comes from the image.
+    """
+    running = [_get(args, kwargs, place, (f"running_{name}",), None) for place, name in ((1, "mean"), (2, "var"))]
+    of_image = any(isinstance(value, Tensor) and value.requires_grad and not value.is_leaf for value in running)
+    if of_image or running[0] is None or _get(args, kwargs, 5, ("training",), False):
+        raise SemlensError(
+            f"{layer!r} normalises by the statistics of the batch, so relevance would depend on which images run "
+            "together: give it running statistics"
+        )
+
+
+class Watch(TorchFunctionMode):
+    """Refuses what would make a plain gradient depend on chance or on the other images; changes nothing else.
+
+    Args:
+        running: the modules that run now, innermost last.
+    """
+
+    def __init__(self, running: Sequence[str]) -> None:
+        super().__init__()
+        self.running = running
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "").strip("_")
+        layer = self.running[-1] if self.running else ""
+        refuse_chance(name, args, kwargs, layer)
+        if name == "batch_norm" and getattr(func, "__module__", "") == "torch.nn.functional":
+            refuse_batch_statistics(args, kwargs, layer)
+        return func(*args, **kwargs)
+
+
+def _get(args: Sequence[Any], kwargs: Mapping[str, Any], place: int, names: Sequence[str], default: Any) -> Any:
+    return next((kwargs[name] for name in names if name in kwargs), args[place] if place < len(args) else default)
+
+
+def _single(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a single number is asked for."""
+    first = args[0] if args else kwargs.get("size", kwargs.get("input"))
+    if isinstance(first, Tensor):
+        return first.numel() == 1
+    return isinstance(first, tuple | list) and not first
