@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+import torch
 
 import semlens as sl
 from semlens.cli import app
@@ -53,6 +54,7 @@ def test_python_runs(
     What a comment behind a print says is what is printed: all of it after `->`, else every number with a point in it.
     """
     monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)  # for networks that a page makes
     images, foundation = random_images(40), ColourSpace()
     index = sl.load_index(shutil.copytree(toy_index, "resnet50.semlens"))
     renamed = {"layer3": "act", "layer4": "fc", "conv_head": "act", "classifier": "fc", "block4": "act"}

@@ -468,5 +468,5 @@ def test_the_table_is_a_link_away(open_page: Open) -> None:
 def test_on_a_phone_nothing_sticks_out(open_page: Open) -> None:
     page = drawn(open_page())
     page.set_viewport_size({"width": 380, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    page.wait_for_function("document.documentElement.scrollWidth <= 380")  # once the page has noticed
     assert surface(page).bounding_box()["width"] > 300

@@ -165,21 +165,27 @@ def read_spec(text: str, name: str = "the spec") -> Spec:
         raise SemlensError(f"{name} is not YAML: {' '.join(str(fault).split())[:300]}") from None
     if not isinstance(tree, dict):
         raise SemlensError(f"{name} holds no spec: it needs `output:`, `valid:` and `spurious:`")
-    return check_spec({key: _as_written(key, value) for key, value in tree.items()}, name)
+    return check_spec(_as_written(None, tree, set()), name)
 
 
-def _as_written(key: object, value: Any) -> Any:
-    """A value of the file as its key takes it: a class number stays a number, all other words and numbers are text."""
+def _as_written(key: object, value: Any, done: set[int]) -> Any:
+    """A value of the file as its key takes it: a class number stays a number, all other words and numbers are text.
+
+    Lists and dictionaries are changed in place, and each once: a name may stand for one of them in many places.
+
+    Args:
+        done: the identities of those that are changed already.
+    """
     if key == "output" or isinstance(value, bool):
         return value
     if key == "fdr" and isinstance(value, str | int) and (number := re.fullmatch(_NUMBER, str(value))):
         return _number(number[1], number[2])
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, list):
-        return [_as_written(None, item) for item in value]
-    if isinstance(value, dict):
-        return {name: _as_written(name, item) for name, item in value.items()}
+    if isinstance(value, list | dict) and id(value) not in done:
+        done.add(id(value))
+        for place in list(value) if isinstance(value, dict) else range(len(value)):
+            value[place] = _as_written(place if isinstance(value, dict) else None, value[place], done)
     return value
 
 
