@@ -1,7 +1,7 @@
 """The commands that make an index: `layers`, `build`."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -101,29 +101,27 @@ def build(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IndexWarning)  # said below, with all other remarks
             index = sl.build(
-                studied,
-                photos,
-                names,
-                space,
-                out,
-                crop=crop,
-                resume=resume,
-                replace=replace,
-                progress=progress,
+                studied, photos, names, space, out, crop=crop, resume=resume, replace=replace, progress=progress,
                 **options,
-            )
+            )  # fmt: skip
+    seconds = perf_counter() - start
+    told = [*remarks(index), *label_remarks(photos.labels, studied.class_names, index.relevance, options["of"])]
+    _show_built(out, index, told, seconds, as_json)
+
+
+def _show_built(out: Path, index: "sl.ConceptIndex", told: Sequence[str], seconds: float, as_json: bool) -> None:
+    """What was made, after all that should be known about it."""
     row = {
         "index": str(out),
         "layers": len(index.layers),
         "components": len(index.means),
         "images": index.recipe.images.count - index.recipe.images.unreadable,
-        "seconds": round(perf_counter() - start, 2),
+        "seconds": round(seconds, 2),
     }
-    told = [*remarks(index), *label_remarks(photos.labels, studied.class_names, index.relevance, options["of"])]
     for remark in told:
         say(remark)
     if as_json:
-        return print_json([row | {"remarks": told}])
+        return print_json([row | {"remarks": list(told)}])
     size = f"{row['components']:,} components of {row['layers']} layers over {row['images']:,} images"
     say(f"{size} in {row['seconds']} s: {out}")
 

@@ -71,28 +71,29 @@ def build(
         Path(out), replace, model=model.fingerprint(), images=images.fingerprint, layers=several(layers), k=k,
         pool=pool, crop=crop, precision=precision, foundation=foundation.identity.name,
     )  # fmt: skip
+    how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
     with claimed(out, resume=resume) as partial:
         foundation.embed_images([Image.new("RGB", (64, 64))])
         examples = collect(
-            model, images, layers, k=k, pool=pool, batch_size=batch_size, workers=workers, precision=precision,
-            checkpoint=join_shards(partial), resume=resume, progress=progress,
+            model, images, layers, k=k, pool=pool, precision=precision, checkpoint=join_shards(partial), resume=resume,
+            **how,
         )  # fmt: skip
-        relevance = None
-        if classes:
-            relevance = relevance_of(
-                model, images, layers, classes, of=of, method=method, k=k, batch_size=batch_size, workers=workers,
-                checkpoint=join_relevance(partial), resume=resume, progress=progress,
-            )  # fmt: skip
-        index = embed(
-            examples, images, foundation, crop=crop, model=model, method=method, batch_size=batch_size, workers=workers,
-            keep=partial, progress=progress,
-        )  # fmt: skip
+        relevance = relevance_of(
+            model, images, layers, classes, of=of, method=method, k=k, checkpoint=join_relevance(partial),
+            resume=resume, **how,
+        ) if classes else None  # fmt: skip
+        index = embed(examples, images, foundation, crop=crop, model=model, method=method, keep=partial, **how)
         set_notes_aside(Path(out), index)
         (index.with_relevance(relevance) if relevance else index).save(out)
         shutil.rmtree(partial, ignore_errors=True)
+    return _reopened(out)
+
+
+def _reopened(out: str | Path) -> ConceptIndex:
+    """The index that was saved; warns of what its answers should not be built upon."""
     index = load_index(out)
-    for told in grave_remarks(index):
-        warnings.warn(told, IndexWarning, stacklevel=3)
+    for remark in grave_remarks(index):
+        warnings.warn(remark, IndexWarning, stacklevel=4)
     return index
 
 

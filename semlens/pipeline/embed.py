@@ -15,7 +15,7 @@ from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails, given
 from semlens.model import VisionModel, as_model
 from semlens.numerics import Histogram, mean_rows
-from semlens.pipeline.pieces import embed_pieces, plan_pieces, random_rows
+from semlens.pipeline.pieces import Pieces, Plan, embed_pieces, plan_pieces, random_rows
 from semlens.types import ConceptExamples, FoundationModel, Progress, silent
 
 RANDOM_COMPONENTS = 1000
@@ -58,11 +58,16 @@ def embed(
     boxes = example_boxes(chosen, model, images, examples, workers=workers, keep=keep, progress=progress)
     plan = plan_pieces(examples, boxes)
     pieces = embed_pieces(images, foundation, plan, batch_size, workers, keep, progress)
+    return _index(examples, images, plan, pieces, _recipe(examples, foundation, chosen.id, seed))
+
+
+def _index(examples: ConceptExamples, images: ImageSet, plan: Plan, pieces: Pieces, recipe: Recipe) -> ConceptIndex:
+    """What was collected and what was embedded, as an index."""
     errors = {image.id: image.reason for image in examples.unreadable}
     table = ImageTable(images.names, images.labels, tuple(errors.get(i) for i in range(len(images))))
-    baseline = random_rows(len(pieces.vectors), RANDOM_COMPONENTS, examples.ids.shape[1], seed)
+    baseline = random_rows(len(pieces.vectors), RANDOM_COMPONENTS, examples.ids.shape[1], recipe.seed)
     return ConceptIndex(
-        recipe=_recipe(examples, foundation, chosen.id, seed),
+        recipe=recipe,
         layers=examples.layers,
         ids=examples.ids,
         positions=examples.positions,
