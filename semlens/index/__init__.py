@@ -1,6 +1,7 @@
 """The concept index, in memory and on disk: the border between torch and numpy. docs/index-format.md is its norm."""
 
 from semlens.index.cache import cached, digest_of
+from semlens.index.encodings import TRANSFORMS, Encodings, EncodingsId
 from semlens.index.files import Arrays, pack
 from semlens.index.folder import MANIFEST, check_target
 from semlens.index.index import ConceptIndex, given, load_index
@@ -25,11 +26,14 @@ __all__ = [
     "DRAWINGS",
     "MANIFEST",
     "SCORES",
+    "TRANSFORMS",
     "Arrays",
     "AtlasId",
     "ClassRelevance",
     "ConceptIndex",
     "CropId",
+    "Encodings",
+    "EncodingsId",
     "ImageTable",
     "ImagesId",
     "IndexWarning",

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from semlens.errors import SemlensError, unknown
+from semlens.index.encodings import Encodings
 from semlens.index.kept import KINDS, Addition, Held, StoredAtlas, StoredLabels, StoredScores, kind_of
 from semlens.index.reader import open_stored
 from semlens.index.records import ImageTable, Recipe, Thumbnails
@@ -87,6 +88,11 @@ class ConceptIndex:
     def histogram(self) -> Histogram | None:
         """How often every component reaches which activation, if that was counted."""
         return self.addition(Histogram)
+
+    @property
+    def encodings(self) -> Encodings | None:
+        """What every component responds to over many images, if that was collected (build --encode)."""
+        return self.addition(Encodings)
 
     @property
     def labels(self) -> StoredLabels | None:
