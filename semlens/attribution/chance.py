@@ -1,6 +1,7 @@
 """What makes one forward pass differ from the next in eval mode: random numbers, and the statistics of the batch."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -11,9 +12,20 @@ from semlens.errors import SemlensError
 DROPOUTS = frozenset(
     "dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout".split()
 )
-DRAWS = DROPOUTS | frozenset(
+"""Functions that give back their argument as it is, where they draw nothing."""
+_SWITCHES: Mapping[str, tuple[tuple[int, tuple[str, ...], object], ...]] = MappingProxyType(
+    {
+        **dict.fromkeys(DROPOUTS, ((1, ("p",), 0.5), (2, ("training", "train"), True))),
+        "multi_head_attention_forward": ((10, ("dropout_p",), 0.0), (13, ("training",), True)),
+        "rrelu": ((3, ("training",), False),),
+        "scaled_dot_product_attention": ((4, ("dropout_p",), 0.0),),
+    }
+)
+"""Functions that draw only if all of these arguments (place, names, default) say so."""
+DRAWS = frozenset(_SWITCHES) | frozenset(
     "rand randn randint randperm rand_like randn_like randint_like bernoulli normal multinomial poisson uniform "
-    "exponential geometric cauchy log_normal random scaled_dot_product_attention".split()
+    "exponential geometric cauchy log_normal random gumbel_softmax fractional_max_pool2d "
+    "fractional_max_pool2d_with_indices fractional_max_pool3d fractional_max_pool3d_with_indices".split()
 )
 """Functions that draw random numbers, or may."""
 
@@ -29,10 +41,12 @@ def refuse_chance(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], lay
     """
     if name not in DRAWS:
         return
-    if name in DROPOUTS:
-        drawn = _get(args, kwargs, 1, ("p",), 0.5) and _get(args, kwargs, 2, ("training", "train"), True)
-    elif name == "scaled_dot_product_attention":
-        drawn = _get(args, kwargs, 4, ("dropout_p",), 0.0)
+    if name in _SWITCHES:
+        drawn = all(_get(args, kwargs, *switch) for switch in _SWITCHES[name])
+    elif name.startswith("fractional"):
+        drawn = not any(
+            isinstance(value, Tensor) for value in (*args[1:], *kwargs.values())
+        )  # random numbers made before
     else:
         drawn = kwargs.get("generator") is None and not _single(args, kwargs)
     if drawn:

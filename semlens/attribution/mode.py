@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from semlens.attribution.chance import refuse_chance
+from semlens.attribution.chance import DROPOUTS, refuse_chance
 from semlens.attribution.constants import origin_of, tensors_in
 from semlens.attribution.exponential import DIVISIONS, pass_on
 from semlens.attribution.marks import UNMARKED, Mark, mark_of, put_mark, remark
@@ -60,6 +60,12 @@ class Mode(TorchFunctionMode):
             return func(*args, **kwargs)
         if not args and "input" in kwargs:  # the operations expect it as the first argument
             args, kwargs = (kwargs["input"],), {key: value for key, value in kwargs.items() if key != "input"}
+        if name in DROPOUTS:  # which draws nothing
+            return args[0]
+        return self._seen_call(func, name, in_place, args, kwargs)
+
+    def _seen_call(self, func: Any, name: str, in_place: bool, args: Any, kwargs: Any) -> Any:
+        """The result of a call while gradients are on."""
         carrying: list[Tensor] = []
         args = self._checked(args, name, carrying)
         kwargs = {key: self._checked(value, name, carrying) for key, value in kwargs.items()}
@@ -112,7 +118,7 @@ class Mode(TorchFunctionMode):
 
     def _operated(self, call: Call, carrying: list[Tensor]) -> Any:
         """The result of a call, marked. `carrying` are the arguments that carry relevance."""
-        if call.name in PASSIVE:
+        if call.name in PASSIVE and not call.in_place:
             return self._alias(call.name, call.value())
         apart = self._apart and call.name in VIEWS
         out = self._alias(call.name, one_by_one(call) if apart else operate(call))
@@ -121,7 +127,7 @@ class Mode(TorchFunctionMode):
                 self._see(tensor)
         if call.in_place or "out" in call.kwargs:
             self._see_memory(call.args[0] if call.in_place else call.kwargs["out"])
-        if call.name != "batch_norm":  # which counts its use itself
+        if call.name != "batch_norm" and (call.in_place or out is not carrying[0]):  # which counts its use itself
             _count_use(carrying)
         _pass_marks_on(call, carrying, out)
         return out

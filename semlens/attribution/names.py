@@ -1,11 +1,11 @@
 """Which functions belong together: torch's functions by name, grouped by how relevance passes them."""
 
 MOVES = frozenset(
-    "H T adjoint alias alpha_dropout as_strided atleast_1d atleast_2d atleast_3d bfloat16 block_diag "
+    "H T adjoint alias as_strided atleast_1d atleast_2d atleast_3d bfloat16 block_diag "
     "broadcast_tensors broadcast_to cartesian_prod cat channel_shuffle chunk clone col2im column_stack combinations "
     "concat concatenate conj conj_physical constant_pad_nd contiguous copy cpu cuda diag diag_embed diagflat diagonal "
-    "diagonal_scatter double dropout dropout1d dropout2d dropout3d dsplit dstack embedding expand expand_as "
-    "feature_alpha_dropout feature_dropout fill fill_diagonal flatten flip fliplr flipud float fold gather getitem "
+    "diagonal_scatter double dsplit dstack embedding expand expand_as "
+    "fill fill_diagonal flatten flip fliplr flipud float fold gather getitem "
     "half hsplit hstack identity im2col imag index index_copy index_fill index_put index_select lift lift_fresh mH mT "
     "masked_fill masked_scatter masked_select max_unpool1d max_unpool2d max_unpool3d meshgrid moveaxis movedim narrow "
     "native_channel_shuffle pad permute pin_memory pixel_shuffle pixel_unshuffle put ravel real reflection_pad1d "
@@ -16,7 +16,7 @@ MOVES = frozenset(
     "unsafe_split unsafe_split_with_sizes unsafe_view unsqueeze view view_as view_as_complex view_as_real vsplit "
     "vstack where zero".split()
 )
-"""Functions that only move values; their gradient moves relevance likewise. Dropout does nothing in eval mode."""
+"""Functions that only move values; their gradient moves relevance likewise."""
 
 VIEWS = frozenset(
     "chunk dsplit hsplit split split_with_sizes tensor_split unbind unsafe_chunk unsafe_split unsafe_split_with_sizes "
@@ -80,19 +80,19 @@ SHIFTS = frozenset("add radd sub rsub subtract mul rmul multiply div truediv tru
 PASSIVE = frozenset(
     "all allclose and any argmax argmin argsort argwhere __array__ _assert assert_async assert_tensor_metadata "
     "backward_hooks bernoulli bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift "
-    "bitwise_xor __bool__ bool bucketize byte char __complex__ __contains__ count_nonzero data_ptr dense_dim "
-    "dequantize detach dim dim_order __dlpack__ __dlpack_device__ element_size empty_like eq equal __float__ "
-    "__format__ full_like gcd ge get_device greater greater_equal gt __hash__ histc histogram __index__ __int__ int "
-    "invert is_complex is_conj is_contiguous is_floating_point is_inference is_neg is_nonzero is_pinned is_same_size "
-    "is_set_to is_signed isclose isfinite isin isinf isnan isneginf isposinf isreal item lcm le __len__ less "
-    "less_equal logical_and logical_not logical_or logical_xor long lshift lt matrix_rank multinomial ndimension ne "
-    "nelement new_empty new_empty_strided new_full new_ones new_tensor new_zeros nms nonzero nonzero_static normal "
-    "not_equal numel numpy one_hot ones_like or poisson rand_like randint_like randn_like record_stream register_hook "
-    "__repr__ retain_grad rshift searchsorted short signbit size sparse_dim storage storage_offset storage_type "
-    "__str__ stride sym_numel sym_size tolist unique unique2 unique_consecutive unravel_index untyped_storage xor "
-    "zeros_like".split()
+    "bitwise_xor __bool__ bool bucketize byte cauchy char __complex__ __contains__ count_nonzero data_ptr dense_dim "
+    "dequantize detach dim dim_order __dlpack__ __dlpack_device__ element_size empty_like eq equal exponential "
+    "__float__ __format__ full_like gcd ge geometric get_device greater greater_equal gt __hash__ histc histogram "
+    "__index__ __int__ int invert is_complex is_conj is_contiguous is_floating_point is_inference is_neg is_nonzero "
+    "is_pinned is_same_size is_set_to is_signed isclose isfinite isin isinf isnan isneginf isposinf isreal item lcm "
+    "le __len__ less less_equal log_normal logical_and logical_not logical_or logical_xor long lshift lt matrix_rank "
+    "multinomial ndimension ne nelement new_empty new_empty_strided new_full new_ones new_tensor new_zeros nms "
+    "nonzero nonzero_static normal not_equal numel numpy one_hot ones_like or poisson rand_like randint_like "
+    "randn_like random record_stream register_hook __repr__ retain_grad rshift searchsorted short signbit size "
+    "sparse_dim storage storage_offset storage_type __str__ stride sym_numel sym_size tolist uniform unique unique2 "
+    "unique_consecutive unravel_index untyped_storage xor zeros_like".split()
 )
-"""Functions whose result carries no relevance."""
+"""Functions whose result carries no relevance. Random numbers are of the model's own generator: see `chance`."""
 
 WITHOUT_SENSE = {
     "binary_cross_entropy binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss gaussian_nll_loss "
@@ -115,7 +115,5 @@ WITHOUT_SENSE = {
         "quantises, which no relevance can pass: give the model before its quantisation",
     "rnn_tanh rnn_relu rnn_tanh_cell rnn_relu_cell":
         "is a plain recurrent layer, which no rule covers: use an LSTM or a GRU",
-    "uniform random cauchy exponential geometric log_normal gumbel_softmax":
-        "is random, so its relevance would differ at every call: make the model deterministic",
 }  # fmt: skip
 """Functions that are refused, by what to do instead."""

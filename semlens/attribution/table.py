@@ -84,7 +84,7 @@ _TABLE: Mapping[str, Callable[[Call], Any]] = MappingProxyType(
     {
         **dict.fromkeys(names.MOVES | names.SUMS | names.WINNERS | names.HOMOGENEOUS, ops.by_gradient),
         **dict.fromkeys(names.ACTIVATIONS, ops.activation),
-        **dict.fromkeys(names.STEPS, ops.constant),
+        **dict.fromkeys(names.STEPS | names.PASSIVE, ops.constant),  # the passive ones where they write in place
         **dict.fromkeys(names.NORMS, ops.norm),
         **dict.fromkeys(("var", "var_mean"), ops.variance),
         "mse_loss": ops.half,

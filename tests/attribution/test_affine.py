@@ -168,6 +168,24 @@ def test_a_linear_layer_takes_its_batch_norm_too(rule: str) -> None:
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-12)
 
 
+class Converted(nn.Module):
+    """What gives back the tensor that it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.contiguous().to(x.dtype)
+
+
+@pytest.mark.parametrize(
+    "between", [nn.Dropout(), nn.Dropout(inplace=True), nn.Dropout2d(), nn.AlphaDropout(), Converted()], ids=str
+)
+def test_what_changes_nothing_before_a_batch_norm_does_not_keep_it_from_folding(between: nn.Module) -> None:
+    layer, bn, x = conv(), norm(6), randn(2, 4, 5, 5, seed=9)
+    for rule in each(RULES):
+        expected = heat(stack(layer, bn), x, single(RULES[rule]))
+        assert expected.abs().sum() > 0.01
+        assert torch.equal(heat(stack(layer, between, bn), x, single(RULES[rule])), expected)
+
+
 def test_a_batch_norm_over_another_axis_than_the_layers_outputs_is_not_folded() -> None:
     """Linear writes the last axis, BatchNorm1d scales the middle one, and both have 4 entries."""
     torch.manual_seed(1)

@@ -34,6 +34,14 @@ def attended(x: Tensor, dropout_p: float) -> Tensor:
     return functional.scaled_dot_product_attention(t, t, t, dropout_p=dropout_p).transpose(1, 2)
 
 
+def many_heads(x: Tensor, dropout_p: float) -> Tensor:
+    t, weight, out = x.flatten(2).permute(2, 0, 1), torch.ones(12, 4), torch.eye(4)
+    found, _ = functional.multi_head_attention_forward(
+        t, t, t, 4, 2, weight, None, None, None, False, dropout_p, out, None
+    )
+    return found.permute(1, 2, 0)
+
+
 def masked(x: Tensor) -> Tensor:
     with torch.no_grad():
         keep = torch.rand(len(x), 1, 1, 1) < 0.5  # stochastic depth that looks at no mode
@@ -47,12 +55,21 @@ RANDOM = {
     "dropout": lambda x: functional.dropout(x, 0.5),
     "dropout2d": lambda x: functional.dropout2d(x, 0.5, True),
     "attention": lambda x: attended(x, 0.1),
+    "gumbel softmax": lambda x: functional.gumbel_softmax(x, dim=1),
+    "rrelu": lambda x: functional.rrelu(x, training=True),
+    "pooled at random": lambda x: functional.fractional_max_pool2d(x, 2, output_size=2),
+    "many heads": lambda x: many_heads(x, 0.1),
     "order": lambda x: x[:, torch.randperm(4)],
 }
 STEADY = {
     "dropout in eval": lambda x: functional.dropout(x, 0.5, training=False),
     "dropout of nothing": lambda x: functional.dropout(x, 0.0),
     "attention": lambda x: attended(x, 0.0),
+    "many heads": lambda x: many_heads(x, 0.0),
+    "rrelu in eval": lambda x: functional.rrelu(x),
+    "pooled as before": lambda x: functional.fractional_max_pool2d(
+        x, 2, output_size=2, _random_samples=torch.full((len(x), 4, 2), 0.5)
+    ),
     "a number for training": lambda x: x if torch.rand([]) < 2 else x * 0,
     "own generator": lambda x: x + torch.rand(4, 1, 1, generator=torch.Generator().manual_seed(1)),
 }

@@ -368,6 +368,36 @@ def test_boxes_are_numbers() -> None:
     torch.testing.assert_close(heat(free, x, ZERO), input_times_gradient(fixed, x))
 
 
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda z: z[:, :2].uniform_(generator=seeded()),
+        lambda z: z[:, :2].normal_(generator=seeded()),
+        lambda z: z[:, :2].ge_(0),
+    ],
+)
+def test_what_is_overwritten_by_numbers_that_carry_no_relevance_carries_none(write: Function) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 4, 3, padding=1).double()
+
+    def written(x: Tensor) -> Tensor:
+        z = conv(x)
+        write(z)
+        return z
+
+    def kept(x: Tensor) -> Tensor:
+        z = conv(x)
+        return torch.cat([written(x)[:, :2].detach(), z[:, 2:]], 1)
+
+    x = pixels()
+    for composite in each([ZERO, COMPOSITES["epsilon_plus"]]):
+        torch.testing.assert_close(heat(Only(written), x, composite), heat(Only(kept), x, composite))
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -380,7 +410,6 @@ def test_boxes_are_numbers() -> None:
         (lambda x: x.to_sparse().to_dense(), "'to_sparse', which gives no dense tensor"),
         (lambda x: torch.zeros_like(x).scatter_reduce(3, PLACES.expand(x.shape), x, "prod"), "multiplies by an index"),
         (lambda x: torch.fft.fft(x).sigmoid().real, "'sigmoid' of complex numbers"),
-        (lambda x: functional.gumbel_softmax(x), "'gumbel_softmax', which is random"),
     ],
 )
 def test_what_no_rule_covers_says_what_to_do(function: Function, message: str) -> None:
