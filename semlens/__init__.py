@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from semlens.analysis.ask import probe_spec as probe_spec
     from semlens.analysis.atlas import atlas as atlas
+    from semlens.analysis.audit import Concept as Concept
     from semlens.analysis.audit import Spec as Spec
     from semlens.analysis.audit import audit as audit
     from semlens.analysis.audit import changes as changes
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Component": "types",
     "Composite": "attribution",
+    "Concept": "analysis.audit",
     "ConceptExamples": "types",
     "ConceptIndex": "index",
     "SemlensError": "errors",

@@ -28,6 +28,7 @@ from tests.tiny_index import (
 EXTRAS = (
     *("torch", "torchvision", "timm", "einops", "transformers", "open_clip", "datasets", "umap"),
     *("pyarrow", "numkong", "starlette", "uvicorn", "pandas", "polars", "matplotlib", "anywidget"),
+    *("pillow_heif", "pydicom"),
 )
 HIDDEN = f"import sys\nsys.modules.update(dict.fromkeys({EXTRAS!r}))\n"
 

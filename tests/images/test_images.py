@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from importlib import import_module
 from pathlib import Path
 
 import datasets
@@ -660,7 +661,7 @@ def test_colours_of_16_bits_that_would_be_black_are_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize(("name", "kind"), [("a.avif", "AVIF"), ("a.jp2", "JPEG2000"), ("a.heic", "HEIC")])
 def test_other_formats_are_read_where_they_can_be(tmp_path: Path, name: str, kind: str) -> None:
     if kind == "HEIC":
-        heif = pytest.importorskip("pillow_heif")
+        heif = import_module("pillow_heif")
         heif.from_pillow(Image.fromarray(noise(32, 48))).save(tmp_path / name, quality=-1)
     else:
         Image.new("RGB", (48, 32), "red").save(tmp_path / name)
@@ -670,7 +671,7 @@ def test_other_formats_are_read_where_they_can_be(tmp_path: Path, name: str, kin
 
 
 def test_dicom_is_read_by_its_window(tmp_path: Path) -> None:
-    pydicom = pytest.importorskip("pydicom")
+    pydicom = import_module("pydicom")
     values = np.linspace(0, 4000, 64, dtype=np.uint16).reshape(8, 8)
     for photometric in ("MONOCHROME2", "MONOCHROME1"):
         made = pydicom.Dataset()

@@ -191,7 +191,7 @@ def test_the_outcome_says_what_fails_and_why() -> None:
     assert "the largest: sticker (62 %)." in Page(PAGE).text
     fine = replace(SPEC, requirements=("components(both) <= 9",))
     assert "The one requirement is met." in report(by_hand(spec=fine))
-    assert "All 2 requirements are met." in report(by_hand(spec=replace(fine, requirements=fine.requirements * 2)))
+    assert "All 2 requirements are met." in report(by_hand(spec=replace(fine, requirements=[*fine.requirements] * 2)))
     assert "states no requirement" in report(by_hand(spec=replace(SPEC, requirements=())))
 
 

@@ -5,6 +5,7 @@ from semlens.analysis.audit.findings import Audit, AuditRow, ConceptMass, change
 from semlens.analysis.audit.requirements import Change, Mass, Verdict, interval_of, over_images
 from semlens.analysis.audit.spec import (
     QUADRANTS,
+    Concept,
     Requirement,
     Spec,
     check_spec,
@@ -21,6 +22,7 @@ __all__ = [
     "Audit",
     "AuditRow",
     "Change",
+    "Concept",
     "ConceptMass",
     "Mass",
     "Requirement",

@@ -3,7 +3,7 @@
 from semlens.analysis.audit.findings import Audit
 from semlens.analysis.audit.quadrants import doubts, fit
 from semlens.analysis.audit.requirements import figures, layer_totals
-from semlens.analysis.audit.spec import Spec, check_requirements, entries
+from semlens.analysis.audit.spec import Spec, entries
 from semlens.analysis.chance import DRAWS, random_components
 from semlens.analysis.labels import Labels
 from semlens.analysis.outputs import column_of, hidden_layers, relevance_of
@@ -36,11 +36,10 @@ def audit(
         labels: what the components are about in the words of a vocabulary, for the rows.
 
     Raises:
-        SemlensError: an index without relevance for the spec's output, an unknown layer, a requirement that cannot
-            fail, or probes of another foundation model.
+        SemlensError: an index without relevance for the spec's output, an unknown layer, or probes of another
+            foundation model.
     """
     check_space(index, probes)
-    check_requirements(spec.requirements)
     relevance, column = relevance_of(index), column_of(index, spec.output)
     images = int(relevance.counts[column])
     random = random_components(index, layers=spec.layers or (hidden_layers(index)[-1],), draws=draws, seed=seed)

@@ -3,15 +3,15 @@
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
-from functools import cache
+from functools import cache, wraps
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from semlens.errors import SemlensError, unknown
@@ -25,32 +25,76 @@ ALIASES = {"unexpected": "neither"}
 _STRICT = ConfigDict(extra="forbid", str_strip_whitespace=True)
 _Text = Annotated[str, Field(min_length=1)]
 _Number = Annotated[int, Field(strict=True)]  # what is true is no class number 1
+_AS_TUPLE = AfterValidator(tuple)  # lists are taken, and what is kept does not change
+_Texts = Annotated[Sequence[_Text], _AS_TUPLE]
+_DASH = ", each on a line of its own after a dash"
+_T = TypeVar("_T")
 
 
+def _explaining(kind: type[_T]) -> type[_T]:
+    """The class, whose constructor says what is wrong with its arguments in one sentence."""
+    made: Callable[..., None] = kind.__init__
+
+    @wraps(made)
+    def construct(self: _T, *args: Any, **fields: Any) -> None:
+        try:
+            made(self, *args, **fields)
+        except ValidationError as fault:
+            raise _explained(fault, kind.__name__, kind.__name__, ends="") from None
+
+    kind.__init__ = construct  # type: ignore[method-assign, assignment]
+    return kind
+
+
+@_explaining
 @dataclass(frozen=True, config=_STRICT)
 class Concept:
-    """Something that a component may encode: phrases for it, or images of it, or both."""
+    """Something that a component may encode: phrases for it, or images of it, or both.
+
+    Raises:
+        SemlensError: an argument that is absent, unknown or of a wrong kind.
+    """
 
     name: _Text
-    phrases: Annotated[
-        tuple[_Text, ...], Field(description="what people call it; its name if there is nothing else")
-    ] = ()
-    images: Annotated[tuple[_Text, ...], Field(description="files that show it, relative to the spec")] = ()
+    phrases: Annotated[_Texts, Field(description="what people call it; its name if there is nothing else")] = ()
+    images: Annotated[_Texts, Field(description="files that show it, relative to the spec")] = ()
 
 
+_Concepts = Annotated[Sequence[Concept | _Text], _AS_TUPLE]
+
+
+@_explaining
 @dataclass(frozen=True, config=_STRICT)
 class Spec:
-    """An audit: an output of the model, what may speak for it, what must not, and what is required."""
+    """An audit: an output of the model, what may speak for it, what must not, and what is required.
+
+    Raises:
+        SemlensError: an argument that is absent, unknown or of a wrong kind, a concept that stands twice, or a
+            requirement that cannot be read, cannot fail or can never be met.
+    """
 
     output: Annotated[_Number | _Text, Field(description="the class that is audited, by name or number")]
-    valid: Annotated[tuple[Concept | _Text, ...], Field(min_length=1, description="what may speak for it")]
-    spurious: Annotated[tuple[Concept | _Text, ...], Field(min_length=1, description="what must not")]
-    requirements: Annotated[tuple[_Text, ...], Field(description="each is met or not: docs/audit.md")] = ()
+    valid: Annotated[_Concepts, Field(min_length=1, description="what may speak for it")]
+    spurious: Annotated[_Concepts, Field(min_length=1, description="what must not")]
+    requirements: Annotated[_Texts, Field(description="each is met or not: docs/audit.md")] = ()
     title: str = ""
     notes: Annotated[str, Field(description="why these concepts; printed in the report")] = ""
-    layers: Annotated[tuple[_Text, ...], Field(description="if none is named, the last one before the outputs")] = ()
-    templates: Annotated[tuple[_Text, ...], Field(min_length=1, description="with {} for the phrase")] = ("{}",)
+    layers: Annotated[_Texts, Field(description="if none is named, the last one before the outputs")] = ()
+    templates: Annotated[_Texts, Field(min_length=1, description="with {} for the phrase")] = ("{}",)
     fdr: Annotated[float, Field(gt=0, lt=1, description="false discoveries among components that fit a side")] = 0.05
+
+    def __post_init__(self) -> None:
+        for template in self.templates:
+            if "{}" not in template:
+                raise SemlensError(f"templates: {template!r} has no {{}} for the phrase to stand in")
+        seen: set[tuple[str, ...]] = set()
+        for entry in entries(self):
+            key = (entry.phrase.casefold(), *entry.images)
+            if key in seen:
+                what = entry.phrase or ", ".join(entry.images)
+                raise SemlensError(f"{what!r} stands twice; name a concept once, as valid or as spurious")
+            seen.add(key)
+        check_requirements(self.requirements)
 
 
 @plain_dataclass(frozen=True)
@@ -72,7 +116,7 @@ def entries(spec: Spec) -> tuple[Entry, ...]:
             texts = concept.phrases or (() if concept.images else (concept.name,))
             probed += [Entry(side, concept.name, text, ()) for text in texts]
             if concept.images:
-                probed.append(Entry(side, concept.name, "", concept.images))
+                probed.append(Entry(side, concept.name, "", tuple(concept.images)))
     return tuple(probed)
 
 
@@ -198,21 +242,7 @@ def check_spec(tree: Mapping[str, Any], name: str = "the spec") -> Spec:
     try:
         spec: Spec = _adapter().validate_python(dict(tree))
     except ValidationError as fault:
-        raise _explained(fault, name) from None
-    for template in spec.templates:
-        if "{}" not in template:
-            raise SemlensError(f"{name}: templates: {template!r} has no {{}} for the phrase to stand in")
-    seen: set[tuple[str, ...]] = set()
-    for entry in entries(spec):
-        key = (entry.phrase.casefold(), *entry.images)
-        if key in seen:
-            what = entry.phrase or ", ".join(entry.images)
-            raise SemlensError(f"{name}: {what!r} stands twice; name a concept once, as valid or as spurious")
-        seen.add(key)
-    try:
-        check_requirements(spec.requirements)
-    except SemlensError as fault:
-        raise SemlensError(f"{name}: {fault}") from None
+        raise _explained(fault, name, "Spec", ends=_DASH) from None
     return spec
 
 
@@ -242,35 +272,58 @@ def _number(text: str, percent: str) -> float:
 
 _KNOWN = {kind.__name__: tuple(kind.__dataclass_fields__) for kind in (Concept, Spec)}
 _TEXT = "write text"
-_TEXTS = "write a list of texts, each on a line of its own after a dash"
+_CONCEPT = "write a phrase, or a concept with name, phrases and images"
 _WANTED = {
     "output": "write a class of the index, by its name or its number",
-    "valid": "write a list of concepts, each on a line of its own after a dash",
-    "spurious": "write a list of concepts, each on a line of its own after a dash",
-    "valid[]": "write a phrase, or a concept with name:, phrases: and images:",
-    "spurious[]": "write a phrase, or a concept with name:, phrases: and images:",
+    "valid[]": _CONCEPT,
+    "spurious[]": _CONCEPT,
     "fdr": "write a number between 0 and 1, as 0.05",
-    **dict.fromkeys(("requirements", "layers", "templates", "phrases", "images"), _TEXTS),
 }
 """What each key of a spec takes; [] is what its list holds."""
+_LISTS = {
+    **dict.fromkeys(SIDES, "write a list of concepts"),
+    **dict.fromkeys(("requirements", "layers", "templates", "phrases", "images"), "write a list of texts"),
+}
+"""The same of the keys that take a list."""
 
 
-def _explained(fault: ValidationError, name: str) -> SemlensError:
-    """The first thing that is wrong, in one sentence: an unknown key with its nearest names before all else."""
-    errors = [error for error in fault.errors() if error["loc"][-1] != "constrained-str"] or fault.errors()
+def _explained(fault: ValidationError, name: str, kind: str, *, ends: str) -> SemlensError:
+    """The first thing that is wrong, in one sentence: an unknown key with its nearest names before all else.
+
+    Args:
+        name: what the fault is in, as its author knows it.
+        kind: which class was to be made.
+        ends: how a list is written there.
+    """
+    errors = [error for error in fault.errors() if error["loc"][-1:] != ("constrained-str",)] or fault.errors()
     error = min(errors, key=lambda error: error["type"] != "unexpected_keyword_argument")
-    place = [part for part in error["loc"] if part not in _KNOWN and part not in ("constrained-str", "int")]
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    if error["type"] == "value_error":
+        return SemlensError(f"{name}: {error['ctx']['error']}")
+    loc = list(error["loc"])
+    if isinstance(loc[0], int) and loc[0] < len(_KNOWN[kind]):  # an argument by its place
+        loc[0] = _KNOWN[kind][loc[0]]
     if error["type"] == "unexpected_keyword_argument":
-        kind = "Concept" if "Concept" in error["loc"] else "Spec"
-        return unknown(f"key in {name}", str(error["loc"][-1]), _KNOWN[kind])
+        return unknown(f"key in {name}", str(loc[-1]), _KNOWN["Concept" if "Concept" in loc else kind])
+    place = [part for part in loc if part not in _KNOWN and part not in ("constrained-str", "int")]
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    if error["type"] == "unexpected_positional_argument":
+        return SemlensError(f"{name}: takes {', '.join(_KNOWN[kind])}, and was given more")
     if error["type"] == "missing":
         return SemlensError(f"{name}: {where} is missing")
-    keys = [str(part) for part in place if not isinstance(part, int)]
-    wanted = _WANTED.get(f"{keys[-1]}[]" if keys and isinstance(place[-1], int) else keys[-1] if keys else "", _TEXT)
-    given = error["input"]
-    shown = "nothing" if given in ("", None, [], (), {}) else f"{reprlib.repr(given):.60}"
-    return SemlensError(f"{name}: {where}: {wanted}, not {shown}")
+    return SemlensError(f"{name}: {where}: {_wanted(place, ends)}, not {_shown(error['input'])}")
+
+
+def _wanted(place: Sequence[int | str], ends: str) -> str:
+    """What is to be written at a place of a spec."""
+    names = [part for part in place if isinstance(part, str)]
+    key = names[-1] if names else ""
+    if isinstance(place[-1], int):
+        return _WANTED.get(f"{key}[]", _TEXT)
+    return _LISTS[key] + ends if key in _LISTS else _WANTED.get(key, _TEXT)
+
+
+def _shown(given: Any) -> str:
+    return "nothing" if given in ("", None, [], (), {}) else f"{reprlib.repr(given):.60}"
 
 
 class _Loader(yaml.SafeLoader):

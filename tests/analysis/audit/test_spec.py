@@ -9,6 +9,7 @@ import yaml
 from semlens.analysis.audit.spec import (
     Concept,
     Requirement,
+    Spec,
     check_spec,
     entries,
     json_schema,
@@ -86,7 +87,10 @@ def test_requirements(line: str, found: Requirement) -> None:
         ({"valid": [{"name": "a", "phrase": ["b"]}]}, "unknown key in the spec 'phrase'; nearest: phrases"),
         ({"valid": "horns"}, "the spec: valid: write a list of concepts, each on a line .*, not 'horns'"),
         ({"valid": []}, "the spec: valid: write a list of concepts, .*, not nothing"),
-        ({"valid": ["x", 3]}, r"the spec: valid\[1\]: write a phrase, or a concept with name:.*, not 3"),
+        (
+            {"valid": ["x", 3]},
+            r"the spec: valid\[1\]: write a phrase, or a concept with name, phrases and images, not 3",
+        ),
         ({"valid": ["x", ""]}, r"the spec: valid\[1\]: write a phrase, .*, not nothing"),
         ({"valid": [{"name": "a", "phrases": "b"}]}, r"the spec: valid\[0\].phrases: write a list of texts.*not 'b'"),
         ({"valid": [{"name": "a", "phrases": ["b", 3]}]}, r"the spec: valid\[0\].phrases\[1\]: write text, not 3"),
@@ -141,6 +145,46 @@ def test_a_plain_whole_number_is_a_class_number_and_a_quoted_one_a_name() -> Non
     assert [read_spec(text.format("3", fdr)).fdr for fdr in ("0.1", ".1", "10%", "10 %")] == [0.1] * 4
     with pytest.raises(SemlensError, match="fdr: write a number between 0 and 1, as 0.05, not 1.0"):
         read_spec(text.format("3", "1"))
+
+
+def test_lists_and_tuples_make_one_spec_of_tuples() -> None:
+    lists = Spec("ox", ["horns", Concept("coat", ["brown coat"])], ["cart"], requirements=["components(both) <= 3"])
+    tuples = Spec("ox", ("horns", Concept("coat", ("brown coat",))), ("cart",), ("components(both) <= 3",))
+    assert lists == tuples == check_spec({**LEAST, "valid": ["horns", {"name": "coat", "phrases": ["brown coat"]}],
+                                          "requirements": ["components(both) <= 3"]})  # fmt: skip
+    assert hash(lists) == hash(tuples)
+    assert lists.valid == ("horns", Concept("coat", ("brown coat",)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "fields", "said"),
+    [
+        (Spec, ["ox", "horns", ["cart"]], {}, "Spec: valid: write a list of concepts, not 'horns'"),
+        (Spec, ["ox", ["horns"], {"cart"}], {}, "Spec: spurious: write a list of concepts, not {'cart'}"),
+        (Spec, ["ox", ["horns"], []], {}, "Spec: spurious: write a list of concepts, not nothing"),
+        (Spec, ["ox", ["horns", 3], ["cart"]], {},
+         r"Spec: valid\[1\]: write a phrase, or a concept with name, phrases and images, not 3"),
+        (Spec, [], {"output": "ox", "valid": ["horns"]}, "Spec: spurious is missing"),
+        (Spec, ["ox", ["a"], ["b"]], {"fdr": 2.0}, "Spec: fdr: write a number between 0 and 1"),
+        (Spec, ["ox", ["a"], ["b"]], {"requirement": ["x"]}, "unknown key in Spec 'requirement'; .*requirements"),
+        (Spec, ["ox", ["a"], ["A"]], {}, "Spec: 'A' stands twice"),
+        (Spec, ["ox", ["a"], ["b"], ["be good"]], {}, "Spec: requirement 'be good' is not understood"),
+        (Spec, ["ox", ["a"], ["b"], ["relevance_mass(valid) >= 0"]], {}, "Spec: requirement .* cannot fail"),
+        (Spec, ["ox", ["a"], ["b"]], {"templates": ["a photo"]}, r"Spec: templates: 'a photo' has no \{\}"),
+        (Concept, ["coat", "brown coat"], {}, "Concept: phrases: write a list of texts, not 'brown coat'"),
+        (Concept, [], {}, "Concept: name is missing"),
+        (Concept, ["coat"], {"phrase": ["a"]}, "unknown key in Concept 'phrase'; nearest: phrases"),
+        (Concept, ["coat", ["a", 3]], {}, r"Concept: phrases\[1\]: write text, not 3"),
+        (Concept, ["coat", [], [], 3], {}, "Concept: takes name, phrases, images, and was given more"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_spec_made_in_python_is_one_sentence(
+    kind: Any, given: list[Any], fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SemlensError, match=f"^{said}") as told:
+        kind(*given, **fields)
+    assert "\n" not in str(told.value)
+    assert "validation" not in str(told.value)
 
 
 def test_what_is_missing_is_named() -> None:
