@@ -177,6 +177,10 @@ class Relevance:
     negative: Int64[np.ndarray, "c y"]  # the same of the negative ones, without their sign
     top: Int64[np.ndarray, "c y"]  # images of a class where the component is among the TOP_COMPONENTS of its layer
     counts: Int64[np.ndarray, "y"]  # images that counted for each class
+    beside: tuple[
+        str, ...
+    ]  # tokens of these layers that are not read, by the layer that would read them: "blocks.5@cls"
+    passing: Int64[np.ndarray, "t y"]  # sum of the parts of a tensor's |relevance| that pass them, in 1/SHARE_UNIT
     ids: Int32[np.ndarray, "c k"]  # where the component is most relevant to the image's own class, strongest first
     shares: Float32[np.ndarray, "c k"]  # its share there, above 0; -inf, with id MISSING, where no image was left
     seen: tuple[tuple[int, int], ...]  # image ids that were looked at, as sorted ranges [start, stop)
@@ -186,7 +190,8 @@ class Relevance:
         c, y = self.layers[-1].stop if self.layers else 0, len(self.classes)
         sums = {self.positive.shape, self.negative.shape, self.top.shape} == {(c, y)}
         slots = self.ids.shape == self.shares.shape and len(self.ids) == c
-        if not (sums and slots and self.counts.shape == (y,) and len(self.class_names) == y):
+        by_class = self.counts.shape == (y,) and self.passing.shape == (len(self.beside), y)
+        if not (sums and slots and by_class and len(self.class_names) == y):
             raise ValueError("the arrays of the relevance do not fit its layers and classes")
 
     def __repr__(self) -> str:
@@ -216,10 +221,16 @@ class Relevance:
         return self._per_image(self.top)
 
     @property
+    def unread(self) -> dict[str, Float32[np.ndarray, "y"]]:
+        """The part of a layer's |relevance| that passes tokens which are not read, in [0, 1], mean over each class's
+        images (NaN where it had none), by the layer that would read them."""
+        return dict(zip(self.beside, self._per_image(self.passing) / np.float32(SHARE_UNIT), strict=True))
+
+    @property
     def recipe(self) -> tuple[object, ...]:
         """Everything that determines the relevance on given images: origin, layers, method, classes and k."""
         method = self.method, self.parameters, self.of
-        return self.origin, self.layers, method, self.classes, self.class_names, self.ids.shape[1]
+        return self.origin, self.layers, method, self.classes, self.class_names, self.beside, self.ids.shape[1]
 
     def _per_image(self, sums: Int64[np.ndarray, "c y"]) -> Float32[np.ndarray, "c y"]:
         return (sums / np.where(self.counts > 0, self.counts, np.nan)).astype(np.float32)

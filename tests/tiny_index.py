@@ -95,6 +95,8 @@ def tiny_relevance() -> Relevance:
         negative=np.array([[0, 4, 0], [2, 0, 0], [0, 0, 0]]) * (SHARE_UNIT // 4),
         top=np.array([[2, 0, 0], [1, 0, 0], [2, 0, 0]]),
         counts=np.array([2, 1, 0]),
+        beside=("layer1@cls",),
+        passing=np.array([[3, 4, 0]]) * (SHARE_UNIT // 4),
         ids=np.array([[0, 2, MISSING], [2, MISSING, MISSING], [0, 2, MISSING]], np.int32),
         shares=np.array([[0.5, 0.25, none], [0.75, none, none], [1, 1, none]], np.float32),
         seen=((0, 4),),

@@ -11,9 +11,9 @@ from semlens.attribution.conservation import Conservation, joined
 from semlens.attribution.flow import Front, brought, entering, exact_device, reaches, relevance_of, summed
 from semlens.attribution.membership import Classes, Membership
 from semlens.attribution.outputs import logits_in
-from semlens.attribution.taps import Gradients, Tap
+from semlens.attribution.taps import Gradients, Tap, by_site
 from semlens.attribution.trace import Trace, trace
-from semlens.attribution.unread import unread
+from semlens.attribution.unread import beside, unread
 from semlens.collection import TopK, decode
 from semlens.errors import SemlensError
 from semlens.model import Components, VisionModel
@@ -36,6 +36,11 @@ class ClassTask:
     parameters: dict[str, str | int | float | bool]  # of the rules
     k: int
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The tokens of these layers that are not read, by the name under which they can be."""
+        return tuple(name for kinds in by_site(self.kinds) for name in beside(kinds))
+
 
 @dataclass
 class ClassStream:
@@ -45,9 +50,9 @@ class ClassStream:
     top: TopK = field(init=False)
     sums: Int64[Tensor, "s c y"] = field(init=False)  # positive, negative, top
     counts: Int64[Tensor, "y"] = field(init=False)
+    passing: Int64[Tensor, "t y"] = field(init=False)  # what passes tokens that are not read
     device: torch.device = field(init=False)
     report: Conservation | None = None  # of the layer nearest to the image
-    unread: dict[str, Tensor] = field(default_factory=dict)  # sums over images, by the tokens' name
 
     def __post_init__(self) -> None:
         components, classes = self.task.axes[-1].stop, len(self.task.classes.numbers)
@@ -55,6 +60,7 @@ class ClassStream:
         self.top = TopK(components, self.task.k, device)
         self.sums = torch.zeros(3, components, classes, dtype=torch.int64, device=device)
         self.counts = torch.zeros(classes, dtype=torch.int64, device=device)
+        self.passing = torch.zeros(len(self.task.beside), classes, dtype=torch.int64, device=device)
 
     def wanted(self, start: int, stop: int) -> Sequence[int]:
         """The images from start to stop that may count for a class."""
@@ -90,22 +96,24 @@ class ClassStream:
                 raise SemlensError(f"no relevance reaches layer {tap.kind.layer!r}: the classes do not depend on it")
             total = summed(relevance_of(tap, gradients[tap]), 2)
             layers.append((total / total.abs().sum(1, keepdim=True).clamp(min=1e-300)).clamp(-1, 1).nan_to_num())
-        self._note(run, entering([front]), gradients, column >= 0)
+        self._note(run, entering([front]), gradients, column)
         return torch.cat(layers, dim=1)
 
     def _note(
         self, run: Trace, entered: Float[Tensor, "n"], gradients: Mapping[Tap, Gradients],
-        counted: Bool[Tensor, "n"],
+        column: Int64[Tensor, "n"],
     ) -> None:  # fmt: skip
         """Notes what does not stand in the shares: what is lost on the way, and what passes tokens that are not
         read."""
-        nearest = next(iter(run.taps.values()))  # to the image
+        nearest, counted = next(iter(run.taps.values())), column >= 0  # the layer nearest to the image
         if run.ledger.on:
             amount = nearest.kind.rows.gather(nearest.elements(gradients[nearest]))
             report = run.ledger.close(entered, [amount.flatten(1).sum(1)], counted)
             self.report = report if self.report is None else joined([self.report, report])
-        for name, shares in unread(gradients).items():
-            self.unread[name] = self.unread.get(name, 0) + shares[counted].sum()
+        shares = unread(gradients)
+        for place, name in enumerate(self.task.beside):
+            whole = (shares[name][counted].to(self.device).double() * SHARE_UNIT).round().long()
+            self.passing[place].index_add_(0, column[counted].to(self.device), whole)
 
     def _count(self, shares: Float[Tensor, "n c"], column: Int64[Tensor, "n"]) -> None:
         whole = (shares * SHARE_UNIT).round().long().T
@@ -145,6 +153,8 @@ class ClassStream:
             negative=negative,
             top=top,
             counts=self.counts.cpu().numpy().copy(),
+            beside=self.task.beside,
+            passing=self.passing.cpu().numpy().copy(),
             ids=ids,
             shares=shares,
             seen=seen,

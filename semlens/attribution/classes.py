@@ -17,7 +17,7 @@ from semlens.collection import RELEVANCE, Checkpoint, Feed, check_k, fill, origi
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import VisionModel, as_model, parse_all, still
-from semlens.types import Progress, Relevance, axis_of, several, silent
+from semlens.types import SHARE_UNIT, Progress, Relevance, axis_of, several, silent
 
 
 def relevance(
@@ -66,7 +66,13 @@ def relevance(
         found = fill(stream, RELEVANCE, feed, part, "relevance", kept, progress)
     if stream.report is not None:
         warn(stream.report, warn_above)
-    warn_unread({name: float(total) / max(int(stream.counts.sum()), 1) for name, total in stream.unread.items()})
+    images_counted = max(int(found.counts.sum()), 1)
+    warn_unread(
+        {
+            name: total / images_counted / SHARE_UNIT
+            for name, total in zip(found.beside, found.passing.sum(1).tolist(), strict=True)
+        }
+    )
     return found
 
 

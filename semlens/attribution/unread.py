@@ -1,7 +1,7 @@
 """Relevance that passes tokens which are not read: where that of a layer went when its components have little."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from semlens.attribution.conservation import per_image
 from semlens.attribution.marks import SavedTensor
 from semlens.attribution.taps import Gradients, Tap
+from semlens.model import Components
 from semlens.shapes import Float
 
 WARN_ABOVE = 0.5
@@ -36,9 +37,19 @@ def unread(gradients: Mapping[Tap, Gradients]) -> dict[str, Float[Tensor, "n"]]:
     return shares
 
 
+def beside(kinds: Iterable[Components]) -> dict[str, Components]:
+    """The tokens that none of the kinds reads, by the name under which they can be read.
+
+    Args:
+        kinds: of one tensor.
+    """
+    kinds = tuple(kinds)
+    read = {kind.kind for kind in kinds}
+    return {other.layer: other for kind in kinds for other in kind.beside if other.kind not in read}
+
+
 def _of_tensor(taps: Sequence[Tap], gradients: Gradients) -> dict[str, Float[Tensor, "n"]]:
-    read = {tap.kind.kind for tap in taps}
-    missing = {kind.layer: kind for tap in taps for kind in tap.kind.beside if kind.kind not in read}
+    missing = beside(tap.kind for tap in taps)
     if not missing:
         return {}
     first, rows = taps[0], taps[0].kind.rows

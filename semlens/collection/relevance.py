@@ -36,6 +36,7 @@ def merge_relevance(a: Relevance, b: Relevance) -> Relevance:
         negative=a.negative + b.negative,
         top=a.top + b.top,
         counts=a.counts + b.counts,
+        passing=a.passing + b.passing,
         ids=np.take_along_axis(ids, best, axis=1),
         shares=np.take_along_axis(shares, best, axis=1),
         seen=join(a.seen + b.seen),

@@ -233,6 +233,21 @@ def test_how_much_passes_what_is_not_read_is_measured() -> None:
     assert found.unread == {}
 
 
+def test_relevance_per_class_says_how_much_passes_what_is_not_read() -> None:
+    net, images = vit("one class token"), random_images(5)
+    x = torch.stack([net.preprocess(images.load(i)) for i in range(len(images))]).double()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnreadTokensWarning)
+        found = relevance(net, images, ["blocks.0", "blocks.1@cls"], ["c", "a"], of="all", k=2, workers=0, batch_size=3)
+        shares = [attribute(net, x, y, layers=["blocks.0", "blocks.1@cls"]).unread for y in (2, 0)]
+    assert list(found.unread) == list(found.beside) == ["blocks.0@cls", "blocks.1@tokens"]
+    for name in each(found.unread):
+        expected = [float(by_class[name].mean()) for by_class in shares]
+        np.testing.assert_allclose(found.unread[name], expected, atol=1e-6)
+    assert 0.1 < found.unread["blocks.0@cls"][0] < 0.99
+    assert relevance(net, images, ["blocks.1", "blocks.1@cls"], [0], of="all", k=2, workers=0).unread == {}
+
+
 def test_sums_in_float64_are_made_where_there_is_float64() -> None:
     assert exact_device(torch.device("mps")) == torch.device("cpu")
     assert exact_device(torch.device("cuda", 1)) == torch.device("cuda", 1)

@@ -39,6 +39,8 @@ def one_pass(shares: np.ndarray, labels: np.ndarray, start: int, stop: int, k: i
         negative=np.array([[sum(max(-units[i][j], 0) for i in of[y]) for y in CLASSES] for j in c]),
         top=np.array([[sum(shares[i, j] > 0.2 for i in of[y]) for y in CLASSES] for j in c], np.int64),
         counts=np.array([len(of[y]) for y in CLASSES]),
+        beside=("a@cls",),
+        passing=np.array([[sum(abs(units[i][0]) for i in of[y]) for y in CLASSES]]),
         ids=np.array([[i for _, i in found] for found in best], np.int32),
         shares=np.array([[-share for share, _ in found] for found in best], np.float32),
         seen=((start, stop),),

@@ -63,6 +63,7 @@ def with_relevance(index: ConceptIndex, names: tuple[str, ...] = ("red", "green"
             layers=index.layers, method="epsilon_plus_flat", parameters={"epsilon": 1e-6}, of="label", classes=(0, 1),
             class_names=names, positive=(shares * 4 * SHARE_UNIT).astype(np.int64),
             negative=np.zeros((c, 2), np.int64), top=np.ones((c, 2), np.int64), counts=np.array([4, 4]),
+            beside=(), passing=np.zeros((0, 2), np.int64),
             ids=np.zeros((c, 1), np.int32), shares=np.full((c, 1), 0.5, np.float32), seen=((0, 7),), unreadable=(),
         )
     )  # fmt: skip

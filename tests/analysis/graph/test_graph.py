@@ -50,6 +50,8 @@ def with_shares(
         negative=np.round(negative * count * SHARE_UNIT).astype(np.int64),
         top=np.zeros(positive.shape, np.int64),
         counts=np.full(y, count),
+        beside=(),
+        passing=np.zeros((0, y), np.int64),
         ids=slots,
         shares=np.full(slots.shape, -np.inf, np.float32),
         seen=((0, images.count),),
