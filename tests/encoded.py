@@ -3,6 +3,7 @@
 import numpy as np
 
 from semlens.index.encodings import Encodings, EncodingsId
+from semlens.index.records import Thumbnails
 
 
 def encoded(
@@ -33,4 +34,5 @@ def encoded(
         np.arange(n, dtype=np.int32) if groups is None else np.asarray(groups, np.int32),
         e.astype(np.float16),
         standard.T.astype(np.float16),
+        Thumbnails.pack([b""] * n),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from semlens.index.encodings import Encodings, EncodingsId
 from semlens.index.index import ConceptIndex, load_index
 from semlens.index.kept import (
     AtlasId,
@@ -32,11 +33,13 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden/index"  # written by `tiny().save(GOLDEN)`: where it changes, the format has changed
 GOLDEN_WHOLE = ROOT / "tests/golden/relevance"  # written by `whole().save(GOLDEN_WHOLE)`
 GOLDEN_ADDED = ROOT / "tests/golden/additions"  # written by `added().save(GOLDEN_ADDED)`
+GOLDEN_ENCODED = ROOT / "tests/golden/encodings"  # written by `encoded().save(GOLDEN_ENCODED)`
 TABLES = ("components", "images")
 TEXTS = ("unit-names", "image-names", "image-labels", "image-errors")
 ARRAYS = ("examples", "means", "vectors", "thumbnails", *TEXTS)
 LATER = ("relevance", "class-names")  # what an index may hold besides, from format 1.1 on
 ADDED = ("histogram", "labels", "label-phrases", "label-meanings", "scores", "layer-scores", "atlas", "clusters")  # 1.2
+ENCODED = ("encodings", "encoding-space", "encoding-images", "encoding-thumbnails", "output-names")  # 1.3
 
 
 def tiny(seed: int = 7) -> ConceptIndex:
@@ -175,6 +178,37 @@ def tiny_atlas() -> StoredAtlas:
     )
 
 
+def encoded() -> ConceptIndex:
+    """`added()` with what format 1.3 added."""
+    return added().with_addition(tiny_encodings())
+
+
+def tiny_encodings() -> Encodings:
+    """Over the three images that can be read, whose embeddings are the axes; fc:0 never varies, two outputs.
+
+    layer1:0 is y = (1, 0, -1) times sqrt(3/2); the outputs are (1, -1/2, -1/2) times sqrt(2), squared, and its
+    negative.
+    """
+    y = np.array([[1, 0, -1], [0, 1, -1], [0, 0, 0], [1, -0.5, -0.5], [-1, 0.5, 0.5]])
+    y = y / np.maximum(y.std(axis=1, keepdims=True), 1e-9)
+    return Encodings(
+        recipe=EncodingsId(5000, 2, 3, ("raw", "raw", "squared"), "patient"),
+        images=3,
+        outputs=("zebra", "ç"),
+        mean=np.full(3, 1 / 3),
+        covariance=np.eye(3) / 3 - 1 / 9,
+        cross=(y / 3).astype(np.float32),
+        average=np.array([1, 2, 0, -3, 4], np.float32),
+        deviation=np.array([0.5, 2, 0, 1, 4], np.float32),
+        r2=np.array([0.5, -0.25, np.nan, 1, np.nan], np.float32),
+        ids=np.array([0, 2], np.int32),
+        groups=np.array([0, 0], np.int32),
+        embeddings=np.eye(3, dtype=np.float16)[[0, 2]],
+        activations=y[:, [0, 2]].astype(np.float16),
+        thumbnails=Thumbnails.pack([b"fourth", b""]),
+    )
+
+
 def other() -> ConceptIndex:
     """An index that differs from `tiny()` in every part, with seed 8."""
     index = tiny(seed=8)
@@ -252,8 +286,9 @@ def entry(dtype: str, shape: Any, start: int, stop: int) -> dict[str, Any]:
 
 
 def write_golden() -> None:
-    """Writes the three golden indexes anew, for a new version of the format: python -m tests.tiny_index"""
-    for index, folder in ((tiny(), GOLDEN), (whole(), GOLDEN_WHOLE), (added(), GOLDEN_ADDED)):
+    """Writes the four golden indexes anew, for a new version of the format: python -m tests.tiny_index"""
+    made = ((tiny(), GOLDEN), (whole(), GOLDEN_WHOLE), (added(), GOLDEN_ADDED), (encoded(), GOLDEN_ENCODED))
+    for index, folder in made:
         index.save(folder)
         print(f"wrote {folder.relative_to(ROOT)}; see what changed: git diff --stat -- {folder.relative_to(ROOT)}")
 

@@ -1,7 +1,7 @@
 """The concept index, in memory and on disk: the border between torch and numpy. docs/index-format.md is its norm."""
 
 from semlens.index.cache import cached, digest_of
-from semlens.index.encodings import TRANSFORMS, Encodings, EncodingsId
+from semlens.index.encodings import LEVELS, TRANSFORMS, Encodings, EncodingsId
 from semlens.index.files import Arrays, pack
 from semlens.index.folder import MANIFEST, check_target
 from semlens.index.index import ConceptIndex, given, load_index
@@ -24,6 +24,7 @@ from semlens.index.remarks import IndexWarning, grave_remarks, remarks
 
 __all__ = [
     "DRAWINGS",
+    "LEVELS",
     "MANIFEST",
     "SCORES",
     "TRANSFORMS",

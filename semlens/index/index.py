@@ -111,7 +111,8 @@ class ConceptIndex:
 
     @property
     def held(self) -> tuple[str, ...]:
-        """What the index holds beside what all indexes hold: some of relevance, histogram, labels, scores and atlas."""
+        """What the index holds beside what all indexes hold: some of relevance, histogram, labels, scores,
+        atlas and encodings."""
         return tuple(kind.name for kind in KINDS if self.addition(kind.record) is not None)
 
     @property
@@ -183,7 +184,8 @@ class ConceptIndex:
         return self._with(ClassRelevance, partial(class_relevance, relevance))
 
     def with_addition(self, addition: Addition) -> "ConceptIndex":
-        """This index with the histogram, labels, scores or atlas beside it, in place of any before; `save` writes it.
+        """This index with the histogram, labels, scores, atlas or encodings beside it, in place of any before; `save`
+        writes it.
 
         Raises:
             SemlensError: if it is of another index.

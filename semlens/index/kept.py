@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from semlens.index.encodings import ENCODINGS, Encodings
 from semlens.index.files import Arrays, pack_texts
 from semlens.index.relevance import RELEVANCE, ClassRelevance
 from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_alike, check_inside, check_range, texts
@@ -133,7 +134,7 @@ class StoredAtlas:
     fits: Float32[np.ndarray, "g"]  # of the label; not a number where the cluster has none
 
 
-Addition = Histogram | StoredLabels | StoredScores | StoredAtlas
+Addition = Histogram | StoredLabels | StoredScores | StoredAtlas | Encodings
 Held = ClassRelevance | Addition
 
 
@@ -297,7 +298,7 @@ ATLAS = Kind(
     "atlas", StoredAtlas, _parts("atlas", "clusters"), _write_atlas, _read_atlas, since=2, recipe=AtlasId,
 )  # fmt: skip
 
-KINDS = (RELEVANCE, HISTOGRAM, LABELS, SCORES, ATLAS)
+KINDS = (RELEVANCE, HISTOGRAM, LABELS, SCORES, ATLAS, ENCODINGS)
 """Everything that an index may hold besides what every index holds. A new one is a record, its `Kind` and its place
 here: nothing else that reads, writes or checks an index has to know of it."""
 

@@ -29,6 +29,9 @@ from semlens.types import LayerAxis
 OPTIONAL = {kind.name: kind.recipe for kind in KINDS if kind.recipe is not None}
 """Keys that a manifest need not have."""
 
+FINITE = ("means", "encoding-images")
+"""Parts of float16 that are looked through for values that are not finite whenever they are read, unless large."""
+
 TABLES = ("components", "images")
 """Parts that are written for people and other tools."""
 
@@ -101,7 +104,7 @@ class Stored:
         """The arrays of a part."""
         part, newer = self.manifest.parts[name], self.manifest.version.newer
         arrays = read_arrays(self.folder, name, part, quick=self.quick)
-        finite = self.verify or (name == "means" and part.bytes <= HASH_LIMIT)
+        finite = self.verify or (name in FINITE and part.bytes <= HASH_LIMIT)
         with blaming(self.folder / part.file):
             check_names("tensor", arrays, PARTS[name].tensors, newer=newer)
             PARTS[name].check(arrays, self.sizes, finite=finite, example_rows=lambda: self.arrays("examples")["rows"])

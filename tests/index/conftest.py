@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from semlens.index.index import ConceptIndex
-from tests.tiny_index import added, tiny
+from tests.tiny_index import encoded, tiny
 
 
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the indexes of `tiny` and `added`."""
-    makers: tuple[Callable[[], ConceptIndex], ...] = (tiny, added)
+    """A folder with the indexes of `tiny` and `encoded`."""
+    makers: tuple[Callable[[], ConceptIndex], ...] = (tiny, encoded)
     folder = tmp_path_factory.mktemp("saved")
     for make in makers:
         make().save(folder / make.__name__)
@@ -27,6 +27,6 @@ def tiny_folder(saved: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def added_folder(saved: Path, tmp_path: Path) -> Path:
-    """`added`, to be changed."""
-    return Path(shutil.copytree(saved / "added", tmp_path / "toy.semlens"))
+def encoded_folder(saved: Path, tmp_path: Path) -> Path:
+    """`encoded`, to be changed."""
+    return Path(shutil.copytree(saved / "encoded", tmp_path / "toy.semlens"))

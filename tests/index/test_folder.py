@@ -20,6 +20,7 @@ from semlens.index.records import Thumbnails
 from tests.tiny_index import (
     ADDED,
     ARRAYS,
+    ENCODED,
     LATER,
     ROOT,
     TABLES,
@@ -41,11 +42,11 @@ FILES = len([*ARRAYS, *TABLES, "manifest"])  # of an index without relevance
 
 
 @pytest.fixture
-def folder(added_folder: Path) -> Path:
-    return added_folder
+def folder(encoded_folder: Path) -> Path:
+    return encoded_folder
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *ENCODED, *TABLES])
 @pytest.mark.parametrize("keep", [0, 1, 7, 100, -1])
 def test_a_truncated_part_is_named(folder: Path, name: str, keep: int) -> None:
     path = part_file(folder, name)
@@ -54,7 +55,7 @@ def test_a_truncated_part_is_named(folder: Path, name: str, keep: int) -> None:
         read_all(folder)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *ENCODED, *TABLES])
 def test_a_flipped_byte_is_named(folder: Path, name: str) -> None:
     path = part_file(folder, name)
     good = path.read_bytes()
@@ -83,7 +84,7 @@ def test_a_truncated_manifest_is_an_error(folder: Path, keep: int) -> None:
         load_index(folder)
 
 
-@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *TABLES])
+@pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *ENCODED, *TABLES])
 def test_a_missing_part_is_named(folder: Path, name: str) -> None:
     part_file(folder, name).unlink()
     with pytest.raises(SemlensError, match=rf"{name}-.* is missing or no regular file"):
@@ -352,7 +353,7 @@ while True:
         os._exit(0)
     died = os.waitpid(child, 0)[1] == signal.SIGKILL
     survivor = load_index(folder, verify=True)
-    assert survivor.held == ("relevance", "histogram", "labels", "scores", "atlas")
+    assert survivor.held == ("relevance", "histogram", "labels", "scores", "atlas", "encodings")
     names.append(survivor.atlas.labels[0])
     if not died:
         break

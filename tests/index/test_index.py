@@ -20,23 +20,27 @@ from semlens.index.layout import PARTS
 from semlens.index.records import Thumbnails
 from semlens.index.relevance import ClassRelevance
 from semlens.numerics.histogram import Histogram
-from semlens.types import Component, LayerAxis
+from semlens.types import MISSING, Component, LayerAxis
 from tests.tiny_index import (
     ADDED,
     ARRAYS,
+    ENCODED,
     GOLDEN,
     GOLDEN_ADDED,
+    GOLDEN_ENCODED,
     GOLDEN_WHOLE,
     LATER,
     ROOT,
     TABLES,
     added,
+    encoded,
     forge,
     part_file,
     read_all,
     run,
     tiny,
     tiny_atlas,
+    tiny_encodings,
     tiny_histogram,
     tiny_labels,
     tiny_relevance,
@@ -135,6 +139,7 @@ def test_two_saves_give_the_same_bytes(tmp_path: Path, folder: Path) -> None:
         (tiny, GOLDEN, ARRAYS),
         (whole, GOLDEN_WHOLE, (*ARRAYS, *LATER)),
         (added, GOLDEN_ADDED, (*ARRAYS, *LATER, *ADDED)),
+        (encoded, GOLDEN_ENCODED, (*ARRAYS, *LATER, *ADDED, *ENCODED)),
     ],
 )
 def test_golden_bytes(tmp_path: Path, make: Callable[[], ConceptIndex], golden: Path, arrays: tuple[str, ...]) -> None:
@@ -156,13 +161,13 @@ def test_golden_bytes(tmp_path: Path, make: Callable[[], ConceptIndex], golden: 
     assert json.dumps(manifests[0]) == json.dumps(manifests[1])  # the order of keys too
 
 
-@pytest.mark.parametrize(("golden", "minor"), [(GOLDEN, 0), (GOLDEN_WHOLE, 1), (GOLDEN_ADDED, 2)])
+@pytest.mark.parametrize(("golden", "minor"), [(GOLDEN, 0), (GOLDEN_WHOLE, 1), (GOLDEN_ADDED, 2), (GOLDEN_ENCODED, 3)])
 def test_golden_index_loads(golden: Path, minor: int) -> None:
-    """An index that holds nothing of 1.1 stays one of 1.0, which a reader of 1.0 takes; likewise 1.1 and 1.2."""
+    """An index that holds nothing of 1.1 stays one of 1.0, which a reader of 1.0 takes; likewise 1.1, 1.2 and 1.3."""
     index, thumbnails, images, names = read_all(golden, verify=True)
     assert json.loads((golden / "manifest.json").read_bytes())["version"] == {"major": 1, "minor": minor}
-    everything = ("relevance", "histogram", "labels", "scores", "atlas")
-    assert index.held == everything[: (0, 1, 5)[minor]]
+    everything = ("relevance", "histogram", "labels", "scores", "atlas", "encodings")
+    assert index.held == everything[: (0, 1, 5, 6)[minor]]
     assert index.recipe == tiny().recipe
     assert index.means[0].tolist() == np.array([0.6, 0.8, 0], np.float16).tolist()
     assert (thumbnails.get(2), images.names[2], names[2]) == (b"third", "ç.png", "zebra")
@@ -177,7 +182,7 @@ def test_component_table_says_what_the_arrays_say(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_WHOLE, GOLDEN_ADDED])
+@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_WHOLE, GOLDEN_ADDED, GOLDEN_ENCODED])
 def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
     code = re.search(r"```python\n(.*?)```", (ROOT / "docs/index-format.md").read_text(encoding="utf-8"), re.DOTALL)
     assert code
@@ -185,7 +190,13 @@ def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
     exec(code[1], page)
     manifest, arrays = page["read_index"](golden)
     assert manifest["recipe"]["k"] == 2
-    if golden == GOLDEN_ADDED:
+    if golden == GOLDEN_ENCODED:
+        effect, z = page["responses"](manifest, arrays, np.array([1.0, 0, 0]))
+        k = np.linalg.inv(np.eye(3) / 3 - 1 / 9 + 0.3 * 2 / 9 * np.eye(3))
+        np.testing.assert_allclose(effect, arrays["encodings"]["cross"] @ k[0], atol=1e-9)
+        np.testing.assert_allclose(z[3], np.sqrt(3), rtol=1e-6)  # y is the axis itself, standardised
+        assert (effect[2], z[2]) == (0, 0)
+    if golden in (GOLDEN_ADDED, GOLDEN_ENCODED):
         assert arrays["labels"]["q_value"].tolist() == [0.02, 1, 0.3]
         assert arrays["histogram"]["counts"][0, [64, 97, 99]].tolist() == [1, 1, 1]
         assert page["label_of"](manifest, arrays, 0) == "ç"
@@ -199,15 +210,15 @@ def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
 
 def test_the_format_page_lists_every_tensor_and_column() -> None:
     page = (ROOT / "docs/index-format.md").read_text(encoding="utf-8")
-    for name in (*ARRAYS, *LATER, *ADDED):
+    for name in (*ARRAYS, *LATER, *ADDED, *ENCODED):
         assert f"| {name}" in page or f", {name}" in page
-        for tensor in load_file(part_file(GOLDEN_ADDED, name)):
+        for tensor in load_file(part_file(GOLDEN_ENCODED, name)):
             assert f"`{tensor}`" in page
     for name in TABLES:
         for column in pq.read_schema(part_file(GOLDEN_WHOLE, name)).names:
             assert f"`{column}`" in page
-    manifest = json.loads((GOLDEN_ADDED / "manifest.json").read_bytes())
-    for addition in ("relevance", "labels", "scores", "atlas"):
+    manifest = json.loads((GOLDEN_ENCODED / "manifest.json").read_bytes())
+    for addition in ("relevance", "labels", "scores", "atlas", "encodings"):
         for key in manifest[addition]:
             assert f"`{key}`" in page
 
@@ -297,6 +308,7 @@ def test_relevance_added_to_an_index_leaves_its_parts_alone(folder: Path) -> Non
         ("labels", tiny_labels(), ADDED[1:4]),
         ("scores", tiny_scores(), ADDED[4:6]),
         ("atlas", tiny_atlas(), ADDED[6:]),
+        ("encodings", tiny_encodings(), ENCODED),
     ],
 )
 def test_an_addition_comes_back_and_leaves_all_else_alone(
@@ -311,7 +323,7 @@ def test_an_addition_comes_back_and_leaves_all_else_alone(
     assert {path for path in after if path not in before} == {part_file(folder, part).name for part in parts}
     del before["manifest.json"]
     assert {path: after[path] for path in before} == before
-    assert json.loads(after["manifest.json"])["version"]["minor"] == 2
+    assert json.loads(after["manifest.json"])["version"]["minor"] == (3 if parts == ENCODED else 2)
     index.save(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == after
 
@@ -347,7 +359,7 @@ def whole_folder(tmp_path: Path) -> Path:
 
 def test_an_index_of_a_newer_version_is_not_added_to(folder: Path) -> None:
     index = load_index(folder)
-    forge(folder, lambda manifest: manifest["version"].update(minor=3))
+    forge(folder, lambda manifest: manifest["version"].update(minor=4))
     before = (folder / "manifest.json").read_bytes()
     with pytest.raises(SemlensError, match="is of a newer version: nothing was added"):
         index.add(tiny_scores(), folder)
@@ -406,3 +418,20 @@ def test_relevance_of_other_layers_is_refused_and_of_moved_images_taken() -> Non
 def test_an_index_with_relevance_can_be_pickled_for_workers(folder: Path) -> None:
     copy = pickle.loads(pickle.dumps(load_index(folder).with_relevance(tiny_relevance())))
     assert copy.relevance.of_class("zebra").tolist() == [0.375, 0.125, 1]
+
+
+def test_levels_are_read_off_the_images_kept() -> None:
+    """Five images 1, 3, 5, 7, 9 with y = 4, 0, 1, 1, 9 in row 0; of equal ones the lower id; row 2 has no encoding."""
+    made, y = tiny_encodings(), np.array([[4, 0, 1, 1, 9]] * 5, np.float16)
+    ids = np.array([1, 3, 5, 7, 9], np.int32)
+    five = replace(made, ids=ids, groups=ids, embeddings=np.eye(5, 3, dtype=np.float16), activations=y)
+    none = replace(made, ids=ids[:0], groups=ids[:0], embeddings=made.embeddings[:0], activations=y[:, :0])
+    assert five.level_ids()[[0, 2]].tolist() == [[7, 9, 9], [MISSING] * 3]
+    assert five.level_ids([0], (0, 0.25, 0.5)).tolist() == [[3, 5, 7]]
+    assert none.level_ids(slice(0, 1)).tolist() == [[MISSING] * 3]
+    with pytest.raises(SemlensError, match="levels are quantiles from 0 to 1, not 0.5, 90"):
+        five.level_ids(levels=(0.5, 90))
+
+
+def test_thumbnails_of_images_kept_are_found_by_id() -> None:
+    assert [tiny_encodings().thumbnail(image) for image in (0, 1, 2, 3)] == [b"fourth", b"", b"", b""]

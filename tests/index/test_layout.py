@@ -19,7 +19,8 @@ from semlens.types import MISSING
 from tests.tiny_index import (
     ADDED,
     ARRAYS,
-    GOLDEN_ADDED,
+    ENCODED,
+    GOLDEN_ENCODED,
     LATER,
     forge,
     forge_array,
@@ -38,8 +39,8 @@ def drop_part(manifest: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(added_folder: Path) -> Path:
-    return added_folder
+def folder(encoded_folder: Path) -> Path:
+    return encoded_folder
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,32 @@ def folder(added_folder: Path) -> Path:
         ("clusters", "fits", lambda a: a / 0, "fits holds an infinite value"),
         ("clusters", "fits", lambda a: a[:1], r"fits is float32 \[1\], not float32 \[2\]"),
         ("clusters", "offsets", lambda a: a + 1, "offsets do not divide data"),
+        ("encodings", "cross", lambda a: a * np.nan, "cross holds a value outside of -1 to 1"),
+        ("encodings", "cross", lambda a: a * 9, "cross holds a value outside of -1 to 1"),
+        ("encodings", "cross", lambda a: a + 0.1, "cross is not zero where deviation is"),
+        ("encodings", "cross", lambda a: a[:, :2], r"cross is float32 \[5, 2\], not float32 \[5, 3\]"),
+        ("encodings", "average", lambda a: a / 0, "average holds a value that is not finite"),
+        ("encodings", "deviation", lambda a: a * np.nan, "deviation holds a value that is not finite"),
+        ("encodings", "deviation", lambda a: -a, "deviation holds a negative value"),
+        ("encodings", "r2", lambda a: a + 1, "r2 holds a value above 1, an infinite one, or one where deviation is"),
+        ("encodings", "r2", np.nan_to_num, "r2 holds .* or one where deviation is zero"),
+        ("encodings", "r2", lambda a: np.full_like(a, -np.inf), "r2 holds a value above 1, an infinite one"),
+        ("encoding-space", "mean", lambda a: a * 9, "mean holds a value outside of -1 to 1"),
+        ("encoding-space", "covariance", lambda a: a * np.nan, "covariance holds a value outside of -1 to 1"),
+        ("encoding-space", "covariance", lambda a: np.triu(a), "covariance is not symmetric"),
+        ("encoding-space", "covariance", lambda a: -a, "covariance is not symmetric, or negative on its diagonal"),
+        ("encoding-space", "covariance", lambda a: a[:, :2], r"covariance is float64 \[3, 2\], not float64 \[3, 3\]"),
+        ("encoding-images", "ids", lambda a: a + 2, "ids points outside of 0 to 3"),
+        ("encoding-images", "ids", lambda a: a - 1, "ids points outside of 0 to 3"),
+        ("encoding-images", "ids", lambda a: a[::-1], "ids does not ascend"),
+        ("encoding-images", "ids", lambda a: a * 0, "ids does not ascend"),
+        ("encoding-images", "groups", lambda a: a - 1, "groups holds a negative number"),
+        ("encoding-images", "groups", lambda a: a[:1], r"groups is int32 \[1\], not int32 \[2\]"),
+        ("encoding-images", "embeddings", lambda a: a * np.nan, "embeddings holds a value that is not finite"),
+        ("encoding-images", "activations", lambda a: a / 0, "activations holds a value that is not finite"),
+        ("encoding-images", "activations", lambda a: a[:4], r"activations is float16 \[4, 2\], not float16 \[5, 2\]"),
+        ("encoding-thumbnails", "offsets", lambda a: a + 1, "offsets do not divide data"),
+        ("output-names", "data", lambda a: a | 128, "'utf-8' codec can't decode"),
         ("class-names", "offsets", lambda a: a[:-1], r"offsets is int64 \[3\], not int64 \[4\]"),
         ("class-names", "data", lambda a: a | 128, "'utf-8' codec can't decode"),
     ],
@@ -209,6 +236,18 @@ def test_vectors_are_looked_through_when_asked(folder: Path) -> None:
         (lambda m: m["atlas"].update(drawing="x" * 99), "the drawing of the atlas is 'xxxxxxxxx.*, not one of umap"),
         (lambda m: m["atlas"].update(clusters=2.0), r"atlas\.clusters is a float, not a int or NoneType"),
         (lambda m: m["atlas"].update(vocabulary=[]), r"atlas\.vocabulary is a list, not a dict"),
+        (lambda m: m["version"].update(minor=2), r"version 1\.2 has no encodings"),
+        (lambda m: m.pop("encodings"), "part 'encoding-images' is unknown"),
+        (lambda m: m["parts"].pop("encoding-space"), "part 'encoding-space' is absent"),
+        (lambda m: m["parts"]["encodings"].update(rows=4), "part 'encodings' has not the 5 rows"),
+        (lambda m: m["parts"]["encoding-space"].update(rows=4), "part 'encoding-space' has not the 3 rows"),
+        (lambda m: m["encodings"].update(kept=1), "the encodings keep 2 images, of which there are at most 1"),
+        (lambda m: m["encodings"].update(count=1), "the encodings keep 2 images, of which there are at most 1"),
+        (lambda m: m["encodings"].update(count=5001), "the encodings are over 5001 images, of which 5000 were asked"),
+        (lambda m: m["encodings"].update(transforms=["raw", "raw"]), "have not one transform for each layer, and one"),
+        (lambda m: m["encodings"].update(transforms=["raw", "raw", "log"]), "'log' is no transform of activations"),
+        (lambda m: m["encodings"].update(images="all"), r"encodings\.images is a str, not a int or NoneType"),
+        (lambda m: m["encodings"].update(later=1), r"the manifest\.encodings has unknown keys later"),
         (lambda m: m.update(atlas=None), r"the manifest\.atlas is a NoneType, not a dict"),
     ],
 )
@@ -229,7 +268,7 @@ def test_another_major_version_is_refused(folder: Path, major: int, words: str) 
 
 def add_everywhere(manifest: dict[str, Any]) -> None:
     manifest["later"] = manifest["recipe"]["later"] = [1]
-    for name in ("relevance", "labels", "scores", "atlas"):
+    for name in ("relevance", "labels", "scores", "atlas", "encodings"):
         manifest[name]["later"] = [1]
     manifest["labels"]["vocabulary"]["later"] = 1
     manifest["parts"]["later"] = manifest["parts"]["means"]
@@ -244,24 +283,24 @@ def test_a_newer_minor_version_may_add(folder: Path) -> None:
     forge(folder, add_everywhere)
     with pytest.raises(SemlensError, match="has unknown keys later"):
         load_index(folder)
-    forge(folder, lambda manifest: manifest["version"].update(minor=3))
+    forge(folder, lambda manifest: manifest["version"].update(minor=4))
     index = load_index(folder)
     assert index.recipe == tiny().recipe
     assert index.relevance
     assert index.relevance.of_class(4).tolist() == [0.375, 0.125, 1]
-    assert index.held == ("relevance", "histogram", "labels", "scores", "atlas")
+    assert index.held == ("relevance", "histogram", "labels", "scores", "atlas", "encodings")
 
 
 @settings(deadline=None, max_examples=100)
 @given(
-    name=st.sampled_from([*ARRAYS, *LATER, *ADDED, "manifest"]),
+    name=st.sampled_from([*ARRAYS, *LATER, *ADDED, *ENCODED, "manifest"]),
     at=st.floats(0, 1, exclude_max=True),
     new=st.binary(max_size=9),
 )
 def test_no_forgery_of_a_signed_index_crashes(tmp_path_factory: Any, name: str, at: float, new: bytes) -> None:
     """Bytes overwritten anywhere, every digest made right: one sentence, or an index that can be used."""
     folder = tmp_path_factory.mktemp("forged") / "i"
-    shutil.copytree(GOLDEN_ADDED, folder)
+    shutil.copytree(GOLDEN_ENCODED, folder)
     path = folder / "manifest.json" if name == "manifest" else part_file(folder, name)
     data = path.read_bytes()
     begin = int(at * len(data))
@@ -297,5 +336,9 @@ def use(index: ConceptIndex) -> None:
     if drawn:
         assert sum(drawn.sizes) == len(drawn.rows)
         assert all(size > 0 for size in drawn.sizes)
+    if index.encodings:
+        shown = index.encodings.level_ids()
+        assert set(shown[shown != MISSING].tolist()) <= set(index.encodings.ids.tolist())
+        assert all(isinstance(index.encodings.thumbnail(image), bytes) for image in index.encodings.ids.tolist())
     if index.histogram:
         assert (index.histogram.counts.sum(axis=1) <= index.recipe.images.count).all()
