@@ -427,10 +427,10 @@ def test_levels_are_read_off_the_images_kept() -> None:
     five = replace(made, ids=ids, groups=ids, embeddings=np.eye(5, 3, dtype=np.float16), activations=y)
     none = replace(made, ids=ids[:0], groups=ids[:0], embeddings=made.embeddings[:0], activations=y[:, :0])
     assert five.level_ids()[[0, 2]].tolist() == [[7, 9, 9], [MISSING] * 3]
-    assert five.level_ids([0], (0, 0.25, 0.5)).tolist() == [[3, 5, 7]]
+    assert five.level_ids([0], (0.0, 0.25, 0.5)).tolist() == [[3, 5, 7]]
     assert none.level_ids(slice(0, 1)).tolist() == [[MISSING] * 3]
-    with pytest.raises(SemlensError, match="levels are quantiles from 0 to 1, not 0.5, 90"):
-        five.level_ids(levels=(0.5, 90))
+    with pytest.raises(SemlensError, match="levels are quantiles from 0 to 1, not 0.5, 90.0"):
+        five.level_ids(levels=(0.5, 90.0))
 
 
 def test_thumbnails_of_images_kept_are_found_by_id() -> None:
