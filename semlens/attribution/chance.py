@@ -1,6 +1,6 @@
 """What makes one forward pass differ from the next in eval mode: random numbers, and the statistics of the batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +30,7 @@ DRAWS = frozenset(_SWITCHES) | frozenset(
 """Functions that draw random numbers, or may."""
 
 
-def refuse_chance(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], layer: str) -> None:
+def refuse_chance(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], where: Callable[[], str]) -> None:
     """Lets a function pass that draws nothing at random which may come into the result.
 
     A single number is no such draw: networks that skip layers in training draw one and use it in training only. A draw
@@ -51,7 +51,7 @@ def refuse_chance(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], lay
         drawn = kwargs.get("generator") is None and not _single(args, kwargs)
     if drawn:
         raise SemlensError(
-            f"layer {layer or 'the model'!r} draws random numbers in eval mode ({name}), so that no two runs agree: "
+            f"layer {where() or 'the model'!r} draws random numbers in eval mode ({name}), so that no two runs agree: "
             "switch it off in the model (dropout takes training=self.training)"
         )
 
@@ -75,20 +75,19 @@ class Watch(TorchFunctionMode):
     """Refuses what would make a plain gradient depend on chance or on the other images; changes nothing else.
 
     Args:
-        running: the modules that run now, innermost last.
+        where: tells the module that runs now.
     """
 
-    def __init__(self, running: Sequence[str]) -> None:
+    def __init__(self, where: Callable[[], str]) -> None:
         super().__init__()
-        self.running = running
+        self.where = where
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "").strip("_")
-        layer = self.running[-1] if self.running else ""
-        refuse_chance(name, args, kwargs, layer)
+        refuse_chance(name, args, kwargs, self.where)
         if name == "batch_norm" and getattr(func, "__module__", "") == "torch.nn.functional":
-            refuse_batch_statistics(args, kwargs, layer)
+            refuse_batch_statistics(args, kwargs, self.where())
         return func(*args, **kwargs)
 
 

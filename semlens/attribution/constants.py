@@ -5,6 +5,7 @@ A bias is one number per channel, or one for all; a constant that differs from p
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,17 +15,25 @@ from semlens.attribution.marks import mark_of
 from semlens.shapes import Float
 
 
-def names_in(net: nn.Module) -> dict[int, str]:
-    """The names of all parameters and buffers, by the identity of the tensor."""
-    return {id(tensor): name for name, tensor in (*net.named_buffers(), *net.named_parameters())}
+class Names:
+    """The names of a model's parameters and buffers, looked for when the first is asked for: few networks need them."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self._net = net
+
+    @cached_property
+    def by_identity(self) -> Mapping[int, str]:
+        """The names by the identity of the tensor, which lives as long as the model."""
+        tensors = (*self._net.named_buffers(), *self._net.named_parameters())
+        return {id(tensor): name for name, tensor in tensors}
 
 
-def origin_of(value: Any, names: Mapping[int, str]) -> tuple[str, ...]:
-    """The parameters and buffers that the tensors in `value` are, or were made from."""
-    origins: list[str] = []
+def origin_of(value: Any, names: Names) -> tuple[int, ...]:
+    """The parameters and buffers, by identity, that the tensors in `value` are or were made from."""
+    origins: list[int] = []
     for tensor in filter(Tensor.is_floating_point, tensors_in(value)):
-        own = (names[id(tensor)],) if id(tensor) in names else ()
-        origins += mark_of(tensor).origin or own
+        origin = mark_of(tensor).origin
+        origins += origin or ((id(tensor),) if id(tensor) in names.by_identity else ())
     return tuple(dict.fromkeys(origins))
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 import torch
 from torch import Tensor
@@ -52,7 +52,7 @@ class SavedTensors:
     """All values saved in one trace, by the address of their memory."""
 
     def __init__(self) -> None:
-        self._by_address: dict[int, WeakSet[SavedTensor]] = {}
+        self._by_address: dict[int, list[ReferenceType[SavedTensor]]] = {}
         self._pack = self.save
 
     def kept(self) -> AbstractContextManager[Any]:
@@ -65,13 +65,15 @@ class SavedTensors:
     def save(self, value: Tensor) -> SavedTensor:
         """The value as it is now, whatever the model does to its memory later."""
         saved = SavedTensor(value)
-        self._by_address.setdefault(value.untyped_storage().data_ptr(), WeakSet()).add(saved)
+        self._by_address.setdefault(value.untyped_storage().data_ptr(), []).append(ref(saved))
         return saved
 
     def before_overwriting(self, value: Tensor) -> None:
         """To be called before an operation changes `value` in place."""
-        for saved in self._by_address.pop(value.untyped_storage().data_ptr(), ()):
-            saved.copy()
+        for reference in self._by_address.pop(value.untyped_storage().data_ptr(), ()):
+            saved = reference()
+            if saved is not None:
+                saved.copy()
 
 
 @dataclass
@@ -180,7 +182,7 @@ class Mark:
         shadow: for the model's input, and what only moves or normalises it: where the relevance arrives that rules give
             to inputs of zero, of the tensor's shape; None for any other tensor.
         tokens: whether the tensor is the input of a model that reads token numbers.
-        origin: for a constant, the names of the parameters and buffers that it was made from.
+        origin: for a constant, the identities of the parameters and buffers that it was made from.
         divisor: whether the tensor is one over something, or a norm or deviation, which only normalises what it meets.
         exponent: what the tensor has to do with a call of exp; None if nothing.
         written: whether something was written into the tensor's memory, so that views of it may carry relevance too.
@@ -192,7 +194,7 @@ class Mark:
     layer: LayerCall | None = None
     shadow: Tensor | None = None
     tokens: bool = False
-    origin: tuple[str, ...] = ()
+    origin: tuple[int, ...] = ()
     divisor: bool = False
     exponent: Exponent | None = None
     written: bool = False

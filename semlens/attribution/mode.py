@@ -1,7 +1,7 @@
 """The torch function mode of a trace: it sees each function that the model calls, lets the model's own function compute
 the result, attaches the backward pass that the composite asks for, and marks what comes out (docs/design.md)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,10 +23,10 @@ from semlens.errors import SemlensError
 class Mode(TorchFunctionMode):
     """Sees every torch function called while it is active."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, where: Callable[[], str]) -> None:
         super().__init__()
         self.setting = setting
-        self.running: list[str] = []  # the modules that run now, innermost last
+        self.where = where  # tells the module that runs now
         self.token = object()  # stands for this trace in marks, which must not refer to the mode
         self._seen = Mark(self.token)  # one for all tensors of which no more is known
         self.blind = ""  # the first layer that ran without gradients
@@ -54,7 +54,7 @@ class Mode(TorchFunctionMode):
         if self._paused:
             return func(*args, **kwargs)
         name, in_place = name_of(func, kwargs)
-        refuse_chance(name, args, kwargs, self._layer())
+        refuse_chance(name, args, kwargs, self.where)
         if not torch.is_grad_enabled():
             self._look_away(args)
             return func(*args, **kwargs)
@@ -67,7 +67,7 @@ class Mode(TorchFunctionMode):
     def _seen_call(self, func: Any, name: str, in_place: bool, args: Any, kwargs: Any) -> Any:
         """The result of a call while gradients are on."""
         carrying: list[Tensor] = []
-        args = self._checked(args, name, carrying)
+        args = tuple([self._checked(value, name, carrying) for value in args])
         kwargs = {key: self._checked(value, name, carrying) for key, value in kwargs.items()}
         if not carrying:
             out = self._untouched(Call(func, name, args, kwargs, in_place, "", self.setting))
@@ -81,12 +81,12 @@ class Mode(TorchFunctionMode):
                 return self._alias(attribute(func), value)
             name = attribute(func)
         with self.setting.saved.kept():
-            return self._operated(Call(func, name, args, kwargs, in_place, self._layer(), self.setting), carrying)
+            return self._operated(Call(func, name, args, kwargs, in_place, self.where(), self.setting), carrying)
 
     def _look_away(self, args: Any) -> None:
         """Remembers the first layer in which a function takes what carries relevance, and gradients are off."""
         if not self.blind and any(mark_of(t).seen_by is self.token and t.requires_grad for t in tensors_in(args)):
-            self.blind = self._layer() or "the model itself"
+            self.blind = self.where() or "the model itself"
 
     def _untouched(self, call: Call) -> Any:
         """The result of a call on what carries no relevance, which may overwrite what a backward pass needs."""
@@ -112,9 +112,6 @@ class Mode(TorchFunctionMode):
             put_mark(tensor, self._seen)
         elif mark.seen_by is not self.token:
             remark(tensor, seen_by=self.token)
-
-    def _layer(self) -> str:
-        return self.running[-1] if self.running else ""
 
     def _operated(self, call: Call, carrying: list[Tensor]) -> Any:
         """The result of a call, marked. `carrying` are the arguments that carry relevance."""
@@ -158,9 +155,10 @@ class Mode(TorchFunctionMode):
 
     def _pass_origin(self, given: Any, out: Any) -> None:
         """Remembers of constants made from the model's parameters which these are."""
-        origin = origin_of(given, self.setting.names)
-        for tensor in tensors_in(out) if origin else ():
-            if tensor.is_floating_point() and id(tensor) not in self.setting.names:
+        made = [tensor for tensor in tensors_in(out) if tensor.is_floating_point()]
+        origin = origin_of(given, self.setting.names) if made else ()
+        for tensor in made if origin else ():
+            if id(tensor) not in self.setting.names.by_identity:
                 remark(tensor, origin=origin)
 
     def embeddings(self) -> Tensor:
@@ -204,13 +202,14 @@ class Mode(TorchFunctionMode):
                 return value.clone() if value.is_inference() else value  # which no backward pass could need
             if value.is_leaf and mark_of(value).seen_by is not self.token:
                 parameter = value.detach().clone() if value.is_inference() else value.detach()
-                put_mark(parameter, Mark(origin=origin_of(value, self.setting.names)))
+                put_mark(parameter, Mark(origin=(id(value),)))
                 return parameter
-            self.check_seen(value, f"{name!r} in layer {self._layer() or 'the model'!r}")
+            if mark_of(value).seen_by is not self.token:
+                self.check_seen(value, f"{name!r} in layer {self.where() or 'the model'!r}")
             carrying.append(value)
             return value
         if type(value) in (tuple, list):
-            return type(value)(self._checked(item, name, carrying) for item in value)
+            return type(value)([self._checked(item, name, carrying) for item in value])
         return value
 
 

@@ -1,7 +1,7 @@
 """How relevance passes each function that a network may call, except layers with weights, products, normalisations and
 layers with several functions in one: the handlers that `table` chooses from."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
-from semlens.attribution.constants import constants_in, is_input, origin_of, with_zeros
+from semlens.attribution.constants import Names, constants_in, is_input, origin_of, with_zeros
 from semlens.attribution.functions import ElementWise, Joined, Noted, Scaled, portion
 from semlens.attribution.marks import SavedTensors, remark
 from semlens.errors import SemlensError
@@ -25,12 +25,12 @@ class Setting:
     """What all calls of one trace share.
 
     Args:
-        names: of the model's parameters and buffers, by the identity of the tensor.
+        names: of the model's parameters and buffers.
     """
 
     composite: Composite
     ledger: Ledger
-    names: Mapping[int, str] = field(default_factory=dict)
+    names: Names
     saved: SavedTensors = field(default_factory=SavedTensors)
 
 
@@ -185,8 +185,9 @@ def _account(call: Call, constant: Any) -> str:
 
 
 def _input_account(call: Call, constant: Tensor) -> str:
-    origin = origin_of(constant, call.setting.names)
-    return call.setting.ledger.account_of_input(" + ".join(origin) or f"a constant of {call.layer or 'the model'!r}")
+    names = call.setting.names.by_identity
+    known = " + ".join(names[tensor] for tensor in origin_of(constant, call.setting.names) if tensor in names)
+    return call.setting.ledger.account_of_input(known or f"a constant of {call.layer or 'the model'!r}")
 
 
 def normaliser(call: Call) -> Any:

@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from semlens.attribution.chance import Watch
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
-from semlens.attribution.constants import names_in, tensors_in
+from semlens.attribution.constants import Names, tensors_in
 from semlens.attribution.marks import remark
 from semlens.attribution.mode import Mode
 from semlens.attribution.operations import Setting
 from semlens.attribution.taps import Stop, Tap, tapping
 from semlens.attribution.writing import WrittenTogether
 from semlens.errors import SemlensError
-from semlens.model import Components, follow, refuse_hidden
+from semlens.model import Components, follow, refuse_hidden, still
 
 
 @dataclass
@@ -90,7 +90,8 @@ def trace(
         SemlensError: a function that no rule covers, a function that cannot be seen, a layer that does not run.
     """
     ledger = Ledger(images=len(x))
-    mode = Mode(Setting(composite, ledger, names_in(net))) if composite else None
+    where = follow(net)
+    mode = Mode(Setting(composite, ledger, Names(net)), where) if composite else None
     _check_visible(net, x, mode)
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
@@ -98,15 +99,11 @@ def trace(
         stack.enter_context(_uncompiled())
         run, entry = _start(x, ledger, mode)
         saved, paused = (mode.setting.saved, mode.paused) if mode else (None, nullcontext)
-        with (
-            follow(net) as running,
-            tapping(net, kinds, run.taps, saved=saved, paused=paused, stop=stop),
-        ):
+        with still(net), tapping(net, kinds, run.taps, saved=saved, paused=paused, stop=stop):
             if mode is None:
-                with Watch(running):
+                with Watch(where):
                     run.output = _output(net, entry, then)
             else:
-                mode.running = running
                 _run(run, mode, net, x, entry, then)
         yield run
 
@@ -138,7 +135,7 @@ def _run(
     run: Trace, mode: Mode, net: nn.Module, x: Tensor, entry: Tensor, then: Callable[[Any], Any]
 ) -> None:  # fmt: skip
     """One forward pass under the mode, or a second one where the first finds that views must be made one by one."""
-    with mode:
+    with mode, mode.setting.saved.kept():
         try:
             run.output = _output(net, entry, then)
         except WrittenTogether:

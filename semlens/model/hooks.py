@@ -1,6 +1,7 @@
 """The only file that registers forward hooks: `record` reads a layer's output, `edit` changes it, `survey` lists
-them."""
+them; `follow` tells which module runs, without any."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -88,13 +89,15 @@ class Recording:
 def still(net: nn.Module) -> Iterator[None]:
     """The model in eval mode, so that statistics and dropout rest; each module's own mode comes back on exit."""
     modes = [(module, module.training) for module in net.modules()]
-    with suppress(NotImplementedError):  # a program of torch.export has one mode, in which it was exported
-        net.eval()
+    if any(training for _, training in modes):
+        with suppress(NotImplementedError):  # a program of torch.export has one mode, in which it was exported
+            net.eval()
     try:
         yield
     finally:
         for module, training in modes:
-            module.training = training
+            if module.training != training:
+                module.training = training
 
 
 def module_at(net: nn.Module, path: str) -> nn.Module:
@@ -177,22 +180,28 @@ def _hooked(net: nn.Module, recording: Recording, saw: Callable[[Any, Any], Any]
             handle.remove()
 
 
-@contextmanager
-def follow(net: nn.Module) -> Iterator[list[str]]:
-    """The paths of the modules that run right now, outermost first: a list that changes as the model runs. In eval mode
-    as `record` is."""
-    running: list[str] = []
-    handles: list[Any] = []
-    try:
-        for path, module in net.named_modules():
-            if path:
-                handles.append(module.register_forward_pre_hook(lambda *_, path=path: running.append(path)))
-                handles.append(module.register_forward_hook(lambda *_: running.pop() and None, always_call=True))
-        with still(net):
-            yield running
-    finally:
-        for handle in handles:
-            handle.remove()
+def follow(net: nn.Module) -> Callable[[], str]:
+    """What tells the path of the innermost module of `net` that runs now: "" for the net itself, and where none does.
+
+    It is read from the call stack, for hooks on every module would cost a small network more than its own work.
+    """
+    paths = {id(module): path for path, module in net.named_modules()}
+
+    def innermost() -> str:
+        frame = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code is _CALL:
+                path = paths.get(id(frame.f_locals["self"]))
+                if path is not None:
+                    return path
+            frame = frame.f_back
+        return ""
+
+    return innermost
+
+
+_CALL = nn.Module._call_impl.__code__
+"""What every call of a module runs through."""
 
 
 def survey(net: nn.Module, x: Tensor, see: Callable[[Site, nn.Module, Any], None]) -> None:

@@ -178,7 +178,7 @@ def refuse_hidden(net: nn.Module, layer: str = "") -> None:
             f"{what} is TorchScript (scripted or traced), inside which no layer can be seen: give the plain PyTorch "
             "module that it was made from, with the same weights"
         )
-    if hasattr(net, "_orig_mod"):
+    if "_orig_mod" in net._modules:
         raise SemlensError(
             f"{what} is wrapped by torch.compile, inside which no layer can be seen: give `net._orig_mod`, or compile "
             "in place with `net.compile()`"
