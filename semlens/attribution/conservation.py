@@ -145,14 +145,15 @@ class Ledger:
     Args:
         on: whether backward passes are recorded.
         images: the size of the batch; 0 if the first axis of every tensor is that of the images.
-        bias, stabiliser: relevance absorbed so far, by layer; in `bias` that of inputs too.
+        bias: relevance that biases absorbed so far, by layer, and inputs that are no pixels.
+        kept: relevance that entered and did not leave so far, by layer: what its bias and its stabiliser absorbed.
         inputs: the accounts that are those of inputs which are no pixels.
     """
 
     on: bool = False
     images: int = 0
     bias: dict[str, Float[Tensor, "n"]] = field(default_factory=dict)
-    stabiliser: dict[str, Float[Tensor, "n"]] = field(default_factory=dict)
+    kept: dict[str, Float[Tensor, "n"]] = field(default_factory=dict)
     inputs: set[str] = field(default_factory=set)
 
     def account_of_input(self, name: str) -> str:
@@ -168,16 +169,18 @@ class Ledger:
         bias: Float[Tensor, "n"] | None,
     ) -> None:
         """Records how much of the relevance that entered a layer left it below, and how much its bias absorbed."""
-        entered, left = self._per_image(entered), self._per_image(left)
-        of_bias = torch.zeros_like(entered) if bias is None else self._per_image(bias)
+        kept = self._per_image(entered) - self._per_image(left)
+        self._add(layer, kept, torch.zeros_like(kept) if bias is None else self._per_image(bias))
+
+    def _add(self, layer: str, kept: Float[Tensor, "n"], bias: Float[Tensor, "n"]) -> None:
         layer = layer or "(the model itself)"
-        for account, value in ((self.bias, of_bias), (self.stabiliser, entered - left - of_bias)):
+        for account, value in ((self.kept, kept), (self.bias, bias)):
             account[layer] = account[layer] + value if layer in account else value
 
     def absorb(self, layer: str, amount: Float[Tensor, "..."]) -> None:
         """Records relevance that a constant absorbs whole: `amount` is that of each of its elements, images first."""
-        absorbed = amount.flatten(1).sum(1) if amount.ndim > 1 else amount.reshape(-1)
-        self.book(layer, absorbed, torch.zeros_like(absorbed), absorbed)
+        absorbed = self._per_image(amount.flatten(1).sum(1) if amount.ndim > 1 else amount.reshape(-1))
+        self._add(layer, absorbed, absorbed)
 
     def _per_image(self, amount: Float[Tensor, "..."]) -> Float[Tensor, "n"]:
         """The rows of each image summed, for windows of attention or flattened tokens, where images vary slowest.
@@ -201,12 +204,13 @@ class Ledger:
         entered = entered[rows]
         sign, size = entered.sign(), entered.abs().clamp(min=1e-30)
         names = list(self.bias)
-        bias, stabiliser = (
-            torch.stack([account[name][rows] for name in names]) if names else entered.new_zeros(0, len(entered))
-            for account in (self.bias, self.stabiliser)
+        bias, kept = (
+            torch.stack([account[name] for name in names])[:, rows] if names else entered.new_zeros(0, len(entered))
+            for account in (self.bias, self.kept)
         )  # "accounts n"
+        stabiliser = kept - bias
         self.bias.clear()
-        self.stabiliser.clear()
+        self.kept.clear()
         shares = zip(names, *((account.abs() / size).mean(1).tolist() for account in (bias, stabiliser)), strict=True)
         amounts = dict(zip(names, (bias * sign).sum(1).tolist(), strict=True))
         inputs = [(name, amounts.pop(name)) for name in names if name in self.inputs]

@@ -128,7 +128,7 @@ def divisor_of(x: Tensor) -> Tensor:
     """`x` as a divisor: what is nearer to zero than 1e-6 of the mean |x| of its image counts as that far from it."""
     plain = x.detach()
     step = step_of(plain, range(1, x.ndim), ROUNDING)
-    return torch.where(plain.abs() < step, torch.copysign(step, plain + 0.0), plain)
+    return torch.copysign(torch.maximum(plain.abs(), step), plain + 0.0)  # -0.0 + 0.0 is 0.0, which counts as positive
 
 
 class ElementWise(Function):

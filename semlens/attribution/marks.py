@@ -122,17 +122,13 @@ class LayerCall:
         layer, z = self.layer, self.z.value
         if self.folds:
             scale, shift = self.norm
-            layer = layer.folded(scale, shift)
-            # scale z + shift, in one pass over the memory
-            z = torch.batch_norm(
-                z, scale, shift, torch.zeros_like(shift), torch.ones_like(scale), False, 0.0, 0.0, False
-            )
+            layer, z = layer.folded(scale, shift), z * layer.along(scale, z) + layer.along(shift, z)
         message = self.rule(layer, x, z, g)
         if self.ledger.on and not batched(g):
             down = message.down
             left = per_image(x, down) if self.rule.proportional else down.flatten(1).sum(1)
             absorbed = [layer.sums(s) @ bias for bias, s in message.absorbed]
-            bias = torch.stack(absorbed).sum(0) if absorbed else None
+            bias = sum(absorbed[1:], absorbed[0]) if absorbed else None
             self.ledger.book(self.name, per_image(z, g), left, bias)
         return message.down
 
@@ -223,4 +219,5 @@ def put_mark(tensor: Tensor, mark: Mark) -> None:
 
 def remark(tensor: Tensor, **known: Any) -> None:
     """Gives the tensor a mark that also holds what is `known` now, by the names of `Mark`'s fields."""
-    put_mark(tensor, replace(mark_of(tensor), **known))
+    mark = mark_of(tensor)
+    put_mark(tensor, Mark(**known) if mark is UNMARKED else replace(mark, **known))

@@ -136,19 +136,19 @@ class Gamma:
         # (w - |w|) / 2: one pass up and two down serve inputs and outputs of every sign. Nothing cancels.
         w, b, half = layer.weight, layer.bias, self.gamma / 2
         sizes, of_bias = w.abs(), None if b is None else b.abs()
-        never_negative = bool(x.min() >= 0) if x.numel() else True  # as behind a ReLU
-        whole = layer.apply(x if never_negative else x.abs(), sizes, of_bias)
+        positive_inputs = never_negative(x)
+        whole = layer.apply(x if positive_inputs else x.abs(), sizes, of_bias)
         step = step_of(z, layer.within(z), STABILISER)
         part = z / whole.mul_(half).add_(z.abs(), alpha=1 + half).add_(step)
         favoured = g * part  # times the sign of z: what w counts
-        if never_negative and not batched(g) and not ((z < 0) & (g != 0)).any():  # usual before a ReLU
+        if positive_inputs and not batched(g) and not ((z < 0) & (g != 0)).any():  # usual before a ReLU
             raised = None if b is None else b + self.gamma * b.clamp(min=0)
             down = layer.pull(favoured, w + self.gamma * w.clamp(min=0), x)
             return Message(down, _bias_share(raised, favoured))
-        plain = g * part.abs()
-        down, beside = layer.pull(plain, w, x) * (1 + half), layer.pull(favoured, sizes, x) * half
-        down = down + (beside if never_negative else beside * x.sign())
-        return Message(down, _bias_share(b, plain * (1 + half)) + _bias_share(of_bias, favoured * half))
+        plain = g * part.abs_().mul_(1 + half)
+        down, beside = layer.pull(plain, w, x), layer.pull(favoured, sizes, x)
+        down = down.add_(beside, alpha=half) if positive_inputs else down.addcmul_(beside, x.sign(), value=half)
+        return Message(down, _bias_share(b, plain) + _bias_share(None if of_bias is None else of_bias * half, favoured))
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,8 @@ class AlphaBeta:
         plus, b_plus = layer.weight.clamp(min=0), None if b is None else b.clamp(min=0)
         minus = layer.weight.clamp(max=0) if self.beta or not sides.never_negative else plus  # else not read
         step = step_of(z, layer.within(z), STABILISER)
-        s = share(g, z, sides.apply(plus, minus, b_plus), step).mul_(self.alpha)
+        s = share(g, z, sides.apply(plus, minus, b_plus), step)
+        s = s if self.alpha == 1 else s * self.alpha
         message, absorbed = sides.pull(s, plus, minus), _bias_share(b_plus, s)
         if not self.beta:
             return Message(message, absorbed)
@@ -264,12 +265,17 @@ def batched(g: Tensor) -> bool:
     return bool(is_batched)
 
 
+def never_negative(x: Tensor) -> bool:
+    """Whether no input is negative, as behind a ReLU."""
+    return not x.numel() or float(x.min()) >= 0
+
+
 class _Sides:
     """A layer with one weight for positive inputs and another for negative ones."""
 
     def __init__(self, layer: Affine, x: Tensor) -> None:
         self.layer, self.x = layer, x
-        self.never_negative = bool(x.min() >= 0) if x.numel() else True  # as behind a ReLU
+        self.never_negative = never_negative(x)
 
     def apply(self, w: Tensor, w_negative: Tensor, b: Tensor | None) -> Tensor:
         """The output: `w` applied to positive inputs plus `w_negative` applied to negative ones, plus the bias."""
@@ -281,7 +287,10 @@ class _Sides:
     def pull(self, s: Tensor, w: Tensor, w_negative: Tensor) -> Tensor:
         """`s` multiplied by the transposed map, for each input that with the weight of its sign."""
         down = self.layer.pull(s, w, self.x)
-        return down if self.never_negative else torch.where(self.x < 0, self.layer.pull(s, w_negative, self.x), down)
+        if self.never_negative:
+            return down
+        below = self.layer.pull(s, w_negative, self.x)
+        return torch.lerp(down, below, (self.x < 0).to(down.dtype))  # exactly one of both; `where` takes twice as long
 
 
 def _spread(layer: Affine, weight: Tensor, x: Tensor, relevance: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ passed through.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -23,6 +24,12 @@ _NAMESPACES = ("linalg_", "special_")
 
 def name_of(func: Any, kwargs: dict[str, Any]) -> tuple[str, bool]:
     """A function's name without the underscores of operators and in-place functions, and whether it works in place."""
+    name, in_place = _name_of(func)
+    return name, in_place or ("inplace" in kwargs and bool(kwargs["inplace"]))
+
+
+@lru_cache(maxsize=1024)
+def _name_of(func: Any) -> tuple[str, bool]:
     name: str = getattr(func, "__name__", str(func)).partition(".")[0]  # without the overload of an operator of aten
     if name in _OPERATORS:
         return _OPERATORS[name], name == "__setitem__"
@@ -34,7 +41,7 @@ def name_of(func: Any, kwargs: dict[str, Any]) -> tuple[str, bool]:
         return name[2:-2], False
     if name.endswith("_") and not name.startswith("_"):
         return name[:-1], name != "requires_grad_"
-    return name.removeprefix("_"), bool(kwargs.get("inplace"))
+    return name.removeprefix("_"), False
 
 
 def known_as(name: str) -> str:
