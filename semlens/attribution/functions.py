@@ -109,13 +109,12 @@ class Scaled(Function):
 
 
 class Noted(Function):
-    """A tensor just made, of which `part` comes from a constant: the relevance of that part is booked as it passes."""
+    """A copy of a tensor of which `part` comes from a constant: the relevance of that part is booked as it passes."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, part: Tensor | float, name: str, ledger: Ledger) -> Tensor:
         ctx.part, ctx.name, ctx.ledger = part, name, ledger
-        ctx.mark_dirty(x)  # nobody else has it yet, so no copy is needed
-        return x
+        return x.clone()
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:

@@ -1,20 +1,19 @@
 """Which functions belong together: torch's functions by name, grouped by how relevance passes them."""
 
 MOVES = frozenset(
-    "H T adjoint alias as_strided atleast_1d atleast_2d atleast_3d bfloat16 block_diag "
-    "broadcast_tensors broadcast_to cartesian_prod cat channel_shuffle chunk clone col2im column_stack combinations "
-    "concat concatenate conj conj_physical constant_pad_nd contiguous copy cpu cuda diag diag_embed diagflat diagonal "
-    "diagonal_scatter double dsplit dstack embedding expand expand_as "
-    "fill fill_diagonal flatten flip fliplr flipud float fold gather getitem "
+    "H T adjoint alias as_strided atleast_1d atleast_2d atleast_3d bfloat16 block_diag broadcast_tensors broadcast_to "
+    "cartesian_prod cat channel_shuffle chunk clone col2im column_stack combinations concat concatenate conj "
+    "conj_physical constant_pad_nd contiguous copy cpu cuda diag diag_embed diagflat diagonal diagonal_scatter double "
+    "dsplit dstack embedding expand expand_as fill fill_diagonal flatten flip fliplr flipud float fold gather getitem "
     "half hsplit hstack identity im2col imag index index_copy index_fill index_put index_select lift lift_fresh mH mT "
     "masked_fill masked_scatter masked_select max_unpool1d max_unpool2d max_unpool3d meshgrid moveaxis movedim narrow "
     "native_channel_shuffle pad permute pin_memory pixel_shuffle pixel_unshuffle put ravel real reflection_pad1d "
     "reflection_pad2d reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d replication_pad3d "
-    "reshape reshape_alias reshape_as resolve_conj resolve_neg roll rot90 row_stack scatter select select_scatter "
-    "setitem slice slice_scatter split split_with_sizes squeeze stack swapaxes swapdims t take take_along_dim "
-    "tensor_split tile to to_copy transpose tril triu type type_as unbind unflatten unfold unsafe_chunk unsafe_index "
-    "unsafe_split unsafe_split_with_sizes unsafe_view unsqueeze view view_as view_as_complex view_as_real vsplit "
-    "vstack where zero".split()
+    "reshape reshape_alias reshape_as resolve_conj resolve_neg reversed roll rot90 row_stack scatter select "
+    "select_scatter setitem slice slice_scatter split split_with_sizes squeeze stack swapaxes swapdims t take "
+    "take_along_dim tensor_split tile to to_copy transpose tril triu type type_as unbind unflatten unfold "
+    "unsafe_chunk unsafe_index unsafe_split unsafe_split_with_sizes unsafe_view unsqueeze view view_as "
+    "view_as_complex view_as_real vsplit vstack where zero".split()
 )
 """Functions that only move values; their gradient moves relevance likewise."""
 
@@ -26,10 +25,10 @@ VIEWS = frozenset(
 
 SUMS = frozenset(
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d affine_grid affine_grid_generator avg_pool1d "
-    "avg_pool2d avg_pool3d cdouble cfloat chalf complex cross_entropy cumsum cumulative_trapezoid deg2rad diff "
-    "embedding_bag gradient index_add interpolate istft mean nanmean nansum neg negative nll_loss "
-    "nll_loss2d pos positive rad2deg rsub scatter_add stft sum sum_to_size trace "
-    "trapezoid trapz upsample upsample_bicubic2d upsample_bicubic2d_aa upsample_bilinear upsample_bilinear2d "
+    "avg_pool2d avg_pool3d cdouble cfloat chalf complex cumsum deg2rad diff gradient "
+    "index_add interpolate istft mean nanmean nansum neg negative "
+    "pos positive rad2deg rsub scatter_add stft sum sum_to_size trace "
+    "upsample upsample_bicubic2d upsample_bicubic2d_aa upsample_bilinear upsample_bilinear2d "
     "upsample_bilinear2d_aa upsample_linear1d upsample_nearest upsample_nearest1d upsample_nearest2d "
     "upsample_nearest3d upsample_nearest_exact1d upsample_nearest_exact2d upsample_nearest_exact3d "
     "upsample_trilinear3d".split()
@@ -45,13 +44,13 @@ WINNERS = frozenset(
     "fractional_max_pool2d fractional_max_pool2d_with_indices fractional_max_pool3d "
     "fractional_max_pool3d_with_indices kthvalue max max_pool1d max_pool1d_with_indices max_pool2d "
     "max_pool2d_with_indices max_pool3d max_pool3d_with_indices maximum median min minimum mode msort nanmedian "
-    "nanquantile quantile sort topk".split()
+    "sort topk".split()
 )
 """Functions that select values, each of which gets all relevance of its place, as it does by their gradient."""
 
 HOMOGENEOUS = frozenset(
     "abs absolute cdist copysign dist euclidean_dist hardshrink hypot l1_loss leaky_relu logaddexp lp_pool1d "
-    "lp_pool2d lp_pool3d nan_to_num pairwise_distance pdist relu rrelu rrelu_with_noise threshold".split()
+    "lp_pool2d lp_pool3d nan_to_num nextafter pairwise_distance pdist relu rrelu rrelu_with_noise threshold".split()
 )
 """Functions f of which f(c x) = c f(x) for c > 0, such as a ReLU or a distance (and a logarithm's sum, up to its
 entropy): their gradient shares f(x) in proportion to the contributions (Euler's theorem)."""
@@ -67,7 +66,7 @@ ACTIVATIONS = frozenset(
 """Element-wise functions through which relevance passes unchanged."""
 
 STEPS = frozenset(
-    "ceil fix floor floor_divide floordiv heaviside nextafter rfloordiv round sgn sign trunc".split()
+    "ceil fix floor floor_divide floordiv heaviside rfloordiv round sgn sign trunc".split()
 )  # fmt: skip
 """Functions that are constant but for jumps, so nothing of their value is due to one input rather than another."""
 
@@ -89,8 +88,8 @@ PASSIVE = frozenset(
     "multinomial ndimension ne nelement new_empty new_empty_strided new_full new_ones new_tensor new_zeros nms "
     "nonzero nonzero_static normal not_equal numel numpy one_hot ones_like or poisson rand_like randint_like "
     "randn_like random record_stream register_hook __repr__ retain_grad rshift searchsorted short signbit size "
-    "sparse_dim storage storage_offset storage_type __str__ stride sym_numel sym_size tolist uniform unique unique2 "
-    "unique_consecutive unravel_index untyped_storage xor zeros_like".split()
+    "sparse_dim storage storage_offset storage_type __str__ stride sym_numel sym_size tolist uniform "
+    "unravel_index untyped_storage xor zeros_like".split()
 )
 """Functions whose result carries no relevance. Random numbers are of the model's own generator: see `chance`."""
 
@@ -113,6 +112,9 @@ WITHOUT_SENSE = {
     "quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic fake_quantize_per_tensor_affine "
     "fake_quantize_per_channel_affine":
         "quantises, which no relevance can pass: give the model before its quantisation",
+    "unique unique2 unique_consecutive unique_dim":
+        "picks values of which torch knows no gradient: treat its result as a constant, "
+        "composite.with_function({name!r}, 'constant')",
     "rnn_tanh rnn_relu rnn_tanh_cell rnn_relu_cell":
         "is a plain recurrent layer, which no rule covers: use an LSTM or a GRU",
 }  # fmt: skip

@@ -40,13 +40,21 @@ grid_sample: input | grid
 grid_sampler: input | grid
 grid_sampler_2d: input | grid
 grid_sampler_3d: input | grid
+nll_loss: input | target | weight
+nll_loss2d: input | target | weight
+cross_entropy: input | target | weight
+trapezoid: y | x
+trapz: y | x
+cumulative_trapezoid: y | x
+quantile: input | q
+nanquantile: input | q
 roi_align: input | rois
 roi_pool: input | rois
 ps_roi_align: input | rois
 ps_roi_pool: input | rois
 """
 """What each function is in its operands, in the order in which it takes them. Factors are joined by `*`; what stands
-after `|` (divisors, places) is a constant wherever what stands before it carries relevance."""
+after `|` (divisors, places, weights of a loss) is a constant wherever what stands before it carries relevance."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +163,8 @@ def powers(call: Call) -> Any:
     """A product over an axis: each of its k factors gets R / k, also those of a running product."""
     x, dim = call.args[0], call.get("dim", 1)
     out = call.func(*call.args, **call.kwargs)
+    if not x.ndim:  # of one number
+        return out
     if call.name == "prod":
         return call.joined(out.detach(), portion(out, 1 / (x.numel() if dim is None else x.shape[dim])))
     factors = torch.arange(1, x.shape[dim] + 1, device=x.device, dtype=x.dtype)

@@ -17,7 +17,10 @@ from semlens.attribution.operations import Call
 from semlens.attribution.recurrent import packed, recurrent, recurrent_cell
 from semlens.errors import SemlensError
 
-_OPERATORS = {"__matmul__": "matmul", "__getitem__": "getitem", "__setitem__": "setitem", "__pow__": "pow"}
+_OPERATORS = {
+    "__matmul__": "matmul", "__getitem__": "getitem", "__setitem__": "setitem", "__pow__": "pow",
+    "__rand__": "and", "__ror__": "or", "__rxor__": "xor", "__rlshift__": "lshift", "__rrshift__": "rshift",
+}  # fmt: skip
 _NOT_IN_PLACE = frozenset({"__invert__", "__int__", "__index__", "__iter__"})
 _NAMESPACES = ("linalg_", "special_")
 
@@ -110,7 +113,7 @@ _TABLE: Mapping[str, Callable[[Call], Any]] = MappingProxyType(
         **dict.fromkeys(("rdiv", "rtruediv", "reciprocal"), exponential.invert),
         **dict.fromkeys(("mul", "rmul", "multiply"), products.multiply),
         **dict.fromkeys(products.FORMULAS, products.multilinear),
-        **dict.fromkeys(("multi_dot", "chain_matmul", "trilinear"), products.product),
+        **dict.fromkeys(("multi_dot", "chain_matmul", "trilinear", "embedding_bag"), products.product),
         **dict.fromkeys(("prod", "cumprod"), products.powers),
         "lerp": products.interpolated,
         "einsum": products.einsum,

@@ -22,6 +22,7 @@ def pixels(seed: int = 0) -> Tensor:
     return torch.randn(2, 3, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
+ROWS = torch.tensor([[0, 2, 1], [4, 4, 3]])
 WEIGHT = pixels(seed=9)[0, 0]
 
 
@@ -263,6 +264,18 @@ SAME: dict[str, tuple[Function, Function]] = {
         lambda x: functional.grid_sample(x, functional.affine_grid(x[:, 0, :2, :3], [2, 3, 5, 5])),
         lambda x: functional.grid_sample(x, functional.affine_grid(x[:, 0, :2, :3].detach(), [2, 3, 5, 5])),
     ),
+    "places between which the area lies": (
+        lambda x: torch.cumulative_trapezoid(x, x.flip(1)) + torch.trapezoid(x, x.exp())[..., None],
+        lambda x: torch.cumulative_trapezoid(x, x.flip(1).detach()) + torch.trapezoid(x, x.exp().detach())[..., None],
+    ),
+    "levels of a quantile": (
+        lambda x: torch.quantile(x.flatten(2), x[0, 0, 0].sigmoid(), -1).permute(1, 2, 0),
+        lambda x: torch.quantile(x.flatten(2), x[0, 0, 0].sigmoid().detach(), -1).permute(1, 2, 0),
+    ),
+    "embeddings with their own weights": (
+        lambda x: functional.embedding_bag(ROWS, x[0, 0], mode="sum", per_sample_weights=x[:, 1, :2].flatten(1)[:, :3]),
+        lambda x: (x[0, 0][ROWS] * x[:, 1, :2].flatten(1)[:, :3, None]).sum(1),
+    ),
     "steps are numbers": (lambda x: x * x.round() + x.floor(), lambda x: x * x.detach().round() + x.detach().floor()),
 }
 SOME = [ZERO, COMPOSITES["epsilon_plus"], COMPOSITES["cp_lrp"]]
@@ -320,6 +333,33 @@ class Routed(nn.Module):
         weights = weights if self.mixing else weights.detach()
         out = functional.conv2d(x.reshape(1, -1, 6, 6), weights, groups=len(x))
         return self.head(out.view(len(x), 4, 4, 4).relu().mean((2, 3)))
+
+
+class Joined(nn.Module):
+    """A constant beside the image, and sums of both, in place or not."""
+
+    def __init__(self, in_place: bool) -> None:
+        super().__init__()
+        self.token, self.in_place = nn.Parameter(pixels(seed=3)[:1, :1]), in_place
+
+    def forward(self, x: Tensor) -> Tensor:
+        both = torch.cat([self.token.expand(len(x), -1, -1, -1), x, torch.where(x > 0, x, self.token)], 1)
+        if not self.in_place:
+            return torch.cat([both[:, :2] + WEIGHT, 3 * (both[:, 2:] + WEIGHT)], 1).relu()
+        both += WEIGHT
+        both[:, 2:].mul_(3)
+        return both.relu_()
+
+
+def test_what_is_joined_with_a_constant_may_be_overwritten() -> None:
+    x = pixels()
+    written, plain = (Only(Joined(in_place)) for in_place in (True, False))
+    with trace(written, x, ZERO) as t:
+        assert torch.equal(t.output, plain(x))
+    torch.testing.assert_close(heat(written, x, ZERO), heat(plain, x, ZERO))
+    found, expected = accounts(written, x, ZERO), accounts(plain, x, ZERO)
+    torch.testing.assert_close(found.bias, expected.bias)
+    torch.testing.assert_close(found.arrived + found.bias, found.entered)
 
 
 def test_weights_made_from_the_image_get_half() -> None:
