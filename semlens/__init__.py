@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from semlens.numerics.two_means import two_means as two_means
     from semlens.pipeline import build as build
     from semlens.pipeline import embed as embed
+    from semlens.pipeline import encode as encode
     from semlens.revisit.example_heatmaps import portraits as portraits
     from semlens.types import Component as Component
     from semlens.types import ConceptExamples as ConceptExamples
@@ -98,6 +99,7 @@ _HOME = {
     "edges": "attribution",
     "edit": "model",
     "embed": "pipeline",
+    "encode": "pipeline",
     "explore": "app.widget",
     "figure": "views.heatmap",
     "final_layer": "analysis.labels",

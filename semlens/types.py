@@ -8,7 +8,7 @@ import numpy as np
 from PIL.Image import Image
 
 from semlens.errors import SemlensError
-from semlens.shapes import Bool, Float32, Int32, Int64
+from semlens.shapes import Bool, Float16, Float32, Int32, Int64
 
 MISSING = np.int32(np.iinfo(np.int32).max)
 """Fills a slot that holds nothing. No array is this long, so using it as an index fails instead of naming an image."""
@@ -100,6 +100,39 @@ class Origin:
     precision: str  # of the forward pass
 
 
+@dataclass(frozen=True)
+class EncodingTask:
+    """Over which images encodings are collected, in whose space."""
+
+    foundation: str  # digest of the foundation model
+    images: int | None  # at most this many, drawn at random; None for all
+    kept: int  # of which at most this many are kept
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class EncodingSums:
+    """Whole numbers from which encodings are made, of embeddings e and activations a summed over some images.
+
+    e counts in 2^-14; a in 2^-17 of 2^exponent, and its squared positive part in 2^-17 of 4^exponent, each row by its
+    own exponent. Axis `a`: components, then outputs; `t`: raw, squared; `e`: images kept.
+    """
+
+    task: EncodingTask
+    outputs: tuple[str, ...]
+    count: int  # images summed
+    exponents: Int32[np.ndarray, "a"]
+    embedding: Int64[np.ndarray, "d"]  # sum of e
+    products: Int64[np.ndarray, "d d"]  # of e with e
+    activation: Int64[np.ndarray, "t a"]  # sum of a
+    squares: Int64[np.ndarray, "t a l"]  # of a times a: what counts in 2^25, and the rest
+    cross: Int64[np.ndarray, "t a d"]  # of a times e
+    odd: Int64[np.ndarray, "t a"]  # images on which a was not finite or above 2^25
+    ids: Int32[np.ndarray, "e"]  # ascending
+    embeddings: Float16[np.ndarray, "e d"]
+    activations: Float32[np.ndarray, "e a"]  # as they came
+
+
 @dataclass(frozen=True, repr=False)
 class ConceptExamples:
     """The k images that excite each component most, over the images in `seen`. Made by `collect`, joined by `merge`.
@@ -121,6 +154,7 @@ class ConceptExamples:
     histogram: Int32[np.ndarray, "c 129"]  # images whose activation lies in each of the bins of `histogram`
     seen: tuple[tuple[int, int], ...]  # image ids that were looked at, as sorted ranges [start, stop)
     unreadable: tuple[Unreadable, ...]  # among those, the ones that could not be read
+    encoding: EncodingSums | None = None  # collected in the same pass, if asked for
 
     def __repr__(self) -> str:
         components = f"{len(self.ids):,} components in {len(self.layers)} layers, {self.dead:,} dead"
@@ -147,9 +181,9 @@ class ConceptExamples:
         return int((~self.valid.any(axis=1)).sum())
 
     @property
-    def recipe(self) -> tuple[Origin, tuple[LayerAxis, ...], int, str]:
-        """Everything that determines the examples of given images: origin, layers, k and pooling."""
-        return self.origin, self.layers, self.ids.shape[1], self.pool
+    def recipe(self) -> tuple[Origin, tuple[LayerAxis, ...], int, str, EncodingTask | None]:
+        """Everything that determines the examples of given images: origin, layers, k, pooling, and what is encoded."""
+        return self.origin, self.layers, self.ids.shape[1], self.pool, self.encoding.task if self.encoding else None
 
     @property
     def images(self) -> int:

@@ -22,7 +22,8 @@ import torch
 
 from semlens.attribution import relevance
 from semlens.collection import collect
-from semlens.pipeline import build, build_shard, embed
+from semlens.index import load_index
+from semlens.pipeline import build, build_shard, embed, encode
 from tests.toy import ColourSpace, colours, random_images
 
 LAYERS = ["act", "fc"]
@@ -57,11 +58,21 @@ def sharding(folder: Path) -> None:
     how: dict[str, Any] = {"k": 9, "batch_size": 1, "classes": [0, 2], "of": "all", "workers": 0}
     if not (folder / "index").exists():
         for number in (2, 0, 1):
-            build_shard(colours(), IMAGES, LAYERS, folder / "index", (number, 3), **how)
+            build_shard(colours(), IMAGES, LAYERS, folder / "index", (number, 3), foundation=ColourSpace(), **how)
     build(colours(), IMAGES, LAYERS, ColourSpace(), folder / "index", resume=True, **how)
 
 
-WAYS: dict[str, Work] = {"build": building, "embed": embedding, "relevance": relating, "shards": sharding}
+def encoding(folder: Path) -> None:
+    out = folder / "index"
+    if not out.exists():
+        build(colours(), IMAGES, LAYERS, ColourSpace(), out, k=9, workers=0, encode="none", resume=True)
+    if load_index(out).encodings is None:
+        encode(out, colours(), IMAGES, foundation=ColourSpace(), batch_size=1, workers=0, resume=True)
+
+
+WAYS: dict[str, Work] = {
+    "build": building, "embed": embedding, "relevance": relating, "shards": sharding, "encode": encoding,
+}  # fmt: skip
 
 
 def apart(work: Work, folder: Path, delay: float | None) -> bool:

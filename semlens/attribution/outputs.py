@@ -9,6 +9,7 @@ from torch import Tensor
 
 from semlens.attribution.marks import mark_of
 from semlens.errors import SemlensError
+from semlens.model import logits_of
 from semlens.shapes import Float
 
 
@@ -22,15 +23,9 @@ def logits_in(output: Any, images: int) -> Float[Tensor, "n y"]:
     Raises:
         SemlensError: there is no row of logits per image.
     """
-    found = output
-    if isinstance(output, dict):
-        found = output.get("logits", next(iter(output.values())) if len(output) == 1 else None)
-    elif isinstance(output, tuple) and output:
-        found = output[0]
-    if isinstance(found, Tensor) and found.ndim == 1 and len(found) == images:
-        found = found[:, None]
-    if isinstance(found, Tensor) and found.ndim == 2 and len(found) == images and found.is_floating_point():
-        return found
+    logits = logits_of(output, images)
+    if logits is not None:
+        return logits
     raise SemlensError(
         f"the model's output is {described(output)}, not a row of logits per image: give as target "
         f"{_options(output)}, a component ('layer:unit'), or a function of the output that gives a number per image "

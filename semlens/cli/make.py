@@ -1,11 +1,11 @@
-"""The commands that make an index: `layers`, `build`."""
+"""The commands that make an index: `layers`, `build`, `encode`."""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ import semlens as sl
 from semlens.cli.common import NewFolder, app, as_json, device, image_choices, layer_names, print_json
 from semlens.cli.show import Progress, say, table
 from semlens.errors import SemlensError
+
+if TYPE_CHECKING:
+    from semlens.index import Encodings
 
 
 @app.command()
@@ -35,10 +38,20 @@ def layers(model: str, as_json: bool) -> None:
     table(columns, [(layer, kind, f"{components:,}") for layer, kind, components in listed])
 
 
+_group_column = click.option(
+    "--group-column", help="The column that says which images belong together: a patient's, a camera's."
+)
+_encode = click.option(
+    "--encode", default="5000", show_default=True, metavar="N|all|none", help="Images that encodings are over."
+)
+
+
 @app.command()
 @click.option("--model", required=True, help="The studied model, written as for `layers`.")
+@click.option("--untrained", is_flag=True, help="Take its untrained twin: its weights drawn anew.")
 @click.option("--images", required=True, help="A folder, a table (CSV, JSON, Parquet), or hf:NAME.")
 @image_choices
+@_group_column
 @click.option("--layer", multiple=True, required=True, help="A layer, as `layers` lists them; several with commas.")
 @click.option("--foundation", required=True, help="open_clip:ARCH/TAG, transformers:REPO, offline:conse, testbed:clip.")
 @click.option("--out", required=True, type=NewFolder(), help="Folder of the index.")
@@ -56,6 +69,7 @@ def layers(model: str, as_json: bool) -> None:
 )
 @click.option("--class-images", "of", default="auto", show_default=True, help="Whose images: label, predicted, all.")
 @click.option("--method", default="auto", show_default=True, help="Rules for relevance; see `attribute --check`.")
+@_encode
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Images at a time.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that decode images.")
 @click.option("--precision", default="float32", show_default=True, help="bfloat16 is faster and changes some examples.")
@@ -66,7 +80,9 @@ def layers(model: str, as_json: bool) -> None:
 @as_json
 def build(
     model: str,
+    untrained: bool,
     images: str,
+    group_column: str | None,
     layer: tuple[str, ...],
     foundation: str,
     out: Path,
@@ -82,6 +98,7 @@ def build(
 ) -> None:
     """Turn a model and images into a concept index."""
     from semlens.index import IndexWarning, remarks
+    from semlens.model import untrained as untrained_twin
     from semlens.pipeline import build_shard, check_free, label_remarks
 
     start = perf_counter()
@@ -89,14 +106,15 @@ def build(
     if not number_of:
         check_free(out, resume)  # before models are loaded
     space = sl.load_foundation(foundation, device)
-    studied, photos = sl.load_model(model, device), sl.load_images(images, **choices)
+    studied, photos = sl.load_model(model, device), sl.load_images(images, group_column=group_column, **choices)
+    studied = untrained_twin(studied) if untrained else studied
     for note in photos.notes:
         say(note)
     names = layer_names(layer)
     options |= {"classes": _classes(classes, studied.class_names)}
     with Progress() as progress, _keeping(out):
         if number_of:
-            path = build_shard(studied, photos, names, out, number_of, progress=progress, **options)
+            path = build_shard(studied, photos, names, out, number_of, foundation=space, progress=progress, **options)
             return print_json([{"shard": str(path)}]) if as_json else say(f"wrote {path}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IndexWarning)  # said below, with all other remarks
@@ -109,6 +127,40 @@ def build(
     _show_built(out, index, told, seconds, as_json)
 
 
+@app.command()
+@click.argument("index", type=click.Path(path_type=Path))
+@click.option("--model", required=True, help="The model that the index was made from.")
+@click.option("--images", required=True, help="The images that it was made from.")
+@image_choices
+@_group_column
+@_encode
+@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Images at a time.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that decode images.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
+@device
+@as_json
+def encode(
+    index: Path,
+    model: str,
+    images: str,
+    group_column: str | None,
+    device: str | None,
+    as_json: bool,
+    choices: dict[str, Any],
+    **options: Any,
+) -> None:
+    """Add to INDEX what each component responds to over many images, not only its strongest."""
+    from semlens.index import encoding_remarks
+
+    start = perf_counter()
+    there = sl.load_index(index)
+    space = sl.load_foundation(there.recipe.foundation.name, device)
+    studied, photos = sl.load_model(model, device), sl.load_images(images, group_column=group_column, **choices)
+    with Progress() as progress, _keeping(index):
+        made = sl.encode(index, studied, photos, foundation=space, progress=progress, **options)
+    _show_built(index, made, encoding_remarks(made), perf_counter() - start, as_json)
+
+
 def _show_built(out: Path, index: "sl.ConceptIndex", told: Sequence[str], seconds: float, as_json: bool) -> None:
     """What was made, after all that should be known about it."""
     row = {
@@ -116,14 +168,31 @@ def _show_built(out: Path, index: "sl.ConceptIndex", told: Sequence[str], second
         "layers": len(index.layers),
         "components": len(index.means),
         "images": index.recipe.images.count - index.recipe.images.unreadable,
+        "encoded": index.encodings.images if index.encodings else 0,
+        "groups": groups_of(index.encodings) if index.encodings else None,
         "seconds": round(seconds, 2),
     }
     for remark in told:
         say(remark)
     if as_json:
         return print_json([row | {"remarks": list(told)}])
-    size = f"{row['components']:,} components of {row['layers']} layers over {row['images']:,} images"
+    size = f"{row['components']:,} components of {row['layers']} layers over {row['images']:,} images{_encoded(index)}"
     say(f"{size} in {row['seconds']} s: {out}")
+
+
+def _encoded(index: "sl.ConceptIndex") -> str:
+    """Over how many images encodings are, and in how many groups those kept are, as the end of a sentence."""
+    made = index.encodings
+    if made is None:
+        return ""
+    groups = groups_of(made)
+    together = f", those kept in {groups:,} groups by {made.recipe.groups}" if groups is not None else ""
+    return f", encoded over {made.images:,}{together}"
+
+
+def groups_of(encodings: "Encodings") -> int | None:
+    """How many groups the images kept are in; None where each stands for itself."""
+    return len(set(encodings.groups.tolist())) if encodings.recipe.groups else None
 
 
 @contextmanager

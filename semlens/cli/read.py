@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from semlens.cli.common import NewFile, app, as_json, device, index_folder, layer, print_json, template
 from semlens.cli.show import say, table
@@ -48,6 +49,7 @@ def info(index: Path, verify: bool, as_json: bool) -> None:
             ("foundation model", f"{space.name} ({space.dimension} dimensions, licence {space.licence})"),
             ("examples", f"{recipe.k} per component, pool {recipe.pool}, crop {recipe.crop.kind}, {recipe.precision}"),
             ("relevance", _relevance(loaded)),
+            ("encodings", _encodings(loaded)),
             *_added(loaded),
             ("components", f"{counts['components']:,}"),
             (
@@ -98,7 +100,26 @@ def _added_row(index: "ConceptIndex") -> dict[str, Any]:
         "labels": labels and asdict(labels.recipe) | {"given": labels.given, "double": len(labels.meanings.rows)},
         "scores": scores and asdict(scores.recipe),
         "atlas": atlas and asdict(atlas.recipe) | {"found": list(atlas.labels)},
+        "encodings": _encodings_row(index),
     }
+
+
+def _encodings_row(index: "ConceptIndex") -> dict[str, Any] | None:
+    made = index.encodings
+    if made is None:
+        return None
+    named = asdict(made.recipe) | {"images": made.images, "kept": len(made.ids), "outputs": len(made.outputs)}
+    return named | {"groups": len(set(made.groups.tolist())) if made.recipe.groups else None}
+
+
+def _encodings(index: "ConceptIndex") -> str:
+    row = _encodings_row(index)
+    if row is None or index.encodings is None:
+        return "none; `encode` adds them"
+    r2 = index.encodings.r2[np.isfinite(index.encodings.r2)]
+    explained = f", R2 {np.median(r2):.2f} at the median" if len(r2) else ""
+    together = f" in {row['groups']:,} groups by {index.encodings.recipe.groups}" if row["groups"] is not None else ""
+    return f"over {row['images']:,} images, {row['kept']:,} kept{together}, {row['outputs']:,} outputs{explained}"
 
 
 def _added(index: "ConceptIndex") -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from semlens.collection.collect import check_k, collect, origin_of, part_of, pooling
 from semlens.collection.cpu import fast_cpu, tuned_allocator
+from semlens.collection.encode import KEPT, ToEncode, drawn
 from semlens.collection.passes import (
     Checkpoint,
     Feed,
@@ -13,19 +14,26 @@ from semlens.collection.passes import (
     shifted,
 )
 from semlens.collection.relevance import RELEVANCE, load_relevance, merge_relevance, save_relevance
-from semlens.collection.states import load_examples, merge, merge_all, save_examples
+from semlens.collection.states import load_examples, merge, merge_all, missing_ranges, save_examples
+from semlens.collection.sums import ACTIVATION_BITS, EMBEDDING_BITS, MOST_BITS
 from semlens.collection.topk import TopK, decode
 
 __all__ = [
+    "ACTIVATION_BITS",
+    "EMBEDDING_BITS",
+    "KEPT",
+    "MOST_BITS",
     "RELEVANCE",
     "Checkpoint",
     "Feed",
+    "ToEncode",
     "TopK",
     "UnreadableWarning",
     "as_is",
     "check_k",
     "collect",
     "decode",
+    "drawn",
     "fast_cpu",
     "fill",
     "first_input",
@@ -35,6 +43,7 @@ __all__ = [
     "merge",
     "merge_all",
     "merge_relevance",
+    "missing_ranges",
     "origin_of",
     "part_of",
     "pooling",

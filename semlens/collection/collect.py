@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from semlens.collection.cpu import fast_cpu
+from semlens.collection.encode import FIRST, RunningSums, ToEncode
 from semlens.collection.passes import Checkpoint, Feed, fill
 from semlens.collection.states import EXAMPLES
 from semlens.collection.topk import TopK, decode
@@ -23,6 +25,7 @@ from semlens.model import (
     VisionModel,
     as_model,
     describe,
+    logits_of,
     parse_all,
     record,
     still,
@@ -49,6 +52,7 @@ def collect(
     checkpoint: Path | None = None,
     checkpoint_every: int = 100,
     resume: bool = False,
+    encode: ToEncode | None = None,
     progress: Progress = silent,
 ) -> ConceptExamples:
     """The k images that excite each component most.
@@ -62,6 +66,7 @@ def collect(
         shard: (i, n) looks only at the i-th of n parts of the images; `merge` joins what the shards give.
         checkpoint: file that is written every `checkpoint_every` batches and at the end; with `resume`, what it holds
             is not computed again. The result is the same, byte for byte.
+        encode: images that have an embedding, over which sums for encodings are collected too.
 
     Raises:
         SemlensError: a user's mistake, before the first forward pass where it can be seen there.
@@ -76,33 +81,92 @@ def collect(
     axes = axis_of((kind.layer, kind.kind, components) for kind, components in parsed)
     names = unit_names(model.net, parsed, model.class_names, feed.first)
     origin = origin_of(model, images, precision)
+    outputs = _outputs(model, feed.first) if encode else ()
     with _forward(model, kinds, pool, precision, feed.first) as forward:
-        stream = _Stream(forward, origin, axes, names, k, pool, model.device)
+        sums = _sums(encode, feed, forward, axes, outputs) if encode else None
+        stream = _Stream(forward, origin, axes, names, k, pool, model.device, sums)
         kept = Checkpoint(checkpoint, checkpoint_every, resume)
         return fill(stream, EXAMPLES, feed, ids, "collect", kept, progress)
 
 
+@dataclass(frozen=True, eq=False)
+class _Passed:
+    """What one forward pass gave."""
+
+    pooled: Pooled
+    output: Any
+
+    def rows(self, outputs: int) -> Float[Tensor, "n a"]:
+        """The activations, and after them that many outputs of the model.
+
+        Raises:
+            SemlensError: there are more or fewer.
+        """
+        if not outputs:
+            return self.pooled.activations
+        logits = logits_of(self.output, len(self.pooled.activations))
+        if logits is None or logits.shape[1] != outputs:
+            raise SemlensError(
+                "the model's output has another shape for several images than for one: encode none (--encode none)"
+            )
+        return torch.cat([self.pooled.activations, logits.to(self.pooled.activations)], dim=1)
+
+
+def _outputs(model: VisionModel, first: Float[Tensor, "1 ..."]) -> tuple[str, ...]:
+    """What the model calls its outputs, or their numbers; nothing where they are no rows of logits."""
+    with torch.no_grad(), still(model.net):
+        logits = logits_of(model.net(first), 1)
+    count = 0 if logits is None else logits.shape[1]
+    return model.class_names if len(model.class_names) == count else tuple(map(str, range(count)))
+
+
+def _sums(
+    encode: ToEncode, feed: Feed, forward: Callable[[Float[Tensor, "n ..."]], _Passed], axes: Sequence[LayerAxis],
+    outputs: tuple[str, ...],
+) -> RunningSums:  # fmt: skip
+    """Sums of which the units are chosen by the first images in the random order, which all shards share."""
+
+    def first() -> Float[Tensor, "n a"]:
+        seen = [
+            forward(x).rows(len(outputs))[: len(batch.ids)].float()
+            for x, batch in feed.batches(encode.order[:FIRST].tolist(), "first images")
+            if batch.ids
+        ]
+        return torch.cat(seen or [forward(feed.first).rows(len(outputs)).float()])
+
+    components = axes[-1].stop
+    layers = [slice(axis.start, axis.stop) for axis in axes] + [slice(components, components + len(outputs))]
+    return RunningSums(encode, outputs, tuple(layers), feed.model.device, first)
+
+
 @dataclass
 class _Stream:
-    """The running top-k of all layers on one axis. Mutable, because a stream is."""
+    """The running top-k of all layers on one axis, and sums for encodings. Mutable, because a stream is."""
 
-    forward: Callable[[Float[Tensor, "n ..."]], Pooled]
+    forward: Callable[[Float[Tensor, "n ..."]], _Passed]
     origin: Origin
     axes: tuple[LayerAxis, ...]
     unit_names: tuple[str | None, ...]
     k: int
     pool: str
     device: torch.device
+    sums: RunningSums | None
     top: TopK = field(init=False)
 
     def __post_init__(self) -> None:
         self.top = TopK(self.axes[-1].stop, self.k, self.device, self.pool == "max", with_histogram=True)
 
     def wanted(self, start: int, stop: int) -> Sequence[int]:
-        return range(start, stop)
+        if self.sums is None or not self.sums.wanted.alone:
+            return range(start, stop)
+        order = self.sums.wanted.order
+        return np.sort(order[(order >= start) & (order < stop)]).tolist()
 
     def add(self, x: Float[Tensor, "n ..."], ids: Sequence[int]) -> None:
-        n, pooled = len(ids), self.forward(x)  # the rest of the rows pad the batch
+        n, passed = len(ids), self.forward(x)  # the rest of the rows pad the batch
+        pooled = passed.pooled
+        if self.sums:
+            self.sums.add(passed.rows(len(self.sums.outputs))[:n], ids)
         positions = None if pooled.positions is None else pooled.positions[:n]
         self.top.add(pooled.activations[:n], torch.tensor(ids), positions)
 
@@ -126,14 +190,16 @@ class _Stream:
             histogram=self.top.histogram.cpu().numpy().copy(),
             seen=seen,
             unreadable=unreadable,
+            encoding=self.sums.state() if self.sums else None,
         )
 
 
 @contextmanager
 def _forward(
     model: VisionModel, kinds: Sequence[Components], pool: str, precision: str, first: Float[Tensor, "1 ..."]
-) -> Iterator[Callable[[Float[Tensor, "n ..."]], Pooled]]:
-    """A function from preprocessed images to all layers' pooled activations, for as long as the `with` lasts."""
+) -> Iterator[Callable[[Float[Tensor, "n ..."]], _Passed]]:
+    """A function from preprocessed images to all layers' pooled activations and the output, for as long as the `with`
+    lasts."""
     dtype = PRECISIONS[precision]
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
@@ -142,9 +208,9 @@ def _forward(
         layout = _layout(model, first)
         pooled = stack.enter_context(pooling(model, kinds, pool))
 
-        def forward(x: Float[Tensor, "n ..."]) -> Pooled:
-            model.net(x.contiguous(memory_format=layout))
-            return pooled()
+        def forward(x: Float[Tensor, "n ..."]) -> _Passed:
+            output = model.net(x.contiguous(memory_format=layout))
+            return _Passed(pooled(), output)
 
         yield forward
 

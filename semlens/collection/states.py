@@ -11,11 +11,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from semlens.collection.sums import merge_sums
 from semlens.errors import SemlensError
 from semlens.shapes import Float32, Int32, Int64
-from semlens.types import ConceptExamples, LayerAxis, Origin, Relevance, Unreadable
+from semlens.types import ConceptExamples, EncodingSums, EncodingTask, LayerAxis, Origin, Relevance, Unreadable
 
 Pass = TypeVar("Pass", ConceptExamples, Relevance)
+_NESTED = "encoding"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def merge(a: ConceptExamples, b: ConceptExamples) -> ConceptExamples:
         SemlensError: the two were collected differently, or share some images but neither holds all of the other's.
     """
     if a.recipe != b.recipe:
-        raise SemlensError("examples of different models, images, layers, k or pooling cannot be merged")
+        raise SemlensError("examples of different models, images, layers, k, pooling or encoding cannot be merged")
     if whole := holding_both(a, b):
         return whole
     ids = np.concatenate([a.ids, b.ids], axis=1)
@@ -52,6 +54,7 @@ def merge(a: ConceptExamples, b: ConceptExamples) -> ConceptExamples:
         histogram=a.histogram + b.histogram,
         seen=join(a.seen + b.seen),
         unreadable=unreadable_of(a, b),
+        encoding=merge_sums(a.encoding, b.encoding),
     )
 
 
@@ -116,9 +119,10 @@ def save_pass(state: Pass, path: Path, what: str) -> None:
     Raises:
         SemlensError: the file cannot be written, as on a full disk; what it held before stays.
     """
-    values = {field.name: getattr(state, field.name) for field in fields(state)}
-    arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if isinstance(value, np.ndarray)}
-    plain = {name: value for name, value in values.items() if name not in arrays}
+    plain, arrays = _divided(state)
+    if isinstance(plain.get(_NESTED), EncodingSums):
+        plain[_NESTED], inner = _divided(plain[_NESTED])
+        arrays |= {f"{_NESTED}.{name}": array for name, array in inner.items()}
     text = json.dumps(plain, sort_keys=True, default=asdict)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +131,21 @@ def save_pass(state: Pass, path: Path, what: str) -> None:
         raise SemlensError(
             f"{path} cannot be written: {fault}; what was kept before it stays, to go on from"
         ) from fault
+
+
+def _divided(record: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A record's plain values and its arrays, by name."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    arrays = {name: np.ascontiguousarray(value) for name, value in values.items() if isinstance(value, np.ndarray)}
+    return {name: value for name, value in values.items() if name not in arrays}, arrays
+
+
+def _nested(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodingSums:
+    """The sums for encodings inside of a file's values; their arrays are taken out of `arrays`."""
+    inner = {name: arrays.pop(name) for name in list(arrays) if name.startswith(f"{_NESTED}.")}
+    named = {name.removeprefix(f"{_NESTED}."): array for name, array in inner.items()}
+    task, outputs = EncodingTask(**plain["task"]), tuple(plain["outputs"])
+    return EncodingSums(**plain | named | {"task": task, "outputs": outputs})
 
 
 def load_pass(kind: type[Pass], path: Path, what: str) -> Pass:
@@ -139,6 +158,8 @@ def load_pass(kind: type[Pass], path: Path, what: str) -> Pass:
         with safe_open(path, framework="numpy") as file:
             plain = json.loads((file.metadata() or {})[f"semlens-{what}"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, a file is not iterable
+        if plain.get(_NESTED) is not None:
+            plain[_NESTED] = _nested(plain[_NESTED], arrays)
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()} | arrays
         values |= {
             "origin": Origin(**plain["origin"]),
@@ -187,4 +208,4 @@ def earlier(checkpoint: Path | None, fresh: Pass, kind: StateKind[Pass]) -> Pass
     return state
 
 
-EXAMPLES = StateKind(merge, save_examples, load_examples, "layers, k or pooling")
+EXAMPLES = StateKind(merge, save_examples, load_examples, "layers, k, pooling or encoding")

@@ -16,7 +16,7 @@ from semlens.errors import SemlensError, unknown
 from semlens.images.cells import raw_of
 from semlens.images.decode import MAX_PIXELS, Raw, check_file, colour, decode, reason
 from semlens.images.listing import Files, ImagesWarning, Listing
-from semlens.images.sources import listing
+from semlens.images.sources import group_texts, listing
 
 SAMPLED = 64
 """How many images' content the fingerprint covers."""
@@ -45,6 +45,8 @@ class ImageSet:
     max_pixels: int
     read: Callable[[int], Raw] = field(repr=False)
     notes: tuple[str, ...] = ()  # what was assumed of the source, a sentence each
+    groups: tuple[str | None, ...] = field(default=(), repr=False)  # which images belong together, if that was asked
+    group_column: str = ""  # the column that says so
 
     def __len__(self) -> int:
         return len(self.names)
@@ -68,6 +70,7 @@ def load_images(
     max_pixels: int | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    group_column: str | None = None,
 ) -> ImageSet:
     """All images of a source, in an order that is the same on every machine.
 
@@ -90,20 +93,24 @@ def load_images(
             89,478,485.
         image_column: the column of a table, or key of an item, that has the images, unless its name is a usual one.
         label_column: likewise for the labels.
+        group_column: the column that says which images belong together, a patient's or a camera's, as they do not vary
+            independently of each other.
 
     Raises:
         SemlensError: there are none, or the source cannot be read.
     """
     if isinstance(source, ImageSet):
         return source
-    given = {"image_column": image_column, "label_column": label_column, "background": background,
-             "max_pixels": max_pixels}  # fmt: skip
+    given = {"image_column": image_column, "label_column": label_column, "group_column": group_column,
+             "background": background, "max_pixels": max_pixels}  # fmt: skip
     source, chosen = _split_source(source, {name: value for name, value in given.items() if value is not None})
     ground, limit = chosen.get("background", "white"), _limit(chosen.get("max_pixels", MAX_PIXELS))
     colour(ground)  # so that a wrong one is an error before the first image
     listed = listing(source, chosen.get("image_column"), chosen.get("label_column"))
     if not listed.names:
         raise SemlensError(f"no images in {listed.source}")
+    grouped = chosen.get("group_column", "")
+    groups = group_texts(source, grouped, len(listed.names)) if grouped else ()
     for told in listed.lost:
         warnings.warn(f"{listed.source}: {told}", ImagesWarning, stacklevel=2)
     return ImageSet(
@@ -115,10 +122,12 @@ def load_images(
         max_pixels=limit,
         read=listed.read,
         notes=listed.notes,
+        groups=groups,
+        group_column=grouped,
     )
 
 
-CHOICES = ("image_column", "label_column", "background", "max_pixels")
+CHOICES = ("image_column", "label_column", "group_column", "background", "max_pixels")
 """What may stand behind a source, after a question mark."""
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from semlens.errors import SemlensError, unknown
+from semlens.images.columns import named
 from semlens.images.datasets import dataset_listing, hugging_face_listing, list_listing, open_hugging_face
 from semlens.images.folders import ARCHIVES, SUFFIXES, folder_listing
+from semlens.images.labels import label_texts
 from semlens.images.listing import Listing
-from semlens.images.tables import frame_listing, is_table, table_listing
+from semlens.images.tables import frame_column, frame_listing, is_table, table_column, table_listing
 
 
 def listing(source: Any, image_column: str | None, label_column: str | None) -> Listing:
@@ -34,6 +36,30 @@ def listing(source: Any, image_column: str | None, label_column: str | None) -> 
     if isinstance(source, list | tuple):
         return list_listing(source, image_column, label_column)
     return dataset_listing(source, image_column, label_column)
+
+
+def group_texts(source: Any, column: str, count: int) -> tuple[str | None, ...]:
+    """What each of the `count` images of a source belongs to, by a column of it; None where the cell is empty.
+
+    Raises:
+        SemlensError: the source has no columns, or none of that name.
+    """
+    if isinstance(source, str) and source.startswith("hf:"):
+        source = open_hugging_face(source)
+    if isinstance(source, str | os.PathLike):
+        texts = table_column(Path(source), column) if is_table(Path(source)) else None
+    elif hasattr(source, "column_names") or hasattr(source, "columns"):
+        texts = frame_column(source, column)
+    elif isinstance(source, list | tuple) and all(isinstance(item, Mapping) for item in source):
+        key = named(dict.fromkeys(str(key) for item in source for key in item), column)
+        texts = label_texts(item.get(key) for item in source)
+    else:
+        texts = None
+    if texts is None:
+        raise SemlensError(f"group_column is {column!r}, but these images come without columns: give a table of them")
+    if len(texts) != count:
+        raise SemlensError(f"the column {column!r} has {len(texts):,} cells for {count:,} images")
+    return texts
 
 
 def _of_path(path: Path, image_column: str | None, label_column: str | None) -> Listing:

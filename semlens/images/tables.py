@@ -10,7 +10,7 @@ from typing import Any
 
 from semlens.errors import SemlensError, unknown
 from semlens.images.cells import Cells, is_picture, name_of
-from semlens.images.columns import SAMPLE, Chosen, Table, choose, is_marked
+from semlens.images.columns import SAMPLE, Chosen, Table, choose, is_marked, named
 from semlens.images.decode import Raw
 from semlens.images.labels import label_texts
 from semlens.images.listing import Files, Listing
@@ -46,6 +46,22 @@ def frame_listing(frame: Any, image_column: str | None, label_column: str | None
     table = Table(f"the {type(frame).__name__}", tuple(columns), rows)
     chosen = choose(table, image_column, label_column, lambda cell: _leads(cell, Path()))
     return _listed(table, chosen, Path(), f"{type(frame).__name__} of {len(frame)} images")
+
+
+def table_column(path: Path, column: str) -> tuple[str | None, ...]:
+    """The cells of a column of a table in a file, as labels are read.
+
+    Raises:
+        SemlensError: there is no such column.
+    """
+    table = _READERS[path.suffix.lower()](path)
+    return label_texts(cell for (cell,) in table.rows([named(table.columns, column)]))
+
+
+def frame_column(frame: Any, column: str) -> tuple[str | None, ...]:
+    """The same of a data frame, or of a data set of Hugging Face."""
+    columns = {str(name): name for name in (frame.column_names if hasattr(frame, "column_names") else frame.columns)}
+    return label_texts(_column_of(frame, columns[named(columns, column)]))
 
 
 def records_listing(records: Sequence[Mapping[str, Any]], image: str | None, label: str | None) -> Listing:

@@ -1,6 +1,6 @@
 """The concept index, in memory and on disk: the border between torch and numpy. docs/index-format.md is its norm."""
 
-from semlens.index.cache import cached, digest_of
+from semlens.index.cache import cached, digest_of, kept_in
 from semlens.index.encodings import LEVELS, TRANSFORMS, Encodings, EncodingsId
 from semlens.index.files import Arrays, pack
 from semlens.index.folder import MANIFEST, check_target
@@ -20,7 +20,7 @@ from semlens.index.kept import (
 )
 from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.index.relevance import ClassRelevance
-from semlens.index.remarks import IndexWarning, grave_remarks, remarks
+from semlens.index.remarks import IndexWarning, encoding_remarks, grave_remarks, remarks
 
 __all__ = [
     "DRAWINGS",
@@ -52,8 +52,10 @@ __all__ = [
     "cached",
     "check_target",
     "digest_of",
+    "encoding_remarks",
     "given",
     "grave_remarks",
+    "kept_in",
     "load_index",
     "pack",
     "remarks",

@@ -50,6 +50,11 @@ def cached(file: Path | None, recipe: object, compute: Callable[[], Arrays], *, 
     return arrays
 
 
+def kept_in(file: Path, recipe: object) -> Arrays | None:
+    """The arrays that `cached` keeps in a file for this recipe; None if it holds others, is damaged or absent."""
+    return _read(file, digest_of(recipe))
+
+
 def _described(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         raise TypeError(f"a recipe cannot hold a {type(value).__name__}")

@@ -12,13 +12,18 @@ FEW = 10
 """A class's relevance over fewer images is uncertain."""
 
 
+FEW_ENCODED = 200
+"""Encodings over fewer images are uncertain."""
+
+
 class IndexWarning(UserWarning):
     """Something of an index that answers should not be built upon."""
 
 
 def remarks(index: ConceptIndex) -> tuple[str, ...]:
     """A sentence for everything of the index that is not as it may be thought, none where there is nothing to say."""
-    return (*_of_images(index), *_of_components(index), *_of_copies(index, 0), *_of_classes(index))
+    images, components, copies = _of_images(index), _of_components(index), _of_copies(index, 0)
+    return (*images, *components, *copies, *_of_classes(index), *encoding_remarks(index))
 
 
 def grave_remarks(index: ConceptIndex) -> tuple[str, ...]:
@@ -38,6 +43,20 @@ def _of_components(index: ConceptIndex) -> list[str]:
         told.append(f"{dead:,} components never fire; {incomplete:,} fire on fewer than {index.recipe.k} images")
     if gave_nan := int((index.nan > 0).sum()):
         told.append(f"{gave_nan:,} components gave NaN on some images, which were not ranked")
+    return told
+
+
+def encoding_remarks(index: ConceptIndex) -> list[str]:
+    """Which components tell images apart and have no encoding all the same, and where images are few."""
+    made = index.encodings
+    if made is None:
+        return []
+    lost = int(((made.deviation[: len(index.rows)] == 0) & ~index.dead).sum())
+    told = [f"{lost:,} components have no encoding: not finite or far out of range on some image"] if lost else []
+    if lost_outputs := int((made.deviation[len(index.rows) :] == 0).sum()):
+        told.append(f"{lost_outputs:,} outputs have no encoding: they never vary, or are not finite on some image")
+    if made.images < FEW_ENCODED:
+        told.append(f"encodings are over {made.images:,} images only: what they say is uncertain below {FEW_ENCODED}")
     return told
 
 

@@ -4,6 +4,8 @@ from semlens.model.components import POOLS, ROWS, Components, Pooled, Rows, put_
 from semlens.model.hooks import Site, edit, follow, record, still
 from semlens.model.layers import parse_all, refuse_hidden, unit_names
 from semlens.model.loading import Preprocess, VisionModel, as_model, check_device, describe, load_model
+from semlens.model.outputs import logits_of
+from semlens.model.untrained import untrained
 from semlens.model.weights import CheckpointWarning, load_weights
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "follow",
     "load_model",
     "load_weights",
+    "logits_of",
     "parse_all",
     "put_tensor",
     "record",
@@ -30,4 +33,5 @@ __all__ = [
     "still",
     "tensor_in",
     "unit_names",
+    "untrained",
 ]

@@ -13,12 +13,13 @@ from semlens.attribution import Composite, check_classes
 from semlens.attribution import relevance as relevance_of
 from semlens.collection import collect
 from semlens.crop import choose_crop
-from semlens.errors import right_keywords
+from semlens.errors import SemlensError, right_keywords
 from semlens.foundation import load_foundation
 from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, IndexWarning, grave_remarks, load_index
 from semlens.model import VisionModel, as_model
 from semlens.pipeline.embed import embed
+from semlens.pipeline.encode import ENCODED, drawn_whole, images_asked, to_encode
 from semlens.pipeline.partial import claimed, join_relevance, join_shards
 from semlens.pipeline.replacing import check_replaced, set_notes_aside
 from semlens.types import FoundationModel, Progress, several, silent
@@ -41,6 +42,7 @@ def build(
     batch_size: int = 32,
     workers: int | None = None,
     precision: str = "float32",
+    encode: int | str = ENCODED,
     resume: bool = False,
     replace: bool = False,
     progress: Progress = silent,
@@ -55,6 +57,8 @@ def build(
 
     Args:
         model, images, foundation: as they are, or by name as `load_model`, `load_images` and `load_foundation` take it.
+        encode: over how many images, drawn at random, encodings are collected, each embedded as a whole: a number,
+            "all" or "none". Images of one group (`load_images`, group_column) stay together where they are permuted.
         replace: whether an index of another model, other images or layers, foundation model or settings may be replaced
             that lies at `out`; what people noted in it is then kept beside it, as annotations of what it was.
         of, method: whose images count for a class and by which rules; see `relevance`.
@@ -64,6 +68,7 @@ def build(
     """
     model, images = _hashed_once(as_model(model)), load_images(images)
     foundation = load_foundation(foundation) if isinstance(foundation, str) else foundation
+    asked = images_asked(encode)
     choose_crop(crop, model, method)  # what goes wrong up to `_join_shards` is known before hours of collecting
     if classes:
         check_classes(model, images, layers, classes, of, method, k)
@@ -74,15 +79,19 @@ def build(
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
     with claimed(out, resume=resume) as partial:
         foundation.embed_images([Image.new("RGB", (64, 64))])
+        checkpoint = join_shards(partial)
+        whole = drawn_whole(foundation, images, asked, (0, 1), checkpoint, workers, progress)
         examples = collect(
-            model, images, layers, k=k, pool=pool, precision=precision, checkpoint=join_shards(partial), resume=resume,
-            **how,
+            model, images, layers, k=k, pool=pool, precision=precision, checkpoint=checkpoint, resume=resume,
+            encode=to_encode(whole, asked), **how,
         )  # fmt: skip
         relevance = relevance_of(
             model, images, layers, classes, of=of, method=method, k=k, checkpoint=join_relevance(partial),
             resume=resume, **how,
         ) if classes else None  # fmt: skip
-        index = embed(examples, images, foundation, crop=crop, model=model, method=method, keep=partial, **how)
+        index = embed(
+            examples, images, foundation, crop=crop, model=model, method=method, keep=partial, whole=whole, **how
+        )
         set_notes_aside(Path(out), index)
         (index.with_relevance(relevance) if relevance else index).save(out)
         shutil.rmtree(partial, ignore_errors=True)
@@ -113,21 +122,27 @@ def build_shard(
     batch_size: int = 32,
     workers: int | None = None,
     precision: str = "float32",
+    foundation: FoundationModel | str | None = None,
+    encode: int | str = ENCODED,
     progress: Progress = silent,
 ) -> Path:
     """The file that holds the examples of the i-th of n parts of the images; with `classes`, their relevance lies
-    beside it.
+    beside it. With a foundation model, sums for encodings are in it too, and the embeddings of its images beside it.
 
     Shards run anywhere, in any order; once their files lie together in `OUT.partial`, `build` with `resume` merges them
     and goes on. A shard that was killed resumes.
     """
-    model, images = _hashed_once(as_model(model)), load_images(images)
+    model, images, asked = _hashed_once(as_model(model)), load_images(images), images_asked(encode)
+    space = load_foundation(foundation) if isinstance(foundation, str) else foundation
+    if space is None and asked != 0:
+        raise SemlensError("a shard with encodings needs the foundation model: give it, or encode none (--encode none)")
     name = f"shard-{shard[0]:05d}-of-{shard[1]:05d}"
     with claimed(out, resume=True, part=name) as partial:
         checkpoint = partial / f"{name}.safetensors"
+        whole = drawn_whole(space, images, asked, shard, checkpoint, workers, progress) if space else None
         collect(
             model, images, layers, k=k, pool=pool, batch_size=batch_size, workers=workers, precision=precision,
-            shard=shard, checkpoint=checkpoint, resume=True, progress=progress,
+            shard=shard, checkpoint=checkpoint, resume=True, encode=to_encode(whole, asked), progress=progress,
         )  # fmt: skip
         if classes:
             relevance_of(

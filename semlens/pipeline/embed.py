@@ -15,7 +15,9 @@ from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails, given
 from semlens.model import VisionModel, as_model
 from semlens.numerics import Histogram, mean_rows
-from semlens.pipeline.pieces import Pieces, Plan, embed_pieces, plan_pieces, random_rows
+from semlens.pipeline.encoding import encodings
+from semlens.pipeline.pieces import Pieces, Plan, embed_pieces, plan_pieces, random_rows, shown
+from semlens.pipeline.whole import WholeImages
 from semlens.types import ConceptExamples, FoundationModel, Progress, silent
 
 RANDOM_COMPONENTS = 1000
@@ -33,6 +35,7 @@ def embed(
     workers: int | None = None,
     seed: int = 0,
     keep: Path | None = None,
+    whole: WholeImages | None = None,
     progress: Progress = silent,
 ) -> ConceptIndex:
     """The concept index of the examples: every distinct (image, box) embedded once, and each component's mean of them.
@@ -43,6 +46,7 @@ def embed(
             model has to run once more.
         seed: of the random-example components that serve as baseline.
         keep: folder that keeps what is done; a run that finds its own work there goes on from it.
+        whole: whole images that have been embedded already.
 
     Raises:
         SemlensError: an unknown crop, other images than the examples were collected from, or an image that could be
@@ -57,8 +61,12 @@ def embed(
     chosen = choose_crop(crop, model, method)
     boxes = example_boxes(chosen, model, images, examples, workers=workers, keep=keep, progress=progress)
     plan = plan_pieces(examples, boxes)
-    pieces = embed_pieces(images, foundation, plan, batch_size, workers, keep, progress)
-    return _index(examples, images, plan, pieces, _recipe(examples, foundation, chosen.id, seed))
+    pieces = embed_pieces(images, foundation, plan, batch_size, workers, keep, whole, progress)
+    index = _index(examples, images, plan, pieces, _recipe(examples, foundation, chosen.id, seed))
+    if examples.encoding is None:
+        return index
+    made = encodings(examples.encoding, examples.layers, images.groups, images.group_column)
+    return index.with_addition(shown(made, images, workers, progress))
 
 
 def _index(examples: ConceptExamples, images: ImageSet, plan: Plan, pieces: Pieces, recipe: Recipe) -> ConceptIndex:

@@ -11,8 +11,10 @@ from PIL.Image import Image, Resampling
 from semlens.collection import fast_cpu, image_batches, shifted
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.index import Thumbnails, cached, digest_of
+from semlens.images.loader import Batch
+from semlens.index import Encodings, Thumbnails, cached, digest_of
 from semlens.numerics import unit
+from semlens.pipeline.whole import WholeImages
 from semlens.shapes import Bool, Float16, Int32, Int64
 from semlens.types import MISSING, ConceptExamples, FoundationModel, Progress
 
@@ -71,9 +73,12 @@ def _no_example(examples: ConceptExamples) -> SemlensError:
 
 def embed_pieces(
     images: ImageSet, foundation: FoundationModel, plan: Plan, batch_size: int, workers: int | None, keep: Path | None,
-    progress: Progress,
+    whole: WholeImages | None, progress: Progress,
 ) -> Pieces:  # fmt: skip
     """All pieces of the plan, a chunk at a time; a chunk that `keep` holds is not computed again.
+
+    Args:
+        whole: whole images that have been embedded, which are not embedded again.
 
     Raises:
         SemlensError: an image that could be read when examples were collected and cannot be now.
@@ -87,7 +92,7 @@ def embed_pieces(
             part, told = plan.part(start, start + _CHUNK), shifted(progress, start, total)
 
             def compute(part: Plan = part, told: Progress = told) -> dict[str, np.ndarray]:
-                return _packed(_embedded(images, foundation, part, batch_size, workers, told))
+                return _packed(_embedded(images, foundation, part, batch_size, workers, whole, told))
 
             chunks.append(_unpacked(cached(file, [recipe, start, _CHUNK], compute)))
             progress("embed", start + len(part.sources), total)
@@ -99,8 +104,9 @@ def embed_pieces(
 
 
 def _embedded(
-    images: ImageSet, foundation: FoundationModel, plan: Plan, batch_size: int, workers: int | None, progress: Progress
-) -> Pieces:
+    images: ImageSet, foundation: FoundationModel, plan: Plan, batch_size: int, workers: int | None,
+    whole: WholeImages | None, progress: Progress,
+) -> Pieces:  # fmt: skip
     cuts = replace(
         images,
         names=tuple(images.names[i] for i in plan.sources),
@@ -115,12 +121,44 @@ def _embedded(
         workers=workers,
         readable_when="examples were collected", progress=progress,
     ):  # fmt: skip
-        vectors.append(unit(foundation.embed_images([piece.image for piece in batch.items])).astype(np.float16))
+        vectors.append(_vectors(foundation, batch, plan, whole))
         sizes += [piece.image.size for piece in batch.items]
         thumbnails += [piece.thumbnail for piece in batch.items]
-    whole = np.array([(0, 0, *size) for size in sizes], dtype=np.int32)
-    boxes = np.where(plan.boxes.any(axis=1, keepdims=True), plan.boxes, whole)
+    full = np.array([(0, 0, *size) for size in sizes], dtype=np.int32)
+    boxes = np.where(plan.boxes.any(axis=1, keepdims=True), plan.boxes, full)
     return Pieces(np.concatenate(vectors), boxes, tuple(thumbnails))
+
+
+def _vectors(
+    foundation: FoundationModel, batch: Batch, plan: Plan, whole: WholeImages | None
+) -> Float16[np.ndarray, "n d"]:
+    """Unit vectors of a batch of pieces, those of whole images from where they are known."""
+    pieces = list(batch.ids)
+    cut = plan.boxes[pieces].any(axis=1)
+    known = np.full((len(pieces), foundation.identity.dimension), np.nan, np.float16)
+    if whole is not None:
+        known[~cut] = whole.vectors(plan.sources[pieces][~cut].tolist())
+    new = np.flatnonzero(np.isnan(known).any(axis=1))
+    if len(new):
+        images = [batch.items[at].image for at in new]
+        known[new] = unit(foundation.embed_images(images)).astype(np.float16)
+    return known
+
+
+def shown(encodings: Encodings, images: ImageSet, workers: int | None, progress: Progress) -> Encodings:
+    """The encodings with a small WebP of each image kept that lies at one of the LEVELS of a component.
+
+    Raises:
+        SemlensError: an image that could be read when encodings were collected and cannot be now.
+    """
+    wanted = np.unique(encodings.level_ids())
+    pictures: dict[int, bytes] = {}
+    for batch in image_batches(
+        images, wanted[wanted != MISSING].tolist(), _Piece.of, "thumbnails", batch_size=32, workers=workers,
+        readable_when="encodings were collected", progress=progress,
+    ):  # fmt: skip
+        pictures |= {id: piece.thumbnail for id, piece in zip(batch.ids, batch.items, strict=True)}
+    return replace(encodings, thumbnails=Thumbnails.pack([pictures.get(id, b"") for id in encodings.ids.tolist()]))
 
 
 @dataclass(frozen=True)

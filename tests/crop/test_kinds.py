@@ -136,7 +136,9 @@ def test_shards_bring_their_relevance(tmp_path: Path) -> None:
     images = replace(random_images(20), labels=tuple(("red", "green")[i % 2] for i in range(20)))
     whole = build(colours(), images, ["act"], ColourSpace(), tmp_path / "one", k=3, classes=["red"])
     for i in range(3):
-        build_shard(colours(), images, ["act"], tmp_path / "two", (i, 3), k=3, classes=["red"])
+        build_shard(
+            colours(), images, ["act"], tmp_path / "two", (i, 3), k=3, classes=["red"], foundation=ColourSpace()
+        )
     steps: list[str] = []
     build(
         colours(), images, ["act"], ColourSpace(), tmp_path / "two", k=3, classes=["red"], resume=True,

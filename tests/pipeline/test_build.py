@@ -80,7 +80,7 @@ def test_shards_in_any_order_give_the_index_of_one_pass(tmp_path: Path) -> None:
     images = random_images(23)
     build(colours(), images, LAYERS, ColourSpace(), tmp_path / "whole", k=3)
     for i in (2, 0, 1):
-        build_shard(colours(), images, LAYERS, tmp_path / "parts", (i, 3), k=3)
+        build_shard(colours(), images, LAYERS, tmp_path / "parts", (i, 3), k=3, foundation=ColourSpace())
     seen: list[str] = []
     build(
         colours(),
@@ -99,7 +99,7 @@ def test_shards_in_any_order_give_the_index_of_one_pass(tmp_path: Path) -> None:
 def test_a_missing_shard_is_collected(tmp_path: Path) -> None:
     images = random_images(23)
     build(colours(), images, LAYERS, ColourSpace(), tmp_path / "whole", k=3)
-    build_shard(colours(), images, LAYERS, tmp_path / "parts", (1, 3), k=3)
+    build_shard(colours(), images, LAYERS, tmp_path / "parts", (1, 3), k=3, foundation=ColourSpace())
     build(colours(), images, LAYERS, ColourSpace(), tmp_path / "parts", k=3, resume=True)
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
 
@@ -229,7 +229,7 @@ def test_a_second_build_into_a_folder_is_told_at_the_start_and_a_killed_one_leav
             with pytest.raises(SemlensError, match=r"another process is building .*index at this moment"):
                 build(colours(), images, LAYERS, ColourSpace(), out, k=3, resume=resume)
         with pytest.raises(SemlensError, match="another process"):
-            build_shard(colours(), images, LAYERS, out, (0, 2), k=3)
+            build_shard(colours(), images, LAYERS, out, (0, 2), k=3, encode="none")
         other.kill()
         other.wait()
         check_free(out, resume=False)  # what is left of it is no work
@@ -241,12 +241,12 @@ def test_shards_are_collected_side_by_side_but_each_once(tmp_path: Path) -> None
     out, images = tmp_path / "index", random_images(20)
     with holding(out, "shard-00000-of-00002") as other:
         with pytest.raises(SemlensError, match="another process is building shard-00000-of-00002 of"):
-            build_shard(colours(), images, LAYERS, out, (0, 2), k=3)
-        assert build_shard(colours(), images, LAYERS, out, (1, 2), k=3).exists()
+            build_shard(colours(), images, LAYERS, out, (0, 2), k=3, encode="none")
+        assert build_shard(colours(), images, LAYERS, out, (1, 2), k=3, encode="none").exists()
         with pytest.raises(SemlensError, match=r"another process is building .*index at"):
             build(colours(), images, LAYERS, ColourSpace(), out, k=3, resume=True)
         other.communicate("")
-    build(colours(), images, LAYERS, ColourSpace(), out, k=3, resume=True)
+    build(colours(), images, LAYERS, ColourSpace(), out, k=3, encode="none", resume=True)
     assert not partial_folder(out).exists()
 
 

@@ -16,5 +16,5 @@ def test_killed_runs_resume_to_the_same_bytes() -> None:
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     rows = run.stdout.splitlines()
-    assert [row.partition(":")[0] for row in rows] == ["build", "embed", "relevance", "shards"]
+    assert [row.partition(":")[0] for row in rows] == ["build", "embed", "relevance", "shards", "encode"]
     assert all(row.endswith("0 ended with other bytes") and " 0 killed" not in row for row in rows), rows
