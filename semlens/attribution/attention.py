@@ -65,7 +65,9 @@ def multi_head_attention(call: Call) -> Any:
     )
     out, attention = _attend(call, q, k, v, _mask(call, q, heads))
     out = rearrange(out, "n h p d -> n p (h d)")
-    out = _projection(call, "out_proj", out, call.get("out_proj_weight", 11), call.get("out_proj_bias", 12))
+    projection, shift = call.get("out_proj_weight", 11), call.get("out_proj_bias", 12)
+    if not _is_identity(projection, shift):  # as it is where the projection runs as a module of its own
+        out = _projection(call, "out_proj", out, projection, shift)
     if attention is not None and call.get("average_attn_weights", 23, True):
         attention = attention.mean(1)
     return out.transpose(0, 1), attention
@@ -75,6 +77,11 @@ def _projection(call: Call, name: str, x: Tensor, weight: Tensor, bias: Tensor |
     if not carries(x):
         return functional.linear(x, weight, bias)
     return affine(call, linear(weight, bias), "linear", x, lambda t: functional.linear(t, weight, bias), name)
+
+
+def _is_identity(weight: Tensor, bias: Tensor | None) -> bool:
+    same = torch.equal(weight, torch.eye(len(weight), dtype=weight.dtype, device=weight.device))
+    return same and (bias is None or not bool(bias.any()))
 
 
 def _attend(call: Call, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:

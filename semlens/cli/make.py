@@ -27,11 +27,11 @@ def layers(model: str, as_json: bool) -> None:
     MODEL is timm:NAME, torchvision:NAME, hf:REPO, file:PATH.py:FACTORY, offline:efficientnet_lite0 or
     testbed:shortcut.
     """
-    listed = [
-        (f"{row.layer}{f'@{kind}' if kind != row.kind else ''}", kind, row.components)
-        for row in sl.load_model(model).layers()
-        for kind in (row.kind, *row.also)
-    ]
+    listed = []
+    for row in sl.load_model(model).layers():
+        listed.append((row.layer, row.kind, row.components))
+        listed += [(f"{row.layer}@{kind}", kind, row.components) for kind in row.also]
+        listed += [(f"{row.layer}@heads", "heads", row.heads)] if row.heads else []
     columns = ("layer", "kind", "components")
     if as_json:
         return print_json(dict(zip(columns, row, strict=True)) for row in listed)

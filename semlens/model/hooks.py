@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unknown
+from semlens.model.projections import projections_run
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _hooked(net: nn.Module, recording: Recording, saw: Callable[[Any, Any], Any]
         handles.append(net.register_forward_pre_hook(recording._clear))
         handles += [attach(layer, site) for layer, site in recording.sites.items()]
         handles.append(net.register_forward_hook(recording._check))
-        with still(net):
+        with still(net), projections_run(net, [site.path for site in recording.sites.values()]):
             yield
     finally:
         for handle in handles:
@@ -233,7 +234,7 @@ def survey(net: nn.Module, x: Tensor, see: Callable[[Site, nn.Module, Any], None
             handles.append(
                 module.register_forward_hook(lambda module, _args, output, path=path: after(path, module, output))
             )
-        with still(net):
+        with still(net), projections_run(net, running):
             net(x)
     finally:
         for handle in handles:

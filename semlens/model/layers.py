@@ -11,6 +11,7 @@ from semlens.errors import SemlensError, unknown
 from semlens.model.components import Channels, Components, Heads, Tokens, site_of, tensor_in
 from semlens.model.hooks import Site, check_calls, module_at, record
 from semlens.model.layout import Layout, Layouts, layouts
+from semlens.model.projections import attention_above
 from semlens.shapes import Float
 
 KINDS = ("channels", "tokens", "cls", "registers", "heads")
@@ -206,13 +207,15 @@ def unit_names(
 
 @dataclass(frozen=True)
 class LayerRow:
-    """A layer that can be analysed: its name, the kind used by default, how many components that gives, and what other
-    kinds of token can be read there (`layer@cls`)."""
+    """A layer that can be analysed: its name, the kind used by default, how many components that gives, what other
+    kinds of token can be read there (`layer@cls`), and how many heads of an `nn.MultiheadAttention` (`layer@heads`);
+    those of any other attention are a row of their own."""
 
     layer: str
     kind: str
     components: int
     also: tuple[str, ...] = ()
+    heads: int = 0
 
 
 def list_layers(net: nn.Module, x: Float[Tensor, "n ..."]) -> list[LayerRow]:
@@ -225,7 +228,7 @@ def list_layers(net: nn.Module, x: Float[Tensor, "n ..."]) -> list[LayerRow]:
     seen, own = layouts(net, x), registers(net)
     rows: list[LayerRow] = []
     for site in seen.sites:
-        if site.side == "output" and site.path:
+        if site.side == "output" and site.path and attention_above(net, site.path) is None:
             rows += _rows_at(net, site, seen, own)
     reasons = [found for site, found in seen.sites.items() if site.side == "output" and isinstance(found, str)]
     if not rows and reasons:
@@ -237,7 +240,8 @@ def _rows_at(net: nn.Module, site: Site, seen: Layouts, own: int) -> list[LayerR
     layer = site.path if seen.calls(site.path) == 1 else str(site)
     projection = head_projection(net, layer)
     heads = _heads(layer, site, projection, seen) if projection else None
-    more = [LayerRow(layer, "heads", heads.heads)] if heads else []
+    unseen = isinstance(heads, Heads) and attention_above(net, Site.parse(heads.projection).path) is not None
+    more = [LayerRow(layer, "heads", heads.heads)] if heads and not unseen else []
     try:
         kind, count = _components(layer, "", _layout(layer, site, seen), own)
     except SemlensError:
@@ -245,4 +249,4 @@ def _rows_at(net: nn.Module, site: Site, seen: Layouts, own: int) -> list[LayerR
     also = []
     if isinstance(kind, Tokens):
         also = ["cls"] * bool(kind.cls or kind.last) + ["registers"] * bool(kind.registers)
-    return [LayerRow(layer, kind.kind, count, tuple(also)), *more]
+    return [LayerRow(layer, kind.kind, count, tuple(also), heads.heads if heads and unseen else 0), *more]

@@ -231,10 +231,17 @@ def test_the_grid_of_an_image_that_is_no_square() -> None:
 
 
 def test_heads_are_listed_where_they_can_be_read() -> None:
-    whole = Net(
-        lambda net, f: net.attn(*3 * (f.flatten(2).transpose(1, 2),))[0],
-        attn=nn.MultiheadAttention(6, 2, batch_first=True),
-    )
+    class Unmixed(nn.Module):
+        num_heads = 2
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.proj = nn.Linear(6, 6)
+
+        def forward(self, f: Tensor) -> Tensor:
+            return f @ self.proj.weight
+
+    whole = Net(lambda net, f: net.attn(f.flatten(2).transpose(1, 2)), attn=Unmixed())
     assert [row.kind for row in list_layers(whole, X) if row.layer == "attn"] == ["tokens"]
     with pytest.raises(SemlensError, match="its output projection does not run as a module"):
         parse(whole, "attn@heads", X)
