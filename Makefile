@@ -16,9 +16,10 @@ test fast: export OMP_NUM_THREADS ?= 1
 test: .venv/dev
 	$(TESTS)
 
-# What a change to a function needs: no browser, no study of the testbed, no attacks.
+# What a change to a function needs: no browser, no study of the testbed, no attacks, nothing that is marked as slow; and
+# annotations unchecked, which is half of the time of what traces a network.
 fast: .venv/dev
-	$(TESTS) -m "not page and not benchmark and not hostile"
+	$(TESTS) -o addopts="-q --strict-markers" -m "not page and not benchmark and not hostile and not slow"
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -36,6 +36,7 @@ def commands(path: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "number"),
     [(p, i) for p in PAGES if p.stem != "index-format" for i in range(len(blocks(p, "python")))],
@@ -90,6 +91,7 @@ def test_the_documents_have_something_to_run() -> None:
     assert sum(len(commands(page)) for page in PAGES) >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "make"), [("cli.md", "command_line"), ("api.md", "python_api")])
 def test_the_references_are_up_to_date(page: str, make: str) -> None:
     made = runpy.run_path(str(ROOT / "docs" / "reference.py"))[make]()

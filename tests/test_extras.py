@@ -25,6 +25,8 @@ from tests.tiny_index import (
     tiny_atlas,
 )
 
+pytestmark = pytest.mark.slow
+
 EXTRAS = (
     *("torch", "torchvision", "timm", "einops", "transformers", "open_clip", "datasets", "umap"),
     *("pyarrow", "numkong", "starlette", "uvicorn", "pandas", "polars", "matplotlib", "anywidget"),

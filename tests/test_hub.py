@@ -20,6 +20,8 @@ from semlens.hub import FetchWarning, can_fetch, hugging_face, quiet, reachable
 from semlens.images import load_images
 from semlens.model.loading import load_model
 
+pytestmark = pytest.mark.slow
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

@@ -142,6 +142,7 @@ SPEC = Spec(
 )
 
 
+@pytest.mark.slow
 def test_a_spec_is_probed_phrase_by_phrase_and_the_images_of_a_concept_together(pictures: list[Path]) -> None:
     words = probe(clip(), ["blue-white veil", "bluish veil", "ragged border", "ruler"], templates=SPEC.templates)
     folder = pictures[0].parent

@@ -27,6 +27,8 @@ from semlens.views.plot.atlas import atlas_figure, free_place, medoid
 from tests.analysis.test_search import random_index
 from tests.tiny_index import tiny
 
+pytestmark = pytest.mark.slow
+
 
 def named(index: ConceptIndex, name: str) -> ConceptIndex:
     return replace(index, recipe=replace(index.recipe, model=replace(index.recipe.model, name=name)))

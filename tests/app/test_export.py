@@ -19,6 +19,8 @@ from semlens.errors import SemlensError
 from tests.app.conftest import LAYERS
 from tests.app.test_answers import SPEC
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def frozen(stored: Path) -> Iterator[Session]:

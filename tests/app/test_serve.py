@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[str]:

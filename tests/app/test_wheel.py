@@ -11,6 +11,8 @@ import pytest
 
 from tests.app.test_serve import get, serving
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGE = {"index.html", "app.js", "app.css", "icon.svg", "widget.js", "widget.css", "NOTICES.txt", "seal.json"}
 

@@ -32,6 +32,8 @@ from semlens.views.heatmap import heated
 from tests.app.test_answers import arrays, metadata, refused, settled, tree
 from tests.planted import planted
 
+pytestmark = pytest.mark.slow
+
 MODEL = "testbed:shortcut"
 
 

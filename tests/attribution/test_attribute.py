@@ -89,6 +89,7 @@ def test_all_conditional_maps_of_a_layer_add_up_to_the_whole(method: str) -> Non
         torch.testing.assert_close(maps[2], alone, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_maps_of_heads_and_of_all_tokens_add_up_too(vit: VisionModel) -> None:
     x = pixels(1, 32)
     whole = attribute(vit, x, 3, warn_above=9e9).heat
@@ -223,6 +224,7 @@ def test_gradient_times_activation_against_a_baseline() -> None:
     torch.testing.assert_close(zero.layers["two"], expected.flatten(2).detach())
 
 
+@pytest.mark.slow
 def test_integrated_gradients_are_complete_in_pixels_and_in_hidden_units() -> None:
     """Without kinks the error of the midpoint rule falls with the square of the steps, so that few will do."""
     smooth, x, x0 = Chain(bias=True), pixels(2), pixels(2, seed=5)
@@ -290,6 +292,7 @@ def test_maps_of_many_units_are_those_of_one_at_a_time(vit: VisionModel) -> None
     assert all(not torch.equal(a, b) for a, b in itertools.pairwise(maps))
 
 
+@pytest.mark.slow
 def test_maps_left_half_way_leave_no_hook_no_mode_and_no_graph_behind() -> None:
     net, x = model(Chain()), pixels(2)
     net.net.train()
@@ -307,6 +310,7 @@ def test_maps_left_half_way_leave_no_hook_no_mode_and_no_graph_behind() -> None:
     assert torch.equal(torch.cat([*maps]), expected[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::semlens.attribution.conservation.ConservationWarning")
 def test_a_trace_leaves_nothing_behind() -> None:
     """A reference cycle would keep each graph until the collector runs, which counts objects and not gigabytes."""

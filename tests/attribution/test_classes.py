@@ -73,6 +73,7 @@ def test_by_label_the_means_are_those_of_a_loop(net: VisionModel, images: ImageS
         np.testing.assert_allclose(found.shares[c, : len(order)], own[order, c], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_by_prediction_and_over_all_images(net: VisionModel, images: ImageSet) -> None:
     with torch.no_grad():
         best = [int(net.net(net.preprocess(images.load(i))[None].double()).argmax()) for i in range(14)]
@@ -86,6 +87,7 @@ def test_by_prediction_and_over_all_images(net: VisionModel, images: ImageSet) -
     assert every.counts.tolist() == [14, 14]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["label", "predicted"])
 def test_shards_batches_and_a_killed_run_give_the_same_bytes(
     net: VisionModel, images: ImageSet, of: str, tmp_path: Path

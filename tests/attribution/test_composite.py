@@ -213,6 +213,7 @@ def test_the_look_is_remembered_until_the_network_changes_and_leaves_nothing() -
     assert net.passes == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "expected"), [("test_coatnet", ATTENDING), ("test_efficientnet", CONVOLUTIONAL)])
 def test_relevance_is_as_large_as_what_it_explains(name: str, expected: str) -> None:
     """Under epsilon relevance of both signs grows in every convolution and gate."""

@@ -20,6 +20,7 @@ def net() -> VisionModel:
     return replace(model(Chain()), preprocess=to_tensor, class_names=("a", "b", "c", "d"))
 
 
+@pytest.mark.slow
 def test_edges_are_the_conditional_relevance_averaged_over_images(net: VisionModel) -> None:
     images = random_images(5)
     found = edges(net, images, [0, 2, 4], "b", "relu2", "relu", [4, 1], batch_size=2, chunk=1)

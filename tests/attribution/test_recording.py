@@ -152,6 +152,7 @@ def same(a: Tensor | None, b: Tensor | None) -> None:
     torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12 * float(a.abs().max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_no_layer_that_is_read_changes_a_heat_map_a_report_or_another_layer(name: str) -> None:
     net, x = toy(name), pixels()
@@ -170,6 +171,7 @@ def test_no_layer_that_is_read_changes_a_heat_map_a_report_or_another_layer(name
             torch.testing.assert_close(every.layers[layer], few.layers[layer], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETS)
 def test_each_layer_alone_has_the_relevance_that_it_has_among_all(name: str) -> None:
     net, x = toy(name), pixels(1)

@@ -127,6 +127,7 @@ class BothWays(nn.Module):
         return torch.cat([self.there(x), self.back(x)], -1)
 
 
+@pytest.mark.slow
 @PRODUCTS
 @KINDS
 def test_layers_and_directions_are_loops_of_cells(kind: Any, product: str) -> None:

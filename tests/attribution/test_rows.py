@@ -26,7 +26,10 @@ from tests.attribution.loops import each
 from tests.attribution.nets import model, pixels
 from tests.toy import random_images, to_tensor
 
-pytestmark = pytest.mark.filterwarnings("ignore::semlens.attribution.conservation.ConservationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::semlens.attribution.conservation.ConservationWarning"),
+]
 
 
 class Windows(nn.Module):

@@ -91,6 +91,7 @@ class Mixed(nn.Module):
             return self.net(x)
 
 
+@pytest.mark.slow
 def test_autocast_inside_a_model_and_around_the_call_is_close_to_full_precision(vit: nn.Module, x: Tensor) -> None:
     chain = model(Chain(bias=True)).net.float()
     for net, method in each([*((chain, name) for name in METHODS), (vit, "attnlrp"), (vit, "attnlrp_gamma")]):
@@ -145,6 +146,7 @@ def test_a_norm_of_the_output_can_be_explained() -> None:
     torch.testing.assert_close(found.heat.sum((1, 2)), net.net(pixels()).norm(dim=1).detach(), rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_graphs_of_functions_are_seen() -> None:
     plain = model(Chain(bias=True))
     expected = heat(plain, pixels(), "attnlrp_gamma")

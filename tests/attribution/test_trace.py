@@ -300,6 +300,7 @@ def resnet50() -> nn.Module:
     return timm.create_model("resnet50", channels=channels, num_classes=10, zero_init_last=False).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPOSITES)
 def test_relevance_stays_bounded_in_a_random_resnet50(resnet50: nn.Module, name: str) -> None:
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))

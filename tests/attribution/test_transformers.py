@@ -19,6 +19,8 @@ from tests.attribution.heat import arrived
 from tests.attribution.loops import each
 from tests.conftest import OPEN_CLIP
 
+pytestmark = pytest.mark.slow
+
 Pick = Callable[[Any], Tensor]
 SMALL: dict[str, Any] = {"img_size": 32, "num_classes": 3}
 HUGGING_FACE: dict[str, Any] = {

@@ -22,6 +22,7 @@ def test_however_a_model_is_written_its_outputs_stay_and_its_relevance_is_the_sa
         torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({*PAIRS} - {"silu in place", "hardswish in place", "gate in place"}))
 def test_lrp_0_without_biases_is_input_times_gradient(name: str) -> None:
     net = Net(PAIRS[name][0], bias=False)
@@ -32,6 +33,7 @@ def test_lrp_0_without_biases_is_input_times_gradient(name: str) -> None:
     torch.testing.assert_close(heat(net, x.detach(), ZERO), (x * g).detach(), rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAIRS)
 def test_an_image_has_the_relevance_it_has_alone(name: str) -> None:
     net, x = Net(PAIRS[name][0]), pixels(2)

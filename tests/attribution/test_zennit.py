@@ -28,6 +28,8 @@ from zennit.composites import EpsilonAlpha2Beta1Flat, EpsilonGammaBox, EpsilonPl
 from zennit.layer import Sum
 from zennit.torchvision import ResNetCanonizer, VGGCanonizer
 
+pytestmark = pytest.mark.slow
+
 BOUND = 3.0
 TINY = 1e-13
 UNIT = 3

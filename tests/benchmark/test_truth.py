@@ -15,6 +15,8 @@ from semlens.testbed.world.population import World
 from semlens.testbed.world.render import draw
 from semlens.testbed.world.scenario import CLEAN
 
+pytestmark = pytest.mark.slow
+
 SCENES = World.of(CLEAN, 12, 9).scenes
 
 

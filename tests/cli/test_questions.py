@@ -41,6 +41,8 @@ from semlens.testbed import CONCEPTS, SHORTCUT, World, write_world
 from semlens.testbed.world.files import TABLE
 from tests.cli.test_cli import command
 
+pytestmark = pytest.mark.slow
+
 WORDS = (*(concept.phrases[0] for concept in CONCEPTS), "melanoma", "other")
 EASY = """
 output: melanoma

@@ -110,6 +110,7 @@ def test_running_twice_gives_the_same() -> None:
     assert second.ids.max() < 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch", "shards", "workers"), [(1, 4, 0), (4, 3, 1), (5, 1, 0), (7, 2, 0), (13, 4, 0)])
 def test_batches_shards_and_workers_change_nothing(batch: int, shards: int, workers: int) -> None:
     images = random_images(12)
@@ -255,6 +256,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("killed", "every"), [(1, 1), (1, 4), (4, 3), (5, 2), (9, 4)])
 def test_an_interrupted_run_resumes_to_the_same_bytes(
     tmp_path: Path, uninterrupted: bytes, killed: int, every: int
@@ -306,6 +308,7 @@ resume=True, progress=slowly)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_killed_process_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     path = tmp_path / "part.safetensors"
@@ -342,6 +345,7 @@ def test_the_identity_covers_weights_images_and_preprocessing() -> None:
     assert collect(VisionModel(Small(), to_tensor, name="toy:small"), images, ["fc"], k=1).recipe == one
 
 
+@pytest.mark.slow
 def test_linear_layers_by_onednn_give_the_same() -> None:
     torch.manual_seed(0)
     net, x = (

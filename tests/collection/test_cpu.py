@@ -12,6 +12,8 @@ import pytest
 from semlens.collection.cpu import on_amd
 from tests.tiny_index import ROOT
 
+pytestmark = pytest.mark.slow
+
 COLLECT = """
 import json, sys
 import numpy as np

@@ -168,6 +168,7 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
         load_relevance(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_in_the_header_is_one_sentence_or_still_relevance(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     save_relevance(tiny_relevance(), path)

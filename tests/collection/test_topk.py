@@ -142,6 +142,7 @@ def test_positions_stay_with_their_images(on_cpu: bool) -> None:
         assert top.positions[c].tolist() == [int(positions[i, c]) for i in kept[c]]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_images() -> None:
     top = TopK(3, 2, CPU)
     for start in range(0, 20_000, 100):

@@ -103,6 +103,7 @@ def test_the_crop_is_cut_out_of_the_original_without_a_change_of_contrast(scene:
     assert index.recipe.crop.parameters["threshold"] == 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning", "ignore::semlens.index.IndexWarning")
 def test_a_build_with_relevance_can_be_killed_anywhere_and_resumed(tmp_path: Path) -> None:
     images = replace(random_images(20), labels=tuple(("red", "green")[i % 2] for i in range(20)))
@@ -131,6 +132,7 @@ def test_a_build_with_relevance_can_be_killed_anywhere_and_resumed(tmp_path: Pat
     np.testing.assert_allclose(found.of_class("red")[:3], [1, 0, 0], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning")
 def test_shards_bring_their_relevance(tmp_path: Path) -> None:
     images = replace(random_images(20), labels=tuple(("red", "green")[i % 2] for i in range(20)))
@@ -166,6 +168,7 @@ def test_mistakes_are_known_before_the_work(tmp_path: Path) -> None:
     assert set(CROPS) == {"none", "activation", "relevance", "relevance-paper", "tokens-paper"}
 
 
+@pytest.mark.slow
 def test_portraits_show_examples_with_their_heat(tmp_path: Path, scene: tuple[VisionModel, ImageSet]) -> None:
     model, images = scene
     index = build(model, images, ["act"], ColourSpace(), tmp_path / "i", k=1, pool="max", crop="relevance")
@@ -181,6 +184,7 @@ def test_portraits_show_examples_with_their_heat(tmp_path: Path, scene: tuple[Vi
         portraits(index, colours(), images, ["act:0"])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::semlens.crop.NoRelevanceWarning")
 @pytest.mark.parametrize(("crop", "method"), [("relevance", "auto"), ("relevance", "cp_lrp"), ("tokens-paper", "auto")])
 def test_a_transformer_is_cropped_by_attnlrp_or_by_its_tokens(crop: str, method: str) -> None:

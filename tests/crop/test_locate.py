@@ -164,6 +164,7 @@ def test_a_component_without_relevance_says_so() -> None:
     assert absolute.any(axis=2).tolist() == [[True] * 4, [False] * 4, [True] * 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch_size", "pairs"), [(32, 256), (32, 5), (3, 256), (1, 1), (4, 2)])
 def test_every_pair_gets_its_own_map_however_they_are_batched(
     batch_size: int, pairs: int, monkeypatch: pytest.MonkeyPatch

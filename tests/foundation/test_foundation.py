@@ -403,6 +403,7 @@ def test_mean_pooling_skips_the_padding():
     np.testing.assert_allclose(conse.mean_pooled(states, torch.tensor([[1, 1, 0]])), [[0.6, 0.8]], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_conse_finds_the_photo_that_a_text_describes(photos):
     fm = load_foundation("offline:conse", "cpu")
     texts = fm.embed_texts(["a cat", "a cup of coffee", "a rocket"])

@@ -6,6 +6,8 @@ import pytest
 
 from tests.fuzz_inputs import fault_of_picture, fault_of_table
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_table_keeps_its_labels_or_says_so(tmp_path: Path, seed: int) -> None:

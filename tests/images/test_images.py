@@ -270,6 +270,7 @@ def test_ids_are_never_counted_from_the_end(folder):
             images.load(id)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=40), st.integers(0, 200), st.sampled_from(FORMATS))
 def test_no_damage_to_a_file_does_more_than_make_it_unreadable(damage, place, form):

@@ -81,6 +81,7 @@ def test_no_bytes_break_the_header_reader(data: bytes) -> None:
     check_reader(np.frombuffer(data, np.uint8))
 
 
+@pytest.mark.slow
 @given(HEADER, st.binary(max_size=64))
 def test_no_header_breaks_the_reader(header: Any, body: bytes) -> None:
     check_reader(file_of(header, body))

@@ -67,6 +67,7 @@ def test_a_flipped_byte_is_named(folder: Path, name: str) -> None:
             load_index(folder, quick=True)
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_of_the_manifest_is_an_error(folder: Path) -> None:
     path = folder / "manifest.json"
     good = path.read_bytes()
@@ -309,6 +310,7 @@ print(*seeds)
 """
 
 
+@pytest.mark.slow
 def test_a_save_killed_at_any_step_leaves_one_whole_index(tmp_path: Path) -> None:
     """The process kills itself at its 1st, 2nd, ... file operation, until a save gets through; what is there loads."""
     folder = tmp_path / "toy.semlens"
@@ -362,6 +364,7 @@ print(*names)
 """
 
 
+@pytest.mark.slow
 def test_an_addition_killed_at_any_step_leaves_one_whole_index(folder: Path) -> None:
     names = run(KILLED_WHILE_ADDING, folder).split()
     assert names == sorted(names)  # "old" before "çtripes"
@@ -412,6 +415,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_save_killed_at_any_time_leaves_one_whole_index(tmp_path: Path, folder: Path) -> None:
     """Killed from outside, also in the middle of writing: a part of two megabytes, so that this takes time."""
     for index in (tiny(), other()):

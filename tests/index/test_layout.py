@@ -291,6 +291,7 @@ def test_a_newer_minor_version_may_add(folder: Path) -> None:
     assert index.held == ("relevance", "histogram", "labels", "scores", "atlas", "encodings")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(
     name=st.sampled_from([*ARRAYS, *LATER, *ADDED, *ENCODED, "manifest"]),

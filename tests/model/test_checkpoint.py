@@ -259,6 +259,7 @@ def test_archives_and_adapters_are_told_apart(tmp_path: Path) -> None:
         load_model(f"hf:{tmp_path}")
 
 
+@pytest.mark.slow
 def test_fine_tuned_models_by_spec(tmp_path: Path) -> None:
     import timm
     from torchvision.models import resnet18

@@ -215,6 +215,7 @@ def test_patches_in_another_order_have_no_grid() -> None:
     assert parse(turned, "inner", X).grid(torch.zeros(1, 16, 5)) is None
 
 
+@pytest.mark.slow
 def test_a_few_layers_are_laid_out_as_all_are() -> None:
     net = timm.create_model("levit_128s", img_size=64, embed_dim=(16, 24), depth=(1, 1), num_heads=(2, 2), key_dim=8)
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -301,6 +302,7 @@ def test_batch_statistics_are_refused() -> None:
         parse(net, "2", X)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit")
 def test_what_hides_its_layers_is_refused_with_a_remedy() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 2), nn.ReLU())

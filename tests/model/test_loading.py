@@ -32,6 +32,7 @@ def make(model):
 """
 
 
+@pytest.mark.slow
 def test_offline_efficientnet_knows_a_cat() -> None:
     from skimage import data
 
@@ -44,6 +45,7 @@ def test_offline_efficientnet_knows_a_cat() -> None:
     assert len(model.layers()) > 200
 
 
+@pytest.mark.slow
 def test_timm_with_local_weights(tmp_path: Path) -> None:
     torch.manual_seed(0)
     net = timm.create_model("resnet18", pretrained=False)

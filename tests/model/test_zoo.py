@@ -17,6 +17,8 @@ from semlens.model.loading import VisionModel
 from tests.model.plain_hooks import PlainHooks, spec, verdict, with_other_tokens
 from tests.toy import random_images, to_tensor
 
+pytestmark = pytest.mark.slow
+
 IMAGES = random_images(3)
 SIDE = 64
 

@@ -47,6 +47,7 @@ def whole(many: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return content(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["collect", "embed"])
 def test_a_build_stopped_at_any_step_resumes_to_the_same_index(
     tmp_path: Path, many: ImageSet, whole: dict[str, str], step: str
@@ -76,6 +77,7 @@ def test_a_build_stopped_at_any_step_resumes_to_the_same_index(
     assert ("collect", 101) in seen if step == "collect" else not [s for s in seen if s[0] == "collect"]
 
 
+@pytest.mark.slow
 def test_shards_in_any_order_give_the_index_of_one_pass(tmp_path: Path) -> None:
     images = random_images(23)
     build(colours(), images, LAYERS, ColourSpace(), tmp_path / "whole", k=3)
@@ -222,6 +224,7 @@ def holding(out: Path, part: str = "") -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_a_second_build_into_a_folder_is_told_at_the_start_and_a_killed_one_leaves_it_free(tmp_path: Path) -> None:
     out, images = tmp_path / "index", random_images(20)
     with holding(out) as other:
@@ -237,6 +240,7 @@ def test_a_second_build_into_a_folder_is_told_at_the_start_and_a_killed_one_leav
     build(colours(), images, LAYERS, ColourSpace(), out, k=3)
 
 
+@pytest.mark.slow
 def test_shards_are_collected_side_by_side_but_each_once(tmp_path: Path) -> None:
     out, images = tmp_path / "index", random_images(20)
     with holding(out, "shard-00000-of-00002") as other:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the runs to be killed are forked")
 def test_killed_runs_resume_to_the_same_bytes() -> None:

@@ -179,6 +179,7 @@ def test_count_bounds_the_images_looked_at() -> None:
     assert sorted(all_of_them.seen) == sorted(OTHER)
 
 
+@pytest.mark.slow
 def test_it_depends_on_the_seed_and_on_nothing_else() -> None:
     def values(seed: int, batch_size: int) -> np.ndarray:
         found = evaluate_held_out(

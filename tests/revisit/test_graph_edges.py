@@ -96,6 +96,7 @@ def test_of_all_images_every_one_counts() -> None:
     alike(few, edges(NET, IMAGES, range(7), "c", "relu2", "relu", ask.units))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [64, 4])
 def test_of_predicted_images_those_count_that_the_model_takes_for_the_class(count: int) -> None:
     index, said = index_of(of="predicted"), predicted()
@@ -117,6 +118,7 @@ def test_labels_change_what_is_asked_for() -> None:
     assert flows(INDEX, "b", NET, IMAGES, layers=["relu2"]) == []
 
 
+@pytest.mark.slow
 def test_edges_follow_the_rules_of_the_relevance() -> None:
     other, plain = index_of(method="epsilon"), index_of(method="gradient")
     (found,) = flows(other, "b", NET, IMAGES)

@@ -20,6 +20,8 @@ from semlens.testbed.world.scenario import CLEAN, scenario
 from semlens.testbed.world.scene import CLASSES
 from semlens.types import FoundationModel
 
+pytestmark = pytest.mark.slow
+
 COUNT = 80
 
 

@@ -68,6 +68,7 @@ def test_artefacts_that_are_no_shortcut_are_as_frequent_on_both() -> None:
         assert SHORTCUT.rate(name, "melanoma") == SHORTCUT.rate(name, "other") == rate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARTEFACTS)
 def test_artefacts_are_as_frequent_as_said(shortcut: Sample, clean: Sample, name: str) -> None:
     for population, found in ((SHORTCUT, shortcut), (CLEAN, clean)):

@@ -251,6 +251,7 @@ def examples() -> list[HeatExample]:
     return [strong, weak]
 
 
+@pytest.mark.slow
 def test_a_figure_has_crops_above_overlays_below_and_one_scale() -> None:
     page = figure(examples(), name="layer4:17", unit="share")
     first, second, below, _, bar = page.axes
