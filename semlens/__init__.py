@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from semlens.analysis.search import search as search
     from semlens.analysis.vocabulary import load_vocabulary as load_vocabulary
     from semlens.app.widget import explore as explore
+    from semlens.attribution import Activation as Activation
     from semlens.attribution import Composite as Composite
     from semlens.attribution import attribute as attribute
     from semlens.attribution import box_score as box_score
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from semlens.views.report import report as report
 
 _HOME = {
+    "Activation": "attribution",
     "Component": "types",
     "Composite": "attribution",
     "Concept": "analysis.audit",

@@ -10,11 +10,12 @@ from semlens.attribution.maps import component_maps, conditional_maps
 from semlens.attribution.outputs import ProbabilityWarning, logits_in
 from semlens.attribution.recipes import box_score, map_mean, mask_logit
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox
-from semlens.attribution.targets import similarity
+from semlens.attribution.targets import Activation, similarity
 from semlens.attribution.trace import trace
 
 __all__ = [
     "COMPOSITES",
+    "Activation",
     "AlphaBeta",
     "Check",
     "Composite",

@@ -33,8 +33,10 @@ KEPT = 0.1
 """Share of what entered above which what stabilisers keep is doubtful."""
 
 ABSORBED = 1.0
-"""Share of what entered above which what one layer absorbs, or what nothing accounts for, is doubtful; twice as much of
-what arrives."""
+"""Share of what entered above which what one layer absorbs is doubtful; twice as much of what arrives."""
+
+SOFTMAX = 0.9
+"""Share of what entered above which what nothing accounts for is doubtful."""
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,11 @@ def _doubts(whole: Attribution, size: float, probability: bool) -> tuple[str, ..
         )
     if abs(report.share(report.arrived)) > 2 * ABSORBED:
         doubts.append(f"{report.share(report.arrived):,.0%} of what entered arrives: relevance grows on the way")
-    if abs(report.share(report.rest)) > ABSORBED:
-        doubts.append(f"{report.share(report.rest):,.0%} is lost or made by softmaxes: cp_lrp keeps them constant")
+    if abs(report.share(report.rest)) > SOFTMAX:
+        doubts.append(
+            f"{report.share(report.rest):,.0%} is lost or made by softmaxes: where the target lies behind one, as a "
+            "box's score does, explain the logit before it; those inside attention cp_lrp keeps constant"
+        )
     return tuple(doubts)
 
 

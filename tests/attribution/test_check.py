@@ -55,6 +55,18 @@ def test_a_sound_model_is_good_and_says_where_relevance_goes() -> None:
         check(net, pixels(1), ["gradient"])
 
 
+def test_a_target_behind_a_softmax_is_a_doubt_and_its_logit_is_none() -> None:
+    net, x = model(Chain()), pixels(3)
+    sure = 20 / float(net.net(x).detach().std())
+    score, logit = (
+        check(net, x, target=target)[0]
+        for target in (lambda out: (out * sure).softmax(1).amax(1), lambda out: (out * sure).amax(1))
+    )
+    said = "softmaxes: where the target lies behind one, as a box's score does, explain the logit before it"
+    assert [said in doubt for doubt in score.doubts] == [True]
+    assert logit.doubts == ()
+
+
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize(("how", "said"), [("function", "'Unseen'"), ("table", "'matrix_exp'"), ("nan", "not finite")])
 def test_what_is_not_covered_is_a_fault_in_one_sentence(how: str, said: str) -> None:
