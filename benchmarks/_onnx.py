@@ -12,6 +12,7 @@ GRAPH, NODE, INITIALIZER = 7, 1, 5  # field numbers of ONNX's messages
 NODE_INPUT, NODE_NAME, NODE_TYPE = 1, 3, 4
 DIMS, DATA_TYPE, NAME, RAW = 1, 2, 8, 9
 FLOAT = 1
+OUTPUT, NAMED = 12, 1  # an output of the graph, and its name
 
 
 def weights(file: Path) -> Mapping[str, Tensor]:
@@ -26,6 +27,19 @@ def weights(file: Path) -> Mapping[str, Tensor]:
         elif number == NODE:
             products += _product(value)
     return tensors | {f"{node}.weight": tensors[name].T for node, name in products if name in tensors}
+
+
+def with_output(file: Path, name: str) -> bytes:
+    """The file with one more output, a tensor of its graph: what a message holds twice is merged when it is read."""
+    inner = _field(NAMED, name.encode())
+    return file.read_bytes() + _field(GRAPH, _field(OUTPUT, inner))
+
+
+def _field(number: int, value: bytes) -> bytes:
+    size, rest = b"", len(value)
+    while rest > 127:
+        size, rest = size + bytes([rest & 127 | 128]), rest >> 7
+    return bytes([number << 3 | 2]) + size + bytes([rest]) + value
 
 
 def _tensor(message: memoryview) -> dict[str, Tensor]:

