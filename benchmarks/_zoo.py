@@ -148,7 +148,7 @@ SMALL: Mapping[str, Any] = {
     "decoder_ffn_dim": 48, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
     "neck_hidden_sizes": [16, 16, 32, 32],
     "decoder_hidden_size": 32, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
-    "decoder_intermediate_size": 48, "num_labels": CLASSES, "num_queries": 7, "num_detection_tokens": 10,
+    "decoder_intermediate_size": 48, "num_queries": 7, "num_detection_tokens": 10,
     "patch_size": 8, "image_size": 64, "use_timm_backbone": False, "use_pretrained_backbone": False,
 }  # fmt: skip
 """Sizes that a transformers configuration gets where it has them."""
@@ -253,7 +253,7 @@ def _transformers(name: str, sizes: Mapping[str, Any], video: bool = False) -> S
     made = getattr(transformers, name)
     known = made.config_class().to_dict()
     small = {key: value for key, value in SMALL.items() if _alike(known.get(key), value)}
-    config = made.config_class(**{**small, **sizes})
+    config = made.config_class(**{**small, "num_labels": CLASSES, **sizes})  # which no dictionary of defaults shows
     config._attn_implementation = "eager"
     net = made(config).eval()
     detects = name.startswith(("Detr", "ConditionalDetr"))  # by queries, which are no patches and all alike

@@ -64,6 +64,12 @@ def linear(weight: Float[Tensor, "c d"], bias: Float[Tensor, "c"] | None) -> Aff
     )
 
 
+def identity(x: Float[Tensor, "..."]) -> Affine:
+    """`x` itself, as a layer."""
+    one = torch.ones((), dtype=x.dtype, device=x.device)
+    return Affine(one, None, lambda x, w, _: x * w, lambda s, w, _: s * w, lambda w, by: w * by, channels=1)
+
+
 def convolution(
     weight: Float[Tensor, "..."],
     bias: Float[Tensor, "c"] | None,

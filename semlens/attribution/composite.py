@@ -20,6 +20,7 @@ from semlens.shapes import Float
 
 ATTENTION = ("attnlrp", "cp")
 PRODUCTS = ("half", "signal", "proportional")
+POOLS = ("all", "sign")
 TREATMENTS = ("activation", "linear", "product", "constant")
 
 
@@ -38,13 +39,15 @@ class Composite:
         product: the share of a gate in the relevance of its product with a signal: "half" (AttnLRP's uniform rule,
             LRP-half), none for "signal" (LRP-all), that of its pre-activation in the sum of both for "proportional"
             (LRP-prop, in LSTM and GRU only; other products are halved).
+        pools: which values share the relevance of their mean: "all" in proportion, or only those of its "sign", which
+            is the z+ rule for means of any sign.
         functions: how functions that semlens does not know are treated, by name: "activation" (element-wise, relevance
             passes unchanged; several operands share it evenly), "linear" (moves or adds up its inputs), "product"
             (linear in each of several operands, which share it evenly), "constant" (its output is treated as a
             constant, which absorbs and passes nothing).
 
     Raises:
-        SemlensError: a value of `attention`, `product` or `functions` that does not exist.
+        SemlensError: a value of `attention`, `product`, `pools` or `functions` that does not exist.
     """
 
     name: str
@@ -54,12 +57,13 @@ class Composite:
     named: tuple[tuple[str, Rule], ...] = ()
     attention: str = "attnlrp"
     product: str = "half"
+    pools: str = "all"
     functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        for option, value, known in (("attention", self.attention, ATTENTION), ("product", self.product, PRODUCTS)):
-            if value not in known:
-                raise unknown(option, value, known)
+        for option, known in (("attention", ATTENTION), ("product", PRODUCTS), ("pools", POOLS)):
+            if getattr(self, option) not in known:
+                raise unknown(option, getattr(self, option), known)
         for function, treatment in self.functions.items():
             if treatment not in TREATMENTS:
                 raise unknown(f"treatment of {function!r},", treatment, TREATMENTS)
@@ -86,16 +90,17 @@ class Composite:
 
 _PRESETS = (
     Composite("epsilon"),
-    Composite("epsilon_plus_flat", convolution=z_plus(), first=Flat(), product="signal"),
-    Composite("epsilon_plus", convolution=z_plus(), product="signal"),
+    Composite("epsilon_plus_flat", convolution=z_plus(), first=Flat(), product="signal", pools="sign"),
+    Composite("epsilon_plus", convolution=z_plus(), product="signal", pools="sign"),
     Composite("epsilon_gamma_box", convolution=Gamma(), first=ZBox(), product="signal"),
     Composite("epsilon_alpha2_beta1_flat", convolution=AlphaBeta(2.0, 1.0), first=Flat(), product="signal"),
     Composite("attnlrp"),
-    Composite("attnlrp_gamma", convolution=Gamma(0.25), linear=Gamma(0.05)),
+    Composite("attnlrp_gamma", convolution=Gamma(0.25), linear=Gamma(0.05), pools="sign"),
     Composite("cp_lrp", attention="cp"),
 )
 COMPOSITES: Mapping[str, Composite] = MappingProxyType({composite.name: composite for composite in _PRESETS})
-"""Composites by name. "epsilon_plus_flat" is the default, "attnlrp_gamma" for networks with attention."""
+"""Composites by name. The default is "attnlrp_gamma" for networks with attention or norms that centre each image, else
+"epsilon_plus_flat"."""
 
 GRADIENTS = ("gradient", "integrated_gradients")
 METHODS = (*COMPOSITES, *GRADIENTS)
@@ -106,36 +111,40 @@ FUSED_ATTENTION = frozenset(
     "transformer_encoder_layer_fwd".split()
 )
 MATRIX_PRODUCTS = frozenset("matmul rmatmul mm bmm baddbmm addbmm addmm einsum tensordot".split())
+CENTRING_NORMS = frozenset(
+    "layer_norm native_layer_norm group_norm native_group_norm instance_norm var std var_mean std_mean".split()
+)
 _decided: "WeakKeyDictionary[nn.Module, dict[tuple[object, ...], bool]]" = WeakKeyDictionary()
 
 
 def default_composite(net: nn.Module, x: Float[Tensor, "n ..."]) -> Composite:
-    """`attnlrp_gamma` for a network that multiplies matrices which are both made from the image, else
-    `epsilon_plus_flat`.
+    """`attnlrp_gamma` for a network with attention or norms that centre each image, else `epsilon_plus_flat`.
 
-    Such a product is what attention is, however it is written: fused, by softmax or linear, over windows or channels.
-    It is looked for in one forward pass of the first image, which is remembered as long as the network lives.
+    A product of two matrices that are both made from the image is what attention is, however it is written: fused, by
+    softmax or linear, over windows or channels. A norm that centres (LayerNorm, GroupNorm, InstanceNorm) spreads a
+    modified gradient over all channels, and z+ lets that grow without bound where next to nothing is positive. Both
+    are looked for in one forward pass of the first image, which is remembered as long as the network lives.
     """
     key = (x.shape[1:], x.dtype, *map(id, net.modules()))
     known = _decided.setdefault(net, {})
     if key not in known:
-        known[key] = _attends(net, x[:1])
+        known[key] = _attends_or_centres(net, x[:1])
     return COMPOSITES["attnlrp_gamma" if known[key] else "epsilon_plus_flat"]
 
 
-def _attends(net: nn.Module, x: Tensor) -> bool:
+def _attends_or_centres(net: nn.Module, x: Tensor) -> bool:
     image = x.detach().clone()
     with torch.no_grad(), still(net), _Dependence(image) as seen:
         net(image)
-    return seen.attention
+    return seen.attention or seen.centring
 
 
 class _Dependence(TorchFunctionMode):
-    """Follows which tensors are made from the image, and notices attention."""
+    """Follows which tensors are made from the image, and notices attention and norms that centre."""
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()
-        self.attention = False
+        self.attention = self.centring = False
         self._made = WeakTensorKeyDictionary()  # by identity; an attribute would stay on buffers that a model writes to
         self._made[image] = True
 
@@ -147,6 +156,7 @@ class _Dependence(TorchFunctionMode):
             name = getattr(func, "__name__", "").strip("_")
             product = name in MATRIX_PRODUCTS and sum(made[-2:]) == 2  # the first of three is a summand
             self.attention |= product or name in FUSED_ATTENTION
+            self.centring |= name in CENTRING_NORMS
             for tensor in tensors_in((out, args[0] if args and name in {"setitem", "set", "copy"} else None)):
                 self._made[tensor] = True
         return out

@@ -6,7 +6,7 @@ in proportion to the contributions.
 """
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch.autograd import Function
 
 from semlens.attribution.conservation import Ledger
 from semlens.attribution.marks import LayerCall
-from semlens.attribution.rules import ROUNDING, batched, step_of
+from semlens.attribution.rules import ROUNDING, SMALLEST, batched, step_of
 
 
 def own(out: Tensor, *inputs: Tensor) -> Tensor:
@@ -28,6 +28,12 @@ def own(out: Tensor, *inputs: Tensor) -> Tensor:
         return out
     memory = out.untyped_storage().data_ptr()
     return out.clone() if any(memory == x.untyped_storage().data_ptr() for x in inputs) else out.data
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[Any]:
+    """While it lasts, autocast is off for tensors where `x` is."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 class Proportional(Function):
@@ -48,7 +54,7 @@ class Proportional(Function):
 def _message(call: LayerCall, x: Tensor, g: Tensor) -> Tensor:
     """The message of a layer's rule, in the precision of its weights whatever autocast makes of them."""
     dtype = call.layer.weight.dtype
-    with torch.autocast(x.device.type, enabled=False) if torch.is_autocast_enabled(x.device.type) else nullcontext():
+    with without_autocast(x):
         return call.message(x.to(dtype), g.to(dtype))
 
 
@@ -192,6 +198,25 @@ def _absorb(ledger: Ledger, name: str, g: Tensor, constant: Any) -> None:
     if ledger.on and not batched(g):
         amount = (g.conj() * constant).real if g.is_complex() else g * constant
         ledger.absorb(name, amount.nan_to_num())
+
+
+class SameSign(Function):
+    """A sum z whose relevance goes to the summands of its own sign alone, in proportion to what they contribute.
+
+    The modified gradient of such a summand is g z / (the sum of them), which is never larger than g. They sum to
+    sign(z) (|z| + sizes) / 2 with `sizes` the sum of |summands|, whose own gradient says which they are.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, sizes: Tensor) -> Tensor:
+        ctx.save_for_backward(z, sizes)
+        return own(z, z)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        z, sizes = ctx.saved_tensors
+        part = z / (z.abs() + sizes).clamp_(min=SMALLEST)
+        return g * part.abs(), g * part
 
 
 class Portion(Function):

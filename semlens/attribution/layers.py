@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from semlens.attribution.affine import Affine, convolution, linear
 from semlens.attribution.functions import Direct, Proportional, portion
-from semlens.attribution.marks import LayerCall, mark_of, remark
+from semlens.attribution.marks import Branch, LayerCall, Part, mark_of, remark
 from semlens.attribution.operations import Call, carries
 from semlens.attribution.products import multilinear, product, share_product, weighted
 from semlens.errors import SemlensError
@@ -36,7 +36,7 @@ def affine(call: Call, layer: Affine, kind: str, x: Tensor, run: Callable[[Tenso
     layer_call = LayerCall(_converted(layer, precise), rule, name, call.setting.ledger, run)
     z: Tensor = Proportional.apply(x, layer_call) if rule.proportional else Direct.apply(x, shadow, layer_call)
     layer_call.z = call.setting.saved.save(z if z.dtype == precise else z.to(precise))
-    remark(z, layer=layer_call)
+    remark(z, layer=layer_call, branch=Branch(x, x._version, (Part(layer_call),)))
     return z
 
 
@@ -52,10 +52,13 @@ def _layer(call: Call, kind: str, of: Callable[[Tensor, Tensor | None], Affine],
     """A layer of input, weight and bias. A weight made from the image is a factor of a product, a bias a summand.
 
     The input's share of the product follows the layer's rule, the weight's its gradient: the layer is linear in it.
+    Where gates get nothing of a product, such a weight is one: it mixes constant weights (CondConv).
     """
     x, weight, bias = call.get("input", 0), call.get("weight", 1), call.get("bias", 2)
     if carries(x) and not carries(weight) and not carries(bias):
         return affine(call, of(weight, bias), kind, x, lambda t: run(t, weight, bias))
+    if carries(x) and carries(weight) and call.setting.composite.product == "signal":
+        weight = weight.detach()
     share = share_product(call, x, weight)
     parts = []
     if carries(share[0]):

@@ -112,6 +112,11 @@ class LayerCall:
         assert self.shift is not None
         return self.scale, self.shift
 
+    @property
+    def effective(self) -> Affine:
+        """The layer as its rule sees it: as if its weights held the BatchNorm where it folds one."""
+        return self.layer.folded(*self.norm) if self.folds else self.layer
+
     def message(self, x: Tensor, g: Tensor) -> Tensor:
         """The message of the layer's rule to its input `x`; for a folded layer, as if its weights held the BatchNorm.
 
@@ -119,10 +124,10 @@ class LayerCall:
             g: the modified gradient at the layer's output; for a folded layer, at the norm's.
         """
         assert self.z is not None
-        layer, z = self.layer, self.z.value
+        layer, z = self.effective, self.z.value
         if self.folds:
             scale, shift = self.norm
-            layer, z = layer.folded(scale, shift), z * layer.along(scale, z) + layer.along(shift, z)
+            z = z * layer.along(scale, z) + layer.along(shift, z)
         message = self.rule(layer, x, z, g)
         if self.ledger.on and not batched(g):
             down = message.down
@@ -131,6 +136,34 @@ class LayerCall:
             bias = sum(absorbed[1:], absorbed[0]) if absorbed else None
             self.ledger.book(self.name, per_image(z, g), left, bias)
         return message.down
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The output of an affine layer, or of the BatchNorm that is folded into it."""
+
+    call: LayerCall
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Where a tensor is the sum of affine layers of one other tensor.
+
+    Args:
+        given: that tensor.
+        version: torch's count of what was written into it when the first layer took it.
+        skips: how often the tensor itself is a summand.
+    """
+
+    given: Tensor
+    version: int
+    parts: tuple[Part, ...]
+    skips: int = 0
+
+    def plus(self, other: "Branch") -> "Branch":
+        """The sum of both."""
+        return Branch(self.given, self.version, self.parts + other.parts, self.skips + other.skips)
 
 
 @dataclass
@@ -182,6 +215,8 @@ class Mark:
         divisor: whether the tensor is one over something, or a norm or deviation, which only normalises what it meets.
         exponent: what the tensor has to do with a call of exp; None if nothing.
         written: whether something was written into the tensor's memory, so that views of it may carry relevance too.
+        branch: of which other tensor's affine layers the tensor is the output or a sum; None for any other tensor.
+        mean: for a mean whose relevance goes to values of its own sign, the same mean with its own gradient.
         alias: whether the tensor is the memory of another one without its graph (`.data`, `.detach()`).
     """
 
@@ -194,6 +229,8 @@ class Mark:
     divisor: bool = False
     exponent: Exponent | None = None
     written: bool = False
+    branch: Branch | None = None
+    mean: Tensor | None = None
     alias: bool = False
 
     @property

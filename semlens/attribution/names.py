@@ -23,15 +23,17 @@ VIEWS = frozenset(
 )
 """Those that give several views of one tensor."""
 
+POOLS = frozenset(
+    "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d mean nanmean".split()
+)
+"""Means; see `operations.pooled`."""
+
 SUMS = frozenset(
-    "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d affine_grid affine_grid_generator avg_pool1d "
-    "avg_pool2d avg_pool3d cdouble cfloat chalf complex cumsum deg2rad diff gradient "
-    "index_add interpolate istft mean nanmean nansum neg negative "
-    "pos positive rad2deg rsub scatter_add stft sum sum_to_size trace "
-    "upsample upsample_bicubic2d upsample_bicubic2d_aa upsample_bilinear upsample_bilinear2d "
-    "upsample_bilinear2d_aa upsample_linear1d upsample_nearest upsample_nearest1d upsample_nearest2d "
-    "upsample_nearest3d upsample_nearest_exact1d upsample_nearest_exact2d upsample_nearest_exact3d "
-    "upsample_trilinear3d".split()
+    "affine_grid affine_grid_generator cdouble cfloat chalf complex cumsum deg2rad diff gradient index_add "
+    "interpolate istft nansum neg negative pos positive rad2deg rsub scatter_add stft sum sum_to_size trace upsample "
+    "upsample_bicubic2d upsample_bicubic2d_aa upsample_bilinear upsample_bilinear2d upsample_bilinear2d_aa "
+    "upsample_linear1d upsample_nearest upsample_nearest1d upsample_nearest2d upsample_nearest3d "
+    "upsample_nearest_exact1d upsample_nearest_exact2d upsample_nearest_exact3d upsample_trilinear3d".split()
 ) | frozenset(
     f"fft_{i}{kind}{n}" for i in ("", "i") for kind in ("fft", "rfft", "hfft") for n in ("", "2", "n")
 ) | {"fft_fftshift", "fft_ifftshift", "fft_c2c", "fft_c2r", "fft_r2c"}  # fmt: skip

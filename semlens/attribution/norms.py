@@ -16,7 +16,7 @@ from semlens.attribution.affine import Affine
 from semlens.attribution.chance import refuse_batch_statistics
 from semlens.attribution.functions import Centred, FoldedNorm, Scaled
 from semlens.attribution.layers import affine
-from semlens.attribution.marks import mark_of
+from semlens.attribution.marks import Part, mark_of, remark
 from semlens.attribution.operations import Call, carries
 from semlens.attribution.products import share_product
 from semlens.errors import SemlensError
@@ -84,7 +84,10 @@ def batch_norm(call: Call) -> Any:
     before = mark_of(x).layer
     if before is not None and before.scale is None and before.uses == 0 and before.layer.channels % x.ndim == 1:
         before.scale, before.shift, before.uses = scale, shift, 1
-        return FoldedNorm.apply(x, call.run, before, scale.view(per_channel))
+        out = FoldedNorm.apply(x, call.run, before, scale.view(per_channel))
+        branch = mark_of(x).branch
+        remark(out, branch=None if branch is None else replace(branch, parts=(Part(before, folded=True),)))
+        return out
     if before is not None:
         before.uses += 1
     if mark_of(x).shadow is not None:  # of the input itself: it only normalises, and the first layer follows

@@ -2,18 +2,19 @@
 layers with several functions in one: the handlers that `table` chooses from."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from semlens.attribution.branches import BranchSum, one_layer
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
 from semlens.attribution.constants import Names, constants_in, is_input, origin_of, with_zeros
-from semlens.attribution.functions import ElementWise, Joined, Noted, Scaled, portion
-from semlens.attribution.marks import SavedTensors, remark
+from semlens.attribution.functions import ElementWise, Joined, Noted, SameSign, Scaled, portion
+from semlens.attribution.marks import SavedTensors, mark_of, remark
 from semlens.errors import SemlensError
 
 GATES = frozenset({"sigmoid", "hardsigmoid", "softmax", "expit"})
@@ -96,6 +97,30 @@ def by_gradient(call: Call) -> Any:
     return call.func(*call.args, **call.kwargs)
 
 
+def pooled(call: Call) -> Any:
+    """A mean: by its gradient, or only to the values of its own sign if the composite says so.
+
+    By the gradient, values of both signs, which cancel in a mean over many positions, all keep their whole relevance,
+    of which the sum of |relevance| grows without bound. To those of its own sign is the z+ rule, for sums of any sign.
+
+    Source: Montavon et al. 2017; Andéol et al. 2021 (sums of any sign).
+    """
+    x, out = call.args[0], by_gradient(call)
+    if call.setting.composite.pools == "all" or x.is_complex() or bool(x.detach().min() >= 0 if x.numel() else True):
+        return out
+    of_one_sign: Tensor = SameSign.apply(out, call.run(x.abs()))
+    remark(of_one_sign, mean=out)
+    return of_one_sign
+
+
+def centring(call: Call) -> Call:
+    """The call of a sum with a mean that is subtracted by its gradient: that centres, as a LayerNorm does, and pools
+    nothing."""
+    mean = mark_of(call.args[1]).mean if len(call.args) > 1 else None
+    centres = mean is not None and call.name in {"sub", "subtract"}
+    return replace(call, args=(call.args[0], mean, *call.args[2:])) if centres else call
+
+
 def constant(call: Call) -> Any:
     """The function without a graph: its result is treated as a constant, which carries no relevance."""
     return call.value()
@@ -156,17 +181,34 @@ def softmax(call: Call) -> Any:
 
 def add(call: Call) -> Any:
     """A sum: each summand gets relevance in proportion to its value; that of a constant is absorbed."""
+    call = centring(call)
     a, b = call.args[0], call.get("other", 1)
     alpha = call.kwargs.get("alpha", 1)
     of_a, of_b = {"rsub": (-alpha, 1), "sub": (1, -alpha), "subtract": (1, -alpha)}.get(call.name, (1, alpha))
     constant = b if carries(a) else a
-    if (carries(a) and carries(b)) or (not isinstance(constant, Tensor) and constant == 0):
-        return call.func(*call.args, **call.kwargs)
+    if carries(a) and carries(b):
+        return _sum_of_two(call, a, b)
+    if not isinstance(constant, Tensor) and constant == 0:
+        out = call.func(*call.args, **call.kwargs)
+        if call.name in {"add", "radd"}:  # as Python's sum begins
+            remark(out, branch=mark_of(a if carries(a) else b).branch)
+        return out
     account = _account(call, constant)
     if carries(a):
         return Scaled.apply(a, call.run, of_a, of_b * b, account, call.setting.ledger)
     run = partial(call.func, a, **call.kwargs)
     return Scaled.apply(b, run, of_b, of_a * a, account, call.setting.ledger)
+
+
+def _sum_of_two(call: Call, a: Tensor, b: Tensor) -> Any:
+    """A sum of two that carry relevance: by its gradient, but for layers that together are one."""
+    branches = one_layer(a, b) if call.name in {"add", "radd"} and not call.kwargs else None
+    if branches is None:
+        return call.func(*call.args, **call.kwargs)
+    x = call.setting.saved.save(branches[0].given)
+    out: Tensor = BranchSum.apply(a, b, call.value, branches, x)
+    remark(out, branch=branches[0].plus(branches[1]))
+    return out
 
 
 def join(call: Call) -> Any:

@@ -174,7 +174,7 @@ class AlphaBeta:
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
         b, sides = layer.bias, _Sides(layer, x)
-        plus, b_plus = layer.weight.clamp(min=0), None if b is None else b.clamp(min=0)
+        plus, b_plus = _positive(layer)
         minus = layer.weight.clamp(max=0) if self.beta or not sides.never_negative else plus  # else not read
         step = step_of(z, layer.within(z), STABILISER)
         s = share(g, z, sides.apply(plus, minus, b_plus), step)
@@ -257,6 +257,27 @@ class ZBox:
             )
         values = torch.tensor(bound, dtype=x.dtype, device=x.device)
         return values.view(1, -1, *[1] * (x.ndim - 2)).expand_as(x)
+
+
+def has_total(rule: Rule) -> bool:
+    """Whether what a unit gives under this rule are shares of a total of its own, which is never negative."""
+    return isinstance(rule, Flat | WSquare) or (isinstance(rule, AlphaBeta) and not rule.beta)
+
+
+def total(rule: Rule, layer: Affine, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """That total, for each unit of the layer's output: what z+ or a rule for the first layer divides by."""
+    if isinstance(rule, AlphaBeta):
+        plus, b_plus = _positive(layer)
+        sides = _Sides(layer, x)
+        minus = plus if sides.never_negative else layer.weight.clamp(max=0)
+        return sides.apply(plus, minus, b_plus)
+    weight = torch.ones_like(layer.weight) if isinstance(rule, Flat) else layer.weight.square()
+    return layer.apply(torch.ones_like(x), weight, None)
+
+
+def _positive(layer: Affine) -> tuple[Tensor, Tensor | None]:
+    """The positive part of weight and bias."""
+    return layer.weight.clamp(min=0), None if layer.bias is None else layer.bias.clamp(min=0)
 
 
 def batched(g: Tensor) -> bool:

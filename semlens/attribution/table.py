@@ -93,6 +93,7 @@ _TREATMENTS: Mapping[str, Callable[[Call], Any]] = MappingProxyType(
 _TABLE: Mapping[str, Callable[[Call], Any]] = MappingProxyType(
     {
         **dict.fromkeys(names.MOVES | names.SUMS | names.WINNERS | names.HOMOGENEOUS, ops.by_gradient),
+        **dict.fromkeys(names.POOLS, ops.pooled),
         **dict.fromkeys(names.ACTIVATIONS, ops.activation),
         **dict.fromkeys(names.STEPS | names.PASSIVE, ops.constant),  # the passive ones where they write in place
         **dict.fromkeys(names.NORMS, ops.norm),

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semlens.attribution.branches import one_layer
 from semlens.attribution.marks import mark_of, remark
-from semlens.attribution.operations import Call, add, by_gradient, carries
+from semlens.attribution.operations import Call, add, by_gradient, carries, centring
 from semlens.errors import SemlensError
 
 Handler = Callable[[Call], Any]
@@ -28,22 +29,28 @@ def in_place(call: Call, handler: Handler) -> Any:
     first = call.args[0]
     prepare(call, first)
     both = carries(first) and carries(call.get("other", 1))
-    if handler is by_gradient or (handler is add and both):
+    if handler is by_gradient or (handler is add and both and one_layer(first, call.get("other", 1)) is None):
         if carries(first):
-            remark(first, gate=False, divisor=False, exponent=None)
-        return by_gradient(call)
+            remark(first, gate=False, divisor=False, exponent=None, mean=None, branch=None)
+        return by_gradient(centring(call))
     out_of_place = replace(
         call,
         func=_out_of_place(call),
-        args=(first.clone(), *call.args[1:]),
+        args=(_copy(first), *call.args[1:]),
         kwargs={key: value for key, value in call.kwargs.items() if key != "inplace"},
         in_place=False,
     )
     result = handler(out_of_place)
     first.copy_(result)
     mark = mark_of(result)
-    remark(first, gate=mark.gate, divisor=mark.divisor, exponent=mark.exponent)
+    remark(first, gate=mark.gate, divisor=mark.divisor, exponent=mark.exponent, mean=mark.mean, branch=mark.branch)
     return first
+
+
+def _copy(first: Tensor) -> Tensor:
+    copy = first.clone()
+    remark(copy, branch=mark_of(first).branch)
+    return copy
 
 
 def _out_of_place(call: Call) -> Handler:

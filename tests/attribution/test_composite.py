@@ -1,6 +1,7 @@
 """The default composite follows what a network computes, not what its classes are called."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -155,6 +156,23 @@ class Pooling(nn.Module):
         return functional.avg_pool2d(x, 3, 1, 1) - x
 
 
+class Norm(nn.Module):
+    """A norm that centres each image, between convolutions, or written by hand."""
+
+    def __init__(self, norm: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.norm, self.conv = norm, nn.Conv2d(WIDTH, WIDTH, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(self.norm(x))
+
+
+NORMS: list[Callable[[Tensor], Tensor]] = [
+    nn.GroupNorm(2, WIDTH),
+    nn.InstanceNorm2d(WIDTH),
+    lambda x: functional.layer_norm(x.movedim(1, -1), (WIDTH,)).movedim(-1, 1),
+    lambda x: (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True),
+]
 ATTENTION = [ByHand, Fused, Einsum, Windows, WithoutSoftmax, Library, Encoder, LearnedQuery]
 NO_ATTENTION = [MixerWithConstantWeights, SqueezeAttention, SoftmaxOverBranches, Pooling, nn.Identity]
 
@@ -166,6 +184,12 @@ def pictures(count: int = 2, side: int = 32) -> Tensor:
 @pytest.mark.parametrize("kind", ATTENTION)
 def test_products_of_matrices_made_from_the_image_are_attention(kind: type[nn.Module]) -> None:
     assert default_composite(Net(kind()), pictures()).name == ATTENDING
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_norms_that_centre_each_image_want_gamma_too(norm: Callable[[Tensor], Tensor]) -> None:
+    assert default_composite(Net(Norm(norm)), pictures()).name == ATTENDING
+    assert default_composite(Net(Norm(nn.BatchNorm2d(WIDTH).eval())), pictures()).name == CONVOLUTIONAL
 
 
 @pytest.mark.parametrize("kind", NO_ATTENTION)

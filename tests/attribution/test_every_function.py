@@ -24,7 +24,9 @@ from semlens.errors import SemlensError
 
 Function = Callable[..., Any]
 SHAPES = ((6,), (3, 4), (4, 4), (2, 3, 8), (2, 4, 6, 6), (1, 2, 4, 4, 4))
-LISTED = (names.MOVES | names.SUMS | names.WINNERS | names.HOMOGENEOUS) - {"logaddexp"}  # up to its entropy
+LISTED = (names.MOVES | names.POOLS | names.SUMS | names.WINNERS | names.HOMOGENEOUS) - {
+    "logaddexp"
+}  # up to its entropy
 OF_A_VALUE = {"fill", "fill_diagonal", "index_fill", "full_like", "block_diag", "bfloat16", "half"}
 """Functions that put a given number in, or round."""
 NOT_BY_ELEMENT = {"local_response_norm"}

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, get_args
 
 import pytest
@@ -193,7 +194,7 @@ def test_a_gate_takes_nothing_or_half() -> None:
     net, x = Gated(), pixels()
     gate = net.squeeze(x.mean((2, 3), keepdim=True)).sigmoid().detach()
     signal = x * gate * net.head.weight[1].view(4, 1, 1).detach() / 36
-    whole = COMPOSITES["epsilon_plus"]
+    whole = replace(COMPOSITES["epsilon_plus"], pools="all")
     torch.testing.assert_close(heat(net, x, whole), signal, rtol=1e-3, atol=1e-7)
     found = accounts(net, x, COMPOSITES["epsilon"])  # half through the gate, where a bias absorbs some of it
     torch.testing.assert_close(found.arrived + found.bias + found.stabiliser, found.entered, rtol=1e-4, atol=1e-9)
@@ -246,3 +247,36 @@ def test_a_tap_sees_the_tensor_of_a_layer_that_only_moves() -> None:
     net = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Flatten(), nn.Linear(144, 3)).double()
     got = heat(net, x, COMPOSITES["epsilon"], Channels("1"))
     torch.testing.assert_close(got, heat(net, x, COMPOSITES["epsilon"]))
+
+
+MEANS = {
+    "global": lambda x: x.mean((2, 3)),
+    "of everything": lambda x: x.mean((1, 2, 3), keepdim=True),
+    "adaptive": nn.AdaptiveAvgPool2d(2),
+    "overlapping": nn.AvgPool2d(3, 2, 1),
+    "one dimension": lambda x: functional.avg_pool1d(x.flatten(2), 3, 2),
+}
+
+
+@pytest.mark.parametrize("name", MEANS)
+def test_a_mean_gives_all_to_the_values_of_its_own_sign(name: str) -> None:
+    """Against every mean written out as a weighted sum."""
+    x = pixels()
+    net = Then(MEANS[name], x)
+    units = torch.eye(x[0].numel(), dtype=torch.float64).view(-1, *x.shape[1:])
+    weights = torch.cat([net.function(unit[None]).flatten(1) for unit in units]).T  # of every mean, one after another
+    expected = []
+    for image, means in zip(x.flatten(1), net.function(x).flatten(1), strict=True):
+        parts = weights * image
+        same = torch.where(parts * means[:, None] > 0, parts, 0)
+        expected.append((net.head.weight[1] * means) @ (same / same.sum(1, keepdim=True)))
+    sign = replace(ZERO, pools="sign")
+    torch.testing.assert_close(heat(net, x, sign).flatten(1), torch.stack(expected).detach())
+    assert heat(net, x, sign).abs().sum() < 0.7 * heat(net, x, ZERO).abs().sum()
+
+
+def test_a_mean_of_what_is_never_negative_and_one_that_is_subtracted_go_by_their_gradient() -> None:
+    sign = replace(ZERO, pools="sign")
+    for function in (lambda x: x.abs().mean(1), lambda x: x - x.mean(1, keepdim=True), lambda x: x.sub_(x.mean())):
+        net, x = Then(lambda x, function=function: function(x * 2), pixels()), pixels()
+        torch.testing.assert_close(heat(net, x, sign), heat(net, x, ZERO), rtol=1e-12, atol=0)

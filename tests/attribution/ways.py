@@ -94,7 +94,10 @@ PAIRS: dict[str, tuple[Way, Way]] = {
     "sub with alpha": (lambda m, x: m.one(x).sub(m.side(x), alpha=2), lambda m, x: m.one(x) - 2 * m.side(x)),
     "add a constant with alpha": (lambda m, x: torch.add(m.one(x), 1.5, alpha=2), lambda m, x: 3.0 + m.one(x)),
     "python's sum": (lambda m, x: sum([m.one(x), m.side(x)]), lambda m, x: m.one(x) + m.side(x)),
-    "stack": (lambda m, x: torch.stack([m.one(x), m.side(x)]).sum(0), lambda m, x: m.one(x) + m.side(x)),
+    "stack": (  # of layers of two tensors: of one, added up, they would be one layer (test_branches)
+        lambda m, x: torch.stack([m.one(x), m.side(x.clone())]).sum(0),
+        lambda m, x: m.one(x) + m.side(x.clone()),
+    ),
     "chunk": (lambda m, x: sum(m.one(x).repeat(1, 2, 1, 1).chunk(2, dim=1)), lambda m, x: 2 * m.one(x)),
     "dense": (dense_blocks, seen_apart),
     "named arguments": (
