@@ -108,6 +108,44 @@ def test_build_and_info(capsys: pytest.CaptureFixture[str], tmp_path: Path, phot
     assert "unreadable)" in capsys.readouterr().out
 
 
+def test_encodings_are_built_added_and_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, photos: Path, clip_folder: Path, index: Path
+) -> None:
+    out = tmp_path / "index"
+    (row,) = rows(capsys, *build(photos, clip_folder, out), "--encode", "none")
+    assert (row["encoded"], row["groups"]) == (0, None)
+    assert command("info", str(out)) == 0
+    assert "none; `encode` adds them" in capsys.readouterr().out
+    (row,) = rows(capsys, "encode", str(out), "--model", MODEL, "--images", str(photos))
+    assert (row["encoded"], row["components"]) == (12, 10)
+    assert row["remarks"] == ["encodings are over 12 images only: what they say is uncertain below 200"]
+    assert {path.name for path in out.iterdir()} == {path.name for path in index.iterdir()}
+    (facts,) = rows(capsys, "info", str(out), "--verify")
+    found = facts["encodings"]
+    assert {key: found[key] for key in ("images", "kept", "outputs", "seed", "groups")} == {
+        "images": 12, "kept": 12, "outputs": 4, "seed": 0, "groups": None,
+    }  # fmt: skip
+    assert command("info", str(out)) == 0
+    assert "over 12 images, 12 kept, 4 outputs" in capsys.readouterr().out
+    command("encode", str(out), "--model", MODEL, "--images", str(photos), "--group-column", "patient")
+    assert "group_column is 'patient', but these images come without columns" in capsys.readouterr().err
+
+
+def test_groups_are_said_at_the_end_and_a_twin_is_untrained(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, photos: Path, clip_folder: Path
+) -> None:
+    names = sorted(path.name for path in photos.glob("*.png"))
+    cells = [f"{photos / name},{'abc'[n % 3]}" for n, name in enumerate(names)]
+    (tmp_path / "table.csv").write_text("\n".join(["path,patient", *cells]))
+    made = build(tmp_path / "table.csv", clip_folder, tmp_path / "index")
+    assert command(*made, "--group-column", "Patient", "--untrained") == 0
+    said = capsys.readouterr().err
+    assert "over 12 images, encoded over 12, those kept in 3 groups by Patient in" in said
+    twin = load_index(tmp_path / "index")
+    assert twin.recipe.model.name == f"{MODEL} untrained (seed 0)"
+    assert twin.encodings.groups.tolist() == [0, 1, 2] * 4
+
+
 def test_build_reports_what_it_skipped_on_stderr(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, photos: Path, clip_folder: Path
 ) -> None:
