@@ -132,8 +132,9 @@ class Noted(Function):
 def divisor_of(x: Tensor) -> Tensor:
     """`x` as a divisor: what is nearer to zero than 1e-6 of the mean |x| of its image counts as that far from it."""
     plain = x.detach()
-    step = step_of(plain, range(1, x.ndim), ROUNDING)
-    return torch.copysign(torch.maximum(plain.abs(), step), plain + 0.0)  # -0.0 + 0.0 is 0.0, which counts as positive
+    sizes = plain.abs()
+    step = step_of(sizes, range(1, x.ndim), ROUNDING)
+    return torch.copysign(torch.maximum(sizes, step), plain + 0.0)  # -0.0 + 0.0 is 0.0, which counts as positive
 
 
 class ElementWise(Function):

@@ -105,7 +105,7 @@ def _per_channel(scale: Tensor, shift: Tensor) -> Affine:
     return Affine(
         scale,
         shift,
-        apply=lambda x, w, b: x * along(w, x) if b is None else torch.addcmul(along(b, x), x, along(w, x)),
+        apply=lambda x, w, b: x * along(w, x) if b is None else (x * along(w, x)).add_(along(b, x)),
         pull=lambda s, w, x: s * along(w, x),
         scale=lambda w, by: w * by,
         channels=1,

@@ -39,7 +39,7 @@ class _Proportion(Function):
     def backward(ctx: Any, g: Tensor) -> Any:
         a, b, product = ctx.saved_tensors
         both = a + b
-        share = g * product / stabilise(both, step_of(both, (-1,), ROUNDING))
+        share = g * product / stabilise(both, step_of(both.abs(), (-1,), ROUNDING))
         return share, share, None
 
 

@@ -59,19 +59,20 @@ class Rule(Protocol):
         ...
 
 
-def step_of(z: Float[Tensor, "..."], axes: Sequence[int], epsilon: float) -> Float[Tensor, "..."]:
-    """By how much to move away from zero what is divided by at a layer with output `z`: `epsilon` times mean |z|.
+def step_of(sizes: Float[Tensor, "..."], axes: Sequence[int], epsilon: float) -> Float[Tensor, "..."]:
+    """By how much to move away from zero what is divided by at a layer with output z: `epsilon` times mean |z|.
 
     A network whose activations are a thousand times smaller thus has the same relevance. An infinite mean, that of
     masked scores, counts as 1.
 
     Args:
+        sizes: |z|.
         axes: what the mean is over; never the images, or relevance would depend on which of them run together.
     """
-    wide, least = _limits(z.dtype)
-    size = z.detach().abs().to(wide)
-    size = size.mean(tuple(axes), keepdim=True) if axes else size  # torch takes no axes for all of them
-    return size.nan_to_num_(nan=torch.nan, posinf=1.0).mul_(epsilon).clamp_(min=least).to(z.dtype)
+    wide, least = _limits(sizes.dtype)
+    # torch takes no axes for all of them
+    mean = sizes.mean(tuple(axes), keepdim=True, dtype=wide) if axes else sizes.to(wide, copy=True)
+    return mean.nan_to_num_(nan=torch.nan, posinf=1.0).mul_(epsilon).clamp_(min=least).to(sizes.dtype)
 
 
 @cache
@@ -93,10 +94,10 @@ def share(
     return (g * z).div_(stabilise(denominator, step))
 
 
-def damped(g: Float[Tensor, "..."], z: Float[Tensor, "..."], step: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """g z / (z + step sign(z)): `share` with `z` as its own denominator."""
+def damped(g: Float[Tensor, "..."], sizes: Float[Tensor, "..."], step: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """g z / (z + step sign(z)) with `sizes` = |z|: `share` with z as its own denominator."""
     # computed as g - g / (|z| / step + 1), in fewer passes over the memory, and exactly 0 where z is
-    return torch.addcdiv(g, g, z.abs().div_(step).add_(1), value=-1)
+    return torch.addcdiv(g, g, (sizes / step).add_(1), value=-1)
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,10 @@ class Epsilon:
     proportional = True
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
-        s = damped(g, z, step_of(z, layer.within(z), self.epsilon)) if self.epsilon else g
-        return Message(layer.pull(s, layer.weight, x), _bias_share(layer.bias, s))
+        if self.epsilon:
+            sizes = z.abs()
+            g = damped(g, sizes, step_of(sizes, layer.within(z), self.epsilon))
+        return Message(layer.pull(g, layer.weight, x), _bias_share(layer.bias, g))
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,9 @@ class Gamma:
         sizes, of_bias = w.abs(), None if b is None else b.abs()
         positive_inputs = never_negative(x)
         whole = layer.apply(x if positive_inputs else x.abs(), sizes, of_bias)
-        step = step_of(z, layer.within(z), STABILISER)
-        part = z / whole.mul_(half).add_(z.abs(), alpha=1 + half).add_(step)
+        of_z = z.abs()
+        step = step_of(of_z, layer.within(z), STABILISER)
+        part = z / whole.mul_(half).add_(of_z, alpha=1 + half).add_(step)
         favoured = g * part  # times the sign of z: what w counts
         if positive_inputs and not batched(g) and not ((z < 0) & (g != 0)).any():  # usual before a ReLU
             raised = None if b is None else b + self.gamma * b.clamp(min=0)
@@ -176,7 +180,7 @@ class AlphaBeta:
         b, sides = layer.bias, _Sides(layer, x)
         plus, b_plus = _positive(layer)
         minus = layer.weight.clamp(max=0) if self.beta or not sides.never_negative else plus  # else not read
-        step = step_of(z, layer.within(z), STABILISER)
+        step = step_of(z.abs(), layer.within(z), STABILISER)
         s = share(g, z, sides.apply(plus, minus, b_plus), step)
         s = s if self.alpha == 1 else s * self.alpha
         message, absorbed = sides.pull(s, plus, minus), _bias_share(b_plus, s)
@@ -241,7 +245,7 @@ class ZBox:
         w, plus, minus = layer.weight, layer.weight.clamp(min=0), layer.weight.clamp(max=0)
         low, high = self._bound(self.low, x, least=True), self._bound(self.high, x, least=False)
         denominator = layer.apply(x, w, None) - layer.apply(low, plus, None) - layer.apply(high, minus, None)
-        s = share(g, z, denominator, step_of(z, layer.within(z), ROUNDING))
+        s = share(g, z, denominator, step_of(z.abs(), layer.within(z), ROUNDING))
         terms = ((x, w), (-low, plus), (-high, minus))
         down = [value * layer.pull(s, weight, x) for value, weight in terms]
         return Message(down[0] + down[1] + down[2])

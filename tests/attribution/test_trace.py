@@ -63,7 +63,7 @@ def test_at_the_penultimate_layer_relevance_is_weight_times_activation() -> None
         acts = tap.value.relu().mean((2, 3))
         out, whole = (
             out[:, 1:2],
-            stabilise(out, step_of(out, (1,), 1e-9))[:, 1:2],
+            stabilise(out, step_of(out.abs(), (1,), 1e-9))[:, 1:2],
         )  # the epsilon rule's 1e-9 is the last bit
         expected = acts * net.head.weight[1].detach() * out / whole
         torch.testing.assert_close(relevance, expected, rtol=1e-10, atol=1e-14)
