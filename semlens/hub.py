@@ -3,28 +3,47 @@
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatch
 from http.client import HTTPException
 from pathlib import Path
 from threading import RLock, Thread
+from time import monotonic
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import Request, getproxies, urlopen
 
 from semlens.errors import SemlensError
 
 WAIT = 4.0
 """Seconds that a hub has to answer before it counts as out of reach."""
 
+VALID = 30.0
+"""Seconds for which an answer, or that there was none, holds for the whole process."""
+
 NO_ANSWER = (407, 502, 503, 504)
 """What a proxy answers where it does not let one through to a hub."""
+
+_QUESTIONS: dict[str, "_Question"] = {}  # by address, those that hold still
 
 _ONE_AT_A_TIME = RLock()  # for settings of a library that hold for the whole process
 
 
 class FetchWarning(UserWarning):
     """What is about to be fetched from a hub, and how large it is."""
+
+
+def ask_soon(spec: str) -> None:
+    """Begins to ask the hub of a model that is about to be loaded, so that its answer is there once libraries are."""
+    family, _, name = spec.partition(":")
+    local = "@" in name or name.startswith("local-dir:") or Path(name).exists()
+    if family in ("hf", "timm", "open_clip", "transformers") and not local:
+        with suppress(ImportError):  # which is said where it is needed
+            from huggingface_hub import constants
+
+            if not constants.HF_HUB_OFFLINE:
+                _asked(constants.ENDPOINT)
 
 
 def reachable(url: str) -> bool:
@@ -117,21 +136,51 @@ def _say(what: str, sizes: Sequence[int], folder: Path) -> None:
 
 def _size(url: str) -> int | None:
     """How long a server says that its answer is, 0 if it does not; None if none answers in time."""
-    answers: list[int] = []
+    return _asked(url).answer()
 
-    def ask() -> None:
+
+class _Question:
+    """What a server says of an address, asked once: a second wait for one that is silent would tell nothing new."""
+
+    def __init__(self, url: str, wait: float) -> None:
+        self.server, self._proxies, self._begun = urlsplit(url)[:2], getproxies(), monotonic()
+        self._wait, self._answers = wait, list[int]()
+        self._asking = Thread(target=self._ask, args=(url,), daemon=True)  # names are looked up without a limit of time
+        self._asking.start()
+
+    def _ask(self, url: str) -> None:
         try:
-            with urlopen(Request(url, method="HEAD"), timeout=WAIT) as answer:  # noqa: S310 - https, or the user's own hub
-                answers.append(int(answer.headers.get("Content-Length") or 0))
+            with urlopen(Request(url, method="HEAD"), timeout=self._wait) as answer:  # noqa: S310 - https, or the user's own hub
+                self._answers.append(int(answer.headers.get("Content-Length") or 0))
         except HTTPError as fault:
-            answers.extend([] if fault.code in NO_ANSWER else [0])
+            self._answers.extend([] if fault.code in NO_ANSWER else [0])
         except (OSError, ValueError, HTTPException):
             return
 
-    asking = Thread(target=ask, daemon=True)  # names are looked up without any limit of time
-    asking.start()
-    asking.join(WAIT + 1)
-    return answers[0] if answers else None
+    def holds(self) -> bool:
+        """Whether it was asked a moment ago, by the same way."""
+        return monotonic() - self._begun < VALID and self._proxies == getproxies()
+
+    def silent(self) -> bool:
+        """Whether it is known by now that nobody answers."""
+        late = monotonic() - self._begun > self._wait + 1
+        return not self._answers and (late or not self._asking.is_alive())
+
+    def answer(self) -> int | None:
+        self._asking.join(max(0.0, self._begun + self._wait + 1 - monotonic()))
+        return self._answers[0] if self._answers else None
+
+
+def _asked(url: str) -> _Question:
+    """The question that was put to a server. Where another server was silent the next one has half the time."""
+    for address in [address for address, question in _QUESTIONS.items() if not question.holds()]:
+        del _QUESTIONS[address]
+    silent = [question for question in _QUESTIONS.values() if question.silent()]
+    of_server = [question for question in silent if question.server == urlsplit(url)[:2]]
+    known = _QUESTIONS.get(url) or next(iter(of_server), None)
+    if known is None:
+        known = _QUESTIONS[url] = _Question(url, WAIT / 2 if silent else WAIT)
+    return known
 
 
 @contextmanager

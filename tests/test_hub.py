@@ -15,7 +15,7 @@ from huggingface_hub import constants
 
 from semlens import hub
 from semlens.errors import SemlensError
-from semlens.foundation import hub_folder
+from semlens.foundation import hub_folder, load_foundation
 from semlens.hub import FetchWarning, can_fetch, hugging_face, quiet, reachable
 from semlens.images import load_images
 from semlens.model.loading import load_model
@@ -78,7 +78,7 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+def silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[socket.socket]:
     """A proxy that takes every connection and never answers, as an unroutable network seems from here."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
@@ -89,7 +89,7 @@ def silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
         monkeypatch.setattr(hub, "WAIT", 0.5)
-        yield "http://hub.invalid"
+        yield server
 
 
 def test_what_is_fetched_is_told_first_with_its_size_and_only_once(address: str, tmp_path: Path) -> None:
@@ -115,7 +115,10 @@ def test_a_file_at_an_address_is_told_or_out_of_reach(address: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("spec", ["timm:resnet18", "torchvision:resnet18", "hf:org/name", "timm:hf-hub:org/name"])
-def test_without_an_answer_a_model_is_one_sentence_soon(spec: str, silent: str) -> None:
+def test_without_an_answer_a_model_is_one_sentence_soon(spec: str, silent: socket.socket) -> None:
+    import timm  # noqa: F401  what is measured is the wait, not what libraries take to load
+    import transformers  # noqa: F401
+
     start = time.monotonic()
     with pytest.raises(SemlensError, match=r"cannot be loaded: .*(does not answer|cannot be reached).*local weights"):
         load_model(spec)
@@ -123,13 +126,42 @@ def test_without_an_answer_a_model_is_one_sentence_soon(spec: str, silent: str) 
     assert constants.HF_HUB_OFFLINE is False  # as it was
 
 
-def test_without_an_answer_a_foundation_model_or_a_data_set_is_one_sentence_soon(silent: str) -> None:
+def test_without_an_answer_a_foundation_model_or_a_data_set_is_one_sentence_soon(silent: socket.socket) -> None:
     start = time.monotonic()
     with pytest.raises(SemlensError, match="is not in the hub's cache and could not be fetched"):
         hub_folder("org/name", ("*.json",), "its folder")
     with pytest.raises(SemlensError, match="cannot load hf:org/name: .*does not answer"):
         load_images("hf:org/name")
     assert time.monotonic() - start < 10
+
+
+def test_a_silent_server_is_waited_for_once_whoever_asks(silent: socket.socket) -> None:
+    for _ in range(2):
+        with pytest.raises(SemlensError, match="is not in the hub's cache and could not be fetched"):
+            load_foundation("transformers:org/name")
+        with pytest.raises(SemlensError, match="timm:resnet18 cannot be loaded: .*does not answer"):
+            load_model("timm:resnet18")
+    silent.setblocking(False)
+    silent.accept()[0].close()
+    with pytest.raises(BlockingIOError):  # nobody has knocked a second time
+        silent.accept()
+
+
+def test_another_server_has_half_the_time_once_one_was_silent(silent: socket.socket) -> None:
+    start = time.monotonic()
+    assert not reachable("https://one.invalid")
+    first = time.monotonic() - start
+    assert not reachable("https://two.invalid/weights.pth")
+    assert time.monotonic() - start - first < first
+    assert first < 2 * (hub.WAIT + 1)
+
+
+def test_an_answer_holds_for_a_while_only(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reachable(address)
+    monkeypatch.setattr(Hub, "do_HEAD", lambda handler: handler.connection.close())
+    assert reachable(address)
+    monkeypatch.setattr(hub, "VALID", 0.0)
+    assert not reachable(address)
 
 
 def test_where_the_user_is_offline_on_purpose_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from semlens.errors import SemlensError, unknown
-from semlens.hub import hugging_face
+from semlens.hub import ask_soon, hugging_face
 from semlens.shapes import Float32
 from semlens.types import FoundationModel
 
@@ -50,6 +50,7 @@ def load_foundation(spec: str, device: str | None = None) -> FoundationModel:
     if family not in EXTRAS or not name or name != ONLY.get(family, name):
         known = ("open_clip:ARCH/TAG", "transformers:REPO", *(":".join(pair) for pair in ONLY.items()))
         raise unknown("foundation model", spec, known)
+    ask_soon(spec)
     try:
         return _load(family, name, device)
     except ModuleNotFoundError as error:

@@ -16,7 +16,7 @@ from PIL.Image import new as blank_image
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, missing_extra, unknown
-from semlens.hub import hugging_face, quiet
+from semlens.hub import ask_soon, hugging_face, quiet
 from semlens.model import offline
 from semlens.model.checkpoint import read_checkpoint
 from semlens.model.fetching import check_url, fetched_by_timm, making
@@ -165,6 +165,7 @@ def load_model(spec: str, device: str | None = None) -> VisionModel:
         )
     if device is not None:
         check_device(device)
+    ask_soon(spec)
     model = loaders[family](name)
     model.net.eval()
     if device is not None:
