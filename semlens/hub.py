@@ -1,5 +1,6 @@
 """The edge to hubs of models and data: whether one can be reached, asked once and soon, and what is to be fetched."""
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,10 @@ from time import monotonic
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, getproxies, urlopen
+from urllib.request import Request, build_opener, getproxies
 
 from semlens.errors import SemlensError
+from semlens.progress import watched
 
 WAIT = 4.0
 """Seconds that a hub has to answer before it counts as out of reach."""
@@ -85,20 +87,28 @@ def hugging_face(repository: str = "", patterns: Sequence[str] = (), kind: str =
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No bars of transformers, whose weights are read in a moment, nor any in a log file."""
+    """No bars of transformers, whose weights are read in a moment, nor any of what is fetched where nobody looks, as in
+    a log file; all as they were afterwards."""
     with _ONE_AT_A_TIME, ExitStack() as stack:
+        libraries = [getattr(sys.modules.get(name), "utils", None) for name in ("huggingface_hub", "datasets")]
+        before = {bars: bars.are_progress_bars_disabled() for bars in libraries if bars}
+        for bars, hidden in before.items():
+            stack.callback(_hide, bars, hidden)
         if "transformers" in sys.modules:
             from transformers.utils import logging
 
             if logging.is_progress_bar_enabled():
-                logging.disable_progress_bar()
+                logging.disable_progress_bar()  # which hides those of huggingface_hub too
                 stack.callback(logging.enable_progress_bar)
-        if "huggingface_hub" in sys.modules and not (sys.stderr and sys.stderr.isatty()):
-            utils: Any = sys.modules["huggingface_hub"].utils
-            if not utils.are_progress_bars_disabled():
-                utils.disable_progress_bars()
-                stack.callback(utils.enable_progress_bars)
+        for bars, hidden in before.items():
+            _hide(bars, hidden or not watched())
         yield
+
+
+def _hide(bars: Any, hidden: bool) -> None:
+    """Hides a library's bars, or not; where the environment says which, that stays."""
+    if bars.are_progress_bars_disabled() != hidden and not os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS"):
+        (bars.disable_progress_bars if hidden else bars.enable_progress_bars)()
 
 
 def can_fetch(url: str, cached: Path) -> bool:
@@ -150,7 +160,8 @@ class _Question:
 
     def _ask(self, url: str) -> None:
         try:
-            with urlopen(Request(url, method="HEAD"), timeout=self._wait) as answer:  # noqa: S310 - https, or the user's own hub
+            opener = build_opener()  # by the proxies of now: urlopen keeps those of its first call
+            with opener.open(Request(url, method="HEAD"), timeout=self._wait) as answer:  # noqa: S310 - https, or the user's own
                 self._answers.append(int(answer.headers.get("Content-Length") or 0))
         except HTTPError as fault:
             self._answers.extend([] if fault.code in NO_ANSWER else [0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "semlens"
-ROOT = {"errors", "hub", "types", "shapes"}
+ROOT = {"errors", "hub", "progress", "types", "shapes", "wordnet"}
 """Modules at the top that every package may import."""
 
 ARROWS = {
@@ -51,7 +51,9 @@ BESIDE_A_FACE = {
     "numerics.metrics", "numerics.two_means",  # a search needs neither, and they take 6 ms
     "model.offline",  # weights inside packages, of which some are a foundation model's
 }  # fmt: skip
-NUMPY_SIDE = ("numerics", "index", "analysis", "views", "images", "testbed.world", "errors", "hub", "types", "shapes")
+NUMPY_SIDE = (
+    "numerics", "index", "analysis", "views", "images", "testbed.world", *sorted(ROOT),
+)  # fmt: skip
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

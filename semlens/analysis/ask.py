@@ -1,9 +1,10 @@
 """From what a person types to probes for an index; the foundation model loads only if a text was never asked before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,8 +52,12 @@ def ask(
     null: str = "cosine",
     device: str | None = None,
     progress: Progress = silent,
+    choices: Mapping[str, Any] = MappingProxyType({}),
 ) -> Probes:
     """A probe per text, and one for the images together, in the space of the foundation model that made an index.
+
+    Args:
+        choices: how images are read; see `load_image`.
 
     Raises:
         SemlensError: nothing to ask, an image that cannot be read, or a model here that has other weights.
@@ -61,7 +66,7 @@ def ask(
     if texts:
         probes.append(probe(remembered, texts, templates=templates, null=null))
     if files:
-        probes.append(_probe_files(remembered, files, ", ".join(file.name for file in files)))
+        probes.append(_probe_files(remembered, files, ", ".join(file.name for file in files), choices))
     if not probes:
         raise SemlensError("nothing to search for: give a text or an image")
     return concat_probes(probes)
@@ -132,11 +137,13 @@ def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = "
     return concat_probes(probes)
 
 
-def _probe_files(foundation: FoundationModel, files: Sequence[Path], name: str) -> Probes:
+def _probe_files(
+    foundation: FoundationModel, files: Sequence[Path], name: str, choices: Mapping[str, Any] = MappingProxyType({})
+) -> Probes:
     """One probe from image files."""
     from semlens.images import load_image  # decoding, which texts do without
 
-    return probe_images(foundation, [load_image(file) for file in files], name)
+    return probe_images(foundation, [load_image(file, **choices) for file in files], name)
 
 
 def load(identity: FoundationId, device: str | None = None) -> FoundationModel:

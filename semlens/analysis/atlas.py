@@ -12,6 +12,7 @@ from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.index import DRAWINGS, AtlasId, ConceptIndex, Recipe
 from semlens.numerics import cosine, unit
+from semlens.progress import visible
 from semlens.shapes import Float, Float32, Int64
 from semlens.types import Component, Progress, silent
 
@@ -88,7 +89,7 @@ def atlas(
     min_dist: float = 0.1,
     drawing: str = "umap",
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> Atlas:
     """A 2-D map of all living components, with groups found in the semantic space, not on the map.
 

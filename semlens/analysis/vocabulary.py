@@ -1,10 +1,10 @@
 """What labels may say: phrases out of a text file, a sequence, or the names of ImageNet's classes and of WordNet."""
 
-import importlib.util
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from semlens.errors import SemlensError, missing_extra, unknown
+from semlens.errors import SemlensError, unknown
+from semlens.wordnet import imagenet_synsets, synset_names
 
 SHIPPED = ("imagenet", "wordnet")
 
@@ -76,26 +76,8 @@ def _lines(path: Path) -> list[str]:
 
 def _imagenet() -> list[str]:
     """The first name of each class of ImageNet-1k, in the order of the logits."""
-    names = dict(_synsets())
-    return [names[synset][0] for synset in _timm_file("imagenet_synsets.txt").split()]
+    return [synset_names()[synset][0] for synset in imagenet_synsets()]
 
 
 def _wordnet() -> list[str]:
-    return [name for _, names in _synsets() for name in names]
-
-
-def _synsets() -> list[tuple[str, list[str]]]:
-    """WordNet's nouns with all their names: ("n02123045", ["tabby", "tabby cat"])."""
-    lines = _timm_file("imagenet_synset_to_lemma.txt").splitlines()
-    rows = (line.partition("\t") for line in lines if line.strip())
-    return [(synset, [name.strip() for name in names.replace("_", " ").split(",")]) for synset, _, names in rows]
-
-
-def _timm_file(name: str) -> str:
-    """A data file of timm, read where it lies: to import timm brings torch, seconds that a vocabulary must not cost."""
-    spec = importlib.util.find_spec("timm")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder, "data", "_info", name)
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise missing_extra("timm", "torch")
+    return [name for names in synset_names().values() for name in names]

@@ -19,7 +19,7 @@ from semlens.analysis.probe import Probes
 from semlens.app.jobs import Jobs, Worker
 from semlens.app.notes import Notes, open_notes
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, load_images
+from semlens.images import ImageSet, like, load_images
 from semlens.index import MANIFEST, ConceptIndex, load_index
 from semlens.numerics import lengths
 from semlens.shapes import Float32
@@ -157,7 +157,7 @@ def _images(index: ConceptIndex, source: str | None) -> ImageSet | None:
     """The images, which have to be those that the index was made from: an id must not name another patient's."""
     if source is None:
         return None
-    loaded = load_images(source)
+    loaded = load_images(source if "?" in source else like(source, index.recipe.images.source))
     if loaded.fingerprint != index.recipe.images.fingerprint:
         raise SemlensError(f"{source} does not hold the images the index was made from ({index.recipe.images.source})")
     return loaded

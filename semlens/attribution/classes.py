@@ -17,7 +17,8 @@ from semlens.collection import RELEVANCE, Checkpoint, Feed, check_k, fill, origi
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import VisionModel, as_model, parse_all, still
-from semlens.types import SHARE_UNIT, Progress, Relevance, axis_of, several, silent
+from semlens.progress import visible
+from semlens.types import SHARE_UNIT, Progress, Relevance, axis_of, several
 
 
 def relevance(
@@ -36,7 +37,7 @@ def relevance(
     checkpoint_every: int = 100,
     resume: bool = False,
     warn_above: float = WARN_ABOVE,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> Relevance:
     """How much every component moves the logits of some classes, on average over their images, and the k images on
     which each component is used most (RelMax).

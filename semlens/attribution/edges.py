@@ -26,8 +26,9 @@ from semlens.collection import Feed, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.model import VisionModel, parse_all, still
+from semlens.progress import visible
 from semlens.shapes import Float
-from semlens.types import Edges, Progress, silent
+from semlens.types import Edges, Progress
 
 
 def edges(
@@ -43,7 +44,7 @@ def edges(
     batch_size: int = 16,
     chunk: int = CHUNK,
     workers: int | None = None,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> Edges:
     """The relevance of every component of `lower` for `target`, conditional on each of some components of `upper`.
 

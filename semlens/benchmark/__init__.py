@@ -7,8 +7,9 @@ from semlens.benchmark import audits, heat, labels, models, relevance, scores, s
 from semlens.benchmark.prepare import prepare
 from semlens.benchmark.study import HEADER, PUBLISHED, Row, Settings, Study, markdown
 from semlens.errors import unknown
+from semlens.progress import visible
 from semlens.testbed.nets import CLASSIFIERS
-from semlens.types import Progress, silent
+from semlens.types import Progress
 
 __all__ = ["HEADER", "PARTS", "PUBLISHED", "Row", "Settings", "Study", "benchmark", "markdown", "prepare"]
 
@@ -29,7 +30,7 @@ def benchmark(
     *,
     classifiers: Sequence[str] = tuple(CLASSIFIERS),
     settings: Settings = PUBLISHED,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> list[Row]:
     """All figures for the testbed's classifiers and its foundation model; pictures and indexes are left below `out`.
 

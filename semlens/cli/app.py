@@ -8,7 +8,11 @@ import semlens as sl
 from semlens.cli.common import NewFolder, app, as_json, print_json
 from semlens.cli.show import Progress, say
 
-images_option = click.option("--images", multiple=True, help="Where the index's images are, to show them whole.")
+images_option = click.option(
+    "--images",
+    multiple=True,
+    help="Where the index's images are, to show them whole; read with its --background and the like.",
+)
 model_option = click.option(
     "--model", multiple=True, help="The studied model, for heat maps and edges. It runs its code."
 )

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import semlens as sl
 from semlens.cli.checks import read_target, show_checks
-from semlens.cli.common import NewFile, app, as_json, device, print_json
+from semlens.cli.common import NewFile, app, as_json, device, pixel_choices, print_json
 from semlens.cli.show import say, table
 from semlens.errors import SemlensError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @app.command()
@@ -25,6 +28,7 @@ from semlens.errors import SemlensError
 @click.option(
     "--out", default="heat.png", show_default=True, type=NewFile(".png", ".jpg", ".webp", ".pdf"), help="The picture."
 )
+@pixel_choices
 @click.option("--check", is_flag=True, help="Try the model instead: does every rule cover it, is relevance conserved?")
 @device
 @as_json
@@ -39,19 +43,23 @@ def attribute(
     check: bool,
     device: str | None,
     as_json: bool,
+    choices: dict[str, Any],
 ) -> None:
     """Draw what in IMAGEs moved an output of MODEL, or check that attribution can be trusted on it.
 
     MODEL is written as for `layers`.
     """
+    from semlens.images import load_image
+
     loaded = sl.load_model(model, device)
+    photos = [load_image(file, **choices) for file in image]
     if check:
-        context.exit(show_checks(loaded, image, target, method, as_json))
+        context.exit(show_checks(loaded, photos, target, method, as_json))
     if not image:
         raise SemlensError("give one or more images, or --check")
     if len(method) > 1:
         raise SemlensError("give one --method; several are for --check")
-    rows = _draw(loaded, image, target, method[0] if method else "auto", out)
+    rows = _draw(loaded, image, photos, target, method[0] if method else "auto", out)
     if as_json:
         return print_json(rows)
     shown = [(Path(r["image"]).name, r["target"], f"{r['value']:.3f}", f"{r['arrived'] or 0:.2%}") for r in rows]
@@ -60,20 +68,23 @@ def attribute(
 
 
 def _draw(
-    model: "sl.VisionModel", files: Sequence[Path], target: str | None, method: str, out: Path
+    model: "sl.VisionModel",
+    files: Sequence[Path],
+    photos: "Sequence[Image]",
+    target: str | None,
+    method: str,
+    out: Path,
 ) -> list[dict[str, Any]]:
     """Draws all images into one picture; a row per image."""
     import torch
 
     from semlens.crop import check_geometry, geometries
-    from semlens.images import load_image
     from semlens.revisit.example_heatmaps import input_box
     from semlens.views.heatmap import HeatExample, HeatRow
 
     what = read_target(target, model)
     check_geometry(model.preprocess)
     geometry = geometries(model.preprocess)
-    photos = [load_image(file) for file in files]
     x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
     attribution = sl.attribute(model, x, what, method=method)
     assert attribution.heat is not None

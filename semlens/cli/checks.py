@@ -12,6 +12,8 @@ from semlens.cli.show import say, table
 from semlens.errors import SemlensError, unknown
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from semlens.attribution import Check
 
 RECIPES = {"box-score": "box_score", "mask-logit": "mask_logit", "map-mean": "map_mean"}
@@ -68,17 +70,16 @@ def _function(path: Path, name: str) -> Any:
 
 
 def show_checks(
-    model: "sl.VisionModel", files: Sequence[Path], target: str | None, methods: Sequence[str], as_json: bool
+    model: "sl.VisionModel", photos: "Sequence[Image]", target: str | None, methods: Sequence[str], as_json: bool
 ) -> int:
     """Prints how each method behaves; the exit code: 1 if one that was asked for, or the default one, has a fault."""
     import torch
 
     from semlens.attribution import COMPOSITES, Composite, choose
-    from semlens.images import load_image
 
     what = read_target(target, model)
-    photos = [load_image(file) for file in files] or _noise()
-    if not files:
+    if not photos:
+        photos = _noise()
         say("checked on noise; give images for figures that mean your data")
     x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
     default = choose("auto", model, x)

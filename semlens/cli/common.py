@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,23 +83,37 @@ class NewFile(click.Path):
 
 def image_choices(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say how images are taken from where they are; the command gets them as `choices`."""
-
-    @wraps(command)
-    def collected(*args: Any, **options: Any) -> Any:
-        choices = {name: options.pop(name) for name in ("image_column", "label_column", "background", "max_pixels")}
-        return command(*args, choices=choices, **options)
-
-    for option in reversed(_IMAGE_CHOICES):
-        collected = option(collected)
-    return collected
+    return _choices(command, (*_COLUMNS, *_PIXELS))
 
 
-_IMAGE_CHOICES = (
+def pixel_choices(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how an image is read, for commands that take image files; it gets them as `choices`."""
+    return _choices(command, _PIXELS)
+
+
+_COLUMNS = (
     click.option("--image-column", help="The column of a table that names or holds the images."),
     click.option("--label-column", help="The column of a table that has the labels."),
+)
+_PIXELS = (
     click.option("--background", help="What shows through where an image is transparent: a name or #rrggbb.  [white]"),
     click.option("--max-pixels", type=click.IntRange(1), help="An image with more is not read.  [89478485]"),
 )
+
+
+def _choices(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    """A command with some options that it gets together, those that are given."""
+
+    @wraps(command)
+    def collected(*args: Any, **given: Any) -> Any:
+        names = ("image_column", "label_column", "background", "max_pixels")
+        choices = {name: given.pop(name) for name in names if name in given}
+        given["choices"] = {name: value for name, value in choices.items() if value is not None}
+        return command(*args, **given)
+
+    for option in reversed(options):
+        collected = option(collected)
+    return collected
 
 
 class NewFolder(click.Path):

@@ -136,10 +136,10 @@ def run(out: Path, progress: Progress, size: Size = USUAL) -> Story:
     )  # fmt: skip
 
 
-def run_on(source: str, out: Path, progress: Progress) -> tuple[Path, Sequence[Hit]]:
+def run_on(source: str, choices: Mapping[str, Any], out: Path, progress: Progress) -> tuple[Path, Sequence[Hit]]:
     """A picture of what is found, and the hits: EfficientNet-Lite0 over photographs, searched for some words."""
     foundation = sl.load_foundation("offline:conse")
-    photos = sl.load_images(source)
+    photos = sl.load_images(source, **choices)
     index = sl.build(
         sl.load_model("offline:efficientnet_lite0"), photos, PHOTO_LAYERS, foundation, out / "photos-index",
         k=min(PHOTO_EXAMPLES, len(photos)), resume=True, progress=progress,

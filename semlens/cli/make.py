@@ -97,7 +97,6 @@ def build(
     **options: Any,
 ) -> None:
     """Turn a model and images into a concept index."""
-    from semlens.index import IndexWarning, remarks
     from semlens.model import untrained as untrained_twin
     from semlens.pipeline import build_shard, check_free, label_remarks
 
@@ -116,14 +115,13 @@ def build(
         if number_of:
             path = build_shard(studied, photos, names, out, number_of, foundation=space, progress=progress, **options)
             return print_json([{"shard": str(path)}]) if as_json else say(f"wrote {path}")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", IndexWarning)  # said below, with all other remarks
+        with _remarks() as told:  # said below, with those on labels
             index = sl.build(
                 studied, photos, names, space, out, crop=crop, resume=resume, replace=replace, progress=progress,
                 **options,
             )  # fmt: skip
     seconds = perf_counter() - start
-    told = [*remarks(index), *label_remarks(photos.labels, studied.class_names, index.relevance, options["of"])]
+    told += label_remarks(photos.labels, studied.class_names, index.relevance, options["of"])
     _show_built(out, index, told, seconds, as_json)
 
 
@@ -193,6 +191,26 @@ def _encoded(index: "sl.ConceptIndex") -> str:
 def groups_of(encodings: "Encodings") -> int | None:
     """How many groups the images kept are in; None where each stands for itself."""
     return len(set(encodings.groups.tolist())) if encodings.recipe.groups else None
+
+
+@contextmanager
+def _remarks() -> Iterator[list[str]]:
+    """Gathers what a build says of its index; other warnings are shown as ever."""
+    from semlens.index import IndexWarning
+
+    told: list[str] = []
+    show = warnings.showwarning
+
+    def gather(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, IndexWarning):
+            told.append(str(message))
+        else:
+            show(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", IndexWarning)
+        warnings.showwarning = gather  # which `catch_warnings` puts back
+        yield told
 
 
 @contextmanager

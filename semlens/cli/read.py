@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from semlens.cli.common import NewFile, app, as_json, device, index_folder, layer, print_json, template
+from semlens.cli.common import NewFile, app, as_json, device, index_folder, layer, pixel_choices, print_json, template
 from semlens.cli.show import say, table
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def _added(index: "ConceptIndex") -> list[tuple[str, str]]:
 @index_folder
 @click.argument("text", nargs=-1)
 @click.option("--image", multiple=True, type=click.Path(path_type=Path), help="An image; several make one query.")
+@pixel_choices
 @click.option("--top", default=10, show_default=True, type=click.IntRange(1), help="Components per query.")
 @layer
 @template
@@ -160,6 +161,7 @@ def search(
     sheet: Path | None,
     device: str | None,
     as_json: bool,
+    choices: dict[str, Any],
 ) -> None:
     """Find the components that encode a text or an image."""
     from semlens.analysis.ask import ask
@@ -167,7 +169,7 @@ def search(
     from semlens.index import load_index
 
     loaded = load_index(index, quick=True)
-    probes = ask(loaded.recipe.foundation, text, image, template, null, device)
+    probes = ask(loaded.recipe.foundation, text, image, template, null, device, choices=choices)
     hits = find(loaded, probes, top=top, layers=layer)
     if sheet:
         from semlens.views.contact_sheet import contact_sheet

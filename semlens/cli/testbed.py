@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from semlens.cli.common import NewFolder, app, as_json, print_json
+from semlens.cli.common import NewFolder, app, as_json, image_choices, print_json
 from semlens.cli.show import Progress, say, table
+from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
     from semlens.analysis.search import Hit
@@ -21,16 +22,21 @@ if TYPE_CHECKING:
 @app.command()
 @click.option("--out", default="demo-out", show_default=True, type=NewFolder())
 @click.option("--images", help="Photographs to search instead: a folder, a table or hf:NAME.")
+@image_choices
 @click.option("--benchmark", is_flag=True, help="Hold every claim against the truth, for three networks; some minutes.")
 @as_json
 @click.pass_obj
-def demo(size: "Size | None", out: Path, images: str | None, benchmark: bool, as_json: bool) -> None:
+def demo(
+    size: "Size | None", out: Path, images: str | None, benchmark: bool, as_json: bool, choices: dict[str, Any]
+) -> None:
     """Tell the whole story on a world with known truth: no downloads, no GPU, under two minutes."""
     out.mkdir(parents=True, exist_ok=True)
     if benchmark:
         return _benchmark(out, as_json)
+    if choices and not images:
+        raise SemlensError(f"{', '.join(choices)} is of --images: say where those are")
     if images:
-        return _photographs(out, images, as_json)
+        return _photographs(out, images, choices, as_json)
     from semlens.cli.demo import USUAL, run
 
     with Progress() as progress:
@@ -82,11 +88,11 @@ def _offer(story: "Story") -> None:
         )
 
 
-def _photographs(out: Path, images: str, as_json: bool) -> None:
+def _photographs(out: Path, images: str, choices: dict[str, Any], as_json: bool) -> None:
     from semlens.cli.demo import run_on
 
     with Progress() as progress:
-        picture, hits = run_on(images, out, progress)
+        picture, hits = run_on(images, choices, out, progress)
     if as_json:
         return print_json(asdict(hit) | {"component": str(hit.component)} for hit in hits)
     _hits(hits)

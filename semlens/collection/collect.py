@@ -31,8 +31,9 @@ from semlens.model import (
     still,
     unit_names,
 )
+from semlens.progress import visible
 from semlens.shapes import Float
-from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of, several, silent
+from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of, several
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
@@ -53,7 +54,7 @@ def collect(
     checkpoint_every: int = 100,
     resume: bool = False,
     encode: ToEncode | None = None,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> ConceptExamples:
     """The k images that excite each component most.
 

@@ -5,7 +5,7 @@ What is named here needs no torch; `loader`, which brings it, is imported by tho
 
 from semlens.images.cells import raw_of
 from semlens.images.decode import MAX_PIXELS, decode, reason
-from semlens.images.image_set import CHOICES, ImageSet, UnreadableImage, load_image, load_images
+from semlens.images.image_set import CHOICES, ImageSet, UnreadableImage, like, load_image, load_images
 from semlens.images.labels import LabelWarning, Matches, match_labels
 from semlens.images.listing import ImagesWarning
 from semlens.images.tables import read_column
@@ -19,6 +19,7 @@ __all__ = [
     "Matches",
     "UnreadableImage",
     "decode",
+    "like",
     "load_image",
     "load_images",
     "match_labels",

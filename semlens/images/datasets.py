@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from semlens.errors import SemlensError, missing_extra, unknown
-from semlens.hub import hugging_face
+from semlens.hub import hugging_face, quiet
 from semlens.images.cells import Cells, is_picture, name_of, raw_of
 from semlens.images.columns import IMAGE_COLUMNS, LABEL_COLUMNS, named, usual
 from semlens.images.decode import Raw
@@ -220,7 +220,7 @@ def open_hugging_face(spec: str) -> Any:
     path, split = parts.groups()
     saved = Path(path, "state.json").is_file() or Path(path, "dataset_dict.json").is_file()
     try:
-        with nullcontext() if Path(path).exists() else hugging_face(path, ("*",), kind="dataset"):
+        with quiet() if Path(path).exists() else hugging_face(path, ("*",), kind="dataset"):
             data = datasets.load_from_disk(path) if saved else datasets.load_dataset(path, split=split)
     except Exception as error:  # no network, no such name, no such split: a dozen kinds from four packages
         line = next(iter(str(error).splitlines()), type(error).__name__)

@@ -131,6 +131,14 @@ CHOICES = ("image_column", "label_column", "group_column", "background", "max_pi
 """What may stand behind a source, after a question mark."""
 
 
+def like(source: str, other: str) -> str:
+    """A source read as another one was, "photos?background=black", as far as that says so and it fits."""
+    fitting = ("background", "max_pixels") if os.path.isdir(source) else CHOICES
+    said = dict(parse_qsl(other.rpartition("?")[2])) if "?" in other else {}
+    chosen = {name: said[name] for name in fitting if name in said}
+    return f"{source}?{urlencode(chosen)}" if chosen else source
+
+
 def _split_source(source: Any, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The source by itself, and what is chosen with it; what is given besides comes before what its text says.
 

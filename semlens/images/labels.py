@@ -9,9 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from semlens.errors import SemlensError
 from semlens.types import class_text
+from semlens.wordnet import imagenet_synsets, synset_names
 
 SEVERAL = "|"
 """What stands between the labels of one image."""
@@ -89,7 +92,8 @@ def match_labels(labels: Sequence[str | None], names: Sequence[str], outputs: in
 ANY_CASE = "names compared without letter case, spaces and underscores"
 ONE_OF_NAMES = "by one of a class's several names"
 BY_NUMBER = "by the class's number"
-WAYS = (ANY_CASE, ONE_OF_NAMES, BY_NUMBER)
+BY_WORDNET = "by WordNet's numbers, which ImageNet's folders are called by"
+WAYS = (ANY_CASE, ONE_OF_NAMES, BY_NUMBER, BY_WORDNET)
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class _Book:
     exact: dict[str, int]
     alike: dict[str, int]
     parts: dict[str, int]
+    names: Sequence[str]
     outputs: int
 
     @classmethod
@@ -108,6 +113,7 @@ class _Book:
             _unique((name, n) for n, name in enumerate(names)),
             _unique((same_name(name), n) for n, name in enumerate(names)),
             _unique(parts),
+            names,
             outputs,
         )
 
@@ -128,7 +134,37 @@ class _Book:
             return self.alike[first], ONE_OF_NAMES
         if label.isdecimal() and int(label) < self.outputs:
             return int(label), BY_NUMBER
+        if (number := self._of_synset(label)) is not None:
+            return number, BY_WORDNET
         return None
+
+    def _of_synset(self, label: str) -> int | None:
+        """The class that has one of the names of a noun of WordNet's; among ImageNet's classes the one at its place."""
+        if not re.fullmatch(r"n\d{8}", label):
+            return None
+        if label in self._imagenet:
+            return self._imagenet[label]
+        keys = [same_name(name) for name in self._nouns.get(label, ())]
+        called = {self.parts[key] for key in keys if key in self.parts}
+        return called.pop() if len(called) == 1 else None
+
+    @cached_property
+    def _nouns(self) -> dict[str, tuple[str, ...]]:
+        """The names of WordNet's nouns; none where what the numbers mean is not at hand."""
+        try:
+            return synset_names()
+        except SemlensError:
+            return {}
+
+    @cached_property
+    def _imagenet(self) -> dict[str, int]:
+        """ImageNet's classes, if these are they in their usual order: nearly all are called as the noun in place."""
+        nouns = imagenet_synsets() if len(self.names) == 1000 and self._nouns else ()
+        fits = [
+            {same_name(part) for part in name.split(",")} & {same_name(lemma) for lemma in self._nouns[noun]}
+            for name, noun in zip(self.names, nouns, strict=False)
+        ]
+        return {noun: n for n, noun in enumerate(nouns)} if sum(map(bool, fits)) > 900 else {}
 
 
 def _unique(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from semlens.index.kept import (
 )
 from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
 from semlens.index.relevance import ClassRelevance
-from semlens.index.remarks import IndexWarning, encoding_remarks, grave_remarks, remarks
+from semlens.index.remarks import IndexWarning, encoding_remarks, remarks
 
 __all__ = [
     "DRAWINGS",
@@ -54,7 +54,6 @@ __all__ = [
     "digest_of",
     "encoding_remarks",
     "given",
-    "grave_remarks",
     "kept_in",
     "load_index",
     "pack",

@@ -22,13 +22,8 @@ class IndexWarning(UserWarning):
 
 def remarks(index: ConceptIndex) -> tuple[str, ...]:
     """A sentence for everything of the index that is not as it may be thought, none where there is nothing to say."""
-    images, components, copies = _of_images(index), _of_components(index), _of_copies(index, 0)
+    images, components, copies = _of_images(index), _of_components(index), _of_copies(index)
     return (*images, *components, *copies, *_of_classes(index), *encoding_remarks(index))
-
-
-def grave_remarks(index: ConceptIndex) -> tuple[str, ...]:
-    """The sentences among them without which a result may be taken for what it is not."""
-    return (*_of_copies(index, 1), *_of_classes(index))
 
 
 def _of_images(index: ConceptIndex) -> list[str]:
@@ -68,19 +63,15 @@ def _of_classes(index: ConceptIndex) -> list[str]:
     return [f"class {name}: only {count} images counted, so its relevance is uncertain" for name, count in few]
 
 
-def _of_copies(index: ConceptIndex, least: int) -> list[str]:
-    """Pictures that several images show: a component whose examples are all one picture looks clear.
-
-    Args:
-        least: of how many components that has to be so.
-    """
+def _of_copies(index: ConceptIndex) -> list[str]:
+    """Pictures that several images show: a component whose examples are all one picture looks clear."""
     picture = _pictures(index)
     copies = len(picture) - len(np.unique(picture))
     shown = np.where(index.valid, picture[np.where(index.valid, index.rows, 0)], -1)
     several = index.valid.sum(axis=1) > 1
     alike = np.where(index.valid, shown == shown.max(axis=1, keepdims=True), True).all(axis=1)
     one = int((several & alike).sum())
-    if not copies or one < least:
+    if not copies:
         return []
     return [
         f"{copies:,} of the {len(picture):,} pictures among the examples are copies of another; {one:,} components "

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, Literal
 
 import torch
@@ -189,7 +190,7 @@ def follow(net: nn.Module) -> Callable[[], str]:
     paths = {id(module): path for path, module in net.named_modules()}
 
     def innermost() -> str:
-        frame = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if frame.f_code is _CALL:
                 path = paths.get(id(frame.f_locals["self"]))

@@ -23,6 +23,7 @@ from semlens.model.fetching import check_url, fetched_by_timm, making
 from semlens.model.layers import LayerRow, list_layers
 from semlens.model.spec import ModelSpec, read_model_spec
 from semlens.model.weights import load_weights
+from semlens.progress import watched
 from semlens.shapes import Float
 from semlens.testbed.nets import load_classifier, preprocess
 from semlens.testbed.world import CLASSES
@@ -237,7 +238,7 @@ def _torchvision(text: str) -> VisionModel:
     with making(named):
         if not named.file:
             check_url(named.spec, weights.url)
-        net = models.get_model(name, weights=None if named.file else weights, **named.options)
+        net = models.get_model(name, weights=None if named.file else weights, progress=watched(), **named.options)
     names = tuple(weights.meta.get("categories", ()))
     kept = named.options.get("num_classes", len(names)) == len(names)
     return _loaded(named, net, weights.transforms(), names if kept else ())

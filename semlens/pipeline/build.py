@@ -16,13 +16,14 @@ from semlens.crop import choose_crop
 from semlens.errors import SemlensError, right_keywords
 from semlens.foundation import load_foundation
 from semlens.images import ImageSet, load_images
-from semlens.index import ConceptIndex, IndexWarning, grave_remarks, load_index
+from semlens.index import ConceptIndex, IndexWarning, load_index, remarks
 from semlens.model import VisionModel, as_model
 from semlens.pipeline.embed import embed
 from semlens.pipeline.encode import ENCODED, drawn_whole, images_asked, to_encode
 from semlens.pipeline.partial import claimed, join_relevance, join_shards
 from semlens.pipeline.replacing import check_replaced, set_notes_aside
-from semlens.types import FoundationModel, Progress, several, silent
+from semlens.progress import visible
+from semlens.types import FoundationModel, Progress, several
 
 
 @right_keywords(top="k", topk="k", n="k", layer="layers", class_images="of", pooling="pool")
@@ -45,12 +46,12 @@ def build(
     encode: int | str = ENCODED,
     resume: bool = False,
     replace: bool = False,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> ConceptIndex:
     """The concept index at `out`, saved and loaded again: examples collected, embedded and averaged.
 
-    With `classes`, also how relevant every component is for each of them. Warns (`IndexWarning`) of copies among the
-    examples and of classes with few images; `remarks` has all that should be known.
+    With `classes`, also how relevant every component is for each of them. Warns (`IndexWarning`) of all that should be
+    known before a question, as `remarks` has it: images left out, components that never fire, copies, small classes.
 
     What is done is kept in `OUT.partial` until the index is whole. With `resume` it is taken up from there, the states
     that `build_shard` left among it; without, it is an error, so that no work is lost.
@@ -101,7 +102,7 @@ def build(
 def _reopened(out: str | Path) -> ConceptIndex:
     """The index that was saved; warns of what its answers should not be built upon."""
     index = load_index(out)
-    for remark in grave_remarks(index):
+    for remark in remarks(index):
         warnings.warn(remark, IndexWarning, stacklevel=4)
     return index
 
@@ -124,7 +125,7 @@ def build_shard(
     precision: str = "float32",
     foundation: FoundationModel | str | None = None,
     encode: int | str = ENCODED,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> Path:
     """The file that holds the examples of the i-th of n parts of the images; with `classes`, their relevance lies
     beside it. With a foundation model, sums for encodings are in it too, and the embeddings of its images beside it.

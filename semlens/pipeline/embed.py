@@ -18,7 +18,8 @@ from semlens.numerics import Histogram, mean_rows
 from semlens.pipeline.encoding import encodings
 from semlens.pipeline.pieces import Pieces, Plan, embed_pieces, plan_pieces, random_rows, shown
 from semlens.pipeline.whole import WholeImages
-from semlens.types import ConceptExamples, FoundationModel, Progress, silent
+from semlens.progress import visible
+from semlens.types import ConceptExamples, FoundationModel, Progress
 
 RANDOM_COMPONENTS = 1000
 
@@ -36,7 +37,7 @@ def embed(
     seed: int = 0,
     keep: Path | None = None,
     whole: WholeImages | None = None,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> ConceptIndex:
     """The concept index of the examples: every distinct (image, box) embedded once, and each component's mean of them.
 

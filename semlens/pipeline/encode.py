@@ -14,7 +14,8 @@ from semlens.pipeline.encoding import encodings
 from semlens.pipeline.partial import claimed
 from semlens.pipeline.pieces import shown
 from semlens.pipeline.whole import WholeImages, embed_whole
-from semlens.types import EncodingTask, FoundationModel, Progress, silent
+from semlens.progress import visible
+from semlens.types import EncodingTask, FoundationModel, Progress
 
 ENCODED = 5000
 """Images that encodings are over where nothing else is asked: of more, p-values and labels change little."""
@@ -69,7 +70,7 @@ def encode(
     batch_size: int = 32,
     workers: int | None = None,
     resume: bool = False,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> ConceptIndex:
     """The index in a folder, with encodings added to it, in place of any before; all else in it stays as it is.
 

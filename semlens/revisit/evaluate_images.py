@@ -13,8 +13,9 @@ from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, parse_all
 from semlens.numerics import unit
+from semlens.progress import visible
 from semlens.shapes import Float32, Int64
-from semlens.types import MISSING, FoundationId, FoundationModel, Progress, silent
+from semlens.types import MISSING, FoundationId, FoundationModel, Progress
 
 LEAST = 40
 """Held-out images that an evaluation needs, at least."""
@@ -33,7 +34,7 @@ def evaluate_held_out(
     top: int = 20,
     batch_size: int = 32,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> Evaluation:
     """CoSy on retrieved images or on generated ones, and simulation by another foundation model where one is given.
 

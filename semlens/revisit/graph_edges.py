@@ -13,7 +13,8 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet, match_labels
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, still, tensor_in
-from semlens.types import Edges, Progress, silent
+from semlens.progress import visible
+from semlens.types import Edges, Progress
 
 
 def flows(
@@ -25,7 +26,7 @@ def flows(
     labels: Labels | None = None,
     layers: Sequence[str] = (),
     count: int = 64,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> list[Edges]:
     """The edges that `graph` with the same arguments asks for, as means over at most `count` images of the class.
 

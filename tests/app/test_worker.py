@@ -5,7 +5,7 @@ import io
 import weakref
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -146,6 +146,19 @@ def test_other_images_than_the_indexs_are_refused(place: Place, tmp_path: Path) 
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(SemlensError, match="does not hold the images the index was made from"):
         open_session([place.index], images=[str(tmp_path)])
+
+
+def test_images_are_read_as_those_of_the_index_were(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGBA", (8, 8), (number, 0, 0, 9 * number)).save(tmp_path / f"{number}.png")
+    black = load_images(tmp_path, background="black")
+    index = planted([(c,) for c in range(2)])
+    images = replace(index.recipe.images, source=black.source, fingerprint=black.fingerprint)
+    replace(index, recipe=replace(index.recipe, images=images)).save(tmp_path / "index")
+    with closing(open_session([tmp_path / "index"], images=[str(tmp_path)])) as session:
+        assert session.opened[0].images == black
+    with pytest.raises(SemlensError, match="does not hold the images the index was made from"):
+        open_session([tmp_path / "index"], images=[f"{tmp_path}?background=white"])
 
 
 def test_a_worker_that_ended_is_started_anew(place: Place) -> None:

@@ -195,6 +195,32 @@ def test_search_by_image_shows_a_table_and_draws(
         assert len(set(sheet.convert("RGB").resize((60, 60)).get_flattened_data())) > 50
 
 
+def test_background_and_limit_hold_wherever_a_file_is_read(
+    capsys: pytest.CaptureFixture[str], index: Path, tmp_path: Path
+) -> None:
+    Image.new("RGBA", (30, 20), (0, 0, 0, 0)).save(clear := tmp_path / "clear.png")
+    Image.new("RGB", (30, 20), "black").save(black := tmp_path / "black.png")
+    Image.new("RGB", (30, 20), "white").save(white := tmp_path / "white.png")
+
+    def searched(*options: object) -> list[float]:
+        return [row["similarity"] for row in rows(capsys, "search", str(index), *map(str, options))]
+
+    assert searched("--image", clear) == searched("--image", white)
+    assert searched("--image", clear, "--background", "black") == searched("--image", black)
+    assert searched("--image", black) != searched("--image", white)
+
+    def value(*options: object) -> list[float]:
+        out = ("--target", "red", "--out", str(tmp_path / "heat.png"))
+        return [row["value"] for row in rows(capsys, "attribute", MODEL, *map(str, options), *out)]
+
+    assert value(clear, "--background", "#000000") != value(clear) == value(white)
+    for asked in (("search", str(index), "--image", str(clear)), ("attribute", MODEL, str(clear))):
+        assert command(*asked, "--max-pixels", "599") == 2
+        assert "it has 30 x 20 pixels, and the limit is 599" in capsys.readouterr().err
+    assert command("demo", "--out", str(tmp_path / "d"), "--background", "red") == 2
+    assert "background is of --images" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("alignments", "said"),
     [

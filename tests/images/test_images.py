@@ -28,7 +28,7 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, UnreadableImage, load_images, loader
+from semlens.images import ImageSet, UnreadableImage, like, load_images, loader
 from semlens.images.decode import FORMATS
 from semlens.images.loader import Batch, batches, default_workers
 from semlens.types import Unreadable
@@ -669,6 +669,15 @@ def test_other_formats_are_read_where_they_can_be(tmp_path: Path, name: str, kin
     images = load_images(tmp_path)
     assert images.names == (name,)
     assert images.load(0).size == (48, 32)
+
+
+def test_a_source_is_read_as_another_was(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    chosen = "old.csv?label_column=dx&background=black"
+    assert like(str(table), chosen) == f"{table}?label_column=dx&background=black"
+    assert like(str(tmp_path), chosen) == f"{tmp_path}?background=black"
+    for other in ("old.csv", "what?/is that", "hf:a"):
+        assert like(str(table), other) == str(table)
 
 
 def test_dicom_is_read_by_its_window(tmp_path: Path) -> None:

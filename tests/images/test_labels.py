@@ -6,9 +6,11 @@ import pytest
 import torch
 from PIL import Image
 from torch.utils.data import ConcatDataset, Dataset, Subset
+from torchvision.models import ResNet18_Weights
 
 from semlens.images import ImagesWarning, load_images, match_labels
-from semlens.images.labels import ANY_CASE, BY_NUMBER, ONE_OF_NAMES
+from semlens.images.labels import ANY_CASE, BY_NUMBER, BY_WORDNET, ONE_OF_NAMES
+from semlens.wordnet import imagenet_synsets
 
 NAMES = ("tench, Tinca tinca", "great white_shark", "crane", "crane", "7")
 
@@ -63,6 +65,18 @@ class Shown(Dataset[Any]):
 
 def grey(number: int) -> Image.Image:
     return Image.new("L", (4, 4), number)
+
+
+def test_folders_of_imagenet_name_its_classes_by_wordnets_numbers() -> None:
+    synsets, names = imagenet_synsets(), ResNet18_Weights.DEFAULT.meta["categories"]
+    matches = match_labels([*synsets, "n00004475"], names)  # torchvision calls two classes otherwise: at their places
+    assert matches.numbers == (*((number,) for number in range(1000)), ())
+    assert matches.how == (BY_WORDNET,)
+    assert matches.unknown == ("n00004475",)
+    few = match_labels(["n02979186", "n03394916", "n01440764"], ["French horn", "cassette player", "fish"])
+    assert few.numbers == ((1,), (0,), ())
+    assert match_labels(["n01440764"], [f"class {number}" for number in range(1000)]).numbers == ((),)
+    assert match_labels(["n01440764"], ["n01440764"]).how == ()
 
 
 IMAGENET = [("tench", "Tinca tinca"), ("goldfish",)]

@@ -2,6 +2,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,19 @@ def test_copies_are_counted_and_equal_images_get_a_true_sentence(tmp_path: Path)
     broken = load_images([Image.new("F", (8, 8), 9.0)] * 3)
     with pytest.raises(SemlensError, match="no image could be read, the first: grey from 9.0 to 9.0"):
         build(colours(), broken, ["act"], ColourSpace(), tmp_path / "broken", k=3)
+
+
+def test_a_build_says_what_never_fires_and_what_was_left_out_once_each(tmp_path: Path) -> None:
+    for name, colour in (("a", "red"), ("b", "blue"), ("d", "green")):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / f"{name}.png")
+    (tmp_path / "c.png").write_bytes(b"no picture")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        index = build(colours(), tmp_path, ["act"], ColourSpace(), tmp_path / "index", k=3)
+    told = [str(warning.message) for warning in caught if warning.category is IndexWarning]
+    assert told == list(remarks(index))
+    assert told[0].startswith("skipped c.png: not an image in one of the formats")
+    assert told[1:] == ["0 components never fire; 3 fire on fewer than 3 images"]
 
 
 def test_names_do_as_well_as_what_they_name(tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from semlens.analysis.probe import Probes, check_space, vocabulary_id
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import unknown
 from semlens.index import ConceptIndex, LabelsId
+from semlens.progress import visible
 from semlens.shapes import Bool, Float32, Float64, Int32, Int64, Shaped
-from semlens.types import MISSING, Component, Progress, several, silent
+from semlens.types import MISSING, Component, Progress, several
 
 PHRASES_KEPT = 5
 """Phrases kept per component: the label and its runners-up."""
@@ -141,7 +142,7 @@ def label(
     split: bool = True,
     draws: int = DRAWS,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = visible,
 ) -> Labels:
     """For every component the phrase of the vocabulary that fits best, if it fits better than chance.
 
