@@ -76,7 +76,8 @@ def _lines(path: Path) -> list[str]:
 
 def _imagenet() -> list[str]:
     """The first name of each class of ImageNet-1k, in the order of the logits."""
-    return [synset_names()[synset][0] for synset in imagenet_synsets()]
+    names = synset_names()
+    return [names[synset][0] for synset in imagenet_synsets()]
 
 
 def _wordnet() -> list[str]:
