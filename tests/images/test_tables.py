@@ -246,3 +246,35 @@ def test_a_folder_without_images_names_the_table_in_it(photos: Path) -> None:
     text(photos / "sub", "path\na.jpg\n")
     with pytest.raises(SemlensError, match=r"no images in .*sub: pass the table that names them, as t.csv"):
         load_images(photos / "sub")
+
+
+def test_groups_come_from_a_column_of_any_table(tmp_path: Path) -> None:
+    rows = [
+        {"path": str(tmp_path / f"{n}.png"), "label": "x", "patient_id": patient}
+        for n, patient in enumerate([7, 7, None])
+    ]
+    for row in rows:
+        Image.new("RGB", (8, 8)).save(row["path"])
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    pl.DataFrame(rows).write_parquet(tmp_path / "t.parquet")
+    sources: list[Any] = [
+        rows,
+        pd.DataFrame(rows),
+        pl.DataFrame(rows),
+        pa.table({k: [r[k] for r in rows] for k in rows[0]}),
+    ]
+    for source in (
+        *sources,
+        tmp_path / "t.csv",
+        tmp_path / "t.parquet",
+        str(tmp_path / "t.csv?group_column=PatientID"),
+    ):
+        images = load_images(source, group_column=None if "?" in str(source) else "patient_id")
+        assert images.groups == ("7", "7", None)
+    assert images.source.endswith("group_column=PatientID")
+    plain = load_images(tmp_path / "t.csv")
+    assert (plain.groups, plain.group_column, plain.fingerprint) == ((), "", images.fingerprint)
+    with pytest.raises(SemlensError, match="unknown column 'doctor'"):
+        load_images(rows, group_column="doctor")
+    with pytest.raises(SemlensError, match="these images come without columns: give a table of them"):
+        load_images([row["path"] for row in rows], group_column="patient_id")
