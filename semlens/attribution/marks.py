@@ -127,7 +127,7 @@ class LayerCall:
         layer, z = self.effective, self.z.value
         if self.folds:
             scale, shift = self.norm
-            z = z * layer.along(scale, z) + layer.along(shift, z)
+            z = (z * layer.along(scale, z)).add_(layer.along(shift, z))
         message = self.rule(layer, x, z, g)
         if self.ledger.on and not batched(g):
             down = message.down

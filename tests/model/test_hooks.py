@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from semlens.errors import SemlensError
-from semlens.model.hooks import Site, edit, record, still, survey
+from semlens.model.hooks import Site, edit, follow, record, still, survey
 from tests.toy import Colours
 
 X = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -144,3 +147,37 @@ def test_still_keeps_mixed_modes() -> None:
     assert net.training
     assert net.norm.training
     assert not net.drop.training
+
+
+class Repeating(nn.Module):
+    """Runs one block twice, and computes on its own between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(self.inner(x) + 1) * 2
+
+
+def test_follow_tells_the_module_that_hooks_would() -> None:
+    net = nn.Sequential(nn.Linear(3, 3), Repeating(), nn.Softmax(1))
+    where, running = follow(net), [""]
+
+    def leave(*_: Any) -> None:
+        running.pop()
+
+    for path, module in net.named_modules():
+        module.register_forward_pre_hook(lambda *_, path=path: running.append(path))
+        module.register_forward_hook(leave)
+    told: list[tuple[str, str]] = []
+
+    class See(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            told.append((where(), running[-1]))
+            return func(*args, **(kwargs or {}))
+
+    with See():
+        net(torch.zeros(2, 3)).exp()
+    assert all(ours == hooks for ours, hooks in told)
+    assert {ours for ours, _ in told} == {"", "0", "1", "1.inner.0", "1.inner.1", "2"}
