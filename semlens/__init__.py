@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from semlens.analysis.audit import load_spec as load_spec
     from semlens.analysis.chance import q_values as q_values
     from semlens.analysis.compare import compare as compare
+    from semlens.analysis.drivers import drivers as drivers
     from semlens.analysis.graph import graph as graph
     from semlens.analysis.keep import keep as keep
     from semlens.analysis.keep import stored_atlas as stored_atlas
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from semlens.pipeline import embed as embed
     from semlens.pipeline import encode as encode
     from semlens.revisit.example_heatmaps import portraits as portraits
+    from semlens.revisit.verify_audit import verify_audit as verify_audit
     from semlens.types import Component as Component
     from semlens.types import ConceptExamples as ConceptExamples
     from semlens.views.contact_sheet import contact_sheet as contact_sheet
@@ -98,6 +100,7 @@ _HOME = {
     "contact_sheet": "views.contact_sheet",
     "cosine": "numerics",
     "cosy_retrieved": "analysis.labels",
+    "drivers": "analysis.drivers",
     "edges": "attribution",
     "edit": "model",
     "embed": "pipeline",
@@ -141,6 +144,7 @@ _HOME = {
     "stored_labels": "analysis.keep",
     "stored_scores": "analysis.keep",
     "two_means": "numerics.two_means",
+    "verify_audit": "revisit.verify_audit",
 }
 """Which package or file holds each public name."""
 

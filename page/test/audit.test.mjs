@@ -13,16 +13,18 @@ const { parseRequirement } = await server.ssrLoadModule("/src/audit/requirement.
 after(() => server.close());
 
 /** The answer of the server for a case: the most relevant rows of a layer first, relevance as a part of the layer's. */
-function auditOf({ layers, rows, thresholds }) {
+function auditOf({ layers, rows, thresholds, by = "examples" }) {
   const total = (layer) => rows.filter((row) => row.layer === layer).reduce((sum, row) => sum + row.relevance, 0) || 1;
   const answered = rows.map((row, number) => ({
     ...row,
     component: `${row.layer}:${number}`,
     relevance: row.relevance / total(row.layer),
+    against: (row.against ?? 0) / total(row.layer),
+    spurious_share: row.spurious_share ?? null,
     valid_critical: thresholds.valid,
     spurious_critical: thresholds.spurious,
   }));
-  return { layers, rows: answered.sort((a, b) => b.relevance - a.relevance), concepts: [] };
+  return { by, layers, rows: answered.sort((a, b) => b.relevance - a.relevance), concepts: [], verdicts: [] };
 }
 
 /** The same thresholds as chance's, as the reader's own, and one of each: all have to count alike. */

@@ -13,13 +13,16 @@ from PIL.Image import Image
 from semlens.analysis.probe import Probes, cached, concat_probes, probe, probe_images
 from semlens.analysis.vocabulary import load_vocabulary
 from semlens.errors import SemlensError
+from semlens.numerics import unit
 from semlens.shapes import Float32
 from semlens.types import FoundationId, FoundationModel, Progress, several, silent
 
 if TYPE_CHECKING:
-    from semlens.analysis.audit import Spec
+    from semlens.analysis.audit import Spec, SpecProbes
     from semlens.analysis.labels import Labels
     from semlens.index import ConceptIndex
+
+_SAME = 1e-6  # from 1, of a cosine: two texts are one to the foundation model
 
 
 @dataclass(frozen=True)
@@ -112,29 +115,69 @@ def labels_by(
     return label(index, words, progress=progress, **how)
 
 
-def ask_spec(foundation: FoundationId, spec: "Spec", folder: Path = Path(), device: str | None = None) -> Probes:
-    """The probes of a spec's concepts, as `ask` makes them; image files are looked for in `folder`."""
+def ask_spec(foundation: FoundationId, spec: "Spec", folder: Path = Path(), device: str | None = None) -> "SpecProbes":
+    """The probes of a spec, as `probe_spec` makes them; its files are looked for in `folder`."""
     return probe_spec(_Remembered(foundation, device), spec, folder)
 
 
-def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = ".") -> Probes:
-    """The probes of a spec's concepts, one per phrase and one for the images of a concept together.
+def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = ".") -> "SpecProbes":
+    """The probes of a spec's concepts, one per phrase and one for the images of a concept together; with them what
+    tells whether the foundation model knows their words and sees them.
 
     Args:
-        folder: where the spec's image files are looked for.
+        folder: where the spec's files are looked for.
 
     Raises:
-        SemlensError: an image that cannot be read.
+        SemlensError: an image, or the table of marks, that cannot be read.
     """
-    from semlens.analysis.audit import entries  # brings pydantic, which a search does without
+    from semlens.analysis.audit import UNRELATED, Shown, SpecProbes, entries, named_concepts, read_marks
 
     texts = [entry.phrase for entry in entries(spec) if entry.phrase]
     by_text = iter(probe(foundation, texts, templates=spec.templates) if texts else ())
-    probes = []
+    probes, folder = [], Path(folder)
     for entry in entries(spec):
-        files = [Path(folder, name) for name in entry.images]
+        files = [folder / name for name in entry.images]
         probes.append(next(by_text) if entry.phrase else _probe_files(foundation, files, f"images of {entry.concept}"))
-    return concat_probes(probes)
+    joined = concat_probes(probes)
+    shown = {
+        concept.name: Shown(*(_embedded(foundation, folder, files) for files in (concept.images, concept.without)))
+        for concept in named_concepts(spec)
+        if concept.images
+    }
+    try:
+        unrelated, strange = probe(foundation, UNRELATED, templates=spec.templates), unknown_words(foundation, texts)
+    except SemlensError:  # the concepts are cached, but the foundation model is not here: what it sees is not asked
+        unrelated, strange = None, ()
+    return SpecProbes(
+        joined.names, joined.vectors, joined.nulls, joined.foundation,
+        unrelated=unrelated,
+        unknown=strange,
+        shown=shown,
+        marks=read_marks(folder / spec.marks, spec) if spec.marks else {},
+    )  # fmt: skip
+
+
+def unknown_words(foundation: FoundationModel, phrases: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Phrases with a word that the foundation model does not know, and that word: an invented one in its place leaves
+    the phrase where it was. A model that spells unknown words out letter by letter is not found out this way."""
+    from semlens.analysis.audit import INVENTED
+
+    cases = [(phrase, word) for phrase in dict.fromkeys(phrases) for word in dict.fromkeys(phrase.split())]
+    if not cases:
+        return ()
+    changed = [" ".join(INVENTED if one == word else one for one in phrase.split()) for phrase, word in cases]
+    own, other = (unit(foundation.embed_texts(texts)) for texts in ([phrase for phrase, _ in cases], changed))
+    alike = np.einsum("qd,qd->q", own, other) > 1 - _SAME
+    return tuple(case for case, same in zip(cases, alike.tolist(), strict=True) if same)
+
+
+def _embedded(foundation: FoundationModel, folder: Path, files: Sequence[str]) -> Float32[np.ndarray, "n d"]:
+    """A unit vector per image file."""
+    from semlens.images import load_image  # decoding, which texts do without
+
+    if not files:
+        return np.empty((0, foundation.identity.dimension), np.float32)
+    return unit(foundation.embed_images([load_image(folder / name) for name in files]))
 
 
 def _probe_files(

@@ -97,7 +97,9 @@ def payload(result: Audit) -> dict[str, Any]:
         rows.append(vars(row) | {"row": number, "valid_critical": valid, "spurious_critical": spurious})
     return {
         "output": result.output,
+        "verdict": result.verdict,
         "passed": result.passed,
+        "by": result.by,
         "images": result.images,
         "doubts": result.doubts,
         "layers": [figures.layer for figures in result.figures],
@@ -106,6 +108,8 @@ def payload(result: Audit) -> dict[str, Any]:
         "masses": result.masses.records(),
         "verdicts": result.verdicts.records(),
         "concepts": result.concepts.records(),
+        "drivers": result.drivers.records(),
+        "visibility": result.visibility.records(),
     }
 
 

@@ -8,7 +8,7 @@ from semlens.analysis.ask import probe_spec
 from semlens.analysis.audit import QUADRANTS, Audit, audit, check_spec
 from semlens.benchmark.search import content
 from semlens.benchmark.study import Row, Study
-from semlens.numerics.metrics import Estimate, auroc, bootstrap, bootstrap_over
+from semlens.numerics.metrics import Estimate, auroc, auroc_estimate, bootstrap
 from semlens.shapes import Bool
 from semlens.testbed.world import CLASSES, CONCEPTS, NAMES, PLANTED, concept
 
@@ -35,7 +35,7 @@ def _separation(study: Study) -> Iterator[Row]:
         clear = responds | ~_excited(study, [artefact])[fit.members]
         what = f"{artefact}, {responds.sum()} respond"
         for others, among in (("all others", np.ones(len(responds), bool)), ("those it does not excite", clear)):
-            area = bootstrap_over(auroc, alignment[among], responds[among], draws=study.settings.resamples)
+            area = auroc_estimate(alignment[among], responds[among])
             best = auroc(seen[fit.members, q][among], responds[among])
             yield Row(study.name, "audit", what, f"AUROC against {others}", area, 0.5, best)
 
@@ -45,9 +45,9 @@ def _flags(study: Study, audited: Audit, respond: Bool[np.ndarray, "n"]) -> Iter
     flagged = audited.fit.fits[:, 1]
     calm = ~_excited(study, list(PLANTED))[audited.fit.members]
     for who, among in (("do not respond", ~respond), ("are not excited", calm)):
-        rate = bootstrap(flagged[among].astype(float))
+        rate = bootstrap(flagged[among])
         yield Row(study.name, "audit", f"planted shortcuts, {among.sum()} {who}", "false flags", rate, np.nan, 0.0)
-    what, rate = f"planted shortcuts, {respond.sum()} respond", bootstrap(flagged[respond].astype(float))
+    what, rate = f"planted shortcuts, {respond.sum()} respond", bootstrap(flagged[respond])
     yield Row(study.name, "audit", what, "found", rate, float(flagged.mean()), 1.0)
 
 

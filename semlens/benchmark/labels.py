@@ -8,7 +8,7 @@ from semlens.analysis.labels import Labels, Meaning, label
 from semlens.analysis.probe import Probes, probe
 from semlens.benchmark.made import half_random, joined
 from semlens.benchmark.study import Row, Study
-from semlens.numerics.metrics import auroc, bootstrap, bootstrap_over
+from semlens.numerics.metrics import auroc_estimate, bootstrap
 from semlens.shapes import Int64
 from semlens.testbed.world import CONCEPTS
 from semlens.types import MISSING
@@ -31,7 +31,7 @@ def rows(study: Study) -> Iterator[Row]:
             yield from _certainty(study, labels, words, method)
     mixed, random = half_random(study.index)
     labelled = label(mixed, vocabulary, fdr=FDR, split=False, draws=settings.draws).accepted
-    rate = bootstrap(random[labelled].astype(float))
+    rate = bootstrap(random[labelled])
     yield Row(study.name, "labels", "half of all components random", "labels given to random ones", rate, 0.5, 0.0)
     yield from _double(study, words, vocabulary)
 
@@ -58,7 +58,7 @@ def _against_truth(study: Study, labels: Labels, words: Int64[np.ndarray, "v 2"]
     right = study.responds[:, concept] & (sign > 0)
     strongest = (effect.argmax(axis=1)[:, None] == concept) & (sign > 0)
     what = _what(method, words)
-    given = bootstrap(labels.accepted[alive].astype(float))
+    given = bootstrap(labels.accepted[alive])
     yield Row(study.name, "labels", what, "components labelled", given, np.nan, np.nan)
     for measure, table, best in (
         ("labels without effect", false, false.min(axis=1)),
@@ -76,7 +76,7 @@ def _certainty(study: Study, labels: Labels, words: Int64[np.ndarray, "v 2"], me
     concept, sign = words[labels.ranked[alive, 0]].T
     right = study.responds[alive, concept] & (sign > 0)
     for name, certainty in (("p-value", -labels.p_value), ("stability", labels.stability.astype(np.float64))):
-        estimate = bootstrap_over(auroc, certainty[alive], right, draws=study.settings.resamples)
+        estimate = auroc_estimate(certainty[alive], right)
         yield Row(study.name, "labels", _what(method, words), f"AUROC of {name} for right labels", estimate, 0.5, 1.0)
 
 

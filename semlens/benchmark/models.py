@@ -8,7 +8,7 @@ from semlens.benchmark.study import Row, Settings, Study
 from semlens.benchmark.truth import outputs
 from semlens.foundation import load_foundation
 from semlens.numerics import cosine
-from semlens.numerics.metrics import auroc, bootstrap, bootstrap_over
+from semlens.numerics.metrics import auroc_estimate, bootstrap
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLASSES, CLEAN, NAMES, NOISE, PLANTED, World, caption, concept, draw, scenario
 
@@ -22,7 +22,7 @@ def rows(study: Study) -> Iterator[Row]:
     for what, population in {f"own distribution, {own}": scenario(own), "shortcut-free": CLEAN}.items():
         scenes = World.of(population, study.settings.unseen, UNSEEN_SEED).scenes
         predicted = outputs(study.model, scenes).argmax(axis=1)
-        right = bootstrap([float(CLASSES[p] == scene.diagnosis) for p, scene in zip(predicted, scenes, strict=True)])
+        right = bootstrap(np.array([CLASSES[p] == scene.diagnosis for p, scene in zip(predicted, scenes, strict=True)]))
         yield Row(study.name, "model", what, "accuracy", right, 0.5, 1 - NOISE)
     other = CLASSES.index("other")
     for artefact in PLANTED:
@@ -37,10 +37,10 @@ def foundation_rows(settings: Settings) -> Iterator[Row]:
     scenes = World.of(CLEAN, settings.unseen, UNSEEN_SEED).scenes
     images = foundation.embed_images([draw(scene).image for scene in scenes])
     texts = foundation.embed_texts([caption(scene) for scene in scenes[:n]])
-    recall = bootstrap((cosine(images[:n], texts).argmax(axis=1) == np.arange(n)).astype(float))
+    recall = bootstrap(cosine(images[:n], texts).argmax(axis=1) == np.arange(n))
     yield Row("clip", "model", f"captions of {n} pictures", "recall at 1", recall, 1 / n, 1.0)
     similarity = cosine(images, foundation.embed_texts([concept(name).phrases[0] for name in NAMES]))
     for q, name in enumerate(NAMES):
         present = np.array([scene.has(name) for scene in scenes])
-        area = bootstrap_over(auroc, similarity[:, q], present, draws=settings.resamples)
+        area = auroc_estimate(similarity[:, q], present)
         yield Row("clip", "model", name, "zero-shot AUROC", area, 0.5, 1.0)

@@ -7,24 +7,24 @@ import numpy as np
 from semlens.analysis.score import score
 from semlens.benchmark.made import half_random, joined
 from semlens.benchmark.study import Row, Study
-from semlens.numerics.metrics import auroc, bootstrap_over
+from semlens.numerics.metrics import auroc_estimate
 
 
 def rows(study: Study) -> Iterator[Row]:
     """Clarity of responsive components against the rest and against random ones, polysemanticity of made doubles."""
-    draws, resamples = study.settings.draws_if_slow, study.settings.resamples
+    draws = study.settings.draws_if_slow
     scores = score(study.index, draws=draws)
     known = ~np.isnan(scores.clarity)
     responds = study.responds[known].any(axis=1)
-    estimate = bootstrap_over(auroc, scores.clarity[known], responds, draws=resamples)
+    estimate = auroc_estimate(scores.clarity[known], responds)
     yield Row(study.name, "measures", "responds to something", "AUROC of clarity", estimate, 0.5, 1.0)
     mixed, random = half_random(study.index)
-    estimate = bootstrap_over(auroc, score(mixed, draws=draws).clarity, ~random, draws=resamples)
+    estimate = auroc_estimate(score(mixed, draws=draws).clarity, ~random)
     yield Row(study.name, "measures", "not random", "AUROC of clarity", estimate, 0.5, 1.0)
     doubles, meanings = joined(study.index, study.single_concept, study.settings.doubles)
     single = (study.single_concept >= 0) & known
     if len(meanings) and single.any():
         both = np.concatenate([score(doubles, draws=draws).polysemanticity, scores.polysemanticity[single]])
-        estimate = bootstrap_over(auroc, both, np.arange(len(both)) < len(meanings), draws=resamples)
+        estimate = auroc_estimate(both, np.arange(len(both)) < len(meanings))
         what = f"{len(meanings)} made of two channels against {single.sum()} of one concept"
         yield Row(study.name, "measures", what, "AUROC of polysemanticity", estimate, 0.5, 1.0)

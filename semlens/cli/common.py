@@ -47,6 +47,12 @@ layer = click.option(
 template = click.option(
     "--template", multiple=True, default=("{}",), help="A phrase with {} for the text; several are averaged."
 )
+by = click.option(
+    "--by",
+    default="auto",
+    show_default=True,
+    help="What counts: encoding, examples; auto is encoding where there is one.",
+)
 save = click.option("--save", is_flag=True, help="Also keep the result in the index, in place of an earlier one.")
 index_folder = click.argument("index", type=click.Path(path_type=Path))
 

@@ -26,7 +26,7 @@ import click
 
 from semlens.errors import SemlensError, missing_extra
 
-MISTAKE, OURS, INTERRUPTED, CLOSED = 2, 70, 130, 141
+MISTAKE, CANNOT_TELL, OURS, INTERRUPTED, CLOSED = 2, 3, 70, 130, 141
 EXTRA_OF = MappingProxyType(
     {
         **dict.fromkeys(("torch", "torchvision", "timm", "einops"), "torch"),

@@ -1,4 +1,4 @@
-"""The commands that judge what an index holds: `label` and `audit`."""
+"""The commands that judge what an index holds: `label`, `audit` and `drivers`."""
 
 import json
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from semlens.cli.common import (
     NewFile,
     app,
     as_json,
+    by,
     device,
     index_folder,
     layer,
@@ -25,6 +26,7 @@ from semlens.cli.common import (
     template,
     vocabulary,
 )
+from semlens.cli.ending import CANNOT_TELL
 from semlens.cli.show import Progress, say
 
 if TYPE_CHECKING:
@@ -73,14 +75,16 @@ def label(
 @click.option("--baseline", type=click.Path(path_type=Path), help="An index to say what changed since.")
 @vocabulary("Also label the components from this")
 @click.option("--output", help="Audit this class in place of the spec's.")
+@by
 @seed
 @device
 @as_json
 def audit(
     index: Path, spec: str, html: Path | None, baseline: Path | None, vocabulary: str | None, output: str | None,
-    seed: int, device: str | None, as_json: bool,
+    by: str, seed: int, device: str | None, as_json: bool,
 ) -> int:  # fmt: skip
-    """Hold a model's components against what may speak for a class and what must not; exit 1 if a requirement fails.
+    """Hold a model's components against what may speak for a class and what must not; exit 1 if a requirement fails, 3
+    if none fails and one cannot be told.
 
     SPEC is a YAML file (docs/audit.md; `semlens schema` prints its JSON schema) or one that comes with semlens:
     melanoma, ox.
@@ -101,7 +105,7 @@ def audit(
                 labels = (
                     labels_by(loaded, vocabulary, device=device, progress=progress, seed=seed) if vocabulary else None
                 )
-                audits.append(sl.audit(loaded, rules, probes, labels=labels, seed=seed))
+                audits.append(sl.audit(loaded, rules, probes, by=by, labels=labels, seed=seed))
     now, before = audits[0], audits[1] if baseline else None
     if html:
         html.write_text(sl.report(now, before=before), encoding="utf-8")
@@ -112,7 +116,7 @@ def audit(
         _show_audit(now, changes)
         if html:
             say(f"report: {html}")
-    return 0 if now.passed else 1
+    return 0 if now.passed else 1 if now.failed else CANNOT_TELL
 
 
 @contextmanager
@@ -127,21 +131,60 @@ def _of_baseline(folder: Path | None) -> Iterator[None]:
 def _print_audit(audit: "Audit", changes: "Rows[Change] | None") -> None:
     """The components, and at last a summary, as JSON."""
     print_json(audit.rows.records())
-    summary = {"output": audit.output, "passed": audit.passed, "images": audit.images, "doubts": list(audit.doubts)}
-    tables: dict[str, Rows[Any]] = {"requirements": audit.verdicts, "masses": audit.masses, "concepts": audit.concepts}
+    summary = {
+        "output": audit.output,
+        "verdict": audit.verdict,
+        "passed": audit.passed,
+        "by": audit.by,
+        "images": audit.images,
+        "doubts": list(audit.doubts),
+    }
+    tables: dict[str, Rows[Any]] = {
+        "requirements": audit.verdicts,
+        "drivers": audit.drivers,
+        "masses": audit.masses,
+        "concepts": audit.concepts,
+        "visibility": audit.visibility,
+    }
     tables |= {"changes": changes} if changes else {}
     print_json([{"summary": summary | {name: rows.records() for name, rows in tables.items()}}])
 
 
 def _show_audit(audit: "Audit", changes: "Rows[Change] | None") -> None:
     """The tables of an audit and what it comes to, for a person."""
-    tables = (audit.concepts[:10], audit.offenders[:10], audit.masses, *([changes] if changes else []), audit.verdicts)
+    tables: list[Rows[Any]] = [audit.drivers[:10]] if audit.drivers else []
+    tables += [audit.concepts[:10], audit.offenders[:10], audit.masses, *([changes] if changes else []), audit.verdicts]
     for table in tables:
         print(f"{table!r}\n")
     for doubt in audit.doubts:
         say(f"careful: {doubt}")
-    verdict = "passed" if audit.passed else "failed"
-    say(f"{verdict}: relevance for {audit.output!r} over {audit.images:,} images")
+    for verdict in audit.verdicts:
+        if verdict.reason:
+            say(f"{verdict.verdict}{'' if verdict.verdict == 'cannot tell' else ', not sure'}: {verdict.reason}")
+    say(f"{audit.verdict}: relevance for {audit.output!r} over {audit.images:,} images, by {audit.by}")
+
+
+@app.command()
+@index_folder
+@click.option("--class", "of", help="An output by name or number; all if none is given.")
+@vocabulary("What may drive an output", required=True)
+@template
+@seed
+@device
+@as_json
+def drivers(
+    index: Path, of: str | None, vocabulary: str, template: tuple[str, ...], seed: int, device: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """What drives an output of the model, phrase by phrase, all others equal: by its own encoding, before any
+    component."""
+    from semlens.analysis.ask import ask_vocabulary
+
+    loaded = sl.load_index(index)
+    with Progress() as progress:
+        words = ask_vocabulary(loaded.recipe.foundation, vocabulary, template, device, progress)
+        rows = sl.drivers(loaded, words, of, seed=seed)
+    show(rows, as_json)
 
 
 @app.command()

@@ -4,8 +4,9 @@ Where there is nothing to find (no relevant component, a class without members, 
 measure is NaN: it is neither a success nor a failure, and `bootstrap` leaves it out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy as np
 from semlens.shapes import Bool, Float, Float64, Int64, Shaped
 
 _BLOCK = 2**20  # drawn rows held at once, 8 MB
+_GROUPS = 200  # of which one is left out at a time, to see how skewed a statistic is
+_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -119,28 +122,77 @@ def precision_of_box(box: Int64[np.ndarray, "4"], mask: Bool[np.ndarray, "h w"])
     return float(inside.mean()) if inside.size and mask.any() else float("nan")
 
 
+def rate(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """A rate in [0, 1] with Wilson's score interval over trials that are alike; all NaN without a trial.
+
+    Source: Wilson 1927.
+    """
+    if n == 0:
+        return _NOTHING
+    share, z = successes / n, _NORMAL.inv_cdf((1 + level) / 2)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Estimate(share, min(max(0.0, middle - reach), share), max(min(1.0, middle + reach), share), n)
+
+
+def auroc_estimate(scores: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"], *, level: float = 0.95) -> Estimate:
+    """AUROC in [0, 1] with an interval over positives and negatives like these, of use at 1 and for few of them too.
+
+    Source: Newcombe 2006 (Statistics in Medicine 25), method 5: the areas A whose distance from the one seen is at most
+    z standard errors, by Hanley and McNeil's variance at A itself.
+    """
+    value, ones = auroc(scores, positive), int(positive.sum())
+    if np.isnan(value):
+        return Estimate(value, np.nan, np.nan, len(scores))
+    z, others = _NORMAL.inv_cdf((1 + level) / 2), len(positive) - ones
+    half = (len(positive) - 2) / 2
+
+    def far(area: float) -> bool:
+        spread = area * (1 - area) * (1 + half * ((1 - area) / (2 - area) + area / (1 + area))) / (ones * others)
+        return bool(abs(value - area) > z * np.sqrt(spread))
+
+    return Estimate(value, _edge(far, 0.0, value), _edge(far, 1.0, value), len(scores))
+
+
+def _edge(far: Callable[[float], bool], end: float, value: float) -> float:
+    """The last area, on the way from `value` to the end of the scale, that is not far."""
+    near = value
+    for _ in range(50):
+        middle = (near + end) / 2
+        near, end = (near, middle) if far(middle) else (middle, end)
+    return near
+
+
 def bootstrap(
-    values: Float[np.ndarray, "n"] | Sequence[float],
+    values: Float[np.ndarray, "n"] | Bool[np.ndarray, "n"] | Sequence[float],
     *,
     statistic: Callable[..., Any] = np.mean,
     seed: int = 0,
     draws: int = 2000,
     level: float = 0.95,
-    least: int = 1,
+    least: int = 2,
 ) -> Estimate:
-    """The mean of the values that are not NaN, in their unit, with its percentile interval; all NaN if there are none.
+    """The mean of the values that are not NaN, in their unit, with its interval; all NaN if there are none.
+
+    The interval is over units like these (components of this model, images of this set), not over other models or
+    sets: `bca` of their resamples; of booleans, whose mean is a rate, Wilson's.
 
     Args:
         statistic: taken in place of the mean; called with an array and `axis`, as np.median is.
-        least: values that an interval needs; with fewer its ends are NaN.
+        least: values that an interval needs, two at least; with fewer its ends are NaN.
     """
-    kept = np.asarray(values, dtype=np.float64)
+    if (given := np.asarray(values)).dtype == bool:
+        return rate(int(given.sum()), len(given), level=level)
+    kept = given.astype(np.float64)
     kept = kept[~np.isnan(kept)]
     if not len(kept):
         return _NOTHING
-    blocks = _resamples(len(kept), seed, draws) if len(kept) >= least else ()
-    drawn = (value for rows in blocks for value in statistic(kept[rows], axis=1))
-    return _estimate(statistic(kept, axis=0), drawn, len(kept), level)
+    value, n = float(statistic(kept, axis=0)), len(kept)
+    if n < max(least, 2):
+        return Estimate(value, np.nan, np.nan, n)
+    drawn = np.concatenate([statistic(kept[rows], axis=1) for rows in _resamples(n, seed, draws)])
+    left_out = np.array([statistic(kept[rows], axis=0) for rows in _jackknife(n)])
+    return Estimate(value, *bca(value, drawn, left_out, n, level=level), n)
 
 
 def bootstrap_over(
@@ -152,14 +204,70 @@ def bootstrap_over(
     draws: int = 1000,
     level: float = 0.95,
 ) -> Estimate:
-    """The statistic of two aligned arrays, in its unit, with its percentile interval over resampled rows of both.
+    """The statistic of two aligned arrays, in its unit, with its interval over rows like these, as `bootstrap` has it.
 
     Resamples in which it is NaN, as AUROC is without positives, are left out.
     """
-    if len(a) == 0:
+    n = len(a)
+    if n == 0:
         return _NOTHING
-    drawn = (statistic(a[rows], b[rows]) for block in _resamples(len(a), seed, draws) for rows in block)
-    return _estimate(statistic(a, b), drawn, len(a), level)
+    value = float(statistic(a, b))
+    if n < 2:
+        return Estimate(value, np.nan, np.nan, n)
+    drawn = np.array([statistic(a[rows], b[rows]) for block in _resamples(n, seed, draws) for rows in block])
+    left_out = np.array([statistic(a[rows], b[rows]) for rows in _jackknife(n)])
+    return Estimate(value, *bca(value, drawn, left_out, n, level=level), n)
+
+
+def bca(
+    value: float,
+    drawn: Float64[np.ndarray, "b"],
+    left_out: Float64[np.ndarray, "j"],
+    n: int,
+    *,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """The ends of the bias-corrected and accelerated bootstrap interval, widened for small n.
+
+    Args:
+        drawn: the statistic of each bootstrap resample; NaN is left out.
+        left_out: the statistic without one unit, or without one group of them, each.
+        n: units.
+
+    Source: Efron 1987, equations 2.2 and 6.6. But: the tails are those at which a mean's percentile interval is as wide
+    as Student's (Hesterberg 2015, the expanded percentile interval).
+    """
+    drawn, left_out = drawn[~np.isnan(drawn)], left_out[~np.isnan(left_out)]
+    if not len(drawn) or np.isnan(value):
+        return np.nan, np.nan
+    below = ((drawn < value).mean() + (drawn <= value).mean()) / 2
+    bias = _NORMAL.inv_cdf(float(np.clip(below, 0.5 / len(drawn), 1 - 0.5 / len(drawn))))
+    away = left_out.mean() - left_out if len(left_out) else np.zeros(1)
+    spread = float((away**2).sum())
+    skew = float((away**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
+    reach = np.sqrt(n / (n - 1)) * _student((1 + level) / 2, n - 1)
+    ends = [_NORMAL.cdf(bias + end / max(1 - skew * end, 1e-3)) for end in (bias - reach, bias + reach)]
+    low, high = np.quantile(drawn, ends)
+    return min(float(low), value), max(float(high), value)
+
+
+def _student(p: float, freedom: int) -> float:
+    """Student's t quantile, to 2 in 1,000 for the usual levels.
+
+    Source: exact for 1 and 2 degrees of freedom; else Abramowitz and Stegun 1964, 26.7.5.
+    """
+    if freedom == 1:
+        return float(np.tan(np.pi * (p - 0.5)))
+    if freedom == 2:
+        return float((2 * p - 1) * np.sqrt(2 / (4 * p * (1 - p))))
+    z = _NORMAL.inv_cdf(p)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return float(z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms)))
 
 
 def _resamples(n: int, seed: int, draws: int) -> Iterator[Int64[np.ndarray, "m n"]]:
@@ -169,12 +277,11 @@ def _resamples(n: int, seed: int, draws: int) -> Iterator[Int64[np.ndarray, "m n
         yield rng.integers(n, size=(min(block, draws - start), n))
 
 
-def _estimate(value: float, drawn: Iterable[float], n: int, level: float) -> Estimate:
-    found = np.fromiter(drawn, dtype=np.float64)
-    found = found[~np.isnan(found)]
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(found, tails) if len(found) else (np.nan, np.nan)
-    return Estimate(float(value), float(low), float(high), n)
+def _jackknife(n: int) -> Iterator[Int64[np.ndarray, "_"]]:
+    """All rows but one each; of many rows, all but those of one of _GROUPS groups each."""
+    of = np.arange(n) % min(n, _GROUPS)
+    for group in range(min(n, _GROUPS)):
+        yield np.flatnonzero(of != group)
 
 
 def _ranks(x: Float[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:

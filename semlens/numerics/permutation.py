@@ -93,7 +93,7 @@ def highest_p(
     """
     p = np.ones(len(best))
     for members in like_shapes(activations):
-        null = _highest(permuted, activations, members)
+        null = highest_null(permuted, activations, members)
         p[members] = tail_p(best[members], null)
     return p
 
@@ -144,7 +144,7 @@ def _shapes(activations: Float[np.ndarray, "a m"]) -> Float64[np.ndarray, "a"]:
     return shapes
 
 
-def _highest(
+def highest_null(
     permuted: Permutations, activations: Float[np.ndarray, "a m"], members: Int64[np.ndarray, "g"]
 ) -> Float32[np.ndarray, "r"]:
     """The highest z of every draw, each of one of the members in turns."""

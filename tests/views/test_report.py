@@ -15,14 +15,17 @@ import yaml
 
 from semlens.analysis.ask import probe_spec
 from semlens.analysis.audit import Audit, audit, changes
+from semlens.analysis.audit.grammar import parse_requirement
 from semlens.analysis.audit.quadrants import Fit
-from semlens.analysis.audit.requirements import Verdict, figures
-from semlens.analysis.audit.spec import Concept, Spec, check_spec, parse_requirement
+from semlens.analysis.audit.requirements import Sight, Verdict, figures
+from semlens.analysis.audit.spec import Concept, Spec, check_spec
 from semlens.analysis.labels.label import Labels
+from semlens.analysis.probe import Probes
+from semlens.analysis.results import Rows
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
 from semlens.index.records import Thumbnails
-from semlens.types import SHARE_UNIT, Component, Origin, Relevance, axis_of
+from semlens.types import SHARE_UNIT, Component, FoundationId, Origin, Relevance, axis_of
 from semlens.views.report import report
 from semlens.views.report.crops import choose
 from semlens.views.report.scatter import HEIGHT, WIDTH
@@ -30,6 +33,7 @@ from semlens.views.report.text import Html, between, deviations, el, figure, per
 from tests.analysis.test_search import FM, random_index, toy_index
 from tests.planted import BY_HAND
 
+NOTHING = Probes((), np.empty((0, 1), np.float32), np.empty((0, 1), np.float32), FoundationId("none", "0", 1, "none"))
 NBSP = "\N{NO-BREAK SPACE}"
 SPEC = Spec(
     output="red",
@@ -72,6 +76,7 @@ def with_relevance(index: ConceptIndex, names: tuple[str, ...] = ("red", "green"
 def by_hand(
     index: ConceptIndex | None = None, spec: Spec = SPEC, alignment: np.ndarray = ALIGNMENT,
     positive: np.ndarray = POSITIVE, labels: Labels | None = None, doubts: tuple[str, ...] = (),
+    sight: Sight = Sight(proven=True),  # noqa: B008 - frozen
 ) -> Audit:  # fmt: skip
     """An audit of the toy index, with what components fit and how relevant they are made up."""
     index = index or with_relevance(toy_index())
@@ -91,8 +96,12 @@ def by_hand(
     )
     total = np.maximum(np.bincount(layer, positive)[layer], 1e-30).astype(np.float32)
     positive, negative = positive / total, np.resize(NEGATIVE, n) / total
-    made = figures(found, positive, [axis.layer for axis in index.layers], 100, 0)
-    return Audit(index, spec, str(spec.output), 100, found, positive, negative, made, doubts, labels, 4000, 0)
+    made = figures(found, positive, negative, [axis.layer for axis in index.layers], 100, 0)
+    return Audit(
+        index=index, spec=spec, output=str(spec.output), images=100, by="examples", fit=found, relevance=positive,
+        against=negative, figures=made, visibility=Rows(()), doubts=doubts, sight=sight, probes=NOTHING, driving=None,
+        labels=labels, draws=4000, seed=0,
+    )  # fmt: skip
 
 
 def labelled(index: ConceptIndex, phrase: str, rows: list[int]) -> Labels:
@@ -511,7 +520,9 @@ def test_an_audit_of_the_toy_from_end_to_end() -> None:
     text = section(page, "relevance")
     for mass in made.masses:
         assert f"{100 * mass.relevance:.1f} %{100 * mass.low:.1f} to {100 * mass.high:.1f} %" in text
-    assert "The one requirement is met." in page
+    assert "Of 1 of 1 requirement it cannot be told." in page  # relevance is a mean over 4 images
+    assert page.count("Cannot tell") == 1
+    assert "relevance is a mean over 4 images: 10 are needed" in section(page, "requirements")
     assert report(audit(index, spec, probe_spec(FM, spec), draws=50)) == page
 
 
@@ -545,7 +556,7 @@ def test_requirements_in_words(text: str, said: str) -> None:
 
 def test_figures_in_words() -> None:
     asked = parse_requirement("relevance_mass(spurious) <= 0.10")
-    close = Verdict(asked.text, False, False, 0.1004, 0.05, 0.2, "a")
+    close = Verdict(asked.text, "not met", False, False, 0.1004, 0.05, 0.2, "a", "")
     assert figure(close, asked) == f"10.04{NBSP}%"  # 10.0 would look as if it were met
     assert figure(replace(close, value=0.1), asked) == f"10.0{NBSP}%"
     assert (percent(0.1234), percent(0.126, 0), percent(float("nan"))) == (f"12.3{NBSP}%", f"13{NBSP}%", "not known")

@@ -41,7 +41,7 @@ function SideOf({ row, side, moved }: { row: AuditRow; side: Side; moved: Moved 
   return (
     <div>
       <dt>{side === "valid" ? "Valid" : "Spurious"}</dt>
-      <dd title="Alignment, in standard deviations of random components; p: how many of these fit some concept of the side as well">
+      <dd title="Alignment, in standard deviations of chance; p: how often chance fits some concept of the side as well">
         {row[side] > limit ? <strong>{concept}</strong> : <>nearest: {concept}</>}, {deviations(row[side])} ({threshold(limit)}), {chance(row[`${side}_p`])}
       </dd>
     </div>

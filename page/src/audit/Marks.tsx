@@ -29,12 +29,34 @@ export function Key({ of }: { of: Quadrant }) {
   );
 }
 
-/** A tick in a circle, or a cross in an octagon. */
-export function Sign({ good }: { good: boolean }) {
+export type Kind = "good" | "bad" | "untold";
+const SIGNS: Record<Kind, [string, string]> = {
+  good: ["M12 1.5a10.5 10.5 0 1 0 .01 0z", "M6.8 12.4l3.6 3.6l7-7.6"],
+  bad: ["M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z", "M8 8l8 8M16 8l-8 8"],
+  untold: ["M12 1l11 11l-11 11l-11-11z", "M9.2 9.3a2.8 2.8 0 1 1 4.2 2.5c-1 .6-1.4 1.1-1.4 2.2M12 17.2v.2"],
+};
+
+/** A tick in a circle, a cross in an octagon, or a question mark in a diamond. */
+export function Sign({ kind }: { kind: Kind }) {
+  const [plate, stroke] = SIGNS[kind];
   return (
-    <svg class={`sign ${good ? "good" : "bad"}`} viewBox="0 0 24 24" aria-hidden="true">
-      <path class="plate" d={good ? "M12 1.5a10.5 10.5 0 1 0 .01 0z" : "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z"} />
-      <path class="stroke" d={good ? "M6.8 12.4l3.6 3.6l7-7.6" : "M8 8l8 8M16 8l-8 8"} />
+    <svg class={`sign ${kind}`} viewBox="0 0 24 24" aria-hidden="true">
+      <path class="plate" d={plate} />
+      <path class="stroke" d={stroke} />
+    </svg>
+  );
+}
+
+/** An effect and its interval on a scale from -top to top, with 0 in the middle. */
+export function Effect({ value, low, high, top }: { value: number; low: number; high: number; top: number }) {
+  const at = (one: number) => place((Math.min(Math.max(one, -top), top) / top + 1) / 2);
+  const said = [value, low, high].map((one) => one.toFixed(2));
+  return (
+    <svg class="interval" role="img" aria-label={`${said[0]}, from ${said[1]} to ${said[2]}`}>
+      <rect class="track" x={0} y={5} width="100%" height={14} />
+      <line class="zero" x1="50%" x2="50%" y1={0} y2={24} />
+      <line class="reach effect" x1={at(low)} x2={at(high)} y1={12} y2={12} />
+      <line class="value effect" x1={at(value)} x2={at(value)} y1={4} y2={20} />
     </svg>
   );
 }

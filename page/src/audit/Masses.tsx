@@ -15,6 +15,7 @@ export function Masses({ state }: { state: AuditState }) {
       <h3>Where the relevance goes</h3>
       <p class="hint">
         Of all that speaks for “<bdi>{audit.output}</bdi>” in a layer: how much goes through components that fit which concepts
+        {audit.by === "encoding" && " (divided between the sides by what each component responds to; beside it what lies in components that fit neither)"}
         {moved ? ", by your thresholds (so without intervals)." : ", with the 95 % interval."}
       </p>
       {audit.layers.map((layer) => {
@@ -26,7 +27,7 @@ export function Masses({ state }: { state: AuditState }) {
                 <bdi>{layer}</bdi>
               </code>
             </h4>
-            <Stacked shares={mine} />
+            <Stacked shares={audit.by === "encoding" ? mine.filter((one) => one.quadrant !== "neither") : mine} />
             <table>
               <tbody>
                 {mine.map((share) => (

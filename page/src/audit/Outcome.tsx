@@ -8,10 +8,11 @@ const NOTED = 3; // concepts named
 const LEAST = 0.05; // of relevance, for a concept to be named
 
 export function Outcome({ audit }: { audit: Audit }) {
-  const kind = !audit.verdicts.length ? "open" : audit.passed ? "good" : "bad";
+  const sign = ({ passed: "good", failed: "bad", "cannot tell": "untold" } as const)[audit.verdict];
+  const kind = audit.verdicts.length ? sign : "open";
   return (
     <div class={`outcome ${kind}`}>
-      {audit.verdicts.length > 0 && <Sign good={audit.passed} />}
+      {audit.verdicts.length > 0 && <Sign kind={sign} />}
       <p>
         <strong>{counted(audit)}</strong> <Main audit={audit} />
       </p>
@@ -20,11 +21,15 @@ export function Outcome({ audit }: { audit: Audit }) {
 }
 
 function counted({ verdicts }: Audit): string {
-  const unmet = verdicts.filter((one) => !one.met).length;
-  const unsure = verdicts.filter((one) => !one.sure).length;
+  const unmet = verdicts.filter((one) => one.verdict === "not met").length;
+  const untold = verdicts.filter((one) => one.verdict === "cannot tell").length;
+  const unsure = verdicts.filter((one) => !one.sure).length - untold;
   if (!verdicts.length) return "The spec states no requirement, so nothing was passed or failed.";
-  let said = `${unmet} of ${count(verdicts.length, "requirement")} ${unmet === 1 ? "is" : "are"} not met.`;
-  if (!unmet) said = verdicts.length === 1 ? "The one requirement is met." : `All ${verdicts.length} requirements are met.`;
+  const all = count(verdicts.length, "requirement");
+  const parts = unmet ? [`${unmet} of ${all} ${unmet === 1 ? "is" : "are"} not met`] : [];
+  if (untold) parts.push(unmet ? `of ${untold} it cannot be told` : `Of ${untold} of ${all} it cannot be told`);
+  let said = `${parts.join("; ")}.`;
+  if (!parts.length) said = verdicts.length === 1 ? "The one requirement is met." : `All ${verdicts.length} requirements are met.`;
   if (!unsure) return said;
   const doubt = verdicts.length > 1 ? `${unsure} of these verdicts ${unsure === 1 ? "is" : "are"}` : "This verdict is";
   return `${said} ${doubt} not sure.`;
@@ -55,8 +60,8 @@ export function Doubts({ audit }: { audit: Audit }) {
   if (!audit.doubts.length) return null;
   return (
     <section class="doubts" aria-label="Doubts">
-      <h3>Doubts: the foundation model cannot tell these apart</h3>
-      <p>Figures that rest on these phrases are not reliable. Other phrases may do better.</p>
+      <h3>Doubts: what the foundation model does not know, see or tell apart</h3>
+      <p>Figures that rest on these phrases are not reliable. Other phrases, or images that are marked as showing a concept, may do better.</p>
       <ul>
         {audit.doubts.map((doubt) => (
           <li key={doubt}>

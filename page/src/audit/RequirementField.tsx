@@ -44,6 +44,8 @@ export function RequirementField({ state }: { state: AuditState }) {
 
 const FIGURES: Record<Requirement["figure"], string> = {
   relevance_mass: "share of relevance",
+  net_relevance: "net relevance, for less against",
+  drivers: "share in what drives the output",
   components: "number of components",
   worst: "any one offender's relevance",
 };
@@ -53,9 +55,11 @@ function Builder({ output, add }: { output: string; add: (line: string) => void 
   const [quadrants, setQuadrants] = useState<Quadrant[]>(["spurious"]);
   const [operator, setOperator] = useState<"<=" | ">=">("<=");
   const [limit, setLimit] = useState("10");
+  const sides = figure === "net_relevance" || figure === "drivers" ? QUADRANTS.slice(0, 2) : QUADRANTS;
+  const chosen = quadrants.filter((name) => sides.includes(name));
   const share = figure !== "components";
   const number = share ? `${Number(limit)}%` : String(Math.round(Number(limit)));
-  const line = figure === "worst" ? `no component with spurious > valid above relevance ${number}` : `${figure}(${quadrants.join(" + ")}) ${operator} ${number}`;
+  const line = figure === "worst" ? `no component with spurious > valid above relevance ${number}` : `${figure}(${chosen.join(" + ")}) ${operator} ${number}`;
   const asked = limit.trim() ? parseRequirement(line) : null;
   const toggle = (name: Quadrant) => setQuadrants(QUADRANTS.filter((one) => (one === name) !== quadrants.includes(one)));
   return (
@@ -84,7 +88,7 @@ function Builder({ output, add }: { output: string; add: (line: string) => void 
       </div>
       {figure !== "worst" && (
         <div class="row" role="group" aria-label="Of components that fit">
-          {QUADRANTS.map((name) => (
+          {sides.map((name) => (
             <label key={name}>
               <input type="checkbox" checked={quadrants.includes(name)} onChange={() => toggle(name)} /> <Key of={name} /> {NAMES[name]}
             </label>

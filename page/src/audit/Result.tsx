@@ -8,6 +8,7 @@ import { ConceptTable } from "./ConceptTable";
 import { Export } from "./Export";
 import { Findings } from "./Findings";
 import { Masses } from "./Masses";
+import { Drivers } from "./Drivers";
 import { Doubts, Outcome } from "./Outcome";
 import { firstUnread } from "./RequirementField";
 import { missing } from "./spec";
@@ -26,6 +27,7 @@ export function Result({ state }: { state: AuditState }) {
           <Outcome audit={answer.audit} />
           <Doubts audit={answer.audit} />
           <Verdicts state={state} />
+          <Drivers audit={answer.audit} />
           <Masses state={state} />
           <Chart state={state} />
           <ConceptTable state={state} />
@@ -49,7 +51,7 @@ function Head({ state }: { state: AuditState }) {
         </h2>
         <p class="hint">
           Output “<bdi>{audit.output}</bdi>”, {count(audit.rows.length, "component")} in <bdi>{audit.layers.join(", ")}</bdi>, relevance on{" "}
-          {count(audit.images, "image")}
+          {count(audit.images, "image")}, by {audit.by}
           {number !== undefined && (
             <>
               {" · "}

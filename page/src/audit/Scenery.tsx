@@ -10,7 +10,7 @@ const signed = (tick: number) => String(tick).replace("-", "\u2212");
 
 export function Axes({ frame }: { frame: Frame }) {
   const { left, right, top, bottom, height, width } = frame;
-  const unit = width < 560 ? "" : " (standard deviations of random components)";
+  const unit = width < 560 ? "" : " (standard deviations of chance)";
   return (
     <g aria-hidden="true">
       {ticks(frame.valid, right - left).map((tick) => (

@@ -1,7 +1,7 @@
 /** The requirements, each with its value on a scale that marks the limit. */
 
 import type { Verdict } from "../data/types";
-import { Interval, Sign } from "./Marks";
+import { Interval, type Kind, Sign } from "./Marks";
 import { type Counted, isMoved, valueOf } from "./recount";
 import { type Requirement, figureOf, inWords, limitOf, parseRequirement, spreadOf } from "./requirement";
 import type { AuditState } from "./state";
@@ -29,16 +29,22 @@ export function Verdicts({ state }: { state: AuditState }) {
   );
 }
 
+const WORDS: Record<Verdict["verdict"], string> = { met: "Met", "not met": "Not met", "cannot tell": "Cannot tell" };
+const KINDS: Record<Verdict["verdict"], Kind> = { met: "good", "not met": "bad", "cannot tell": "untold" };
+const LOOKS: Record<Verdict["verdict"], "met" | "unmet" | "untold"> = { met: "met", "not met": "unmet", "cannot tell": "untold" };
+
 function One({ verdict, counted }: { verdict: Verdict; counted: Counted }) {
   const asked = parseRequirement(verdict.requirement);
   return (
-    <li class={`verdict ${verdict.met ? "met" : "unmet"}`}>
+    <li class={`verdict ${LOOKS[verdict.verdict]}`}>
       <div>
         <p class="head">
           <span class="mark">
-            <Sign good={verdict.met} /> <strong>{verdict.met ? "Met" : "Not met"}</strong>
+            <Sign kind={KINDS[verdict.verdict]} /> <strong>{WORDS[verdict.verdict]}</strong>
           </span>
-          <span class={`sure ${verdict.sure ? "" : "unsure"}`}>{verdict.sure ? "sure" : "not sure: the interval holds the limit"}</span>
+          <span class={`sure ${verdict.sure ? "" : "unsure"}`}>
+            <bdi>{verdict.sure ? "sure" : verdict.verdict === "cannot tell" ? verdict.reason : `not sure: ${verdict.reason}`}</bdi>
+          </span>
         </p>
         {asked && (
           <p>
@@ -60,12 +66,12 @@ function One({ verdict, counted }: { verdict: Verdict; counted: Counted }) {
 function Figures({ verdict, asked, counted }: { verdict: Verdict; asked: Requirement; counted: Counted }) {
   const yours = isMoved(counted.moved) ? valueOf(counted, asked) : null;
   const known = [verdict.high, asked.limit, yours?.value ?? null].filter((one) => one !== null);
-  const top = asked.figure === "relevance_mass" ? 1 : 1.25 * Math.max(...known) || 1;
+  const top = ["relevance_mass", "net_relevance", "drivers"].includes(asked.figure) ? 1 : 1.25 * Math.max(...known) || 1;
   const allowed: [number, number] = asked.operator.startsWith("<") ? [0, asked.limit] : [asked.limit, top];
   const said = `${figureOf(verdict.value, asked)}, from ${spreadOf(verdict, asked)}, on a scale to ${Number(top.toPrecision(3))}; limit ${limitOf(asked)}`;
   return (
     <div>
-      <Interval {...verdict} top={top} kind={verdict.met ? "met" : "unmet"} words={said} allowed={allowed} yours={yours?.value ?? null} />
+      <Interval {...verdict} top={top} kind={LOOKS[verdict.verdict]} words={said} allowed={allowed} yours={yours?.value ?? null} />
       <p class="figures">
         {figureOf(verdict.value, asked)} ({spreadOf(verdict, asked)}), limit {limitOf(asked)}
       </p>

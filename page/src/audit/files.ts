@@ -85,7 +85,8 @@ export function remarks(index: Indexed, audit: Audit): string[] {
   const verdicts = audit.verdicts.map((one) => {
     const asked = parseRequirement(one.requirement);
     const found = asked ? ` ${figureOf(one.value, asked)} (${spreadOf(one, asked)})` : "";
-    return `${one.met ? "met" : "not met"}${one.sure ? "" : ", not sure"}: ${one.requirement}:${found} in ${one.layer}`;
+    const doubt = one.sure || one.verdict === "cannot tell" ? "" : ", not sure";
+    return `${one.verdict}${doubt}${one.reason ? ` (${one.reason})` : ""}: ${one.requirement}:${found} in ${one.layer}`;
   });
   const judged = audit.rows.flatMap(({ row, component }) => {
     const mine = index.annotation(row);

@@ -2,7 +2,7 @@
  *  drawn anew (intervals, and with them whether a verdict is sure) takes the index and stays the server's. */
 
 import type { Audit, AuditRow, ConceptMass, Quadrant } from "../data/types";
-import { type Requirement, holds } from "./requirement";
+import { type Requirement, holds, parseRequirement } from "./requirement";
 import { QUADRANTS } from "./words";
 
 /** A common threshold in place of every component's own; null: chance's. */
@@ -73,6 +73,7 @@ export function ofLayer(audit: Audit, layer: string): Int32Array {
 
 /** Where it stands: fits neither, valid, spurious, both, in this order of the two bits. */
 const STANDS = [3, 0, 1, 2];
+const NEITHER = 3;
 
 export function recount(audit: Audit, moved: Moved): Counted {
   const quadrant = new Uint8Array(audit.rows.length);
@@ -94,13 +95,25 @@ function stands(row: AuditRow, moved: Moved): number {
 function shares(audit: Audit, quadrant: Uint8Array): Share[] {
   const found = audit.layers.flatMap((layer) => QUADRANTS.map((name) => ({ layer, quadrant: name, components: 0, relevance: 0 })));
   const { layer } = numbersOf(audit);
+  const divided = audit.layers.map(() => 0); // what responds to nothing at all no side has a part of
   audit.rows.forEach((row, at) => {
-    const share = found[4 * layer[at]! + quadrant[at]!]!;
-    share.components += 1;
-    share.relevance += row.relevance;
+    const first = 4 * layer[at]!;
+    found[first + quadrant[at]!]!.components += 1;
+    if (audit.by !== "encoding" || quadrant[at] === NEITHER) found[first + quadrant[at]!]!.relevance += row.relevance;
+    if (audit.by !== "encoding" || row.spurious_share === null) return;
+    divided[layer[at]!]! += row.relevance;
+    found[first]!.relevance += row.relevance * (1 - row.spurious_share); // every component's is divided between the sides
+    found[first + 1]!.relevance += row.relevance * row.spurious_share;
   });
+  if (audit.by === "encoding") return found.map((one, at) => ofDivided(one, divided[at >> 2]!));
   const known = new Set(found.filter((one) => one.relevance > 0).map((one) => one.layer));
   return found.map((one) => (known.has(one.layer) ? one : { ...one, relevance: null }));
+}
+
+/** By encoding the sides have all that responds to something; what lies in components that fit neither stands beside. */
+function ofDivided(one: Share & { relevance: number }, divided: number): Share {
+  if (one.quadrant === "both" || one.quadrant === "neither") return one;
+  return { ...one, relevance: divided > 0 ? one.relevance / divided : null };
 }
 
 function concepts(audit: Audit, quadrant: Uint8Array): ConceptMass[] {
@@ -125,6 +138,7 @@ const FITTED = [["valid"], ["spurious"], ["valid", "spurious"], []] as const;
 /** A requirement's value, in the layer where it is furthest from being met; exact, but without an interval. Relevance
  *  that is not known meets none. */
 export function valueOf(counted: Counted, asked: Requirement): { value: number | null; layer: string; met: boolean } {
+  if (asked.figure === "drivers" || (asked.figure === "net_relevance" && counted.audit.by === "encoding")) return fixed(counted.audit, asked);
   const sign = asked.operator.startsWith("<") ? 1 : -1;
   const values = counted.audit.layers.map((layer, number) => ({ layer, value: inLayer(counted, asked, number) }));
   const distance = (value: number | null) => (value === null ? Infinity : sign * value);
@@ -132,14 +146,35 @@ export function valueOf(counted: Counted, asked: Requirement): { value: number |
   return { ...worst, met: holds(worst.value, asked) };
 }
 
-function inLayer({ audit, offends, shares }: Counted, asked: Requirement, number: number): number | null {
+/** A value that hangs on no threshold: as the server has it. */
+function fixed(audit: Audit, asked: Requirement): { value: number | null; layer: string; met: boolean } {
+  const own = audit.verdicts.find((one) => JSON.stringify(parseRequirement(one.requirement)) === JSON.stringify(asked));
+  return { value: own?.value ?? null, layer: own?.layer ?? "", met: holds(own?.value ?? null, asked) };
+}
+
+/** What speaks for the output through the concepts of a side in a layer, less what speaks against it, concept by concept:
+ *  one that speaks against it on the whole does not make up for another. */
+function net({ audit, quadrant }: Counted, side: "valid" | "spurious", number: number): number {
+  const { layer } = numbersOf(audit);
+  const balance = new Map<string, number>();
+  audit.rows.forEach((row, at) => {
+    if (layer[at] !== number || !(fitted(quadrant[at]!) as readonly string[]).includes(side)) return;
+    const concept = row[`${side}_concept`];
+    balance.set(concept, (balance.get(concept) ?? 0) + row.relevance - row.against);
+  });
+  return [...balance.values()].reduce((sum, one) => sum + Math.max(one, 0), 0);
+}
+
+function inLayer(counted: Counted, asked: Requirement, number: number): number | null {
+  const { audit, offends, shares } = counted;
   const quadrants = shares.slice(4 * number, 4 * number + 4);
   if (asked.figure !== "components" && quadrants.some((one) => one.relevance === null)) return null;
   if (asked.figure === "worst") {
     const { layer } = numbersOf(audit);
-    const worst = audit.rows.findIndex((_, at) => offends[at] && layer[at] === number); // the most relevant come first
-    return worst < 0 ? 0 : audit.rows[worst]!.relevance;
+    return audit.rows.reduce((most, row, at) => (offends[at] && layer[at] === number ? Math.max(most, row.relevance * (row.spurious_share ?? 1)) : most), 0);
   }
-  const counted = quadrants.filter((one) => asked.quadrants.includes(one.quadrant));
-  return counted.reduce((sum, one) => sum + (asked.figure === "components" ? one.components : one.relevance!), 0);
+  if (asked.figure === "net_relevance")
+    return asked.quadrants.reduce((sum, side) => sum + net(counted, side as "valid" | "spurious", number), 0);
+  const chosen = quadrants.filter((one) => asked.quadrants.includes(one.quadrant));
+  return chosen.reduce((sum, one) => sum + (asked.figure === "components" ? one.components : one.relevance!), 0);
 }

@@ -1,18 +1,18 @@
-/** A requirement as it is written, and in words. semlens/analysis/audit/spec.py reads the same lines; its word counts. */
+/** A requirement as it is written, and in words. semlens/analysis/audit/grammar.py reads the same lines; its word counts. */
 
 import type { Quadrant, Verdict } from "../data/types";
 import { QUADRANTS, amount, between, percent } from "./words";
 
 export type Operator = "<=" | "<" | ">=" | ">";
 export interface Requirement {
-  figure: "relevance_mass" | "components" | "worst";
+  figure: "relevance_mass" | "net_relevance" | "drivers" | "components" | "worst";
   quadrants: Quadrant[];
   operator: Operator;
   limit: number;
 }
 
 const NUMBER = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)";
-const BOUND = new RegExp(`^(relevance_mass|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${NUMBER}$`);
+const BOUND = new RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${NUMBER}$`);
 const WORST = new RegExp(`^no component with spurious > valid above relevance ${NUMBER}$`);
 const ALIASES: Record<string, string> = { unexpected: "neither" };
 
@@ -34,7 +34,9 @@ export function parseRequirement(text: string): Requirement | null {
   const bound = BOUND.exec(line);
   if (!bound) return null;
   const names = bound[2]!.split("+").map((name) => ALIASES[name.trim()] ?? name.trim());
-  if (!names.every((name) => (QUADRANTS as string[]).includes(name))) return null;
+  const sides = bound[1] === "drivers" || bound[1] === "net_relevance"; // which know no quadrant but these
+  const known = sides ? ["valid", "spurious"] : (QUADRANTS as string[]);
+  if (!names.every((name) => known.includes(name))) return null;
   return {
     figure: bound[1] as Requirement["figure"],
     quadrants: [...new Set(names)] as Quadrant[],
@@ -60,6 +62,10 @@ export function inWords(asked: Requirement, output: string): string {
   const sides = asked.quadrants.map((name) => FIT[name]).join(" or ");
   const bound = `${BOUNDS[asked.operator]} ${limitOf(asked)}`;
   if (asked.figure === "components") return `${bound} components fit ${sides}`;
+  const concepts = asked.quadrants.map((name) => `${name} concepts`).join(" or ");
+  if (asked.figure === "drivers") return `${bound} of all that drives “${output}”, for it or against it, is ${concepts}`;
+  if (asked.figure === "net_relevance")
+    return `${bound} of what speaks for “${output}” goes through ${concepts}, less what speaks against it, concept by concept`;
   return `${bound} of what speaks for “${output}” goes through components that fit ${sides}`;
 }
 

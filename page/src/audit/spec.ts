@@ -26,7 +26,7 @@ const FDR = 0.05;
 const PLAIN = ["{}"];
 
 /** What most specs ask for. */
-export const USUAL = ["relevance_mass(spurious) <= 0.10", "no component with spurious > valid above relevance 0.02"];
+export const USUAL = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
 
 export function emptyDraft(output: string | number): Draft {
   return { output, valid: [], spurious: [], requirements: [...USUAL], title: "", notes: "", layers: [], templates: [...PLAIN], fdr: FDR };

@@ -26,7 +26,7 @@ export function between(low: number | null, high: number | null, digits = 1): st
   return known(low) && known(high) ? `${(100 * low).toFixed(digits)} to ${percent(high, digits)}` : "not known";
 }
 
-/** An alignment: standard deviations of random components. */
+/** An alignment: standard deviations of chance. */
 export function deviations(alignment: number | null): string {
   if (!known(alignment)) return "none";
   return alignment.toFixed(1).replace("-0.0", "0.0").replace("-", "\u2212");

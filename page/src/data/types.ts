@@ -160,15 +160,27 @@ export interface Concept {
 }
 export interface Audit {
   output: string;
+  verdict: "passed" | "failed" | "cannot tell";
   passed: boolean;
+  by: "encoding" | "examples";
   images: number;
   doubts: string[];
+  drivers: Driver[]; // the largest effect first; none without encodings of the output
   layers: string[];
   critical: { layer: string; valid: number | null; spurious: number | null }[]; // of components with all their examples
   rows: AuditRow[]; // the most relevant first
   masses: Mass[];
   verdicts: Verdict[];
   concepts: ConceptMass[];
+}
+export interface Driver {
+  output: string;
+  phrase: string;
+  effect: number; // standard deviations of the output per standard deviation of the images' similarity
+  z: number;
+  low: number;
+  high: number;
+  alike: string[]; // hardly told apart from it on these images
 }
 export interface AuditRow {
   row: number;
@@ -177,7 +189,7 @@ export interface AuditRow {
   quadrant: Quadrant;
   relevance: number; // part in [0, 1] of all that speaks for the output in its layer
   against: number;
-  valid: number; // alignment in standard deviations of random components
+  valid: number; // alignment in standard deviations of chance
   spurious: number;
   valid_critical: number; // what it has to exceed to fit
   spurious_critical: number;
@@ -185,6 +197,7 @@ export interface AuditRow {
   spurious_concept: string;
   valid_p: number;
   spurious_p: number;
+  spurious_share: number | null; // of spurious concepts in what it responds to; null by examples
   affected: string[];
 }
 export interface Mass {
@@ -197,8 +210,10 @@ export interface Mass {
 }
 export interface Verdict {
   requirement: string;
+  verdict: "met" | "not met" | "cannot tell";
   met: boolean;
   sure: boolean;
+  reason: string; // why it cannot be told or is not sure
   value: number | null;
   low: number | null;
   high: number | null;

@@ -1,24 +1,29 @@
 """Components held against a specification of valid and spurious concepts, with requirements."""
 
+from semlens.analysis.audit.asked import INVENTED, UNRELATED, Shown, SpecProbes, named_concepts, read_marks
 from semlens.analysis.audit.audit import audit
+from semlens.analysis.audit.encoded import RATIO, SIZE
 from semlens.analysis.audit.findings import Audit, AuditRow, ConceptMass, changes
+from semlens.analysis.audit.grammar import QUADRANTS, Requirement, parse_requirement
 from semlens.analysis.audit.requirements import Change, Mass, Verdict, interval_of, over_images
+from semlens.analysis.audit.sight import Visibility, views
 from semlens.analysis.audit.spec import (
-    QUADRANTS,
     Concept,
-    Requirement,
     Spec,
     check_spec,
     entries,
     json_schema,
     load_spec,
-    parse_requirement,
     read_spec,
     shipped,
 )
 
 __all__ = [
+    "INVENTED",
     "QUADRANTS",
+    "RATIO",
+    "SIZE",
+    "UNRELATED",
     "Audit",
     "AuditRow",
     "Change",
@@ -26,8 +31,11 @@ __all__ = [
     "ConceptMass",
     "Mass",
     "Requirement",
+    "Shown",
     "Spec",
+    "SpecProbes",
     "Verdict",
+    "Visibility",
     "audit",
     "changes",
     "check_spec",
@@ -35,8 +43,11 @@ __all__ = [
     "interval_of",
     "json_schema",
     "load_spec",
+    "named_concepts",
     "over_images",
     "parse_requirement",
+    "read_marks",
     "read_spec",
     "shipped",
+    "views",
 ]

@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from semlens.analysis.audit.grammar import QUADRANTS, SIDES, parse_requirement
 from semlens.analysis.audit.quadrants import Fit, quadrant
-from semlens.analysis.audit.requirements import Change, LayerFigures, Mass, Verdict, changes_between, judge
-from semlens.analysis.audit.spec import QUADRANTS, SIDES, Spec, entries, parse_requirement
+from semlens.analysis.audit.requirements import Change, LayerFigures, Mass, Sight, Verdict, changes_between, judge
+from semlens.analysis.audit.sight import Visibility, marked_views, views
+from semlens.analysis.audit.spec import Spec, entries
+from semlens.analysis.drivers import Driven, Driver
 from semlens.analysis.labels import Labels
 from semlens.analysis.outputs import affected, column_of, relevance_of
+from semlens.analysis.probe import Probes
 from semlens.analysis.results import Rows, pictures
 from semlens.index import ConceptIndex
-from semlens.shapes import Float32, Int64
+from semlens.shapes import Bool, Float32, Int64
 from semlens.types import Component
 
 _PRINTED = ("component", "label", "quadrant", "relevance", "valid", "spurious", "valid_concept", "spurious_concept")
@@ -29,12 +34,13 @@ class AuditRow:
     quadrant: str
     relevance: float  # its part, in [0, 1], of all that speaks for the output in its layer
     against: float  # what of it speaks against the output, in the same unit
-    valid: float  # z of the best-fitting valid concept: alignment in standard deviations of random components
+    valid: float  # z of the best-fitting valid concept: of its encoding, or alignment in deviations of random ones
     spurious: float  # z of the best-fitting spurious one
     valid_concept: str
     spurious_concept: str
-    valid_p: float  # one-sided p-value of `valid`, against the best of as many concepts on random components
+    valid_p: float  # one-sided p-value of `valid`, against the best of as many concepts by chance
     spurious_p: float
+    spurious_share: float | None  # of spurious concepts in what it responds to, in [0, 1]; None by examples
     affected: tuple[str, ...]  # other outputs that it speaks for, the most relevant first
 
 
@@ -58,11 +64,16 @@ class Audit:
     spec: Spec
     output: str
     images: int  # that relevance is a mean over
+    by: str  # "encoding" or "examples"
     fit: Fit
     relevance: Float32[np.ndarray, "n"]  # part, in [0, 1], of all that speaks for the output in its layer
     against: Float32[np.ndarray, "n"]  # what of it speaks against the output, in the same unit
     figures: tuple[LayerFigures, ...]
-    doubts: tuple[str, ...]  # what the foundation model cannot tell apart, or from nothing
+    visibility: Rows[Visibility]  # of every concept
+    doubts: tuple[str, ...]  # what the foundation model does not know, see or tell apart
+    probes: Probes  # of the spec's concepts, as they were given
+    sight: Sight  # what of this stands between figures and verdicts
+    driving: Driven | None  # what drives the output by its own encoding, if the index has it
     labels: Labels | None
     draws: int  # random components per layer
     seed: int
@@ -80,14 +91,51 @@ class Audit:
 
     @cached_property
     def verdicts(self) -> Rows[Verdict]:
-        """The spec's requirements, met or not."""
-        verdicts = (judge(parse_requirement(text), self.figures) for text in self.spec.requirements)
+        """The spec's requirements: met, not met, or cannot tell."""
+        verdicts = (judge(parse_requirement(text), self.figures, self.sight) for text in self.spec.requirements)
         return Rows(verdicts, "requirements")
 
     @property
     def passed(self) -> bool:
         """Whether every requirement is met."""
         return all(verdict.met for verdict in self.verdicts)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a requirement is not met. An audit that neither passed nor failed cannot tell."""
+        return any(verdict.verdict == "not met" for verdict in self.verdicts)
+
+    @property
+    def verdict(self) -> str:
+        """What the audit comes to: "passed", "failed" or "cannot tell"."""
+        return "passed" if self.passed else "failed" if self.failed else "cannot tell"
+
+    @cached_property
+    def marked(self) -> dict[str, Bool[np.ndarray, "i"]]:
+        """By concept which of the images of `views` show it, where marks or labels say so."""
+        return marked_views(self.spec, views(self.index), self.probes)
+
+    def direction(self, concept: str) -> Float32[np.ndarray, "d"]:
+        """A concept of the spec in the semantic space."""
+        own = [n for n, entry in enumerate(entries(self.spec)) if entry.concept == concept]
+        return np.asarray(self.probes.vectors[own].mean(axis=0))
+
+    def components_of(self, side: str, concept: str, layer: str) -> list[int]:
+        """The units of a layer that fit a side, and of it this concept best."""
+        fitting = self.fit.members[self._fitting(side, concept)]
+        found = [self.index.component(int(row)) for row in fitting]
+        return [one.unit for one in found if one.layer == layer]
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Side and name of every concept, in the order of `driving` and of the shares of `fit`."""
+        return list(dict.fromkeys((entry.side, entry.concept) for entry in entries(self.spec)))
+
+    @cached_property
+    def drivers(self) -> Rows[Driver]:
+        """What drives the output, concept by concept, before any component; none without encodings of it."""
+        names = [name for _, name in self.asked]
+        return Rows(self.driving.rows(names) if self.driving else (), f"what drives {self.output!r}")
 
     @cached_property
     def rows(self) -> Rows[AuditRow]:
@@ -107,17 +155,23 @@ class Audit:
     @cached_property
     def concepts(self) -> Rows[ConceptMass]:
         """Every concept of the spec and the relevance of the components that fit it, the most relevant first."""
-        probed, layer = entries(self.spec), self.fit.layer
-        best = np.array([entry.concept for entry in probed])[self.fit.best]
+        layer, of = self.fit.layer, self.fit.shares
         masses = []
         for number in np.unique(layer).tolist():
-            for side, concept in dict.fromkeys((entry.side, entry.concept) for entry in probed):
-                s = SIDES.index(side)
-                fitting = (layer == number) & self.fit.fits[:, s] & (best[:, s] == concept)
-                for_it, against = (float(shares[fitting].sum()) for shares in (self.relevance, self.against))
+            for q, (side, concept) in enumerate(self.asked):
+                fitting = (layer == number) & self._fitting(side, concept)
+                part = of[layer == number, q] if of is not None else 1.0
+                chosen = layer == number if of is not None else fitting
+                for_it, against = (float((shares[chosen] * part).sum()) for shares in (self.relevance, self.against))
                 name = self.index.layers[number].layer
                 masses.append(ConceptMass(name, side, concept, int(fitting.sum()), for_it, against))
         return Rows(sorted(masses, key=lambda mass: -mass.relevance), f"concepts by relevance for {self.output!r}")
+
+    def _fitting(self, side: str, concept: str) -> Bool[np.ndarray, "n"]:
+        """Which components fit a side, and of it this concept best."""
+        best = np.array([entry.concept for entry in entries(self.spec)])[self.fit.best]
+        s = SIDES.index(side)
+        return np.asarray(self.fit.fits[:, s] & (best[:, s] == concept))
 
     def _row(self, n: int, concepts: Sequence[str], column: int) -> AuditRow:
         row, relevance = int(self.fit.members[n]), relevance_of(self.index)
@@ -136,17 +190,27 @@ class Audit:
             spurious_concept=spurious_concept,
             valid_p=valid_p,
             spurious_p=spurious_p,
+            spurious_share=self._spurious_share(n),
             affected=tuple(name for name, _ in affected(relevance, relevance.positive[row], column)),
         )
+
+    def _spurious_share(self, n: int) -> float | None:
+        if self.fit.shares is None or not self.fit.shares[n].any():
+            return None
+        return float(self.fit.shares[n, [side == "spurious" for side, _ in self.asked]].sum())
 
     def _pictures(self, row: AuditRow) -> list[bytes]:
         return pictures(self.index, row.component)
 
     def __repr__(self) -> str:
-        return "\n".join(map(repr, (self.verdicts, self.masses, self.offenders[:10])))
+        return "\n".join(map(repr, self._tables()))
+
+    def _tables(self) -> list[Rows[Any]]:
+        driving: list[Rows[Any]] = [self.drivers] if len(self.drivers) else []
+        return [self.verdicts, *driving, self.masses, self.offenders[:10]]
 
     def _repr_html_(self) -> str:
-        return "".join(table._repr_html_() for table in (self.verdicts, self.masses, self.offenders[:10]))
+        return "".join(table._repr_html_() for table in self._tables())
 
 
 def changes(after: Audit, before: Audit) -> Rows[Change]:

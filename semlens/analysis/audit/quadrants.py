@@ -5,18 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.analysis.audit.spec import SIDES, Entry
+from semlens.analysis.audit.grammar import SIDES
+from semlens.analysis.audit.spec import Entry
 from semlens.analysis.chance import RandomComponents, Statistic, critical_p, critical_values, layer_numbers, p_values
 from semlens.analysis.labels import BLOCK, Linear, resampled, standardised
 from semlens.analysis.probe import Probes
-from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.shapes import Bool, Float16, Float32, Float64, Int64
-
-ALIKE = 0.95
-"""Two probes whose similarities correlate so much over the crops are one to the foundation model."""
-
-_COMPARED = 4096  # crops on which probes are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +26,7 @@ class Fit:
     p_value: Float64[np.ndarray, "n 2"]  # one-sided, against the best concept of the side on random components
     drawn: Bool[np.ndarray, "n b 2"]  # whether it fits in each of b bootstrap resamples of its examples ...
     leaning: Bool[np.ndarray, "n b"]  # ... and whether it then fits spurious concepts better than valid ones
+    shares: Float32[np.ndarray, "n q"] | None = None  # of each concept in what it responds to; None: by examples
 
     @property
     def fits(self) -> Bool[np.ndarray, "n 2"]:
@@ -51,13 +47,7 @@ def fit(
 
     Each side has its own threshold, at the false-discovery rate `fdr`: of many concepts some one fits by chance more
     easily than of few.
-
-    Raises:
-        SemlensError: probes that are not one for each entry.
     """
-    if len(probes) != len(entries):
-        asked, given = len(entries), len(probes)
-        raise SemlensError(f"the spec asks for {asked} probes, {given} were given: make them with probe_spec")
     sides = [np.flatnonzero([entry.side == side for entry in entries]) for side in SIDES]
     scorers = {int(n): standardised(index, probes, random, int(n)) for n in np.unique(random.layer)}
     layers = layer_numbers(index)
@@ -76,7 +66,8 @@ def fit(
         block = slice(start, start + BLOCK // 4)
         scores = _resampled_sides(index, scorers, layer[block], members[block], sides, resamples, seed)
         # A bootstrap resample holds some examples twice and fits less: the bias is taken off.
-        scores += (z[block] - scores.mean(axis=1))[:, None]
+        away = np.where(np.isfinite(z[block]), z[block], 0) - np.where(np.isfinite(z[block]), scores.mean(axis=1), 0)
+        scores += away[:, None]
         drawn[block], leaning[block] = scores > critical[block, None], scores[..., 1] > scores[..., 0]
     return Fit(members, layer, z, best, critical, p, drawn, leaning)
 
@@ -93,6 +84,9 @@ def _sides(
         rows = np.flatnonzero(layer == number)
         scores = scorer.of(means[rows])
         for s, side in enumerate(sides):
+            if not len(side):  # all that is in doubt belongs to the other one: nothing fits this one
+                best[rows, s], score[rows, s] = 0, -np.inf
+                continue
             best[rows, s] = side[scores[:, side].argmax(axis=1)]
             score[rows, s] = scores[np.arange(len(rows)), best[rows, s]]
     return score, best
@@ -109,28 +103,5 @@ def _resampled_sides(
         every = np.tile(np.arange(len(scorers[number].weights)), (len(own), 1))
         scores = resampled(index, scorers[number], rows[own], resamples, seed, every)
         for s, side in enumerate(sides):
-            highest[own, :, s] = scores[:, :, side].max(axis=2)
+            highest[own, :, s] = scores[:, :, side].max(axis=2, initial=-np.inf)
     return highest
-
-
-def doubts(index: ConceptIndex, probes: Probes, entries: Sequence[Entry]) -> tuple[str, ...]:
-    """What a reader has to know about the probes: those that the foundation model does not tell from the empty prompt,
-    and valid ones that it does not tell from spurious ones, going by the crops of the index."""
-    step = max(1, len(index.vectors) // _COMPARED)
-    crops = index.vectors[::step].astype(np.float32)
-    both = np.concatenate([crops @ probes.vectors.T, crops @ probes.nulls.T], axis=1)
-    spread = both.std(axis=0)
-    normal = (both - both.mean(axis=0)) / np.where(spread > 1e-6, spread, np.inf)
-    alike = normal[:, : len(entries)].T @ normal / len(crops)
-    names = [entry.phrase or f"images of {entry.concept}" for entry in entries]
-    told = [
-        f"{names[q]!r}: the foundation model does not tell it from no phrase at all"
-        for q in range(len(entries))
-        if spread[q] <= 1e-6 or alike[q, len(entries) + q] > ALIKE
-    ]
-    for q, r in np.argwhere(np.triu(alike[:, : len(entries)] > ALIKE, 1)).tolist():
-        if entries[q].side != entries[r].side:
-            told.append(
-                f"{names[q]!r} (valid) and {names[r]!r} (spurious): the foundation model hardly tells them apart"
-            )
-    return tuple(told)

@@ -6,12 +6,15 @@ from operator import ge, gt, le, lt
 
 import numpy as np
 
+from semlens.analysis.audit.grammar import QUADRANTS, Requirement
 from semlens.analysis.audit.quadrants import Fit, quadrant
-from semlens.analysis.audit.spec import QUADRANTS, Requirement
 from semlens.errors import SemlensError
-from semlens.shapes import Float32, Float64, Int64
+from semlens.shapes import Bool, Float32, Float64, Int64
 
 _OPERATORS = {"<=": le, "<": lt, ">=": ge, ">": gt}
+UNEXPLAINED = 0.5
+"""With more of the relevance in components that fit nothing, no requirement on relevance is met: it cannot be told."""
+
 TAILS = (0.025, 0.975)
 """Of a 95 % interval."""
 
@@ -33,12 +36,29 @@ class Verdict:
     """Whether a requirement is met, in the layer where it is furthest from being met."""
 
     requirement: str
-    met: bool
-    sure: bool  # the whole interval is on the same side of the limit
+    verdict: str  # "met", "not met", or "cannot tell"
+    met: bool  # the first of these
+    sure: bool  # the whole interval, with what was not seen or missed, is on one side of the limit
     value: float
     low: float  # 95 % interval
     high: float
     layer: str
+    reason: str  # why it cannot be told or is not sure; empty if it is sure
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What stands between the figures of an audit and a verdict: what the foundation model sees of the phrases."""
+
+    unseen: tuple[tuple[str, str], ...] = ()  # side and why, in words: phrases that it does not see or know
+    proven: bool = False  # images marked as showing them prove that it sees all spurious concepts
+    too_few: str = ""  # why there are too few images for any verdict; empty if there are enough
+    others: tuple[tuple[str, tuple["LayerFigures", ...]], ...] = ()  # a doubt, and the figures if it goes the other way
+    driven: "LayerFigures | None" = None  # the share of either side in what drives the output itself
+
+    def unseen_on(self, side: str) -> str:
+        """The first thing that is not seen of a side; empty if there is none."""
+        return next((why for own, why in self.unseen if own == side), "")
 
 
 def over_images(shares: Float64[np.ndarray, "b"], images: int, seed: int = 0) -> Float64[np.ndarray, "b"]:
@@ -64,6 +84,7 @@ class LayerFigures:
     layer: str
     images: int
     mass: Float64[np.ndarray, "b 4"]  # share of relevance per quadrant; row 0 the figure, the others resampled
+    net: Float64[np.ndarray, "b 2"]  # what speaks for the output through concepts of a side, less what speaks against
     components: Int64[np.ndarray, "b 4"]
     worst: Float64[np.ndarray, "b"]  # share of the most relevant component that leans to the spurious side
     seed: int
@@ -81,17 +102,21 @@ class LayerFigures:
             value, low, high = self.interval(self.mass[:, q], share=True)
             yield Mass(self.layer, name, int(self.components[0, q]), value, low, high)
 
-    def verdict(self, requirement: Requirement) -> Verdict:
-        """Whether the layer meets a requirement. Relevance that is not known meets none."""
+    def asked(self, requirement: Requirement) -> tuple[float, float, float]:
+        """The figure that a requirement limits, with its interval; NaN where it is not known."""
         chosen = [QUADRANTS.index(name) for name in requirement.quadrants]
-        figures = {
-            "relevance_mass": self.mass[:, chosen].sum(axis=1),
-            "components": self.components[:, chosen].sum(axis=1).astype(np.float64),
-            "worst": self.worst,
-        }
-        value, low, high = self.interval(figures[requirement.figure], share=requirement.figure != "components")
-        holds = [bool(_OPERATORS[requirement.operator](figure, requirement.limit)) for figure in (value, low, high)]
-        return Verdict(requirement.text, holds[0], len(set(holds)) == 1, value, low, high, self.layer)
+        if requirement.figure == "components":
+            return self.interval(self.components[:, chosen].sum(axis=1).astype(np.float64), share=False)
+        if requirement.figure == "worst":
+            return self.interval(self.worst, share=True)
+        if requirement.figure == "net_relevance":
+            return self.interval(self.net[:, chosen].sum(axis=1), share=True)
+        return self.interval(self.mass[:, chosen].sum(axis=1), share=requirement.figure == "relevance_mass")
+
+    @property
+    def unexplained(self) -> float:
+        """The share of relevance that goes through components which fit no concept of the spec."""
+        return float(self.mass[0, QUADRANTS.index("neither")])
 
 
 def layer_totals(shares: Float32[np.ndarray, "n"], layer: Int64[np.ndarray, "n"]) -> Float32[np.ndarray, "n"]:
@@ -101,7 +126,12 @@ def layer_totals(shares: Float32[np.ndarray, "n"], layer: Int64[np.ndarray, "n"]
 
 
 def figures(
-    fit: Fit, relevance: Float32[np.ndarray, "n"], names: Sequence[str], images: int, seed: int
+    fit: Fit,
+    relevance: Float32[np.ndarray, "n"],
+    against: Float32[np.ndarray, "n"],
+    names: Sequence[str],
+    images: int,
+    seed: int,
 ) -> tuple[LayerFigures, ...]:
     """The figures of each layer; `names` are those of all layers of the index."""
     fits = np.concatenate([fit.fits[:, None], fit.drawn], axis=1)
@@ -115,8 +145,22 @@ def figures(
         mass = np.stack([(shares[:, None] * (places == q)).sum(axis=0) / total for q in range(len(QUADRANTS))], axis=1)
         count = np.stack([(places == q).sum(axis=0) for q in range(len(QUADRANTS))], axis=1)
         worst = np.max(np.where(worse[members], shares[:, None], 0), axis=0) / total
-        layers.append(LayerFigures(names[number], images, mass, count, worst, seed))
+        net = _net(fits[members], fit.best[members], (shares - against[members]) / total)
+        layers.append(LayerFigures(names[number], images, mass, net, count, worst, seed))
     return tuple(layers)
+
+
+def _net(
+    fits: Bool[np.ndarray, "n b 2"], best: Int64[np.ndarray, "n 2"], balance: Float64[np.ndarray, "n"]
+) -> Float64[np.ndarray, "b 2"]:
+    """What speaks for the output through the concepts of a side less what speaks against it. One that speaks against
+    it on the whole does not make up for one that speaks for it."""
+    net = np.zeros(fits.shape[1:])
+    for side in range(fits.shape[2]):
+        for concept in np.unique(best[:, side]):
+            own = best[:, side] == concept
+            net[:, side] += np.maximum((fits[own, :, side] * balance[own, None]).sum(axis=0), 0)
+    return net
 
 
 @dataclass(frozen=True)
@@ -162,8 +206,73 @@ def difference(after: LayerFigures, before: LayerFigures, q: int) -> tuple[float
     return float(low), float(high)
 
 
-def judge(requirement: Requirement, layers: Sequence[LayerFigures]) -> Verdict:
-    """The verdict of the layer where the requirement is furthest from being met."""
-    verdicts = [layer.verdict(requirement) for layer in layers]
-    sign = 1 if requirement.operator in ("<=", "<") else -1
-    return max(verdicts, key=lambda verdict: np.inf if np.isnan(verdict.value) else sign * verdict.value)
+def judge(requirement: Requirement, layers: Sequence[LayerFigures], sight: Sight = Sight()) -> Verdict:
+    """The verdict of the layer where the requirement is furthest from being met; what decides it is not known meets
+    none, and what cannot be seen is no reason to say that it is met."""
+    layer, (value, low, high) = _furthest(requirement, layers, sight)
+    met = holds(requirement, value)
+    why_not = _cannot_tell(requirement, layer, value, met, sight)
+    unsure = why_not or _unsure(requirement, layer, (low, high), met, sight)
+    kind = "cannot tell" if why_not else "met" if met else "not met"
+    return Verdict(requirement.text, kind, kind == "met", not unsure, value, low, high, layer.layer, unsure)
+
+
+def holds(requirement: Requirement, value: float) -> bool:
+    """Whether a figure meets a requirement; one that is not known does not."""
+    return bool(_OPERATORS[requirement.operator](value, requirement.limit))
+
+
+def _furthest(
+    requirement: Requirement, layers: Sequence[LayerFigures], sight: Sight
+) -> tuple[LayerFigures, tuple[float, float, float]]:
+    """The layer where a requirement is furthest from being met, and what it limits there."""
+    if requirement.figure == "drivers":
+        layers = [sight.driven] if sight.driven else [UNKNOWN]
+    sign = 1 if requirement.bounded_above else -1
+    found = [(layer, layer.asked(requirement)) for layer in layers]
+    return max(found, key=lambda one: np.inf if np.isnan(one[1][0]) else sign * one[1][0])
+
+
+def _cannot_tell(requirement: Requirement, layer: LayerFigures, value: float, met: bool, sight: Sight) -> str:
+    """Why a requirement cannot be decided; empty if it can."""
+    if layer is UNKNOWN:
+        return "the index holds no encoding of this output: add encodings (semlens encode), and audit by them"
+    if np.isnan(value):
+        return f"the relevance of {layer.layer} is not known"
+    if sight.too_few:
+        return sight.too_few
+    for doubt, figures in sight.others:
+        if requirement.figure != "drivers" and holds(requirement, _furthest(requirement, figures, sight)[1][0]) != met:
+            return f"{doubt}, and the verdict hangs on which it is"
+    hidden = sight.unseen_on("spurious") if met else "" if requirement.bounded_above else sight.unseen_on("valid")
+    if hidden:
+        return hidden
+    if met and _misses(requirement, layer) > UNEXPLAINED:
+        share = f"{100 * layer.unexplained:.0f} % of the relevance in {layer.layer}"
+        return f"{share} goes through components that fit no concept of the spec"
+    return ""
+
+
+def _misses(requirement: Requirement, layer: LayerFigures) -> float:
+    """How much relevance might belong to what a requirement limits, and was not found to."""
+    limits_relevance = requirement.figure in ("relevance_mass", "net_relevance", "worst")
+    return layer.unexplained if limits_relevance and "neither" not in requirement.quadrants else 0.0
+
+
+def _unsure(requirement: Requirement, layer: LayerFigures, ends: tuple[float, float], met: bool, sight: Sight) -> str:
+    """Why a verdict is not sure; empty if it is."""
+    low, high = ends
+    if holds(requirement, low) != met or holds(requirement, high) != met:
+        return "the interval holds the limit"
+    if not met and sight.unseen:
+        return sight.unseen[0][1]
+    if met and not sight.proven:
+        return "no marked images prove that the foundation model sees the spurious concepts"
+    if met and requirement.bounded_above and not holds(requirement, high + _misses(requirement, layer)):
+        return "what fits no concept of the spec could make the difference"
+    return ""
+
+
+_NAN = np.full((2, 4), np.nan)
+UNKNOWN = LayerFigures("", 0, _NAN, _NAN[:, :2], np.zeros((2, 4), np.int64), _NAN[:, 0], 0)
+"""The figures of what the index does not hold."""

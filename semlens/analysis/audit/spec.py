@@ -3,7 +3,7 @@
 import re
 import reprlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
 from functools import cache, wraps
 from importlib.resources import files
@@ -14,13 +14,8 @@ import yaml
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from semlens.analysis.audit.grammar import SIDES, check_requirements, number_of
 from semlens.errors import SemlensError, unknown
-
-SIDES = ("valid", "spurious")
-QUADRANTS = (*SIDES, "both", "neither")
-"""Where a component can stand: it fits a valid concept, a spurious one, both or neither."""
-
-ALIASES = {"unexpected": "neither"}
 
 _STRICT = ConfigDict(extra="forbid", str_strip_whitespace=True)
 _Text = Annotated[str, Field(min_length=1)]
@@ -58,6 +53,8 @@ class Concept:
     name: _Text
     phrases: Annotated[_Texts, Field(description="what people call it; its name if there is nothing else")] = ()
     images: Annotated[_Texts, Field(description="files that show it, relative to the spec")] = ()
+    without: Annotated[_Texts, Field(description="files that do not show it, beside `images`")] = ()
+    label: Annotated[str, Field(description="the label that images of the index have which show it")] = ""
 
 
 _Concepts = Annotated[Sequence[Concept | _Text], _AS_TUPLE]
@@ -81,6 +78,7 @@ class Spec:
     notes: Annotated[str, Field(description="why these concepts; printed in the report")] = ""
     layers: Annotated[_Texts, Field(description="if none is named, the last one before the outputs")] = ()
     templates: Annotated[_Texts, Field(min_length=1, description="with {} for the phrase")] = ("{}",)
+    marks: Annotated[str, Field(description="a table beside the spec: images, and a column per concept, 1 or 0")] = ""
     fdr: Annotated[float, Field(gt=0, lt=1, description="false discoveries among components that fit a side")] = 0.05
 
     def __post_init__(self) -> None:
@@ -118,68 +116,6 @@ def entries(spec: Spec) -> tuple[Entry, ...]:
             if concept.images:
                 probed.append(Entry(side, concept.name, "", tuple(concept.images)))
     return tuple(probed)
-
-
-@plain_dataclass(frozen=True)
-class Requirement:
-    """What has to hold: a figure of the audit, compared with a limit."""
-
-    text: str
-    figure: (
-        str  # "relevance_mass", "components", or "worst": the most relevant component that is more spurious than valid
-    )
-    quadrants: tuple[str, ...]
-    operator: str
-    limit: float
-
-
-_NUMBER = r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+) ?(%?)"
-_BOUND = re.compile(rf"(relevance_mass|components) ?\(([\w +]+)\) ?(<=|>=|<|>) ?{_NUMBER}")
-_WORST = re.compile(rf"no component with spurious > valid above relevance {_NUMBER}")
-
-
-def parse_requirement(text: str) -> Requirement:
-    """The requirement that a line states.
-
-    Raises:
-        SemlensError: a line of no known form, or an unknown quadrant.
-    """
-    line = " ".join(text.split())
-    if worst := _WORST.fullmatch(line):
-        return Requirement(line, "worst", (), "<=", _number(worst[1], worst[2]))
-    bound = _BOUND.fullmatch(line)
-    if bound is None:
-        raise SemlensError(
-            f"requirement {text!r} is not understood: write relevance_mass(spurious) <= 0.10, components(both) <= 3, "
-            "or no component with spurious > valid above relevance 0.02"
-        )
-    names = [ALIASES.get(name.strip(), name.strip()) for name in bound[2].split("+")]
-    for name in names:
-        if name not in QUADRANTS:
-            raise unknown("quadrant", name, (*QUADRANTS, *ALIASES))
-    return Requirement(line, bound[1], tuple(dict.fromkeys(names)), bound[3], _number(bound[4], bound[5]))
-
-
-def check_requirements(lines: Iterable[str]) -> None:
-    """Returns if every line states a requirement that can be met and can fail.
-
-    Raises:
-        SemlensError: as `parse_requirement` does; or a limit that nothing or everything meets, as a forgotten percent
-            sign makes one.
-    """
-    for requirement in map(parse_requirement, lines):
-        what, limit = f"requirement {requirement.text!r}", requirement.limit
-        counted = requirement.figure == "components"
-        if counted and not (limit.is_integer() and "%" not in requirement.text):
-            raise SemlensError(f"{what}: components are counted, so write a whole number")
-        most = float("inf") if counted else 1.0
-        if limit > most:
-            percent = f": {limit:g}% perhaps" if limit <= 100 and "%" not in requirement.text else ""
-            raise SemlensError(f"{what}: relevance is a share, so no limit is above 1, or 100%{percent}")
-        if (requirement.operator, limit) in {("<=", most), (">=", 0.0)}:
-            raise SemlensError(f"{what} cannot fail: choose another limit, or leave it out")
-        if (requirement.operator, limit) in {("<", 0.0), (">", most)}:
-            raise SemlensError(f"{what} can never be met: choose another limit")
 
 
 def load_spec(source: str | Path) -> Spec:
@@ -222,8 +158,8 @@ def _as_written(key: object, value: Any, done: set[int]) -> Any:
     """
     if key == "output" or isinstance(value, bool):
         return value
-    if key == "fdr" and isinstance(value, str | int) and (number := re.fullmatch(_NUMBER, str(value))):
-        return _number(number[1], number[2])
+    if key == "fdr" and isinstance(value, str | int) and (number := number_of(str(value))) is not None:
+        return number
     if isinstance(value, int):
         return str(value)
     if isinstance(value, list | dict) and id(value) not in done:
@@ -266,10 +202,6 @@ def _adapter() -> Any:  # a TypeAdapter[Spec]; beartype refuses pydantic's gener
     return TypeAdapter(Spec)
 
 
-def _number(text: str, percent: str) -> float:
-    return float(text) / (100 if percent else 1)
-
-
 _KNOWN = {kind.__name__: tuple(kind.__dataclass_fields__) for kind in (Concept, Spec)}
 _TEXT = "write text"
 _CONCEPT = "write a phrase, or a concept with name, phrases and images"
@@ -282,7 +214,7 @@ _WANTED = {
 """What each key of a spec takes; [] is what its list holds."""
 _LISTS = {
     **dict.fromkeys(SIDES, "write a list of concepts"),
-    **dict.fromkeys(("requirements", "layers", "templates", "phrases", "images"), "write a list of texts"),
+    **dict.fromkeys(("requirements", "layers", "templates", "phrases", "images", "without"), "write a list of texts"),
 }
 """The same of the keys that take a list."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite, pi, sqrt
+from types import MappingProxyType
 
 from semlens.analysis.audit import QUADRANTS, Mass
 from semlens.views.report.text import NAMES, SHORT, Html, el, join, percent
@@ -32,15 +33,20 @@ def key(quadrant: str) -> Html:
     return el("svg", shape(quadrant, 8.0, 8.0, 5.0), class_="key", viewBox="0 0 16 16", aria_hidden="true")
 
 
-def sign(good: bool) -> Html:
-    """A tick in a circle, or a cross in an octagon."""
-    outline, stroke = (
-        ("M12 1.5a10.5 10.5 0 1 0 .01 0z", "M6.8 12.4l3.6 3.6l7-7.6")
-        if good
-        else ("M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z", "M8 8l8 8M16 8l-8 8")
-    )
+_SIGNS = MappingProxyType(
+    {
+        "good": ("M12 1.5a10.5 10.5 0 1 0 .01 0z", "M6.8 12.4l3.6 3.6l7-7.6"),
+        "bad": ("M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z", "M8 8l8 8M16 8l-8 8"),
+        "untold": ("M12 1l11 11l-11 11l-11-11z", "M9.2 9.3a2.8 2.8 0 1 1 4.2 2.5c-1 .6-1.4 1.1-1.4 2.2M12 17.2v.2"),
+    }
+)
+
+
+def sign(kind: str) -> Html:
+    """A tick in a circle for "good", a cross in an octagon for "bad", a question mark in a diamond for "untold"."""
+    outline, stroke = _SIGNS[kind]
     drawn = join(el("path", class_="plate", d=outline), el("path", class_="stroke", d=stroke))
-    return el("svg", drawn, class_=f"sign {'good' if good else 'bad'}", viewBox="0 0 24 24", aria_hidden="true")
+    return el("svg", drawn, class_=f"sign {kind}", viewBox="0 0 24 24", aria_hidden="true")
 
 
 def stacked(masses: Sequence[Mass]) -> Html:
@@ -83,6 +89,19 @@ def interval(
             el("line", class_=f"value {kind}", x1=at, x2=at, y1=4, y2=20),
         ]
     return el("svg", join(*drawn), class_="interval", role="img", aria_label=words)
+
+
+def effect(value: float, low: float, high: float, top: float) -> Html:
+    """An effect and its interval on a scale from -top to top, with 0 in the middle."""
+    at, start, end, zero = (_place((min(max(one, -top), top) / top + 1) / 2) for one in (value, low, high, 0.0))
+    kind = "for" if value > 0 else "against"
+    drawn = [
+        el("rect", class_="track", x=0, y=5, width="100%", height=14),
+        el("line", class_="zero", x1=zero, x2=zero, y1=0, y2=24),
+        el("line", class_=f"reach {kind}", x1=start, x2=end, y1=12, y2=12),
+        el("line", class_=f"value {kind}", x1=at, x2=at, y1=4, y2=20),
+    ]
+    return el("svg", *drawn, class_="interval", role="img", aria_label=f"{value:+.2f}, from {low:+.2f} to {high:+.2f}")
 
 
 def bars(relevance: float, against: float, top: float, kind: str) -> Html:

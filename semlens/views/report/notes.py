@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from semlens import __version__
-from semlens.analysis.audit import Audit
+from semlens.analysis.audit import RATIO, SIZE, Audit
 from semlens.analysis.outputs import relevance_of
 from semlens.views.report.text import Html, el, join, percent, quoted
 
@@ -27,9 +27,7 @@ def methods(audit: Audit) -> Html:
         "Component": _component(audit),
         "Valid and spurious concepts": "What may speak for the output and what must not, as phrases (or images) in "
         "the spec below. Nothing else was looked for.",
-        "Alignment": "How well a component's examples fit a concept in the eyes of the foundation model, a model of "
-        "images and texts: in standard deviations of components made of random examples, 0 being their mean. On each "
-        "side the best concept counts.",
+        "Alignment": _alignment(audit),
         "Fits": _fits(audit),
         "Relevance": _relevance(audit),
         "Share of relevance": "Of all that speaks for the output in a layer, the part that goes through certain "
@@ -58,7 +56,28 @@ def _component(audit: Audit) -> str:
     )
 
 
+def _alignment(audit: Audit) -> str:
+    if audit.by == "encoding":
+        return (
+            "How surely a component's activation goes with a concept over all images, whatever else is in them: the "
+            "effect of the concept, by a linear model of the activation on the images' embeddings in the foundation "
+            "model (a model of images and texts), in its standard errors. On each side the best concept counts."
+        )
+    return (
+        "How well a component's examples fit a concept in the eyes of the foundation model, a model of images and "
+        "texts: in standard deviations of components made of random examples, 0 being their mean. On each side the "
+        "best concept counts."
+    )
+
+
 def _fits(audit: Audit) -> str:
+    if audit.by == "encoding":
+        return (
+            f"The alignment exceeds what permuted activations reach, at {percent(audit.spec.fdr, 0)} false "
+            f"discoveries; it is at least {RATIO:g} of the component's best over the spec, and the concept moves the "
+            f"activation by at least {SIZE:g} of its standard deviations. What the spec does not name may be "
+            "credited to what it does."
+        )
     return (
         "The alignment exceeds what random components reach with as many concepts to choose from. Of the components "
         f"said to fit a side, about {percent(audit.spec.fdr, 0)} at most are expected to fit by chance. p is the part "
@@ -67,11 +86,19 @@ def _fits(audit: Audit) -> str:
 
 
 def _interval(audit: Audit) -> str:
+    if audit.by == "encoding":
+        return (
+            "95 %, over images like these, not over other models or sets. It covers which images the encodings are "
+            f"from (resampled {len(audit.figures[0].mass) - 1:,} times) and which {audit.images:,} images relevance is "
+            "a mean over. A verdict is sure if the whole interval is on one side of the limit, marked images prove "
+            "that the foundation model sees the spurious concepts, and what fits no concept makes no difference."
+        )
     return (
         f"95 %. It covers which examples stand for each component (drawn anew {audit.fit.drawn.shape[1]:,} times) and "
         f"which {audit.images:,} images relevance is a mean over, and is rather too wide than too narrow; that of a "
         "number of components covers the examples only. A verdict is sure if the whole interval is on one side of "
-        "the limit."
+        "the limit, marked images prove that the foundation model sees the spurious concepts, and what fits no concept "
+        "makes no difference."
     )
 
 
@@ -136,7 +163,8 @@ def _facts(audit: Audit) -> dict[str, str]:
         "Labels": f"{len(labels.vocabulary):,} phrases, false discoveries {labels.fdr:g}, {labels.method}"
         if labels
         else "none",
-        "Random components": f"{audit.draws:,} per layer",
+        "Judged by": "encodings, over all images" if audit.by == "encoding" else "the strongest examples",
+        "Random components": f"{audit.draws:,} per layer" if audit.by == "examples" else "none",
         "Seeds": f"index {made.seed}, audit {audit.seed}",
         "Precision": made.precision,
         "Decoder": made.decoder,

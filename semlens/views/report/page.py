@@ -8,7 +8,7 @@ from importlib.resources import files
 from semlens.analysis.audit import Audit
 from semlens.errors import SemlensError
 from semlens.views.report.notes import methods, recipe
-from semlens.views.report.sections import View, charts, concepts, masses, offenders, right, unknown
+from semlens.views.report.sections import View, charts, concepts, drivers, masses, offenders, right, unknown
 from semlens.views.report.summary import changed, doubts, outcome, verdicts
 from semlens.views.report.text import Html, count, el, join, named, quoted
 
@@ -31,6 +31,7 @@ def report(audit: Audit, *, before: Audit | None = None) -> str:
     sections = [
         doubts(audit),
         verdicts(audit),
+        drivers(audit),
         changed(audit, before) if before is not None else None,
         masses(audit),
         charts(view),
@@ -50,7 +51,8 @@ def _head(audit: Audit, title: str, *, compared: bool) -> Html:
     model, layers = audit.index.recipe.model, ", ".join(figures.layer for figures in audit.figures)
     said = join(
         "Output “", named(audit.output), "” of ", named(model.name),
-        f", {count(len(audit.fit.members), 'component')} in {layers}, relevance on {count(audit.images, 'image')}",
+        f", {count(len(audit.fit.members), 'component')} in {layers}, "
+        f"relevance on {count(audit.images, 'image')}, by {audit.by}",
     )  # fmt: skip
     return el(
         "header",
@@ -58,14 +60,15 @@ def _head(audit: Audit, title: str, *, compared: bool) -> Html:
         el("h1", el("bdi", title)),
         el("p", said, class_="sub"),
         outcome(audit),
-        _contents(doubted=bool(audit.doubts), compared=compared),
+        _contents(audit, compared=compared),
     )
 
 
-def _contents(*, doubted: bool, compared: bool) -> Html:
+def _contents(audit: Audit, *, compared: bool) -> Html:
     places = {
-        **({"doubts": "Doubts"} if doubted else {}),
+        **({"doubts": "Doubts"} if audit.doubts else {}),
         "requirements": "Requirements",
+        **({"drivers": "What drives it"} if audit.drivers else {}),
         **({"changes": "What changed"} if compared else {}),
         "relevance": "Relevance",
         "chart": "Chart",

@@ -124,7 +124,7 @@ def _axes(scale: Scale) -> Iterator[Html]:
         _, y = scale.at(0.0, float(tick))
         yield el("text", f"{tick:g}", class_="tick", x=_LEFT - 8, y=f"{y + 4:.1f}", text_anchor="end")
     across = (_LEFT + WIDTH - _RIGHT) / 2
-    yield el("text", "fits VALID concepts → (standard deviations of random components)", class_="axis",
+    yield el("text", "fits VALID concepts → (standard deviations of chance)", class_="axis",
              x=f"{across:.1f}", y=HEIGHT - 10, text_anchor="middle")  # fmt: skip
     yield el("text", "fits SPURIOUS concepts →", class_="axis", text_anchor="middle",
              transform=f"translate(16 {(_TOP + low) / 2:.1f}) rotate(-90)")  # fmt: skip

@@ -10,10 +10,13 @@ from semlens.analysis.audit import QUADRANTS, Audit, AuditRow, ConceptMass, Mass
 from semlens.analysis.chance import layer_numbers
 from semlens.types import Component
 from semlens.views.report.cards import card, described
-from semlens.views.report.charts import bars, interval, key, legend, stacked
+from semlens.views.report.charts import bars, effect, interval, key, legend, stacked
 from semlens.views.report.crops import Crops, choose
 from semlens.views.report.scatter import scatter
-from semlens.views.report.text import NAMES, Html, between, count, el, join, named, percent, quoted
+from semlens.views.report.text import NAMES, Html, between, count, el, join, line, named, percent, quoted
+
+DRIVERS = 12
+"""Concepts whose effects on the output are shown."""
 
 CARDS = 10
 """Components of a kind that have a card."""
@@ -83,6 +86,37 @@ class View:
         return valid, spurious
 
 
+def drivers(audit: Audit) -> Html | None:
+    """What drives the output by its own encoding, if the index has it: the concepts with the largest effects."""
+    rows = audit.drivers[:DRIVERS]
+    if not rows:
+        return None
+    top = max(max(abs(row.low), abs(row.high)) for row in rows) or 1.0
+    sides = {name: side for side, name in audit.asked}
+    lines = [
+        el(
+            "tr",
+            el("th", key(sides[row.phrase]), " ", named(row.phrase), scope="row"),
+            el("td", f"{row.effect:+.2f}".replace("-", "\N{MINUS SIGN}"), class_="n"),
+            el("td", f"{row.low:+.2f} to {row.high:+.2f}".replace("-", "\N{MINUS SIGN}"), class_="n"),
+            el("td", effect(row.effect, row.low, row.high, top), class_="chart"),
+            el("td", "hardly told apart from ", named(", ".join(row.alike)) if row.alike else None, class_="hint")
+            if row.alike
+            else el("td", ""),
+        )
+        for row in rows
+    ]
+    said = (
+        f"The output itself ({line(rows[0].output)}) over all images, before any component: what each concept adds, "
+        "all others equal, in standard deviations of the output per standard deviation of the images' similarity to "
+        "it, with its 95 % interval. To the right: for the output. What is in no image, or in all, cannot show here; "
+        "nor can what the spec does not name."
+    )
+    table = el("table", el("tbody", *lines), class_="masses")
+    body = el("div", table, class_="wide", tabindex=0, role="region", aria_label="what drives the output")
+    return el("section", el("h2", "What drives the output"), el("p", said), body, id="drivers")
+
+
 def masses(audit: Audit) -> Html:
     """Every layer's relevance by quadrant, with intervals."""
     layers = []
@@ -90,11 +124,16 @@ def masses(audit: Audit) -> Html:
         of_layer = [mass for mass in audit.masses if mass.layer == figures.layer]
         lines = join(*map(_mass, of_layer))
         head = el("h3", el("code", figures.layer))
-        layers.append(
-            el("div", head, stacked(of_layer), el("table", el("tbody", lines), class_="masses"), class_="layer")
-        )
+        drawn = [mass for mass in of_layer if audit.by == "examples" or mass.quadrant != "neither"]
+        layers.append(el("div", head, stacked(drawn), el("table", el("tbody", lines), class_="masses"), class_="layer"))
     output = quoted(audit.output)
     said = f"Of all that speaks for {output} in a layer: how much goes through components that fit which concepts."
+    if audit.by == "encoding":
+        said += (
+            " Every component's relevance is divided between valid and spurious by what it responds to, the squared "
+            "effects of the concepts on it, so that these two add up to all. Beside it stands what part lies in "
+            "components that surely fit neither, of which the division is a guess."
+        )
     return el("section", el("h2", "Where the relevance goes"), el("p", said), *layers, id="relevance")
 
 

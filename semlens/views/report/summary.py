@@ -1,8 +1,10 @@
 """The top of the page: the outcome in a sentence, the requirements, what to doubt, what changed since a baseline."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from math import isfinite
+from types import MappingProxyType
 
 from semlens.analysis.audit import Audit, Change, Mass, Requirement, Spec, Verdict, changes, parse_requirement
 from semlens.views.report.charts import interval, key, sign
@@ -25,25 +27,36 @@ from semlens.views.report.text import (
     spread,
 )
 
+KINDS = MappingProxyType({"passed": "good", "met": "good", "failed": "bad", "not met": "bad", "cannot tell": "untold"})
+"""What sign a verdict and an outcome have."""
+
+_LOOKS = MappingProxyType({"good": "met", "bad": "unmet", "untold": "untold"})
 _NOTED = 3  # concepts named in the outcome
 _LEAST = 0.05  # of relevance, for a concept to be named there
 
 
 def outcome(audit: Audit) -> Html:
     """The outcome in a sentence or three."""
-    passed = audit.passed and len(audit.verdicts) > 0
-    kind = "open" if not audit.verdicts else "good" if passed else "bad"
+    kind = KINDS[audit.verdict] if audit.verdicts else "open"
     body = el("p", el("strong", _counted(audit)), " ", _main(audit))
-    return el("div", sign(passed) if audit.verdicts else None, body, class_=f"outcome {kind}")
+    return el("div", sign(kind) if audit.verdicts else None, body, class_=f"outcome {kind}")
 
 
 def _counted(audit: Audit) -> str:
-    all_of_them, unmet = len(audit.verdicts), sum(not verdict.met for verdict in audit.verdicts)
-    unsure = sum(not verdict.sure for verdict in audit.verdicts)
+    kinds = Counter(verdict.verdict for verdict in audit.verdicts)
+    all_of_them, unmet, untold = len(audit.verdicts), kinds["not met"], kinds["cannot tell"]
+    unsure = sum(not verdict.sure and verdict.verdict != "cannot tell" for verdict in audit.verdicts)
     if not all_of_them:
         return "The spec states no requirement, so nothing was passed or failed."
-    said = f"{unmet} of {count(all_of_them, 'requirement')} {'is' if unmet == 1 else 'are'} not met."
-    if not unmet:
+    parts = [f"{unmet} of {count(all_of_them, 'requirement')} {'is' if unmet == 1 else 'are'} not met"] if unmet else []
+    if untold:
+        parts += [
+            f"of {untold} it cannot be told"
+            if unmet
+            else f"Of {untold} of {count(all_of_them, 'requirement')} it cannot be told"
+        ]
+    said = "; ".join(parts) + "."
+    if not parts:
         said = "The one requirement is met." if all_of_them == 1 else f"All {all_of_them} requirements are met."
     if not unsure:
         return said
@@ -78,8 +91,12 @@ def doubts(audit: Audit) -> Html | None:
         return None
     return el(
         "section",
-        el("h2", "Doubts: the foundation model cannot tell these apart"),
-        el("p", "Figures that rest on these phrases are not reliable. Other phrases may do better."),
+        el("h2", "Doubts: what the foundation model does not know, see or tell apart"),
+        el(
+            "p",
+            "Figures that rest on these phrases are not reliable. Other phrases, or images that are marked as "
+            "showing a concept, may do better.",
+        ),
         el("ul", join(*(el("li", named(doubt, 400)) for doubt in audit.doubts))),
         id="doubts",
         class_="doubts",
@@ -102,8 +119,9 @@ def verdicts(audit: Audit) -> Html:
 
 def _verdict(verdict: Verdict, audit: Audit) -> Html:
     wanted = parse_requirement(verdict.requirement)
-    mark = el("span", sign(verdict.met), el("strong", "Met" if verdict.met else "Not met"), class_="mark")
-    sure = "sure" if verdict.sure else "not sure: the interval holds the limit"
+    kind, untold = KINDS[verdict.verdict], verdict.verdict == "cannot tell"
+    mark = el("span", sign(kind), el("strong", verdict.verdict.capitalize()), class_="mark")
+    sure = "sure" if verdict.sure else named(verdict.reason if untold else f"not sure: {verdict.reason}", 400)
     values = f"{figure(verdict, wanted)} ({spread(verdict, wanted)}), limit {limit(wanted)}"
     lines = join(
         el("p", mark, " ", el("span", sure, class_="sure" if verdict.sure else "sure unsure"), class_="head"),
@@ -111,17 +129,16 @@ def _verdict(verdict: Verdict, audit: Audit) -> Html:
         el("p", el("code", named(verdict.requirement, 400)), f" in {verdict.layer}", class_="hint"),
     )
     chart = join(_scale(verdict, wanted), el("p", values, class_="figures"))
-    kind = "met" if verdict.met else "unmet"
-    return el("li", el("div", lines), el("div", chart), class_=f"verdict {kind}")
+    return el("li", el("div", lines), el("div", chart), class_=f"verdict {_LOOKS[kind]}")
 
 
 def _scale(verdict: Verdict, wanted: Requirement) -> Html:
     """The value and the limit. A share of what speaks for the output is drawn from 0 to all of it."""
     most = max((end for end in (verdict.high, wanted.limit) if end == end), default=1.0)
-    top = 1.0 if wanted.figure == "relevance_mass" else 1.25 * most or 1.0
+    top = 1.0 if wanted.figure in ("relevance_mass", "net_relevance", "drivers") else 1.25 * most or 1.0
     allowed = (0.0, wanted.limit) if wanted.operator in ("<=", "<") else (wanted.limit, top)
     said = f"{figure(verdict, wanted)}, from {spread(verdict, wanted)}, on a scale to {top:.3g}; limit {limit(wanted)}"
-    kind = "met" if verdict.met else "unmet"
+    kind = _LOOKS[KINDS[verdict.verdict]]
     return interval((verdict.value, verdict.low, verdict.high), top, kind=kind, words=said, allowed=allowed)
 
 
@@ -174,9 +191,9 @@ def _rejudged(old: Verdict, new: Verdict) -> Html:
     cells = [
         el(
             "td",
-            sign(verdict.met),
+            sign(KINDS[verdict.verdict]),
             " ",
-            "met" if verdict.met else "not met",
+            verdict.verdict,
             f": {figure(verdict, wanted)} ({spread(verdict, wanted)}) in {verdict.layer}",
         )
         for verdict in (old, new)

@@ -143,6 +143,14 @@ def requirement(wanted: Requirement, output: str) -> str:
     bound = f"{_BOUNDS[wanted.operator]} {limit(wanted)}"
     if wanted.figure == "components":
         return f"{bound} components fit {sides}"
+    named_sides = " or ".join(f"{name} concepts" for name in wanted.quadrants)
+    if wanted.figure == "drivers":
+        return f"{bound} of all that drives {quoted(output)}, for it or against it, is {named_sides}"
+    if wanted.figure == "net_relevance":
+        return (
+            f"{bound} of what speaks for {quoted(output)} goes through {named_sides}, less what speaks against it, "
+            "concept by concept"
+        )
     return f"{bound} of what speaks for {quoted(output)} goes through components that fit {sides}"
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from semlens.analysis.audit.audit import RESAMPLES, audit
 from semlens.analysis.audit.findings import Audit, changes
+from semlens.analysis.audit.grammar import QUADRANTS, parse_requirement
 from semlens.analysis.audit.quadrants import quadrant
-from semlens.analysis.audit.requirements import LayerFigures, judge
-from semlens.analysis.audit.spec import QUADRANTS, Spec, check_spec, parse_requirement
+from semlens.analysis.audit.requirements import LayerFigures, Sight, judge
+from semlens.analysis.audit.spec import Spec, check_spec
 from semlens.analysis.chance import p_values, q_values, random_components, statistic
 from semlens.analysis.labels.label import label
 from semlens.analysis.labels.scorers import resampled, standardised
@@ -131,14 +132,16 @@ def test_a_verdict_near_its_limit_is_not_sure() -> None:
     near, far = run(
         requirements=[f"relevance_mass(spurious) <= {value - 0.01:.3f}", "relevance_mass(spurious) <= 0.99"]
     ).verdicts
-    assert (near.met, near.sure) == (False, False)
-    assert (far.met, far.sure) == (True, True)
+    assert (near.met, near.sure, near.reason) == (False, False, "the interval holds the limit")
+    assert (far.met, far.sure) == (True, False)
+    assert far.reason == "no marked images prove that the foundation model sees the spurious concepts"
+    assert judge(parse_requirement(far.requirement), audited().figures, Sight(proven=True)).sure
 
 
 def figures(masses: list[float], images: int = 50) -> LayerFigures:
     mass = np.stack([np.array(masses), 1 - np.array(masses), 0 * np.array(masses), 0 * np.array(masses)], axis=1)
     counts = np.zeros(mass.shape, np.int64)
-    return LayerFigures("layer", images, mass, counts, np.zeros(len(masses)), seed=0)
+    return LayerFigures("layer", images, mass, 0 * mass[:, :2], counts, np.zeros(len(masses)), seed=0)
 
 
 def test_intervals_cover_images_even_where_examples_are_sure() -> None:
@@ -184,7 +187,8 @@ def test_a_layer_of_unknown_relevance_decides(line: str, unknown_first: bool) ->
     known, unknown = replace(figures([0.5] * 11), layer="known"), replace(figures([np.nan] * 11), layer="unknown")
     assert judge(parse_requirement(line), [known]).met
     verdict = judge(parse_requirement(line), [unknown, known] if unknown_first else [known, unknown])
-    assert (verdict.met, verdict.layer) == (False, "unknown")
+    assert (verdict.verdict, verdict.met, verdict.sure, verdict.layer) == ("cannot tell", False, False, "unknown")
+    assert verdict.reason == "the relevance of unknown is not known"
     assert np.isnan([verdict.value, verdict.low, verdict.high]).all()
 
 

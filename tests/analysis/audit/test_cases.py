@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from semlens.analysis.audit.encoded import encoded_figures
+from semlens.analysis.audit.grammar import QUADRANTS, SIDES, parse_requirement
 from semlens.analysis.audit.quadrants import Fit, quadrant
-from semlens.analysis.audit.requirements import LayerFigures, figures, judge
-from semlens.analysis.audit.spec import QUADRANTS, parse_requirement
+from semlens.analysis.audit.requirements import LayerFigures, figures, holds, judge
 from semlens.errors import SemlensError
 
 CASES = json.loads((Path(__file__).parents[2] / "cases" / "audit.json").read_text("utf-8"))
@@ -23,7 +24,8 @@ def fit_of(case: dict[str, Any]) -> Fit:
     thresholds = [case["thresholds"][side] for side in ("valid", "spurious")]
     critical = np.tile([np.inf if value is None else value for value in thresholds], (len(z), 1)).astype(float)
     count = len(z)
-    best, p_value = np.zeros((count, 2), int), np.ones((count, 2))
+    best = np.array([[sum(map(ord, row.get(f"{side}_concept", ""))) for side in SIDES] for row in case["rows"]])
+    p_value = np.ones((count, 2))
     leaning = z[:, 1] > z[:, 0]
     fits = (z > critical)[:, None]
     return Fit(np.arange(count), layer, z, best, critical, p_value, fits, leaning[:, None])
@@ -31,7 +33,14 @@ def fit_of(case: dict[str, Any]) -> Fit:
 
 def figures_of(case: dict[str, Any]) -> tuple[LayerFigures, ...]:
     relevance = np.array([row["relevance"] for row in case["rows"]], np.float32)
-    return figures(fit_of(case), relevance, case["layers"], IMAGES, 0)
+    against = np.array([row.get("against", 0) for row in case["rows"]], np.float32)
+    fit = fit_of(case)
+    if case.get("by") != "encoding":
+        return figures(fit, relevance, against, case["layers"], IMAGES, 0)
+    share = np.array([row["spurious_share"] for row in case["rows"]], np.float32)
+    shares = np.stack([1 - share, share], axis=1)
+    divided, spurious = [shares.astype(float)] * 2, np.array([False, True])
+    return encoded_figures(divided, spurious, fit, (relevance, against), case["layers"], IMAGES, 0)
 
 
 def known(value: float) -> Any:
@@ -63,6 +72,7 @@ def test_components_are_counted_by_quadrant(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", CASES["audits"], ids=lambda case: case["name"])
 def test_requirements_are_met_or_not(case: dict[str, Any]) -> None:
     for expected in case["verdicts"]:
-        verdict = judge(parse_requirement(expected["requirement"]), figures_of(case))
-        assert (verdict.met, verdict.layer) == (expected["met"], expected["layer"]), expected
+        asked = parse_requirement(expected["requirement"])
+        verdict = judge(asked, figures_of(case))
+        assert (holds(asked, verdict.value), verdict.layer) == (expected["met"], expected["layer"]), expected
         assert known(verdict.value) == expected["value"]
