@@ -16,14 +16,20 @@ import numpy as np
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.numerics import mean_rows
-from semlens.shapes import Float, Float16, Float64, Int32, Int64
+from semlens.numerics.permutation import tail_p, tail_value
+from semlens.shapes import Bool, Float, Float16, Float64, Int32, Int64
 from semlens.types import MISSING, several
 
 DRAWS = 4000
 """Random components per layer: enough for p-values of 1/4000."""
 
+LEAST_DRAWS = 1000
+"""Fewer than so many are refused."""
+
 MIN_NULL_SIZE = 500
 """Random components of like number of examples in the null distribution of a p-value, at least."""
+
+_TRIES = 30  # at drawing images that a random component does not have yet
 
 SIZE_GROUPS = 20
 """Crops are exchanged within this many groups of like size."""
@@ -111,35 +117,31 @@ def statistic(index: ConceptIndex, value: Float[np.ndarray, "c"]) -> Statistic:
     return Statistic(value, index.valid.sum(axis=1), layer_numbers(index))
 
 
-def p_values(real: Statistic, null: Statistic) -> Float64[np.ndarray, "c"]:
+def p_values(real: Statistic, null: Statistic, least: int = MIN_NULL_SIZE) -> Float64[np.ndarray, "c"]:
     """One-sided p-values in (0, 1] against the null distribution of the same layer and number of examples, with the +1
-    correction: (figures of the null that are at least as large + 1) / (size of the null + 1).
+    correction: (figures of the null that are at least as large + 1) / (size of the null + 1); above all of these, by an
+    exponential tail, down to a tenth of that (see `permutation.tail_p`).
 
-    Where fewer than MIN_NULL_SIZE random components have that number of examples, those with the nearest numbers count
+    Where fewer than `least` random components have that number of examples, those with the nearest numbers count
     too. A figure that is NaN has p-value 1.
-
-    Source: Phipson and Smyth 2010 (the correction).
     """
     p = np.ones(len(real.value))
-    for rows, level in _null_distributions(real, null):
+    for rows, level in _null_distributions(real, null, least):
         known = rows[~np.isnan(real.value[rows])]
-        as_large = len(level) - np.searchsorted(level, real.value[known], side="left")
-        p[known] = (as_large + 1) / (len(level) + 1)
+        p[known] = tail_p(real.value[known], level)
     return p
 
 
 def critical_values(real: Statistic, null: Statistic, p: float) -> Float64[np.ndarray, "c"]:
-    """What each figure has to exceed for a p-value of at most `p`; infinite where the null is too small for that."""
+    """What each figure has to reach for a p-value of at most `p`; infinite where the null is too small for that."""
     values = np.full(len(real.value), np.inf)
-    for rows, level in _null_distributions(real, null):
-        allowed = int(p * (len(level) + 1) + 1e-9) - 1  # figures of the null that may be at least as large
-        if allowed >= 0:
-            values[rows] = level[-1 - allowed] if allowed < len(level) else -np.inf
+    for rows, level in _null_distributions(real, null, MIN_NULL_SIZE):
+        values[rows] = tail_value(p, level)
     return values
 
 
 def _null_distributions(
-    real: Statistic, null: Statistic
+    real: Statistic, null: Statistic, least: int
 ) -> Iterator[tuple[Int64[np.ndarray, "m"], Float[np.ndarray, "l"]]]:
     """For each layer and number of examples, the rows that have them and, in rising order, their null distribution."""
     for layer in np.unique(real.layer):
@@ -147,7 +149,7 @@ def _null_distributions(
         for size in np.unique(real.examples[real.layer == layer]):
             away = np.abs(null.examples[in_layer] - size)
             if len(away):
-                reach = np.sort(away)[min(MIN_NULL_SIZE, len(away)) - 1]
+                reach = np.sort(away)[min(least, len(away)) - 1]
                 rows = np.flatnonzero((real.layer == layer) & (real.examples == size))
                 yield rows, np.sort(null.value[in_layer][away <= reach])
 
@@ -165,10 +167,19 @@ def q_values(p: Float64[np.ndarray, "c"]) -> Float64[np.ndarray, "c"]:
 
 
 def critical_p(p: Float64[np.ndarray, "c"], fdr: float) -> float:
-    """The highest p-value that is a discovery at this false-discovery rate; where there is none, what the first would
-    need."""
-    discoveries = p[q_values(p) <= fdr]
-    return float(discoveries.max()) if len(discoveries) else fdr / max(len(p), 1)
+    """What a p-value must not exceed to be a discovery at this false-discovery rate; where there is none, what the
+    first would need."""
+    return fdr * max(int((q_values(p) <= fdr).sum()), 1) / max(len(p), 1)
+
+
+def check_draws(draws: int) -> None:
+    """Checks a number of draws.
+
+    Raises:
+        SemlensError: there are so few that the null distribution itself is uncertain, and chance would get labels.
+    """
+    if draws < LEAST_DRAWS:
+        raise SemlensError(f"draws is {draws}: what chance reaches is not known from fewer than {LEAST_DRAWS:,}")
 
 
 def check_rate(fdr: float) -> None:
@@ -192,17 +203,31 @@ def _exchanged(
     index: ConceptIndex, rows: Int32[np.ndarray, "r k"], rng: np.random.Generator
 ) -> Int32[np.ndarray, "r k"]:
     """Every crop replaced by another of like size: of an image drawn evenly, so that images which excite many
-    components, and are cropped often, count no more than others."""
+    components, and are cropped often, count no more than others. No component gets an image twice where there are
+    others of that size, as none has one twice."""
     group = _size_groups(index)
     order = np.lexsort((index.sources, group)).astype(np.int32)
     new = np.diff(group[order], prepend=-1) | np.diff(index.sources[order], prepend=-1)
     start = np.append(np.flatnonzero(new), len(order))  # of each image in each group
     first = np.searchsorted(group[order][start[:-1]], np.arange(group.max() + 2))  # image of each group
-    drawn, valid = rows.copy(), rows != MISSING
-    size = group[rows[valid]]
-    image = _between(first[size], first[size + 1], rng)
-    drawn[valid] = order[_between(start[image], start[image + 1], rng)]
+    drawn, again = rows.copy(), rows != MISSING
+    size = group[np.where(again, rows, 0)]
+    for _ in range(_TRIES):
+        image = _between(first[size[again]], first[size[again] + 1], rng)
+        drawn[again] = order[_between(start[image], start[image + 1], rng)]
+        again = _repeated(np.where(rows != MISSING, index.sources[np.where(rows != MISSING, drawn, 0)], MISSING))
+        if not again.any():
+            break
     return drawn
+
+
+def _repeated(images: Int32[np.ndarray, "r k"]) -> Bool[np.ndarray, "r k"]:
+    """Slots whose image another slot of the component has already; MISSING is no image."""
+    order = np.argsort(images, axis=1, kind="stable")
+    ranked = np.take_along_axis(images, order, axis=1)
+    same = np.zeros(images.shape, bool)
+    np.put_along_axis(same, order[:, 1:], (ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] != MISSING), axis=1)
+    return same
 
 
 def _between(

@@ -33,6 +33,7 @@ class PairRow:
 
     source: str
     target: str
+    excess: float  # of similarity over the baseline: 0 as random components, 1 if the target has all of the source
     similarity: float  # mean over the source's components of the cosine with their best match, in [-1, 1]
     low: float  # 95 % confidence interval of that, over bootstrap resamples of the source's components
     high: float
@@ -53,6 +54,7 @@ class MatchRow:
     similarity: float  # cosine, in [-1, 1]
     p_value: float  # one-sided, against the best of as many random components as the target has, in (0, 1]
     shared: bool  # whether that is a discovery at a false-discovery rate of FDR; otherwise unique
+    others: int  # other components of the source whose best match is the same: one to one is 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +127,14 @@ class Comparison:
 
     def _pair(self, pair: Direction) -> PairRow:
         mean, (least, most) = pair.mean, np.quantile(pair.baseline, (0.025, 0.975))
-        means = (mean.value, mean.low, mean.high, pair.corrected.mean(), pair.baseline.mean(), least, most)
+        base = pair.baseline.mean()
+        excess = (mean.value - base) / (1 - base) if base < 1 else np.nan
+        means = (excess, mean.value, mean.low, mean.high, pair.corrected.mean(), base, least, most)
         return PairRow(self.names[pair.source], self.names[pair.target], *map(float, means))
 
     def _matches(self, pair: Direction) -> list[MatchRow]:
         source, target, shared = self.sides[pair.source], self.sides[pair.target], pair.shared
+        times = np.bincount(pair.match)
         return [
             MatchRow(
                 source.name,
@@ -139,6 +144,7 @@ class Comparison:
                 float(pair.similarity[i]),
                 float(pair.p_value[i]),
                 bool(shared[i]),
+                int(times[pair.match[i]]) - 1,
             )
             for i in np.argsort(-pair.similarity, kind="stable")
         ]

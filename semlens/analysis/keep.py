@@ -1,11 +1,12 @@
 """Answers that an index keeps: labels, scores and a map, as the records that are stored with it, and back."""
 
 import os
+from math import nan
 
 import numpy as np
 
 from semlens.analysis.atlas import Atlas, index_names
-from semlens.analysis.labels import Labels, Meaning
+from semlens.analysis.labels import ENCODING, Labels, Meaning
 from semlens.analysis.score import MEASURES, LayerScores, Scores, Summary
 from semlens.errors import SemlensError
 from semlens.index import SCORES, ConceptIndex, StoredAtlas, StoredLabels, StoredMeanings, StoredScores, Summaries
@@ -91,7 +92,7 @@ def _of_labels(labels: Labels) -> StoredLabels:
         labels.recipe,
         tuple(labels.vocabulary[at] for at in named),
         np.where(given, np.searchsorted(named, labels.ranked), MISSING).astype(np.int32),
-        labels.margin_over_chance,
+        labels.fits,
         labels.p_value,
         labels.q_value,
         labels.stability,
@@ -103,7 +104,12 @@ def _meanings(kept: StoredLabels) -> dict[int, tuple[Meaning, ...]]:
     it = kept.meanings
     return {
         row: tuple(
-            Meaning(kept.phrases[phrase], score, tuple(np.flatnonzero(groups == number).tolist()))
+            Meaning(
+                kept.phrases[phrase],
+                score,
+                tuple(np.flatnonzero(groups == number).tolist()),
+                score / scores[0] if kept.recipe.method == ENCODING else nan,
+            )
             for number, (phrase, score) in enumerate(zip(phrases, scores, strict=True), start=1)
         )
         for row, phrases, scores, groups in zip(

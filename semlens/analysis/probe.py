@@ -31,6 +31,7 @@ class Probes:
     vectors: Float32[np.ndarray, "q d"]  # unit
     nulls: Float32[np.ndarray, "q d"]  # unit or zero
     foundation: FoundationId
+    images: tuple[int, ...] = ()  # which of them were made of images, the others of texts
 
     def __repr__(self) -> str:
         more = f" and {len(self) - 5:,} more" if len(self) > 5 else ""
@@ -47,7 +48,8 @@ class Probes:
     def __getitem__(self, q: int) -> "Probes":
         """One of the probes."""
         single = slice(q, q + 1)
-        return Probes(self.names[single], self.vectors[single], self.nulls[single], self.foundation)
+        image = (0,) if range(len(self))[q] in self.images else ()
+        return Probes(self.names[single], self.vectors[single], self.nulls[single], self.foundation, image)
 
     def __iter__(self) -> Iterator["Probes"]:
         return (self[q] for q in range(len(self)))
@@ -121,7 +123,7 @@ def probe_images(foundation: FoundationModel, images: Sequence[Any] | Any, name:
     if not given:
         raise SemlensError("a probe needs at least one image")
     vectors = unit(unit(foundation.embed_images([load_image(image) for image in given])).mean(axis=0, keepdims=True))
-    return Probes((name,), vectors, np.zeros_like(vectors), foundation.identity)
+    return Probes((name,), vectors, np.zeros_like(vectors), foundation.identity, (0,))
 
 
 def check_space(index: ConceptIndex, probes: Probes) -> None:
@@ -150,11 +152,13 @@ def concat_probes(probes: Iterable[Probes]) -> Probes:
     sets = list(probes)
     if len({(p.foundation.name, p.foundation.digest) for p in sets}) != 1:
         raise SemlensError("probes of different foundation models cannot be joined")
+    starts = np.cumsum([0, *map(len, sets)]).tolist()[: len(sets)]
     return Probes(
         tuple(name for p in sets for name in p.names),
         np.concatenate([p.vectors for p in sets]),
         np.concatenate([p.nulls for p in sets]),
         sets[0].foundation,
+        tuple(start + q for start, p in zip(starts, sets, strict=True) for q in p.images),
     )
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
+from semlens.analysis.atlas import differences, space_of
 from semlens.analysis.chance import RandomComponents, Statistic, p_values, random_components
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError
@@ -30,6 +32,7 @@ class ScoreRow:
     polysemanticity: float  # 1 minus the cosine of its examples' two clusters, in [0, 2]
     redundancy: float  # cosine to the nearest other component of the layer, in [-1, 1]
     p_value: float  # of clarity: one-sided, against the null distribution of random components, in (0, 1]
+    r2: float = nan  # how much of its activation the foundation model explains in images left out, at most 1
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class SummaryRow:
     baseline: float
     baseline_low: float
     baseline_high: float
+    untrained: float = nan  # the mean in the same layer of an untrained network, where one is given
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,28 +91,49 @@ class Scores:
     excess: Float64[np.ndarray, "c"]  # clarity above that of random components, which have 0; 1 at most
     layers: tuple[LayerScores, ...]  # those asked for, in the index's order
     recipe: ScoresId
+    untrained: "Scores | None" = None  # of an untrained network with the same layers: a second baseline
 
     @property
     def rows(self) -> Rows[ScoreRow]:
         """One per component of the layers asked for, with pictures of its first examples."""
         slices = [self.index.layer_slice(scored.layer) for scored in self.layers]
         shown = [row for layer in slices for row in range(layer.start, layer.stop)]
-        columns = (self.clarity, self.polysemanticity, self.redundancy, self.clarity_p)
+        columns = (self.clarity, self.polysemanticity, self.redundancy, self.clarity_p, _r2(self.index))
         rows = (ScoreRow(self.index.component(row), *(float(column[row]) for column in columns)) for row in shown)
         return Rows(rows, "interpretability of components", lambda row: pictures(self.index, row.component))
 
     @property
     def summary(self) -> Rows[SummaryRow]:
-        """One per layer and measure."""
-        rows = (
+        """One per layer and measure; R2 where the index holds encodings."""
+        rows = [
             SummaryRow(
-                layer.layer, measure, layer.components, layer.dead, layer.incomplete, **vars(getattr(layer, measure))
+                layer.layer,
+                measure,
+                layer.components,
+                layer.dead,
+                layer.incomplete,
+                **vars(summary),
+                untrained=self.untrained._mean(layer.layer, measure) if self.untrained else nan,
             )
             for layer in self.layers
-            for measure in MEASURES
-        )
+            for measure, summary in self._summaries(layer)
+        ]
         printed = ("layer", "measure", "components", "mean", "low", "high", "baseline")
+        printed += ("untrained",) if self.untrained else ()
         return Rows(rows, "interpretability of layers, beside that of random components", printed=printed)
+
+    def _summaries(self, layer: LayerScores) -> list[tuple[str, Summary]]:
+        """The measures of a layer by name."""
+        told = [(measure, getattr(layer, measure)) for measure in MEASURES]
+        if self.index.encodings is not None:
+            explained = _r2(self.index)[self.index.layer_slice(layer.layer)]
+            told.append(("r2", _summary(explained, np.empty(0), self.recipe.seed)))
+        return told
+
+    def _mean(self, layer: str, measure: str) -> float:
+        """A measure's mean in a layer; NaN where it has none."""
+        summaries = [dict(self._summaries(one)) for one in self.layers if one.layer == layer]
+        return summaries[0][measure].mean if summaries and measure in summaries[0] else nan
 
     def __repr__(self) -> str:
         return repr(self.summary)
@@ -117,23 +142,33 @@ class Scores:
         return self.summary._repr_html_()
 
 
-def score(index: ConceptIndex, *, layers: Sequence[str] = (), draws: int = 1000, seed: int = 0) -> Scores:
+def score(
+    index: ConceptIndex,
+    *,
+    layers: Sequence[str] = (),
+    draws: int = 1000,
+    seed: int = 0,
+    untrained: ConceptIndex | None = None,
+) -> Scores:
     """Clarity, polysemanticity and redundancy of every component, and of `draws` random components for each layer.
 
     The measures need two examples, and redundancy a second component in the layer that is alive; else they are NaN.
 
     Args:
         layers: only these; all if empty.
+        untrained: an index of the same architecture with random weights, over the same images: what of a measure is
+            owed to images and architecture, not to training.
 
     Source: Dreyer et al. 2025, the measures of interpretability; the baseline of random components is ours.
 
     Raises:
-        SemlensError: an unknown layer, or `draws` below 1.
+        SemlensError: an unknown layer, `draws` below 1, or an untrained network's index made in another way.
     """
     if draws < 1:
         raise SemlensError(f"draws is {draws}: a p-value needs random components, 1000 or more")
     for layer in layers:
         index.layer_slice(layer)  # raises for one that is unknown
+    second = None if untrained is None else _untrained(index, untrained, layers, draws, seed)
     columns = {name: np.full(len(index.rows), np.nan) for name in (*MEASURES, "clarity_p", "excess")}
     scored = []
     for axis in index.layers:
@@ -141,7 +176,34 @@ def score(index: ConceptIndex, *, layers: Sequence[str] = (), draws: int = 1000,
             views = {name: column[axis.start : axis.stop] for name, column in columns.items()}
             scored.append(_scored(index, axis, draws, seed, views))
     recipe = ScoresId(tuple(layer.layer for layer in scored), draws, seed)
-    return Scores(index, **columns, layers=tuple(scored), recipe=recipe)
+    return Scores(index, **columns, layers=tuple(scored), recipe=recipe, untrained=second)
+
+
+def _untrained(index: ConceptIndex, other: ConceptIndex, layers: Sequence[str], draws: int, seed: int) -> Scores:
+    """The scores of an untrained network, in the layers that both have.
+
+    Raises:
+        SemlensError: its index was made in another way, or it has none of the layers.
+    """
+    names = ("the index", "the untrained network's index")
+    ways = [
+        space_of(recipe) | {"k": recipe.k, "crop": recipe.crop.kind, "images": recipe.images.fingerprint}
+        for recipe in (index.recipe, other.recipe)
+    ]
+    if odd := differences(names, ways):
+        raise SemlensError(f"{odd}: build both in the same way from the same images")
+    asked = layers or [axis.layer for axis in index.layers]
+    shared = [axis.layer for axis in other.layers if axis.layer in asked]
+    if not shared:
+        raise SemlensError("the untrained network's index has none of the layers: give one of the same architecture")
+    return score(other, layers=shared, draws=draws, seed=seed)
+
+
+def _r2(index: ConceptIndex) -> Float64[np.ndarray, "c"]:
+    """How much of each component's activation the foundation model explains; NaN where that is not known."""
+    if index.encodings is None:
+        return np.full(len(index.rows), np.nan)
+    return index.encodings.r2[: len(index.rows)].astype(np.float64)
 
 
 def clarity(vectors: Float[np.ndarray, "n k d"], valid: Bool[np.ndarray, "n k"]) -> Float64[np.ndarray, "n"]:

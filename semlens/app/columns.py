@@ -48,7 +48,7 @@ def labels(call: Call) -> Answer:
     arrays = {
         "label": np.where(stored.accepted, number, -1),
         "best": number,
-        "alignment": stored.margin_over_chance[:, 0],
+        "alignment": stored.fits[:, 0],
         "p_value": stored.p_value,
         "stability": stored.stability,
     }

@@ -25,12 +25,12 @@ def rows(study: Study) -> Iterator[Row]:
     words, vocabulary = _vocabulary(study)
     for method in settings.methods:
         draws = settings.draws_if_slow if method in SLOW_METHODS else settings.draws
-        labels = label(study.index, vocabulary, method=method, fdr=FDR, split=False, draws=draws)
+        labels = label(study.index, vocabulary, by="examples", method=method, fdr=FDR, split=False, draws=draws)
         yield from _against_truth(study, labels, words, method)
         if method == "standardised":
             yield from _certainty(study, labels, words, method)
     mixed, random = half_random(study.index)
-    labelled = label(mixed, vocabulary, fdr=FDR, split=False, draws=settings.draws).accepted
+    labelled = label(mixed, vocabulary, by="examples", fdr=FDR, split=False, draws=settings.draws).accepted
     rate = bootstrap(random[labelled])
     yield Row(study.name, "labels", "half of all components random", "labels given to random ones", rate, 0.5, 0.0)
     yield from _double(study, words, vocabulary)
@@ -89,12 +89,12 @@ def _double(study: Study, words: Int64[np.ndarray, "v 2"], vocabulary: Probes) -
     concept_of = dict(zip(vocabulary.names, words[:, 0].tolist(), strict=True))
     mixed, true_pairs = joined(study.index, study.single_concept, study.settings.doubles)
     if len(true_pairs):
-        meanings = label(mixed, vocabulary, fdr=FDR, draws=study.settings.draws).meanings
+        meanings = label(mixed, vocabulary, by="examples", fdr=FDR, draws=study.settings.draws).meanings
         pairs = [_concepts(meanings.get(row, ()), concept_of) for row in range(len(true_pairs))]
         both = [pair == set(true) for pair, true in zip(pairs, true_pairs.tolist(), strict=True)]
         what, share = f"{len(true_pairs)} made of two channels", bootstrap(np.array(both, float))
         yield Row(study.name, "labels", what, "both meanings named", share, 0.0, 1.0)
-    meanings = label(study.index, vocabulary, fdr=FDR, draws=study.settings.draws).meanings
+    meanings = label(study.index, vocabulary, by="examples", fdr=FDR, draws=study.settings.draws).meanings
     single = [float(row in meanings) for row in np.flatnonzero(study.single_concept >= 0).tolist()]
     if single:
         what = f"{len(single)} of one concept"

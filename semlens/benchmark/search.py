@@ -29,7 +29,7 @@ def alignment(study: Study, index: ConceptIndex) -> Float32[np.ndarray, "c q"]:
     probes = probe(study.foundation, [concept(name).phrases[0] for name in NAMES])
     scores = np.full((len(index.means), len(NAMES)), -np.inf, np.float32)
     numbers = {text: q for q, text in enumerate(probes.names)}
-    for hit in search(index, probes, top=len(index.means)):
+    for hit in search(index, probes, top=len(index.means), by="examples"):
         scores[index.row(hit.component), numbers[hit.probe]] = hit.alignment
     return scores
 

@@ -37,13 +37,20 @@ figure = click.option(
 @app.command()
 @index_folder
 @layer
+@click.option(
+    "--untrained", type=click.Path(path_type=Path), help="An index of the network untrained, to compare with."
+)
 @figure
 @save
 @seed
 @as_json
-def score(index: Path, layer: tuple[str, ...], figure: Path | None, save: bool, seed: int, as_json: bool) -> None:
+def score(
+    index: Path, layer: tuple[str, ...], untrained: Path | None, figure: Path | None, save: bool, seed: int,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Measure how clear, redundant and polysemantic components are, beside what random examples give."""
-    scores = sl.score(sl.load_index(index), layers=layer, seed=seed)
+    twin = sl.load_index(untrained) if untrained else None
+    scores = sl.score(sl.load_index(index), layers=layer, seed=seed, untrained=twin)
     save_result(scores, index, save)
     if as_json:
         print_json(scores.rows.records())

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 @index_folder
 @vocabulary("What labels are chosen from", required=True)
 @click.option("--fdr", default=0.05, show_default=True, help="Labels given, at most, that chance would have given too.")
-@click.option("--method", default="standardised", show_default=True, help="Or prompt, centred, soft-wpmi, csp.")
+@by
+@click.option(
+    "--method", default="standardised", show_default=True, help="By examples; or prompt, centred, soft-wpmi, csp."
+)
 @layer
 @template
 @seed
@@ -49,8 +52,8 @@ if TYPE_CHECKING:
 @device
 @as_json
 def label(
-    index: Path, vocabulary: str, fdr: float, method: str, layer: tuple[str, ...], template: tuple[str, ...], seed: int,
-    sheet: Path | None, save: bool, device: str | None, as_json: bool,
+    index: Path, vocabulary: str, fdr: float, by: str, method: str, layer: tuple[str, ...], template: tuple[str, ...],
+    seed: int, sheet: Path | None, save: bool, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Name what each component is about, or nothing where chance fits as well."""
     from semlens.analysis.ask import labels_by
@@ -58,7 +61,7 @@ def label(
     loaded = sl.load_index(index)
     with Progress() as progress:
         labels = labels_by(
-            loaded, vocabulary, template, device, progress, fdr=fdr, method=method, layers=layer, seed=seed
+            loaded, vocabulary, template, device, progress, fdr=fdr, by=by, method=method, layers=layer, seed=seed
         )
     save_result(labels, index, save)
     if sheet:

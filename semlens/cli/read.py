@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from semlens.cli.common import NewFile, app, as_json, device, index_folder, layer, pixel_choices, print_json, template
+from semlens.cli.common import (
+    NewFile,
+    app,
+    as_json,
+    by,
+    device,
+    index_folder,
+    layer,
+    pixel_choices,
+    print_json,
+    template,
+)
 from semlens.cli.show import say, table
 
 if TYPE_CHECKING:
@@ -147,6 +158,8 @@ def _added(index: "ConceptIndex") -> list[tuple[str, str]]:
 @layer
 @template
 @click.option("--null", default="cosine", show_default=True, help="How the empty prompt counts: cosine, vector, none.")
+@by
+@click.option("--against", help="What else may explain components: a file of phrases, `imagenet` or `wordnet`.")
 @click.option("--sheet", type=NewFile(".png", ".jpg", ".webp"), help="Also draw the hits with their examples here.")
 @device
 @as_json
@@ -158,19 +171,22 @@ def search(
     layer: tuple[str, ...],
     template: tuple[str, ...],
     null: str,
+    by: str,
+    against: str | None,
     sheet: Path | None,
     device: str | None,
     as_json: bool,
     choices: dict[str, Any],
 ) -> None:
     """Find the components that encode a text or an image."""
-    from semlens.analysis.ask import ask
+    from semlens.analysis.ask import ask, ask_vocabulary
     from semlens.analysis.search import search as find
     from semlens.index import load_index
 
     loaded = load_index(index, quick=True)
     probes = ask(loaded.recipe.foundation, text, image, template, null, device, choices=choices)
-    hits = find(loaded, probes, top=top, layers=layer)
+    others = ask_vocabulary(loaded.recipe.foundation, against, template, device) if against else None
+    hits = find(loaded, probes, top=top, layers=layer, by=by, against=others)
     if sheet:
         from semlens.views.contact_sheet import contact_sheet
 
@@ -194,13 +210,25 @@ def _hit_records(index: "ConceptIndex", hits: "Rows[Hit]") -> Iterator[dict[str,
 
 def _hit_table(index: "ConceptIndex", hits: Sequence["Hit"]) -> None:
     """Prints the hits of one probe, with the names of their first examples."""
+    figures: tuple[str, ...] = ("alignment", "similarity")
+    if hits[0].by == "encoding":
+        figures = ("z", "effect", "r2") if hits[0].joint != hits[0].joint else ("joint", "z", "r2")
     lines = []
     for hit in hits:
         row = index.row(hit.component)
         examples = ", ".join(Path(name).stem for name in index.example_names(row)[:3])
-        name = index.unit_names[row] or ""
-        lines.append((str(hit.component), name, f"{hit.alignment:.3f}", f"{hit.similarity:.3f}", examples))
-    table((hits[0].probe, "name", "alignment", "similarity", "examples"), lines, caption=_by_chance(hits))
+        shown = (f"{getattr(hit, figure):.{1 if figure == 'z' else 3}f}" for figure in figures)
+        lines.append((str(hit.component), index.unit_names[row] or "", *shown, examples))
+    caption = _by_permuting(hits) if hits[0].by == "encoding" else _by_chance(hits)
+    table((hits[0].probe, "name", *figures, "examples"), lines, caption=caption)
+
+
+def _by_permuting(hits: Sequence["Hit"]) -> str:
+    """What the number that hits by encoding are ranked by reaches by chance."""
+    ranked = "z" if hits[0].joint != hits[0].joint else "joint"
+    above, reached = sum(getattr(hit, ranked) > hit.permuted for hit in hits), hits[0].permuted
+    told = f"by encoding, ranked by {ranked}: 95 % of components with permuted activations stay below {reached:.3g}"
+    return told if above == len(hits) else f"{told}; {len(hits) - above} of these {len(hits)} do too"
 
 
 def _by_chance(hits: Sequence["Hit"]) -> str:

@@ -64,21 +64,36 @@ class Metric:
 
     def overlap(
         self, directions: Float[np.ndarray, "q d"], others: Float[np.ndarray, "p d"]
-    ) -> Float64[np.ndarray, "q p"]:
+    ) -> Float32[np.ndarray, "q p"]:
         """Correlation, in [-1, 1], that the effects of two directions have by chance: t' K C K u over both spreads."""
-        return np.clip(self._whitened(directions) @ self._whitened(others).T, -1, 1)
+        return np.clip(self.whitened(directions) @ self.whitened(others).T, -1, 1)
+
+    def whitened(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q d"]:
+        """Unit vectors whose dot products are the overlaps of the directions."""
+        root = self.inverse @ _root(np.asarray(self.covariance, np.float64))
+        return _unit(np.asarray(directions, np.float32) @ root.astype(np.float32))
 
     def joint(
         self, cross: Float[np.ndarray, "a d"], directions: Float[np.ndarray, "q d"]
     ) -> Float32[np.ndarray, "a q"]:
-        """Coefficients of the directions taken together: the activation regressed on the images' similarities to all
-        of them, (S + 0.3 (tr S / q) I)^-1 T b with the directions T and S = T C T', so that each has what the others
-        do not explain. Per standard deviation of a direction's similarity."""
-        wide = np.asarray(directions, np.float64)
-        similarity = wide @ np.asarray(self.covariance, np.float64) @ wide.T
-        deviation = np.sqrt(np.maximum(np.diag(similarity), 0))
-        weights = _ridge_inverse(similarity) @ wide * deviation[:, None]
-        return np.asarray(cross, np.float32) @ weights.T.astype(np.float32)
+        """Coefficients of the directions taken together, so that each has what the others do not explain: standard
+        deviations of the activation per standard deviation of the images' similarity to the direction."""
+        return np.asarray(cross, np.float32) @ self.joint_contrasts(directions).T
+
+    def joint_contrasts(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q d"]:
+        """What a joint coefficient is the dot product of b with: ridge regression on the similarities to all directions
+        T, with S = T C T', has the coefficients (S + r I)^-1 T b, r = 0.3 tr S / q; here times the root of S's
+        diagonal. Zero along what does not vary.
+
+        (T C T' + r I)^-1 T = T (C T' T + r I)^-1, which takes no matrix of as many rows as there are directions.
+        """
+        wide, covariance = np.asarray(directions, np.float64), np.asarray(self.covariance, np.float64)
+        variance = np.maximum(np.einsum("qd,de,qe->q", wide, covariance, wide, optimize=True), 0)
+        ridge = SHRINKAGE * variance.sum() / max(len(wide), 1)
+        if ridge <= 0:
+            return np.zeros(wide.shape, np.float32)
+        weights = wide @ np.linalg.inv(covariance @ (wide.T @ wide) + ridge * np.eye(len(covariance)))
+        return (weights * np.sqrt(variance)[:, None]).astype(np.float32)
 
     def similarity(
         self, cross: Float[np.ndarray, "a d"], others: Float[np.ndarray, "b d"]
@@ -94,9 +109,6 @@ class Metric:
     @cached_property
     def _spread(self) -> Float64[np.ndarray, "d d"]:
         return self.inverse @ np.asarray(self.covariance, np.float64) @ self.inverse
-
-    def _whitened(self, directions: Float[np.ndarray, "q d"]) -> Float64[np.ndarray, "q d"]:
-        return _unit(np.asarray(directions, np.float64) @ self.inverse @ _root(np.asarray(self.covariance, np.float64)))
 
 
 _LEAST = 1e-6  # of the largest spread: below it a direction does not vary

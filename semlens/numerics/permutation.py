@@ -24,6 +24,7 @@ TAIL = 0.1
 BEYOND = 10
 """How many times smaller than 1 / draws a p-value of the fitted tail may be: 1 in 10,000 with 1,000 draws."""
 
+_FITTED = 100  # draws that a tail is fitted to, at least
 _SHAPE = 0.5  # activations whose kurtosis differs by a factor of less than e to this share their permutations
 _BLOCK = 256  # permutations looked at together
 
@@ -34,14 +35,26 @@ class Permutations:
 
     embeddings: Float32[np.ndarray, "m d"]  # less their mean
     contrasts: Float32[np.ndarray, "q d"]  # so that the dot products have variance 1 over these images
-    orders: Int32[np.ndarray, "r m"]
+    groups: Int32[np.ndarray, "m"]
+    draws: int
+    seed: int
 
-    def z(self, activations: Float[np.ndarray, "b m"], draws: Int64[np.ndarray, "b"]) -> Float32[np.ndarray, "b q"]:
-        """z of every direction for permuted activations, each row in the order of its draw."""
-        permuted = standard(np.take_along_axis(activations, self.orders[draws], axis=1))
+    def z(self, activations: Float[np.ndarray, "b m"], orders: Int32[np.ndarray, "b m"]) -> Float32[np.ndarray, "b q"]:
+        """z of every direction for activations in another order."""
+        permuted = standard(np.take_along_axis(activations, orders, axis=1))
         if self._projected is not None:
             return permuted @ self._projected
         return (permuted @ self.embeddings) @ self._scaled.T
+
+    def orders(self) -> Iterator[Int32[np.ndarray, "b m"]]:
+        """The orders, a thousand at a time: more are not held at once."""
+        yield self._first
+        for start in range(DRAWS, self.draws, DRAWS):
+            yield orders_of(self.groups, min(DRAWS, self.draws - start), self.seed + start)
+
+    @cached_property
+    def _first(self) -> Int32[np.ndarray, "b m"]:
+        return orders_of(self.groups, min(DRAWS, self.draws), self.seed)
 
     @cached_property
     def _scaled(self) -> Float32[np.ndarray, "q d"]:
@@ -68,37 +81,48 @@ def permutations(
     Args:
         groups: images that belong together have one number; what is permuted is whole groups.
     """
+    return permutations_along(metric.contrasts(directions), embeddings, groups, draws=draws, seed=seed)
+
+
+def permutations_along(
+    contrasts: Float32[np.ndarray, "q d"],
+    embeddings: Float16[np.ndarray, "m d"] | Float32[np.ndarray, "m d"],
+    groups: Int32[np.ndarray, "m"],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Permutations:
+    """The same where it is known what z of each direction is the dot product with (`Metric.contrasts`)."""
     wide = np.asarray(embeddings, np.float32)
     away = wide - wide.mean(axis=0)
-    contrasts = metric.contrasts(directions)
-    spread = np.sqrt(np.einsum("qd,de,qe->q", contrasts, away.T @ away / len(away), contrasts, optimize=True))[:, None]
-    contrasts = np.divide(contrasts, spread, out=np.zeros_like(contrasts), where=spread > 0)
-    return Permutations(away, contrasts, _orders(groups, draws, np.random.default_rng(seed)))
+    variance = np.einsum("qd,qd->q", contrasts @ (away.T @ away / len(away)), contrasts)
+    spread = np.sqrt(np.maximum(variance, 0))[:, None]
+    scaled = np.divide(contrasts, spread, out=np.zeros_like(contrasts), where=spread > 0)
+    return Permutations(away, scaled, groups, draws, seed)
 
 
 def single_null(permuted: Permutations, activation: Float[np.ndarray, "m"]) -> Float32[np.ndarray, "r q"]:
     """z of every direction under each permutation of one component's activation."""
-    draws = np.arange(len(permuted.orders))
-    return permuted.z(np.broadcast_to(activation, (len(draws), len(activation))), draws)
+    some = [permuted.z(np.broadcast_to(activation, orders.shape), orders) for orders in permuted.orders()]
+    return np.concatenate(some)
 
 
 def highest_p(
-    best: Float[np.ndarray, "a"], permuted: Permutations, activations: Float[np.ndarray, "a m"]
-) -> Float64[np.ndarray, "a"]:
-    """One-sided p-values, in (0, 1], of each component's highest z over all directions.
+    values: Float[np.ndarray, "a *j"], permuted: Permutations, activations: Float[np.ndarray, "a m"]
+) -> Float64[np.ndarray, "a *j"]:
+    """One-sided p-values, in (0, 1], of a component's values of z against the highest of all directions by chance.
 
     Permuting destroys all of an activation but the shape of its distribution. So components whose activations have
     like shapes, by the sign of the skewness and the kurtosis, share their permutations: each order is drawn for one of
     them. 1 for a component whose activation never varies.
     """
-    p = np.ones(len(best))
+    p = np.ones(values.shape)
     for members in like_shapes(activations):
-        null = highest_null(permuted, activations, members)
-        p[members] = tail_p(best[members], null)
+        p[members] = tail_p(values[members], highest_null(permuted, activations, members))
     return p
 
 
-def tail_p(values: Float[np.ndarray, "n"], null: Float[np.ndarray, "r"]) -> Float64[np.ndarray, "n"]:
+def tail_p(values: Float[np.ndarray, "*n"], null: Float[np.ndarray, "r"]) -> Float64[np.ndarray, "*n"]:
     """One-sided p-values, in (0, 1]: (draws at least as large + 1) / (draws + 1), and for what is above all draws an
     exponential tail through the highest tenth of them, down to 1 / (BEYOND draws).
 
@@ -108,11 +132,32 @@ def tail_p(values: Float[np.ndarray, "n"], null: Float[np.ndarray, "r"]) -> Floa
     level = np.sort(np.asarray(null, np.float64))
     count = len(level) - np.searchsorted(level, values, side="left")
     counted = (count + 1) / (len(level) + 1)
-    top = level[len(level) - max(int(TAIL * len(level)), 1) :]
-    mean = max(float((top - top[0]).mean()), 1e-9)
-    fitted = TAIL * np.exp(-np.maximum(np.asarray(values, np.float64) - top[0], 0) / mean)
+    if len(level) < _FITTED:
+        return counted
+    start, mean = _tail(level)
+    fitted = TAIL * np.exp(-np.maximum(np.asarray(values, np.float64) - start, 0) / mean)
     beyond = np.clip(fitted, 1 / (BEYOND * len(level)), 1 / (len(level) + 1))
     return np.where(count > 0, counted, beyond)
+
+
+def tail_value(p: float, null: Float[np.ndarray, "r"]) -> float:
+    """What a value has to reach for a p-value of at most `p` by `tail_p`; infinite where no value has that."""
+    level = np.sort(np.asarray(null, np.float64))
+    allowed = int(p * (len(level) + 1) + 1e-9) - 1  # draws that may be at least as large
+    if allowed >= len(level):
+        return -np.inf
+    if allowed >= 0:
+        return float(np.nextafter(level[-1 - allowed], np.inf))
+    if len(level) < _FITTED or p < 1 / (BEYOND * len(level)):
+        return np.inf
+    start, mean = _tail(level)
+    return max(float(np.nextafter(level[-1], np.inf)), start + mean * np.log(TAIL / p))
+
+
+def _tail(level: Float64[np.ndarray, "r"]) -> tuple[float, float]:
+    """Where the tail of sorted draws starts, and its mean excess."""
+    top = level[len(level) - max(int(TAIL * len(level)), 1) :]
+    return float(top[0]), max(float((top - top[0]).mean()), 1e-9)
 
 
 def like_shapes(activations: Float[np.ndarray, "a m"]) -> Iterator[Int64[np.ndarray, "g"]]:
@@ -148,22 +193,25 @@ def highest_null(
     permuted: Permutations, activations: Float[np.ndarray, "a m"], members: Int64[np.ndarray, "g"]
 ) -> Float32[np.ndarray, "r"]:
     """The highest z of every draw, each of one of the members in turns."""
-    count = len(permuted.orders)
-    highest, whose = np.empty(count, np.float32), members[np.arange(count) % len(members)]
+    highest, start = np.empty(permuted.draws, np.float32), 0
+    for orders in permuted.orders():
+        whose = members[(start + np.arange(len(orders))) % len(members)]
+        some = highest[start : start + len(orders)]
 
-    def reach(block: slice) -> None:
-        draws = np.arange(count)[block]
-        highest[block] = permuted.z(activations[whose[block]], draws).max(axis=1)
+        def reach(block: slice, orders=orders, whose=whose, some=some) -> None:  # type: ignore[no-untyped-def]
+            some[block] = permuted.z(activations[whose[block]], orders[block]).max(axis=1)
 
-    each(reach, (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)))
+        each(reach, (slice(first, first + _BLOCK) for first in range(0, len(orders), _BLOCK)))
+        start += len(orders)
     return highest
 
 
-def _orders(groups: Int32[np.ndarray, "m"], draws: int, rng: np.random.Generator) -> Int32[np.ndarray, "r m"]:
+def orders_of(groups: Int32[np.ndarray, "m"], draws: int, seed: int = 0) -> Int32[np.ndarray, "r m"]:
     """For each draw, from which image each image gets its activation: that of another group's first image for the first
     of its own, and so on, from the first again where the other group is smaller. With groups of one size these are
     permutations; where sizes differ, a group still gets values that belong together, which pieces of groups would not.
     """
+    rng = np.random.default_rng(seed)
     _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     places = np.argsort(member, kind="stable")  # where the images of the first group lie, of the second, ...
     starts = np.cumsum(sizes) - sizes

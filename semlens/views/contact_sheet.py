@@ -72,9 +72,13 @@ def label_sheet(labels: Labels, examples: int = 8, most: int = 9) -> Image.Image
             name, label = index.unit_names[row], labels.of(row)
             draw.text((GAP * 2, y + 8), short(str(index.component(row))), "#444444", font(14))
             draw.text((GAP * 2, y + 30), short(label or "no label", 24), "#1a7f37" if label else "#777777", font(17))
-            sure = f"alignment {labels.margin_over_chance[row, 0]:.2f}, p {labels.p_value[row]:.2g}"
+            fit = f"z {labels.fits[row, 0]:.1f}" if labels.by == "encoding" else f"alignment {labels.fits[row, 0]:.2f}"
+            sure = f"{fit}, p {labels.p_value[row]:.2g}"
             draw.text((GAP * 2, y + 56), sure, "#777777", font(13))
-            note = f"model: {name}" if name else f"next: {labels.runner_up(row)}"
+            second = next(
+                (f"also: {one}" for one in labels.meanings.get(row, ())[1:]), f"next: {labels.runner_up(row)}"
+            )
+            note = f"model: {name}" if name else second
             draw.text((GAP * 2, y + 76), short(note, 34), "#777777", font(13))
             _examples(sheet, index, row, y, examples)
             y += SIDE + GAP
@@ -83,8 +87,8 @@ def label_sheet(labels: Labels, examples: int = 8, most: int = 9) -> Image.Image
 
 def _chosen(labels: Labels, start: int, stop: int, most: int) -> list[int]:
     """The rows that a layer is shown by."""
-    rows = start + np.argsort(-labels.margin_over_chance[start:stop, 0], kind="stable")  # NaN, the dead ones, come last
-    rows = rows[~labels.index.dead[rows] & ~np.isnan(labels.margin_over_chance[rows, 0])]
+    rows = start + np.argsort(-labels.fits[start:stop, 0], kind="stable")  # NaN, the dead ones, come last
+    rows = rows[~labels.index.dead[rows] & ~np.isnan(labels.fits[rows, 0])]
     named, unnamed = rows[labels.accepted[rows]], rows[~labels.accepted[rows]]
     return [*named[:most].tolist(), *unnamed[: most // 3].tolist()]
 

@@ -130,7 +130,7 @@ def test_labels_by_a_vocabulary_are_those_of_label(tmp_path: Path) -> None:
     expected = label(index, probe(clip(), words.read_text().split("\n")[:-1]), fdr=0.5, method="centred", seed=3)
     assert (found.vocabulary, found.method, found.fdr) == (expected.vocabulary, "centred", 0.5)
     np.testing.assert_array_equal(found.ranked, expected.ranked)
-    np.testing.assert_allclose(found.margin_over_chance, expected.margin_over_chance, atol=1e-5)
+    np.testing.assert_allclose(found.fits, expected.fits, atol=1e-5)
     np.testing.assert_array_equal(found.p_value, expected.p_value)
 
 

@@ -120,7 +120,9 @@ def test_q_values_equal_the_step_up_procedure() -> None:
             passing = np.flatnonzero(order <= fdr * np.arange(1, 31) / 30)
             level = order[passing[-1]] if len(passing) else -1
             assert ((q_values(p) <= fdr) == (p <= level)).all()
-            assert critical_p(p, fdr) == (level if len(passing) else fdr / 30)
+            cut = critical_p(p, fdr)
+            assert cut == fdr * max(int((p <= level).sum()) if len(passing) else 1, 1) / 30
+            assert (p <= cut).sum() == ((p <= level).sum() if len(passing) else 0)
     assert len(q_values(np.array([]))) == 0
 
 
@@ -128,3 +130,35 @@ def test_q_values_equal_the_step_up_procedure() -> None:
 def test_a_rate_lies_between_0_and_1(fdr: float) -> None:
     with pytest.raises(SemlensError, match="false-discovery rate is"):
         check_rate(fdr)
+
+
+def test_a_random_component_has_no_image_twice() -> None:
+    """As none that is real has: with few images it would look more of one kind than chance is."""
+    index = planted([None] * 40, k=30, crops=50)
+    drawn = random_components(index, draws=1000)
+    images = np.sort(index.sources[drawn.rows], axis=1)
+    assert (images[:, 1:] != images[:, :-1]).all()
+    clarity = [np.linalg.norm(index.vectors[rows].astype(np.float64).mean(axis=0)) for rows in drawn.rows]
+    rng = np.random.default_rng(0)
+    slow = [
+        np.linalg.norm(index.vectors[rng.choice(50, 30, replace=False)].astype(np.float64).mean(axis=0))
+        for _ in range(1000)
+    ]
+    assert np.mean(clarity) == pytest.approx(np.mean(slow), rel=3e-3)
+
+
+def test_above_all_of_the_null_a_tail_goes_on() -> None:
+    """Few real components among many can then still be told; a critical value is where the p-value is."""
+    level = np.random.default_rng(0).exponential(1, 1000)
+    null = Statistic(level, np.full(1000, 3), np.zeros(1000, int))
+    values = np.array([level.max() + 0.2, level.max() + 20])
+    real = Statistic(values, np.full(2, 3), np.zeros(2, int))
+    p = p_values(real, null)
+    assert 1e-4 < p[0] < 1 / 1001
+    assert p[1] == 1e-4
+    for asked in (0.2, 0.01, 5e-4):
+        limit = critical_values(real, null, asked)[0]
+        just = Statistic(np.array([limit, limit * 0.999]), np.full(2, 3), np.zeros(2, int))
+        reached, below = p_values(just, null)
+        assert reached <= asked < below
+    assert critical_values(real, null, 1e-5)[0] == np.inf

@@ -321,3 +321,11 @@ def test_the_figure_says_what_was_found() -> None:
 def _edges(axes: Axes) -> np.ndarray:
     bars = axes.containers[0]
     return np.array([bars[0].get_x(), *(bar.get_x() + bar.get_width() for bar in bars)])
+
+
+def test_the_excess_over_chance_stands_first_and_many_to_one_is_counted() -> None:
+    source = flat(np.repeat(noise(4, 12, 3), 3, axis=0), "source")
+    found = compare([source, flat(noise(4, 12, 3), "target")], draws=20)
+    pair = found.pairs[0]
+    assert pair.excess == pytest.approx((pair.similarity - pair.baseline) / (1 - pair.baseline))
+    assert {row.others for row in found.matches if row.source == found.names[0]} == {2}

@@ -24,7 +24,7 @@ INDEX = planted(ABOUT, k=20, crops=1200, layers=(10, 24), absent={5: 3, 25: 20})
 
 @cache
 def labelled() -> Labels:
-    return label(INDEX, phrases(), draws=600)
+    return label(INDEX, phrases(), draws=2000)
 
 
 @cache
@@ -50,7 +50,7 @@ def same_labels(a: Labels, b: Labels) -> None:
     assert list(map(repr, a.rows)) == list(map(repr, b.rows))  # not a number is equal in print only
     assert repr(a) == repr(b)
     assert (a.recipe, a.meanings) == (b.recipe, b.meanings)
-    for name in ("margin_over_chance", "p_value", "q_value", "stability"):
+    for name in ("fits", "p_value", "q_value", "stability"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), strict=True)
 
 
@@ -72,7 +72,7 @@ def test_labels_come_back_as_they_were(folder: Path) -> None:
 
 def test_phrases_that_nothing_is_called_are_left_out() -> None:
     index = planted([(3,)] * 4 + [(5,)] * 4)
-    kept = as_stored(label(index, phrases(), draws=300, split=False))
+    kept = as_stored(label(index, phrases(), draws=1000, split=False))
     assert isinstance(kept, StoredLabels)
     best = replace(kept, ranked=kept.ranked[:, :1], alignments=kept.alignments[:, :1])
     found = stored_labels(replace(index, read_additions={StoredLabels: lambda: best}))
@@ -97,7 +97,7 @@ def test_an_accepted_label_is_not_lost_in_rounding(folder: Path) -> None:
 
 
 def test_labels_of_some_layers_and_one_phrase(folder: Path) -> None:
-    made = label(INDEX, phrases([3]), layers=["layer1"], draws=300, split=False)
+    made = label(INDEX, phrases([3]), layers=["layer1"], draws=1000, split=False)
     keep(made, folder)
     found = stored_labels(load_index(folder))
     assert found
@@ -227,10 +227,10 @@ def test_what_is_of_another_index_is_not_kept(folder: Path, tmp_path: Path) -> N
 
 def test_labels_remember_what_determined_them() -> None:
     assert labelled().recipe == LabelsId(
-        "standardised", 0.05, ("layer0", "layer1"), True, 600, 0, labelled().recipe.vocabulary
+        "standardised", 0.05, ("layer0", "layer1"), True, 2000, 0, labelled().recipe.vocabulary
     )  # fmt: skip
     assert labelled().recipe.vocabulary.phrases == 12
     other = replace(phrases(), vectors=-phrases().vectors)
-    digests = {label(INDEX, words, draws=20, split=False).recipe.vocabulary.digest for words in (phrases(), other)}
+    digests = {label(INDEX, words, draws=1000, split=False).recipe.vocabulary.digest for words in (phrases(), other)}
     assert len(digests) == 2
     assert labelled().recipe.vocabulary.digest in digests

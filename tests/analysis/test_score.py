@@ -14,6 +14,7 @@ from semlens.index.records import Thumbnails
 from semlens.numerics.vectors import mean_rows, unit
 from semlens.types import MISSING, Component, axis_of
 from semlens.views.plot.score import score_figure
+from tests.responding import responding
 from tests.tiny_index import tiny
 
 
@@ -167,7 +168,8 @@ def test_what_chance_gives_is_what_random_components_give() -> None:
     )
     for row in range(30, 50):
         as_clear = sum(value >= scored().clarity[row] - 1e-6 for value in slow)
-        assert scored().clarity_p[row] == pytest.approx((as_clear + 1) / 201)
+        p = scored().clarity_p[row]
+        assert p == pytest.approx((as_clear + 1) / 201) if as_clear else 1 / 2001 < p <= 1 / 201
         assert scored().excess[row] == pytest.approx(
             (scored().clarity[row] - np.mean(slow)) / (1 - np.mean(slow)), abs=1e-4
         )
@@ -280,3 +282,29 @@ def test_a_figure_of_nothing_is_a_mistake() -> None:
     empty: Scores = replace(scored(), layers=())
     with pytest.raises(SemlensError, match="no layer"):
         score_figure(empty)
+
+
+def test_an_untrained_network_is_a_second_baseline() -> None:
+    twin = replace(world(seed=5), layers=WORLD.layers)
+    found = score(WORLD, layers=["b", "a"], draws=100, untrained=twin)
+    alone = score(twin, layers=["a", "b"], draws=100)
+    for row, layer in zip(found.summary, [layer for layer in alone.layers for _ in MEASURES], strict=True):
+        assert row.untrained == getattr(layer, row.measure).mean
+    assert "untrained" in repr(found)
+    assert "untrained" not in repr(score(WORLD, layers=["c"], draws=50))
+    with pytest.raises(SemlensError, match="build both in the same way from the same images"):
+        score(WORLD, draws=20, untrained=world(k=6))
+    with pytest.raises(SemlensError, match="has none of the layers"):
+        score(WORLD, layers=["c"], draws=20, untrained=index_of(twin.vectors, twin.rows[:30], [("a", 30)]))
+
+
+def test_what_the_foundation_model_explains_is_a_measure_where_it_is_known() -> None:
+    index = responding([(4,), (5,), None], layers=(2, 1))
+    r2 = np.array([0.6, 0.4, np.nan], np.float32)
+    encodings = replace(index.encodings, r2=r2)
+    found = score(index._with(type(encodings), lambda: encodings), draws=50)
+    summary = {(row.layer, row.measure): row.mean for row in found.summary}
+    assert summary["layer0", "r2"] == pytest.approx(0.5)
+    assert np.isnan(summary["layer1", "r2"])
+    assert [row.r2 for row in found.rows][:2] == pytest.approx([0.6, 0.4])
+    assert not any(row.measure == "r2" for row in scored().summary)

@@ -13,6 +13,8 @@ from semlens.index.index import ConceptIndex
 from semlens.numerics.vectors import lengths, unit
 from semlens.pipeline.embed import embed
 from semlens.types import MISSING, Component, FoundationId, axis_of
+from tests.planted import phrases
+from tests.responding import images, responding, shown
 from tests.toy import ColourSpace, colours, flat_images
 
 FM = ColourSpace()
@@ -142,6 +144,8 @@ def test_hits_are_rows_that_print_and_show_pictures(monkeypatch: pytest.MonkeyPa
         "alignment": hits[0].alignment,
         "baseline": hits[0].baseline,
         "chance": hits[0].chance,
+        "by": "examples",
+        **dict.fromkeys(("effect", "z", "joint", "r2", "permuted")),
     }
     assert "act:0" in repr(hits)
     assert "components by alignment" in repr(hits)
@@ -205,3 +209,97 @@ def test_mistakes() -> None:
         search(toy_index(), probe(FM, ["red"]), xyz=1)  # type: ignore[call-arg]
     with pytest.raises(SemlensError, match="top is 0"):
         search(toy_index(), probe(FM, ["red"]), top=0)
+
+
+ABOUT = [*[(c,) for c in range(10)], *[None] * 20, (), (2, 7)]
+RESPONDING = responding(ABOUT, layers=(20, 12))
+
+
+def _units(hits) -> list[int]:
+    return [RESPONDING.row(hit.component) for hit in hits]
+
+
+def _slow(texts: list[int]) -> np.ndarray:
+    """z by its definition, over the images."""
+    kept = RESPONDING.encodings
+    away = images() - images().mean(axis=0)
+    k = np.linalg.inv(kept.covariance + 0.3 * np.trace(kept.covariance) / len(kept.covariance) * np.eye(away.shape[1]))
+    places = away @ k @ phrases(texts).vectors.T
+    return np.sqrt(len(away)) * (kept.activations.astype(np.float64) @ places) / len(away) / places.std(axis=0)
+
+
+def test_components_are_ranked_by_what_they_respond_to_over_all_images() -> None:
+    hits = search(RESPONDING, phrases([3]), top=3)
+    assert {hit.by for hit in hits} == {"encoding"}
+    assert _units(hits)[0] == 3
+    slow = _slow([3])[:, 0]
+    assert [hit.z for hit in hits] == pytest.approx(np.sort(slow)[::-1][:3].tolist(), rel=2e-3)
+    assert hits[0].z > 8 > hits[0].permuted > 1 > abs(hits[1].z) - 4
+    assert hits[0].effect > 0
+    assert np.isnan(hits[0].joint)
+    assert "components by encoding" in repr(hits)
+    by_examples = search(RESPONDING, phrases([3]), by="examples", top=3)
+    assert {hit.by for hit in by_examples} == {"examples"}
+    assert hits[0].alignment == pytest.approx(by_examples[0].alignment, abs=1e-6)
+    assert hits[0].chance == by_examples[0].chance
+
+
+def test_what_chance_reaches_is_what_permuted_components_reach() -> None:
+    """Components that respond to nothing: one in twenty is above what 95 % of permuted ones stay below."""
+    index = responding([None] * 400)
+    hits = search(index, phrases([4]), top=400)
+    assert 0.02 < np.mean([hit.z > hit.permuted for hit in hits]) < 0.08
+
+
+def test_what_never_varies_is_no_hit_and_layers_are_kept_to() -> None:
+    assert len(search(RESPONDING, phrases([3]), top=100)) == len(ABOUT) - 1
+    inner = search(RESPONDING, phrases([3]), top=100, layers="layer1")
+    assert {hit.component.layer for hit in inner} == {"layer1"}
+    assert len(inner) == 11
+
+
+def test_beside_other_phrases_what_only_goes_along_counts_less() -> None:
+    """Component 0 responds to concept 0; concept 1 is in most of these images, and in its examples."""
+    z = {n: hit.z for hit in search(RESPONDING, phrases([1]), top=99) for n in [RESPONDING.row(hit.component)]}
+    hits = search(RESPONDING, phrases([1]), top=99, against=phrases())
+    joint = {RESPONDING.row(hit.component): hit.joint for hit in hits}
+    assert joint[0] / joint[1] < 0.35
+    assert {hit.z for hit in hits} == set(z.values())
+    assert hits.title == "components by encoding, beside 11 other phrases"
+    both = search(RESPONDING, phrases([1, 4]), top=99)
+    assert both.title == "components by encoding, beside 1 other phrases"
+    assert [hit.component for hit in both[:1]] == [hits[0].component]
+
+
+def test_joint_coefficients_are_those_of_a_regression_on_the_similarities() -> None:
+    hits = search(RESPONDING, phrases([1]), top=99, against=phrases([5, 1, 6]))
+    similarities = images().astype(np.float64) @ phrases([1, 5, 6]).vectors.T
+    x = similarities - similarities.mean(axis=0)
+    ridge = 0.3 * x.var(axis=0).mean()
+    beta = np.linalg.solve(x.T @ x / len(x) + ridge * np.eye(3), x.T @ RESPONDING.encodings.activations.T / len(x))
+    expected = beta[0] * x.std(axis=0)[0]
+    for hit in hits:
+        assert hit.joint == pytest.approx(expected[RESPONDING.row(hit.component)], abs=2e-3)
+
+
+def test_an_image_is_asked_for_by_how_it_differs_from_the_others() -> None:
+    """The component of the one concept that the image shows comes first, though all images share much else."""
+    alone = np.flatnonzero(shown()[:, 6] & (shown().sum(axis=1) == 1))[0]
+    vector = images()[[alone]].astype(np.float32)
+    probes = Probes(("photo",), vector, 0 * vector, phrases().foundation, (0,))
+    hits = search(RESPONDING, probes, top=2)
+    away = vector[0] - images().mean(axis=0)
+    kept = RESPONDING.encodings
+    k = np.linalg.inv(kept.covariance + 0.3 * np.trace(kept.covariance) / len(kept.covariance) * np.eye(len(away)))
+    assert _units(hits)[0] == 6
+    assert hits[0].effect == pytest.approx(float(kept.cross[6] @ k @ away), rel=1e-3)
+
+
+def test_the_way_is_asked_for_and_refused_where_it_is_not_there() -> None:
+    assert search(toy_index(), probe(FM, ["red"]), top=1)[0].by == "examples"
+    with pytest.raises(SemlensError, match="holds no encodings: add them with `semlens encode`"):
+        search(toy_index(), probe(FM, ["red"]), by="encoding")
+    with pytest.raises(SemlensError, match="unknown way 'encodings'"):
+        search(toy_index(), probe(FM, ["red"]), by="encodings")
+    with pytest.raises(SemlensError, match="cannot be searched against a vocabulary"):
+        search(RESPONDING, phrases([1]), against=phrases(), by="examples")

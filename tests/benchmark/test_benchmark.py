@@ -32,7 +32,7 @@ from tests.planted import BY_HAND, planted
 
 SMALL = Settings(
     count=60, k=4, pairs=8, layers=("block2", "block4"), unseen=40, captions=20, removals=4, heat_examples=1,
-    methods=("standardised", "soft-wpmi"), doubles=10, draws=300, draws_if_slow=300, resamples=40,
+    methods=("standardised", "soft-wpmi"), doubles=10, draws=1000, draws_if_slow=1000, resamples=40,
 )  # fmt: skip
 
 

@@ -186,10 +186,13 @@ def test_search_by_image_shows_a_table_and_draws(
     capsys: pytest.CaptureFixture[str], index: Path, photos: Path, tmp_path: Path
 ) -> None:
     photo = photos / "photo [red]03.png"
-    assert command("search", str(index), "--image", str(photo), "--top", "2", "--sheet", str(tmp_path / "s.png")) == 0
+    asked = ("search", str(index), "--image", str(photo), "--top", "2")
+    assert command(*asked, "--by", "examples", "--sheet", str(tmp_path / "s.png")) == 0
     told = capsys.readouterr()
     assert "photo [red]" in told.out.replace("\n", "")  # nothing in a file's name is markup
     assert "nothing above chance: 95 % of components made of random examples" in " ".join(told.out.split())
+    assert command(*asked) == 0
+    assert "by encoding, ranked by z: 95 % of components with permuted" in " ".join(capsys.readouterr().out.split())
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.size[0] > 500
         assert len(set(sheet.convert("RGB").resize((60, 60)).get_flattened_data())) > 50

@@ -144,7 +144,7 @@ def test_label(capsys: pytest.CaptureFixture[str], place: Place) -> None:
     assert given
     assert set(given) <= set(WORDS)
     told, _ = printed(capsys, *asked)
-    assert "components have a label (false-discovery rate 0.9)" in told
+    assert f"components have a label by {found[0]['by']} (false-discovery rate 0.9)" in told
     assert "and " in told.splitlines()[-1]
 
 

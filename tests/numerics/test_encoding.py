@@ -42,14 +42,14 @@ def _ridge(x, y):
     return np.linalg.lstsq(rows, np.vstack([y, np.zeros((x.shape[1], y.shape[1]))]), rcond=None)[0].T
 
 
-def test_encoding_vectors_are_a_ridge_regression(away, activations, directions):
+def test_encoding_vectors_are_a_ridge_regression(away, activations, directions) -> None:
     metric, cross = _metric(away), _cross(away, activations)
     w = _ridge(away, activations)
     np.testing.assert_allclose(metric.vectors(cross), w, rtol=1e-4)
     np.testing.assert_allclose(metric.effects(cross, directions), w @ directions.T, rtol=1e-4, atol=1e-5)
 
 
-def test_joint_coefficients_are_a_ridge_regression_on_the_similarities(away, activations, directions):
+def test_joint_coefficients_are_a_ridge_regression_on_the_similarities(away, activations, directions) -> None:
     similarities = away @ directions.T
     expected = _ridge(similarities, activations) * similarities.std(axis=0)
     np.testing.assert_allclose(
@@ -57,7 +57,7 @@ def test_joint_coefficients_are_a_ridge_regression_on_the_similarities(away, act
     )
 
 
-def test_z_is_the_root_of_n_times_a_correlation(away, activations, directions):
+def test_z_is_the_root_of_n_times_a_correlation(away, activations, directions) -> None:
     """With the images' place along K t: what makes the effect of a direction a mean over images."""
     metric = _metric(away)
     places = away @ metric.inverse @ directions.T
@@ -66,7 +66,7 @@ def test_z_is_the_root_of_n_times_a_correlation(away, activations, directions):
     np.testing.assert_allclose(metric.spread(directions), places.std(axis=0), rtol=1e-5)
 
 
-def test_the_standard_error_and_the_overlap_are_those_of_noise(away, directions):
+def test_the_standard_error_and_the_overlap_are_those_of_noise(away, directions) -> None:
     noise = np.random.default_rng(1).standard_normal((20_000, N))
     effects = _metric(away).effects(_cross(away, noise.T), directions)
     metric = _metric(away)
@@ -74,13 +74,13 @@ def test_the_standard_error_and_the_overlap_are_those_of_noise(away, directions)
     np.testing.assert_allclose(np.corrcoef(effects.T), metric.overlap(directions, directions), atol=0.03)
 
 
-def test_similarity_is_the_correlation_of_predictions(away, activations):
+def test_similarity_is_the_correlation_of_predictions(away, activations) -> None:
     metric, cross = _metric(away), _cross(away, activations)
     predicted = away @ metric.vectors(cross).T
     np.testing.assert_allclose(metric.similarity(cross, cross[:2]), np.corrcoef(predicted.T)[:, :2], atol=1e-5)
 
 
-def test_confounds_are_taken_out():
+def test_confounds_are_taken_out() -> None:
     """Two things that go together in nine images of ten: a component that follows the first has no z for the second."""
     rng = np.random.default_rng(2)
     first = rng.random(2000) < 0.5
@@ -93,7 +93,7 @@ def test_confounds_are_taken_out():
     assert np.corrcoef(y, e[:, 1])[0, 1] > 0.75
 
 
-def test_images_that_are_all_alike_tell_nothing():
+def test_images_that_are_all_alike_tell_nothing() -> None:
     metric, some = Metric(np.zeros((3, 3)), 10), np.ones((2, 3), np.float32)
     for figures in (metric.z(some, some), metric.effects(some, some), metric.joint(some, some)):
         assert (figures == 0).all()
@@ -101,7 +101,7 @@ def test_images_that_are_all_alike_tell_nothing():
     assert (metric.overlap(some, some) == 0).all()
 
 
-def test_a_direction_that_does_not_vary_has_no_z():
+def test_a_direction_that_does_not_vary_has_no_z() -> None:
     metric = Metric(np.diag([1.0, 1.0, 0.0]), 10)
     z = metric.z(np.ones((1, 3), np.float32), np.array([[1, 0, 0], [0, 0, 1]], np.float32))
     assert z[0, 0] > 0

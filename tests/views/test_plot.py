@@ -65,6 +65,6 @@ def test_a_sheet_shows_labels_with_their_examples() -> None:
     sheet = sl.label_sheet(labels, examples=4, most=6)
     rows = min(6, int(labels.accepted.sum())) + min(2, int((~labels.accepted).sum()))
     assert sheet.height == rows * 118 + 44 + 6
-    best = int(np.nanargmax(np.where(labels.accepted, labels.margin_over_chance[:, 0], np.nan)))
+    best = int(np.nanargmax(np.where(labels.accepted, labels.fits[:, 0], np.nan)))
     first = sheet.getpixel((250 + 56, 6 + 44 + 56))
     assert first == ((255, 0, 0) if shown.rows[best, 0] % 2 == 0 else (0, 128, 0))

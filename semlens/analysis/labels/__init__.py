@@ -9,12 +9,13 @@ from semlens.analysis.labels.evaluate import (
     retrieve,
     simulation,
 )
-from semlens.analysis.labels.label import Labels, label
+from semlens.analysis.labels.label import ENCODING, Labels, label
 from semlens.analysis.labels.meanings import Meaning
 from semlens.analysis.labels.scorers import BLOCK, METHODS, Linear, resampled, standardised
 
 __all__ = [
     "BLOCK",
+    "ENCODING",
     "METHODS",
     "SOURCES",
     "Evaluation",

@@ -1,8 +1,10 @@
-"""What is it about? The phrase of a vocabulary that fits each component, or none where chance fits as well."""
+"""What is it about? For each component the phrase that it responds to, or that its examples show, or none where chance
+does as well."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 
 import numpy as np
 
@@ -11,18 +13,22 @@ from semlens.analysis.chance import (
     DRAWS,
     RandomComponents,
     alive_rows,
+    check_draws,
     check_rate,
     p_values,
     q_values,
     random_components,
     statistic,
 )
+from semlens.analysis.labels.encoded import least_p, rank
 from semlens.analysis.labels.meanings import Meaning, halve, meanings
 from semlens.analysis.labels.scorers import METHODS, Linear, Scorer, by_blocks, resampled, scores_of
 from semlens.analysis.probe import Probes, check_space, vocabulary_id
+from semlens.analysis.responses import responses, way
 from semlens.analysis.results import Rows, pictures
-from semlens.errors import unknown
+from semlens.errors import SemlensError, unknown
 from semlens.index import ConceptIndex, LabelsId
+from semlens.numerics.permutation import DRAWS as PERMUTATIONS
 from semlens.progress import visible
 from semlens.shapes import Bool, Float32, Float64, Int32, Int64, Shaped
 from semlens.types import MISSING, Component, Progress, several
@@ -33,7 +39,13 @@ PHRASES_KEPT = 5
 RESAMPLES = 100
 """Bootstrap resamples of a component's examples."""
 
-_PRINTED = ("component", "name", "label", "alignment", "p_value", "stability", "meanings")
+ENCODING = "encoding"
+"""The method of labels by encoding, among those of labels by examples."""
+
+_PRINTED = {
+    "examples": ("component", "name", "label", "alignment", "p_value", "stability", "meanings"),
+    "encoding": ("component", "name", "label", "z", "r2", "p_value", "meanings"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,9 @@ class Runner:
     """A phrase that fits, and by how much."""
 
     label: str
-    alignment: float  # margin over chance: cosine minus its mean over random components, in [-2, 2]
+    alignment: float  # margin over chance: cosine minus its mean over random components, in [-2, 2]; not by encoding
+    z: float = nan  # by encoding: the effect over its standard error by chance
+    ratio: float = nan  # of z to that of the first
 
 
 @dataclass(frozen=True)
@@ -52,11 +66,14 @@ class Label:
     name: str | None  # what the model itself calls it
     label: str | None  # None: random components fit some phrase of the vocabulary as well
     alignment: float  # the best phrase's margin over chance, label or not, in [-2, 2]; see `Runner`
-    p_value: float  # one-sided, against the null distribution of random components' best phrases, in (0, 1]
+    p_value: float  # one-sided, against what the best phrase reaches by chance, in (0, 1]
     stability: float  # share of bootstrap resamples of the examples in which the phrase stays ahead of its runners-up
     margin: float  # alignment ahead of the first runner-up; negative where that leads in alignment but not in score
     runners_up: tuple[Runner, ...]
-    meanings: tuple[Meaning, ...]  # of a polysemantic component: its two meanings
+    meanings: tuple[Meaning, ...]  # of a component that has two
+    by: str = "examples"  # or "encoding": then there is no alignment, stability and margin, but z
+    z: float = nan  # of the best phrase, label or not: its effect over its standard error by chance
+    r2: float = nan  # how much of the activation the foundation model can explain at all, at most 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,7 +84,7 @@ class Labels:
     vocabulary: tuple[str, ...]
     recipe: LabelsId
     ranked: Int32[np.ndarray, "c m"]  # numbers of the best phrases, the best first; MISSING for a dead component
-    margin_over_chance: Float32[np.ndarray, "c m"]  # of each of them: cosine less its mean over random components
+    fits: Float32[np.ndarray, "c m"]  # of each of them: z, or by examples the margin over chance; see `Runner`
     p_value: Float64[np.ndarray, "c"]
     q_value: Float64[np.ndarray, "c"]  # the least false-discovery rate at which it would be labelled
     stability: Float32[np.ndarray, "c"]
@@ -77,6 +94,11 @@ class Labels:
     def method(self) -> str:
         """How phrases were scored."""
         return self.recipe.method
+
+    @property
+    def by(self) -> str:
+        """What the labels go by: "encoding" or "examples"."""
+        return "encoding" if self.recipe.method == ENCODING else "examples"
 
     @property
     def fdr(self) -> float:
@@ -106,23 +128,44 @@ class Labels:
         """A row per component that is not dead and was asked for."""
         ranked = np.flatnonzero(self.ranked[:, 0] != MISSING)
         given = int(self.accepted[ranked].sum())
-        title = f"{given:,} of {len(ranked):,} components have a label (false-discovery rate {self.fdr:g})"
-        return Rows(map(self.at, ranked.tolist()), title, lambda row: pictures(self.index, row.component), _PRINTED)
+        title = f"{given:,} of {len(ranked):,} components have a label by {self.by} (false-discovery rate {self.fdr:g})"
+        title += f"; {self.too_few}" if self.too_few else ""
+        return Rows(
+            map(self.at, ranked.tolist()), title, lambda row: pictures(self.index, row.component), _PRINTED[self.by]
+        )
+
+    @property
+    def too_few(self) -> str:
+        """Whether components stand out by all that the draws can show and yet are too few for a label, in words; empty
+        if not."""
+        ranked = self.ranked[:, 0] != MISSING
+        out = int((ranked & ~self.accepted & (self.p_value <= least_p(self.recipe.draws) * 1.001)).sum())
+        if not out:
+            return ""
+        far = f"{out:,} stand out as far as {self.recipe.draws:,} draws can show"
+        return f"{far}, too few among {int(ranked.sum()):,}: ask for fewer layers, or more draws"
 
     def at(self, row: int) -> Label:
         """All about the label of a component, by its row."""
         phrases = [self.vocabulary[number] for number in self.ranked[row] if number != MISSING]
-        margins = self.margin_over_chance[row].tolist()
+        encoded, fits = self.by == "encoding", self.fits[row].tolist()
+        if encoded:
+            others = [Runner(phrase, nan, z, z / fits[0]) for phrase, z in zip(phrases, fits, strict=False)]
+        else:
+            others = [Runner(phrase, margin) for phrase, margin in zip(phrases, fits, strict=False)]
         return Label(
             self.index.component(row),
             self.index.unit_names[row],
             self.of(row),
-            margins[0],
+            others[0].alignment,
             float(self.p_value[row]),
             float(self.stability[row]),
-            margins[0] - margins[1] if len(phrases) > 1 else float("nan"),
-            tuple(Runner(phrase, margin) for phrase, margin in list(zip(phrases, margins, strict=False))[1:]),
+            others[0].alignment - others[1].alignment if len(phrases) > 1 else nan,
+            tuple(others[1:]),
             self.meanings.get(row, ()),
+            self.by,
+            others[0].z,
+            float(responses(self.index).r2[row]) if encoded and self.index.encodings else nan,
         )
 
     def __repr__(self) -> str:
@@ -136,46 +179,78 @@ def label(
     index: ConceptIndex,
     vocabulary: Probes | str | Sequence[str],
     *,
+    by: str = "auto",
     fdr: float = 0.05,
     method: str = "standardised",
     layers: Sequence[str] = (),
     split: bool = True,
-    draws: int = DRAWS,
+    draws: int | None = None,
     seed: int = 0,
     progress: Progress = visible,
 ) -> Labels:
     """For every component the phrase of the vocabulary that fits best, if it fits better than chance.
 
-    The null distribution of a component's best score is that of random components (see `chance`) with as many examples
-    and crops as large. Labels are given at the false-discovery rate `fdr`.
+    By encoding it is the phrase of the highest z over all images; chance is that of permuted activations. By examples
+    it is the phrase that fits the strongest images best; chance is that of random components (see `chance`). Labels are
+    given at the false-discovery rate `fdr`.
 
     Args:
         vocabulary: probes of its phrases, or what `load_vocabulary` takes; then the foundation model is loaded.
-        method: how a phrase is scored; see `scorers.METHODS`.
+        by: "encoding", "examples", or "auto": by encoding where the index has encodings, and no method is asked for.
+        method: by examples, how a phrase is scored; see `scorers.METHODS`.
         split: whether to look for components with two meanings, and label each.
-        draws: random components per layer.
+        draws: permutations, or random components per layer; 1,000 and 4,000 if not given.
 
     Raises:
-        SemlensError: an unknown method or layer, `fdr` not between 0 and 1, or a vocabulary of another foundation
-            model.
+        SemlensError: an unknown way, method or layer, `fdr` not between 0 and 1, too few draws, or a vocabulary of
+            another foundation model.
     """
     vocabulary, layers = as_vocabulary(index.recipe.foundation, vocabulary), several(layers)
     check_space(index, vocabulary)
     check_rate(fdr)
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    random = random_components(index, layers=layers, draws=draws, seed=seed)
+    by = "examples" if by == "auto" and method != "standardised" else way(index, by)
+    if by == "encoding" and method != "standardised":
+        raise SemlensError(f"method {method!r} scores examples: ask by='examples' (--by examples)")
+    draws = (PERMUTATIONS if by == "encoding" else DRAWS) if draws is None else draws
+    check_draws(draws)
+    for layer in layers:
+        index.layer_slice(layer)
+    asked = tuple(axis.layer for axis in index.layers if not layers or axis.layer in layers)
+    recipe = LabelsId(
+        ENCODING if by == "encoding" else method, float(fdr), asked, split, draws, seed, vocabulary_id(vocabulary)
+    )
+    find = _by_encoding if by == "encoding" else _by_examples
+    return find(index, vocabulary, recipe, progress)
+
+
+def _by_encoding(index: ConceptIndex, vocabulary: Probes, recipe: LabelsId, progress: Progress) -> Labels:
+    """Labels by what components respond to over all images."""
+    layers = [n for n, axis in enumerate(index.layers) if axis.layer in recipe.layers]
+    found = rank(responses(index), vocabulary, layers, fdr=recipe.fdr, draws=recipe.draws, seed=recipe.seed)
+    c, m = len(index.rows), min(PHRASES_KEPT, len(vocabulary))
+    ranked, z = np.full((c, m), MISSING, np.int32), np.full((c, m), np.nan, np.float32)
+    p, q = np.ones(c), np.ones(c)
+    ranked[found.rows], z[found.rows] = found.ranked[:, :m], found.z[:, :m]
+    p[found.rows], q[found.rows] = found.p[:, 0], found.q
+    double = found.meanings(vocabulary.names, recipe.fdr) if recipe.split else {}
+    progress("label", len(layers), len(layers))
+    return Labels(index, vocabulary.names, recipe, ranked, z, p, q, np.full(c, np.nan, np.float32), double)
+
+
+def _by_examples(index: ConceptIndex, vocabulary: Probes, recipe: LabelsId, progress: Progress) -> Labels:
+    """Labels by what the strongest images show."""
+    random = random_components(index, layers=recipe.layers, draws=recipe.draws, seed=recipe.seed)
     rankings, halves = [], []
     for number in np.unique(random.layer).tolist():
-        scorer = METHODS[method](index, vocabulary, random, number)
-        rankings.append(_ranking(index, vocabulary, random, scorer, number, seed))
-        if split:
-            halves.append(halve(index, scorer, random, number, len(vocabulary), seed))
+        scorer = METHODS[recipe.method](index, vocabulary, random, number)
+        rankings.append(_ranking(index, vocabulary, random, scorer, number, recipe.seed))
+        if recipe.split:
+            halves.append(halve(index, scorer, random, number, len(vocabulary), recipe.seed))
         progress("label", number + 1, len(index.layers))
     p, q = _significance(index, random, rankings)
-    double = meanings(halves, vocabulary, fdr) if halves else {}
-    asked = tuple(axis.layer for axis in index.layers if not layers or axis.layer in layers)
-    recipe = LabelsId(method, float(fdr), asked, split, draws, seed, vocabulary_id(vocabulary))
+    double = meanings(halves, vocabulary, recipe.fdr) if halves else {}
     ranked = _column(index, rankings, "ranked", MISSING)
     margins, stability = (_column(index, rankings, name, np.nan) for name in ("margins", "stability"))
     return Labels(index, vocabulary.names, recipe, ranked, margins, p, q, stability, double)

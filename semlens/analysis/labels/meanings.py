@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
@@ -11,14 +12,17 @@ from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
 from semlens.numerics import unit
 from semlens.numerics.two_means import two_means
-from semlens.shapes import Bool, Float16, Float32, Int32, Int64
+from semlens.shapes import Bool, Float16, Float32, Float64, Int32, Int64
 from semlens.types import MISSING
 
 RESTARTS = 6
 """Tries at splitting: of examples that fall apart the first ones find how."""
 
-RANDOM_SPLIT = 500
-"""Random components per layer that are split, to see what splitting makes of chance."""
+RANDOM_SPLIT = 2000
+"""Random components per layer that are split, at most, to see what splitting makes of chance."""
+
+LIKE_SIZE = 200
+"""Random groups of like size that a group is held against, at least: small ones look alike more easily."""
 
 MIN_EXAMPLES = 3
 """Examples that a meaning rests on, at least."""
@@ -26,14 +30,15 @@ MIN_EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Meaning:
-    """What one of the two groups of a polysemantic component's examples is about."""
+    """One of two things that a component is about: a group of its examples, or by encoding what it responds to."""
 
     label: str
-    score: float  # by the method of the labels
-    examples: tuple[int, ...]  # slots of the component, 0 for its strongest example
+    score: float  # by the method of the labels; z by encoding
+    examples: tuple[int, ...]  # slots of the component, 0 for its strongest example; none by encoding
+    ratio: float = nan  # by encoding, of z to the first one's
 
     def __str__(self) -> str:
-        return f"{self.label} ({len(self.examples)})"
+        return f"{self.label} ({len(self.examples) or format(self.ratio, '.2f')})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +50,10 @@ class _Groups:
     score: Float32[np.ndarray, "n 2"]  # how well; NaN where a group is smaller than MIN_EXAMPLES
     other: Float32[np.ndarray, "n 2"]  # how well it fits the other group
 
-    def weaker(self, layer: int) -> Statistic:
-        """How well phrases fit both groups: the lower score of the two."""
-        examples = (self.rows != MISSING).sum(axis=(1, 2))
-        return Statistic(self.score.min(axis=1), examples, np.full(len(examples), layer))
+    def half(self, which: int, layer: int) -> Statistic:
+        """How well a phrase fits one of the groups, and how large the group is."""
+        size = (self.rows[:, which] != MISSING).sum(axis=1)
+        return Statistic(self.score[:, which], size, np.full(len(size), layer))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +81,11 @@ def halve(index: ConceptIndex, scorer: Scorer, random: RandomComponents, layer: 
 def meanings(halves: Sequence[Halves], vocabulary: Probes, fdr: float) -> dict[int, tuple[Meaning, ...]]:
     """The two meanings of each component that has two, by its row.
 
-    A component has two meanings if the weaker of its groups' best scores is a discovery against the null distribution
-    of the weaker groups of random components, at the false-discovery rate `fdr`, and the phrase of either group fits
-    the other no better than a random group is fitted by its best. What does not earn two labels is not split.
+    A component has two meanings if both of its groups are fitted better than groups of random components, at the
+    false-discovery rate `fdr`, and the phrase of either group fits the other no better than a random group is fitted by
+    its best. What does not earn two labels is not split.
     """
-    p = np.concatenate([p_values(layer.real.weaker(layer.layer), layer.chance.weaker(layer.layer)) for layer in halves])
+    p = np.concatenate([_weaker_p(layer) for layer in halves])
     known = np.concatenate([~np.isnan(layer.real.score).any(axis=1) for layer in halves])
     q = np.ones(len(p))
     q[known] = q_values(p[known])
@@ -92,6 +97,17 @@ def meanings(halves: Sequence[Halves], vocabulary: Probes, fdr: float) -> dict[i
         double = np.flatnonzero(discovered & apart).tolist()
         two |= {int(layer.members[n]): _pair(layer.real, vocabulary, n) for n in double}
     return two
+
+
+def _weaker_p(layer: Halves) -> Float64[np.ndarray, "n"]:
+    """The larger of both groups' p-values, each against random groups of its own size: small only where neither is
+    chance.
+
+    Source: Berger 1982 (intersection-union test).
+    """
+    both = [layer.chance.half(which, layer.layer) for which in (0, 1)]
+    null = Statistic(*(np.concatenate([getattr(half, name) for half in both]) for name in vars(both[0])))
+    return np.max([p_values(layer.real.half(which, layer.layer), null, LIKE_SIZE) for which in (0, 1)], axis=0)
 
 
 def _pair(groups: _Groups, vocabulary: Probes, n: int) -> tuple[Meaning, ...]:

@@ -1,0 +1,78 @@
+"""What components respond to over all images: an index's encodings as questions ask them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from semlens.analysis.probe import Probes
+from semlens.errors import SemlensError, unknown
+from semlens.index import ConceptIndex, Encodings
+from semlens.numerics.encoding import Metric
+from semlens.shapes import Bool, Float32
+
+WAYS = ("auto", "encoding", "examples")
+"""What a question goes by: encodings, which say what a component responds to over all images, or its strongest
+examples; auto is the first where an index has any."""
+
+
+def way(index: ConceptIndex, by: str) -> str:
+    """What a question of an index goes by: "encoding" or "examples".
+
+    Raises:
+        SemlensError: there is no such way, or the index has no encodings.
+    """
+    if by not in WAYS:
+        raise unknown("way", by, WAYS)
+    if by == "encoding" and index.encodings is None:
+        raise SemlensError(
+            "the index holds no encodings: add them with `semlens encode`, or ask with by='examples' (--by examples)"
+        )
+    if by == "auto":
+        return "encoding" if index.encodings is not None else "examples"
+    return by
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """The encodings of an index's components, in its rows."""
+
+    index: ConceptIndex
+    encodings: Encodings
+
+    @cached_property
+    def metric(self) -> Metric:
+        """The space of embeddings as the images fill it."""
+        return Metric(self.encodings.covariance, self.encodings.images)
+
+    @property
+    def cross(self) -> Float32[np.ndarray, "c d"]:
+        """Covariance of embedding and activation."""
+        return self.encodings.cross[: len(self.index.rows)]
+
+    @property
+    def r2(self) -> Float32[np.ndarray, "c"]:
+        """The part of the variance that the embedding explains in images left out."""
+        return self.encodings.r2[: len(self.index.rows)]
+
+    @cached_property
+    def encoded(self) -> Bool[np.ndarray, "c"]:
+        """Components that have an encoding: their activation varies, and is finite on every image."""
+        return np.asarray(self.encodings.deviation[: len(self.index.rows)] > 0)
+
+    def directions(self, probes: Probes) -> Float32[np.ndarray, "q d"]:
+        """Where the probes lie: texts as they are, images as they differ from the mean image."""
+        directions = np.array(probes.vectors, np.float32)
+        directions[list(probes.images)] -= self.encodings.mean.astype(np.float32)
+        return directions
+
+
+def responses(index: ConceptIndex) -> Responses:
+    """The responses of an index that has encodings.
+
+    Raises:
+        SemlensError: it has none.
+    """
+    way(index, "encoding")
+    assert index.encodings is not None
+    return Responses(index, index.encodings)
