@@ -67,6 +67,6 @@ class BranchSum(Function):
             totals = [_total(branch, ctx.x.value, rule) for branch in ctx.branches]
         if totals[0] is None or totals[1] is None:
             return g, g, None, None, None
-        shared = g * (a + b) / (totals[0] + totals[1]).clamp_(min=SMALLEST)
-        to_each = [shared * of / divisor_of(part) for of, part in zip(totals, (a, b), strict=True)]
+        whole, relevance = (totals[0] + totals[1]).clamp_(min=SMALLEST), g * (a + b)
+        to_each = [relevance * (of / whole) / divisor_of(part) for of, part in zip(totals, (a, b), strict=True)]
         return to_each[0].to(a.dtype), to_each[1].to(b.dtype), None, None, None

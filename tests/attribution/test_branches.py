@@ -125,6 +125,20 @@ def test_so_they_are_where_they_see_the_input(rule: Rule) -> None:
     torch.testing.assert_close(heat(Two(), pixels(), composite), heat(One(), pixels(), composite), rtol=1e-5, atol=1e-9)
 
 
+def test_units_that_nothing_excites_have_relevance_to_give_and_nobody_to_give_it_to() -> None:
+    net = Branched(norm=False).float()
+    with torch.no_grad():
+        for conv in (net.wide, net.narrow):
+            conv.weight.abs_().neg_()
+            nn.init.zeros_(conv.bias)
+        net.wide_norm.weight.abs_()
+        nn.init.zeros_(net.wide_norm.bias)
+        nn.init.zeros_(net.wide_norm.running_mean)  # type: ignore[arg-type]  # a buffer that is there
+        net.head.weight.mul_(1e4)
+    x = pixels().float().abs() * (torch.arange(CHANNELS) != 2).view(-1, 1, 1)  # one channel, and its skip, is zero
+    assert torch.isfinite(heat(net, x, single(z_plus()))).all()
+
+
 def test_what_is_no_sum_of_layers_of_one_tensor_is_shared_in_proportion() -> None:
     """Of two tensors, of one that changes between, of a layer behind another function."""
     conv, x = nn.Conv2d(CHANNELS, CHANNELS, 1).double(), pixels()
