@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from platformdirs import user_cache_path
 from safetensors import SafetensorError
 
 from semlens.errors import SemlensError, unknown
@@ -27,7 +28,7 @@ MANIFEST = "manifest.json"
 PART = re.compile(r"(?P<name>[a-z]+(-[a-z]+)*)-(?P<hash>[0-9a-f]{16})\.(safetensors|parquet)")
 STAGING = ".saving-"
 HASH_LIMIT = 256 * 2**20
-"""A part of more bytes is not hashed where an index is opened for a search, which must not wait for it."""
+"""A part of more bytes is hashed once on a machine, and not each time, where an index is opened for a search."""
 
 T = TypeVar("T")
 
@@ -297,23 +298,40 @@ def locate(folder: Path, name: str, part: Part) -> Path:
     return path
 
 
-def check_digest(path: Path, part: Part) -> None:
+def check_digest(path: Path, part: Part, *, remembered: bool = False) -> None:
     """Returns if the file is the one that was saved.
+
+    Args:
+        remembered: whether a file need not be hashed that was on this machine before and was not written to since.
 
     Raises:
         SemlensError: if not.
     """
+    note = _note(path, part) if remembered else None
+    if note is not None and note.exists():
+        return
     with blaming(path):
         if _sha256(path) != part.sha256:
             raise ValueError("it was altered (its sha256 differs)")
+    if note is not None and note == _note(path, part):  # nor was it written to meanwhile
+        with suppress(OSError):  # a cache that cannot be written remembers nothing
+            note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            note.touch()
+
+
+def _note(path: Path, part: Part) -> Path:
+    """The empty file in the user's cache that says: this file, as the system knows it now, has this digest."""
+    with blaming(path):
+        status = os.stat(path)
+    known = [str(path.resolve()), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    return user_cache_path("semlens") / "checked" / hashlib.sha256(repr([*known, part.sha256]).encode()).hexdigest()
 
 
 def read_arrays(folder: Path, name: str, part: Part, *, quick: bool) -> Arrays:
-    """The arrays of a part, memory-mapped, exactly those that the manifest lists; first hashed, unless it is large and
-    has to be open quickly."""
+    """The arrays of a part, memory-mapped, exactly those that the manifest lists; first hashed, unless it is large, has
+    to be open quickly and was hashed before."""
     path = locate(folder, name, part)
-    if part.bytes <= HASH_LIMIT or not quick:
-        check_digest(path, part)
+    check_digest(path, part, remembered=quick and part.bytes > HASH_LIMIT)
     with blaming(path):
         arrays = tensors(np.asarray(np.memmap(path, np.uint8, mode="r")))
         if {key: Tensor(array.dtype.name, array.shape) for key, array in arrays.items()} != part.tensors:

@@ -241,7 +241,8 @@ def load_index(folder: str | os.PathLike[str], *, verify: bool = False, quick: b
 
     Args:
         verify: check every part now, and look through all numbers.
-        quick: as a search opens it, which must not wait: parts above 256 MiB and the tables are not hashed.
+        quick: as a search opens it, which must not wait: parts above 256 MiB and tables are hashed once on a machine,
+            which the user's cache remembers until the file changes.
 
     Raises:
         SemlensError: naming the file, if anything is wrong with it.

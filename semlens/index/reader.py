@@ -82,8 +82,8 @@ class Stored:
             self._check_manifest()
         for name in part_names(self.held):
             path = locate(self.folder, name, self.manifest.parts[name])
-            if self.verify or (name in TABLES and not self.quick):  # nothing here reads a table, but others do
-                check_digest(path, self.manifest.parts[name])
+            if self.verify or name in TABLES:  # nothing here reads a table, but others do
+                check_digest(path, self.manifest.parts[name], remembered=self.quick and not self.verify)
 
     def _check_manifest(self) -> None:
         manifest, version = self.manifest, self.manifest.version
@@ -142,7 +142,7 @@ def open_stored(folder: Path, verify: bool, quick: bool) -> Stored:
 
     Args:
         verify: whether every part is hashed and looked through now; else each is hashed when it is first read.
-        quick: whether parts above 256 MiB, and tables, go without.
+        quick: whether parts above 256 MiB, and tables, are hashed only if they were not before on this machine.
 
     Raises:
         SemlensError: naming the file, if anything is wrong with it.

@@ -15,7 +15,9 @@ import pytest
 
 import semlens.index.folder as store
 from semlens.errors import SemlensError
+from semlens.index.folder import _note, read_manifest
 from semlens.index.index import load_index
+from semlens.index.reader import OPTIONAL, Manifest
 from semlens.index.records import Thumbnails
 from tests.tiny_index import (
     ADDED,
@@ -64,7 +66,8 @@ def test_a_flipped_byte_is_named(folder: Path, name: str) -> None:
         with pytest.raises(SemlensError, match=rf"{path.name} cannot be used: it was altered"):
             read_all(folder)
         if name in TABLES:  # which nothing here reads
-            load_index(folder, quick=True)
+            with pytest.raises(SemlensError, match=rf"{path.name} cannot be used: it was altered"):
+                load_index(folder, quick=True)
 
 
 @pytest.mark.slow
@@ -92,7 +95,9 @@ def test_a_missing_part_is_named(folder: Path, name: str) -> None:
         read_all(folder)
 
 
-def test_a_large_part_is_hashed_when_it_is_first_read_but_not_for_a_search(folder: Path) -> None:
+def test_a_large_part_is_hashed_when_it_is_first_read_and_for_a_search_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A sparse file: 256 MiB and one byte of zeros in a few blocks."""
     length = 256 * 2**20 + 1
     offsets = np.array([0, 5, 5, length])
@@ -103,7 +108,19 @@ def test_a_large_part_is_hashed_when_it_is_first_read_but_not_for_a_search(folde
     forge_part(folder, "thumbnails", start, sha256="0" * 64, file=f"thumbnails-{'0' * 16}.safetensors", bytes=size)
     forge(folder, lambda manifest: manifest["parts"]["thumbnails"].update(tensors=listed))
     os.truncate(part_file(folder, "thumbnails").rename(folder / f"thumbnails-{'0' * 16}.safetensors"), size)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(SemlensError, match=r"thumbnails-.* it was altered"):
+        load_index(folder, quick=True).thumbnails.get(0)
+    path = folder / f"thumbnails-{'0' * 16}.safetensors"
+    note = _note(path, read_manifest(folder, Manifest, OPTIONAL)[0].parts["thumbnails"])
+    assert note.is_relative_to(tmp_path / "cache")
+    assert not note.exists()
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.touch()  # as if it had been the right one
     assert load_index(folder, quick=True).thumbnails.get(0) == bytes(5)
+    os.utime(path, ns=(0, path.stat().st_mtime_ns))  # whatever is done to the file makes it another
+    with pytest.raises(SemlensError, match=r"thumbnails-.* it was altered"):
+        load_index(folder, quick=True).thumbnails.get(0)
     index = load_index(folder)
     with pytest.raises(SemlensError, match=r"thumbnails-.* it was altered"):
         index.thumbnails.get(0)
@@ -446,3 +463,13 @@ def test_of_two_writers_the_later_wins_and_the_earlier_is_told(folder: Path) -> 
         replace(tiny(seed=9), read_unit_names=lambda: Overtaken((None, None, "zebra"))).save(folder)
     assert load_index(folder, verify=True).recipe.seed == 8
     assert len(list(folder.iterdir())) == FILES
+
+
+def test_a_search_remembers_what_was_hashed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for _ in range(2):
+        load_index(folder, quick=True)
+    notes = {path.name for path in (tmp_path / "cache" / "semlens" / "checked").iterdir()}
+    parts = read_manifest(folder, Manifest, OPTIONAL)[0].parts
+    assert notes == {_note(part_file(folder, name), parts[name]).name for name in TABLES}
+    assert all(path.stat().st_size == 0 for path in (tmp_path / "cache" / "semlens" / "checked").iterdir())
