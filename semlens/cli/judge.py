@@ -32,6 +32,7 @@ from semlens.cli.show import Progress, say
 if TYPE_CHECKING:
     from semlens.analysis.audit import Audit, Change
     from semlens.analysis.results import Rows
+    from semlens.revisit.verify_audit import Verified
 
 
 @app.command()
@@ -78,13 +79,16 @@ def label(
 @click.option("--baseline", type=click.Path(path_type=Path), help="An index to say what changed since.")
 @vocabulary("Also label the components from this")
 @click.option("--output", help="Audit this class in place of the spec's.")
+@click.option("--verify", is_flag=True, help="Also silence what fits spurious concepts, and see what the output loses.")
+@click.option("--model", help="The model of the index, to verify.")
+@click.option("--images", help="The images of the index, to verify.")
 @by
 @seed
 @device
 @as_json
 def audit(
     index: Path, spec: str, html: Path | None, baseline: Path | None, vocabulary: str | None, output: str | None,
-    by: str, seed: int, device: str | None, as_json: bool,
+    verify: bool, model: str | None, images: str | None, by: str, seed: int, device: str | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Hold a model's components against what may speak for a class and what must not; exit 1 if a requirement fails, 3
     if none fails and one cannot be told.
@@ -94,6 +98,8 @@ def audit(
     """
     from semlens.analysis.ask import ask_spec, labels_by
 
+    if verify and not (model and images):
+        raise sl.SemlensError("to verify an audit takes the model and its images: give --model and --images")
     rules = sl.load_spec(spec)
     rules = replace(rules, output=output) if output else rules
     indexes = [sl.load_index(index)]
@@ -110,13 +116,16 @@ def audit(
                 )
                 audits.append(sl.audit(loaded, rules, probes, by=by, labels=labels, seed=seed))
     now, before = audits[0], audits[1] if baseline else None
+    verified = _verified(now, str(model), str(images), device) if verify else None
     if html:
         html.write_text(sl.report(now, before=before), encoding="utf-8")
     changes = sl.changes(now, before) if before else None
     if as_json:
-        _print_audit(now, changes)
+        _print_audit(now, changes, verified)
     else:
         _show_audit(now, changes)
+        if verified is not None:
+            print(f"{verified!r}\n")
         if html:
             say(f"report: {html}")
     return 0 if now.passed else 1 if now.failed else CANNOT_TELL
@@ -131,7 +140,16 @@ def _of_baseline(folder: Path | None) -> Iterator[None]:
         raise (sl.SemlensError(f"the baseline {folder}: {fault}") if folder else fault) from fault
 
 
-def _print_audit(audit: "Audit", changes: "Rows[Change] | None") -> None:
+def _verified(audit: "Audit", model: str, images: str, device: str | None) -> "Rows[Verified] | None":
+    """What the output loses without the components that fit spurious concepts; None where there is none."""
+    if not any(mass.components for mass in audit.concepts if mass.side == "spurious"):
+        say("no component fits a spurious concept: there is nothing to verify")
+        return None
+    with Progress() as progress:
+        return sl.verify_audit(audit, sl.load_model(model, device=device), sl.load_images(images), progress=progress)
+
+
+def _print_audit(audit: "Audit", changes: "Rows[Change] | None", verified: "Rows[Verified] | None") -> None:
     """The components, and at last a summary, as JSON."""
     print_json(audit.rows.records())
     summary = {
@@ -150,6 +168,7 @@ def _print_audit(audit: "Audit", changes: "Rows[Change] | None") -> None:
         "visibility": audit.visibility,
     }
     tables |= {"changes": changes} if changes else {}
+    tables |= {"verified": verified} if verified is not None else {}
     print_json([{"summary": summary | {name: rows.records() for name, rows in tables.items()}}])
 
 

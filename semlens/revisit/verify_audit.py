@@ -147,7 +147,9 @@ class _Run:
     ) -> Float32[np.ndarray, "n"]:
         """The output on every image; of two classes its logit less the other's."""
         feed = Feed(self.model, self.images, self.batch_size)
-        kinds = {kind.layer: kind for kind, _ in parse_all(self.model.net, [one.layer for one in silenced], feed.first)}
+        layers = [one.layer for one in silenced]
+        parsed = parse_all(self.model.net, layers, feed.first) if layers else []
+        kinds = {kind.layer: kind for kind, _ in parsed}
         logits: list[Float32[np.ndarray, "n y"]] = []
         with torch.no_grad(), still(self.model.net), ExitStack() as stack:
             for one in silenced:
