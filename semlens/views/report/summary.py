@@ -73,7 +73,10 @@ def _main(audit: Audit) -> Html:
     said = [
         f"{percent(worst.relevance, 0)} ({between(worst.low, worst.high, 0)}) of what speaks for “",
         named(audit.output),
-        f"” in {worst.layer} goes through components that fit only spurious concepts, which must not matter",
+        f"” in {worst.layer} ",
+        "is due to spurious concepts, by what its components respond to"
+        if audit.by == "encoding"
+        else "goes through components that fit only spurious concepts, which must not matter",
     ]
     large = [concept for concept in spurious if concept.relevance >= _LEAST][:_NOTED]
     for rank, concept in enumerate(large):
