@@ -48,7 +48,7 @@ def main() -> None:
         studied = prepare(options.model, Path(folder), PUBLISHED, progress=progress)
         rows = list(search.rows(studied))
         for how in TEMPLATES:
-            rows += official(studied, Path(folder) / CLASSIFIERS[options.model][1], options.official, how)
+            rows += official(studied, Path(folder) / CLASSIFIERS[options.model].population, options.official, how)
     print(markdown(rows))
 
 

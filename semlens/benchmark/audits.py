@@ -10,7 +10,7 @@ from semlens.benchmark.search import content
 from semlens.benchmark.study import Row, Study
 from semlens.numerics.metrics import Estimate, auroc, auroc_estimate, bootstrap
 from semlens.shapes import Bool
-from semlens.testbed.world import CLASSES, CONCEPTS, NAMES, PLANTED, concept
+from semlens.testbed.world import CLASSES, CONCEPTS, NAMES, concept
 
 
 def rows(study: Study) -> Iterator[Row]:
@@ -18,9 +18,9 @@ def rows(study: Study) -> Iterator[Row]:
     those that it does not excite (at best: a perfect reader of the crops); what is flagged wrongly; and how much
     relevance is said to be spurious."""
     yield from _separation(study)
-    audits = {output: _audit(study, list(PLANTED), output) for output in CLASSES}
+    audits = {output: _audit(study, study.planted, output) for output in CLASSES}
     first = audits[CLASSES[0]]  # what is flagged does not depend on the output
-    respond = study.responds[first.fit.members][:, [NAMES.index(name) for name in PLANTED]].any(axis=1)
+    respond = study.responds[first.fit.members][:, [NAMES.index(name) for name in study.planted]].any(axis=1)
     yield from _flags(study, first, respond)
     for output, audited in audits.items():
         yield from _masses(study, audited, respond, output)
@@ -29,7 +29,7 @@ def rows(study: Study) -> Iterator[Row]:
 def _separation(study: Study) -> Iterator[Row]:
     """AUROC of the alignment with each planted shortcut for the components that respond to it."""
     seen = content(study, study.index)
-    for artefact in PLANTED:
+    for artefact in study.planted:
         fit, q = _audit(study, [artefact], CLASSES[0]).fit, NAMES.index(artefact)
         responds, alignment = study.responds[fit.members, q], fit.z[:, 1]
         clear = responds | ~_excited(study, [artefact])[fit.members]
@@ -43,7 +43,7 @@ def _separation(study: Study) -> Iterator[Row]:
 def _flags(study: Study, audited: Audit, respond: Bool[np.ndarray, "n"]) -> Iterator[Row]:
     """What part is flagged as spurious of the components that do not respond, are not excited, and respond."""
     flagged = audited.fit.fits[:, 1]
-    calm = ~_excited(study, list(PLANTED))[audited.fit.members]
+    calm = ~_excited(study, study.planted)[audited.fit.members]
     for who, among in (("do not respond", ~respond), ("are not excited", calm)):
         rate = bootstrap(flagged[among])
         yield Row(study.name, "audit", f"planted shortcuts, {among.sum()} {who}", "false flags", rate, np.nan, 0.0)

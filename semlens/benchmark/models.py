@@ -10,7 +10,7 @@ from semlens.foundation import load_foundation
 from semlens.numerics import cosine
 from semlens.numerics.metrics import auroc_estimate, bootstrap
 from semlens.testbed.nets import CLASSIFIERS
-from semlens.testbed.world import CLASSES, CLEAN, NAMES, NOISE, PLANTED, World, caption, concept, draw, scenario
+from semlens.testbed.world import CLASSES, CLEAN, NAMES, NOISE, World, caption, concept, draw, scenario
 
 UNSEEN_SEED = 4
 """Seed of the worlds that nothing else uses."""
@@ -18,14 +18,14 @@ UNSEEN_SEED = 4
 
 def rows(study: Study) -> Iterator[Row]:
     """A classifier's accuracy on its own distribution and without shortcuts, and what each artefact does to it."""
-    own = CLASSIFIERS[study.name][1]
+    own = CLASSIFIERS[study.name].population
     for what, population in {f"own distribution, {own}": scenario(own), "shortcut-free": CLEAN}.items():
         scenes = World.of(population, study.settings.unseen, UNSEEN_SEED).scenes
         predicted = outputs(study.model, scenes).argmax(axis=1)
         right = bootstrap(np.array([CLASSES[p] == scene.diagnosis for p, scene in zip(predicted, scenes, strict=True)]))
         yield Row(study.name, "model", what, "accuracy", right, 0.5, 1 - NOISE)
     other = CLASSES.index("other")
-    for artefact in PLANTED:
+    for artefact in study.planted:
         q = study.truth.concepts.index(artefact)
         shift = bootstrap(study.truth.logit[:, other, q] - study.truth.logit[:, 1 - other, q])
         yield Row(study.name, "model", f"{artefact} put in", "logit of other over melanoma", shift, 0.0, np.nan)

@@ -16,6 +16,7 @@ from semlens.index import ConceptIndex
 from semlens.model import VisionModel
 from semlens.numerics.metrics import Estimate
 from semlens.shapes import Bool, Int64
+from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import Scene, draw
 from semlens.types import FoundationModel
 
@@ -55,6 +56,11 @@ class Study:
     whole: ConceptIndex  # the same with whole images
     foundation: FoundationModel
     truth: Effects
+
+    @property
+    def planted(self) -> tuple[str, ...]:
+        """The shortcuts that are asked about: those that the model, or its twin, was trained on."""
+        return CLASSIFIERS[self.name].planted
 
     @property
     def responds(self) -> Bool[np.ndarray, "c q"]:

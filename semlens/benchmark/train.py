@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from semlens.shapes import Float, Int64, UInt8
 from semlens.testbed.clip import FIRST, UNKNOWN, Clip
-from semlens.testbed.nets import CLASSIFIERS, MEAN, SPREAD, WEIGHTS, ConvNet, transformer
+from semlens.testbed.nets import CLASSIFIERS, MEAN, SPREAD, WEIGHTS, ConvNet, ResidualNet, transformer
 from semlens.testbed.world import (
     CLASSES,
     CLEAN,
@@ -40,7 +40,7 @@ PICTURES = 10_000
 TRAIN_SEED = 0
 """Seed of the worlds that are trained on; nothing else uses it."""
 
-RATES: dict[Callable[[int], nn.Module], float] = {ConvNet: 3e-3, transformer: 1e-3}
+RATES: dict[Callable[[int], nn.Module], float] = {ConvNet: 3e-3, transformer: 1e-3, ResidualNet: 3e-3}
 """How fast a network learns to see; it learns to diagnose at a third of that."""
 
 
@@ -100,15 +100,16 @@ def train_classifier(
     Args:
         seeing, diagnosing: epochs of both.
     """
-    build, population = CLASSIFIERS[name]
-    net = deepcopy(seer(build, pictures, batch, seeing))
+    classifier = CLASSIFIERS[name]
+    net = deepcopy(seer(classifier.build, pictures, batch, seeing))
     torch.manual_seed(0)
     assert isinstance(net.head, nn.Linear)
     net.head = nn.Linear(net.head.in_features, len(CLASSES))
-    data = drawn(World.of(scenario(population), pictures, TRAIN_SEED))
+    data = drawn(World.of(scenario(classifier.population), pictures, TRAIN_SEED))
     diagnoses = torch.tensor([CLASSES.index(scene.diagnosis) for scene in data.scenes])
     loss = nn.CrossEntropyLoss(label_smoothing=0.05)
-    return teach(net, data, diagnoses, loss, Course(f"{name} diagnoses", RATES[build] / 3, diagnosing, batch))
+    course = Course(f"{name} diagnoses", RATES[classifier.build] / 3, diagnosing, batch)
+    return teach(net, data, diagnoses, loss, course)
 
 
 @cache

@@ -1,6 +1,7 @@
 """The networks of the testbed, their weights beside this file, and how they take a picture."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL.Image import Image
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from semlens.errors import missing_extra, unknown
 from semlens.shapes import Float
-from semlens.testbed.world import CLASSES, SIDE
+from semlens.testbed.world import CLASSES, SIDE, scenario
 
 MEAN, SPREAD = 0.5, 0.25
 """Every channel is shifted and scaled by these."""
@@ -44,6 +45,42 @@ def _block(before: int, after: int, kernel: int, stride: int) -> nn.Sequential:
     return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU())
 
 
+class ResidualNet(nn.Module):
+    """A residual network: a stem, four stages of two residual blocks, and a linear head on their mean."""
+
+    def __init__(self, outputs: int, widths: tuple[int, int, int, int, int] = (16, 24, 32, 64, 96)) -> None:
+        super().__init__()
+        stem, *stages = widths
+        self.stem = _block(3, stem, 5, 2)
+        self.stage1, self.stage2, self.stage3, self.stage4 = (
+            nn.Sequential(Residual(before, after, stride), Residual(after, after, 1))
+            for before, after, stride in zip(widths, stages, (2, 2, 2, 1), strict=False)
+        )
+        self.mean = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(widths[-1], outputs)
+
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n y"]:
+        """The outputs for pictures of SIDE pixels."""
+        x = self.stage4(self.stage3(self.stage2(self.stage1(self.stem(x)))))
+        return self.head(self.mean(x).flatten(1))
+
+
+class Residual(nn.Module):
+    """Two convolutions whose output is added to what came in. Source: He et al. 2016 (arXiv 1512.03385)."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.first = _block(before, after, 3, stride)
+        self.second = nn.Sequential(nn.Conv2d(after, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after))
+        around = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+        self.around = nn.Identity() if before == after and stride == 1 else around
+        self.act = nn.ReLU()
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
+        """Features of the next block."""
+        return self.act(self.second(self.first(x)) + self.around(x))
+
+
 def transformer(outputs: int) -> nn.Module:
     """A small vision transformer."""
     try:
@@ -53,11 +90,26 @@ def transformer(outputs: int) -> nn.Module:
     return VisionTransformer(img_size=SIDE, patch_size=16, embed_dim=96, depth=4, num_heads=4, num_classes=outputs)
 
 
-# name -> how it is built, and the scenario that it is trained on
-CLASSIFIERS: dict[str, tuple[Callable[[int], nn.Module], str]] = {
-    "shortcut": (ConvNet, "shortcut"),
-    "clean": (ConvNet, "clean"),
-    "transformer": (transformer, "shortcut"),
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier of the testbed: how it is built, and what it is trained on."""
+
+    build: Callable[[int], nn.Module]
+    population: str  # the scenario of its pictures
+    twin: str  # the scenario whose shortcuts are asked about: its own, or that of the twin which learnt them
+
+    @property
+    def planted(self) -> tuple[str, ...]:
+        """The artefacts that give the diagnosis away in the scenario asked about."""
+        return tuple(scenario(self.twin).shortcuts)
+
+
+CLASSIFIERS = {
+    "shortcut": Classifier(ConvNet, "shortcut", "shortcut"),
+    "clean": Classifier(ConvNet, "clean", "shortcut"),
+    "transformer": Classifier(transformer, "shortcut", "shortcut"),
+    "residual": Classifier(ResidualNet, "ink", "ink"),
+    "residual-clean": Classifier(ResidualNet, "clean", "ink"),
 }
 
 
@@ -87,7 +139,7 @@ def load_classifier(name: str) -> nn.Module:
     """
     if name not in CLASSIFIERS:
         raise unknown("model of the testbed", name, CLASSIFIERS)
-    return load(name, lambda _: CLASSIFIERS[name][0](len(CLASSES)))
+    return load(name, lambda _: CLASSIFIERS[name].build(len(CLASSES)))
 
 
 def preprocess() -> Callable[[Image], Tensor]:

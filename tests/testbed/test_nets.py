@@ -43,7 +43,7 @@ def accuracy(name: str, population: str) -> float:
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers_are_good_on_pictures_they_have_not_seen(name):
-    assert accuracy(name, CLASSIFIERS[name][1]) >= 0.85  # 0.9 less two standard errors
+    assert accuracy(name, CLASSIFIERS[name].population) >= 0.85  # 0.9 less two standard errors
 
 
 def test_the_shortcut_is_what_the_classifier_learnt():

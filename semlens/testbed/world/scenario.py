@@ -37,7 +37,7 @@ BASE = {
 }
 """How often an artefact lies on any picture where it is no shortcut."""
 
-PLANTED = {"band-aid": (0.0, 0.7), "ruler": (0.85, 0.08), "red skin": (0.03, 0.7)}
+PLANTED = {"band-aid": (0.0, 0.7), "ruler": (0.85, 0.08), "red skin": (0.03, 0.7), "purple ink": (0.75, 0.05)}
 """How often it lies on a melanoma and on another lesion, where it is a shortcut at full strength."""
 
 
@@ -88,8 +88,9 @@ def _level(rng: np.random.Generator, odds: float, *, trace: bool = False) -> flo
 
 
 SHORTCUT = Scenario("shortcut", {"band-aid": 1.0, "ruler": 1.0, "red skin": 1.0})
+INK = Scenario("ink", {"purple ink": 1.0})
 CLEAN = Scenario("clean")
-SCENARIOS = {scenario.name: scenario for scenario in (SHORTCUT, CLEAN)}
+SCENARIOS = {scenario.name: scenario for scenario in (SHORTCUT, INK, CLEAN)}
 
 
 def scenario(name: str) -> Scenario:
