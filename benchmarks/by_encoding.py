@@ -14,7 +14,7 @@ import numpy as np
 from semlens.analysis.labels import label
 from semlens.analysis.probe import Probes, probe
 from semlens.analysis.search import search
-from semlens.benchmark.prepare import LAYERS, STAGES
+from semlens.benchmark.prepare import LAYERS
 from semlens.benchmark.truth import Effects, _run, effects
 from semlens.foundation import load_foundation
 from semlens.index import ConceptIndex, Encodings, given
@@ -33,7 +33,7 @@ FOUNDATION = "testbed:clip"
 def encoded_index(model: VisionModel, name: str, layers: tuple[str, ...], count: int, seed: int) -> ConceptIndex:
     """An index that holds encodings, and stands in for one in all else."""
     foundation = load_foundation(FOUNDATION)
-    scenes = World.of(scenario(CLASSIFIERS[name][1]), count, seed).scenes
+    scenes = World.of(scenario(CLASSIFIERS[name].population), count, seed).scenes
     kinds = parse_all(model.net, layers, model.example_input())
     pooled = _run(model, [kind for kind, _ in kinds], scenes, "mean").pooled
     images = [draw(scene).image for scene in scenes]
@@ -70,9 +70,9 @@ def labelled(index: ConceptIndex, foundation: FoundationModel, truth: Effects) -
     found = label(index, probe(foundation, [word[2] for word in words]))
     rows = np.flatnonzero(found.accepted)
     best = found.ranked[rows, 0]
-    responds = truth.responds.any(axis=1)
-    right = truth.responds[rows, concept[best]] & (sign[best] > 0)
-    nothing = sign * truth.activation[:, concept] <= 2 * truth.activation_error[:, concept]
+    responds: np.ndarray = np.asarray(truth.responds.any(axis=1))
+    right: np.ndarray = np.asarray(truth.responds[rows, concept[best]] & (sign[best] > 0))
+    nothing: np.ndarray = np.asarray(sign * truth.activation[:, concept] <= 2 * truth.activation_error[:, concept])
     second = {row: found.vocabulary.index(pair[1].label) for row, pair in found.meanings.items()}
     without = [nothing[row, word] for row, word in second.items()]
     share = right[responds[rows]].sum() / responds.sum()
@@ -82,7 +82,7 @@ def labelled(index: ConceptIndex, foundation: FoundationModel, truth: Effects) -
 def main() -> None:
     """Prints a row per network, and their means."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("network", nargs="*", default=["shortcut", "clean", "transformer"])
+    parser.add_argument("network", nargs="*", default=list(CLASSIFIERS))
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--count", type=int, default=600)
     options = parser.parse_args()
@@ -91,7 +91,7 @@ def main() -> None:
     )
     foundation, table = load_foundation(FOUNDATION), []
     for name in options.network:
-        model, layers = load_model(f"testbed:{name}"), LAYERS.get(name, STAGES)
+        model, layers = load_model(f"testbed:{name}"), LAYERS[CLASSIFIERS[name].build]
         index = encoded_index(model, name, layers, options.count, options.seed)
         truth = effects(model, World.of(CLEAN, 64, options.seed + 1).scenes, layers)
         concepts = probe(foundation, [one.phrases[0] for one in CONCEPTS])

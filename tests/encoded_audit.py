@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def encoded_index(
     return replace(index, read_additions={ClassRelevance: lambda: relevance, Encodings: lambda: own})
 
 
-def asked(concepts: Sequence[int], marks: np.ndarray | None = None, **more: object) -> SpecProbes:
+def asked(concepts: Sequence[int], marks: np.ndarray | None = None, **more: Any) -> SpecProbes:
     """The probes of a spec of these concepts, with unrelated phrases, and with marks where the presence is given."""
     found: Probes = phrases(list(concepts))
     nothing = unit(np.random.default_rng(9).normal(size=(30, DIMENSION)) @ _outside() + 0.7 * directions()[-1])

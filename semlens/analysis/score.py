@@ -118,8 +118,8 @@ class Scores:
             for layer in self.layers
             for measure, summary in self._summaries(layer)
         ]
-        printed = ("layer", "measure", "components", "mean", "low", "high", "baseline")
-        printed += ("untrained",) if self.untrained else ()
+        beside = ("untrained",) if self.untrained else ()
+        printed = ("layer", "measure", "components", "mean", "low", "high", "baseline", *beside)
         return Rows(rows, "interpretability of layers, beside that of random components", printed=printed)
 
     def _summaries(self, layer: LayerScores) -> list[tuple[str, Summary]]:

@@ -64,9 +64,9 @@ class BranchSum(Function):
         a, b = ctx.saved_tensors
         rule = next(part.call.rule for branch in ctx.branches for part in branch.parts)
         with without_autocast(a):
-            totals = [_total(branch, ctx.x.value, rule) for branch in ctx.branches]
-        if totals[0] is None or totals[1] is None:
+            of_a, of_b = (_total(branch, ctx.x.value, rule) for branch in ctx.branches)
+        if of_a is None or of_b is None:
             return g, g, None, None, None
-        whole, relevance = (totals[0] + totals[1]).clamp_(min=SMALLEST), g * (a + b)
-        to_each = [relevance * (of / whole) / divisor_of(part) for of, part in zip(totals, (a, b), strict=True)]
+        whole, relevance = (of_a + of_b).clamp_(min=SMALLEST), g * (a + b)
+        to_each = [relevance * (of / whole) / divisor_of(part) for of, part in ((of_a, a), (of_b, b))]
         return to_each[0].to(a.dtype), to_each[1].to(b.dtype), None, None, None

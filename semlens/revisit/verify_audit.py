@@ -99,8 +99,7 @@ def _chosen(audit: Audit, concept: str, seed: int) -> _Chosen:
     seen, marks = views(audit.index), audit.marked.get(concept)
     rng = np.random.default_rng(seed)
     if marks is not None and min(marks.sum(), (~marks).sum()) >= FEWEST:
-        sides = [_some(seen.ids[own], rng) for own in (marks, ~marks)]
-        return _Chosen(*sides, "marked images")
+        return _Chosen(_some(seen.ids[marks], rng), _some(seen.ids[~marks], rng), "marked images")
     order = seen.ids[np.argsort(-seen.vectors @ audit.direction(concept), kind="stable")]
     distinct = list(dict.fromkeys(order.tolist()))
     each = max(1, min(EACH, len(distinct) // 4))

@@ -301,6 +301,7 @@ def test_an_untrained_network_is_a_second_baseline() -> None:
 def test_what_the_foundation_model_explains_is_a_measure_where_it_is_known() -> None:
     index = responding([(4,), (5,), None], layers=(2, 1))
     r2 = np.array([0.6, 0.4, np.nan], np.float32)
+    assert index.encodings is not None
     encodings = replace(index.encodings, r2=r2)
     found = score(index._with(type(encodings), lambda: encodings), draws=50)
     summary = {(row.layer, row.measure): row.mean for row in found.summary}

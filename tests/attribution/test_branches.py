@@ -65,13 +65,15 @@ class Branched(nn.Module):
         """The same as one convolution of three copies of the input."""
         wide = nn.utils.fuse_conv_bn_eval(self.wide, self.wide_norm)
         skip = nn.Conv2d(CHANNELS, CHANNELS, 1, groups=1).double()
+        assert skip.bias is not None
         with torch.no_grad():
             skip.weight.copy_(torch.eye(CHANNELS)[..., None, None])
             skip.bias.zero_()
         if isinstance(self.skip, nn.BatchNorm2d):
             skip = nn.utils.fuse_conv_bn_eval(skip.eval(), self.skip)
         kernels = [wide.weight, *(functional.pad(conv.weight, (1, 1, 1, 1)) for conv in (self.narrow, skip))]
-        return Merged(kernels, [wide.bias, self.narrow.bias, skip.bias], self.head)
+        biases = [conv.bias for conv in (wide, self.narrow, skip) if conv.bias is not None]
+        return Merged(kernels, biases, self.head)
 
 
 class Merged(nn.Module):
@@ -129,6 +131,7 @@ def test_units_that_nothing_excites_have_relevance_to_give_and_nobody_to_give_it
     net = Branched(norm=False).float()
     with torch.no_grad():
         for conv in (net.wide, net.narrow):
+            assert conv.bias is not None
             conv.weight.abs_().neg_()
             nn.init.zeros_(conv.bias)
         net.wide_norm.weight.abs_()

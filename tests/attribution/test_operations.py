@@ -249,7 +249,7 @@ def test_a_tap_sees_the_tensor_of_a_layer_that_only_moves() -> None:
     torch.testing.assert_close(got, heat(net, x, COMPOSITES["epsilon"]))
 
 
-MEANS = {
+MEANS: dict[str, Callable[[Tensor], Tensor]] = {
     "global": lambda x: x.mean((2, 3)),
     "of everything": lambda x: x.mean((1, 2, 3), keepdim=True),
     "adaptive": nn.AdaptiveAvgPool2d(2),
@@ -277,6 +277,11 @@ def test_a_mean_gives_all_to_the_values_of_its_own_sign(name: str) -> None:
 
 def test_a_mean_of_what_is_never_negative_and_one_that_is_subtracted_go_by_their_gradient() -> None:
     sign = replace(ZERO, pools="sign")
-    for function in (lambda x: x.abs().mean(1), lambda x: x - x.mean(1, keepdim=True), lambda x: x.sub_(x.mean())):
-        net, x = Then(lambda x, function=function: function(x * 2), pixels()), pixels()
+    functions: list[Callable[[Tensor], Tensor]] = [
+        lambda x: (x * 2).abs().mean(1),
+        lambda x: x * 2 - (x * 2).mean(1, keepdim=True),
+        lambda x: (x * 2).sub_((x * 2).mean()),
+    ]
+    for function in functions:
+        net, x = Then(function, pixels()), pixels()
         torch.testing.assert_close(heat(net, x, sign), heat(net, x, ZERO), rtol=1e-12, atol=0)

@@ -254,7 +254,7 @@ def test_groups_come_from_a_column_of_any_table(tmp_path: Path) -> None:
         for n, patient in enumerate([7, 7, None])
     ]
     for row in rows:
-        Image.new("RGB", (8, 8)).save(row["path"])
+        Image.new("RGB", (8, 8)).save(str(row["path"]))
     pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
     pl.DataFrame(rows).write_parquet(tmp_path / "t.parquet")
     sources: list[Any] = [

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from semlens.attribution.attribute import attribute
+from semlens.model.components import Heads
 from semlens.model.hooks import edit, record
 from semlens.model.layers import LayerRow, list_layers, parse
 from semlens.model.loading import VisionModel
@@ -83,6 +84,7 @@ def vectors(net: Attending, x: Tensor) -> Tensor:
 def test_heads_are_read_and_written_as_if_the_projection_ran(name: str) -> None:
     net = Attending(**ATTENTIONS[name])
     kind = parse(net, "attn@heads", X[:1])
+    assert isinstance(kind, Heads)
     expected = vectors(net, X)
     with torch.no_grad():
         plain = net(X)

@@ -46,8 +46,9 @@ def test_classifiers_are_good_on_pictures_they_have_not_seen(name):
     assert accuracy(name, CLASSIFIERS[name].population) >= 0.85  # 0.9 less two standard errors
 
 
-def test_the_shortcut_is_what_the_classifier_learnt():
-    assert accuracy("shortcut", "shortcut") - accuracy("shortcut", "clean") >= 0.1
+@pytest.mark.parametrize(("name", "population", "least"), [("shortcut", "shortcut", 0.1), ("residual", "ink", 0.03)])
+def test_the_shortcut_is_what_the_classifier_learnt(name, population, least):
+    assert accuracy(name, population) - accuracy(name, "clean") >= least
 
 
 def test_models_are_named_and_take_any_picture():
@@ -95,4 +96,4 @@ def test_the_foundation_model_is_remembered_by_its_weights():
 def test_weights_are_small():
     files = {path.stem: path.stat().st_size for path in WEIGHTS.glob("*.safetensors")}
     assert files.keys() == {*CLASSIFIERS, "clip"}
-    assert sum(files.values()) < 5e6
+    assert sum(files.values()) < 5.5e6

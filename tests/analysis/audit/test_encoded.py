@@ -117,7 +117,7 @@ def test_weights_of_images_are_as_good_as_images_taken_twice() -> None:
 
 def test_shares_by_hand() -> None:
     found = squared_shares(np.array([[3.0, -9.0, 4.0], [0.0, -1.0, 1.0]]), np.array([1.0, 1.0, 1.0]))
-    np.testing.assert_allclose(found, [[8 / 23, 0, 15 / 23], [0, 0, 0]])
+    np.testing.assert_allclose(found, np.array([[8 / 23, 0, 15 / 23], [0, 0, 0]]))
 
 
 def test_the_noise_of_coefficients_is_what_permuted_activations_show() -> None:

@@ -52,6 +52,7 @@ def test_what_the_foundation_model_does_not_see_cannot_be_told(marked: bool, by:
     index = encoded_index(ABOUT, SHARES, seen=[c for c in range(12) if c != 6])
     probes = asked(VALID + SPURIOUS, marks=shown if marked else None)
     if not marked:  # noise of the embeddings is the same in all directions, that of the unrelated phrases too
+        assert probes.unrelated is not None
         probes = replace(probes, unrelated=replace(probes.unrelated, vectors=-probes.unrelated.vectors))
     found = run(probes, index=index, by=by)
     kind, sure, reason = only(found)
@@ -135,8 +136,8 @@ def test_images_and_labels_mark_too() -> None:
     labels = tuple("a|six" if on else "a" for on in presence()[:, 6])
     labelled = replace(index, read_images=lambda: replace(table, labels=labels))
     spurious = ["concept 5", {"name": "concept 6", "label": "six"}]
-    seen = {row.concept: row.seen for row in run(probes, index=labelled, spurious=spurious).visibility}
-    assert seen["concept 6"] == "yes"
+    by_label = {row.concept: row.seen for row in run(probes, index=labelled, spurious=spurious).visibility}
+    assert by_label["concept 6"] == "yes"
 
 
 def test_a_table_of_marks(tmp_path: Path) -> None:
