@@ -217,7 +217,12 @@ def _exchanged(
         drawn[again] = order[_between(start[image], start[image + 1], rng)]
         again = _repeated(np.where(rows != MISSING, index.sources[np.where(rows != MISSING, drawn, 0)], MISSING))
         if not again.any():
-            break
+            return drawn
+    for row, of in sorted({(int(row), int(size[row, slot])) for row, slot in np.argwhere(again)}):
+        slots = np.flatnonzero((size[row] == of) & (rows[row] != MISSING))
+        if len(slots) <= first[of + 1] - first[of]:  # nearly all images of that size: all are drawn at once
+            image = first[of] + rng.permutation(first[of + 1] - first[of])[: len(slots)]
+            drawn[row, slots] = order[_between(start[image], start[image + 1], rng)]
     return drawn
 
 

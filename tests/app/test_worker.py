@@ -65,7 +65,7 @@ def session(place: Place) -> Iterator[Session]:
 def test_a_new_text_is_embedded_in_a_process_of_its_own(session: Session) -> None:
     index = session.opened[0].index
     found = arrays(session, "0/search", text="a ruler beside a lesion")
-    hits = search(index, ask(index.recipe.foundation, ["a ruler beside a lesion"]), top=5)
+    hits = search(index, ask(index.recipe.foundation, ["a ruler beside a lesion"]), top=5, by="examples")
     order = np.argsort(-found["alignment"], kind="stable")[:5]
     assert [str(index.component(int(row))) for row in order] == [str(hit.component) for hit in hits]
 

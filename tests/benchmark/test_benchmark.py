@@ -107,7 +107,7 @@ def test_alignment_is_that_of_search(studied):
     from semlens.analysis.probe import probe
     from semlens.analysis.search import search as find
 
-    best = find(studied.whole, probe(studied.foundation, ["ruler"]), top=1)[0]
+    best = find(studied.whole, probe(studied.foundation, ["ruler"]), top=1, by="examples")[0]
     assert studied.whole.row(best.component) == scores[:, q].argmax()
     assert scores[:, q].max() == pytest.approx(best.alignment)
 

@@ -14,7 +14,7 @@ from torch import nn
 from semlens.collection import KEPT
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
-from semlens.index import EncodingsId, encoding_remarks, load_index
+from semlens.index import EncodingsId, IndexWarning, encoding_remarks, load_index
 from semlens.model import VisionModel
 from semlens.numerics import unit
 from semlens.pipeline import build, build_shard, encode
@@ -135,7 +135,8 @@ def test_a_random_part_is_encoded_and_of_it_a_part_is_kept(
 def test_an_image_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     rows = [saved(random_images(12).load(i), tmp_path / f"{i}.png") for i in range(12)]
     rows[5].unlink()
-    made = build(colours(), load_images(rows), ["act"], ColourSpace(), tmp_path / "i", k=3, workers=0).encodings
+    with pytest.warns(IndexWarning, match="skipped"):
+        made = build(colours(), load_images(rows), ["act"], ColourSpace(), tmp_path / "i", k=3, workers=0).encodings
     assert made
     assert made.images == 11
     assert made.ids.tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
@@ -181,7 +182,8 @@ def test_what_is_not_finite_or_far_out_of_range_has_no_encoding_and_that_is_said
     noise = np.random.default_rng(0).integers(0, 200, (40, 8, 8, 3), dtype=np.uint8)
     noise[31] = 255
     images = load_images([Image.fromarray(one) for one in noise])
-    index = build(model, images, ["act@channels:1"], ColourSpace(), tmp_path / "i", k=3, workers=0)
+    with pytest.warns(IndexWarning, match="no encoding|gave NaN"):
+        index = build(model, images, ["act@channels:1"], ColourSpace(), tmp_path / "i", k=3, workers=0)
     made = index.encodings
     assert made
     assert made.outputs == ()

@@ -314,7 +314,7 @@ t = v.slice, n = { __e: function(e, t, n, r) {
 }, ee.prototype.render = T, a = [], s = typeof Promise == "function" ? Promise.prototype.then.bind(Promise.resolve()) : setTimeout, c = function(e, t) {
 	return e.__v.__b - t.__v.__b;
 }, ae.__r = 0, l = Math.random().toString(8), u = "__d" + l, d = "__a" + l, f = /(PointerCapture)$|Capture$/i, p = 0, m = fe(!1), h = fe(!0), g = 0;
-// node_modules/preact/hooks/dist/hooks.module.js
+// ../../../main/page/node_modules/preact/hooks/dist/hooks.module.js
 var Ce, E, we, Te, Ee = 0, De = [], D = n, Oe = D.__b, ke = D.__r, Ae = D.diffed, je = D.__c, Me = D.unmount, Ne = D.__;
 function Pe(e, t) {
 	D.__h && D.__h(E, e, Ee || t), Ee = 0;
@@ -325,11 +325,11 @@ function Pe(e, t) {
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
 function O(e) {
-	return Ee = 1, Fe(Ge, e);
+	return Ee = 1, Fe(Ke, e);
 }
 function Fe(e, t, n) {
 	var r = Pe(Ce++, 2);
-	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ge(void 0, t), function(e) {
+	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ke(void 0, t), function(e) {
 		var t = r.__N ? r.__N[0] : r.__[0], n = r.t(t, e);
 		t !== n && (r.__N = [n, r.__[1]], r.__c.setState({}));
 	}], r.__c = E, !E.__f)) {
@@ -362,31 +362,31 @@ function Fe(e, t, n) {
 }
 function k(e, t) {
 	var n = Pe(Ce++, 3);
-	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__H.__h.push(n));
+	!D.__s && Ge(n.__H, t) && (n.__ = e, n.u = t, E.__H.__h.push(n));
 }
-function A(e, t) {
+function Ie(e, t) {
 	var n = Pe(Ce++, 4);
-	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__h.push(n));
+	!D.__s && Ge(n.__H, t) && (n.__ = e, n.u = t, E.__h.push(n));
 }
-function j(e) {
-	return Ee = 5, M(function() {
+function A(e) {
+	return Ee = 5, j(function() {
 		return { current: e };
 	}, []);
 }
-function M(e, t) {
+function j(e, t) {
 	var n = Pe(Ce++, 7);
-	return We(n.__H, t) && (n.__ = e(), n.__H = t, n.__h = e), n.__;
+	return Ge(n.__H, t) && (n.__ = e(), n.__H = t, n.__h = e), n.__;
 }
-function Ie(e, t) {
-	return Ee = 8, M(function() {
+function Le(e, t) {
+	return Ee = 8, j(function() {
 		return e;
 	}, t);
 }
-function Le(e) {
+function Re(e) {
 	var t = E.context[e.__c], n = Pe(Ce++, 9);
 	return n.c = e, t ? (n.__ ?? (n.__ = !0, t.sub(E)), t.props.value) : e.__;
 }
-function Re() {
+function ze() {
 	var e = Pe(Ce++, 11);
 	if (!e.__) {
 		for (var t = E.__v; t !== null && !t.__m && t.__ !== null;) t = t.__;
@@ -395,11 +395,11 @@ function Re() {
 	}
 	return e.__;
 }
-function ze() {
+function Be() {
 	for (var e; e = De.shift();) {
 		var t = e.__H;
 		if (e.__P && t) try {
-			t.__h.some(He), t.__h.some(Ue), t.__h = [];
+			t.__h.some(Ue), t.__h.some(We), t.__h = [];
 		} catch (n) {
 			t.__h = [], D.__e(n, e.__v);
 		}
@@ -414,18 +414,18 @@ D.__b = function(e) {
 	var t = (E = e.__c).__H;
 	t && (we === E ? (t.__h = [], E.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
-	})) : (t.__h.some(He), t.__h.some(Ue), t.__h = [], Ce = 0)), we = E;
+	})) : (t.__h.some(Ue), t.__h.some(We), t.__h = [], Ce = 0)), we = E;
 }, D.diffed = function(e) {
 	Ae && Ae(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && (De.push(t) !== 1 && Te === D.requestAnimationFrame || ((Te = D.requestAnimationFrame) || Ve)(ze)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && (De.push(t) !== 1 && Te === D.requestAnimationFrame || ((Te = D.requestAnimationFrame) || He)(Be)), t.__H.__.some(function(e) {
 		e.u &&= (e.__H = e.u, void 0);
 	})), we = E = null;
 }, D.__c = function(e, t) {
 	t.some(function(e) {
 		try {
-			e.__h.some(He), e.__h = e.__h.filter(function(e) {
-				return !e.__ || Ue(e);
+			e.__h.some(Ue), e.__h = e.__h.filter(function(e) {
+				return !e.__ || We(e);
 			});
 		} catch (n) {
 			t.some(function(e) {
@@ -438,53 +438,53 @@ D.__b = function(e) {
 	var t, n = e.__c;
 	n && n.__H && (n.__H.__.some(function(e) {
 		try {
-			He(e);
+			Ue(e);
 		} catch (e) {
 			t = e;
 		}
 	}), n.__H = void 0, t && D.__e(t, n.__v));
 };
-var Be = typeof requestAnimationFrame == "function";
-function Ve(e) {
-	var t, n = function() {
-		clearTimeout(r), Be && cancelAnimationFrame(t), setTimeout(e);
-	}, r = setTimeout(n, 35);
-	Be && (t = requestAnimationFrame(n));
-}
+var Ve = typeof requestAnimationFrame == "function";
 function He(e) {
+	var t, n = function() {
+		clearTimeout(r), Ve && cancelAnimationFrame(t), setTimeout(e);
+	}, r = setTimeout(n, 35);
+	Ve && (t = requestAnimationFrame(n));
+}
+function Ue(e) {
 	var t = E, n = e.__c;
 	typeof n == "function" && (e.__c = void 0, n()), E = t;
 }
-function Ue(e) {
+function We(e) {
 	var t = E;
 	e.__c = e.__(), E = t;
 }
-function We(e, t) {
+function Ge(e, t) {
 	return !e || e.length !== t.length || t.some(function(t, n) {
 		return t !== e[n];
 	});
 }
-function Ge(e, t) {
+function Ke(e, t) {
 	return typeof t == "function" ? t(e) : t;
 }
-// node_modules/@preact/signals-core/dist/signals-core.module.js
-var Ke = Symbol.for("preact-signals");
-function qe() {
-	if (Qe > 1) Qe--;
+// ../../../main/page/node_modules/@preact/signals-core/dist/signals-core.module.js
+var qe = Symbol.for("preact-signals");
+function Je() {
+	if ($e > 1) $e--;
 	else {
 		var e, t = !1;
 		for ((function() {
-			var e = nt;
-			for (nt = void 0; e !== void 0;) {
+			var e = rt;
+			for (rt = void 0; e !== void 0;) {
 				var t = e.S;
 				if (t.v === e.v) for (var n = t.t; n !== void 0; n = n.x) n.i === e.i && (n.i = t.i);
 				e = e.o;
 			}
-		})(); Ze !== void 0;) {
-			var n = Ze;
-			for (Ze = void 0, $e++; n !== void 0;) {
+		})(); Qe !== void 0;) {
+			var n = Qe;
+			for (Qe = void 0, et++; n !== void 0;) {
 				var r = n.u;
-				if (n.u = void 0, n.f &= -3, !(8 & n.f) && at(n)) try {
+				if (n.u = void 0, n.f &= -3, !(8 & n.f) && ot(n)) try {
 					n.c();
 				} catch (n) {
 					t ||= (e = n, !0);
@@ -492,116 +492,116 @@ function qe() {
 				n = r;
 			}
 		}
-		if ($e = 0, Qe--, t) throw e;
+		if (et = 0, $e--, t) throw e;
 	}
 }
-function Je(e) {
-	if (Qe > 0) return e();
-	tt = ++et, Qe++;
+function Ye(e) {
+	if ($e > 0) return e();
+	nt = ++tt, $e++;
 	try {
 		return e();
 	} finally {
-		qe();
+		Je();
 	}
 }
-var Ye, N = void 0;
-function Xe(e) {
-	var t = N, n = Ye;
-	N = void 0, Ye = void 0;
+var Xe, M = void 0;
+function Ze(e) {
+	var t = M, n = Xe;
+	M = void 0, Xe = void 0;
 	try {
 		return e();
 	} finally {
-		N = t, Ye = n;
+		M = t, Xe = n;
 	}
 }
-var Ze = void 0, Qe = 0, $e = 0, et = 0, tt = 0, nt = void 0, rt = 0;
-function it(e) {
-	if (N !== void 0) {
+var Qe = void 0, $e = 0, et = 0, tt = 0, nt = 0, rt = void 0, it = 0;
+function at(e) {
+	if (M !== void 0) {
 		var t = e.n;
-		if (t === void 0 || t.t !== N) return t = {
+		if (t === void 0 || t.t !== M) return t = {
 			i: 0,
 			S: e,
-			p: N.s,
+			p: M.s,
 			n: void 0,
-			t: N,
+			t: M,
 			e: void 0,
 			x: void 0,
 			r: t
-		}, N.s !== void 0 && (N.s.n = t), N.s = t, e.n = t, 32 & N.f && e.S(t), t;
-		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = N.s, t.n = void 0, N.s.n = t, N.s = t), t;
+		}, M.s !== void 0 && (M.s.n = t), M.s = t, e.n = t, 32 & M.f && e.S(t), t;
+		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = M.s, t.n = void 0, M.s.n = t, M.s = t), t;
 	}
 }
-function P(e, t) {
+function N(e, t) {
 	this.v = e, this.i = 0, this.n = void 0, this.t = void 0, this.l = 0, this.W = t?.watched, this.Z = t?.unwatched, this.name = t?.name;
 }
-P.prototype.brand = Ke, P.prototype.h = function() {
+N.prototype.brand = qe, N.prototype.h = function() {
 	return !0;
-}, P.prototype.S = function(e) {
+}, N.prototype.S = function(e) {
 	var t = this, n = this.t;
-	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? Xe(function() {
+	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? Ze(function() {
 		var e;
 		(e = t.W) == null || e.call(t);
 	}) : n.e = e);
-}, P.prototype.U = function(e) {
+}, N.prototype.U = function(e) {
 	var t = this;
 	if (this.t !== void 0) {
 		var n = e.e, r = e.x;
-		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && Xe(function() {
+		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && Ze(function() {
 			var e;
 			(e = t.Z) == null || e.call(t);
 		}));
 	}
-}, P.prototype.subscribe = function(e) {
+}, N.prototype.subscribe = function(e) {
 	var t = this;
-	return L(function() {
+	return I(function() {
 		var n = t.value;
-		Xe(function() {
+		Ze(function() {
 			return e(n);
 		});
 	}, { name: "sub" });
-}, P.prototype.valueOf = function() {
+}, N.prototype.valueOf = function() {
 	return this.value;
-}, P.prototype.toString = function() {
+}, N.prototype.toString = function() {
 	return this.value + "";
-}, P.prototype.toJSON = function() {
+}, N.prototype.toJSON = function() {
 	return this.value;
-}, P.prototype.peek = function() {
+}, N.prototype.peek = function() {
 	var e = this;
-	return Xe(function() {
+	return Ze(function() {
 		return e.value;
 	});
-}, Object.defineProperty(P.prototype, "value", {
+}, Object.defineProperty(N.prototype, "value", {
 	get: function() {
-		var e = it(this);
+		var e = at(this);
 		return e !== void 0 && (e.i = this.i), this.v;
 	},
 	set: function(e) {
 		if (e !== this.v) {
-			if ($e > 100) throw Error("Cycle detected");
+			if (et > 100) throw Error("Cycle detected");
 			(function(e) {
-				Qe !== 0 && $e === 0 && e.l !== tt && (e.l = tt, nt = {
+				$e !== 0 && et === 0 && e.l !== nt && (e.l = nt, rt = {
 					S: e,
 					v: e.v,
 					i: e.i,
-					o: nt
+					o: rt
 				});
-			})(this), this.v = e, this.i++, rt++, Qe++;
+			})(this), this.v = e, this.i++, it++, $e++;
 			try {
 				for (var t = this.t; t !== void 0; t = t.x) t.t.N();
 			} finally {
-				qe();
+				Je();
 			}
 		}
 	}
 });
-function F(e, t) {
-	return new P(e, t);
+function P(e, t) {
+	return new N(e, t);
 }
-function at(e) {
+function ot(e) {
 	for (var t = e.s; t !== void 0; t = t.n) if (t.S.i !== t.i || !t.S.h() || t.S.i !== t.i) return !0;
 	return !1;
 }
-function ot(e) {
+function st(e) {
 	for (var t = e.s; t !== void 0; t = t.n) {
 		var n = t.S.n;
 		if (n !== void 0 && (t.r = n), t.S.n = t, t.i = -1, t.n === void 0) {
@@ -610,86 +610,86 @@ function ot(e) {
 		}
 	}
 }
-function st(e) {
+function ct(e) {
 	for (var t = e.s, n = void 0; t !== void 0;) {
 		var r = t.p;
 		t.i === -1 ? (t.S.U(t), r !== void 0 && (r.n = t.n), t.n !== void 0 && (t.n.p = r)) : n = t, t.S.n = t.r, t.r !== void 0 && (t.r = void 0), t = r;
 	}
 	e.s = n;
 }
-function ct(e, t) {
-	P.call(this, void 0, t), this.x = e, this.s = void 0, this.g = rt - 1, this.f = 4;
+function lt(e, t) {
+	N.call(this, void 0, t), this.x = e, this.s = void 0, this.g = it - 1, this.f = 4;
 }
-ct.prototype = new P(), ct.prototype.h = function() {
+lt.prototype = new N(), lt.prototype.h = function() {
 	if (this.f &= -3, 1 & this.f) return !1;
-	if ((36 & this.f) == 32 || (this.f &= -5, this.g === rt)) return !0;
-	if (this.g = rt, this.f |= 1, this.i > 0 && !at(this)) return this.f &= -2, !0;
-	var e = N;
+	if ((36 & this.f) == 32 || (this.f &= -5, this.g === it)) return !0;
+	if (this.g = it, this.f |= 1, this.i > 0 && !ot(this)) return this.f &= -2, !0;
+	var e = M;
 	try {
-		ot(this), N = this;
+		st(this), M = this;
 		var t = this.x();
 		(16 & this.f || this.v !== t || this.i === 0) && (this.v = t, this.f &= -17, this.i++);
 	} catch (e) {
 		this.v = e, this.f |= 16, this.i++;
 	}
-	return N = e, st(this), this.f &= -2, !0;
-}, ct.prototype.S = function(e) {
+	return M = e, ct(this), this.f &= -2, !0;
+}, lt.prototype.S = function(e) {
 	if (this.t === void 0) {
 		this.f |= 36;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.S(t);
 	}
-	P.prototype.S.call(this, e);
-}, ct.prototype.U = function(e) {
-	if (this.t !== void 0 && (P.prototype.U.call(this, e), this.t === void 0)) {
+	N.prototype.S.call(this, e);
+}, lt.prototype.U = function(e) {
+	if (this.t !== void 0 && (N.prototype.U.call(this, e), this.t === void 0)) {
 		this.f &= -33;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.U(t);
 	}
-}, ct.prototype.N = function() {
+}, lt.prototype.N = function() {
 	if (!(2 & this.f)) {
 		this.f |= 6;
 		for (var e = this.t; e !== void 0; e = e.x) e.t.N();
 	}
-}, Object.defineProperty(ct.prototype, "value", { get: function() {
+}, Object.defineProperty(lt.prototype, "value", { get: function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	var e = it(this);
+	var e = at(this);
 	if (this.h(), e !== void 0 && (e.i = this.i), 16 & this.f) throw this.v;
 	return this.v;
 } });
-function I(e, t) {
-	return new ct(e, t);
+function F(e, t) {
+	return new lt(e, t);
 }
-function lt(e) {
+function ut(e) {
 	var t = e.j;
 	if (e.j = void 0, typeof t == "function") {
-		Qe++;
-		var n = N;
-		N = void 0;
+		$e++;
+		var n = M;
+		M = void 0;
 		try {
 			t();
 		} catch (t) {
-			throw e.f &= -2, e.f |= 8, ut(e), t;
+			throw e.f &= -2, e.f |= 8, dt(e), t;
 		} finally {
-			N = n, qe();
+			M = n, Je();
 		}
 	}
 }
-function ut(e) {
-	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
-	e.x = void 0, e.s = void 0, lt(e);
-}
 function dt(e) {
-	if (N !== this) throw Error("Out-of-order effect");
-	st(this), N = e, this.f &= -2;
+	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
+	e.x = void 0, e.s = void 0, ut(e);
+}
+function ft(e) {
+	if (M !== this) throw Error("Out-of-order effect");
+	ct(this), M = e, this.f &= -2;
 	try {
-		8 & this.f && ut(this);
+		8 & this.f && dt(this);
 	} finally {
-		qe();
+		Je();
 	}
 }
-function ft(e, t) {
-	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, Ye && Ye.push(this);
+function pt(e, t) {
+	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, Xe && Xe.push(this);
 }
-ft.prototype.c = function() {
+pt.prototype.c = function() {
 	var e = this.S();
 	try {
 		if (8 & this.f || this.x === void 0) return;
@@ -698,20 +698,20 @@ ft.prototype.c = function() {
 	} finally {
 		e();
 	}
-}, ft.prototype.S = function() {
+}, pt.prototype.S = function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	this.f |= 1, this.f &= -9, lt(this), ot(this), Qe++;
-	var e = N;
-	return N = this, dt.bind(this, e);
-}, ft.prototype.N = function() {
-	2 & this.f || (this.f |= 2, this.u = Ze, Ze = this);
-}, ft.prototype.d = function() {
-	this.f |= 8, 1 & this.f || ut(this);
-}, ft.prototype.dispose = function() {
+	this.f |= 1, this.f &= -9, ut(this), st(this), $e++;
+	var e = M;
+	return M = this, ft.bind(this, e);
+}, pt.prototype.N = function() {
+	2 & this.f || (this.f |= 2, this.u = Qe, Qe = this);
+}, pt.prototype.d = function() {
+	this.f |= 8, 1 & this.f || dt(this);
+}, pt.prototype.dispose = function() {
 	this.d();
 };
-function L(e, t) {
-	var n = new ft(e, t);
+function I(e, t) {
+	var n = new pt(e, t);
 	try {
 		n.c();
 	} catch (e) {
@@ -720,36 +720,36 @@ function L(e, t) {
 	var r = n.d.bind(n);
 	return r[Symbol.dispose] = r, r;
 }
-// node_modules/@preact/signals/dist/signals.module.js
-var pt, mt, ht, gt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, _t = [];
-L(function() {
-	pt = this.N;
+// ../../../main/page/node_modules/@preact/signals/dist/signals.module.js
+var mt, ht, gt, _t = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, vt = [];
+I(function() {
+	mt = this.N;
 })();
-function vt(e, t) {
+function yt(e, t) {
 	n[e] = t.bind(null, n[e] || function() {});
 }
-function yt(e) {
-	if (ht) {
-		var t = ht;
-		ht = void 0, t();
-	}
-	ht = e && e.S();
-}
 function bt(e) {
-	var t = this, n = e.data, r = St(n);
+	if (gt) {
+		var t = gt;
+		gt = void 0, t();
+	}
+	gt = e && e.S();
+}
+function xt(e) {
+	var t = this, n = e.data, r = Ct(n);
 	r.name = "ReactiveDom", r.value = n;
-	var a = M(function() {
+	var a = j(function() {
 		for (var e = t, n = t.__v; n = n.__;) if (n.__c) {
 			n.__c.__$f |= 4;
 			break;
 		}
-		var a = I(function() {
+		var a = F(function() {
 			var e = r.value.value;
 			return e === 0 ? 0 : !0 === e ? "" : e || "";
-		}), o = I(function() {
+		}), o = F(function() {
 			return !Array.isArray(a.value) && !i(a.value);
-		}), s = L(function() {
-			if (this.N = Et, o.value) {
+		}), s = I(function() {
+			if (this.N = Dt, o.value) {
 				var t = a.value;
 				e.__v && e.__v.__e && e.__v.__e.nodeType === 3 && (e.__v.__e.data = t);
 			}
@@ -760,14 +760,14 @@ function bt(e) {
 	}, []), o = a[0], s = a[1];
 	return o.value ? s.peek() : s.value;
 }
-bt.displayName = "ReactiveTextNode", Object.defineProperties(P.prototype, {
+xt.displayName = "ReactiveTextNode", Object.defineProperties(N.prototype, {
 	constructor: {
 		configurable: !0,
 		value: C(T, null).constructor
 	},
 	type: {
 		configurable: !0,
-		value: bt
+		value: xt
 	},
 	props: {
 		configurable: !0,
@@ -782,35 +782,35 @@ bt.displayName = "ReactiveTextNode", Object.defineProperties(P.prototype, {
 		configurable: !0,
 		value: 1
 	}
-}), vt("__b", function(e, t) {
-	if (yt(), mt = void 0, typeof t.type == "string") {
+}), yt("__b", function(e, t) {
+	if (bt(), ht = void 0, typeof t.type == "string") {
 		var n, r = t.props;
 		for (var i in r) if (i !== "children") {
 			var a = r[i];
-			a instanceof P && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
+			a instanceof N && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
 		}
 	}
 	e(t);
-}), vt("__r", function(e, t) {
+}), yt("__r", function(e, t) {
 	if (e(t), t.type !== T) {
-		yt();
+		bt();
 		var n, r = t.__c;
 		r && (r.__$f &= -2, (n = r.__$u) === void 0 && (r.__$u = n = function(e, t) {
 			var n;
-			return L(function() {
+			return I(function() {
 				n = this;
 			}, { name: t }), n.c = e, n;
 		}(function(e) {
 			return function() {
 				var t;
-				gt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
+				_t && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
 			};
-		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), mt = r, yt(n);
+		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), ht = r, bt(n);
 	}
-}), vt("__e", function(e, t, n, r) {
-	yt(), mt = void 0, e(t, n, r);
-}), vt("diffed", function(e, t) {
-	yt(), mt = void 0;
+}), yt("__e", function(e, t, n, r) {
+	bt(), ht = void 0, e(t, n, r);
+}), yt("diffed", function(e, t) {
+	bt(), ht = void 0;
 	var n;
 	if (typeof t.type == "string" && (n = t.__e)) {
 		var r = t.__np, i = t.props, a = n.U;
@@ -820,25 +820,25 @@ bt.displayName = "ReactiveTextNode", Object.defineProperties(P.prototype, {
 		}
 		if (r) for (var c in a || (a = {}, n.U = a), r) {
 			var l = a[c], u = r[c];
-			l === void 0 ? (l = xt(n, c, u, i), a[c] = l) : l.o(u, i);
+			l === void 0 ? (l = St(n, c, u, i), a[c] = l) : l.o(u, i);
 		}
 	}
 	e(t);
 });
-function xt(e, t, n, r) {
-	var i = t in e && e.ownerSVGElement === void 0, a = F(n);
+function St(e, t, n, r) {
+	var i = t in e && e.ownerSVGElement === void 0, a = P(n);
 	return {
 		o: function(e, t) {
 			a.value = e, r = t;
 		},
-		d: L(function() {
-			this.N = Et;
+		d: I(function() {
+			this.N = Dt;
 			var n = a.value.value;
 			r[t] !== n && (r[t] = n, i ? e[t] = n : n != null && (!1 !== n || t[4] === "-") ? e.setAttribute(t, n) : e.removeAttribute(t));
 		})
 	};
 }
-vt("unmount", function(e, t) {
+yt("unmount", function(e, t) {
 	if (typeof t.type == "string") {
 		var n = t.__e;
 		if (n) {
@@ -863,7 +863,7 @@ vt("unmount", function(e, t) {
 		}
 	}
 	e(t);
-}), vt("__h", function(e, t, n, r) {
+}), yt("__h", function(e, t, n, r) {
 	r < 3 && (t.__$f |= 2), e(t, n, r);
 }), ee.prototype.shouldComponentUpdate = function(e, t) {
 	if (this.__R) return !0;
@@ -877,34 +877,34 @@ vt("unmount", function(e, t) {
 	for (var s in this.props) if (!(s in e)) return !0;
 	return !1;
 };
-function St(e, t) {
-	return M(function() {
-		return F(e, t);
+function Ct(e, t) {
+	return j(function() {
+		return P(e, t);
 	}, []);
 }
-function Ct(e, t) {
-	var n = j(e);
-	return n.current = e, mt.__$f |= 4, M(function() {
-		return I(function() {
+function wt(e, t) {
+	var n = A(e);
+	return n.current = e, ht.__$f |= 4, j(function() {
+		return F(function() {
 			return n.current();
 		}, t);
 	}, []);
 }
-var wt = function(e) {
+var Tt = function(e) {
 	queueMicrotask(function() {
 		queueMicrotask(e);
 	});
 };
-function Tt() {
-	Je(function() {
-		for (var e; e = _t.shift();) pt.call(e);
+function Et() {
+	Ye(function() {
+		for (var e; e = vt.shift();) mt.call(e);
 	});
 }
-function Et() {
-	_t.push(this) === 1 && (n.requestAnimationFrame || wt)(Tt);
+function Dt() {
+	vt.push(this) === 1 && (n.requestAnimationFrame || Tt)(Et);
 }
 // src/data/place.ts
-var Dt = [
+var Ot = [
 	"i",
 	"q",
 	"image",
@@ -915,30 +915,30 @@ var Dt = [
 	"sel",
 	"class"
 ];
-function Ot(e) {
+function kt(e) {
 	let [t = "", n = ""] = e.replace(/^#?\/?/, "").split("?", 2);
 	return {
 		path: t.split("/").filter(Boolean).map(decodeURIComponent),
 		params: new URLSearchParams(n)
 	};
 }
-function kt(e, t) {
+function At(e, t) {
 	let n = t.toString().replace(/%2C/g, ",").replace(/%3A/g, ":");
 	return `#/${e.map(encodeURIComponent).join("/")}${n ? `?${n}` : ""}`;
 }
-function At(e, t) {
+function jt(e, t) {
 	let n = new URLSearchParams(e);
 	for (let [e, r] of Object.entries(t)) r == null || r === "" ? n.delete(e) : n.set(e, String(r));
 	return n;
 }
-function jt(e) {
-	return new URLSearchParams([...e].filter(([e]) => Dt.includes(e)));
+function Mt(e) {
+	return new URLSearchParams([...e].filter(([e]) => Ot.includes(e)));
 }
-function Mt(e, t) {
-	let n = F(Ot(e())), r = () => {
-		n.value = Ot(e());
+function Nt(e, t) {
+	let n = P(kt(e())), r = () => {
+		n.value = kt(e());
 	}, i = (e, i = {}, a = !1) => {
-		t(kt(e, At(e.join("/") === n.peek().path.join("/") ? n.peek().params : jt(n.peek().params), i)), a), r();
+		t(At(e, jt(e.join("/") === n.peek().path.join("/") ? n.peek().params : Mt(n.peek().params), i)), a), r();
 	};
 	return {
 		route: n,
@@ -947,43 +947,43 @@ function Mt(e, t) {
 		open: (e) => {
 			t(e, !1), r();
 		},
-		href: (e, t = {}) => kt(e, At(jt(n.value.params), t)),
+		href: (e, t = {}) => At(e, jt(Mt(n.value.params), t)),
 		set: (e, t = !1) => i(n.peek().path, e, t)
 	};
 }
-function Nt(e = "") {
+function Pt(e = "") {
 	let t = e;
-	return Mt(() => t, (e) => {
+	return Nt(() => t, (e) => {
 		t = e;
 	});
 }
 // src/data/transport.ts
-var Pt = class extends Error {
+var Ft = class extends Error {
 	status;
 	constructor(e, t) {
 		super(t), this.status = e;
 	}
-}, Ft = class extends Error {
+}, It = class extends Error {
 	job;
 	constructor(e) {
 		super(e ? `${e.step}: ${e.done} of ${e.total}` : "being computed"), this.job = e;
 	}
-}, It = new TextDecoder();
-function Lt(e) {
+}, Lt = new TextDecoder();
+function Rt(e) {
 	if (e.status === 200) return e.body;
-	if (e.status === 202) throw new Ft(JSON.parse(It.decode(e.body)));
+	if (e.status === 202) throw new It(JSON.parse(Lt.decode(e.body)));
 	let t = `the server answered ${e.status}`;
 	try {
-		t = JSON.parse(It.decode(e.body)).error ?? t;
+		t = JSON.parse(Lt.decode(e.body)).error ?? t;
 	} catch {}
-	throw new Pt(e.status, t);
+	throw new Ft(e.status, t);
 }
-function R(e) {
-	return JSON.parse(It.decode(Lt(e)));
+function L(e) {
+	return JSON.parse(Lt.decode(Rt(e)));
 }
 // src/data/load.ts
-var Rt = 400;
-async function zt(e, t, n) {
+var zt = 400;
+async function Bt(e, t, n) {
 	for (; !n?.aborted;) try {
 		let r = await e();
 		n?.aborted || (t.value = {
@@ -993,7 +993,7 @@ async function zt(e, t, n) {
 		return;
 	} catch (e) {
 		if (n?.aborted || e instanceof Error && e.name === "AbortError") return;
-		if (!(e instanceof Ft)) {
+		if (!(e instanceof It)) {
 			t.value = {
 				state: "absent",
 				why: e instanceof Error ? e.message : String(e)
@@ -1003,29 +1003,29 @@ async function zt(e, t, n) {
 		t.value = {
 			state: "loading",
 			job: e.job
-		}, await new Promise((e) => setTimeout(e, Rt));
+		}, await new Promise((e) => setTimeout(e, zt));
 	}
 }
-function Bt(e, t) {
-	let n = F({
+function Vt(e, t) {
+	let n = P({
 		state: "loading",
 		job: null
 	});
-	return zt(e, n, t), n;
+	return Bt(e, n, t), n;
 }
-function z(e) {
+function R(e) {
 	return e.state === "ready" ? e.value : void 0;
 }
 // src/data/safetensors.ts
-var Vt = {
+var Ht = {
 	F32: Float32Array,
 	I32: Int32Array,
 	U8: Uint8Array
 };
-function Ht(e) {
+function Ut(e) {
 	let t = Number(new DataView(e).getBigUint64(0, !0)), { __metadata__: n, ...r } = JSON.parse(new TextDecoder().decode(new Uint8Array(e, 8, t))), i = JSON.parse(n?.told ?? "{}"), a = {};
 	for (let [n, i] of Object.entries(r)) {
-		let r = Vt[i.dtype];
+		let r = Ht[i.dtype];
 		if (!r) throw Error(`array ${n} is of kind ${i.dtype}, which this page does not read`);
 		let [o, s] = i.data_offsets.map((e) => e + 8 + t);
 		a[n] = new r(e.slice(o, s));
@@ -1036,7 +1036,7 @@ function Ht(e) {
 	};
 }
 // src/data/indexed.ts
-var Ut = class {
+var Wt = class {
 	number;
 	info;
 	base;
@@ -1046,55 +1046,55 @@ var Ut = class {
 	labels;
 	scores;
 	atlas;
-	annotations = F({
+	annotations = P({
 		where: "",
 		rows: [],
 		undo: null
 	});
-	annotated = I(() => new Map(this.annotations.value.rows.map((e) => [e.row, e])));
+	annotated = F(() => new Map(this.annotations.value.rows.map((e) => [e.row, e])));
 	relevances = /* @__PURE__ */ new Map();
 	components = /* @__PURE__ */ new Map();
 	told = /* @__PURE__ */ new Map();
 	constructor(e, t, n, r, i, a) {
-		this.number = e, this.info = t, this.base = n, this.names = r, this.transport = i, this.count = t.components, this.labels = Bt(async () => {
+		this.number = e, this.info = t, this.base = n, this.names = r, this.transport = i, this.count = t.components, this.labels = Vt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("labels");
 			return {
 				...e,
 				phrases: JSON.parse(t.phrases),
 				fdr: Number(t.fdr)
 			};
-		}), this.scores = Bt(async () => {
+		}), this.scores = Vt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("scores");
 			return {
 				...e,
 				summary: JSON.parse(t.summary)
 			};
-		}), this.atlas = Bt(async () => {
+		}), this.atlas = Vt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("atlas");
 			return {
 				...e,
 				names: JSON.parse(t.names),
 				drawing: t.drawing
 			};
-		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = R(e));
+		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = L(e));
 	}
 	at(e) {
 		return `${this.number}/${e}`;
 	}
 	async arrays(e) {
-		return Ht(Lt(await this.transport.get(this.at(e))));
+		return Ut(Rt(await this.transport.get(this.at(e))));
 	}
 	relevance(e) {
 		let t = this.relevances.get(e);
 		if (t) return t;
-		let n = Bt(async () => (await this.arrays(`relevance/${e}`)).arrays);
+		let n = Vt(async () => (await this.arrays(`relevance/${e}`)).arrays);
 		return this.relevances.set(e, n), n;
 	}
 	component(e, t = !1) {
 		let n = this.components.get(e);
 		if (n && !t) return n;
 		let r = this.transport.get(this.at(`component/${e}`)).then((t) => {
-			let n = R(t);
+			let n = L(t);
 			return this.told.set(e, n), n;
 		});
 		return r.catch(() => this.components.delete(e)), this.components.set(e, r), r;
@@ -1139,17 +1139,17 @@ var Ut = class {
 		return this.annotation(e)?.tag ?? null;
 	}
 	async annotate(e) {
-		this.annotations.value = R(await this.transport.post(this.at("annotations"), JSON.stringify(e)));
+		this.annotations.value = L(await this.transport.post(this.at("annotations"), JSON.stringify(e)));
 	}
 	async undo() {
-		this.annotations.value = R(await this.transport.post(this.at("annotations/undo"), "{}"));
+		this.annotations.value = L(await this.transport.post(this.at("annotations/undo"), "{}"));
 	}
 };
-async function Wt(e, t, n, r) {
-	let { arrays: i, metadata: a } = Ht(Lt(await e.get(`${t}/base`)));
-	return new Ut(t, n, i, new Map(JSON.parse(a.names ?? "[]")), e, r);
+async function Gt(e, t, n, r) {
+	let { arrays: i, metadata: a } = Ut(Rt(await e.get(`${t}/base`)));
+	return new Wt(t, n, i, new Map(JSON.parse(a.names ?? "[]")), e, r);
 }
-function Gt(e) {
+function Kt(e) {
 	let t = [], n = -1;
 	for (let r of Array.from(e).sort((e, t) => e - t)) {
 		let e = r - n - 1;
@@ -1158,7 +1158,7 @@ function Gt(e) {
 	}
 	return btoa(Array.from(t, (e) => String.fromCharCode(e)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
-function Kt(e, t) {
+function qt(e, t) {
 	let n;
 	try {
 		n = atob(e.replace(/-/g, "+").replace(/_/g, "/"));
@@ -1176,41 +1176,41 @@ function Kt(e, t) {
 	return Int32Array.from(r);
 }
 // src/data/store.ts
-var qt = 150, Jt = class {
+var Jt = 150, Yt = class {
 	session;
 	indexes;
 	place;
 	transport;
 	index;
 	query;
-	search = F(null);
+	search = P(null);
 	selection;
 	kept;
 	order;
 	of;
-	pointed = F(null);
-	told = F("");
+	pointed = P(null);
+	told = P("");
 	typed;
 	params = /* @__PURE__ */ new Map();
-	large = F(null);
+	large = P(null);
 	constructor(e, t, n, r) {
 		this.session = e, this.indexes = t, this.place = n, this.transport = r;
-		let i = (e) => this.param(e), a = I(() => n.route.value.path[0] === "m" ? n.route.value.path[1] : void 0);
-		this.index = I(() => {
+		let i = (e) => this.param(e), a = F(() => n.route.value.path[0] === "m" ? n.route.value.path[1] : void 0);
+		this.index = F(() => {
 			let e = t[Number(i("i"))];
 			return a.value === void 0 || e?.info.name === a.value ? e ?? t[0] : t.find((e) => e.info.name === a.value) ?? e ?? t[0];
-		}), this.query = I(() => i("q") || i("image") && `image:${i("image")}`), this.selection = I(() => {
+		}), this.query = F(() => i("q") || i("image") && `image:${i("image")}`), this.selection = F(() => {
 			let e = i("sel");
-			return e === "large" ? this.large.value : e ? Kt(e, this.index.value.count) : null;
-		}), this.of = I(() => {
+			return e === "large" ? this.large.value : e ? qt(e, this.index.value.count) : null;
+		}), this.of = F(() => {
 			let e = this.index.value.info.classes;
 			return (e.find((e) => String(e.number) === i("class")) ?? e.find((e) => e.images > 0) ?? e[0])?.number ?? null;
-		}), this.typed = I(() => this.search.value?.state === "absent" ? i("q") : ""), this.kept = I(() => this.filtered(i)), this.order = I(() => this.ranked()), this.searchOnChange();
+		}), this.typed = F(() => this.search.value?.state === "absent" ? i("q") : ""), this.kept = F(() => this.filtered(i)), this.order = F(() => this.ranked()), this.searchOnChange();
 	}
 	param(e) {
 		let t = this.params.get(e);
 		if (t) return t.value;
-		let n = I(() => this.place.route.value.params.get(e) ?? "");
+		let n = F(() => this.place.route.value.params.get(e) ?? "");
 		return this.params.set(e, n), n.value;
 	}
 	layers() {
@@ -1219,19 +1219,19 @@ var qt = 150, Jt = class {
 	}
 	select(e) {
 		if (!e) return this.place.set({ sel: null });
-		let t = Gt(e);
-		Je(() => {
+		let t = Kt(e);
+		Ye(() => {
 			t.length > 6e3 && (this.large.value = Int32Array.from(Array.from(e)).sort()), this.place.set({ sel: t.length > 6e3 ? "large" : t || "none" });
 		});
 	}
 	async searchImage(e) {
-		let t = this.index.peek(), n = F({
+		let t = this.index.peek(), n = P({
 			state: "loading",
 			job: null
 		});
 		n.subscribe((e) => {
 			e.state === "loading" && e.job && (this.told.value = `Your picture: ${e.job.step} …`);
-		}), await zt(async () => R(await this.transport.post(t.at("image"), e)), n);
+		}), await Bt(async () => L(await this.transport.post(t.at("image"), e)), n);
 		let r = n.peek();
 		if (r.state !== "ready") this.told.value = r.state === "absent" ? r.why : "";
 		else {
@@ -1252,7 +1252,7 @@ var qt = 150, Jt = class {
 			for (let t = 0; t < n.length; t++) n[t] &= e[t];
 		}
 		for (let r of [e("words"), this.typed.value].map((e) => e.toLowerCase())) if (r) for (let e = 0; e < n.length; e++) n[e] && !t.called(e).toLowerCase().includes(r) && (n[e] = 0);
-		let a = e("cluster"), o = a === "" ? void 0 : z(t.atlas.value);
+		let a = e("cluster"), o = a === "" ? void 0 : R(t.atlas.value);
 		if (o) for (let e = 0; e < n.length; e++) o.cluster[e] !== Number(a) && (n[e] = 0);
 		let s = e("tag");
 		if (s) {
@@ -1262,13 +1262,13 @@ var qt = 150, Jt = class {
 		return n;
 	}
 	ranked() {
-		let e = this.kept.value, t = this.search.value ? z(this.search.value) : void 0, n = t?.alignment ?? z(this.index.value.scores.value)?.clarity, r = Int32Array.from(e.keys()).filter((t) => e[t]);
+		let e = this.kept.value, t = this.search.value ? R(this.search.value) : void 0, n = t?.alignment ?? R(this.index.value.scores.value)?.clarity, r = Int32Array.from(e.keys()).filter((t) => e[t]);
 		if (!n) return r;
-		let i = (e) => Number.isNaN(n[e]) ? -Infinity : n[e], a = t ? void 0 : z(this.index.value.labels.value), o = (e) => a && a.label[e] >= 0 ? 1 : 0;
+		let i = (e) => Number.isNaN(n[e]) ? -Infinity : n[e], a = t ? void 0 : R(this.index.value.labels.value), o = (e) => a && a.label[e] >= 0 ? 1 : 0;
 		return r.sort((e, t) => o(t) - o(e) || i(t) - i(e) || e - t);
 	}
 	searchOnChange() {
-		L(() => {
+		I(() => {
 			let e = this.query.value, t = this.index.value;
 			if (!e) {
 				this.search.value = null;
@@ -1278,14 +1278,14 @@ var qt = 150, Jt = class {
 				state: "loading",
 				job: null
 			};
-			let n = new AbortController(), r = setTimeout(() => void zt(() => this.ask(t, e, n.signal), this.search, n.signal), qt);
+			let n = new AbortController(), r = setTimeout(() => void Bt(() => this.ask(t, e, n.signal), this.search, n.signal), Jt);
 			return () => {
 				clearTimeout(r), n.abort();
 			};
 		});
 	}
 	async ask(e, t, n) {
-		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ht(Lt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n)));
+		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ut(Rt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n)));
 		return {
 			...a,
 			baseline: Number(o.baseline),
@@ -1293,18 +1293,18 @@ var qt = 150, Jt = class {
 		};
 	}
 };
-async function Yt(e, t) {
-	let n = R(await e.get("session"));
-	return e.know?.(n.indexes.map((e) => e.digest)), new Jt(n, await Promise.all(n.indexes.map((t, r) => Wt(e, r, t, n.can.annotate))), t, e);
+async function Xt(e, t) {
+	let n = L(await e.get("session"));
+	return e.know?.(n.indexes.map((e) => e.digest)), new Yt(n, await Promise.all(n.indexes.map((t, r) => Gt(e, r, t, n.can.annotate))), t, e);
 }
-var Xt = Se(null), Zt = Xt.Provider;
-function B() {
-	let e = Le(Xt);
+var Zt = Se(null), Qt = Zt.Provider;
+function z() {
+	let e = Re(Zt);
 	if (!e) throw Error("no store above this element");
 	return e;
 }
 // src/ui/standalone.ts
-var Qt = {
+var $t = {
 	color: "",
 	fill: "rgb(0, 0, 0)",
 	"fill-opacity": "1",
@@ -1324,12 +1324,12 @@ var Qt = {
 	"stroke-width": "1px",
 	"text-anchor": "start",
 	visibility: "visible"
-}, $t = {
+}, en = {
 	opacity: "1",
 	"dominant-baseline": "auto",
 	"stop-color": "rgb(0, 0, 0)",
 	"stop-opacity": "1"
-}, en = [
+}, tn = [
 	"class",
 	"style",
 	"tabindex",
@@ -1340,9 +1340,9 @@ var Qt = {
 	"aria-hidden",
 	"aria-pressed"
 ];
-async function tn(e) {
+async function nn(e) {
 	let t = e.viewBox.baseVal, n = e.getBoundingClientRect(), [r, i] = t?.width ? [t.width, t.height] : [n.width, n.height], a = e.cloneNode(!0);
-	await nn(e, a);
+	await rn(e, a);
 	let o = t?.width ? {
 		x: t.x,
 		y: t.y
@@ -1356,7 +1356,7 @@ async function tn(e) {
 		height: i,
 		viewBox: `${o.x} ${o.y} ${r} ${i}`
 	})) a.setAttribute(e, String(t));
-	return a.prepend(on(e, {
+	return a.prepend(sn(e, {
 		...o,
 		width: r,
 		height: i
@@ -1366,26 +1366,26 @@ async function tn(e) {
 		height: i
 	};
 }
-async function nn(e, t) {
+async function rn(e, t) {
 	let n = [e, ...e.querySelectorAll("*")], r = [t, ...t.querySelectorAll("*")], i = new Map(n.map((e) => [e, getComputedStyle(e)])), a = [];
 	n.forEach((t, n) => {
 		let o = i.get(t), s = t === e ? void 0 : i.get(t.parentElement), c = r[n];
-		for (let e of en) c.removeAttribute(e);
+		for (let e of tn) c.removeAttribute(e);
 		if (o.display === "none" && t.tagName !== "title") return c.remove();
 		if (t.tagName !== "title" && t.tagName !== "desc") {
-			for (let [e, t] of Object.entries(Qt)) {
-				let n = o.getPropertyValue(e);
-				n === (s ? s.getPropertyValue(e) : t) ? c.removeAttribute(e) : c.setAttribute(e, rn(n));
-			}
 			for (let [e, t] of Object.entries($t)) {
 				let n = o.getPropertyValue(e);
-				n && n !== t && c.setAttribute(e, rn(n));
+				n === (s ? s.getPropertyValue(e) : t) ? c.removeAttribute(e) : c.setAttribute(e, an(n));
 			}
-			t.tagName === "image" && a.push(an(t, c));
+			for (let [e, t] of Object.entries(en)) {
+				let n = o.getPropertyValue(e);
+				n && n !== t && c.setAttribute(e, an(n));
+			}
+			t.tagName === "image" && a.push(on(t, c));
 		}
 	}), await Promise.all(a);
 }
-function rn(e) {
+function an(e) {
 	if (!/^(color|oklab|oklch|lab|lch|color-mix)\(/.test(e)) return e;
 	let t = Object.assign(document.createElement("canvas"), {
 		width: 1,
@@ -1395,7 +1395,7 @@ function rn(e) {
 	let [n, r, i, a] = t.getImageData(0, 0, 1, 1).data;
 	return `rgba(${n}, ${r}, ${i}, ${(a / 255).toFixed(3)})`;
 }
-async function an(e, t) {
+async function on(e, t) {
 	let n = e.href.baseVal;
 	if (t.removeAttribute("href"), n) try {
 		let e = new Image();
@@ -1409,65 +1409,65 @@ async function an(e, t) {
 		t.remove();
 	}
 }
-function on(e, t) {
+function sn(e, t) {
 	let n = document.createElementNS("http://www.w3.org/2000/svg", "rect");
 	for (let [e, r] of Object.entries(t)) n.setAttribute(e, String(r));
-	return n.setAttribute("fill", rn(getComputedStyle(e).getPropertyValue("--ground").trim() || "white")), n.setAttribute("stroke", "none"), n;
+	return n.setAttribute("fill", an(getComputedStyle(e).getPropertyValue("--ground").trim() || "white")), n.setAttribute("stroke", "none"), n;
 }
 // src/ui/save.ts
-var sn = 2, cn = /^[=+\-@\t\r]/;
-function ln(e, t) {
+var cn = 2, ln = /^[=+\-@\t\r]/;
+function un(e, t) {
 	let n = URL.createObjectURL(t);
 	Object.assign(document.createElement("a"), {
 		href: n,
-		download: yn(e)
+		download: bn(e)
 	}).click(), setTimeout(() => URL.revokeObjectURL(n), 1e3);
 }
-async function un(e, t, n, r) {
-	ln(`${e}.${n}`, await dn(e, t, n, r));
-}
 async function dn(e, t, n, r) {
-	if (n === "csv") return new Blob([fn(t)], { type: "text/csv;charset=utf-8" });
-	if (n === "json") return new Blob([mn(t)], { type: "application/json" });
+	un(`${e}.${n}`, await fn(e, t, n, r));
+}
+async function fn(e, t, n, r) {
+	if (n === "csv") return new Blob([pn(t)], { type: "text/csv;charset=utf-8" });
+	if (n === "json") return new Blob([hn(t)], { type: "application/json" });
 	let i = JSON.stringify({
 		name: e,
-		columns: gn(t, hn)
+		columns: _n(t, gn)
 	}), a = await r.transport.post(r.index.peek().at("table.parquet"), i);
-	return new Blob([Lt(a)], { type: "application/vnd.apache.parquet" });
-}
-function fn(e) {
-	let t = [Object.keys(e).map(pn).join(",")], n = Object.values(e);
-	for (let e = 0; e < (n[0]?.length ?? 0); e++) t.push(n.map((t) => pn(t[e])).join(","));
-	return t.join("\r\n") + "\r\n";
+	return new Blob([Rt(a)], { type: "application/vnd.apache.parquet" });
 }
 function pn(e) {
-	let t = hn(e);
-	if (t === null) return "";
-	let n = typeof t == "string" && cn.test(t) ? `'${t}` : String(t);
-	return /[",\r\n]/.test(n) ? `"${n.replaceAll("\"", "\"\"")}"` : n;
+	let t = [Object.keys(e).map(mn).join(",")], n = Object.values(e);
+	for (let e = 0; e < (n[0]?.length ?? 0); e++) t.push(n.map((t) => mn(t[e])).join(","));
+	return t.join("\r\n") + "\r\n";
 }
 function mn(e) {
-	let t = Object.keys(e), n = e[t[0] ?? ""]?.length ?? 0, r = Array.from({ length: n }, (n, r) => JSON.stringify(Object.fromEntries(t.map((t) => [t, hn(e[t][r])]))));
-	return r.length ? `[\n${r.join(",\n")}\n]\n` : "[]\n";
+	let t = gn(e);
+	if (t === null) return "";
+	let n = typeof t == "string" && ln.test(t) ? `'${t}` : String(t);
+	return /[",\r\n]/.test(n) ? `"${n.replaceAll("\"", "\"\"")}"` : n;
 }
 function hn(e) {
+	let t = Object.keys(e), n = e[t[0] ?? ""]?.length ?? 0, r = Array.from({ length: n }, (n, r) => JSON.stringify(Object.fromEntries(t.map((t) => [t, gn(e[t][r])]))));
+	return r.length ? `[\n${r.join(",\n")}\n]\n` : "[]\n";
+}
+function gn(e) {
 	return e === void 0 || typeof e == "number" && !Number.isFinite(e) ? null : e;
 }
-function gn(e, t) {
+function _n(e, t) {
 	return Object.fromEntries(Object.entries(e).map(([e, n]) => [e, n.map(t)]));
 }
-async function _n(e, t, n) {
-	let { element: r, width: i, height: a } = await tn(e), o = new Blob([new XMLSerializer().serializeToString(r)], { type: "image/svg+xml;charset=utf-8" });
-	ln(`${t}.${n}`, n === "svg" ? o : await vn(o, i, a));
-}
 async function vn(e, t, n) {
+	let { element: r, width: i, height: a } = await nn(e), o = new Blob([new XMLSerializer().serializeToString(r)], { type: "image/svg+xml;charset=utf-8" });
+	un(`${t}.${n}`, n === "svg" ? o : await yn(o, i, a));
+}
+async function yn(e, t, n) {
 	let r = URL.createObjectURL(e);
 	try {
 		let e = new Image();
 		e.src = r, await e.decode();
 		let i = Object.assign(document.createElement("canvas"), {
-			width: Math.ceil(t * sn),
-			height: Math.ceil(n * sn)
+			width: Math.ceil(t * cn),
+			height: Math.ceil(n * cn)
 		});
 		i.getContext("2d").drawImage(e, 0, 0, i.width, i.height);
 		let a = await new Promise((e) => i.toBlob(e, "image/png"));
@@ -1477,104 +1477,104 @@ async function vn(e, t, n) {
 		URL.revokeObjectURL(r);
 	}
 }
-function yn(e) {
+function bn(e) {
 	return e.replace(/[\u0000-\u001f\\/:*?"<>|]+/g, "-").slice(-150);
 }
-function V(e, t, n = `${t}s`) {
-	return `${H(e)} ${e === 1 ? t : n}`;
+function B(e, t, n = `${t}s`) {
+	return `${V(e)} ${e === 1 ? t : n}`;
 }
-function H(e) {
+function V(e) {
 	return e.toLocaleString("en-GB");
 }
-function U(e, t = 2) {
+function H(e, t = 2) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let n = e.toFixed(t);
 	return (Number(n) === 0 ? n.replace("-", "") : n).replace("-", "−");
 }
-function W(e) {
+function U(e) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let t = Math.abs(e);
-	return t === 0 ? "0" : t >= 1e3 ? H(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
+	return t === 0 ? "0" : t >= 1e3 ? V(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
 }
-function G(e) {
+function W(e) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let t = e * 100;
 	return t > 0 && t < .1 ? "under 0.1 %" : `${t > 99 && t < 100 ? t.toFixed(1) : t < 10 ? Number(t.toFixed(1)) : Math.round(t)} %`;
 }
-function bn(e) {
+function xn(e) {
 	if (e > .5) return "most";
 	if (e > .4) return "1 in 2";
 	let t = 1 / e, n = 10 ** Math.max(0, Math.floor(Math.log10(t)) - 1);
-	return `1 in ${H(Math.round(t / n) * n)}`;
+	return `1 in ${V(Math.round(t / n) * n)}`;
 }
 // src/component/histogram.ts
-var xn = 12, Sn = 22;
-function Cn(e, t) {
-	return e.histogram ? Tn(e, e.histogram, t) : e.examples.length ? wn(e, t) : null;
-}
+var Sn = 12, Cn = 22;
 function wn(e, t) {
+	return e.histogram ? En(e, e.histogram, t) : e.examples.length ? Tn(e, t) : null;
+}
+function Tn(e, t) {
 	let n = e.examples.map((e) => e.activation), r = Math.min(e.lowest ?? 0, ...n), i = Math.max(...n);
 	return {
 		bars: [],
 		marks: n.map((e) => 1 + (t - 2) * (e - r) / (i - r || 1)),
-		ticks: Dn(r, i, 0, t),
+		ticks: On(r, i, 0, t),
 		zero: null,
 		axis: "activation, from the lowest of all images",
-		says: `Its examples have activations from ${W(Math.min(...n))} to ${W(i)}; the lowest of all images is ${W(e.lowest)}.`
+		says: `Its examples have activations from ${U(Math.min(...n))} to ${U(i)}; the lowest of all images is ${U(e.lowest)}.`
 	};
 }
-function Tn(e, { edges: t, counts: n }, r) {
-	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : Sn + xn * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
-	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += xn), s.push(c), c += e === i ? 34 : o;
+function En(e, { edges: t, counts: n }, r) {
+	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : Cn + Sn * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
+	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Sn), s.push(c), c += e === i ? 34 : o;
 	let l = Math.max(1, ...n.filter((e, t) => t !== i)), u = n.map((e, n) => ({
 		x: s[n] + .5,
-		width: (n === i ? Sn : o) - 1,
+		width: (n === i ? Cn : o) - 1,
 		height: e ? Math.max(.015, Math.min(1, e / l)) : 0,
 		zero: n === i,
-		says: `${V(e, "image")} from ${W(t[n])} to ${W(t[n + 1])}`
-	})), d = (e) => En(e, t, s, (e) => e === i ? Sn : o), f = i < 0 ? 0 : i + 1;
+		says: `${B(e, "image")} from ${U(t[n])} to ${U(t[n + 1])}`
+	})), d = (e) => Dn(e, t, s, (e) => e === i ? Cn : o), f = i < 0 ? 0 : i + 1;
 	return {
 		bars: u,
 		marks: e.examples.map((e) => d(e.activation)),
-		ticks: f < n.length ? Dn(t[f], t[t.length - 1], s[f], r) : [],
+		ticks: f < n.length ? On(t[f], t[t.length - 1], s[f], r) : [],
 		zero: i < 0 ? null : {
 			x: s[i],
-			text: H(n[i])
+			text: V(n[i])
 		},
 		axis: "activation",
-		says: `Histogram of activation over ${V(e.images, "image")}, from ${W(t[0])} to ${W(t[t.length - 1])}${i < 0 ? "" : `; ${V(n[i], "image")} about zero`}.`
+		says: `Histogram of activation over ${B(e.images, "image")}, from ${U(t[0])} to ${U(t[t.length - 1])}${i < 0 ? "" : `; ${B(n[i], "image")} about zero`}.`
 	};
 }
-function En(e, t, n, r) {
+function Dn(e, t, n, r) {
 	let i = t.findIndex((t) => t > e) - 1;
 	i < 0 && (i = e < t[0] ? 0 : n.length - 1);
 	let [a, o] = [t[i], t[i + 1]], s = a > 0 ? Math.log(e / a) / Math.log(o / a) : (e - a) / (o - a);
 	return n[i] + r(i) * Math.min(1, Math.max(0, s));
 }
-function Dn(e, t, n, r) {
+function On(e, t, n, r) {
 	let i = e > 0 ? Math.sqrt(e * t) : (e + t) / 2;
 	return [
 		{
 			x: n,
-			text: W(e),
+			text: U(e),
 			anchor: "start"
 		},
 		{
 			x: n + (r - n) / 2,
-			text: W(Number(i.toPrecision(2))),
+			text: U(Number(i.toPrecision(2))),
 			anchor: "middle"
 		},
 		{
 			x: r,
-			text: W(t),
+			text: U(t),
 			anchor: "end"
 		}
 	];
 }
-// node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
-var On = 0;
+// ../../../main/page/node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
+var kn = 0;
 Array.isArray;
-function K(e, t, r, i, a, o) {
+function G(e, t, r, i, a, o) {
 	t ||= {};
 	var s, c, l = t;
 	if ("ref" in l) for (c in l = {}, t) c == "ref" ? s = t[c] : l[c] = t[c];
@@ -1589,7 +1589,7 @@ function K(e, t, r, i, a, o) {
 		__e: null,
 		__c: null,
 		constructor: void 0,
-		__v: --On,
+		__v: --kn,
 		__i: -1,
 		__u: 0,
 		__source: a,
@@ -1599,75 +1599,75 @@ function K(e, t, r, i, a, o) {
 	return n.vnode && n.vnode(u), u;
 }
 // src/component/Activation.tsx
-var kn = 360, An = 40;
-function jn({ index: e, found: t }) {
-	let n = j(null), r = Cn(t, kn), i = r?.bars.length ? 110 : 6, a = i + An;
-	return /* @__PURE__ */ K("section", {
+var An = 360, jn = 40;
+function Mn({ index: e, found: t }) {
+	let n = A(null), r = wn(t, An), i = r?.bars.length ? 110 : 6, a = i + jn;
+	return /* @__PURE__ */ G("section", {
 		class: "panel",
 		"aria-label": "Activation",
 		children: [
-			/* @__PURE__ */ K("h2", { children: "Activation" }),
-			/* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ G("h2", { children: "Activation" }),
+			/* @__PURE__ */ G("p", { children: [
 				"It fires on ",
-				/* @__PURE__ */ K("strong", { children: G(t.images ? t.fired / t.images : null) }),
+				/* @__PURE__ */ G("strong", { children: W(t.images ? t.fired / t.images : null) }),
 				" of ",
-				V(t.images, "image"),
-				t.nan > 0 && `; on ${V(t.nan, "image")} its activation is not a number`,
+				B(t.images, "image"),
+				t.nan > 0 && `; on ${B(t.nan, "image")} its activation is not a number`,
 				"."
 			] }),
-			r && /* @__PURE__ */ K("figure", {
+			r && /* @__PURE__ */ G("figure", {
 				class: "chart",
-				children: [/* @__PURE__ */ K("svg", {
+				children: [/* @__PURE__ */ G("svg", {
 					ref: n,
-					viewBox: `0 0 ${kn} ${a}`,
+					viewBox: `0 0 ${An} ${a}`,
 					role: "img",
 					"aria-label": r.says,
 					children: [
-						r.bars.map((e, t) => /* @__PURE__ */ K("rect", {
+						r.bars.map((e, t) => /* @__PURE__ */ G("rect", {
 							class: e.zero ? "bar-zero" : "bar-some",
 							x: e.x,
 							width: e.width,
 							y: i - e.height * (i - 14),
 							height: e.height * (i - 14),
-							children: /* @__PURE__ */ K("title", { children: e.says })
+							children: /* @__PURE__ */ G("title", { children: e.says })
 						}, t)),
-						/* @__PURE__ */ K("path", {
+						/* @__PURE__ */ G("path", {
 							class: "axis",
-							d: `M0 ${i}H${kn}`
+							d: `M0 ${i}H${An}`
 						}),
-						r.marks.map((e, t) => /* @__PURE__ */ K("path", {
+						r.marks.map((e, t) => /* @__PURE__ */ G("path", {
 							class: "mark",
 							d: `M${e} ${i + 2}v9`
 						}, t)),
-						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ K("text", {
+						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ G("text", {
 							x: e,
 							y: i + 25,
 							"text-anchor": n,
 							children: t
 						}, t)),
-						/* @__PURE__ */ K("text", {
+						/* @__PURE__ */ G("text", {
 							class: "name",
-							x: kn,
+							x: An,
 							y: a - 3,
 							"text-anchor": "end",
 							children: r.axis
 						}),
-						r.zero && /* @__PURE__ */ K("text", {
+						r.zero && /* @__PURE__ */ G("text", {
 							x: r.zero.x,
 							y: a - 3,
 							"text-anchor": "start",
 							children: ["about 0: ", r.zero.text]
 						})
 					]
-				}), /* @__PURE__ */ K("figcaption", {
+				}), /* @__PURE__ */ G("figcaption", {
 					class: "soft",
-					children: [/* @__PURE__ */ K("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ K("span", {
+					children: [/* @__PURE__ */ G("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ G("span", {
 						class: "save",
-						children: ["svg", "png"].map((r) => /* @__PURE__ */ K("button", {
+						children: ["svg", "png"].map((r) => /* @__PURE__ */ G("button", {
 							type: "button",
 							class: "link",
 							"aria-label": `Save as ${r.toUpperCase()}`,
-							onClick: () => n.current && _n(n.current, `activation ${e.id(t.row)}`, r),
+							onClick: () => n.current && vn(n.current, `activation ${e.id(t.row)}`, r),
 							children: r.toUpperCase()
 						}, r))
 					})]
@@ -1677,78 +1677,78 @@ function jn({ index: e, found: t }) {
 	});
 }
 // src/ui/links.ts
-var Mn = {
+var Nn = {
 	layers: null,
 	words: null,
 	cluster: null,
 	tag: null,
 	sel: null
 };
-function Nn(e, t) {
+function Pn(e, t) {
 	let n = t.number || null;
 	return t === e.index.value ? { i: n } : {
 		i: n,
-		...Mn,
+		...Nn,
 		class: null
 	};
 }
-function Pn(e, t, n, r = {}) {
+function Fn(e, t, n, r = {}) {
 	return e.place.href(t.path(n), {
-		...Nn(e, t),
+		...Pn(e, t),
 		...r
 	});
 }
-function Fn(e) {
-	return Object.keys(Mn).some((t) => e.route.value.params.has(t));
+function In(e) {
+	return Object.keys(Nn).some((t) => e.route.value.params.has(t));
 }
 // src/component/ClassBars.tsx
-var In = 6;
-function Ln({ index: e, relevance: t }) {
-	let n = B(), [r, i] = O(!1), a = r ? t : t.slice(0, In), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Nn(n, e);
-	return /* @__PURE__ */ K("section", {
+var Ln = 6;
+function Rn({ index: e, relevance: t }) {
+	let n = z(), [r, i] = O(!1), a = r ? t : t.slice(0, Ln), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Pn(n, e);
+	return /* @__PURE__ */ G("section", {
 		class: "panel",
 		"aria-label": "Relevance for classes",
-		children: [/* @__PURE__ */ K("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ K("p", {
+		children: [/* @__PURE__ */ G("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ G("p", {
 			class: "absent",
 			children: [
 				"No relevance was computed for this index: build it with ",
-				/* @__PURE__ */ K("code", { children: "--classes" }),
+				/* @__PURE__ */ G("code", { children: "--classes" }),
 				" to see which outputs each component moves."
 			]
-		}) : /* @__PURE__ */ K(T, { children: [
-			/* @__PURE__ */ K("p", {
+		}) : /* @__PURE__ */ G(T, { children: [
+			/* @__PURE__ */ G("p", {
 				class: "soft",
 				children: "How much of all relevance in its layer passes through it: for the class to the right, against it to the left."
 			}),
-			/* @__PURE__ */ K("table", {
+			/* @__PURE__ */ G("table", {
 				class: "bars sided",
-				children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
-					/* @__PURE__ */ K("th", {
+				children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "Class"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "against | for"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "net"
 					})
-				] }) }), /* @__PURE__ */ K("tbody", { children: a.map((t) => /* @__PURE__ */ K("tr", { children: [
-					/* @__PURE__ */ K("th", {
+				] }) }), /* @__PURE__ */ G("tbody", { children: a.map((t) => /* @__PURE__ */ G("tr", { children: [
+					/* @__PURE__ */ G("th", {
 						scope: "row",
 						children: [
-							/* @__PURE__ */ K("a", {
+							/* @__PURE__ */ G("a", {
 								href: n.place.href(["audit"], {
 									...s,
 									class: t.number
 								}),
 								title: "Audit this class",
-								children: /* @__PURE__ */ K("bdi", { children: t.class })
+								children: /* @__PURE__ */ G("bdi", { children: t.class })
 							}),
 							" ",
-							/* @__PURE__ */ K("a", {
+							/* @__PURE__ */ G("a", {
 								class: "aside",
 								href: n.place.href(["graph"], {
 									...s,
@@ -1760,76 +1760,76 @@ function Ln({ index: e, relevance: t }) {
 							})
 						]
 					}),
-					/* @__PURE__ */ K("td", {
-						title: `for ${G(t.positive)}, against ${G(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${G(t.frequency)} of the class’s images`,
-						children: /* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("td", {
+						title: `for ${W(t.positive)}, against ${W(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${W(t.frequency)} of the class’s images`,
+						children: /* @__PURE__ */ G("span", {
 							class: "bar two",
-							children: [/* @__PURE__ */ K("span", {
+							children: [/* @__PURE__ */ G("span", {
 								class: "against",
 								style: { width: `${50 * t.negative / o}%` }
-							}), /* @__PURE__ */ K("span", {
+							}), /* @__PURE__ */ G("span", {
 								class: "for",
 								style: { width: `${50 * t.positive / o}%` }
 							})]
 						})
 					}),
-					/* @__PURE__ */ K("td", {
+					/* @__PURE__ */ G("td", {
 						class: "value",
-						children: Rn(t.positive - t.negative)
+						children: zn(t.positive - t.negative)
 					})
 				] }, t.number)) })]
 			}),
-			t.length > In && /* @__PURE__ */ K("button", {
+			t.length > Ln && /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "link",
 				onClick: () => i(!r),
-				children: r ? "Show fewer" : `Show all ${V(t.length, "class", "classes")}`
+				children: r ? "Show fewer" : `Show all ${B(t.length, "class", "classes")}`
 			})
 		] })]
 	});
 }
-function Rn(e) {
-	return e < 0 ? `−${G(-e)}` : G(e);
+function zn(e) {
+	return e < 0 ? `−${W(-e)}` : W(e);
 }
 // src/ui/Await.tsx
-function zn({ of: e, what: t, children: n }) {
-	return e.state === "ready" ? /* @__PURE__ */ K(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ K("p", {
+function Bn({ of: e, what: t, children: n }) {
+	return e.state === "ready" ? /* @__PURE__ */ G(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ G("p", {
 		class: "absent",
 		children: e.why
-	}) : /* @__PURE__ */ K(Bn, {
+	}) : /* @__PURE__ */ G(Vn, {
 		what: t,
 		job: e.job
 	});
 }
-function Bn({ what: e, job: t }) {
+function Vn({ what: e, job: t }) {
 	let n = t && t.total > 0;
-	return /* @__PURE__ */ K("p", {
+	return /* @__PURE__ */ G("p", {
 		class: "waiting",
 		role: "status",
-		children: [/* @__PURE__ */ K("span", { children: [
+		children: [/* @__PURE__ */ G("span", { children: [
 			e,
 			": ",
 			t ? t.step : "on the way"
-		] }), n ? /* @__PURE__ */ K("progress", {
+		] }), n ? /* @__PURE__ */ G("progress", {
 			value: t.done,
 			max: t.total,
 			"aria-label": `${e}: ${t.step}`
-		}) : /* @__PURE__ */ K("progress", { "aria-label": e })]
+		}) : /* @__PURE__ */ G("progress", { "aria-label": e })]
 	});
 }
 // src/ui/root.ts
-var Vn = /* @__PURE__ */ new WeakMap();
-function Hn(e, t) {
-	Vn.set(e, t);
+var Hn = /* @__PURE__ */ new WeakMap();
+function Un(e, t) {
+	Hn.set(e, t);
 }
-function Un(e) {
-	return Vn.get(e)?.parentElement === document.body;
+function Wn(e) {
+	return Hn.get(e)?.parentElement === document.body;
 }
-function Wn(e, t) {
-	return Un(e) || !!Vn.get(e)?.contains(t.target);
+function Gn(e, t) {
+	return Wn(e) || !!Hn.get(e)?.contains(t.target);
 }
 // src/ui/keys.ts
-var Gn = [
+var Kn = [
 	{
 		where: "Everywhere",
 		keys: [
@@ -1979,22 +1979,22 @@ var Gn = [
 		]
 	}
 ];
-function Kn(e) {
-	let t = B(), n = j(e);
-	n.current = e, A(() => {
+function qn(e) {
+	let t = z(), n = A(e);
+	n.current = e, Ie(() => {
 		let e = (e) => {
 			let r = n.current[e.key];
-			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || qn(e.target) || document.querySelector("dialog[open]") || !Wn(t, e) || (e.preventDefault(), r(e));
+			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Jn(e.target) || document.querySelector("dialog[open]") || !Gn(t, e) || (e.preventDefault(), r(e));
 		};
 		return document.addEventListener("keydown", e), () => document.removeEventListener("keydown", e);
 	}, [t]);
 }
-function qn(e) {
+function Jn(e) {
 	return e instanceof HTMLElement && (e.isContentEditable || !!e.closest("input:not([type=checkbox], [type=radio], [type=range]), textarea, select"));
 }
 // src/ui/picture.tsx
-function Jn(e) {
-	let { transport: t } = B(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
+function Yn(e) {
+	let { transport: t } = z(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
 	return k(() => {
 		let e = !0;
 		return r(void 0), i instanceof Promise && i.then((t) => e && r(t)), () => {
@@ -2002,11 +2002,11 @@ function Jn(e) {
 		};
 	}, [e]), typeof i == "string" ? i : n;
 }
-function Yn({ path: e, alt: t, class: n = "" }) {
-	let r = Jn(e);
-	return /* @__PURE__ */ K("span", {
+function Xn({ path: e, alt: t, class: n = "" }) {
+	let r = Yn(e);
+	return /* @__PURE__ */ G("span", {
 		class: `picture ${n}`,
-		children: r && /* @__PURE__ */ K("img", {
+		children: r && /* @__PURE__ */ G("img", {
 			src: r,
 			alt: t,
 			loading: "lazy",
@@ -2016,7 +2016,7 @@ function Yn({ path: e, alt: t, class: n = "" }) {
 	});
 }
 // src/ui/Icon.tsx
-var Xn = {
+var Zn = {
 	search: "M17 10.5a6.5 6.5 0 1 1-13 0 6.5 6.5 0 0 1 13 0zM15.5 15.5L21 21",
 	clear: "M5 5l14 14M19 5L5 19",
 	image: "M3 5h18v14H3zM3 16l5-5 4 4 3-3 6 6M15.5 9.5h.01",
@@ -2031,73 +2031,73 @@ var Xn = {
 	map: "M9 4L3 6.5v13.5l6-2.5 6 2.5 6-2.5V4l-6 2.5L9 4zM9 4v13.5M15 6.5V20",
 	undo: "M4 9h10a5.5 5.5 0 0 1 0 11H9M4 9l4.5-4.5M4 9l4.5 4.5"
 };
-function q({ name: e }) {
-	return /* @__PURE__ */ K("svg", {
+function K({ name: e }) {
+	return /* @__PURE__ */ G("svg", {
 		class: "icon",
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ K("path", { d: Xn[e] })
+		children: /* @__PURE__ */ G("path", { d: Zn[e] })
 	});
 }
 // src/ui/Dialog.tsx
-function Zn({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
-	let a = j(null);
+function Qn({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
+	let a = A(null);
 	return k(() => {
 		let e = document.activeElement, t = a.current;
 		return t.showModal(), () => {
 			t.close(), e instanceof HTMLElement && e.focus();
 		};
-	}, []), /* @__PURE__ */ K("dialog", {
+	}, []), /* @__PURE__ */ G("dialog", {
 		ref: a,
 		class: `dialog ${t}`,
 		"aria-label": typeof e == "string" ? e : void 0,
 		onCancel: (e) => (e.preventDefault(), n()),
 		onClick: (e) => e.target === a.current && n(),
 		onKeyDown: r,
-		children: /* @__PURE__ */ K("div", {
+		children: /* @__PURE__ */ G("div", {
 			class: "dialog-inside",
-			children: [/* @__PURE__ */ K("div", {
+			children: [/* @__PURE__ */ G("div", {
 				class: "dialog-head",
-				children: [/* @__PURE__ */ K("h2", { children: e }), /* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G("h2", { children: e }), /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Close",
 					title: "Close (Esc)",
 					onClick: n,
-					children: /* @__PURE__ */ K(q, { name: "clear" })
+					children: /* @__PURE__ */ G(K, { name: "clear" })
 				})]
 			}), i]
 		})
 	});
 }
 // src/component/shown.ts
-var Qn = [
+var $n = [
 	"crop",
 	"whole",
 	"heat"
-], $n = {
+], er = {
 	crop: "Crop",
 	whole: "Whole image",
 	heat: "Heat map"
 };
-function er(e) {
+function tr(e) {
 	let t = e.param("show");
-	return Qn.includes(t) ? t : "crop";
-}
-function tr(e, t) {
-	e.place.set({ show: t === "crop" ? null : t }, !0);
+	return $n.includes(t) ? t : "crop";
 }
 function nr(e, t) {
+	e.place.set({ show: t === "crop" ? null : t }, !0);
+}
+function rr(e, t) {
 	return t === "crop" || (t === "whole" ? e.info.whole : e.info.heat);
 }
-function rr(e, t, n, r, i, a) {
+function ir(e, t, n, r, i, a) {
 	return i === "heat" && e.info.heat ? a?.includes(n) ? e.at(`heat/${t}/${n}.webp`) : null : i === "whole" && e.info.whole ? e.at(`frame/${t}/${n}.webp`) : e.at(`crop/${r}.webp`);
 }
 // src/component/Enlarged.tsx
-function ir({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
-	let o = B(), s = er(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
-	return /* @__PURE__ */ K(Zn, {
+function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
+	let o = z(), s = tr(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
+	return /* @__PURE__ */ G(Qn, {
 		title: `Example ${n + 1} of ${l}`,
 		class: "enlarged",
 		close: a,
@@ -2106,54 +2106,54 @@ function ir({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 				ArrowLeft: -1,
 				ArrowRight: 1
 			}[e.key];
-			t ? u(t) : e.key === "h" && tr(o, Qn[(Qn.indexOf(s) + 1) % Qn.length]);
+			t ? u(t) : e.key === "h" && nr(o, $n[($n.indexOf(s) + 1) % $n.length]);
 		},
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "enlarged-picture",
 				children: [
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Previous example",
 						title: "Previous example (←)",
 						onClick: () => u(-1),
-						children: /* @__PURE__ */ K(q, { name: "left" })
+						children: /* @__PURE__ */ G(K, { name: "left" })
 					}),
-					/* @__PURE__ */ K(Yn, {
-						path: rr(e, t.row, n, c.crop, s, r),
-						alt: `${$n[s]} of ${c.name}`
+					/* @__PURE__ */ G(Xn, {
+						path: ir(e, t.row, n, c.crop, s, r),
+						alt: `${er[s]} of ${c.name}`
 					}, `${n} ${s}`),
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Next example",
 						title: "Next example (→)",
 						onClick: () => u(1),
-						children: /* @__PURE__ */ K(q, { name: "right" })
+						children: /* @__PURE__ */ G(K, { name: "right" })
 					})
 				]
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "buttons",
 				role: "group",
 				"aria-label": "What is shown",
-				children: Qn.filter((t) => nr(e, t)).map((e) => /* @__PURE__ */ K("button", {
+				children: $n.filter((t) => rr(e, t)).map((e) => /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "button",
 					"aria-pressed": e === s,
-					onClick: () => tr(o, e),
-					children: $n[e]
+					onClick: () => nr(o, e),
+					children: er[e]
 				}, e))
 			}),
-			/* @__PURE__ */ K("dl", {
+			/* @__PURE__ */ G("dl", {
 				class: "facts",
 				children: [
-					/* @__PURE__ */ K("dt", { children: "Image" }),
-					/* @__PURE__ */ K("dd", { children: [
-						/* @__PURE__ */ K("bdi", { children: c.name }),
+					/* @__PURE__ */ G("dt", { children: "Image" }),
+					/* @__PURE__ */ G("dd", { children: [
+						/* @__PURE__ */ G("bdi", { children: c.name }),
 						" ",
-						/* @__PURE__ */ K("span", {
+						/* @__PURE__ */ G("span", {
 							class: "soft",
 							children: [
 								"(id ",
@@ -2162,19 +2162,19 @@ function ir({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 							]
 						})
 					] }),
-					c.label && /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: "Its label" }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: c.label }) })] }),
-					/* @__PURE__ */ K("dt", { children: "Activation" }),
-					/* @__PURE__ */ K("dd", { children: W(c.activation) }),
-					/* @__PURE__ */ K("dt", { children: "Cut out" }),
-					/* @__PURE__ */ K("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
+					c.label && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: "Its label" }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G("bdi", { children: c.label }) })] }),
+					/* @__PURE__ */ G("dt", { children: "Activation" }),
+					/* @__PURE__ */ G("dd", { children: U(c.activation) }),
+					/* @__PURE__ */ G("dt", { children: "Cut out" }),
+					/* @__PURE__ */ G("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
 				]
 			})
 		]
 	});
 }
 // src/component/useComponent.ts
-function ar(e, t) {
-	let n = e.known(t), r = St(n ? {
+function or(e, t) {
+	let n = e.known(t), r = Ct(n ? {
 		state: "ready",
 		value: n
 	} : {
@@ -2183,7 +2183,7 @@ function ar(e, t) {
 	}), i = e.labels.value.state === "ready";
 	return k(() => {
 		let n = new AbortController();
-		return zt(async () => {
+		return Bt(async () => {
 			let n = await e.component(t);
 			return i && !n.label && !n.dead ? e.component(t, !0) : n;
 		}, r, n.signal), () => n.abort();
@@ -2193,8 +2193,8 @@ function ar(e, t) {
 		i
 	]), r.value;
 }
-function or(e, t, n) {
-	let { transport: r } = B(), i = St({
+function sr(e, t, n) {
+	let { transport: r } = z(), i = Ct({
 		state: "loading",
 		job: null
 	});
@@ -2204,7 +2204,7 @@ function or(e, t, n) {
 		return i.value = {
 			state: "loading",
 			job: null
-		}, zt(async () => R(await r.get(e.at(`heat/${t}`), a.signal)), i, a.signal), () => a.abort();
+		}, Bt(async () => L(await r.get(e.at(`heat/${t}`), a.signal)), i, a.signal), () => a.abort();
 	}, [
 		e,
 		t,
@@ -2212,25 +2212,25 @@ function or(e, t, n) {
 	]), i.value;
 }
 // src/component/Examples.tsx
-function sr({ index: e, found: t }) {
-	let n = B(), [r, i] = O(null), a = er(n), o = or(e, t.row, a === "heat" && e.info.heat), s = z(o)?.slots ?? null;
-	return Kn({ h: () => tr(n, Qn[(Qn.indexOf(a) + 1) % Qn.length]) }), /* @__PURE__ */ K("section", {
+function cr({ index: e, found: t }) {
+	let n = z(), [r, i] = O(null), a = tr(n), o = sr(e, t.row, a === "heat" && e.info.heat), s = R(o)?.slots ?? null;
+	return qn({ h: () => nr(n, $n[($n.indexOf(a) + 1) % $n.length]) }), /* @__PURE__ */ G("section", {
 		class: "examples",
 		"aria-label": "Examples",
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ K("h2", { children: "What excites it most" }), /* @__PURE__ */ K(cr, {
+				children: [/* @__PURE__ */ G("h2", { children: "What excites it most" }), /* @__PURE__ */ G(lr, {
 					store: n,
 					mode: a
 				})]
 			}),
-			/* @__PURE__ */ K(lr, {
+			/* @__PURE__ */ G(ur, {
 				index: e,
 				mode: a,
 				heat: o
 			}),
-			ur(t).map((n) => /* @__PURE__ */ K(dr, {
+			dr(t).map((n) => /* @__PURE__ */ G(fr, {
 				index: e,
 				found: t,
 				group: n,
@@ -2238,7 +2238,7 @@ function sr({ index: e, found: t }) {
 				heated: s,
 				enlarge: i
 			}, n.title)),
-			r !== null && /* @__PURE__ */ K(ir, {
+			r !== null && /* @__PURE__ */ G(ar, {
 				index: e,
 				found: t,
 				slot: r,
@@ -2249,47 +2249,47 @@ function sr({ index: e, found: t }) {
 		]
 	});
 }
-function cr({ store: e, mode: t }) {
-	return /* @__PURE__ */ K("div", {
+function lr({ store: e, mode: t }) {
+	return /* @__PURE__ */ G("div", {
 		class: "buttons",
 		role: "group",
 		"aria-label": "What is shown of each image (h)",
-		children: Qn.map((n) => /* @__PURE__ */ K("button", {
+		children: $n.map((n) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "button",
 			"aria-pressed": n === t,
 			title: "Press h for the next",
-			onClick: () => tr(e, n),
-			children: $n[n]
+			onClick: () => nr(e, n),
+			children: er[n]
 		}, n))
 	});
 }
-function lr({ index: e, mode: t, heat: n }) {
-	return nr(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ K(Bn, {
+function ur({ index: e, mode: t, heat: n }) {
+	return rr(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ G(Vn, {
 		what: "Heat maps",
 		job: n.job
-	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ K("p", {
+	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ G("p", {
 		class: "soft says",
 		children: n.why
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "soft says",
 		children: {
 			crop: "The parts of images that make it fire most, the strongest first. The number is its activation. Press one to enlarge it.",
 			whole: "The whole images; the frame is the part that was cut out.",
 			heat: "Where in the image the activation comes from: the stronger the colour, the more of it."
 		}[t]
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "soft says",
 		children: [
 			t === "whole" ? "Whole images are" : "Heat maps need the model and the images, which are",
 			" not at hand; here are the crops. To see them, start the server with",
 			" ",
-			/* @__PURE__ */ K("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
+			/* @__PURE__ */ G("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
 			"."
 		]
 	});
 }
-function ur(e) {
+function dr(e) {
 	let t = e.examples.map((e, t) => t), n = e.label?.meanings ?? [];
 	if (n.length < 2) return [{
 		title: "",
@@ -2307,40 +2307,40 @@ function ur(e) {
 		meaning: !1
 	}] : a;
 }
-function dr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
-	return /* @__PURE__ */ K("div", {
+function fr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
+	return /* @__PURE__ */ G("div", {
 		class: "group",
-		children: [n.title && /* @__PURE__ */ K("h3", { children: [
-			n.meaning && /* @__PURE__ */ K("span", {
+		children: [n.title && /* @__PURE__ */ G("h3", { children: [
+			n.meaning && /* @__PURE__ */ G("span", {
 				class: "soft",
 				children: "Meaning "
 			}),
-			/* @__PURE__ */ K("bdi", { children: n.title }),
+			/* @__PURE__ */ G("bdi", { children: n.title }),
 			" ",
-			/* @__PURE__ */ K("small", {
+			/* @__PURE__ */ G("small", {
 				class: "soft",
-				children: V(n.slots.length, "example")
+				children: B(n.slots.length, "example")
 			})
-		] }), /* @__PURE__ */ K("ul", {
+		] }), /* @__PURE__ */ G("ul", {
 			class: "example-list",
 			role: "list",
 			children: n.slots.map((n) => {
 				let o = t.examples[n];
-				return o && /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+				return o && /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "example",
-					"aria-label": `Enlarge example ${n + 1}: ${fr(o)}`,
+					"aria-label": `Enlarge example ${n + 1}: ${pr(o)}`,
 					title: o.name,
 					onClick: () => a(n),
-					children: [/* @__PURE__ */ K(Yn, {
-						path: rr(e, t.row, n, o.crop, r, i),
+					children: [/* @__PURE__ */ G(Xn, {
+						path: ir(e, t.row, n, o.crop, r, i),
 						alt: ""
-					}), /* @__PURE__ */ K("span", {
+					}), /* @__PURE__ */ G("span", {
 						class: "example-words",
-						children: [/* @__PURE__ */ K("span", {
+						children: [/* @__PURE__ */ G("span", {
 							class: "value",
-							children: W(o.activation)
-						}), o.label && /* @__PURE__ */ K("bdi", {
+							children: U(o.activation)
+						}), o.label && /* @__PURE__ */ G("bdi", {
 							class: "soft",
 							children: o.label
 						})]
@@ -2350,15 +2350,15 @@ function dr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
 		})]
 	});
 }
-function fr({ name: e, label: t, activation: n }) {
+function pr({ name: e, label: t, activation: n }) {
 	return [
 		e,
 		t,
-		`activation ${W(n)}`
+		`activation ${U(n)}`
 	].filter(Boolean).join(", ");
 }
 // src/component/Judgement.tsx
-var pr = [
+var mr = [
 	{
 		tag: "valid",
 		key: "1",
@@ -2374,40 +2374,40 @@ var pr = [
 		key: "3",
 		says: "to be looked at again"
 	}
-], mr = 800;
-function hr({ index: e, row: t }) {
-	let n = B(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
+], hr = 800;
+function gr({ index: e, row: t }) {
+	let n = z(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
 		let r = n === a ? null : n;
 		r !== a && o(e.annotate({
 			row: t,
 			tag: r
 		}), r ? `Tagged ${r}.` : "Tag removed.");
 	}, c = () => r ? o(e.undo(), `Undone: ${r}.`) : n.told.value = "There is nothing to undo.";
-	return Kn({
-		...Object.fromEntries(pr.map((e) => [e.key, () => s(e.tag)])),
+	return qn({
+		...Object.fromEntries(mr.map((e) => [e.key, () => s(e.tag)])),
 		0: () => s(null),
 		u: c
-	}), /* @__PURE__ */ K("section", {
+	}), /* @__PURE__ */ G("section", {
 		class: "panel judgement",
 		"aria-label": "Your judgement",
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ K("h2", { children: "Your judgement" }), /* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G("h2", { children: "Your judgement" }), /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Undo the last change",
 					title: r ? `Undo: ${r} (u)` : "There is nothing to undo",
 					disabled: !r,
 					onClick: c,
-					children: /* @__PURE__ */ K(q, { name: "undo" })
+					children: /* @__PURE__ */ G(K, { name: "undo" })
 				})]
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "buttons tags",
 				role: "group",
 				"aria-label": "Tag",
-				children: pr.map((e) => /* @__PURE__ */ K("button", {
+				children: mr.map((e) => /* @__PURE__ */ G("button", {
 					type: "button",
 					class: `button ${e.tag}`,
 					"aria-pressed": a === e.tag,
@@ -2416,40 +2416,40 @@ function hr({ index: e, row: t }) {
 					children: [
 						e.tag,
 						" ",
-						/* @__PURE__ */ K("kbd", {
+						/* @__PURE__ */ G("kbd", {
 							"aria-hidden": "true",
 							children: e.key
 						})
 					]
 				}, e.tag))
 			}),
-			/* @__PURE__ */ K(gr, {
+			/* @__PURE__ */ G(_r, {
 				index: e,
 				row: t,
 				of: "label",
 				name: "Your own label",
 				says: "in place of the computed one"
 			}),
-			/* @__PURE__ */ K(gr, {
+			/* @__PURE__ */ G(_r, {
 				index: e,
 				row: t,
 				of: "note",
 				name: "Notes",
 				says: "what did you see?"
 			}),
-			i && /* @__PURE__ */ K("p", {
+			i && /* @__PURE__ */ G("p", {
 				class: "soft where",
 				children: [
 					"Kept in ",
-					/* @__PURE__ */ K("code", { children: i.split(/[\\/]/).pop() }),
+					/* @__PURE__ */ G("code", { children: i.split(/[\\/]/).pop() }),
 					", beside the index."
 				]
 			})
 		]
 	});
 }
-function gr({ index: e, row: t, of: n, name: r, says: i }) {
-	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = j(null), d = () => {
+function _r({ index: e, row: t, of: n, name: r, says: i }) {
+	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = A(null), d = () => {
 		let r = u.current;
 		if (r !== null) {
 			if (u.current = null, r === (e.annotation(t)?.[n] ?? "")) return s(null);
@@ -2462,9 +2462,9 @@ function gr({ index: e, row: t, of: n, name: r, says: i }) {
 				u.current ??= r, l(`not saved: ${e.message}`);
 			});
 		}
-	}, f = j(d);
+	}, f = A(d);
 	f.current = d, k(() => {
-		let e = o === null ? void 0 : setTimeout(() => f.current(), mr);
+		let e = o === null ? void 0 : setTimeout(() => f.current(), hr);
 		return () => clearTimeout(e);
 	}, [o]), k(() => () => f.current(), []);
 	let p = {
@@ -2475,102 +2475,102 @@ function gr({ index: e, row: t, of: n, name: r, says: i }) {
 		},
 		onBlur: d
 	};
-	return /* @__PURE__ */ K("label", {
+	return /* @__PURE__ */ G("label", {
 		class: "kept",
-		children: [/* @__PURE__ */ K("span", { children: [
+		children: [/* @__PURE__ */ G("span", { children: [
 			r,
 			" ",
-			/* @__PURE__ */ K("small", {
+			/* @__PURE__ */ G("small", {
 				role: "status",
 				children: c
 			})
-		] }), n === "note" ? /* @__PURE__ */ K("textarea", {
+		] }), n === "note" ? /* @__PURE__ */ G("textarea", {
 			rows: 4,
 			...p
-		}) : /* @__PURE__ */ K("input", {
+		}) : /* @__PURE__ */ G("input", {
 			type: "text",
 			...p
 		})]
 	});
 }
 // src/component/LabelPart.tsx
-function _r({ index: e, label: t }) {
+function vr({ index: e, label: t }) {
 	let n = e.labels.value;
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "panel label-part",
 		"aria-label": "Label",
-		children: [/* @__PURE__ */ K("h2", { children: "Label" }), t ? /* @__PURE__ */ K(vr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ K(Bn, {
+		children: [/* @__PURE__ */ G("h2", { children: "Label" }), t ? /* @__PURE__ */ G(yr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ G(Vn, {
 			what: "Labels",
 			job: n.job
-		}) : /* @__PURE__ */ K("p", {
+		}) : /* @__PURE__ */ G("p", {
 			class: "absent",
 			children: n.state === "absent" ? n.why : "There is no label for it."
 		})]
 	});
 }
-function vr({ label: e }) {
+function yr({ label: e }) {
 	let t = [{
 		label: e.best,
 		alignment: e.alignment
 	}, ...e.runners_up], n = Math.max(.01, ...t.map((e) => e.alignment));
-	return /* @__PURE__ */ K(T, { children: [
-		e.label === null ? /* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("strong", { children: "No label: chance fits as well." }),
+	return /* @__PURE__ */ G(T, { children: [
+		e.label === null ? /* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("strong", { children: "No label: chance fits as well." }),
 			" The nearest phrase is “",
-			/* @__PURE__ */ K("bdi", { children: e.best }),
+			/* @__PURE__ */ G("bdi", { children: e.best }),
 			"”, but ",
-			yr(e.p_value),
+			br(e.p_value),
 			" some phrase as well as that."
-		] }) : /* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("strong", {
+		] }) : /* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("strong", {
 				class: "label-word",
-				children: /* @__PURE__ */ K("bdi", { children: e.label })
+				children: /* @__PURE__ */ G("bdi", { children: e.label })
 			}),
-			yr(e.p_value, !0),
+			br(e.p_value, !0),
 			" some phrase as well as that."
 		] }),
-		e.stability !== null && /* @__PURE__ */ K("p", {
+		e.stability !== null && /* @__PURE__ */ G("p", {
 			class: "soft",
 			children: [
 				"It stays ahead of the others in ",
-				G(e.stability),
+				W(e.stability),
 				" of trials in which the examples are drawn anew."
 			]
 		}),
-		/* @__PURE__ */ K("table", {
+		/* @__PURE__ */ G("table", {
 			class: "bars",
-			children: [/* @__PURE__ */ K("caption", {
+			children: [/* @__PURE__ */ G("caption", {
 				title: "Cosine similarity to the phrase, less the mean of random components",
 				children: "How well phrases align; the label is the one that exceeds chance most"
-			}), /* @__PURE__ */ K("tbody", { children: t.map((e, t) => /* @__PURE__ */ K("tr", {
+			}), /* @__PURE__ */ G("tbody", { children: t.map((e, t) => /* @__PURE__ */ G("tr", {
 				class: t === 0 ? "first" : "",
 				children: [
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "row",
-						children: /* @__PURE__ */ K("bdi", { children: e.label })
+						children: /* @__PURE__ */ G("bdi", { children: e.label })
 					}),
-					/* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("td", { children: /* @__PURE__ */ G("span", {
 						class: "bar",
-						children: /* @__PURE__ */ K("span", {
+						children: /* @__PURE__ */ G("span", {
 							class: "fill",
 							style: { width: `${100 * Math.max(0, e.alignment) / n}%` }
 						})
 					}) }),
-					/* @__PURE__ */ K("td", {
+					/* @__PURE__ */ G("td", {
 						class: "value",
-						children: U(e.alignment)
+						children: H(e.alignment)
 					})
 				]
 			}, e.label)) })]
 		})
 	] });
 }
-function yr(e, t = !1) {
-	let n = bn(e);
+function br(e, t = !1) {
+	let n = xn(e);
 	return n === "most" ? `${t ? "Most" : "most"} random components fit` : `${t ? "" : "about "}${n} random components fits`;
 }
 // src/component/Measures.tsx
-var br = {
+var xr = {
 	clarity: {
 		says: "how alike its examples are",
 		above: "clearer than chance",
@@ -2587,20 +2587,20 @@ var br = {
 		below: "less repeated than chance"
 	}
 };
-function xr({ index: e, row: t }) {
+function Sr({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]].layer;
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "panel measures",
 		"aria-label": "Measures",
-		children: [/* @__PURE__ */ K("h2", { children: "Measures" }), /* @__PURE__ */ K(zn, {
+		children: [/* @__PURE__ */ G("h2", { children: "Measures" }), /* @__PURE__ */ G(Bn, {
 			of: e.scores.value,
 			what: "Measures",
-			children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
+			children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
 				class: "soft",
 				children: "The dot is this component, the band where 95 % of random components lie, the line the mean of its layer."
-			}), /* @__PURE__ */ K("dl", {
+			}), /* @__PURE__ */ G("dl", {
 				class: "measure-list",
-				children: Object.keys(br).map((r) => /* @__PURE__ */ K(Sr, {
+				children: Object.keys(xr).map((r) => /* @__PURE__ */ G(Cr, {
 					measure: r,
 					value: e[r][t],
 					of: e.summary.find((e) => e.layer === n && e.measure === r)
@@ -2609,54 +2609,54 @@ function xr({ index: e, row: t }) {
 		})]
 	});
 }
-function Sr({ measure: e, value: t, of: n }) {
-	let r = br[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", {
+function Cr({ measure: e, value: t, of: n }) {
+	let r = xr[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", {
 		title: r.says,
 		children: [
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "measure-name",
 				children: e
 			}),
 			" ",
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "value",
-				children: U(t)
+				children: H(t)
 			})
 		]
-	}), /* @__PURE__ */ K("dd", { children: [/* @__PURE__ */ K(Cr, {
+	}), /* @__PURE__ */ G("dd", { children: [/* @__PURE__ */ G(wr, {
 		value: o ? t : null,
 		low: i,
 		high: a,
 		mean: n?.mean ?? null
-	}), /* @__PURE__ */ K("span", {
+	}), /* @__PURE__ */ G("span", {
 		class: "soft",
-		children: [s, i !== null && a !== null && ` (${U(i)} to ${U(a)})`]
+		children: [s, i !== null && a !== null && ` (${H(i)} to ${H(a)})`]
 	})] })] });
 }
-function Cr({ value: e, low: t, high: n, mean: r }) {
+function wr({ value: e, low: t, high: n, mean: r }) {
 	let i = [
 		e,
 		t,
 		n,
 		r
 	].filter((e) => e !== null), a = Math.min(0, ...i), o = Math.max(1, ...i), s = (e) => `${100 * (e - a) / (o - a)}%`;
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: "track",
 		"aria-hidden": "true",
 		children: [
-			t !== null && n !== null && /* @__PURE__ */ K("span", {
+			t !== null && n !== null && /* @__PURE__ */ G("span", {
 				class: "band",
 				style: {
 					left: s(t),
 					width: `calc(${s(n)} - ${s(t)})`
 				}
 			}),
-			r !== null && /* @__PURE__ */ K("span", {
+			r !== null && /* @__PURE__ */ G("span", {
 				class: "mean",
 				style: { left: s(r) }
 			}),
-			e !== null && /* @__PURE__ */ K("span", {
+			e !== null && /* @__PURE__ */ G("span", {
 				class: "dot",
 				style: { left: s(e) }
 			})
@@ -2664,73 +2664,73 @@ function Cr({ value: e, low: t, high: n, mean: r }) {
 	});
 }
 // src/ui/queue.ts
-var wr = 4, Tr = [], Er = 0;
-function Dr(e) {
-	return Tr.push(e), Or(), () => {
-		let t = Tr.indexOf(e);
-		t >= 0 && Tr.splice(t, 1);
+var Tr = 4, Er = [], Dr = 0;
+function Or(e) {
+	return Er.push(e), kr(), () => {
+		let t = Er.indexOf(e);
+		t >= 0 && Er.splice(t, 1);
 	};
 }
-function Or() {
-	if (Er >= wr) return;
-	let e = Tr.pop();
-	e && (Er++, e().finally(() => {
-		Er--, Or();
+function kr() {
+	if (Dr >= Tr) return;
+	let e = Er.pop();
+	e && (Dr++, e().finally(() => {
+		Dr--, kr();
 	}));
 }
 // src/ui/Crops.tsx
-var kr = 120;
-function Ar({ index: e, row: t, count: n }) {
+var Ar = 120;
+function jr({ index: e, row: t, count: n }) {
 	let [, r] = O(0), i = e.base.crop[t], a = Math.min(n, e.base.examples[t]);
 	k(() => {
 		if (e.known(t) || a < 2) return;
-		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Dr(i), kr);
+		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Or(i), Ar);
 		return () => (clearTimeout(o), n());
 	}, [e, t]);
 	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: `crops of-${n}`,
-		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ K(Yn, {
+		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ G(Xn, {
 			path: o[n] === void 0 ? null : e.at(`crop/${o[n]}.webp`),
 			alt: ""
 		}, n))
 	});
 }
 // src/ui/Card.tsx
-function jr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
-	let a = B(), o = Ct(() => {
+function Mr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
+	let a = z(), o = wt(() => {
 		let n = a.pointed.value;
 		return n && n.row === t && n.index === e.number ? "card pointed" : "card";
 	}), s = () => a.pointed.value = {
 		index: e.number,
 		row: t
 	}, c = () => a.pointed.value = null, l = e.title(t), u = e.id(t), d = e.tag(t);
-	return /* @__PURE__ */ K("a", {
+	return /* @__PURE__ */ G("a", {
 		class: o,
-		href: Pn(a, e, t),
+		href: Fn(a, e, t),
 		tabIndex: r,
 		draggable: !1,
 		onPointerEnter: s,
 		onPointerLeave: c,
 		onFocus: s,
 		onBlur: c,
-		children: [/* @__PURE__ */ K(Ar, {
+		children: [/* @__PURE__ */ G(jr, {
 			index: e,
 			row: t,
 			count: n
-		}), /* @__PURE__ */ K("span", {
+		}), /* @__PURE__ */ G("span", {
 			class: "card-words",
 			children: [
-				/* @__PURE__ */ K("strong", {
+				/* @__PURE__ */ G("strong", {
 					title: l,
-					children: /* @__PURE__ */ K("bdi", { children: l })
+					children: /* @__PURE__ */ G("bdi", { children: l })
 				}),
-				/* @__PURE__ */ K("small", {
+				/* @__PURE__ */ G("small", {
 					class: "card-id",
-					children: [/* @__PURE__ */ K("bdi", {
+					children: [/* @__PURE__ */ G("bdi", {
 						title: u,
-						children: l === u ? Mr(e) : u
-					}), d && /* @__PURE__ */ K("span", {
+						children: l === u ? Nr(e) : u
+					}), d && /* @__PURE__ */ G("span", {
 						class: `tag ${d}`,
 						children: d
 					})]
@@ -2740,46 +2740,46 @@ function jr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 		})]
 	});
 }
-function Mr(e) {
+function Nr(e) {
 	return e.labels.value.state === "ready" ? "no label: chance fits as well" : "";
 }
 // src/component/Near.tsx
-var Nr = 12;
-function Pr({ index: e, found: t }) {
-	let { indexes: n } = B(), r = n.find((t) => t !== e);
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Fr, {
+var Pr = 12;
+function Fr({ index: e, found: t }) {
+	let { indexes: n } = z(), r = n.find((t) => t !== e);
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Ir, {
 		title: "Most similar components",
 		says: "Nearest in the semantic space, in any layer.",
 		index: e,
 		near: t.neighbours
-	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ K(Fr, {
+	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ G(Ir, {
 		title: `In the other index, ${r.info.name}`,
 		says: "What encodes nearly the same there.",
 		index: r,
 		near: t.elsewhere
 	})] });
 }
-function Fr({ title: e, says: t, index: n, near: r }) {
-	return /* @__PURE__ */ K("section", {
+function Ir({ title: e, says: t, index: n, near: r }) {
+	return /* @__PURE__ */ G("section", {
 		class: "near",
 		"aria-label": e,
 		children: [
-			/* @__PURE__ */ K("h2", { children: e }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h2", { children: e }),
+			/* @__PURE__ */ G("p", {
 				class: "soft says",
 				children: r.length ? t : "There is none."
 			}),
-			/* @__PURE__ */ K("ul", {
+			/* @__PURE__ */ G("ul", {
 				class: "near-list",
 				role: "list",
-				children: r.slice(0, Nr).map(({ row: e, similarity: t }) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K(jr, {
+				children: r.slice(0, Pr).map(({ row: e, similarity: t }) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G(Mr, {
 					index: n,
 					row: e,
 					crops: n.info.k < 3 ? 2 : 4,
-					children: /* @__PURE__ */ K("small", {
+					children: /* @__PURE__ */ G("small", {
 						class: "soft",
 						title: "cosine similarity of the two",
-						children: ["similarity ", U(t)]
+						children: ["similarity ", H(t)]
 					})
 				}) }, e))
 			})
@@ -2787,32 +2787,32 @@ function Fr({ title: e, says: t, index: n, near: r }) {
 	});
 }
 // src/ui/arrive.ts
-var Ir = !1;
-function Lr() {
-	Ir = !0;
-}
+var Lr = !1;
 function Rr() {
-	let e = B(), t = e.place.route.value, n = j();
+	Lr = !0;
+}
+function zr() {
+	let e = z(), t = e.place.route.value, n = A();
 	k(() => {
-		let e = (e) => e.navigationType === "traverse" && Lr();
+		let e = (e) => e.navigationType === "traverse" && Rr();
 		return window.navigation?.addEventListener("navigate", e), () => window.navigation?.removeEventListener("navigate", e);
 	}, []), k(() => {
 		let r = t.path.join("/");
-		n.current !== void 0 && n.current !== r && Un(e) && zr(), n.current = r, Ir = !1;
+		n.current !== void 0 && n.current !== r && Wn(e) && Br(), n.current = r, Lr = !1;
 	}, [t]);
 }
-function zr() {
-	Ir || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
+function Br() {
+	Lr || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
 }
 // src/component/Steps.tsx
-function Br({ index: e, row: t }) {
-	let n = B(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
-		t !== void 0 && (Lr(), r.go(e.path(t), {
-			...Nn(n, e),
+function Vr({ index: e, row: t }) {
+	let n = z(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
+		t !== void 0 && (Rr(), r.go(e.path(t), {
+			...Pn(n, e),
 			...c
 		}));
 	}, u = () => l(i[Math.floor(Math.random() * i.length)]);
-	Kn({
+	qn({
 		j: () => l(o),
 		k: () => l(s),
 		r: u
@@ -2824,28 +2824,28 @@ function Br({ index: e, row: t }) {
 		s
 	]);
 	let d = n.query.value ? "of the search" : "of the list";
-	return /* @__PURE__ */ K("nav", {
+	return /* @__PURE__ */ G("nav", {
 		class: "steps",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ K(Vr, {
+			/* @__PURE__ */ G(Hr, {
 				name: "Previous",
 				sign: "k",
 				icon: "left",
-				href: s === void 0 ? null : Pn(n, e, s, c)
+				href: s === void 0 ? null : Fn(n, e, s, c)
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "soft place",
-				children: a < 0 ? `not among the ${H(i.length)} ${d}` : `${H(a + 1)} of ${H(i.length)} ${d}`
+				children: a < 0 ? `not among the ${V(i.length)} ${d}` : `${V(a + 1)} of ${V(i.length)} ${d}`
 			}),
-			/* @__PURE__ */ K(Vr, {
+			/* @__PURE__ */ G(Hr, {
 				name: "Next",
 				sign: "j",
 				icon: "right",
-				href: o === void 0 ? null : Pn(n, e, o, c)
+				href: o === void 0 ? null : Fn(n, e, o, c)
 			}),
-			/* @__PURE__ */ K("span", { class: "space" }),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("span", { class: "space" }),
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button",
 				"aria-label": "Random component",
@@ -2853,50 +2853,50 @@ function Br({ index: e, row: t }) {
 				disabled: !i.length,
 				onClick: u,
 				children: [
-					/* @__PURE__ */ K(q, { name: "dice" }),
+					/* @__PURE__ */ G(K, { name: "dice" }),
 					" ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "word",
 						children: "Random"
 					})
 				]
 			}),
-			/* @__PURE__ */ K("a", {
+			/* @__PURE__ */ G("a", {
 				class: "button",
 				href: r.href([], {
-					...Nn(n, e),
+					...Pn(n, e),
 					at: t
 				}),
 				"aria-label": "On the map",
 				title: "The map, centred on this component",
 				children: [
-					/* @__PURE__ */ K(q, { name: "map" }),
+					/* @__PURE__ */ G(K, { name: "map" }),
 					" ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "word",
 						children: "On the map"
 					})
 				]
 			}),
-			/* @__PURE__ */ K(Hr, {
+			/* @__PURE__ */ G(Ur, {
 				path: e.path(t),
 				index: e
 			})
 		]
 	});
 }
-function Vr({ name: e, sign: t, icon: n, href: r }) {
-	let i = `${e} component`, a = /* @__PURE__ */ K(q, { name: n }, "icon"), o = /* @__PURE__ */ K("span", {
+function Hr({ name: e, sign: t, icon: n, href: r }) {
+	let i = `${e} component`, a = /* @__PURE__ */ G(K, { name: n }, "icon"), o = /* @__PURE__ */ G("span", {
 		class: "word",
 		children: e
 	}, "word"), s = n === "left" ? [a, o] : [o, a];
-	return r === null ? /* @__PURE__ */ K("span", {
+	return r === null ? /* @__PURE__ */ G("span", {
 		class: "button",
 		role: "link",
 		"aria-disabled": "true",
 		"aria-label": i,
 		children: s
-	}) : /* @__PURE__ */ K("a", {
+	}) : /* @__PURE__ */ G("a", {
 		class: "button",
 		href: r,
 		"aria-label": i,
@@ -2904,8 +2904,8 @@ function Vr({ name: e, sign: t, icon: n, href: r }) {
 		children: s
 	});
 }
-function Hr({ path: e, index: t }) {
-	let n = B(), r = async () => {
+function Ur({ path: e, index: t }) {
+	let n = z(), r = async () => {
 		let r = {
 			i: t.number || null,
 			q: null,
@@ -2922,16 +2922,16 @@ function Hr({ path: e, index: t }) {
 			n.told.value = i;
 		}
 	};
-	return /* @__PURE__ */ K("button", {
+	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "button",
 		"aria-label": "Copy link",
 		title: "Copy a link to this component",
 		onClick: () => void r(),
 		children: [
-			/* @__PURE__ */ K(q, { name: "link" }),
+			/* @__PURE__ */ G(K, { name: "link" }),
 			" ",
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "word",
 				children: "Copy link"
 			})
@@ -2939,83 +2939,83 @@ function Hr({ path: e, index: t }) {
 	});
 }
 // src/views/Component.tsx
-function Ur() {
-	let e = B(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
-	return a < 0 ? /* @__PURE__ */ K(Wr, {
+function Wr() {
+	let e = z(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
+	return a < 0 ? /* @__PURE__ */ G(Gr, {
 		name: n,
 		component: `${r}:${i}`
-	}) : /* @__PURE__ */ K(Gr, {
+	}) : /* @__PURE__ */ G(Kr, {
 		index: t,
 		row: a
 	}, `${t.number} ${a}`);
 }
-function Wr({ name: e, component: t }) {
-	let n = B();
-	return /* @__PURE__ */ K("div", {
+function Gr({ name: e, component: t }) {
+	let n = z();
+	return /* @__PURE__ */ G("div", {
 		class: "component",
-		children: [/* @__PURE__ */ K("h1", { children: "There is no such component" }), /* @__PURE__ */ K("p", { children: [
+		children: [/* @__PURE__ */ G("h1", { children: "There is no such component" }), /* @__PURE__ */ G("p", { children: [
 			"No index here has ",
-			/* @__PURE__ */ K("bdi", { children: t }),
+			/* @__PURE__ */ G("bdi", { children: t }),
 			" under the name ",
-			/* @__PURE__ */ K("bdi", { children: e }),
+			/* @__PURE__ */ G("bdi", { children: e }),
 			". ",
-			/* @__PURE__ */ K("a", {
-				href: n.place.href([], Nn(n, n.index.value)),
+			/* @__PURE__ */ G("a", {
+				href: n.place.href([], Pn(n, n.index.value)),
 				children: "See all components"
 			})
 		] })]
 	});
 }
-function Gr({ index: e, row: t }) {
-	let n = B(), r = ar(e, t);
-	return /* @__PURE__ */ K("article", {
+function Kr({ index: e, row: t }) {
+	let n = z(), r = or(e, t);
+	return /* @__PURE__ */ G("article", {
 		class: "component",
 		children: [
-			/* @__PURE__ */ K(Br, {
+			/* @__PURE__ */ G(Vr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ K(Kr, {
+			/* @__PURE__ */ G(qr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "component-body",
-				children: [/* @__PURE__ */ K("div", {
+				children: [/* @__PURE__ */ G("div", {
 					class: "main-column",
-					children: [/* @__PURE__ */ K(zn, {
+					children: [/* @__PURE__ */ G(Bn, {
 						of: r,
 						what: "Component",
-						children: (t) => t.dead ? /* @__PURE__ */ K(qr, { component: t }) : /* @__PURE__ */ K(sr, {
+						children: (t) => t.dead ? /* @__PURE__ */ G(Jr, { component: t }) : /* @__PURE__ */ G(cr, {
 							index: e,
 							found: t
 						})
-					}), r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(Pr, {
+					}), r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(Fr, {
 						index: e,
 						found: r.value
 					})]
-				}), /* @__PURE__ */ K("div", {
+				}), /* @__PURE__ */ G("div", {
 					class: "side-column",
 					children: [
-						n.session.can.annotate && /* @__PURE__ */ K(hr, {
+						n.session.can.annotate && /* @__PURE__ */ G(gr, {
 							index: e,
 							row: t
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(T, { children: [
-							/* @__PURE__ */ K(_r, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(T, { children: [
+							/* @__PURE__ */ G(vr, {
 								index: e,
 								label: r.value.label
 							}),
-							/* @__PURE__ */ K(Ln, {
+							/* @__PURE__ */ G(Rn, {
 								index: e,
 								relevance: r.value.relevance
 							}),
-							/* @__PURE__ */ K(xr, {
+							/* @__PURE__ */ G(Sr, {
 								index: e,
 								row: t
 							})
 						] }),
-						r.state === "ready" && /* @__PURE__ */ K(jn, {
+						r.state === "ready" && /* @__PURE__ */ G(Mn, {
 							index: e,
 							found: r.value
 						})
@@ -3025,22 +3025,22 @@ function Gr({ index: e, row: t }) {
 		]
 	});
 }
-function Kr({ index: e, row: t }) {
+function qr({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]], r = e.title(t), i = e.id(t), a = e.names.get(t), o = e.tag(t);
-	return /* @__PURE__ */ K("header", {
+	return /* @__PURE__ */ G("header", {
 		class: "component-head",
-		children: [/* @__PURE__ */ K("h1", { children: [
-			/* @__PURE__ */ K("bdi", { children: r }),
+		children: [/* @__PURE__ */ G("h1", { children: [
+			/* @__PURE__ */ G("bdi", { children: r }),
 			" ",
-			o && /* @__PURE__ */ K("span", {
+			o && /* @__PURE__ */ G("span", {
 				class: `tag ${o}`,
 				children: o
 			})
-		] }), /* @__PURE__ */ K("p", {
+		] }), /* @__PURE__ */ G("p", {
 			class: "soft",
 			children: [
-				r !== i && /* @__PURE__ */ K(T, { children: [
-					/* @__PURE__ */ K("bdi", { children: i }),
+				r !== i && /* @__PURE__ */ G(T, { children: [
+					/* @__PURE__ */ G("bdi", { children: i }),
 					":",
 					" "
 				] }),
@@ -3051,22 +3051,22 @@ function Kr({ index: e, row: t }) {
 				" ",
 				n.kind,
 				" of layer ",
-				/* @__PURE__ */ K("bdi", { children: n.layer }),
+				/* @__PURE__ */ G("bdi", { children: n.layer }),
 				n.outputs && ", the model’s outputs",
-				a && a !== r && /* @__PURE__ */ K(T, { children: [
+				a && a !== r && /* @__PURE__ */ G(T, { children: [
 					"; the model itself calls it “",
-					/* @__PURE__ */ K("bdi", { children: a }),
+					/* @__PURE__ */ G("bdi", { children: a }),
 					"”"
 				] })
 			]
 		})]
 	});
 }
-function qr({ component: e }) {
-	return /* @__PURE__ */ K("section", {
+function Jr({ component: e }) {
+	return /* @__PURE__ */ G("section", {
 		class: "dead",
 		"aria-label": "Dead component",
-		children: [/* @__PURE__ */ K("h2", { children: "This component is dead" }), /* @__PURE__ */ K("p", { children: [
+		children: [/* @__PURE__ */ G("h2", { children: "This component is dead" }), /* @__PURE__ */ G("p", { children: [
 			"It tells none of the ",
 			e.images.toLocaleString("en-GB"),
 			" images apart: ",
@@ -3077,31 +3077,31 @@ function qr({ component: e }) {
 	});
 }
 // src/explore/Similarity.tsx
-function Jr({ value: e, scale: t }) {
+function Yr({ value: e, scale: t }) {
 	let n = e <= t.baseline, r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`;
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: `similarity ${n ? "chance" : ""}`,
-		children: [/* @__PURE__ */ K("span", {
+		children: [/* @__PURE__ */ G("span", {
 			class: "similarity-bar",
 			"aria-hidden": "true",
-			children: [/* @__PURE__ */ K("span", {
+			children: [/* @__PURE__ */ G("span", {
 				class: "fill",
 				style: { width: r(e) }
-			}), Number.isFinite(t.baseline) && /* @__PURE__ */ K("span", {
+			}), Number.isFinite(t.baseline) && /* @__PURE__ */ G("span", {
 				class: "tick",
 				style: { left: r(t.baseline) }
 			})]
-		}), /* @__PURE__ */ K("span", {
+		}), /* @__PURE__ */ G("span", {
 			class: "similarity-words",
-			children: [/* @__PURE__ */ K("span", {
+			children: [/* @__PURE__ */ G("span", {
 				class: "value",
 				title: "cosine similarity",
-				children: U(e)
+				children: H(e)
 			}), n && " no better than chance"]
 		})]
 	});
 }
-function Yr(e, t) {
+function Xr(e, t) {
 	let n = 0;
 	for (let t of e) t > n && (n = t);
 	return {
@@ -3110,43 +3110,43 @@ function Yr(e, t) {
 	};
 }
 // src/explore/Cards.tsx
-var Xr = 12, Zr = 61, Qr = 34, $r = 1;
-function ei({ index: e, rows: t, found: n, scale: r, count: i }) {
-	let a = j(null), { width: o, from: s, until: c } = ri(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + Xr) / 184)), m = (o - Xr * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + Zr + (n ? Qr : 0), _ = g + Xr, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - $r), b = Math.min(v, Math.ceil(c / _) + $r), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
+var Zr = 12, Qr = 61, $r = 34, ei = 1;
+function ti({ index: e, rows: t, found: n, scale: r, count: i }) {
+	let a = A(null), { width: o, from: s, until: c } = ii(a), [l, u] = O(0), d = A(0), f = A(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + Zr) / 184)), m = (o - Zr * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + Qr + (n ? $r : 0), _ = g + Zr, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - ei), b = Math.min(v, Math.ceil(c / _) + ei), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
 		d.current = e, u(e);
 	};
 	k(() => S(0), [t]), k(() => {
 		f.current && (f.current = !1, a.current?.querySelector(`[data-at="${x}"] > a`)?.focus());
 	});
 	let C = (e) => {
-		let t = ti(e.key, Math.min(d.current, i - 1), p, i);
+		let t = ni(e.key, Math.min(d.current, i - 1), p, i);
 		t === null || e.ctrlKey || e.metaKey || e.altKey || (e.preventDefault(), f.current = !0, S(t));
-	}, w = o ? ni(y * p, Math.min(i, b * p), x, i) : [];
-	return /* @__PURE__ */ K("ul", {
+	}, w = o ? ri(y * p, Math.min(i, b * p), x, i) : [];
+	return /* @__PURE__ */ G("ul", {
 		ref: a,
 		class: "cards",
 		role: "list",
-		style: { height: `${Math.max(0, v * _ - Xr)}px` },
+		style: { height: `${Math.max(0, v * _ - Zr)}px` },
 		onKeyDown: C,
 		children: w.map((a) => {
 			let o = t[a], s = {
-				left: `${a % p * (m + Xr)}px`,
+				left: `${a % p * (m + Zr)}px`,
 				top: `${Math.floor(a / p) * _}px`,
 				width: `${m}px`,
 				height: `${g}px`
 			};
-			return /* @__PURE__ */ K("li", {
+			return /* @__PURE__ */ G("li", {
 				"data-at": a,
 				"aria-setsize": i,
 				"aria-posinset": a + 1,
 				style: s,
 				onFocusIn: () => !f.current && S(a),
-				children: /* @__PURE__ */ K(jr, {
+				children: /* @__PURE__ */ G(Mr, {
 					index: e,
 					row: o,
 					crops: h ? 2 : 4,
 					tabIndex: a === x ? 0 : -1,
-					children: n && r && /* @__PURE__ */ K(Jr, {
+					children: n && r && /* @__PURE__ */ G(Yr, {
 						value: n.similarity[o],
 						scale: r
 					})
@@ -3155,7 +3155,7 @@ function ei({ index: e, rows: t, found: n, scale: r, count: i }) {
 		})
 	});
 }
-function ti(e, t, n, r) {
+function ni(e, t, n, r) {
 	let i = {
 		ArrowLeft: -1,
 		ArrowRight: 1,
@@ -3168,17 +3168,17 @@ function ti(e, t, n, r) {
 	let a = t + i;
 	return a < 0 || a >= r ? t : a;
 }
-function ni(e, t, n, r) {
+function ri(e, t, n, r) {
 	let i = Array.from({ length: Math.max(0, t - e) }, (t, n) => e + n);
 	return r && (n < e || n >= t) && i.push(n), i;
 }
-function ri(e) {
+function ii(e) {
 	let [t, n] = O({
 		width: 0,
 		from: 0,
 		until: 0
 	});
-	return A(() => {
+	return Ie(() => {
 		let t = 0, r = () => {
 			t = 0;
 			let r = e.current.getBoundingClientRect(), i = Math.floor(-r.top / 64) * 64, a = {
@@ -3201,14 +3201,14 @@ function ri(e) {
 	}, []), t;
 }
 // src/explore/listing.ts
-function ii() {
-	let e = B(), t = e.index.value, n = e.search.value, r = n ? z(n) ?? null : null, i = j(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
+function ai() {
+	let e = z(), t = e.index.value, n = e.search.value, r = n ? R(n) ?? null : null, i = A(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
 		index: t,
 		rows: e.order.value,
 		found: r
 	};
 	i.current = o;
-	let s = n?.state === "absent" ? ci(e, n.why) : r ? si(e, r) : oi(e), c = a ? `Searching for ${ai(e)} …` : s.title;
+	let s = n?.state === "absent" ? li(e, n.why) : r ? ci(e, r) : si(e), c = a ? `Searching for ${oi(e)} …` : s.title;
 	return {
 		...o,
 		busy: a,
@@ -3217,32 +3217,32 @@ function ii() {
 		says: s.says
 	};
 }
-function ai(e) {
+function oi(e) {
 	let t = e.param("q");
 	return t ? `“${t}”` : "your picture";
 }
-function oi(e) {
+function si(e) {
 	let t = e.index.value, n = e.order.value, r = {
 		ready: "the labelled and clearest first",
 		loading: "being put in order",
 		absent: "in the model’s order"
-	}[t.scores.value.state], i = Fn(e.place) ? ` of ${H(t.count)}` : "";
+	}[t.scores.value.state], i = In(e.place) ? ` of ${V(t.count)}` : "";
 	return {
-		title: `${H(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
+		title: `${V(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
 		says: "Each card is a component: a part of the model that reacts to something. Its pictures are what excites it most."
 	};
 }
-function si(e, t) {
-	let n = e.order.value, r = n.reduce((e, n) => e + +(t.similarity[n] > t.baseline), 0), i = Number.isFinite(t.baseline) ? `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
+function ci(e, t) {
+	let n = e.order.value, r = n.reduce((e, n) => e + +(t.similarity[n] > t.baseline), 0), i = Number.isFinite(t.baseline) ? `${V(r)} of ${B(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
 	return {
-		title: `Most like ${ai(e)}`,
+		title: `Most like ${oi(e)}`,
 		says: i
 	};
 }
-function ci(e, t) {
+function li(e, t) {
 	let n = e.param("q");
 	return n ? {
-		title: `${V(e.order.value.length, "component")} with “${n}” in the label`,
+		title: `${B(e.order.value.length, "component")} with “${n}” in the label`,
 		says: `Only labels are searched here: ${t}`
 	} : {
 		title: "This picture cannot be searched",
@@ -3250,28 +3250,28 @@ function ci(e, t) {
 	};
 }
 // src/map/camera.ts
-var li = {
+var ui = {
 	x: 0,
 	y: 0,
 	zoom: 1
-}, ui = .6, di = 5e3, fi = .08;
-function pi({ width: e, height: t, halfX: n, halfY: r }) {
-	let i = 1 - 2 * fi;
+}, di = .6, fi = 5e3, pi = .08;
+function mi({ width: e, height: t, halfX: n, halfY: r }) {
+	let i = 1 - 2 * pi;
 	return Math.max(1e-6, Math.min(e * i / (2 * Math.max(n, 1e-6)), t * i / (2 * Math.max(r, 1e-6))));
 }
-function mi(e, t) {
-	return pi(t) * e.zoom;
-}
-function hi(e, t, n, r) {
-	let i = mi(e, t);
-	return [(n - e.x) * i + t.width / 2, (e.y - r) * i + t.height / 2];
+function hi(e, t) {
+	return mi(t) * e.zoom;
 }
 function gi(e, t, n, r) {
-	let i = mi(e, t);
+	let i = hi(e, t);
+	return [(n - e.x) * i + t.width / 2, (e.y - r) * i + t.height / 2];
+}
+function _i(e, t, n, r) {
+	let i = hi(e, t);
 	return [(n - t.width / 2) / i + e.x, e.y - (r - t.height / 2) / i];
 }
-function _i(e, t, n = 0) {
-	let [r, i] = gi(e, t, -n, -n), [a, o] = gi(e, t, t.width + n, t.height + n);
+function vi(e, t, n = 0) {
+	let [r, i] = _i(e, t, -n, -n), [a, o] = _i(e, t, t.width + n, t.height + n);
 	return {
 		left: r,
 		bottom: o,
@@ -3279,43 +3279,43 @@ function _i(e, t, n = 0) {
 		top: i
 	};
 }
-function vi(e, t) {
-	let n = Math.min(di, Math.max(ui, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
+function yi(e, t) {
+	let n = Math.min(fi, Math.max(di, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
 	return {
 		x: r(e.x, t.halfX),
 		y: r(e.y, t.halfY),
 		zoom: n
 	};
 }
-function yi(e, t, n, r, i) {
-	let a = Math.min(di, Math.max(ui, e.zoom * i)), [o, s] = gi(e, t, n, r), c = e.zoom / a;
-	return vi({
+function bi(e, t, n, r, i) {
+	let a = Math.min(fi, Math.max(di, e.zoom * i)), [o, s] = _i(e, t, n, r), c = e.zoom / a;
+	return yi({
 		x: o + (e.x - o) * c,
 		y: s + (e.y - s) * c,
 		zoom: a
 	}, t);
 }
-function bi(e, t, n, r) {
-	let i = mi(e, t);
-	return vi({
+function xi(e, t, n, r) {
+	let i = hi(e, t);
+	return yi({
 		x: e.x - n / i,
 		y: e.y + r / i,
 		zoom: e.zoom
 	}, t);
 }
-function xi({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
-	let o = (n - e) / 2, s = (r - t) / 2, c = pi({
+function Si({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
+	let o = (n - e) / 2, s = (r - t) / 2, c = mi({
 		...i,
 		halfX: o,
 		halfY: s
-	}) / pi(i);
-	return vi({
+	}) / mi(i);
+	return yi({
 		x: (e + n) / 2,
 		y: (t + r) / 2,
 		zoom: Math.min(a, c)
 	}, i);
 }
-function Si(e, t, n) {
+function Ci(e, t, n) {
 	if (n >= 1) return t;
 	let r = n * n * (3 - 2 * n), i = e.zoom * (t.zoom / e.zoom) ** r, a = 1 / t.zoom - 1 / e.zoom, o = Math.abs(a) < 1e-9 ? r : (1 / i - 1 / e.zoom) / a;
 	return {
@@ -3324,7 +3324,7 @@ function Si(e, t, n) {
 		zoom: i
 	};
 }
-function Ci({ x: e, y: t, zoom: n }) {
+function wi({ x: e, y: t, zoom: n }) {
 	if (Math.abs(e) < .001 && Math.abs(t) < .001 && Math.abs(n - 1) < .001) return "";
 	let r = Math.max(3, Math.ceil(Math.log10(n)) + 3);
 	return [
@@ -3333,7 +3333,7 @@ function Ci({ x: e, y: t, zoom: n }) {
 		Number(n.toPrecision(3))
 	].join(",");
 }
-function wi(e) {
+function Ti(e) {
 	let t = e.split(","), [n, r, i] = t.map(Number);
 	return t.length === 3 && [
 		n,
@@ -3345,8 +3345,8 @@ function wi(e) {
 		zoom: i
 	} : null;
 }
-// node_modules/kdbush/index.js
-var Ti = [
+// ../../../main/page/node_modules/kdbush/index.js
+var Ei = [
 	Int8Array,
 	Uint8Array,
 	Uint8ClampedArray,
@@ -3356,14 +3356,14 @@ var Ti = [
 	Uint32Array,
 	Float32Array,
 	Float64Array
-], Ei = 1, Di = 8, J = /* @__PURE__ */ new Uint32Array(96), Oi = class e {
+], Di = 1, Oi = 8, q = /* @__PURE__ */ new Uint32Array(96), ki = class e {
 	static from(t) {
 		if (!t || t.byteLength === void 0 || t.buffer) throw Error("Data must be an instance of ArrayBuffer or SharedArrayBuffer.");
 		let [n, r] = new Uint8Array(t, 0, 2);
 		if (n !== 219) throw Error("Data does not appear to be in a KDBush format.");
 		let i = r >> 4;
-		if (i !== Ei) throw Error(`Got v${i} data when expected v${Ei}.`);
-		let a = Ti[r & 15];
+		if (i !== Di) throw Error(`Got v${i} data when expected v${Di}.`);
+		let a = Ei[r & 15];
 		if (!a) throw Error("Unrecognized array type.");
 		let [o] = new Uint16Array(t, 2, 1), [s] = new Uint32Array(t, 4, 1);
 		return new e(s, o, a, void 0, t);
@@ -3371,12 +3371,12 @@ var Ti = [
 	constructor(e, t = 64, n = Float64Array, r = ArrayBuffer, i) {
 		if (isNaN(e) || e < 0) throw Error(`Unexpected numItems value: ${e}.`);
 		this.numItems = +e, this.nodeSize = Math.min(Math.max(+t, 2), 65535), this.ArrayType = n, this.IndexArrayType = e < 65536 ? Uint16Array : Uint32Array;
-		let a = Ti.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
+		let a = Ei.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
 		if (a < 0) throw Error(`Unexpected typed array class: ${n}.`);
-		if (i) this.data = i, this.ids = new this.IndexArrayType(i, Di, e), this.coords = new n(i, Di + s + c, e * 2), this._pos = e * 2, this._finished = !0;
+		if (i) this.data = i, this.ids = new this.IndexArrayType(i, Oi, e), this.coords = new n(i, Oi + s + c, e * 2), this._pos = e * 2, this._finished = !0;
 		else {
-			let i = this.data = new r(Di + o + s + c);
-			this.ids = new this.IndexArrayType(i, Di, e), this.coords = new n(i, Di + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
+			let i = this.data = new r(Oi + o + s + c);
+			this.ids = new this.IndexArrayType(i, Oi, e), this.coords = new n(i, Oi + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
 		}
 	}
 	add(e, t) {
@@ -3386,15 +3386,15 @@ var Ti = [
 	finish() {
 		let e = this._pos >> 1;
 		if (e !== this.numItems) throw Error(`Added ${e} items when expected ${this.numItems}.`);
-		return ki(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
+		return Ai(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
 	}
 	range(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
 		let { ids: i, coords: a, nodeSize: o } = this;
-		J[0] = 0, J[1] = i.length - 1, J[2] = 0;
+		q[0] = 0, q[1] = i.length - 1, q[2] = 0;
 		let s = 3, c = [];
 		for (; s > 0;) {
-			let l = J[--s], u = J[--s], d = J[--s];
+			let l = q[--s], u = q[--s], d = q[--s];
 			if (u - d <= o) {
 				for (let o = d; o <= u; o++) {
 					let s = a[2 * o], l = a[2 * o + 1];
@@ -3403,7 +3403,7 @@ var Ti = [
 				continue;
 			}
 			let f = d + u >> 1, p = a[2 * f], m = a[2 * f + 1];
-			p >= e && p <= n && m >= t && m <= r && c.push(i[f]), (l === 0 ? e <= p : t <= m) && (J[s++] = d, J[s++] = f - 1, J[s++] = 1 - l), (l === 0 ? n >= p : r >= m) && (J[s++] = f + 1, J[s++] = u, J[s++] = 1 - l);
+			p >= e && p <= n && m >= t && m <= r && c.push(i[f]), (l === 0 ? e <= p : t <= m) && (q[s++] = d, q[s++] = f - 1, q[s++] = 1 - l), (l === 0 ? n >= p : r >= m) && (q[s++] = f + 1, q[s++] = u, q[s++] = 1 - l);
 		}
 		return c;
 	}
@@ -3414,85 +3414,85 @@ var Ti = [
 	withinInto(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
 		let { ids: i, coords: a, nodeSize: o } = this;
-		J[0] = 0, J[1] = i.length - 1, J[2] = 0;
+		q[0] = 0, q[1] = i.length - 1, q[2] = 0;
 		let s = 3, c = 0, l = n * n;
 		for (; s > 0;) {
-			let u = J[--s], d = J[--s], f = J[--s];
+			let u = q[--s], d = q[--s], f = q[--s];
 			if (d - f <= o) {
-				for (let n = f; n <= d; n++) Ni(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
+				for (let n = f; n <= d; n++) Pi(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
 				continue;
 			}
 			let p = f + d >> 1, m = a[2 * p], h = a[2 * p + 1];
-			Ni(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (J[s++] = f, J[s++] = p - 1, J[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (J[s++] = p + 1, J[s++] = d, J[s++] = 1 - u);
+			Pi(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (q[s++] = f, q[s++] = p - 1, q[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (q[s++] = p + 1, q[s++] = d, q[s++] = 1 - u);
 		}
 		return c;
 	}
 };
-function ki(e, t, n, r, i, a) {
+function Ai(e, t, n, r, i, a) {
 	if (i - r <= n) return;
 	let o = r + i >> 1;
-	Ai(e, t, o, r, i, a), ki(e, t, n, r, o - 1, 1 - a), ki(e, t, n, o + 1, i, 1 - a);
+	ji(e, t, o, r, i, a), Ai(e, t, n, r, o - 1, 1 - a), Ai(e, t, n, o + 1, i, 1 - a);
 }
-function Ai(e, t, n, r, i, a) {
+function ji(e, t, n, r, i, a) {
 	for (; i > r;) {
 		if (i - r > 600) {
 			let o = i - r + 1, s = n - r + 1, c = Math.log(o), l = .5 * Math.exp(2 * c / 3), u = .5 * Math.sqrt(c * l * (o - l) / o) * (s - o / 2 < 0 ? -1 : 1);
-			Ai(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
+			ji(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
 		}
 		let o = t[2 * n + a], s = r, c = i;
-		for (ji(e, t, r, n), t[2 * i + a] > o && ji(e, t, r, i); s < c;) {
-			for (ji(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
+		for (Mi(e, t, r, n), t[2 * i + a] > o && Mi(e, t, r, i); s < c;) {
+			for (Mi(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
 			for (; t[2 * c + a] > o;) c--;
 		}
-		t[2 * r + a] === o ? ji(e, t, r, c) : (c++, ji(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
+		t[2 * r + a] === o ? Mi(e, t, r, c) : (c++, Mi(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
 	}
 }
-function ji(e, t, n, r) {
-	Mi(e, n, r), Mi(t, 2 * n, 2 * r), Mi(t, 2 * n + 1, 2 * r + 1);
+function Mi(e, t, n, r) {
+	Ni(e, n, r), Ni(t, 2 * n, 2 * r), Ni(t, 2 * n + 1, 2 * r + 1);
 }
-function Mi(e, t, n) {
+function Ni(e, t, n) {
 	let r = e[t];
 	e[t] = e[n], e[n] = r;
 }
-function Ni(e, t, n, r) {
+function Pi(e, t, n, r) {
 	let i = e - n, a = t - r;
 	return i * i + a * a;
 }
 // src/map/gaps.ts
-var Pi = .08;
-function Fi(e, t) {
+var Fi = .08;
+function Ii(e, t) {
 	let n = Uint32Array.from({ length: e.length / 2 }, (e, t) => t).filter((n) => !Number.isNaN(e[2 * n + t]));
 	if (n.sort((n, r) => e[2 * n + t] - e[2 * r + t]), n.length < 3) return;
-	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Pi, 4 / n.length), i = e[2 * n[0] + t], a = 0;
+	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Fi, 4 / n.length), i = e[2 * n[0] + t], a = 0;
 	for (let o of n) {
 		let n = e[2 * o + t];
 		a += Math.max(0, n - i - r), i = n, e[2 * o + t] = n - a;
 	}
 }
 // src/map/model.ts
-function Ii(e) {
+function Li(e) {
 	let t = e.index.value, n = e.session.comparable ? e.indexes.filter((e) => e !== t) : [], r = t.atlas.value;
 	if (r.state !== "ready") return r;
 	for (let e of n) if (e.atlas.value.state === "loading") return e.atlas.value;
 	return {
 		state: "ready",
-		value: Ri(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
+		value: zi(e.indexes.filter((e) => e === t || n.includes(e) && R(e.atlas.value)))
 	};
 }
-var Li = /* @__PURE__ */ new WeakMap();
-function Ri(e) {
-	let t = z(e[0].atlas.value), n = Li.get(t);
+var Ri = /* @__PURE__ */ new WeakMap();
+function zi(e) {
+	let t = R(e[0].atlas.value), n = Ri.get(t);
 	if (n && n.indexes.length === e.length && n.indexes.every((t, n) => t === e[n])) return n.model;
-	let r = zi(e.map((e) => ({
+	let r = Bi(e.map((e) => ({
 		index: e,
-		atlas: z(e.atlas.value)
+		atlas: R(e.atlas.value)
 	})));
-	return Li.set(t, {
+	return Ri.set(t, {
 		indexes: e,
 		model: r
 	}), r;
 }
-function zi(e) {
+function Bi(e) {
 	let t = e.reduce((e, { index: t }) => e + t.count, 0), n = new Float32Array(2 * t), r = new Int32Array(t), i = [], a = 0;
 	for (let { index: t, atlas: o } of e) {
 		for (let e = 0; e < t.count; e++) n[2 * (a + e)] = o.x[e], n[2 * (a + e) + 1] = o.y[e];
@@ -3502,8 +3502,8 @@ function zi(e) {
 			stop: a + t.count
 		}), a += t.count;
 	}
-	Fi(n, 0), Fi(n, 1);
-	let { halfX: o, halfY: s } = Bi(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new Oi(Math.max(1, c.length), 64, Float32Array);
+	Ii(n, 0), Ii(n, 1);
+	let { halfX: o, halfY: s } = Vi(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new ki(Math.max(1, c.length), 64, Float32Array);
 	for (let e of c) l.add(n[2 * e], n[2 * e + 1]);
 	return c.length || l.add(NaN, NaN), l.finish(), {
 		parts: i,
@@ -3518,8 +3518,8 @@ function zi(e) {
 		living: c
 	};
 }
-function Bi(e) {
-	let { left: t, right: n, bottom: r, top: i } = Vi(e);
+function Vi(e) {
+	let { left: t, right: n, bottom: r, top: i } = Hi(e);
 	if (!(n >= t)) return {
 		halfX: 1,
 		halfY: 1
@@ -3531,7 +3531,7 @@ function Bi(e) {
 		halfY: (i - r) / 2 / a || .05
 	};
 }
-function Vi(e, t) {
+function Hi(e, t) {
 	let n = {
 		left: Infinity,
 		bottom: Infinity,
@@ -3545,17 +3545,17 @@ function Vi(e, t) {
 	else for (let t = 0; 2 * t < e.length; t++) r(t);
 	return n;
 }
-function Hi(e, t) {
+function Ui(e, t) {
 	return e.parts.find((e) => t < e.stop);
 }
-function Ui(e, t, n) {
+function Wi(e, t, n) {
 	let r = e.parts.find((e) => e.index.number === t), i = r && n >= 0 && n < r.index.count ? r.start + n : -1;
 	return i >= 0 && !Number.isNaN(e.xy[2 * i]) ? i : -1;
 }
-function Wi(e, { left: t, bottom: n, right: r, top: i }, a) {
+function Gi(e, { left: t, bottom: n, right: r, top: i }, a) {
 	return e.tree.range(t, n, r, i).map((t) => e.living[t]).filter((e) => a[e]);
 }
-function Gi(e, t, n, r, i) {
+function Ki(e, t, n, r, i) {
 	let a = -1, o = r * r;
 	for (let s of e.tree.within(t, n, r)) {
 		let r = e.living[s], c = (e.xy[2 * r] - t) ** 2 + (e.xy[2 * r + 1] - n) ** 2;
@@ -3563,7 +3563,7 @@ function Gi(e, t, n, r, i) {
 	}
 	return a;
 }
-function Ki(e, t, n, r, i) {
+function qi(e, t, n, r, i) {
 	let a = e.xy[2 * t], o = e.xy[2 * t + 1];
 	for (let s = .02; s < 8; s *= 3) {
 		let c = -1, l = Infinity;
@@ -3576,15 +3576,15 @@ function Ki(e, t, n, r, i) {
 	return -1;
 }
 // src/map/keys.ts
-var qi = 60, Ji = {
+var Ji = 60, Yi = {
 	ArrowLeft: [-1, 0],
 	ArrowRight: [1, 0],
 	ArrowUp: [0, 1],
 	ArrowDown: [0, -1]
 };
-function Yi(e, t, n, r) {
-	let i = Ji[e.key];
-	if (i) return e.ctrlKey || e.metaKey ? Zi(t, n, i) : Xi(t, n, i);
+function Xi(e, t, n, r) {
+	let i = Yi[e.key];
+	if (i) return e.ctrlKey || e.metaKey ? Qi(t, n, i) : Zi(t, n, i);
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	switch (e.key) {
 		case "+":
@@ -3593,32 +3593,32 @@ function Yi(e, t, n, r) {
 		case "_": return n.zoom(1 / 1.6), !0;
 		case "0": return n.fitAll(), !0;
 		case "Enter":
-		case " ": return Qi(e.key, t, r);
-		case "Escape": return $i(t);
+		case " ": return $i(e.key, t, r);
+		case "Escape": return ea(t);
 		default: return !1;
 	}
 }
-function Xi(e, t, [n, r]) {
-	return t.move(bi(e.camera.peek(), e.view.peek(), -n * qi, r * qi)), !0;
-}
 function Zi(e, t, [n, r]) {
+	return t.move(xi(e.camera.peek(), e.view.peek(), -n * Ji, r * Ji)), !0;
+}
+function Qi(e, t, [n, r]) {
 	let i = e.model;
 	if (!i) return !0;
-	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Gi(i, o, s, 3, e.visible.peek()) : Ki(i, a, n, r, e.visible.peek());
+	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Ki(i, o, s, 3, e.visible.peek()) : qi(i, a, n, r, e.visible.peek());
 	if (c < 0) return e.said.value = "No component farther in this direction.", !0;
 	e.pointAt(c), t.reveal(c);
-	let { index: l, start: u } = Hi(i, c);
+	let { index: l, start: u } = Ui(i, c);
 	return e.said.value = `${l.title(c - u)}, ${l.id(c - u)}`, !0;
 }
-function Qi(e, t, n) {
+function $i(e, t, n) {
 	let r = t.hover.peek() >= 0 ? t.hover.peek() : t.pinned.peek();
 	return r < 0 ? !1 : (e === "Enter" ? n(r) : t.pinned.value = r, !0);
 }
-function $i(e) {
+function ea(e) {
 	return e.pinned.peek() < 0 && e.hover.peek() < 0 ? !1 : (e.pinned.value = -1, e.pointAt(-1), !0);
 }
 // src/map/colouring.ts
-var ea = [
+var ta = [
 	"cluster",
 	"layer",
 	"label",
@@ -3628,7 +3628,7 @@ var ea = [
 	"redundancy",
 	"relevance",
 	"query"
-], ta = 20, na = {
+], na = 20, ra = {
 	cluster: "cluster",
 	layer: "layer",
 	label: "label",
@@ -3638,7 +3638,7 @@ var ea = [
 	redundancy: "redundancy",
 	relevance: "class relevance",
 	query: "search similarity"
-}, ra = {
+}, ia = {
 	cluster: "Groups found by what the components mean, not by where they lie on the map",
 	layer: "The layer of the model that a component belongs to",
 	label: "The most frequent labels: the phrases that fit best",
@@ -3649,25 +3649,25 @@ var ea = [
 	relevance: "Mean share of what speaks for the class that comes from the component",
 	query: "Cosine similarity to what is searched for"
 };
-function ia(e) {
+function aa(e) {
 	let t = e.param("color");
-	return ea.includes(t) ? t : e.query.value ? "query" : "cluster";
+	return ta.includes(t) ? t : e.query.value ? "query" : "cluster";
 }
-function aa(e, t, n) {
+function oa(e, t, n) {
 	switch (n) {
-		case "cluster": return ca(t, la(t));
-		case "layer": return ua(t);
-		case "label": return fa(t);
-		case "tag": return ma(t);
-		case "relevance": return va(e, t);
-		case "query": return ya(e, t);
-		default: return ga(t, n);
+		case "cluster": return la(t, ua(t));
+		case "layer": return da(t);
+		case "label": return pa(t);
+		case "tag": return ha(t);
+		case "relevance": return ya(e, t);
+		case "query": return ba(e, t);
+		default: return _a(t, n);
 	}
 }
-function oa(e, t) {
+function sa(e, t) {
 	return e.cluster[t] < 0;
 }
-function sa(e, t) {
+function ca(e, t) {
 	let n = new Int32Array(t.length);
 	for (let t of e) t >= 0 && n[t]++;
 	return {
@@ -3679,16 +3679,16 @@ function sa(e, t) {
 		}))
 	};
 }
-function ca(e, t) {
+function la(e, t) {
 	let n = t.map((e, t) => ({ name: e || `Cluster ${t + 1}` }));
-	return sa(e.cluster, n);
+	return ca(e.cluster, n);
 }
-function la(e) {
+function ua(e) {
 	let t = Math.max(e.names.length, ...e.cluster.reduce((e, t) => t >= e[0] ? [t + 1] : e, [0])), n = Array.from({ length: t }, (t, n) => e.names[n] ?? "");
 	if (n.every(Boolean)) return n;
 	let r = n.map(() => /* @__PURE__ */ new Map());
 	for (let { index: t, start: n } of e.parts) {
-		let i = z(t.labels.value);
+		let i = R(t.labels.value);
 		if (i) for (let a = 0; a < t.count; a++) {
 			let t = e.cluster[n + a], o = i.label[a];
 			t >= 0 && o >= 0 && r[t].set(i.phrases[o], (r[t].get(i.phrases[o]) ?? 0) + 1);
@@ -3696,41 +3696,41 @@ function la(e) {
 	}
 	return n.map((e, t) => e || ([...r[t]].sort((e, t) => t[1] - e[1])[0]?.[0] ?? ""));
 }
-function ua(e) {
+function da(e) {
 	let t = [...new Set(e.parts.flatMap(({ index: e }) => e.info.layers.map((e) => e.layer)))], n = new Map(t.map((e, t) => [e, t])), r = new Int32Array(e.count).fill(-1);
 	for (let { index: t, start: i } of e.parts) {
 		let a = t.info.layers.map(({ layer: e }) => n.get(e));
-		for (let n = 0; n < t.count; n++) oa(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
+		for (let n = 0; n < t.count; n++) sa(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
 	}
-	return sa(r, t.map((e) => ({ name: e })));
+	return ca(r, t.map((e) => ({ name: e })));
 }
-function da(e, t) {
+function fa(e, t) {
 	let n = null;
 	for (let { index: r, start: i } of e.parts) {
 		let a = r.labels.value;
 		a.state === "absent" && (n = a.why), a.state === "loading" && (n = "The labels are being computed.");
-		let o = z(a);
+		let o = R(a);
 		for (let n = 0; n < r.count; n++) {
 			let a = o ? o.label[n] : -1;
-			oa(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
+			sa(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
 		}
 	}
 	return n;
 }
-function fa(e) {
-	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = da(e, (e, r) => {
+function pa(e) {
+	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = fa(e, (e, r) => {
 		t[e] = r, r && n.set(r, (n.get(r) ?? 0) + 1);
 	});
 	if (!n.size) return {
 		kind: "none",
 		why: r ?? "No component has a label."
 	};
-	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, ta).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
+	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, na).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
 	for (let n = 0; n < e.count; n++) {
 		let e = t[n];
 		e !== void 0 && (o[n] = e === null ? i.length + 1 : a.get(e) ?? i.length);
 	}
-	return sa(o, [
+	return ca(o, [
 		...i.map((e) => ({ name: e })),
 		{
 			name: "other labels",
@@ -3742,25 +3742,25 @@ function fa(e) {
 		}
 	]);
 }
-var pa = [
+var ma = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function ma(e) {
+function ha(e) {
 	let t = new Int32Array(e.count).fill(-1);
 	for (let { index: n, start: r } of e.parts) for (let i = 0; i < n.count; i++) {
-		if (oa(e, r + i)) continue;
+		if (sa(e, r + i)) continue;
 		let a = n.tag(i);
-		t[r + i] = a ? pa.indexOf(a) : pa.length;
+		t[r + i] = a ? ma.indexOf(a) : ma.length;
 	}
-	return sa(t, [...pa.map((e) => ({ name: e })), {
+	return ca(t, [...ma.map((e) => ({ name: e })), {
 		name: "not tagged",
 		plain: !0
 	}]);
 }
-function ha(e, t, n, r = .02) {
-	let i = n.filter((t, n) => !oa(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
+function ga(e, t, n, r = .02) {
+	let i = n.filter((t, n) => !sa(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
 	if (!i.length) return {
 		kind: "none",
 		why: `No component has a value: ${t}.`
@@ -3777,23 +3777,23 @@ function ha(e, t, n, r = .02) {
 		none: a - i.length
 	};
 }
-function ga(e, t) {
+function _a(e, t) {
 	let n = new Float32Array(e.count).fill(NaN), r = "";
 	for (let { index: i, start: a } of e.parts) {
 		let e = i.scores.value;
 		e.state === "ready" ? n.set(e.value[t], a) : r = e.state === "absent" ? e.why : "The measures are being computed.";
 	}
-	let i = ha(e, na[t], n);
+	let i = ga(e, ra[t], n);
 	return i.kind === "none" && r ? {
 		kind: "none",
 		why: r
 	} : i;
 }
-function _a(e, t, n) {
+function va(e, t, n) {
 	let r = new Float32Array(e.count).fill(NaN), i = e.parts.find(({ index: e }) => e === t.index.value);
 	return r.set(n, i.start), r;
 }
-function va(e, t) {
+function ya(e, t) {
 	let n = e.index.value, r = e.of.value, i = n.info.classes.find((e) => e.number === r);
 	if (r === null || !i) return {
 		kind: "none",
@@ -3808,13 +3808,13 @@ function va(e, t) {
 		kind: "none",
 		why: a.why
 	};
-	let o = ha(t, `relevance for ${i.name}`, _a(t, e, a.value.positive), .01);
+	let o = ga(t, `relevance for ${i.name}`, va(t, e, a.value.positive), .01);
 	return o.kind === "values" ? {
 		...o,
 		low: 0
 	} : o;
 }
-function ya(e, t) {
+function ba(e, t) {
 	let n = e.search.value;
 	if (!n) return {
 		kind: "none",
@@ -3828,7 +3828,7 @@ function ya(e, t) {
 		kind: "none",
 		why: n.why
 	};
-	let r = ha(t, "similarity", _a(t, e, n.value.similarity), .005), i = {
+	let r = ga(t, "similarity", va(t, e, n.value.similarity), .005), i = {
 		at: n.value.baseline,
 		says: "95 % of random components stay below"
 	};
@@ -3838,12 +3838,12 @@ function ya(e, t) {
 	} : r;
 }
 // src/map/palette.ts
-var ba = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, xa = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
-function Sa([e, t, n]) {
+var xa = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, Sa = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
+function Ca([e, t, n]) {
 	let [r, i, a] = [
-		ba(e / 255),
-		ba(t / 255),
-		ba(n / 255)
+		xa(e / 255),
+		xa(t / 255),
+		xa(n / 255)
 	], o = Math.cbrt(.4122214708 * r + .5363325363 * i + .0514459929 * a), s = Math.cbrt(.2119034982 * r + .6806995451 * i + .1073969566 * a), c = Math.cbrt(.0883024619 * r + .2817188376 * i + .6299787005 * a);
 	return [
 		.2104542553 * o + .793617785 * s - .0040720468 * c,
@@ -3851,15 +3851,15 @@ function Sa([e, t, n]) {
 		.0259040371 * o + .7827717662 * s - .808675766 * c
 	];
 }
-function Ca(e, t, n) {
+function wa(e, t, n) {
 	let r = (e + .3963377774 * t + .2158037573 * n) ** 3, i = (e - .1055613458 * t - .0638541728 * n) ** 3, a = (e - .0894841775 * t - 1.291485548 * n) ** 3;
 	return [
 		4.0767416621 * r - 3.3077115913 * i + .2309699292 * a,
 		-1.2684380046 * r + 2.6097574011 * i - .3413193965 * a,
 		-.0041960863 * r - .7034186147 * i + 1.707614701 * a
-	].map((e) => Math.round(255 * xa(Math.min(1, Math.max(0, e)))));
+	].map((e) => Math.round(255 * Sa(Math.min(1, Math.max(0, e)))));
 }
-function wa(e) {
+function Ta(e) {
 	let t = e.length === 4 ? e.replace(/[0-9a-f]/gi, "$&$&") : e;
 	return [
 		1,
@@ -3867,13 +3867,13 @@ function wa(e) {
 		5
 	].map((e) => parseInt(t.slice(e, e + 2), 16));
 }
-function Ta([e, t, n], r = 1) {
+function Ea([e, t, n], r = 1) {
 	return r === 1 ? `rgb(${e} ${t} ${n})` : `rgb(${e} ${t} ${n} / ${r})`;
 }
-function Ea(e) {
-	return Sa(e)[0] < .5;
+function Da(e) {
+	return Ca(e)[0] < .5;
 }
-var Da = {
+var Oa = {
 	light: [
 		"#0072b2",
 		"#e69f00",
@@ -3882,7 +3882,7 @@ var Da = {
 		"#56b4e9",
 		"#d55e00",
 		"#c7b000"
-	].map(wa),
+	].map(Ta),
 	dark: [
 		"#3f9fe0",
 		"#e69f00",
@@ -3891,8 +3891,8 @@ var Da = {
 		"#8acbf5",
 		"#e8702a",
 		"#f0e442"
-	].map(wa)
-}, Oa = {
+	].map(Ta)
+}, ka = {
 	light: [
 		0,
 		-.2,
@@ -3904,48 +3904,48 @@ var Da = {
 		.12
 	]
 };
-function ka(e, t) {
-	let n = t ? "dark" : "light", r = Da[n], [i, a, o] = Sa(r[e % r.length]), s = Oa[n][Math.floor(e / r.length) % 3];
-	return s ? Ca(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
+function Aa(e, t) {
+	let n = t ? "dark" : "light", r = Oa[n], [i, a, o] = Ca(r[e % r.length]), s = ka[n][Math.floor(e / r.length) % 3];
+	return s ? wa(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
 }
-var Aa = 256;
-function ja(e) {
-	return (e ? Fa : Pa)();
-}
+var ja = 256;
 function Ma(e) {
+	return (e ? Ia : Fa)();
+}
+function Na(e) {
 	let t;
 	return () => t ??= e();
 }
-function Na(e, t, n) {
-	return Array.from({ length: Aa }, (r, i) => {
+function Pa(e, t, n) {
+	return Array.from({ length: ja }, (r, i) => {
 		let a = i / 255, o = (e[1] + (t[1] - e[1]) * a) * Math.PI / 180;
-		return Ca(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
+		return wa(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
 	});
 }
-var Pa = Ma(() => Na([.88, 100], [.3, 280], .105)), Fa = Ma(() => Na([.38, 285], [.94, 102], .115));
-function Ia(e, t, n, r) {
+var Fa = Na(() => Pa([.88, 100], [.3, 280], .105)), Ia = Na(() => Pa([.38, 285], [.94, 102], .115));
+function La(e, t, n, r) {
 	if (Number.isNaN(e)) return null;
 	let i = n > t ? (e - t) / (n - t) : .5;
 	return r[Math.min(255, Math.max(0, Math.round(i * 255)))];
 }
 // src/map/Legend.tsx
-function La({ state: e }) {
+function Ra({ state: e }) {
 	let t = e.by.value, n = e.colouring.value;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "map-legend",
 		role: "group",
 		"aria-label": "Legend",
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "map-legend-head",
-				children: [/* @__PURE__ */ K("p", { children: [
-					/* @__PURE__ */ K("strong", { children: na[t] }),
+				children: [/* @__PURE__ */ G("p", { children: [
+					/* @__PURE__ */ G("strong", { children: ra[t] }),
 					" ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "soft",
-						children: [ra[t], "."]
+						children: [ia[t], "."]
 					})
-				] }), n?.kind === "groups" && /* @__PURE__ */ K("button", {
+				] }), n?.kind === "groups" && /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "map-all",
 					disabled: !e.hidden.value.size,
@@ -3953,44 +3953,44 @@ function La({ state: e }) {
 					children: "Show all"
 				})]
 			}),
-			t === "relevance" && /* @__PURE__ */ K(Ra, {}),
-			n?.kind === "groups" && /* @__PURE__ */ K(za, {
+			t === "relevance" && /* @__PURE__ */ G(za, {}),
+			n?.kind === "groups" && /* @__PURE__ */ G(Ba, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "values" && /* @__PURE__ */ K(Va, {
+			n?.kind === "values" && /* @__PURE__ */ G(Ha, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "none" && /* @__PURE__ */ K("p", {
+			n?.kind === "none" && /* @__PURE__ */ G("p", {
 				class: "soft",
 				children: n.why
 			}),
-			/* @__PURE__ */ K(Ha, { state: e })
+			/* @__PURE__ */ G(Ua, { state: e })
 		]
 	});
 }
-function Ra() {
-	let e = B(), { classes: t } = e.index.value.info;
-	return t.length < 2 ? null : /* @__PURE__ */ K("label", { children: [
+function za() {
+	let e = z(), { classes: t } = e.index.value.info;
+	return t.length < 2 ? null : /* @__PURE__ */ G("label", { children: [
 		"Class",
 		" ",
-		/* @__PURE__ */ K("select", {
+		/* @__PURE__ */ G("select", {
 			value: String(e.of.value),
 			onChange: (t) => e.place.set({ class: t.currentTarget.value }, !0),
-			children: t.map((e) => /* @__PURE__ */ K("option", {
+			children: t.map((e) => /* @__PURE__ */ G("option", {
 				value: String(e.number),
 				children: e.name
 			}, e.number))
 		})
 	] });
 }
-function za({ state: e, found: t }) {
+function Ba({ state: e, found: t }) {
 	let { dark: n, plain: r } = e.theme.value, i = e.hidden.value;
-	return /* @__PURE__ */ K("ul", {
+	return /* @__PURE__ */ G("ul", {
 		class: "map-entries",
 		onPointerLeave: () => e.lit.value = null,
-		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "map-entry",
 			"aria-pressed": !i.has(a),
@@ -3999,80 +3999,80 @@ function za({ state: e, found: t }) {
 			onClick: (t) => e.toggle(a, t.shiftKey),
 			onDblClick: () => e.toggle(a, !0),
 			children: [
-				/* @__PURE__ */ K(Ba, { colour: t.plain ? r : ka(a, n) }),
-				/* @__PURE__ */ K("bdi", {
+				/* @__PURE__ */ G(Va, { colour: t.plain ? r : Aa(a, n) }),
+				/* @__PURE__ */ G("bdi", {
 					class: "map-entry-name",
 					children: t.name
 				}),
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "map-count",
-					children: H(t.count)
+					children: V(t.count)
 				})
 			]
 		}) }, a) : null)
 	});
 }
-function Ba({ colour: e }) {
-	return /* @__PURE__ */ K("span", {
+function Va({ colour: e }) {
+	return /* @__PURE__ */ G("span", {
 		class: "map-swatch",
-		style: { background: Ta(e) },
+		style: { background: Ea(e) },
 		"aria-hidden": "true"
 	});
 }
-function Va({ state: e, found: t }) {
-	let n = ja(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => Ta(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${W(e)}` : W(e);
-	return /* @__PURE__ */ K("div", {
+function Ha({ state: e, found: t }) {
+	let n = Ma(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => Ea(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${U(e)}` : U(e);
+	return /* @__PURE__ */ G("div", {
 		class: "map-ramp",
 		role: "img",
-		"aria-label": `${t.name} from ${W(t.low)} to ${W(t.high)}`,
+		"aria-label": `${t.name} from ${U(t.low)} to ${U(t.high)}`,
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "map-ramp-bar",
 				style: { background: `linear-gradient(to right, ${r.join(", ")})` },
-				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ K("span", {
+				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ G("span", {
 					class: "map-ramp-mark",
 					style: { left: `${100 * a}%` }
 				})
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "map-ramp-numbers",
 				children: [
-					/* @__PURE__ */ K("span", { children: o(t.low, t.least < t.low, "≤") }),
-					/* @__PURE__ */ K("span", { children: W(i) }),
-					/* @__PURE__ */ K("span", { children: o(t.high, t.most > t.high, "≥") })
+					/* @__PURE__ */ G("span", { children: o(t.low, t.least < t.low, "≤") }),
+					/* @__PURE__ */ G("span", { children: U(i) }),
+					/* @__PURE__ */ G("span", { children: o(t.high, t.most > t.high, "≥") })
 				]
 			}),
-			t.mark && /* @__PURE__ */ K("p", {
+			t.mark && /* @__PURE__ */ G("p", {
 				class: "soft",
 				children: [
 					"Line at ",
-					W(t.mark.at),
+					U(t.mark.at),
 					": ",
 					t.mark.says,
 					"."
 				]
 			}),
-			t.none > 0 && /* @__PURE__ */ K("p", {
+			t.none > 0 && /* @__PURE__ */ G("p", {
 				class: "map-none soft",
 				children: [
-					/* @__PURE__ */ K(Ba, { colour: e.theme.value.plain }),
+					/* @__PURE__ */ G(Va, { colour: e.theme.value.plain }),
 					" no value ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "map-count",
-						children: H(t.none)
+						children: V(t.none)
 					})
 				]
 			})
 		]
 	});
 }
-function Ha({ state: e }) {
-	let t = B(), n = e.model?.parts ?? [];
-	return n.length < 2 ? null : /* @__PURE__ */ K("ul", {
+function Ua({ state: e }) {
+	let t = z(), n = e.model?.parts ?? [];
+	return n.length < 2 ? null : /* @__PURE__ */ G("ul", {
 		class: "map-entries map-models",
 		children: n.map(({ index: n }) => {
 			let r = n === t.index.value;
-			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+			return /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "map-entry",
 				"aria-pressed": r || e.others.value,
@@ -4080,17 +4080,17 @@ function Ha({ state: e }) {
 				title: r ? "The index that is looked at" : "Click: show or hide the other index",
 				onClick: () => t.place.set({ other: e.others.value ? "0" : null }, !0),
 				children: [
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: r ? "map-disc" : "map-diamond",
 						"aria-hidden": "true"
 					}),
-					/* @__PURE__ */ K("bdi", {
+					/* @__PURE__ */ G("bdi", {
 						class: "map-entry-name",
 						children: n.info.name
 					}),
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "map-count",
-						children: H(n.count)
+						children: V(n.count)
 					})
 				]
 			}) }, n.number);
@@ -4098,40 +4098,40 @@ function Ha({ state: e }) {
 	});
 }
 // src/map/PointCard.tsx
-var Ua = 232, Wa = 4;
-function Ga({ state: e }) {
-	let t = B(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
-	return /* @__PURE__ */ K(T, { children: n && a.map((t, r) => {
-		let i = Ka(e, n, t);
-		return i && /* @__PURE__ */ K("span", {
+var Wa = 232, Ga = 4;
+function Ka({ state: e }) {
+	let t = z(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
+	return /* @__PURE__ */ G(T, { children: n && a.map((t, r) => {
+		let i = qa(e, n, t);
+		return i && /* @__PURE__ */ G("span", {
 			class: r ? "map-ring map-ring-pinned" : "map-ring",
 			style: { transform: `translate(${i[0]}px, ${i[1]}px)` },
 			"aria-hidden": "true"
 		}, r);
 	}) });
 }
-function Ka(e, t, n) {
+function qa(e, t, n) {
 	if (n < 0 || Number.isNaN(t.xy[2 * n])) return null;
-	let r = e.view.value, [i, a] = hi(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
+	let r = e.view.value, [i, a] = gi(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
 	return i >= 0 && a >= 0 && i <= r.width && a <= r.height ? [i, a] : null;
 }
-function qa({ state: e }) {
-	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Ka(e, t, r);
+function Ja({ state: e }) {
+	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && qa(e, t, r);
 	if (!t || !i) return null;
-	let { index: a, start: o } = Hi(t, r), s = e.view.value, c = i[0] + 18 + Ua < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Ua), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
+	let { index: a, start: o } = Ui(t, r), s = e.view.value, c = i[0] + 18 + Wa < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Wa), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
 		left: `${c}px`,
-		width: `${Math.min(Ua, s.width - 8)}px`,
+		width: `${Math.min(Wa, s.width - 8)}px`,
 		...d
 	};
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: n >= 0 ? "map-card map-card-pinned" : "map-card",
 		style: f,
 		role: n >= 0 ? "dialog" : void 0,
 		"aria-label": n >= 0 ? "Pinned component" : void 0,
-		children: [/* @__PURE__ */ K(Ja, {
+		children: [/* @__PURE__ */ G(Ya, {
 			index: a,
 			row: r - o
-		}, r), n >= 0 && /* @__PURE__ */ K(Xa, {
+		}, r), n >= 0 && /* @__PURE__ */ G(Za, {
 			state: e,
 			index: a,
 			row: r - o,
@@ -4139,31 +4139,31 @@ function qa({ state: e }) {
 		}, `p${r}`)]
 	});
 }
-function Ja({ index: e, row: t }) {
-	let n = e.base.crop[t], r = z(e.labels.value), i = e.label(t), a = r?.p_value[t];
-	return /* @__PURE__ */ K("div", {
+function Ya({ index: e, row: t }) {
+	let n = e.base.crop[t], r = R(e.labels.value), i = e.label(t), a = r?.p_value[t];
+	return /* @__PURE__ */ G("div", {
 		class: "map-glance",
-		children: [/* @__PURE__ */ K(Yn, {
+		children: [/* @__PURE__ */ G(Xn, {
 			path: n >= 0 ? e.at(`crop/${n}.webp`) : null,
 			alt: "",
 			class: "map-glance-crop"
-		}), /* @__PURE__ */ K("div", {
+		}), /* @__PURE__ */ G("div", {
 			class: "map-glance-text",
 			children: [
-				/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: e.title(t) }) }),
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: e.title(t) }) }),
+				/* @__PURE__ */ G("span", {
 					class: "soft",
-					children: /* @__PURE__ */ K("bdi", { children: e.id(t) })
+					children: /* @__PURE__ */ G("bdi", { children: e.id(t) })
 				}),
-				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ K("span", {
+				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ G("span", {
 					class: "soft",
-					children: ["p = ", W(a)]
+					children: ["p = ", U(a)]
 				}),
-				r && !i && /* @__PURE__ */ K("span", {
+				r && !i && /* @__PURE__ */ G("span", {
 					class: "soft",
 					children: "no label fits better than chance"
 				}),
-				/* @__PURE__ */ K(Ya, {
+				/* @__PURE__ */ G(Xa, {
 					index: e,
 					row: t
 				})
@@ -4171,15 +4171,15 @@ function Ja({ index: e, row: t }) {
 		})]
 	});
 }
-function Ya({ index: e, row: t }) {
-	let n = B(), r = n.search.value ? z(n.search.value) : void 0;
-	return !r || e !== n.index.value ? null : /* @__PURE__ */ K("span", {
+function Xa({ index: e, row: t }) {
+	let n = z(), r = n.search.value ? R(n.search.value) : void 0;
+	return !r || e !== n.index.value ? null : /* @__PURE__ */ G("span", {
 		class: "soft",
-		children: ["similarity ", U(r.similarity[t])]
+		children: ["similarity ", H(r.similarity[t])]
 	});
 }
-function Xa({ state: e, index: t, row: n, cluster: r }) {
-	let i = B(), [a, o] = O([]);
+function Za({ state: e, index: t, row: n, cluster: r }) {
+	let i = z(), [a, o] = O([]);
 	k(() => {
 		let e = !0;
 		return t.component(n).then((t) => e && o(t.examples.slice(1, 5).map((e) => e.crop)), () => {}), () => {
@@ -4187,26 +4187,26 @@ function Xa({ state: e, index: t, row: n, cluster: r }) {
 		};
 	}, [t, n]);
 	let s = e.clusters.value[r];
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
 		class: "map-more",
-		children: Array.from({ length: Wa }, (e, n) => /* @__PURE__ */ K(Yn, {
+		children: Array.from({ length: Ga }, (e, n) => /* @__PURE__ */ G(Xn, {
 			path: a[n] === void 0 ? null : t.at(`crop/${a[n]}.webp`),
 			alt: "",
 			class: "map-more-crop"
 		}, n))
-	}), /* @__PURE__ */ K("div", {
+	}), /* @__PURE__ */ G("div", {
 		class: "map-card-does",
 		children: [
-			/* @__PURE__ */ K("a", {
-				href: Pn(i, t, n),
+			/* @__PURE__ */ G("a", {
+				href: Fn(i, t, n),
 				children: "Open component"
 			}),
-			r >= 0 && t === i.index.value && /* @__PURE__ */ K("button", {
+			r >= 0 && t === i.index.value && /* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: () => i.place.set({ cluster: r }),
-				children: ["Select its cluster", s ? /* @__PURE__ */ K(T, { children: [": ", /* @__PURE__ */ K("bdi", { children: s })] }) : null]
+				children: ["Select its cluster", s ? /* @__PURE__ */ G(T, { children: [": ", /* @__PURE__ */ G("bdi", { children: s })] }) : null]
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "map-unpin",
 				"aria-label": "Unpin (Esc)",
@@ -4218,8 +4218,8 @@ function Xa({ state: e, index: t, row: n, cluster: r }) {
 	})] });
 }
 // src/map/canvas2d.ts
-var Za = 3;
-function Qa(e) {
+var Qa = 3;
+function $a(e) {
 	let t = e.getContext("2d", { alpha: !1 }), n = /* @__PURE__ */ new Float32Array(), r = {
 		colours: /* @__PURE__ */ new Uint8Array(),
 		marks: /* @__PURE__ */ new Uint8Array(),
@@ -4242,13 +4242,13 @@ function Qa(e) {
 			], e.width = Math.max(1, Math.round(t * r)), e.height = Math.max(1, Math.round(n * r));
 		},
 		draw(e) {
-			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = Ta(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && $a(t, n, r, e, i[0], i[1]);
+			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = Ea(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && eo(t, n, r, e, i[0], i[1]);
 		},
 		onRestored: () => {},
 		destroy: () => {}
 	};
 }
-function $a(e, t, { colours: n, marks: r, order: i }, a, o, s) {
+function eo(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 	let c = -1;
 	for (let l of i) {
 		let i = (t[2 * l] - a.x) * a.scale + o / 2, u = (a.y - t[2 * l + 1]) * a.scale + s / 2;
@@ -4259,19 +4259,19 @@ function $a(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 			n[4 * l + 2],
 			n[4 * l + 3]
 		], h = r[l], g = (d << 16 | f << 8 | p) * 512 + m * 2 + (h & 1);
-		g !== c && (c = g, e.fillStyle = Ta([
+		g !== c && (c = g, e.fillStyle = Ea([
 			d,
 			f,
 			p
-		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), eo(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
+		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), to(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
 	}
 }
-function eo(e, t, n, r, i) {
+function to(e, t, n, r, i) {
 	let a = r / 2;
-	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Za ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
+	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Qa ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
 }
 // src/map/crops.ts
-var to = 600, no = 6, ro = class {
+var no = 600, ro = 6, io = class {
 	transport;
 	arrived;
 	kept = /* @__PURE__ */ new Map();
@@ -4292,10 +4292,10 @@ var to = 600, no = 6, ro = class {
 		this.stopped = !0, this.wanted = [], this.kept.clear();
 	}
 	next() {
-		for (; this.loading < no && this.wanted.length;) this.fetch(this.wanted.shift());
+		for (; this.loading < ro && this.wanted.length;) this.fetch(this.wanted.shift());
 	}
 	async fetch(e) {
-		this.loading++, this.kept.set(e, null), this.kept.size > to && this.kept.delete(this.kept.keys().next().value);
+		this.loading++, this.kept.set(e, null), this.kept.size > no && this.kept.delete(this.kept.keys().next().value);
 		try {
 			let t = new Image();
 			t.src = await this.transport.picture(e), await t.decode(), this.kept.set(e, t), this.stopped || this.arrived();
@@ -4304,7 +4304,7 @@ var to = 600, no = 6, ro = class {
 	}
 };
 // src/map/lasso.ts
-function io(e, t, n) {
+function ao(e, t, n) {
 	let r = !1, i = e.length;
 	for (let a = 0, o = i - 2; a < i; o = a, a += 2) {
 		let i = e[a + 1], s = e[o + 1];
@@ -4312,7 +4312,7 @@ function io(e, t, n) {
 	}
 	return r;
 }
-function ao(e) {
+function oo(e) {
 	let t = [
 		Infinity,
 		Infinity,
@@ -4322,7 +4322,7 @@ function ao(e) {
 	for (let n = 0; n < e.length; n += 2) t[0] = Math.min(t[0], e[n]), t[1] = Math.min(t[1], e[n + 1]), t[2] = Math.max(t[2], e[n]), t[3] = Math.max(t[3], e[n + 1]);
 	return t;
 }
-function oo(e, t, n, r) {
+function so(e, t, n, r) {
 	return [
 		e,
 		t,
@@ -4334,30 +4334,30 @@ function oo(e, t, n, r) {
 		r
 	];
 }
-function so(e, t, n, r) {
+function co(e, t, n, r) {
 	if (n === "new") return [...t];
 	if (n === "add") return [.../* @__PURE__ */ new Set([...Array.from(e ?? []), ...t])];
 	let i = new Set(t);
 	return [...e ? Array.from(e) : r()].filter((e) => !i.has(e));
 }
 // src/map/gestures.ts
-var co = 4, lo = {
+var lo = 4, uo = {
 	pixels: 1,
 	lines: 18,
 	pages: 300
-}, uo = .0018, fo = .012;
-function po(e, t) {
+}, fo = .0018, po = .012;
+function mo(e, t) {
 	let n = /* @__PURE__ */ new Map(), r = null, i = [0, 0], a = !1, o = (t) => {
 		let n = e.getBoundingClientRect();
 		return [t.clientX - n.left, t.clientY - n.top];
 	}, s = (s) => {
-		s.button === 0 && (n.set(s.pointerId, o(s)), mo(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
+		s.button === 0 && (n.set(s.pointerId, o(s)), ho(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
 			what: "pinch",
-			...go(n)
-		}) : (i = o(s), a = !1, r = ho(s, t, i)));
+			..._o(n)
+		}) : (i = o(s), a = !1, r = go(s, t, i)));
 	}, c = (e) => {
 		let s = o(e), c = n.get(e.pointerId);
-		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < co || (!a && r.what !== "pinch" && t.away(), a = !0, r = _o(r, t, n, i, c, s)));
+		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < lo || (!a && r.what !== "pinch" && t.away(), a = !0, r = vo(r, t, n, i, c, s)));
 	}, l = (e) => {
 		if (!n.delete(e.pointerId)) return;
 		let i = r;
@@ -4367,18 +4367,18 @@ function po(e, t) {
 	}, d = (e) => {
 		e.preventDefault();
 		let n = [
-			lo.pixels,
-			lo.lines,
-			lo.pages
-		][e.deltaMode] ?? 1, r = e.ctrlKey ? fo : uo;
-		t.move(yi(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
+			uo.pixels,
+			uo.lines,
+			uo.pages
+		][e.deltaMode] ?? 1, r = e.ctrlKey ? po : fo;
+		t.move(bi(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
 	}, f = {
 		pointerdown: s,
 		pointermove: c,
 		pointerup: l,
 		pointercancel: u,
 		pointerleave: () => n.size || t.away(),
-		dblclick: (e) => t.fly(yi(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
+		dblclick: (e) => t.fly(bi(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
 	};
 	for (let [t, n] of Object.entries(f)) e.addEventListener(t, n);
 	return e.addEventListener("wheel", d, { passive: !1 }), () => {
@@ -4386,12 +4386,12 @@ function po(e, t) {
 		e.removeEventListener("wheel", d);
 	};
 }
-function mo(e, t) {
+function ho(e, t) {
 	try {
 		e.setPointerCapture(t);
 	} catch {}
 }
-function ho(e, t, n) {
+function go(e, t, n) {
 	let r = e.altKey ? "less" : e.shiftKey && (e.ctrlKey || e.metaKey) ? "add" : t.combine(), i = t.mode();
 	return i !== "pan" || e.shiftKey || e.altKey ? {
 		what: i === "box" ? "box" : "lasso",
@@ -4399,7 +4399,7 @@ function ho(e, t, n) {
 		line: [...n]
 	} : { what: "pan" };
 }
-function go(e) {
+function _o(e) {
 	let [t, n] = [...e.values()];
 	return {
 		apart: Math.max(10, Math.hypot(t[0] - n[0], t[1] - n[1])),
@@ -4407,11 +4407,11 @@ function go(e) {
 		y: (t[1] + n[1]) / 2
 	};
 }
-function _o(e, t, n, r, i, a) {
+function vo(e, t, n, r, i, a) {
 	let o = t.view();
-	if (e.what === "pan" && t.move(bi(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = oo(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
-		let r = go(n), i = bi(t.camera(), o, r.x - e.x, r.y - e.y);
-		return t.move(yi(i, o, r.x, r.y, r.apart / e.apart)), {
+	if (e.what === "pan" && t.move(xi(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = so(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
+		let r = _o(n), i = xi(t.camera(), o, r.x - e.x, r.y - e.y);
+		return t.move(bi(i, o, r.x, r.y, r.apart / e.apart)), {
 			what: "pinch",
 			...r
 		};
@@ -4419,7 +4419,7 @@ function _o(e, t, n, r, i, a) {
 	return e;
 }
 // src/map/hand.ts
-function vo(e, t) {
+function yo(e, t) {
 	return {
 		mode: () => t.mode.peek(),
 		combine: () => t.combine.peek(),
@@ -4443,7 +4443,7 @@ function vo(e, t) {
 	};
 }
 // src/map/placing.ts
-var yo = class {
+var bo = class {
 	cell;
 	cells = /* @__PURE__ */ new Map();
 	constructor(e = 96) {
@@ -4463,12 +4463,12 @@ var yo = class {
 		let { cell: i } = this;
 		for (let a = Math.floor(t / i); a <= Math.floor(r / i); a++) for (let t = Math.floor(e / i); t <= Math.floor(n / i); t++) yield a * 4096 + t;
 	}
-}, bo = 150;
-function xo(e, t, n, r) {
+}, xo = 150;
+function So(e, t, n, r) {
 	let i = /* @__PURE__ */ new Map();
 	return e.map((e) => {
 		let a = i.get(e.text) ?? [];
-		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < bo)) return null;
+		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < xo)) return null;
 		for (let [o, s] of e.offsets) {
 			let c = e.x + o, l = e.y + s, u = {
 				left: c - e.width / 2,
@@ -4482,16 +4482,16 @@ function xo(e, t, n, r) {
 	});
 }
 // src/map/overlay.ts
-function So(e, t) {
+function Co(e, t) {
 	return Math.round(Math.min(84, Math.max(26, .5 * Math.sqrt(e.width * e.height / Math.max(1, t)))));
 }
-function Co(e) {
+function wo(e) {
 	let { context: t, ratio: n, view: r, texts: i, theme: a } = e;
 	t.setTransform(n, 0, 0, n, 0, 0), t.clearRect(0, 0, r.width, r.height), i.suit(a, n);
-	let o = new yo(), s = Do(e, o), c = To(e, o);
-	s(), jo(e, o, c), e.line && No(e, e.line);
+	let o = new bo(), s = Oo(e, o), c = Eo(e, o);
+	s(), Mo(e, o, c), e.line && Po(e, e.line);
 }
-function wo(e, t, n) {
+function To(e, t, n) {
 	return {
 		left: e - n / 2,
 		top: t - n / 2,
@@ -4499,17 +4499,17 @@ function wo(e, t, n) {
 		bottom: t + n / 2
 	};
 }
-function To(e, t) {
-	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = So(a, r.crops.length), d = /* @__PURE__ */ new Map();
+function Eo(e, t) {
+	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = Co(a, r.crops.length), d = /* @__PURE__ */ new Map();
 	for (let { point: f, path: p } of r.crops) {
-		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = hi(i, a, r, m), _ = wo(h, g, u);
+		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = gi(i, a, r, m), _ = To(h, g, u);
 		if (!(_.right > 0 && _.bottom > 0 && _.left < a.width && _.top < a.height) || !(t.free(_) || e.hits.includes(f))) continue;
 		let v = s.get(p);
-		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = Ta(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
+		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = Ea(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
 	}
 	return d;
 }
-var Eo = [
+var Do = [
 	[1, -1],
 	[-1, -1],
 	[1, 1],
@@ -4523,12 +4523,12 @@ var Eo = [
 	[2.6, 1.2],
 	[-2.6, 1.2]
 ];
-function Do({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
-	let c = t.map((e) => hi(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
-	for (let [e, t] of c) s.take(wo(e, t, l));
+function Oo({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
+	let c = t.map((e) => gi(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
+	for (let [e, t] of c) s.take(To(e, t, l));
 	let u = c.map(([e, t], n) => {
-		let i = Eo.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
-		return xo([{
+		let i = Do.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
+		return So([{
 			text: String(n),
 			x: e,
 			y: t,
@@ -4543,29 +4543,29 @@ function Do({ context: e, hits: t, camera: n, view: r, model: i, theme: a, point
 			textBaseline: "middle",
 			font: `700 11px ${a.font}`
 		});
-		for (let [t, n] of c) Oo(e, 4, Ta(a.ground), () => ko(e, t, n, l)), Oo(e, 2, a.ink, () => ko(e, t, n, l));
+		for (let [t, n] of c) ko(e, 4, Ea(a.ground), () => Ao(e, t, n, l)), ko(e, 2, a.ink, () => Ao(e, t, n, l));
 		u.forEach((t, n) => {
-			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = Ta(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
+			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = Ea(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
 		});
 	};
 }
-function Oo(e, t, n, r) {
+function ko(e, t, n, r) {
 	e.lineWidth = t, e.strokeStyle = n, r();
 }
-function ko(e, t, n, r) {
+function Ao(e, t, n, r) {
 	e.beginPath(), e.arc(t, n, r, 0, 7), e.stroke();
 }
-var Ao = [
+var jo = [
 	[0, 0],
 	[0, -16],
 	[0, 16],
 	[0, -30],
 	[0, 30]
 ];
-function jo({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
+function Mo({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
 	let c = [];
 	for (let e of t.names) {
-		let [t, o] = hi(n, r, e.x, e.y);
+		let [t, o] = gi(n, r, e.x, e.y);
 		if (t < -80 || o < -40 || t > r.width + 80 || o > r.height + 40) continue;
 		let l = i.of(e.text, e.level);
 		c.push({
@@ -4575,51 +4575,51 @@ function jo({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a
 			width: l.width,
 			height: l.height - 2,
 			sprite: l,
-			offsets: Mo(e, s, l, a)
+			offsets: No(e, s, l, a)
 		});
 	}
-	xo(c, o, r.width, r.height).forEach((t, n) => {
+	So(c, o, r.width, r.height).forEach((t, n) => {
 		let { sprite: r } = c[n];
 		t && e.drawImage(r.picture, t[0] - r.width / 2, t[1] - r.height / 2, r.width, r.height);
 	});
 }
-function Mo(e, t, n, r) {
-	if (e.level !== "single") return Ao;
+function No(e, t, n, r) {
+	if (e.level !== "single") return jo;
 	let i = t.get(`${e.x},${e.y}`);
 	return i === void 0 ? [[0, r / 2 + n.height / 2], [n.width / 2 + r / 2, 0]] : [[0, i + n.height / 2], [0, -i - n.height / 2]];
 }
-function No({ context: e, theme: t }, n) {
+function Po({ context: e, theme: t }, n) {
 	if (!(n.length < 4)) {
 		e.beginPath(), e.moveTo(n[0], n[1]);
 		for (let t = 2; t < n.length; t += 2) e.lineTo(n[t], n[t + 1]);
 		e.closePath(), e.globalAlpha = .12, e.fillStyle = t.accent, e.fill(), e.globalAlpha = 1, e.lineWidth = 1.5, e.strokeStyle = t.accent, e.setLineDash([5, 4]), e.stroke(), e.setLineDash([]);
 	}
 }
-var Po = 150, Fo = 3, Io = .3;
-function Lo(e, t, n) {
+var Fo = 150, Io = 3, Lo = .3;
+function Ro(e, t, n) {
 	let r = t.map(() => []);
 	for (let t of e.living) n[t] && r[e.cluster[t]]?.push(t);
 	return r.map((e, t) => ({
 		points: e,
 		group: t
 	})).filter(({ points: e, group: n }) => e.length > 0 && t[n]).sort((e, t) => t.points.length - e.points.length).map(({ points: n, group: r }) => ({
-		...Ro(e, n),
+		...zo(e, n),
 		text: t[r],
 		level: "cluster",
 		group: r
 	}));
 }
-function Ro(e, t) {
+function zo(e, t) {
 	let n = (n) => Float32Array.from(t, (t) => e.xy[2 * t + n]).sort()[t.length >> 1];
 	return {
 		x: n(0),
 		y: n(1)
 	};
 }
-function zo(e, t, n, r) {
-	let i = Po / 2 ** Math.round(Math.log2(mi(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
+function Bo(e, t, n, r) {
+	let i = Fo / 2 ** Math.round(Math.log2(hi(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
 	for (let t of r) {
-		let { index: n, start: r } = Hi(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
+		let { index: n, start: r } = Ui(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
 		o.set(s, (o.get(s) ?? 0) + 1);
 		let c = n.label(t - r);
 		if (!c) continue;
@@ -4631,8 +4631,8 @@ function zo(e, t, n, r) {
 	let s = [];
 	for (let [t, n] of a) {
 		let [r, i] = [...n].reduce((e, t) => t[1].length > e[1].length ? t : e);
-		i.length < Fo || i.length < Io * o.get(t) || s.push({
-			...Ro(e, i),
+		i.length < Io || i.length < Lo * o.get(t) || s.push({
+			...zo(e, i),
 			text: r,
 			level: "local",
 			size: i.length
@@ -4640,9 +4640,9 @@ function zo(e, t, n, r) {
 	}
 	return s.sort((e, t) => t.size - e.size);
 }
-function Bo(e, t) {
+function Vo(e, t) {
 	return t.map((t) => {
-		let { index: n, start: r } = Hi(e, t);
+		let { index: n, start: r } = Ui(e, t);
 		return {
 			text: n.title(t - r),
 			x: e.xy[2 * t],
@@ -4651,21 +4651,21 @@ function Bo(e, t) {
 		};
 	});
 }
-var Vo = {
+var Ho = {
 	names: [],
 	crops: [],
 	inView: 0
-}, Ho = 2.2, Uo = 6e4;
-function Wo(e, t, n, r, i, a) {
-	let o = Wi(e, _i(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Ho && !s && o.length < Uo ? zo(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Go(o, a) : [];
+}, Uo = 2.2, Wo = 6e4;
+function Go(e, t, n, r, i, a) {
+	let o = Gi(e, vi(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Uo && !s && o.length < Wo ? Bo(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Ko(o, a) : [];
 	return {
 		names: [
 			...i,
 			...c.filter((e) => !l.has(e.text)),
-			...Bo(e, u)
+			...Vo(e, u)
 		],
 		crops: u.flatMap((t) => {
-			let { index: n, start: r } = Hi(e, t), i = n.base.crop[t - r];
+			let { index: n, start: r } = Ui(e, t), i = n.base.crop[t - r];
 			return i >= 0 ? [{
 				point: t,
 				path: n.at(`crop/${i}.webp`)
@@ -4674,12 +4674,12 @@ function Wo(e, t, n, r, i, a) {
 		inView: o.length
 	};
 }
-function Go(e, t) {
+function Ko(e, t) {
 	let n = t.filter((t) => e.includes(t));
 	return [...n, ...e.filter((e) => !n.includes(e))];
 }
 // src/map/text.ts
-var Ko = {
+var qo = {
 	cluster: {
 		weight: 650,
 		size: 14,
@@ -4695,12 +4695,12 @@ var Ko = {
 		size: 11,
 		most: 20
 	}
-}, qo = 600;
-function Jo(e, t) {
+}, Jo = 600;
+function Yo(e, t) {
 	let n = [...e];
 	return n.length <= t ? e : `${n.slice(0, t - 1).join("").trimEnd()}…`;
 }
-var Yo = class {
+var Xo = class {
 	kept = /* @__PURE__ */ new Map();
 	measure = document.createElement("canvas").getContext("2d");
 	ratio = 0;
@@ -4711,12 +4711,12 @@ var Yo = class {
 	of(e, t) {
 		let n = `${t} ${e}`, r = this.kept.get(n);
 		if (r) return r;
-		this.kept.size >= qo && this.kept.delete(this.kept.keys().next().value);
+		this.kept.size >= Jo && this.kept.delete(this.kept.keys().next().value);
 		let i = this.make(e, t);
 		return this.kept.set(n, i), i;
 	}
 	make(e, t) {
-		let { weight: n, size: r, most: i } = Ko[t], a = Jo(e, i), o = `${n} ${r}px ${this.theme.font}`;
+		let { weight: n, size: r, most: i } = qo[t], a = Yo(e, i), o = `${n} ${r}px ${this.theme.font}`;
 		this.measure.font = o;
 		let s = Math.ceil(this.measure.measureText(a).width) + 6, c = Math.ceil(r * 1.25) + 6, l = Object.assign(document.createElement("canvas"), {
 			width: Math.ceil(s * this.ratio),
@@ -4728,15 +4728,15 @@ var Yo = class {
 			textAlign: "center",
 			lineJoin: "round",
 			lineWidth: 6
-		}), u.strokeStyle = Ta(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
+		}), u.strokeStyle = Ea(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
 			picture: l,
 			width: s,
 			height: c
 		};
 	}
-}, Xo = () => document.createElement("canvas").getContext("2d");
-function Zo(e) {
-	let t = getComputedStyle(e), n = Xo(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = wa(r("--ground")), a = Ea(i);
+}, Zo = () => document.createElement("canvas").getContext("2d");
+function Qo(e) {
+	let t = getComputedStyle(e), n = Zo(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = Ta(r("--ground")), a = Da(i);
 	return {
 		dark: a,
 		ground: i,
@@ -4757,8 +4757,8 @@ function Zo(e) {
 		font: t.fontFamily || "sans-serif"
 	};
 }
-function Qo(e) {
-	let t = F(Zo(e)), n = () => void (t.value = Zo(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
+function $o(e) {
+	let t = P(Qo(e)), n = () => void (t.value = Qo(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
 	return r.addEventListener("change", n), a && i.observe(a, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
@@ -4770,28 +4770,28 @@ function Qo(e) {
 	};
 }
 // src/map/webgl.ts
-var $o = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", es = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", ts = [
+var es = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", ts = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", ns = [
 	"centre",
 	"scale",
 	"size",
 	"opacity"
 ];
-function ns(e) {
+function rs(e) {
 	let t = e.getContext("webgl2", {
 		alpha: !1,
 		antialias: !1,
 		depth: !1,
 		stencil: !1
 	});
-	return t ? new is(e, t, rs(t) ? "software" : "gpu") : null;
+	return t ? new as(e, t, is(t) ? "software" : "gpu") : null;
 }
-function rs(e) {
+function is(e) {
 	let t = e.getExtension("WEBGL_debug_renderer_info"), n = String(e.getParameter(t ? t.UNMASKED_RENDERER_WEBGL : e.RENDERER));
 	if (/swiftshader|llvmpipe|softpipe|software|basic render/i.test(n)) return !0;
 	let r = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: !0 });
 	return r?.getExtension("WEBGL_lose_context")?.loseContext(), !r;
 }
-var is = class {
+var as = class {
 	canvas;
 	gl;
 	kind;
@@ -4809,7 +4809,7 @@ var is = class {
 		1
 	];
 	constructor(e, t, n) {
-		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = as(t);
+		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = os(t);
 	}
 	place(e) {
 		this.xy = e, this.fill("place", e);
@@ -4843,12 +4843,12 @@ var is = class {
 		e.preventDefault(), this.programme = null;
 	};
 	restored = () => {
-		this.programme = as(this.gl), this.place(this.xy), this.look(this.looks), this.again();
+		this.programme = os(this.gl), this.place(this.xy), this.look(this.looks), this.again();
 	};
 };
-function as(e) {
+function os(e) {
 	let t = e.createProgram();
-	for (let [n, r] of [[e.VERTEX_SHADER, $o], [e.FRAGMENT_SHADER, es]]) {
+	for (let [n, r] of [[e.VERTEX_SHADER, es], [e.FRAGMENT_SHADER, ts]]) {
 		let i = e.createShader(n);
 		if (!i) return null;
 		e.shaderSource(i, r), e.compileShader(i), e.attachShader(t, i);
@@ -4858,11 +4858,11 @@ function as(e) {
 		throw Error(e.getProgramInfoLog(t) ?? "the map's shaders do not link");
 	}
 	return e.useProgram(t), e.enable(e.BLEND), e.blendFunc(e.ONE, e.ONE_MINUS_SRC_ALPHA), {
-		uniforms: Object.fromEntries(ts.map((n) => [n, e.getUniformLocation(t, n)])),
-		buffers: os(e)
+		uniforms: Object.fromEntries(ns.map((n) => [n, e.getUniformLocation(t, n)])),
+		buffers: ss(e)
 	};
 }
-function os(e) {
+function ss(e) {
 	e.bindVertexArray(e.createVertexArray());
 	let t = {
 		place: e.createBuffer(),
@@ -4875,14 +4875,14 @@ function os(e) {
 	return n(t.place, 0), e.vertexAttribPointer(0, 2, e.FLOAT, !1, 0, 0), n(t.colour, 1), e.vertexAttribPointer(1, 4, e.UNSIGNED_BYTE, !0, 0, 0), n(t.mark, 2), e.vertexAttribIPointer(2, 1, e.UNSIGNED_BYTE, 0, 0), e.bindBuffer(e.ELEMENT_ARRAY_BUFFER, t.order), t;
 }
 // src/map/scene.ts
-var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
+var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 	state;
 	stage;
 	over;
 	layer;
 	context;
 	crops;
-	texts = new Yo();
+	texts = new Xo();
 	ends = [];
 	ratio = 0;
 	frame = 0;
@@ -4892,18 +4892,18 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 	drawn = !1;
 	model = null;
 	constructor(e, t, n, r) {
-		this.state = e, this.stage = t, this.over = r, this.layer = ns(n) ?? Qa(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new ro(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(po(r, vo(this, e)));
+		this.state = e, this.stage = t, this.over = r, this.layer = rs(n) ?? $a(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new io(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(mo(r, yo(this, e)));
 	}
 	stop() {
 		for (let e of this.ends) e();
 		cancelAnimationFrame(this.frame), this.land(), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
 	}
 	follow() {
-		let { state: e, ends: t } = this, n = Qo(this.stage), r = new ResizeObserver(() => this.resize());
-		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(L(() => void (e.theme.value = n.theme.value)), L(() => this.takeModel()), L(() => {
+		let { state: e, ends: t } = this, n = $o(this.stage), r = new ResizeObserver(() => this.resize());
+		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(I(() => void (e.theme.value = n.theme.value)), I(() => this.takeModel()), I(() => {
 			let t = e.looks.value;
 			t && this.layer.look(t), this.rest(), this.invalidate();
-		}), L(() => void [
+		}), I(() => void [
 			e.camera.value,
 			e.view.value,
 			e.scenery.value,
@@ -4911,16 +4911,16 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 			e.theme.value,
 			e.places.value,
 			this.invalidate()
-		]), L(() => void [
+		]), I(() => void [
 			e.places.value,
 			e.view.value,
 			this.rest()
-		]), L(() => this.followNames()), L(() => this.followUrl()), L(() => this.goWhereAsked()));
+		]), I(() => this.followNames()), I(() => this.followUrl()), I(() => this.goWhereAsked()));
 	}
 	takeModel() {
 		let e = this.state.model;
 		if (!e || e === this.model) return;
-		this.model && Xe(() => this.forget()), this.model = e, this.layer.place(e.xy);
+		this.model && Ze(() => this.forget()), this.model = e, this.layer.place(e.xy);
 		let t = this.state.view.peek();
 		this.state.view.value = {
 			...t,
@@ -4932,14 +4932,14 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 		this.state.pinned.value = -1, this.state.pointAt(-1), this.state.store.place.set({
 			v: null,
 			hide: null
-		}, !0), this.move(li);
+		}, !0), this.move(ui);
 	}
 	followNames() {
 		for (let { index: e } of this.state.model?.parts ?? []) e.labels.value, e.annotations.value;
 		this.rest();
 	}
 	resize() {
-		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(ds, devicePixelRatio || 1), r = this.state.view.peek();
+		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(fs, devicePixelRatio || 1), r = this.state.view.peek();
 		e && t && (r.width !== e || r.height !== t || n !== this.ratio) && (this.ratio = n, this.layer.resize(e, t, n), this.over.width = Math.round(e * n), this.over.height = Math.round(t * n), this.state.view.value = {
 			...r,
 			width: e,
@@ -4948,7 +4948,7 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 	}
 	invalidate() {
 		this.frame ||= requestAnimationFrame(() => {
-			this.frame = 0, Math.min(ds, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
+			this.frame = 0, Math.min(fs, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
 		});
 	}
 	pointSize() {
@@ -4956,10 +4956,10 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 		return Math.min(15, Math.max(1.6, 26 / e ** .22 * this.state.camera.peek().zoom ** .35));
 	}
 	draw() {
-		let { state: e } = this, t = Xe(() => e.model), n = e.view.peek();
+		let { state: e } = this, t = Ze(() => e.model), n = e.view.peek();
 		if (!t || !n.width) return;
 		this.drawn || performance.mark("map"), this.drawn = !0;
-		let r = e.camera.peek(), i = e.theme.peek(), a = mi(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
+		let r = e.camera.peek(), i = e.theme.peek(), a = hi(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
 		this.layer.draw({
 			x: r.x,
 			y: r.y,
@@ -4967,7 +4967,7 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 			size: s,
 			opacity: o,
 			ground: i.ground
-		}), Co({
+		}), wo({
 			context: this.context,
 			ratio: this.ratio,
 			camera: r,
@@ -4976,10 +4976,10 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 			model: t,
 			pointSize: s,
 			scenery: e.scenery.peek(),
-			hits: Xe(() => e.hits.value.filter((t) => e.visible.value[t])),
+			hits: Ze(() => e.hits.value.filter((t) => e.visible.value[t])),
 			line: e.line.peek(),
-			colour: Xe(() => e.colour.value),
-			faded: (t) => Xe(() => e.faded(t)),
+			colour: Ze(() => e.colour.value),
+			faded: (t) => Ze(() => e.faded(t)),
 			crops: this.crops,
 			texts: this.texts
 		});
@@ -4990,8 +4990,8 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 	fly(e) {
 		if (this.land(), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
 		let t = this.state.camera.peek(), n = performance.now(), r = (i) => {
-			let a = Math.min(1, Math.max(0, (i - n) / cs));
-			this.state.camera.value = Si(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
+			let a = Math.min(1, Math.max(0, (i - n) / ls));
+			this.state.camera.value = Ci(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
 		};
 		this.flight = requestAnimationFrame(r), this.rest();
 	}
@@ -5000,57 +5000,57 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 	}
 	zoom(e) {
 		let t = this.state.view.peek();
-		this.fly(yi(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
+		this.fly(bi(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
 	}
 	fitAll() {
-		this.fly(li);
+		this.fly(ui);
 	}
 	fitKept() {
 		let { model: e, store: t, visible: n } = this.state, r = e?.parts.find(({ index: e }) => e === t.index.peek());
 		if (!e || !r) return;
 		let i = t.kept.peek(), a = Array.from(i.keys()).filter((e) => i[e] && n.peek()[r.start + e]).map((e) => r.start + e);
-		a.length && this.fly(xi(Vi(e.xy, a), this.state.view.peek()));
+		a.length && this.fly(Si(Hi(e.xy, a), this.state.view.peek()));
 	}
 	centre(e, t = 40) {
 		let { model: n, camera: r } = this.state;
 		if (!n) return;
 		let i = Math.max(r.peek().zoom, Math.min(400, Math.sqrt(n.living.length / t)));
-		this.fly(vi({
+		this.fly(yi({
 			x: n.xy[2 * e],
 			y: n.xy[2 * e + 1],
 			zoom: i
 		}, this.state.view.peek()));
 	}
 	reveal(e) {
-		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = hi(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
-		o > us && s > us && o < i - us && s < a - us || this.fly(vi({
+		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = gi(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
+		o > ds && s > ds && o < i - ds && s < a - ds || this.fly(yi({
 			x: t.xy[2 * e],
 			y: t.xy[2 * e + 1],
 			zoom: n.peek().zoom
 		}, r.peek()));
 	}
 	rest() {
-		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), ss);
+		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), cs);
 	}
 	rested() {
 		let { state: e } = this, t = e.model, n = e.view.peek();
 		if (!t || !n.width || this.flight) return;
-		this.stage.dataset.still = "", e.scenery.value = Wo(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
-		let r = Ci(e.camera.peek());
+		this.stage.dataset.still = "", e.scenery.value = Go(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
+		let r = wi(e.camera.peek());
 		r !== (e.store.place.route.peek().params.get("v") ?? "") && (this.written = r, e.store.place.set({ v: r }, !0));
 	}
 	followUrl() {
 		let e = this.state.store.param("v");
 		if (e === this.written) return;
 		this.written = e;
-		let t = e ? wi(e) : li;
-		t && Xe(() => this.state.scenery.peek() === Vo ? this.move(t) : this.fly(t));
+		let t = e ? Ti(e) : ui;
+		t && Ze(() => this.state.scenery.peek() === Ho ? this.move(t) : this.fly(t));
 	}
 	goWhereAsked() {
 		let { store: e } = this.state, t = e.param("at"), n = this.state.model;
 		if (!t || !n || !this.state.view.value.width) return;
-		let r = Ui(n, e.index.peek().number, Number(t));
-		Xe(() => {
+		let r = Wi(n, e.index.peek().number, Number(t));
+		Ze(() => {
 			if (e.place.set({ at: null }, !0), r < 0) return void (e.told.value = "This component is not on the map: it has no example.");
 			this.state.pinned.value = r, this.centre(r);
 		});
@@ -5058,15 +5058,15 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 	under(e, t) {
 		let { model: n, camera: r, view: i, visible: a, scenery: o } = this.state;
 		if (!n) return -1;
-		let [s, c] = gi(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
-		return Gi(n, s, c, (l ? Math.max(ls, So(i.peek(), l) / 2) : ls) / mi(r.peek(), i.peek()), a.peek());
+		let [s, c] = _i(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
+		return Ki(n, s, c, (l ? Math.max(us, Co(i.peek(), l) / 2) : us) / hi(r.peek(), i.peek()), a.peek());
 	}
 	inside(e) {
 		let { model: t, camera: n, view: r, visible: i } = this.state;
 		if (!t) return [];
 		let a = [];
-		for (let t = 0; t < e.length; t += 2) a.push(...gi(n.peek(), r.peek(), e[t], e[t + 1]));
-		return t.tree.range(...ao(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && io(a, t.xy[2 * e], t.xy[2 * e + 1]));
+		for (let t = 0; t < e.length; t += 2) a.push(..._i(n.peek(), r.peek(), e[t], e[t + 1]));
+		return t.tree.range(...oo(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && ao(a, t.xy[2 * e], t.xy[2 * e + 1]));
 	}
 	async png() {
 		this.draw();
@@ -5076,46 +5076,46 @@ var ss = 180, cs = 420, ls = 14, us = 30, ds = 2, fs = class {
 		}), t = e.getContext("2d");
 		return t.drawImage(this.layer.canvas, 0, 0, e.width, e.height), t.drawImage(this.over, 0, 0), new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser could not write the picture")), "image/png"));
 	}
-}, ps = 230, ms = 70;
-function hs(e, t) {
+}, ms = 230, hs = 70;
+function gs(e, t) {
 	for (let n = 0; n < e.length; n++) if (!e[n] && !t[n]) return !0;
 	return !1;
 }
-function gs(e, { colouring: t, hidden: n, active: r, others: i }) {
+function _s(e, { colouring: t, hidden: n, active: r, others: i }) {
 	let a = new Uint8Array(e.count);
 	for (let { index: t, start: n, stop: o } of e.parts) if (i || t.number === r) for (let t = n; t < o; t++) a[t] = +(e.cluster[t] >= 0);
 	if (t.kind === "groups" && n.size) for (let r = 0; r < e.count; r++) n.has(t.of[r]) && (a[r] = 0);
 	return a;
 }
-function _s(e, t, n) {
+function vs(e, t, n) {
 	if (e.kind === "none") return () => n;
 	if (e.kind === "values") {
-		let r = ja(t);
-		return (t) => Ia(e.of[t], e.low, e.high, r) ?? n;
+		let r = Ma(t);
+		return (t) => La(e.of[t], e.low, e.high, r) ?? n;
 	}
-	let r = e.groups.map((e, r) => e.plain ? n : ka(r, t));
+	let r = e.groups.map((e, r) => e.plain ? n : Aa(r, t));
 	return (t) => r[e.of[t]] ?? n;
 }
-function vs(e, t, n) {
-	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = _s(r, n.dark, a);
+function ys(e, t, n) {
+	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = vs(r, n.dark, a);
 	for (let { index: d, start: f, stop: p } of e.parts) {
-		let m = d.number === n.active, h = !m && hs(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
+		let m = d.number === n.active, h = !m && gs(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
 		for (let e = f; e < p; e++) {
 			if (!t[e]) continue;
 			let n = m ? i[e - f] : !h, d = o === null || r.kind !== "groups" || r.of[e] === o, [p, g, _] = n ? u(e) : a;
-			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? ps : 40 : ms, c[e] = m ? 0 : 2;
+			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? ms : 40 : hs, c[e] = m ? 0 : 2;
 		}
 	}
 	for (let e of n.hits) c[e] |= 1, l[e] = 2;
 	return {
 		colours: s,
 		marks: c,
-		order: xs(e, t, l)
+		order: Ss(e, t, l)
 	};
 }
-var ys = /* @__PURE__ */ new WeakMap();
-function bs(e) {
-	let t = ys.get(e);
+var bs = /* @__PURE__ */ new WeakMap();
+function xs(e) {
+	let t = bs.get(e);
 	if (t) return t;
 	let n = e.living.slice(), r = 1;
 	for (let e = n.length - 1; e > 0; e--) {
@@ -5123,14 +5123,14 @@ function bs(e) {
 		let t = Math.floor(r / 2 ** 32 * (e + 1));
 		[n[e], n[t]] = [n[t], n[e]];
 	}
-	return ys.set(e, n), n;
+	return bs.set(e, n), n;
 }
-function xs(e, t, n) {
+function Ss(e, t, n) {
 	let r = [
 		0,
 		0,
 		0
-	], i = bs(e);
+	], i = xs(e);
 	for (let e of i) t[e] && r[n[e]]++;
 	let a = [
 		0,
@@ -5141,7 +5141,7 @@ function xs(e, t, n) {
 	return o;
 }
 // src/map/state.ts
-var Ss = 5, Cs = {
+var Cs = 5, ws = {
 	dark: !1,
 	ground: [
 		255,
@@ -5159,25 +5159,25 @@ var Ss = 5, Cs = {
 	panel: "#f6f7f9",
 	line: "#d9dde3",
 	font: "sans-serif"
-}, ws = class {
+}, Ts = class {
 	store;
-	camera = F(li);
-	view = F({
+	camera = P(ui);
+	view = P({
 		width: 0,
 		height: 0,
 		halfX: 1,
 		halfY: 1
 	});
-	theme = F(Cs);
-	kind = F(null);
-	mode = F("pan");
-	combine = F("new");
-	line = F(null);
-	hover = F(-1);
-	pinned = F(-1);
-	lit = F(null);
-	scenery = F(Vo);
-	said = F("");
+	theme = P(ws);
+	kind = P(null);
+	mode = P("pan");
+	combine = P("new");
+	line = P(null);
+	hover = P(-1);
+	pinned = P(-1);
+	lit = P(null);
+	scenery = P(Ho);
+	said = P("");
 	found;
 	by;
 	colouring;
@@ -5189,13 +5189,13 @@ var Ss = 5, Cs = {
 	clusters;
 	places;
 	constructor(e) {
-		this.store = e, this.found = I(() => Ii(e)), this.by = I(() => ia(e)), this.colouring = I(() => this.model && aa(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? gs(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && vs(this.model, this.visible.value, {
+		this.store = e, this.found = F(() => Li(e)), this.by = F(() => aa(e)), this.colouring = F(() => this.model && oa(e, this.model, this.by.value)), this.hidden = F(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = F(() => e.param("other") !== "0"), this.hits = F(() => this.topHits()), this.visible = F(() => this.model ? _s(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = F(() => this.model && ys(this.model, this.visible.value, {
 			...this.shown(),
 			lit: this.lit.value
-		})), this.clusters = I(() => this.model ? la(this.model) : []), this.places = I(() => this.model ? Lo(this.model, this.clusters.value, this.standing()) : []);
+		})), this.clusters = F(() => this.model ? ua(this.model) : []), this.places = F(() => this.model ? Ro(this.model, this.clusters.value, this.standing()) : []);
 	}
 	get model() {
-		return z(this.found.value) ?? null;
+		return R(this.found.value) ?? null;
 	}
 	shown() {
 		return {
@@ -5218,24 +5218,24 @@ var Ss = 5, Cs = {
 	}
 	topHits() {
 		let { model: e, store: t } = this, n = t.search.value;
-		if (!e || !n || !z(n)) return [];
+		if (!e || !n || !R(n)) return [];
 		let r = t.index.value.number;
-		return Array.from(t.order.value.subarray(0, Ss), (t) => Ui(e, r, t)).filter((e) => e >= 0);
+		return Array.from(t.order.value.subarray(0, Cs), (t) => Wi(e, r, t)).filter((e) => e >= 0);
 	}
-	colour = I(() => _s(this.colouring.value ?? {
+	colour = F(() => vs(this.colouring.value ?? {
 		kind: "none",
 		why: ""
 	}, this.theme.value.dark, this.theme.value.plain));
 	faded(e) {
-		let t = Hi(this.model, e);
+		let t = Ui(this.model, e);
 		return t.index === this.store.index.peek() && !this.store.kept.peek()[e - t.start];
 	}
 	get filtered() {
-		return hs(this.store.kept.value, this.store.index.value.base.dead);
+		return gs(this.store.kept.value, this.store.index.value.base.dead);
 	}
 	pointAt(e) {
 		this.hover.value = e;
-		let t = e >= 0 && this.model ? Hi(this.model, e) : null;
+		let t = e >= 0 && this.model ? Ui(this.model, e) : null;
 		this.store.pointed.value = t ? {
 			index: t.index.number,
 			row: e - t.start
@@ -5247,7 +5247,7 @@ var Ss = 5, Cs = {
 			this.said.value = n.told.value = "No component of this index lies within the line.";
 			return;
 		}
-		let a = n.kept.peek(), o = so(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
+		let a = n.kept.peek(), o = co(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
 		n.select(o), this.said.value = `${o.length} components selected.`;
 	}
 	toggle(e, t) {
@@ -5260,7 +5260,7 @@ var Ss = 5, Cs = {
 		} else r.delete(e) || r.add(e);
 		this.store.place.set({ hide: [...r].sort((e, t) => e - t).join(",") || null }, !0);
 	}
-}, Ts = {
+}, Es = {
 	pan: "M8 1.5v13M1.5 8h13M8 1.5 6.2 3.6M8 1.5l1.8 2.1M8 14.5l-1.8-2.1M8 14.5l1.8-2.1M1.5 8l2.1-1.8M1.5 8l2.1 1.8M14.5 8l-2.1-1.8M14.5 8l-2.1 1.8",
 	lasso: "M5.2 12.2C2.6 11.4 1.2 9.700 1.400 7.400 1.700 4.200 5 2 9 2.300c3.600.3 5.800 2.500 5.500 5.200-.3 3-3.500 5-7.300 4.900M5.200 12.200a1.400 1.400 0 1 0 1.900.2c-.2 1.200-.9 1.900-2.100 2.400",
 	box: "M2 5V2h3M8 2h0M11 2h3v3M14 8h0M14 11v3h-3M8 14h0M5 14H2v-3M2 8h0",
@@ -5271,16 +5271,16 @@ var Ss = 5, Cs = {
 	kept: "M2 5V2h3M11 2h3v3M14 11v3h-3M5 14H2v-3M5 6h0M10 5h0M8 8.500h0M6 11h0M11 10.500h0",
 	save: "M8 2v8M4.700 7 8 10.300 11.300 7M2.500 13.500h11"
 };
-function Es({ of: e }) {
-	return /* @__PURE__ */ K("svg", {
+function Ds({ of: e }) {
+	return /* @__PURE__ */ G("svg", {
 		class: "map-icon",
 		viewBox: "0 0 16 16",
 		width: "16",
 		height: "16",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ K("path", {
-			d: Ts[e],
+		children: /* @__PURE__ */ G("path", {
+			d: Es[e],
 			fill: "none",
 			stroke: "currentColor",
 			"stroke-width": "1.5",
@@ -5290,7 +5290,7 @@ function Es({ of: e }) {
 	});
 }
 // src/map/Tools.tsx
-var Ds = [
+var Os = [
 	{
 		value: "pan",
 		sign: "pan",
@@ -5306,7 +5306,7 @@ var Ds = [
 		sign: "box",
 		says: "Drag to select a rectangle"
 	}
-], Os = [
+], ks = [
 	{
 		value: "new",
 		sign: "new",
@@ -5323,48 +5323,48 @@ var Ds = [
 		says: "Take away from the selection (Alt and drag)"
 	}
 ];
-function ks({ state: e, scene: t }) {
-	let n = B();
-	return /* @__PURE__ */ K("div", {
+function As({ state: e, scene: t }) {
+	let n = z();
+	return /* @__PURE__ */ G("div", {
 		class: "map-tools",
 		role: "toolbar",
 		"aria-label": "Map tools",
 		children: [
-			/* @__PURE__ */ K(js, { state: e }),
-			/* @__PURE__ */ K(Ms, {
+			/* @__PURE__ */ G(Ms, { state: e }),
+			/* @__PURE__ */ G(Ns, {
 				name: "Dragging",
-				choices: Ds,
+				choices: Os,
 				chosen: e.mode.value,
 				choose: (t) => e.mode.value = t
 			}),
-			/* @__PURE__ */ K(Ms, {
+			/* @__PURE__ */ G(Ns, {
 				name: "Selecting",
-				choices: Os,
+				choices: ks,
 				chosen: e.combine.value,
 				choose: (t) => e.combine.value = t,
 				off: e.mode.value === "pan"
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "map-group",
 				role: "group",
 				"aria-label": "View",
 				children: [
-					/* @__PURE__ */ K(Ns, {
+					/* @__PURE__ */ G(Ps, {
 						sign: "add",
 						says: "Zoom in (+)",
 						does: () => t?.zoom(1.6)
 					}),
-					/* @__PURE__ */ K(Ns, {
+					/* @__PURE__ */ G(Ps, {
 						sign: "less",
 						says: "Zoom out (−)",
 						does: () => t?.zoom(1 / 1.6)
 					}),
-					/* @__PURE__ */ K(Ns, {
+					/* @__PURE__ */ G(Ps, {
 						sign: "all",
 						says: "Fit all components into the view (0)",
 						does: () => t?.fitAll()
 					}),
-					/* @__PURE__ */ K(Ns, {
+					/* @__PURE__ */ G(Ps, {
 						sign: "kept",
 						says: "Fit the selected and filtered ones into the view",
 						off: !e.filtered,
@@ -5372,49 +5372,49 @@ function ks({ state: e, scene: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K(Ns, {
+			/* @__PURE__ */ G(Ps, {
 				sign: "save",
 				says: "Save the map as a picture (PNG)",
-				does: () => t && void As(t, n)
+				does: () => t && void js(t, n)
 			})
 		]
 	});
 }
-async function As(e, t) {
+async function js(e, t) {
 	try {
-		ln("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
+		un("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
 	} catch (e) {
 		t.told.value = e instanceof Error ? e.message : String(e);
 	}
 }
-function js({ state: e }) {
-	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = ea.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
+function Ms({ state: e }) {
+	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = ta.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
 		color: e,
 		hide: null
 	}, !0);
-	return /* @__PURE__ */ K("label", {
+	return /* @__PURE__ */ G("label", {
 		class: "map-colour",
-		title: ra[r],
+		title: ia[r],
 		children: [
 			"Colour by",
 			" ",
-			/* @__PURE__ */ K("select", {
+			/* @__PURE__ */ G("select", {
 				value: r,
 				onChange: (e) => a(e.currentTarget.value),
-				children: i.map((e) => /* @__PURE__ */ K("option", {
+				children: i.map((e) => /* @__PURE__ */ G("option", {
 					value: e,
-					children: na[e]
+					children: ra[e]
 				}, e))
 			})
 		]
 	});
 }
-function Ms({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
-	return /* @__PURE__ */ K("span", {
+function Ns({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
+	return /* @__PURE__ */ G("span", {
 		class: "map-group",
 		role: "group",
 		"aria-label": e,
-		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ K("button", {
+		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "map-tool",
 			"aria-pressed": e === n,
@@ -5422,49 +5422,49 @@ function Ms({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 			"aria-label": a,
 			title: a,
 			onClick: () => r(e),
-			children: /* @__PURE__ */ K(Es, { of: t })
+			children: /* @__PURE__ */ G(Ds, { of: t })
 		}, e))
 	});
 }
-function Ns({ sign: e, says: t, does: n, off: r = !1 }) {
-	return /* @__PURE__ */ K("button", {
+function Ps({ sign: e, says: t, does: n, off: r = !1 }) {
+	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "map-tool",
 		"aria-label": t,
 		title: t,
 		disabled: r,
 		onClick: n,
-		children: /* @__PURE__ */ K(Es, { of: e })
+		children: /* @__PURE__ */ G(Ds, { of: e })
 	});
 }
 // src/map/MapPanel.tsx
-function Ps() {
-	let e = B(), t = M(() => new ws(e), [e]), [n, r] = O(null);
-	return /* @__PURE__ */ K("section", {
+function Fs() {
+	let e = z(), t = j(() => new Ts(e), [e]), [n, r] = O(null);
+	return /* @__PURE__ */ G("section", {
 		class: "map",
 		"aria-label": "Map of all components",
 		children: [
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "map-says soft",
-				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ K(Ls, { state: t })]
+				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ G(Rs, { state: t })]
 			}),
-			/* @__PURE__ */ K(ks, {
+			/* @__PURE__ */ G(As, {
 				state: t,
 				scene: n
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "map-body",
-				children: [/* @__PURE__ */ K(Fs, {
+				children: [/* @__PURE__ */ G(Is, {
 					state: t,
 					scene: n,
 					ready: r
-				}), /* @__PURE__ */ K(La, { state: t })]
+				}), /* @__PURE__ */ G(Ra, { state: t })]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "map-foot soft",
-				children: /* @__PURE__ */ K(Rs, { state: t })
+				children: /* @__PURE__ */ G(zs, { state: t })
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "map-heard",
 				role: "status",
 				"aria-live": "polite",
@@ -5473,29 +5473,29 @@ function Ps() {
 		]
 	});
 }
-function Fs({ state: e, scene: t, ready: n }) {
-	let { store: r } = e, i = j(null), a = j(null), o = j(null);
+function Is({ state: e, scene: t, ready: n }) {
+	let { store: r } = e, i = A(null), a = A(null), o = A(null);
 	k(() => {
-		let t = new fs(e, i.current, a.current, o.current);
+		let t = new ps(e, i.current, a.current, o.current);
 		return n(t), () => (t.stop(), n(null));
 	}, [e]);
 	let s = (t) => {
-		let { index: n, start: i } = Hi(e.model, t);
-		r.place.go(n.path(t - i), Nn(r, n));
+		let { index: n, start: i } = Ui(e.model, t);
+		r.place.go(n.path(t - i), Pn(r, n));
 	}, c = (n) => {
-		t && Yi(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
+		t && Xi(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
 	}, l = e.found.value;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: `map-stage map-mode-${e.mode.value}`,
 		ref: i,
 		onKeyDown: (e) => e.key === "Escape" && c(e),
 		children: [
-			/* @__PURE__ */ K("canvas", {
+			/* @__PURE__ */ G("canvas", {
 				class: "map-points",
 				ref: a,
 				"aria-hidden": "true"
 			}),
-			/* @__PURE__ */ K("canvas", {
+			/* @__PURE__ */ G("canvas", {
 				class: "map-over",
 				ref: o,
 				role: "application",
@@ -5503,18 +5503,18 @@ function Fs({ state: e, scene: t, ready: n }) {
 				"aria-label": "Map of components. Plus and minus zoom, 0 shows all, arrows move. Ctrl and an arrow jump to the next component, Enter opens it. The table has the same components.",
 				onKeyDown: c
 			}),
-			/* @__PURE__ */ K(Ga, { state: e }),
-			/* @__PURE__ */ K(qa, { state: e }),
-			/* @__PURE__ */ K(Is, {
+			/* @__PURE__ */ G(Ka, { state: e }),
+			/* @__PURE__ */ G(Ja, { state: e }),
+			/* @__PURE__ */ G(Ls, {
 				state: e,
 				scene: t
 			}),
-			l.state !== "ready" && /* @__PURE__ */ K("div", {
+			l.state !== "ready" && /* @__PURE__ */ G("div", {
 				class: "map-wait",
-				children: l.state === "absent" ? /* @__PURE__ */ K("p", {
+				children: l.state === "absent" ? /* @__PURE__ */ G("p", {
 					class: "absent",
 					children: l.why
-				}) : /* @__PURE__ */ K(Bn, {
+				}) : /* @__PURE__ */ G(Vn, {
 					what: "map",
 					job: l.job
 				})
@@ -5522,14 +5522,14 @@ function Fs({ state: e, scene: t, ready: n }) {
 		]
 	});
 }
-function Is({ state: e, scene: t }) {
+function Ls({ state: e, scene: t }) {
 	let n = e.scenery.value;
-	return n === Vo || n.inView || !e.model ? null : /* @__PURE__ */ K("p", {
+	return n === Ho || n.inView || !e.model ? null : /* @__PURE__ */ G("p", {
 		class: "map-empty",
 		children: [
 			"Nothing here.",
 			" ",
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "map-tool",
 				onClick: () => (e.store.place.set({ hide: null }, !0), t?.fitAll()),
@@ -5538,70 +5538,70 @@ function Is({ state: e, scene: t }) {
 		]
 	});
 }
-function Ls({ state: e }) {
-	return e.model?.drawing === "principal" ? /* @__PURE__ */ K(T, { children: [
+function Rs({ state: e }) {
+	return e.model?.drawing === "principal" ? /* @__PURE__ */ G(T, { children: [
 		"Drawn along the two principal axes, which is coarse: ",
-		/* @__PURE__ */ K("code", { children: "pip install 'semlens[umap]'" }),
+		/* @__PURE__ */ G("code", { children: "pip install 'semlens[umap]'" }),
 		" gives a finer map."
 	] }) : null;
 }
-function Rs({ state: e }) {
+function zs({ state: e }) {
 	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("a", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("a", {
 			href: t.place.href(["table"]),
 			children: "As a table"
 		}),
-		n && /* @__PURE__ */ K("span", { children: [
+		n && /* @__PURE__ */ G("span", { children: [
 			" · ",
-			H(e.scenery.value.inView),
+			V(e.scenery.value.inView),
 			" of ",
-			H(n.living.length),
+			V(n.living.length),
 			" in view",
-			i > 0 && /* @__PURE__ */ K(T, { children: [
+			i > 0 && /* @__PURE__ */ G(T, { children: [
 				" (",
-				H(i),
+				V(i),
 				" without examples)"
 			] })
 		] }),
-		r === "software" && /* @__PURE__ */ K("span", {
+		r === "software" && /* @__PURE__ */ G("span", {
 			class: "map-slow",
 			children: " · drawn without a graphics card: slower"
 		}),
-		r === "canvas" && /* @__PURE__ */ K("span", {
+		r === "canvas" && /* @__PURE__ */ G("span", {
 			class: "map-slow",
 			children: " · drawn without WebGL2: slower"
 		})
 	] });
 }
 // src/views/Explore.tsx
-var zs = "(min-width: 1000px)";
-function Bs() {
-	return /* @__PURE__ */ K("div", {
+var Bs = "(min-width: 1000px)";
+function Vs() {
+	return /* @__PURE__ */ G("div", {
 		class: "explore",
-		children: [/* @__PURE__ */ K(Vs, {}), /* @__PURE__ */ K(Ps, {})]
+		children: [/* @__PURE__ */ G(Hs, {}), /* @__PURE__ */ G(Fs, {})]
 	});
 }
-function Vs() {
-	let e = B(), t = ii(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && Yr(i.similarity, i.baseline), [i]), [c, l] = O(1), u = matchMedia(zs).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Ws(e, t);
-	return k(() => l(1), [r]), /* @__PURE__ */ K("section", {
+function Hs() {
+	let e = z(), t = ai(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = j(() => i && Xr(i.similarity, i.baseline), [i]), [c, l] = O(1), u = matchMedia(Bs).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Gs(e, t);
+	return k(() => l(1), [r]), /* @__PURE__ */ G("section", {
 		class: "results",
 		ref: f,
 		"aria-label": "Results",
 		"aria-busy": a,
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "results-head",
 				children: [
-					/* @__PURE__ */ K("h1", { children: t.title }),
-					o ? /* @__PURE__ */ K(Bn, {
+					/* @__PURE__ */ G("h1", { children: t.title }),
+					o ? /* @__PURE__ */ G(Vn, {
 						what: "Search",
 						job: o
-					}) : /* @__PURE__ */ K("p", {
+					}) : /* @__PURE__ */ G("p", {
 						class: "soft",
 						children: t.says
 					}),
-					/* @__PURE__ */ K("a", {
+					/* @__PURE__ */ G("a", {
 						class: "to-map",
 						href: "#map",
 						onClick: (e) => (e.preventDefault(), f.current?.nextElementSibling?.scrollIntoView()),
@@ -5609,49 +5609,49 @@ function Vs() {
 					})
 				]
 			}),
-			r.length ? /* @__PURE__ */ K(ei, {
+			r.length ? /* @__PURE__ */ G(ti, {
 				index: n,
 				rows: r,
 				found: i,
 				scale: s,
 				count: d
-			}) : /* @__PURE__ */ K(Hs, {}),
-			d < r.length && /* @__PURE__ */ K("button", {
+			}) : /* @__PURE__ */ G(Us, {}),
+			d < r.length && /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button more",
 				onClick: () => l(c + 1),
-				children: ["Show ", V(Math.min(u, r.length - d), "more component", "more components")]
+				children: ["Show ", B(Math.min(u, r.length - d), "more component", "more components")]
 			})
 		]
 	});
 }
-function Hs() {
-	let e = B();
-	return Fn(e.place) ? /* @__PURE__ */ K("p", {
+function Us() {
+	let e = z();
+	return In(e.place) ? /* @__PURE__ */ G("p", {
 		class: "nothing",
 		children: [
 			"No component passes these filters.",
 			" ",
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button",
-				onClick: () => e.place.set(Mn),
+				onClick: () => e.place.set(Nn),
 				children: "Show all"
 			})
 		]
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "nothing",
 		children: "There is no component to show."
 	});
 }
-var Us = null;
-function Ws(e, { busy: t, rows: n }) {
-	let r = j(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
-	return A(() => {
+var Ws = null;
+function Gs(e, { busy: t, rows: n }) {
+	let r = A(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
+	return Ie(() => {
 		let e = r.current;
-		e.scrollTop = !t && Us?.of === i ? Us.top : 0;
+		e.scrollTop = !t && Ws?.of === i ? Ws.top : 0;
 		let n = () => {
-			Us = {
+			Ws = {
 				of: i,
 				top: e.scrollTop
 			};
@@ -5660,8 +5660,8 @@ function Ws(e, { busy: t, rows: n }) {
 	}, [i, t]), r;
 }
 // src/ui/SaveAs.tsx
-function Gs({ what: e, kinds: t, save: n }) {
-	let r = B(), [i, a] = O(!1), o = async (t) => {
+function Ks({ what: e, kinds: t, save: n }) {
+	let r = z(), [i, a] = O(!1), o = async (t) => {
 		a(!0);
 		try {
 			await n(t), r.told.value = `saved ${e} as ${t.toUpperCase()}`;
@@ -5671,15 +5671,15 @@ function Gs({ what: e, kinds: t, save: n }) {
 			a(!1);
 		}
 	};
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: "save-as buttons",
 		role: "group",
 		"aria-label": `Save ${e}`,
-		children: [/* @__PURE__ */ K("span", {
+		children: [/* @__PURE__ */ G("span", {
 			class: "soft",
 			"aria-hidden": "true",
 			children: "Save"
-		}), t.map((t) => /* @__PURE__ */ K("button", {
+		}), t.map((t) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "button",
 			disabled: i,
@@ -5690,8 +5690,8 @@ function Gs({ what: e, kinds: t, save: n }) {
 	});
 }
 // src/audit/frame.ts
-var Ks = 17, qs = 2.2, Js = 3e3, Ys = 1.4, Xs = 5;
-function Zs(e, t, n, r) {
+var qs = 17, Js = 2.2, Ys = 3e3, Xs = 1.4, Zs = 5;
+function Qs(e, t, n, r) {
 	let i = Math.round(Math.min(Math.max(r * .74, 340), 600)), a = (r) => {
 		let [i, a] = [0, 4];
 		for (let n of t) [i, a] = [Math.min(i, e.rows[n][r]), Math.max(a, e.rows[n][r])];
@@ -5710,29 +5710,29 @@ function Zs(e, t, n, r) {
 		spurious: a("spurious")
 	};
 }
-function Qs({ left: e, right: t, valid: [n, r] }, i) {
+function $s({ left: e, right: t, valid: [n, r] }, i) {
 	return e + (i - n) / (r - n) * (t - e);
 }
-function $s({ top: e, bottom: t, spurious: [n, r] }, i) {
+function ec({ top: e, bottom: t, spurious: [n, r] }, i) {
 	return e + (r - i) / (r - n) * (t - e);
 }
-function ec(e, t, n) {
-	return t === "valid" ? Math.max(e.left, Math.min(Qs(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? $s(e, n) : e.top, e.top));
+function tc(e, t, n) {
+	return t === "valid" ? Math.max(e.left, Math.min($s(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? ec(e, n) : e.top, e.top));
 }
-function tc(e, t, n, r) {
+function nc(e, t, n, r) {
 	let [i, a] = e[t], o = t === "valid" ? (n - e.left) / (e.right - e.left) : (e.bottom - r) / (e.bottom - e.top);
 	return i + Math.min(Math.max(o, 0), 1) * (a - i);
 }
-function nc(e, t, n) {
-	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > Js ? Ys : qs, o = n.width < 480 ? Ks * .7 : Ks;
+function rc(e, t, n) {
+	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > Ys ? Xs : Js, o = n.width < 480 ? qs * .7 : qs;
 	return {
 		at: t,
-		x: Float32Array.from(r, (e) => Qs(n, e.valid)),
-		y: Float32Array.from(r, (e) => $s(n, e.spurious)),
+		x: Float32Array.from(r, (e) => $s(n, e.valid)),
+		y: Float32Array.from(r, (e) => ec(n, e.spurious)),
 		radius: Float32Array.from(r, (e) => Math.max(a, o * Math.sqrt(Math.max(e.relevance, 0) / i)))
 	};
 }
-function rc({ at: e, x: t, y: n, radius: r }, i) {
+function ic({ at: e, x: t, y: n, radius: r }, i) {
 	return {
 		at: Int32Array.from(i, (t) => e[t]),
 		x: Float32Array.from(i, (e) => t[e]),
@@ -5740,20 +5740,20 @@ function rc({ at: e, x: t, y: n, radius: r }, i) {
 		radius: Float32Array.from(i, (e) => r[e])
 	};
 }
-function ic(e, t, n) {
+function ac(e, t, n) {
 	let [r, i] = [-1, Infinity];
 	for (let a = 0; a < e.at.length; a++) {
 		let o = e.radius[a], s = Math.hypot(e.x[a] - t, e.y[a] - n), c = s <= o ? o : o + s;
-		s <= Math.max(o, Xs) && c <= i && ([r, i] = [a, c]);
+		s <= Math.max(o, Zs) && c <= i && ([r, i] = [a, c]);
 	}
 	return r;
 }
-function ac(e, t) {
+function oc(e, t) {
 	let n = [];
-	for (let r = 0; r < e.at.length; r++) oc(t, e.x[r], e.y[r]) && n.push(r);
+	for (let r = 0; r < e.at.length; r++) sc(t, e.x[r], e.y[r]) && n.push(r);
 	return n;
 }
-function oc(e, t, n) {
+function sc(e, t, n) {
 	let r = !1;
 	for (let i = 0, a = e.length - 1; i < e.length; a = i++) {
 		let [[o, s], [c, l]] = [e[a], e[i]];
@@ -5761,7 +5761,7 @@ function oc(e, t, n) {
 	}
 	return r;
 }
-function sc([e, t], n) {
+function cc([e, t], n) {
 	let r = [
 		1,
 		2,
@@ -5775,47 +5775,47 @@ function sc([e, t], n) {
 	return i;
 }
 // src/audit/words.ts
-var Y = [
+var J = [
 	"valid",
 	"spurious",
 	"both",
 	"neither"
-], cc = {
+], lc = {
 	valid: "valid only",
 	spurious: "spurious only",
 	both: "both valid and spurious",
 	neither: "neither"
-}, lc = {
-	...cc,
+}, uc = {
+	...lc,
 	both: "both"
-}, uc = (e) => e !== null && Number.isFinite(e);
-function X(e, t = 1) {
-	return uc(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
+}, dc = (e) => e !== null && Number.isFinite(e);
+function Y(e, t = 1) {
+	return dc(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
 }
-function dc(e, t, n = 1) {
-	return uc(e) && uc(t) ? `${(100 * e).toFixed(n)} to ${X(t, n)}` : "not known";
-}
-function fc(e) {
-	return uc(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
+function fc(e, t, n = 1) {
+	return dc(e) && dc(t) ? `${(100 * e).toFixed(n)} to ${Y(t, n)}` : "not known";
 }
 function pc(e) {
-	return uc(e) ? `needs ${fc(e)}` : "no alignment is enough: too few random components";
+	return dc(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
 }
 function mc(e) {
-	return uc(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+	return dc(e) ? `needs ${pc(e)}` : "no alignment is enough: too few random components";
 }
-function hc(e, t) {
+function hc(e) {
+	return dc(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+}
+function gc(e, t) {
 	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
 }
-function gc(e) {
-	return uc(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+function _c(e) {
+	return dc(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
 }
-function _c(e, t = 120) {
+function vc(e, t = 120) {
 	let n = e.trim().replace(/\s+/g, " ");
 	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
 }
 // src/audit/Marks.tsx
-function vc(e, t, n, r) {
+function yc(e, t, n, r) {
 	let i = (e) => e.toFixed(1);
 	if (e === "spurious") {
 		let e = r * Math.sqrt(Math.PI / 2);
@@ -5828,118 +5828,166 @@ function vc(e, t, n, r) {
 	let a = i(r), o = i(2 * Number(a));
 	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
 }
-function yc({ of: e }) {
-	return /* @__PURE__ */ K("svg", {
+function bc({ of: e }) {
+	return /* @__PURE__ */ G("svg", {
 		class: "key",
 		viewBox: "0 0 16 16",
 		"aria-hidden": "true",
-		children: /* @__PURE__ */ K("path", {
+		children: /* @__PURE__ */ G("path", {
 			class: `dot ${e}`,
-			d: vc(e, 8, 8, 5)
+			d: yc(e, 8, 8, 5)
 		})
 	});
 }
-function bc({ good: e }) {
-	return /* @__PURE__ */ K("svg", {
-		class: `sign ${e ? "good" : "bad"}`,
+var xc = {
+	good: ["M12 1.5a10.5 10.5 0 1 0 .01 0z", "M6.8 12.4l3.6 3.6l7-7.6"],
+	bad: ["M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z", "M8 8l8 8M16 8l-8 8"],
+	untold: ["M12 1l11 11l-11 11l-11-11z", "M9.2 9.3a2.8 2.8 0 1 1 4.2 2.5c-1 .6-1.4 1.1-1.4 2.2M12 17.2v.2"]
+};
+function Sc({ kind: e }) {
+	let [t, n] = xc[e];
+	return /* @__PURE__ */ G("svg", {
+		class: `sign ${e}`,
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
-		children: [/* @__PURE__ */ K("path", {
+		children: [/* @__PURE__ */ G("path", {
 			class: "plate",
-			d: e ? "M12 1.5a10.5 10.5 0 1 0 .01 0z" : "M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z"
-		}), /* @__PURE__ */ K("path", {
+			d: t
+		}), /* @__PURE__ */ G("path", {
 			class: "stroke",
-			d: e ? "M6.8 12.4l3.6 3.6l7-7.6" : "M8 8l8 8M16 8l-8 8"
+			d: n
 		})]
 	});
 }
-var Z = (e) => `${(100 * e).toFixed(2)}%`, xc = .14, Sc = .45;
-function Cc({ shares: e }) {
+function Cc({ value: e, low: t, high: n, top: r }) {
+	let i = (e) => X((Math.min(Math.max(e, -r), r) / r + 1) / 2), a = [
+		e,
+		t,
+		n
+	].map((e) => e.toFixed(2));
+	return /* @__PURE__ */ G("svg", {
+		class: "interval",
+		role: "img",
+		"aria-label": `${a[0]}, from ${a[1]} to ${a[2]}`,
+		children: [
+			/* @__PURE__ */ G("rect", {
+				class: "track",
+				x: 0,
+				y: 5,
+				width: "100%",
+				height: 14
+			}),
+			/* @__PURE__ */ G("line", {
+				class: "zero",
+				x1: "50%",
+				x2: "50%",
+				y1: 0,
+				y2: 24
+			}),
+			/* @__PURE__ */ G("line", {
+				class: "reach effect",
+				x1: i(t),
+				x2: i(n),
+				y1: 12,
+				y2: 12
+			}),
+			/* @__PURE__ */ G("line", {
+				class: "value effect",
+				x1: i(e),
+				x2: i(e),
+				y1: 4,
+				y2: 20
+			})
+		]
+	});
+}
+var X = (e) => `${(100 * e).toFixed(2)}%`, wc = .14, Tc = .45;
+function Ec({ shares: e }) {
 	let t = 0, n = e.flatMap(({ quadrant: e, relevance: t }) => t ? [{
 		quadrant: e,
 		relevance: t
 	}] : []);
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "stacked",
 		role: "img",
-		"aria-label": e.map((e) => `${cc[e.quadrant]} ${X(e.relevance)}`).join(", "),
+		"aria-label": e.map((e) => `${lc[e.quadrant]} ${Y(e.relevance)}`).join(", "),
 		children: [n.map((e) => {
 			let n = t;
-			return t += e.relevance, /* @__PURE__ */ K("rect", {
+			return t += e.relevance, /* @__PURE__ */ G("rect", {
 				class: `fill ${e.quadrant}`,
-				x: Z(n),
+				x: X(n),
 				y: "0",
-				width: Z(e.relevance),
+				width: X(e.relevance),
 				height: "34"
 			}, e.quadrant);
 		}), n.map((e, t) => {
 			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
-			return e.relevance < xc ? null : /* @__PURE__ */ K("text", {
-				class: e.relevance < Sc ? "narrow" : void 0,
-				x: Z(r + e.relevance / 2),
+			return e.relevance < wc ? null : /* @__PURE__ */ G("text", {
+				class: e.relevance < Tc ? "narrow" : void 0,
+				x: X(r + e.relevance / 2),
 				y: "22",
 				children: [
-					lc[e.quadrant],
+					uc[e.quadrant],
 					" ",
-					X(e.relevance, 0)
+					Y(e.relevance, 0)
 				]
 			}, e.quadrant);
 		})]
 	});
 }
-function wc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
+function Dc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
 	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "interval",
 		role: "img",
 		"aria-label": a,
 		children: [
-			/* @__PURE__ */ K("rect", {
+			/* @__PURE__ */ G("rect", {
 				class: "rail",
 				x: "0",
 				y: "5",
 				width: "100%",
 				height: "14"
 			}),
-			o && /* @__PURE__ */ K("rect", {
+			o && /* @__PURE__ */ G("rect", {
 				class: "allowed",
-				x: Z(c(o[0])),
+				x: X(c(o[0])),
 				y: "5",
-				width: Z(c(o[1]) - c(o[0])),
+				width: X(c(o[1]) - c(o[0])),
 				height: "14"
 			}),
-			l !== void 0 && /* @__PURE__ */ K("line", {
+			l !== void 0 && /* @__PURE__ */ G("line", {
 				class: "limit",
-				x1: Z(l),
-				x2: Z(l),
+				x1: X(l),
+				x2: X(l),
 				y1: "0",
 				y2: "24"
 			}),
-			u && /* @__PURE__ */ K("line", {
+			u && /* @__PURE__ */ G("line", {
 				class: `reach ${i}`,
-				x1: Z(c(t)),
-				x2: Z(c(n)),
+				x1: X(c(t)),
+				x2: X(c(n)),
 				y1: "12",
 				y2: "12"
 			}),
-			u && /* @__PURE__ */ K("line", {
+			u && /* @__PURE__ */ G("line", {
 				class: `value ${i}`,
-				x1: Z(c(e)),
-				x2: Z(c(e)),
+				x1: X(c(e)),
+				x2: X(c(e)),
 				y1: "4",
 				y2: "20"
 			}),
-			s !== null && /* @__PURE__ */ K("circle", {
+			s !== null && /* @__PURE__ */ G("circle", {
 				class: "yours",
-				cx: Z(c(s)),
+				cx: X(c(s)),
 				cy: "12",
 				r: "5"
 			})
 		]
 	});
 }
-function Tc({ relevance: e, against: t, top: n, kind: r }) {
-	return /* @__PURE__ */ K("svg", {
+function Oc({ relevance: e, against: t, top: n, kind: r }) {
+	return /* @__PURE__ */ G("svg", {
 		class: "two-bars",
 		"aria-hidden": "true",
 		children: [[
@@ -5950,31 +5998,31 @@ function Tc({ relevance: e, against: t, top: n, kind: r }) {
 			"against",
 			t / (n || 1),
 			10
-		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ K("rect", {
+		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ G("rect", {
 			class: `fill ${e}`,
 			x: "0",
 			y: n,
-			width: Z(Math.min(t, 1)),
+			width: X(Math.min(t, 1)),
 			height: "7"
 		}, e))
 	});
 }
-function Ec() {
-	return /* @__PURE__ */ K("p", {
+function kc() {
+	return /* @__PURE__ */ G("p", {
 		class: "legend",
-		children: Y.map((e) => /* @__PURE__ */ K("span", { children: [
-			/* @__PURE__ */ K(yc, { of: e }),
+		children: J.map((e) => /* @__PURE__ */ G("span", { children: [
+			/* @__PURE__ */ G(bc, { of: e }),
 			" fits ",
-			cc[e]
+			lc[e]
 		] }, e))
 	});
 }
 // src/audit/names.ts
-var Dc = 6.8, Oc = 15, kc = 24;
-function Ac(e, t, n) {
-	let r = [...jc(n), ...t.map((t, n) => Mc(e, n))];
+var Ac = 6.8, jc = 15, Mc = 24;
+function Nc(e, t, n) {
+	let r = [...Pc(n), ...t.map((t, n) => Fc(e, n))];
 	return t.map((t, i) => {
-		let a = _c(t, kc), o = Nc(e, i, a.length * Dc, n, r);
+		let a = vc(t, Mc), o = Ic(e, i, a.length * Ac, n, r);
 		r.push(o);
 		let [s, c, l] = [
 			e.x[i],
@@ -5993,7 +6041,7 @@ function Ac(e, t, n) {
 		};
 	});
 }
-function jc({ left: e, right: t, top: n, bottom: r }) {
+function Pc({ left: e, right: t, top: n, bottom: r }) {
 	return [e, t - 130].flatMap((e) => [n, r - 28].map((t) => [
 		e,
 		t,
@@ -6001,7 +6049,7 @@ function jc({ left: e, right: t, top: n, bottom: r }) {
 		t + 28
 	]));
 }
-function Mc({ x: e, y: t, radius: n }, r) {
+function Fc({ x: e, y: t, radius: n }, r) {
 	return [
 		e[r] - n[r],
 		t[r] - n[r],
@@ -6009,7 +6057,7 @@ function Mc({ x: e, y: t, radius: n }, r) {
 		t[r] + n[r]
 	];
 }
-function Nc(e, t, n, r, i) {
+function Ic(e, t, n, r, i) {
 	let [a, o, s] = [
 		e.x[t],
 		e.y[t],
@@ -6032,25 +6080,25 @@ function Nc(e, t, n, r, i) {
 		a - n / 2
 	]) {
 		if (c === a - n / 2 && t === 0) continue;
-		let l = o + t * (s + Oc / 2 + 2 + e / 2), u = [
+		let l = o + t * (s + jc / 2 + 2 + e / 2), u = [
 			c,
-			l - Oc / 2,
+			l - jc / 2,
 			c + n,
-			l + Oc / 2
+			l + jc / 2
 		];
 		if (u[0] >= r.left && u[2] <= r.right && u[1] >= r.top && u[3] <= r.bottom && !i.some((e) => u[0] < e[2] && e[0] < u[2] && u[1] < e[3] && e[1] < u[3])) return u;
 	}
 	let c = Math.max(r.left, Math.min(a + s, r.right - n));
 	return [
 		c,
-		o - Oc / 2,
+		o - jc / 2,
 		c + n,
-		o + Oc / 2
+		o + jc / 2
 	];
 }
 // src/audit/paint.ts
-var Pc = .14;
-function Fc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
+var Lc = .14;
+function Rc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 	return {
 		valid: [
 			i,
@@ -6078,58 +6126,58 @@ function Fc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 		]
 	};
 }
-function Ic(e, t, n, r) {
+function zc(e, t, n, r) {
 	let { width: i, height: a } = t.frame, o = window.devicePixelRatio || 1;
 	e.width = Math.round(i * o), e.height = Math.round(a * o);
 	let s = e.getContext("2d");
 	if (!s) return;
-	let c = getComputedStyle(e), l = Y.map((e) => c.getPropertyValue(`--${e}`).trim()), { x: u, y: d, radius: f, at: p } = t.dots, m = /* @__PURE__ */ new Map();
+	let c = getComputedStyle(e), l = J.map((e) => c.getPropertyValue(`--${e}`).trim()), { x: u, y: d, radius: f, at: p } = t.dots, m = /* @__PURE__ */ new Map();
 	for (let e = n; e < Math.min(r, p.length); e++) {
 		let [n, r, i] = [
 			t.quadrant(e),
 			t.kept(e),
 			Math.round(f[e] * 4)
 		], a = i * 8 + n * 2 + Number(r), c = m.get(a);
-		c || m.set(a, c = Lc(Y[n], i / 4, r ? 1 : Pc, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
+		c || m.set(a, c = Bc(J[n], i / 4, r ? 1 : Lc, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
 	}
 }
-function Lc(e, t, n, r, i) {
+function Bc(e, t, n, r, i) {
 	let a = 2 * Math.ceil((t * 1.3 + 2) * i), o = new OffscreenCanvas(a, a), s = o.getContext("2d");
 	s.scale(i, i);
-	let c = new Path2D(vc(e, a / i / 2, a / i / 2, t));
+	let c = new Path2D(yc(e, a / i / 2, a / i / 2, t));
 	s.fillStyle = s.strokeStyle = r;
-	let l = t < Ys + .3;
+	let l = t < Xs + .3;
 	return s.globalAlpha = n * (e === "neither" ? l ? .3 : .1 : .5), s.fill(c), l || (s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c)), o.transferToImageBitmap();
 }
 // src/audit/Scenery.tsx
-var Rc = (e) => String(e).replace("-", "−");
-function zc({ frame: e }) {
-	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of random components)";
-	return /* @__PURE__ */ K("g", {
+var Vc = (e) => String(e).replace("-", "−");
+function Hc({ frame: e }) {
+	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of chance)";
+	return /* @__PURE__ */ G("g", {
 		"aria-hidden": "true",
 		children: [
-			sc(e.valid, n - t).map((t) => /* @__PURE__ */ K("text", {
+			cc(e.valid, n - t).map((t) => /* @__PURE__ */ G("text", {
 				class: "tick",
-				x: Qs(e, t),
+				x: $s(e, t),
 				y: i + 26,
 				"text-anchor": "middle",
-				children: Rc(t)
+				children: Vc(t)
 			}, `x${t}`)),
-			sc(e.spurious, i - r).map((n) => /* @__PURE__ */ K("text", {
+			cc(e.spurious, i - r).map((n) => /* @__PURE__ */ G("text", {
 				class: "tick",
 				x: t - 17,
-				y: $s(e, n) + 4,
+				y: ec(e, n) + 4,
 				"text-anchor": "end",
-				children: Rc(n)
+				children: Vc(n)
 			}, `y${n}`)),
-			/* @__PURE__ */ K("text", {
+			/* @__PURE__ */ G("text", {
 				class: "axis",
 				x: (t + n) / 2,
 				y: a - 10,
 				"text-anchor": "middle",
 				children: ["fits VALID concepts →", s]
 			}),
-			/* @__PURE__ */ K("text", {
+			/* @__PURE__ */ G("text", {
 				class: "axis",
 				"text-anchor": "middle",
 				transform: `translate(14 ${(r + i) / 2}) rotate(-90)`,
@@ -6138,8 +6186,8 @@ function zc({ frame: e }) {
 		]
 	});
 }
-function Bc({ frame: e, edges: t }) {
-	return /* @__PURE__ */ K(T, { children: Object.entries(Fc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ K("rect", {
+function Uc({ frame: e, edges: t }) {
+	return /* @__PURE__ */ G(T, { children: Object.entries(Rc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ G("rect", {
 		class: `region ${e}`,
 		x: t,
 		y: n,
@@ -6147,38 +6195,38 @@ function Bc({ frame: e, edges: t }) {
 		height: i - n
 	}, e)) });
 }
-function Vc({ frame: e, edges: t, shares: n }) {
-	let r = Fc(e, t);
-	return /* @__PURE__ */ K("g", {
+function Wc({ frame: e, edges: t, shares: n }) {
+	let r = Rc(e, t);
+	return /* @__PURE__ */ G("g", {
 		"aria-hidden": "true",
 		children: n.map(({ quadrant: e, relevance: t }) => {
 			let [n, i, a, o] = r[e];
 			if (a - n < 90 || o - i < 22) return null;
 			let s = e === "spurious" || e === "neither", c = e === "spurious" || e === "both";
-			return /* @__PURE__ */ K("text", {
+			return /* @__PURE__ */ G("text", {
 				class: `corner ${e}`,
 				x: s ? n + 8 : a - 8,
 				y: c ? i + 20 : o - 10,
 				"text-anchor": s ? "start" : "end",
 				children: [
-					lc[e],
+					uc[e],
 					" ",
-					X(t, 0)
+					Y(t, 0)
 				]
 			}, e);
 		})
 	});
 }
-function Hc({ names: e }) {
-	return /* @__PURE__ */ K("g", {
+function Gc({ names: e }) {
+	return /* @__PURE__ */ G("g", {
 		"aria-hidden": "true",
-		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ K("line", {
+		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ G("line", {
 			class: "lead",
 			x1: e[0],
 			y1: e[1],
 			x2: e[2],
 			y2: e[3]
-		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ K("text", {
+		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ G("text", {
 			class: "name",
 			x: t,
 			y: n,
@@ -6188,22 +6236,22 @@ function Hc({ names: e }) {
 	});
 }
 // src/audit/spec.ts
-var Uc = ["valid", "spurious"], Wc = .05, Gc = ["{}"], Kc = ["relevance_mass(spurious) <= 0.10", "no component with spurious > valid above relevance 0.02"];
-function qc(e) {
+var Kc = ["valid", "spurious"], qc = .05, Jc = ["{}"], Yc = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
+function Xc(e) {
 	return {
 		output: e,
 		valid: [],
 		spurious: [],
-		requirements: [...Kc],
+		requirements: [...Yc],
 		title: "",
 		notes: "",
 		layers: [],
-		templates: [...Gc],
-		fdr: Wc
+		templates: [...Jc],
+		fdr: qc
 	};
 }
-function Jc(e) {
-	let t = (e) => (Array.isArray(e) ? e : []).map(Yc);
+function Zc(e) {
+	let t = (e) => (Array.isArray(e) ? e : []).map(Qc);
 	return {
 		output: e.output ?? "",
 		valid: t(e.valid),
@@ -6212,11 +6260,11 @@ function Jc(e) {
 		title: e.title ?? "",
 		notes: e.notes ?? "",
 		layers: [...e.layers ?? []],
-		templates: e.templates?.length ? [...e.templates] : [...Gc],
-		fdr: e.fdr ?? Wc
+		templates: e.templates?.length ? [...e.templates] : [...Jc],
+		fdr: e.fdr ?? qc
 	};
 }
-function Yc(e) {
+function Qc(e) {
 	return typeof e == "string" ? {
 		name: e,
 		phrases: [],
@@ -6227,8 +6275,8 @@ function Yc(e) {
 		images: [...e.images ?? []]
 	};
 }
-function Xc(e) {
-	let t = (e) => e.map(Zc), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
+function $c(e) {
+	let t = (e) => e.map(el), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
 	return {
 		...e.title.trim() && { title: e.title.trim() },
 		...e.notes.trim() && { notes: e.notes.trim() },
@@ -6237,256 +6285,281 @@ function Xc(e) {
 		spurious: t(e.spurious),
 		...n.length && { requirements: n },
 		...e.layers.length && { layers: e.layers },
-		...r.length && r.join("\n") !== Gc.join() && { templates: r },
-		...e.fdr !== Wc && { fdr: e.fdr }
+		...r.length && r.join("\n") !== Jc.join() && { templates: r },
+		...e.fdr !== qc && { fdr: e.fdr }
 	};
 }
-function Zc({ name: e, phrases: t, images: n }) {
+function el({ name: e, phrases: t, images: n }) {
 	return !t.length && !n.length ? e : {
 		name: e,
 		...t.length && { phrases: t },
 		...n.length && { images: n }
 	};
 }
-function Qc(e) {
-	let { title: t, notes: n, ...r } = Xc(e);
+function tl(e) {
+	let { title: t, notes: n, ...r } = $c(e);
 	return JSON.stringify(r);
 }
-function $c(e) {
+function nl(e) {
 	if (e.output === "") return "Choose the class that is audited.";
-	let t = Uc.filter((t) => !e[t].length);
+	let t = Kc.filter((t) => !e[t].length);
 	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
 }
-function el(e) {
-	let t = new TextEncoder().encode(JSON.stringify(Xc(e))), n = "";
+function rl(e) {
+	let t = new TextEncoder().encode(JSON.stringify($c(e))), n = "";
 	for (let e of t) n += String.fromCharCode(e);
 	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
-function tl(e) {
+function il(e) {
 	try {
 		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
-		return typeof n == "object" && n && !Array.isArray(n) ? Jc(n) : null;
+		return typeof n == "object" && n && !Array.isArray(n) ? Zc(n) : null;
 	} catch {
 		return null;
 	}
 }
-function nl(e) {
-	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : il(e.slice(t + 1));
+function al(e) {
+	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : sl(e.slice(t + 1));
 	return n ? {
 		name: n,
 		phrases: r,
 		images: []
 	} : null;
 }
-function rl(e) {
+function ol(e) {
 	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
 }
-function il(e) {
+function sl(e) {
 	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
 }
-function al(e) {
+function cl(e) {
 	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
 }
 // src/audit/requirement.ts
-var ol = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", sl = RegExp(`^(relevance_mass|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${ol}$`), cl = RegExp(`^no component with spurious > valid above relevance ${ol}$`), ll = { unexpected: "neither" }, ul = {
+var ll = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", ul = RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${ll}$`), dl = RegExp(`^no component with spurious > valid above relevance ${ll}$`), fl = { unexpected: "neither" }, pl = {
 	valid: "valid concepts only",
 	spurious: "spurious concepts only",
 	both: "both valid and spurious concepts",
 	neither: "no concept of the spec"
-}, dl = {
+}, ml = {
 	"<=": "At most",
 	"<": "Less than",
 	">=": "At least",
 	">": "More than"
-}, fl = (e, t) => Number(e) / (t ? 100 : 1);
-function pl(e) {
-	let t = e.trim().replace(/\s+/g, " "), n = cl.exec(t);
+}, hl = (e, t) => Number(e) / (t ? 100 : 1);
+function gl(e) {
+	let t = e.trim().replace(/\s+/g, " "), n = dl.exec(t);
 	if (n) return {
 		figure: "worst",
 		quadrants: [],
 		operator: "<=",
-		limit: fl(n[1], n[2])
+		limit: hl(n[1], n[2])
 	};
-	let r = sl.exec(t);
+	let r = ul.exec(t);
 	if (!r) return null;
-	let i = r[2].split("+").map((e) => ll[e.trim()] ?? e.trim());
-	return i.every((e) => Y.includes(e)) ? {
+	let i = r[2].split("+").map((e) => fl[e.trim()] ?? e.trim()), a = r[1] === "drivers" || r[1] === "net_relevance" ? ["valid", "spurious"] : J;
+	return i.every((e) => a.includes(e)) ? {
 		figure: r[1],
 		quadrants: [...new Set(i)],
 		operator: r[3],
-		limit: fl(r[4], r[5])
+		limit: hl(r[4], r[5])
 	} : null;
 }
-function ml(e) {
+function _l(e) {
 	return e.figure !== "components";
 }
-function hl(e) {
-	return ml(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
+function vl(e) {
+	return _l(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
 }
-function gl(e, t) {
-	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${hl(e)} of what speaks for it in its layer`;
-	let n = e.quadrants.map((e) => ul[e]).join(" or "), r = `${dl[e.operator]} ${hl(e)}`;
-	return e.figure === "components" ? `${r} components fit ${n}` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
+function yl(e, t) {
+	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${vl(e)} of what speaks for it in its layer`;
+	let n = e.quadrants.map((e) => pl[e]).join(" or "), r = `${ml[e.operator]} ${vl(e)}`;
+	if (e.figure === "components") return `${r} components fit ${n}`;
+	let i = e.quadrants.map((e) => `${e} concepts`).join(" or ");
+	return e.figure === "drivers" ? `${r} of all that drives “${t}”, for it or against it, is ${i}` : e.figure === "net_relevance" ? `${r} of what speaks for “${t}” goes through ${i}, less what speaks against it, concept by concept` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
 }
-function _l(e, t) {
-	if (!ml(t)) return gc(e);
+function bl(e, t) {
+	if (!_l(t)) return _c(e);
 	for (let n of [
 		1,
 		2,
 		3
-	]) if (X(e, n) !== X(t.limit, n)) return X(e, n);
-	return X(e);
+	]) if (Y(e, n) !== Y(t.limit, n)) return Y(e, n);
+	return Y(e);
 }
-function vl(e, t) {
-	return ml(t) ? dc(e.low, e.high) : `${gc(e.low)} to ${gc(e.high)}`;
+function xl(e, t) {
+	return _l(t) ? fc(e.low, e.high) : `${_c(e.low)} to ${_c(e.high)}`;
 }
-function yl(e, t) {
+function Sl(e, t) {
 	return e === null ? !1 : t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
 }
 // src/audit/recount.ts
-var bl = {
+var Cl = {
 	valid: null,
 	spurious: null
-}, xl = (e) => e.valid !== null || e.spurious !== null;
-function Sl(e, t, n) {
+}, wl = (e) => e.valid !== null || e.spurious !== null;
+function Tl(e, t, n) {
 	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
 }
-function Cl(e) {
+function El(e) {
 	return e.component.slice(0, e.component.lastIndexOf(":"));
 }
-var wl = /* @__PURE__ */ new WeakMap();
-function Tl(e) {
-	let t = wl.get(e);
+var Dl = /* @__PURE__ */ new WeakMap();
+function Ol(e) {
+	let t = Dl.get(e);
 	if (t) return t;
 	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
-		layer: Int32Array.from(e.rows, (e) => r.get(Cl(e))),
-		valid: Int32Array.from(e.rows, (e) => i.get(n(Cl(e), "valid", e.valid_concept)) ?? -1),
-		spurious: Int32Array.from(e.rows, (e) => i.get(n(Cl(e), "spurious", e.spurious_concept)) ?? -1)
+		layer: Int32Array.from(e.rows, (e) => r.get(El(e))),
+		valid: Int32Array.from(e.rows, (e) => i.get(n(El(e), "valid", e.valid_concept)) ?? -1),
+		spurious: Int32Array.from(e.rows, (e) => i.get(n(El(e), "spurious", e.spurious_concept)) ?? -1)
 	};
-	return wl.set(e, a), a;
+	return Dl.set(e, a), a;
 }
-function El(e, t) {
-	let n = e.layers.indexOf(t), r = Tl(e).layer;
+function kl(e, t) {
+	let n = e.layers.indexOf(t), r = Ol(e).layer;
 	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
 }
-var Dl = [
+var Al = [
 	3,
 	0,
 	1,
 	2
-];
-function Ol(e, t) {
+], jl = 3;
+function Ml(e, t) {
 	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
 	return e.rows.forEach((e, i) => {
-		n[i] = xl(t) ? kl(e, t) : Y.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
+		n[i] = wl(t) ? Nl(e, t) : J.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
 	}), {
 		audit: e,
 		moved: t,
 		quadrant: n,
 		offends: r,
-		shares: Al(e, n),
-		concepts: xl(t) ? jl(e, n) : e.concepts
+		shares: Pl(e, n),
+		concepts: wl(t) ? Il(e, n) : e.concepts
 	};
 }
-function kl(e, t) {
-	let n = e.valid > Sl(e, "valid", t), r = e.spurious > Sl(e, "spurious", t);
-	return Dl[Number(n) + 2 * Number(r)];
+function Nl(e, t) {
+	let n = e.valid > Tl(e, "valid", t), r = e.spurious > Tl(e, "spurious", t);
+	return Al[Number(n) + 2 * Number(r)];
 }
-function Al(e, t) {
-	let n = e.layers.flatMap((e) => Y.map((t) => ({
+function Pl(e, t) {
+	let n = e.layers.flatMap((e) => J.map((t) => ({
 		layer: e,
 		quadrant: t,
 		components: 0,
 		relevance: 0
-	}))), { layer: r } = Tl(e);
-	e.rows.forEach((e, i) => {
-		let a = n[4 * r[i] + t[i]];
-		a.components += 1, a.relevance += e.relevance;
-	});
-	let i = new Set(n.filter((e) => e.relevance > 0).map((e) => e.layer));
-	return n.map((e) => i.has(e.layer) ? e : {
+	}))), { layer: r } = Ol(e), i = e.layers.map(() => 0);
+	if (e.rows.forEach((a, o) => {
+		let s = 4 * r[o];
+		n[s + t[o]].components += 1, (e.by !== "encoding" || t[o] === jl) && (n[s + t[o]].relevance += a.relevance), e.by === "encoding" && a.spurious_share !== null && (i[r[o]] += a.relevance, n[s].relevance += a.relevance * (1 - a.spurious_share), n[s + 1].relevance += a.relevance * a.spurious_share);
+	}), e.by === "encoding") return n.map((e, t) => Fl(e, i[t >> 2]));
+	let a = new Set(n.filter((e) => e.relevance > 0).map((e) => e.layer));
+	return n.map((e) => a.has(e.layer) ? e : {
 		...e,
 		relevance: null
 	});
 }
-function jl(e, t) {
+function Fl(e, t) {
+	return e.quadrant === "both" || e.quadrant === "neither" ? e : {
+		...e,
+		relevance: t > 0 ? e.relevance / t : null
+	};
+}
+function Il(e, t) {
 	let n = e.concepts.map((e) => ({
 		...e,
 		components: 0,
 		relevance: 0,
 		against: 0
-	})), r = Tl(e);
+	})), r = Ol(e);
 	return e.rows.forEach((e, i) => {
-		for (let a of Ml(t[i])) {
+		for (let a of Ll(t[i])) {
 			let t = n[r[a][i]];
 			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
 		}
 	}), n.sort((e, t) => t.relevance - e.relevance);
 }
-var Ml = (e) => Nl[e], Nl = [
+var Ll = (e) => Rl[e], Rl = [
 	["valid"],
 	["spurious"],
 	["valid", "spurious"],
 	[]
 ];
-function Pl(e, t) {
+function zl(e, t) {
+	if (t.figure === "drivers" || t.figure === "net_relevance" && e.audit.by === "encoding") return Bl(e.audit, t);
 	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
 		layer: n,
-		value: Fl(e, t, r)
+		value: Hl(e, t, r)
 	})), i = (e) => e === null ? Infinity : n * e, a = r.reduce((e, t) => i(t.value) > i(e.value) ? t : e);
 	return {
 		...a,
-		met: yl(a.value, t)
+		met: Sl(a.value, t)
 	};
 }
-function Fl({ audit: e, offends: t, shares: n }, r, i) {
-	let a = n.slice(4 * i, 4 * i + 4);
-	if (r.figure !== "components" && a.some((e) => e.relevance === null)) return null;
-	if (r.figure === "worst") {
-		let { layer: n } = Tl(e), r = e.rows.findIndex((e, r) => t[r] && n[r] === i);
-		return r < 0 ? 0 : e.rows[r].relevance;
+function Bl(e, t) {
+	let n = e.verdicts.find((e) => JSON.stringify(gl(e.requirement)) === JSON.stringify(t));
+	return {
+		value: n?.value ?? null,
+		layer: n?.layer ?? "",
+		met: Sl(n?.value ?? null, t)
+	};
+}
+function Vl({ audit: e, quadrant: t }, n, r) {
+	let { layer: i } = Ol(e), a = /* @__PURE__ */ new Map();
+	return e.rows.forEach((e, o) => {
+		if (i[o] !== r || !Ll(t[o]).includes(n)) return;
+		let s = e[`${n}_concept`];
+		a.set(s, (a.get(s) ?? 0) + e.relevance - e.against);
+	}), [...a.values()].reduce((e, t) => e + Math.max(t, 0), 0);
+}
+function Hl(e, t, n) {
+	let { audit: r, offends: i, shares: a } = e, o = a.slice(4 * n, 4 * n + 4);
+	if (t.figure !== "components" && o.some((e) => e.relevance === null)) return null;
+	if (t.figure === "worst") {
+		let { layer: e } = Ol(r);
+		return r.rows.reduce((t, r, a) => i[a] && e[a] === n ? Math.max(t, r.relevance * (r.spurious_share ?? 1)) : t, 0);
 	}
-	return a.filter((e) => r.quadrants.includes(e.quadrant)).reduce((e, t) => e + (r.figure === "components" ? t.components : t.relevance), 0);
+	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + Vl(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
 }
 // src/audit/state.ts
-var Il = 500, Ll = 250, Rl = 400, zl = class {
+var Ul = 500, Wl = 250, Gl = 400, Kl = class {
 	store;
 	index;
-	draft = F(null);
-	answer = F(null);
-	fault = F("");
-	busy = F(null);
+	draft = P(null);
+	answer = P(null);
+	fault = P("");
+	busy = P(null);
 	stale;
-	moved = F(bl);
+	moved = P(Cl);
 	counted;
 	settled;
-	rest = F(bl);
+	rest = P(Cl);
 	at;
 	layer;
 	written = "";
-	levels = JSON.stringify(bl);
+	levels = JSON.stringify(Cl);
 	resting;
 	timer;
 	turn = 0;
 	constructor(e, t) {
 		this.store = e, this.index = t;
 		let n = (t) => e.place.route.value.params.get(t);
-		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== Qc(this.draft.value)), this.counted = I(() => this.answer.value ? Ol(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? Ol(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
+		this.stale = F(() => this.draft.value !== null && this.answer.value?.key !== tl(this.draft.value)), this.counted = F(() => this.answer.value ? Ml(this.answer.value.audit, this.moved.value) : null), this.settled = F(() => this.answer.value ? Ml(this.answer.value.audit, this.rest.value) : null), this.at = F(() => {
 			let e = new Int32Array(t.count).fill(-1);
 			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
 		});
-		let r = I(() => n("al") ?? "");
-		this.layer = I(() => {
+		let r = F(() => n("al") ?? "");
+		this.layer = F(() => {
 			let e = this.answer.value?.audit.layers ?? [];
 			return e.includes(r.value) ? r.value : e.at(-1) ?? "";
 		});
 	}
 	enter() {
 		let { place: e } = this.store;
-		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
+		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), I(() => {
 			let { path: t, params: n } = e.route.value;
 			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
-			let [r, i] = [n.get("spec") ?? "", Ul(n)];
+			let [r, i] = [n.get("spec") ?? "", Xl(n)];
 			r !== this.written && this.read(r), JSON.stringify(i) !== this.levels && this.settle(i);
 		});
 	}
@@ -6497,12 +6570,12 @@ var Il = 500, Ll = 250, Rl = 400, zl = class {
 			...e
 		}), clearTimeout(this.timer), this.timer = setTimeout(() => {
 			this.write(), this.ask();
-		}, Il);
+		}, Ul);
 	}
 	begin(e) {
 		clearTimeout(this.timer);
-		let t = e ? el(e) : "";
-		Je(() => {
+		let t = e ? rl(e) : "";
+		Ye(() => {
 			this.draft.value = e, this.written = t, this.store.place.set({
 				spec: t || null,
 				tv: null,
@@ -6523,35 +6596,35 @@ var Il = 500, Ll = 250, Rl = 400, zl = class {
 				tv: t.valid,
 				ts: t.spurious
 			}, !0);
-		}, Ll);
+		}, Wl);
 	}
 	quadrant(e) {
-		return Y[this.counted.value.quadrant[e]];
+		return J[this.counted.value.quadrant[e]];
 	}
 	critical(e) {
 		return this.answer.value?.audit.critical.find((e) => e.layer === this.layer.value)?.[e] ?? Infinity;
 	}
 	read(e) {
 		this.written = e;
-		let t = e ? tl(e) : null;
+		let t = e ? il(e) : null;
 		e && !t && (this.store.told.value = "The address holds a spec that cannot be read."), this.draft.value = t, this.ask();
 	}
 	write() {
 		let e = this.draft.peek();
-		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? el(e) : "", this.store.place.set({ spec: this.written || null }, !0));
+		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? rl(e) : "", this.store.place.set({ spec: this.written || null }, !0));
 	}
 	settle(e) {
-		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
+		clearTimeout(this.resting), this.levels = JSON.stringify(e), Ye(() => this.rest.value = this.moved.value = e);
 	}
 	async ask() {
-		let e = this.draft.peek(), t = ++this.turn, n = (e) => Je(() => {
+		let e = this.draft.peek(), t = ++this.turn, n = (e) => Ye(() => {
 			this.fault.value = e, this.busy.value = null;
 		});
 		if (!e || !this.store.session.can.audit) return n("");
-		let r = Qc(e);
-		if ($c(e) || this.answer.peek()?.key === r) return n("");
+		let r = tl(e);
+		if (nl(e) || this.answer.peek()?.key === r) return n("");
 		for (this.busy.value = { job: null }; t === this.turn;) try {
-			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: Xc(e) })));
+			let i = L(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: $c(e) })));
 			return t === this.turn ? (this.answer.value = {
 				audit: i,
 				draft: e,
@@ -6559,19 +6632,19 @@ var Il = 500, Ll = 250, Rl = 400, zl = class {
 			}, n("")) : void 0;
 		} catch (e) {
 			if (t !== this.turn) return;
-			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
-			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, Rl));
+			if (!(e instanceof It)) return n(e instanceof Error ? e.message : String(e));
+			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, Gl));
 		}
 	}
-}, Bl = /* @__PURE__ */ new WeakMap();
-function Vl(e, t) {
-	let n = Bl.get(t) ?? new zl(e, t);
-	return Bl.set(t, n), n;
+}, ql = /* @__PURE__ */ new WeakMap();
+function Jl(e, t) {
+	let n = ql.get(t) ?? new Kl(e, t);
+	return ql.set(t, n), n;
 }
-function Hl(e, t, n) {
+function Yl(e, t, n) {
 	return e.annotation(t.row)?.label || t.label || e.names.get(t.row) || (n === "neither" ? t.component : n === "valid" ? t.valid_concept : t.spurious_concept);
 }
-function Ul(e) {
+function Xl(e) {
 	let t = (t) => e.get(t) && Number.isFinite(Number(e.get(t))) ? Number(e.get(t)) : null;
 	return {
 		valid: t("tv"),
@@ -6579,9 +6652,9 @@ function Ul(e) {
 	};
 }
 // src/audit/Threshold.tsx
-var Wl = .1, Gl = 1, Kl = (e) => Math.round(e * 100) / 100;
-function ql({ state: e, side: t, frame: n }) {
-	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(Kl), c = (n) => e.move({ [t]: Kl(Math.min(Math.max(n, o), s)) }), l = ec(n, t, a), u = t === "valid", d = u ? {
+var Zl = .1, Ql = 1, $l = (e) => Math.round(e * 100) / 100;
+function eu({ state: e, side: t, frame: n }) {
+	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map($l), c = (n) => e.move({ [t]: $l(Math.min(Math.max(n, o), s)) }), l = tc(n, t, a), u = t === "valid", d = u ? {
 		x1: l,
 		x2: l,
 		y1: n.top,
@@ -6591,19 +6664,19 @@ function ql({ state: e, side: t, frame: n }) {
 		x2: n.right,
 		y1: l,
 		y2: l
-	}, f = ec(n, t, r), p = (e) => {
+	}, f = tc(n, t, r), p = (e) => {
 		let r = e.currentTarget;
 		if (!r.hasPointerCapture(e.pointerId)) return;
 		let i = r.ownerSVGElement.getBoundingClientRect();
-		c(tc(n, t, e.clientX - i.left, e.clientY - i.top));
+		c(nc(n, t, e.clientX - i.left, e.clientY - i.top));
 	}, m = (n) => {
-		let r = Yl(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
+		let r = nu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
 		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
 	};
-	return /* @__PURE__ */ K("g", {
+	return /* @__PURE__ */ G("g", {
 		class: `threshold-of ${t}`,
 		children: [
-			i !== null && /* @__PURE__ */ K("line", {
+			i !== null && /* @__PURE__ */ G("line", {
 				class: "chance-line",
 				...u ? {
 					x1: f,
@@ -6617,11 +6690,11 @@ function ql({ state: e, side: t, frame: n }) {
 					y2: f
 				}
 			}),
-			/* @__PURE__ */ K("line", {
+			/* @__PURE__ */ G("line", {
 				class: `threshold ${i === null ? "" : "moved"}`,
 				...d
 			}),
-			/* @__PURE__ */ K("g", {
+			/* @__PURE__ */ G("g", {
 				class: "grip",
 				role: "slider",
 				tabindex: 0,
@@ -6629,8 +6702,8 @@ function ql({ state: e, side: t, frame: n }) {
 				"aria-orientation": u ? "horizontal" : "vertical",
 				"aria-valuemin": o,
 				"aria-valuemax": s,
-				"aria-valuenow": Kl(Math.min(a, s)),
-				"aria-valuetext": `${Number.isFinite(a) ? `${fc(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
+				"aria-valuenow": $l(Math.min(a, s)),
+				"aria-valuetext": `${Number.isFinite(a) ? `${pc(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
 				onPointerDown: (e) => {
 					e.stopPropagation(), e.currentTarget.setPointerCapture(e.pointerId);
 				},
@@ -6639,15 +6712,15 @@ function ql({ state: e, side: t, frame: n }) {
 				onDblClick: () => e.move({ [t]: null }),
 				onKeyDown: m,
 				children: [
-					/* @__PURE__ */ K("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
-					/* @__PURE__ */ K("line", {
+					/* @__PURE__ */ G("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
+					/* @__PURE__ */ G("line", {
 						class: "reach",
 						...d
 					}),
-					/* @__PURE__ */ K("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
+					/* @__PURE__ */ G("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
 				]
 			}),
-			/* @__PURE__ */ K(Jl, {
+			/* @__PURE__ */ G(tu, {
 				side: t,
 				frame: n,
 				value: a,
@@ -6656,9 +6729,9 @@ function ql({ state: e, side: t, frame: n }) {
 		]
 	});
 }
-function Jl({ side: e, frame: t, value: n, yours: r }) {
-	let i = ec(t, e, n);
-	return /* @__PURE__ */ K("text", {
+function tu({ side: e, frame: t, value: n, yours: r }) {
+	let i = tc(t, e, n);
+	return /* @__PURE__ */ G("text", {
 		class: "needs",
 		"aria-hidden": "true",
 		...e === "valid" ? {
@@ -6673,159 +6746,159 @@ function Jl({ side: e, frame: t, value: n, yours: r }) {
 		children: [
 			r ? "yours" : "chance",
 			" ",
-			fc(n)
+			pc(n)
 		]
 	});
 }
-function Yl(e, t, n, r, i) {
-	let a = i ? Gl : Wl;
-	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + Gl : e === "PageDown" ? t - Gl : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
+function nu(e, t, n, r, i) {
+	let a = i ? Ql : Zl;
+	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + Ql : e === "PageDown" ? t - Ql : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
 }
 // src/audit/ChartPicture.tsx
-var Xl = 1500, Zl = 10;
-async function Ql(e, t, n, r, i, a) {
+var ru = 1500, iu = 10;
+async function au(e, t, n, r, i, a) {
 	let o = e.appendChild(document.createElement("div"));
 	o.className = "off-screen";
 	try {
-		xe(/* @__PURE__ */ K($l, {
+		xe(/* @__PURE__ */ G(ou, {
 			state: t,
 			frame: n,
 			dots: r
-		}), o), await _n(o.querySelector("svg"), i, a);
+		}), o), await vn(o.querySelector("svg"), i, a);
 	} finally {
 		xe(null, o), o.remove();
 	}
 }
-function $l({ state: e, frame: t, dots: n }) {
+function ou({ state: e, frame: t, dots: n }) {
 	let r = e.counted.value, i = (t) => r.moved[t] ?? e.critical(t), a = {
-		x: ec(t, "valid", i("valid")),
-		y: ec(t, "spurious", i("spurious"))
-	}, o = (t) => vc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, Zl).map((t) => Hl(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(Xl);
-	return /* @__PURE__ */ K("svg", {
+		x: tc(t, "valid", i("valid")),
+		y: tc(t, "spurious", i("spurious"))
+	}, o = (t) => yc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, iu).map((t) => Yl(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(ru);
+	return /* @__PURE__ */ G("svg", {
 		class: "scatter",
 		viewBox: `0 0 ${t.width} ${t.height}`,
 		width: t.width,
 		height: t.height,
 		children: [
-			/* @__PURE__ */ K(Bc, {
+			/* @__PURE__ */ G(Uc, {
 				frame: t,
 				edges: a
 			}),
-			Y.map((t) => /* @__PURE__ */ K("path", {
+			J.map((t) => /* @__PURE__ */ G("path", {
 				class: `dot ${t}`,
 				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
 			}, t)),
-			s.slice(0, Xl).map((t) => /* @__PURE__ */ K("path", {
+			s.slice(0, ru).map((t) => /* @__PURE__ */ G("path", {
 				class: `dot ${e.quadrant(n.at[t])}`,
 				d: o(t),
-				children: /* @__PURE__ */ K("title", { children: r.audit.rows[n.at[t]].component })
+				children: /* @__PURE__ */ G("title", { children: r.audit.rows[n.at[t]].component })
 			}, t)),
-			/* @__PURE__ */ K(zc, { frame: t }),
-			/* @__PURE__ */ K(Vc, {
+			/* @__PURE__ */ G(Hc, { frame: t }),
+			/* @__PURE__ */ G(Wc, {
 				frame: t,
 				edges: a,
 				shares: r.shares.filter((t) => t.layer === e.layer.value)
 			}),
-			/* @__PURE__ */ K("line", {
+			/* @__PURE__ */ G("line", {
 				class: "threshold",
 				x1: a.x,
 				x2: a.x,
 				y1: t.top,
 				y2: t.bottom
 			}),
-			/* @__PURE__ */ K("line", {
+			/* @__PURE__ */ G("line", {
 				class: "threshold",
 				x1: t.left,
 				x2: t.right,
 				y1: a.y,
 				y2: a.y
 			}),
-			Uc.map((e) => /* @__PURE__ */ K(Jl, {
+			Kc.map((e) => /* @__PURE__ */ G(tu, {
 				side: e,
 				frame: t,
 				value: i(e),
 				yours: r.moved[e] !== null
 			}, e)),
-			/* @__PURE__ */ K(Hc, { names: Ac(n, c, t) })
+			/* @__PURE__ */ G(Gc, { names: Nc(n, c, t) })
 		]
 	});
 }
 // src/ui/theme.ts
-var eu = [
+var su = [
 	"system",
 	"light",
 	"dark"
-], tu = "semlens-theme";
-function nu() {
+], cu = "semlens-theme";
+function lu() {
 	try {
-		let e = localStorage.getItem(tu);
-		return eu.includes(e) ? e : "system";
+		let e = localStorage.getItem(cu);
+		return su.includes(e) ? e : "system";
 	} catch {
 		return "system";
 	}
 }
-var ru = F(nu());
-function iu(e) {
-	ru.value = e;
+var uu = P(lu());
+function du(e) {
+	uu.value = e;
 	try {
-		localStorage.setItem(tu, e);
+		localStorage.setItem(cu, e);
 	} catch {}
 }
-function au(e, t) {
+function fu(e, t) {
 	t === "system" ? delete e.dataset.theme : e.dataset.theme = t;
 }
 // src/audit/Facts.tsx
-function ou({ row: e, quadrant: t, moved: n, top: r }) {
-	return /* @__PURE__ */ K("dl", {
+function pu({ row: e, quadrant: t, moved: n, top: r }) {
+	return /* @__PURE__ */ G("dl", {
 		class: "told-of",
 		children: [
-			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ K(su, {
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ G(mu, {
 				row: e,
 				side: t,
 				moved: n
 			}, t)),
-			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Relevance" }), /* @__PURE__ */ K("dd", { children: [
-				X(e.relevance),
+			/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: "Relevance" }), /* @__PURE__ */ G("dd", { children: [
+				Y(e.relevance),
 				" for, ",
-				X(e.against),
+				Y(e.against),
 				" against",
-				/* @__PURE__ */ K(Tc, {
+				/* @__PURE__ */ G(Oc, {
 					relevance: e.relevance,
 					against: e.against,
 					top: r,
 					kind: t
 				})
 			] })] }),
-			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Also for" }), /* @__PURE__ */ K("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ K("bdi", { children: e }, e)]) : "no other output" })] })
+			/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: "Also for" }), /* @__PURE__ */ G("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ G("bdi", { children: e }, e)]) : "no other output" })] })
 		]
 	});
 }
-function su({ row: e, side: t, moved: n }) {
-	let r = Sl(e, t, n), i = /* @__PURE__ */ K("bdi", { children: e[`${t}_concept`] });
-	return /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ K("dd", {
-		title: "Alignment, in standard deviations of random components; p: how many of these fit some concept of the side as well",
+function mu({ row: e, side: t, moved: n }) {
+	let r = Tl(e, t, n), i = /* @__PURE__ */ G("bdi", { children: e[`${t}_concept`] });
+	return /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ G("dd", {
+		title: "Alignment, in standard deviations of chance; p: how often chance fits some concept of the side as well",
 		children: [
-			e[t] > r ? /* @__PURE__ */ K("strong", { children: i }) : /* @__PURE__ */ K(T, { children: ["nearest: ", i] }),
+			e[t] > r ? /* @__PURE__ */ G("strong", { children: i }) : /* @__PURE__ */ G(T, { children: ["nearest: ", i] }),
 			", ",
-			fc(e[t]),
+			pc(e[t]),
 			" (",
-			pc(r),
+			mc(r),
 			"), ",
-			mc(e[`${t}_p`])
+			hc(e[`${t}_p`])
 		]
 	})] });
 }
-function cu(e, t, n) {
+function hu(e, t, n) {
 	return [
 		e === t.component ? e : `${e}, ${t.component}`,
-		`fits ${cc[n]}`,
-		`spurious: ${t.spurious_concept}, ${fc(t.spurious)} (${mc(t.spurious_p)})`,
-		`valid: ${t.valid_concept}, ${fc(t.valid)} (${mc(t.valid_p)})`,
-		`relevance: ${X(t.relevance)} for, ${X(t.against)} against`
+		`fits ${lc[n]}`,
+		`spurious: ${t.spurious_concept}, ${pc(t.spurious)} (${hc(t.spurious_p)})`,
+		`valid: ${t.valid_concept}, ${pc(t.valid)} (${hc(t.valid_p)})`,
+		`relevance: ${Y(t.relevance)} for, ${Y(t.against)} against`
 	].join("; ");
 }
 // src/audit/Judge.tsx
-var lu = [
+var gu = [
 	{
 		tag: "valid",
 		key: "1"
@@ -6839,7 +6912,7 @@ var lu = [
 		key: "3"
 	}
 ];
-async function uu(e, t, n, r) {
+async function _u(e, t, n, r) {
 	try {
 		await t.annotate({
 			row: n,
@@ -6849,7 +6922,7 @@ async function uu(e, t, n, r) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-async function du(e, t) {
+async function vu(e, t) {
 	let n = t.annotations.peek().undo;
 	if (n) try {
 		await t.undo(), e.told.value = `Undone: ${n}`;
@@ -6857,22 +6930,22 @@ async function du(e, t) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-function fu({ index: e, row: t, of: n }) {
-	let r = B();
+function yu({ index: e, row: t, of: n }) {
+	let r = z();
 	if (!r.session.can.annotate) return null;
 	let i = e.tag(t);
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "judge",
 		role: "group",
 		"aria-label": `Your judgement of ${n}`,
-		children: lu.map(({ tag: n, key: a }) => /* @__PURE__ */ K("button", {
+		children: gu.map(({ tag: n, key: a }) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: n,
 			"aria-pressed": i === n,
 			title: `${n} (key ${a})`,
-			onClick: () => void uu(r, e, t, n),
+			onClick: () => void _u(r, e, t, n),
 			children: [
-				/* @__PURE__ */ K("kbd", {
+				/* @__PURE__ */ G("kbd", {
 					"aria-hidden": "true",
 					children: a
 				}),
@@ -6883,25 +6956,25 @@ function fu({ index: e, row: t, of: n }) {
 	});
 }
 // src/audit/Preview.tsx
-var pu = 264, mu = 300, hu = 370;
-function gu({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
-	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + pu + 20 < a.width ? r + 16 : Math.max(2, r - pu - 16), p = Math.max(0, Math.min(i - mu / 2, a.height - (o ? hu : mu))), m = Hl(t, u, d);
-	return /* @__PURE__ */ K("div", {
+var bu = 264, xu = 300, Su = 370;
+function Cu({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
+	let s = z(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + bu + 20 < a.width ? r + 16 : Math.max(2, r - bu - 16), p = Math.max(0, Math.min(i - xu / 2, a.height - (o ? Su : xu))), m = Yl(t, u, d);
+	return /* @__PURE__ */ G("div", {
 		class: `preview ${o ? "pinned" : ""}`,
 		style: {
-			left: `${Math.min(f, Math.max(2, a.width - pu - 2))}px`,
+			left: `${Math.min(f, Math.max(2, a.width - bu - 2))}px`,
 			top: `${p}px`
 		},
 		children: [
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "name",
 				children: [
-					/* @__PURE__ */ K(yc, { of: d }),
+					/* @__PURE__ */ G(bc, { of: d }),
 					" ",
-					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: m }) }),
+					/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: m }) }),
 					" ",
-					m !== u.component && /* @__PURE__ */ K("code", { children: u.component }),
-					o && /* @__PURE__ */ K("button", {
+					m !== u.component && /* @__PURE__ */ G("code", { children: u.component }),
+					o && /* @__PURE__ */ G("button", {
 						type: "button",
 						"aria-label": "Close the preview",
 						onClick: o,
@@ -6909,46 +6982,46 @@ function gu({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
-				children: ["fits ", cc[d]]
+				children: ["fits ", lc[d]]
 			}),
-			/* @__PURE__ */ K(Ar, {
+			/* @__PURE__ */ G(jr, {
 				index: t,
 				row: u.row,
 				count: 4
 			}),
-			/* @__PURE__ */ K(ou, {
+			/* @__PURE__ */ G(pu, {
 				row: u,
 				quadrant: d,
 				moved: l,
 				top: Math.max(u.relevance, u.against)
 			}),
-			o && /* @__PURE__ */ K(fu, {
+			o && /* @__PURE__ */ G(yu, {
 				index: t,
 				row: u.row,
 				of: m
 			}),
-			o && /* @__PURE__ */ K("a", {
-				href: Pn(s, t, u.row),
+			o && /* @__PURE__ */ G("a", {
+				href: Fn(s, t, u.row),
 				children: "Open the component"
 			})
 		]
 	});
 }
 // src/audit/usePointer.ts
-var _u = 4;
-function vu({ dots: e, tool: t, point: n, click: r, select: i }) {
-	let a = St([]), o = j(null), s = (e) => {
+var wu = 4;
+function Tu({ dots: e, tool: t, point: n, click: r, select: i }) {
+	let a = Ct([]), o = A(null), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect();
 		return [e.clientX - t.left, e.clientY - t.top];
 	}, c = (e) => {
 		e.button === 0 && (o.current = s(e), e.pointerType !== "touch" && e.currentTarget.setPointerCapture(e.pointerId));
 	}, l = (r) => {
 		let i = s(r), c = o.current;
-		if (!c || r.pointerType === "touch") return n(ic(e, ...i));
+		if (!c || r.pointerType === "touch") return n(ac(e, ...i));
 		let l = a.peek();
-		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < _u || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
+		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < wu || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
 			c,
 			[i[0], c[1]],
 			i,
@@ -6964,20 +7037,20 @@ function vu({ dots: e, tool: t, point: n, click: r, select: i }) {
 		onPointerUp: (t) => {
 			if (!o.current) return;
 			let n = a.peek();
-			u(), n.length ? i(ac(e, n), t) : r(ic(e, ...s(t)));
+			u(), n.length ? i(oc(e, n), t) : r(ac(e, ...s(t)));
 		},
 		onPointerCancel: u,
 		onPointerLeave: () => n(-1)
 	};
 }
 // src/audit/Overlay.tsx
-function yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
-	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
+function Eu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
+	let o = z(), { index: s } = e, { rows: c } = e.counted.value.audit, l = Ct(-1), u = Ct(0), d = (e) => c[n.at[e]], f = wt(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
 		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
 			index: s.number,
 			row: d(e).row
 		});
-	}, { line: g, ..._ } = vu({
+	}, { line: g, ..._ } = Tu({
 		dots: n,
 		tool: r,
 		point: h,
@@ -7001,11 +7074,11 @@ function yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 		else if (t) u.value = Math.min(Math.max(u.peek() + t, 0), n.at.length - 1);
 		else return;
 		e.preventDefault(), e.stopPropagation(), h(u.peek());
-	}, b = Ct(() => {
+	}, b = wt(() => {
 		let t = o.pointed.value;
 		return t && t.index === s.number ? e.at.value[t.row] : -1;
-	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => vc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => cu(Hl(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("svg", {
+	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => yc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => hu(Yl(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("svg", {
 		class: "scatter",
 		width: t.width,
 		height: t.height,
@@ -7014,19 +7087,19 @@ function yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 		..._,
 		children: [
 			a,
-			g.length > 0 && /* @__PURE__ */ K("polygon", {
+			g.length > 0 && /* @__PURE__ */ G("polygon", {
 				class: "drawn",
 				points: g.map((e) => e.join(",")).join(" ")
 			}),
-			p >= 0 && /* @__PURE__ */ K("path", {
+			p >= 0 && /* @__PURE__ */ G("path", {
 				class: "ring pinned",
 				d: w(p)
 			}),
-			x >= 0 && /* @__PURE__ */ K("path", {
+			x >= 0 && /* @__PURE__ */ G("path", {
 				class: "ring",
 				d: w(x)
 			}),
-			C >= 0 && /* @__PURE__ */ K("path", {
+			C >= 0 && /* @__PURE__ */ G("path", {
 				class: "cursor",
 				d: w(C),
 				role: "button",
@@ -7038,7 +7111,7 @@ function yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 				onKeyDown: y
 			})
 		]
-	}), S >= 0 && /* @__PURE__ */ K(gu, {
+	}), S >= 0 && /* @__PURE__ */ G(Cu, {
 		state: e,
 		index: s,
 		at: n.at[S],
@@ -7049,7 +7122,7 @@ function yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	})] });
 }
 // src/audit/useDark.ts
-function bu() {
+function Du() {
 	let e = matchMedia("(prefers-color-scheme: dark)"), [t, n] = O(e.matches);
 	return k(() => {
 		let t = () => n(e.matches);
@@ -7057,48 +7130,48 @@ function bu() {
 	}, []), t;
 }
 // src/audit/Plot.tsx
-var xu = 1500, Su = 10, Cu = 480;
-function wu({ state: e, frame: t, dots: n, tool: r }) {
-	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => ec(t, n, l[n] ?? e.critical(n)), m = {
+var Ou = 1500, ku = 10, Au = 480;
+function ju({ state: e, frame: t, dots: n, tool: r }) {
+	let i = z(), [a, o] = [A(null), A(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => tc(t, n, l[n] ?? e.critical(n)), m = {
 		x: p("valid"),
 		y: p("spurious")
-	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = bu(), _ = (e) => ({
+	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Du(), _ = (e) => ({
 		frame: t,
 		dots: n,
 		quadrant: (t) => e[n.at[t]],
 		kept: h
 	});
-	A(() => Ic(a.current, _(c), 0, xu), [
+	Ie(() => zc(a.current, _(c), 0, Ou), [
 		t,
 		n,
 		c,
 		f,
 		g,
-		ru.value
-	]), A(() => Ic(o.current, _(d), xu, Infinity), [
+		uu.value
+	]), Ie(() => zc(o.current, _(d), Ou, Infinity), [
 		t,
 		n,
 		d,
 		f,
 		g,
-		ru.value
+		uu.value
 	]);
 	let v = e.layer.value;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "plot",
 		style: { height: `${t.height}px` },
 		children: [
-			/* @__PURE__ */ K("svg", {
+			/* @__PURE__ */ G("svg", {
 				class: "scatter regions",
 				width: t.width,
 				height: t.height,
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ K(Bc, {
+				children: /* @__PURE__ */ G(Uc, {
 					frame: t,
 					edges: m
 				})
 			}),
-			[o, a].map((e, n) => /* @__PURE__ */ K("canvas", {
+			[o, a].map((e, n) => /* @__PURE__ */ G("canvas", {
 				ref: e,
 				style: {
 					width: `${t.width}px`,
@@ -7106,26 +7179,26 @@ function wu({ state: e, frame: t, dots: n, tool: r }) {
 				},
 				"aria-hidden": "true"
 			}, n)),
-			/* @__PURE__ */ K(yu, {
+			/* @__PURE__ */ G(Eu, {
 				state: e,
 				frame: t,
 				dots: n,
 				tool: r,
-				label: `Quadrant chart of ${v}: ${hc(n.at.length, "component")}`,
+				label: `Quadrant chart of ${v}: ${gc(n.at.length, "component")}`,
 				children: [
-					/* @__PURE__ */ K(zc, { frame: t }),
-					/* @__PURE__ */ K(Vc, {
+					/* @__PURE__ */ G(Hc, { frame: t }),
+					/* @__PURE__ */ G(Wc, {
 						frame: t,
 						edges: m,
 						shares: u.filter((e) => e.layer === v)
 					}),
-					/* @__PURE__ */ K(Hc, { names: Tu(e, n, t, f) }),
-					/* @__PURE__ */ K(ql, {
+					/* @__PURE__ */ G(Gc, { names: Mu(e, n, t, f) }),
+					/* @__PURE__ */ G(eu, {
 						state: e,
 						side: "valid",
 						frame: t
 					}),
-					/* @__PURE__ */ K(ql, {
+					/* @__PURE__ */ G(eu, {
 						state: e,
 						side: "spurious",
 						frame: t
@@ -7135,13 +7208,13 @@ function wu({ state: e, frame: t, dots: n, tool: r }) {
 		]
 	});
 }
-function Tu(e, t, n, r) {
+function Mu(e, t, n, r) {
 	let i = e.settled.value, a = e.index.annotations.value;
-	return M(() => {
-		let { rows: i } = e.counted.peek().audit, a = n.width < Cu ? Su / 2 : Su, o = [];
+	return j(() => {
+		let { rows: i } = e.counted.peek().audit, a = n.width < Au ? ku / 2 : ku, o = [];
 		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
-		let s = o.map((n) => Hl(e.index, i[t.at[n]], e.quadrant(t.at[n])));
-		return Ac(rc(t, o), s, n);
+		let s = o.map((n) => Yl(e.index, i[t.at[n]], e.quadrant(t.at[n])));
+		return Nc(ic(t, o), s, n);
 	}, [
 		t,
 		n,
@@ -7151,58 +7224,58 @@ function Tu(e, t, n, r) {
 	]);
 }
 // src/audit/useWidth.ts
-function Eu(e) {
+function Nu(e) {
 	let [t, n] = O(0);
-	return A(() => {
+	return Ie(() => {
 		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
 		return r.observe(e.current), t(), () => r.disconnect();
 	}, []), t;
 }
 // src/audit/Chart.tsx
-function Du({ state: e }) {
-	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = Eu(i), [o, s] = O("box"), c = M(() => El(n, r), [n, r]), l = {
+function Pu({ state: e }) {
+	let t = z(), { audit: n } = e.answer.value, r = e.layer.value, i = A(null), a = Nu(i), [o, s] = O("box"), c = j(() => kl(n, r), [n, r]), l = {
 		valid: e.critical("valid"),
 		spurious: e.critical("spurious")
-	}, u = M(() => Zs(n, c, l, a), [
+	}, u = j(() => Qs(n, c, l, a), [
 		n,
 		c,
 		a
-	]), d = M(() => nc(n, c, u), [
+	]), d = j(() => rc(n, c, u), [
 		n,
 		c,
 		u
 	]), f = c.length ? n.rows[c[0]].relevance : 0, p = e.moved.value;
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "quadrants",
 		"aria-label": "Quadrant chart",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Every component, held against both sides" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h3", { children: "Every component, held against both sides" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
 			}),
-			/* @__PURE__ */ K(Ec, {}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G(kc, {}),
+			/* @__PURE__ */ G("div", {
 				class: "tools",
 				children: [
-					n.layers.length > 1 && /* @__PURE__ */ K("label", { children: [
+					n.layers.length > 1 && /* @__PURE__ */ G("label", { children: [
 						"Layer",
 						" ",
-						/* @__PURE__ */ K("select", {
+						/* @__PURE__ */ G("select", {
 							"aria-label": "Layer",
 							value: r,
 							onChange: (e) => t.place.set({ al: e.currentTarget.value }),
-							children: n.layers.map((e) => /* @__PURE__ */ K("option", { children: e }, e))
+							children: n.layers.map((e) => /* @__PURE__ */ G("option", { children: e }, e))
 						})
 					] }),
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "choice-of",
 						role: "group",
 						"aria-label": "Select by dragging",
-						children: [/* @__PURE__ */ K("span", {
+						children: [/* @__PURE__ */ G("span", {
 							"aria-hidden": "true",
 							children: "Drag selects by"
-						}), ["box", "lasso"].map((e) => /* @__PURE__ */ K("button", {
+						}), ["box", "lasso"].map((e) => /* @__PURE__ */ G("button", {
 							type: "button",
 							"aria-pressed": o === e,
 							title: "Shift adds to the selection, Alt takes away",
@@ -7210,7 +7283,7 @@ function Du({ state: e }) {
 							children: e
 						}, e))]
 					}),
-					t.selection.value && /* @__PURE__ */ K("button", {
+					t.selection.value && /* @__PURE__ */ G("button", {
 						type: "button",
 						onClick: () => t.select(null),
 						children: [
@@ -7219,40 +7292,40 @@ function Du({ state: e }) {
 							")"
 						]
 					}),
-					/* @__PURE__ */ K(Gs, {
+					/* @__PURE__ */ G(Ks, {
 						what: "the chart",
 						kinds: ["svg", "png"],
-						save: (t) => Ql(i.current, e, u, d, `${al(n.output)}-${r}-quadrants`, t)
+						save: (t) => au(i.current, e, u, d, `${cl(n.output)}-${r}-quadrants`, t)
 					})
 				]
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "place",
 				ref: i,
 				style: { minHeight: `${u.height}px` },
-				children: a > 0 && /* @__PURE__ */ K(wu, {
+				children: a > 0 && /* @__PURE__ */ G(ju, {
 					state: e,
 					frame: u,
 					dots: d,
 					tool: o
 				})
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "thresholds",
 				role: "status",
 				children: [
-					/* @__PURE__ */ K("span", { children: [
+					/* @__PURE__ */ G("span", { children: [
 						"Needed to fit: valid ",
-						fc(p.valid ?? l.valid),
+						pc(p.valid ?? l.valid),
 						", spurious ",
-						fc(p.spurious ?? l.spurious),
+						pc(p.spurious ?? l.spurious),
 						" ",
-						xl(p) ? `– your thresholds, the same for every component. ${Ou(e.counted.value)}` : "– chance's; components with fewer examples need more."
+						wl(p) ? `– your thresholds, the same for every component. ${Fu(e.counted.value)}` : "– chance's; components with fewer examples need more."
 					] }),
 					" ",
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
-						disabled: !xl(p),
+						disabled: !wl(p),
 						onClick: () => e.move({
 							valid: null,
 							spurious: null
@@ -7261,14 +7334,14 @@ function Du({ state: e }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
-					/* @__PURE__ */ K("bdi", { children: r }),
+					/* @__PURE__ */ G("bdi", { children: r }),
 					", ",
-					hc(c.length, "component"),
+					gc(c.length, "component"),
 					"; the largest mark is ",
-					X(f),
+					Y(f),
 					" of what speaks for the output.",
 					!Number.isFinite(l.valid + l.spurious) && " A threshold at the edge of the chart: no alignment would exceed chance surely enough."
 				]
@@ -7276,62 +7349,62 @@ function Du({ state: e }) {
 		]
 	});
 }
-function Ou(e) {
-	let t = e.audit.verdicts.map((e) => pl(e.requirement)).filter((e) => e !== null);
-	return t.length ? `By them ${t.filter((t) => Pl(e, t).met).length} of ${hc(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
+function Fu(e) {
+	let t = e.audit.verdicts.map((e) => gl(e.requirement)).filter((e) => e !== null);
+	return t.length ? `By them ${t.filter((t) => zl(e, t).met).length} of ${gc(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
 }
 // src/audit/ConceptTable.tsx
-var ku = (e, t) => `${e}:${t}`;
-function Au({ state: e }) {
-	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
-	return /* @__PURE__ */ K("section", {
+var Iu = (e, t) => `${e}:${t}`;
+function Lu({ state: e }) {
+	let t = e.counted.value, { place: n } = z(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
+	return /* @__PURE__ */ G("section", {
 		class: "concepts",
 		"aria-label": "Concepts",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Concepts" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h3", { children: "Concepts" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"For: the part of what speaks for “",
-					/* @__PURE__ */ K("bdi", { children: t.audit.output }),
+					/* @__PURE__ */ G("bdi", { children: t.audit.output }),
 					"” that goes through the components that fit a concept best of its side. Against: what the same components speak against it, in the same unit. A component that fits both sides counts on both. Choose a concept to see only its components below."
 				]
 			}),
-			i.length > 0 && /* @__PURE__ */ K("div", {
+			i.length > 0 && /* @__PURE__ */ G("div", {
 				class: "wide",
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Table of concepts",
-				children: /* @__PURE__ */ K("table", { children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
-					/* @__PURE__ */ K("th", {
+				children: /* @__PURE__ */ G("table", { children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "concept"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "side"
 					}),
-					s && /* @__PURE__ */ K("th", {
+					s && /* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "layer"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						class: "n",
 						children: "components"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						class: "n",
 						children: "for"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						class: "n",
 						children: "against"
 					}),
-					/* @__PURE__ */ K("td", {})
-				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((e) => /* @__PURE__ */ K(ju, {
+					/* @__PURE__ */ G("td", {})
+				] }) }), /* @__PURE__ */ G("tbody", { children: i.map((e) => /* @__PURE__ */ G(Ru, {
 					one: e,
 					top: o,
 					several: s,
@@ -7342,14 +7415,14 @@ function Au({ state: e }) {
 					e.concept
 				]))) })] })
 			}),
-			a.length > 0 && /* @__PURE__ */ K("p", {
+			a.length > 0 && /* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"Fitted by no component:",
 					" ",
-					a.map((e, t) => /* @__PURE__ */ K("span", { children: [
+					a.map((e, t) => /* @__PURE__ */ G("span", { children: [
 						t > 0 && "; ",
-						/* @__PURE__ */ K("bdi", { children: e.concept }),
+						/* @__PURE__ */ G("bdi", { children: e.concept }),
 						" (",
 						e.side,
 						s && `, ${e.layer}`,
@@ -7361,14 +7434,14 @@ function Au({ state: e }) {
 		]
 	});
 }
-function ju({ one: e, top: t, several: n, chosen: r }) {
-	let { place: i } = B(), a = ku(e.side, e.concept);
-	return /* @__PURE__ */ K("tr", {
+function Ru({ one: e, top: t, several: n, chosen: r }) {
+	let { place: i } = z(), a = Iu(e.side, e.concept);
+	return /* @__PURE__ */ G("tr", {
 		class: a === r ? "chosen" : void 0,
 		children: [
-			/* @__PURE__ */ K("th", {
+			/* @__PURE__ */ G("th", {
 				scope: "row",
-				children: /* @__PURE__ */ K("button", {
+				children: /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "link",
 					"aria-pressed": a === r,
@@ -7376,30 +7449,30 @@ function ju({ one: e, top: t, several: n, chosen: r }) {
 						ac: a === r ? null : a,
 						list: e.side === "valid" ? "right" : null
 					}),
-					children: /* @__PURE__ */ K("bdi", { children: e.concept })
+					children: /* @__PURE__ */ G("bdi", { children: e.concept })
 				})
 			}),
-			/* @__PURE__ */ K("td", { children: [
-				/* @__PURE__ */ K(yc, { of: e.side }),
+			/* @__PURE__ */ G("td", { children: [
+				/* @__PURE__ */ G(bc, { of: e.side }),
 				" ",
 				e.side
 			] }),
-			n && /* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("bdi", { children: e.layer }) }),
-			/* @__PURE__ */ K("td", {
+			n && /* @__PURE__ */ G("td", { children: /* @__PURE__ */ G("bdi", { children: e.layer }) }),
+			/* @__PURE__ */ G("td", {
 				class: "n",
 				children: e.components.toLocaleString("en-GB")
 			}),
-			/* @__PURE__ */ K("td", {
+			/* @__PURE__ */ G("td", {
 				class: "n",
-				children: X(e.relevance)
+				children: Y(e.relevance)
 			}),
-			/* @__PURE__ */ K("td", {
+			/* @__PURE__ */ G("td", {
 				class: "n",
-				children: X(e.against)
+				children: Y(e.against)
 			}),
-			/* @__PURE__ */ K("td", {
+			/* @__PURE__ */ G("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ K(Tc, {
+				children: /* @__PURE__ */ G(Oc, {
 					relevance: e.relevance,
 					against: e.against,
 					top: t,
@@ -7410,85 +7483,85 @@ function ju({ one: e, top: t, several: n, chosen: r }) {
 	});
 }
 // src/ui/Menu.tsx
-function Mu({ name: e, value: t, children: n }) {
-	let [r, i] = O(!1), a = j(null), o = j(null);
+function zu({ name: e, value: t, children: n }) {
+	let [r, i] = O(!1), a = A(null), o = A(null);
 	return k(() => {
 		if (!r) return;
 		let e = (e) => !a.current?.contains(e.target) && i(!1);
 		return document.addEventListener("pointerdown", e), document.addEventListener("focusin", e), () => {
 			document.removeEventListener("pointerdown", e), document.removeEventListener("focusin", e);
 		};
-	}, [r]), /* @__PURE__ */ K("div", {
+	}, [r]), /* @__PURE__ */ G("div", {
 		class: "menu",
 		ref: a,
 		onKeyDown: (e) => {
 			e.key === "Escape" && r && (e.stopPropagation(), i(!1), o.current?.focus());
 		},
-		children: [/* @__PURE__ */ K("button", {
+		children: [/* @__PURE__ */ G("button", {
 			ref: o,
 			type: "button",
 			class: "button",
 			"aria-expanded": r,
 			onClick: () => i(!r),
 			children: [
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "soft",
 					children: e
 				}),
 				" ",
 				t,
-				/* @__PURE__ */ K(q, { name: "down" })
+				/* @__PURE__ */ G(K, { name: "down" })
 			]
-		}), r && /* @__PURE__ */ K("div", {
+		}), r && /* @__PURE__ */ G("div", {
 			class: "menu-panel",
 			children: n
 		})]
 	});
 }
 // src/audit/files.ts
-var Nu = /* @__PURE__ */ new WeakMap();
-function Pu(e, t) {
-	let n = Nu.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
-	return Nu.set(t, n), n;
+var Bu = /* @__PURE__ */ new WeakMap();
+function Vu(e, t) {
+	let n = Bu.get(t) ?? Vt(async () => L(await e.get(t.at("audits"))));
+	return Bu.set(t, n), n;
 }
-var Fu = /* @__PURE__ */ new WeakMap();
-function Iu(e, t) {
-	let n = Fu.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
-	return Fu.set(t, n), n;
+var Hu = /* @__PURE__ */ new WeakMap();
+function Uu(e, t) {
+	let n = Hu.get(t) ?? Vt(async () => L(await e.get(t.at("specs"))));
+	return Hu.set(t, n), n;
 }
-async function Lu(e, t, n, r) {
-	let i = R(await e.post(t.at("specs"), JSON.stringify({
+async function Wu(e, t, n, r) {
+	let i = L(await e.post(t.at("specs"), JSON.stringify({
 		name: n,
 		spec: r
 	})));
-	Iu(e, t).value = {
+	Uu(e, t).value = {
 		state: "ready",
 		value: i
 	};
 }
-async function Ru(e, t) {
-	return Jc(R(await e.post("spec/read", t)).spec);
+async function Gu(e, t) {
+	return Zc(L(await e.post("spec/read", t)).spec);
 }
-async function zu(e, t, n = []) {
+async function Ku(e, t, n = []) {
 	let r = await e.post("spec/write", JSON.stringify({
 		spec: t,
 		verdicts: n
 	}));
-	return new Blob([Lt(r)], { type: "application/yaml" });
+	return new Blob([Rt(r)], { type: "application/yaml" });
 }
-async function Bu(e, t, n) {
+async function qu(e, t, n) {
 	for (;;) try {
 		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
-		return new Blob([Lt(r)], { type: "text/html" });
+		return new Blob([Rt(r)], { type: "text/html" });
 	} catch (e) {
-		if (!(e instanceof Ft)) throw e;
+		if (!(e instanceof It)) throw e;
 		await new Promise((e) => setTimeout(e, 400));
 	}
 }
-function Vu(e, t, n) {
+function Ju(e, t, n) {
 	let r = Array.from(n, (e) => ({
 		...t.audit.rows[e],
-		quadrant: Y[t.quadrant[e]]
+		quadrant: J[t.quadrant[e]]
 	}));
 	return {
 		...Object.fromEntries([
@@ -7504,17 +7577,17 @@ function Vu(e, t, n) {
 			"valid_p",
 			"spurious_p"
 		].map((e) => [e, r.map((t) => t[e])])),
-		valid_critical: r.map((e) => Sl(e, "valid", t.moved)),
-		spurious_critical: r.map((e) => Sl(e, "spurious", t.moved)),
+		valid_critical: r.map((e) => Tl(e, "valid", t.moved)),
+		spurious_critical: r.map((e) => Tl(e, "spurious", t.moved)),
 		affected: r.map((e) => e.affected.join("; ")),
 		tag: r.map(({ row: t }) => e.tag(t)),
 		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
 	};
 }
-function Hu(e, t) {
+function Yu(e, t) {
 	let n = t.verdicts.map((e) => {
-		let t = pl(e.requirement), n = t ? ` ${_l(e.value, t)} (${vl(e, t)})` : "";
-		return `${e.met ? "met" : "not met"}${e.sure ? "" : ", not sure"}: ${e.requirement}:${n} in ${e.layer}`;
+		let t = gl(e.requirement), n = t ? ` ${bl(e.value, t)} (${xl(e, t)})` : "", r = e.sure || e.verdict === "cannot tell" ? "" : ", not sure";
+		return `${e.verdict}${r}${e.reason ? ` (${e.reason})` : ""}: ${e.requirement}:${n} in ${e.layer}`;
 	}), r = t.rows.flatMap(({ row: t, component: n }) => {
 		let r = e.annotation(t);
 		return r?.tag || r?.note ? [`${n}: ${[r.tag, r.note].filter(Boolean).join(", ")}`] : [];
@@ -7526,8 +7599,8 @@ function Hu(e, t) {
 	];
 }
 // src/audit/Export.tsx
-function Uu({ state: e }) {
-	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = al(a.draft.title || a.audit.output), s = async (e, n) => {
+function Xu({ state: e }) {
+	let t = z(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = cl(a.draft.title || a.audit.output), s = async (e, n) => {
 		r(e);
 		try {
 			await n(), t.told.value = `Saved: ${e}`;
@@ -7535,24 +7608,24 @@ function Uu({ state: e }) {
 			t.told.value = e instanceof Error ? e.message : String(e);
 		}
 		r("");
-	}, { transport: c } = t, l = Xc(a.draft), u = (n) => un(`${o}-components`, Vu(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+	}, { transport: c } = t, l = $c(a.draft), u = (n) => dn(`${o}-components`, Ju(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
 		{
 			name: "Report",
 			says: "one HTML page with pictures, for whoever signs off",
 			live: !0,
-			make: async () => ln(`${o}.html`, await Bu(c, i, l))
+			make: async () => un(`${o}.html`, await qu(c, i, l))
 		},
 		{
 			name: "Spec",
 			says: "YAML, to run again",
 			live: !0,
-			make: async () => ln(`${o}.yaml`, await zu(c, l))
+			make: async () => un(`${o}.yaml`, await Ku(c, l))
 		},
 		{
 			name: "Spec with verdicts and tags",
 			says: "YAML; verdicts and judgements as remarks",
 			live: !0,
-			make: async () => ln(`${o}-judged.yaml`, await zu(c, l, Hu(i, a.audit)))
+			make: async () => un(`${o}-judged.yaml`, await Ku(c, l, Yu(i, a.audit)))
 		},
 		{
 			name: "All components, CSV",
@@ -7573,16 +7646,16 @@ function Uu({ state: e }) {
 			make: () => u("parquet")
 		}] : []
 	];
-	return /* @__PURE__ */ K(Mu, {
+	return /* @__PURE__ */ G(zu, {
 		name: "Save",
 		value: n ? `${n}…` : "the result",
-		children: /* @__PURE__ */ K("ul", {
+		children: /* @__PURE__ */ G("ul", {
 			class: "exports",
-			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 				type: "button",
 				"aria-disabled": n !== "",
 				onClick: () => n || void s(e.name, e.make),
-				children: [/* @__PURE__ */ K("strong", { children: e.name }), /* @__PURE__ */ K("span", {
+				children: [/* @__PURE__ */ G("strong", { children: e.name }), /* @__PURE__ */ G("span", {
 					class: "hint",
 					children: e.says
 				})]
@@ -7591,12 +7664,12 @@ function Uu({ state: e }) {
 	});
 }
 // src/audit/AuditCard.tsx
-function Wu({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
-	let s = B(), { index: c } = e, l = t.audit.rows[n], u = Y[t.quadrant[n]], d = c.tag(l.row), f = Hl(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+function Zu({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
+	let s = z(), { index: c } = e, l = t.audit.rows[n], u = J[t.quadrant[n]], d = c.tag(l.row), f = Yl(c, l, u), p = wt(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
 		index: c.number,
 		row: l.row
 	} : null;
-	return /* @__PURE__ */ K("article", {
+	return /* @__PURE__ */ G("article", {
 		ref: a,
 		class: `finding ${u} ${p.value} ${d ? "is-judged" : ""}`,
 		tabIndex: i ? 0 : -1,
@@ -7606,40 +7679,40 @@ function Wu({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 		onPointerEnter: () => m(!0),
 		onPointerLeave: () => m(!1),
 		children: [
-			/* @__PURE__ */ K("h4", { children: [
-				/* @__PURE__ */ K(yc, { of: u }),
+			/* @__PURE__ */ G("h4", { children: [
+				/* @__PURE__ */ G(bc, { of: u }),
 				" ",
-				/* @__PURE__ */ K("a", {
-					href: Pn(s, c, l.row),
-					children: /* @__PURE__ */ K("bdi", { children: f })
+				/* @__PURE__ */ G("a", {
+					href: Fn(s, c, l.row),
+					children: /* @__PURE__ */ G("bdi", { children: f })
 				}),
 				" ",
-				f !== l.component && /* @__PURE__ */ K("code", { children: l.component }),
-				d && /* @__PURE__ */ K("span", {
+				f !== l.component && /* @__PURE__ */ G("code", { children: l.component }),
+				d && /* @__PURE__ */ G("span", {
 					class: `tag ${d}`,
 					children: d
 				})
 			] }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"fits ",
-					cc[u],
+					lc[u],
 					!l.label && " · no label"
 				]
 			}),
-			/* @__PURE__ */ K(Ar, {
+			/* @__PURE__ */ G(jr, {
 				index: c,
 				row: l.row,
 				count: 4
 			}),
-			/* @__PURE__ */ K(ou, {
+			/* @__PURE__ */ G(pu, {
 				row: l,
 				quadrant: u,
 				moved: t.moved,
 				top: r
 			}),
-			/* @__PURE__ */ K(fu, {
+			/* @__PURE__ */ G(yu, {
 				index: c,
 				row: l.row,
 				of: f
@@ -7648,7 +7721,7 @@ function Wu({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 	});
 }
 // src/audit/lists.ts
-var Gu = [
+var Qu = [
 	{
 		list: "offenders",
 		name: "What should not matter",
@@ -7670,25 +7743,25 @@ var Gu = [
 		says: "They fit a valid concept and a spurious one. The most relevant first."
 	}
 ];
-function Ku(e, t) {
+function $u(e, t) {
 	let { rows: n } = e.audit, r = [];
 	for (let i = 0; i < n.length; i++) {
-		let n = Y[e.quadrant[i]];
+		let n = J[e.quadrant[i]];
 		(t === "offenders" ? e.offends[i] : t === "right" ? n === "valid" : n === t) && r.push(i);
 	}
 	return r;
 }
-function qu(e, t, n, r, i, a) {
+function ed(e, t, n, r, i, a) {
 	return t.filter((t) => {
 		let o = e.audit.rows[t];
 		if (!r[o.row]) return !1;
 		let s = n.tag(o.row);
-		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Ml(e.quadrant[t]).some((e) => ku(e, o[`${e}_concept`]) === i);
+		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Ll(e.quadrant[t]).some((e) => Iu(e, o[`${e}_concept`]) === i);
 	});
 }
 // src/audit/Findings.tsx
-var Ju = 12;
-Gn.push({
+var td = 12;
+Kn.push({
 	where: "Audit",
 	keys: [
 		{
@@ -7713,7 +7786,7 @@ Gn.push({
 		}
 	]
 });
-var Yu = [
+var nd = [
 	{
 		judged: "all",
 		name: "all"
@@ -7735,79 +7808,79 @@ var Yu = [
 		name: "unsure"
 	}
 ];
-function Xu(e) {
+function rd(e) {
 	let { params: t } = e.place.route.value;
 	return {
-		list: Gu.find((e) => e.list === t.get("list"))?.list ?? "offenders",
-		judged: Yu.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
+		list: Qu.find((e) => e.list === t.get("list"))?.list ?? "offenders",
+		judged: nd.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
 		concept: t.get("ac")
 	};
 }
-function Zu({ state: e }) {
-	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = Xu(t), s = Ku(r, i), c = qu(r, s, n, t.kept.value, o, a);
-	return /* @__PURE__ */ K("section", {
+function id({ state: e }) {
+	let t = z(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = rd(t), s = $u(r, i), c = ed(r, s, n, t.kept.value, o, a);
+	return /* @__PURE__ */ G("section", {
 		class: "findings",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Components to look at" }),
-			/* @__PURE__ */ K(Qu, {
-				counted: Gu.map((e) => (e.list === i ? s : Ku(r, e.list)).length),
+			/* @__PURE__ */ G("h3", { children: "Components to look at" }),
+			/* @__PURE__ */ G(ad, {
+				counted: Qu.map((e) => (e.list === i ? s : $u(r, e.list)).length),
 				list: i
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
-				children: Gu.find((e) => e.list === i).says
+				children: Qu.find((e) => e.list === i).says
 			}),
-			/* @__PURE__ */ K(ed, {
+			/* @__PURE__ */ G(sd, {
 				state: e,
 				whole: s,
 				judged: a
 			}),
-			o && /* @__PURE__ */ K("p", {
+			o && /* @__PURE__ */ G("p", {
 				class: "by-concept",
 				children: [
 					"Only those that fit ",
-					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
+					/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
 					" best of the ",
 					o.split(":")[0],
 					" concepts.",
 					" ",
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
 						onClick: () => t.place.set({ ac: null }),
 						children: "Show all"
 					})
 				]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "tools",
-				children: [/* @__PURE__ */ K("span", { children: c.length === s.length ? hc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${hc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ K(Gs, {
+				children: [/* @__PURE__ */ G("span", { children: c.length === s.length ? gc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${gc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ G(Ks, {
 					what: "this list",
 					kinds: ["csv", "json"],
-					save: (e) => un(`${al(r.audit.output)}-${i}`, Vu(n, r, c), e, t)
+					save: (e) => dn(`${cl(r.audit.output)}-${i}`, Ju(n, r, c), e, t)
 				})]
 			}),
-			c.length ? /* @__PURE__ */ K(td, {
+			c.length ? /* @__PURE__ */ G(cd, {
 				state: e,
 				at: c
-			}, i) : /* @__PURE__ */ K($u, { whole: s.length })
+			}, i) : /* @__PURE__ */ G(od, { whole: s.length })
 		]
 	});
 }
-function Qu({ counted: e, list: t }) {
-	let { place: n } = B();
-	return /* @__PURE__ */ K("div", {
+function ad({ counted: e, list: t }) {
+	let { place: n } = z();
+	return /* @__PURE__ */ G("div", {
 		class: "lists",
 		role: "group",
 		"aria-label": "Which components",
-		children: Gu.map((r, i) => /* @__PURE__ */ K("button", {
+		children: Qu.map((r, i) => /* @__PURE__ */ G("button", {
 			type: "button",
 			"aria-pressed": r.list === t,
 			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
 			children: [
 				r.name,
 				" ",
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "n",
 					children: e[i].toLocaleString("en-GB")
 				})
@@ -7815,42 +7888,42 @@ function Qu({ counted: e, list: t }) {
 		}, r.list))
 	});
 }
-function $u({ whole: e }) {
-	let t = B();
-	return e ? /* @__PURE__ */ K("p", {
+function od({ whole: e }) {
+	let t = z();
+	return e ? /* @__PURE__ */ G("p", {
 		class: "none",
 		children: [
 			"None passes the filters.",
 			" ",
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: () => t.place.set({
-					...Fn(t.place) ? Mn : {},
+					...In(t.place) ? Nn : {},
 					ac: null,
 					judged: null
 				}),
 				children: "Show all"
 			})
 		]
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "none",
 		children: "None."
 	});
 }
-function ed({ state: e, whole: t, judged: n }) {
-	let r = B(), { index: i } = e;
+function sd({ state: e, whole: t, judged: n }) {
+	let r = z(), { index: i } = e;
 	if (!r.session.can.annotate) return null;
 	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
 		tag: e === "all" || e === "open" ? null : e,
 		judged: e === "open" ? e : null
 	});
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "progress",
 		children: [
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				role: "status",
 				children: [
-					/* @__PURE__ */ K("progress", {
+					/* @__PURE__ */ G("progress", {
 						value: o,
 						max: Math.max(t.length, 1),
 						"aria-hidden": "true"
@@ -7862,64 +7935,64 @@ function ed({ state: e, whole: t, judged: n }) {
 					" judged"
 				]
 			}),
-			/* @__PURE__ */ K("label", { children: [
+			/* @__PURE__ */ G("label", { children: [
 				"Show",
 				" ",
-				/* @__PURE__ */ K("select", {
+				/* @__PURE__ */ G("select", {
 					"aria-label": "Show",
 					value: n,
 					onChange: (e) => c(e.currentTarget.value),
-					children: Yu.map((e) => /* @__PURE__ */ K("option", {
+					children: nd.map((e) => /* @__PURE__ */ G("option", {
 						value: e.judged,
 						children: e.name
 					}, e.judged))
 				})
 			] }),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				disabled: !s,
 				title: s ? `Take back: ${s}` : "Nothing to take back",
-				onClick: () => void du(r, i),
-				children: ["Undo ", /* @__PURE__ */ K("kbd", {
+				onClick: () => void vu(r, i),
+				children: ["Undo ", /* @__PURE__ */ G("kbd", {
 					"aria-hidden": "true",
 					children: "u"
 				})]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint keys",
 				children: [
-					/* @__PURE__ */ K("kbd", { children: "j" }),
+					/* @__PURE__ */ G("kbd", { children: "j" }),
 					" ",
-					/* @__PURE__ */ K("kbd", { children: "k" }),
+					/* @__PURE__ */ G("kbd", { children: "k" }),
 					" move, ",
-					/* @__PURE__ */ K("kbd", { children: "1" }),
+					/* @__PURE__ */ G("kbd", { children: "1" }),
 					" valid, ",
-					/* @__PURE__ */ K("kbd", { children: "2" }),
+					/* @__PURE__ */ G("kbd", { children: "2" }),
 					" spurious, ",
-					/* @__PURE__ */ K("kbd", { children: "3" }),
+					/* @__PURE__ */ G("kbd", { children: "3" }),
 					" unsure, ",
-					/* @__PURE__ */ K("kbd", { children: "0" }),
+					/* @__PURE__ */ G("kbd", { children: "0" }),
 					" none"
 				]
 			})
 		]
 	});
 }
-function td({ state: e, at: t }) {
-	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(Ju), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+function cd({ state: e, at: t }) {
+	let n = z(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(td), [l, u] = O(0), d = A(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
 		let n = Math.min(Math.max(e, 0), t.length - 1);
-		o(t[n]), n >= s && c(n + Ju - n % Ju), u(l + 1);
+		o(t[n]), n >= s && c(n + td - n % td), u(l + 1);
 	};
 	k(() => {
 		l && d.current?.focus();
 	}, [l]);
-	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void uu(n, r, i.audit.rows[t[f]].row, e), g = {
+	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void _u(n, r, i.audit.rows[t[f]].row, e), g = {
 		j: () => p(m() ? f + 1 : f),
 		k: () => p(m() ? f - 1 : f),
-		u: () => void du(n, r)
+		u: () => void vu(n, r)
 	};
-	for (let e of lu) g[e.key] = () => (h(e.tag), p(f));
-	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), Kn(g);
+	for (let e of gu) g[e.key] = () => (h(e.tag), p(f));
+	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), qn(g);
 	let _ = (e) => {
 		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
 			ArrowRight: 1,
@@ -7929,10 +8002,10 @@ function td({ state: e, at: t }) {
 		}[e.key];
 		n && e.target === d.current && (e.preventDefault(), p(f + n));
 	}, v = i.audit.rows, y = v.length ? Math.max(v[0].relevance, ...t.slice(0, s).map((e) => v[e].against)) : 1;
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
 		class: "finding-cards",
 		onKeyDown: _,
-		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ K(Wu, {
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ G(Zu, {
 			state: e,
 			counted: i,
 			top: y,
@@ -7941,41 +8014,42 @@ function td({ state: e, at: t }) {
 			place: n === f ? d : null,
 			enter: () => o(t)
 		}, t))
-	}), t.length > s && /* @__PURE__ */ K("p", { children: /* @__PURE__ */ K("button", {
+	}), t.length > s && /* @__PURE__ */ G("p", { children: /* @__PURE__ */ G("button", {
 		type: "button",
-		onClick: () => c(s + Ju),
+		onClick: () => c(s + td),
 		children: [
 			"Show ",
-			Math.min(Ju, t.length - s),
+			Math.min(td, t.length - s),
 			" more"
 		]
 	}) })] });
 }
 // src/audit/Masses.tsx
-function nd({ state: e }) {
-	let t = e.counted.value, { audit: n, shares: r } = t, i = xl(t.moved);
-	return /* @__PURE__ */ K("section", {
+function ld({ state: e }) {
+	let t = e.counted.value, { audit: n, shares: r } = t, i = wl(t.moved);
+	return /* @__PURE__ */ G("section", {
 		class: "masses",
 		"aria-label": "Where the relevance goes",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Where the relevance goes" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h3", { children: "Where the relevance goes" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"Of all that speaks for “",
-					/* @__PURE__ */ K("bdi", { children: n.output }),
+					/* @__PURE__ */ G("bdi", { children: n.output }),
 					"” in a layer: how much goes through components that fit which concepts",
+					n.by === "encoding" && " (divided between the sides by what each component responds to; beside it what lies in components that fit neither)",
 					i ? ", by your thresholds (so without intervals)." : ", with the 95 % interval."
 				]
 			}),
 			n.layers.map((e) => {
 				let t = r.filter((t) => t.layer === e);
-				return /* @__PURE__ */ K("div", {
+				return /* @__PURE__ */ G("div", {
 					class: "layer",
 					children: [
-						/* @__PURE__ */ K("h4", { children: /* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e }) }) }),
-						/* @__PURE__ */ K(Cc, { shares: t }),
-						/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((t) => /* @__PURE__ */ K(rd, {
+						/* @__PURE__ */ G("h4", { children: /* @__PURE__ */ G("code", { children: /* @__PURE__ */ G("bdi", { children: e }) }) }),
+						/* @__PURE__ */ G(Ec, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
+						/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((t) => /* @__PURE__ */ G(ud, {
 							share: t,
 							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
 						}, t.quadrant)) }) })
@@ -7985,32 +8059,32 @@ function nd({ state: e }) {
 		]
 	});
 }
-function rd({ share: e, mass: t }) {
-	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${X(n)}, from ${dc(r, i)}` : X(n);
-	return /* @__PURE__ */ K("tr", { children: [
-		/* @__PURE__ */ K("th", {
+function ud({ share: e, mass: t }) {
+	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${Y(n)}, from ${fc(r, i)}` : Y(n);
+	return /* @__PURE__ */ G("tr", { children: [
+		/* @__PURE__ */ G("th", {
 			scope: "row",
 			children: [
-				/* @__PURE__ */ K(yc, { of: e.quadrant }),
+				/* @__PURE__ */ G(bc, { of: e.quadrant }),
 				" fits ",
-				cc[e.quadrant]
+				lc[e.quadrant]
 			]
 		}),
-		/* @__PURE__ */ K("td", {
+		/* @__PURE__ */ G("td", {
 			class: "n components",
-			children: hc(e.components, "component")
+			children: gc(e.components, "component")
 		}),
-		/* @__PURE__ */ K("td", {
+		/* @__PURE__ */ G("td", {
 			class: "n",
-			children: X(n)
+			children: Y(n)
 		}),
-		/* @__PURE__ */ K("td", {
+		/* @__PURE__ */ G("td", {
 			class: "n",
-			children: t ? dc(r, i) : ""
+			children: t ? fc(r, i) : ""
 		}),
-		/* @__PURE__ */ K("td", {
+		/* @__PURE__ */ G("td", {
 			class: "drawn-in",
-			children: /* @__PURE__ */ K(wc, {
+			children: /* @__PURE__ */ G(Dc, {
 				value: n,
 				low: r ?? n,
 				high: i ?? n,
@@ -8021,78 +8095,146 @@ function rd({ share: e, mass: t }) {
 		})
 	] });
 }
+// src/audit/Drivers.tsx
+var dd = 12, fd = (e) => `${e > 0 ? "+" : ""}${e.toFixed(2)}`.replace("-", "−");
+function pd({ audit: e }) {
+	let t = e.drivers.slice(0, dd);
+	if (!t.length) return null;
+	let n = Math.max(...t.map((e) => Math.max(Math.abs(e.low), Math.abs(e.high)))) || 1, r = new Map(e.concepts.map((e) => [e.concept, e.side]));
+	return /* @__PURE__ */ G("section", {
+		class: "masses drivers",
+		"aria-label": "What drives the output",
+		children: [
+			/* @__PURE__ */ G("h3", { children: "What drives the output" }),
+			/* @__PURE__ */ G("p", {
+				class: "hint",
+				children: [
+					"The output itself (",
+					/* @__PURE__ */ G("bdi", { children: t[0].output }),
+					") over all images, before any component: what each concept adds, all others equal, in standard deviations, with the 95 % interval. To the right: for the output."
+				]
+			}),
+			/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((e) => /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
+					scope: "row",
+					children: [
+						/* @__PURE__ */ G(bc, { of: r.get(e.phrase) ?? "neither" }),
+						" ",
+						/* @__PURE__ */ G("bdi", { children: e.phrase }),
+						e.alike.length > 0 && /* @__PURE__ */ G("span", {
+							class: "hint",
+							children: [
+								" ",
+								"hardly told apart from ",
+								/* @__PURE__ */ G("bdi", { children: e.alike.join(", ") })
+							]
+						})
+					]
+				}),
+				/* @__PURE__ */ G("td", {
+					class: "n",
+					children: fd(e.effect)
+				}),
+				/* @__PURE__ */ G("td", {
+					class: "n",
+					children: [
+						fd(e.low),
+						" to ",
+						fd(e.high)
+					]
+				}),
+				/* @__PURE__ */ G("td", {
+					class: "drawn-in",
+					children: /* @__PURE__ */ G(Cc, {
+						value: e.effect,
+						low: e.low,
+						high: e.high,
+						top: n
+					})
+				})
+			] }, e.phrase)) }) })
+		]
+	});
+}
 // src/audit/Outcome.tsx
-var id = 3, ad = .05;
-function od({ audit: e }) {
-	return /* @__PURE__ */ K("div", {
-		class: `outcome ${e.verdicts.length ? e.passed ? "good" : "bad" : "open"}`,
-		children: [e.verdicts.length > 0 && /* @__PURE__ */ K(bc, { good: e.passed }), /* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("strong", { children: sd(e) }),
+var md = 3, hd = .05;
+function gd({ audit: e }) {
+	let t = {
+		passed: "good",
+		failed: "bad",
+		"cannot tell": "untold"
+	}[e.verdict];
+	return /* @__PURE__ */ G("div", {
+		class: `outcome ${e.verdicts.length ? t : "open"}`,
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ G(Sc, { kind: t }), /* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("strong", { children: _d(e) }),
 			" ",
-			/* @__PURE__ */ K(cd, { audit: e })
+			/* @__PURE__ */ G(vd, { audit: e })
 		] })]
 	});
 }
-function sd({ verdicts: e }) {
-	let t = e.filter((e) => !e.met).length, n = e.filter((e) => !e.sure).length;
+function _d({ verdicts: e }) {
+	let t = e.filter((e) => e.verdict === "not met").length, n = e.filter((e) => e.verdict === "cannot tell").length, r = e.filter((e) => !e.sure).length - n;
 	if (!e.length) return "The spec states no requirement, so nothing was passed or failed.";
-	let r = `${t} of ${hc(e.length, "requirement")} ${t === 1 ? "is" : "are"} not met.`;
-	if (t || (r = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !n) return r;
-	let i = e.length > 1 ? `${n} of these verdicts ${n === 1 ? "is" : "are"}` : "This verdict is";
-	return `${r} ${i} not sure.`;
+	let i = gc(e.length, "requirement"), a = t ? [`${t} of ${i} ${t === 1 ? "is" : "are"} not met`] : [];
+	n && a.push(t ? `of ${n} it cannot be told` : `Of ${n} of ${i} it cannot be told`);
+	let o = `${a.join("; ")}.`;
+	if (a.length || (o = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !r) return o;
+	let s = e.length > 1 ? `${r} of these verdicts ${r === 1 ? "is" : "are"}` : "This verdict is";
+	return `${o} ${s} not sure.`;
 }
-function cd({ audit: e }) {
+function vd({ audit: e }) {
 	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
 	if (!n) return null;
-	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= ad).slice(0, id);
-	return /* @__PURE__ */ K(T, { children: [
-		X(n.relevance, 0),
+	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= hd).slice(0, md);
+	return /* @__PURE__ */ G(T, { children: [
+		Y(n.relevance, 0),
 		" (",
-		dc(n.low, n.high, 0),
+		fc(n.low, n.high, 0),
 		") of what speaks for “",
-		/* @__PURE__ */ K("bdi", { children: e.output }),
+		/* @__PURE__ */ G("bdi", { children: e.output }),
 		"” in ",
 		n.layer,
 		" goes through components that fit only spurious concepts, which must not matter",
-		r.map((e, t) => /* @__PURE__ */ K("span", { children: [
+		r.map((e, t) => /* @__PURE__ */ G("span", { children: [
 			t === 0 ? "; the largest: " : ", ",
-			/* @__PURE__ */ K("bdi", { children: e.concept }),
+			/* @__PURE__ */ G("bdi", { children: e.concept }),
 			" (",
-			X(e.relevance, 0),
+			Y(e.relevance, 0),
 			")"
 		] }, e.concept)),
 		"."
 	] });
 }
-function ld({ audit: e }) {
-	return e.doubts.length ? /* @__PURE__ */ K("section", {
+function yd({ audit: e }) {
+	return e.doubts.length ? /* @__PURE__ */ G("section", {
 		class: "doubts",
 		"aria-label": "Doubts",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Doubts: the foundation model cannot tell these apart" }),
-			/* @__PURE__ */ K("p", { children: "Figures that rest on these phrases are not reliable. Other phrases may do better." }),
-			/* @__PURE__ */ K("ul", { children: e.doubts.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("bdi", { children: e }) }, e)) })
+			/* @__PURE__ */ G("h3", { children: "Doubts: what the foundation model does not know, see or tell apart" }),
+			/* @__PURE__ */ G("p", { children: "Figures that rest on these phrases are not reliable. Other phrases, or images that are marked as showing a concept, may do better." }),
+			/* @__PURE__ */ G("ul", { children: e.doubts.map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("bdi", { children: e }) }, e)) })
 		]
 	}) : null;
 }
 // src/audit/RequirementField.tsx
-function ud(e) {
-	return e.findIndex((e) => e.trim() && !pl(e));
+function bd(e) {
+	return e.findIndex((e) => e.trim() && !gl(e));
 }
-function dd({ state: e }) {
-	let t = e.draft.value, n = t.requirements, r = ud(n), i = (t) => e.edit({ requirements: t });
-	return /* @__PURE__ */ K("fieldset", {
+function xd({ state: e }) {
+	let t = e.draft.value, n = t.requirements, r = bd(n), i = (t) => e.edit({ requirements: t });
+	return /* @__PURE__ */ G("fieldset", {
 		class: "requirements",
 		children: [
-			/* @__PURE__ */ K("legend", { children: "Requirements" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("legend", { children: "Requirements" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
 			}),
-			/* @__PURE__ */ K("ul", { children: n.map((a, o) => {
-				let s = pl(a);
-				return /* @__PURE__ */ K("li", { children: [
-					/* @__PURE__ */ K("textarea", {
+			/* @__PURE__ */ G("ul", { children: n.map((a, o) => {
+				let s = gl(a);
+				return /* @__PURE__ */ G("li", { children: [
+					/* @__PURE__ */ G("textarea", {
 						class: "code",
 						rows: a.length > 34 ? 2 : 1,
 						spellcheck: !1,
@@ -8101,197 +8243,216 @@ function dd({ state: e }) {
 						value: a,
 						onInput: (e) => i(n.map((t, n) => n === o ? e.currentTarget.value.replace(/\n/g, " ") : t))
 					}),
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
 						"aria-label": `Remove requirement ${o + 1}`,
 						title: "Remove",
 						onClick: () => i(n.filter((e, t) => t !== o)),
 						children: "×"
 					}),
-					s && /* @__PURE__ */ K("p", {
+					s && /* @__PURE__ */ G("p", {
 						class: "hint",
-						children: [gl(s, String(t.output)), "."]
+						children: [yl(s, String(t.output)), "."]
 					}),
-					o === r && e.fault.value && /* @__PURE__ */ K("p", {
+					o === r && e.fault.value && /* @__PURE__ */ G("p", {
 						class: "fault",
 						children: e.fault.value
 					})
 				] }, o);
 			}) }),
-			/* @__PURE__ */ K(pd, {
+			/* @__PURE__ */ G(Cd, {
 				output: String(t.output),
 				add: (e) => i([...n, e])
 			})
 		]
 	});
 }
-var fd = {
+var Sd = {
 	relevance_mass: "share of relevance",
+	net_relevance: "net relevance, for less against",
+	drivers: "share in what drives the output",
 	components: "number of components",
 	worst: "any one offender's relevance"
 };
-function pd({ output: e, add: t }) {
-	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n !== "components", d = u ? `${Number(c)}%` : String(Math.round(Number(c))), f = n === "worst" ? `no component with spurious > valid above relevance ${d}` : `${n}(${i.join(" + ")}) ${o} ${d}`, p = c.trim() ? pl(f) : null, m = (e) => a(Y.filter((t) => t === e !== i.includes(t)));
-	return /* @__PURE__ */ K("details", {
+function Cd({ output: e, add: t }) {
+	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? J.slice(0, 2) : J, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? gl(m) : null, g = (e) => a(J.filter((t) => t === e !== i.includes(t)));
+	return /* @__PURE__ */ G("details", {
 		class: "builder",
 		children: [
-			/* @__PURE__ */ K("summary", { children: "Add a requirement" }),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("summary", { children: "Add a requirement" }),
+			/* @__PURE__ */ G("div", {
 				class: "row",
 				children: [
-					/* @__PURE__ */ K("select", {
+					/* @__PURE__ */ G("select", {
 						"aria-label": "What is limited",
 						value: n,
 						onChange: (e) => r(e.currentTarget.value),
-						children: Object.entries(fd).map(([e, t]) => /* @__PURE__ */ K("option", {
+						children: Object.entries(Sd).map(([e, t]) => /* @__PURE__ */ G("option", {
 							value: e,
 							children: t
 						}, e))
 					}),
-					n === "worst" ? /* @__PURE__ */ K("span", { children: "at most" }) : /* @__PURE__ */ K("select", {
+					n === "worst" ? /* @__PURE__ */ G("span", { children: "at most" }) : /* @__PURE__ */ G("select", {
 						"aria-label": "Bound",
 						value: o,
 						onChange: (e) => s(e.currentTarget.value),
-						children: [/* @__PURE__ */ K("option", {
+						children: [/* @__PURE__ */ G("option", {
 							value: "<=",
 							children: "at most"
-						}), /* @__PURE__ */ K("option", {
+						}), /* @__PURE__ */ G("option", {
 							value: ">=",
 							children: "at least"
 						})]
 					}),
-					/* @__PURE__ */ K("label", {
+					/* @__PURE__ */ G("label", {
 						class: "limit",
-						children: [/* @__PURE__ */ K("input", {
+						children: [/* @__PURE__ */ G("input", {
 							type: "number",
 							"aria-label": "Limit",
 							min: "0",
-							max: u ? 100 : void 0,
-							step: u ? "any" : 1,
+							max: f ? 100 : void 0,
+							step: f ? "any" : 1,
 							value: c,
 							onInput: (e) => l(e.currentTarget.value)
-						}), u && " %"]
+						}), f && " %"]
 					})
 				]
 			}),
-			n !== "worst" && /* @__PURE__ */ K("div", {
+			n !== "worst" && /* @__PURE__ */ G("div", {
 				class: "row",
 				role: "group",
 				"aria-label": "Of components that fit",
-				children: Y.map((e) => /* @__PURE__ */ K("label", { children: [
-					/* @__PURE__ */ K("input", {
+				children: u.map((e) => /* @__PURE__ */ G("label", { children: [
+					/* @__PURE__ */ G("input", {
 						type: "checkbox",
 						checked: i.includes(e),
-						onChange: () => m(e)
+						onChange: () => g(e)
 					}),
 					" ",
-					/* @__PURE__ */ K(yc, { of: e }),
+					/* @__PURE__ */ G(bc, { of: e }),
 					" ",
-					cc[e]
+					lc[e]
 				] }, e))
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
-				children: p ? `${gl(p, e)}.` : "Choose at least one kind of component and a limit."
+				children: h ? `${yl(h, e)}.` : "Choose at least one kind of component and a limit."
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
-				disabled: !p,
-				onClick: () => t(f),
+				disabled: !h,
+				onClick: () => t(m),
 				children: "Add"
 			})
 		]
 	});
 }
 // src/audit/Verdicts.tsx
-function md({ state: e }) {
+function wd({ state: e }) {
 	let t = e.counted.value, { verdicts: n } = t.audit;
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "verdicts",
 		"aria-label": "Requirements",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Requirements" }),
-			n.length ? /* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h3", { children: "Requirements" }),
+			n.length ? /* @__PURE__ */ G("p", {
 				class: "hint",
 				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
-			}) : /* @__PURE__ */ K("p", { children: "The spec states none." }),
-			xl(t.moved) && n.length > 0 && /* @__PURE__ */ K("p", {
+			}) : /* @__PURE__ */ G("p", { children: "The spec states none." }),
+			wl(t.moved) && n.length > 0 && /* @__PURE__ */ G("p", {
 				class: "yours-note",
 				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
 			}),
-			/* @__PURE__ */ K("ul", { children: n.map((e) => /* @__PURE__ */ K(hd, {
+			/* @__PURE__ */ G("ul", { children: n.map((e) => /* @__PURE__ */ G(Od, {
 				verdict: e,
 				counted: t
 			}, e.requirement)) })
 		]
 	});
 }
-function hd({ verdict: e, counted: t }) {
-	let n = pl(e.requirement);
-	return /* @__PURE__ */ K("li", {
-		class: `verdict ${e.met ? "met" : "unmet"}`,
-		children: [/* @__PURE__ */ K("div", { children: [
-			/* @__PURE__ */ K("p", {
+var Td = {
+	met: "Met",
+	"not met": "Not met",
+	"cannot tell": "Cannot tell"
+}, Ed = {
+	met: "good",
+	"not met": "bad",
+	"cannot tell": "untold"
+}, Dd = {
+	met: "met",
+	"not met": "unmet",
+	"cannot tell": "untold"
+};
+function Od({ verdict: e, counted: t }) {
+	let n = gl(e.requirement);
+	return /* @__PURE__ */ G("li", {
+		class: `verdict ${Dd[e.verdict]}`,
+		children: [/* @__PURE__ */ G("div", { children: [
+			/* @__PURE__ */ G("p", {
 				class: "head",
-				children: [/* @__PURE__ */ K("span", {
+				children: [/* @__PURE__ */ G("span", {
 					class: "mark",
 					children: [
-						/* @__PURE__ */ K(bc, { good: e.met }),
+						/* @__PURE__ */ G(Sc, { kind: Ed[e.verdict] }),
 						" ",
-						/* @__PURE__ */ K("strong", { children: e.met ? "Met" : "Not met" })
+						/* @__PURE__ */ G("strong", { children: Td[e.verdict] })
 					]
-				}), /* @__PURE__ */ K("span", {
+				}), /* @__PURE__ */ G("span", {
 					class: `sure ${e.sure ? "" : "unsure"}`,
-					children: e.sure ? "sure" : "not sure: the interval holds the limit"
+					children: /* @__PURE__ */ G("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
 				})]
 			}),
-			n && /* @__PURE__ */ K("p", { children: [/* @__PURE__ */ K("bdi", { children: gl(n, t.audit.output) }), "."] }),
-			/* @__PURE__ */ K("p", {
+			n && /* @__PURE__ */ G("p", { children: [/* @__PURE__ */ G("bdi", { children: yl(n, t.audit.output) }), "."] }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
-					/* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e.requirement }) }),
+					/* @__PURE__ */ G("code", { children: /* @__PURE__ */ G("bdi", { children: e.requirement }) }),
 					" ",
 					"in ",
-					/* @__PURE__ */ K("bdi", { children: e.layer })
+					/* @__PURE__ */ G("bdi", { children: e.layer })
 				]
 			})
-		] }), n && /* @__PURE__ */ K(gd, {
+		] }), n && /* @__PURE__ */ G(kd, {
 			verdict: e,
 			asked: n,
 			counted: t
 		})]
 	});
 }
-function gd({ verdict: e, asked: t, counted: n }) {
-	let r = xl(n.moved) ? Pl(n, t) : null, i = [
+function kd({ verdict: e, asked: t, counted: n }) {
+	let r = wl(n.moved) ? zl(n, t) : null, i = [
 		e.high,
 		t.limit,
 		r?.value ?? null
-	].filter((e) => e !== null), a = t.figure === "relevance_mass" ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${_l(e.value, t)}, from ${vl(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${hl(t)}`;
-	return /* @__PURE__ */ K("div", { children: [
-		/* @__PURE__ */ K(wc, {
+	].filter((e) => e !== null), a = [
+		"relevance_mass",
+		"net_relevance",
+		"drivers"
+	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${bl(e.value, t)}, from ${xl(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${vl(t)}`;
+	return /* @__PURE__ */ G("div", { children: [
+		/* @__PURE__ */ G(Dc, {
 			...e,
 			top: a,
-			kind: e.met ? "met" : "unmet",
+			kind: Dd[e.verdict],
 			words: s,
 			allowed: o,
 			yours: r?.value ?? null
 		}),
-		/* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G("p", {
 			class: "figures",
 			children: [
-				_l(e.value, t),
+				bl(e.value, t),
 				" (",
-				vl(e, t),
+				xl(e, t),
 				"), limit ",
-				hl(t)
+				vl(t)
 			]
 		}),
-		r && /* @__PURE__ */ K("p", {
+		r && /* @__PURE__ */ G("p", {
 			class: "figures yours-figure",
 			children: [
 				"by your thresholds ",
-				_l(r.value, t),
+				bl(r.value, t),
 				": ",
 				r.met ? "met" : "not met"
 			]
@@ -8299,85 +8460,88 @@ function gd({ verdict: e, asked: t, counted: n }) {
 	] });
 }
 // src/audit/Result.tsx
-function _d({ state: e }) {
+function Ad({ state: e }) {
 	let t = e.answer.value, n = e.stale.value;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "result",
-		children: [t && /* @__PURE__ */ K("div", {
+		children: [t && /* @__PURE__ */ G("div", {
 			class: `found ${n ? "stale" : ""}`,
 			"aria-busy": n,
 			children: [
-				/* @__PURE__ */ K(vd, { state: e }),
-				/* @__PURE__ */ K(od, { audit: t.audit }),
-				/* @__PURE__ */ K(ld, { audit: t.audit }),
-				/* @__PURE__ */ K(md, { state: e }),
-				/* @__PURE__ */ K(nd, { state: e }),
-				/* @__PURE__ */ K(Du, { state: e }),
-				/* @__PURE__ */ K(Au, { state: e }),
-				/* @__PURE__ */ K(Zu, { state: e })
+				/* @__PURE__ */ G(jd, { state: e }),
+				/* @__PURE__ */ G(gd, { audit: t.audit }),
+				/* @__PURE__ */ G(yd, { audit: t.audit }),
+				/* @__PURE__ */ G(wd, { state: e }),
+				/* @__PURE__ */ G(pd, { audit: t.audit }),
+				/* @__PURE__ */ G(ld, { state: e }),
+				/* @__PURE__ */ G(Pu, { state: e }),
+				/* @__PURE__ */ G(Lu, { state: e }),
+				/* @__PURE__ */ G(id, { state: e })
 			]
-		}), /* @__PURE__ */ K(yd, { state: e })]
+		}), /* @__PURE__ */ G(Md, { state: e })]
 	});
 }
-function vd({ state: e }) {
-	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
-	return /* @__PURE__ */ K("div", {
+function jd({ state: e }) {
+	let { place: t } = z(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
+	return /* @__PURE__ */ G("div", {
 		class: "result-head",
-		children: [/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ K("p", {
+		children: [/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ G("p", {
 			class: "hint",
 			children: [
 				"Output “",
-				/* @__PURE__ */ K("bdi", { children: n.output }),
+				/* @__PURE__ */ G("bdi", { children: n.output }),
 				"”, ",
-				hc(n.rows.length, "component"),
+				gc(n.rows.length, "component"),
 				" in ",
-				/* @__PURE__ */ K("bdi", { children: n.layers.join(", ") }),
+				/* @__PURE__ */ G("bdi", { children: n.layers.join(", ") }),
 				", relevance on",
 				" ",
-				hc(n.images, "image"),
-				i !== void 0 && /* @__PURE__ */ K(T, { children: [" · ", /* @__PURE__ */ K("a", {
+				gc(n.images, "image"),
+				", by ",
+				n.by,
+				i !== void 0 && /* @__PURE__ */ G(T, { children: [" · ", /* @__PURE__ */ G("a", {
 					href: t.href(["graph"], { class: i }),
 					children: "how this class comes about"
 				})] })
 			]
-		})] }), /* @__PURE__ */ K(Uu, { state: e })]
+		})] }), /* @__PURE__ */ G(Xu, { state: e })]
 	});
 }
-function yd({ state: e }) {
-	let t = e.draft.value, n = t ? $c(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && ud(t.requirements) >= 0;
-	return /* @__PURE__ */ K("div", {
+function Md({ state: e }) {
+	let t = e.draft.value, n = t ? nl(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && bd(t.requirements) >= 0;
+	return /* @__PURE__ */ G("div", {
 		class: "standing",
 		"aria-live": "polite",
-		children: n ? /* @__PURE__ */ K("p", {
+		children: n ? /* @__PURE__ */ G("p", {
 			class: "lacks",
 			children: n
-		}) : r ? /* @__PURE__ */ K("p", {
+		}) : r ? /* @__PURE__ */ G("p", {
 			class: "fault",
 			children: [
 				a ? "A requirement is not understood: see the spec." : r,
 				" ",
 				e.answer.value && "Below is the result before that."
 			]
-		}) : i && /* @__PURE__ */ K(Bn, {
+		}) : i && /* @__PURE__ */ G(Vn, {
 			what: "Audit",
 			job: i.job
 		})
 	});
 }
 // src/audit/ConceptField.tsx
-var bd = {
+var Nd = {
 	valid: "What may speak for the class",
 	spurious: "What must not speak for it"
-}, xd = "One name, or a name and several phrases for it — border: ragged border; notched border", Sd = (e) => e === "valid" ? "spurious" : "valid", Cd = null;
-function wd(e, t) {
+}, Pd = "One name, or a name and several phrases for it — border: ragged border; notched border", Fd = (e) => e === "valid" ? "spurious" : "valid", Id = null;
+function Ld(e, t) {
 	let n = (e) => e.name.toLowerCase() === t.toLowerCase();
-	return Uc.find((t) => e[t].some(n));
+	return Kc.find((t) => e[t].some(n));
 }
-function Td({ state: e, side: t }) {
-	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
-		let r = nl(n);
+function Rd({ state: e, side: t }) {
+	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = A(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
+		let r = al(n);
 		if (!r) return;
-		let a = wd(e.draft.peek(), r.name);
+		let a = Ld(e.draft.peek(), r.name);
 		if (a) return o(`“${r.name}” stands there already, as a ${a} concept.`);
 		u([...e.draft.peek()[t], r]), i(""), o("");
 	}, f = (e) => {
@@ -8386,34 +8550,34 @@ function Td({ state: e, side: t }) {
 		let r = e.draft.peek(), i = r[t][n];
 		e.edit({
 			[t]: r[t].filter((e) => e !== i),
-			[Sd(t)]: [...r[Sd(t)], i]
+			[Fd(t)]: [...r[Fd(t)], i]
 		}), c(-1);
 	};
-	return /* @__PURE__ */ K("fieldset", {
+	return /* @__PURE__ */ G("fieldset", {
 		class: `side ${t}`,
-		onDragOver: (e) => Cd?.side === Sd(t) && e.preventDefault(),
+		onDragOver: (e) => Id?.side === Fd(t) && e.preventDefault(),
 		onDrop: (e) => {
-			e.preventDefault(), Cd?.side === Sd(t) && p(Cd.side, Cd.at), Cd = null;
+			e.preventDefault(), Id?.side === Fd(t) && p(Id.side, Id.at), Id = null;
 		},
 		children: [
-			/* @__PURE__ */ K("legend", { children: [
-				/* @__PURE__ */ K(yc, { of: t }),
+			/* @__PURE__ */ G("legend", { children: [
+				/* @__PURE__ */ G(bc, { of: t }),
 				" ",
 				t === "valid" ? "Valid" : "Spurious",
 				" concepts"
 			] }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
-				children: [bd[t], "."]
+				children: [Nd[t], "."]
 			}),
-			/* @__PURE__ */ K("ul", {
+			/* @__PURE__ */ G("ul", {
 				class: "ideas",
 				"aria-label": `${t} concepts`,
-				children: n[t].map((e, n) => /* @__PURE__ */ K(Ed, {
+				children: n[t].map((e, n) => /* @__PURE__ */ G(zd, {
 					idea: e,
 					side: t,
 					open: s === n,
-					drag: () => Cd = {
+					drag: () => Id = {
 						side: t,
 						at: n
 					},
@@ -8422,23 +8586,23 @@ function Td({ state: e, side: t }) {
 					remove: () => f(n)
 				}, e.name))
 			}),
-			s >= 0 && n[t][s] && /* @__PURE__ */ K(Od, {
+			s >= 0 && n[t][s] && /* @__PURE__ */ G(Vd, {
 				idea: n[t][s],
 				side: t,
 				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
 				close: () => c(-1)
 			}),
-			/* @__PURE__ */ K("input", {
+			/* @__PURE__ */ G("input", {
 				ref: l,
 				type: "text",
 				"aria-label": `Add a ${t} concept`,
 				placeholder: "Add a concept, then Enter",
-				title: xd,
+				title: Pd,
 				value: r,
 				"aria-invalid": a ? !0 : void 0,
 				onInput: (e) => (i(e.currentTarget.value), o("")),
 				onKeyDown: (e) => {
-					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(rl(n[t].at(-1))), u(n[t].slice(0, -1)));
+					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(ol(n[t].at(-1))), u(n[t].slice(0, -1)));
 				},
 				onPaste: (e) => {
 					let t = (e.clipboardData?.getData("text") ?? "").split("\n").filter((e) => e.trim());
@@ -8446,40 +8610,40 @@ function Td({ state: e, side: t }) {
 				},
 				onBlur: () => d(r)
 			}),
-			a && /* @__PURE__ */ K("p", {
+			a && /* @__PURE__ */ G("p", {
 				class: "fault",
 				children: a
 			})
 		]
 	});
 }
-function Ed({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
+function zd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
 	let s = e.phrases.length + e.images.length;
-	return /* @__PURE__ */ K("li", {
+	return /* @__PURE__ */ G("li", {
 		class: "idea",
 		draggable: !0,
 		onDragStart: r,
 		children: [
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "name",
 				"aria-expanded": n,
-				title: Dd(e),
+				title: Bd(e),
 				onClick: i,
 				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
-				children: [/* @__PURE__ */ K("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ K("span", {
+				children: [/* @__PURE__ */ G("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ G("span", {
 					class: "more",
 					children: [" ", s]
 				})]
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
-				"aria-label": `Move ${e.name} to the ${Sd(t)} concepts`,
-				title: `Move to ${Sd(t)}`,
+				"aria-label": `Move ${e.name} to the ${Fd(t)} concepts`,
+				title: `Move to ${Fd(t)}`,
 				onClick: a,
 				children: t === "valid" ? "↓" : "↑"
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				"aria-label": `Remove ${e.name}`,
 				title: "Remove",
@@ -8489,17 +8653,17 @@ function Ed({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 		]
 	});
 }
-function Dd({ phrases: e, images: t }) {
+function Bd({ phrases: e, images: t }) {
 	let n = [...e, ...t.map((e) => `image ${e}`)];
 	return n.length ? `Sought as: ${n.join("; ")}. Click to change.` : "Sought by its name. Click to give it phrases.";
 }
-function Od({ idea: e, side: t, change: n, close: r }) {
+function Vd({ idea: e, side: t, change: n, close: r }) {
 	let [i, a] = O(e.phrases.join("\n"));
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "details",
 		onKeyDown: (e) => e.key === "Escape" && r(),
 		children: [
-			/* @__PURE__ */ K("label", { children: ["Name", /* @__PURE__ */ K("input", {
+			/* @__PURE__ */ G("label", { children: ["Name", /* @__PURE__ */ G("input", {
 				type: "text",
 				value: e.name,
 				onChange: (t) => t.currentTarget.value.trim() && n({
@@ -8507,18 +8671,18 @@ function Od({ idea: e, side: t, change: n, close: r }) {
 					name: t.currentTarget.value.trim()
 				})
 			})] }),
-			/* @__PURE__ */ K("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ K("textarea", {
+			/* @__PURE__ */ G("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ G("textarea", {
 				rows: Math.max(2, Math.min(6, e.phrases.length + 1)),
 				value: i,
 				placeholder: e.name,
 				onInput: (t) => {
 					a(t.currentTarget.value), n({
 						...e,
-						phrases: il(t.currentTarget.value)
+						phrases: sl(t.currentTarget.value)
 					});
 				}
 			})] }),
-			e.images.length > 0 && /* @__PURE__ */ K("p", {
+			e.images.length > 0 && /* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"And the images ",
@@ -8526,12 +8690,12 @@ function Od({ idea: e, side: t, change: n, close: r }) {
 					"."
 				]
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: r,
 				children: "Done"
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "hint",
 				children: [
 					" a ",
@@ -8543,39 +8707,39 @@ function Od({ idea: e, side: t, change: n, close: r }) {
 	});
 }
 // src/audit/Start.tsx
-function kd({ state: e }) {
-	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
-	return /* @__PURE__ */ K("section", {
+function Hd({ state: e }) {
+	let t = z(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
+	return /* @__PURE__ */ G("section", {
 		class: "start",
 		children: [
-			/* @__PURE__ */ K("h2", { children: "Start from a spec" }),
-			/* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ G("h2", { children: "Start from a spec" }),
+			/* @__PURE__ */ G("p", { children: [
 				"A spec lists concepts that may speak for a class (",
-				/* @__PURE__ */ K("em", { children: "valid" }),
+				/* @__PURE__ */ G("em", { children: "valid" }),
 				") and concepts that must not (",
-				/* @__PURE__ */ K("em", { children: "spurious" }),
+				/* @__PURE__ */ G("em", { children: "spurious" }),
 				"). The audit then says how much of what speaks for the class goes through either."
 			] }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "actions",
-				children: [/* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "main",
-					onClick: () => e.begin(qc(i.name)),
+					onClick: () => e.begin(Xc(i.name)),
 					children: "Write a new one"
-				}), /* @__PURE__ */ K(jd, { state: e })]
+				}), /* @__PURE__ */ G(Wd, { state: e })]
 			}),
-			/* @__PURE__ */ K(zn, {
-				of: Iu(t.transport, n).value,
+			/* @__PURE__ */ G(Bn, {
+				of: Uu(t.transport, n).value,
 				what: "specs",
-				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ K("ul", {
+				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ G("ul", {
 					class: "choices",
-					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Ad, {
+					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ G(Ud, {
 						name: t,
 						spec: n,
 						kind: "saved",
 						state: e
-					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Ad, {
+					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ G(Ud, {
 						name: t,
 						spec: n,
 						kind: "comes with semlens",
@@ -8586,29 +8750,29 @@ function kd({ state: e }) {
 		]
 	});
 }
-function Ad({ name: e, spec: t, kind: n, state: r }) {
-	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Lu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
-	return /* @__PURE__ */ K("li", { children: [/* @__PURE__ */ K("button", {
+function Ud({ name: e, spec: t, kind: n, state: r }) {
+	let i = z(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Wu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
+	return /* @__PURE__ */ G("li", { children: [/* @__PURE__ */ G("button", {
 		type: "button",
 		class: "choice",
-		onClick: () => r.begin(Jc(t)),
+		onClick: () => r.begin(Zc(t)),
 		children: [
-			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: t.title || e }) }),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: t.title || e }) }),
+			/* @__PURE__ */ G("span", {
 				class: "hint",
 				children: [
-					hc(t.valid.length, "valid concept"),
+					gc(t.valid.length, "valid concept"),
 					", ",
 					t.spurious.length,
 					" spurious, ",
-					hc(t.requirements?.length ?? 0, "requirement")
+					gc(t.requirements?.length ?? 0, "requirement")
 				]
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "hint",
 				children: [
 					a ? "for " : "written for ",
-					/* @__PURE__ */ K("bdi", { children: [
+					/* @__PURE__ */ G("bdi", { children: [
 						"“",
 						String(t.output),
 						"”"
@@ -8619,7 +8783,7 @@ function Ad({ name: e, spec: t, kind: n, state: r }) {
 				]
 			})
 		]
-	}), n === "saved" && /* @__PURE__ */ K("button", {
+	}), n === "saved" && /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "remove",
 		"aria-label": `Remove the saved spec ${e}`,
@@ -8628,24 +8792,24 @@ function Ad({ name: e, spec: t, kind: n, state: r }) {
 		children: "×"
 	})] });
 }
-function jd({ state: e }) {
-	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
+function Wd({ state: e }) {
+	let t = z(), n = A(null), [r, i] = O(""), a = async (r) => {
 		if (r) {
 			try {
-				e.begin(await Ru(t.transport, r)), i("");
+				e.begin(await Gu(t.transport, r)), i("");
 			} catch (e) {
 				i(e instanceof Error ? e.message : String(e));
 			}
 			n.current.value = "";
 		}
 	};
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("button", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("button", {
 			type: "button",
 			onClick: () => n.current.click(),
 			children: "Open a YAML file"
 		}),
-		/* @__PURE__ */ K("input", {
+		/* @__PURE__ */ G("input", {
 			ref: n,
 			type: "file",
 			accept: ".yaml,.yml",
@@ -8654,68 +8818,68 @@ function jd({ state: e }) {
 			"aria-label": "Spec as a YAML file",
 			onChange: (e) => void a(e.currentTarget.files?.[0])
 		}),
-		r && /* @__PURE__ */ K("span", {
+		r && /* @__PURE__ */ G("span", {
 			class: "fault",
 			children: r
 		})
 	] });
 }
 // src/audit/SpecForm.tsx
-function Md({ state: e }) {
+function Gd({ state: e }) {
 	let t = e.draft.value;
-	return /* @__PURE__ */ K("form", {
+	return /* @__PURE__ */ G("form", {
 		class: "spec",
 		"aria-label": "Spec",
 		onSubmit: (e) => e.preventDefault(),
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "actions",
-				children: [/* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G("button", {
 					type: "button",
 					onClick: () => e.begin(null),
 					children: "Other spec"
-				}), /* @__PURE__ */ K(jd, { state: e })]
+				}), /* @__PURE__ */ G(Wd, { state: e })]
 			}),
-			/* @__PURE__ */ K("label", {
+			/* @__PURE__ */ G("label", {
 				class: "entry",
-				children: ["Title", /* @__PURE__ */ K("input", {
+				children: ["Title", /* @__PURE__ */ G("input", {
 					type: "text",
 					value: t.title,
 					placeholder: "Audit",
 					onInput: (t) => e.edit({ title: t.currentTarget.value })
 				})]
 			}),
-			/* @__PURE__ */ K(Nd, { state: e }),
-			/* @__PURE__ */ K(Td, {
+			/* @__PURE__ */ G(Kd, { state: e }),
+			/* @__PURE__ */ G(Rd, {
 				state: e,
 				side: "valid"
 			}),
-			/* @__PURE__ */ K(Td, {
+			/* @__PURE__ */ G(Rd, {
 				state: e,
 				side: "spurious"
 			}),
-			/* @__PURE__ */ K(dd, { state: e }),
-			/* @__PURE__ */ K(Pd, { state: e }),
-			/* @__PURE__ */ K(Fd, { state: e }),
-			/* @__PURE__ */ K(Id, { state: e })
+			/* @__PURE__ */ G(xd, { state: e }),
+			/* @__PURE__ */ G(qd, { state: e }),
+			/* @__PURE__ */ G(Jd, { state: e }),
+			/* @__PURE__ */ G(Yd, { state: e })
 		]
 	});
 }
-function Nd({ state: e }) {
+function Kd({ state: e }) {
 	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
 		let n = t[e];
 		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
 	};
-	return /* @__PURE__ */ K("label", {
+	return /* @__PURE__ */ G("label", {
 		class: "entry",
-		children: ["Class: the output of the model that is audited", /* @__PURE__ */ K("select", {
+		children: ["Class: the output of the model that is audited", /* @__PURE__ */ G("select", {
 			value: r,
 			onChange: (t) => e.edit({ output: i(Number(t.currentTarget.value)) }),
-			children: [r < 0 && /* @__PURE__ */ K("option", {
+			children: [r < 0 && /* @__PURE__ */ G("option", {
 				value: -1,
 				disabled: !0,
 				children: n === "" ? "choose a class" : `${n} – not in this index`
-			}), t.map((e, t) => /* @__PURE__ */ K("option", {
+			}), t.map((e, t) => /* @__PURE__ */ G("option", {
 				value: t,
 				children: [
 					e.name,
@@ -8727,43 +8891,43 @@ function Nd({ state: e }) {
 		})]
 	});
 }
-function Pd({ state: e }) {
+function qd({ state: e }) {
 	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
 		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
 		e.edit({ layers: a });
 	};
-	return /* @__PURE__ */ K("fieldset", {
+	return /* @__PURE__ */ G("fieldset", {
 		class: "layers",
 		children: [
-			/* @__PURE__ */ K("legend", { children: "Layers" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("legend", { children: "Layers" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: t.length ? "Those chosen; each is audited by itself." : `None chosen: the last before the outputs, ${n.at(-1)?.layer ?? ""}.`
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "row",
-				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ K("label", { children: [
-					/* @__PURE__ */ K("input", {
+				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ G("label", { children: [
+					/* @__PURE__ */ G("input", {
 						type: "checkbox",
 						checked: t.includes(e),
 						onChange: () => i(e)
 					}),
 					" ",
-					/* @__PURE__ */ K("bdi", { children: e })
+					/* @__PURE__ */ G("bdi", { children: e })
 				] }, e))
 			})
 		]
 	});
 }
-function Fd({ state: e }) {
+function Jd({ state: e }) {
 	let t = e.draft.value;
-	return /* @__PURE__ */ K("details", {
+	return /* @__PURE__ */ G("details", {
 		class: "more-fields",
 		children: [
-			/* @__PURE__ */ K("summary", { children: "False discoveries, templates, notes" }),
-			/* @__PURE__ */ K("label", {
+			/* @__PURE__ */ G("summary", { children: "False discoveries, templates, notes" }),
+			/* @__PURE__ */ G("label", {
 				class: "entry",
-				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ K("input", {
+				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ G("input", {
 					type: "number",
 					min: "0.1",
 					max: "99",
@@ -8772,12 +8936,12 @@ function Fd({ state: e }) {
 					onChange: (t) => Number(t.currentTarget.value) > 0 && e.edit({ fdr: Number(t.currentTarget.value) / 100 })
 				})]
 			}),
-			/* @__PURE__ */ K("label", {
+			/* @__PURE__ */ G("label", {
 				class: "entry",
 				children: [
 					"Templates, one per line: what a phrase is put into, at ",
 					"{}",
-					/* @__PURE__ */ K("textarea", {
+					/* @__PURE__ */ G("textarea", {
 						rows: Math.max(2, t.templates.length),
 						value: t.templates.join("\n"),
 						spellcheck: !1,
@@ -8785,9 +8949,9 @@ function Fd({ state: e }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K("label", {
+			/* @__PURE__ */ G("label", {
 				class: "entry",
-				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ K("textarea", {
+				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ G("textarea", {
 					rows: 4,
 					value: t.notes,
 					onInput: (t) => e.edit({ notes: t.currentTarget.value })
@@ -8796,34 +8960,34 @@ function Fd({ state: e }) {
 		]
 	});
 }
-function Id({ state: e }) {
-	let t = B(), [n, r] = O(""), [i, a] = O("");
+function Yd({ state: e }) {
+	let t = z(), [n, r] = O(""), [i, a] = O("");
 	if (!t.session.can.annotate) return null;
 	let o = async () => {
-		let r = n.trim() || al(e.draft.peek().title);
+		let r = n.trim() || cl(e.draft.peek().title);
 		try {
-			await Lu(t.transport, e.index, r, Xc(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
+			await Wu(t.transport, e.index, r, $c(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
 		} catch (e) {
 			a(e instanceof Error ? e.message : String(e));
 		}
 	};
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "keep",
 		children: [
-			/* @__PURE__ */ K("input", {
+			/* @__PURE__ */ G("input", {
 				type: "text",
 				"aria-label": "Name to save the spec under",
-				placeholder: al(e.draft.value.title),
+				placeholder: cl(e.draft.value.title),
 				value: n,
 				onInput: (e) => r(e.currentTarget.value),
 				onKeyDown: (e) => e.key === "Enter" && void o()
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: () => void o(),
 				children: "Save the spec"
 			}),
-			i && /* @__PURE__ */ K("p", {
+			i && /* @__PURE__ */ G("p", {
 				class: "fault",
 				children: i
 			})
@@ -8831,24 +8995,24 @@ function Id({ state: e }) {
 	});
 }
 // src/audit/Stored.tsx
-function Ld({ state: e, audits: t }) {
-	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
+function Xd({ state: e, audits: t }) {
+	let { place: n } = z(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
 	return k(() => {
 		i && (e.answer.value = {
 			audit: i.audit,
-			draft: Jc(i.spec),
+			draft: Zc(i.spec),
 			key: ""
 		});
-	}, [i]), i ? /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("p", {
+	}, [i]), i ? /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("p", {
 			class: "hint",
 			children: "This copy of the page holds audits that were made before. New ones take the server."
 		}),
-		/* @__PURE__ */ K("div", {
+		/* @__PURE__ */ G("div", {
 			class: "lists",
 			role: "group",
 			"aria-label": "Audit",
-			children: t.map((e) => /* @__PURE__ */ K("button", {
+			children: t.map((e) => /* @__PURE__ */ G("button", {
 				type: "button",
 				"aria-pressed": e === i,
 				onClick: () => n.set({
@@ -8859,90 +9023,90 @@ function Ld({ state: e, audits: t }) {
 					ac: null,
 					pin: null
 				}),
-				children: /* @__PURE__ */ K("bdi", { children: e.spec.title || e.name })
+				children: /* @__PURE__ */ G("bdi", { children: e.spec.title || e.name })
 			}, e.name))
 		}),
-		/* @__PURE__ */ K(_d, { state: e })
-	] }) : /* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G(Ad, { state: e })
+	] }) : /* @__PURE__ */ G("p", {
 		class: "none",
 		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
 	});
 }
 // src/views/Audit.tsx
-function Rd() {
-	let e = B(), t = Vl(e, e.index.value);
-	return /* @__PURE__ */ K("div", {
+function Zd() {
+	let e = z(), t = Jl(e, e.index.value);
+	return /* @__PURE__ */ G("div", {
 		class: "audit",
-		children: [/* @__PURE__ */ K("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ K(zd, { state: t })]
+		children: [/* @__PURE__ */ G("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ G(Qd, { state: t })]
 	}, t.index.number);
 }
-function zd({ state: e }) {
-	let t = B();
-	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ K("div", {
+function Qd({ state: e }) {
+	let t = z();
+	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ G("div", {
 		class: "desk",
-		children: [/* @__PURE__ */ K(Bd, { state: e }), /* @__PURE__ */ K(_d, { state: e })]
-	}) : /* @__PURE__ */ K(kd, { state: e }) : /* @__PURE__ */ K(Vd, { state: e }) : /* @__PURE__ */ K("p", {
+		children: [/* @__PURE__ */ G($d, { state: e }), /* @__PURE__ */ G(Ad, { state: e })]
+	}) : /* @__PURE__ */ G(Hd, { state: e }) : /* @__PURE__ */ G(ef, { state: e }) : /* @__PURE__ */ G("p", {
 		class: "none",
 		children: [
 			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
-			/* @__PURE__ */ K("code", { children: "semlens build … --classes NAMES" }),
+			/* @__PURE__ */ G("code", { children: "semlens build … --classes NAMES" }),
 			"), and they can be audited here."
 		]
 	});
 }
-function Bd({ state: e }) {
-	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || $c(e.draft.peek()) !== "");
-	return /* @__PURE__ */ K("section", {
+function $d({ state: e }) {
+	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || nl(e.draft.peek()) !== "");
+	return /* @__PURE__ */ G("section", {
 		class: `spec-panel ${t ? "" : "folded"}`,
 		"aria-label": "Spec",
-		children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("button", {
+		children: [/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "fold",
 			"aria-expanded": t,
 			onClick: () => n(!t),
 			children: "The spec"
-		}) }), t && /* @__PURE__ */ K(Md, { state: e })]
+		}) }), t && /* @__PURE__ */ G(Gd, { state: e })]
 	});
 }
-function Vd({ state: e }) {
-	let t = Pu(B().transport, e.index).value;
-	return t.state === "loading" ? /* @__PURE__ */ K("p", {
+function ef({ state: e }) {
+	let t = Vu(z().transport, e.index).value;
+	return t.state === "loading" ? /* @__PURE__ */ G("p", {
 		class: "none",
 		children: "Looking for audits …"
-	}) : /* @__PURE__ */ K(Ld, {
+	}) : /* @__PURE__ */ G(Xd, {
 		state: e,
-		audits: z(t) ?? []
+		audits: R(t) ?? []
 	});
 }
 // src/about/Additions.tsx
-function Hd({ index: e }) {
+function tf({ index: e }) {
 	let t = e.info.name, { classes: n, relevance: r } = e.info;
-	return /* @__PURE__ */ K("ul", {
+	return /* @__PURE__ */ G("ul", {
 		class: "additions",
 		role: "list",
 		children: [
-			/* @__PURE__ */ K(Wd, {
+			/* @__PURE__ */ G(rf, {
 				name: "Labels",
 				says: "a phrase for each component that fits better than chance",
 				of: e.labels.value,
 				command: `semlens label ${t} --vocabulary FILE --save`,
-				children: (t) => `${H(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${V(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
+				children: (t) => `${V(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${B(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
 			}),
-			/* @__PURE__ */ K(Wd, {
+			/* @__PURE__ */ G(rf, {
 				name: "Measures",
 				says: "clarity, polysemanticity, redundancy",
 				of: e.scores.value,
 				command: `semlens score ${t} --save`,
 				children: () => "of every component and layer, beside chance"
 			}),
-			/* @__PURE__ */ K(Wd, {
+			/* @__PURE__ */ G(rf, {
 				name: "Map",
 				says: "all components in two dimensions",
 				of: e.atlas.value,
 				command: `semlens atlas ${t} --save`,
-				children: (e) => `${V(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
+				children: (e) => `${B(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
 			}),
-			/* @__PURE__ */ K(Wd, {
+			/* @__PURE__ */ G(rf, {
 				name: "Relevance",
 				says: "what each component contributes to the model’s outputs",
 				of: r ? {
@@ -8953,41 +9117,41 @@ function Hd({ index: e }) {
 					why: "None was computed."
 				},
 				command: "semlens build … --classes NAMES --resume",
-				children: (e) => `for ${V(n.length, "class", "classes")}, by ${e.method}, ${Ud(e.of)}`
+				children: (e) => `for ${B(n.length, "class", "classes")}, by ${e.method}, ${nf(e.of)}`
 			})
 		]
 	});
 }
-function Ud(e) {
+function nf(e) {
 	return {
 		label: "over the images that are labelled so",
 		predicted: "over the images that are predicted so",
 		all: "over all images"
 	}[e] ?? e;
 }
-function Wd({ name: e, says: t, of: n, command: r, children: i }) {
+function rf({ name: e, says: t, of: n, command: r, children: i }) {
 	let a = {
 		ready: "✓",
 		loading: "…",
 		absent: "–"
 	}[n.state];
-	return /* @__PURE__ */ K("li", {
+	return /* @__PURE__ */ G("li", {
 		class: n.state,
-		children: [/* @__PURE__ */ K("span", {
+		children: [/* @__PURE__ */ G("span", {
 			class: "sign",
 			"aria-hidden": "true",
 			children: a
-		}), /* @__PURE__ */ K("div", { children: [
-			/* @__PURE__ */ K("strong", { children: e }),
+		}), /* @__PURE__ */ G("div", { children: [
+			/* @__PURE__ */ G("strong", { children: e }),
 			" ",
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "soft",
 				children: t
 			}),
-			/* @__PURE__ */ K("br", {}),
+			/* @__PURE__ */ G("br", {}),
 			n.state === "ready" && i(n.value),
 			n.state === "loading" && (n.job ? `being computed: ${n.job.step}` : "on the way"),
-			n.state === "absent" && /* @__PURE__ */ K(T, { children: [n.why, /* @__PURE__ */ K("code", {
+			n.state === "absent" && /* @__PURE__ */ G(T, { children: [n.why, /* @__PURE__ */ G("code", {
 				class: "command",
 				children: r
 			})] })
@@ -8995,185 +9159,185 @@ function Wd({ name: e, says: t, of: n, command: r, children: i }) {
 	});
 }
 // src/about/licence.ts
-var Gd = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
-function Kd(e) {
+var af = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
+function of(e) {
 	let t = e.trim();
-	return !t || /^unknown$/i.test(t) ? "unknown" : Gd.test(t) ? "permissive" : "other";
+	return !t || /^unknown$/i.test(t) ? "unknown" : af.test(t) ? "permissive" : "other";
 }
 // src/about/Tree.tsx
-function qd({ of: e }) {
-	return /* @__PURE__ */ K("dl", {
+function sf({ of: e }) {
+	return /* @__PURE__ */ G("dl", {
 		class: "tree",
-		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K(Jd, { of: t }) })] }, e))
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G(cf, { of: t }) })] }, e))
 	});
 }
-function Jd({ of: e }) {
-	if (e == null || e === "") return /* @__PURE__ */ K("span", {
+function cf({ of: e }) {
+	if (e == null || e === "") return /* @__PURE__ */ G("span", {
 		class: "soft",
 		children: "none"
 	});
-	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ K("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ K(qd, { of: Object.fromEntries(e.entries()) });
-	if (typeof e == "object") return /* @__PURE__ */ K(qd, { of: e });
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ G("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ G(sf, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ G(sf, { of: e });
 	let t = String(e);
-	return t.includes("\n") ? /* @__PURE__ */ K("pre", { children: t }) : /* @__PURE__ */ K("bdi", { children: t });
+	return t.includes("\n") ? /* @__PURE__ */ G("pre", { children: t }) : /* @__PURE__ */ G("bdi", { children: t });
 }
 // src/views/About.tsx
-function Yd() {
-	let e = B(), t = e.index.value, { info: n } = t;
-	return /* @__PURE__ */ K("article", {
+function lf() {
+	let e = z(), t = e.index.value, { info: n } = t;
+	return /* @__PURE__ */ G("article", {
 		class: "about",
 		children: [
-			/* @__PURE__ */ K("h1", { children: ["About ", /* @__PURE__ */ K("bdi", { children: n.name })] }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h1", { children: ["About ", /* @__PURE__ */ G("bdi", { children: n.name })] }),
+			/* @__PURE__ */ G("p", {
 				class: "soft",
 				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
 			}),
-			/* @__PURE__ */ K(Xd, { info: n }),
-			/* @__PURE__ */ K("section", {
+			/* @__PURE__ */ G(uf, { info: n }),
+			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "At a glance",
-				children: [/* @__PURE__ */ K("h2", { children: "At a glance" }), /* @__PURE__ */ K(Zd, {
+				children: [/* @__PURE__ */ G("h2", { children: "At a glance" }), /* @__PURE__ */ G(df, {
 					info: n,
 					version: e.session.version
 				})]
 			}),
-			/* @__PURE__ */ K("section", {
+			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "Layers",
-				children: [/* @__PURE__ */ K("h2", { children: "Layers" }), /* @__PURE__ */ K(Qd, { info: n })]
+				children: [/* @__PURE__ */ G("h2", { children: "Layers" }), /* @__PURE__ */ G(ff, { info: n })]
 			}),
-			/* @__PURE__ */ K("section", {
+			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "What there is besides",
-				children: [/* @__PURE__ */ K("h2", { children: "What there is besides" }), /* @__PURE__ */ K(Hd, { index: t })]
+				children: [/* @__PURE__ */ G("h2", { children: "What there is besides" }), /* @__PURE__ */ G(tf, { index: t })]
 			}),
-			/* @__PURE__ */ K("section", {
+			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "Recipe",
-				children: /* @__PURE__ */ K("details", { children: [/* @__PURE__ */ K("summary", { children: [
-					/* @__PURE__ */ K("h2", { children: "Recipe" }),
+				children: /* @__PURE__ */ G("details", { children: [/* @__PURE__ */ G("summary", { children: [
+					/* @__PURE__ */ G("h2", { children: "Recipe" }),
 					" ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "soft",
 						children: "all that determined what the index holds"
 					})
-				] }), /* @__PURE__ */ K(qd, { of: n.recipe })] })
+				] }), /* @__PURE__ */ G(sf, { of: n.recipe })] })
 			})
 		]
 	});
 }
-function Xd({ info: e }) {
-	let { licence: t, name: n } = e.foundation, r = Kd(t);
-	return r === "permissive" ? null : /* @__PURE__ */ K("section", {
+function uf({ info: e }) {
+	let { licence: t, name: n } = e.foundation, r = of(t);
+	return r === "permissive" ? null : /* @__PURE__ */ G("section", {
 		class: "panel warning",
 		role: "note",
 		"aria-label": "Licence",
-		children: [/* @__PURE__ */ K("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ K("p", { children: [
+		children: [/* @__PURE__ */ G("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ G("p", { children: [
 			"Labels, searches and audits of this index rest on ",
-			/* @__PURE__ */ K("bdi", { children: n }),
-			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ K(T, { children: [
+			/* @__PURE__ */ G("bdi", { children: n }),
+			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ G(T, { children: [
 				", whose weights are under ",
-				/* @__PURE__ */ K("strong", { children: t }),
+				/* @__PURE__ */ G("strong", { children: t }),
 				". Read its terms before you use its results: some forbid commercial or medical use."
 			] })
 		] })]
 	});
 }
-function Zd({ info: e, version: t }) {
+function df({ info: e, version: t }) {
 	let n = e.layers.reduce((e, t) => e + t.dead, 0);
-	return /* @__PURE__ */ K("dl", {
+	return /* @__PURE__ */ G("dl", {
 		class: "facts",
 		children: [
 			["Studied model", e.model],
-			["Images", `${H(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${H(e.images.unreadable)} could not be read` : ""}`],
-			["Components", `${H(e.components)} in ${V(e.layers.length, "layer")}${n ? `, ${H(n)} of them dead` : ", none of them dead"}`],
+			["Images", `${V(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${V(e.images.unreadable)} could not be read` : ""}`],
+			["Components", `${V(e.components)} in ${B(e.layers.length, "layer")}${n ? `, ${V(n)} of them dead` : ", none of them dead"}`],
 			["Examples", `up to ${e.k} of each component; cropped by: ${e.crop}`],
-			["Foundation model", `${e.foundation.name}, ${H(e.foundation.dimension)} dimensions`],
+			["Foundation model", `${e.foundation.name}, ${V(e.foundation.dimension)} dimensions`],
 			["Its licence", e.foundation.licence || "unknown"],
 			["Its digest", e.foundation.digest],
 			["Digest of the index", e.digest],
 			["Shown by", `semlens ${t}`]
-		].map(([e, t]) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: e }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: t }) })] }))
+		].map(([e, t]) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: e }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G("bdi", { children: t }) })] }))
 	});
 }
-function Qd({ info: e }) {
-	let { place: t } = B();
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
+function ff({ info: e }) {
+	let { place: t } = z();
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
 		class: "soft",
 		children: "A dead component tells no two images apart: it has no example and is left out everywhere."
-	}), /* @__PURE__ */ K("div", {
+	}), /* @__PURE__ */ G("div", {
 		class: "wide",
-		children: /* @__PURE__ */ K("table", {
+		children: /* @__PURE__ */ G("table", {
 			class: "plain",
-			children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
-				/* @__PURE__ */ K("th", {
+			children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Layer"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Kind"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					class: "number",
 					children: "Components"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					class: "number",
 					children: "Dead"
 				})
-			] }) }), /* @__PURE__ */ K("tbody", { children: e.layers.map((e) => /* @__PURE__ */ K("tr", { children: [
-				/* @__PURE__ */ K("th", {
+			] }) }), /* @__PURE__ */ G("tbody", { children: e.layers.map((e) => /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
 					scope: "row",
-					children: [/* @__PURE__ */ K("a", {
+					children: [/* @__PURE__ */ G("a", {
 						href: t.href([], { layers: e.layer }),
-						children: /* @__PURE__ */ K("bdi", { children: e.layer })
-					}), e.outputs && /* @__PURE__ */ K("small", {
+						children: /* @__PURE__ */ G("bdi", { children: e.layer })
+					}), e.outputs && /* @__PURE__ */ G("small", {
 						class: "soft",
 						children: " outputs"
 					})]
 				}),
-				/* @__PURE__ */ K("td", { children: e.kind }),
-				/* @__PURE__ */ K("td", {
+				/* @__PURE__ */ G("td", { children: e.kind }),
+				/* @__PURE__ */ G("td", {
 					class: "number",
-					children: H(e.stop - e.start)
+					children: V(e.stop - e.start)
 				}),
-				/* @__PURE__ */ K("td", {
+				/* @__PURE__ */ G("td", {
 					class: "number",
-					children: H(e.dead)
+					children: V(e.dead)
 				})
 			] }, e.layer)) })]
 		})
 	})] });
 }
 // src/table/fitted.ts
-var $d = null;
-function ef(e, t, n = 400) {
-	return $d ??= document.createElement("canvas").getContext("2d"), $d ? ($d.font = `${n} ${t}px system-ui, sans-serif`, $d.measureText(e).width) : e.length * t * .6;
+var pf = null;
+function mf(e, t, n = 400) {
+	return pf ??= document.createElement("canvas").getContext("2d"), pf ? (pf.font = `${n} ${t}px system-ui, sans-serif`, pf.measureText(e).width) : e.length * t * .6;
 }
-function tf(e, t, n, r = "end", i = 400) {
-	if (ef(e, n, i) <= t) return e;
+function hf(e, t, n, r = "end", i = 400) {
+	if (mf(e, n, i) <= t) return e;
 	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
 	for (; o < s;) {
 		let e = o + s + 1 >> 1;
-		ef(c(e), n, i) <= t ? o = e : s = e - 1;
+		mf(c(e), n, i) <= t ? o = e : s = e - 1;
 	}
 	return c(o);
 }
-function nf(e, t, n, r, i = 400) {
+function gf(e, t, n, r, i = 400) {
 	let a = e.split(/\s+/).filter(Boolean), o = [];
 	for (; a.length && o.length < r;) {
 		let e = a.shift();
-		for (; a.length && ef(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
+		for (; a.length && mf(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
 		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
-		o.push(tf(e + s, t, n, "end", i));
+		o.push(hf(e + s, t, n, "end", i));
 	}
 	return o;
 }
 // src/compare/pairs.ts
-function rf({ matches: e }) {
+function _f({ matches: e }) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
 		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
@@ -9192,10 +9356,10 @@ function rf({ matches: e }) {
 	}
 	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
 }
-function af(e, t) {
+function vf(e, t) {
 	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
 }
-function of({ matches: e }, t) {
+function yf({ matches: e }, t) {
 	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
 	return {
 		shared: r,
@@ -9203,33 +9367,33 @@ function of({ matches: e }, t) {
 	};
 }
 // src/compare/Overview.tsx
-var [sf, cf, lf, uf, df] = [
+var [bf, xf, Sf, Cf, wf] = [
 	14,
 	196,
 	36,
 	40,
 	4
 ];
-function ff({ comparison: e, chart: t }) {
-	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
-	A(a, []), k(() => {
+function Tf({ comparison: e, chart: t }) {
+	let n = A(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
+	Ie(a, []), k(() => {
 		let e = new ResizeObserver(a);
 		return e.observe(n.current), () => e.disconnect();
 	}, []);
-	let o = r >= 640, s = o ? (r - lf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
-	return /* @__PURE__ */ K("div", {
+	let o = r >= 640, s = o ? (r - Sf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
+	return /* @__PURE__ */ G("div", {
 		class: "overview",
 		ref: n,
-		children: /* @__PURE__ */ K("svg", {
+		children: /* @__PURE__ */ G("svg", {
 			ref: t,
-			viewBox: `0 0 ${r} ${o ? cf : 2 * cf}`,
+			viewBox: `0 0 ${r} ${o ? xf : 2 * xf}`,
 			width: r,
-			height: o ? cf : 2 * cf,
+			height: o ? xf : 2 * xf,
 			role: "img",
-			"aria-label": [0, 1].map((t) => mf(e, t)).join(" "),
-			children: [0, 1].map((t) => /* @__PURE__ */ K("g", {
-				transform: o ? `translate(${t * (s + lf)} 0)` : `translate(0 ${t * cf})`,
-				children: /* @__PURE__ */ K(hf, {
+			"aria-label": [0, 1].map((t) => Df(e, t)).join(" "),
+			children: [0, 1].map((t) => /* @__PURE__ */ G("g", {
+				transform: o ? `translate(${t * (s + Sf)} 0)` : `translate(0 ${t * xf})`,
+				children: /* @__PURE__ */ G(Of, {
 					comparison: e,
 					from: t,
 					wide: s,
@@ -9239,23 +9403,23 @@ function ff({ comparison: e, chart: t }) {
 		})
 	});
 }
-function pf({ sides: e, pairs: t }, n) {
+function Ef({ sides: e, pairs: t }, n) {
 	return t.find((t) => t.source === e[n].name) ?? t[n];
 }
-function mf(e, t) {
-	let n = pf(e, t), { shared: r, unique: i } = of(e, t);
-	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${U(n.similarity)}, 95 % interval ${U(n.low)} to ${U(n.high)}, random ${U(n.baseline)}; ${H(r)} shared, ${H(i)} unique.`;
+function Df(e, t) {
+	let n = Ef(e, t), { shared: r, unique: i } = yf(e, t);
+	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${H(n.similarity)}, 95 % interval ${H(n.low)} to ${H(n.high)}, random ${H(n.baseline)}; ${V(r)} shared, ${V(i)} unique.`;
 }
-function hf({ comparison: e, from: t, wide: n, low: r }) {
-	let i = pf(e, t), { shared: a, unique: o } = of(e, t), s = (e) => df + (e - r) / (1 - r) * (n - 2 * df), c = {
+function Of({ comparison: e, from: t, wide: n, low: r }) {
+	let i = Ef(e, t), { shared: a, unique: o } = yf(e, t), s = (e) => wf + (e - r) / (1 - r) * (n - 2 * wf), c = {
 		low: i.baseline_low ?? i.baseline,
 		high: i.baseline_high ?? i.baseline
-	}, l = cf - 22;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("title", { children: mf(e, t) }),
-		/* @__PURE__ */ K("text", {
+	}, l = xf - 22;
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("title", { children: Df(e, t) }),
+		/* @__PURE__ */ G("text", {
 			class: "head",
-			x: df,
+			x: wf,
 			y: 15,
 			children: [
 				"How much of ",
@@ -9264,36 +9428,36 @@ function hf({ comparison: e, from: t, wide: n, low: r }) {
 				"BA"[t]
 			]
 		}),
-		/* @__PURE__ */ K(gf, {
+		/* @__PURE__ */ G(kf, {
 			pair: i,
 			room: n
 		}),
-		/* @__PURE__ */ K("rect", {
+		/* @__PURE__ */ G("rect", {
 			class: "ground",
 			x: s(r),
 			y: 46,
 			width: s(1) - s(r),
-			height: sf
+			height: bf
 		}),
-		/* @__PURE__ */ K("rect", {
+		/* @__PURE__ */ G("rect", {
 			class: "bar",
 			x: s(0),
 			y: 46,
 			width: Math.max(0, s(i.similarity) - s(0)),
-			height: sf
+			height: bf
 		}),
-		/* @__PURE__ */ K("rect", {
+		/* @__PURE__ */ G("rect", {
 			class: "chance",
 			x: s(c.low),
 			y: 41,
 			width: Math.max(2, s(c.high) - s(c.low)),
-			height: sf + 10
+			height: bf + 10
 		}),
-		i.low !== null && i.high !== null && /* @__PURE__ */ K("path", {
+		i.low !== null && i.high !== null && /* @__PURE__ */ G("path", {
 			class: "interval",
-			d: `M${s(i.low)} ${46 + sf / 2}H${s(i.high)}M${s(i.low)} 48v${sf - 4}M${s(i.high)} 48v${sf - 4}`
+			d: `M${s(i.low)} ${46 + bf / 2}H${s(i.high)}M${s(i.low)} 48v${bf - 4}M${s(i.high)} 48v${bf - 4}`
 		}),
-		/* @__PURE__ */ K(_f, {
+		/* @__PURE__ */ G(Af, {
 			comparison: e,
 			from: t,
 			low: r,
@@ -9301,29 +9465,29 @@ function hf({ comparison: e, from: t, wide: n, low: r }) {
 			top: 96,
 			floor: l
 		}),
-		/* @__PURE__ */ K("text", {
+		/* @__PURE__ */ G("text", {
 			class: "small",
-			x: df,
+			x: wf,
 			y: 86,
 			children: [
-				/* @__PURE__ */ K("tspan", {
+				/* @__PURE__ */ G("tspan", {
 					class: "key shared",
 					children: "■"
 				}),
 				" ",
-				H(a),
+				V(a),
 				" shared ",
-				/* @__PURE__ */ K("tspan", {
+				/* @__PURE__ */ G("tspan", {
 					class: "key unique",
 					children: "■"
 				}),
 				" ",
-				H(o),
+				V(o),
 				" unique to ",
 				"AB"[t]
 			]
 		}),
-		/* @__PURE__ */ K("path", {
+		/* @__PURE__ */ G("path", {
 			class: "axis",
 			d: `M${s(r)} ${l}H${s(1)}`
 		}),
@@ -9331,7 +9495,7 @@ function hf({ comparison: e, from: t, wide: n, low: r }) {
 			r,
 			(1 + r) / 2,
 			1
-		].map((e, t) => /* @__PURE__ */ K("text", {
+		].map((e, t) => /* @__PURE__ */ G("text", {
 			class: "tick",
 			x: s(e),
 			y: l + 15,
@@ -9340,45 +9504,45 @@ function hf({ comparison: e, from: t, wide: n, low: r }) {
 				"middle",
 				"end"
 			][t],
-			children: t === 1 ? `similarity ${U(e)}` : U(e)
+			children: t === 1 ? `similarity ${H(e)}` : H(e)
 		}, t))
 	] });
 }
-function gf({ pair: e, room: t }) {
-	let n = U(e.similarity), r = `${e.low === null ? "" : ` (${U(e.low)} – ${U(e.high)})`}; by chance ${U(e.baseline_low ?? e.baseline)} – ${U(e.baseline_high ?? e.baseline)}`;
-	return /* @__PURE__ */ K("text", {
+function kf({ pair: e, room: t }) {
+	let n = H(e.similarity), r = `${e.low === null ? "" : ` (${H(e.low)} – ${H(e.high)})`}; by chance ${H(e.baseline_low ?? e.baseline)} – ${H(e.baseline_high ?? e.baseline)}`;
+	return /* @__PURE__ */ G("text", {
 		class: "small",
-		x: df,
+		x: wf,
 		y: 34,
-		children: [/* @__PURE__ */ K("tspan", {
+		children: [/* @__PURE__ */ G("tspan", {
 			class: "figure",
 			children: n
-		}), tf(r, t - ef(n, 13, 600) - 12, 12)]
+		}), hf(r, t - mf(n, 13, 600) - 12, 12)]
 	});
 }
-function _f({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
-	let o = Array.from({ length: uf }, () => ({
+function Af({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
+	let o = Array.from({ length: Cf }, () => ({
 		shared: 0,
 		unique: 0
 	}));
 	for (let r of e.matches) {
 		if (r.from !== t) continue;
-		let e = Math.min(uf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * uf)));
+		let e = Math.min(Cf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * Cf)));
 		o[e][r.shared ? "shared" : "unique"]++;
 	}
-	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / uf;
-	return /* @__PURE__ */ K(T, { children: o.map(({ shared: e, unique: t }, o) => {
+	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / Cf;
+	return /* @__PURE__ */ G(T, { children: o.map(({ shared: e, unique: t }, o) => {
 		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
-		return /* @__PURE__ */ K("g", { children: [
-			/* @__PURE__ */ K("title", { children: `similarity ${U(l)} to ${U(l + c)}: ${H(e)} shared, ${H(t)} unique` }),
-			t > 0 && /* @__PURE__ */ K("rect", {
+		return /* @__PURE__ */ G("g", { children: [
+			/* @__PURE__ */ G("title", { children: `similarity ${H(l)} to ${H(l + c)}: ${V(e)} shared, ${V(t)} unique` }),
+			t > 0 && /* @__PURE__ */ G("rect", {
 				class: "unique",
 				x: u,
 				y: a - f,
 				width: d,
 				height: f
 			}),
-			e > 0 && /* @__PURE__ */ K("rect", {
+			e > 0 && /* @__PURE__ */ G("rect", {
 				class: "shared",
 				x: u,
 				y: a - f - p,
@@ -9389,10 +9553,10 @@ function _f({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
 	}) });
 }
 // src/table/virtual.ts
-var vf = 12e6, yf = 6;
-function bf(e, t, n) {
-	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, vf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
-	A(() => {
+var jf = 12e6, Mf = 6;
+function Nf(e, t, n) {
+	let r = A(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, jf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+	Ie(() => {
 		let e = r.current;
 		if (!e) return;
 		let t = () => s(e.clientHeight);
@@ -9405,7 +9569,7 @@ function bf(e, t, n) {
 		let t = () => a(e.scrollTop);
 		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
 	}, []);
-	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - yf), h = Math.min(e, Math.ceil((p + u) / t) + yf), g = Ie((e) => {
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - Mf), h = Math.min(e, Math.ceil((p + u) / t) + Mf), g = Le((e) => {
 		let i = r.current;
 		if (!i) return;
 		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
@@ -9426,7 +9590,7 @@ function bf(e, t, n) {
 	};
 }
 // src/compare/PairList.tsx
-var xf = 76, Sf = {
+var Pf = 76, Ff = {
 	both: {
 		sign: "↔",
 		says: "each is the most similar to the other"
@@ -9440,37 +9604,37 @@ var xf = 76, Sf = {
 		says: "A's is the most similar to B's, which is not so the other way round"
 	}
 };
-function Cf({ pairs: e, a: t, b: n }) {
-	let r = B(), i = bf(e.length, xf, 0), a = j(e);
+function If({ pairs: e, a: t, b: n }) {
+	let r = z(), i = Nf(e.length, Pf, 0), a = A(e);
 	k(() => {
 		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
 	}, [e]);
 	let o = e.slice(i.first, i.last);
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "pairs",
 		ref: i.box,
 		tabIndex: 0,
 		role: "region",
 		"aria-label": "Pairs; scrolls",
-		style: { "--high": `${xf}px` },
+		style: { "--high": `${Pf}px` },
 		onMouseLeave: () => r.pointed.value = null,
-		children: /* @__PURE__ */ K("div", {
+		children: /* @__PURE__ */ G("div", {
 			style: { height: `${i.span}px` },
-			children: /* @__PURE__ */ K("ul", {
+			children: /* @__PURE__ */ G("ul", {
 				class: "drawn",
 				role: "list",
 				style: { transform: `translateY(${i.top}px)` },
-				children: o.map((r, a) => /* @__PURE__ */ K("li", {
+				children: o.map((r, a) => /* @__PURE__ */ G("li", {
 					"aria-posinset": i.first + a + 1,
 					"aria-setsize": e.length,
 					children: [
-						/* @__PURE__ */ K(wf, {
+						/* @__PURE__ */ G(Lf, {
 							side: "a",
 							index: t,
 							row: r.a
 						}),
-						/* @__PURE__ */ K(Tf, { pair: r }),
-						/* @__PURE__ */ K(wf, {
+						/* @__PURE__ */ G(Rf, { pair: r }),
+						/* @__PURE__ */ G(Lf, {
 							side: "b",
 							index: n,
 							row: r.b
@@ -9481,47 +9645,47 @@ function Cf({ pairs: e, a: t, b: n }) {
 		})
 	});
 }
-function wf({ side: e, index: t, row: n }) {
-	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
+function Lf({ side: e, index: t, row: n }) {
+	let r = z(), { pointed: i } = r, a = wt(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
 		index: t.number,
 		row: n
 	}, s = t.base.crop[n], c = t.label(n) ?? t.names.get(n);
-	return /* @__PURE__ */ K("a", {
+	return /* @__PURE__ */ G("a", {
 		class: `half ${e} ${a ? "pointed" : ""}`,
-		href: Pn(r, t, n),
+		href: Fn(r, t, n),
 		onMouseEnter: o,
 		onFocus: o,
-		children: [/* @__PURE__ */ K(Yn, {
+		children: [/* @__PURE__ */ G(Xn, {
 			path: s < 0 ? null : t.at(`crop/${s}.webp`),
 			alt: ""
-		}), /* @__PURE__ */ K("span", {
+		}), /* @__PURE__ */ G("span", {
 			class: "called",
-			children: [c ? /* @__PURE__ */ K("b", {
+			children: [c ? /* @__PURE__ */ G("b", {
 				title: c,
-				children: /* @__PURE__ */ K("bdi", { children: c })
-			}) : /* @__PURE__ */ K("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ K("small", { children: /* @__PURE__ */ K("bdi", { children: t.id(n) }) })]
+				children: /* @__PURE__ */ G("bdi", { children: c })
+			}) : /* @__PURE__ */ G("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ G("small", { children: /* @__PURE__ */ G("bdi", { children: t.id(n) }) })]
 		})]
 	});
 }
-function Tf({ pair: e }) {
-	let { sign: t, says: n } = Sf[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
-	return /* @__PURE__ */ K("span", {
+function Rf({ pair: e }) {
+	let { sign: t, says: n } = Ff[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
+	return /* @__PURE__ */ G("span", {
 		class: `between ${r ? "shared" : "unique"}`,
 		children: [
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "value",
-				children: U(e.similarity)
+				children: H(e.similarity)
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "ground",
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ K("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
+				children: /* @__PURE__ */ G("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "kind",
 				title: n,
 				children: [
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						role: "img",
 						"aria-label": n,
 						children: t
@@ -9534,19 +9698,19 @@ function Tf({ pair: e }) {
 	});
 }
 // src/compare/Sides.tsx
-function Ef({ a: e, b: t }) {
-	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
-	return /* @__PURE__ */ K("div", {
+function zf({ a: e, b: t }) {
+	let n = z(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
+	return /* @__PURE__ */ G("div", {
 		class: "tools sides",
 		children: [
-			/* @__PURE__ */ K(Df, {
+			/* @__PURE__ */ G(Bf, {
 				letter: "a",
 				index: i,
 				layer: e,
 				without: r ? "" : t,
 				all: r
 			}),
-			!r && /* @__PURE__ */ K("button", {
+			!r && /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button",
 				"aria-label": "Swap the two sides",
@@ -9557,7 +9721,7 @@ function Ef({ a: e, b: t }) {
 				}),
 				children: "⇄"
 			}),
-			/* @__PURE__ */ K(Df, {
+			/* @__PURE__ */ G(Bf, {
 				letter: "b",
 				index: a,
 				layer: t,
@@ -9567,24 +9731,24 @@ function Ef({ a: e, b: t }) {
 		]
 	});
 }
-function Df({ letter: e, index: t, layer: n, without: r, all: i }) {
-	let { place: a } = B();
-	return /* @__PURE__ */ K("label", {
+function Bf({ letter: e, index: t, layer: n, without: r, all: i }) {
+	let { place: a } = z();
+	return /* @__PURE__ */ G("label", {
 		class: `side ${e}`,
 		children: [
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "letter",
 				children: e.toUpperCase()
 			}),
-			i && /* @__PURE__ */ K("b", { children: /* @__PURE__ */ K("bdi", { children: t.info.name }) }),
-			/* @__PURE__ */ K("select", {
+			i && /* @__PURE__ */ G("b", { children: /* @__PURE__ */ G("bdi", { children: t.info.name }) }),
+			/* @__PURE__ */ G("select", {
 				"aria-label": `Layer of side ${e.toUpperCase()}`,
 				value: n,
 				onChange: (t) => a.set({ [e]: t.currentTarget.value }),
-				children: [i && /* @__PURE__ */ K("option", {
+				children: [i && /* @__PURE__ */ G("option", {
 					value: "",
 					children: "all layers"
-				}), t.info.layers.map((e) => /* @__PURE__ */ K("option", {
+				}), t.info.layers.map((e) => /* @__PURE__ */ G("option", {
 					value: e.layer,
 					disabled: e.layer === r,
 					children: e.layer
@@ -9594,78 +9758,78 @@ function Df({ letter: e, index: t, layer: n, without: r, all: i }) {
 	});
 }
 // src/compare/ask.ts
-var Of = /* @__PURE__ */ new WeakMap();
-function kf(e, t, n) {
+var Vf = /* @__PURE__ */ new WeakMap();
+function Hf(e, t, n) {
 	let r = `compare?${new URLSearchParams({
 		...t && { a: t },
 		...n && { b: n }
-	})}`.replace(/\?$/, ""), i = Of.get(e) ?? /* @__PURE__ */ new Map();
-	Of.set(e, i);
-	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
+	})}`.replace(/\?$/, ""), i = Vf.get(e) ?? /* @__PURE__ */ new Map();
+	Vf.set(e, i);
+	let a = i.get(r) ?? Vt(async () => L(await e.transport.get(r)));
 	return i.set(r, a), k(() => () => {
 		a.peek().state === "absent" && i.delete(r);
 	}, [r]), a.value;
 }
 // src/views/Compare.tsx
-function Af() {
-	let e = B();
-	return /* @__PURE__ */ K("div", {
+function Uf() {
+	let e = z();
+	return /* @__PURE__ */ G("div", {
 		class: "compare-view",
 		children: [
-			/* @__PURE__ */ K("h1", { children: "Compare" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h1", { children: "Compare" }),
+			/* @__PURE__ */ G("p", {
 				class: "explains",
 				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
 			}),
-			jf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ K(Mf, {})
+			Wf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ G(Gf, {})
 		]
 	});
 }
-function jf(e, t) {
+function Wf(e, t) {
 	let [n, r] = e;
-	return r && !t ? /* @__PURE__ */ K("div", {
+	return r && !t ? /* @__PURE__ */ G("div", {
 		class: "absent",
-		children: [/* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("bdi", { children: n.info.name }),
+		children: [/* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("bdi", { children: n.info.name }),
 			" was described by the foundation model ",
-			/* @__PURE__ */ K("bdi", { children: n.info.foundation.name }),
+			/* @__PURE__ */ G("bdi", { children: n.info.foundation.name }),
 			" and ",
-			/* @__PURE__ */ K("bdi", { children: r.info.name }),
+			/* @__PURE__ */ G("bdi", { children: r.info.name }),
 			" by ",
-			/* @__PURE__ */ K("bdi", { children: r.info.foundation.name }),
+			/* @__PURE__ */ G("bdi", { children: r.info.foundation.name }),
 			n.info.foundation.name === r.info.foundation.name && " with other weights",
 			": each places pictures in a space of its own, and a distance between two such spaces means nothing."
-		] }), /* @__PURE__ */ K("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
-	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ K("p", {
+		] }), /* @__PURE__ */ G("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
+	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ G("p", {
 		class: "absent",
 		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
 	}) : null;
 }
-function Mf() {
-	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = kf(e, i, a);
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Ef, {
+function Gf() {
+	let e = z(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Hf(e, i, a);
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(zf, {
 		a: i,
 		b: a
-	}), /* @__PURE__ */ K("div", {
+	}), /* @__PURE__ */ G("div", {
 		class: "held",
-		children: /* @__PURE__ */ K(zn, {
+		children: /* @__PURE__ */ G(Bn, {
 			of: o,
 			what: "comparison",
-			children: (e) => /* @__PURE__ */ K(Nf, { comparison: e })
+			children: (e) => /* @__PURE__ */ G(Kf, { comparison: e })
 		})
 	})] });
 }
-function Nf({ comparison: e }) {
-	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
+function Kf({ comparison: e }) {
+	let t = z(), { place: n } = t, r = n.route.value.params, i = A(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
 		"shared",
 		"a",
 		"b"
-	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => rf(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => Pf(e, a, o, d, u)), [
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = j(() => _f(e), [e]), u = t.kept.value, d = t.index.value, f = j(() => l.filter((e) => qf(e, a, o, d, u)), [
 		l,
 		u,
 		d
-	]), p = M(() => {
-		let e = f.filter((e) => af(e, s));
+	]), p = j(() => {
+		let e = f.filter((e) => vf(e, s));
 		return c ? e.reverse() : e;
 	}, [
 		f,
@@ -9681,30 +9845,30 @@ function Nf({ comparison: e }) {
 		"json",
 		"parquet"
 	] : ["csv", "json"];
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K(ff, {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G(Tf, {
 			comparison: e,
 			chart: i
 		}),
-		/* @__PURE__ */ K("div", {
+		/* @__PURE__ */ G("div", {
 			class: "key",
-			children: [/* @__PURE__ */ K("p", {
+			children: [/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: "Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes."
-			}), /* @__PURE__ */ K(Gs, {
+			}), /* @__PURE__ */ G(Ks, {
 				what: "the chart",
 				kinds: ["svg", "png"],
-				save: (e) => _n(i.current, h, e)
+				save: (e) => vn(i.current, h, e)
 			})]
 		}),
-		/* @__PURE__ */ K("div", {
+		/* @__PURE__ */ G("div", {
 			class: "tools",
 			children: [
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "buttons",
 					role: "group",
 					"aria-label": "Which pairs",
-					children: m.map(([e, t]) => /* @__PURE__ */ K("button", {
+					children: m.map(([e, t]) => /* @__PURE__ */ G("button", {
 						type: "button",
 						class: "button",
 						"aria-pressed": s === e,
@@ -9712,42 +9876,42 @@ function Nf({ comparison: e }) {
 						children: [
 							t,
 							" ",
-							/* @__PURE__ */ K("span", {
+							/* @__PURE__ */ G("span", {
 								class: "of",
-								children: H(f.filter((t) => af(t, e)).length)
+								children: V(f.filter((t) => vf(t, e)).length)
 							})
 						]
 					}, e))
 				}),
-				/* @__PURE__ */ K("button", {
+				/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "button",
 					onClick: () => n.set({ sort: c ? null : "similarity" }, !0),
 					children: c ? "Least similar first ▲" : "Most similar first ▼"
 				}),
-				/* @__PURE__ */ K("p", {
+				/* @__PURE__ */ G("p", {
 					class: "how-many",
 					role: "status",
-					children: [/* @__PURE__ */ K("b", { children: V(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
+					children: [/* @__PURE__ */ G("b", { children: B(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
 				}),
-				/* @__PURE__ */ K(Gs, {
+				/* @__PURE__ */ G(Ks, {
 					what: "the pairs",
 					kinds: g,
-					save: (e) => un(h, Ff(p, a, o), e, t)
+					save: (e) => dn(h, Jf(p, a, o), e, t)
 				})
 			]
 		}),
-		/* @__PURE__ */ K(Cf, {
+		/* @__PURE__ */ G(If, {
 			pairs: p,
 			a,
 			b: o
 		})
 	] });
 }
-function Pf(e, t, n, r, i) {
+function qf(e, t, n, r, i) {
 	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
 }
-function Ff(e, t, n) {
+function Jf(e, t, n) {
 	return {
 		a: e.map((e) => t.id(e.a)),
 		a_label: e.map((e) => t.label(e.a)),
@@ -9755,12 +9919,12 @@ function Ff(e, t, n) {
 		b_label: e.map((e) => n.label(e.b)),
 		similarity: e.map((e) => e.similarity),
 		nearest: e.map((e) => e.nearest),
-		shared: e.map((e) => af(e, "shared")),
+		shared: e.map((e) => vf(e, "shared")),
 		q_value: e.map((e) => e.q)
 	};
 }
 // src/graph/Legend.tsx
-var If = [
+var Yf = [
 	{
 		kind: "for",
 		text: "speaks for"
@@ -9781,27 +9945,27 @@ var If = [
 		kind: "others",
 		text: "all others of a layer"
 	}
-], Lf = (e) => 60 + ef(e, 12), Rf = 16 + If.reduce((e, t) => e + Lf(t.text), 0);
-function zf({ y: e }) {
+], Xf = (e) => 60 + mf(e, 12), Zf = 16 + Yf.reduce((e, t) => e + Xf(t.text), 0);
+function Qf({ y: e }) {
 	let t = 16;
-	return /* @__PURE__ */ K("g", {
+	return /* @__PURE__ */ G("g", {
 		class: "legend",
 		transform: `translate(0 ${e})`,
 		"aria-hidden": "true",
-		children: If.map(({ kind: e, text: n }) => {
+		children: Yf.map(({ kind: e, text: n }) => {
 			let r = t;
-			return t += Lf(n), /* @__PURE__ */ K("g", {
+			return t += Xf(n), /* @__PURE__ */ G("g", {
 				transform: `translate(${r} 0)`,
-				children: [e === "for" || e === "against" ? /* @__PURE__ */ K("path", {
+				children: [e === "for" || e === "against" ? /* @__PURE__ */ G("path", {
 					class: `edge ${e}`,
 					d: "M0 0h30",
 					"stroke-width": 4
-				}) : e === "wider" ? /* @__PURE__ */ K("path", {
+				}) : e === "wider" ? /* @__PURE__ */ G("path", {
 					class: "wedge",
 					d: "M0 -1l30 -5v12l-30 -5z"
-				}) : /* @__PURE__ */ K("g", {
+				}) : /* @__PURE__ */ G("g", {
 					class: `node ${e}`,
-					children: /* @__PURE__ */ K("rect", {
+					children: /* @__PURE__ */ G("rect", {
 						class: "box",
 						x: 0,
 						y: -8,
@@ -9809,7 +9973,7 @@ function zf({ y: e }) {
 						height: 16,
 						rx: 4
 					})
-				}), /* @__PURE__ */ K("text", {
+				}), /* @__PURE__ */ G("text", {
 					class: "small",
 					x: 38,
 					y: 4,
@@ -9820,10 +9984,10 @@ function zf({ y: e }) {
 	});
 }
 // src/graph/NodeBox.tsx
-var [Bf, Q] = [54, 10];
-function Vf({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
-	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + Bf + 8 : Q, m = l - p - Q, h = nf(c.label, m, 13, 2, 600);
-	return /* @__PURE__ */ K("g", {
+var [$f, Z] = [54, 10];
+function ep({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
+	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Z + $f + 8 : Z, m = l - p - Z, h = gf(c.label, m, 13, 2, 600);
+	return /* @__PURE__ */ G("g", {
 		class: `node ${d} ${n}`,
 		transform: `translate(${e.x} ${e.y})`,
 		tabindex: 0,
@@ -9841,10 +10005,10 @@ function Vf({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 			else if (!s(e.key, e.currentTarget)) return;
 			e.preventDefault();
 		},
-		children: [/* @__PURE__ */ K("title", { children: Gf(c) }), /* @__PURE__ */ K("g", {
+		children: [/* @__PURE__ */ G("title", { children: ip(c) }), /* @__PURE__ */ G("g", {
 			"aria-hidden": "true",
 			children: [
-				/* @__PURE__ */ K("rect", {
+				/* @__PURE__ */ G("rect", {
 					class: "box",
 					x: .5,
 					y: .5,
@@ -9852,24 +10016,24 @@ function Vf({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					height: u - 1,
 					rx: 8
 				}),
-				f && /* @__PURE__ */ K(Hf, { row: c.rows[0] }),
-				/* @__PURE__ */ K("text", {
+				f && /* @__PURE__ */ G(tp, { row: c.rows[0] }),
+				/* @__PURE__ */ G("text", {
 					class: "name",
 					x: p,
 					y: h.length > 1 ? 23 : 31,
-					children: h.map((e, t) => /* @__PURE__ */ K("tspan", {
+					children: h.map((e, t) => /* @__PURE__ */ G("tspan", {
 						x: p,
 						dy: t ? 16 : 0,
 						children: e
 					}, t))
 				}),
-				/* @__PURE__ */ K("text", {
+				/* @__PURE__ */ G("text", {
 					class: "small",
 					x: p,
 					y: 57,
-					children: tf(Wf(c), m, 11.5)
+					children: hf(rp(c), m, 11.5)
 				}),
-				/* @__PURE__ */ K(Uf, {
+				/* @__PURE__ */ G(np, {
 					box: e,
 					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
 				})
@@ -9877,69 +10041,69 @@ function Vf({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 		})]
 	});
 }
-function Hf({ row: e }) {
-	let t = B().index.value, n = t.base.crop[e] ?? -1, r = Jn(n < 0 ? null : t.at(`crop/${n}.webp`));
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("rect", {
+function tp({ row: e }) {
+	let t = z().index.value, n = t.base.crop[e] ?? -1, r = Yn(n < 0 ? null : t.at(`crop/${n}.webp`));
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("rect", {
 		class: "thumb",
-		x: Q,
-		y: Q,
-		width: Bf,
-		height: Bf
-	}), r && /* @__PURE__ */ K("image", {
+		x: Z,
+		y: Z,
+		width: $f,
+		height: $f
+	}), r && /* @__PURE__ */ G("image", {
 		href: r,
-		x: Q,
-		y: Q,
-		width: Bf,
-		height: Bf,
+		x: Z,
+		y: Z,
+		width: $f,
+		height: $f,
 		preserveAspectRatio: "xMidYMid slice"
 	})] });
 }
-function Uf({ box: { node: e, wide: t, high: n }, most: r }) {
-	let i = t - 2 * Q, a = (e) => Q + i * Math.min(1, e / r), o = n - 19;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("rect", {
+function np({ box: { node: e, wide: t, high: n }, most: r }) {
+	let i = t - 2 * Z, a = (e) => Z + i * Math.min(1, e / r), o = n - 19;
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("rect", {
 			class: "ground",
-			x: Q,
+			x: Z,
 			y: o,
 			width: i,
 			height: 6,
 			rx: 1
 		}),
-		/* @__PURE__ */ K("rect", {
+		/* @__PURE__ */ G("rect", {
 			class: "share for",
-			x: Q,
+			x: Z,
 			y: o,
-			width: a(e.relevance) - Q,
+			width: a(e.relevance) - Z,
 			height: 6,
 			rx: 1
 		}),
-		e.against > 0 && /* @__PURE__ */ K("rect", {
+		e.against > 0 && /* @__PURE__ */ G("rect", {
 			class: "share against",
-			x: Q,
+			x: Z,
 			y: o + 8,
-			width: a(e.against) - Q,
+			width: a(e.against) - Z,
 			height: 3,
 			rx: 1
 		}),
-		e.low !== null && e.high !== null && /* @__PURE__ */ K("path", {
+		e.low !== null && e.high !== null && /* @__PURE__ */ G("path", {
 			class: "interval",
 			d: `M${a(e.low)} ${o + 3}H${a(e.high)}M${a(e.low)} ${o}v6M${a(e.high)} ${o}v6`
 		})
 	] });
 }
-function Wf(e) {
-	let t = G(e.relevance);
-	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${V(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${G(e.against)} against` : ""}`;
+function rp(e) {
+	let t = W(e.relevance);
+	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${B(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${W(e.against)} against` : ""}`;
 }
-function Gf(e) {
-	let t = e.low !== null && e.high !== null ? ` (95 % interval ${G(e.low)} to ${G(e.high)})` : "";
-	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${G(e.relevance)} for${t}, ${G(e.against)} against`;
+function ip(e) {
+	let t = e.low !== null && e.high !== null ? ` (95 % interval ${W(e.low)} to ${W(e.high)})` : "";
+	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${W(e.relevance)} for${t}, ${W(e.against)} against`;
 }
 // src/graph/Drawing.tsx
-var Kf = 30;
-function qf({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
-	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, Rf), t.height + Kf + 40];
-	return /* @__PURE__ */ K("svg", {
+var ap = 30;
+function op({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
+	let c = z().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, Zf), t.height + ap + 40];
+	return /* @__PURE__ */ G("svg", {
 		ref: a,
 		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
 		viewBox: `0 0 ${f} ${p}`,
@@ -9949,26 +10113,26 @@ function qf({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 		"aria-label": `How ${e.output} comes about: ${e.nodes.length} nodes, ${e.links.length} edges`,
 		onClick: (e) => e.target === e.currentTarget && s(null),
 		children: [
-			/* @__PURE__ */ K("text", {
+			/* @__PURE__ */ G("text", {
 				class: "title",
 				x: 16,
 				y: 24,
-				children: tf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
+				children: hf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
 			}),
-			/* @__PURE__ */ K("g", {
-				transform: `translate(0 ${Kf})`,
+			/* @__PURE__ */ G("g", {
+				transform: `translate(0 ${ap})`,
 				children: [
-					t.names.map((e) => /* @__PURE__ */ K(Jf, {
+					t.names.map((e) => /* @__PURE__ */ G(sp, {
 						...e,
 						way: t.way,
 						wide: t.ranks[0][0].wide
 					}, e.layer)),
-					t.lines.map((e) => /* @__PURE__ */ K(Yf, {
+					t.lines.map((e) => /* @__PURE__ */ G(cp, {
 						line: e,
 						names: d,
 						near: !!r && (e.link.source === r || e.link.target === r)
 					}, `${e.link.source}→${e.link.target}`)),
-					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ K(Vf, {
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ G(ep, {
 						box: e,
 						most: u,
 						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
@@ -9979,44 +10143,44 @@ function qf({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 						},
 						onLight: o,
 						onPin: () => s(i === e.node.id ? null : e.node),
-						onMove: (e, r) => Xf(t, n, a, e, r)
+						onMove: (e, r) => lp(t, n, a, e, r)
 					}, e.node.id)))
 				]
 			}),
-			/* @__PURE__ */ K(zf, { y: p - 24 })
+			/* @__PURE__ */ G(Qf, { y: p - 24 })
 		]
 	});
 }
-function Jf({ layer: e, x: t, y: n, way: r, wide: i }) {
+function sp({ layer: e, x: t, y: n, way: r, wide: i }) {
 	if (!e) return null;
-	if (r === "right") return /* @__PURE__ */ K("text", {
+	if (r === "right") return /* @__PURE__ */ G("text", {
 		class: "layer",
 		x: t,
 		y: n,
-		children: [/* @__PURE__ */ K("title", { children: e }), tf(e, i, 13, "start", 600)]
+		children: [/* @__PURE__ */ G("title", { children: e }), hf(e, i, 13, "start", 600)]
 	});
-	let a = nf(e.replaceAll(".", ". "), 100, 13, 3, 600);
-	return /* @__PURE__ */ K("text", {
+	let a = gf(e.replaceAll(".", ". "), 100, 13, 3, 600);
+	return /* @__PURE__ */ G("text", {
 		class: "layer",
 		y: n - 8 * (a.length - 1) + 4,
-		children: [/* @__PURE__ */ K("title", { children: e }), a.map((e, n) => /* @__PURE__ */ K("tspan", {
+		children: [/* @__PURE__ */ G("title", { children: e }), a.map((e, n) => /* @__PURE__ */ G("tspan", {
 			x: t,
 			dy: n ? 16 : 0,
 			children: e.replaceAll(". ", ".")
 		}, n))]
 	});
 }
-function Yf({ line: e, names: t, near: n }) {
+function cp({ line: e, names: t, near: n }) {
 	let { link: r, thick: i, strength: a, others: o, path: s } = e, c = r.weight >= 0 ? "for" : "against";
-	return /* @__PURE__ */ K("path", {
+	return /* @__PURE__ */ G("path", {
 		class: `edge ${c} ${o ? "others" : ""} ${n ? "near" : ""}`,
 		d: s,
 		"stroke-width": i.toFixed(1),
 		"stroke-opacity": n ? .9 : .35 + .35 * a,
-		children: /* @__PURE__ */ K("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${U(r.weight, 3)}, ${G(r.part)} of what comes in; speaks ${c}` })
+		children: /* @__PURE__ */ G("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${H(r.weight, 3)}, ${W(r.part)} of what comes in; speaks ${c}` })
 	});
 }
-function Xf(e, t, n, r, i) {
+function lp(e, t, n, r, i) {
 	let a = e.way === "right" ? {
 		ArrowRight: 1,
 		ArrowLeft: -1
@@ -10035,80 +10199,80 @@ function Xf(e, t, n, r, i) {
 	return i.closest("svg")?.querySelector(`[data-place="${l} ${d}"]`)?.focus(), !0;
 }
 // src/graph/Panel.tsx
-var Zf = 24;
-function Qf({ graph: e, node: t, onPin: n }) {
-	return /* @__PURE__ */ K("aside", {
+var up = 24;
+function dp({ graph: e, node: t, onPin: n }) {
+	return /* @__PURE__ */ G("aside", {
 		class: "node-panel",
 		"aria-label": "The chosen node",
-		children: t ? /* @__PURE__ */ K(ep, {
+		children: t ? /* @__PURE__ */ G(pp, {
 			graph: e,
 			node: t,
 			onPin: n
-		}, t.id) : /* @__PURE__ */ K($f, { graph: e })
+		}, t.id) : /* @__PURE__ */ G(fp, { graph: e })
 	});
 }
-function $f({ graph: e }) {
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("h2", { children: "How to read it" }),
-		/* @__PURE__ */ K("p", { children: [
+function fp({ graph: e }) {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("h2", { children: "How to read it" }),
+		/* @__PURE__ */ G("p", { children: [
 			"A box is a concept: the components of one layer with the same label. Its bar shows ",
-			/* @__PURE__ */ K("b", { children: "relevance" }),
+			/* @__PURE__ */ G("b", { children: "relevance" }),
 			", the share of all that speaks for “",
-			/* @__PURE__ */ K("bdi", { children: e.output }),
+			/* @__PURE__ */ G("bdi", { children: e.output }),
 			"” in that layer that comes from them."
 		] }),
-		/* @__PURE__ */ K("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
-		/* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
+		/* @__PURE__ */ G("p", {
 			class: "soft",
 			children: [
 				"Means over ",
-				V(e.images, "image"),
+				B(e.images, "image"),
 				" of the class."
 			]
 		})
 	] });
 }
-function ep({ graph: e, node: t, onPin: n }) {
+function pp({ graph: e, node: t, onPin: n }) {
 	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("button", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("button", {
 			type: "button",
 			class: "bare-button",
 			"aria-label": "Let go of this node",
 			onClick: () => n(null),
-			children: /* @__PURE__ */ K(q, { name: "clear" })
+			children: /* @__PURE__ */ G(K, { name: "clear" })
 		}),
-		/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: t.label }) }),
-		/* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("bdi", { children: t.label }) }),
+		/* @__PURE__ */ G("p", {
 			class: "soft",
-			children: [t.layer ? /* @__PURE__ */ K("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
+			children: [t.layer ? /* @__PURE__ */ G("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
 		}),
-		/* @__PURE__ */ K("dl", { children: [
-			/* @__PURE__ */ K("dt", { children: "speaks for" }),
-			/* @__PURE__ */ K("dd", { children: [G(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ K("span", {
+		/* @__PURE__ */ G("dl", { children: [
+			/* @__PURE__ */ G("dt", { children: "speaks for" }),
+			/* @__PURE__ */ G("dd", { children: [W(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ G("span", {
 				class: "soft",
 				children: [
 					" ",
 					"(",
-					G(t.low),
+					W(t.low),
 					" – ",
-					G(t.high),
+					W(t.high),
 					")"
 				]
 			})] }),
-			/* @__PURE__ */ K("dt", { children: "against" }),
-			/* @__PURE__ */ K("dd", { children: G(t.against) }),
-			t.affected.map((e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: ["also for ", /* @__PURE__ */ K("bdi", { children: e.output })] }), /* @__PURE__ */ K("dd", { children: G(e.relevance) })] }))
+			/* @__PURE__ */ G("dt", { children: "against" }),
+			/* @__PURE__ */ G("dd", { children: W(t.against) }),
+			t.affected.map((e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: ["also for ", /* @__PURE__ */ G("bdi", { children: e.output })] }), /* @__PURE__ */ G("dd", { children: W(e.relevance) })] }))
 		] }),
-		t.rows.length > 0 && /* @__PURE__ */ K(tp, { node: t }),
-		/* @__PURE__ */ K(np, {
+		t.rows.length > 0 && /* @__PURE__ */ G(mp, { node: t }),
+		/* @__PURE__ */ G(hp, {
 			title: "Comes in from",
 			links: r,
 			end: "source",
 			graph: e,
 			onPin: n
 		}),
-		/* @__PURE__ */ K(np, {
+		/* @__PURE__ */ G(hp, {
 			title: "Goes on to",
 			links: i,
 			end: "target",
@@ -10117,59 +10281,59 @@ function ep({ graph: e, node: t, onPin: n }) {
 		})
 	] });
 }
-function tp({ node: e }) {
-	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, Zf);
-	return /* @__PURE__ */ K("section", { children: [
-		/* @__PURE__ */ K("h3", { children: V(e.rows.length, "component") }),
-		/* @__PURE__ */ K("ul", {
+function mp({ node: e }) {
+	let t = z(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, up);
+	return /* @__PURE__ */ G("section", { children: [
+		/* @__PURE__ */ G("h3", { children: B(e.rows.length, "component") }),
+		/* @__PURE__ */ G("ul", {
 			class: "thumbs",
-			children: a.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("a", {
-				href: Pn(t, n, e),
+			children: a.map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
+				href: Fn(t, n, e),
 				title: n.id(e),
 				onMouseEnter: () => t.pointed.value = {
 					index: n.number,
 					row: e
 				},
 				onMouseLeave: () => t.pointed.value = null,
-				children: [/* @__PURE__ */ K(Yn, {
+				children: [/* @__PURE__ */ G(Xn, {
 					path: n.base.crop[e] < 0 ? null : n.at(`crop/${n.base.crop[e]}.webp`),
 					alt: ""
-				}), /* @__PURE__ */ K("bdi", { children: n.id(e) })]
+				}), /* @__PURE__ */ G("bdi", { children: n.id(e) })]
 			}) }, e))
 		}),
-		a.length < e.rows.length && /* @__PURE__ */ K("button", {
+		a.length < e.rows.length && /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "button",
 			onClick: () => i(!0),
 			children: ["Show all ", e.rows.length]
 		}),
-		/* @__PURE__ */ K("button", {
+		/* @__PURE__ */ G("button", {
 			type: "button",
 			class: "button",
 			onClick: () => {
-				t.select(e.rows), t.told.value = `${V(e.rows.length, "component")} selected: every view shows only these`;
+				t.select(e.rows), t.told.value = `${B(e.rows.length, "component")} selected: every view shows only these`;
 			},
 			children: "Select these components"
 		})
 	] });
 }
-function np({ title: e, links: t, end: n, graph: r, onPin: i }) {
+function hp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	if (!t.length) return null;
 	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
-	return /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e }), /* @__PURE__ */ K("ul", {
+	return /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e }), /* @__PURE__ */ G("ul", {
 		class: "flows",
 		children: t.map((e) => {
 			let t = r.nodes.find((t) => t.id === e[n]), o = e.weight >= 0 ? "for" : "against";
-			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+			return /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: () => i(e[n]),
 				children: [
-					/* @__PURE__ */ K("bdi", { children: t?.label ?? e[n] }),
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("bdi", { children: t?.label ?? e[n] }),
+					/* @__PURE__ */ G("span", {
 						class: `weight ${o}`,
-						children: [o === "for" ? "+" : "−", U(Math.abs(e.weight), 3)]
+						children: [o === "for" ? "+" : "−", H(Math.abs(e.weight), 3)]
 					}),
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: `stroke ${o}`,
 						style: { width: `${100 * Math.abs(e.weight) / a}%` }
 					})
@@ -10179,8 +10343,8 @@ function np({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	})] });
 }
 // src/graph/layout.ts
-var rp = 16;
-function ip({ nodes: e, links: t, layouts: n }, r) {
+var gp = 16;
+function _p({ nodes: e, links: t, layouts: n }, r) {
 	let { width: i, height: a, box: o, ranks: s, lines: c } = n[r], [l, u] = o, d = s.map((t) => t.map(({ node: t, x: n, y: r }) => ({
 		node: e[t],
 		x: n,
@@ -10193,7 +10357,7 @@ function ip({ nodes: e, links: t, layouts: n }, r) {
 			x: e.x,
 			y: 28
 		} : {
-			x: rp,
+			x: gp,
 			y: e.y + u / 2
 		}
 	}));
@@ -10210,8 +10374,8 @@ function ip({ nodes: e, links: t, layouts: n }, r) {
 	};
 }
 // src/graph/pan.ts
-function ap() {
-	let e = j(null);
+function vp() {
+	let e = A(null);
 	return k(() => {
 		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
 			i = null, t.classList.remove("dragged");
@@ -10232,17 +10396,17 @@ function ap() {
 	}, []), e;
 }
 // src/graph/GraphFrame.tsx
-var [op, sp, cp] = [
+var [yp, bp, xp] = [
 	.3,
 	2,
 	1.25
-], lp = .85;
-function up({ graph: e, children: t }) {
-	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => ip(e, o), [e, o]), c = j(null), l = ap(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
-	A(() => h(lp), [s]), k(() => {
+], Sp = .85;
+function Cp({ graph: e, children: t }) {
+	let n = z(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = j(() => _p(e, o), [e, o]), c = A(null), l = vp(), u = A(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
+	Ie(() => h(Sp), [s]), k(() => {
 		o === "up" && (l.current.scrollLeft = (l.current.scrollWidth - l.current.clientWidth) / 2);
 	}, [o]);
-	let g = (e) => f((t) => Math.max(op, Math.min(sp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
+	let g = (e) => f((t) => Math.max(yp, Math.min(bp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
 		m(e), n.pointed.value = e && !e.others && e.rows.length ? {
 			index: i.number,
 			row: e.rows[0]
@@ -10250,17 +10414,17 @@ function up({ graph: e, children: t }) {
 	}, x = (e) => {
 		r.set({ node: e }, !0), e && requestAnimationFrame(() => u.current?.querySelector(".node-panel")?.scrollIntoView({ block: "nearest" }));
 	}, S = `${i.info.name}-${e.output}-graph`;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("div", {
 			class: "tools",
 			children: [
 				t,
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "buttons",
 					role: "group",
 					"aria-label": "View of the graph",
 					children: [
-						/* @__PURE__ */ K("button", {
+						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
 							"aria-label": o === "right" ? "Draw from the bottom up" : "Draw from left to right",
@@ -10268,29 +10432,29 @@ function up({ graph: e, children: t }) {
 							onClick: () => r.set({ dir: o === "right" ? "up" : null }, !0),
 							children: o === "right" ? "↑" : "→"
 						}),
-						/* @__PURE__ */ K("button", {
+						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Smaller",
-							onClick: () => g(1 / cp),
+							onClick: () => g(1 / xp),
 							children: "−"
 						}),
-						/* @__PURE__ */ K("button", {
+						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Larger",
-							onClick: () => g(cp),
+							onClick: () => g(xp),
 							children: "+"
 						}),
-						/* @__PURE__ */ K("button", {
+						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
-							onClick: () => h(op),
+							onClick: () => h(yp),
 							children: "Fit"
 						})
 					]
 				}),
-				/* @__PURE__ */ K(Gs, {
+				/* @__PURE__ */ G(Ks, {
 					what: "the graph",
 					kinds: [
 						"svg",
@@ -10298,25 +10462,25 @@ function up({ graph: e, children: t }) {
 						"json"
 					],
 					save: async (t) => {
-						t === "json" ? ln(`${S}.json`, new Blob([fp(e, i.id.bind(i))], { type: "application/json" })) : await _n(c.current, S, t);
+						t === "json" ? un(`${S}.json`, new Blob([Tp(e, i.id.bind(i))], { type: "application/json" })) : await vn(c.current, S, t);
 					}
 				})
 			]
 		}),
-		/* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G("p", {
 			class: "hint",
-			children: dp(e)
+			children: wp(e)
 		}),
-		/* @__PURE__ */ K("div", {
+		/* @__PURE__ */ G("div", {
 			class: "frame",
 			ref: u,
-			children: [/* @__PURE__ */ K("div", {
+			children: [/* @__PURE__ */ G("div", {
 				class: "scroll",
 				ref: l,
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Graph; scrolls",
-				children: /* @__PURE__ */ K(qf, {
+				children: /* @__PURE__ */ G(op, {
 					graph: e,
 					layout: s,
 					scale: d,
@@ -10326,7 +10490,7 @@ function up({ graph: e, children: t }) {
 					onLight: b,
 					onPin: (e) => x(e?.id ?? null)
 				})
-			}), /* @__PURE__ */ K(Qf, {
+			}), /* @__PURE__ */ G(dp, {
 				graph: e,
 				node: y,
 				onPin: x
@@ -10334,13 +10498,13 @@ function up({ graph: e, children: t }) {
 		})
 	] });
 }
-function dp(e) {
-	let t = `Shares of each layer's relevance, mean over ${H(e.images)} images`;
+function wp(e) {
+	let t = `Shares of each layer's relevance, mean over ${V(e.images)} images`;
 	if (!e.edge_images) return `${t}. Edges to the output only.`;
-	let n = e.dropped_edges ? `; ${H(e.dropped_edges)} weak edges left out, with ${G(e.dropped)} of what passes` : "";
-	return `${t}; between layers over ${H(e.edge_images)}${n}.`;
+	let n = e.dropped_edges ? `; ${V(e.dropped_edges)} weak edges left out, with ${W(e.dropped)} of what passes` : "";
+	return `${t}; between layers over ${V(e.edge_images)}${n}.`;
 }
-function fp(e, t) {
+function Tp(e, t) {
 	let { nodes: n, links: r, edges_possible: i, layouts: a, ...o } = e;
 	return JSON.stringify({
 		directed: !0,
@@ -10354,34 +10518,34 @@ function fp(e, t) {
 	}, null, 1);
 }
 // src/graph/ask.ts
-var pp = /* @__PURE__ */ new WeakMap(), mp = F({
+var Ep = /* @__PURE__ */ new WeakMap(), Dp = P({
 	state: "loading",
 	job: null
 });
-function hp(e, t) {
-	let n = e.index.value, r = t ? gp(e, n, t) : mp, i = t && _p(t);
+function Op(e, t) {
+	let n = e.index.value, r = t ? kp(e, n, t) : Dp, i = t && Ap(t);
 	return k(() => () => {
-		i && r.peek().state === "absent" && pp.get(n)?.delete(i);
+		i && r.peek().state === "absent" && Ep.get(n)?.delete(i);
 	}, [n, i]), r.value;
 }
-function gp(e, t, n) {
-	let r = pp.get(t) ?? /* @__PURE__ */ new Map();
-	pp.set(t, r);
-	let i = _p(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
+function kp(e, t, n) {
+	let r = Ep.get(t) ?? /* @__PURE__ */ new Map();
+	Ep.set(t, r);
+	let i = Ap(n), a = r.get(i) ?? Vt(async () => L(await e.transport.get(t.at(i))));
 	return r.set(i, a), a;
 }
-function _p({ number: e, layers: t, edges: n }) {
+function Ap({ number: e, layers: t, edges: n }) {
 	return `graph?class=${e}${t.length ? `&layers=${encodeURIComponent(t.join(","))}` : ""}&edges=${+!!n}`;
 }
 // src/ui/ClassPicker.tsx
-function vp({ label: e = "Class" }) {
-	let t = B(), n = t.index.value.info.classes;
-	return n.length ? /* @__PURE__ */ K("label", {
+function jp({ label: e = "Class" }) {
+	let t = z(), n = t.index.value.info.classes;
+	return n.length ? /* @__PURE__ */ G("label", {
 		class: "class-picker",
-		children: [/* @__PURE__ */ K("span", { children: e }), /* @__PURE__ */ K("select", {
+		children: [/* @__PURE__ */ G("span", { children: e }), /* @__PURE__ */ G("select", {
 			value: String(t.of.value),
 			onChange: (e) => t.place.set({ class: e.currentTarget.value }),
-			children: n.map((e) => /* @__PURE__ */ K("option", {
+			children: n.map((e) => /* @__PURE__ */ G("option", {
 				value: String(e.number),
 				disabled: !e.images,
 				children: [e.name, e.images ? "" : " (no images)"]
@@ -10390,35 +10554,35 @@ function vp({ label: e = "Class" }) {
 	}) : null;
 }
 // src/views/Graph.tsx
-function yp() {
-	let e = B(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = M(() => r === null ? null : {
+function Mp() {
+	let e = z(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = j(() => r === null ? null : {
 		number: r,
 		layers: a,
 		edges: !1
-	}, [r, a.join()]), c = hp(e, s), l = hp(e, s && o ? {
+	}, [r, a.join()]), c = Op(e, s), l = Op(e, s && o ? {
 		...s,
 		edges: o
 	} : null), u = o && l.state === "ready" ? l : c;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "graph-view",
 		children: [
-			/* @__PURE__ */ K("h1", { children: "Graph" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h1", { children: "Graph" }),
+			/* @__PURE__ */ G("p", {
 				class: "explains",
 				children: "How the model arrives at a class: the concepts of each layer, from the image to the output, and how much each speaks for it."
 			}),
-			r === null ? /* @__PURE__ */ K("p", {
+			r === null ? /* @__PURE__ */ G("p", {
 				class: "absent",
 				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
-			}) : /* @__PURE__ */ K(T, { children: [u.state !== "ready" && /* @__PURE__ */ K("div", {
+			}) : /* @__PURE__ */ G(T, { children: [u.state !== "ready" && /* @__PURE__ */ G("div", {
 				class: "tools",
-				children: /* @__PURE__ */ K(vp, {})
-			}), /* @__PURE__ */ K(zn, {
+				children: /* @__PURE__ */ G(jp, {})
+			}), /* @__PURE__ */ G(Bn, {
 				of: u,
 				what: "graph",
-				children: (e) => /* @__PURE__ */ K(up, {
+				children: (e) => /* @__PURE__ */ G(Cp, {
 					graph: e,
-					children: [/* @__PURE__ */ K(vp, {}), /* @__PURE__ */ K(bp, {
+					children: [/* @__PURE__ */ G(jp, {}), /* @__PURE__ */ G(Np, {
 						possible: e.edges_possible,
 						on: o,
 						found: l
@@ -10428,50 +10592,50 @@ function yp() {
 		]
 	});
 }
-function bp({ possible: e, on: t, found: n }) {
-	let { place: r } = B();
-	return e ? t ? n.state === "loading" ? /* @__PURE__ */ K(Bn, {
+function Np({ possible: e, on: t, found: n }) {
+	let { place: r } = z();
+	return e ? t ? n.state === "loading" ? /* @__PURE__ */ G(Vn, {
 		what: "edges",
 		job: n.job
-	}) : n.state === "absent" ? /* @__PURE__ */ K("p", {
+	}) : n.state === "absent" ? /* @__PURE__ */ G("p", {
 		class: "absent",
 		children: n.why
-	}) : /* @__PURE__ */ K("button", {
+	}) : /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: null }),
 		children: "Without what passes between layers"
-	}) : /* @__PURE__ */ K("button", {
+	}) : /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: 1 }),
 		children: "Compute what passes between layers"
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "hint",
 		children: "To see what passes between the layers as well, start the server with --model MODEL --images FOLDER."
 	});
 }
 // src/table/ColumnPicker.tsx
-function xp({ columns: e, shown: t, onChange: n }) {
+function Pp({ columns: e, shown: t, onChange: n }) {
 	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
-	return /* @__PURE__ */ K(Mu, {
+	return /* @__PURE__ */ G(zu, {
 		name: "Columns",
 		value: `${t.length} of ${e.length}`,
-		children: /* @__PURE__ */ K("fieldset", {
+		children: /* @__PURE__ */ G("fieldset", {
 			class: "column-choice",
 			children: [
-				/* @__PURE__ */ K("legend", { children: "Columns of the table, and of the files saved from it" }),
-				e.map((e) => /* @__PURE__ */ K("label", { children: [/* @__PURE__ */ K("input", {
+				/* @__PURE__ */ G("legend", { children: "Columns of the table, and of the files saved from it" }),
+				e.map((e) => /* @__PURE__ */ G("label", { children: [/* @__PURE__ */ G("input", {
 					type: "checkbox",
 					"aria-label": e.name,
 					checked: t.includes(e),
 					disabled: t.length === 1 && t.includes(e),
 					onChange: (t) => r(e, t.currentTarget.checked)
-				}), /* @__PURE__ */ K("span", { children: [e.name, /* @__PURE__ */ K("span", {
+				}), /* @__PURE__ */ G("span", { children: [e.name, /* @__PURE__ */ G("span", {
 					class: "what",
 					children: e.why ?? e.says
 				})] })] }, e.key)),
-				/* @__PURE__ */ K("button", {
+				/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "button",
 					onClick: () => n(null),
@@ -10482,31 +10646,31 @@ function xp({ columns: e, shown: t, onChange: n }) {
 	});
 }
 // src/table/columns.tsx
-var Sp = NaN, Cp = (e) => (t) => U(t, e), wp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Tp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
-function Ep(e) {
+var Fp = NaN, Ip = (e) => (t) => H(t, e), Lp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Rp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function zp(e) {
 	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
 }
-function Dp(e) {
+function Bp(e) {
 	let t = 0;
 	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
 	return t || 1;
 }
-function $(e) {
-	return (t) => e?.[t] ?? Sp;
+function Q(e) {
+	return (t) => e?.[t] ?? Fp;
 }
-function Op(e) {
+function Vp(e) {
 	let t = e.index.value;
 	return [
-		...kp(e, t),
-		...Ap(t),
-		...jp(t),
-		...Mp(t),
-		...Np(e, t),
-		...Pp(e),
-		...Fp(t)
+		...Hp(e, t),
+		...Up(t),
+		...Wp(t),
+		...Gp(t),
+		...Kp(e, t),
+		...qp(e),
+		...Jp(t)
 	];
 }
-function kp(e, t) {
+function Hp(e, t) {
 	let { base: n, info: r } = t;
 	return [
 		{
@@ -10516,14 +10680,14 @@ function kp(e, t) {
 			kind: "picture",
 			width: 56,
 			shown: !0,
-			value: () => Sp,
+			value: () => Fp,
 			cell: (r) => {
 				let i = n.crop[r];
-				return /* @__PURE__ */ K("a", {
-					href: Pn(e, t, r),
+				return /* @__PURE__ */ G("a", {
+					href: Fn(e, t, r),
 					tabIndex: -1,
 					"aria-hidden": "true",
-					children: /* @__PURE__ */ K(Yn, {
+					children: /* @__PURE__ */ G(Xn, {
 						path: i < 0 ? null : t.at(`crop/${i}.webp`),
 						alt: ""
 					})
@@ -10539,10 +10703,10 @@ function kp(e, t) {
 			shown: !0,
 			value: (e) => e,
 			text: (e) => t.id(e),
-			cell: (n) => /* @__PURE__ */ K("a", {
-				href: Pn(e, t, n),
+			cell: (n) => /* @__PURE__ */ G("a", {
+				href: Fn(e, t, n),
 				tabIndex: -1,
-				children: /* @__PURE__ */ K("bdi", { children: t.id(n) })
+				children: /* @__PURE__ */ G("bdi", { children: t.id(n) })
 			})
 		},
 		{
@@ -10557,8 +10721,8 @@ function kp(e, t) {
 		}
 	];
 }
-function Ap(e) {
-	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Ep(t), i = (t) => e.label(t) ?? e.names.get(t) ?? "", a = (e) => {
+function Up(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = zp(t), i = (t) => e.label(t) ?? e.names.get(t) ?? "", a = (e) => {
 		let t = n?.best[e] ?? -1;
 		return t < 0 ? "" : n.phrases[t];
 	};
@@ -10570,14 +10734,14 @@ function Ap(e) {
 			kind: "text",
 			width: 200,
 			shown: !0,
-			value: () => Sp,
+			value: () => Fp,
 			text: i,
 			cell: (e) => {
 				let t = i(e);
-				return t ? /* @__PURE__ */ K("bdi", { children: t }) : a(e) && /* @__PURE__ */ K("span", {
+				return t ? /* @__PURE__ */ G("bdi", { children: t }) : a(e) && /* @__PURE__ */ G("span", {
 					class: "by-chance",
 					title: "Chance fits as well as this phrase, so it is no label",
-					children: [/* @__PURE__ */ K("bdi", { children: a(e) }), "?"]
+					children: [/* @__PURE__ */ G("bdi", { children: a(e) }), "?"]
 				});
 			}
 		},
@@ -10589,8 +10753,8 @@ function Ap(e) {
 			width: 84,
 			shown: !1,
 			...r,
-			value: $(n?.p_value),
-			write: Tp,
+			value: Q(n?.p_value),
+			write: Rp,
 			rising: !0
 		},
 		{
@@ -10601,8 +10765,8 @@ function Ap(e) {
 			width: 92,
 			shown: !1,
 			...r,
-			value: $(n?.stability),
-			write: Cp(2),
+			value: Q(n?.stability),
+			write: Ip(2),
 			bar: 1
 		},
 		{
@@ -10613,18 +10777,18 @@ function Ap(e) {
 			width: 100,
 			shown: !0,
 			...r,
-			value: $(n?.alignment),
-			write: Cp(3),
-			bar: Dp(n?.alignment)
+			value: Q(n?.alignment),
+			write: Ip(3),
+			bar: Bp(n?.alignment)
 		}
 	];
 }
-function jp(e) {
+function Wp(e) {
 	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
 		kind: "number",
 		shown: !0,
-		...Ep(t),
-		write: Cp(3),
+		...zp(t),
+		write: Ip(3),
 		bar: 1
 	};
 	return [
@@ -10634,8 +10798,8 @@ function jp(e) {
 			name: "Clarity",
 			says: "How alike its examples are: 1 means that they all show the same.",
 			width: 92,
-			value: $(n?.clarity),
-			bar: Dp(n?.clarity)
+			value: Q(n?.clarity),
+			bar: Bp(n?.clarity)
 		},
 		{
 			...r,
@@ -10643,8 +10807,8 @@ function jp(e) {
 			name: "Polysemanticity",
 			says: "Whether its examples show two different things: high means more than one meaning.",
 			width: 144,
-			value: $(n?.polysemanticity),
-			bar: Dp(n?.polysemanticity)
+			value: Q(n?.polysemanticity),
+			bar: Bp(n?.polysemanticity)
 		},
 		{
 			...r,
@@ -10652,12 +10816,12 @@ function jp(e) {
 			name: "Redundancy",
 			says: "How close the most similar other component of its layer is: 1 means a twin.",
 			width: 116,
-			value: $(n?.redundancy),
-			bar: Dp(n?.redundancy)
+			value: Q(n?.redundancy),
+			bar: Bp(n?.redundancy)
 		}
 	];
 }
-function Mp(e) {
+function Gp(e) {
 	let { base: t } = e;
 	return [
 		{
@@ -10667,7 +10831,7 @@ function Mp(e) {
 			kind: "number",
 			width: 86,
 			shown: !1,
-			value: $(t.examples),
+			value: Q(t.examples),
 			write: String
 		},
 		{
@@ -10677,8 +10841,8 @@ function Mp(e) {
 			kind: "number",
 			width: 86,
 			shown: !0,
-			value: $(t.fired),
-			write: wp,
+			value: Q(t.fired),
+			write: Lp,
 			bar: 1
 		},
 		{
@@ -10688,18 +10852,18 @@ function Mp(e) {
 			kind: "number",
 			width: 96,
 			shown: !1,
-			value: $(t.strongest),
-			write: W
+			value: Q(t.strongest),
+			write: U
 		}
 	];
 }
-function Np(e, t) {
+function Kp(e, t) {
 	let n = e.of.value;
 	if (n === null) return [];
 	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
 		kind: "number",
-		...Ep(r),
-		write: wp
+		...zp(r),
+		write: Lp
 	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
 	return [{
 		...a,
@@ -10708,8 +10872,8 @@ function Np(e, t) {
 		says: `Share of all that speaks for “${o}” in its layer that comes from it.`,
 		width: 132,
 		shown: !0,
-		value: $(i?.positive),
-		bar: Dp(i?.positive)
+		value: Q(i?.positive),
+		bar: Bp(i?.positive)
 	}, {
 		...a,
 		key: "against",
@@ -10717,11 +10881,11 @@ function Np(e, t) {
 		says: `How much it speaks against “${o}”, on the same scale.`,
 		width: 150,
 		shown: !1,
-		value: $(i?.negative),
-		bar: Dp(i?.negative)
+		value: Q(i?.negative),
+		bar: Bp(i?.negative)
 	}];
 }
-function Pp(e) {
+function qp(e) {
 	let t = e.search.value;
 	if (!t) return [];
 	let n = t.state === "ready" ? t.value : void 0;
@@ -10732,13 +10896,13 @@ function Pp(e) {
 		kind: "number",
 		width: 100,
 		shown: !0,
-		...Ep(t),
-		value: $(n?.similarity),
-		write: Cp(3),
-		bar: Dp(n?.similarity)
+		...zp(t),
+		value: Q(n?.similarity),
+		write: Ip(3),
+		bar: Bp(n?.similarity)
 	}];
 }
-function Fp(e) {
+function Jp(e) {
 	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
 		let t = n?.cluster[e] ?? -1;
 		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
@@ -10751,8 +10915,8 @@ function Fp(e) {
 			kind: "text",
 			width: 130,
 			shown: !1,
-			...Ep(t),
-			value: () => Sp,
+			...zp(t),
+			value: () => Fp,
 			text: r
 		},
 		{
@@ -10762,9 +10926,9 @@ function Fp(e) {
 			kind: "text",
 			width: 90,
 			shown: !0,
-			value: () => Sp,
+			value: () => Fp,
 			text: (t) => e.tag(t) ?? "",
-			cell: (t) => e.tag(t) && /* @__PURE__ */ K("span", {
+			cell: (t) => e.tag(t) && /* @__PURE__ */ G("span", {
 				class: `tag ${e.tag(t)}`,
 				children: e.tag(t)
 			})
@@ -10776,39 +10940,39 @@ function Fp(e) {
 			kind: "text",
 			width: 180,
 			shown: !1,
-			value: () => Sp,
+			value: () => Fp,
 			text: (t) => e.annotation(t)?.note ?? ""
 		}
 	];
 }
-function Ip(e, t) {
+function Yp(e, t) {
 	if (e.text) return e.text(t) || null;
 	let n = e.value(t);
 	return Number.isNaN(n) ? null : n;
 }
-function Lp(e, t) {
+function Xp(e, t) {
 	if (e.text) return e.text(t);
 	let n = e.value(t);
 	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
 }
 // src/table/Grid.tsx
-var Rp = 46, zp = 40, Bp = 500;
-function Vp(e) {
-	let { columns: t, rows: n, marks: r } = e, i = Re(), a = bf(n.length, Rp, zp), o = j(n);
+var Zp = 46, Qp = 40, $p = 500;
+function em(e) {
+	let { columns: t, rows: n, marks: r } = e, i = ze(), a = Nf(n.length, Zp, Qp), o = A(n);
 	k(() => {
 		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
 	}, [n]);
-	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = M(() => /* @__PURE__ */ new Map(), [e]);
-	u.size > Bp && u.clear();
+	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = j(() => /* @__PURE__ */ new Map(), [e]);
+	u.size > $p && u.clear();
 	let d = (t) => {
-		let r = u.get(t) ?? /* @__PURE__ */ K(Up, {
+		let r = u.get(t) ?? /* @__PURE__ */ G(nm, {
 			...e,
 			at: t,
 			id: `${i}-${t}`
 		}, n[t]);
 		return u.set(t, r), r;
 	}, f = r.active >= a.first && r.active < a.last;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "components-grid",
 		role: "grid",
 		tabIndex: 0,
@@ -10818,19 +10982,19 @@ function Vp(e) {
 		"aria-multiselectable": "true",
 		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
 		ref: a.box,
-		onKeyDown: (t) => Kp(t, e, a.page, a.reveal),
+		onKeyDown: (t) => am(t, e, a.page, a.reveal),
 		onMouseLeave: () => e.onPoint(null),
 		style: {
 			"--columns": c,
 			"--wide": `${s}px`,
-			"--high": `${Rp}px`,
-			"--head": `${zp}px`
+			"--high": `${Zp}px`,
+			"--head": `${Qp}px`
 		},
-		children: [/* @__PURE__ */ K(Hp, { ...e }), /* @__PURE__ */ K("div", {
+		children: [/* @__PURE__ */ G(tm, { ...e }), /* @__PURE__ */ G("div", {
 			class: "lines",
 			role: "rowgroup",
 			style: { height: `${a.span}px` },
-			children: /* @__PURE__ */ K("div", {
+			children: /* @__PURE__ */ G("div", {
 				class: "drawn",
 				role: "presentation",
 				style: { transform: `translateY(${a.top}px)` },
@@ -10839,31 +11003,31 @@ function Vp(e) {
 		})]
 	});
 }
-function Hp({ columns: e, sort: t, onSort: n }) {
-	return /* @__PURE__ */ K("div", {
+function tm({ columns: e, sort: t, onSort: n }) {
+	return /* @__PURE__ */ G("div", {
 		class: "heads",
 		role: "rowgroup",
-		children: /* @__PURE__ */ K("div", {
+		children: /* @__PURE__ */ G("div", {
 			role: "row",
 			"aria-rowindex": 1,
 			children: e.map((e, r) => {
 				let i = t?.key === e.key ? t.down ? "descending" : "ascending" : void 0;
-				return /* @__PURE__ */ K("div", {
+				return /* @__PURE__ */ G("div", {
 					role: "columnheader",
 					"aria-colindex": r + 1,
 					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
-					class: Gp(e),
+					class: im(e),
 					title: e.why ?? e.says,
-					children: e.kind === "picture" ? /* @__PURE__ */ K("span", {
+					children: e.kind === "picture" ? /* @__PURE__ */ G("span", {
 						class: "unseen",
 						children: e.name
-					}) : /* @__PURE__ */ K("button", {
+					}) : /* @__PURE__ */ G("button", {
 						type: "button",
 						onClick: () => n(e),
-						children: [/* @__PURE__ */ K("span", {
+						children: [/* @__PURE__ */ G("span", {
 							class: "name",
 							children: e.name
-						}), /* @__PURE__ */ K("span", {
+						}), /* @__PURE__ */ G("span", {
 							class: "way",
 							"aria-hidden": "true",
 							children: i === "descending" ? "▼" : i === "ascending" ? "▲" : ""
@@ -10874,9 +11038,9 @@ function Hp({ columns: e, sort: t, onSort: n }) {
 		})
 	});
 }
-function Up({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
-	let c = r[e], l = i.marked.has(c), u = Ct(() => a.value === c).value;
-	return /* @__PURE__ */ K("div", {
+function nm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+	let c = r[e], l = i.marked.has(c), u = wt(() => a.value === c).value;
+	return /* @__PURE__ */ G("div", {
 		id: t,
 		role: "row",
 		class: `${l ? "marked " : ""}${i.active === e ? "active " : ""}${u ? "pointed" : ""}`,
@@ -10887,34 +11051,34 @@ function Up({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o
 		},
 		onDblClick: () => o(c),
 		onMouseEnter: () => s(c),
-		children: n.map((e, t) => /* @__PURE__ */ K(Wp, {
+		children: n.map((e, t) => /* @__PURE__ */ G(rm, {
 			column: e,
 			row: c,
 			number: t + 1
 		}, e.key))
 	});
 }
-function Wp({ column: e, row: t, number: n }) {
+function rm({ column: e, row: t, number: n }) {
 	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		role: "gridcell",
 		"aria-colindex": n,
-		class: Gp(e),
-		children: [i > 0 && /* @__PURE__ */ K("span", {
+		class: im(e),
+		children: [i > 0 && /* @__PURE__ */ G("span", {
 			class: "fills",
 			"aria-hidden": "true",
 			style: { "--part": i.toFixed(3) }
-		}), e.waits ? /* @__PURE__ */ K("span", {
+		}), e.waits ? /* @__PURE__ */ G("span", {
 			class: "dots",
 			title: "being computed",
 			children: "…"
-		}) : e.cell ? e.cell(t) : /* @__PURE__ */ K("span", { children: Lp(e, t) })]
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ G("span", { children: Xp(e, t) })]
 	});
 }
-function Gp(e) {
+function im(e) {
 	return `${e.kind} of-${e.key}`;
 }
-function Kp(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+function am(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	if (e.target !== e.currentTarget) return;
 	let c = e.key;
 	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
@@ -10940,45 +11104,45 @@ function Kp(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	}
 }
 // src/table/ranges.ts
-function qp(e) {
+function om(e) {
 	return e.split(",").flatMap((e) => {
 		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
 		return t ? [{
 			key: t[1],
-			low: Yp(t[2]),
-			high: Yp(t[3])
+			low: cm(t[2]),
+			high: cm(t[3])
 		}] : [];
 	});
 }
-function Jp(e) {
+function sm(e) {
 	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
 }
-function Yp(e) {
+function cm(e) {
 	let t = Number(e);
 	return e.trim() === "" || !Number.isFinite(t) ? null : t;
 }
-function Xp({ low: e, high: t }, n) {
+function lm({ low: e, high: t }, n) {
 	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
 }
 // src/table/RangeBar.tsx
-function Zp({ columns: e, ranges: t, onChange: n }) {
+function um({ columns: e, ranges: t, onChange: n }) {
 	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
 		...t,
 		...r
 	} : t));
-	return /* @__PURE__ */ K(T, { children: [t.map((r) => {
+	return /* @__PURE__ */ G(T, { children: [t.map((r) => {
 		let a = e.find((e) => e.key === r.key)?.name ?? r.key;
-		return /* @__PURE__ */ K("span", {
+		return /* @__PURE__ */ G("span", {
 			class: "range",
 			role: "group",
 			"aria-label": `Range of ${a}`,
 			children: [
-				/* @__PURE__ */ K(Qp, {
+				/* @__PURE__ */ G(dm, {
 					label: `${a} from`,
 					value: r.low,
 					onSet: (e) => i(r, { low: e })
 				}),
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					"aria-hidden": "true",
 					children: [
 						"≤ ",
@@ -10986,21 +11150,21 @@ function Zp({ columns: e, ranges: t, onChange: n }) {
 						" ≤"
 					]
 				}),
-				/* @__PURE__ */ K(Qp, {
+				/* @__PURE__ */ G(dm, {
 					label: `${a} to`,
 					value: r.high,
 					onSet: (e) => i(r, { high: e })
 				}),
-				/* @__PURE__ */ K("button", {
+				/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": `Remove the range of ${a}`,
 					onClick: () => n(t.filter((e) => e !== r)),
-					children: /* @__PURE__ */ K(q, { name: "clear" })
+					children: /* @__PURE__ */ G(K, { name: "clear" })
 				})
 			]
 		}, r.key);
-	}), /* @__PURE__ */ K("select", {
+	}), /* @__PURE__ */ G("select", {
 		"aria-label": "Filter by a column's range",
 		value: "",
 		onChange: (e) => {
@@ -11011,107 +11175,107 @@ function Zp({ columns: e, ranges: t, onChange: n }) {
 				high: null
 			}]);
 		},
-		children: [/* @__PURE__ */ K("option", {
+		children: [/* @__PURE__ */ G("option", {
 			value: "",
 			children: "Filter by range …"
-		}), r.map((e) => /* @__PURE__ */ K("option", {
+		}), r.map((e) => /* @__PURE__ */ G("option", {
 			value: e.key,
 			children: e.name
 		}, e.key))]
 	})] });
 }
-function Qp({ label: e, value: t, onSet: n }) {
-	return /* @__PURE__ */ K("input", {
+function dm({ label: e, value: t, onSet: n }) {
+	return /* @__PURE__ */ G("input", {
 		type: "text",
 		inputMode: "decimal",
 		"aria-label": e,
 		placeholder: "any",
 		value: t ?? "",
-		onInput: (e) => n(Yp(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+		onInput: (e) => n(cm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
 	});
 }
 // src/table/Summary.tsx
-var $p = {
+var fm = {
 	clarity: "how alike the examples of a component are",
 	polysemanticity: "whether they show two different things",
 	redundancy: "how close its twin in the layer is"
-}, [em, tm, nm, rm, im] = [
+}, [$, pm, mm, hm, gm] = [
 	24,
 	34,
 	18,
 	28,
 	40
 ];
-function am() {
-	let e = B().index.value, t = j(null);
-	return /* @__PURE__ */ K("details", {
+function _m() {
+	let e = z().index.value, t = A(null);
+	return /* @__PURE__ */ G("details", {
 		class: "measures",
 		open: matchMedia("(min-width: 761px)").matches,
 		children: [
-			/* @__PURE__ */ K("summary", { children: "How clear each layer is" }),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("summary", { children: "How clear each layer is" }),
+			/* @__PURE__ */ G("div", {
 				class: "key",
-				children: [/* @__PURE__ */ K("p", {
+				children: [/* @__PURE__ */ G("p", {
 					class: "hint",
 					children: "Dot and line: a layer's mean with its 95 % interval. Grey band: what random sets of images reach."
-				}), /* @__PURE__ */ K(Gs, {
+				}), /* @__PURE__ */ G(Ks, {
 					what: "the chart of measures",
 					kinds: ["svg", "png"],
-					save: (n) => _n(t.current, `${e.info.name}-measures`, n)
+					save: (n) => vn(t.current, `${e.info.name}-measures`, n)
 				})]
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "chart",
-				children: /* @__PURE__ */ K(zn, {
+				children: /* @__PURE__ */ G(Bn, {
 					of: e.scores.value,
 					what: "measures",
-					children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(om, {
+					children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(vm, {
 						rows: e.summary,
 						of: t
-					}), /* @__PURE__ */ K(dm, { rows: e.summary })] })
+					}), /* @__PURE__ */ G(Cm, { rows: e.summary })] })
 				})
 			})
 		]
 	});
 }
-function om({ rows: e, of: t }) {
-	let [n, r] = O(900), i = j(null);
-	A(() => r(i.current?.clientWidth || 900), []), k(() => {
+function vm({ rows: e, of: t }) {
+	let [n, r] = O(900), i = A(null);
+	Ie(() => r(i.current?.clientWidth || 900), []), k(() => {
 		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
 		return e.observe(i.current), () => e.disconnect();
 	}, []);
-	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * rm) / 3 : n - s - rm, l = tm + a.length * em + nm, u = o ? l : 3 * l;
-	return /* @__PURE__ */ K("div", {
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * hm) / 3 : n - s - hm, l = pm + a.length * $ + mm, u = o ? l : 3 * l;
+	return /* @__PURE__ */ G("div", {
 		class: "drawing",
 		ref: i,
-		children: /* @__PURE__ */ K("svg", {
+		children: /* @__PURE__ */ G("svg", {
 			ref: (e) => void (t.current = e),
 			viewBox: `0 0 ${n} ${u}`,
 			width: n,
 			height: u,
 			role: "img",
 			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
-			children: Object.entries($p).map(([t, n], r) => /* @__PURE__ */ K("g", {
-				transform: o ? `translate(${s + r * (c + rm)} 0)` : `translate(${s} ${r * l})`,
+			children: Object.entries(fm).map(([t, n], r) => /* @__PURE__ */ G("g", {
+				transform: o ? `translate(${s + r * (c + hm)} 0)` : `translate(${s} ${r * l})`,
 				children: [
-					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ K(sm, {
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ G(ym, {
 						layer: e,
-						y: tm + (t + .5) * em,
+						y: pm + (t + .5) * $,
 						wide: s - 10
 					}, e)),
-					/* @__PURE__ */ K("text", {
+					/* @__PURE__ */ G("text", {
 						class: "head",
 						x: 0,
 						y: 13,
 						children: t
 					}),
-					/* @__PURE__ */ K("text", {
+					/* @__PURE__ */ G("text", {
 						class: "says",
 						x: 0,
 						y: 28,
-						children: tf(n, c + rm - 8, 11)
+						children: hf(n, c + hm - 8, 11)
 					}),
-					/* @__PURE__ */ K(cm, {
+					/* @__PURE__ */ G(bm, {
 						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
 						wide: c
 					})
@@ -11120,112 +11284,112 @@ function om({ rows: e, of: t }) {
 		})
 	});
 }
-function sm({ layer: e, y: t, wide: n }) {
-	return /* @__PURE__ */ K("text", {
+function ym({ layer: e, y: t, wide: n }) {
+	return /* @__PURE__ */ G("text", {
 		class: "layer",
 		x: -10,
 		y: t + 4,
 		"text-anchor": "end",
-		children: [/* @__PURE__ */ K("title", { children: e }), tf(e, n, 12, "start")]
+		children: [/* @__PURE__ */ G("title", { children: e }), hf(e, n, 12, "start")]
 	});
 }
-function cm({ rows: e, wide: t }) {
+function bm({ rows: e, wide: t }) {
 	let n = e.flatMap((e) => e ? [
 		e.low,
 		e.high,
 		e.mean,
 		e.baseline_low,
 		e.baseline_high
-	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - im), o = tm + e.length * em;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("path", {
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - gm), o = pm + e.length * $;
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("path", {
 			class: "axis",
-			d: `M0 ${o}H${t - im}`
+			d: `M0 ${o}H${t - gm}`
 		}),
-		[r, i / 1.04].map((e, t) => /* @__PURE__ */ K("text", {
+		[r, i / 1.04].map((e, t) => /* @__PURE__ */ G("text", {
 			class: "tick",
 			x: a(e),
 			y: o + 14,
 			"text-anchor": t ? "end" : "start",
-			children: U(e)
+			children: H(e)
 		}, t)),
-		e.map((e, n) => e && /* @__PURE__ */ K(lm, {
+		e.map((e, n) => e && /* @__PURE__ */ G(xm, {
 			row: e,
-			y: tm + n * em,
+			y: pm + n * $,
 			x: a,
 			wide: t
 		}, e.layer))
 	] });
 }
-function lm({ row: e, y: t, x: n, wide: r }) {
+function xm({ row: e, y: t, x: n, wide: r }) {
 	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
-	return /* @__PURE__ */ K("g", { children: [
-		/* @__PURE__ */ K("title", { children: um(e) }),
-		/* @__PURE__ */ K("rect", {
+	return /* @__PURE__ */ G("g", { children: [
+		/* @__PURE__ */ G("title", { children: Sm(e) }),
+		/* @__PURE__ */ G("rect", {
 			class: "ground",
 			x: 0,
 			y: t + 2,
-			width: r - im,
-			height: em - 4
+			width: r - gm,
+			height: $ - 4
 		}),
-		c !== null && l !== null && /* @__PURE__ */ K("rect", {
+		c !== null && l !== null && /* @__PURE__ */ G("rect", {
 			class: "chance",
 			x: n(c),
 			y: t + 3,
 			width: Math.max(2, n(l) - n(c)),
-			height: em - 6
+			height: $ - 6
 		}),
-		s !== null && /* @__PURE__ */ K("path", {
+		s !== null && /* @__PURE__ */ G("path", {
 			class: "baseline",
-			d: `M${n(s)} ${t + 3}v${em - 6}`
+			d: `M${n(s)} ${t + 3}v${$ - 6}`
 		}),
-		a !== null && o !== null && /* @__PURE__ */ K("path", {
+		a !== null && o !== null && /* @__PURE__ */ G("path", {
 			class: "interval",
-			d: `M${n(a)} ${t + em / 2}H${n(o)}M${n(a)} ${t + em / 2 - 3}v6M${n(o)} ${t + em / 2 - 3}v6`
+			d: `M${n(a)} ${t + $ / 2}H${n(o)}M${n(a)} ${t + $ / 2 - 3}v6M${n(o)} ${t + $ / 2 - 3}v6`
 		}),
-		i !== null && /* @__PURE__ */ K("circle", {
+		i !== null && /* @__PURE__ */ G("circle", {
 			class: "mean",
 			cx: n(i),
-			cy: t + em / 2,
+			cy: t + $ / 2,
 			r: 4.5
 		}),
-		/* @__PURE__ */ K("text", {
+		/* @__PURE__ */ G("text", {
 			class: "value",
 			x: r,
-			y: t + em / 2 + 4,
+			y: t + $ / 2 + 4,
 			"text-anchor": "end",
-			children: i === null ? "" : U(i)
+			children: i === null ? "" : H(i)
 		})
 	] });
 }
-function um({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
-	return `${e}, ${t}: mean ${U(n, 3)} (95 % interval ${U(r, 3)} to ${U(i, 3)}); random: ${U(a, 3)} (${U(o, 3)} to ${U(s, 3)})`;
+function Sm({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
+	return `${e}, ${t}: mean ${H(n, 3)} (95 % interval ${H(r, 3)} to ${H(i, 3)}); random: ${H(a, 3)} (${H(o, 3)} to ${H(s, 3)})`;
 }
-function dm({ rows: e }) {
-	return /* @__PURE__ */ K("div", {
+function Cm({ rows: e }) {
+	return /* @__PURE__ */ G("div", {
 		class: "unseen",
-		children: /* @__PURE__ */ K("table", { children: [
-			/* @__PURE__ */ K("caption", { children: "Means of the measures for each layer" }),
-			/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
-				/* @__PURE__ */ K("th", {
+		children: /* @__PURE__ */ G("table", { children: [
+			/* @__PURE__ */ G("caption", { children: "Means of the measures for each layer" }),
+			/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Layer and measure"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Mean"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Interval"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Random"
 				})
 			] }) }),
-			/* @__PURE__ */ K("tbody", { children: e.map((e) => /* @__PURE__ */ K("tr", { children: [
-				/* @__PURE__ */ K("th", {
+			/* @__PURE__ */ G("tbody", { children: e.map((e) => /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
 					scope: "row",
 					children: [
 						e.layer,
@@ -11233,24 +11397,24 @@ function dm({ rows: e }) {
 						e.measure
 					]
 				}),
-				/* @__PURE__ */ K("td", { children: U(e.mean, 3) }),
-				/* @__PURE__ */ K("td", { children: [
-					U(e.low, 3),
+				/* @__PURE__ */ G("td", { children: H(e.mean, 3) }),
+				/* @__PURE__ */ G("td", { children: [
+					H(e.low, 3),
 					" to ",
-					U(e.high, 3)
+					H(e.high, 3)
 				] }),
-				/* @__PURE__ */ K("td", { children: [
-					U(e.baseline_low, 3),
+				/* @__PURE__ */ G("td", { children: [
+					H(e.baseline_low, 3),
 					" to ",
-					U(e.baseline_high, 3)
+					H(e.baseline_high, 3)
 				] })
 			] }, `${e.layer} ${e.measure}`)) })
 		] })
 	});
 }
 // src/table/marks.ts
-function fm(e) {
-	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = j(-1), o = j(e);
+function wm(e) {
+	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = A(-1), o = A(e);
 	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
 		marked: t,
 		active: r,
@@ -11269,8 +11433,8 @@ function fm(e) {
 	};
 }
 // src/table/sorting.ts
-var pm = 2 ** 21;
-function mm(e, t, n) {
+var Tm = 2 ** 21;
+function Em(e, t, n) {
 	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
 	for (let c = 0; c < e.length; c++) {
 		let l = t(e[c]);
@@ -11280,13 +11444,13 @@ function mm(e, t, n) {
 		}
 		r[0] = (n ? -l : l) + 0;
 		let u = i[0];
-		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * pm + c;
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Tm + c;
 	}
 	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
-	for (let t = 0; t < s; t++) l[t] = e[c[t] % pm];
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % Tm];
 	return l.set(o, s), l;
 }
-function hm(e, t) {
+function Dm(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let r of e) n.add(t(r));
 	let r = new Intl.Collator(void 0, {
@@ -11296,89 +11460,89 @@ function hm(e, t) {
 	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
 }
 // src/table/rows.ts
-function gm(e) {
+function Om(e) {
 	return e ? {
 		key: e.replace(/^-/, ""),
 		down: e.startsWith("-")
 	} : null;
 }
-function _m(e, t) {
+function km(e, t) {
 	let n = e.kind === "number" && !e.rising;
 	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
 }
-function vm(e, t) {
+function Am(e, t) {
 	if (t === null) return e.filter((e) => e.shown);
 	let n = t.split(",");
 	return e.filter((e) => n.includes(e.key));
 }
-function ym(e, t, n, r) {
+function jm(e, t, n, r) {
 	let i = n.flatMap((e) => {
 		let n = t.find((t) => t.key === e.key && t.kind === "number");
 		return n && !n.waits ? [{
 			range: e,
 			column: n
 		}] : [];
-	}), a = (e) => i.every(({ range: t, column: n }) => Xp(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	}), a = (e) => i.every(({ range: t, column: n }) => lm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
 	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
 	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
-	return mm(s, o.text && Number.isNaN(o.value(0)) ? hm(s, o.text) : o.value, r.down);
+	return Em(s, o.text && Number.isNaN(o.value(0)) ? Dm(s, o.text) : o.value, r.down);
 }
 // src/views/Table.tsx
-function bm() {
-	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Op(e)).value, a = r("where") ?? "", o = M(() => qp(a), [a]), s = gm(r("sort") ?? ""), c = xm(M(() => ym(e, i, o, s), [
+function Mm() {
+	let e = z(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = wt(() => Vp(e)).value, a = r("where") ?? "", o = j(() => om(a), [a]), s = Om(r("sort") ?? ""), c = Nm(j(() => jm(e, i, o, s), [
 		e,
 		i,
 		o,
 		r("sort"),
 		e.order.value
-	])), l = vm(i, r("cols")), u = fm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
-		e.select(t), u.clear(), e.told.value = `${V(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
+	])), l = Am(i, r("cols")), u = wm(c), d = wt(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+		e.select(t), u.clear(), e.told.value = `${B(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
 	};
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "table-view",
 		children: [
-			/* @__PURE__ */ K("h1", { children: "Table" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h1", { children: "Table" }),
+			/* @__PURE__ */ G("p", {
 				class: "explains",
 				children: [
 					"One row for every component of ",
-					/* @__PURE__ */ K("bdi", { children: n.info.model }),
+					/* @__PURE__ */ G("bdi", { children: n.info.model }),
 					": what it responds to, and how clearly. A click on a column's name sorts by it."
 				]
 			}),
-			/* @__PURE__ */ K(am, {}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G(_m, {}),
+			/* @__PURE__ */ G("div", {
 				class: "tools",
 				children: [
-					/* @__PURE__ */ K(Sm, {
+					/* @__PURE__ */ G(Pm, {
 						shown: c.length,
 						all: n.count,
-						order: Cm(i, s?.key, !!e.search.value)
+						order: Fm(i, s?.key, !!e.search.value)
 					}),
-					/* @__PURE__ */ K(Zp, {
+					/* @__PURE__ */ G(um, {
 						columns: i,
 						ranges: o,
-						onChange: (e) => t.set({ where: Jp(e) }, !0)
+						onChange: (e) => t.set({ where: sm(e) }, !0)
 					}),
-					/* @__PURE__ */ K(vp, { label: "Relevance for" }),
-					/* @__PURE__ */ K(xp, {
+					/* @__PURE__ */ G(jp, { label: "Relevance for" }),
+					/* @__PURE__ */ G(Pp, {
 						columns: i,
 						shown: l,
 						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
 					}),
-					u.marked.size > 0 && /* @__PURE__ */ K("span", {
+					u.marked.size > 0 && /* @__PURE__ */ G("span", {
 						class: "marked-rows",
 						role: "status",
 						children: [
-							H(u.marked.size),
+							V(u.marked.size),
 							" marked",
-							/* @__PURE__ */ K("button", {
+							/* @__PURE__ */ G("button", {
 								type: "button",
 								class: "button",
 								onClick: () => f(Int32Array.from(u.marked).sort()),
 								children: "Select these"
 							}),
-							/* @__PURE__ */ K("button", {
+							/* @__PURE__ */ G("button", {
 								type: "button",
 								class: "button",
 								onClick: u.clear,
@@ -11386,25 +11550,25 @@ function bm() {
 							})
 						]
 					}),
-					/* @__PURE__ */ K(Gs, {
+					/* @__PURE__ */ G(Ks, {
 						what: "the table",
 						kinds: e.session.can.parquet ? [
 							"csv",
 							"json",
 							"parquet"
 						] : ["csv", "json"],
-						save: (t) => un(`${n.info.name}-components`, wm(l, c), t, e)
+						save: (t) => dn(`${n.info.name}-components`, Im(l, c), t, e)
 					})
 				]
 			}),
-			/* @__PURE__ */ K(Vp, {
+			/* @__PURE__ */ G(em, {
 				label: "Components",
 				columns: l,
 				rows: c,
 				sort: s,
 				marks: u,
 				pointed: d,
-				onSort: (e) => t.set({ sort: _m(e, s) }, !0),
+				onSort: (e) => t.set({ sort: km(e, s) }, !0),
 				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
 				onPoint: (t) => e.pointed.value = t === null ? null : {
 					index: n.number,
@@ -11412,123 +11576,123 @@ function bm() {
 				},
 				onAll: () => f(c)
 			}),
-			!c.length && /* @__PURE__ */ K("p", {
+			!c.length && /* @__PURE__ */ G("p", {
 				class: "no-rows",
 				children: "No component passes these filters."
 			})
 		]
 	});
 }
-function xm(e) {
-	let t = j(e);
+function Nm(e) {
+	let t = A(e);
 	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
 }
-function Sm({ shown: e, all: t, order: n }) {
-	return /* @__PURE__ */ K("p", {
+function Pm({ shown: e, all: t, order: n }) {
+	return /* @__PURE__ */ G("p", {
 		class: "how-many",
 		role: "status",
 		children: [
-			/* @__PURE__ */ K("b", { children: V(e, "component") }),
-			e < t && ` of ${H(t)}`,
+			/* @__PURE__ */ G("b", { children: B(e, "component") }),
+			e < t && ` of ${V(t)}`,
 			", ",
 			n
 		]
 	});
 }
-function Cm(e, t, n) {
+function Fm(e, t, n) {
 	let r = e.find((e) => e.key === t);
 	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "labelled and clearest first";
 }
-function wm(e, t) {
-	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Ip(e, t))]));
+function Im(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Yp(e, t))]));
 }
 // src/views/views.ts
-var Tm = [
+var Lm = [
 	{
 		path: "",
 		name: "Explore",
-		view: Bs,
+		view: Vs,
 		says: "search, and a map of all components"
 	},
 	{
 		path: "table",
 		name: "Table",
-		view: bm,
+		view: Mm,
 		says: "every component with its measures"
 	},
 	{
 		path: "audit",
 		name: "Audit",
-		view: Rd,
+		view: Zd,
 		says: "does it rely on what it should?"
 	},
 	{
 		path: "graph",
 		name: "Graph",
-		view: yp,
+		view: Mp,
 		says: "how a class comes about"
 	},
 	{
 		path: "compare",
 		name: "Compare",
-		view: Af,
+		view: Uf,
 		says: "what two models, or two layers, share"
 	},
 	{
 		path: "about",
 		name: "About",
-		view: Yd,
+		view: lf,
 		says: "how this index was made"
 	}
-], Em = [
+], Rm = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function Dm() {
-	let { place: e } = B(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
-	return !n && (!Fn(e) || t === "about") ? null : /* @__PURE__ */ K("section", {
+function zm() {
+	let { place: e } = z(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
+	return !n && (!In(e) || t === "about") ? null : /* @__PURE__ */ G("section", {
 		class: "filters",
 		"aria-label": "Filters",
 		children: [
-			n ? /* @__PURE__ */ K(T, { children: [
-				/* @__PURE__ */ K(Om, {}),
-				/* @__PURE__ */ K(km, {}),
-				/* @__PURE__ */ K(Am, {})
-			] }) : /* @__PURE__ */ K(jm, {}),
-			/* @__PURE__ */ K(Mm, {}),
-			/* @__PURE__ */ K(Nm, {}),
-			/* @__PURE__ */ K(Pm, {})
+			n ? /* @__PURE__ */ G(T, { children: [
+				/* @__PURE__ */ G(Bm, {}),
+				/* @__PURE__ */ G(Vm, {}),
+				/* @__PURE__ */ G(Hm, {})
+			] }) : /* @__PURE__ */ G(Um, {}),
+			/* @__PURE__ */ G(Wm, {}),
+			/* @__PURE__ */ G(Gm, {}),
+			/* @__PURE__ */ G(Km, {})
 		]
 	});
 }
-function Om() {
-	let e = B(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
+function Bm() {
+	let e = z(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
 	if (t.length < 2) return null;
 	let r = (r, i) => {
 		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
 		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
 	};
-	return /* @__PURE__ */ K(Mu, {
+	return /* @__PURE__ */ G(zu, {
 		name: "Layers",
-		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ K("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
-		children: /* @__PURE__ */ K("fieldset", { children: [/* @__PURE__ */ K("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ K("label", { children: [
-			/* @__PURE__ */ K("input", {
+		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ G("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
+		children: /* @__PURE__ */ G("fieldset", { children: [/* @__PURE__ */ G("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ G("label", { children: [
+			/* @__PURE__ */ G("input", {
 				type: "checkbox",
 				checked: n.includes(e),
 				onChange: (t) => r(e, t.currentTarget.checked)
 			}),
-			/* @__PURE__ */ K("bdi", { children: e }),
+			/* @__PURE__ */ G("bdi", { children: e }),
 			" ",
-			/* @__PURE__ */ K("small", { children: H(i - t) })
+			/* @__PURE__ */ G("small", { children: V(i - t) })
 		] }, e))] })
 	});
 }
-function km() {
-	let { place: e } = B(), t = e.route.value.params.get("words") ?? "";
-	return /* @__PURE__ */ K("span", {
+function Vm() {
+	let { place: e } = z(), t = e.route.value.params.get("words") ?? "";
+	return /* @__PURE__ */ G("span", {
 		class: "field",
-		children: [/* @__PURE__ */ K("input", {
+		children: [/* @__PURE__ */ G("input", {
 			type: "text",
 			"aria-label": "Only labels that contain",
 			placeholder: "Label contains …",
@@ -11536,36 +11700,36 @@ function km() {
 			autocomplete: "off",
 			spellcheck: !1,
 			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
-		}), t && /* @__PURE__ */ K(Im, {
+		}), t && /* @__PURE__ */ G(Jm, {
 			what: `labels with ${t}`,
 			off: () => e.set({ words: null })
 		})]
 	});
 }
-function Am() {
-	let e = B(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
-	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ K("select", {
+function Hm() {
+	let e = z(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
+	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ G("select", {
 		"aria-label": "Tag",
 		class: n ? "on" : "",
 		value: n,
 		onChange: (t) => e.place.set({ tag: t.currentTarget.value }),
-		children: [/* @__PURE__ */ K("option", {
+		children: [/* @__PURE__ */ G("option", {
 			value: "",
 			children: "Any tag"
-		}), Em.map((e) => /* @__PURE__ */ K("option", {
+		}), Rm.map((e) => /* @__PURE__ */ G("option", {
 			value: e,
 			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
 		}, e))]
 	});
 }
-function jm() {
-	let { place: e } = B(), t = (t) => e.route.value.params.get(t);
-	return /* @__PURE__ */ K(T, { children: [
-		t("layers") && /* @__PURE__ */ K(Fm, {
+function Um() {
+	let { place: e } = z(), t = (t) => e.route.value.params.get(t);
+	return /* @__PURE__ */ G(T, { children: [
+		t("layers") && /* @__PURE__ */ G(qm, {
 			off: () => e.set({ layers: null }),
 			children: ["layers ", t("layers").replaceAll(",", ", ")]
 		}),
-		t("words") && /* @__PURE__ */ K(Fm, {
+		t("words") && /* @__PURE__ */ G(qm, {
 			off: () => e.set({ words: null }),
 			children: [
 				"label contains “",
@@ -11573,73 +11737,73 @@ function jm() {
 				"”"
 			]
 		}),
-		t("tag") && /* @__PURE__ */ K(Fm, {
+		t("tag") && /* @__PURE__ */ G(qm, {
 			off: () => e.set({ tag: null }),
 			children: ["tagged ", t("tag")]
 		})
 	] });
 }
-function Mm() {
-	let e = B(), t = e.place.route.value.params.get("cluster");
+function Wm() {
+	let e = z(), t = e.place.route.value.params.get("cluster");
 	if (t === null) return null;
-	let n = z(e.index.value.atlas.value)?.names[Number(t)];
-	return /* @__PURE__ */ K(Fm, {
+	let n = R(e.index.value.atlas.value)?.names[Number(t)];
+	return /* @__PURE__ */ G(qm, {
 		off: () => e.place.set({ cluster: null }),
 		children: n ? `cluster “${n}”` : `cluster ${t}`
 	});
 }
-function Nm() {
-	let e = B(), t = e.selection.value;
-	return t && /* @__PURE__ */ K(Fm, {
+function Gm() {
+	let e = z(), t = e.selection.value;
+	return t && /* @__PURE__ */ G(qm, {
 		off: () => e.select(null),
-		children: [H(t.length), " selected"]
+		children: [V(t.length), " selected"]
 	});
 }
-function Pm() {
-	let e = B(), { place: t } = e;
-	if (!Fn(t)) return null;
+function Km() {
+	let e = z(), { place: t } = e;
+	if (!In(t)) return null;
 	let n = e.order.value.length;
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("span", {
 		class: "soft passing",
 		role: "status",
 		children: [
-			H(n),
+			V(n),
 			" of ",
-			H(e.index.value.count),
+			V(e.index.value.count),
 			" components"
 		]
-	}), /* @__PURE__ */ K("button", {
+	}), /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "link",
-		onClick: () => t.set(Mn),
+		onClick: () => t.set(Nn),
 		children: "Show all"
 	})] });
 }
-function Fm({ off: e, children: t }) {
-	return /* @__PURE__ */ K("span", {
+function qm({ off: e, children: t }) {
+	return /* @__PURE__ */ G("span", {
 		class: "chip",
-		children: [/* @__PURE__ */ K("bdi", { children: t }), /* @__PURE__ */ K(Im, {
-			what: Lm(t),
+		children: [/* @__PURE__ */ G("bdi", { children: t }), /* @__PURE__ */ G(Jm, {
+			what: Ym(t),
 			off: e
 		})]
 	});
 }
-function Im({ what: e, off: t }) {
-	return /* @__PURE__ */ K("button", {
+function Jm({ what: e, off: t }) {
+	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Remove the filter: ${e}`,
 		title: "Remove this filter",
 		onClick: t,
-		children: /* @__PURE__ */ K(q, { name: "clear" })
+		children: /* @__PURE__ */ G(K, { name: "clear" })
 	});
 }
-function Lm(e) {
-	return Array.isArray(e) ? e.map(Lm).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
+function Ym(e) {
+	return Array.isArray(e) ? e.map(Ym).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
 }
 // src/ui/imageQuery.ts
-var Rm = F(null), zm = F(!1);
-async function Bm(e, t) {
+var Xm = P(null), Zm = P(!1);
+async function Qm(e, t) {
 	if (!t) return;
 	if (!e.session.can.search) {
 		e.told.value = "Pictures cannot be searched here: that takes a running server.";
@@ -11652,30 +11816,30 @@ async function Bm(e, t) {
 	let n = e.query.peek();
 	await e.searchImage(t);
 	let r = e.query.peek();
-	r !== n && r.startsWith("image:") && (Rm.peek() && URL.revokeObjectURL(Rm.peek().address), Rm.value = {
+	r !== n && r.startsWith("image:") && (Xm.peek() && URL.revokeObjectURL(Xm.peek().address), Xm.value = {
 		id: r.slice(6),
 		address: URL.createObjectURL(t)
 	});
 }
-function Vm() {
-	let e = B();
+function $m() {
+	let e = z();
 	k(() => {
-		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && Wn(e, t), i = (e) => {
-			r(e) && (e.preventDefault(), zm.value = !0);
+		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && Gn(e, t), i = (e) => {
+			r(e) && (e.preventDefault(), Zm.value = !0);
 		};
 		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
-			e.relatedTarget || (zm.value = !1);
+			e.relatedTarget || (Zm.value = !1);
 		}, { signal: n }), document.addEventListener("drop", (t) => {
-			r(t) && (t.preventDefault(), zm.value = !1, Bm(e, t.dataTransfer?.files[0]));
+			r(t) && (t.preventDefault(), Zm.value = !1, Qm(e, t.dataTransfer?.files[0]));
 		}, { signal: n }), document.addEventListener("paste", (t) => {
 			let n = t.clipboardData?.files[0];
-			n && Wn(e, t) && (t.preventDefault(), Bm(e, n));
+			n && Gn(e, t) && (t.preventDefault(), Qm(e, n));
 		}, { signal: n }), () => t.abort();
 	}, [e]);
 }
 // src/ui/suggest.ts
-var Hm = 8, Um = /* @__PURE__ */ new WeakMap();
-function Wm(e, t) {
+var eh = 8, th = /* @__PURE__ */ new WeakMap();
+function nh(e, t) {
 	let n = t.trim().toLowerCase();
 	if (!n) return [];
 	let r = [
@@ -11683,13 +11847,13 @@ function Wm(e, t) {
 		[],
 		[]
 	];
-	for (let t of Km(e)) {
+	for (let t of ih(e)) {
 		let e = t.lower.indexOf(n);
 		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
 	}
-	return [...Gm(e, n), ...r.flat()].slice(0, Hm);
+	return [...rh(e, n), ...r.flat()].slice(0, eh);
 }
-function Gm(e, t) {
+function rh(e, t) {
 	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
 	return i < 0 ? [] : [{
 		text: e.id(i),
@@ -11697,8 +11861,8 @@ function Gm(e, t) {
 		row: i
 	}];
 }
-function Km(e) {
-	let t = e.labels.value, n = e.annotations.value, r = Um.get(e);
+function ih(e) {
+	let t = e.labels.value, n = e.annotations.value, r = th.get(e);
 	if (r?.labels === t && r.mine === n) return r.entries;
 	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
 		if (!t || e.base.dead[n]) return;
@@ -11715,19 +11879,19 @@ function Km(e) {
 		a(n, t), r !== n && a(r, t);
 	}
 	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
-	return Um.set(e, {
+	return th.set(e, {
 		labels: t,
 		mine: n,
 		entries: o
 	}), o;
 }
 // src/ui/SearchBox.tsx
-function qm() {
-	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? Wm(n, a) : [], m = r[0] === "table" ? r : [];
-	Kn({ "/": () => (o.current?.focus(), o.current?.select()) });
+function ah() {
+	let e = z(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = A(null), s = ze(), [c, l] = O(!1), [u, d] = O(-1), f = A(!1), p = c ? nh(n, a) : [], m = r[0] === "table" ? r : [];
+	qn({ "/": () => (o.current?.focus(), o.current?.select()) });
 	let h = (r) => {
 		t.go(m, {
-			...Nn(e, n),
+			...Pn(e, n),
 			q: r || null,
 			image: null
 		}, f.current), f.current = !0, l(!0), d(-1);
@@ -11740,12 +11904,12 @@ function qm() {
 		}, f.current), g(), o.current?.focus();
 	}, v = (r) => {
 		g(), r.rows > 1 ? t.go(m, {
-			...Nn(e, n),
+			...Pn(e, n),
 			words: r.text,
 			q: null,
 			image: null
 		}) : t.go(n.path(r.row), {
-			...Nn(e, n),
+			...Pn(e, n),
 			q: null
 		}), o.current?.blur();
 	}, y = (e) => {
@@ -11756,13 +11920,13 @@ function qm() {
 		}[e.key];
 		t && p.length ? (e.preventDefault(), d((u + 1 + t + p.length + 1) % (p.length + 1) - 1)) : e.key === "Enter" ? u >= 0 ? v(p[u]) : g() : e.key === "Escape" && (e.preventDefault(), a || i.has("image") ? _() : o.current?.blur());
 	}, b = e.session.can.search;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "search",
 		role: "search",
 		children: [
-			/* @__PURE__ */ K(q, { name: "search" }),
-			i.has("image") && /* @__PURE__ */ K(Ym, { id: i.get("image") }),
-			/* @__PURE__ */ K("input", {
+			/* @__PURE__ */ G(K, { name: "search" }),
+			i.has("image") && /* @__PURE__ */ G(sh, { id: i.get("image") }),
+			/* @__PURE__ */ G("input", {
 				ref: o,
 				type: "text",
 				role: "combobox",
@@ -11781,25 +11945,25 @@ function qm() {
 				onFocus: () => l(!0),
 				onBlur: g
 			}),
-			a || i.has("image") ? /* @__PURE__ */ K("button", {
+			a || i.has("image") ? /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "bare-button",
 				"aria-label": "Clear the search",
 				title: "Clear the search (Esc)",
 				onClick: _,
-				children: /* @__PURE__ */ K(q, { name: "clear" })
-			}) : /* @__PURE__ */ K("kbd", {
+				children: /* @__PURE__ */ G(K, { name: "clear" })
+			}) : /* @__PURE__ */ G("kbd", {
 				"aria-hidden": "true",
 				children: "/"
 			}),
-			b && /* @__PURE__ */ K(Xm, {}),
-			/* @__PURE__ */ K("ul", {
+			b && /* @__PURE__ */ G(ch, {}),
+			/* @__PURE__ */ G("ul", {
 				class: "suggestions",
 				id: s,
 				role: "listbox",
 				"aria-label": "Labels that match",
 				hidden: !p.length,
-				children: p.map((e, t) => /* @__PURE__ */ K(Jm, {
+				children: p.map((e, t) => /* @__PURE__ */ G(oh, {
 					id: `${s}-${t}`,
 					one: e,
 					typed: a,
@@ -11810,80 +11974,80 @@ function qm() {
 		]
 	});
 }
-function Jm({ id: e, one: t, typed: n, active: r, choose: i }) {
-	let a = B().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
-	return /* @__PURE__ */ K("li", {
+function oh({ id: e, one: t, typed: n, active: r, choose: i }) {
+	let a = z().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
+	return /* @__PURE__ */ G("li", {
 		id: e,
 		role: "option",
 		"aria-selected": r,
 		onPointerDown: (e) => e.preventDefault(),
 		onClick: i,
 		children: [
-			/* @__PURE__ */ K(Yn, {
+			/* @__PURE__ */ G(Xn, {
 				path: o < 0 ? null : a.at(`crop/${o}.webp`),
 				alt: ""
 			}),
-			/* @__PURE__ */ K("bdi", { children: [
+			/* @__PURE__ */ G("bdi", { children: [
 				t.text.slice(0, Math.max(0, s)),
-				/* @__PURE__ */ K("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
+				/* @__PURE__ */ G("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
 				t.text.slice(s < 0 ? 0 : c)
 			] }),
-			/* @__PURE__ */ K("small", { children: t.rows > 1 ? V(t.rows, "component") : a.id(t.row) })
+			/* @__PURE__ */ G("small", { children: t.rows > 1 ? B(t.rows, "component") : a.id(t.row) })
 		]
 	});
 }
-function Ym({ id: e }) {
-	let t = Rm.value?.id === e ? Rm.value.address : null;
-	return /* @__PURE__ */ K("span", {
+function sh({ id: e }) {
+	let t = Xm.value?.id === e ? Xm.value.address : null;
+	return /* @__PURE__ */ G("span", {
 		class: "asked",
-		children: [t ? /* @__PURE__ */ K("img", {
+		children: [t ? /* @__PURE__ */ G("img", {
 			src: t,
 			alt: ""
-		}) : /* @__PURE__ */ K(q, { name: "image" }), "your picture"]
+		}) : /* @__PURE__ */ G(K, { name: "image" }), "your picture"]
 	});
 }
-function Xm() {
-	let e = B(), t = j(null);
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("button", {
+function ch() {
+	let e = z(), t = A(null);
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": "Search by a picture",
 		title: "Search by a picture: choose one here, drop it anywhere, or paste it",
 		onClick: () => t.current?.click(),
-		children: /* @__PURE__ */ K(q, { name: "image" })
-	}), /* @__PURE__ */ K("input", {
+		children: /* @__PURE__ */ G(K, { name: "image" })
+	}), /* @__PURE__ */ G("input", {
 		ref: t,
 		type: "file",
 		accept: "image/*",
 		hidden: !0,
 		"aria-label": "Picture to search by",
 		onChange: (t) => {
-			Bm(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+			Qm(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
 		}
 	})] });
 }
 // src/ui/Shortcuts.tsx
-function Zm({ close: e }) {
-	return /* @__PURE__ */ K(Zn, {
+function lh({ close: e }) {
+	return /* @__PURE__ */ G(Qn, {
 		title: "Keyboard shortcuts",
 		class: "shortcuts",
 		close: e,
-		children: /* @__PURE__ */ K("div", {
+		children: /* @__PURE__ */ G("div", {
 			class: "shortcut-groups",
-			children: Gn.map((e) => /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e.where }), /* @__PURE__ */ K("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.map((e) => /* @__PURE__ */ K("kbd", { children: e }, e)) }), /* @__PURE__ */ K("dd", { children: t })] }, t)) })] }, e.where))
+			children: Kn.map((e) => /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e.where }), /* @__PURE__ */ G("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.map((e) => /* @__PURE__ */ G("kbd", { children: e }, e)) }), /* @__PURE__ */ G("dd", { children: t })] }, t)) })] }, e.where))
 		})
 	});
 }
 // src/ui/Header.tsx
-function Qm() {
-	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Nn(e, e.index.value);
-	return A(() => Hn(e, n.current.closest(".semlens")), [e]), A(() => au(n.current.closest(".semlens"), ru.value), [ru.value]), th(), Rr(), Vm(), Kn({ "?": () => i(!0) }), /* @__PURE__ */ K("header", {
+function uh() {
+	let e = z(), { place: t } = e, n = A(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Pn(e, e.index.value);
+	return Ie(() => Un(e, n.current.closest(".semlens")), [e]), Ie(() => fu(n.current.closest(".semlens"), uu.value), [uu.value]), ph(), zr(), $m(), qn({ "?": () => i(!0) }), /* @__PURE__ */ G("header", {
 		class: "top",
 		ref: n,
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "looked-at",
-				children: [/* @__PURE__ */ K("a", {
+				children: [/* @__PURE__ */ G("a", {
 					class: "brand",
 					href: t.href([], {
 						q: null,
@@ -11891,21 +12055,21 @@ function Qm() {
 						...o
 					}),
 					children: "semlens"
-				}), /* @__PURE__ */ K($m, {})]
+				}), /* @__PURE__ */ G(dh, {})]
 			}),
-			/* @__PURE__ */ K(qm, {}),
-			/* @__PURE__ */ K("nav", {
+			/* @__PURE__ */ G(ah, {}),
+			/* @__PURE__ */ G("nav", {
 				"aria-label": "Views",
-				children: Tm.map((e) => /* @__PURE__ */ K("a", {
+				children: Lm.map((e) => /* @__PURE__ */ G("a", {
 					href: t.href(e.path ? [e.path] : [], o),
 					title: e.says,
 					"aria-current": a === e.path ? "page" : void 0,
 					children: e.name
 				}, e.path))
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "whole-page",
-				children: [/* @__PURE__ */ K(eh, {}), /* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G(fh, {}), /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Keyboard shortcuts",
@@ -11914,66 +12078,66 @@ function Qm() {
 					children: "?"
 				})]
 			}),
-			r && /* @__PURE__ */ K(Zm, { close: () => i(!1) }),
-			zm.value && /* @__PURE__ */ K("p", {
+			r && /* @__PURE__ */ G(lh, { close: () => i(!1) }),
+			Zm.value && /* @__PURE__ */ G("p", {
 				class: "drop",
 				children: "Drop the picture: the components that are most like it will be listed."
 			})
 		]
 	});
 }
-function $m() {
-	let e = B(), { place: t, indexes: n } = e, r = e.index.value;
-	if (n.length < 2) return /* @__PURE__ */ K("bdi", {
+function dh() {
+	let e = z(), { place: t, indexes: n } = e, r = e.index.value;
+	if (n.length < 2) return /* @__PURE__ */ G("bdi", {
 		class: "index-name",
 		title: `the index “${r.info.name}” of the model ${r.info.model}`,
 		children: r.info.name
 	});
 	let i = (r) => {
 		let { path: i } = t.route.peek();
-		t.go(i[0] === "m" ? [] : i, Nn(e, n[r]));
+		t.go(i[0] === "m" ? [] : i, Pn(e, n[r]));
 	};
-	return /* @__PURE__ */ K("select", {
+	return /* @__PURE__ */ G("select", {
 		class: "index-name",
 		"aria-label": "Index",
 		title: `the model ${r.info.model}`,
 		value: r.number,
 		onChange: (e) => i(Number(e.currentTarget.value)),
-		children: n.map((e) => /* @__PURE__ */ K("option", {
+		children: n.map((e) => /* @__PURE__ */ G("option", {
 			value: e.number,
 			children: e.info.name
 		}, e.number))
 	});
 }
-function eh() {
-	let e = ru.value, t = eu[(eu.indexOf(e) + 1) % eu.length], n = {
+function fh() {
+	let e = uu.value, t = su[(su.indexOf(e) + 1) % su.length], n = {
 		system: "as the system has it",
 		light: "light",
 		dark: "dark"
 	};
-	return /* @__PURE__ */ K("button", {
+	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Theme: ${n[e]}`,
 		title: `Theme: ${n[e]}; press for ${n[t]}`,
-		onClick: () => iu(t),
-		children: /* @__PURE__ */ K(q, { name: e })
+		onClick: () => du(t),
+		children: /* @__PURE__ */ G(K, { name: e })
 	});
 }
-function th() {
-	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Tm.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+function ph() {
+	let e = z(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Lm.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
 	k(() => {
-		Un(e) && (document.title = `${c} · ${t.info.name} · semlens`);
+		Wn(e) && (document.title = `${c} · ${t.info.name} · semlens`);
 	}, [c, t]);
 }
 // src/ui/Told.tsx
-var nh = 5e3;
-function rh() {
-	let { told: e } = B(), t = e.value;
+var mh = 5e3;
+function hh() {
+	let { told: e } = z(), t = e.value;
 	return k(() => {
-		let n = t ? setTimeout(() => e.value = "", nh) : void 0;
+		let n = t ? setTimeout(() => e.value = "", mh) : void 0;
 		return () => clearTimeout(n);
-	}, [t]), /* @__PURE__ */ K("p", {
+	}, [t]), /* @__PURE__ */ G("p", {
 		class: "told",
 		role: "status",
 		"aria-live": "polite",
@@ -11981,31 +12145,31 @@ function rh() {
 	});
 }
 // src/ui/App.tsx
-function ih() {
-	let [e = ""] = B().place.route.value.path, t = e === "m" ? Ur : Tm.find((t) => t.path === e)?.view ?? Bs;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("a", {
+function gh() {
+	let [e = ""] = z().place.route.value.path, t = e === "m" ? Wr : Lm.find((t) => t.path === e)?.view ?? Vs;
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("a", {
 			class: "skip",
 			href: "#content",
 			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
 			children: "Skip to the content"
 		}),
-		/* @__PURE__ */ K(Qm, {}),
-		/* @__PURE__ */ K(Dm, {}),
-		/* @__PURE__ */ K("main", {
+		/* @__PURE__ */ G(uh, {}),
+		/* @__PURE__ */ G(zm, {}),
+		/* @__PURE__ */ G("main", {
 			id: "content",
 			tabIndex: -1,
-			children: /* @__PURE__ */ K(t, {})
+			children: /* @__PURE__ */ G(t, {})
 		}),
-		/* @__PURE__ */ K(rh, {})
+		/* @__PURE__ */ G(hh, {})
 	] });
 }
 // src/mount.tsx
-function ah(e, t, n) {
-	return Yt(t, n).then((t) => {
-		e.replaceChildren(), xe(/* @__PURE__ */ K(Zt, {
+function _h(e, t, n) {
+	return Xt(t, n).then((t) => {
+		e.replaceChildren(), xe(/* @__PURE__ */ G(Qt, {
 			value: t,
-			children: /* @__PURE__ */ K(ih, {})
+			children: /* @__PURE__ */ G(gh, {})
 		}), e);
 	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
 		className: "bare",
@@ -12013,18 +12177,18 @@ function ah(e, t, n) {
 	}))), () => xe(null, e);
 }
 // src/widget.tsx
-function oh({ model: t, el: n }) {
+function vh({ model: t, el: n }) {
 	let r = document.createElement("div");
 	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
-	let i = new e(t), a = Nt();
+	let i = new e(t), a = Pt();
 	r.addEventListener("click", (e) => {
 		let t = e.target.closest?.("a[href^=\"#/\"]");
 		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
 	});
-	let o = ah(r, i, a);
+	let o = _h(r, i, a);
 	return () => {
 		o(), i.close();
 	};
 }
-var sh = { render: oh };
-export { sh as default };
+var yh = { render: vh };
+export { yh as default };
