@@ -2,7 +2,8 @@
 
 For each network of the testbed 600 pictures of its own world are encoded, and every concept is put into 64 others.
 Prints mean average precision of search (lone, jointly), which part is labelled, is right among components that respond,
-and names something without any effect, and the same of second labels.
+and names something without any effect, and the same of second labels; then how an audit tells components that respond
+to the planted shortcuts from all others, what it finds and what it flags wrongly.
 """
 
 import argparse
@@ -11,6 +12,12 @@ from functools import partial
 
 import numpy as np
 
+from semlens.analysis.ask import probe_spec
+from semlens.analysis.audit import check_spec
+from semlens.analysis.audit.encoded import concepts_of, fit_encoded
+from semlens.analysis.audit.encoded import encoded as of_layers
+from semlens.analysis.audit.quadrants import Fit
+from semlens.analysis.audit.spec import entries
 from semlens.analysis.labels import label
 from semlens.analysis.probe import Probes, probe
 from semlens.analysis.search import search
@@ -20,9 +27,9 @@ from semlens.foundation import load_foundation
 from semlens.index import ConceptIndex, Encodings, given
 from semlens.model import VisionModel, load_model, parse_all
 from semlens.numerics import unit
-from semlens.numerics.metrics import average_precision
+from semlens.numerics.metrics import auroc, average_precision
 from semlens.testbed.nets import CLASSIFIERS
-from semlens.testbed.world import CLEAN, CONCEPTS, World, draw, scenario
+from semlens.testbed.world import CLASSES, CLEAN, CONCEPTS, NAMES, World, concept, draw, scenario
 from semlens.types import FoundationModel
 from tests.encoded import encoded
 from tests.planted import planted
@@ -79,6 +86,31 @@ def labelled(index: ConceptIndex, foundation: FoundationModel, truth: Effects) -
     return [found.accepted.mean(), share, nothing[rows, best].mean(), len(second) / len(rows), float(np.mean(without))]
 
 
+def flagged(index: ConceptIndex, foundation: FoundationModel, truth: Effects, planted: tuple[str, ...]) -> list[float]:
+    """Mean AUROC with which fit to a planted shortcut tells components that respond to it from all others; which part
+    of those that respond to one is flagged, and of those that do not."""
+    areas = []
+    for artefact in planted:
+        members, fits = _fitted(index, foundation, (artefact,))
+        areas.append(auroc(fits.z[:, 1], np.asarray(truth.responds[members, NAMES.index(artefact)])))
+    members, fits = _fitted(index, foundation, planted)
+    respond = np.asarray(truth.responds[members][:, [NAMES.index(name) for name in planted]].any(axis=1))
+    found = fits.fits[:, 1]
+    return [float(np.mean(areas)), float(found[respond].mean()), float(found[~respond].mean())]
+
+
+def _fitted(index: ConceptIndex, foundation: FoundationModel, spurious: tuple[str, ...]) -> tuple[np.ndarray, Fit]:
+    """The rows asked, and how they fit the ABCDE rule and some artefacts, in all their phrases."""
+    valid = [{"name": one.name, "phrases": one.phrases} for one in CONCEPTS if one.letter]
+    wrong = [{"name": name, "phrases": concept(name).phrases} for name in spurious]
+    spec = check_spec({"output": CLASSES[0], "valid": valid, "spurious": wrong})
+    directions = concepts_of(probe_spec(foundation, spec), entries(spec))
+    assert index.encodings is not None
+    asked = of_layers(index, index.encodings, directions, [axis.layer for axis in index.layers])
+    fits = fit_encoded(index, asked, fdr=spec.fdr, seed=0)
+    return fits.members, fits
+
+
 def main() -> None:
     """Prints a row per network, and their means."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -87,7 +119,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=600)
     options = parser.parse_args()
     print(
-        "network, search lone, jointly, labelled, right of those that respond, without effect, second, without effect"
+        "network, search lone, jointly, labelled, right of those that respond, without effect, second, without effect, "
+        "audit: AUROC against all others, found of those that respond, flagged of those that do not"
     )
     foundation, table = load_foundation(FOUNDATION), []
     for name in options.network:
@@ -96,7 +129,8 @@ def main() -> None:
         truth = effects(model, World.of(CLEAN, 64, options.seed + 1).scenes, layers)
         concepts = probe(foundation, [one.phrases[0] for one in CONCEPTS])
         figures = [searched(index, concepts, truth.responds, jointly) for jointly in (False, True)]
-        table.append(figures + labelled(index, foundation, truth))
+        figures += labelled(index, foundation, truth)
+        table.append(figures + flagged(index, foundation, truth, CLASSIFIERS[name].planted))
         print(name, *(f"{figure:.3f}" for figure in table[-1]))
     print("mean", *(f"{figure:.3f}" for figure in np.mean(table, axis=0)))
 

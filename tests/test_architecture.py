@@ -166,6 +166,7 @@ def test_the_package_shows_its_names_before_any_is_used() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_a_verb_is_no_module() -> None:
     """`semlens.search` is the function whatever was imported before, and `import semlens.search` fails at once."""
     import semlens

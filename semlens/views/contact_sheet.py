@@ -29,26 +29,40 @@ def contact_sheet(index: ConceptIndex, hits: Sequence[Hit], examples: int = 8) -
         best = [hit for hit in hits if hit.probe == probe]
         draw.text((GAP * 2, y + 8), probe, "black", font(20))
         draw.line((TEXT + 3, y + 13, TEXT + 3, y + 29), "black", 2)  # the mark that the bars below carry
-        draw.text((TEXT + 12, y + 14), f"random components reach {best[0].baseline:.2f} (95 %)", "#777777", font(13))
+        word, chance, _ = _figure(best[0])
+        who = "components with permuted activations" if best[0].by == "encoding" else "random components"
+        draw.text((TEXT + 12, y + 14), f"{who} reach {word} {chance:.2f} (95 %)", "#777777", font(13))
         y += _HEAD
+        full = 1.0 if best[0].by == "examples" else max(*(_figure(hit)[2] for hit in best), chance, 1e-9)
         for hit in best:
-            _row(sheet, draw, index, hit, y, examples)
+            _row(sheet, draw, index, hit, y, examples, full)
             y += SIDE + GAP
     return sheet
 
 
-def _row(sheet: Image.Image, draw: ImageDraw.ImageDraw, index: ConceptIndex, hit: Hit, y: int, examples: int) -> None:
-    row = index.row(hit.component)
+def _figure(hit: Hit) -> tuple[str, float, float]:
+    """What a hit is shown by: the figure's name, what chance reaches in it, and its value. By encoding it is what ranks
+    them."""
+    if hit.by == "examples":
+        return "similarity", hit.baseline, hit.similarity
+    return ("z", hit.permuted, hit.z) if np.isnan(hit.joint) else ("joint", hit.permuted, hit.joint)
+
+
+def _row(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, index: ConceptIndex, hit: Hit, y: int, examples: int, most: float
+) -> None:
+    """A hit: its name, a bar of its figure, which is full at `most`, and its examples."""
+    row, (word, chance, value) = index.row(hit.component), _figure(hit)
     name = index.unit_names[row]
     draw.text((GAP * 2, y + 8), short(str(hit.component)), "black", font(15))
     if name:
         draw.text((GAP * 2, y + 32), short(name), "#444444", font(15))
-    colour = "#1a7f37" if hit.similarity > hit.baseline else "#777777"
-    draw.text((GAP * 2, y + 58), f"similarity {hit.similarity:.2f}", colour, font(15))
+    colour = "#1a7f37" if value > chance else "#777777"
+    draw.text((GAP * 2, y + 58), f"{word} {value:.2f}", colour, font(15))
     full = TEXT - 40
     draw.rectangle((GAP * 2, y + 84, GAP * 2 + full, y + 92), "#eeeeee")
-    draw.rectangle((GAP * 2, y + 84, GAP * 2 + round(full * max(hit.similarity, 0)), y + 92), colour)
-    mark = GAP * 2 + round(full * max(hit.baseline, 0))
+    draw.rectangle((GAP * 2, y + 84, GAP * 2 + round(full * max(value / most, 0)), y + 92), colour)
+    mark = GAP * 2 + round(full * max(chance / most, 0))
     draw.line((mark, y + 80, mark, y + 96), "black", 2)
     _examples(sheet, index, row, y, examples)
 

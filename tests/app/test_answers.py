@@ -29,6 +29,8 @@ from semlens.index.index import ConceptIndex
 from semlens.types import Component
 from tests.app.conftest import LAYERS, WORDS
 
+pytestmark = pytest.mark.slow
+
 SPEC = {
     "output": "cat",
     "valid": ["concept 0", "concept 1"],

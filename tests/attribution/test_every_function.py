@@ -115,6 +115,7 @@ def value_and_euler(given: list[Tensor], out: Any) -> tuple[Tensor, Tensor]:
     return weighted.detach(), sum(((t * g).sum() for t, g in zip(given, gradients, strict=True)), torch.zeros(()))
 
 
+@pytest.mark.slow
 def test_what_passes_by_its_gradient_gets_its_whole_value_by_it() -> None:
     checked, wrong = set(), set()
     for func, name, in_place in functions():

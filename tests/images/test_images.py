@@ -554,6 +554,7 @@ def test_an_error_in_the_transform_names_the_image(folder, workers):
     assert "in fails_on_wide" in str(caught.value.__cause__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_mistakes_are_one_sentence(folder, workers):
     with pytest.raises(SemlensError, match=r"^there is no image 7: ids run from 0 to 6$"):

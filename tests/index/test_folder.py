@@ -88,6 +88,7 @@ def test_a_truncated_manifest_is_an_error(folder: Path, keep: int) -> None:
         load_index(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ARRAYS, *LATER, *ADDED, *ENCODED, *TABLES])
 def test_a_missing_part_is_named(folder: Path, name: str) -> None:
     part_file(folder, name).unlink()
@@ -276,6 +277,7 @@ for room in map(int, sys.argv[3:]):
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_index_whole(tmp_path: Path, folder: Path) -> None:
     other().save(tmp_path / "new")
     said = run(FULL_DISK, tmp_path / "new", folder, 0, 300, 700, 1100, 2100).splitlines()

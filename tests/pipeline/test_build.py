@@ -255,6 +255,7 @@ def test_a_second_build_into_a_folder_is_told_at_the_start_and_a_killed_one_leav
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_shards_are_collected_side_by_side_but_each_once(tmp_path: Path) -> None:
     out, images = tmp_path / "index", random_images(20)
     with holding(out, "shard-00000-of-00002") as other:

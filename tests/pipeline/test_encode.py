@@ -81,6 +81,7 @@ def test_encodings_are_those_of_the_slow_twin(images: ImageSet, whole: Path) -> 
     assert [bool(found.thumbnail(i)) for i in range(130)] == [i in found.level_ids() for i in range(130)]
 
 
+@pytest.mark.slow
 def test_shards_resumed_runs_and_an_addition_give_the_same_bytes(tmp_path: Path, images: ImageSet, whole: Path) -> None:
     for number in (2, 0, 1):
         build_shard(

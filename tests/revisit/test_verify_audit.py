@@ -18,6 +18,7 @@ from semlens.revisit.verify_audit import verify_audit
 from semlens.testbed.world import CLASSES, CLEAN, SHORTCUT, World, write_world
 
 
+@pytest.mark.slow
 def test_what_the_output_loses_goes_with_what_the_concept_does(tmp_path: Path) -> None:
     """Band-aid and ruler are planted, one for "other" and one against; hairs say nothing."""
     folder = write_world(World.of(SHORTCUT, 120, 5), tmp_path / "world")  # the table of the scenes

@@ -282,6 +282,7 @@ def test_the_colour_bar_is_white_at_zero_and_painted_as_the_maps_are() -> None:
         assert [round(255 * part) for part in colours(end)] == [*painted, 255]
 
 
+@pytest.mark.slow
 def test_a_figure_shows_itself_the_same_each_time_and_leaves_pyplot_alone() -> None:
     picture = figure(examples(), name="fc:3")._repr_png_()  # type: ignore[attr-defined]
     assert picture == figure(examples(), name="fc:3")._repr_png_()  # type: ignore[attr-defined]
