@@ -1,6 +1,6 @@
 """Arrays in, arrays out: vectors, metrics, clusters, histograms, threads. numpy only."""
 
-from semlens.numerics.encoding import SHRINKAGE
+from semlens.numerics.encoding import ridged
 from semlens.numerics.histogram import BINS, MAX_EXPONENT, MIDDLE, MIN_EXPONENT, Histogram, count
 from semlens.numerics.parallel import each
 from semlens.numerics.vectors import cosine, dot_rows, lengths, mean_rows, paired_cosine, unit, weighted_mean_dots
@@ -10,7 +10,6 @@ __all__ = [
     "MAX_EXPONENT",
     "MIDDLE",
     "MIN_EXPONENT",
-    "SHRINKAGE",
     "Histogram",
     "cosine",
     "count",
@@ -19,6 +18,7 @@ __all__ = [
     "lengths",
     "mean_rows",
     "paired_cosine",
+    "ridged",
     "unit",
     "weighted_mean_dots",
 ]

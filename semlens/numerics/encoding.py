@@ -114,11 +114,15 @@ class Metric:
 _LEAST = 1e-6  # of the largest spread: below it a direction does not vary
 
 
+def ridged(covariance: Float64[np.ndarray, "d d"]) -> Float64[np.ndarray, "d d"]:
+    """C + 0.3 (tr C / d) I: a covariance with the ridge added."""
+    size = len(covariance)
+    return covariance + SHRINKAGE * np.trace(covariance) / max(size, 1) * np.eye(size)
+
+
 def _ridge_inverse(covariance: Float64[np.ndarray, "d d"]) -> Float64[np.ndarray, "d d"]:
     """The inverse with the ridge added; zero where nothing varies."""
-    size = len(covariance)
-    ridge = SHRINKAGE * np.trace(covariance) / max(size, 1)
-    return np.linalg.inv(covariance + ridge * np.eye(size)) if ridge > 0 else np.zeros_like(covariance)
+    return np.linalg.inv(ridged(covariance)) if np.trace(covariance) > 0 else np.zeros_like(covariance)
 
 
 def _root(covariance: Float64[np.ndarray, "d d"]) -> Float64[np.ndarray, "d d"]:

@@ -11,7 +11,7 @@ import numpy as np
 from semlens.collection import ACTIVATION_BITS, EMBEDDING_BITS, MOST_BITS
 from semlens.errors import SemlensError
 from semlens.index import TRANSFORMS, Encodings, EncodingsId, Thumbnails
-from semlens.numerics import SHRINKAGE
+from semlens.numerics import ridged
 from semlens.shapes import Bool, Float16, Float32, Float64, Int32
 from semlens.types import EncodingSums, LayerAxis
 
@@ -122,10 +122,9 @@ def explained(
         centre, level = e[~own].mean(axis=0), y[~own].mean(axis=0)
         away = e[~own] - centre
         c = away.T @ away / len(away)
-        ridge = c + SHRINKAGE * np.trace(c) / len(c) * np.eye(len(c))
         if not np.trace(c) > 0:
             return nothing
-        weights = np.linalg.solve(ridge, away.T @ (y[~own] - level) / len(away))
+        weights = np.linalg.solve(ridged(c), away.T @ (y[~own] - level) / len(away))
         missed += np.square(y[own] - level - (e[own] - centre) @ weights).sum(axis=0)
     spread = np.square(y - y.mean(axis=0)).sum(axis=0)
     share: Float64[np.ndarray, "a"] = np.where(spread > 0, 1 - missed / np.where(spread > 0, spread, 1), np.nan)

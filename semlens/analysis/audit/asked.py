@@ -54,6 +54,11 @@ def named_concepts(spec: Spec) -> tuple[Concept, ...]:
     return tuple(Concept(one) if isinstance(one, str) else one for one in (*spec.valid, *spec.spurious))
 
 
+def file_name(path: str) -> str:
+    """The last part of a path, with whichever slashes: by it a table of marks and an index mean one image."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 def read_marks(file: Path, spec: Spec) -> dict[str, dict[str, bool]]:
     """Which images show each concept, by a table with a row per image and a column per concept.
 
@@ -81,12 +86,12 @@ def read_marks(file: Path, spec: Spec) -> dict[str, dict[str, bool]]:
 def _column(file: Path, rows: list[dict[str, str]], image: str, concept: str) -> dict[str, bool]:
     marks = {}
     for row in rows:
-        cell = (row[concept] or "").strip().lower()
+        cell, name = (row[concept] or "").strip().lower(), file_name(row[image] or "")
         if cell in _SHOWN or cell in _ABSENT:
-            marks[Path((row[image] or "").replace("\\", "/")).name] = cell in _SHOWN
+            marks[name] = cell in _SHOWN
         elif cell:
             try:
-                marks[Path(row[image]).name] = float(cell) > 0
+                marks[name] = float(cell) > 0
             except ValueError:
                 raise SemlensError(
                     f"the marks {file}: {concept!r}: write 1 or 0, or nothing, not {cell[:20]!r}"

@@ -1,6 +1,6 @@
 """Does a model rely on what it should? Its components' relevance for an output, held against the concepts of a spec."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from semlens.analysis.drivers import ALIKE, Driven, driven, output_of
 from semlens.analysis.labels import Labels
 from semlens.analysis.outputs import column_of, hidden_layers, relevance_of
 from semlens.analysis.probe import Probes, check_space
+from semlens.analysis.responses import way
 from semlens.analysis.results import Rows
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
@@ -27,8 +28,6 @@ RESAMPLES = 200
 
 FEWEST, FEWEST_ENCODED = 10, 50
 """Images of the class that relevance is a mean over, and images that encodings are from: with fewer nothing is told."""
-
-BY = ("auto", "encoding", "examples")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +50,11 @@ class _Material:
         positive, negative = self.relevance[found.members], self.against[found.members]
         total = layer_totals(positive, found.layer)
         return positive / total, negative / total
+
+    def either_way(self, pairs: Sequence[tuple[int, int]]) -> list[Mapping[int, str]]:
+        """The side of every entry if the phrases that are not told apart were all valid, and if all were spurious;
+        nothing where all are told apart."""
+        return [moved(self.entries, pairs, side) for side in SIDES] if pairs else []
 
     def figured(self, found: Fit) -> tuple[LayerFigures, ...]:
         """The figures of each layer, by a cut: a component's relevance is its quadrant's."""
@@ -95,7 +99,7 @@ def audit(
         raise SemlensError(
             f"the spec asks for {len(asked)} probes, {len(probes)} were given: make them with probe_spec"
         )
-    way = _way(index, by)
+    by = way(index, by)
     material = _Material(
         index, spec, probes, asked, tuple(spec.layers) or (hidden_layers(index)[-1],), relevance.positive[:, column],
         relevance.negative[:, column], int(relevance.counts[column]), draws, seed,
@@ -105,12 +109,12 @@ def audit(
     nothing, pairs = alike(seen, probes, asked)
     told = unknown(probes, asked) | {_text(asked[n]): why for n, why in nothing.items()}
     concepts = concepts_of(probes, asked, told)
-    found, own, others = _by_encoding(material, concepts, pairs) if way == "encoding" else _by_examples(material, pairs)
+    found, own, others = _by_encoding(material, concepts, pairs) if by == "encoding" else _by_examples(material, pairs)
     driving = _driving(index, relevance.name(column) or relevance.classes[column], concepts, seed)
     sight = Sight(
         unseen=_unseen(visible, told, asked),
         proven=all(one.seen == "yes" for one in visible if one.side == "spurious"),
-        too_few=_too_few(index, material.images, way),
+        too_few=_too_few(index, material.images, by),
         others=tuple((_pair(asked, pairs), one) for one in others),
         driven=_share(driving, concepts, seed),
     )
@@ -120,7 +124,7 @@ def audit(
         spec=spec,
         output=relevance.name(column),
         images=material.images,
-        by=way,
+        by=by,
         fit=found,
         relevance=relevant,
         against=against,
@@ -134,19 +138,6 @@ def audit(
         draws=draws,
         seed=seed,
     )
-
-
-def _way(index: ConceptIndex, by: str) -> str:
-    """Which way the audit is made.
-
-    Raises:
-        SemlensError: a way that there is not, or an index without encodings.
-    """
-    if by not in BY:
-        raise SemlensError(f"by is {by!r}: choose one of {', '.join(BY)}")
-    if by == "encoding" and index.encodings is None:
-        raise SemlensError("the index holds no encodings: add them with `semlens encode`, or audit by examples")
-    return by if by != "auto" else "encoding" if index.encodings is not None else "examples"
 
 
 _Found = tuple[Fit, tuple[LayerFigures, ...], list[tuple[LayerFigures, ...]]]
@@ -163,8 +154,10 @@ def _by_examples(material: _Material, pairs: Sequence[tuple[int, int]]) -> _Foun
         )  # fmt: skip
 
     found = fitted(material.entries)
-    sides = [moved(material.entries, pairs, side) for side in ("valid", "spurious")] if pairs else []
-    others = [fitted([replace(entry, side=side[n]) for n, entry in enumerate(material.entries)]) for side in sides]
+    others = [
+        fitted([replace(entry, side=side[n]) for n, entry in enumerate(material.entries)])
+        for side in material.either_way(pairs)
+    ]
     return found, material.figured(found), [material.figured(other) for other in others]
 
 
@@ -174,8 +167,9 @@ def _by_encoding(material: _Material, concepts: Concepts, pairs: Sequence[tuple[
     assert encodings is not None
     found = encoded(material.index, encodings, concepts, material.layers)
     own = fit_encoded(material.index, found, fdr=material.spec.fdr, seed=material.seed)
-    sides = [moved(material.entries, pairs, side) for side in ("valid", "spurious")] if pairs else []
-    masks = [np.array([side[int(n)] == "spurious" for n in found.concepts.entry]) for side in sides]
+    masks = [
+        np.array([side[int(n)] == "spurious" for n in found.concepts.entry]) for side in material.either_way(pairs)
+    ]
     names = [axis.layer for axis in material.index.layers]
 
     def figured(spurious: Bool[np.ndarray, "q"], draws: int) -> tuple[LayerFigures, ...]:
@@ -244,13 +238,13 @@ def _text(entry: Entry) -> str:
     return entry.phrase or f"images of {entry.concept}"
 
 
-def _too_few(index: ConceptIndex, images: int, way: str) -> str:
+def _too_few(index: ConceptIndex, images: int, by: str) -> str:
     """Why there are too few images to tell anything; empty if there are enough."""
     if images < FEWEST:
         return f"relevance is a mean over {images} images: {FEWEST} are needed"
-    if way == "encoding" and index.encodings is not None and index.encodings.images < FEWEST_ENCODED:
+    if by == "encoding" and index.encodings is not None and index.encodings.images < FEWEST_ENCODED:
         return f"encodings are from {index.encodings.images} images: {FEWEST_ENCODED} are needed"
     readable = index.recipe.images.count - index.recipe.images.unreadable
-    if way == "examples" and readable < 2 * index.recipe.k:
+    if by == "examples" and readable < 2 * index.recipe.k:
         return f"{readable} images are too few for {index.recipe.k} examples each: all components have the same ones"
     return ""

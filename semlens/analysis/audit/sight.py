@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.analysis.audit.asked import Shown, SpecProbes, named_concepts
+from semlens.analysis.audit.asked import Shown, SpecProbes, file_name, named_concepts
 from semlens.analysis.audit.grammar import SIDES
 from semlens.analysis.audit.spec import Entry, Spec
 from semlens.analysis.probe import Probes
@@ -110,7 +110,7 @@ def _marked(concept: str, label: str, seen: Views, asked: SpecProbes | None) -> 
     where nothing marks any."""
     marks = asked.marks.get(concept) if asked else None
     if marks:
-        names = [_file(name) for name in seen.names]
+        names = [file_name(name) for name in seen.names]
         return _divided(
             seen, np.array([marks.get(name, False) for name in names]), np.array([name in marks for name in names])
         )
@@ -129,14 +129,10 @@ def marked_views(spec: Spec, seen: Views, probes: Probes) -> dict[str, Bool[np.n
     for concept in named_concepts(spec):
         marks = probes.marks.get(concept.name) if isinstance(probes, SpecProbes) else None
         if marks:
-            found[concept.name] = np.array([marks.get(_file(name), False) for name in seen.names])
+            found[concept.name] = np.array([marks.get(file_name(name), False) for name in seen.names])
         elif concept.label:
             found[concept.name] = np.array([concept.label in (own or "").split("|") for own in seen.labels])
     return found
-
-
-def _file(name: str) -> str:
-    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _divided(seen: Views, positive: Bool[np.ndarray, "i"], known: Bool[np.ndarray, "i"]) -> Shown:

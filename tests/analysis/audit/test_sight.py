@@ -146,6 +146,8 @@ def test_a_table_of_marks(tmp_path: Path) -> None:
     assert read_marks(file, spec) == {
         "concept 5": {"1.png": True, "2.png": False, "3.png": True}, "concept 6": {"2.png": True, "3.png": False},
     }  # fmt: skip
+    file.write_text("path,concept 5\nb\\2.png,0.5\nb\\3.png,1\n")
+    assert read_marks(file, spec) == {"concept 5": {"2.png": True, "3.png": True}}
     file.write_text("path,concept 5\na.png,perhaps\n")
     with pytest.raises(SemlensError, match="'concept 5': write 1 or 0, or nothing, not 'perhaps'"):
         read_marks(file, spec)
