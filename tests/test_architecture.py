@@ -49,7 +49,7 @@ BESIDE_A_FACE = {
     "foundation.open_clip", "foundation.transformers", "foundation.testbed", "foundation.conse",  # a family each
     "images.loader",  # brings torch
     "numerics.metrics", "numerics.two_means",  # a search needs neither, and they take 6 ms
-    "numerics.encoding", "numerics.permutation",  # only what goes by encodings needs them
+    "numerics.directions", "numerics.encoding", "numerics.permutation",  # only what goes by encodings needs them
     "model.offline",  # weights inside packages, of which some are a foundation model's
 }  # fmt: skip
 NUMPY_SIDE = (
