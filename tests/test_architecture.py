@@ -40,8 +40,8 @@ ARROWS = {
 
 FACES = {
     "attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics", "pipeline",
-    "analysis.audit", "analysis.graph", "analysis.labels", "testbed.world", "views.heatmap", "views.plot",
-    "views.report",
+    "analysis.audit", "analysis.compare", "analysis.graph", "analysis.labels", "testbed.world", "views.heatmap",
+    "views.plot", "views.report",
 }  # fmt: skip
 """Packages that name in `__init__` all that others may use of them; the files inside are their own affair."""
 

@@ -10,6 +10,7 @@ from semlens.cli.common import (
     NewFile,
     app,
     as_json,
+    by,
     device,
     image_choices,
     index_folder,
@@ -27,19 +28,22 @@ from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
     from semlens.analysis.labels import Evaluation, Labels
+    from semlens.analysis.results import Rows
     from semlens.types import FoundationId, FoundationModel
 
 figure = click.option(
     "--figure", type=NewFile(".png", ".svg", ".pdf"), help="Also draw it into this file (.png, .svg, .pdf)."
 )
 
+untrained = click.option(
+    "--untrained", type=click.Path(path_type=Path), help="An index of the network untrained, to compare with."
+)
+
 
 @app.command()
 @index_folder
 @layer
-@click.option(
-    "--untrained", type=click.Path(path_type=Path), help="An index of the network untrained, to compare with."
-)
+@untrained
 @figure
 @save
 @seed
@@ -62,25 +66,40 @@ def score(
 
 @app.command()
 @click.argument("indexes", nargs=-1, required=True, type=click.Path(path_type=Path))
+@by
 @click.option("--layer", multiple=True, help="For each index in turn its layers, by commas; a dot stands for all.")
 @click.option("--draws", default=200, show_default=True, help="Random sets that the similarities are held against.")
+@untrained
+@vocabulary("Also say which labels are gone and which are new")
 @figure
 @seed
+@device
 @as_json
 def compare(
-    indexes: tuple[Path, ...], layer: tuple[str, ...], draws: int, figure: Path | None, seed: int, as_json: bool
-) -> None:
-    """Say how much of what each index knows is in the others, and which components are shared or unique.
+    indexes: tuple[Path, ...], by: str, layer: tuple[str, ...], draws: int, untrained: Path | None,
+    vocabulary: str | None, figure: Path | None, seed: int, device: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Say how much of what each index knows is in the others, which components are shared or unique, and what changed.
 
     One index given twice with different --layer compares its layers.
     """
+    from semlens.analysis.ask import ask_vocabulary
+
     layers = [() if names.strip() == "." else tuple(layer_names([names])) for names in layer]
-    comparison = sl.compare([sl.load_index(folder) for folder in indexes], draws=draws, seed=seed, layers=layers)
+    loaded = [sl.load_index(folder) for folder in indexes]
+    with Progress() as progress:
+        space = loaded[0].recipe.foundation
+        words = ask_vocabulary(space, vocabulary, device=device, progress=progress) if vocabulary else None
+        twin = sl.load_index(untrained) if untrained else None
+        comparison = sl.compare(
+            loaded, by=by, draws=draws, seed=seed, layers=layers, untrained=twin, vocabulary=words
+        )  # fmt: skip
+    tables: list[Rows[Any]] = [comparison.pairs, *([comparison.changes] if words else []), comparison.matches]
     if as_json:
-        for rows in (comparison.pairs, comparison.matches):
-            print_json({"from": row.pop("source"), "to": row.pop("target"), **row} for row in rows.records())
+        for rows in tables:
+            print_json(rows.records())
     else:
-        print(f"{comparison.pairs!r}\n\n{comparison.matches[:12]!r}")
+        print("\n\n".join(map(repr, [*tables[:-1], comparison.matches[:12]])))
     _draw(comparison, figure)
 
 

@@ -69,9 +69,9 @@ class Metric:
         return np.clip(self.whitened(directions) @ self.whitened(others).T, -1, 1)
 
     def whitened(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q d"]:
-        """Unit vectors whose dot products are the overlaps of the directions."""
-        root = self.inverse @ _root(np.asarray(self.covariance, np.float64))
-        return _unit(np.asarray(directions, np.float32) @ root.astype(np.float32))
+        """Unit vectors whose dot products are the overlaps of the directions; of covariances b of embedding and
+        activation, the similarities of these components."""
+        return _unit(np.asarray(directions, np.float32) @ self._whitener)
 
     def joint(
         self, cross: Float[np.ndarray, "a d"], directions: Float[np.ndarray, "q d"]
@@ -100,11 +100,14 @@ class Metric:
     ) -> Float32[np.ndarray, "a b"]:
         """Correlation over the images, in [-1, 1], of what two components' encodings predict: w' C v over both
         lengths; 0 where one has none."""
-        root = _root(np.asarray(self.covariance, np.float64)).astype(np.float32)
-        return np.clip(_unit(self.vectors(cross) @ root) @ _unit(self.vectors(others) @ root).T, -1, 1)
+        return self.overlap(cross, others)
 
     def _weighted(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q d"]:
         return np.asarray(directions, np.float32) @ self.inverse.astype(np.float32)
+
+    @cached_property
+    def _whitener(self) -> Float32[np.ndarray, "d d"]:
+        return (self.inverse @ _root(np.asarray(self.covariance, np.float64))).astype(np.float32)
 
     @cached_property
     def _spread(self) -> Float64[np.ndarray, "d d"]:

@@ -8,14 +8,19 @@ import pytest
 from matplotlib.axes import Axes
 
 from semlens.analysis.chance import q_values
-from semlens.analysis.compare import _random_sets, _sides, best_matches, compare, rank_weights
+from semlens.analysis.compare import compare
+from semlens.analysis.compare.matches import best_matches, rank_weights
+from semlens.analysis.compare.spaces import sides_of
 from semlens.errors import SemlensError
+from semlens.index.encodings import Encodings
 from semlens.index.index import ConceptIndex
 from semlens.index.records import CropId
 from semlens.numerics.vectors import mean_rows, unit
 from semlens.types import MISSING, Component, axis_of
 from semlens.views.plot.compare import compare_figure
 from tests.analysis.test_search import toy_index
+from tests.encoded_audit import encoded_index
+from tests.planted import phrases, planted
 from tests.tiny_index import tiny
 
 
@@ -122,7 +127,7 @@ def test_best_matches_equal_double_loops_and_every_subset(seed: int) -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = noise(50, 8, 0), noise(31, 8, 1)
     at_once = best_matches(x, y, 11)
-    monkeypatch.setattr(sys.modules["semlens.analysis.compare"], "_CELLS", 100)
+    monkeypatch.setattr(sys.modules["semlens.analysis.compare.matches"], "_CELLS", 100)
     in_blocks = best_matches(x, y, 11)
     assert at_once.match.tolist() == in_blocks.match.tolist()
     np.testing.assert_allclose(at_once.corrected, in_blocks.corrected, atol=1e-6)
@@ -169,7 +174,7 @@ def test_chance_equals_the_slow_twin() -> None:
     x, vectors = noise(7, 6, 0), noise(40, 6, 1)
     source, target = whole(x, noise(40, 6, 2), "source"), whole(noise(11, 6, 3), vectors, "target")
     found = compare([source, target], draws=30, seed=4).directions[0]
-    random = _random_sets(_sides([source, target], ())[1], 30, (4, 0)).reshape(30, 11, 6)
+    random = sides_of([source, target], (), "examples")[1].random(30, (4, 0)).reshape(30, 11, 6)
     real = source.means.astype(np.float64)
     best = np.array(
         [[max(float(m @ r) / np.linalg.norm(r) / np.linalg.norm(m) for r in s) for s in random] for m in real]
@@ -183,9 +188,9 @@ def test_chance_equals_the_slow_twin() -> None:
 def test_random_sets_are_like_the_target_in_layer_and_number_of_examples() -> None:
     """Crops are orthogonal, so a mean tells how often each is in it."""
     target = whole(noise(11, 40, 3), np.eye(40, dtype=np.float32), "target")
-    side = _sides([target, target], [["b"], []])[0]
+    side = sides_of([target, target], [["b"], []], "examples")[0]
     assert side.rows.tolist() == [5, 6, 7, 8, 9, 10]  # of which 6 and 9 have three examples, the others four
-    for means in _random_sets(side, 3, (0, 0)).reshape(3, 6, 40):
+    for means in side.random(3, (0, 0)).reshape(3, 6, 40):
         examples = [round(float(mean.sum() / mean[mean > 0].min())) for mean in means]
         assert sorted(examples) == [3, 3, 4, 4, 4, 4]
 
@@ -193,7 +198,7 @@ def test_random_sets_are_like_the_target_in_layer_and_number_of_examples() -> No
 def test_the_baseline_does_not_depend_on_how_many_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = whole(noise(7, 6, 0), noise(40, 6, 2), "a"), whole(noise(11, 6, 3), noise(40, 6, 1), "b")
     before = compare([a, b], draws=12).pairs
-    monkeypatch.setattr(sys.modules["semlens.analysis.compare"], "_CELLS", 200)
+    monkeypatch.setattr(sys.modules["semlens.analysis.compare.matches"], "_CELLS", 200)
     after = compare([a, b], draws=12).pairs
     assert after[0].baseline == pytest.approx(before[0].baseline, abs=1e-6)
     assert compare([b, a], draws=12).pairs[1].baseline == pytest.approx(after[0].baseline, abs=1e-6)
@@ -294,7 +299,7 @@ def test_mistakes() -> None:
 def test_it_prints_and_its_rows_show_pictures() -> None:
     first = tiny()
     found = compare([first, named(first, "other")], draws=3)
-    assert "Comparison(toy (2 components, 1 dead), other (2 components, 1 dead))" in repr(found)
+    assert "Comparison(toy (2 components, 1 dead), other (2 components, 1 dead); by examples)" in repr(found)
     assert "<td>toy</td><td>other</td><td>1.000</td>" in found._repr_html_()
     assert "Zmlyc3Q=" in found.matches._repr_html_()  # the thumbnail "first"
     assert found.matches.records()[0]["component"] == "layer1:0"
@@ -329,3 +334,100 @@ def test_the_excess_over_chance_stands_first_and_many_to_one_is_counted() -> Non
     pair = found.pairs[0]
     assert pair.excess == pytest.approx((pair.similarity - pair.baseline) / (1 - pair.baseline))
     assert {row.others for row in found.matches if row.source == found.names[0]} == {2}
+
+
+def responding(about: list[dict[int, float]], name: str = "net") -> ConceptIndex:
+    """An index whose components respond to these concepts over all images."""
+    return named(encoded_index(about, [1.0] * len(about)), name)
+
+
+def test_by_encoding_what_two_encodings_predict_correlates() -> None:
+    """Held against activations predicted image by image, by ridge regression with numpy's solver."""
+    a = responding([{0: 1.0}, {1: 1.0, 2: 0.5}, {3: 1.0}], "a")
+    b = responding([{3: 1.0, 0: 0.4}, {1: 1.0}], "b")
+    found = compare([a, b], draws=20)
+    assert (found.by, found.pairs[0].by, "by encoding" in repr(found)) == ("encoding", "encoding", True)
+
+    def predicted(index: ConceptIndex) -> np.ndarray:
+        kept = index.encodings
+        assert kept is not None
+        e = kept.embeddings.astype(np.float64) - kept.mean
+        ridge = 0.3 * np.trace(kept.covariance) / e.shape[1]
+        w = np.linalg.solve(kept.covariance + ridge * np.eye(e.shape[1]), kept.cross.T.astype(np.float64))
+        return np.asarray(e @ w).T
+
+    table = np.corrcoef(predicted(a), predicted(b))[:3, 3:]
+    forth = {row.component: row for row in found.matches if row.source == "a"}
+    for number, expected in enumerate(table):
+        row = forth[Component("layer0", number)]
+        assert row.match.unit == expected.argmax()
+        assert row.similarity == pytest.approx(expected.max(), abs=2e-3)
+
+
+def test_chance_by_encoding_is_the_target_permuted_over_all_images() -> None:
+    a, b = responding([{0: 1.0}, {4: 1.0}], "a"), responding([{0: 1.0}, {1: 1.0}, {2: 1.0}], "b")
+    found = compare([a, b], draws=60)
+    target, source = found.sides[1], found.sides[0]
+    random = target.random(40, (5, 0)).reshape(40, 3, -1)
+    within, own = (np.einsum("snd,smd->snm", x, x).mean(axis=0)[0, 1] for x in (random, target.vectors[None]))
+    assert within == pytest.approx(own, abs=0.1)  # what the target's components have in common with each other stays
+    mean = (random @ source.vectors.T).mean()
+    assert abs(float(mean)) < 0.05  # with the images they have nothing to do
+    shared = {row.component.unit: row for row in found.matches if row.source == "a"}
+    assert shared[0].p_value == 1 / 61
+    assert shared[1].p_value > 0.05
+
+
+def test_an_untrained_network_stands_beside_and_its_size_does_not_count() -> None:
+    a, b = responding([{0: 1.0}, {1: 1.0}], "a"), responding([{0: 1.0}, {1: 1.0}], "b")
+    twin = responding([{0: 1.0}, {5: 1.0}, {6: 1.0}, {7: 1.0}], "twin")
+    found = compare([a, b], draws=10, untrained=twin)
+    row = found.pairs[0]
+    own = {match.component.unit: match.untrained for match in found.matches if match.source == "a"}
+    similar = found.sides[0].vectors @ sides_of([twin], [()], "encoding")[0].vectors.T
+    pairs = [similar[:, list(pair)].max(axis=1) for pair in combinations(range(4), 2)]  # as many as the target has
+    assert [own[0], own[1]] == pytest.approx(np.mean(pairs, axis=0).tolist(), abs=1e-5)
+    assert row.untrained is not None
+    assert row.untrained == pytest.approx(np.mean(pairs), abs=1e-5)
+    assert row.over_untrained == pytest.approx((row.similarity - row.untrained) / (1 - row.untrained))
+    assert compare([a, b], draws=10).pairs[0].over_untrained is None
+
+
+def test_what_changed_is_told_label_by_label() -> None:
+    before = responding([{0: 1.0}, {0: 0.9}, {1: 1.0}, {2: 1.0}], "before")
+    after = responding([{1: 1.0}, {1: 0.8}, {2: 1.0}, {3: 1.0}], "after")
+    twin = responding([{3: 1.0}], "twin")
+    found = compare([before, after], draws=5, vocabulary=phrases(), untrained=twin)
+    told = {row.label: row for row in found.changes}
+    assert (found.changes[0].label, found.changes[0].change) == ("concept 0", "gone")
+    assert {label: (row.change, row.before, row.after) for label, row in told.items()} == {
+        "concept 0": ("gone", 2, 0), "concept 3": ("new", 0, 1), "concept 1": ("more", 1, 2),
+        "concept 2": ("same", 1, 1),
+    }  # fmt: skip
+    assert [component.unit for component in told["concept 0"].components] == [0, 1]
+    assert told["concept 1"].kept == 1
+    assert told["concept 0"].reach_before > 10 > 4 > told["concept 0"].reach_after
+    assert (told["concept 3"].untrained, told["concept 0"].untrained) == (1, 0)
+    with pytest.raises(SemlensError, match="compare with a vocabulary"):
+        compare([before, after], draws=5).changes
+
+
+def test_labels_are_compared_by_examples_too() -> None:
+    before, after = planted([(0,), (1,)] * 20), planted([(1,), (1,)] * 20, seed=2)
+    found = compare([named(before, "before"), named(after, "after")], draws=5, vocabulary=phrases())
+    assert (found.by, found.changes[0].label, found.changes[0].change) == ("examples", "concept 0", "gone")
+    assert found.changes[0].before == 20
+
+
+def test_encodings_of_other_images_are_not_compared() -> None:
+    a, b = responding([{0: 1.0}], "a"), responding([{0: 1.0}], "b")
+    kept = b.encodings
+    assert kept is not None
+    other = replace(b, read_additions={Encodings: lambda: replace(kept, recipe=replace(kept.recipe, seed=1))})
+    assert compare([a, other], draws=5).by == "examples"
+    with pytest.raises(SemlensError, match=r"a and b differ in seed of the draw \(0 and 1\)"):
+        compare([a, other], draws=5, by="encoding")
+    with pytest.raises(SemlensError, match="the index holds no encodings"):
+        compare([a, planted([(0,)])], by="encoding")
+    with pytest.raises(SemlensError, match="unknown way 'crops'"):
+        compare([a, b], by="crops")

@@ -224,11 +224,11 @@ def test_compare_the_layers_of_one_index(capsys: pytest.CaptureFixture[str], pla
     expected = compare([index, index], layers=[("block3",), ("block4", "head")], draws=20)
     pairs, matches = found[:2], found[2:]
     one, two = expected.names
-    assert [(row["from"], row["to"]) for row in pairs] == [(one, two), (two, one)]
+    assert [(row["source"], row["target"]) for row in pairs] == [(one, two), (two, one)]
     assert [row["similarity"] for row in pairs] == [row.similarity for row in expected.pairs]
     assert [row["baseline"] for row in pairs] == [row.baseline for row in expected.pairs]
     assert [row["component"] for row in matches] == [str(row.component) for row in expected.matches]
-    assert [(row["from"], row["match"], row["p_value"], row["shared"]) for row in matches] == [
+    assert [(row["source"], row["match"], row["p_value"], row["shared"]) for row in matches] == [
         (row.source, str(row.match), row.p_value, row.shared) for row in expected.matches
     ]
     assert len(matches) == 96 + 130
@@ -242,6 +242,27 @@ def test_compare_an_index_with_itself(capsys: pytest.CaptureFixture[str], place:
     found = lines(capsys, "compare", place.index, place.index, "--layer", ".", "--layer", ".", "--draws", "5")
     assert [row["similarity"] for row in found[:2]] == [1.0, 1.0]
     assert [row["similarity"] for row in found[2:]] == [1.0] * (2 * 226)
+
+
+def test_compare_says_what_changed_and_what_an_untrained_network_has(
+    capsys: pytest.CaptureFixture[str], place: Place
+) -> None:
+    asked = ["compare", place.index, place.index, "--layer", "block3", "--layer", "block4", "--draws", "5"]
+    more = ["--untrained", place.index, "--vocabulary", place.words]
+    index = place.loaded()
+    words = ask_vocabulary(index.recipe.foundation, place.words)
+    expected = compare(
+        [index, index], layers=[("block3",), ("block4",)], draws=5, untrained=index, vocabulary=words
+    )  # fmt: skip
+    same(
+        lines(capsys, *asked, *more),
+        [*expected.pairs.records(), *expected.changes.records(), *expected.matches.records()],
+    )
+    told, _ = printed(capsys, *asked, *more)
+    assert "untrained" in told
+    assert "What changed, testbed:shortcut block3 to testbed:shortcut block4" in told
+    told, _ = printed(capsys, *asked, "--by", "examples")
+    assert "by examples" in told
 
 
 # --- graph -----------------------------------------------------------------------------------------------------------
