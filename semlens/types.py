@@ -154,6 +154,8 @@ class ConceptExamples:
     histogram: Int32[np.ndarray, "c 129"]  # images whose activation lies in each of the bins of `histogram`
     seen: tuple[tuple[int, int], ...]  # image ids that were looked at, as sorted ranges [start, stop)
     unreadable: tuple[Unreadable, ...]  # among those, the ones that could not be read
+    pictures: Int64[np.ndarray, "p"]  # digests of what the images show, ascending; of very many the least
+    shown: Int32[np.ndarray, "p 3"]  # of each, how many images show it, and the first and last of these
     encoding: EncodingSums | None = None  # collected in the same pass, if asked for
 
     def __repr__(self) -> str:

@@ -115,17 +115,23 @@ def labels_by(
     return label(index, words, progress=progress, **how)
 
 
-def ask_spec(foundation: FoundationId, spec: "Spec", folder: Path = Path(), device: str | None = None) -> "SpecProbes":
+def ask_spec(
+    foundation: FoundationId, spec: "Spec", folder: Path = Path(), device: str | None = None,
+    index: "ConceptIndex | None" = None,
+) -> "SpecProbes":  # fmt: skip
     """The probes of a spec, as `probe_spec` makes them; its files are looked for in `folder`."""
-    return probe_spec(_Remembered(foundation, device), spec, folder)
+    return probe_spec(_Remembered(foundation, device), spec, folder, index)
 
 
-def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = ".") -> "SpecProbes":
+def probe_spec(
+    foundation: FoundationModel, spec: "Spec", folder: str | Path = ".", index: "ConceptIndex | None" = None
+) -> "SpecProbes":
     """The probes of a spec's concepts, one per phrase and one for the images of a concept together; with them what
     tells whether the foundation model knows their words and sees them.
 
     Args:
         folder: where the spec's files are looked for.
+        index: the one to be audited: the spec's images are read as its images were, on the same background.
 
     Raises:
         SemlensError: an image, or the table of marks, that cannot be read.
@@ -134,13 +140,16 @@ def probe_spec(foundation: FoundationModel, spec: "Spec", folder: str | Path = "
 
     texts = [entry.phrase for entry in entries(spec) if entry.phrase]
     by_text = iter(probe(foundation, texts, templates=spec.templates) if texts else ())
-    probes, folder = [], Path(folder)
+    probes, folder, choices = [], Path(folder), choices_of(index)
     for entry in entries(spec):
         files = [folder / name for name in entry.images]
-        probes.append(next(by_text) if entry.phrase else _probe_files(foundation, files, f"images of {entry.concept}"))
+        named = f"images of {entry.concept}"
+        probes.append(next(by_text) if entry.phrase else _probe_files(foundation, files, named, choices))
     joined = concat_probes(probes)
     shown = {
-        concept.name: Shown(*(_embedded(foundation, folder, files) for files in (concept.images, concept.without)))
+        concept.name: Shown(
+            *(_embedded(foundation, folder, files, choices) for files in (concept.images, concept.without))
+        )
         for concept in named_concepts(spec)
         if concept.images
     }
@@ -171,13 +180,24 @@ def unknown_words(foundation: FoundationModel, phrases: Sequence[str]) -> tuple[
     return tuple(case for case, same in zip(cases, alike.tolist(), strict=True) if same)
 
 
-def _embedded(foundation: FoundationModel, folder: Path, files: Sequence[str]) -> Float32[np.ndarray, "n d"]:
+def choices_of(index: "ConceptIndex | None") -> dict[str, Any]:
+    """How the images of an index were read, so that others are read alike."""
+    if index is None or "?" not in index.recipe.images.source:
+        return {}
+    from semlens.images import pixels_of  # decoding, which texts do without
+
+    return pixels_of(index.recipe.images.source)
+
+
+def _embedded(
+    foundation: FoundationModel, folder: Path, files: Sequence[str], choices: Mapping[str, Any]
+) -> Float32[np.ndarray, "n d"]:
     """A unit vector per image file."""
     from semlens.images import load_image  # decoding, which texts do without
 
     if not files:
         return np.empty((0, foundation.identity.dimension), np.float32)
-    return unit(foundation.embed_images([load_image(folder / name) for name in files]))
+    return unit(foundation.embed_images([load_image(folder / name, **choices) for name in files]))
 
 
 def _probe_files(

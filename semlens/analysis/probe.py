@@ -108,11 +108,14 @@ def probe(
     return Probes(tuple(texts), unit(by_text.mean(axis=1)), nulls, foundation.identity)
 
 
-def probe_images(foundation: FoundationModel, images: Sequence[Any] | Any, name: str = "image") -> Probes:
+def probe_images(
+    foundation: FoundationModel, images: Sequence[Any] | Any, name: str = "image", *, background: str = "white"
+) -> Probes:
     """One probe from one or several images of the same thing: the mean of their unit vectors, made unit again.
 
     Args:
         images: PIL images of any mode, paths, bytes of files or arrays of 8-bit pixels; see `images.load_image`.
+        background: what shows through where one is transparent: that of the images of the index to be asked.
 
     Raises:
         SemlensError: there is none, or one cannot be read.
@@ -122,7 +125,8 @@ def probe_images(foundation: FoundationModel, images: Sequence[Any] | Any, name:
     given = list(images) if isinstance(images, list | tuple) else [images]
     if not given:
         raise SemlensError("a probe needs at least one image")
-    vectors = unit(unit(foundation.embed_images([load_image(image) for image in given])).mean(axis=0, keepdims=True))
+    shown = [load_image(image, background) for image in given]
+    vectors = unit(unit(foundation.embed_images(shown)).mean(axis=0, keepdims=True))
     return Probes((name,), vectors, np.zeros_like(vectors), foundation.identity, (0,))
 
 

@@ -82,7 +82,7 @@ def exported(call: Call, specs: Sequence[Spec]) -> Answer:
 
 def compute(call: Call, spec: Spec, progress: Progress = silent) -> Audit:
     """The audit of the index by a spec."""
-    probes = probe_spec(FoundationProxy(call, progress), spec)
+    probes = probe_spec(FoundationProxy(call, progress), spec, index=call.opened.index)
     progress("auditing", 0, 0)
     return audit(call.opened.index, spec, probes, labels=labels_if_any(call))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from semlens.analysis.ask import choices_of
 from semlens.analysis.probe import Probes, probe, probe_images
 from semlens.analysis.search import alignments, baseline
 from semlens.app.foundation_proxy import FoundationProxy
@@ -37,7 +38,7 @@ def search(call: Call) -> Answer:
 
 def keep_image(call: Call) -> Answer:
     """An image's vector under an id, for `search`; the image itself is not kept."""
-    picture = read_image(call.request.body)
+    picture = read_image(call.request.body, choices_of(call.opened.index).get("background", "white"))
     picture.thumbnail((_SIDE, _SIDE))
     name = hashlib.sha256(call.request.body).hexdigest()[:16]
     call.session.image_probes.put(_key(call, name), probe_images(FoundationProxy(call), [picture], "an image"))

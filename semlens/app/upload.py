@@ -17,8 +17,9 @@ PIXELS = 50_000_000
 _ONE = Lock()  # an image of PIXELS takes up to 0.6 GB on the way, and warning filters belong to the whole process
 
 
-def read_image(data: bytes) -> Image.Image:
-    """The image in 8-bit RGB, as an image of a set is read: first frame, upright, transparency on white, no metadata.
+def read_image(data: bytes, background: str = "white") -> Image.Image:
+    """The image in 8-bit RGB, as an image of a set is read: first frame, upright, transparency on the background, no
+    metadata.
 
     Raises:
         SemlensError: it is too large, broken, or no JPEG, PNG or WebP.
@@ -30,7 +31,7 @@ def read_image(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore")  # what can be read must not depend on the program's warning filters
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(BytesIO(data), formats=FORMATS) as image:
-                return decode(image, "white", PIXELS)  # looks at the size that the header states before all else
+                return decode(image, background, PIXELS)  # looks at the size that the header states before all else
     except UnidentifiedImageError:
         raise SemlensError(f"this is no image in one of the formats {', '.join(FORMATS)}") from None
     except Exception as fault:  # whatever Pillow makes of a hostile file

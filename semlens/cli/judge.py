@@ -110,7 +110,7 @@ def audit(
     with Progress() as progress:
         for number, loaded in enumerate(indexes):
             with _of_baseline(baseline if number else None):
-                probes = ask_spec(loaded.recipe.foundation, rules, Path(spec).parent, device)
+                probes = ask_spec(loaded.recipe.foundation, rules, Path(spec).parent, device, loaded)
                 labels = (
                     labels_by(loaded, vocabulary, device=device, progress=progress, seed=seed) if vocabulary else None
                 )

@@ -179,11 +179,12 @@ def search(
     choices: dict[str, Any],
 ) -> None:
     """Find the components that encode a text or an image."""
-    from semlens.analysis.ask import ask, ask_vocabulary
+    from semlens.analysis.ask import ask, ask_vocabulary, choices_of
     from semlens.analysis.search import search as find
     from semlens.index import load_index
 
     loaded = load_index(index, quick=True)
+    choices = choices_of(loaded) | choices if image else {}
     probes = ask(loaded.recipe.foundation, text, image, template, null, device, choices=choices)
     others = ask_vocabulary(loaded.recipe.foundation, against, template, device) if against else None
     hits = find(loaded, probes, top=top, layers=layer, by=by, against=others)

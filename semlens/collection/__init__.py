@@ -13,6 +13,7 @@ from semlens.collection.passes import (
     image_batches,
     shifted,
 )
+from semlens.collection.pictures import copies_told
 from semlens.collection.relevance import RELEVANCE, load_relevance, merge_relevance, save_relevance
 from semlens.collection.states import load_examples, merge, merge_all, missing_ranges, save_examples
 from semlens.collection.sums import ACTIVATION_BITS, EMBEDDING_BITS, MOST_BITS
@@ -32,6 +33,7 @@ __all__ = [
     "as_is",
     "check_k",
     "collect",
+    "copies_told",
     "decode",
     "drawn",
     "fast_cpu",

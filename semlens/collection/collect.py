@@ -13,6 +13,7 @@ from torch import Tensor
 from semlens.collection.cpu import fast_cpu
 from semlens.collection.encode import FIRST, RunningSums, ToEncode
 from semlens.collection.passes import Checkpoint, Feed, fill
+from semlens.collection.pictures import RunningPictures
 from semlens.collection.states import EXAMPLES
 from semlens.collection.topk import TopK, decode
 from semlens.errors import SemlensError, right_keywords, unknown
@@ -153,6 +154,7 @@ class _Stream:
     device: torch.device
     sums: RunningSums | None
     top: TopK = field(init=False)
+    pictures: RunningPictures = field(default_factory=RunningPictures)
 
     def __post_init__(self) -> None:
         self.top = TopK(self.axes[-1].stop, self.k, self.device, self.pool == "max", with_histogram=True)
@@ -168,12 +170,14 @@ class _Stream:
         pooled = passed.pooled
         if self.sums:
             self.sums.add(passed.rows(len(self.sums.outputs))[:n], ids)
+        self.pictures.add(x[:n], ids)
         positions = None if pooled.positions is None else pooled.positions[:n]
         self.top.add(pooled.activations[:n], torch.tensor(ids), positions)
 
     def state(self, seen: tuple[tuple[int, int], ...] = (), unreadable: tuple[Unreadable, ...] = ()) -> ConceptExamples:
         """What the stream holds now, slots in order."""
         self.top.flush()
+        tally = self.pictures.state()
         keys, order = self.top.keys.sort(dim=1, descending=True)
         activations, ids = decode(keys.cpu().numpy())
         positions = self.top.positions.gather(1, order) if self.pool == "max" else torch.full_like(order, int(MISSING))
@@ -191,6 +195,8 @@ class _Stream:
             histogram=self.top.histogram.cpu().numpy().copy(),
             seen=seen,
             unreadable=unreadable,
+            pictures=tally.pictures,
+            shown=tally.shown,
             encoding=self.sums.state() if self.sums else None,
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from semlens.collection.pictures import Tally, merge_pictures
 from semlens.collection.sums import merge_sums
 from semlens.errors import SemlensError
 from semlens.shapes import Float32, Int32, Int64
@@ -40,6 +41,7 @@ def merge(a: ConceptExamples, b: ConceptExamples) -> ConceptExamples:
         raise SemlensError("examples of different models, images, layers, k, pooling or encoding cannot be merged")
     if whole := holding_both(a, b):
         return whole
+    tally = merge_pictures(Tally(a.pictures, a.shown), Tally(b.pictures, b.shown))
     ids = np.concatenate([a.ids, b.ids], axis=1)
     activations = np.concatenate([a.activations, b.activations], axis=1)
     best = strongest(ids, activations, a.ids.shape[1])
@@ -54,6 +56,8 @@ def merge(a: ConceptExamples, b: ConceptExamples) -> ConceptExamples:
         histogram=a.histogram + b.histogram,
         seen=join(a.seen + b.seen),
         unreadable=unreadable_of(a, b),
+        pictures=tally.pictures,
+        shown=tally.shown,
         encoding=merge_sums(a.encoding, b.encoding),
     )
 

@@ -5,10 +5,10 @@ What is named here needs no torch; `loader`, which brings it, is imported by tho
 
 from semlens.images.cells import raw_of
 from semlens.images.decode import MAX_PIXELS, decode, reason
-from semlens.images.image_set import CHOICES, ImageSet, UnreadableImage, like, load_image, load_images
+from semlens.images.image_set import CHOICES, ImageSet, UnreadableImage, like, load_image, load_images, pixels_of
 from semlens.images.labels import LabelWarning, Matches, match_labels
 from semlens.images.listing import ImagesWarning
-from semlens.images.tables import read_column
+from semlens.images.tables import read_column, read_marks
 
 __all__ = [
     "CHOICES",
@@ -23,7 +23,9 @@ __all__ = [
     "load_image",
     "load_images",
     "match_labels",
+    "pixels_of",
     "raw_of",
     "read_column",
+    "read_marks",
     "reason",
 ]

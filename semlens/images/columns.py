@@ -72,7 +72,7 @@ def choose(table: Table, image: str | None, label: str | None, leads_to_image: C
         return Chosen(named(table.columns, image), named(table.columns, label), (), ())
     sample = table.sample()
     pictures = named(table.columns, image) if image else _image(table, sample, leads_to_image)
-    notes = [] if image or _key(pictures) in IMAGE_COLUMNS[:4] else [f"images are from the column {pictures!r}"]
+    notes = [] if image or column_key(pictures) in IMAGE_COLUMNS[:4] else [f"images are from the column {pictures!r}"]
     if label:
         return Chosen(pictures, named(table.columns, label), tuple(notes), ())
     others = [column for column in table.columns if column != pictures]
@@ -87,7 +87,7 @@ def named(columns: Iterable[str], asked: str) -> str:
         SemlensError: there is none.
     """
     every = list(columns)
-    alike = [column for column in every if _key(column) == _key(asked)]
+    alike = [column for column in every if column_key(column) == column_key(asked)]
     if asked in every or len(alike) == 1:
         return asked if asked in every else alike[0]
     raise unknown("column", asked, every)
@@ -95,7 +95,7 @@ def named(columns: Iterable[str], asked: str) -> str:
 
 def usual(columns: Iterable[str], names: Sequence[str]) -> list[str]:
     """The columns that have one of the names, in the order of the names."""
-    keys = {_key(column): column for column in reversed(list(columns))}
+    keys = {column_key(column): column for column in reversed(list(columns))}
     return [keys[name] for name in names if name in keys]
 
 
@@ -173,5 +173,6 @@ def _one_each(columns: Sequence[str], sample: dict[str, list[Any]]) -> bool:
     return all(sum(map(is_marked, row)) == 1 for row in zip(*(sample[column] for column in columns), strict=True))
 
 
-def _key(name: str) -> str:
+def column_key(name: str) -> str:
+    """What the names of two columns share that differ only in letter case, spaces and signs."""
     return re.sub(r"[\W_]+", "", name).casefold()

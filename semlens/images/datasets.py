@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +17,15 @@ from semlens.images.cells import Cells, is_picture, name_of, raw_of
 from semlens.images.columns import IMAGE_COLUMNS, LABEL_COLUMNS, named, usual
 from semlens.images.decode import Raw
 from semlens.images.labels import label_texts
-from semlens.images.listing import Files, Listing
+from semlens.images.listing import Files, ImagesWarning, Listing
 from semlens.images.tables import records_listing
+from semlens.progress import visible
 
-ALL_ITEMS = 10_000
-"""Labels that only the items tell are read from a data set of no more items: each is an image to decode."""
+MANY_ITEMS = 10_000
+"""To read labels that only the items tell is work that is worth a word above so many: each is an image to decode."""
+
+_LOOKED_AT = 32
+"""Items, all over a data set, that are asked whether they have labels at all."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +101,15 @@ def _rest(item: Sequence[Any], image: Any) -> Any:
 
 def dataset_listing(dataset: Any, image_column: str | None, label_column: str | None) -> Listing:
     """A map-style data set; labels are what it keeps apart, as torchvision's do, else what its items say."""
-    labels, lost = _labels(dataset, label_column)
-    return Listing(_kind(dataset), _numbered(dataset), labels, Items(dataset, image_column), (), lost)
+    labels = _labels(dataset, label_column)
+    return Listing(_kind(dataset), _numbered(dataset), labels, Items(dataset, image_column))
 
 
-def _labels(dataset: Any, label_column: str | None) -> tuple[tuple[str | None, ...], tuple[str, ...]]:
-    """The labels, and what of them is left out, in a sentence."""
+def _labels(dataset: Any, label_column: str | None) -> tuple[str | None, ...]:
     if isinstance(getattr(dataset, "datasets", None), Sequence):  # torch.utils.data.ConcatDataset
-        parts = [_labels(part, label_column) for part in dataset.datasets]
-        return tuple(label for labels, _ in parts for label in labels), tuple(
-            told for _, lost in parts for told in lost
-        )
+        return tuple(label for part in dataset.datasets for label in _labels(part, label_column))
     kept = _kept_labels(dataset)
-    return (kept, ()) if kept is not None else _labels_of_items(dataset, label_column)
+    return kept if kept is not None else _labels_of_items(dataset, label_column)
 
 
 def _kept_labels(dataset: Any) -> tuple[str | None, ...] | None:
@@ -136,20 +137,28 @@ def _class_names(dataset: Any) -> Any:
     return names if isinstance(names, Sequence | Mapping) and not isinstance(names, str) else None
 
 
-def _labels_of_items(dataset: Any, label_column: str | None) -> tuple[tuple[str | None, ...], tuple[str, ...]]:
-    """The labels that the items themselves say, and a sentence where these are too many to be asked."""
+def _labels_of_items(dataset: Any, label_column: str | None) -> tuple[str | None, ...]:
+    """The labels that the items themselves say, where any of some items says one."""
     count = len(dataset)
-    none = (None,) * count
-    first = _label_in(_item(dataset, 0), label_column) if count else None
-    if first is None:
-        return none, ()
-    if count > ALL_ITEMS:
-        return none, (
-            f"the labels of {_kind(dataset)} are not read, since each is known once its image is decoded: give the "
-            "data set a list `targets`, one per item",
+    some = dict.fromkeys(turn * count // _LOOKED_AT for turn in range(_LOOKED_AT if count else 0))
+    if all(_label_in(_item(dataset, id), label_column) is None for id in some):
+        return (None,) * count
+    if count > MANY_ITEMS:
+        warnings.warn(
+            f"reading the labels of {_kind(dataset)} one by one, for which each is decoded: a list `targets` on the "
+            "data set, one per item, spares that",
+            ImagesWarning,
+            stacklevel=2,
         )
-    values = (_label_in(_item(dataset, id), label_column) for id in range(count))
-    return label_texts(values, _class_names(dataset)), ()
+    return label_texts(_told_labels(dataset, label_column), _class_names(dataset))
+
+
+def _told_labels(dataset: Any, label_column: str | None) -> Iterator[Any]:
+    """The label of each item; a person who looks sees how far it is."""
+    count = len(dataset)
+    for id in range(count):
+        yield _label_in(_item(dataset, id), label_column)
+        visible("read labels", id + 1, count)
 
 
 def _item(dataset: Any, id: int) -> Any:

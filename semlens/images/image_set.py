@@ -139,6 +139,14 @@ def like(source: str, other: str) -> str:
     return f"{source}?{urlencode(chosen)}" if chosen else source
 
 
+def pixels_of(source: str) -> dict[str, Any]:
+    """How the images of a source are read, "photos?background=black", as `load_image` takes it; nothing where it does
+    not say so."""
+    said = dict(parse_qsl(source.rpartition("?")[2])) if "?" in source else {}
+    ground = {"background": said["background"]} if "background" in said else {}
+    return ground | ({"max_pixels": _limit(said["max_pixels"])} if "max_pixels" in said else {})
+
+
 def _split_source(source: Any, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """The source by itself, and what is chosen with it; what is given besides comes before what its text says.
 

@@ -4,13 +4,14 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
 from semlens.errors import SemlensError, unknown
 from semlens.images.cells import Cells, is_picture, name_of
-from semlens.images.columns import SAMPLE, Chosen, Table, choose, is_marked, named
+from semlens.images.columns import IMAGE_COLUMNS, SAMPLE, Chosen, Table, choose, column_key, is_marked, named, usual
 from semlens.images.decode import Raw
 from semlens.images.labels import label_texts
 from semlens.images.listing import Files, Listing
@@ -25,13 +26,10 @@ def table_listing(path: Path, image_column: str | None, label_column: str | None
     Raises:
         SemlensError: it cannot be read, has no rows or no images.
     """
-    try:
-        table = _READERS[path.suffix.lower()](path)
+    with _read(path):
+        table = _table(path)
         chosen = choose(table, image_column, label_column, lambda cell: _leads(cell, path.parent))
-        listed = _listed(table, chosen, path.parent, str(path))
-    except (OSError, UnicodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
-        raise SemlensError(f"cannot read the table {path}: {_why(error)}") from error
-    return listed
+        return _listed(table, chosen, path.parent, str(path))
 
 
 def frame_listing(frame: Any, image_column: str | None, label_column: str | None) -> Listing:
@@ -54,8 +52,9 @@ def table_column(path: Path, column: str) -> tuple[str | None, ...]:
     Raises:
         SemlensError: there is no such column.
     """
-    table = _READERS[path.suffix.lower()](path)
-    return label_texts(cell for (cell,) in table.rows([named(table.columns, column)]))
+    with _read(path):
+        table = _table(path)
+        return label_texts(cell for (cell,) in table.rows([named(table.columns, column)]))
 
 
 def frame_column(frame: Any, column: str) -> tuple[str | None, ...]:
@@ -78,21 +77,55 @@ def read_column(path: Path, names: Sequence[str], what: str) -> list[str]:
     Raises:
         SemlensError: it cannot be read, or no column of that name is there.
     """
-    try:
-        table = _READERS[path.suffix.lower()](path)
+    with _read(path):
+        table = _table(path)
         columns = [column for name in names for column in table.columns if column.lower() == name]
         if not columns and len(table.columns) > 1:
             raise unknown("column", names[0], table.columns, f"Let the column of {what} in {path} be called {names[0]}")
         column = (columns or table.columns)[0]
         cells = [str(cell) for (cell,) in table.rows([column]) if cell is not None]
-    except (OSError, UnicodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
-        raise SemlensError(f"cannot read the table {path}: {_why(error)}") from error
     return cells if columns else [column, *cells]  # a list without a header begins with a phrase
+
+
+def read_marks(path: Path, columns: Sequence[str]) -> dict[str, tuple[tuple[str, str | None], ...]]:
+    """For each of the columns that a table has, the name of every row's image and the cell, as labels are read.
+
+    Raises:
+        SemlensError: it cannot be read, has no column that names images, or none of the columns.
+    """
+    with _read(path):
+        table = _table(path)
+        there = {name: found[0] for name in columns if (found := usual(table.columns, [column_key(name)]))}
+        image = next((name for name in usual(table.columns, (*IMAGE_COLUMNS, "name")) if name not in there), None)
+        if image is None or not there:
+            raise SemlensError(
+                f"the table {path} needs a column that names the images (image, path or file) and one that is called "
+                f"as one of {', '.join(columns)}, not only {', '.join(table.columns)}"
+            )
+        names = [name_of(cell) for (cell,) in table.rows([image])]
+        cells = {name: label_texts(cell for (cell,) in table.rows([column])) for name, column in there.items()}
+    return {name: tuple(zip(names, texts, strict=True)) for name, texts in cells.items()}
 
 
 def is_table(path: Path) -> bool:
     """Whether a file's name is a table's."""
     return path.suffix.lower() in _READERS
+
+
+@contextmanager
+def _read(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with a file in one sentence."""
+    try:
+        yield
+    except (OSError, UnicodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
+        raise SemlensError(f"cannot read the table {path}: {_why(error)}") from error
+
+
+def _table(path: Path) -> Table:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise SemlensError(f"{path} is no table that can be read: give one of {', '.join(_READERS)}")
+    return reader(path)
 
 
 def _column_of(frame: Any, name: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from semlens.attribution import Composite, check_classes
 from semlens.attribution import relevance as relevance_of
-from semlens.collection import collect
+from semlens.collection import collect, copies_told
 from semlens.crop import choose_crop
 from semlens.errors import SemlensError, right_keywords
 from semlens.foundation import load_foundation
@@ -51,7 +51,8 @@ def build(
     """The concept index at `out`, saved and loaded again: examples collected, embedded and averaged.
 
     With `classes`, also how relevant every component is for each of them. Warns (`IndexWarning`) of all that should be
-    known before a question, as `remarks` has it: images left out, components that never fire, copies, small classes.
+    known before a question: copies among the images, and what `remarks` has, as images left out, components that never
+    fire and small classes.
 
     What is done is kept in `OUT.partial` until the index is whole. With `resume` it is taken up from there, the states
     that `build_shard` left among it; without, it is an error, so that no work is lost.
@@ -96,13 +97,13 @@ def build(
         set_notes_aside(Path(out), index)
         (index.with_relevance(relevance) if relevance else index).save(out)
         shutil.rmtree(partial, ignore_errors=True)
-    return _reopened(out)
+    return _reopened(out, copies_told(examples, images.names))
 
 
-def _reopened(out: str | Path) -> ConceptIndex:
-    """The index that was saved; warns of what its answers should not be built upon."""
+def _reopened(out: str | Path, told: Sequence[str]) -> ConceptIndex:
+    """The index that was saved; warns of what its answers should not be built upon, after what the pass told."""
     index = load_index(out)
-    for remark in remarks(index):
+    for remark in (*told, *remarks(index)):
         warnings.warn(remark, IndexWarning, stacklevel=4)
     return index
 

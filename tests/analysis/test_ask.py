@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semlens.analysis.ask import ask, ask_spec, ask_vocabulary, labels_by, load, probe_spec
+from semlens.analysis.ask import ask, ask_spec, ask_vocabulary, choices_of, labels_by, load, probe_spec
 from semlens.analysis.audit.spec import Concept, Spec, entries
 from semlens.analysis.labels.label import label
 from semlens.analysis.probe import Probes, probe, probe_images
 from semlens.errors import SemlensError
 from semlens.foundation import load_foundation
+from semlens.images import load_image
 from semlens.index.index import ConceptIndex
 from semlens.types import FoundationId, FoundationModel
 from tests.planted import planted
@@ -157,6 +158,30 @@ def test_a_spec_is_probed_phrase_by_phrase_and_the_images_of_a_concept_together(
             (5, probe_images(clip(), shown(pictures[1:]), "images of patch")),
         ):
             alike(found[place], expected)
+
+
+def test_images_of_a_spec_are_read_as_those_of_the_index(tmp_path: Path) -> None:
+    """What is transparent shows the background of the index's images, in concepts, in marks and in image queries."""
+    clear = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    clear.paste((200, 30, 30, 255), (10, 10, 30, 30))
+    clear.save(tmp_path / "clear.png")
+    marked = Concept("b", ("ruler",), images=("clear.png",) * 2, without=("clear.png",) * 2)
+    spec = Spec(output=0, valid=(Concept("a", images=("clear.png",)),), spurious=(marked,))
+    index = clip_index()
+    assert choices_of(index) == choices_of(None) == {}
+    recipe = replace(
+        index.recipe, images=replace(index.recipe.images, source="x/?label_column=dx&background=%23101010")
+    )
+    dark = replace(index, recipe=recipe)
+    on_dark = probe_images(clip(), load_image(tmp_path / "clear.png", "#101010"), "images of a")
+    on_white = probe_images(clip(), load_image(tmp_path / "clear.png"), "images of a")
+    assert np.abs(on_dark.vectors - on_white.vectors).max() > 1e-3
+    for found in (probe_spec(clip(), spec, tmp_path, dark), ask_spec(clip().identity, spec, tmp_path, "cpu", dark)):
+        alike(found[0], on_dark)
+        np.testing.assert_allclose(found.shown["b"].positive[0], on_dark.vectors[0], atol=1e-6)
+        np.testing.assert_allclose(found.shown["b"].negative[1], on_dark.vectors[0], atol=1e-6)
+    alike(probe_spec(clip(), spec, tmp_path, index)[0], on_white)
+    alike(probe_images(clip(), tmp_path / "clear.png", "images of a", background="#101010"), on_dark)
 
 
 def test_a_spec_of_images_only_and_one_of_phrases_only(pictures: list[Path]) -> None:

@@ -210,7 +210,7 @@ def test_concept_examples_are_no_relevance(tmp_path: Path) -> None:
     examples = ConceptExamples(
         ORIGIN, LAYERS, (None,) * 3, "max", none.astype(np.int32), none.astype(np.float32), none.astype(np.int32),
         np.zeros(3, np.float32), np.zeros(3, np.int64), np.zeros(3, np.int64), np.zeros((3, 129), np.int32),
-        ((0, 4),), (),
+        ((0, 4),), (), np.zeros(0, np.int64), np.zeros((0, 3), np.int32),
     )  # fmt: skip
     save_examples(examples, tmp_path / "x")
     with pytest.raises(SemlensError, match="does not hold relevance"):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from semlens.collection.pictures import RunningPictures
 from semlens.collection.states import load_examples, merge, merge_all, missing_ranges, save_examples
 from semlens.collection.topk import TopK, decode
 from semlens.errors import SemlensError
@@ -25,9 +26,11 @@ def one_pass(activations: np.ndarray, start: int, stop: int, k: int = 4) -> Conc
     ids = np.array([i for i in range(start, stop) if i != 7], dtype=np.int64)
     c = activations.shape[1]
     top = TopK(c, k, torch.device("cpu"), with_positions=True, with_histogram=True)
+    running = RunningPictures()
     for part in np.array_split(ids, 3):
         if len(part):
             acts = torch.from_numpy(activations[part])
+            running.add(acts[:, :1].nan_to_num(), part.tolist())  # which has few values, so that some are copies
             top.add(acts, torch.from_numpy(part), (torch.from_numpy(part)[:, None] * 10 + torch.arange(c)).int())
     top.flush()
     keys, order = top.keys.sort(dim=1, descending=True)
@@ -35,7 +38,7 @@ def one_pass(activations: np.ndarray, start: int, stop: int, k: int = 4) -> Conc
     return ConceptExamples(
         ORIGIN, axis_of([("layer", "channels", c)]), (None,) * c, "max", i, a, top.positions.gather(1, order).numpy(),
         top.lowest.numpy(), top.fired.numpy(), top.nan.numpy(), top.histogram.numpy(), ((start, stop),),
-        (Unreadable(7, "broken"),) if start <= 7 < stop else (),
+        (Unreadable(7, "broken"),) if start <= 7 < stop else (), running.state().pictures, running.state().shown,
     )  # fmt: skip
 
 

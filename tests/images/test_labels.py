@@ -105,6 +105,16 @@ def test_labels_of_data_sets(dataset: Dataset[Any], labels: tuple[str | None, ..
     assert load_images(ConcatDataset([dataset, Shown(1, grey)])).labels == (*labels, None)
 
 
-def test_labels_that_cost_too_much_are_said() -> None:
-    with pytest.warns(ImagesWarning, match=r"the labels of Shown of 10001 images are not read.*a list `targets`"):
-        assert set(load_images(Shown(10_001, lambda n: (grey(n % 256), n))).labels) == {None}
+def test_labels_of_many_items_are_read_and_what_that_costs_is_said() -> None:
+    with pytest.warns(ImagesWarning, match=r"reading the labels of Shown of 10001 images one by one.*a list `targets`"):
+        labels = load_images(Shown(10_001, lambda n: (grey(n % 256), n))).labels
+    assert labels == tuple(map(str, range(10_001)))
+
+
+def test_a_first_item_without_label_or_that_cannot_be_had_loses_no_label_of_others() -> None:
+    def item(number: int) -> tuple[Image.Image, str | None]:
+        if number == 1:
+            raise OSError("a broken file")
+        return grey(number), None if number == 0 else f"kind {number}"
+
+    assert load_images(Shown(4, item)).labels == (None, None, "kind 2", "kind 3")

@@ -1,7 +1,6 @@
 """What an audit asks of the foundation model beside the concepts: what it knows of their words, and images that prove
 what it sees."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +26,6 @@ INVENTED = "qzxvub"
 """A word of no language: what it leaves as it was in place of another, the foundation model does not know."""
 
 _SHOWN, _ABSENT = frozenset(("1", "1.0", "yes", "true", "y", "t")), frozenset(("0", "0.0", "no", "false", "n", "f"))
-_NAMES = ("image", "path", "file", "filename", "file_name", "name", "image_id", "isic_id")
-"""Columns that may name the images of a table of marks, by choice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,33 +64,23 @@ def read_marks(file: Path, spec: Spec) -> dict[str, dict[str, bool]]:
     Raises:
         SemlensError: the table cannot be read, names no images or no concept of the spec, or holds another word.
     """
+    from semlens.images import read_marks as read  # which brings Pillow, and most specs do without
+
     try:
-        with file.open(newline="", encoding="utf-8-sig") as text:
-            rows = list(csv.DictReader(text))
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
-        raise SemlensError(f"the marks {file} cannot be read: {fault}") from fault
-    columns = tuple(rows[0]) if rows else ()
-    image = next((name for name in _NAMES if name in columns), None)
-    concepts = [one.name for one in named_concepts(spec) if one.name in columns]
-    if image is None or not concepts:
-        raise SemlensError(
-            f"the marks {file} need a column that names the images ({', '.join(_NAMES[:3])}) and one called as a "
-            f"concept of the spec, not only {', '.join(map(str, columns)) or 'nothing'}"
-        )
-    return {name: _column(file, rows, image, name) for name in concepts}
+        columns = read(file, [one.name for one in named_concepts(spec)])
+    except SemlensError as fault:
+        raise SemlensError(f"the marks of the spec: {fault}") from fault
+    return {
+        name: {file_name(image): _shows(file, name, cell) for image, cell in rows if cell is not None}
+        for name, rows in columns.items()
+    }
 
 
-def _column(file: Path, rows: list[dict[str, str]], image: str, concept: str) -> dict[str, bool]:
-    marks = {}
-    for row in rows:
-        cell, name = (row[concept] or "").strip().lower(), file_name(row[image] or "")
-        if cell in _SHOWN or cell in _ABSENT:
-            marks[name] = cell in _SHOWN
-        elif cell:
-            try:
-                marks[name] = float(cell) > 0
-            except ValueError:
-                raise SemlensError(
-                    f"the marks {file}: {concept!r}: write 1 or 0, or nothing, not {cell[:20]!r}"
-                ) from None
-    return marks
+def _shows(file: Path, concept: str, cell: str) -> bool:
+    word = cell.lower()
+    if word in _SHOWN or word in _ABSENT:
+        return word in _SHOWN
+    try:
+        return float(word.replace(",", ".")) > 0
+    except ValueError:
+        raise SemlensError(f"the marks {file}: {concept!r}: write 1 or 0, or nothing, not {cell[:20]!r}") from None

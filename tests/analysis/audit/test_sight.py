@@ -148,11 +148,20 @@ def test_a_table_of_marks(tmp_path: Path) -> None:
     }  # fmt: skip
     file.write_text("path,concept 5\nb\\2.png,0.5\nb\\3.png,1\n")
     assert read_marks(file, spec) == {"concept 5": {"2.png": True, "3.png": True}}
+    excel = tmp_path / "marks.tsv"  # as a table of images is read: any sign between cells, any mark of the encoding
+    excel.write_text(
+        "File Name ;Concept_5;concept 6\n\u00e4.png;0,5;\nc.png;WAHR;1,0\n".replace("WAHR", "True"), "utf-16"
+    )
+    assert read_marks(excel, spec) == {"concept 5": {"\u00e4.png": True, "c.png": True}, "concept 6": {"c.png": True}}
+    (tmp_path / "marks.jsonl").write_text(
+        '{"image": "a.png", "concept 5": NaN}\n{"image": "b.png", "concept 5": false}\n'
+    )
+    assert read_marks(tmp_path / "marks.jsonl", spec) == {"concept 5": {"b.png": False}}
     file.write_text("path,concept 5\na.png,perhaps\n")
     with pytest.raises(SemlensError, match="'concept 5': write 1 or 0, or nothing, not 'perhaps'"):
         read_marks(file, spec)
-    file.write_text("picture,concept 5\na.png,1\n")
-    with pytest.raises(SemlensError, match="need a column that names the images .*not only picture, concept 5"):
+    file.write_text("picture2,concept 5\na.png,1\n")
+    with pytest.raises(SemlensError, match="needs a column that names the images .*not only picture2, concept 5"):
         read_marks(file, spec)
-    with pytest.raises(SemlensError, match="cannot be read"):
+    with pytest.raises(SemlensError, match=r"cannot read the table .*none\.csv: .*No such file"):
         read_marks(tmp_path / "none.csv", spec)
