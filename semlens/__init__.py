@@ -54,11 +54,14 @@ if TYPE_CHECKING:
     from semlens.index import ConceptIndex as ConceptIndex
     from semlens.index import load_index as load_index
     from semlens.index import remarks as remarks
+    from semlens.model import Dictionary as Dictionary
     from semlens.model import VisionModel as VisionModel
     from semlens.model import edit as edit
+    from semlens.model import load_dictionary as load_dictionary
     from semlens.model import load_model as load_model
     from semlens.model import load_weights as load_weights
     from semlens.model import record as record
+    from semlens.model import save_dictionary as save_dictionary
     from semlens.numerics import cosine as cosine
     from semlens.numerics.two_means import two_means as two_means
     from semlens.pipeline import build as build
@@ -84,6 +87,7 @@ _HOME = {
     "Concept": "analysis.audit",
     "ConceptExamples": "types",
     "ConceptIndex": "index",
+    "Dictionary": "model",
     "SemlensError": "errors",
     "Spec": "analysis.audit",
     "VisionModel": "model",
@@ -114,6 +118,7 @@ _HOME = {
     "keep": "analysis.keep",
     "label": "analysis.labels",
     "label_sheet": "views.contact_sheet",
+    "load_dictionary": "model",
     "load_foundation": "foundation",
     "load_images": "images",
     "load_index": "index",
@@ -136,6 +141,7 @@ _HOME = {
     "remarks": "index",
     "report": "views.report",
     "retrieve": "analysis.labels",
+    "save_dictionary": "model",
     "score": "analysis.score",
     "search": "analysis.search",
     "similarity": "attribution",

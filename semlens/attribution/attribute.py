@@ -12,8 +12,8 @@ from semlens.attribution.gradients import STEPS, Attribution, gradient, integrat
 from semlens.attribution.targets import Activation, Target, starting, target_of, then_of
 from semlens.attribution.trace import trace
 from semlens.attribution.unread import warn_unread
-from semlens.model import Components, VisionModel, parse_all
-from semlens.types import Component, several
+from semlens.model import Components, Layer, VisionModel, as_layers, layer_text, one_of_each, parse_all
+from semlens.types import Component
 
 
 def attribute(
@@ -22,7 +22,7 @@ def attribute(
     target: Any = None,
     *,
     method: str | Composite = "auto",
-    layers: Sequence[str] = (),
+    layers: Layer | Sequence[Layer] = (),
     conditions: Iterable[str | Component] = (),
     heat: bool = True,
     start: str = "value",
@@ -57,14 +57,15 @@ def attribute(
     goal = target_of(target)
     units = _by_layer(conditions)
     explained = [goal.component.layer] if isinstance(goal, Activation) else []
-    needed = list(dict.fromkeys([*several(layers), *units, *explained]))
+    asked = [layer_text(layer) for layer in as_layers(layers)]
+    needed = one_of_each([*as_layers(layers), *units, *explained])
     kinds = [kind for kind, _ in parse_all(model.net, needed, x[:1])] if needed else []
     chosen = rules_for(method, model, "conditions", x) if units else choose(method, model, x)
     if isinstance(chosen, Composite):
-        found = _lrp(model, x, goal, chosen, kinds, list(layers), Conditions(units), heat, start, warn_above)
+        found = _lrp(model, x, goal, chosen, kinds, asked, Conditions(units), heat, start, warn_above)
     else:
         run = gradient if chosen == "gradient" else integrated_gradients
-        found = run(model, x, goal, kinds, list(layers), heat, start, baseline, steps)
+        found = run(model, x, goal, kinds, asked, heat, start, baseline, steps)
     warn_unread({name: float(shares.mean()) for name, shares in found.unread.items()})
     return found
 

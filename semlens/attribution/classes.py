@@ -16,7 +16,7 @@ from semlens.attribution.unread import warn_unread
 from semlens.collection import RELEVANCE, Checkpoint, Feed, check_k, fill, origin_of, part_of, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
-from semlens.model import VisionModel, as_model, parse_all, still
+from semlens.model import Layer, VisionModel, as_layers, as_model, parse_all, still
 from semlens.progress import visible
 from semlens.types import SHARE_UNIT, Progress, Relevance, axis_of, several
 
@@ -24,7 +24,7 @@ from semlens.types import SHARE_UNIT, Progress, Relevance, axis_of, several
 def relevance(
     model: VisionModel | str,
     images: ImageSet | Any,
-    layers: Sequence[str],
+    layers: Layer | Sequence[Layer],
     classes: Sequence[int | str],
     *,
     of: str = "auto",
@@ -78,7 +78,7 @@ def relevance(
 
 
 def check_classes(
-    model: VisionModel, images: ImageSet, layers: Sequence[str], classes: Sequence[int | str], of: str,
+    model: VisionModel, images: ImageSet, layers: Layer | Sequence[Layer], classes: Sequence[int | str], of: str,
     method: str | Composite, k: int,
 ) -> None:  # fmt: skip
     """Returns if `relevance` would begin its pass.
@@ -90,7 +90,7 @@ def check_classes(
 
 
 def _task(
-    feed: Feed, layers: Sequence[str], classes: Sequence[int | str], of: str, method: str | Composite, k: int
+    feed: Feed, layers: Layer | Sequence[Layer], classes: Sequence[int | str], of: str, method: str | Composite, k: int
 ) -> ClassTask:
     """The task that the arguments describe.
 
@@ -107,7 +107,7 @@ def _task(
         logits = logits_in(model.net(feed.first), len(feed.first))
     warn_of_probability(logits)
     named = Classes.of(several(classes), model.class_names, logits.shape[1])
-    parsed = parse_all(model.net, several(layers), feed.first)
+    parsed = parse_all(model.net, as_layers(layers), feed.first)
     return ClassTask(
         model=model,
         origin=origin_of(model, images, "float32"),

@@ -25,7 +25,7 @@ from semlens.attribution.trace import Trace, trace
 from semlens.collection import Feed, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.model import VisionModel, parse_all, still
+from semlens.model import Layer, VisionModel, parse_all, still
 from semlens.progress import visible
 from semlens.shapes import Float
 from semlens.types import Edges, Progress
@@ -36,8 +36,8 @@ def edges(
     images: ImageSet,
     ids: Sequence[int],
     target: int | str,
-    upper: str,
-    lower: str,
+    upper: Layer,
+    lower: Layer,
     units: Sequence[int],
     *,
     method: str | Composite = "auto",
@@ -62,10 +62,11 @@ def edges(
     feed = Feed(model, images, batch_size, workers)
     rules = rules_for(method, model, "edges", feed.first)
     (_, count), (_, below) = parsed = parse_all(model.net, [upper, lower], feed.first)
-    check_units(upper, units, count)
+    kinds = [kind for kind, _ in parsed]
+    above, below_it = (kind.layer for kind in kinds)
+    check_units(above, units, count)
     if not len(ids):
         raise SemlensError("there are no images to average over: give the ids of some")
-    kinds = [kind for kind, _ in parsed]
     on = exact_device(model.device)
     weights = torch.zeros(len(units), below, dtype=torch.float64, device=on)
     nodes = torch.zeros(len(units), dtype=torch.float64, device=on)
@@ -76,14 +77,14 @@ def edges(
         for x, some in feed.readable(list(ids), "edges", progress):
             with trace(model.net, x[: len(some)], rules, kinds) as run:
                 front, _ = starting(run, Logit(number), model, "value")
-                share, flow = _between(run, front, upper, lower, units, chunk)
+                share, flow = _between(run, front, above, below_it, units, chunk)
             nodes += share.sum(0)
             weights += flow
             done += len(some)
     if not done:
         raise SemlensError("none of the images could be read")
     return Edges(
-        upper, lower, number, tuple(units), (nodes / done).float().cpu().numpy(),
+        above, below_it, number, tuple(units), (nodes / done).float().cpu().numpy(),
         (weights / done).float().cpu().numpy(), done,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ The relevance of a tensor is its value times the modified gradient there, so a s
 gradients.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from semlens.attribution.taps import Gradients, Tap, by_site
 from semlens.attribution.trace import Trace
 from semlens.attribution.unread import unread
 from semlens.errors import SemlensError
-from semlens.model import ROWS, Rows, put_tensor, tensor_in
+from semlens.model import ROWS, OnAxes, Rows, put_tensor, tensor_in
 from semlens.shapes import Float, Float64, Int64
 
 POSITIONS = ("all", "max")
@@ -139,7 +139,7 @@ def relevance_of(
         if g is not None:
             (g_acts,) = torch.autograd.grad(tensor_in(tap.kind.write(tap.laid, acts)), acts, g, is_grads_batched=many)
             relevance = (acts.detach() if baseline is None else acts.detach() - baseline) * g_acts
-        if direct is not None:
+        if direct is not None and isinstance(tap.kind, OnAxes):  # else it stays with what the kind leaves out
             spread = tap.kind.spread(tap.laid, acts)
             (laid,) = torch.autograd.grad(spread, acts, direct, is_grads_batched=many)
             relevance = relevance + laid
@@ -148,13 +148,52 @@ def relevance_of(
 
 def restrict(tap: Tap, gradients: Gradients, keep: Float[Tensor, "..."]) -> list[Front]:
     """Fronts below a layer that pass the relevance of every component multiplied by `keep` "n c" or "n c p"."""
-    return _times(tap, gradients, _factors(tap, keep))
+    return restricting(tap, gradients)(keep)
 
 
-def _factors(tap: Tap, keep: Float[Tensor, "..."]) -> Tensor:
+def restricting(tap: Tap, gradients: Gradients) -> Callable[[Float[Tensor, "..."]], list[Front]]:
+    """`restrict` of many masks."""
+    kind = tap.kind
+    if isinstance(kind, OnAxes):
+        return lambda keep: _times(tap, gradients, _factors(kind, tap, keep))
+    return pulling_back(tap, gradients)
+
+
+def pulling_back(tap: Tap, gradients: Gradients) -> Callable[[Float[Tensor, "..."]], list[Front]]:
+    """`restrict` for kinds of any sort: what a mask leaves of the activations' gradient goes through `read`.
+
+    The modified gradient at the layer's output h is d<read(h), keep * (d write / d acts)' g> / dh. Where components
+    lie on axes it is `g` times the mask; where they are products with directions, the directions of those kept.
+
+    Raises:
+        SemlensError: relevance of the input's zeros passes the layer, which has no gradient to send through `read`.
+    """
+    if len(gradients) > 1 and gradients[1] is not None:
+        raise SemlensError(
+            f"layer {tap.kind.layer!r} only moves the image, and relevance of its zeros has no direction that could be "
+            "kept: name a layer above the first one with weights"
+        )
+    g, _ = tap.parts(gradients)
+    if g is None:
+        return lambda keep: []
+    with torch.enable_grad():
+        value = tap.value.detach().requires_grad_()
+        acts = tap.kind.read(put_tensor(tap.output, value))
+        set_to = acts.detach().requires_grad_()
+        (g_acts,) = torch.autograd.grad(tensor_in(tap.kind.write(tap.laid, set_to)), set_to, g)
+
+    def pulled(keep: Float[Tensor, "..."]) -> list[Front]:
+        kept = g_acts * (keep[..., None] if keep.ndim < 3 else keep)
+        (below,) = torch.autograd.grad(acts, value, kept, retain_graph=True)
+        return [Front(tap.node, tap.at_node(below), tap.weights[0], tap.kind.rows)]
+
+    return pulled
+
+
+def _factors(kind: OnAxes, tap: Tap, keep: Float[Tensor, "..."]) -> Tensor:
     """`keep` laid where the components lie in the layer's tensor."""
     factors = keep[..., None] if keep.ndim < 3 else keep
-    return tap.kind.spread(tap.laid, factors.expand(tap.acts.shape))
+    return kind.spread(tap.laid, factors.expand(tap.acts.shape))
 
 
 def _times(tap: Tap, gradients: Gradients, factors: Tensor) -> list[Front]:
@@ -168,8 +207,8 @@ def _times(tap: Tap, gradients: Gradients, factors: Tensor) -> list[Front]:
 def restrict_each(tap: Tap, gradients: Gradients, units: Sequence[int]) -> list[Front]:
     """Fronts below the layer that pass each of the units alone, as backward passes that run as one batch."""
     keep = functional.one_hot(torch.tensor(units, device=tap.value.device), tap.acts.shape[1]).to(tap.value.dtype)
-    images = len(tap.acts)
-    apart = [restrict(tap, gradients, row.expand(images, -1)) for row in keep]
+    images, restricted = len(tap.acts), restricting(tap, gradients)
+    apart = [restricted(row.expand(images, -1)) for row in keep]
     return [replace(same[0], g=torch.stack([front.g for front in same])) for same in zip(*apart, strict=True)]
 
 
@@ -233,7 +272,7 @@ def from_components(tap: Tap, units: Int64[Tensor, "n"], position: str | Int64[T
         raise SemlensError(f"position {position!r}: write 'all', 'max' or give the positions' numbers")
     with torch.enable_grad():
         value = tap.value.detach().requires_grad_()
-        acts = tap.kind.read(put_tensor(tap.output, value))[torch.arange(len(units)), units]  # "n p"
+        acts = tap.kind.at(put_tensor(tap.output, value), torch.arange(len(units)), units)  # "n p"
         if not isinstance(position, str):
             acts = acts.gather(1, position[:, None].to(acts.device))
         elif position == "max":
@@ -274,9 +313,18 @@ def through(
             above = []
         fronts, gradients = _cross(fronts, start, taps[0])
         relevance |= {tap.kind.layer: relevance_of(tap, gradients) for tap in wanted}
-        factors = [_factors(tap, mask(tap, conditions.units[layer])) for layer, tap in conditioned.items()]
-        fronts += _times(taps[0], gradients, sum(factors[1:], factors[0]).clamp(max=1))
+        fronts += _below(
+            taps[0], gradients, {tap: mask(tap, conditions.units[name]) for name, tap in conditioned.items()}
+        )
     return fronts, relevance
+
+
+def _below(place: Tap, gradients: Gradients, keep: Mapping[Tap, Float[Tensor, "n c"]]) -> list[Front]:
+    """Fronts that pass what the masks of kinds on one tensor keep: of elements once, however many masks keep one."""
+    factors = [_factors(tap.kind, tap, some) for tap, some in keep.items() if isinstance(tap.kind, OnAxes)]
+    fronts = _times(place, gradients, sum(factors[1:], factors[0]).clamp(max=1)) if factors else []
+    others = [tap for tap in keep if not isinstance(tap.kind, OnAxes)]
+    return fronts + [front for tap in others for front in restrict(tap, gradients, keep[tap])]
 
 
 def _cross(fronts: Sequence[Front], start: Front, tap: Tap) -> tuple[list[Front], Gradients]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from semlens.attribution.conservation import Conservation
 from semlens.attribution.flow import on_input, relevance_of, send
+from semlens.attribution.taps import by_site
 from semlens.attribution.targets import Activation, Target, starting, then_of
 from semlens.attribution.trace import Trace, trace
 from semlens.attribution.unread import unread
@@ -65,13 +66,13 @@ def gradient(
 
 
 def _activations(model: VisionModel, x: Tensor, kinds: Sequence[Components]) -> dict[str, Float[Tensor, "n c p"]]:
-    def keep(kind: Any, output: Any) -> Tensor:
-        return by_site[kind].read(output).clone()  # what follows may overwrite it
+    def keep(site: Any, output: Any) -> dict[str, Tensor]:
+        return {kind.layer: kind.read(output).clone() for kind in at[site]}  # what follows may overwrite it
 
-    by_site = {kind.site: kind for kind in kinds}
-    with torch.no_grad(), record(model.net, list(by_site), keep) as seen:
+    at = {some[0].site: some for some in by_site(kinds)}
+    with torch.no_grad(), record(model.net, list(at), keep) as seen:
         model.net(x)
-        return {kind.layer: seen[kind.site] for kind in kinds}
+        return {layer: acts for site in at for layer, acts in seen[site].items()}
 
 
 def integrated_gradients(

@@ -11,7 +11,7 @@ from semlens.attribution.composite import Composite, rules_for
 from semlens.attribution.flow import Front, arrive, check_units, from_components, on_input, reach, restrict_each
 from semlens.attribution.targets import Activation, starting, target_of, then_of
 from semlens.attribution.trace import Trace, trace
-from semlens.model import Components, VisionModel, parse_all
+from semlens.model import Components, Layer, VisionModel, one_of_each, parse_all
 from semlens.shapes import Float, Int64
 
 CHUNK = 16
@@ -25,7 +25,7 @@ def conditional_maps(
     model: VisionModel,
     x: Tensor,
     target: Any,
-    layer: str,
+    layer: Layer,
     units: Sequence[int],
     *,
     method: str | Composite = "auto",
@@ -46,15 +46,15 @@ def conditional_maps(
         SemlensError: a target, layer, unit or method that does not exist; a function that no rule covers.
     """
     goal, rules = target_of(target), rules_for(method, model, "conditional maps", x)
-    needed = dict.fromkeys([layer, *([goal.component.layer] if isinstance(goal, Activation) else [])])
-    (_, count), *_ = parsed = parse_all(model.net, list(needed), x[:1])
-    check_units(layer, units, count)
+    needed = one_of_each([layer, *([goal.component.layer] if isinstance(goal, Activation) else [])])
+    (_, count), *_ = parsed = parse_all(model.net, needed, x[:1])
     kinds = [kind for kind, _ in parsed]
+    check_units(kinds[0].layer, units, count)
 
     def maps_of(some: Sequence[int]) -> list[Float[Tensor, "m n h w"]]:
         with trace(model.net, x, rules, kinds, then=then_of(goal)) as run:
             front, _ = starting(run, goal, model, start)
-            tap = run.taps[layer]
+            tap = run.taps[kinds[0].layer]
             brought = reach([front], tap)
             parts = (some[first : first + chunk] for first in range(0, len(some), chunk))
             return [_maps(run, restrict_each(tap, brought, part)) for part in parts]

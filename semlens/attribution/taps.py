@@ -77,6 +77,13 @@ class Tap:
         scale, shift = (self.call.layer.along(values, self.value) for values in self.call.norm)
         return g * scale, g * shift if direct is None else direct + g * shift
 
+    def at_node(self, g: Tensor) -> Tensor:
+        """The modified gradient at `node` for one at the layer's tensor; 0 where the norm takes nothing of it."""
+        if self.call is None or not self.call.folds:
+            return g
+        scale = self.call.layer.along(self.call.norm[0], self.value)
+        return torch.where(scale == 0, 0, g / scale)
+
     @property
     def weights(self) -> tuple[Tensor, ...]:
         """What times the gradient at each of the ends is relevance: the layer's tensor, that of a BatchNorm that is

@@ -9,7 +9,7 @@ from torch import Tensor
 from semlens.attribution.conservation import per_image
 from semlens.attribution.marks import SavedTensor
 from semlens.attribution.taps import Gradients, Tap
-from semlens.model import Components
+from semlens.model import Components, OnAxes
 from semlens.shapes import Float
 
 WARN_ABOVE = 0.5
@@ -44,8 +44,8 @@ def beside(kinds: Iterable[Components]) -> dict[str, Components]:
         kinds: of one tensor.
     """
     kinds = tuple(kinds)
-    read = {kind.kind for kind in kinds}
-    return {other.layer: other for kind in kinds for other in kind.beside if other.kind not in read}
+    read = {kind.part for kind in kinds}
+    return {other.layer: other for kind in kinds for other in kind.beside if other.part not in read}
 
 
 def _of_tensor(taps: Sequence[Tap], gradients: Gradients) -> dict[str, Float[Tensor, "n"]]:
@@ -57,6 +57,7 @@ def _of_tensor(taps: Sequence[Tap], gradients: Gradients) -> dict[str, Float[Ten
     whole = size.flatten(1).sum(1).clamp(min=1e-30)
     shares = {}
     for name, kind in missing.items():
+        assert isinstance(kind, OnAxes)  # tokens
         there = kind.spread(first.laid, torch.ones_like(kind.read(first.laid)))
         shares[name] = per_image(size, rows.gather(there)) / whole
     return shares

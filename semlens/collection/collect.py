@@ -21,9 +21,11 @@ from semlens.images import ImageSet, load_images
 from semlens.model import (
     POOLS,
     Components,
+    Layer,
     Pooled,
     Site,
     VisionModel,
+    as_layers,
     as_model,
     describe,
     logits_of,
@@ -34,7 +36,7 @@ from semlens.model import (
 )
 from semlens.progress import visible
 from semlens.shapes import Float
-from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of, several
+from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
@@ -43,7 +45,7 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 def collect(
     model: VisionModel | str,
     images: ImageSet | Any,
-    layers: Sequence[str],
+    layers: Layer | Sequence[Layer],
     *,
     k: int = 30,
     pool: str = "mean",
@@ -62,7 +64,7 @@ def collect(
     Source: Dreyer et al. 2025, Eq. 1. But: ranked in float32, with empty slots told apart from examples.
 
     Args:
-        layers: `path`, `path#call`, `path@kind`; see `layers.parse`.
+        layers: `path`, `path#call`, `path@kind`, `path@dictionary:FILE`, or a `Dictionary`; see `layers.parse`.
         pool: how activations over positions become one: "mean" favours what fills the image, "max" what is small.
         precision: "bfloat16" runs the model under autocast, faster where the hardware can, and changes some of the ids.
         shard: (i, n) looks only at the i-th of n parts of the images; `merge` joins what the shards give.
@@ -73,7 +75,7 @@ def collect(
     Raises:
         SemlensError: a user's mistake, before the first forward pass where it can be seen there.
     """
-    model, images, layers = as_model(model), load_images(images), several(layers)
+    model, images, layers = as_model(model), load_images(images), as_layers(layers)
     _check(pool, precision)
     check_k(k, images)
     ids = part_of(images, shard)

@@ -47,10 +47,9 @@ class AroundActivations:
                 grid, pairs = kind.grid(output), _of_layer(components, axis)
                 if grid is None or not len(pairs):
                     continue
-                activations = kind.read(output)
                 for some in _stretches(pairs):
                     units = torch.from_numpy(components[some] - axis.start)
-                    maps = activations[torch.from_numpy(rows[some]), units].float().cpu().unflatten(1, grid)
+                    maps = kind.at(output, torch.from_numpy(rows[some]), units).float().cpu().unflatten(1, grid)
                     maps = functional.interpolate(maps[:, None], size=x.shape[2:], mode="bilinear")[:, 0]
                     # To be active is to be positive, whatever a recipe makes of negative relevance.
                     boxes[some] = input_boxes(maps.clamp(min=0), self.recipe)

@@ -13,7 +13,7 @@ from semlens.crop.locate import Find, locate
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.index import cached
-from semlens.model import VisionModel, parse_all
+from semlens.model import VisionModel, check_dictionaries, parse_all
 from semlens.shapes import Int64
 from semlens.types import ConceptExamples, Progress, silent
 
@@ -94,6 +94,7 @@ def _located(
 def _finder(crop: ChosenCrop, model: VisionModel, images: ImageSet, examples: ConceptExamples) -> Find:
     """What gives the boxes on the model's input."""
     assert crop.kind is not None
+    check_dictionaries(examples.layers)
     layers = [axis.layer for axis in examples.layers]
     kinds = [kind for kind, _ in parse_all(model.net, layers, first_input(model, images))]
     if crop.rules is None:

@@ -1,35 +1,78 @@
 """The model under study: what a component is, how a layer is read and edited, how a model is loaded."""
 
-from semlens.model.components import POOLS, ROWS, Components, Pooled, Rows, put_tensor, tensor_in
+from semlens.model.components import POOLS, ROWS, Components, OnAxes, Pooled, Rows, Vectors, put_tensor, tensor_in
+from semlens.model.dictionary import (
+    DICTIONARY,
+    BatchTopK,
+    Dictionary,
+    JumpRelu,
+    Linear,
+    Relu,
+    Sparsity,
+    TopK,
+    kth_largest,
+)
+from semlens.model.dictionary_file import load_dictionary, save_dictionary
 from semlens.model.hooks import Site, edit, follow, record, still
-from semlens.model.layers import parse_all, refuse_hidden, unit_names
+from semlens.model.latents import Latents
+from semlens.model.layers import (
+    Layer,
+    as_layers,
+    check_dictionaries,
+    dictionaries_of,
+    layer_text,
+    one_of_each,
+    parse_all,
+    refuse_hidden,
+    unit_names,
+)
 from semlens.model.loading import Preprocess, VisionModel, as_model, check_device, describe, load_model
 from semlens.model.outputs import logits_of
 from semlens.model.untrained import untrained
 from semlens.model.weights import CheckpointWarning, load_weights
 
 __all__ = [
+    "DICTIONARY",
     "POOLS",
     "ROWS",
+    "BatchTopK",
     "CheckpointWarning",
     "Components",
+    "Dictionary",
+    "JumpRelu",
+    "Latents",
+    "Layer",
+    "Linear",
+    "OnAxes",
     "Pooled",
     "Preprocess",
+    "Relu",
     "Rows",
     "Site",
+    "Sparsity",
+    "TopK",
+    "Vectors",
     "VisionModel",
+    "as_layers",
     "as_model",
     "check_device",
+    "check_dictionaries",
     "describe",
+    "dictionaries_of",
     "edit",
     "follow",
+    "kth_largest",
+    "layer_text",
+    "load_dictionary",
     "load_model",
     "load_weights",
     "logits_of",
+    "one_of_each",
     "parse_all",
     "put_tensor",
     "record",
     "refuse_hidden",
+    "save_dictionary",
     "still",
     "tensor_in",
     "unit_names",

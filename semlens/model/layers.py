@@ -1,20 +1,25 @@
 """From what the user writes to component kinds: `parse` reads a spec against a model, `list_layers` shows what there
 is."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unknown
-from semlens.model.components import Channels, Components, Heads, Tokens, site_of, tensor_in
+from semlens.model.components import Components, site_of, tensor_in
+from semlens.model.dictionary import MARK, Dictionary, in_memory, moved
+from semlens.model.dictionary_file import named_file
 from semlens.model.hooks import Site, check_calls, module_at, record
+from semlens.model.kinds import Channels, Heads, Tokens
+from semlens.model.latents import Latents
 from semlens.model.layout import Layout, Layouts, layouts
 from semlens.model.projections import attention_above
 from semlens.shapes import Float
+from semlens.types import LayerAxis
 
-KINDS = ("channels", "tokens", "cls", "registers", "heads")
+KINDS = ("channels", "tokens", "cls", "registers", "heads", "dictionary:FILE")
 
 
 def registers(net: nn.Module) -> int:
@@ -39,11 +44,41 @@ def head_projection(net: nn.Module, path: str) -> tuple[str, int] | None:
     return None
 
 
-def parse(net: nn.Module, spec: str, x: Float[Tensor, "n ..."]) -> Components:
+Layer = str | Dictionary | Components
+"""A layer as a user may give it: its name, a dictionary on one, or a kind that is bound to a model already."""
+
+
+def as_layers(layers: Layer | Iterable[Layer]) -> tuple[Layer, ...]:
+    """One layer or several as a tuple."""
+    return tuple(layers) if isinstance(layers, Iterable) and not isinstance(layers, str) else (layers,)
+
+
+def layer_text(layer: Layer) -> str:
+    """The layer as it is written."""
+    return layer if isinstance(layer, str) else layer.text if isinstance(layer, Dictionary) else layer.layer
+
+
+def one_of_each(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers in their order, each once, however often it is named."""
+    by_text: dict[str, Layer] = {}
+    for layer in layers:
+        if not isinstance(layer, str) or layer_text(layer) not in by_text:
+            by_text[layer_text(layer)] = layer
+    return list(by_text.values())
+
+
+def dictionaries_of(layers: Iterable[Layer]) -> tuple[str, ...]:
+    """The kinds of those layers that are dictionaries, in their order."""
+    named = [layer for layer in layers if not isinstance(layer, str) or MARK in layer]
+    found = [_named(layer.partition(MARK)[2]) if isinstance(layer, str) else layer for layer in named]
+    return tuple(layer.kind for layer in found if isinstance(layer, Dictionary | Latents))
+
+
+def parse(net: nn.Module, spec: Layer, x: Float[Tensor, "n ..."]) -> Components:
     """The components that `layer` or `layer@kind` names.
 
-    Kinds: `channels` (or `channels:-1` to say the axis), `tokens`, `cls`, `registers`, `heads`. Without a kind, maps
-    and linear units are channels and sequences of features are tokens.
+    Kinds: `channels` (or `channels:-1` to say the axis), `tokens`, `cls`, `registers`, `heads`, `dictionary:FILE`.
+    Without a kind, maps and linear units are channels and sequences of features are tokens.
 
     Args:
         x: one preprocessed image, from which the images are made that are sent through the model to see what the layer
@@ -53,22 +88,44 @@ def parse(net: nn.Module, spec: str, x: Float[Tensor, "n ..."]) -> Components:
     return kind
 
 
-def parse_all(net: nn.Module, specs: Sequence[str], x: Float[Tensor, "n ..."]) -> list[tuple[Components, int]]:
+def parse_all(net: nn.Module, specs: Sequence[Layer], x: Float[Tensor, "n ..."]) -> list[tuple[Components, int]]:
     """The components of each spec with their number.
 
     Raises:
-        SemlensError: no spec, twice the same, an unknown one, or one whose output cannot be told apart by image.
+        SemlensError: no spec, twice the same, an unknown one, one whose output cannot be told apart by image, or a
+            dictionary for another layer.
     """
     if not specs:
         raise SemlensError("no layer given: name at least one, `semlens layers MODEL` lists them")
-    twice = [spec for spec in specs if specs.count(spec) > 1]
+    for spec in specs:
+        if isinstance(spec, Dictionary) and not spec.layer:
+            raise SemlensError(f"{spec!r} does not say its layer: give dataclasses.replace(dictionary, layer=...)")
+    texts = [layer_text(spec) for spec in specs]
+    twice = [text for text in texts if texts.count(text) > 1]
     if twice:
         raise SemlensError(f"layer {twice[0]!r} is given twice")
     refuse_hidden(net)
-    for spec in specs:
-        refuse_hidden(module_at(net, site_of(spec).path), spec)
-    seen = layouts(net, x, _modules(net, specs))
-    return [_parse(net, spec, seen) for spec in specs]
+    for text in texts:
+        refuse_hidden(module_at(net, site_of(text).path), text)
+    seen = layouts(net, x, _modules(net, texts))
+    return [_bound(net, spec, seen) for spec in specs]
+
+
+def check_dictionaries(axes: Iterable[LayerAxis]) -> None:
+    """Returns if the dictionaries that some layers name are still those that were used.
+
+    Raises:
+        SemlensError: one is another, or is no longer there.
+    """
+    for axis in axes:
+        _, mark, name = axis.layer.partition(MARK)
+        if mark and (now := _named(name).kind) != axis.kind:
+            raise SemlensError(f"{axis.layer!r} is not the dictionary that was used then: it is {now}, not {axis.kind}")
+
+
+def _named(name: str) -> Dictionary:
+    """The dictionary of this process, or in a file, that has this name."""
+    return in_memory(name) or named_file(name)
 
 
 def _modules(net: nn.Module, specs: Sequence[str]) -> Iterator[str]:
@@ -79,6 +136,53 @@ def _modules(net: nn.Module, specs: Sequence[str]) -> Iterator[str]:
         projection = head_projection(net, path)
         if projection:
             yield f"{path}.{projection[0]}" if path else projection[0]
+
+
+def _bound(net: nn.Module, spec: Layer, seen: Layouts) -> tuple[Components, int]:
+    """The components of a spec of any form."""
+    if isinstance(spec, Dictionary):
+        return _latents(net, spec.layer, spec, seen)
+    if not isinstance(spec, str):
+        return spec, spec.dictionary.units if isinstance(spec, Latents) else _parse(net, spec.layer, seen)[1]
+    layer, mark, name = spec.partition(MARK)
+    if not mark:
+        return _parse(net, spec, seen)
+    dictionary = _named(name)
+    return _latents(net, _layer_of(layer, dictionary, spec), dictionary, seen, spec)
+
+
+def _layer_of(layer: str, dictionary: Dictionary, spec: str) -> str:
+    """The layer of a dictionary, with its kind, of which the spec names the path at least.
+
+    Raises:
+        SemlensError: they are two.
+    """
+    own = dictionary.layer
+    if own in ("", layer) or (own.partition("@")[0] == layer and "@" not in layer):
+        return own or layer
+    raise SemlensError(f"{spec!r}: that dictionary is one of layer {own!r}; write {own}{MARK}{dictionary.name}")
+
+
+def _latents(net: nn.Module, layer: str, dictionary: Dictionary, seen: Layouts, text: str = "") -> tuple[Latents, int]:
+    """A dictionary bound to a layer.
+
+    Raises:
+        SemlensError: the layer's vectors have another width, or the dictionary names no layer.
+    """
+    if not layer:
+        raise SemlensError(f"{dictionary!r} does not say its layer: give dataclasses.replace(dictionary, layer=...)")
+    base, _ = _parse(net, layer, seen)
+    found = seen.sites[replace(base.site, call=base.site.call or 0)]
+    assert isinstance(found, Layout)
+    width = found.shape[base.dim if isinstance(base, Channels) else -1]
+    if width != dictionary.width:
+        raise SemlensError(
+            f"the dictionary {dictionary.name or dictionary.digest[:16]} is made for vectors of {dictionary.width} "
+            f"entries and layer {layer!r} has {width}: take one that was learned on this layer of this model"
+        )
+    weight = next((p for p in net.parameters() if p.is_floating_point()), torch.empty(0))
+    kind = Latents(text or dictionary.text, base, dictionary, moved(dictionary, weight.device, weight.dtype))
+    return kind, dictionary.units
 
 
 def _parse(net: nn.Module, spec: str, seen: Layouts) -> tuple[Components, int]:
@@ -193,14 +297,15 @@ def unit_names(
     else what its kind calls it, which may be nothing.
     """
     own: set[Site] = set()
-    classifiers = list(dict.fromkeys(kind.site for kind, components in found if components == len(class_names)))
+    plain = [not isinstance(kind, Latents) and components == len(class_names) for kind, components in found]
+    classifiers = list(dict.fromkeys(kind.site for (kind, _), is_plain in zip(found, plain, strict=True) if is_plain))
     if classifiers:
         with record(net, classifiers, lambda _, output: tensor_in(output)) as seen, torch.no_grad():
             given = tensor_in(net(x))
         own = {site for site in classifiers if torch.equal(seen[site], given)}
     names: list[str | None] = []
-    for kind, components in found:
-        by_class = components == len(class_names) and kind.site in own
+    for (kind, components), is_plain in zip(found, plain, strict=True):
+        by_class = is_plain and kind.site in own
         names += class_names if by_class else [kind.unit_name(unit, components) for unit in range(components)]
     return tuple(names)
 

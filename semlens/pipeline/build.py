@@ -17,20 +17,20 @@ from semlens.errors import SemlensError, right_keywords
 from semlens.foundation import load_foundation
 from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, IndexWarning, load_index, remarks
-from semlens.model import VisionModel, as_model
+from semlens.model import Layer, VisionModel, as_layers, as_model, dictionaries_of, layer_text
 from semlens.pipeline.embed import embed
 from semlens.pipeline.encode import ENCODED, drawn_whole, images_asked, to_encode
 from semlens.pipeline.partial import claimed, join_relevance, join_shards
 from semlens.pipeline.replacing import check_replaced, set_notes_aside
 from semlens.progress import visible
-from semlens.types import FoundationModel, Progress, several
+from semlens.types import FoundationModel, Progress
 
 
 @right_keywords(top="k", topk="k", n="k", layer="layers", class_images="of", pooling="pool")
 def build(
     model: VisionModel | str,
     images: ImageSet | Any,
-    layers: Sequence[str],
+    layers: Layer | Sequence[Layer],
     foundation: FoundationModel | str,
     out: str | Path,
     *,
@@ -75,7 +75,8 @@ def build(
     if classes:
         check_classes(model, images, layers, classes, of, method, k)
     check_replaced(
-        Path(out), replace, model=model.fingerprint(), images=images.fingerprint, layers=several(layers), k=k,
+        Path(out), replace, model=model.fingerprint(), images=images.fingerprint,
+        layers=tuple(map(layer_text, as_layers(layers))), dictionaries=dictionaries_of(as_layers(layers)), k=k,
         pool=pool, crop=crop, precision=precision, foundation=foundation.identity.name,
     )  # fmt: skip
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
@@ -112,7 +113,7 @@ def _reopened(out: str | Path, told: Sequence[str]) -> ConceptIndex:
 def build_shard(
     model: VisionModel | str,
     images: ImageSet | Any,
-    layers: Sequence[str],
+    layers: Layer | Sequence[Layer],
     out: str | Path,
     shard: tuple[int, int],
     *,

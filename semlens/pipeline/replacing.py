@@ -7,6 +7,7 @@ from typing import Any
 
 from semlens.errors import SemlensError
 from semlens.index import MANIFEST, ConceptIndex, Recipe, load_index
+from semlens.model import DICTIONARY
 
 NOTES = "annotations.sqlite"
 """What people noted about the components of an index, beside it."""
@@ -58,6 +59,7 @@ def _settings(index: ConceptIndex) -> dict[str, Any]:
         "model": recipe.model.fingerprint,
         "images": recipe.images.fingerprint,
         "layers": tuple(axis.layer for axis in index.layers),
+        "dictionaries": tuple(axis.kind for axis in index.layers if axis.kind.startswith(DICTIONARY)),
         "k": recipe.k,
         "pool": recipe.pool,
         "crop": recipe.crop.kind,

@@ -11,7 +11,7 @@ from semlens.collection import Feed, as_is, image_batches, pooling
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex
-from semlens.model import VisionModel, parse_all
+from semlens.model import VisionModel, check_dictionaries, parse_all
 from semlens.numerics import unit
 from semlens.progress import visible
 from semlens.shapes import Float32, Int64
@@ -53,6 +53,7 @@ def evaluate_held_out(
     """
     index = labels.index
     index.recipe.model.check(model.fingerprint())
+    check_dictionaries(index.layers)
     if simulator is not None:
         check_simulator(simulator, index.recipe.foundation)
     ids = _held_out(index, images, count, seed)

@@ -12,7 +12,7 @@ from semlens.collection import as_is, image_batches
 from semlens.crop import Geometry, GeometryError, geometries
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex
-from semlens.model import VisionModel, parse_all
+from semlens.model import VisionModel, check_dictionaries, parse_all
 from semlens.shapes import Float32
 from semlens.types import MISSING, Component
 from semlens.views.heatmap import Box, HeatExample, HeatRow
@@ -35,6 +35,7 @@ def portraits(
             read.
     """
     index.recipe.model.check(model.fingerprint())
+    check_dictionaries(index.layers)
     index.recipe.images.check(images.fingerprint)
     rules = rules_for(method, model, "heat maps of components")
     parsed = [given if isinstance(given, Component) else Component.parse(given) for given in components]

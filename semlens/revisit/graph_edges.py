@@ -12,7 +12,7 @@ from semlens.collection import Feed
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, match_labels
 from semlens.index import ConceptIndex
-from semlens.model import VisionModel, still, tensor_in
+from semlens.model import VisionModel, check_dictionaries, still, tensor_in
 from semlens.progress import visible
 from semlens.types import Edges, Progress
 
@@ -36,6 +36,7 @@ def flows(
         SemlensError: another model or other images than the index was made from, or a class without images.
     """
     index.recipe.model.check(model.fingerprint())
+    check_dictionaries(index.layers)
     index.recipe.images.check(images.fingerprint)
     relevance = relevance_of(index)
     target = relevance.classes[relevance.column(of)]

@@ -14,7 +14,7 @@ from semlens.analysis.results import Rows
 from semlens.collection import Feed, pooling
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.model import Components, VisionModel, edit, parse_all, still, tensor_in
+from semlens.model import Components, VisionModel, check_dictionaries, edit, parse_all, still, tensor_in
 from semlens.numerics.metrics import bootstrap
 from semlens.shapes import Float32, Int64
 from semlens.types import Progress, silent
@@ -63,6 +63,7 @@ def verify_audit(
     """
     index = audit.index
     index.recipe.model.check(model.fingerprint())
+    check_dictionaries(index.layers)
     index.recipe.images.check(images.fingerprint)
     flagged = [mass for mass in audit.concepts if mass.side == "spurious" and mass.components]
     if not flagged:

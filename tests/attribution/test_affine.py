@@ -11,7 +11,7 @@ from semlens.attribution.affine import Affine, convolution, linear
 from semlens.attribution.composite import COMPOSITES, Composite
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, z_plus
 from semlens.attribution.trace import trace
-from semlens.model.components import Channels
+from semlens.model.kinds import Channels
 from tests.attribution.heat import ZERO, accounts, heat, single
 from tests.attribution.loops import each
 

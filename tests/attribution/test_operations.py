@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semlens.attribution.composite import COMPOSITES
-from semlens.model.components import Channels
+from semlens.model.kinds import Channels
 from tests.attribution.heat import ZERO, accounts, heat
 
 

@@ -12,8 +12,8 @@ from semlens.attribution.composite import COMPOSITES, Composite
 from semlens.attribution.rules import Epsilon, stabilise, step_of
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
-from semlens.model.components import Channels
 from semlens.model.hooks import record
+from semlens.model.kinds import Channels
 from tests.attribution.heat import ZERO, accounts, heat
 from tests.attribution.loops import each
 from tests.attribution.ways import PAIRS, SOME, Net, pixels, residual_in_place

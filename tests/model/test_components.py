@@ -9,7 +9,8 @@ from einops import rearrange
 from transformers.modeling_outputs import BaseModelOutput
 
 from semlens.errors import SemlensError
-from semlens.model.components import Channels, Components, Heads, Tokens, pool_rows, put_tensor, tensor_in
+from semlens.model.components import Components, pool_rows, put_tensor, tensor_in
+from semlens.model.kinds import Channels, Heads, Tokens
 
 Pair = namedtuple("Pair", ["first", "second"])
 MAP = torch.randn(2, 6, 4, 4, generator=torch.Generator().manual_seed(0))

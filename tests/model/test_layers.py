@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from semlens.errors import SemlensError
-from semlens.model.components import Channels, Heads, Tokens
 from semlens.model.hooks import record
+from semlens.model.kinds import Channels, Heads, Tokens
 from semlens.model.layers import list_layers, parse, parse_all, registers, unit_names
 from tests.toy import Colours
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from semlens.collection import collect
 from semlens.errors import SemlensError
-from semlens.model.components import Channels, Heads, Rows, Tokens
+from semlens.model.components import Rows
+from semlens.model.kinds import Channels, Heads, Tokens
 from semlens.model.layers import LayerRow, list_layers, parse, parse_all
 from semlens.model.loading import VisionModel
 from tests.toy import random_images, to_tensor

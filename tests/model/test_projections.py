@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from semlens.attribution.attribute import attribute
-from semlens.model.components import Heads
 from semlens.model.hooks import edit, record
+from semlens.model.kinds import Heads
 from semlens.model.layers import LayerRow, list_layers, parse
 from semlens.model.loading import VisionModel
 from tests.attribution.loops import each

@@ -1,0 +1,107 @@
+"""The units of a dictionary as components of a layer: read out of the vectors at its positions, and written back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from semlens.model.components import Components, Pooled, Rows, Vectors, pool_rows, tensor_in
+from semlens.model.dictionary import Dictionary, Weights
+from semlens.model.hooks import Site
+from semlens.shapes import Float, Int64
+
+BLOCK = 2**23
+"""Products that are held at once while activations are pooled: 32 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """What a dictionary reads at each position that its base has: the latents of a sparse autoencoder, or directions.
+
+    `write` adds what the change of the activations is worth to the vectors, so that what the dictionary does not
+    explain of them (the error node) stays: `write(x, read(x)) == x` to the last bit.
+
+    Source: Marks et al. 2024 (sparse feature circuits), the error node.
+    """
+
+    layer: str
+    base: Components
+    dictionary: Dictionary
+    weights: Weights
+
+    @property
+    def kind(self) -> str:
+        return self.dictionary.kind
+
+    @property
+    def site(self) -> Site:
+        return self.base.site
+
+    @property
+    def rows(self) -> Rows:
+        return self.base.rows
+
+    @property
+    def beside(self) -> Sequence[Components]:
+        return self.base.beside
+
+    @property
+    def part(self) -> str:
+        return self.base.part
+
+    @property
+    def _base(self) -> Vectors:
+        assert isinstance(self.base, Vectors)
+        return self.base
+
+    def read(self, output: Any) -> Float[Tensor, "n c p"]:
+        return self.weights.activations(self._base.vectors(output)).transpose(1, 2)
+
+    def at(self, output: Any, rows: Int64[Tensor, "m"], units: Int64[Tensor, "m"]) -> Float[Tensor, "m p"]:
+        x = self._base.vectors(output)
+        pairs = [self._of_unit(x[row], unit) for row, unit in zip(rows.tolist(), units.tolist(), strict=True)]
+        return torch.stack(pairs) if pairs else x.new_zeros(0, x.shape[1])
+
+    def _of_unit(self, x: Float[Tensor, "p d"], unit: int) -> Float[Tensor, "p"]:
+        product = self.weights.products(x, slice(unit, unit + 1))[:, 0]
+        with torch.no_grad():
+            blocks = x.detach().split(max(1, BLOCK // self.dictionary.units))
+            kept = torch.cat([self.weights.sparsity.keeps(self.weights.products(block))[:, unit] for block in blocks])
+        return torch.where(kept, product, 0)
+
+    def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
+        x = self._base.vectors(output)
+        change = self.weights.change(x, acts.transpose(1, 2) - self.weights.activations(x))
+        return self._base.put(output, (x + change).to(tensor_in(output).dtype))
+
+    def pool(self, output: Any, how: str) -> Pooled:
+        """`read` reduced over positions, a block of positions at a time: what is read is never held whole."""
+        x = self._base.vectors(output)
+        per_block = max(1, BLOCK // self.dictionary.units)
+        images = max(1, per_block // x.shape[1])
+        parts = [self._pooled(part, how, per_block) for part in x.split(images)]
+        places = [part.positions for part in parts if part.positions is not None]
+        activations = torch.cat([part.activations for part in parts])
+        return Pooled(activations, torch.cat(places) if places else None)
+
+    def _pooled(self, x: Float[Tensor, "n p d"], how: str, per_block: int) -> Pooled:
+        """A few images, or one of which the positions are taken a few at a time."""
+        blocks = x.split(per_block, dim=1)
+        pooled = [pool_rows(self.weights.activations(block), how) for block in blocks]
+        if len(pooled) == 1:
+            return pooled[0]
+        activations = torch.stack([part.activations for part in pooled])
+        if how == "mean":
+            sizes = activations.new_tensor([block.shape[1] / x.shape[1] for block in blocks])
+            return Pooled(torch.einsum("bnc,b->nc", activations, sizes), None)
+        highest, which = activations.max(0)
+        places = [part.positions + start * per_block for start, part in enumerate(pooled) if part.positions is not None]
+        return Pooled(highest, torch.stack(places).gather(0, which[None])[0])
+
+    def grid(self, output: Any) -> tuple[int, int] | None:
+        return self.base.grid(output)
+
+    def unit_name(self, unit: int, components: int) -> str | None:
+        return self.dictionary.names[unit] if self.dictionary.names else None
