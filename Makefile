@@ -13,13 +13,16 @@ demo: .venv/demo$(if $(IMAGES),-photos)
 # One BLAS thread a worker: two workers with two threads each take turns on two cores.
 test fast: export OMP_NUM_THREADS ?= 1
 
+# Where the environment forbids to keep bytecode, each worker would compile everything: a third of `make fast`.
+test fast: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/dev
 	$(TESTS)
 
 # What a change to a function needs: no browser, no study of the testbed, no attacks, nothing that is marked as slow; and
 # annotations unchecked, which is half of the time of what traces a network.
 fast: .venv/dev
-	$(TESTS) -o addopts="-q --strict-markers" -m "not page and not benchmark and not hostile and not slow"
+	$(TESTS) -o addopts="-q --strict-markers --no-loadscope-reorder" -m "not page and not benchmark and not hostile and not slow"
 
 lint: .venv/dev
 	$(BIN)/ruff check .

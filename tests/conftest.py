@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import typechecker  # noqa: F401  pyproject.toml names it, and semlens is imported after this line
+from tests import typechecker  # pyproject.toml names it, and semlens is imported after this line
 
 # Nothing in the tests may reach for a hub, and what a library would fetch must fail at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -45,11 +45,28 @@ MARKS = {
 """Which files a mark is for, below this folder; single tests carry theirs themselves."""
 
 
+def pytest_runtest_setup() -> None:
+    """Annotations are checked in each test as if it ran alone."""
+    typechecker.calls.clear()
+
+
+LONGEST = (
+    "cli/test_demo.py", "benchmark/test_benchmark.py", "model/test_zoo.py", "pipeline/test_kills.py",
+    "analysis/test_atlas.py", "app/test_worker.py", "benchmark/test_train.py", "attribution/test_transformers.py",
+    "app/test_page_*.py", "app/test_security.py",
+)  # fmt: skip
+"""Files that come first, so that at the end no worker waits for another that has a long one: with --dist loadfile and
+--no-loadscope-reorder, files are handed out in the order of collection."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks whole files, and all else that opens a browser as `page`."""
+    """Puts the longest files first and marks whole files, and all else that opens a browser as `page`."""
+    paths = {item.path for item in items}
+    place = {path: next((n for n, name in enumerate(LONGEST) if path.match(name)), len(LONGEST)) for path in paths}
+    marks = {path: [mark for mark, names in MARKS.items() if any(map(path.match, names))] for path in paths}
+    items.sort(key=lambda item: place[item.path])
     for item in items:
-        for mark, patterns in MARKS.items():
-            if any(item.path.match(pattern) for pattern in patterns):
-                item.add_marker(mark)
+        for mark in marks[item.path]:
+            item.add_marker(mark)
         if {"browser", "open_page"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("page")
