@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from semlens.analysis.labels import Labels
     from semlens.index import ConceptIndex
 
-_SAME = 1e-6  # from 1, of a cosine: two texts are one to the foundation model
-
 
 @dataclass(frozen=True)
 class _Remembered:
@@ -154,30 +152,16 @@ def probe_spec(
         if concept.images
     }
     try:
-        unrelated, strange = probe(foundation, UNRELATED, templates=spec.templates), unknown_words(foundation, texts)
+        unrelated = probe(foundation, UNRELATED, templates=spec.templates)
     except SemlensError:  # the concepts are cached, but the foundation model is not here: what it sees is not asked
-        unrelated, strange = None, ()
+        unrelated = None
     return SpecProbes(
         joined.names, joined.vectors, joined.nulls, joined.foundation,
         unrelated=unrelated,
-        unknown=strange,
+        unknown=joined.unknown,
         shown=shown,
         marks=read_marks(folder / spec.marks, spec) if spec.marks else {},
     )  # fmt: skip
-
-
-def unknown_words(foundation: FoundationModel, phrases: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Phrases with a word that the foundation model does not know, and that word: an invented one in its place leaves
-    the phrase where it was. A model that spells unknown words out letter by letter is not found out this way."""
-    from semlens.analysis.audit import INVENTED
-
-    cases = [(phrase, word) for phrase in dict.fromkeys(phrases) for word in dict.fromkeys(phrase.split())]
-    if not cases:
-        return ()
-    changed = [" ".join(INVENTED if one == word else one for one in phrase.split()) for phrase, word in cases]
-    own, other = (unit(foundation.embed_texts(texts)) for texts in ([phrase for phrase, _ in cases], changed))
-    alike = np.einsum("qd,qd->q", own, other) > 1 - _SAME
-    return tuple(case for case, same in zip(cases, alike.tolist(), strict=True) if same)
 
 
 def choices_of(index: "ConceptIndex | None") -> dict[str, Any]:

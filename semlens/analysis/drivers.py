@@ -8,6 +8,7 @@ import numpy as np
 from semlens.analysis.ask import as_vocabulary
 from semlens.analysis.probe import Probes, check_space
 from semlens.analysis.results import Rows
+from semlens.analysis.words import remark
 from semlens.errors import SemlensError, unknown
 from semlens.index import ConceptIndex, Encodings
 from semlens.numerics.encoding import Metric
@@ -88,7 +89,8 @@ def drivers(
     check_space(index, probes)
     numbers = range(len(encodings.outputs)) if of is None else [output_of(encodings, of)]
     rows = [row for n in numbers for row in driven(encodings, n, probes.vectors, seed=seed).rows(probes.names)]
-    return Rows(rows, f"what drives {'the outputs' if of is None else repr(encodings.outputs[numbers[0]])}")
+    title = f"what drives {'the outputs' if of is None else repr(encodings.outputs[numbers[0]])}"
+    return Rows(rows, title, remarks=[remark(probes.unknown)])
 
 
 def encodings_of(index: ConceptIndex) -> Encodings:

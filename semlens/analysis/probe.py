@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_path
 
+from semlens.analysis.words import unknown_words
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, VocabularyId
 from semlens.numerics import unit
@@ -32,6 +33,7 @@ class Probes:
     nulls: Float32[np.ndarray, "q d"]  # unit or zero
     foundation: FoundationId
     images: tuple[int, ...] = ()  # which of them were made of images, the others of texts
+    unknown: tuple[tuple[str, str], ...] = ()  # texts with a word that the foundation model does not know, and the word
 
     def __repr__(self) -> str:
         more = f" and {len(self) - 5:,} more" if len(self) > 5 else ""
@@ -49,7 +51,8 @@ class Probes:
         """One of the probes."""
         single = slice(q, q + 1)
         image = (0,) if range(len(self))[q] in self.images else ()
-        return Probes(self.names[single], self.vectors[single], self.nulls[single], self.foundation, image)
+        strange = tuple(one for one in self.unknown if one[0] in self.names[single])
+        return Probes(self.names[single], self.vectors[single], self.nulls[single], self.foundation, image, strange)
 
     def __iter__(self) -> Iterator["Probes"]:
         return (self[q] for q in range(len(self)))
@@ -105,7 +108,11 @@ def probe(
     if null == "vector":
         by_text, nothing = by_text - nothing, np.zeros_like(nothing)
     nulls = np.repeat(unit(nothing.mean(axis=0, keepdims=True)), len(texts), axis=0)
-    return Probes(tuple(texts), unit(by_text.mean(axis=1)), nulls, foundation.identity)
+    try:
+        strange = unknown_words(foundation, texts)
+    except SemlensError:  # the texts were kept, but the foundation model is not here: its words are not asked for
+        strange = ()
+    return Probes(tuple(texts), unit(by_text.mean(axis=1)), nulls, foundation.identity, unknown=strange)
 
 
 def probe_images(
@@ -163,6 +170,7 @@ def concat_probes(probes: Iterable[Probes]) -> Probes:
         np.concatenate([p.nulls for p in sets]),
         sets[0].foundation,
         tuple(start + q for start, p in zip(starts, sets, strict=True) for q in p.images),
+        tuple(one for p in sets for one in p.unknown),
     )
 
 

@@ -33,9 +33,16 @@ class Rows(Sequence[T], Generic[T]):
     """Results of one kind, a frozen dataclass each, in their order."""
 
     def __init__(
-        self, rows: Iterable[T], title: str = "", pictures: Pictures[T] | None = None, printed: Sequence[str] = ()
+        self,
+        rows: Iterable[T],
+        title: str = "",
+        pictures: Pictures[T] | None = None,
+        printed: Sequence[str] = (),
+        *,
+        remarks: Iterable[str] = (),
     ) -> None:
         self._rows, self.title, self._pictures = tuple(rows), title, pictures
+        self.remarks = tuple(filter(None, remarks))  # sentences that a reader of the rows has to know
         self._printed = printed  # the fields that a printed table shows; all if empty
 
     @overload
@@ -46,7 +53,7 @@ class Rows(Sequence[T], Generic[T]):
 
     def __getitem__(self, place: int | slice) -> "T | Rows[T]":
         if isinstance(place, slice):
-            return Rows(self._rows[place], self.title, self._pictures, self._printed)
+            return Rows(self._rows[place], self.title, self._pictures, self._printed, remarks=self.remarks)
         return self._rows[place]
 
     def __len__(self) -> int:
@@ -86,6 +93,10 @@ class Rows(Sequence[T], Generic[T]):
         return polars.DataFrame(self.records(), infer_schema_length=None)
 
     def __repr__(self) -> str:
+        return "\n".join([self.table(), *self.remarks])
+
+    def table(self) -> str:
+        """The rows as a printed table, without the remarks."""
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
@@ -108,6 +119,7 @@ class Rows(Sequence[T], Generic[T]):
         caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
         head += "<th>examples</th>" if self._pictures else ""
         more = f"<p>{escape(self._more())}</p>" if self._more() else ""
+        more += "".join(f"<p>{escape(remark)}</p>" for remark in self.remarks)
         return f"<table>{caption}<tr>{head}</tr>{''.join(lines)}</table>{more}"
 
     def _shown(self, row: T) -> str:

@@ -10,6 +10,7 @@ from semlens.analysis.ask import as_probes, as_vocabulary
 from semlens.analysis.probe import Probes, check_space
 from semlens.analysis.responses import Responses, responses, way
 from semlens.analysis.results import Rows, pictures
+from semlens.analysis.words import remark
 from semlens.errors import SemlensError, right_keywords
 from semlens.index import ConceptIndex
 from semlens.numerics import cosine, dot_rows, lengths
@@ -97,7 +98,10 @@ def search(
             Hit(probe.names[0], index.component(int(rows[i])), float(similarity[i]), float(alignment[i]), *reached)
             for i in best
         ]
-    return Rows(hits, "components by alignment", lambda hit: pictures(index, hit.component), _BY_EXAMPLES)
+    return Rows(
+        hits, "components by alignment", lambda hit: pictures(index, hit.component), _BY_EXAMPLES,
+        remarks=[remark(probes.unknown)],
+    )  # fmt: skip
 
 
 _BY_EXAMPLES = ("probe", "component", "similarity", "alignment", "baseline", "chance")
@@ -138,7 +142,11 @@ def _by_encoding(
         ]
     most = max(beside, default=0)
     title = f"components by encoding, beside {most:,} other phrases" if most else "components by encoding"
-    return Rows(hits, title, lambda hit: pictures(index, hit.component), _BY_ENCODING)
+    strange = (*probes.unknown, *(others.unknown if others else ()))
+    return Rows(
+        hits, title, lambda hit: pictures(index, hit.component), _BY_ENCODING,
+        remarks=[remark(dict.fromkeys(strange))],
+    )  # fmt: skip
 
 
 def _contrasts(asked: Responses, probes: Probes, others: Probes | None) -> tuple[Float32[np.ndarray, "q d"], list[int]]:

@@ -164,10 +164,13 @@ def save_result(result: "Labels | Scores | Atlas", folder: Path, save: bool) -> 
 
 
 def show(rows: "Rows[Any]", as_json: bool) -> None:
-    """Prints rows, as JSON or as a table."""
+    """Prints rows, as JSON or as a table; what a reader has to know beside goes to standard error."""
     if as_json:
-        return print_json(rows.records())
-    print(repr(rows))
+        print_json(rows.records())
+    else:
+        print(rows.table())
+    for remark in rows.remarks:
+        say(remark)
 
 
 def print_json(rows: Iterable[dict[str, Any]]) -> None:

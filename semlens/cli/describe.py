@@ -99,7 +99,9 @@ def compare(
         for rows in tables:
             print_json(rows.records())
     else:
-        print("\n\n".join(map(repr, [*tables[:-1], comparison.matches[:12]])))
+        print("\n\n".join(rows.table() for rows in [*tables[:-1], comparison.matches[:12]]))
+    for remark in (remark for rows in tables for remark in rows.remarks):
+        say(remark)
     _draw(comparison, figure)
 
 
@@ -173,6 +175,8 @@ def graph(
                 loaded, output, studied, photos, labels=labels, layers=layer, count=count, progress=progress
             )
         result = sl.graph(loaded, output, labels=labels, edges=weights, layers=layer)
+    if labels and labels.remark:
+        say(labels.remark)
     if svg:
         svg.write_text(sl.graph_svg(result, loaded), encoding="utf-8")
     if as_json:

@@ -192,6 +192,8 @@ def search(
         from semlens.views.contact_sheet import contact_sheet
 
         contact_sheet(loaded, hits).save(sheet)
+    for remark in hits.remarks:
+        say(remark)
     if as_json:
         return print_json(_hit_records(loaded, hits))
     for probe in dict.fromkeys(hit.probe for hit in hits):

@@ -195,6 +195,19 @@ def test_label_draws_a_sheet(capsys: pytest.CaptureFixture[str], place: Place, t
         assert len(set(drawn.convert("RGB").resize((60, 60)).get_flattened_data())) > 50
 
 
+def test_words_that_the_foundation_model_does_not_know_are_named(
+    capsys: pytest.CaptureFixture[str], place: Place, tmp_path: Path
+) -> None:
+    told = "the foundation model does not know 'glorp' of 'purple glorp': what it does know of a phrase decides"
+    for more in ((), ("--json",)):
+        assert printed(capsys, "search", place.index, "purple glorp", *more)[1] == f"{told}\n"
+    (tmp_path / "words.txt").write_text("ruler\npurple glorp\nred skin\n")
+    out, err = printed(capsys, "label", place.index, "--vocabulary", str(tmp_path / "words.txt"), "--layer", "block4")
+    assert err.startswith(told)
+    assert "glorp': what" not in out
+    assert printed(capsys, "search", place.index, "ruler")[1] == ""
+
+
 # --- score, compare --------------------------------------------------------------------------------------------------
 
 

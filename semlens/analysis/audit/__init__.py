@@ -1,6 +1,6 @@
 """Components held against a specification of valid and spurious concepts, with requirements."""
 
-from semlens.analysis.audit.asked import INVENTED, UNRELATED, Shown, SpecProbes, named_concepts, read_marks
+from semlens.analysis.audit.asked import UNRELATED, Shown, SpecProbes, named_concepts, read_marks
 from semlens.analysis.audit.audit import audit
 from semlens.analysis.audit.encoded import RATIO, SIZE
 from semlens.analysis.audit.findings import Audit, AuditRow, ConceptMass, changes
@@ -19,7 +19,6 @@ from semlens.analysis.audit.spec import (
 )
 
 __all__ = [
-    "INVENTED",
     "QUADRANTS",
     "RATIO",
     "SIZE",

@@ -22,9 +22,6 @@ UNRELATED = (
 )  # fmt: skip
 """Phrases for nothing that a picture can show: a phrase that is seen varies more over the images than these."""
 
-INVENTED = "qzxvub"
-"""A word of no language: what it leaves as it was in place of another, the foundation model does not know."""
-
 _SHOWN, _ABSENT = frozenset(("1", "1.0", "yes", "true", "y", "t")), frozenset(("0", "0.0", "no", "false", "n", "f"))
 
 
@@ -41,7 +38,6 @@ class SpecProbes(Probes):
     """The probes of a spec, one per phrase or images of a concept, and what tells whether they are known and seen."""
 
     unrelated: Probes | None = None  # of UNRELATED
-    unknown: tuple[tuple[str, str], ...] = ()  # phrases with a word that is not known, and the word
     shown: Mapping[str, Shown] = field(default_factory=dict)  # by concept, of the spec's own image files
     marks: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # by concept: which named images show it
 

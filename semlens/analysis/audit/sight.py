@@ -141,7 +141,7 @@ def _divided(seen: Views, positive: Bool[np.ndarray, "i"], known: Bool[np.ndarra
 
 def unknown(probes: Probes, entries: Sequence[Entry]) -> dict[str, str]:
     """By phrase, why the foundation model does not know it: a word is unknown, or it is no phrase at all to it."""
-    words = dict(probes.unknown) if isinstance(probes, SpecProbes) else {}
+    words = dict(probes.unknown)
     told = {
         phrase: f"{phrase!r}: the foundation model does not know the word {word!r}" for phrase, word in words.items()
     }

@@ -14,6 +14,7 @@ from semlens.analysis.compare.matches import Best, Null, best_matches, null_of
 from semlens.analysis.compare.spaces import Side, check_alike, common_way, side_of, sides_of
 from semlens.analysis.probe import Probes, check_space
 from semlens.analysis.results import Rows, pictures
+from semlens.analysis.words import remark
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.numerics.metrics import Estimate, bootstrap
@@ -147,9 +148,8 @@ class Comparison:
         printed = [name for name in _TOLD if name != "untrained" or self._twin]
         names = ("source", "target") if len(found) > 1 else ()
         told = " to ".join(self.names) if len(found) == 1 else "label by label"
-        return Rows(
-            (row for rows in found for row in rows), f"What changed, {told}, by {self.by}", None, [*names, *printed]
-        )
+        rows, title = (row for rows in found for row in rows), f"What changed, {told}, by {self.by}"
+        return Rows(rows, title, None, [*names, *printed], remarks=[remark(self.named[0].labels.unknown)])
 
     @property
     def untrained(self) -> bool:

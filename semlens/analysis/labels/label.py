@@ -26,6 +26,7 @@ from semlens.analysis.labels.scorers import METHODS, Linear, Scorer, by_blocks, 
 from semlens.analysis.probe import Probes, check_space, vocabulary_id
 from semlens.analysis.responses import responses, way
 from semlens.analysis.results import Rows, pictures
+from semlens.analysis.words import remark
 from semlens.errors import SemlensError, unknown
 from semlens.index import ConceptIndex, LabelsId
 from semlens.numerics.permutation import DRAWS as PERMUTATIONS
@@ -89,6 +90,7 @@ class Labels:
     q_value: Float64[np.ndarray, "c"]  # the least false-discovery rate at which it would be labelled
     stability: Float32[np.ndarray, "c"]
     meanings: Mapping[int, tuple[Meaning, ...]]  # of the polysemantic ones, by row
+    unknown: tuple[tuple[str, str], ...] = ()  # phrases with a word that the foundation model does not know, and it
 
     @property
     def method(self) -> str:
@@ -131,8 +133,18 @@ class Labels:
         title = f"{given:,} of {len(ranked):,} components have a label by {self.by} (false-discovery rate {self.fdr:g})"
         title += f"; {self.too_few}" if self.too_few else ""
         return Rows(
-            map(self.at, ranked.tolist()), title, lambda row: pictures(self.index, row.component), _PRINTED[self.by]
-        )
+            map(self.at, ranked.tolist()), title, lambda row: pictures(self.index, row.component), _PRINTED[self.by],
+            remarks=[self.remark],
+        )  # fmt: skip
+
+    @property
+    def remark(self) -> str:
+        """Which phrases the foundation model does not know, and how many labels are of such; empty if none is."""
+        if not (told := remark(self.unknown)):
+            return ""
+        strange = {phrase for phrase, _ in self.unknown}
+        rows = np.flatnonzero(self.accepted).tolist()
+        return f"{told}; {sum(self.of(row) in strange for row in rows):,} labels are of such phrases"
 
     @property
     def too_few(self) -> str:
@@ -236,7 +248,9 @@ def _by_encoding(index: ConceptIndex, vocabulary: Probes, recipe: LabelsId, prog
     p[found.rows], q[found.rows] = found.p[:, 0], found.q
     double = found.meanings(vocabulary.names, recipe.fdr) if recipe.split else {}
     progress("label", len(layers), len(layers))
-    return Labels(index, vocabulary.names, recipe, ranked, z, p, q, np.full(c, np.nan, np.float32), double)
+    return Labels(
+        index, vocabulary.names, recipe, ranked, z, p, q, np.full(c, np.nan, np.float32), double, vocabulary.unknown
+    )
 
 
 def _by_examples(index: ConceptIndex, vocabulary: Probes, recipe: LabelsId, progress: Progress) -> Labels:
@@ -253,7 +267,7 @@ def _by_examples(index: ConceptIndex, vocabulary: Probes, recipe: LabelsId, prog
     double = meanings(halves, vocabulary, recipe.fdr) if halves else {}
     ranked = _column(index, rankings, "ranked", MISSING)
     margins, stability = (_column(index, rankings, name, np.nan) for name in ("margins", "stability"))
-    return Labels(index, vocabulary.names, recipe, ranked, margins, p, q, stability, double)
+    return Labels(index, vocabulary.names, recipe, ranked, margins, p, q, stability, double, vocabulary.unknown)
 
 
 @dataclass(frozen=True, eq=False)
