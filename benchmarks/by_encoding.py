@@ -28,6 +28,7 @@ from semlens.index import ConceptIndex, Encodings, given
 from semlens.model import VisionModel, load_model, parse_all
 from semlens.numerics import unit
 from semlens.numerics.metrics import auroc, average_precision
+from semlens.pipeline.encoding import explained
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLASSES, CLEAN, CONCEPTS, NAMES, World, concept, draw, scenario
 from semlens.types import FoundationModel
@@ -54,6 +55,8 @@ def encoded_index(model: VisionModel, name: str, layers: tuple[str, ...], count:
         random=np.zeros((0, embeddings.shape[1]), np.float16),
     )
     encodings = encoded(embeddings, pooled, transforms=("raw",) * len(sizes))
+    r2 = explained(encodings.embeddings, pooled.astype(np.float64), encodings.groups)
+    encodings = replace(encodings, r2=r2.astype(np.float32))
     return index._with(Encodings, partial(given, encodings))
 
 

@@ -9,6 +9,10 @@ and a direction t of the embedding's space, a phrase or an image, has the effect
 the effect would have the standard error sqrt(t' K C K t / n); z is effect over standard error. K takes out what merely
 goes along with something else in these images, which plain correlation and the strongest images leave in.
 
+Where phrases T are asked together, encoding vectors are taken to lie half where these lie: with the prior covariance
+P = (d T'T / tr T'T + I) / 2 of encoding vectors, K = (C P + 0.3 (tr C P / d) I)^-1. Of P = I that is the above, of
+P = T'T the coefficients of a ridge regression on the images' similarities to all phrases.
+
 Source: reverse correlation as linear encoding models have it (Naselaris et al. 2011, NeuroImage 56), ridge regression
 (Hoerl and Kennard 1970). But: the shrinkage is fixed, as cross-validation prefers one that predicts and labels worse.
 """
@@ -30,19 +34,31 @@ class Metric:
 
     covariance: Float64[np.ndarray, "d d"]  # C
     images: int  # n
+    prior: Float64[np.ndarray, "d d"] | None = None  # P; None: the identity
+
+    def among(self, directions: Float[np.ndarray, "q d"]) -> "Metric":
+        """The same for phrases that are asked together: encoding vectors lie half where the directions lie, by their
+        second moments, and half anywhere."""
+        wide = np.asarray(directions, np.float32)
+        size, moments = len(self.covariance), (wide.T @ wide).astype(np.float64)
+        length = float(np.trace(moments))
+        if length <= 0:
+            return self
+        return Metric(self.covariance, self.images, (moments * (size / length) + np.eye(size)) / 2)
 
     @cached_property
     def inverse(self) -> Float64[np.ndarray, "d d"]:
         """K; zero where all images have the same embedding, so that nothing has an effect."""
-        return _ridge_inverse(np.asarray(self.covariance, np.float64))
+        covariance = np.asarray(self.covariance, np.float64)
+        return _ridge_inverse(covariance if self.prior is None else covariance @ self.prior)
 
     def vectors(self, cross: Float[np.ndarray, "a d"]) -> Float32[np.ndarray, "a d"]:
         """Encoding vectors w of components with these covariances b of embedding and activation."""
-        return (np.asarray(cross, np.float32) @ self.inverse.astype(np.float32)).astype(np.float32)
+        return (np.asarray(cross, np.float32) @ self.inverse.T.astype(np.float32)).astype(np.float32)
 
-    def spread(self, directions: Float[np.ndarray, "q d"]) -> Float64[np.ndarray, "q"]:
-        """sqrt(t' K C K t) of each direction t: the standard error of an effect times the root of n."""
-        return np.sqrt(np.maximum(np.einsum("qd,de,qe->q", directions, self._spread, directions, optimize=True), 0))
+    def spread(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q"]:
+        """sqrt(t' K C K' t) of each direction t: the standard error of an effect times the root of n."""
+        return np.linalg.norm(self._places(directions), axis=1)
 
     def effects(
         self, cross: Float[np.ndarray, "a d"], directions: Float[np.ndarray, "q d"]
@@ -55,7 +71,7 @@ class Metric:
         return np.asarray(cross, np.float32) @ self.contrasts(directions).T
 
     def contrasts(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q d"]:
-        """sqrt(n) K t / sqrt(t' K C K t): z is the dot product of b with it. Zero along what does not vary."""
+        """sqrt(n) K' t / sqrt(t' K C K' t): z is the dot product of b with it. Zero along what does not vary."""
         spread = self.spread(directions)
         scale = np.divide(
             np.sqrt(self.images), spread, out=np.zeros_like(spread), where=spread > _LEAST * spread.max(initial=0)
@@ -65,13 +81,13 @@ class Metric:
     def overlap(
         self, directions: Float[np.ndarray, "q d"], others: Float[np.ndarray, "p d"]
     ) -> Float32[np.ndarray, "q p"]:
-        """Correlation, in [-1, 1], that the effects of two directions have by chance: t' K C K u over both spreads."""
+        """Correlation, in [-1, 1], that the effects of two directions have by chance: t' K C K' u over both spreads."""
         return np.clip(self.whitened(directions) @ self.whitened(others).T, -1, 1)
 
     def whitened(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q d"]:
         """Unit vectors whose dot products are the overlaps of the directions; of covariances b of embedding and
         activation, the similarities of these components."""
-        return _unit(np.asarray(directions, np.float32) @ self._whitener)
+        return _unit(self._places(directions))
 
     def joint(
         self, cross: Float[np.ndarray, "a d"], directions: Float[np.ndarray, "q d"]
@@ -105,13 +121,14 @@ class Metric:
     def _weighted(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q d"]:
         return np.asarray(directions, np.float32) @ self.inverse.astype(np.float32)
 
-    @cached_property
-    def _whitener(self) -> Float32[np.ndarray, "d d"]:
-        return (self.inverse @ _root(np.asarray(self.covariance, np.float64))).astype(np.float32)
+    def _places(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q d"]:
+        """Vectors whose dot products are t' K C K' u."""
+        return np.asarray(directions, np.float32) @ self._root
 
     @cached_property
-    def _spread(self) -> Float64[np.ndarray, "d d"]:
-        return self.inverse @ np.asarray(self.covariance, np.float64) @ self.inverse
+    def _root(self) -> Float32[np.ndarray, "d d"]:
+        root: Float64[np.ndarray, "d d"] = self.inverse @ _root(np.asarray(self.covariance, np.float64))
+        return root.astype(np.float32)
 
 
 _LEAST = 1e-6  # of the largest spread: below it a direction does not vary

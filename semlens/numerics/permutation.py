@@ -25,7 +25,9 @@ BEYOND = 10
 """How many times smaller than 1 / draws a p-value of the fitted tail may be: 1 in 10,000 with 1,000 draws."""
 
 _FITTED = 100  # draws that a tail is fitted to, at least
-_SHAPE = 0.5  # activations whose kurtosis differs by a factor of less than e to this share their permutations
+_SHAPE = 0.5  # activations whose kurtosis differs by a factor of less than e to this share their permutations ...
+_SHIFT = 0.05  # ... and so do those whose shapes move the highest z by no more than this
+_SAMPLE = 256  # directions whose shapes are looked at
 _BLOCK = 256  # permutations looked at together
 
 
@@ -51,6 +53,25 @@ class Permutations:
         yield self._first
         for start in range(DRAWS, self.draws, DRAWS):
             yield orders_of(self.groups, min(DRAWS, self.draws - start), self.seed + start)
+
+    def shift(self, skewness: Float64[np.ndarray, "a"], kurtosis: Float64[np.ndarray, "a"]) -> Float64[np.ndarray, "a"]:
+        """How far an activation's shape moves the highest z by chance from where normal activations have it, about.
+
+        Source: Cornish and Fisher 1938, the terms of skewness and kurtosis: both are the activation's times the
+        images' along a direction, over the root of the number of images and over that number.
+        """
+        count, level = len(self.embeddings), np.sqrt(2 * np.log(20 * len(self.contrasts)))
+        of_images = [np.quantile(np.abs(one), 0.9) for one in self._image_moments]
+        return np.asarray(
+            skewness * of_images[0] / np.sqrt(count) * (level**2 - 1) / 6
+            + (kurtosis - 3) * (of_images[1] - 3) / count * (level**3 - 3 * level) / 24
+        )
+
+    @cached_property
+    def _image_moments(self) -> tuple[Float64[np.ndarray, "s"], Float64[np.ndarray, "s"]]:
+        """Skewness and kurtosis of the images along some of the directions."""
+        some = self.contrasts[:: -(-len(self.contrasts) // _SAMPLE)]
+        return moments((self.embeddings @ some.T).T)
 
     @cached_property
     def _first(self) -> Int32[np.ndarray, "b m"]:
@@ -113,11 +134,11 @@ def highest_p(
     """One-sided p-values, in (0, 1], of a component's values of z against the highest of all directions by chance.
 
     Permuting destroys all of an activation but the shape of its distribution. So components whose activations have
-    like shapes, by the sign of the skewness and the kurtosis, share their permutations: each order is drawn for one of
-    them. 1 for a component whose activation never varies.
+    like shapes share their permutations (`like_shapes`): each order is drawn for one of them. 1 for a component whose
+    activation never varies.
     """
     p = np.ones(values.shape)
-    for members in like_shapes(activations):
+    for members in like_shapes(permuted, activations):
         p[members] = tail_p(values[members], highest_null(permuted, activations, members))
     return p
 
@@ -160,12 +181,25 @@ def _tail(level: Float64[np.ndarray, "r"]) -> tuple[float, float]:
     return float(top[0]), max(float((top - top[0]).mean()), 1e-9)
 
 
-def like_shapes(activations: Float[np.ndarray, "a m"]) -> Iterator[Int64[np.ndarray, "g"]]:
-    """Groups of components whose activations have like shapes; those that never vary are in none."""
-    shape = _shapes(activations)
-    step = np.floor(shape / _SHAPE)
+def like_shapes(permuted: Permutations, activations: Float[np.ndarray, "a m"]) -> Iterator[Int64[np.ndarray, "g"]]:
+    """Groups of components whose activations have like shapes: the same sign of the skewness and nearly the same
+    kurtosis, or shapes that make no difference among so many images. Those that never vary are in none."""
+    skewness, kurtosis = moments(activations)
+    step = np.floor(np.where(skewness < 0, -1, 1) * np.log(kurtosis) / _SHAPE)
+    shift = permuted.shift(skewness, kurtosis)
+    together: list[Int64[np.ndarray, "g"]] = []
+    start = 0.0
     for each_step in np.unique(step[np.isfinite(step)]):
-        yield np.flatnonzero(step == each_step)
+        members = np.flatnonzero(step == each_step)
+        own = float(shift[members].mean())
+        if together and abs(own - start) > _SHIFT:
+            yield np.sort(np.concatenate(together))
+            together = []
+        if not together:
+            start = own
+        together.append(members)
+    if together:
+        yield np.sort(np.concatenate(together))
 
 
 def standard(activations: Float[np.ndarray, "a m"]) -> Float32[np.ndarray, "a m"]:
@@ -176,17 +210,17 @@ def standard(activations: Float[np.ndarray, "a m"]) -> Float32[np.ndarray, "a m"
     return np.divide(away, deviation, out=np.zeros_like(away), where=deviation > 1e-6)
 
 
-def _shapes(activations: Float[np.ndarray, "a m"]) -> Float64[np.ndarray, "a"]:
-    """The logarithm of the kurtosis with the sign of the skewness; NaN for what never varies."""
-    shapes = np.full(len(activations), np.nan)
+def moments(activations: Float[np.ndarray, "a m"]) -> tuple[Float64[np.ndarray, "a"], Float64[np.ndarray, "a"]]:
+    """Skewness and kurtosis of each row, at least 1; NaN for what never varies."""
+    skewness, kurtosis = np.full(len(activations), np.nan), np.full(len(activations), np.nan)
     for start in range(0, len(activations), _BLOCK):
         block = slice(start, start + _BLOCK)
         y = standard(activations[block])
         square = y * y
         varies = square.mean(axis=1) > 0.5
-        kurtosis = np.log(np.maximum((square * square).mean(axis=1), 1), dtype=np.float64)
-        shapes[block] = np.where(varies, np.where((square * y).mean(axis=1) < 0, -kurtosis, kurtosis), np.nan)
-    return shapes
+        skewness[block] = np.where(varies, (square * y).mean(axis=1), np.nan)
+        kurtosis[block] = np.where(varies, np.maximum((square * square).mean(axis=1), 1), np.nan)
+    return skewness, kurtosis
 
 
 def highest_null(

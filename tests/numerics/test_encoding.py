@@ -57,6 +57,22 @@ def test_joint_coefficients_are_a_ridge_regression_on_the_similarities(away, act
     )
 
 
+def test_phrases_that_are_asked_together_say_where_encodings_lie(away, activations, directions) -> None:
+    """The twin is a ridge regression whose penalty is by the prior covariance, written out as least squares."""
+    moments = directions.astype(float).T @ directions
+    prior = (moments * D / np.trace(moments) + np.eye(D)) / 2
+    ridge = SHRINKAGE * np.trace(away.T @ away / N @ prior) / D
+    rows = np.vstack([away / np.sqrt(N), np.sqrt(ridge) * np.linalg.inv(np.linalg.cholesky(prior))])
+    w = np.linalg.lstsq(rows, np.vstack([activations / np.sqrt(N), np.zeros((D, A))]), rcond=None)[0]
+    metric, cross = _metric(away).among(directions), _cross(away, activations)
+    np.testing.assert_allclose(metric.vectors(cross), np.linalg.solve(prior, w).T, rtol=1e-3, atol=1e-4)
+    places = away @ metric.inverse.T @ directions.T
+    expected = np.sqrt(N) * np.corrcoef(activations.T, places.T)[:A, A:]
+    np.testing.assert_allclose(metric.z(cross, directions), expected, rtol=1e-4, atol=1e-4)
+    some, expected = directions[:2], np.corrcoef(places.T)
+    np.testing.assert_allclose(metric.overlap(some, directions), expected[:2], atol=1e-4)
+
+
 def test_z_is_the_root_of_n_times_a_correlation(away, activations, directions) -> None:
     """With the images' place along K t: what makes the effect of a direction a mean over images."""
     metric = _metric(away)
@@ -95,6 +111,10 @@ def test_confounds_are_taken_out() -> None:
 
 def test_images_that_are_all_alike_tell_nothing() -> None:
     metric, some = Metric(np.zeros((3, 3)), 10), np.ones((2, 3), np.float32)
+    nothing = metric.among(0 * some)
+    assert nothing.prior is None
+    for one in (metric.among(some), nothing):
+        assert (one.z(some, some) == 0).all()
     for figures in (metric.z(some, some), metric.effects(some, some), metric.joint(some, some)):
         assert (figures == 0).all()
     assert (metric.similarity(some, some) == 0).all()

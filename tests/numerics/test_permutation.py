@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from semlens.numerics.encoding import Metric
-from semlens.numerics.permutation import highest_p, like_shapes, permutations, single_null, standard, tail_p
+from semlens.numerics.permutation import highest_p, like_shapes, moments, permutations, single_null, standard, tail_p
 
 N, D, Q = 300, 24, 40
 
@@ -112,7 +112,21 @@ def test_a_tail_goes_on_where_the_draws_end() -> None:
 
 def test_what_never_varies_is_in_no_group_and_has_p_1() -> None:
     y = np.stack([np.ones(N), np.arange(N, dtype=float)])
-    assert [group.tolist() for group in like_shapes(y)] == [[1]]
     rng = np.random.default_rng(11)
     z, permuted = _asked(_images(rng), standard(y), rng, draws=50)
+    assert [group.tolist() for group in like_shapes(permuted, y)] == [[1]]
     assert highest_p(z.max(axis=1), permuted, standard(y))[0] == 1
+
+
+def test_shapes_share_their_permutations_where_the_images_are_too_many_for_a_difference() -> None:
+    """What the shift says is where the highest z by chance lies, beside that of normal activations."""
+    rng = np.random.default_rng(12)
+    for n, groups in ((4000, 1), (100, 2)):
+        e = _images(rng, n)
+        y = standard(np.stack([rng.standard_normal(n), rng.exponential(1, n)]))
+        _, permuted = _asked(e, y, rng, draws=2000)
+        assert len(list(like_shapes(permuted, y))) == groups
+        highest = [single_null(permuted, row).max(axis=1) for row in y]
+        moved = np.quantile(highest[1], 0.9) - np.quantile(highest[0], 0.9)
+        said = permuted.shift(*moments(y))
+        assert said[1] - said[0] == pytest.approx(moved, abs=0.15)

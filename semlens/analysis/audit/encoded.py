@@ -2,7 +2,7 @@
 
 A concept is one direction here, the mean of its phrases and images, for coefficients of synonyms taken together would
 share what belongs to the concept. A component responds to a side of the spec if its z there is significant by its own
-permutations, as large as half of its best, and no trifle.
+permutations, as large as half of its best, and no trifle, in itself and beside what the spec does not name.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -27,8 +27,10 @@ from semlens.shapes import Bool, Float, Float32, Float64, Int64
 RATIO = 0.5
 """Of its highest z over the concepts of the spec a component must reach as much on a side to respond to it."""
 
-SIZE = 0.18
-"""Standard deviations of the activation that a concept must move along its direction, over all images, to count."""
+SIZE, BESIDE = 0.19, 0.36
+"""What a concept must reach on a component, in standard deviations of the activation over all images: the mean of its
+correlation alone and its coefficient beside the other concepts. The second of what the foundation model explains
+of the component and no concept of the spec does, so that what is not named is not credited to what is."""
 
 SMALL = 2.0
 """A coefficient of so many standard deviations of noise is small."""
@@ -97,6 +99,18 @@ class Encoded:
         )
         return np.einsum("pq,pr,rq->q", of_sums, similarity, of_sums) / self.encodings.images
 
+    @property
+    def unnamed(self) -> Float64[np.ndarray, "n"]:
+        """Of 1, the correlation with what the embedding explains and the concepts do not: the root of R2 in images left
+        out less that of the concepts together. 0 where R2 is not known."""
+        directions = self.concepts.directions.astype(np.float64)
+        similarity = directions @ self.encodings.covariance @ directions.T
+        own = self.encodings.cross[self.members] @ directions.T
+        spread = np.sqrt(np.diag(similarity))
+        weights = np.divide(self.joint, spread, out=np.zeros(self.joint.shape), where=spread > 0)
+        named = (weights * (2 * own - weights @ similarity)).sum(axis=1)
+        return np.sqrt(np.maximum(np.nan_to_num(self.encodings.r2[self.members]) - named, 0))
+
     @cached_property
     def activations(self) -> Float32[np.ndarray, "n m"]:
         """Standardised activations on the images that were kept."""
@@ -144,13 +158,14 @@ def fit_encoded(index: ConceptIndex, found: Encoded, *, fdr: float, seed: int) -
     n = len(found.members)
     best, score = np.empty((n, 2), np.int64), np.empty((n, 2), np.float32)
     p, critical = np.ones((n, 2)), np.full((n, 2), np.inf)
-    floor = np.maximum(RATIO * z.max(axis=1), SIZE * np.sqrt(found.encodings.images)) - _BEST
+    least = np.maximum(SIZE, BESIDE * found.unnamed)
     for side in range(len(SIDES)):
         own = np.flatnonzero(found.concepts.on(side))
-        best[:, side] = found.concepts.entry[own[z[:, own].argmax(axis=1)]]
-        score[:, side] = z[:, own].max(axis=1)
+        first = own[z[:, own].argmax(axis=1)]
+        best[:, side], score[:, side] = found.concepts.entry[first], z[np.arange(n), first]
         p[:, side], needed = _by_permutation(found, own, score[:, side], fdr, seed)
-        critical[:, side] = np.maximum(needed, floor)
+        alone = np.sqrt(found.encodings.images) * (2 * least - found.joint[np.arange(n), first])
+        critical[:, side] = np.maximum(needed, np.maximum(RATIO * z.max(axis=1), alone) - _BEST)
     layer = layer_numbers(index)[found.members]
     drawn = np.empty((n, 0, 2), bool)
     shares = found.shares.astype(np.float32)
@@ -164,7 +179,7 @@ def _by_permutation(
     kept = found.encodings
     drawn = permutations(found.metric, kept.embeddings, kept.groups, found.concepts.directions[own], seed=seed)
     p, nulls = np.ones(len(score)), []
-    for members in like_shapes(found.activations):
+    for members in like_shapes(drawn, found.activations):
         null = highest_null(drawn, found.activations, members)
         p[members] = tail_p(score[members], null)
         nulls.append((members, null))

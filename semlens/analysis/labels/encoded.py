@@ -20,10 +20,11 @@ CANDIDATES = 50
 RATIO, RATIO_OF_MANY, MANY = 0.6, 0.7, 300
 """A second label has at least this part of the first one's z; the larger one where there are more than MANY phrases."""
 
-OVERLAP = 0.3
+OVERLAP = 0.2
 """By chance, z of a second label correlates with that of the first by less than this: it is no synonym."""
 
 _BLOCK = 128
+_STRETCH = 16  # columns looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +63,10 @@ def rank(asked: Responses, vocabulary: Probes, layers: Sequence[int], *, fdr: fl
     alive = asked.encoded & ~asked.index.dead & np.isin(layer_numbers(asked.index), layers)
     rows = np.flatnonzero(alive)
     directions = asked.directions(vocabulary)
-    contrasts = asked.metric.contrasts(directions)
+    metric = asked.metric.among(directions)
+    contrasts = metric.contrasts(directions)
     ranked, z = _highest(asked.cross[rows], contrasts, min(CANDIDATES, len(vocabulary)))
-    second = _second(ranked, z, asked.metric.whitened(directions), len(vocabulary))
+    second = _second(ranked, z, metric.whitened(directions), len(vocabulary))
     both = np.stack([z[:, 0], np.where(second == MISSING, -np.inf, z[np.arange(len(z)), second % z.shape[1]])], axis=1)
     kept, activations = asked.encodings, asked.encodings.activations[rows]
 
@@ -91,13 +93,25 @@ def _highest(
 
     def some(block: slice) -> None:
         scores = cross[block] @ contrasts.T
-        top = np.sort(np.argpartition(scores, scores.shape[1] - m, axis=1)[:, -m:], axis=1)
+        top = np.sort(_top(scores, m), axis=1)
         values = np.take_along_axis(scores, top, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
         ranked[block], z[block] = (np.take_along_axis(array, order, axis=1) for array in (top, values))
 
     each(some, (slice(start, start + _BLOCK) for start in range(0, len(cross), _BLOCK)))
     return ranked, z
+
+
+def _top(scores: Float32[np.ndarray, "n q"], m: int) -> Int64[np.ndarray, "n m"]:
+    """Columns of the m highest scores, in no order: of many they lie in the m stretches with the highest maxima."""
+    n, q = scores.shape
+    if q < 4 * _STRETCH * m:
+        return np.argpartition(scores, q - m, axis=1)[:, -m:]
+    whole = q - q % _STRETCH
+    highest = scores[:, :whole].reshape(n, -1, _STRETCH).max(axis=2)
+    inside = _top(highest, m)[..., None] * _STRETCH + np.arange(_STRETCH)
+    among = np.concatenate([inside.reshape(n, -1), np.broadcast_to(np.arange(whole, q), (n, q - whole))], axis=1)
+    return np.take_along_axis(among, _top(np.take_along_axis(scores, among, axis=1), m), axis=1)
 
 
 def _second(

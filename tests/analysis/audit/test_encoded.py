@@ -1,5 +1,6 @@
 """Audits by encoding, on components and outputs of which it is known what they respond to."""
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -7,14 +8,15 @@ import numpy as np
 import pytest
 
 from semlens.analysis.audit.audit import audit
-from semlens.analysis.audit.encoded import concepts_of, encoded, squared_shares
+from semlens.analysis.audit.encoded import Encoded, concepts_of, encoded, squared_shares
 from semlens.analysis.audit.findings import Audit
 from semlens.analysis.audit.spec import Spec, check_spec, entries
 from semlens.analysis.drivers import joint_of, similarities
 from semlens.errors import SemlensError
+from semlens.index.encodings import Encodings
 from semlens.index.index import ConceptIndex
 from semlens.numerics.encoding import Metric
-from tests.encoded_audit import asked, encoded_index, presence
+from tests.encoded_audit import IMAGES, asked, encoded_index, presence
 from tests.planted import planted, with_relevance
 
 VALID, SPURIOUS = [0, 1, 2], [5, 6]
@@ -128,6 +130,26 @@ def test_the_noise_of_coefficients_is_what_permuted_activations_show() -> None:
     noise = rng.permuted(np.repeat(found.activations[:1], 2000, axis=0), axis=1)
     shown = joint_of(similarity, noise, np.ones(len(similarity))).var(axis=0)
     np.testing.assert_allclose(found.noise, shown, rtol=0.15)
+
+
+def test_what_is_not_named_is_not_credited_to_what_is() -> None:
+    """Of two components that follow concept 5 alike one follows others more, of which the spec knows nothing."""
+    about: list[dict[int, float]] = [{5: 1, 9: 1.5, 10: 1}, {5: 1}, {0: 1}]
+    at = encoded_index(about, [0.4, 0.3, 0.3])
+    own = at.encodings
+    assert own is not None
+    assert [row.quadrant for row in sorted(run(at).rows, key=lambda row: row.component.unit)][:1] == ["spurious"]
+    known = at._with(Encodings, lambda: replace(own, r2=np.array([0.95, 0.7, 0.7], np.float32)))
+    stands = {row.component.unit: row.quadrant for row in run(known).rows}
+    assert stands == {0: "neither", 1: "spurious", 2: "valid"}
+    found = encoded(known, own, concepts_of(asked(VALID + SPURIOUS), entries(spec_of())), ["layer0"])
+    similarity = similarities(own, found.concepts.directions)
+    weights = joint_of(similarity, found.activations, np.ones(IMAGES)) / similarity.std(axis=0)
+    missed = np.square(found.activations - weights @ similarity.T).mean(axis=1)
+    full = Encoded(known.encodings, found.concepts, found.members) if known.encodings else found
+    expected = np.sqrt(np.maximum(np.array([0.95, 0.7, 0.7]) - (1 - missed), 0))
+    np.testing.assert_allclose(full.unnamed, expected, atol=0.01)
+    assert (found.unnamed == 0).all()  # R2 not known
 
 
 def test_which_way_is_chosen_and_said() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from semlens.analysis.chance import q_values
 from semlens.analysis.keep import keep, stored_labels
-from semlens.analysis.labels.encoded import OVERLAP, RATIO, rank
+from semlens.analysis.labels.encoded import OVERLAP, RATIO, _top, rank
 from semlens.analysis.labels.label import Labels, label
 from semlens.analysis.probe import Probes
 from semlens.analysis.responses import responses
@@ -164,3 +164,9 @@ def test_ties_go_to_the_lower_phrase() -> None:
     found = rank(responses(INDEX), words([4, 4, 5]), [0], fdr=0.05, draws=1000, seed=0)
     assert found.ranked[4].tolist()[:2] == [0, 1]
     assert found.z[4, 0] == found.z[4, 1]
+
+
+@pytest.mark.parametrize(("q", "m"), [(10_003, 50), (3_300, 50), (200, 7), (5, 5)])
+def test_the_highest_of_many_are_the_highest(q: int, m: int) -> None:
+    scores = np.random.default_rng(q).normal(size=(33, q)).astype(np.float32)
+    assert (np.sort(_top(scores, m), axis=1) == np.sort(np.argsort(-scores, axis=1)[:, :m], axis=1)).all()
