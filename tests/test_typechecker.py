@@ -55,7 +55,7 @@ def test_a_function_inside_a_function_is_one_however_often_it_is_defined() -> No
             return y
 
         try:
-            inner(x)  # type: ignore[arg-type]
+            inner(x)
         except TypeCheckError:
             return True
         return False

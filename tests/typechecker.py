@@ -44,7 +44,7 @@ def at_times(function: Any = None, *, typechecker: Callable[..., Any] = check) -
         return _at_times(function, typechecker)
     made = vars(function).get("__init__")
     if is_dataclass(function) and isfunction(made) and not hasattr(made, "__wrapped__"):
-        function.__init__ = _at_times(made, typechecker)  # type: ignore[misc]
+        function.__init__ = _at_times(made, typechecker)
     return function
 
 
@@ -66,4 +66,4 @@ def _at_times(function: Callable[..., Any], typechecker: Callable[..., Any]) -> 
     return call
 
 
-jaxtyping.jaxtyped = at_times
+jaxtyping.jaxtyped = at_times  # type: ignore[assignment]
