@@ -15,7 +15,7 @@ from semlens.cli import app, demo
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
     out = tmp_path_factory.mktemp("demo") / "out"
-    size = demo.Size(pictures=90, examples=10, changed=8, drawing="principal")
+    size = demo.Size(pictures=90, examples=5, changed=8, drawing="principal")
     result = CliRunner().invoke(app, ["demo", "--out", str(out), "--json"], obj=size, catch_exceptions=False)
     assert result.exit_code == 0
     return out, [json.loads(line) for line in result.stdout.splitlines()]
