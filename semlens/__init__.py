@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from semlens.pipeline import embed as embed
     from semlens.pipeline import encode as encode
     from semlens.revisit.example_heatmaps import portraits as portraits
+    from semlens.revisit.split import split as split
     from semlens.revisit.verify_audit import verify_audit as verify_audit
     from semlens.types import Component as Component
     from semlens.types import ConceptExamples as ConceptExamples
@@ -146,6 +147,7 @@ _HOME = {
     "search": "analysis.search",
     "similarity": "attribution",
     "simulation": "analysis.labels",
+    "split": "revisit.split",
     "stored_atlas": "analysis.keep",
     "stored_labels": "analysis.keep",
     "stored_scores": "analysis.keep",

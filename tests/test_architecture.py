@@ -48,7 +48,7 @@ FACES = {
 BESIDE_A_FACE = {
     "foundation.open_clip", "foundation.transformers", "foundation.testbed", "foundation.conse",  # a family each
     "images.loader",  # brings torch
-    "numerics.metrics", "numerics.two_means",  # a search needs neither, and they take 6 ms
+    "numerics.metrics", "numerics.two_means", "numerics.cluster_test",  # a search needs neither, and they take 6 ms
     "numerics.directions", "numerics.encoding", "numerics.permutation",  # only what goes by encodings needs them
     "model.offline",  # weights inside packages, of which some are a foundation model's
 }  # fmt: skip

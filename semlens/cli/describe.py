@@ -1,4 +1,4 @@
-"""The commands that describe what an index holds: `score`, `compare`, `atlas`, `graph`, `evaluate`."""
+"""The commands that describe what an index holds: `score`, `compare`, `atlas`, `graph`, `split`, `evaluate`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ import click
 import semlens as sl
 from semlens.cli.common import (
     NewFile,
+    NewFolder,
     app,
     as_json,
     by,
@@ -184,6 +185,39 @@ def graph(
     print(repr(result))
     if svg:
         say(f"drawn: {svg}")
+
+
+@app.command()
+@index_folder
+@click.option("--layer", required=True, help="The layer whose components are looked at.")
+@click.option("--below", help="The layer from which it flows; by default the one before it in the index.")
+@click.option("--model", help="The studied model, if it is not where the index says.")
+@click.option("--images", help="The images, if they are not where the index says.")
+@image_choices
+@click.option("--method", default="auto", show_default=True, help="Of attribution; see `attribute`. Or gradient.")
+@click.option("--alpha", default=0.05, show_default=True, help="Pure components, at most, that are split by mistake.")
+@click.option("--out", type=NewFolder(), help="Also write an index of the halves here, to search, label and score.")
+@seed
+@device
+@as_json
+def split(
+    index: Path, layer: str, below: str | None, model: str | None, images: str | None, choices: dict[str, Any],
+    method: str, alpha: float, out: Path | None, seed: int, device: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Find components that are two by what flows into them (PURE), and make two of each."""
+    loaded = sl.load_index(index)
+    studied = sl.load_model(model or loaded.recipe.model.name, device)
+    photos = sl.load_images(images or loaded.recipe.images.source, **choices)
+    with Progress() as progress:
+        found = sl.split(
+            loaded, studied, photos, layer.strip(), below=below, method=method, alpha=alpha, seed=seed,
+            progress=progress,
+        )  # fmt: skip
+    if out:
+        found.units().save(out)
+    show(found.rows, as_json)
+    if out:
+        say(f"index of the halves: {out}")
 
 
 @app.command()

@@ -230,6 +230,16 @@ def _heads(spec: str, site: Site, projection: tuple[str, int], seen: Layouts) ->
     return Heads(spec, where, heads, special, last, found.rows, found.sides)
 
 
+def _unknown_kind(spec: str, kind: str) -> SemlensError:
+    if kind != "split":
+        return unknown("component kind", kind, KINDS)
+    whole = spec.partition("@")[0]
+    return SemlensError(
+        f"{spec!r} are halves of components, which no model computes: ask for the whole one, as {whole}:12 for its "
+        "half 12/0"
+    )
+
+
 def _components(spec: str, kind: str, layout: Layout, named_registers: int) -> tuple[Components, int]:
     name, _, dim = kind.partition(":")
     ndim, axis = len(layout.shape), layout.components
@@ -244,7 +254,7 @@ def _components(spec: str, kind: str, layout: Layout, named_registers: int) -> t
         return _channels(spec, dim, layout)
     tokens = {"tokens": "patch", "cls": "cls", "registers": "register"}.get(name)
     if tokens is None or dim:
-        raise unknown("component kind", kind, KINDS)
+        raise _unknown_kind(spec, kind)
     if not sequence:
         raise SemlensError(f"layer {spec!r} gives {layout.shape}, not images x tokens x features; use @channels")
     own = named_registers if named_registers <= layout.first else 0

@@ -312,6 +312,18 @@ def test_graph_without_edges(capsys: pytest.CaptureFixture[str], place: Place, t
     assert ElementTree.parse(tmp_path / "g.svg").getroot().tag.endswith("svg")
 
 
+# --- split -----------------------------------------------------------------------------------------------------------
+
+
+def test_split_writes_an_index_of_the_halves(capsys: pytest.CaptureFixture[str], place: Place, tmp_path: Path) -> None:
+    out = tmp_path / "halves"
+    rows = lines(capsys, "split", place.index, "--layer", "block4", "--method", "gradient", "--out", str(out))
+    halves = load_index(out, verify=True)
+    assert [axis.layer for axis in halves.layers] == ["block4@split"]
+    assert len(halves.means) == 128 + sum(row["split"] for row in rows)
+    assert "alpha 0.05" in halves.recipe.software["split"]
+
+
 # --- audit -----------------------------------------------------------------------------------------------------------
 
 
