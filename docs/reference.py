@@ -26,6 +26,7 @@ PACKAGES = {
     "index": "The index",
     "analysis": "Questions to an index",
     "attribution": "Attribution",
+    "dictionaries": "Dictionaries",
     "revisit": "Questions that need the model again",
     "views": "Pictures and pages",
     "app": "The page",
@@ -46,6 +47,10 @@ def command_line() -> str:
         assert command is not None
         shown = command.get_help(click.Context(command, info_name=name, parent=context, terminal_width=110))
         pages.append(f"## {name}\n\n```\n{shown}\n```")
+        for below, inner in getattr(command, "commands", {}).items():
+            outer = click.Context(command, info_name=name, parent=context)
+            shown = inner.get_help(click.Context(inner, info_name=below, parent=outer, terminal_width=110))
+            pages.append(f"## {name} {below}\n\n```\n{shown}\n```")
     return "\n\n".join(pages) + "\n"
 
 

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from semlens.attribution import similarity as similarity
     from semlens.collection import collect as collect
     from semlens.collection import merge as merge
+    from semlens.dictionaries import learn_dictionary as learn_dictionary
+    from semlens.dictionaries import reconstruction as reconstruction
     from semlens.errors import SemlensError as SemlensError
     from semlens.foundation import load_foundation as load_foundation
     from semlens.images import load_images as load_images
@@ -119,6 +121,7 @@ _HOME = {
     "keep": "analysis.keep",
     "label": "analysis.labels",
     "label_sheet": "views.contact_sheet",
+    "learn_dictionary": "dictionaries",
     "load_dictionary": "model",
     "load_foundation": "foundation",
     "load_images": "images",
@@ -137,6 +140,7 @@ _HOME = {
     "probe_images": "analysis.probe",
     "probe_spec": "analysis.ask",
     "q_values": "analysis.chance",
+    "reconstruction": "dictionaries",
     "record": "model",
     "relevance": "attribution",
     "remarks": "index",

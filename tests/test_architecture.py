@@ -21,6 +21,7 @@ ARROWS = {
     "foundation": {"model", "testbed"},
     "collection": {"images", "model", "numerics"},
     "attribution": {"collection", "images", "model"},
+    "dictionaries": {"collection", "images", "model"},
     "analysis": {"foundation", "images", "index", "numerics"},
     "crop": {"attribution", "collection", "images", "index", "model"},
     "views": {"analysis", "index"},
@@ -32,16 +33,16 @@ ARROWS = {
         "testbed",
     },
     "cli": {
-        "analysis", "app", "attribution", "benchmark", "crop", "images", "index", "model", "pipeline",
+        "analysis", "app", "attribution", "benchmark", "crop", "dictionaries", "images", "index", "model", "pipeline",
         "revisit", "testbed", "views",
     },
 }  # fmt: skip
 """What each package may import beside the root, lazily or for types alone too. docs/design.md draws it."""
 
 FACES = {
-    "attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics", "pipeline",
-    "analysis.audit", "analysis.compare", "analysis.graph", "analysis.labels", "testbed.world", "views.heatmap",
-    "views.plot", "views.report",
+    "attribution", "collection", "crop", "dictionaries", "foundation", "images", "index", "model", "numerics",
+    "pipeline", "analysis.audit", "analysis.compare", "analysis.graph", "analysis.labels", "testbed.world",
+    "views.heatmap", "views.plot", "views.report",
 }  # fmt: skip
 """Packages that name in `__init__` all that others may use of them; the files inside are their own affair."""
 

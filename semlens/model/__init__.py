@@ -11,6 +11,7 @@ from semlens.model.dictionary import (
     Sparsity,
     TopK,
     kth_largest,
+    moved,
 )
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
 from semlens.model.hooks import Site, edit, follow, record, still
@@ -67,6 +68,7 @@ __all__ = [
     "load_model",
     "load_weights",
     "logits_of",
+    "moved",
     "one_of_each",
     "parse_all",
     "put_tensor",

@@ -250,6 +250,12 @@ class Weights:
         products = self.products(x)
         return torch.where(self.sparsity.keeps(products), products, 0)
 
+    def decoded(self, x: Float[Tensor, "... d"], acts: Float[Tensor, "... c"]) -> Float[Tensor, "... d"]:
+        """The vectors as far as the activations explain them."""
+        with torch.autocast(x.device.type, enabled=False):
+            explained = acts @ self.decoder + self.centre
+        return explained * self.scale(x) + x.mean(-1, keepdim=True) if self.standardised else explained
+
     def change(self, x: Float[Tensor, "... d"], difference: Float[Tensor, "... c"]) -> Float[Tensor, "... d"]:
         """What is added to vectors if the activations change by so much."""
         with torch.autocast(x.device.type, enabled=False):

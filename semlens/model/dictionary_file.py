@@ -13,6 +13,7 @@ from torch import Tensor
 from semlens.errors import SemlensError, unwritten
 from semlens.model.checkpoint import first_line, read_checkpoint
 from semlens.model.dictionary import TENSORS, BatchTopK, Dictionary, JumpRelu, Linear, Relu, Sparsity, TopK
+from semlens.model.sae_layouts import read_layout
 
 FORMAT = "semlens-dictionary"
 """The entry of a file's metadata that says how it is to be read."""
@@ -52,18 +53,19 @@ def save_dictionary(dictionary: Dictionary, path: str | Path) -> Dictionary:
     return replace(dictionary, name=str(path))
 
 
-def load_dictionary(path: str | Path, layer: str = "") -> Dictionary:
+def load_dictionary(path: str | Path, layer: str = "", k: int | None = None) -> Dictionary:
     """The dictionary in a file or folder: one of semlens, or as overcomplete, SAELens, Prisma and VisAEBench or
     BatchTopK write theirs. Only weights are read, nothing in a file is run.
 
     Args:
         layer: whose vectors it decomposes, where the file does not say it as this project writes layers: "blocks.8",
             "blocks.11@cls".
+        k: how many units are active at a position, where the file does not say it.
 
     Raises:
         SemlensError: there is no such file, it holds no dictionary, or one of another layer.
     """
-    found = named_file(str(path))
+    found = named_file(str(path), k)
     if not layer or found.layer == layer:
         return found
     if found.layer:
@@ -71,7 +73,7 @@ def load_dictionary(path: str | Path, layer: str = "") -> Dictionary:
     return replace(found, layer=layer)
 
 
-def named_file(name: str) -> Dictionary:
+def named_file(name: str, k: int | None = None) -> Dictionary:
     """The dictionary in a file, read once for as long as the file stays as it is.
 
     Raises:
@@ -84,16 +86,16 @@ def named_file(name: str) -> Dictionary:
         raise SemlensError(
             f"there is no dictionary {name!r}: a layer with one is written LAYER@dictionary:FILE.safetensors"
         ) from fault
-    return _read(name, state.st_mtime_ns, state.st_size)
+    return _read(name, state.st_mtime_ns, state.st_size, k)
 
 
 @lru_cache(maxsize=4)
-def _read(name: str, changed: int, size: int) -> Dictionary:
+def _read(name: str, changed: int, size: int, k: int | None) -> Dictionary:
     path = Path(name)
     metadata = _metadata(path)
     if FORMAT in metadata:
         return _own(path, metadata[FORMAT])
-    raise SemlensError(f"{path} holds no dictionary")
+    return read_layout(path, k)
 
 
 def _metadata(path: Path) -> Mapping[str, str]:

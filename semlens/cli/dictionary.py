@@ -1,0 +1,108 @@
+"""The commands about dictionaries: `dictionary learn`, `dictionary info`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+import semlens as sl
+from semlens.cli.common import NewFile, app, as_json, device, image_choices, print_json, seed
+from semlens.cli.show import Progress, say
+
+_FACTS = ("fvu", "dead", "active", "vectors")
+
+
+@app.group()
+def dictionary() -> None:
+    """Directions of a layer as components: learn a sparse autoencoder, or see what a file holds."""
+
+
+@dictionary.command()
+@click.argument("model")
+@click.argument("images")
+@click.option("--layer", required=True, help="Whose vectors are explained, as `layers` lists them; LAYER@cls.")
+@click.option("-n", "--units", required=True, type=click.IntRange(1), help="How many units.")
+@click.option("-k", "--active", required=True, type=click.IntRange(1), help="How many are active at a position.")
+@click.option("-o", "--out", required=True, type=NewFile(".safetensors"), help="The dictionary's file.")
+@click.option(
+    "--rule", default="batchtopk", show_default=True, help="batchtopk: k on average; topk: at every position."
+)
+@click.option("--steps", default=5000, show_default=True, type=click.IntRange(1), help="Steps of the optimiser.")
+@click.option("--batch", default=1024, show_default=True, type=click.IntRange(1), help="Vectors in a step.")
+@click.option(
+    "--buffer", default=256, show_default=True, type=click.IntRange(1), help="MB of activations held at once."
+)
+@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Images at a time.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that decode images.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
+@image_choices
+@seed
+@device
+@as_json
+def learn(
+    model: str, images: str, layer: str, units: int, active: int, out: Path, buffer: int, device: str | None,
+    as_json: bool, choices: dict[str, Any], **options: Any,
+) -> None:  # fmt: skip
+    """Learn a dictionary of a layer of MODEL on IMAGES: a sparse autoencoder whose units are components.
+
+    Use it wherever a layer is named: LAYER@dictionary:FILE. One image in twenty is held out to measure it.
+    """
+    from semlens.dictionaries import learned
+
+    studied, photos = sl.load_model(model, device), sl.load_images(images, **choices)
+    with Progress() as progress:
+        found = learned(
+            studied, photos, layer, n=units, k=active, out=out, buffer=buffer * 2**20, progress=progress, **options
+        )
+    row = _row(found.dictionary) | {name: getattr(found.held_out, name) for name in _FACTS}
+    if as_json:
+        return print_json([row])
+    say(
+        f"{out}: {units:,} units, {row['active']:.1f} active at a position; {row['fvu']:.1%} of the variance is not "
+        f"explained and {row['dead']:.1%} of the units are dead on {row['vectors']:,} vectors that were held out"
+    )
+    say(f"a layer with it is written {found.dictionary.text}")
+
+
+@dictionary.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--layer", default="", help="The layer that it is of, where the file does not say it.")
+@click.option("--model", help="Measure it on this model, with --images.")
+@click.option("--images", help="On which it is measured.")
+@image_choices
+@device
+@as_json
+def info(
+    file: Path, layer: str, model: str | None, images: str | None, device: str | None, as_json: bool,
+    choices: dict[str, Any],
+) -> None:  # fmt: skip
+    """Say what FILE holds; with --model and --images also how much of the layer it leaves unexplained there."""
+    found = sl.load_dictionary(file, layer)
+    row = _row(found)
+    if (model is None) != (images is None):
+        raise sl.SemlensError("a dictionary is measured on a model and images: give --model and --images, or neither")
+    if model and images:
+        with Progress() as progress:
+            measured = sl.reconstruction(
+                sl.load_model(model, device), sl.load_images(images, **choices), found, progress=progress
+            )
+        row |= asdict(measured)
+    if as_json:
+        return print_json([row])
+    for name, value in row.items():
+        print(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+
+
+def _row(found: "sl.Dictionary") -> dict[str, Any]:
+    """What a dictionary's file says."""
+    return {
+        "file": found.name,
+        "layer": found.layer or None,
+        "units": found.units,
+        "width": found.width,
+        "rule": found.sparsity_text,
+        "named": len(found.names),
+        "fvu": found.fvu,
+        "digest": found.digest,
+    }

@@ -1,0 +1,161 @@
+"""A sparse autoencoder in training: its parameters, the gradients of one step, and how dead units are revived."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from semlens.model import TopK, kth_largest
+from semlens.shapes import Bool, Float, Int64
+
+AUXILIARY = 1 / 32
+"""Weight of the loss by which dead units learn what is left."""
+DEAD_AFTER = 100_000
+"""Vectors on which a unit did not fire before it counts as dead."""
+_CHUNK = 2**22  # floats of a sparse product that are laid out at once
+_BETAS, _SOFT = (0.9, 0.999), 1e-8
+_SLOW = 0.99  # of the running threshold, in a step
+
+
+@dataclass
+class Autoencoder:
+    """Parameters and the state of their optimiser. Mutable: a step changes it in place.
+
+    Vectors come centred and scaled to a mean squared length of 1. A unit's row of `encoder` is what it is found by, its
+    row of `decoder`, of length 1, what it adds.
+    """
+
+    encoder: Float[Tensor, "c d"]
+    bias: Float[Tensor, "c"]
+    decoder: Float[Tensor, "c d"]
+    moments: Float[Tensor, "m c w"]  # first and second of the three, side by side
+    silent: Int64[Tensor, "c"]  # vectors since a unit fired
+    theta: Float[Tensor, ""]  # running least activation of a top k over a batch
+    steps: int = 0
+
+    @classmethod
+    def drawn(cls, units: int, width: int, seed: int, device: torch.device) -> "Autoencoder":
+        """Random directions, each found by itself."""
+        draw = torch.Generator().manual_seed(seed)
+        decoder = torch.nn.functional.normalize(torch.randn(units, width, generator=draw)).to(device)
+        return cls(
+            decoder.clone(), torch.zeros(units, device=device), decoder,
+            torch.zeros(2, units, 2 * width + 1, device=device), torch.zeros(units, dtype=torch.int64, device=device),
+            torch.zeros((), device=device),
+        )  # fmt: skip
+
+    @property
+    def dead(self) -> Bool[Tensor, "c"]:
+        """Units that have not fired for long."""
+        return self.silent >= DEAD_AFTER
+
+    @torch.no_grad()
+    def step(self, x: Float[Tensor, "b d"], k: int, whole_batch: bool, rate: float) -> float:
+        """One step of Adam on the normalised squared error; the share of the batch's variance that was unexplained.
+
+        Source: Gao et al. 2024 (loss, auxiliary loss of dead units, decoder of length 1); Bussmann et al. 2024 (top k
+        over a whole batch).
+
+        Args:
+            whole_batch: whether the k times b largest products of the batch are kept, or k of each vector.
+        """
+        products = torch.addmm(self.bias, x, self.encoder.T)
+        kept = _largest_of_all(products, k) if whole_batch else TopK(k).keeps(products)
+        if whole_batch:
+            self._follow(products, kept)
+        g = [torch.zeros_like(part) for part in (self.encoder, self.bias, self.decoder)]
+        error = self._gradients(x, x, products, kept, g, 1.0)
+        fired = kept.any(0)
+        if (dead := self.dead).any():
+            self._revive(x, -error, products, dead, g)
+        self.silent = torch.where(fired, 0, self.silent + len(x))
+        self._descend(g, rate)
+        return float(error.square().sum() / x.square().sum().clamp(min=1e-30))
+
+    def _follow(self, products: Float[Tensor, "b c"], kept: Bool[Tensor, "b c"]) -> None:
+        least = torch.where(kept, products, torch.inf).amin()
+        least = torch.where(least.isfinite(), least, self.theta)
+        self.theta = least if self.steps == 0 else _SLOW * self.theta + (1 - _SLOW) * least
+
+    def _revive(
+        self, x: Float[Tensor, "b d"], left: Float[Tensor, "b d"], products: Float[Tensor, "b c"],
+        dead: Bool[Tensor, "c"], g: list[Tensor],
+    ) -> None:  # fmt: skip
+        """Adds the gradients by which dead units learn to explain what the others leave."""
+        few = products.masked_fill(~dead, -torch.inf)
+        k = min(int(dead.sum()), max(x.shape[1] // 2, 1))
+        kept = (few >= kth_largest(few, k)) & dead & (products > 0)
+        share = x.square().sum() / left.square().sum().clamp(min=1e-30)
+        self._gradients(x, left, products, kept, g, AUXILIARY * float(share))
+
+    def _gradients(
+        self, x: Float[Tensor, "b d"], target: Float[Tensor, "b d"], products: Float[Tensor, "b c"],
+        kept: Bool[Tensor, "b c"], g: list[Tensor], weight: float,
+    ) -> Float[Tensor, "b d"]:  # fmt: skip
+        """Adds the gradients of the squared error per vector to `g`; the error."""
+        sparse = _sparse if x.device.type == "cpu" else _dense
+        return sparse(self, x, target, products, kept, g, weight * 2 / len(x))
+
+    def _descend(self, g: list[Tensor], rate: float) -> None:
+        """Adam, with the decoder kept at length 1 and its gradient across."""
+        g[2] -= (g[2] * self.decoder).sum(1, keepdim=True) * self.decoder
+        self.steps += 1
+        whole = torch.cat([g[0], g[1][:, None], g[2]], dim=1)
+        first, second = self.moments
+        first.lerp_(whole, 1 - _BETAS[0])
+        second.mul_(_BETAS[1]).addcmul_(whole, whole, value=1 - _BETAS[1])
+        size = (second / (1 - _BETAS[1] ** self.steps)).sqrt_().add_(_SOFT)
+        change = (first / size).mul_(-rate / (1 - _BETAS[0] ** self.steps))
+        width = self.encoder.shape[1]
+        self.encoder += change[:, :width]
+        self.bias += change[:, width]
+        self.decoder += change[:, width + 1 :]
+        self.decoder /= self.decoder.norm(dim=1, keepdim=True).clamp(min=1e-12)
+
+
+def rate_of(width: int) -> float:
+    """The learning rate for vectors of a width, whose entries shrink as there are more."""
+    return 0.01 / sqrt(width)
+
+
+def _largest_of_all(products: Float[Tensor, "b c"], k: int) -> Bool[Tensor, "b c"]:
+    """The k largest products per vector, over a whole batch, as far as they are positive."""
+    least = kth_largest(products.reshape(1, -1), min(k * len(products), products.numel()))
+    return (products >= least) & (products > 0)
+
+
+def _dense(
+    of: Autoencoder, x: Tensor, target: Tensor, products: Tensor, kept: Tensor, g: list[Tensor], weight: float
+) -> Float[Tensor, "b d"]:
+    """Gradients by whole matrix products, which a GPU is made for."""
+    acts = torch.where(kept, products, 0)
+    error = acts @ of.decoder - target
+    g_acts = torch.where(kept, error @ of.decoder.T, 0) * weight
+    g[0] += g_acts.T @ x
+    g[1] += g_acts.sum(0)
+    g[2] += acts.T @ (error * weight)
+    return error
+
+
+def _sparse(
+    of: Autoencoder, x: Tensor, target: Tensor, products: Tensor, kept: Tensor, g: list[Tensor], weight: float
+) -> Float[Tensor, "b d"]:
+    """The same from what is kept alone: of k of c units a share of k / c of the work, in the same order every time."""
+    rows, units = kept.nonzero(as_tuple=True)
+    acts, error = products[rows, units], -target
+    for some in _chunks(rows, x.shape[1]):
+        error.index_add_(0, rows[some], acts[some, None] * of.decoder[units[some]])
+    for some in _chunks(rows, x.shape[1]):
+        row, unit = rows[some], units[some]
+        scaled = error[row] * weight
+        g_acts = torch.einsum("md,md->m", scaled, of.decoder[unit])
+        g[0].index_add_(0, unit, g_acts[:, None] * x[row])
+        g[1].index_add_(0, unit, g_acts)
+        g[2].index_add_(0, unit, acts[some, None] * scaled)
+    return error
+
+
+def _chunks(rows: Int64[Tensor, "m"], width: int) -> list[slice]:
+    size = max(1, _CHUNK // width)
+    return [slice(start, start + size) for start in range(0, len(rows), size)]

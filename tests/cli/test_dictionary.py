@@ -1,0 +1,40 @@
+"""`dictionary learn` and `info`, and an index of what was learned, from a command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from semlens.index.index import load_index
+from tests.cli.test_cli import MODEL, command, rows
+
+
+def test_a_dictionary_is_learned_described_and_built_upon(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip_folder: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    Path("photos").mkdir()
+    for i in range(24):
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(f"photos/{i:02d}.png")
+    learn = ["dictionary", "learn", MODEL, "photos", "--layer", "conv", "-n", "9", "-k", "2", "-o", "d.safetensors"]
+    (made,) = rows(capsys, *learn, "--steps", "40", "--workers", "0")
+    assert (made["file"], made["layer"], made["units"]) == ("d.safetensors", "conv", 9)
+    assert 0 <= made["fvu"] < 1
+    (facts,) = rows(capsys, "dictionary", "info", "d.safetensors")
+    assert facts["digest"] == made["digest"]
+    (measured,) = rows(capsys, "dictionary", "info", "d.safetensors", "--model", MODEL, "--images", "photos")
+    assert measured["vectors"] == 24 * made["vectors"]  # one image in twenty was held out
+    assert command("dictionary", "info", "d.safetensors", "--model", MODEL) == 2
+    assert "give --model and --images, or neither" in capsys.readouterr().err
+    assert command("dictionary", "info", "none.safetensors") == 2
+    assert "there is no dictionary 'none.safetensors'" in capsys.readouterr().err
+    layer = "conv@dictionary:d.safetensors"
+    built = ["--images", "photos", "--layer", f"fc,{layer}", "--foundation", f"open_clip:local-dir:{clip_folder}"]
+    (row,) = rows(capsys, "build", "--model", MODEL, *built, "--out", "index", "--k", "3")
+    assert row["components"] == 4 + 9
+    axis = load_index("index").layers[1]
+    assert (axis.layer, axis.kind) == (layer, f"dictionary {made['digest'][:16]}, FVU {facts['fvu']:.3f}")
+    assert command("info", "index") == 0
+    assert "FVU" in capsys.readouterr().out

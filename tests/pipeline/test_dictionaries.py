@@ -1,0 +1,92 @@
+"""An index of a dictionary's units, end to end: crops, relevance, heat maps, edges, and who is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from semlens.analysis.graph import graph
+from semlens.errors import SemlensError
+from semlens.index import ConceptIndex
+from semlens.model import Dictionary, Linear, VisionModel, save_dictionary
+from semlens.pipeline import build
+from semlens.revisit.example_heatmaps import portraits
+from semlens.revisit.graph_edges import flows
+from tests.toy import ColourSpace, colours, random_images
+
+IMAGES = random_images(30)
+
+
+def directions(model: VisionModel, seed: int = 0) -> Dictionary:
+    """As many random directions as `act` has channels, beside the identity."""
+    width = 3
+    draw = torch.randn(4, width, generator=torch.Generator().manual_seed(seed))
+    decoder = torch.cat([torch.eye(width), torch.nn.functional.normalize(draw, dim=1)])
+    return Dictionary(
+        "act", decoder.T.contiguous(), torch.zeros(len(decoder)), decoder, torch.zeros(width), Linear(),
+        tuple(f"direction {i}" for i in range(len(decoder))),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[ConceptIndex, VisionModel, Dictionary, Path]:
+    model, folder = colours(), tmp_path_factory.mktemp("directions")
+    given = save_dictionary(directions(model), folder / "d.safetensors")
+    index = build(
+        model, IMAGES, ["act", given, "fc"], ColourSpace(), folder / "index", k=3, classes=[0, 1], of="all",
+        crop="activation",
+    )  # fmt: skip
+    return index, model, given, folder
+
+
+Built = tuple[ConceptIndex, VisionModel, Dictionary, Path]
+
+
+def test_the_identitys_units_have_the_examples_boxes_and_relevance_of_channels(built: Built) -> None:
+    index, _, given, _ = built
+    act, latents, _ = index.layers
+    assert (latents.layer, latents.kind) == (given.text, given.kind)
+    assert index.unit_names[latents.start] == "direction 0"
+    n = act.components
+    plain, same = slice(act.start, act.stop), slice(latents.start, latents.start + n)
+    assert np.array_equal(index.ids[plain], index.ids[same])
+    assert np.array_equal(index.boxes[index.rows[plain]], index.boxes[index.rows[same]])
+    assert index.relevance is not None
+    mean = index.relevance.positive - index.relevance.negative
+    a, b = mean[plain], mean[same]
+    np.testing.assert_allclose(a / np.abs(a).sum(0), b / np.abs(b).sum(0), rtol=1e-3, atol=1e-6)
+
+
+def test_heat_maps_and_edges_of_an_index_with_a_dictionary(built: Built) -> None:
+    index, model, given, _ = built
+    plain, same = portraits(index, model, IMAGES, ["act:1", f"{given.text}:1"], examples=2)
+    for one, other in zip(plain.examples, same.examples, strict=True):
+        np.testing.assert_allclose(one.heat, other.heat, rtol=1e-5, atol=1e-7)
+    layers = [given.text, "fc"]
+    edges = flows(index, 1, model, IMAGES, layers=layers)
+    assert {(edge.upper, edge.lower) for edge in edges} == {("fc", given.text)}
+    assert graph(index, 1, edges=edges, layers=layers).nodes
+
+
+def test_another_dictionary_in_its_place_is_noticed(built: Built, tmp_path: Path) -> None:
+    index, model, given, folder = built
+    file = folder / "d.safetensors"
+    before = file.read_bytes()
+    try:
+        save_dictionary(directions(model, 1), file)
+        with pytest.raises(SemlensError, match="is not the dictionary that was used then"):
+            portraits(index, model, IMAGES, ["act:1"])
+        with pytest.raises(SemlensError, match="differs in dictionaries"):
+            build(model, IMAGES, ["act", given.text, "fc"], ColourSpace(), folder / "index", k=3, crop="activation")
+    finally:
+        file.write_bytes(before)
+
+
+def test_a_dictionary_in_memory_is_found_by_its_digest(tmp_path: Path) -> None:
+    model = colours()
+    given = replace(directions(model), name="")
+    index = build(model, IMAGES, given, ColourSpace(), tmp_path / "index", k=3, crop="relevance")
+    assert index.layers[0].layer == f"act@dictionary:{given.digest[:16]}"
+    assert portraits(index, model, IMAGES, [f"{given.text}:4"], examples=1)[0].examples
