@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     from semlens.attribution import similarity as similarity
     from semlens.collection import collect as collect
     from semlens.collection import merge as merge
+    from semlens.correct import Correction as Correction
+    from semlens.correct import concept_directions as concept_directions
+    from semlens.correct import load_correction as load_correction
+    from semlens.correct import phrase_directions as phrase_directions
+    from semlens.correct import suppress as suppress
     from semlens.dictionaries import learn_dictionary as learn_dictionary
     from semlens.dictionaries import reconstruction as reconstruction
     from semlens.errors import SemlensError as SemlensError
@@ -91,6 +96,7 @@ _HOME = {
     "ConceptExamples": "types",
     "ConceptIndex": "index",
     "Dictionary": "model",
+    "Correction": "correct",
     "SemlensError": "errors",
     "Spec": "analysis.audit",
     "VisionModel": "model",
@@ -103,6 +109,7 @@ _HOME = {
     "check": "attribution",
     "collect": "collection",
     "compare": "analysis.compare",
+    "concept_directions": "correct",
     "conditional_maps": "attribution",
     "contact_sheet": "views.contact_sheet",
     "cosine": "numerics",
@@ -123,6 +130,7 @@ _HOME = {
     "label_sheet": "views.contact_sheet",
     "learn_dictionary": "dictionaries",
     "load_dictionary": "model",
+    "load_correction": "correct",
     "load_foundation": "foundation",
     "load_images": "images",
     "load_index": "index",
@@ -134,6 +142,7 @@ _HOME = {
     "mask_logit": "attribution",
     "merge": "collection",
     "overlay": "views.heatmap",
+    "phrase_directions": "correct",
     "plot": "views.plot",
     "portraits": "revisit.example_heatmaps",
     "probe": "analysis.probe",
@@ -155,6 +164,7 @@ _HOME = {
     "stored_atlas": "analysis.keep",
     "stored_labels": "analysis.keep",
     "stored_scores": "analysis.keep",
+    "suppress": "correct",
     "two_means": "numerics.two_means",
     "verify_audit": "revisit.verify_audit",
 }

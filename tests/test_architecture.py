@@ -27,6 +27,7 @@ ARROWS = {
     "views": {"analysis", "index"},
     "pipeline": {"attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics"},
     "revisit": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "views"},
+    "correct": {"analysis", "collection", "images", "index", "model", "numerics"},
     "app": {"analysis", "images", "index", "model", "numerics", "revisit", "views"},
     "benchmark": {
         "analysis", "collection", "foundation", "images", "index", "model", "numerics", "pipeline", "revisit",
@@ -40,8 +41,8 @@ ARROWS = {
 """What each package may import beside the root, lazily or for types alone too. docs/design.md draws it."""
 
 FACES = {
-    "attribution", "collection", "crop", "dictionaries", "foundation", "images", "index", "model", "numerics",
-    "pipeline", "analysis.audit", "analysis.compare", "analysis.graph", "analysis.labels", "testbed.world",
+    "attribution", "collection", "correct", "crop", "dictionaries", "foundation", "images", "index", "model",
+    "numerics", "pipeline", "analysis.audit", "analysis.compare", "analysis.graph", "analysis.labels", "testbed.world",
     "views.heatmap", "views.plot", "views.report",
 }  # fmt: skip
 """Packages that name in `__init__` all that others may use of them; the files inside are their own affair."""

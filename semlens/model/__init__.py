@@ -1,5 +1,7 @@
 """The model under study: what a component is, how a layer is read and edited, how a model is loaded."""
 
+from semlens.model.changes import Change, Changes, Condition, Head, Pool, change_for_good, changed, vectors_of
+from semlens.model.changes_file import SavedChanges, load_changes, save_changes
 from semlens.model.components import POOLS, ROWS, Components, OnAxes, Pooled, Rows, Vectors, put_tensor, tensor_in
 from semlens.model.dictionary import (
     DICTIONARY,
@@ -14,7 +16,7 @@ from semlens.model.dictionary import (
     moved,
 )
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
-from semlens.model.hooks import Site, edit, follow, record, still
+from semlens.model.hooks import Site, edit, follow, record, still, survey
 from semlens.model.latents import Latents
 from semlens.model.layers import (
     Layer,
@@ -37,18 +39,24 @@ __all__ = [
     "POOLS",
     "ROWS",
     "BatchTopK",
+    "Change",
+    "Changes",
     "CheckpointWarning",
     "Components",
+    "Condition",
     "Dictionary",
+    "Head",
     "JumpRelu",
     "Latents",
     "Layer",
     "Linear",
     "OnAxes",
+    "Pool",
     "Pooled",
     "Preprocess",
     "Relu",
     "Rows",
+    "SavedChanges",
     "Site",
     "Sparsity",
     "TopK",
@@ -56,6 +64,8 @@ __all__ = [
     "VisionModel",
     "as_layers",
     "as_model",
+    "change_for_good",
+    "changed",
     "check_device",
     "check_dictionaries",
     "describe",
@@ -64,6 +74,7 @@ __all__ = [
     "follow",
     "kth_largest",
     "layer_text",
+    "load_changes",
     "load_dictionary",
     "load_model",
     "load_weights",
@@ -74,9 +85,12 @@ __all__ = [
     "put_tensor",
     "record",
     "refuse_hidden",
+    "save_changes",
     "save_dictionary",
     "still",
+    "survey",
     "tensor_in",
     "unit_names",
     "untrained",
+    "vectors_of",
 ]

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.hub import ask_soon, hugging_face, quiet
 from semlens.model import offline
+from semlens.model.changes import change_for_good
+from semlens.model.changes_file import load_changes
 from semlens.model.checkpoint import read_checkpoint
 from semlens.model.fetching import check_url, fetched_by_timm, making
 from semlens.model.layers import LayerRow, list_layers
@@ -140,7 +142,7 @@ def load_model(spec: str, device: str | None = None) -> VisionModel:
     """The model that a spec names, in eval mode.
 
     Specs: `timm:NAME`, `torchvision:NAME`, `hf:REPO-or-folder`, `file:PATH.py:FACTORY`, `offline:efficientnet_lite0`,
-    `testbed:shortcut`, `testbed:clean`, `testbed:transformer`.
+    `testbed:shortcut`, `testbed:clean`, `testbed:transformer`, `corrected:FOLDER`, which `semlens correct` wrote.
     After the first three, `@FILE` takes the weights from a local checkpoint, `timm:resnet18@weights.safetensors` (see
     `load_weights`), and `?` goes before it with what a fine-tuned model was made with, several with `&`:
     `timm:resnet18?num_classes=2@best.pt`, `torchvision:resnet50?classes=benign,malignant@best.pt`.
@@ -156,6 +158,7 @@ def load_model(spec: str, device: str | None = None) -> VisionModel:
         "file": _file,
         "offline": _offline,
         "testbed": _testbed,
+        "corrected": _corrected,
     }
     if not colon or family not in loaders:
         raise unknown(
@@ -336,6 +339,19 @@ def _offline(name: str) -> VisionModel:
     return VisionModel(
         offline.load_efficientnet_lite(0), offline.preprocess_efficientnet_lite(0), offline.imagenet_class_names()
     )
+
+
+def _corrected(folder: str) -> VisionModel:
+    """The model that a correction was made for, corrected: with the weights of the folder, or changed for good."""
+    saved = load_changes(folder)
+    model = load_model(saved.model)
+    if model.fingerprint() != saved.fingerprint:
+        raise SemlensError(f"{saved.model} has other weights now than when the correction in {folder} was made")
+    if saved.weights is not None:
+        load_weights(model.net, saved.weights)
+    else:
+        change_for_good(model.net, saved.changes, model.example_input())
+    return model
 
 
 def _testbed(name: str) -> VisionModel:

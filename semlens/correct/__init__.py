@@ -1,0 +1,19 @@
+"""A model changed so that what should not be there counts no more, reversibly; and what that did."""
+
+from semlens.correct.concepts import Directions, Told, concept_directions, learn_concepts
+from semlens.correct.correction import Correction, load_correction
+from semlens.correct.phrases import phrase_directions, spec_directions
+from semlens.correct.suppress import choose_units, suppress
+
+__all__ = [
+    "Correction",
+    "Directions",
+    "Told",
+    "choose_units",
+    "concept_directions",
+    "learn_concepts",
+    "load_correction",
+    "phrase_directions",
+    "spec_directions",
+    "suppress",
+]

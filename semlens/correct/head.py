@@ -1,0 +1,101 @@
+"""The last layer fitted anew on what reaches it: by the labels of images, classes and groups counting alike."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from semlens.correct.seen import Seen
+from semlens.errors import SemlensError
+from semlens.model import Head
+from semlens.shapes import Float32, Float64, Int64
+
+PENALTY = 0.3
+"""On squared weights, of features in their standard deviations, beside the mean loss: large enough that no weight lives
+on what a few images have."""
+
+_STEPS = 500
+
+
+def balanced(groups: Int64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    """Weights that sum to 1, and over each group to the same."""
+    _, place, size = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(1 / (len(size) * size[place]))
+
+
+def fit_head(
+    path: str,
+    seen: Seen,
+    labels: Int64[np.ndarray, "n"],
+    *,
+    groups: Int64[np.ndarray, "n"] | None = None,
+    penalty: float = PENALTY,
+) -> Head:
+    """The last layer that a multinomial logistic regression gives on `seen.features`.
+
+    Args:
+        labels: the class of each image.
+        groups: which images count together, as much as any other group; the classes if none are given.
+
+    A class without an image is never given any more: it takes images of all that count.
+
+    Source: Kirichenko et al. 2023 (arXiv 2204.02937), last-layer retraining. But: on what a correction lets through.
+
+    Raises:
+        SemlensError: labels of one class only.
+    """
+    if len(np.unique(labels)) < 2:
+        raise SemlensError("the last layer is refitted on images of two classes at least; label them, or give more")
+    x = seen.features.astype(np.float64)
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    unit = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-9 * max(float(spread.max()), 1e-300))
+    weights, bias = _multinomial((x - mean) * unit, labels, balanced(labels if groups is None else groups), penalty,
+                                 seen.logits.shape[1])  # fmt: skip
+    weights = weights * unit
+    return Head(path, torch.from_numpy(weights).float(), torch.from_numpy(bias - weights @ mean).float())
+
+
+def _multinomial(
+    x: Float64[np.ndarray, "n f"],
+    labels: Int64[np.ndarray, "n"],
+    share: Float64[np.ndarray, "n"],
+    penalty: float,
+    outputs: int,
+) -> tuple[Float64[np.ndarray, "y f"], Float64[np.ndarray, "y"]]:
+    """Weights and biases of the least loss; of classes without an image, the bias is that of none."""
+    rows, target, weight = torch.from_numpy(x), torch.from_numpy(labels), torch.from_numpy(share)
+    there = torch.zeros(outputs, dtype=torch.bool).index_fill_(0, target, True)
+    parameters = [torch.zeros(outputs, x.shape[1], dtype=torch.float64, requires_grad=True),
+                  torch.zeros(outputs, dtype=torch.float64, requires_grad=True)]  # fmt: skip
+    closed = torch.zeros(outputs, dtype=torch.float64).masked_fill(~there, _NEVER)
+    solver = torch.optim.LBFGS(parameters, max_iter=_STEPS, tolerance_grad=1e-9, tolerance_change=1e-12,
+                               line_search_fn="strong_wolfe")  # fmt: skip
+
+    def loss() -> Any:
+        solver.zero_grad()
+        logits = rows @ parameters[0].T + parameters[1] + closed
+        each = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+        value = weight @ each + penalty / 2 * parameters[0].square().sum()
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        solver.step(loss)
+    weights, bias = (parameter.detach() for parameter in parameters)
+    return weights.numpy(), (bias + closed).numpy()
+
+
+_NEVER = -30.0
+
+
+def labels_of(numbers: Sequence[tuple[int, ...]], ids: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
+    """The class of each image, -1 where its labels name none or several."""
+    return np.array([numbers[i][0] if len(numbers[i]) == 1 else -1 for i in ids.tolist()], np.int64)
+
+
+def features_of(seen: Seen, keep: Any) -> Seen:
+    """Some of the images."""
+    rows: Any = np.asarray(keep)
+    own: Float32[np.ndarray, "n f"] = seen.features[rows]
+    return Seen(seen.ids[rows], seen.vectors[rows], own, seen.logits[rows])

@@ -1,0 +1,189 @@
+"""What a correction did: accuracy of every group, of the worst one, and what each concept does to the output, before
+and after, each with its interval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from semlens.analysis.drivers import joint_of
+from semlens.analysis.results import Rows
+from semlens.correct.correction import Correction
+from semlens.correct.seen import see
+from semlens.errors import SemlensError
+from semlens.images import ImageSet
+from semlens.numerics.metrics import Estimate, auroc, auroc_estimate, bootstrap
+from semlens.shapes import Bool, Float, Float64, Int64
+from semlens.types import Progress, silent
+
+RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure of a model before and after a correction, on the same images."""
+
+    measure: str
+    group: str  # of images, or a concept
+    before: float
+    after: float
+    low: float  # 95 % interval of `after` over images like these
+    high: float
+    change_low: float  # the same of what changed
+    change_high: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The logits of some images before and after a correction."""
+
+    ids: Int64[np.ndarray, "n"]
+    before: Float[np.ndarray, "n y"]
+    after: Float[np.ndarray, "n y"]
+
+    def of(self, output: int) -> tuple[Float64[np.ndarray, "n"], Float64[np.ndarray, "n"]]:
+        """An output before and after, less the other one where there are two."""
+        return _output(self.before, output), _output(self.after, output)
+
+
+def _output(logits: Float[np.ndarray, "n y"], output: int) -> Float64[np.ndarray, "n"]:
+    own = logits[:, output].astype(np.float64)
+    return own - logits[:, 1 - output] if logits.shape[1] == 2 else own
+
+
+def outcome(
+    correction: Correction, images: ImageSet, ids: Sequence[int] | None = None, *, progress: Progress = silent
+) -> Outcome:
+    """The logits without the correction, which must be off, and with it."""
+    before = see(correction.model, images, ids, progress=progress)
+    with correction as model:
+        after = see(model, images, before.ids.tolist(), progress=progress)
+    return Outcome(before.ids, before.logits, after.logits)
+
+
+def groups_of(
+    labels: Int64[np.ndarray, "n"], marks: Mapping[str, Bool[np.ndarray, "n"]], classes: Sequence[str]
+) -> dict[str, Bool[np.ndarray, "n"]]:
+    """Groups by class, and by class and artefact: "melanoma, with ruler", "melanoma, without ruler"."""
+    groups = {}
+    for label in sorted(set(labels[labels >= 0].tolist())):
+        name = classes[label] if label < len(classes) else str(label)
+        own = labels == label
+        for concept, shown in marks.items():
+            groups[f"{name}, with {concept}"] = own & shown
+            groups[f"{name}, without {concept}"] = own & ~shown
+        if not marks:
+            groups[name] = own
+    return {name: member for name, member in groups.items() if member.any()}
+
+
+def accuracies(
+    found: Outcome, labels: Int64[np.ndarray, "n"], groups: Mapping[str, Bool[np.ndarray, "n"]], *, seed: int = 0
+) -> list[Measured]:
+    """Accuracy on all images whose class is known, of each group, and of the group that is worst after, and before."""
+    known = labels >= 0
+    if not known.any():
+        raise SemlensError("no label of the images names a class of the model: accuracy is not known")
+    right = [(logits.argmax(axis=1) == labels) for logits in (found.before, found.after)]
+    rows = [_rate("accuracy", "all", right, known, seed)]
+    each = [_rate("accuracy", name, right, member & known, seed) for name, member in groups.items()]
+    return rows + each + ([_worst(each)] if each else [])
+
+
+def _worst(each: Sequence[Measured]) -> Measured:
+    """The worst group after, beside what the worst one was before."""
+    after, before = min(each, key=lambda row: row.after), min(each, key=lambda row: row.before)
+    return Measured(
+        "worst-group accuracy", after.group if after is before else f"{after.group} (before: {before.group})",
+        before.before, after.after, after.low, after.high, after.after - before.before + after.low - after.after,
+        after.after - before.before + after.high - after.after, after.n,
+    )  # fmt: skip
+
+
+def worst_group(
+    logits: Float[np.ndarray, "n y"], labels: Int64[np.ndarray, "n"], groups: Mapping[str, Bool[np.ndarray, "n"]]
+) -> float:
+    """The least accuracy over groups."""
+    right = logits.argmax(axis=1) == labels
+    return min(float(right[member].mean()) for member in groups.values())
+
+
+def _rate(
+    measure: str, group: str, right: Sequence[Bool[np.ndarray, "n"]], member: Bool[np.ndarray, "n"], seed: int
+) -> Measured:
+    old, new = (np.asarray(one[member]) for one in right)
+    change = bootstrap(new.astype(np.float64) - old, seed=seed)
+    return _row(measure, group, float(old.mean()), bootstrap(new), change)
+
+
+def _row(measure: str, group: str, before: float, after: Estimate, change: Estimate) -> Measured:
+    return Measured(measure, group, before, after.value, after.low, after.high, change.low, change.high, after.n)
+
+
+def behaviour(own: Outcome, spurious_only: Outcome, output: int, *, seed: int = 0) -> Measured:
+    """AUROC with which an output tells the class's own images from images that hold the spurious features only.
+
+    Source: Dreyer et al. 2025, Fig. 4e.
+    """
+    values = [np.concatenate(pair) for pair in zip(own.of(output), spurious_only.of(output), strict=True)]
+    positive = np.arange(len(values[0])) < len(own.ids)
+    before, after = (auroc_estimate(one, positive) for one in values)
+    rng, drawn = np.random.default_rng(seed), []
+    for _ in range(RESAMPLES):
+        rows = np.concatenate([rng.choice(np.flatnonzero(side), side.sum()) for side in (positive, ~positive)])
+        drawn.append(auroc(values[1][rows], positive[rows]) - auroc(values[0][rows], positive[rows]))
+    low, high = np.quantile(drawn, (0.025, 0.975)).tolist()
+    change = Estimate(after.value - before.value, low, high, len(positive))
+    return _row("behaviour: AUROC", "class against spurious features only", before.value, after, change)
+
+
+def shift(concept: str, with_it: Outcome, without: Outcome, output: int, *, seed: int = 0) -> Measured:
+    """By how much a concept moves an output: its mean over pairs of images that differ in the concept alone."""
+    moved = [a - b for a, b in zip(with_it.of(output), without.of(output), strict=True)]
+    after = bootstrap(moved[1], seed=seed)
+    return _row(
+        "shift of the output", concept, float(moved[0].mean()), after, bootstrap(moved[1] - moved[0], seed=seed)
+    )
+
+
+def effects(
+    found: Outcome,
+    embeddings: Float[np.ndarray, "n d"],
+    directions: Float[np.ndarray, "q d"],
+    names: Sequence[str],
+    output: int,
+    *,
+    seed: int = 0,
+    draws: int = RESAMPLES,
+) -> list[Measured]:
+    """What each concept does to an output, all concepts together: coefficients of the output on the images'
+    similarities, in standard deviations that the output has before, per standard deviation of the similarity.
+
+    What the correction was not to touch is a side effect where the interval of its change leaves out 0.
+    """
+    similarity = np.asarray(embeddings, np.float64) @ np.asarray(directions, np.float64).T
+    spread = similarity.std(axis=0)
+    similarity = (similarity - similarity.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    old, new = found.of(output)
+    scale = old.std() or 1.0
+    values = np.stack([(one - one.mean()) / scale for one in (old, new)]).astype(np.float32)
+    own = joint_of(similarity, values, np.ones(len(similarity)))
+    rng = np.random.default_rng(seed)
+    drawn = np.stack([
+        joint_of(similarity, values, np.bincount(rng.integers(len(similarity), size=len(similarity)),
+                                                 minlength=len(similarity)).astype(np.float64))
+        for _ in range(draws)
+    ])  # fmt: skip
+    rows = []
+    for q, name in enumerate(names):
+        low, high = np.quantile(drawn[:, 1, q], (0.025, 0.975)).tolist()
+        least, most = np.quantile(drawn[:, 1, q] - drawn[:, 0, q], (0.025, 0.975)).tolist()
+        rows.append(Measured("effect on the output", name, float(own[0, q]), float(own[1, q]), low, high, least, most,
+                             len(similarity)))  # fmt: skip
+    return rows
+
+
+def measured(rows: Sequence[Measured], of: str) -> Rows[Measured]:
+    """The rows as a result."""
+    return Rows(rows, f"{of} before and after")

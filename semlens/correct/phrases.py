@@ -1,0 +1,80 @@
+"""Directions of phrases in a layer from an index alone: what its encodings are sums of is all that they need."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from semlens.analysis.ask import as_probes
+from semlens.analysis.audit import Audit
+from semlens.analysis.probe import Probes, check_space
+from semlens.correct.concepts import units_of
+from semlens.errors import SemlensError
+from semlens.index import ConceptIndex, Encodings
+from semlens.model import Dictionary
+from semlens.numerics.directions import RIDGE, joint_patterns
+from semlens.shapes import Float32, Float64
+
+
+def phrase_directions(
+    index: ConceptIndex, phrases: Probes | str | Sequence[str], layer: str, *, ridge: float = RIDGE
+) -> Dictionary:
+    """A dictionary with a unit per phrase: the directions of the layer that answer to them, all phrases together.
+
+    A unit's activation is how much of its pattern is there, in standard deviations of the phrase's similarity over the
+    images of the index's encodings; 0 is their mean.
+
+    Args:
+        phrases: all that the images may show: what is not among them is credited to what goes along with it.
+        ridge: as in `learn_concepts`.
+
+    Raises:
+        SemlensError: an index without encodings, a layer that is not there or is no channels or tokens, or probes of
+            another foundation model.
+    """
+    probes = as_probes(index.recipe.foundation, phrases)
+    check_space(index, probes)
+    return _directions(index, probes.vectors, probes.names, layer, ridge)
+
+
+def spec_directions(audit: Audit, layer: str) -> Dictionary:
+    """The same of an audit's concepts, valid and spurious ones, each by the mean of its phrases.
+
+    Raises:
+        SemlensError: as `phrase_directions`.
+    """
+    names = tuple(name for _, name in audit.asked)
+    vectors = np.stack([audit.direction(name) for name in names])
+    return _directions(audit.index, vectors, names, layer, RIDGE)
+
+
+def _directions(
+    index: ConceptIndex, vectors: Float32[np.ndarray, "q d"], names: Sequence[str], layer: str, ridge: float
+) -> Dictionary:
+    encodings = index.encodings
+    if encodings is None:
+        raise SemlensError("the index holds no encodings: add them with `semlens encode`, or give images instead")
+    cross, average = _vectors(index, encodings, layer)
+    found = joint_patterns(cross, encodings.covariance, vectors, ridge)
+    return units_of(found, average).dictionary(layer, tuple(names))
+
+
+def _vectors(
+    index: ConceptIndex, encodings: Encodings, layer: str
+) -> tuple[Float64[np.ndarray, "c d"], Float64[np.ndarray, "c"]]:
+    """Covariance of the layer's own vectors with the embeddings, and their mean: of a transformer's features the
+    positive part less the negative part."""
+    rows = index.layer_slice(layer)
+    number, axis = next((n, one) for n, one in enumerate(index.layers) if one.layer == layer)
+    if encodings.recipe.transforms[number] != "raw" or index.recipe.pool != "mean":
+        raise SemlensError(
+            f"the encodings of {layer!r} are of squared or highest activations, which have no directions: give the "
+            "model and images instead (concept_directions)"
+        )
+    scale = encodings.deviation[rows].astype(np.float64)
+    cross, average = encodings.cross[rows] * scale[:, None], encodings.average[rows].astype(np.float64)
+    if axis.kind in ("tokens", "cls", "registers"):
+        half = len(average) // 2
+        return cross[:half] - cross[half:], average[:half] - average[half:]
+    if axis.kind.startswith("channels"):
+        return cross, average
+    raise SemlensError(f"{layer!r} has {axis.kind}, which are no axes of its vectors: name the layer without a kind")
