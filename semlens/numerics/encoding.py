@@ -104,7 +104,7 @@ class Metric:
         (T C T' + r I)^-1 T = T (C T' T + r I)^-1, which takes no matrix of as many rows as there are directions.
         """
         wide, covariance = np.asarray(directions, np.float64), np.asarray(self.covariance, np.float64)
-        variance = np.maximum(np.einsum("qd,de,qe->q", wide, covariance, wide, optimize=True), 0)
+        variance = np.maximum(np.einsum("qd,qd->q", wide @ covariance, wide), 0)
         ridge = SHRINKAGE * variance.sum() / max(len(wide), 1)
         if ridge <= 0:
             return np.zeros(wide.shape, np.float32)
