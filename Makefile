@@ -22,7 +22,7 @@ test: .venv/dev
 # What a change to a function needs: no browser, no study of the testbed, no attacks, nothing that is marked as slow; and
 # annotations unchecked, which is half of the time of what traces a network.
 fast: .venv/dev
-	$(TESTS) -o addopts="-q --strict-markers --no-loadscope-reorder" -m "not page and not benchmark and not hostile and not slow"
+	$(TESTS) -o addopts="-q --strict-markers --no-loadscope-reorder -p no:logging" -m "not page and not benchmark and not hostile and not slow"
 
 lint: .venv/dev
 	$(BIN)/ruff check .

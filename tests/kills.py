@@ -27,7 +27,7 @@ from semlens.pipeline import build, build_shard, embed, encode
 from tests.toy import ColourSpace, colours, random_images
 
 LAYERS = ["act", "fc"]
-IMAGES = random_images(130)
+IMAGES = random_images(105)  # more than the 100 batches after which a build is checkpointed
 Work = Callable[[Path], None]
 
 

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -166,8 +167,11 @@ def _record(kind: Any, value: dict[str, Any], where: str, strict: bool) -> Any:
         raise ValueError(f"{where} lacks {', '.join(sorted(missing))}")
     if strict and (extra := value.keys() - names):
         raise ValueError(f"{where} has unknown keys {', '.join(sorted(extra)):.80}")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     return kind(**{name: decode(hints[name], value[name], f"{where}.{name}", strict=strict) for name in names})
+
+
+_hints = cache(get_type_hints)  # of a class they are always the same, and a manifest has a hundred records
 
 
 def _typed(value: Any, kinds: Any, where: str) -> Any:

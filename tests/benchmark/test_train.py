@@ -159,7 +159,7 @@ def test_weights_come_back_in_half_precision(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["shortcut", "clip"])
 def test_training_learns_and_repeats(name, capsys):
     trainer = {
-        "clip": partial(train.train_clip, pictures=32, epochs=8, batch=16),
+        "clip": partial(train.train_clip, pictures=16, epochs=8, batch=8),
         "shortcut": partial(train.train_classifier, name, pictures=32, batch=16, seeing=2, diagnosing=2),
     }[name]
     first = trainer()
