@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 from pathlib import Path
@@ -57,6 +58,12 @@ LONGEST = (
 )  # fmt: skip
 """Files that come first, so that at the end no worker waits for another that has a long one: with --dist loadfile and
 --no-loadscope-reorder, files are handed out in the order of collection."""
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays: the collector of garbage need not look through it ever again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -160,6 +160,7 @@ def test_a_spec_is_probed_phrase_by_phrase_and_the_images_of_a_concept_together(
             alike(found[place], expected)
 
 
+@pytest.mark.slow
 def test_images_of_a_spec_are_read_as_those_of_the_index(tmp_path: Path) -> None:
     """What is transparent shows the background of the index's images, in concepts, in marks and in image queries."""
     clear = Image.new("RGBA", (40, 40), (0, 0, 0, 0))

@@ -55,6 +55,7 @@ def same(a: EncodingSums, b: EncodingSums) -> bool:
     return all(x.tobytes() == y.tobytes() if isinstance(x, np.ndarray) else x == y for x, y in pairs)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 10_000), cuts=st.lists(st.integers(1, 39), max_size=4, unique=True),

@@ -87,6 +87,7 @@ def test_a_pass_counts_copies_however_it_is_cut() -> None:
     assert copies_told(collect(colours(), random_images(12), ["act"], k=2), random_images(12).names) == []
 
 
+@pytest.mark.slow
 def test_pictures_wait_for_no_batch_and_stay_bounded() -> None:
     running = RunningPictures()
     x = torch.arange(KEPT_PICTURES + 3.0).reshape(-1, 1, 1, 1)

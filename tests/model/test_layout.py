@@ -266,6 +266,7 @@ def test_heads_are_listed_where_they_can_be_read() -> None:
     assert torch.equal(kind.write(y, kind.read(y)), y)
 
 
+@pytest.mark.slow
 def test_window_attention_of_a_real_model_is_exact() -> None:
     torch.manual_seed(0)
     net = timm.models.SwinTransformer(

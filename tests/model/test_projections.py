@@ -166,6 +166,7 @@ def test_relevance_of_heads_is_that_of_an_attention_whose_projection_runs(method
         torch.testing.assert_close(got.layers["attn@heads"], expected.layers["attn@heads"], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{"batch_first": True}, {}, {"weights": True}], ids=str)
 def test_reading_heads_changes_no_heat_map_and_no_accounts(how: dict[str, Any]) -> None:
     net = VisionModel(Attending(**how), to_tensor, (), "attending")

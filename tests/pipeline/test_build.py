@@ -183,6 +183,7 @@ def test_a_build_says_what_never_fires_and_what_was_left_out_once_each(tmp_path:
     assert told[1] == "0 components never fire; 3 fire on fewer than 3 images"
 
 
+@pytest.mark.slow
 def test_names_do_as_well_as_what_they_name(tmp_path: Path) -> None:
     for number in range(12):
         Image.fromarray(np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)).save(
@@ -270,6 +271,7 @@ def test_shards_are_collected_side_by_side_but_each_once(tmp_path: Path) -> None
     assert not partial_folder(out).exists()
 
 
+@pytest.mark.slow
 def test_a_folder_claimed_by_this_process_is_taken(tmp_path: Path) -> None:
     with claimed(tmp_path / "index", resume=False):
         with pytest.raises(SemlensError, match="another process is building"):
