@@ -222,7 +222,7 @@ def test_a_few_layers_are_laid_out_as_all_are() -> None:
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     layers = [row.layer for row in list_layers(net, x)]
     together = [kind for kind, _ in parse_all(net, layers, x)]
-    for layer, kind in list(zip(layers, together, strict=True))[::10]:
+    for layer, kind in list(zip(layers, together, strict=True))[::20]:
         assert parse(net.load_state_dict(net.state_dict()) and net, layer, x) == kind  # loading forgets what was seen
 
 
