@@ -149,6 +149,30 @@ def _by_encoding(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """What probes do to every component by encoding, each by itself; NaN for one that is dead or has no encoding."""
+
+    effect: Float32[np.ndarray, "c q"]  # standard deviations of the activation per unit of the space
+    error: Float32[np.ndarray, "q"]  # standard error of an effect if nothing were related: z is effect over it
+    chance: Float64[np.ndarray, "q"]  # 95 % of components with permuted activations stay below
+
+
+def effects(asked: Responses, probes: Probes) -> Effects:
+    """The effects of probes on all components of an index.
+
+    Raises:
+        SemlensError: probes made by another foundation model.
+    """
+    check_space(asked.index, probes)
+    directions = asked.directions(probes)
+    found = asked.metric.effects(asked.cross, directions)
+    found[asked.index.dead | ~asked.encoded] = np.nan
+    error = (asked.metric.spread(directions) / np.sqrt(max(asked.encodings.images, 1))).astype(np.float32)
+    rows = np.flatnonzero(asked.encoded)
+    return Effects(found, error, _permuted(asked, rows, asked.metric.contrasts(directions)) * error)
+
+
 def _contrasts(asked: Responses, probes: Probes, others: Probes | None) -> tuple[Float32[np.ndarray, "q d"], list[int]]:
     """What the covariances with the embedding are multiplied with to rank by each probe, and beside how many other
     phrases that is: none for an image, and where there are no others."""

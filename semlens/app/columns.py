@@ -53,7 +53,7 @@ def labels(call: Call) -> Answer:
         "stability": stored.stability,
     }
     phrases = [stored.vocabulary[phrase] for phrase in used.tolist()]
-    return as_arrays(arrays, phrases=phrases, fdr=stored.fdr, method=stored.method)
+    return as_arrays(arrays, phrases=phrases, fdr=stored.fdr, method=stored.method, by=stored.by)
 
 
 def relevance(call: Call) -> Answer:

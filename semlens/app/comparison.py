@@ -48,6 +48,7 @@ def _compared(sides: list[tuple[Opened, str | None]]) -> dict[str, Any]:
         "pairs": result.pairs.records(),
         "matches": _matches(result),
         "draws": draws,
+        "by": result.by,
     }
 
 

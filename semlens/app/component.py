@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from semlens.analysis.labels import Labels
+from semlens.analysis.words import remark
 from semlens.app.foundation_proxy import labels_if_any
 from semlens.app.jobs import Pending
 from semlens.app.request import Answer, Call, as_json
 from semlens.app.session import Opened
-from semlens.index import ConceptIndex
+from semlens.index import LEVELS, ConceptIndex
 from semlens.numerics import cosine
 from semlens.types import MISSING
 
@@ -44,6 +45,7 @@ def component(call: Call) -> Answer:
         "fired": int(index.fired[row]),
         "nan": int(index.nan[row]),
         "lowest": lowest if np.isfinite(lowest) else None,
+        "levels": _levels(index, row),
         "histogram": _histogram(index, row),
         "label": _label(labels, row) if labels else None,
         "relevance": _relevance(index, row),
@@ -71,6 +73,20 @@ def _examples(index: ConceptIndex, row: int) -> list[dict[str, Any]]:
     return examples
 
 
+def _levels(index: ConceptIndex, row: int) -> list[dict[str, Any]]:
+    """Images near some quantiles of its activations, the highest first, beside the strongest: where the index holds
+    encodings, and a picture of the image."""
+    kept = index.encodings
+    if kept is None:
+        return []
+    (images,) = kept.level_ids([row]).tolist()
+    return [
+        {"quantile": level, "image": image, "name": index.images.names[image], "label": index.images.labels[image]}
+        for level, image in sorted(zip(LEVELS, images, strict=True), reverse=True)
+        if image != MISSING and kept.thumbnail(image)
+    ]
+
+
 def _histogram(index: ConceptIndex, row: int) -> dict[str, Any] | None:
     """How often it reaches which activation, without the empty bins at either end."""
     histogram = index.histogram
@@ -94,6 +110,10 @@ def _label(labels: Labels, row: int) -> dict[str, Any] | None:
         "alignment": label.alignment,
         "p_value": label.p_value,
         "stability": label.stability,
+        "by": label.by,
+        "z": label.z,
+        "r2": label.r2,
+        "remark": remark(one for one in labels.unknown if one[0] == labels.best(row)),
         "runners_up": [asdict(phrase) for phrase in label.runners_up],
         "meanings": [asdict(meaning) for meaning in label.meanings],
         "fdr": labels.fdr,

@@ -73,6 +73,7 @@ def _answers(session: Session, specs: Sequence[Spec], progress: Progress) -> Ite
         yield f"{opened.number}/audits", audits.body
         yield from _components(session, opened, progress)
         yield from _crops(opened)
+        yield from _kept(opened)
         yield from _examples(session, opened, progress)
 
 
@@ -105,6 +106,18 @@ def _crops(opened: Opened) -> Iterator[tuple[str, bytes]]:
     for start in range(0, len(thumbnails), PER_FILE):
         crops = [thumbnails.get(crop) for crop in range(start, min(start + PER_FILE, len(thumbnails)))]
         yield f"{opened.number}/crops/{start // PER_FILE}", pack(joined(crops), {})
+
+
+def _kept(opened: Opened) -> Iterator[tuple[str, bytes]]:
+    """The pictures of levels of activation, an image's under its number."""
+    encodings = opened.index.encodings
+    if encodings is None:
+        return
+    shown = set(np.unique(encodings.level_ids(np.flatnonzero(~opened.index.dead).tolist())).tolist()) - {int(MISSING)}
+    for part in sorted({image // PER_FILE for image in shown}):
+        numbers = range(part * PER_FILE, (part + 1) * PER_FILE)
+        pictures = [encodings.thumbnail(image) if image in shown else b"" for image in numbers]
+        yield f"{opened.number}/kept/{part}", pack(joined(pictures), {})
 
 
 def _examples(session: Session, opened: Opened, progress: Progress) -> Iterator[tuple[str, bytes]]:

@@ -21,14 +21,29 @@ VERSION_CHARACTERS = 12
 def crop(call: Call) -> Answer:
     """A crop's thumbnail."""
     thumbnails, number = call.opened.index.thumbnails, call.number("number")
-    picture = thumbnails.get(number) if number < len(thumbnails) else b""
+    return _of_index(call, thumbnails.get(number) if number < len(thumbnails) else b"", f"crop {number}")
+
+
+def _of_index(call: Call, picture: bytes, what: str) -> Answer:
+    """A picture that the index holds.
+
+    Raises:
+        NotThere: there is none, or what stands there is no picture.
+    """
     if not picture:
-        raise NotThere(f"there is no crop {number}")
+        raise NotThere(f"there is no {what}")
     if not (picture[:4] == b"RIFF" and picture[8:12] == b"WEBP"):  # what the index calls one may be anything
-        raise NotThere(f"crop {number} is no WebP file")
+        raise NotThere(f"{what} is no WebP file")
     # The next index on this port has other crops of the same numbers: only an address that says of which one holds.
     named = call.request.query.get("v") == call.opened.digest[:VERSION_CHARACTERS]
     return Answer(200, "image/webp", picture, ALWAYS if named else AGAIN)
+
+
+def kept(call: Call) -> Answer:
+    """The thumbnail of a whole image that stands for a level of activation."""
+    encodings, number = call.opened.index.encodings, call.number("image")
+    picture = encodings.thumbnail(number) if encodings is not None else b""
+    return _of_index(call, picture, f"picture of image {number}")
 
 
 def whole(call: Call) -> Answer:

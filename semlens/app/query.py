@@ -1,10 +1,11 @@
-"""Searching: how similar every component is to a text or an image."""
+"""Searching: what every component responds to, or how similar it is to a text or an image."""
 
 import hashlib
 
 from semlens.analysis.ask import choices_of
 from semlens.analysis.probe import Probes, probe, probe_images
-from semlens.analysis.search import alignments, baseline
+from semlens.analysis.search import alignments, baseline, effects
+from semlens.analysis.words import remark
 from semlens.app.foundation_proxy import FoundationProxy
 from semlens.app.jobs import Job
 from semlens.app.request import Answer, Call, NotThere, as_arrays, as_json
@@ -20,7 +21,7 @@ _SIDE = 1024  # pixels of an image that a foundation model can make use of
 
 
 def search(call: Call) -> Answer:
-    """The similarity of every component to what is asked: `text`, or `image` by its id."""
+    """What every component has to do with what is asked: `text`, or `image` by its id."""
     session, opened, query = call.session, call.opened, call.request.query
     if "image" in query:
         return _similarities(opened, _image_probe(call, query["image"]))
@@ -59,4 +60,9 @@ def _key(call: Call, name: str) -> str:
 def _similarities(opened: Opened, probes: Probes) -> Answer:
     aligned = alignments(opened.index, probes, row_lengths=opened.lengths)
     arrays = {"similarity": aligned.similarity[:, 0], "alignment": aligned.alignment[:, 0]}
-    return as_arrays(arrays, baseline=float(baseline(opened.index, probes)[0]), probe=probes.names[0])
+    told = {"baseline": float(baseline(opened.index, probes)[0]), "by": "examples"}
+    if opened.responses is not None:
+        found = effects(opened.responses, probes)
+        arrays["effect"] = found.effect[:, 0]
+        told |= {"by": "encoding", "error": float(found.error[0]), "chance": float(found.chance[0])}
+    return as_arrays(arrays, **told, probe=probes.names[0], remark=remark(probes.unknown))

@@ -28,6 +28,7 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "{i}/image", query.keep_image),
     ("GET", "{i}/component/{row}", component.component),
     ("GET", "{i}/crop/{number}.webp", pictures.crop),
+    ("GET", "{i}/kept/{image}.webp", pictures.kept),
     ("GET", "{i}/whole/{image}.webp", pictures.whole),
     ("GET", "{i}/frame/{row}/{slot}.webp", pictures.frame),
     ("GET", "{i}/heat/{row}", pictures.heat),

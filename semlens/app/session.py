@@ -16,6 +16,7 @@ from semlens.analysis.atlas import space_of
 from semlens.analysis.keep import stored_labels
 from semlens.analysis.labels import Labels
 from semlens.analysis.probe import Probes
+from semlens.analysis.responses import Responses, responses
 from semlens.app.jobs import Jobs, Worker
 from semlens.app.notes import Notes, open_notes
 from semlens.errors import SemlensError
@@ -81,6 +82,11 @@ class Opened:
         for start in range(0, len(norms), _BLOCK):
             norms[start : start + _BLOCK] = lengths(self.index.means[start : start + _BLOCK])
         return norms
+
+    @cached_property
+    def responses(self) -> Responses | None:
+        """What the components respond to over all images, if the index has encodings."""
+        return responses(self.index) if self.index.encodings is not None else None
 
     @cached_property
     def labels(self) -> Labels | None:

@@ -4,6 +4,8 @@ import gc
 import json
 import time
 import weakref
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,16 @@ from semlens.analysis.probe import Probes
 from semlens.analysis.results import plain
 from semlens.analysis.score import score
 from semlens.analysis.search import search
+from semlens.app.export import PER_FILE, _kept
 from semlens.app.request import Answer, Request
 from semlens.app.routes import answer
 from semlens.app.session import Recent, Session, open_session
 from semlens.index.index import ConceptIndex
+from semlens.index.records import Thumbnails
 from semlens.types import Component
-from tests.app.conftest import LAYERS, WORDS
+from tests.app.conftest import LAYERS, WORDS, picture
+from tests.encoded_audit import encoded_index
+from tests.planted import SPACE
 
 pytestmark = pytest.mark.slow
 
@@ -156,6 +162,77 @@ def test_a_search_ranks_as_the_verb(session: Session, index: ConceptIndex) -> No
     assert float(metadata(session, "0/search", text="concept 3")["baseline"]) == pytest.approx(
         hits[0].baseline, abs=1e-6
     )
+
+
+@pytest.fixture
+def encoded(stored: Path, tmp_path: Path) -> Iterator[Session]:
+    """A session over an index with encodings, and a picture of every second image that was kept."""
+    index = encoded_index([{0: 1.0}, {3: 1.0}, {3: 0.5, 4: 1.0}, {}], [0.4, 0.3, 0.2, 0.1])
+    kept = index.encodings
+    assert kept is not None
+    shown = Thumbnails.pack([picture(image) if image % 2 == 0 else b"" for image in kept.ids.tolist()])
+    replace(index, read_thumbnails=lambda: Thumbnails.pack([picture(n) for n in range(600)])).with_addition(
+        replace(kept, thumbnails=shown)
+    ).save(tmp_path / "encoded")
+    opened = open_session([tmp_path / "encoded"], vocabulary=str(stored.parent / "words.txt"))
+    yield opened
+    opened.close()
+
+
+def test_a_search_ranks_by_encoding_where_there_are_any(encoded: Session) -> None:
+    index = encoded.opened[0].index
+    found, told = arrays(encoded, "0/search", text="concept 3"), metadata(encoded, "0/search", text="concept 3")
+    hits = search(index, ask(index.recipe.foundation, ["concept 3"]), top=4)
+    rows = np.argsort(-found["effect"])
+    assert [int(row) for row in rows] == [index.row(hit.component) for hit in hits]
+    assert rows[0] == 1
+    np.testing.assert_allclose(found["effect"][rows], [hit.effect for hit in hits], rtol=1e-5)
+    np.testing.assert_allclose(found["effect"][rows] / float(told["error"]), [hit.z for hit in hits], rtol=1e-4)
+    assert float(told["chance"]) / float(told["error"]) == pytest.approx(hits[0].permuted, rel=1e-5)
+    assert (told["by"], told["remark"]) == ("encoding", "")
+    assert "similarity" in found
+
+
+def test_a_component_shows_images_of_lower_levels(encoded: Session) -> None:
+    index = encoded.opened[0].index
+    kept = index.encodings
+    assert kept is not None
+    levels = tree(encoded, "GET", "0/component/1")["levels"]
+    (ids,) = kept.level_ids([1]).tolist()
+    expected = [(level, image) for level, image in zip((0.99, 0.9, 0.5), reversed(ids), strict=True) if image % 2 == 0]
+    assert expected
+    assert [(one["quantile"], one["image"]) for one in levels] == expected
+    assert levels[0]["name"] == index.images.names[expected[0][1]]
+    for _, image in expected:
+        assert settled(encoded, "GET", f"0/kept/{image}.webp").body == picture(image)
+    assert refused(encoded, "GET", "0/kept/1.webp") == (404, "there is no picture of image 1")
+    assert refused(encoded, "GET", "0/kept/99999.webp")[0] == 404
+
+
+def test_a_label_by_encoding_is_told_by_z(encoded: Session) -> None:
+    settled(encoded, "GET", "0/labels")
+    told = tree(encoded, "GET", "0/component/1")["label"]
+    own = label(encoded.opened[0].index, ask(SPACE, WORDS)).at(1)
+    assert (told["by"], told["label"], told["z"], told["alignment"]) == ("encoding", "concept 3", own.z, None)
+    assert [one["z"] for one in told["runners_up"]] == [one.z for one in own.runners_up]
+    assert metadata(encoded, "0/labels")["by"] == "encoding"
+
+
+def test_an_index_without_encodings_has_no_levels(session: Session) -> None:
+    assert tree(session, "GET", "0/component/25")["levels"] == []
+    assert refused(session, "GET", "0/kept/0.webp") == (404, "there is no picture of image 0")
+    assert metadata(session, "0/search", text="concept 3")["by"] == "examples"
+
+
+def test_levels_are_exported_too(encoded: Session, tmp_path: Path) -> None:
+    written = dict(_kept(encoded.opened[0]))
+    kept = encoded.opened[0].index.encodings
+    assert kept is not None
+    shown = [int(image) for image in np.unique(kept.level_ids()) if image % 2 == 0]
+    for image in shown:
+        packed = load(written[f"0/kept/{image // PER_FILE}"])
+        start, stop = packed["offsets"][image % PER_FILE : image % PER_FILE + 2].tolist()
+        assert packed["data"][start:stop].tobytes() == picture(image)
 
 
 def test_a_text_that_cannot_be_embedded_is_refused(session: Session) -> None:

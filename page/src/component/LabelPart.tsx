@@ -16,29 +16,35 @@ export function LabelPart({ index, label }: { index: Indexed; label: LabelDetail
 }
 
 function Detail({ label }: { label: LabelDetail }) {
-  const fits = [{ label: label.best, alignment: label.alignment }, ...label.runners_up];
-  const top = Math.max(0.01, ...fits.map((one) => one.alignment));
+  const encoded = label.by === "encoding";
+  const value = (one: { alignment: number | null; z: number | null }) => (encoded ? one.z : one.alignment) ?? 0;
+  const fits = [{ label: label.best, alignment: label.alignment, z: label.z }, ...label.runners_up];
+  const top = Math.max(0.01, ...fits.map(value));
   return (
     <>
       {label.label === null ? (
         <p>
-          <strong>No label: chance fits as well.</strong> The nearest phrase is “<bdi>{label.best}</bdi>”, but {chance(label.p_value)} some phrase as well as that.
+          <strong>No label: chance fits as well.</strong> The nearest phrase is “<bdi>{label.best}</bdi>”, but {chance(label.p_value, encoded)} some phrase as well as that.
         </p>
       ) : (
         <p>
           <strong class="label-word">
             <bdi>{label.label}</bdi>
           </strong>
-          {chance(label.p_value, true)} some phrase as well as that.
+          {capital(chance(label.p_value, encoded, ""))} some phrase as well as that.
         </p>
       )}
+      {label.remark && <p class="remark">{capital(label.remark)}.</p>}
       {label.stability !== null && (
         <p class="soft">It stays ahead of the others in {percent(label.stability)} of trials in which the examples are drawn anew.</p>
       )}
+      {encoded && label.r2 !== null && <p class="soft">{explained(label.r2)}</p>}
       <table class="bars">
-        <caption title="Cosine similarity to the phrase, less the mean of random components">
-          How well phrases align; the label is the one that exceeds chance most
-        </caption>
+        {encoded ? (
+          <caption title="Effect of the phrase over all images, all else equal, by its standard error if nothing were related">How far beyond chance it responds to phrases over all images (z); 2 is what chance often reaches for one phrase</caption>
+        ) : (
+          <caption title="Cosine similarity to the phrase, less the mean of random components">How well phrases align; the label is the one that exceeds chance most</caption>
+        )}
         <tbody>
           {fits.map((one, at) => (
             <tr key={one.label} class={at === 0 ? "first" : ""}>
@@ -47,10 +53,10 @@ function Detail({ label }: { label: LabelDetail }) {
               </th>
               <td>
                 <span class="bar">
-                  <span class="fill" style={{ width: `${(100 * Math.max(0, one.alignment)) / top}%` }} />
+                  <span class="fill" style={{ width: `${(100 * Math.max(0, value(one))) / top}%` }} />
                 </span>
               </td>
-              <td class="value">{rounded(one.alignment)}</td>
+              <td class="value">{rounded(value(one), encoded ? 1 : 2)}</td>
             </tr>
           ))}
         </tbody>
@@ -60,8 +66,18 @@ function Detail({ label }: { label: LabelDetail }) {
 }
 
 /** A p-value in words: "1 in 4,000 random components fits". */
-function chance(p: number, start = false): string {
+function chance(p: number, encoded: boolean, about = "about "): string {
   const often = oneIn(p);
-  if (often === "most") return `${start ? "Most" : "most"} random components fit`;
-  return `${start ? "" : "about "}${often} random components fits`;
+  const what = encoded ? "components with permuted activations" : "random components";
+  return often === "most" ? `most ${what} fit` : `${about}${often} ${what} fits`;
+}
+
+/** How much of the activation the foundation model can explain, in words. */
+function explained(r2: number): string {
+  if (r2 < 0.02) return "The foundation model sees next to nothing of what it responds to: trust no phrase for it.";
+  return `The foundation model explains ${percent(r2)} of its activation on images left out.`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

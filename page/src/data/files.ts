@@ -48,6 +48,8 @@ export class Files implements Transport {
   private async cut(path: string): Promise<Uint8Array> {
     const crop = /^(\d)\/crop\/(\d+)\.webp$/.exec(path);
     if (crop) return this.item(`${crop[1]}/crops/${Math.floor(Number(crop[2]) / PER_FILE)}`, Number(crop[2]) % PER_FILE);
+    const kept = /^(\d)\/kept\/(\d+)\.webp$/.exec(path);
+    if (kept) return this.item(`${kept[1]}/kept/${Math.floor(Number(kept[2]) / PER_FILE)}`, Number(kept[2]) % PER_FILE);
     const example = /^(\d)\/(frame|heat)\/(\d+)\/(\d+)\.webp$/.exec(path);
     if (example) return this.item(`${example[1]}/${example[2]}s/${example[3]}`, Number(example[4]));
     throw new Refused(404, "This picture was not exported.");

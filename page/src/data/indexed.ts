@@ -9,6 +9,7 @@ import type { Annotations, Atlas, Base, ClassRelevance, Component, IndexInfo, La
 export interface LabelColumns extends Labels {
   phrases: string[];
   fdr: number;
+  by: "encoding" | "examples";
 }
 export interface ScoreColumns extends Scores {
   summary: LayerSummary[];
@@ -42,7 +43,7 @@ export class Indexed {
     this.count = info.components;
     this.labels = loaded(async () => {
       const { arrays, metadata } = await this.arrays("labels");
-      return { ...(arrays as unknown as Labels), phrases: JSON.parse(metadata.phrases!), fdr: Number(metadata.fdr) };
+      return { ...(arrays as unknown as Labels), phrases: JSON.parse(metadata.phrases!), fdr: Number(metadata.fdr), by: metadata.by === "encoding" ? "encoding" : "examples" };
     });
     this.scores = loaded(async () => {
       const { arrays, metadata } = await this.arrays("scores");

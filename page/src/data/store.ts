@@ -13,9 +13,14 @@ import type { Found, Session } from "./types";
 
 const PAUSE = 150; // milliseconds of no typing before a text is sent
 
-export interface Search extends Found {
-  baseline: number; // similarity that 95 % of random components stay below
+export interface Search {
+  by: "encoding" | "examples";
+  value: Float32Array; // what is shown: effect, or similarity of the examples; NaN for a dead component
+  rank: Float32Array; // what is ranked by: effect, or alignment
+  error: number; // standard error of an effect; 0 by examples
+  baseline: number; // value that 95 % of random components stay below
   probe: string; // what was asked
+  remark: string; // words that the foundation model does not know
 }
 
 export class Store {
@@ -141,7 +146,7 @@ export class Store {
   private ranked(): Int32Array {
     const kept = this.kept.value;
     const found = this.search.value ? valueOf(this.search.value) : undefined;
-    const value = found?.alignment ?? valueOf(this.index.value.scores.value)?.clarity;
+    const value = found?.rank ?? valueOf(this.index.value.scores.value)?.clarity;
     const rows = Int32Array.from(kept.keys()).filter((row) => kept[row]);
     if (!value) return rows;
     const high = (row: number) => (Number.isNaN(value[row]!) ? -Infinity : value[row]!);
@@ -173,8 +178,16 @@ export class Store {
     const [kind, value] = query.startsWith("image:") ? ["image", query.slice(6)] : ["text", query];
     const answer = await this.transport.get(index.at(`search?${kind}=${encodeURIComponent(value)}`), stop);
     const { arrays, metadata } = unpack(bodyOf(answer));
-    return { ...(arrays as unknown as Found), baseline: Number(metadata.baseline), probe: metadata.probe! };
+    const { similarity, alignment, effect } = arrays as unknown as Found;
+    const told = { probe: metadata.probe!, remark: metadata.remark ?? "" };
+    if (effect) return { ...told, by: "encoding", value: effect, rank: effect, error: Number(metadata.error), baseline: number(metadata.chance) };
+    return { ...told, by: "examples", value: similarity, rank: alignment, error: 0, baseline: number(metadata.baseline) };
   }
+}
+
+/** A number of the metadata; NaN where it is not known. */
+function number(text: string | undefined): number {
+  return text === undefined || text === "null" ? NaN : Number(text);
 }
 
 /** The store over everything that a transport reaches. */

@@ -53,7 +53,7 @@ export interface Labels {
   alignment: Float32Array; // c: of the best
   p_value: Float32Array; // c
   stability: Float32Array; // c
-  // metadata.phrases: JSON string[]; metadata.fdr, metadata.method
+  // metadata.phrases: JSON string[]; metadata.fdr, metadata.method; metadata.by: "encoding" (then alignment holds z) | "examples"
 }
 
 /** GET {i}/scores — safetensors */
@@ -92,7 +92,10 @@ export interface ClassRelevance {
 export interface Found {
   similarity: Float32Array; // c: cosine in [-1, 1]; NaN for a dead component
   alignment: Float32Array; // c: similarity less that of the empty prompt: what is ranked by
+  effect?: Float32Array; // c, where the index has encodings: what is ranked by then
   // metadata.baseline: similarity that 95 % of random components stay below; metadata.probe: what was asked
+  // metadata.by: "encoding" | "examples"; metadata.error: standard error of an effect; metadata.chance: effect that 95 %
+  // of components with permuted activations stay below; metadata.remark: words that are not known
 }
 
 /** GET {i}/component/{row} */
@@ -105,6 +108,7 @@ export interface Component {
   name: string | null; // the model's own
   dead: boolean;
   examples: Example[]; // the strongest first
+  levels: Level[]; // images near quantiles of its activation, the highest first; none without encodings
   images: number; // that could be read
   fired: number; // of them with activation above 0
   nan: number;
@@ -115,13 +119,23 @@ export interface Component {
   neighbours: { row: number; similarity: number }[]; // in this index, another layer's too; the nearest first
   elsewhere: { row: number; similarity: number }[]; // in the other index, where comparable
 }
+export interface Level {
+  quantile: number; // in [0, 1]
+  image: number; // GET {i}/kept/{image}.webp
+  name: string;
+  label: string | null; // of the image
+}
 export interface LabelDetail {
   label: string | null; // null: chance fits as well
   best: string;
-  alignment: number;
+  by: "encoding" | "examples";
+  alignment: number | null; // by examples
+  z: number | null; // by encoding
+  r2: number | null;
   p_value: number;
   stability: number | null;
-  runners_up: { label: string; alignment: number }[];
+  remark: string; // words of the phrase that the foundation model does not know
+  runners_up: { label: string; alignment: number | null; z: number | null }[];
   meanings: { label: string; score: number; examples: number[] }[]; // two, of a polysemantic component
   fdr: number;
 }
@@ -281,6 +295,7 @@ export interface Comparison {
   sides: { index: number; name: string; layers: string[]; components: number }[];
   pairs: { source: string; target: string; similarity: number; low: number | null; high: number | null; baseline: number; baseline_low: number | null; baseline_high: number | null; corrected: number | null }[];
   matches: Match[];
+  by: "encoding" | "examples";
 }
 export interface Match {
   from: number; // side

@@ -63,7 +63,7 @@ export function Cards({ index, rows, found, scale, count }: CardsProps) {
         return (
           <li key={row} data-at={at} aria-setsize={count} aria-posinset={at + 1} style={place} onFocusIn={() => !follow.current && activate(at)}>
             <Card index={index} row={row} crops={few ? 2 : 4} tabIndex={at === focused ? 0 : -1}>
-              {found && scale && <Similarity value={found.similarity[row]!} scale={scale} />}
+              {found && scale && <Similarity value={found.value[row]!} scale={scale} />}
             </Card>
           </li>
         );

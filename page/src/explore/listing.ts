@@ -51,7 +51,11 @@ function plain(store: Store) {
 
 function bySearch(store: Store, found: Search) {
   const rows = store.order.value;
-  const above = rows.reduce((count, row) => count + (found.similarity[row]! > found.baseline ? 1 : 0), 0);
+  const above = rows.reduce((count, row) => count + (found.value[row]! > found.baseline ? 1 : 0), 0);
+  if (found.by === "encoding") {
+    const is = `${grouped(above)} of ${counted(rows.length, "component")} ${above === 1 ? "responds" : "respond"} more than chance: 95 % of components with permuted activations stay below the tick.`;
+    return { title: `What responds most to ${asked(store)}`, says: `Effect over all images, with its 95 % interval. ${is}` };
+  }
   const chance = Number.isFinite(found.baseline)
     ? `${grouped(above)} of ${counted(rows.length, "component")} ${above === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.`
     : "There is no baseline to say what chance reaches.";

@@ -88,7 +88,7 @@ function Similarity({ index, row }: { index: Indexed; row: number }) {
   const store = useStore();
   const found = store.search.value ? valueOf(store.search.value) : undefined;
   if (!found || index !== store.index.value) return null;
-  return <span class="soft">similarity {rounded(found.similarity[row])}</span>;
+  return <span class="soft">{found.by === "encoding" ? "effect" : "similarity"} {rounded(found.value[row])}</span>;
 }
 
 function Pinned({ state, index, row, cluster }: { state: MapState; index: Indexed; row: number; cluster: number }) {

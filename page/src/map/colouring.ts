@@ -47,7 +47,7 @@ export const NAMES: Record<ColourBy, string> = {
   polysemanticity: "polysemanticity",
   redundancy: "redundancy",
   relevance: "class relevance",
-  query: "search similarity",
+  query: "search",
 };
 
 export const SAYS: Record<ColourBy, string> = {
@@ -59,7 +59,7 @@ export const SAYS: Record<ColourBy, string> = {
   polysemanticity: "How far a component's examples fall into two different meanings: high is two",
   redundancy: "How near the most similar other component of the layer is: high is a double",
   relevance: "Mean share of what speaks for the class that comes from the component",
-  query: "Cosine similarity to what is searched for",
+  query: "Effect of what is searched for, or cosine similarity to it",
 };
 
 /** Which way to colour: as asked for, else by the search if there is one, else by cluster. */
@@ -224,7 +224,7 @@ function byQuery(store: Store, model: MapModel): Colouring {
   if (!found) return { kind: "none", why: "Search for something: the map then shows how similar each component is." };
   if (found.state === "loading") return { kind: "none", why: found.job ? `${found.job.step}.` : "Searching." };
   if (found.state === "absent") return { kind: "none", why: found.why };
-  const ranges = ranged(model, "similarity", only(model, store, found.value.similarity), 0.005);
+  const ranges = ranged(model, found.value.by === "encoding" ? "effect" : "similarity", only(model, store, found.value.value), 0.005);
   const mark = { at: found.value.baseline, says: "95 % of random components stay below" };
   return ranges.kind === "values" && Number.isFinite(mark.at) ? { ...ranges, mark } : ranges;
 }

@@ -81,6 +81,7 @@ function ofLabels(index: Indexed): Column[] {
   const found = index.labels.value;
   const labels = found.state === "ready" ? found.value : undefined;
   const there = presence(found);
+  const encoded = labels?.by === "encoding";
   const label = (row: number) => index.label(row) ?? index.names.get(row) ?? "";
   const best = (row: number) => {
     const at = labels?.best[row] ?? -1;
@@ -95,7 +96,7 @@ function ofLabels(index: Indexed): Column[] {
     { key: "label", name: "Label", says: "The phrase that fits what it responds to; grey with a question mark where chance fits as well.", kind: "text", width: 200, shown: true, value: () => NONE, text: label, cell },
     { key: "p_value", name: "p-value", says: "How often chance fits as well as its best phrase: small means that the label can be trusted.", kind: "number", width: 84, shown: false, ...there, value: of(labels?.p_value), write: small, rising: true },
     { key: "stability", name: "Stability", says: "How often the label stays the same when its examples are drawn again, from 0 to 1.", kind: "number", width: 92, shown: false, ...there, value: of(labels?.stability), write: fixed(2), bar: 1 },
-    { key: "alignment", name: "Alignment", says: "How much closer its examples are to its best phrase than to no phrase at all.", kind: "number", width: 100, shown: true, ...there, value: of(labels?.alignment), write: fixed(3), bar: largest(labels?.alignment) },
+    { key: "alignment", name: encoded ? "z" : "Alignment", says: encoded ? "How far beyond chance it responds to its best phrase over all images, in standard errors." : "How much closer its examples are to its best phrase than to no phrase at all.", kind: "number", width: 100, shown: true, ...there, value: of(labels?.alignment), write: fixed(encoded ? 1 : 3), bar: largest(labels?.alignment) },
   ];
 }
 
@@ -136,8 +137,9 @@ function ofSearch(store: Store): Column[] {
   const found = store.search.value;
   if (!found) return [];
   const search = found.state === "ready" ? found.value : undefined;
-  const says = "How close it is to what you searched for, from -1 to 1.";
-  return [{ key: "similarity", name: "Similarity", says, kind: "number", width: 100, shown: true, ...presence(found), value: of(search?.similarity), write: fixed(3), bar: largest(search?.similarity) }];
+  const encoded = search?.by === "encoding";
+  const says = encoded ? "How much it responds to what you searched for over all images, in standard deviations of its activation." : "How close it is to what you searched for, from -1 to 1.";
+  return [{ key: "similarity", name: encoded ? "Effect" : "Similarity", says, kind: "number", width: 100, shown: true, ...presence(found), value: of(search?.value), write: fixed(3), bar: largest(search?.value) }];
 }
 
 function ofReader(index: Indexed): Column[] {

@@ -88,7 +88,7 @@ function Found({ comparison }: { comparison: Comparison }) {
     <>
       <Overview comparison={comparison} chart={chart} />
       <div class="key">
-        <p class="hint">Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes.</p>
+        <p class="hint">{comparison.by === "encoding" ? "By encoding: two components are as similar as what their responses over all images predict correlates. " : ""}Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes.</p>
         <SaveAs what="the chart" kinds={["svg", "png"] as const} save={(kind) => saveChart(chart.current!, name, kind)} />
       </div>
       <div class="tools">

@@ -6,6 +6,7 @@ import { Examples } from "../component/Examples";
 import { Judgement } from "../component/Judgement";
 import { LabelPart } from "../component/LabelPart";
 import { Measures } from "../component/Measures";
+import { Levels } from "../component/Levels";
 import { Near } from "../component/Near";
 import { Steps } from "../component/Steps";
 import { useComponent } from "../component/useComponent";
@@ -48,6 +49,7 @@ function Known({ index, row }: { index: Indexed; row: number }) {
           <Await of={found} what="Component">
             {(component) => (component.dead ? <Dead component={component} /> : <Examples index={index} found={component} />)}
           </Await>
+          {found.state === "ready" && !found.value.dead && <Levels index={index} levels={found.value.levels} images={found.value.images} />}
           {found.state === "ready" && !found.value.dead && <Near index={index} found={found.value} />}
         </div>
         <div class="side-column">

@@ -25,7 +25,7 @@ function Results() {
   const store = useStore();
   const listing = useListing();
   const { index, rows, found, busy, job } = listing;
-  const scale = useMemo(() => found && scaleOf(found.similarity, found.baseline), [found]);
+  const scale = useMemo(() => found && scaleOf(found), [found]);
   const [pages, setPages] = useState(1);
   const page = matchMedia(BESIDE).matches ? 3000 : 24; // where the map stands below, it must not be far
   const count = Math.min(rows.length, pages * page);
@@ -36,6 +36,7 @@ function Results() {
       <div class="results-head">
         <h1>{listing.title}</h1>
         {job ? <Waiting what="Search" job={job} /> : <p class="soft">{listing.says}</p>}
+        {found?.remark && <p class="remark">{said(found.remark)}</p>}
         <a class="to-map" href="#map" onClick={(event) => (event.preventDefault(), box.current?.nextElementSibling?.scrollIntoView())}>
           To the map
         </a>
@@ -48,6 +49,11 @@ function Results() {
       )}
     </section>
   );
+}
+
+/** A sentence as it stands alone. */
+function said(remark: string): string {
+  return `${remark.charAt(0).toUpperCase()}${remark.slice(1)}.`;
 }
 
 function Nothing() {

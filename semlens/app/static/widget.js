@@ -325,11 +325,11 @@ function Pe(e, t) {
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
 function O(e) {
-	return Ee = 1, Fe(Ke, e);
+	return Ee = 1, Fe(Ge, e);
 }
 function Fe(e, t, n) {
 	var r = Pe(Ce++, 2);
-	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ke(void 0, t), function(e) {
+	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ge(void 0, t), function(e) {
 		var t = r.__N ? r.__N[0] : r.__[0], n = r.t(t, e);
 		t !== n && (r.__N = [n, r.__[1]], r.__c.setState({}));
 	}], r.__c = E, !E.__f)) {
@@ -362,31 +362,31 @@ function Fe(e, t, n) {
 }
 function k(e, t) {
 	var n = Pe(Ce++, 3);
-	!D.__s && Ge(n.__H, t) && (n.__ = e, n.u = t, E.__H.__h.push(n));
+	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__H.__h.push(n));
 }
-function Ie(e, t) {
+function A(e, t) {
 	var n = Pe(Ce++, 4);
-	!D.__s && Ge(n.__H, t) && (n.__ = e, n.u = t, E.__h.push(n));
+	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__h.push(n));
 }
-function A(e) {
-	return Ee = 5, j(function() {
+function j(e) {
+	return Ee = 5, M(function() {
 		return { current: e };
 	}, []);
 }
-function j(e, t) {
+function M(e, t) {
 	var n = Pe(Ce++, 7);
-	return Ge(n.__H, t) && (n.__ = e(), n.__H = t, n.__h = e), n.__;
+	return We(n.__H, t) && (n.__ = e(), n.__H = t, n.__h = e), n.__;
 }
-function Le(e, t) {
-	return Ee = 8, j(function() {
+function Ie(e, t) {
+	return Ee = 8, M(function() {
 		return e;
 	}, t);
 }
-function Re(e) {
+function Le(e) {
 	var t = E.context[e.__c], n = Pe(Ce++, 9);
 	return n.c = e, t ? (n.__ ?? (n.__ = !0, t.sub(E)), t.props.value) : e.__;
 }
-function ze() {
+function Re() {
 	var e = Pe(Ce++, 11);
 	if (!e.__) {
 		for (var t = E.__v; t !== null && !t.__m && t.__ !== null;) t = t.__;
@@ -395,11 +395,11 @@ function ze() {
 	}
 	return e.__;
 }
-function Be() {
+function ze() {
 	for (var e; e = De.shift();) {
 		var t = e.__H;
 		if (e.__P && t) try {
-			t.__h.some(Ue), t.__h.some(We), t.__h = [];
+			t.__h.some(He), t.__h.some(Ue), t.__h = [];
 		} catch (n) {
 			t.__h = [], D.__e(n, e.__v);
 		}
@@ -414,18 +414,18 @@ D.__b = function(e) {
 	var t = (E = e.__c).__H;
 	t && (we === E ? (t.__h = [], E.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
-	})) : (t.__h.some(Ue), t.__h.some(We), t.__h = [], Ce = 0)), we = E;
+	})) : (t.__h.some(He), t.__h.some(Ue), t.__h = [], Ce = 0)), we = E;
 }, D.diffed = function(e) {
 	Ae && Ae(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && (De.push(t) !== 1 && Te === D.requestAnimationFrame || ((Te = D.requestAnimationFrame) || He)(Be)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && (De.push(t) !== 1 && Te === D.requestAnimationFrame || ((Te = D.requestAnimationFrame) || Ve)(ze)), t.__H.__.some(function(e) {
 		e.u &&= (e.__H = e.u, void 0);
 	})), we = E = null;
 }, D.__c = function(e, t) {
 	t.some(function(e) {
 		try {
-			e.__h.some(Ue), e.__h = e.__h.filter(function(e) {
-				return !e.__ || We(e);
+			e.__h.some(He), e.__h = e.__h.filter(function(e) {
+				return !e.__ || Ue(e);
 			});
 		} catch (n) {
 			t.some(function(e) {
@@ -438,53 +438,53 @@ D.__b = function(e) {
 	var t, n = e.__c;
 	n && n.__H && (n.__H.__.some(function(e) {
 		try {
-			Ue(e);
+			He(e);
 		} catch (e) {
 			t = e;
 		}
 	}), n.__H = void 0, t && D.__e(t, n.__v));
 };
-var Ve = typeof requestAnimationFrame == "function";
-function He(e) {
+var Be = typeof requestAnimationFrame == "function";
+function Ve(e) {
 	var t, n = function() {
-		clearTimeout(r), Ve && cancelAnimationFrame(t), setTimeout(e);
+		clearTimeout(r), Be && cancelAnimationFrame(t), setTimeout(e);
 	}, r = setTimeout(n, 35);
-	Ve && (t = requestAnimationFrame(n));
+	Be && (t = requestAnimationFrame(n));
 }
-function Ue(e) {
+function He(e) {
 	var t = E, n = e.__c;
 	typeof n == "function" && (e.__c = void 0, n()), E = t;
 }
-function We(e) {
+function Ue(e) {
 	var t = E;
 	e.__c = e.__(), E = t;
 }
-function Ge(e, t) {
+function We(e, t) {
 	return !e || e.length !== t.length || t.some(function(t, n) {
 		return t !== e[n];
 	});
 }
-function Ke(e, t) {
+function Ge(e, t) {
 	return typeof t == "function" ? t(e) : t;
 }
 // ../../../main/page/node_modules/@preact/signals-core/dist/signals-core.module.js
-var qe = Symbol.for("preact-signals");
-function Je() {
-	if ($e > 1) $e--;
+var Ke = Symbol.for("preact-signals");
+function qe() {
+	if (Qe > 1) Qe--;
 	else {
 		var e, t = !1;
 		for ((function() {
-			var e = rt;
-			for (rt = void 0; e !== void 0;) {
+			var e = nt;
+			for (nt = void 0; e !== void 0;) {
 				var t = e.S;
 				if (t.v === e.v) for (var n = t.t; n !== void 0; n = n.x) n.i === e.i && (n.i = t.i);
 				e = e.o;
 			}
-		})(); Qe !== void 0;) {
-			var n = Qe;
-			for (Qe = void 0, et++; n !== void 0;) {
+		})(); Ze !== void 0;) {
+			var n = Ze;
+			for (Ze = void 0, $e++; n !== void 0;) {
 				var r = n.u;
-				if (n.u = void 0, n.f &= -3, !(8 & n.f) && ot(n)) try {
+				if (n.u = void 0, n.f &= -3, !(8 & n.f) && at(n)) try {
 					n.c();
 				} catch (n) {
 					t ||= (e = n, !0);
@@ -492,116 +492,116 @@ function Je() {
 				n = r;
 			}
 		}
-		if (et = 0, $e--, t) throw e;
+		if ($e = 0, Qe--, t) throw e;
 	}
 }
-function Ye(e) {
-	if ($e > 0) return e();
-	nt = ++tt, $e++;
+function Je(e) {
+	if (Qe > 0) return e();
+	tt = ++et, Qe++;
 	try {
 		return e();
 	} finally {
-		Je();
+		qe();
 	}
 }
-var Xe, M = void 0;
-function Ze(e) {
-	var t = M, n = Xe;
-	M = void 0, Xe = void 0;
+var Ye, N = void 0;
+function Xe(e) {
+	var t = N, n = Ye;
+	N = void 0, Ye = void 0;
 	try {
 		return e();
 	} finally {
-		M = t, Xe = n;
+		N = t, Ye = n;
 	}
 }
-var Qe = void 0, $e = 0, et = 0, tt = 0, nt = 0, rt = void 0, it = 0;
-function at(e) {
-	if (M !== void 0) {
+var Ze = void 0, Qe = 0, $e = 0, et = 0, tt = 0, nt = void 0, rt = 0;
+function it(e) {
+	if (N !== void 0) {
 		var t = e.n;
-		if (t === void 0 || t.t !== M) return t = {
+		if (t === void 0 || t.t !== N) return t = {
 			i: 0,
 			S: e,
-			p: M.s,
+			p: N.s,
 			n: void 0,
-			t: M,
+			t: N,
 			e: void 0,
 			x: void 0,
 			r: t
-		}, M.s !== void 0 && (M.s.n = t), M.s = t, e.n = t, 32 & M.f && e.S(t), t;
-		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = M.s, t.n = void 0, M.s.n = t, M.s = t), t;
+		}, N.s !== void 0 && (N.s.n = t), N.s = t, e.n = t, 32 & N.f && e.S(t), t;
+		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = N.s, t.n = void 0, N.s.n = t, N.s = t), t;
 	}
 }
-function N(e, t) {
+function P(e, t) {
 	this.v = e, this.i = 0, this.n = void 0, this.t = void 0, this.l = 0, this.W = t?.watched, this.Z = t?.unwatched, this.name = t?.name;
 }
-N.prototype.brand = qe, N.prototype.h = function() {
+P.prototype.brand = Ke, P.prototype.h = function() {
 	return !0;
-}, N.prototype.S = function(e) {
+}, P.prototype.S = function(e) {
 	var t = this, n = this.t;
-	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? Ze(function() {
+	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? Xe(function() {
 		var e;
 		(e = t.W) == null || e.call(t);
 	}) : n.e = e);
-}, N.prototype.U = function(e) {
+}, P.prototype.U = function(e) {
 	var t = this;
 	if (this.t !== void 0) {
 		var n = e.e, r = e.x;
-		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && Ze(function() {
+		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && Xe(function() {
 			var e;
 			(e = t.Z) == null || e.call(t);
 		}));
 	}
-}, N.prototype.subscribe = function(e) {
+}, P.prototype.subscribe = function(e) {
 	var t = this;
-	return I(function() {
+	return L(function() {
 		var n = t.value;
-		Ze(function() {
+		Xe(function() {
 			return e(n);
 		});
 	}, { name: "sub" });
-}, N.prototype.valueOf = function() {
+}, P.prototype.valueOf = function() {
 	return this.value;
-}, N.prototype.toString = function() {
+}, P.prototype.toString = function() {
 	return this.value + "";
-}, N.prototype.toJSON = function() {
+}, P.prototype.toJSON = function() {
 	return this.value;
-}, N.prototype.peek = function() {
+}, P.prototype.peek = function() {
 	var e = this;
-	return Ze(function() {
+	return Xe(function() {
 		return e.value;
 	});
-}, Object.defineProperty(N.prototype, "value", {
+}, Object.defineProperty(P.prototype, "value", {
 	get: function() {
-		var e = at(this);
+		var e = it(this);
 		return e !== void 0 && (e.i = this.i), this.v;
 	},
 	set: function(e) {
 		if (e !== this.v) {
-			if (et > 100) throw Error("Cycle detected");
+			if ($e > 100) throw Error("Cycle detected");
 			(function(e) {
-				$e !== 0 && et === 0 && e.l !== nt && (e.l = nt, rt = {
+				Qe !== 0 && $e === 0 && e.l !== tt && (e.l = tt, nt = {
 					S: e,
 					v: e.v,
 					i: e.i,
-					o: rt
+					o: nt
 				});
-			})(this), this.v = e, this.i++, it++, $e++;
+			})(this), this.v = e, this.i++, rt++, Qe++;
 			try {
 				for (var t = this.t; t !== void 0; t = t.x) t.t.N();
 			} finally {
-				Je();
+				qe();
 			}
 		}
 	}
 });
-function P(e, t) {
-	return new N(e, t);
+function F(e, t) {
+	return new P(e, t);
 }
-function ot(e) {
+function at(e) {
 	for (var t = e.s; t !== void 0; t = t.n) if (t.S.i !== t.i || !t.S.h() || t.S.i !== t.i) return !0;
 	return !1;
 }
-function st(e) {
+function ot(e) {
 	for (var t = e.s; t !== void 0; t = t.n) {
 		var n = t.S.n;
 		if (n !== void 0 && (t.r = n), t.S.n = t, t.i = -1, t.n === void 0) {
@@ -610,86 +610,86 @@ function st(e) {
 		}
 	}
 }
-function ct(e) {
+function st(e) {
 	for (var t = e.s, n = void 0; t !== void 0;) {
 		var r = t.p;
 		t.i === -1 ? (t.S.U(t), r !== void 0 && (r.n = t.n), t.n !== void 0 && (t.n.p = r)) : n = t, t.S.n = t.r, t.r !== void 0 && (t.r = void 0), t = r;
 	}
 	e.s = n;
 }
-function lt(e, t) {
-	N.call(this, void 0, t), this.x = e, this.s = void 0, this.g = it - 1, this.f = 4;
+function ct(e, t) {
+	P.call(this, void 0, t), this.x = e, this.s = void 0, this.g = rt - 1, this.f = 4;
 }
-lt.prototype = new N(), lt.prototype.h = function() {
+ct.prototype = new P(), ct.prototype.h = function() {
 	if (this.f &= -3, 1 & this.f) return !1;
-	if ((36 & this.f) == 32 || (this.f &= -5, this.g === it)) return !0;
-	if (this.g = it, this.f |= 1, this.i > 0 && !ot(this)) return this.f &= -2, !0;
-	var e = M;
+	if ((36 & this.f) == 32 || (this.f &= -5, this.g === rt)) return !0;
+	if (this.g = rt, this.f |= 1, this.i > 0 && !at(this)) return this.f &= -2, !0;
+	var e = N;
 	try {
-		st(this), M = this;
+		ot(this), N = this;
 		var t = this.x();
 		(16 & this.f || this.v !== t || this.i === 0) && (this.v = t, this.f &= -17, this.i++);
 	} catch (e) {
 		this.v = e, this.f |= 16, this.i++;
 	}
-	return M = e, ct(this), this.f &= -2, !0;
-}, lt.prototype.S = function(e) {
+	return N = e, st(this), this.f &= -2, !0;
+}, ct.prototype.S = function(e) {
 	if (this.t === void 0) {
 		this.f |= 36;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.S(t);
 	}
-	N.prototype.S.call(this, e);
-}, lt.prototype.U = function(e) {
-	if (this.t !== void 0 && (N.prototype.U.call(this, e), this.t === void 0)) {
+	P.prototype.S.call(this, e);
+}, ct.prototype.U = function(e) {
+	if (this.t !== void 0 && (P.prototype.U.call(this, e), this.t === void 0)) {
 		this.f &= -33;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.U(t);
 	}
-}, lt.prototype.N = function() {
+}, ct.prototype.N = function() {
 	if (!(2 & this.f)) {
 		this.f |= 6;
 		for (var e = this.t; e !== void 0; e = e.x) e.t.N();
 	}
-}, Object.defineProperty(lt.prototype, "value", { get: function() {
+}, Object.defineProperty(ct.prototype, "value", { get: function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	var e = at(this);
+	var e = it(this);
 	if (this.h(), e !== void 0 && (e.i = this.i), 16 & this.f) throw this.v;
 	return this.v;
 } });
-function F(e, t) {
-	return new lt(e, t);
+function I(e, t) {
+	return new ct(e, t);
 }
-function ut(e) {
+function lt(e) {
 	var t = e.j;
 	if (e.j = void 0, typeof t == "function") {
-		$e++;
-		var n = M;
-		M = void 0;
+		Qe++;
+		var n = N;
+		N = void 0;
 		try {
 			t();
 		} catch (t) {
-			throw e.f &= -2, e.f |= 8, dt(e), t;
+			throw e.f &= -2, e.f |= 8, ut(e), t;
 		} finally {
-			M = n, Je();
+			N = n, qe();
 		}
 	}
 }
-function dt(e) {
+function ut(e) {
 	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
-	e.x = void 0, e.s = void 0, ut(e);
+	e.x = void 0, e.s = void 0, lt(e);
 }
-function ft(e) {
-	if (M !== this) throw Error("Out-of-order effect");
-	ct(this), M = e, this.f &= -2;
+function dt(e) {
+	if (N !== this) throw Error("Out-of-order effect");
+	st(this), N = e, this.f &= -2;
 	try {
-		8 & this.f && dt(this);
+		8 & this.f && ut(this);
 	} finally {
-		Je();
+		qe();
 	}
 }
-function pt(e, t) {
-	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, Xe && Xe.push(this);
+function ft(e, t) {
+	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, Ye && Ye.push(this);
 }
-pt.prototype.c = function() {
+ft.prototype.c = function() {
 	var e = this.S();
 	try {
 		if (8 & this.f || this.x === void 0) return;
@@ -698,20 +698,20 @@ pt.prototype.c = function() {
 	} finally {
 		e();
 	}
-}, pt.prototype.S = function() {
+}, ft.prototype.S = function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	this.f |= 1, this.f &= -9, ut(this), st(this), $e++;
-	var e = M;
-	return M = this, ft.bind(this, e);
-}, pt.prototype.N = function() {
-	2 & this.f || (this.f |= 2, this.u = Qe, Qe = this);
-}, pt.prototype.d = function() {
-	this.f |= 8, 1 & this.f || dt(this);
-}, pt.prototype.dispose = function() {
+	this.f |= 1, this.f &= -9, lt(this), ot(this), Qe++;
+	var e = N;
+	return N = this, dt.bind(this, e);
+}, ft.prototype.N = function() {
+	2 & this.f || (this.f |= 2, this.u = Ze, Ze = this);
+}, ft.prototype.d = function() {
+	this.f |= 8, 1 & this.f || ut(this);
+}, ft.prototype.dispose = function() {
 	this.d();
 };
-function I(e, t) {
-	var n = new pt(e, t);
+function L(e, t) {
+	var n = new ft(e, t);
 	try {
 		n.c();
 	} catch (e) {
@@ -721,35 +721,35 @@ function I(e, t) {
 	return r[Symbol.dispose] = r, r;
 }
 // ../../../main/page/node_modules/@preact/signals/dist/signals.module.js
-var mt, ht, gt, _t = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, vt = [];
-I(function() {
-	mt = this.N;
+var pt, mt, ht, gt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, _t = [];
+L(function() {
+	pt = this.N;
 })();
-function yt(e, t) {
+function vt(e, t) {
 	n[e] = t.bind(null, n[e] || function() {});
 }
-function bt(e) {
-	if (gt) {
-		var t = gt;
-		gt = void 0, t();
+function yt(e) {
+	if (ht) {
+		var t = ht;
+		ht = void 0, t();
 	}
-	gt = e && e.S();
+	ht = e && e.S();
 }
-function xt(e) {
-	var t = this, n = e.data, r = Ct(n);
+function bt(e) {
+	var t = this, n = e.data, r = St(n);
 	r.name = "ReactiveDom", r.value = n;
-	var a = j(function() {
+	var a = M(function() {
 		for (var e = t, n = t.__v; n = n.__;) if (n.__c) {
 			n.__c.__$f |= 4;
 			break;
 		}
-		var a = F(function() {
+		var a = I(function() {
 			var e = r.value.value;
 			return e === 0 ? 0 : !0 === e ? "" : e || "";
-		}), o = F(function() {
+		}), o = I(function() {
 			return !Array.isArray(a.value) && !i(a.value);
-		}), s = I(function() {
-			if (this.N = Dt, o.value) {
+		}), s = L(function() {
+			if (this.N = Et, o.value) {
 				var t = a.value;
 				e.__v && e.__v.__e && e.__v.__e.nodeType === 3 && (e.__v.__e.data = t);
 			}
@@ -760,14 +760,14 @@ function xt(e) {
 	}, []), o = a[0], s = a[1];
 	return o.value ? s.peek() : s.value;
 }
-xt.displayName = "ReactiveTextNode", Object.defineProperties(N.prototype, {
+bt.displayName = "ReactiveTextNode", Object.defineProperties(P.prototype, {
 	constructor: {
 		configurable: !0,
 		value: C(T, null).constructor
 	},
 	type: {
 		configurable: !0,
-		value: xt
+		value: bt
 	},
 	props: {
 		configurable: !0,
@@ -782,35 +782,35 @@ xt.displayName = "ReactiveTextNode", Object.defineProperties(N.prototype, {
 		configurable: !0,
 		value: 1
 	}
-}), yt("__b", function(e, t) {
-	if (bt(), ht = void 0, typeof t.type == "string") {
+}), vt("__b", function(e, t) {
+	if (yt(), mt = void 0, typeof t.type == "string") {
 		var n, r = t.props;
 		for (var i in r) if (i !== "children") {
 			var a = r[i];
-			a instanceof N && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
+			a instanceof P && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
 		}
 	}
 	e(t);
-}), yt("__r", function(e, t) {
+}), vt("__r", function(e, t) {
 	if (e(t), t.type !== T) {
-		bt();
+		yt();
 		var n, r = t.__c;
 		r && (r.__$f &= -2, (n = r.__$u) === void 0 && (r.__$u = n = function(e, t) {
 			var n;
-			return I(function() {
+			return L(function() {
 				n = this;
 			}, { name: t }), n.c = e, n;
 		}(function(e) {
 			return function() {
 				var t;
-				_t && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
+				gt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
 			};
-		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), ht = r, bt(n);
+		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), mt = r, yt(n);
 	}
-}), yt("__e", function(e, t, n, r) {
-	bt(), ht = void 0, e(t, n, r);
-}), yt("diffed", function(e, t) {
-	bt(), ht = void 0;
+}), vt("__e", function(e, t, n, r) {
+	yt(), mt = void 0, e(t, n, r);
+}), vt("diffed", function(e, t) {
+	yt(), mt = void 0;
 	var n;
 	if (typeof t.type == "string" && (n = t.__e)) {
 		var r = t.__np, i = t.props, a = n.U;
@@ -820,25 +820,25 @@ xt.displayName = "ReactiveTextNode", Object.defineProperties(N.prototype, {
 		}
 		if (r) for (var c in a || (a = {}, n.U = a), r) {
 			var l = a[c], u = r[c];
-			l === void 0 ? (l = St(n, c, u, i), a[c] = l) : l.o(u, i);
+			l === void 0 ? (l = xt(n, c, u, i), a[c] = l) : l.o(u, i);
 		}
 	}
 	e(t);
 });
-function St(e, t, n, r) {
-	var i = t in e && e.ownerSVGElement === void 0, a = P(n);
+function xt(e, t, n, r) {
+	var i = t in e && e.ownerSVGElement === void 0, a = F(n);
 	return {
 		o: function(e, t) {
 			a.value = e, r = t;
 		},
-		d: I(function() {
-			this.N = Dt;
+		d: L(function() {
+			this.N = Et;
 			var n = a.value.value;
 			r[t] !== n && (r[t] = n, i ? e[t] = n : n != null && (!1 !== n || t[4] === "-") ? e.setAttribute(t, n) : e.removeAttribute(t));
 		})
 	};
 }
-yt("unmount", function(e, t) {
+vt("unmount", function(e, t) {
 	if (typeof t.type == "string") {
 		var n = t.__e;
 		if (n) {
@@ -863,7 +863,7 @@ yt("unmount", function(e, t) {
 		}
 	}
 	e(t);
-}), yt("__h", function(e, t, n, r) {
+}), vt("__h", function(e, t, n, r) {
 	r < 3 && (t.__$f |= 2), e(t, n, r);
 }), ee.prototype.shouldComponentUpdate = function(e, t) {
 	if (this.__R) return !0;
@@ -877,34 +877,34 @@ yt("unmount", function(e, t) {
 	for (var s in this.props) if (!(s in e)) return !0;
 	return !1;
 };
-function Ct(e, t) {
-	return j(function() {
-		return P(e, t);
+function St(e, t) {
+	return M(function() {
+		return F(e, t);
 	}, []);
 }
-function wt(e, t) {
-	var n = A(e);
-	return n.current = e, ht.__$f |= 4, j(function() {
-		return F(function() {
+function Ct(e, t) {
+	var n = j(e);
+	return n.current = e, mt.__$f |= 4, M(function() {
+		return I(function() {
 			return n.current();
 		}, t);
 	}, []);
 }
-var Tt = function(e) {
+var wt = function(e) {
 	queueMicrotask(function() {
 		queueMicrotask(e);
 	});
 };
-function Et() {
-	Ye(function() {
-		for (var e; e = vt.shift();) mt.call(e);
+function Tt() {
+	Je(function() {
+		for (var e; e = _t.shift();) pt.call(e);
 	});
 }
-function Dt() {
-	vt.push(this) === 1 && (n.requestAnimationFrame || Tt)(Et);
+function Et() {
+	_t.push(this) === 1 && (n.requestAnimationFrame || wt)(Tt);
 }
 // src/data/place.ts
-var Ot = [
+var Dt = [
 	"i",
 	"q",
 	"image",
@@ -915,30 +915,30 @@ var Ot = [
 	"sel",
 	"class"
 ];
-function kt(e) {
+function Ot(e) {
 	let [t = "", n = ""] = e.replace(/^#?\/?/, "").split("?", 2);
 	return {
 		path: t.split("/").filter(Boolean).map(decodeURIComponent),
 		params: new URLSearchParams(n)
 	};
 }
-function At(e, t) {
+function kt(e, t) {
 	let n = t.toString().replace(/%2C/g, ",").replace(/%3A/g, ":");
 	return `#/${e.map(encodeURIComponent).join("/")}${n ? `?${n}` : ""}`;
 }
-function jt(e, t) {
+function At(e, t) {
 	let n = new URLSearchParams(e);
 	for (let [e, r] of Object.entries(t)) r == null || r === "" ? n.delete(e) : n.set(e, String(r));
 	return n;
 }
-function Mt(e) {
-	return new URLSearchParams([...e].filter(([e]) => Ot.includes(e)));
+function jt(e) {
+	return new URLSearchParams([...e].filter(([e]) => Dt.includes(e)));
 }
-function Nt(e, t) {
-	let n = P(kt(e())), r = () => {
-		n.value = kt(e());
+function Mt(e, t) {
+	let n = F(Ot(e())), r = () => {
+		n.value = Ot(e());
 	}, i = (e, i = {}, a = !1) => {
-		t(At(e, jt(e.join("/") === n.peek().path.join("/") ? n.peek().params : Mt(n.peek().params), i)), a), r();
+		t(kt(e, At(e.join("/") === n.peek().path.join("/") ? n.peek().params : jt(n.peek().params), i)), a), r();
 	};
 	return {
 		route: n,
@@ -947,43 +947,43 @@ function Nt(e, t) {
 		open: (e) => {
 			t(e, !1), r();
 		},
-		href: (e, t = {}) => At(e, jt(Mt(n.value.params), t)),
+		href: (e, t = {}) => kt(e, At(jt(n.value.params), t)),
 		set: (e, t = !1) => i(n.peek().path, e, t)
 	};
 }
-function Pt(e = "") {
+function Nt(e = "") {
 	let t = e;
-	return Nt(() => t, (e) => {
+	return Mt(() => t, (e) => {
 		t = e;
 	});
 }
 // src/data/transport.ts
-var Ft = class extends Error {
+var Pt = class extends Error {
 	status;
 	constructor(e, t) {
 		super(t), this.status = e;
 	}
-}, It = class extends Error {
+}, Ft = class extends Error {
 	job;
 	constructor(e) {
 		super(e ? `${e.step}: ${e.done} of ${e.total}` : "being computed"), this.job = e;
 	}
-}, Lt = new TextDecoder();
-function Rt(e) {
+}, It = new TextDecoder();
+function Lt(e) {
 	if (e.status === 200) return e.body;
-	if (e.status === 202) throw new It(JSON.parse(Lt.decode(e.body)));
+	if (e.status === 202) throw new Ft(JSON.parse(It.decode(e.body)));
 	let t = `the server answered ${e.status}`;
 	try {
-		t = JSON.parse(Lt.decode(e.body)).error ?? t;
+		t = JSON.parse(It.decode(e.body)).error ?? t;
 	} catch {}
-	throw new Ft(e.status, t);
+	throw new Pt(e.status, t);
 }
-function L(e) {
-	return JSON.parse(Lt.decode(Rt(e)));
+function R(e) {
+	return JSON.parse(It.decode(Lt(e)));
 }
 // src/data/load.ts
-var zt = 400;
-async function Bt(e, t, n) {
+var Rt = 400;
+async function zt(e, t, n) {
 	for (; !n?.aborted;) try {
 		let r = await e();
 		n?.aborted || (t.value = {
@@ -993,7 +993,7 @@ async function Bt(e, t, n) {
 		return;
 	} catch (e) {
 		if (n?.aborted || e instanceof Error && e.name === "AbortError") return;
-		if (!(e instanceof It)) {
+		if (!(e instanceof Ft)) {
 			t.value = {
 				state: "absent",
 				why: e instanceof Error ? e.message : String(e)
@@ -1003,29 +1003,29 @@ async function Bt(e, t, n) {
 		t.value = {
 			state: "loading",
 			job: e.job
-		}, await new Promise((e) => setTimeout(e, zt));
+		}, await new Promise((e) => setTimeout(e, Rt));
 	}
 }
-function Vt(e, t) {
-	let n = P({
+function Bt(e, t) {
+	let n = F({
 		state: "loading",
 		job: null
 	});
-	return Bt(e, n, t), n;
+	return zt(e, n, t), n;
 }
-function R(e) {
+function z(e) {
 	return e.state === "ready" ? e.value : void 0;
 }
 // src/data/safetensors.ts
-var Ht = {
+var Vt = {
 	F32: Float32Array,
 	I32: Int32Array,
 	U8: Uint8Array
 };
-function Ut(e) {
+function Ht(e) {
 	let t = Number(new DataView(e).getBigUint64(0, !0)), { __metadata__: n, ...r } = JSON.parse(new TextDecoder().decode(new Uint8Array(e, 8, t))), i = JSON.parse(n?.told ?? "{}"), a = {};
 	for (let [n, i] of Object.entries(r)) {
-		let r = Ht[i.dtype];
+		let r = Vt[i.dtype];
 		if (!r) throw Error(`array ${n} is of kind ${i.dtype}, which this page does not read`);
 		let [o, s] = i.data_offsets.map((e) => e + 8 + t);
 		a[n] = new r(e.slice(o, s));
@@ -1036,7 +1036,7 @@ function Ut(e) {
 	};
 }
 // src/data/indexed.ts
-var Wt = class {
+var Ut = class {
 	number;
 	info;
 	base;
@@ -1046,55 +1046,56 @@ var Wt = class {
 	labels;
 	scores;
 	atlas;
-	annotations = P({
+	annotations = F({
 		where: "",
 		rows: [],
 		undo: null
 	});
-	annotated = F(() => new Map(this.annotations.value.rows.map((e) => [e.row, e])));
+	annotated = I(() => new Map(this.annotations.value.rows.map((e) => [e.row, e])));
 	relevances = /* @__PURE__ */ new Map();
 	components = /* @__PURE__ */ new Map();
 	told = /* @__PURE__ */ new Map();
 	constructor(e, t, n, r, i, a) {
-		this.number = e, this.info = t, this.base = n, this.names = r, this.transport = i, this.count = t.components, this.labels = Vt(async () => {
+		this.number = e, this.info = t, this.base = n, this.names = r, this.transport = i, this.count = t.components, this.labels = Bt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("labels");
 			return {
 				...e,
 				phrases: JSON.parse(t.phrases),
-				fdr: Number(t.fdr)
+				fdr: Number(t.fdr),
+				by: t.by === "encoding" ? "encoding" : "examples"
 			};
-		}), this.scores = Vt(async () => {
+		}), this.scores = Bt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("scores");
 			return {
 				...e,
 				summary: JSON.parse(t.summary)
 			};
-		}), this.atlas = Vt(async () => {
+		}), this.atlas = Bt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("atlas");
 			return {
 				...e,
 				names: JSON.parse(t.names),
 				drawing: t.drawing
 			};
-		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = L(e));
+		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = R(e));
 	}
 	at(e) {
 		return `${this.number}/${e}`;
 	}
 	async arrays(e) {
-		return Ut(Rt(await this.transport.get(this.at(e))));
+		return Ht(Lt(await this.transport.get(this.at(e))));
 	}
 	relevance(e) {
 		let t = this.relevances.get(e);
 		if (t) return t;
-		let n = Vt(async () => (await this.arrays(`relevance/${e}`)).arrays);
+		let n = Bt(async () => (await this.arrays(`relevance/${e}`)).arrays);
 		return this.relevances.set(e, n), n;
 	}
 	component(e, t = !1) {
 		let n = this.components.get(e);
 		if (n && !t) return n;
 		let r = this.transport.get(this.at(`component/${e}`)).then((t) => {
-			let n = L(t);
+			let n = R(t);
 			return this.told.set(e, n), n;
 		});
 		return r.catch(() => this.components.delete(e)), this.components.set(e, r), r;
@@ -1139,17 +1140,17 @@ var Wt = class {
 		return this.annotation(e)?.tag ?? null;
 	}
 	async annotate(e) {
-		this.annotations.value = L(await this.transport.post(this.at("annotations"), JSON.stringify(e)));
+		this.annotations.value = R(await this.transport.post(this.at("annotations"), JSON.stringify(e)));
 	}
 	async undo() {
-		this.annotations.value = L(await this.transport.post(this.at("annotations/undo"), "{}"));
+		this.annotations.value = R(await this.transport.post(this.at("annotations/undo"), "{}"));
 	}
 };
-async function Gt(e, t, n, r) {
-	let { arrays: i, metadata: a } = Ut(Rt(await e.get(`${t}/base`)));
-	return new Wt(t, n, i, new Map(JSON.parse(a.names ?? "[]")), e, r);
+async function Wt(e, t, n, r) {
+	let { arrays: i, metadata: a } = Ht(Lt(await e.get(`${t}/base`)));
+	return new Ut(t, n, i, new Map(JSON.parse(a.names ?? "[]")), e, r);
 }
-function Kt(e) {
+function Gt(e) {
 	let t = [], n = -1;
 	for (let r of Array.from(e).sort((e, t) => e - t)) {
 		let e = r - n - 1;
@@ -1158,7 +1159,7 @@ function Kt(e) {
 	}
 	return btoa(Array.from(t, (e) => String.fromCharCode(e)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
-function qt(e, t) {
+function Kt(e, t) {
 	let n;
 	try {
 		n = atob(e.replace(/-/g, "+").replace(/_/g, "/"));
@@ -1176,41 +1177,41 @@ function qt(e, t) {
 	return Int32Array.from(r);
 }
 // src/data/store.ts
-var Jt = 150, Yt = class {
+var qt = 150, Jt = class {
 	session;
 	indexes;
 	place;
 	transport;
 	index;
 	query;
-	search = P(null);
+	search = F(null);
 	selection;
 	kept;
 	order;
 	of;
-	pointed = P(null);
-	told = P("");
+	pointed = F(null);
+	told = F("");
 	typed;
 	params = /* @__PURE__ */ new Map();
-	large = P(null);
+	large = F(null);
 	constructor(e, t, n, r) {
 		this.session = e, this.indexes = t, this.place = n, this.transport = r;
-		let i = (e) => this.param(e), a = F(() => n.route.value.path[0] === "m" ? n.route.value.path[1] : void 0);
-		this.index = F(() => {
+		let i = (e) => this.param(e), a = I(() => n.route.value.path[0] === "m" ? n.route.value.path[1] : void 0);
+		this.index = I(() => {
 			let e = t[Number(i("i"))];
 			return a.value === void 0 || e?.info.name === a.value ? e ?? t[0] : t.find((e) => e.info.name === a.value) ?? e ?? t[0];
-		}), this.query = F(() => i("q") || i("image") && `image:${i("image")}`), this.selection = F(() => {
+		}), this.query = I(() => i("q") || i("image") && `image:${i("image")}`), this.selection = I(() => {
 			let e = i("sel");
-			return e === "large" ? this.large.value : e ? qt(e, this.index.value.count) : null;
-		}), this.of = F(() => {
+			return e === "large" ? this.large.value : e ? Kt(e, this.index.value.count) : null;
+		}), this.of = I(() => {
 			let e = this.index.value.info.classes;
 			return (e.find((e) => String(e.number) === i("class")) ?? e.find((e) => e.images > 0) ?? e[0])?.number ?? null;
-		}), this.typed = F(() => this.search.value?.state === "absent" ? i("q") : ""), this.kept = F(() => this.filtered(i)), this.order = F(() => this.ranked()), this.searchOnChange();
+		}), this.typed = I(() => this.search.value?.state === "absent" ? i("q") : ""), this.kept = I(() => this.filtered(i)), this.order = I(() => this.ranked()), this.searchOnChange();
 	}
 	param(e) {
 		let t = this.params.get(e);
 		if (t) return t.value;
-		let n = F(() => this.place.route.value.params.get(e) ?? "");
+		let n = I(() => this.place.route.value.params.get(e) ?? "");
 		return this.params.set(e, n), n.value;
 	}
 	layers() {
@@ -1219,19 +1220,19 @@ var Jt = 150, Yt = class {
 	}
 	select(e) {
 		if (!e) return this.place.set({ sel: null });
-		let t = Kt(e);
-		Ye(() => {
+		let t = Gt(e);
+		Je(() => {
 			t.length > 6e3 && (this.large.value = Int32Array.from(Array.from(e)).sort()), this.place.set({ sel: t.length > 6e3 ? "large" : t || "none" });
 		});
 	}
 	async searchImage(e) {
-		let t = this.index.peek(), n = P({
+		let t = this.index.peek(), n = F({
 			state: "loading",
 			job: null
 		});
 		n.subscribe((e) => {
 			e.state === "loading" && e.job && (this.told.value = `Your picture: ${e.job.step} …`);
-		}), await Bt(async () => L(await this.transport.post(t.at("image"), e)), n);
+		}), await zt(async () => R(await this.transport.post(t.at("image"), e)), n);
 		let r = n.peek();
 		if (r.state !== "ready") this.told.value = r.state === "absent" ? r.why : "";
 		else {
@@ -1252,7 +1253,7 @@ var Jt = 150, Yt = class {
 			for (let t = 0; t < n.length; t++) n[t] &= e[t];
 		}
 		for (let r of [e("words"), this.typed.value].map((e) => e.toLowerCase())) if (r) for (let e = 0; e < n.length; e++) n[e] && !t.called(e).toLowerCase().includes(r) && (n[e] = 0);
-		let a = e("cluster"), o = a === "" ? void 0 : R(t.atlas.value);
+		let a = e("cluster"), o = a === "" ? void 0 : z(t.atlas.value);
 		if (o) for (let e = 0; e < n.length; e++) o.cluster[e] !== Number(a) && (n[e] = 0);
 		let s = e("tag");
 		if (s) {
@@ -1262,13 +1263,13 @@ var Jt = 150, Yt = class {
 		return n;
 	}
 	ranked() {
-		let e = this.kept.value, t = this.search.value ? R(this.search.value) : void 0, n = t?.alignment ?? R(this.index.value.scores.value)?.clarity, r = Int32Array.from(e.keys()).filter((t) => e[t]);
+		let e = this.kept.value, t = this.search.value ? z(this.search.value) : void 0, n = t?.rank ?? z(this.index.value.scores.value)?.clarity, r = Int32Array.from(e.keys()).filter((t) => e[t]);
 		if (!n) return r;
-		let i = (e) => Number.isNaN(n[e]) ? -Infinity : n[e], a = t ? void 0 : R(this.index.value.labels.value), o = (e) => a && a.label[e] >= 0 ? 1 : 0;
+		let i = (e) => Number.isNaN(n[e]) ? -Infinity : n[e], a = t ? void 0 : z(this.index.value.labels.value), o = (e) => a && a.label[e] >= 0 ? 1 : 0;
 		return r.sort((e, t) => o(t) - o(e) || i(t) - i(e) || e - t);
 	}
 	searchOnChange() {
-		I(() => {
+		L(() => {
 			let e = this.query.value, t = this.index.value;
 			if (!e) {
 				this.search.value = null;
@@ -1278,28 +1279,44 @@ var Jt = 150, Yt = class {
 				state: "loading",
 				job: null
 			};
-			let n = new AbortController(), r = setTimeout(() => void Bt(() => this.ask(t, e, n.signal), this.search, n.signal), Jt);
+			let n = new AbortController(), r = setTimeout(() => void zt(() => this.ask(t, e, n.signal), this.search, n.signal), qt);
 			return () => {
 				clearTimeout(r), n.abort();
 			};
 		});
 	}
 	async ask(e, t, n) {
-		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ut(Rt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n)));
-		return {
-			...a,
-			baseline: Number(o.baseline),
-			probe: o.probe
+		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ht(Lt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n))), { similarity: s, alignment: c, effect: l } = a, u = {
+			probe: o.probe,
+			remark: o.remark ?? ""
+		};
+		return l ? {
+			...u,
+			by: "encoding",
+			value: l,
+			rank: l,
+			error: Number(o.error),
+			baseline: Yt(o.chance)
+		} : {
+			...u,
+			by: "examples",
+			value: s,
+			rank: c,
+			error: 0,
+			baseline: Yt(o.baseline)
 		};
 	}
 };
+function Yt(e) {
+	return e === void 0 || e === "null" ? NaN : Number(e);
+}
 async function Xt(e, t) {
-	let n = L(await e.get("session"));
-	return e.know?.(n.indexes.map((e) => e.digest)), new Yt(n, await Promise.all(n.indexes.map((t, r) => Gt(e, r, t, n.can.annotate))), t, e);
+	let n = R(await e.get("session"));
+	return e.know?.(n.indexes.map((e) => e.digest)), new Jt(n, await Promise.all(n.indexes.map((t, r) => Wt(e, r, t, n.can.annotate))), t, e);
 }
 var Zt = Se(null), Qt = Zt.Provider;
-function z() {
-	let e = Re(Zt);
+function B() {
+	let e = Le(Zt);
 	if (!e) throw Error("no store above this element");
 	return e;
 }
@@ -1433,7 +1450,7 @@ async function fn(e, t, n, r) {
 		name: e,
 		columns: _n(t, gn)
 	}), a = await r.transport.post(r.index.peek().at("table.parquet"), i);
-	return new Blob([Rt(a)], { type: "application/vnd.apache.parquet" });
+	return new Blob([Lt(a)], { type: "application/vnd.apache.parquet" });
 }
 function pn(e) {
 	let t = [Object.keys(e).map(mn).join(",")], n = Object.values(e);
@@ -1480,23 +1497,23 @@ async function yn(e, t, n) {
 function bn(e) {
 	return e.replace(/[\u0000-\u001f\\/:*?"<>|]+/g, "-").slice(-150);
 }
-function B(e, t, n = `${t}s`) {
-	return `${V(e)} ${e === 1 ? t : n}`;
+function V(e, t, n = `${t}s`) {
+	return `${H(e)} ${e === 1 ? t : n}`;
 }
-function V(e) {
+function H(e) {
 	return e.toLocaleString("en-GB");
 }
-function H(e, t = 2) {
+function U(e, t = 2) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let n = e.toFixed(t);
 	return (Number(n) === 0 ? n.replace("-", "") : n).replace("-", "−");
 }
-function U(e) {
+function W(e) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let t = Math.abs(e);
-	return t === 0 ? "0" : t >= 1e3 ? V(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
+	return t === 0 ? "0" : t >= 1e3 ? H(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
 }
-function W(e) {
+function G(e) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let t = e * 100;
 	return t > 0 && t < .1 ? "under 0.1 %" : `${t > 99 && t < 100 ? t.toFixed(1) : t < 10 ? Number(t.toFixed(1)) : Math.round(t)} %`;
@@ -1505,7 +1522,7 @@ function xn(e) {
 	if (e > .5) return "most";
 	if (e > .4) return "1 in 2";
 	let t = 1 / e, n = 10 ** Math.max(0, Math.floor(Math.log10(t)) - 1);
-	return `1 in ${V(Math.round(t / n) * n)}`;
+	return `1 in ${H(Math.round(t / n) * n)}`;
 }
 // src/component/histogram.ts
 var Sn = 12, Cn = 22;
@@ -1520,7 +1537,7 @@ function Tn(e, t) {
 		ticks: On(r, i, 0, t),
 		zero: null,
 		axis: "activation, from the lowest of all images",
-		says: `Its examples have activations from ${U(Math.min(...n))} to ${U(i)}; the lowest of all images is ${U(e.lowest)}.`
+		says: `Its examples have activations from ${W(Math.min(...n))} to ${W(i)}; the lowest of all images is ${W(e.lowest)}.`
 	};
 }
 function En(e, { edges: t, counts: n }, r) {
@@ -1531,7 +1548,7 @@ function En(e, { edges: t, counts: n }, r) {
 		width: (n === i ? Cn : o) - 1,
 		height: e ? Math.max(.015, Math.min(1, e / l)) : 0,
 		zero: n === i,
-		says: `${B(e, "image")} from ${U(t[n])} to ${U(t[n + 1])}`
+		says: `${V(e, "image")} from ${W(t[n])} to ${W(t[n + 1])}`
 	})), d = (e) => Dn(e, t, s, (e) => e === i ? Cn : o), f = i < 0 ? 0 : i + 1;
 	return {
 		bars: u,
@@ -1539,10 +1556,10 @@ function En(e, { edges: t, counts: n }, r) {
 		ticks: f < n.length ? On(t[f], t[t.length - 1], s[f], r) : [],
 		zero: i < 0 ? null : {
 			x: s[i],
-			text: V(n[i])
+			text: H(n[i])
 		},
 		axis: "activation",
-		says: `Histogram of activation over ${B(e.images, "image")}, from ${U(t[0])} to ${U(t[t.length - 1])}${i < 0 ? "" : `; ${B(n[i], "image")} about zero`}.`
+		says: `Histogram of activation over ${V(e.images, "image")}, from ${W(t[0])} to ${W(t[t.length - 1])}${i < 0 ? "" : `; ${V(n[i], "image")} about zero`}.`
 	};
 }
 function Dn(e, t, n, r) {
@@ -1556,17 +1573,17 @@ function On(e, t, n, r) {
 	return [
 		{
 			x: n,
-			text: U(e),
+			text: W(e),
 			anchor: "start"
 		},
 		{
 			x: n + (r - n) / 2,
-			text: U(Number(i.toPrecision(2))),
+			text: W(Number(i.toPrecision(2))),
 			anchor: "middle"
 		},
 		{
 			x: r,
-			text: U(t),
+			text: W(t),
 			anchor: "end"
 		}
 	];
@@ -1574,7 +1591,7 @@ function On(e, t, n, r) {
 // ../../../main/page/node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
 var kn = 0;
 Array.isArray;
-function G(e, t, r, i, a, o) {
+function K(e, t, r, i, a, o) {
 	t ||= {};
 	var s, c, l = t;
 	if ("ref" in l) for (c in l = {}, t) c == "ref" ? s = t[c] : l[c] = t[c];
@@ -1601,69 +1618,69 @@ function G(e, t, r, i, a, o) {
 // src/component/Activation.tsx
 var An = 360, jn = 40;
 function Mn({ index: e, found: t }) {
-	let n = A(null), r = wn(t, An), i = r?.bars.length ? 110 : 6, a = i + jn;
-	return /* @__PURE__ */ G("section", {
+	let n = j(null), r = wn(t, An), i = r?.bars.length ? 110 : 6, a = i + jn;
+	return /* @__PURE__ */ K("section", {
 		class: "panel",
 		"aria-label": "Activation",
 		children: [
-			/* @__PURE__ */ G("h2", { children: "Activation" }),
-			/* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ K("h2", { children: "Activation" }),
+			/* @__PURE__ */ K("p", { children: [
 				"It fires on ",
-				/* @__PURE__ */ G("strong", { children: W(t.images ? t.fired / t.images : null) }),
+				/* @__PURE__ */ K("strong", { children: G(t.images ? t.fired / t.images : null) }),
 				" of ",
-				B(t.images, "image"),
-				t.nan > 0 && `; on ${B(t.nan, "image")} its activation is not a number`,
+				V(t.images, "image"),
+				t.nan > 0 && `; on ${V(t.nan, "image")} its activation is not a number`,
 				"."
 			] }),
-			r && /* @__PURE__ */ G("figure", {
+			r && /* @__PURE__ */ K("figure", {
 				class: "chart",
-				children: [/* @__PURE__ */ G("svg", {
+				children: [/* @__PURE__ */ K("svg", {
 					ref: n,
 					viewBox: `0 0 ${An} ${a}`,
 					role: "img",
 					"aria-label": r.says,
 					children: [
-						r.bars.map((e, t) => /* @__PURE__ */ G("rect", {
+						r.bars.map((e, t) => /* @__PURE__ */ K("rect", {
 							class: e.zero ? "bar-zero" : "bar-some",
 							x: e.x,
 							width: e.width,
 							y: i - e.height * (i - 14),
 							height: e.height * (i - 14),
-							children: /* @__PURE__ */ G("title", { children: e.says })
+							children: /* @__PURE__ */ K("title", { children: e.says })
 						}, t)),
-						/* @__PURE__ */ G("path", {
+						/* @__PURE__ */ K("path", {
 							class: "axis",
 							d: `M0 ${i}H${An}`
 						}),
-						r.marks.map((e, t) => /* @__PURE__ */ G("path", {
+						r.marks.map((e, t) => /* @__PURE__ */ K("path", {
 							class: "mark",
 							d: `M${e} ${i + 2}v9`
 						}, t)),
-						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ G("text", {
+						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ K("text", {
 							x: e,
 							y: i + 25,
 							"text-anchor": n,
 							children: t
 						}, t)),
-						/* @__PURE__ */ G("text", {
+						/* @__PURE__ */ K("text", {
 							class: "name",
 							x: An,
 							y: a - 3,
 							"text-anchor": "end",
 							children: r.axis
 						}),
-						r.zero && /* @__PURE__ */ G("text", {
+						r.zero && /* @__PURE__ */ K("text", {
 							x: r.zero.x,
 							y: a - 3,
 							"text-anchor": "start",
 							children: ["about 0: ", r.zero.text]
 						})
 					]
-				}), /* @__PURE__ */ G("figcaption", {
+				}), /* @__PURE__ */ K("figcaption", {
 					class: "soft",
-					children: [/* @__PURE__ */ G("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ G("span", {
+					children: [/* @__PURE__ */ K("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ K("span", {
 						class: "save",
-						children: ["svg", "png"].map((r) => /* @__PURE__ */ G("button", {
+						children: ["svg", "png"].map((r) => /* @__PURE__ */ K("button", {
 							type: "button",
 							class: "link",
 							"aria-label": `Save as ${r.toUpperCase()}`,
@@ -1704,51 +1721,51 @@ function In(e) {
 // src/component/ClassBars.tsx
 var Ln = 6;
 function Rn({ index: e, relevance: t }) {
-	let n = z(), [r, i] = O(!1), a = r ? t : t.slice(0, Ln), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Pn(n, e);
-	return /* @__PURE__ */ G("section", {
+	let n = B(), [r, i] = O(!1), a = r ? t : t.slice(0, Ln), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Pn(n, e);
+	return /* @__PURE__ */ K("section", {
 		class: "panel",
 		"aria-label": "Relevance for classes",
-		children: [/* @__PURE__ */ G("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ G("p", {
+		children: [/* @__PURE__ */ K("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ K("p", {
 			class: "absent",
 			children: [
 				"No relevance was computed for this index: build it with ",
-				/* @__PURE__ */ G("code", { children: "--classes" }),
+				/* @__PURE__ */ K("code", { children: "--classes" }),
 				" to see which outputs each component moves."
 			]
-		}) : /* @__PURE__ */ G(T, { children: [
-			/* @__PURE__ */ G("p", {
+		}) : /* @__PURE__ */ K(T, { children: [
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "How much of all relevance in its layer passes through it: for the class to the right, against it to the left."
 			}),
-			/* @__PURE__ */ G("table", {
+			/* @__PURE__ */ K("table", {
 				class: "bars sided",
-				children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-					/* @__PURE__ */ G("th", {
+				children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "Class"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "against | for"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "net"
 					})
-				] }) }), /* @__PURE__ */ G("tbody", { children: a.map((t) => /* @__PURE__ */ G("tr", { children: [
-					/* @__PURE__ */ G("th", {
+				] }) }), /* @__PURE__ */ K("tbody", { children: a.map((t) => /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
 						scope: "row",
 						children: [
-							/* @__PURE__ */ G("a", {
+							/* @__PURE__ */ K("a", {
 								href: n.place.href(["audit"], {
 									...s,
 									class: t.number
 								}),
 								title: "Audit this class",
-								children: /* @__PURE__ */ G("bdi", { children: t.class })
+								children: /* @__PURE__ */ K("bdi", { children: t.class })
 							}),
 							" ",
-							/* @__PURE__ */ G("a", {
+							/* @__PURE__ */ K("a", {
 								class: "aside",
 								href: n.place.href(["graph"], {
 									...s,
@@ -1760,61 +1777,61 @@ function Rn({ index: e, relevance: t }) {
 							})
 						]
 					}),
-					/* @__PURE__ */ G("td", {
-						title: `for ${W(t.positive)}, against ${W(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${W(t.frequency)} of the class’s images`,
-						children: /* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("td", {
+						title: `for ${G(t.positive)}, against ${G(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${G(t.frequency)} of the class’s images`,
+						children: /* @__PURE__ */ K("span", {
 							class: "bar two",
-							children: [/* @__PURE__ */ G("span", {
+							children: [/* @__PURE__ */ K("span", {
 								class: "against",
 								style: { width: `${50 * t.negative / o}%` }
-							}), /* @__PURE__ */ G("span", {
+							}), /* @__PURE__ */ K("span", {
 								class: "for",
 								style: { width: `${50 * t.positive / o}%` }
 							})]
 						})
 					}),
-					/* @__PURE__ */ G("td", {
+					/* @__PURE__ */ K("td", {
 						class: "value",
 						children: zn(t.positive - t.negative)
 					})
 				] }, t.number)) })]
 			}),
-			t.length > Ln && /* @__PURE__ */ G("button", {
+			t.length > Ln && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "link",
 				onClick: () => i(!r),
-				children: r ? "Show fewer" : `Show all ${B(t.length, "class", "classes")}`
+				children: r ? "Show fewer" : `Show all ${V(t.length, "class", "classes")}`
 			})
 		] })]
 	});
 }
 function zn(e) {
-	return e < 0 ? `−${W(-e)}` : W(e);
+	return e < 0 ? `−${G(-e)}` : G(e);
 }
 // src/ui/Await.tsx
 function Bn({ of: e, what: t, children: n }) {
-	return e.state === "ready" ? /* @__PURE__ */ G(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ G("p", {
+	return e.state === "ready" ? /* @__PURE__ */ K(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ K("p", {
 		class: "absent",
 		children: e.why
-	}) : /* @__PURE__ */ G(Vn, {
+	}) : /* @__PURE__ */ K(Vn, {
 		what: t,
 		job: e.job
 	});
 }
 function Vn({ what: e, job: t }) {
 	let n = t && t.total > 0;
-	return /* @__PURE__ */ G("p", {
+	return /* @__PURE__ */ K("p", {
 		class: "waiting",
 		role: "status",
-		children: [/* @__PURE__ */ G("span", { children: [
+		children: [/* @__PURE__ */ K("span", { children: [
 			e,
 			": ",
 			t ? t.step : "on the way"
-		] }), n ? /* @__PURE__ */ G("progress", {
+		] }), n ? /* @__PURE__ */ K("progress", {
 			value: t.done,
 			max: t.total,
 			"aria-label": `${e}: ${t.step}`
-		}) : /* @__PURE__ */ G("progress", { "aria-label": e })]
+		}) : /* @__PURE__ */ K("progress", { "aria-label": e })]
 	});
 }
 // src/ui/root.ts
@@ -1980,8 +1997,8 @@ var Kn = [
 	}
 ];
 function qn(e) {
-	let t = z(), n = A(e);
-	n.current = e, Ie(() => {
+	let t = B(), n = j(e);
+	n.current = e, A(() => {
 		let e = (e) => {
 			let r = n.current[e.key];
 			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Jn(e.target) || document.querySelector("dialog[open]") || !Gn(t, e) || (e.preventDefault(), r(e));
@@ -1994,7 +2011,7 @@ function Jn(e) {
 }
 // src/ui/picture.tsx
 function Yn(e) {
-	let { transport: t } = z(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
+	let { transport: t } = B(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
 	return k(() => {
 		let e = !0;
 		return r(void 0), i instanceof Promise && i.then((t) => e && r(t)), () => {
@@ -2004,9 +2021,9 @@ function Yn(e) {
 }
 function Xn({ path: e, alt: t, class: n = "" }) {
 	let r = Yn(e);
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: `picture ${n}`,
-		children: r && /* @__PURE__ */ G("img", {
+		children: r && /* @__PURE__ */ K("img", {
 			src: r,
 			alt: t,
 			loading: "lazy",
@@ -2031,41 +2048,41 @@ var Zn = {
 	map: "M9 4L3 6.5v13.5l6-2.5 6 2.5 6-2.5V4l-6 2.5L9 4zM9 4v13.5M15 6.5V20",
 	undo: "M4 9h10a5.5 5.5 0 0 1 0 11H9M4 9l4.5-4.5M4 9l4.5 4.5"
 };
-function K({ name: e }) {
-	return /* @__PURE__ */ G("svg", {
+function q({ name: e }) {
+	return /* @__PURE__ */ K("svg", {
 		class: "icon",
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ G("path", { d: Zn[e] })
+		children: /* @__PURE__ */ K("path", { d: Zn[e] })
 	});
 }
 // src/ui/Dialog.tsx
 function Qn({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
-	let a = A(null);
+	let a = j(null);
 	return k(() => {
 		let e = document.activeElement, t = a.current;
 		return t.showModal(), () => {
 			t.close(), e instanceof HTMLElement && e.focus();
 		};
-	}, []), /* @__PURE__ */ G("dialog", {
+	}, []), /* @__PURE__ */ K("dialog", {
 		ref: a,
 		class: `dialog ${t}`,
 		"aria-label": typeof e == "string" ? e : void 0,
 		onCancel: (e) => (e.preventDefault(), n()),
 		onClick: (e) => e.target === a.current && n(),
 		onKeyDown: r,
-		children: /* @__PURE__ */ G("div", {
+		children: /* @__PURE__ */ K("div", {
 			class: "dialog-inside",
-			children: [/* @__PURE__ */ G("div", {
+			children: [/* @__PURE__ */ K("div", {
 				class: "dialog-head",
-				children: [/* @__PURE__ */ G("h2", { children: e }), /* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K("h2", { children: e }), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Close",
 					title: "Close (Esc)",
 					onClick: n,
-					children: /* @__PURE__ */ G(K, { name: "clear" })
+					children: /* @__PURE__ */ K(q, { name: "clear" })
 				})]
 			}), i]
 		})
@@ -2096,8 +2113,8 @@ function ir(e, t, n, r, i, a) {
 }
 // src/component/Enlarged.tsx
 function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
-	let o = z(), s = tr(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
-	return /* @__PURE__ */ G(Qn, {
+	let o = B(), s = tr(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
+	return /* @__PURE__ */ K(Qn, {
 		title: `Example ${n + 1} of ${l}`,
 		class: "enlarged",
 		close: a,
@@ -2109,36 +2126,36 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 			t ? u(t) : e.key === "h" && nr(o, $n[($n.indexOf(s) + 1) % $n.length]);
 		},
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "enlarged-picture",
 				children: [
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Previous example",
 						title: "Previous example (←)",
 						onClick: () => u(-1),
-						children: /* @__PURE__ */ G(K, { name: "left" })
+						children: /* @__PURE__ */ K(q, { name: "left" })
 					}),
-					/* @__PURE__ */ G(Xn, {
+					/* @__PURE__ */ K(Xn, {
 						path: ir(e, t.row, n, c.crop, s, r),
 						alt: `${er[s]} of ${c.name}`
 					}, `${n} ${s}`),
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Next example",
 						title: "Next example (→)",
 						onClick: () => u(1),
-						children: /* @__PURE__ */ G(K, { name: "right" })
+						children: /* @__PURE__ */ K(q, { name: "right" })
 					})
 				]
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "buttons",
 				role: "group",
 				"aria-label": "What is shown",
-				children: $n.filter((t) => rr(e, t)).map((e) => /* @__PURE__ */ G("button", {
+				children: $n.filter((t) => rr(e, t)).map((e) => /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
 					"aria-pressed": e === s,
@@ -2146,14 +2163,14 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 					children: er[e]
 				}, e))
 			}),
-			/* @__PURE__ */ G("dl", {
+			/* @__PURE__ */ K("dl", {
 				class: "facts",
 				children: [
-					/* @__PURE__ */ G("dt", { children: "Image" }),
-					/* @__PURE__ */ G("dd", { children: [
-						/* @__PURE__ */ G("bdi", { children: c.name }),
+					/* @__PURE__ */ K("dt", { children: "Image" }),
+					/* @__PURE__ */ K("dd", { children: [
+						/* @__PURE__ */ K("bdi", { children: c.name }),
 						" ",
-						/* @__PURE__ */ G("span", {
+						/* @__PURE__ */ K("span", {
 							class: "soft",
 							children: [
 								"(id ",
@@ -2162,11 +2179,11 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 							]
 						})
 					] }),
-					c.label && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: "Its label" }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G("bdi", { children: c.label }) })] }),
-					/* @__PURE__ */ G("dt", { children: "Activation" }),
-					/* @__PURE__ */ G("dd", { children: U(c.activation) }),
-					/* @__PURE__ */ G("dt", { children: "Cut out" }),
-					/* @__PURE__ */ G("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
+					c.label && /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: "Its label" }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: c.label }) })] }),
+					/* @__PURE__ */ K("dt", { children: "Activation" }),
+					/* @__PURE__ */ K("dd", { children: W(c.activation) }),
+					/* @__PURE__ */ K("dt", { children: "Cut out" }),
+					/* @__PURE__ */ K("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
 				]
 			})
 		]
@@ -2174,7 +2191,7 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 }
 // src/component/useComponent.ts
 function or(e, t) {
-	let n = e.known(t), r = Ct(n ? {
+	let n = e.known(t), r = St(n ? {
 		state: "ready",
 		value: n
 	} : {
@@ -2183,7 +2200,7 @@ function or(e, t) {
 	}), i = e.labels.value.state === "ready";
 	return k(() => {
 		let n = new AbortController();
-		return Bt(async () => {
+		return zt(async () => {
 			let n = await e.component(t);
 			return i && !n.label && !n.dead ? e.component(t, !0) : n;
 		}, r, n.signal), () => n.abort();
@@ -2194,7 +2211,7 @@ function or(e, t) {
 	]), r.value;
 }
 function sr(e, t, n) {
-	let { transport: r } = z(), i = Ct({
+	let { transport: r } = B(), i = St({
 		state: "loading",
 		job: null
 	});
@@ -2204,7 +2221,7 @@ function sr(e, t, n) {
 		return i.value = {
 			state: "loading",
 			job: null
-		}, Bt(async () => L(await r.get(e.at(`heat/${t}`), a.signal)), i, a.signal), () => a.abort();
+		}, zt(async () => R(await r.get(e.at(`heat/${t}`), a.signal)), i, a.signal), () => a.abort();
 	}, [
 		e,
 		t,
@@ -2213,24 +2230,24 @@ function sr(e, t, n) {
 }
 // src/component/Examples.tsx
 function cr({ index: e, found: t }) {
-	let n = z(), [r, i] = O(null), a = tr(n), o = sr(e, t.row, a === "heat" && e.info.heat), s = R(o)?.slots ?? null;
-	return qn({ h: () => nr(n, $n[($n.indexOf(a) + 1) % $n.length]) }), /* @__PURE__ */ G("section", {
+	let n = B(), [r, i] = O(null), a = tr(n), o = sr(e, t.row, a === "heat" && e.info.heat), s = z(o)?.slots ?? null;
+	return qn({ h: () => nr(n, $n[($n.indexOf(a) + 1) % $n.length]) }), /* @__PURE__ */ K("section", {
 		class: "examples",
 		"aria-label": "Examples",
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ G("h2", { children: "What excites it most" }), /* @__PURE__ */ G(lr, {
+				children: [/* @__PURE__ */ K("h2", { children: "What excites it most" }), /* @__PURE__ */ K(lr, {
 					store: n,
 					mode: a
 				})]
 			}),
-			/* @__PURE__ */ G(ur, {
+			/* @__PURE__ */ K(ur, {
 				index: e,
 				mode: a,
 				heat: o
 			}),
-			dr(t).map((n) => /* @__PURE__ */ G(fr, {
+			dr(t).map((n) => /* @__PURE__ */ K(fr, {
 				index: e,
 				found: t,
 				group: n,
@@ -2238,7 +2255,7 @@ function cr({ index: e, found: t }) {
 				heated: s,
 				enlarge: i
 			}, n.title)),
-			r !== null && /* @__PURE__ */ G(ar, {
+			r !== null && /* @__PURE__ */ K(ar, {
 				index: e,
 				found: t,
 				slot: r,
@@ -2250,11 +2267,11 @@ function cr({ index: e, found: t }) {
 	});
 }
 function lr({ store: e, mode: t }) {
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "buttons",
 		role: "group",
 		"aria-label": "What is shown of each image (h)",
-		children: $n.map((n) => /* @__PURE__ */ G("button", {
+		children: $n.map((n) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			"aria-pressed": n === t,
@@ -2265,26 +2282,26 @@ function lr({ store: e, mode: t }) {
 	});
 }
 function ur({ index: e, mode: t, heat: n }) {
-	return rr(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ G(Vn, {
+	return rr(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ K(Vn, {
 		what: "Heat maps",
 		job: n.job
-	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ G("p", {
+	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ K("p", {
 		class: "soft says",
 		children: n.why
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "soft says",
 		children: {
 			crop: "The parts of images that make it fire most, the strongest first. The number is its activation. Press one to enlarge it.",
 			whole: "The whole images; the frame is the part that was cut out.",
 			heat: "Where in the image the activation comes from: the stronger the colour, the more of it."
 		}[t]
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "soft says",
 		children: [
 			t === "whole" ? "Whole images are" : "Heat maps need the model and the images, which are",
 			" not at hand; here are the crops. To see them, start the server with",
 			" ",
-			/* @__PURE__ */ G("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
+			/* @__PURE__ */ K("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
 			"."
 		]
 	});
@@ -2308,39 +2325,39 @@ function dr(e) {
 	}] : a;
 }
 function fr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "group",
-		children: [n.title && /* @__PURE__ */ G("h3", { children: [
-			n.meaning && /* @__PURE__ */ G("span", {
+		children: [n.title && /* @__PURE__ */ K("h3", { children: [
+			n.meaning && /* @__PURE__ */ K("span", {
 				class: "soft",
 				children: "Meaning "
 			}),
-			/* @__PURE__ */ G("bdi", { children: n.title }),
+			/* @__PURE__ */ K("bdi", { children: n.title }),
 			" ",
-			/* @__PURE__ */ G("small", {
+			/* @__PURE__ */ K("small", {
 				class: "soft",
-				children: B(n.slots.length, "example")
+				children: V(n.slots.length, "example")
 			})
-		] }), /* @__PURE__ */ G("ul", {
+		] }), /* @__PURE__ */ K("ul", {
 			class: "example-list",
 			role: "list",
 			children: n.slots.map((n) => {
 				let o = t.examples[n];
-				return o && /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+				return o && /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "example",
 					"aria-label": `Enlarge example ${n + 1}: ${pr(o)}`,
 					title: o.name,
 					onClick: () => a(n),
-					children: [/* @__PURE__ */ G(Xn, {
+					children: [/* @__PURE__ */ K(Xn, {
 						path: ir(e, t.row, n, o.crop, r, i),
 						alt: ""
-					}), /* @__PURE__ */ G("span", {
+					}), /* @__PURE__ */ K("span", {
 						class: "example-words",
-						children: [/* @__PURE__ */ G("span", {
+						children: [/* @__PURE__ */ K("span", {
 							class: "value",
-							children: U(o.activation)
-						}), o.label && /* @__PURE__ */ G("bdi", {
+							children: W(o.activation)
+						}), o.label && /* @__PURE__ */ K("bdi", {
 							class: "soft",
 							children: o.label
 						})]
@@ -2354,7 +2371,7 @@ function pr({ name: e, label: t, activation: n }) {
 	return [
 		e,
 		t,
-		`activation ${U(n)}`
+		`activation ${W(n)}`
 	].filter(Boolean).join(", ");
 }
 // src/component/Judgement.tsx
@@ -2376,7 +2393,7 @@ var mr = [
 	}
 ], hr = 800;
 function gr({ index: e, row: t }) {
-	let n = z(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
+	let n = B(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
 		let r = n === a ? null : n;
 		r !== a && o(e.annotate({
 			row: t,
@@ -2387,27 +2404,27 @@ function gr({ index: e, row: t }) {
 		...Object.fromEntries(mr.map((e) => [e.key, () => s(e.tag)])),
 		0: () => s(null),
 		u: c
-	}), /* @__PURE__ */ G("section", {
+	}), /* @__PURE__ */ K("section", {
 		class: "panel judgement",
 		"aria-label": "Your judgement",
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ G("h2", { children: "Your judgement" }), /* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K("h2", { children: "Your judgement" }), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Undo the last change",
 					title: r ? `Undo: ${r} (u)` : "There is nothing to undo",
 					disabled: !r,
 					onClick: c,
-					children: /* @__PURE__ */ G(K, { name: "undo" })
+					children: /* @__PURE__ */ K(q, { name: "undo" })
 				})]
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "buttons tags",
 				role: "group",
 				"aria-label": "Tag",
-				children: mr.map((e) => /* @__PURE__ */ G("button", {
+				children: mr.map((e) => /* @__PURE__ */ K("button", {
 					type: "button",
 					class: `button ${e.tag}`,
 					"aria-pressed": a === e.tag,
@@ -2416,32 +2433,32 @@ function gr({ index: e, row: t }) {
 					children: [
 						e.tag,
 						" ",
-						/* @__PURE__ */ G("kbd", {
+						/* @__PURE__ */ K("kbd", {
 							"aria-hidden": "true",
 							children: e.key
 						})
 					]
 				}, e.tag))
 			}),
-			/* @__PURE__ */ G(_r, {
+			/* @__PURE__ */ K(_r, {
 				index: e,
 				row: t,
 				of: "label",
 				name: "Your own label",
 				says: "in place of the computed one"
 			}),
-			/* @__PURE__ */ G(_r, {
+			/* @__PURE__ */ K(_r, {
 				index: e,
 				row: t,
 				of: "note",
 				name: "Notes",
 				says: "what did you see?"
 			}),
-			i && /* @__PURE__ */ G("p", {
+			i && /* @__PURE__ */ K("p", {
 				class: "soft where",
 				children: [
 					"Kept in ",
-					/* @__PURE__ */ G("code", { children: i.split(/[\\/]/).pop() }),
+					/* @__PURE__ */ K("code", { children: i.split(/[\\/]/).pop() }),
 					", beside the index."
 				]
 			})
@@ -2449,7 +2466,7 @@ function gr({ index: e, row: t }) {
 	});
 }
 function _r({ index: e, row: t, of: n, name: r, says: i }) {
-	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = A(null), d = () => {
+	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = j(null), d = () => {
 		let r = u.current;
 		if (r !== null) {
 			if (u.current = null, r === (e.annotation(t)?.[n] ?? "")) return s(null);
@@ -2462,7 +2479,7 @@ function _r({ index: e, row: t, of: n, name: r, says: i }) {
 				u.current ??= r, l(`not saved: ${e.message}`);
 			});
 		}
-	}, f = A(d);
+	}, f = j(d);
 	f.current = d, k(() => {
 		let e = o === null ? void 0 : setTimeout(() => f.current(), hr);
 		return () => clearTimeout(e);
@@ -2475,19 +2492,19 @@ function _r({ index: e, row: t, of: n, name: r, says: i }) {
 		},
 		onBlur: d
 	};
-	return /* @__PURE__ */ G("label", {
+	return /* @__PURE__ */ K("label", {
 		class: "kept",
-		children: [/* @__PURE__ */ G("span", { children: [
+		children: [/* @__PURE__ */ K("span", { children: [
 			r,
 			" ",
-			/* @__PURE__ */ G("small", {
+			/* @__PURE__ */ K("small", {
 				role: "status",
 				children: c
 			})
-		] }), n === "note" ? /* @__PURE__ */ G("textarea", {
+		] }), n === "note" ? /* @__PURE__ */ K("textarea", {
 			rows: 4,
 			...p
-		}) : /* @__PURE__ */ G("input", {
+		}) : /* @__PURE__ */ K("input", {
 			type: "text",
 			...p
 		})]
@@ -2496,81 +2513,99 @@ function _r({ index: e, row: t, of: n, name: r, says: i }) {
 // src/component/LabelPart.tsx
 function vr({ index: e, label: t }) {
 	let n = e.labels.value;
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "panel label-part",
 		"aria-label": "Label",
-		children: [/* @__PURE__ */ G("h2", { children: "Label" }), t ? /* @__PURE__ */ G(yr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ G(Vn, {
+		children: [/* @__PURE__ */ K("h2", { children: "Label" }), t ? /* @__PURE__ */ K(yr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ K(Vn, {
 			what: "Labels",
 			job: n.job
-		}) : /* @__PURE__ */ G("p", {
+		}) : /* @__PURE__ */ K("p", {
 			class: "absent",
 			children: n.state === "absent" ? n.why : "There is no label for it."
 		})]
 	});
 }
 function yr({ label: e }) {
-	let t = [{
+	let t = e.by === "encoding", n = (e) => (t ? e.z : e.alignment) ?? 0, r = [{
 		label: e.best,
-		alignment: e.alignment
-	}, ...e.runners_up], n = Math.max(.01, ...t.map((e) => e.alignment));
-	return /* @__PURE__ */ G(T, { children: [
-		e.label === null ? /* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("strong", { children: "No label: chance fits as well." }),
+		alignment: e.alignment,
+		z: e.z
+	}, ...e.runners_up], i = Math.max(.01, ...r.map(n));
+	return /* @__PURE__ */ K(T, { children: [
+		e.label === null ? /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", { children: "No label: chance fits as well." }),
 			" The nearest phrase is “",
-			/* @__PURE__ */ G("bdi", { children: e.best }),
+			/* @__PURE__ */ K("bdi", { children: e.best }),
 			"”, but ",
-			br(e.p_value),
+			br(e.p_value, t),
 			" some phrase as well as that."
-		] }) : /* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("strong", {
+		] }) : /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", {
 				class: "label-word",
-				children: /* @__PURE__ */ G("bdi", { children: e.label })
+				children: /* @__PURE__ */ K("bdi", { children: e.label })
 			}),
-			br(e.p_value, !0),
+			Sr(br(e.p_value, t, "")),
 			" some phrase as well as that."
 		] }),
-		e.stability !== null && /* @__PURE__ */ G("p", {
+		e.remark && /* @__PURE__ */ K("p", {
+			class: "remark",
+			children: [Sr(e.remark), "."]
+		}),
+		e.stability !== null && /* @__PURE__ */ K("p", {
 			class: "soft",
 			children: [
 				"It stays ahead of the others in ",
-				W(e.stability),
+				G(e.stability),
 				" of trials in which the examples are drawn anew."
 			]
 		}),
-		/* @__PURE__ */ G("table", {
+		t && e.r2 !== null && /* @__PURE__ */ K("p", {
+			class: "soft",
+			children: xr(e.r2)
+		}),
+		/* @__PURE__ */ K("table", {
 			class: "bars",
-			children: [/* @__PURE__ */ G("caption", {
+			children: [t ? /* @__PURE__ */ K("caption", {
+				title: "Effect of the phrase over all images, all else equal, by its standard error if nothing were related",
+				children: "How far beyond chance it responds to phrases over all images (z); 2 is what chance often reaches for one phrase"
+			}) : /* @__PURE__ */ K("caption", {
 				title: "Cosine similarity to the phrase, less the mean of random components",
 				children: "How well phrases align; the label is the one that exceeds chance most"
-			}), /* @__PURE__ */ G("tbody", { children: t.map((e, t) => /* @__PURE__ */ G("tr", {
-				class: t === 0 ? "first" : "",
+			}), /* @__PURE__ */ K("tbody", { children: r.map((e, r) => /* @__PURE__ */ K("tr", {
+				class: r === 0 ? "first" : "",
 				children: [
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "row",
-						children: /* @__PURE__ */ G("bdi", { children: e.label })
+						children: /* @__PURE__ */ K("bdi", { children: e.label })
 					}),
-					/* @__PURE__ */ G("td", { children: /* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("span", {
 						class: "bar",
-						children: /* @__PURE__ */ G("span", {
+						children: /* @__PURE__ */ K("span", {
 							class: "fill",
-							style: { width: `${100 * Math.max(0, e.alignment) / n}%` }
+							style: { width: `${100 * Math.max(0, n(e)) / i}%` }
 						})
 					}) }),
-					/* @__PURE__ */ G("td", {
+					/* @__PURE__ */ K("td", {
 						class: "value",
-						children: H(e.alignment)
+						children: U(n(e), t ? 1 : 2)
 					})
 				]
 			}, e.label)) })]
 		})
 	] });
 }
-function br(e, t = !1) {
-	let n = xn(e);
-	return n === "most" ? `${t ? "Most" : "most"} random components fit` : `${t ? "" : "about "}${n} random components fits`;
+function br(e, t, n = "about ") {
+	let r = xn(e), i = t ? "components with permuted activations" : "random components";
+	return r === "most" ? `most ${i} fit` : `${n}${r} ${i} fits`;
+}
+function xr(e) {
+	return e < .02 ? "The foundation model sees next to nothing of what it responds to: trust no phrase for it." : `The foundation model explains ${G(e)} of its activation on images left out.`;
+}
+function Sr(e) {
+	return e.charAt(0).toUpperCase() + e.slice(1);
 }
 // src/component/Measures.tsx
-var xr = {
+var Cr = {
 	clarity: {
 		says: "how alike its examples are",
 		above: "clearer than chance",
@@ -2587,20 +2622,20 @@ var xr = {
 		below: "less repeated than chance"
 	}
 };
-function Sr({ index: e, row: t }) {
+function wr({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]].layer;
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "panel measures",
 		"aria-label": "Measures",
-		children: [/* @__PURE__ */ G("h2", { children: "Measures" }), /* @__PURE__ */ G(Bn, {
+		children: [/* @__PURE__ */ K("h2", { children: "Measures" }), /* @__PURE__ */ K(Bn, {
 			of: e.scores.value,
 			what: "Measures",
-			children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
+			children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "The dot is this component, the band where 95 % of random components lie, the line the mean of its layer."
-			}), /* @__PURE__ */ G("dl", {
+			}), /* @__PURE__ */ K("dl", {
 				class: "measure-list",
-				children: Object.keys(xr).map((r) => /* @__PURE__ */ G(Cr, {
+				children: Object.keys(Cr).map((r) => /* @__PURE__ */ K(Tr, {
 					measure: r,
 					value: e[r][t],
 					of: e.summary.find((e) => e.layer === n && e.measure === r)
@@ -2609,103 +2644,140 @@ function Sr({ index: e, row: t }) {
 		})]
 	});
 }
-function Cr({ measure: e, value: t, of: n }) {
-	let r = xr[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", {
+function Tr({ measure: e, value: t, of: n }) {
+	let r = Cr[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", {
 		title: r.says,
 		children: [
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "measure-name",
 				children: e
 			}),
 			" ",
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "value",
-				children: H(t)
+				children: U(t)
 			})
 		]
-	}), /* @__PURE__ */ G("dd", { children: [/* @__PURE__ */ G(wr, {
+	}), /* @__PURE__ */ K("dd", { children: [/* @__PURE__ */ K(Er, {
 		value: o ? t : null,
 		low: i,
 		high: a,
 		mean: n?.mean ?? null
-	}), /* @__PURE__ */ G("span", {
+	}), /* @__PURE__ */ K("span", {
 		class: "soft",
-		children: [s, i !== null && a !== null && ` (${H(i)} to ${H(a)})`]
+		children: [s, i !== null && a !== null && ` (${U(i)} to ${U(a)})`]
 	})] })] });
 }
-function wr({ value: e, low: t, high: n, mean: r }) {
+function Er({ value: e, low: t, high: n, mean: r }) {
 	let i = [
 		e,
 		t,
 		n,
 		r
 	].filter((e) => e !== null), a = Math.min(0, ...i), o = Math.max(1, ...i), s = (e) => `${100 * (e - a) / (o - a)}%`;
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: "track",
 		"aria-hidden": "true",
 		children: [
-			t !== null && n !== null && /* @__PURE__ */ G("span", {
+			t !== null && n !== null && /* @__PURE__ */ K("span", {
 				class: "band",
 				style: {
 					left: s(t),
 					width: `calc(${s(n)} - ${s(t)})`
 				}
 			}),
-			r !== null && /* @__PURE__ */ G("span", {
+			r !== null && /* @__PURE__ */ K("span", {
 				class: "mean",
 				style: { left: s(r) }
 			}),
-			e !== null && /* @__PURE__ */ G("span", {
+			e !== null && /* @__PURE__ */ K("span", {
 				class: "dot",
 				style: { left: s(e) }
 			})
 		]
 	});
 }
+// src/component/Levels.tsx
+function Dr({ index: e, levels: t, images: n }) {
+	return t.length ? /* @__PURE__ */ K("section", {
+		class: "levels",
+		"aria-label": "Lower levels",
+		children: [
+			/* @__PURE__ */ K("h2", { children: "At lower levels" }),
+			/* @__PURE__ */ K("p", {
+				class: "soft says",
+				children: "Whole images at lower levels of its activation: what a label says should be on those near the top, and need not be on the one in the middle."
+			}),
+			/* @__PURE__ */ K("ul", {
+				class: "example-list",
+				role: "list",
+				children: t.map((t) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("figure", {
+					class: "level",
+					title: t.name,
+					children: [/* @__PURE__ */ K(Xn, {
+						path: e.at(`kept/${t.image}.webp`),
+						alt: [t.name, t.label].filter(Boolean).join(", ")
+					}), /* @__PURE__ */ K("figcaption", {
+						class: "example-words",
+						children: [Or(t.quantile, n), t.label && /* @__PURE__ */ K("bdi", {
+							class: "soft",
+							children: t.label
+						})]
+					})]
+				}) }, t.quantile))
+			})
+		]
+	}) : null;
+}
+function Or(e, t) {
+	if (e === .5) return "in the middle";
+	let n = Math.round(100 * (1 - e));
+	return n > 0 ? `top ${n} %` : `top ${V(Math.max(1, Math.round(t * (1 - e))), "image")}`;
+}
 // src/ui/queue.ts
-var Tr = 4, Er = [], Dr = 0;
-function Or(e) {
-	return Er.push(e), kr(), () => {
-		let t = Er.indexOf(e);
-		t >= 0 && Er.splice(t, 1);
+var kr = 4, Ar = [], jr = 0;
+function Mr(e) {
+	return Ar.push(e), Nr(), () => {
+		let t = Ar.indexOf(e);
+		t >= 0 && Ar.splice(t, 1);
 	};
 }
-function kr() {
-	if (Dr >= Tr) return;
-	let e = Er.pop();
-	e && (Dr++, e().finally(() => {
-		Dr--, kr();
+function Nr() {
+	if (jr >= kr) return;
+	let e = Ar.pop();
+	e && (jr++, e().finally(() => {
+		jr--, Nr();
 	}));
 }
 // src/ui/Crops.tsx
-var Ar = 120;
-function jr({ index: e, row: t, count: n }) {
+var Pr = 120;
+function Fr({ index: e, row: t, count: n }) {
 	let [, r] = O(0), i = e.base.crop[t], a = Math.min(n, e.base.examples[t]);
 	k(() => {
 		if (e.known(t) || a < 2) return;
-		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Or(i), Ar);
+		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Mr(i), Pr);
 		return () => (clearTimeout(o), n());
 	}, [e, t]);
 	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: `crops of-${n}`,
-		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ G(Xn, {
+		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ K(Xn, {
 			path: o[n] === void 0 ? null : e.at(`crop/${o[n]}.webp`),
 			alt: ""
 		}, n))
 	});
 }
 // src/ui/Card.tsx
-function Mr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
-	let a = z(), o = wt(() => {
+function Ir({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
+	let a = B(), o = Ct(() => {
 		let n = a.pointed.value;
 		return n && n.row === t && n.index === e.number ? "card pointed" : "card";
 	}), s = () => a.pointed.value = {
 		index: e.number,
 		row: t
 	}, c = () => a.pointed.value = null, l = e.title(t), u = e.id(t), d = e.tag(t);
-	return /* @__PURE__ */ G("a", {
+	return /* @__PURE__ */ K("a", {
 		class: o,
 		href: Fn(a, e, t),
 		tabIndex: r,
@@ -2714,23 +2786,23 @@ function Mr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 		onPointerLeave: c,
 		onFocus: s,
 		onBlur: c,
-		children: [/* @__PURE__ */ G(jr, {
+		children: [/* @__PURE__ */ K(Fr, {
 			index: e,
 			row: t,
 			count: n
-		}), /* @__PURE__ */ G("span", {
+		}), /* @__PURE__ */ K("span", {
 			class: "card-words",
 			children: [
-				/* @__PURE__ */ G("strong", {
+				/* @__PURE__ */ K("strong", {
 					title: l,
-					children: /* @__PURE__ */ G("bdi", { children: l })
+					children: /* @__PURE__ */ K("bdi", { children: l })
 				}),
-				/* @__PURE__ */ G("small", {
+				/* @__PURE__ */ K("small", {
 					class: "card-id",
-					children: [/* @__PURE__ */ G("bdi", {
+					children: [/* @__PURE__ */ K("bdi", {
 						title: u,
-						children: l === u ? Nr(e) : u
-					}), d && /* @__PURE__ */ G("span", {
+						children: l === u ? Lr(e) : u
+					}), d && /* @__PURE__ */ K("span", {
 						class: `tag ${d}`,
 						children: d
 					})]
@@ -2740,46 +2812,46 @@ function Mr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 		})]
 	});
 }
-function Nr(e) {
+function Lr(e) {
 	return e.labels.value.state === "ready" ? "no label: chance fits as well" : "";
 }
 // src/component/Near.tsx
-var Pr = 12;
-function Fr({ index: e, found: t }) {
-	let { indexes: n } = z(), r = n.find((t) => t !== e);
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Ir, {
+var Rr = 12;
+function zr({ index: e, found: t }) {
+	let { indexes: n } = B(), r = n.find((t) => t !== e);
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Br, {
 		title: "Most similar components",
 		says: "Nearest in the semantic space, in any layer.",
 		index: e,
 		near: t.neighbours
-	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ G(Ir, {
+	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ K(Br, {
 		title: `In the other index, ${r.info.name}`,
 		says: "What encodes nearly the same there.",
 		index: r,
 		near: t.elsewhere
 	})] });
 }
-function Ir({ title: e, says: t, index: n, near: r }) {
-	return /* @__PURE__ */ G("section", {
+function Br({ title: e, says: t, index: n, near: r }) {
+	return /* @__PURE__ */ K("section", {
 		class: "near",
 		"aria-label": e,
 		children: [
-			/* @__PURE__ */ G("h2", { children: e }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h2", { children: e }),
+			/* @__PURE__ */ K("p", {
 				class: "soft says",
 				children: r.length ? t : "There is none."
 			}),
-			/* @__PURE__ */ G("ul", {
+			/* @__PURE__ */ K("ul", {
 				class: "near-list",
 				role: "list",
-				children: r.slice(0, Pr).map(({ row: e, similarity: t }) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G(Mr, {
+				children: r.slice(0, Rr).map(({ row: e, similarity: t }) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K(Ir, {
 					index: n,
 					row: e,
 					crops: n.info.k < 3 ? 2 : 4,
-					children: /* @__PURE__ */ G("small", {
+					children: /* @__PURE__ */ K("small", {
 						class: "soft",
 						title: "cosine similarity of the two",
-						children: ["similarity ", H(t)]
+						children: ["similarity ", U(t)]
 					})
 				}) }, e))
 			})
@@ -2787,27 +2859,27 @@ function Ir({ title: e, says: t, index: n, near: r }) {
 	});
 }
 // src/ui/arrive.ts
-var Lr = !1;
-function Rr() {
-	Lr = !0;
+var Vr = !1;
+function Hr() {
+	Vr = !0;
 }
-function zr() {
-	let e = z(), t = e.place.route.value, n = A();
+function Ur() {
+	let e = B(), t = e.place.route.value, n = j();
 	k(() => {
-		let e = (e) => e.navigationType === "traverse" && Rr();
+		let e = (e) => e.navigationType === "traverse" && Hr();
 		return window.navigation?.addEventListener("navigate", e), () => window.navigation?.removeEventListener("navigate", e);
 	}, []), k(() => {
 		let r = t.path.join("/");
-		n.current !== void 0 && n.current !== r && Wn(e) && Br(), n.current = r, Lr = !1;
+		n.current !== void 0 && n.current !== r && Wn(e) && Wr(), n.current = r, Vr = !1;
 	}, [t]);
 }
-function Br() {
-	Lr || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
+function Wr() {
+	Vr || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
 }
 // src/component/Steps.tsx
-function Vr({ index: e, row: t }) {
-	let n = z(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
-		t !== void 0 && (Rr(), r.go(e.path(t), {
+function Gr({ index: e, row: t }) {
+	let n = B(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
+		t !== void 0 && (Hr(), r.go(e.path(t), {
 			...Pn(n, e),
 			...c
 		}));
@@ -2824,28 +2896,28 @@ function Vr({ index: e, row: t }) {
 		s
 	]);
 	let d = n.query.value ? "of the search" : "of the list";
-	return /* @__PURE__ */ G("nav", {
+	return /* @__PURE__ */ K("nav", {
 		class: "steps",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ G(Hr, {
+			/* @__PURE__ */ K(Kr, {
 				name: "Previous",
 				sign: "k",
 				icon: "left",
 				href: s === void 0 ? null : Fn(n, e, s, c)
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "soft place",
-				children: a < 0 ? `not among the ${V(i.length)} ${d}` : `${V(a + 1)} of ${V(i.length)} ${d}`
+				children: a < 0 ? `not among the ${H(i.length)} ${d}` : `${H(a + 1)} of ${H(i.length)} ${d}`
 			}),
-			/* @__PURE__ */ G(Hr, {
+			/* @__PURE__ */ K(Kr, {
 				name: "Next",
 				sign: "j",
 				icon: "right",
 				href: o === void 0 ? null : Fn(n, e, o, c)
 			}),
-			/* @__PURE__ */ G("span", { class: "space" }),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("span", { class: "space" }),
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
 				"aria-label": "Random component",
@@ -2853,15 +2925,15 @@ function Vr({ index: e, row: t }) {
 				disabled: !i.length,
 				onClick: u,
 				children: [
-					/* @__PURE__ */ G(K, { name: "dice" }),
+					/* @__PURE__ */ K(q, { name: "dice" }),
 					" ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "word",
 						children: "Random"
 					})
 				]
 			}),
-			/* @__PURE__ */ G("a", {
+			/* @__PURE__ */ K("a", {
 				class: "button",
 				href: r.href([], {
 					...Pn(n, e),
@@ -2870,33 +2942,33 @@ function Vr({ index: e, row: t }) {
 				"aria-label": "On the map",
 				title: "The map, centred on this component",
 				children: [
-					/* @__PURE__ */ G(K, { name: "map" }),
+					/* @__PURE__ */ K(q, { name: "map" }),
 					" ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "word",
 						children: "On the map"
 					})
 				]
 			}),
-			/* @__PURE__ */ G(Ur, {
+			/* @__PURE__ */ K(qr, {
 				path: e.path(t),
 				index: e
 			})
 		]
 	});
 }
-function Hr({ name: e, sign: t, icon: n, href: r }) {
-	let i = `${e} component`, a = /* @__PURE__ */ G(K, { name: n }, "icon"), o = /* @__PURE__ */ G("span", {
+function Kr({ name: e, sign: t, icon: n, href: r }) {
+	let i = `${e} component`, a = /* @__PURE__ */ K(q, { name: n }, "icon"), o = /* @__PURE__ */ K("span", {
 		class: "word",
 		children: e
 	}, "word"), s = n === "left" ? [a, o] : [o, a];
-	return r === null ? /* @__PURE__ */ G("span", {
+	return r === null ? /* @__PURE__ */ K("span", {
 		class: "button",
 		role: "link",
 		"aria-disabled": "true",
 		"aria-label": i,
 		children: s
-	}) : /* @__PURE__ */ G("a", {
+	}) : /* @__PURE__ */ K("a", {
 		class: "button",
 		href: r,
 		"aria-label": i,
@@ -2904,8 +2976,8 @@ function Hr({ name: e, sign: t, icon: n, href: r }) {
 		children: s
 	});
 }
-function Ur({ path: e, index: t }) {
-	let n = z(), r = async () => {
+function qr({ path: e, index: t }) {
+	let n = B(), r = async () => {
 		let r = {
 			i: t.number || null,
 			q: null,
@@ -2922,16 +2994,16 @@ function Ur({ path: e, index: t }) {
 			n.told.value = i;
 		}
 	};
-	return /* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button",
 		"aria-label": "Copy link",
 		title: "Copy a link to this component",
 		onClick: () => void r(),
 		children: [
-			/* @__PURE__ */ G(K, { name: "link" }),
+			/* @__PURE__ */ K(q, { name: "link" }),
 			" ",
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "word",
 				children: "Copy link"
 			})
@@ -2939,83 +3011,91 @@ function Ur({ path: e, index: t }) {
 	});
 }
 // src/views/Component.tsx
-function Wr() {
-	let e = z(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
-	return a < 0 ? /* @__PURE__ */ G(Gr, {
+function Jr() {
+	let e = B(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
+	return a < 0 ? /* @__PURE__ */ K(Yr, {
 		name: n,
 		component: `${r}:${i}`
-	}) : /* @__PURE__ */ G(Kr, {
+	}) : /* @__PURE__ */ K(Xr, {
 		index: t,
 		row: a
 	}, `${t.number} ${a}`);
 }
-function Gr({ name: e, component: t }) {
-	let n = z();
-	return /* @__PURE__ */ G("div", {
+function Yr({ name: e, component: t }) {
+	let n = B();
+	return /* @__PURE__ */ K("div", {
 		class: "component",
-		children: [/* @__PURE__ */ G("h1", { children: "There is no such component" }), /* @__PURE__ */ G("p", { children: [
+		children: [/* @__PURE__ */ K("h1", { children: "There is no such component" }), /* @__PURE__ */ K("p", { children: [
 			"No index here has ",
-			/* @__PURE__ */ G("bdi", { children: t }),
+			/* @__PURE__ */ K("bdi", { children: t }),
 			" under the name ",
-			/* @__PURE__ */ G("bdi", { children: e }),
+			/* @__PURE__ */ K("bdi", { children: e }),
 			". ",
-			/* @__PURE__ */ G("a", {
+			/* @__PURE__ */ K("a", {
 				href: n.place.href([], Pn(n, n.index.value)),
 				children: "See all components"
 			})
 		] })]
 	});
 }
-function Kr({ index: e, row: t }) {
-	let n = z(), r = or(e, t);
-	return /* @__PURE__ */ G("article", {
+function Xr({ index: e, row: t }) {
+	let n = B(), r = or(e, t);
+	return /* @__PURE__ */ K("article", {
 		class: "component",
 		children: [
-			/* @__PURE__ */ G(Vr, {
+			/* @__PURE__ */ K(Gr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ G(qr, {
+			/* @__PURE__ */ K(Zr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "component-body",
-				children: [/* @__PURE__ */ G("div", {
+				children: [/* @__PURE__ */ K("div", {
 					class: "main-column",
-					children: [/* @__PURE__ */ G(Bn, {
-						of: r,
-						what: "Component",
-						children: (t) => t.dead ? /* @__PURE__ */ G(Jr, { component: t }) : /* @__PURE__ */ G(cr, {
+					children: [
+						/* @__PURE__ */ K(Bn, {
+							of: r,
+							what: "Component",
+							children: (t) => t.dead ? /* @__PURE__ */ K(Qr, { component: t }) : /* @__PURE__ */ K(cr, {
+								index: e,
+								found: t
+							})
+						}),
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(Dr, {
 							index: e,
-							found: t
+							levels: r.value.levels,
+							images: r.value.images
+						}),
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(zr, {
+							index: e,
+							found: r.value
 						})
-					}), r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(Fr, {
-						index: e,
-						found: r.value
-					})]
-				}), /* @__PURE__ */ G("div", {
+					]
+				}), /* @__PURE__ */ K("div", {
 					class: "side-column",
 					children: [
-						n.session.can.annotate && /* @__PURE__ */ G(gr, {
+						n.session.can.annotate && /* @__PURE__ */ K(gr, {
 							index: e,
 							row: t
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(T, { children: [
-							/* @__PURE__ */ G(vr, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(T, { children: [
+							/* @__PURE__ */ K(vr, {
 								index: e,
 								label: r.value.label
 							}),
-							/* @__PURE__ */ G(Rn, {
+							/* @__PURE__ */ K(Rn, {
 								index: e,
 								relevance: r.value.relevance
 							}),
-							/* @__PURE__ */ G(Sr, {
+							/* @__PURE__ */ K(wr, {
 								index: e,
 								row: t
 							})
 						] }),
-						r.state === "ready" && /* @__PURE__ */ G(Mn, {
+						r.state === "ready" && /* @__PURE__ */ K(Mn, {
 							index: e,
 							found: r.value
 						})
@@ -3025,22 +3105,22 @@ function Kr({ index: e, row: t }) {
 		]
 	});
 }
-function qr({ index: e, row: t }) {
+function Zr({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]], r = e.title(t), i = e.id(t), a = e.names.get(t), o = e.tag(t);
-	return /* @__PURE__ */ G("header", {
+	return /* @__PURE__ */ K("header", {
 		class: "component-head",
-		children: [/* @__PURE__ */ G("h1", { children: [
-			/* @__PURE__ */ G("bdi", { children: r }),
+		children: [/* @__PURE__ */ K("h1", { children: [
+			/* @__PURE__ */ K("bdi", { children: r }),
 			" ",
-			o && /* @__PURE__ */ G("span", {
+			o && /* @__PURE__ */ K("span", {
 				class: `tag ${o}`,
 				children: o
 			})
-		] }), /* @__PURE__ */ G("p", {
+		] }), /* @__PURE__ */ K("p", {
 			class: "soft",
 			children: [
-				r !== i && /* @__PURE__ */ G(T, { children: [
-					/* @__PURE__ */ G("bdi", { children: i }),
+				r !== i && /* @__PURE__ */ K(T, { children: [
+					/* @__PURE__ */ K("bdi", { children: i }),
 					":",
 					" "
 				] }),
@@ -3051,22 +3131,22 @@ function qr({ index: e, row: t }) {
 				" ",
 				n.kind,
 				" of layer ",
-				/* @__PURE__ */ G("bdi", { children: n.layer }),
+				/* @__PURE__ */ K("bdi", { children: n.layer }),
 				n.outputs && ", the model’s outputs",
-				a && a !== r && /* @__PURE__ */ G(T, { children: [
+				a && a !== r && /* @__PURE__ */ K(T, { children: [
 					"; the model itself calls it “",
-					/* @__PURE__ */ G("bdi", { children: a }),
+					/* @__PURE__ */ K("bdi", { children: a }),
 					"”"
 				] })
 			]
 		})]
 	});
 }
-function Jr({ component: e }) {
-	return /* @__PURE__ */ G("section", {
+function Qr({ component: e }) {
+	return /* @__PURE__ */ K("section", {
 		class: "dead",
 		"aria-label": "Dead component",
-		children: [/* @__PURE__ */ G("h2", { children: "This component is dead" }), /* @__PURE__ */ G("p", { children: [
+		children: [/* @__PURE__ */ K("h2", { children: "This component is dead" }), /* @__PURE__ */ K("p", { children: [
 			"It tells none of the ",
 			e.images.toLocaleString("en-GB"),
 			" images apart: ",
@@ -3077,77 +3157,94 @@ function Jr({ component: e }) {
 	});
 }
 // src/explore/Similarity.tsx
-function Yr({ value: e, scale: t }) {
-	let n = e <= t.baseline, r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`;
-	return /* @__PURE__ */ G("span", {
+var $r = 1.96;
+function ei({ value: e, scale: t }) {
+	let n = !(e > t.baseline) && Number.isFinite(t.baseline), r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`, [i, a] = [e - $r * t.error, e + $r * t.error], o = t.error > 0 && Number.isFinite(e), s = o ? `effect: standard deviations of its activation per unit of the foundation model’s space, with the 95 % interval; z ${(e / t.error).toFixed(1)}` : t.by === "encoding" ? "effect" : "cosine similarity";
+	return /* @__PURE__ */ K("span", {
 		class: `similarity ${n ? "chance" : ""}`,
-		children: [/* @__PURE__ */ G("span", {
+		children: [/* @__PURE__ */ K("span", {
 			class: "similarity-bar",
 			"aria-hidden": "true",
-			children: [/* @__PURE__ */ G("span", {
-				class: "fill",
-				style: { width: r(e) }
-			}), Number.isFinite(t.baseline) && /* @__PURE__ */ G("span", {
-				class: "tick",
-				style: { left: r(t.baseline) }
-			})]
-		}), /* @__PURE__ */ G("span", {
+			children: [
+				/* @__PURE__ */ K("span", {
+					class: "fill",
+					style: { width: r(e) }
+				}),
+				o && /* @__PURE__ */ K("span", {
+					class: "whisker",
+					style: {
+						left: r(i),
+						width: `calc(${r(a)} - ${r(i)})`
+					}
+				}),
+				Number.isFinite(t.baseline) && /* @__PURE__ */ K("span", {
+					class: "tick",
+					style: { left: r(t.baseline) }
+				})
+			]
+		}), /* @__PURE__ */ K("span", {
 			class: "similarity-words",
-			children: [/* @__PURE__ */ G("span", {
-				class: "value",
-				title: "cosine similarity",
-				children: H(e)
-			}), n && " no better than chance"]
+			children: [
+				/* @__PURE__ */ K("span", {
+					class: "value",
+					title: s,
+					children: Number.isFinite(e) ? U(e) : "not encoded"
+				}),
+				o && ` (${U(i)} to ${U(a)})`,
+				n && (o ? " as by chance" : " no better than chance")
+			]
 		})]
 	});
 }
-function Xr(e, t) {
-	let n = 0;
-	for (let t of e) t > n && (n = t);
+function ti({ by: e, value: t, baseline: n, error: r }) {
+	let i = 0;
+	for (let e of t) e > i && (i = e);
 	return {
-		top: Math.max(n, (Number.isFinite(t) ? t : 0) * 1.05, .01),
-		baseline: t
+		by: e,
+		top: Math.max(i + $r * r, (Number.isFinite(n) ? n : 0) * 1.05, .01),
+		baseline: n,
+		error: r
 	};
 }
 // src/explore/Cards.tsx
-var Zr = 12, Qr = 61, $r = 34, ei = 1;
-function ti({ index: e, rows: t, found: n, scale: r, count: i }) {
-	let a = A(null), { width: o, from: s, until: c } = ii(a), [l, u] = O(0), d = A(0), f = A(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + Zr) / 184)), m = (o - Zr * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + Qr + (n ? $r : 0), _ = g + Zr, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - ei), b = Math.min(v, Math.ceil(c / _) + ei), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
+var ni = 12, ri = 61, ii = 34, ai = 1;
+function oi({ index: e, rows: t, found: n, scale: r, count: i }) {
+	let a = j(null), { width: o, from: s, until: c } = li(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + ni) / 184)), m = (o - ni * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + ri + (n ? ii : 0), _ = g + ni, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - ai), b = Math.min(v, Math.ceil(c / _) + ai), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
 		d.current = e, u(e);
 	};
 	k(() => S(0), [t]), k(() => {
 		f.current && (f.current = !1, a.current?.querySelector(`[data-at="${x}"] > a`)?.focus());
 	});
 	let C = (e) => {
-		let t = ni(e.key, Math.min(d.current, i - 1), p, i);
+		let t = si(e.key, Math.min(d.current, i - 1), p, i);
 		t === null || e.ctrlKey || e.metaKey || e.altKey || (e.preventDefault(), f.current = !0, S(t));
-	}, w = o ? ri(y * p, Math.min(i, b * p), x, i) : [];
-	return /* @__PURE__ */ G("ul", {
+	}, w = o ? ci(y * p, Math.min(i, b * p), x, i) : [];
+	return /* @__PURE__ */ K("ul", {
 		ref: a,
 		class: "cards",
 		role: "list",
-		style: { height: `${Math.max(0, v * _ - Zr)}px` },
+		style: { height: `${Math.max(0, v * _ - ni)}px` },
 		onKeyDown: C,
 		children: w.map((a) => {
 			let o = t[a], s = {
-				left: `${a % p * (m + Zr)}px`,
+				left: `${a % p * (m + ni)}px`,
 				top: `${Math.floor(a / p) * _}px`,
 				width: `${m}px`,
 				height: `${g}px`
 			};
-			return /* @__PURE__ */ G("li", {
+			return /* @__PURE__ */ K("li", {
 				"data-at": a,
 				"aria-setsize": i,
 				"aria-posinset": a + 1,
 				style: s,
 				onFocusIn: () => !f.current && S(a),
-				children: /* @__PURE__ */ G(Mr, {
+				children: /* @__PURE__ */ K(Ir, {
 					index: e,
 					row: o,
 					crops: h ? 2 : 4,
 					tabIndex: a === x ? 0 : -1,
-					children: n && r && /* @__PURE__ */ G(Yr, {
-						value: n.similarity[o],
+					children: n && r && /* @__PURE__ */ K(ei, {
+						value: n.value[o],
 						scale: r
 					})
 				})
@@ -3155,7 +3252,7 @@ function ti({ index: e, rows: t, found: n, scale: r, count: i }) {
 		})
 	});
 }
-function ni(e, t, n, r) {
+function si(e, t, n, r) {
 	let i = {
 		ArrowLeft: -1,
 		ArrowRight: 1,
@@ -3168,17 +3265,17 @@ function ni(e, t, n, r) {
 	let a = t + i;
 	return a < 0 || a >= r ? t : a;
 }
-function ri(e, t, n, r) {
+function ci(e, t, n, r) {
 	let i = Array.from({ length: Math.max(0, t - e) }, (t, n) => e + n);
 	return r && (n < e || n >= t) && i.push(n), i;
 }
-function ii(e) {
+function li(e) {
 	let [t, n] = O({
 		width: 0,
 		from: 0,
 		until: 0
 	});
-	return Ie(() => {
+	return A(() => {
 		let t = 0, r = () => {
 			t = 0;
 			let r = e.current.getBoundingClientRect(), i = Math.floor(-r.top / 64) * 64, a = {
@@ -3201,14 +3298,14 @@ function ii(e) {
 	}, []), t;
 }
 // src/explore/listing.ts
-function ai() {
-	let e = z(), t = e.index.value, n = e.search.value, r = n ? R(n) ?? null : null, i = A(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
+function ui() {
+	let e = B(), t = e.index.value, n = e.search.value, r = n ? z(n) ?? null : null, i = j(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
 		index: t,
 		rows: e.order.value,
 		found: r
 	};
 	i.current = o;
-	let s = n?.state === "absent" ? li(e, n.why) : r ? ci(e, r) : si(e), c = a ? `Searching for ${oi(e)} …` : s.title;
+	let s = n?.state === "absent" ? mi(e, n.why) : r ? pi(e, r) : fi(e), c = a ? `Searching for ${di(e)} …` : s.title;
 	return {
 		...o,
 		busy: a,
@@ -3217,32 +3314,40 @@ function ai() {
 		says: s.says
 	};
 }
-function oi(e) {
+function di(e) {
 	let t = e.param("q");
 	return t ? `“${t}”` : "your picture";
 }
-function si(e) {
+function fi(e) {
 	let t = e.index.value, n = e.order.value, r = {
 		ready: "the labelled and clearest first",
 		loading: "being put in order",
 		absent: "in the model’s order"
-	}[t.scores.value.state], i = In(e.place) ? ` of ${V(t.count)}` : "";
+	}[t.scores.value.state], i = In(e.place) ? ` of ${H(t.count)}` : "";
 	return {
-		title: `${V(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
+		title: `${H(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
 		says: "Each card is a component: a part of the model that reacts to something. Its pictures are what excites it most."
 	};
 }
-function ci(e, t) {
-	let n = e.order.value, r = n.reduce((e, n) => e + +(t.similarity[n] > t.baseline), 0), i = Number.isFinite(t.baseline) ? `${V(r)} of ${B(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
+function pi(e, t) {
+	let n = e.order.value, r = n.reduce((e, n) => e + +(t.value[n] > t.baseline), 0);
+	if (t.by === "encoding") {
+		let t = `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "responds" : "respond"} more than chance: 95 % of components with permuted activations stay below the tick.`;
+		return {
+			title: `What responds most to ${di(e)}`,
+			says: `Effect over all images, with its 95 % interval. ${t}`
+		};
+	}
+	let i = Number.isFinite(t.baseline) ? `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
 	return {
-		title: `Most like ${oi(e)}`,
+		title: `Most like ${di(e)}`,
 		says: i
 	};
 }
-function li(e, t) {
+function mi(e, t) {
 	let n = e.param("q");
 	return n ? {
-		title: `${B(e.order.value.length, "component")} with “${n}” in the label`,
+		title: `${V(e.order.value.length, "component")} with “${n}” in the label`,
 		says: `Only labels are searched here: ${t}`
 	} : {
 		title: "This picture cannot be searched",
@@ -3250,28 +3355,28 @@ function li(e, t) {
 	};
 }
 // src/map/camera.ts
-var ui = {
+var hi = {
 	x: 0,
 	y: 0,
 	zoom: 1
-}, di = .6, fi = 5e3, pi = .08;
-function mi({ width: e, height: t, halfX: n, halfY: r }) {
-	let i = 1 - 2 * pi;
+}, gi = .6, _i = 5e3, vi = .08;
+function yi({ width: e, height: t, halfX: n, halfY: r }) {
+	let i = 1 - 2 * vi;
 	return Math.max(1e-6, Math.min(e * i / (2 * Math.max(n, 1e-6)), t * i / (2 * Math.max(r, 1e-6))));
 }
-function hi(e, t) {
-	return mi(t) * e.zoom;
+function bi(e, t) {
+	return yi(t) * e.zoom;
 }
-function gi(e, t, n, r) {
-	let i = hi(e, t);
+function xi(e, t, n, r) {
+	let i = bi(e, t);
 	return [(n - e.x) * i + t.width / 2, (e.y - r) * i + t.height / 2];
 }
-function _i(e, t, n, r) {
-	let i = hi(e, t);
+function Si(e, t, n, r) {
+	let i = bi(e, t);
 	return [(n - t.width / 2) / i + e.x, e.y - (r - t.height / 2) / i];
 }
-function vi(e, t, n = 0) {
-	let [r, i] = _i(e, t, -n, -n), [a, o] = _i(e, t, t.width + n, t.height + n);
+function Ci(e, t, n = 0) {
+	let [r, i] = Si(e, t, -n, -n), [a, o] = Si(e, t, t.width + n, t.height + n);
 	return {
 		left: r,
 		bottom: o,
@@ -3279,43 +3384,43 @@ function vi(e, t, n = 0) {
 		top: i
 	};
 }
-function yi(e, t) {
-	let n = Math.min(fi, Math.max(di, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
+function wi(e, t) {
+	let n = Math.min(_i, Math.max(gi, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
 	return {
 		x: r(e.x, t.halfX),
 		y: r(e.y, t.halfY),
 		zoom: n
 	};
 }
-function bi(e, t, n, r, i) {
-	let a = Math.min(fi, Math.max(di, e.zoom * i)), [o, s] = _i(e, t, n, r), c = e.zoom / a;
-	return yi({
+function Ti(e, t, n, r, i) {
+	let a = Math.min(_i, Math.max(gi, e.zoom * i)), [o, s] = Si(e, t, n, r), c = e.zoom / a;
+	return wi({
 		x: o + (e.x - o) * c,
 		y: s + (e.y - s) * c,
 		zoom: a
 	}, t);
 }
-function xi(e, t, n, r) {
-	let i = hi(e, t);
-	return yi({
+function Ei(e, t, n, r) {
+	let i = bi(e, t);
+	return wi({
 		x: e.x - n / i,
 		y: e.y + r / i,
 		zoom: e.zoom
 	}, t);
 }
-function Si({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
-	let o = (n - e) / 2, s = (r - t) / 2, c = mi({
+function Di({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
+	let o = (n - e) / 2, s = (r - t) / 2, c = yi({
 		...i,
 		halfX: o,
 		halfY: s
-	}) / mi(i);
-	return yi({
+	}) / yi(i);
+	return wi({
 		x: (e + n) / 2,
 		y: (t + r) / 2,
 		zoom: Math.min(a, c)
 	}, i);
 }
-function Ci(e, t, n) {
+function Oi(e, t, n) {
 	if (n >= 1) return t;
 	let r = n * n * (3 - 2 * n), i = e.zoom * (t.zoom / e.zoom) ** r, a = 1 / t.zoom - 1 / e.zoom, o = Math.abs(a) < 1e-9 ? r : (1 / i - 1 / e.zoom) / a;
 	return {
@@ -3324,7 +3429,7 @@ function Ci(e, t, n) {
 		zoom: i
 	};
 }
-function wi({ x: e, y: t, zoom: n }) {
+function ki({ x: e, y: t, zoom: n }) {
 	if (Math.abs(e) < .001 && Math.abs(t) < .001 && Math.abs(n - 1) < .001) return "";
 	let r = Math.max(3, Math.ceil(Math.log10(n)) + 3);
 	return [
@@ -3333,7 +3438,7 @@ function wi({ x: e, y: t, zoom: n }) {
 		Number(n.toPrecision(3))
 	].join(",");
 }
-function Ti(e) {
+function Ai(e) {
 	let t = e.split(","), [n, r, i] = t.map(Number);
 	return t.length === 3 && [
 		n,
@@ -3346,7 +3451,7 @@ function Ti(e) {
 	} : null;
 }
 // ../../../main/page/node_modules/kdbush/index.js
-var Ei = [
+var ji = [
 	Int8Array,
 	Uint8Array,
 	Uint8ClampedArray,
@@ -3356,14 +3461,14 @@ var Ei = [
 	Uint32Array,
 	Float32Array,
 	Float64Array
-], Di = 1, Oi = 8, q = /* @__PURE__ */ new Uint32Array(96), ki = class e {
+], Mi = 1, Ni = 8, J = /* @__PURE__ */ new Uint32Array(96), Pi = class e {
 	static from(t) {
 		if (!t || t.byteLength === void 0 || t.buffer) throw Error("Data must be an instance of ArrayBuffer or SharedArrayBuffer.");
 		let [n, r] = new Uint8Array(t, 0, 2);
 		if (n !== 219) throw Error("Data does not appear to be in a KDBush format.");
 		let i = r >> 4;
-		if (i !== Di) throw Error(`Got v${i} data when expected v${Di}.`);
-		let a = Ei[r & 15];
+		if (i !== Mi) throw Error(`Got v${i} data when expected v${Mi}.`);
+		let a = ji[r & 15];
 		if (!a) throw Error("Unrecognized array type.");
 		let [o] = new Uint16Array(t, 2, 1), [s] = new Uint32Array(t, 4, 1);
 		return new e(s, o, a, void 0, t);
@@ -3371,12 +3476,12 @@ var Ei = [
 	constructor(e, t = 64, n = Float64Array, r = ArrayBuffer, i) {
 		if (isNaN(e) || e < 0) throw Error(`Unexpected numItems value: ${e}.`);
 		this.numItems = +e, this.nodeSize = Math.min(Math.max(+t, 2), 65535), this.ArrayType = n, this.IndexArrayType = e < 65536 ? Uint16Array : Uint32Array;
-		let a = Ei.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
+		let a = ji.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
 		if (a < 0) throw Error(`Unexpected typed array class: ${n}.`);
-		if (i) this.data = i, this.ids = new this.IndexArrayType(i, Oi, e), this.coords = new n(i, Oi + s + c, e * 2), this._pos = e * 2, this._finished = !0;
+		if (i) this.data = i, this.ids = new this.IndexArrayType(i, Ni, e), this.coords = new n(i, Ni + s + c, e * 2), this._pos = e * 2, this._finished = !0;
 		else {
-			let i = this.data = new r(Oi + o + s + c);
-			this.ids = new this.IndexArrayType(i, Oi, e), this.coords = new n(i, Oi + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
+			let i = this.data = new r(Ni + o + s + c);
+			this.ids = new this.IndexArrayType(i, Ni, e), this.coords = new n(i, Ni + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
 		}
 	}
 	add(e, t) {
@@ -3386,15 +3491,15 @@ var Ei = [
 	finish() {
 		let e = this._pos >> 1;
 		if (e !== this.numItems) throw Error(`Added ${e} items when expected ${this.numItems}.`);
-		return Ai(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
+		return Fi(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
 	}
 	range(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
 		let { ids: i, coords: a, nodeSize: o } = this;
-		q[0] = 0, q[1] = i.length - 1, q[2] = 0;
+		J[0] = 0, J[1] = i.length - 1, J[2] = 0;
 		let s = 3, c = [];
 		for (; s > 0;) {
-			let l = q[--s], u = q[--s], d = q[--s];
+			let l = J[--s], u = J[--s], d = J[--s];
 			if (u - d <= o) {
 				for (let o = d; o <= u; o++) {
 					let s = a[2 * o], l = a[2 * o + 1];
@@ -3403,7 +3508,7 @@ var Ei = [
 				continue;
 			}
 			let f = d + u >> 1, p = a[2 * f], m = a[2 * f + 1];
-			p >= e && p <= n && m >= t && m <= r && c.push(i[f]), (l === 0 ? e <= p : t <= m) && (q[s++] = d, q[s++] = f - 1, q[s++] = 1 - l), (l === 0 ? n >= p : r >= m) && (q[s++] = f + 1, q[s++] = u, q[s++] = 1 - l);
+			p >= e && p <= n && m >= t && m <= r && c.push(i[f]), (l === 0 ? e <= p : t <= m) && (J[s++] = d, J[s++] = f - 1, J[s++] = 1 - l), (l === 0 ? n >= p : r >= m) && (J[s++] = f + 1, J[s++] = u, J[s++] = 1 - l);
 		}
 		return c;
 	}
@@ -3414,85 +3519,85 @@ var Ei = [
 	withinInto(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
 		let { ids: i, coords: a, nodeSize: o } = this;
-		q[0] = 0, q[1] = i.length - 1, q[2] = 0;
+		J[0] = 0, J[1] = i.length - 1, J[2] = 0;
 		let s = 3, c = 0, l = n * n;
 		for (; s > 0;) {
-			let u = q[--s], d = q[--s], f = q[--s];
+			let u = J[--s], d = J[--s], f = J[--s];
 			if (d - f <= o) {
-				for (let n = f; n <= d; n++) Pi(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
+				for (let n = f; n <= d; n++) zi(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
 				continue;
 			}
 			let p = f + d >> 1, m = a[2 * p], h = a[2 * p + 1];
-			Pi(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (q[s++] = f, q[s++] = p - 1, q[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (q[s++] = p + 1, q[s++] = d, q[s++] = 1 - u);
+			zi(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (J[s++] = f, J[s++] = p - 1, J[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (J[s++] = p + 1, J[s++] = d, J[s++] = 1 - u);
 		}
 		return c;
 	}
 };
-function Ai(e, t, n, r, i, a) {
+function Fi(e, t, n, r, i, a) {
 	if (i - r <= n) return;
 	let o = r + i >> 1;
-	ji(e, t, o, r, i, a), Ai(e, t, n, r, o - 1, 1 - a), Ai(e, t, n, o + 1, i, 1 - a);
+	Ii(e, t, o, r, i, a), Fi(e, t, n, r, o - 1, 1 - a), Fi(e, t, n, o + 1, i, 1 - a);
 }
-function ji(e, t, n, r, i, a) {
+function Ii(e, t, n, r, i, a) {
 	for (; i > r;) {
 		if (i - r > 600) {
 			let o = i - r + 1, s = n - r + 1, c = Math.log(o), l = .5 * Math.exp(2 * c / 3), u = .5 * Math.sqrt(c * l * (o - l) / o) * (s - o / 2 < 0 ? -1 : 1);
-			ji(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
+			Ii(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
 		}
 		let o = t[2 * n + a], s = r, c = i;
-		for (Mi(e, t, r, n), t[2 * i + a] > o && Mi(e, t, r, i); s < c;) {
-			for (Mi(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
+		for (Li(e, t, r, n), t[2 * i + a] > o && Li(e, t, r, i); s < c;) {
+			for (Li(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
 			for (; t[2 * c + a] > o;) c--;
 		}
-		t[2 * r + a] === o ? Mi(e, t, r, c) : (c++, Mi(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
+		t[2 * r + a] === o ? Li(e, t, r, c) : (c++, Li(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
 	}
 }
-function Mi(e, t, n, r) {
-	Ni(e, n, r), Ni(t, 2 * n, 2 * r), Ni(t, 2 * n + 1, 2 * r + 1);
+function Li(e, t, n, r) {
+	Ri(e, n, r), Ri(t, 2 * n, 2 * r), Ri(t, 2 * n + 1, 2 * r + 1);
 }
-function Ni(e, t, n) {
+function Ri(e, t, n) {
 	let r = e[t];
 	e[t] = e[n], e[n] = r;
 }
-function Pi(e, t, n, r) {
+function zi(e, t, n, r) {
 	let i = e - n, a = t - r;
 	return i * i + a * a;
 }
 // src/map/gaps.ts
-var Fi = .08;
-function Ii(e, t) {
+var Bi = .08;
+function Vi(e, t) {
 	let n = Uint32Array.from({ length: e.length / 2 }, (e, t) => t).filter((n) => !Number.isNaN(e[2 * n + t]));
 	if (n.sort((n, r) => e[2 * n + t] - e[2 * r + t]), n.length < 3) return;
-	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Fi, 4 / n.length), i = e[2 * n[0] + t], a = 0;
+	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Bi, 4 / n.length), i = e[2 * n[0] + t], a = 0;
 	for (let o of n) {
 		let n = e[2 * o + t];
 		a += Math.max(0, n - i - r), i = n, e[2 * o + t] = n - a;
 	}
 }
 // src/map/model.ts
-function Li(e) {
+function Hi(e) {
 	let t = e.index.value, n = e.session.comparable ? e.indexes.filter((e) => e !== t) : [], r = t.atlas.value;
 	if (r.state !== "ready") return r;
 	for (let e of n) if (e.atlas.value.state === "loading") return e.atlas.value;
 	return {
 		state: "ready",
-		value: zi(e.indexes.filter((e) => e === t || n.includes(e) && R(e.atlas.value)))
+		value: Wi(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
 	};
 }
-var Ri = /* @__PURE__ */ new WeakMap();
-function zi(e) {
-	let t = R(e[0].atlas.value), n = Ri.get(t);
+var Ui = /* @__PURE__ */ new WeakMap();
+function Wi(e) {
+	let t = z(e[0].atlas.value), n = Ui.get(t);
 	if (n && n.indexes.length === e.length && n.indexes.every((t, n) => t === e[n])) return n.model;
-	let r = Bi(e.map((e) => ({
+	let r = Gi(e.map((e) => ({
 		index: e,
-		atlas: R(e.atlas.value)
+		atlas: z(e.atlas.value)
 	})));
-	return Ri.set(t, {
+	return Ui.set(t, {
 		indexes: e,
 		model: r
 	}), r;
 }
-function Bi(e) {
+function Gi(e) {
 	let t = e.reduce((e, { index: t }) => e + t.count, 0), n = new Float32Array(2 * t), r = new Int32Array(t), i = [], a = 0;
 	for (let { index: t, atlas: o } of e) {
 		for (let e = 0; e < t.count; e++) n[2 * (a + e)] = o.x[e], n[2 * (a + e) + 1] = o.y[e];
@@ -3502,8 +3607,8 @@ function Bi(e) {
 			stop: a + t.count
 		}), a += t.count;
 	}
-	Ii(n, 0), Ii(n, 1);
-	let { halfX: o, halfY: s } = Vi(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new ki(Math.max(1, c.length), 64, Float32Array);
+	Vi(n, 0), Vi(n, 1);
+	let { halfX: o, halfY: s } = Ki(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new Pi(Math.max(1, c.length), 64, Float32Array);
 	for (let e of c) l.add(n[2 * e], n[2 * e + 1]);
 	return c.length || l.add(NaN, NaN), l.finish(), {
 		parts: i,
@@ -3518,8 +3623,8 @@ function Bi(e) {
 		living: c
 	};
 }
-function Vi(e) {
-	let { left: t, right: n, bottom: r, top: i } = Hi(e);
+function Ki(e) {
+	let { left: t, right: n, bottom: r, top: i } = qi(e);
 	if (!(n >= t)) return {
 		halfX: 1,
 		halfY: 1
@@ -3531,7 +3636,7 @@ function Vi(e) {
 		halfY: (i - r) / 2 / a || .05
 	};
 }
-function Hi(e, t) {
+function qi(e, t) {
 	let n = {
 		left: Infinity,
 		bottom: Infinity,
@@ -3545,17 +3650,17 @@ function Hi(e, t) {
 	else for (let t = 0; 2 * t < e.length; t++) r(t);
 	return n;
 }
-function Ui(e, t) {
+function Ji(e, t) {
 	return e.parts.find((e) => t < e.stop);
 }
-function Wi(e, t, n) {
+function Yi(e, t, n) {
 	let r = e.parts.find((e) => e.index.number === t), i = r && n >= 0 && n < r.index.count ? r.start + n : -1;
 	return i >= 0 && !Number.isNaN(e.xy[2 * i]) ? i : -1;
 }
-function Gi(e, { left: t, bottom: n, right: r, top: i }, a) {
+function Xi(e, { left: t, bottom: n, right: r, top: i }, a) {
 	return e.tree.range(t, n, r, i).map((t) => e.living[t]).filter((e) => a[e]);
 }
-function Ki(e, t, n, r, i) {
+function Zi(e, t, n, r, i) {
 	let a = -1, o = r * r;
 	for (let s of e.tree.within(t, n, r)) {
 		let r = e.living[s], c = (e.xy[2 * r] - t) ** 2 + (e.xy[2 * r + 1] - n) ** 2;
@@ -3563,7 +3668,7 @@ function Ki(e, t, n, r, i) {
 	}
 	return a;
 }
-function qi(e, t, n, r, i) {
+function Qi(e, t, n, r, i) {
 	let a = e.xy[2 * t], o = e.xy[2 * t + 1];
 	for (let s = .02; s < 8; s *= 3) {
 		let c = -1, l = Infinity;
@@ -3576,15 +3681,15 @@ function qi(e, t, n, r, i) {
 	return -1;
 }
 // src/map/keys.ts
-var Ji = 60, Yi = {
+var $i = 60, ea = {
 	ArrowLeft: [-1, 0],
 	ArrowRight: [1, 0],
 	ArrowUp: [0, 1],
 	ArrowDown: [0, -1]
 };
-function Xi(e, t, n, r) {
-	let i = Yi[e.key];
-	if (i) return e.ctrlKey || e.metaKey ? Qi(t, n, i) : Zi(t, n, i);
+function ta(e, t, n, r) {
+	let i = ea[e.key];
+	if (i) return e.ctrlKey || e.metaKey ? ra(t, n, i) : na(t, n, i);
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	switch (e.key) {
 		case "+":
@@ -3593,32 +3698,32 @@ function Xi(e, t, n, r) {
 		case "_": return n.zoom(1 / 1.6), !0;
 		case "0": return n.fitAll(), !0;
 		case "Enter":
-		case " ": return $i(e.key, t, r);
-		case "Escape": return ea(t);
+		case " ": return ia(e.key, t, r);
+		case "Escape": return aa(t);
 		default: return !1;
 	}
 }
-function Zi(e, t, [n, r]) {
-	return t.move(xi(e.camera.peek(), e.view.peek(), -n * Ji, r * Ji)), !0;
+function na(e, t, [n, r]) {
+	return t.move(Ei(e.camera.peek(), e.view.peek(), -n * $i, r * $i)), !0;
 }
-function Qi(e, t, [n, r]) {
+function ra(e, t, [n, r]) {
 	let i = e.model;
 	if (!i) return !0;
-	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Ki(i, o, s, 3, e.visible.peek()) : qi(i, a, n, r, e.visible.peek());
+	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Zi(i, o, s, 3, e.visible.peek()) : Qi(i, a, n, r, e.visible.peek());
 	if (c < 0) return e.said.value = "No component farther in this direction.", !0;
 	e.pointAt(c), t.reveal(c);
-	let { index: l, start: u } = Ui(i, c);
+	let { index: l, start: u } = Ji(i, c);
 	return e.said.value = `${l.title(c - u)}, ${l.id(c - u)}`, !0;
 }
-function $i(e, t, n) {
+function ia(e, t, n) {
 	let r = t.hover.peek() >= 0 ? t.hover.peek() : t.pinned.peek();
 	return r < 0 ? !1 : (e === "Enter" ? n(r) : t.pinned.value = r, !0);
 }
-function ea(e) {
+function aa(e) {
 	return e.pinned.peek() < 0 && e.hover.peek() < 0 ? !1 : (e.pinned.value = -1, e.pointAt(-1), !0);
 }
 // src/map/colouring.ts
-var ta = [
+var oa = [
 	"cluster",
 	"layer",
 	"label",
@@ -3628,7 +3733,7 @@ var ta = [
 	"redundancy",
 	"relevance",
 	"query"
-], na = 20, ra = {
+], sa = 20, ca = {
 	cluster: "cluster",
 	layer: "layer",
 	label: "label",
@@ -3637,8 +3742,8 @@ var ta = [
 	polysemanticity: "polysemanticity",
 	redundancy: "redundancy",
 	relevance: "class relevance",
-	query: "search similarity"
-}, ia = {
+	query: "search"
+}, la = {
 	cluster: "Groups found by what the components mean, not by where they lie on the map",
 	layer: "The layer of the model that a component belongs to",
 	label: "The most frequent labels: the phrases that fit best",
@@ -3647,27 +3752,27 @@ var ta = [
 	polysemanticity: "How far a component's examples fall into two different meanings: high is two",
 	redundancy: "How near the most similar other component of the layer is: high is a double",
 	relevance: "Mean share of what speaks for the class that comes from the component",
-	query: "Cosine similarity to what is searched for"
+	query: "Effect of what is searched for, or cosine similarity to it"
 };
-function aa(e) {
+function ua(e) {
 	let t = e.param("color");
-	return ta.includes(t) ? t : e.query.value ? "query" : "cluster";
+	return oa.includes(t) ? t : e.query.value ? "query" : "cluster";
 }
-function oa(e, t, n) {
+function da(e, t, n) {
 	switch (n) {
-		case "cluster": return la(t, ua(t));
-		case "layer": return da(t);
-		case "label": return pa(t);
-		case "tag": return ha(t);
-		case "relevance": return ya(e, t);
-		case "query": return ba(e, t);
-		default: return _a(t, n);
+		case "cluster": return ma(t, ha(t));
+		case "layer": return ga(t);
+		case "label": return va(t);
+		case "tag": return ba(t);
+		case "relevance": return wa(e, t);
+		case "query": return Ta(e, t);
+		default: return Sa(t, n);
 	}
 }
-function sa(e, t) {
+function fa(e, t) {
 	return e.cluster[t] < 0;
 }
-function ca(e, t) {
+function pa(e, t) {
 	let n = new Int32Array(t.length);
 	for (let t of e) t >= 0 && n[t]++;
 	return {
@@ -3679,16 +3784,16 @@ function ca(e, t) {
 		}))
 	};
 }
-function la(e, t) {
+function ma(e, t) {
 	let n = t.map((e, t) => ({ name: e || `Cluster ${t + 1}` }));
-	return ca(e.cluster, n);
+	return pa(e.cluster, n);
 }
-function ua(e) {
+function ha(e) {
 	let t = Math.max(e.names.length, ...e.cluster.reduce((e, t) => t >= e[0] ? [t + 1] : e, [0])), n = Array.from({ length: t }, (t, n) => e.names[n] ?? "");
 	if (n.every(Boolean)) return n;
 	let r = n.map(() => /* @__PURE__ */ new Map());
 	for (let { index: t, start: n } of e.parts) {
-		let i = R(t.labels.value);
+		let i = z(t.labels.value);
 		if (i) for (let a = 0; a < t.count; a++) {
 			let t = e.cluster[n + a], o = i.label[a];
 			t >= 0 && o >= 0 && r[t].set(i.phrases[o], (r[t].get(i.phrases[o]) ?? 0) + 1);
@@ -3696,41 +3801,41 @@ function ua(e) {
 	}
 	return n.map((e, t) => e || ([...r[t]].sort((e, t) => t[1] - e[1])[0]?.[0] ?? ""));
 }
-function da(e) {
+function ga(e) {
 	let t = [...new Set(e.parts.flatMap(({ index: e }) => e.info.layers.map((e) => e.layer)))], n = new Map(t.map((e, t) => [e, t])), r = new Int32Array(e.count).fill(-1);
 	for (let { index: t, start: i } of e.parts) {
 		let a = t.info.layers.map(({ layer: e }) => n.get(e));
-		for (let n = 0; n < t.count; n++) sa(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
+		for (let n = 0; n < t.count; n++) fa(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
 	}
-	return ca(r, t.map((e) => ({ name: e })));
+	return pa(r, t.map((e) => ({ name: e })));
 }
-function fa(e, t) {
+function _a(e, t) {
 	let n = null;
 	for (let { index: r, start: i } of e.parts) {
 		let a = r.labels.value;
 		a.state === "absent" && (n = a.why), a.state === "loading" && (n = "The labels are being computed.");
-		let o = R(a);
+		let o = z(a);
 		for (let n = 0; n < r.count; n++) {
 			let a = o ? o.label[n] : -1;
-			sa(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
+			fa(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
 		}
 	}
 	return n;
 }
-function pa(e) {
-	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = fa(e, (e, r) => {
+function va(e) {
+	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = _a(e, (e, r) => {
 		t[e] = r, r && n.set(r, (n.get(r) ?? 0) + 1);
 	});
 	if (!n.size) return {
 		kind: "none",
 		why: r ?? "No component has a label."
 	};
-	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, na).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
+	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, sa).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
 	for (let n = 0; n < e.count; n++) {
 		let e = t[n];
 		e !== void 0 && (o[n] = e === null ? i.length + 1 : a.get(e) ?? i.length);
 	}
-	return ca(o, [
+	return pa(o, [
 		...i.map((e) => ({ name: e })),
 		{
 			name: "other labels",
@@ -3742,25 +3847,25 @@ function pa(e) {
 		}
 	]);
 }
-var ma = [
+var ya = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function ha(e) {
+function ba(e) {
 	let t = new Int32Array(e.count).fill(-1);
 	for (let { index: n, start: r } of e.parts) for (let i = 0; i < n.count; i++) {
-		if (sa(e, r + i)) continue;
+		if (fa(e, r + i)) continue;
 		let a = n.tag(i);
-		t[r + i] = a ? ma.indexOf(a) : ma.length;
+		t[r + i] = a ? ya.indexOf(a) : ya.length;
 	}
-	return ca(t, [...ma.map((e) => ({ name: e })), {
+	return pa(t, [...ya.map((e) => ({ name: e })), {
 		name: "not tagged",
 		plain: !0
 	}]);
 }
-function ga(e, t, n, r = .02) {
-	let i = n.filter((t, n) => !sa(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
+function xa(e, t, n, r = .02) {
+	let i = n.filter((t, n) => !fa(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
 	if (!i.length) return {
 		kind: "none",
 		why: `No component has a value: ${t}.`
@@ -3777,23 +3882,23 @@ function ga(e, t, n, r = .02) {
 		none: a - i.length
 	};
 }
-function _a(e, t) {
+function Sa(e, t) {
 	let n = new Float32Array(e.count).fill(NaN), r = "";
 	for (let { index: i, start: a } of e.parts) {
 		let e = i.scores.value;
 		e.state === "ready" ? n.set(e.value[t], a) : r = e.state === "absent" ? e.why : "The measures are being computed.";
 	}
-	let i = ga(e, ra[t], n);
+	let i = xa(e, ca[t], n);
 	return i.kind === "none" && r ? {
 		kind: "none",
 		why: r
 	} : i;
 }
-function va(e, t, n) {
+function Ca(e, t, n) {
 	let r = new Float32Array(e.count).fill(NaN), i = e.parts.find(({ index: e }) => e === t.index.value);
 	return r.set(n, i.start), r;
 }
-function ya(e, t) {
+function wa(e, t) {
 	let n = e.index.value, r = e.of.value, i = n.info.classes.find((e) => e.number === r);
 	if (r === null || !i) return {
 		kind: "none",
@@ -3808,13 +3913,13 @@ function ya(e, t) {
 		kind: "none",
 		why: a.why
 	};
-	let o = ga(t, `relevance for ${i.name}`, va(t, e, a.value.positive), .01);
+	let o = xa(t, `relevance for ${i.name}`, Ca(t, e, a.value.positive), .01);
 	return o.kind === "values" ? {
 		...o,
 		low: 0
 	} : o;
 }
-function ba(e, t) {
+function Ta(e, t) {
 	let n = e.search.value;
 	if (!n) return {
 		kind: "none",
@@ -3828,7 +3933,7 @@ function ba(e, t) {
 		kind: "none",
 		why: n.why
 	};
-	let r = ga(t, "similarity", va(t, e, n.value.similarity), .005), i = {
+	let r = xa(t, n.value.by === "encoding" ? "effect" : "similarity", Ca(t, e, n.value.value), .005), i = {
 		at: n.value.baseline,
 		says: "95 % of random components stay below"
 	};
@@ -3838,12 +3943,12 @@ function ba(e, t) {
 	} : r;
 }
 // src/map/palette.ts
-var xa = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, Sa = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
-function Ca([e, t, n]) {
+var Ea = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, Da = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
+function Oa([e, t, n]) {
 	let [r, i, a] = [
-		xa(e / 255),
-		xa(t / 255),
-		xa(n / 255)
+		Ea(e / 255),
+		Ea(t / 255),
+		Ea(n / 255)
 	], o = Math.cbrt(.4122214708 * r + .5363325363 * i + .0514459929 * a), s = Math.cbrt(.2119034982 * r + .6806995451 * i + .1073969566 * a), c = Math.cbrt(.0883024619 * r + .2817188376 * i + .6299787005 * a);
 	return [
 		.2104542553 * o + .793617785 * s - .0040720468 * c,
@@ -3851,15 +3956,15 @@ function Ca([e, t, n]) {
 		.0259040371 * o + .7827717662 * s - .808675766 * c
 	];
 }
-function wa(e, t, n) {
+function ka(e, t, n) {
 	let r = (e + .3963377774 * t + .2158037573 * n) ** 3, i = (e - .1055613458 * t - .0638541728 * n) ** 3, a = (e - .0894841775 * t - 1.291485548 * n) ** 3;
 	return [
 		4.0767416621 * r - 3.3077115913 * i + .2309699292 * a,
 		-1.2684380046 * r + 2.6097574011 * i - .3413193965 * a,
 		-.0041960863 * r - .7034186147 * i + 1.707614701 * a
-	].map((e) => Math.round(255 * Sa(Math.min(1, Math.max(0, e)))));
+	].map((e) => Math.round(255 * Da(Math.min(1, Math.max(0, e)))));
 }
-function Ta(e) {
+function Aa(e) {
 	let t = e.length === 4 ? e.replace(/[0-9a-f]/gi, "$&$&") : e;
 	return [
 		1,
@@ -3867,13 +3972,13 @@ function Ta(e) {
 		5
 	].map((e) => parseInt(t.slice(e, e + 2), 16));
 }
-function Ea([e, t, n], r = 1) {
+function ja([e, t, n], r = 1) {
 	return r === 1 ? `rgb(${e} ${t} ${n})` : `rgb(${e} ${t} ${n} / ${r})`;
 }
-function Da(e) {
-	return Ca(e)[0] < .5;
+function Ma(e) {
+	return Oa(e)[0] < .5;
 }
-var Oa = {
+var Na = {
 	light: [
 		"#0072b2",
 		"#e69f00",
@@ -3882,7 +3987,7 @@ var Oa = {
 		"#56b4e9",
 		"#d55e00",
 		"#c7b000"
-	].map(Ta),
+	].map(Aa),
 	dark: [
 		"#3f9fe0",
 		"#e69f00",
@@ -3891,8 +3996,8 @@ var Oa = {
 		"#8acbf5",
 		"#e8702a",
 		"#f0e442"
-	].map(Ta)
-}, ka = {
+	].map(Aa)
+}, Pa = {
 	light: [
 		0,
 		-.2,
@@ -3904,48 +4009,48 @@ var Oa = {
 		.12
 	]
 };
-function Aa(e, t) {
-	let n = t ? "dark" : "light", r = Oa[n], [i, a, o] = Ca(r[e % r.length]), s = ka[n][Math.floor(e / r.length) % 3];
-	return s ? wa(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
+function Fa(e, t) {
+	let n = t ? "dark" : "light", r = Na[n], [i, a, o] = Oa(r[e % r.length]), s = Pa[n][Math.floor(e / r.length) % 3];
+	return s ? ka(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
 }
-var ja = 256;
-function Ma(e) {
-	return (e ? Ia : Fa)();
+var Ia = 256;
+function La(e) {
+	return (e ? Va : Ba)();
 }
-function Na(e) {
+function Ra(e) {
 	let t;
 	return () => t ??= e();
 }
-function Pa(e, t, n) {
-	return Array.from({ length: ja }, (r, i) => {
+function za(e, t, n) {
+	return Array.from({ length: Ia }, (r, i) => {
 		let a = i / 255, o = (e[1] + (t[1] - e[1]) * a) * Math.PI / 180;
-		return wa(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
+		return ka(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
 	});
 }
-var Fa = Na(() => Pa([.88, 100], [.3, 280], .105)), Ia = Na(() => Pa([.38, 285], [.94, 102], .115));
-function La(e, t, n, r) {
+var Ba = Ra(() => za([.88, 100], [.3, 280], .105)), Va = Ra(() => za([.38, 285], [.94, 102], .115));
+function Ha(e, t, n, r) {
 	if (Number.isNaN(e)) return null;
 	let i = n > t ? (e - t) / (n - t) : .5;
 	return r[Math.min(255, Math.max(0, Math.round(i * 255)))];
 }
 // src/map/Legend.tsx
-function Ra({ state: e }) {
+function Ua({ state: e }) {
 	let t = e.by.value, n = e.colouring.value;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "map-legend",
 		role: "group",
 		"aria-label": "Legend",
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "map-legend-head",
-				children: [/* @__PURE__ */ G("p", { children: [
-					/* @__PURE__ */ G("strong", { children: ra[t] }),
+				children: [/* @__PURE__ */ K("p", { children: [
+					/* @__PURE__ */ K("strong", { children: ca[t] }),
 					" ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "soft",
-						children: [ia[t], "."]
+						children: [la[t], "."]
 					})
-				] }), n?.kind === "groups" && /* @__PURE__ */ G("button", {
+				] }), n?.kind === "groups" && /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "map-all",
 					disabled: !e.hidden.value.size,
@@ -3953,44 +4058,44 @@ function Ra({ state: e }) {
 					children: "Show all"
 				})]
 			}),
-			t === "relevance" && /* @__PURE__ */ G(za, {}),
-			n?.kind === "groups" && /* @__PURE__ */ G(Ba, {
+			t === "relevance" && /* @__PURE__ */ K(Wa, {}),
+			n?.kind === "groups" && /* @__PURE__ */ K(Ga, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "values" && /* @__PURE__ */ G(Ha, {
+			n?.kind === "values" && /* @__PURE__ */ K(qa, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "none" && /* @__PURE__ */ G("p", {
+			n?.kind === "none" && /* @__PURE__ */ K("p", {
 				class: "soft",
 				children: n.why
 			}),
-			/* @__PURE__ */ G(Ua, { state: e })
+			/* @__PURE__ */ K(Ja, { state: e })
 		]
 	});
 }
-function za() {
-	let e = z(), { classes: t } = e.index.value.info;
-	return t.length < 2 ? null : /* @__PURE__ */ G("label", { children: [
+function Wa() {
+	let e = B(), { classes: t } = e.index.value.info;
+	return t.length < 2 ? null : /* @__PURE__ */ K("label", { children: [
 		"Class",
 		" ",
-		/* @__PURE__ */ G("select", {
+		/* @__PURE__ */ K("select", {
 			value: String(e.of.value),
 			onChange: (t) => e.place.set({ class: t.currentTarget.value }, !0),
-			children: t.map((e) => /* @__PURE__ */ G("option", {
+			children: t.map((e) => /* @__PURE__ */ K("option", {
 				value: String(e.number),
 				children: e.name
 			}, e.number))
 		})
 	] });
 }
-function Ba({ state: e, found: t }) {
+function Ga({ state: e, found: t }) {
 	let { dark: n, plain: r } = e.theme.value, i = e.hidden.value;
-	return /* @__PURE__ */ G("ul", {
+	return /* @__PURE__ */ K("ul", {
 		class: "map-entries",
 		onPointerLeave: () => e.lit.value = null,
-		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "map-entry",
 			"aria-pressed": !i.has(a),
@@ -3999,80 +4104,80 @@ function Ba({ state: e, found: t }) {
 			onClick: (t) => e.toggle(a, t.shiftKey),
 			onDblClick: () => e.toggle(a, !0),
 			children: [
-				/* @__PURE__ */ G(Va, { colour: t.plain ? r : Aa(a, n) }),
-				/* @__PURE__ */ G("bdi", {
+				/* @__PURE__ */ K(Ka, { colour: t.plain ? r : Fa(a, n) }),
+				/* @__PURE__ */ K("bdi", {
 					class: "map-entry-name",
 					children: t.name
 				}),
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "map-count",
-					children: V(t.count)
+					children: H(t.count)
 				})
 			]
 		}) }, a) : null)
 	});
 }
-function Va({ colour: e }) {
-	return /* @__PURE__ */ G("span", {
+function Ka({ colour: e }) {
+	return /* @__PURE__ */ K("span", {
 		class: "map-swatch",
-		style: { background: Ea(e) },
+		style: { background: ja(e) },
 		"aria-hidden": "true"
 	});
 }
-function Ha({ state: e, found: t }) {
-	let n = Ma(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => Ea(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${U(e)}` : U(e);
-	return /* @__PURE__ */ G("div", {
+function qa({ state: e, found: t }) {
+	let n = La(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => ja(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${W(e)}` : W(e);
+	return /* @__PURE__ */ K("div", {
 		class: "map-ramp",
 		role: "img",
-		"aria-label": `${t.name} from ${U(t.low)} to ${U(t.high)}`,
+		"aria-label": `${t.name} from ${W(t.low)} to ${W(t.high)}`,
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "map-ramp-bar",
 				style: { background: `linear-gradient(to right, ${r.join(", ")})` },
-				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ G("span", {
+				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ K("span", {
 					class: "map-ramp-mark",
 					style: { left: `${100 * a}%` }
 				})
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-ramp-numbers",
 				children: [
-					/* @__PURE__ */ G("span", { children: o(t.low, t.least < t.low, "≤") }),
-					/* @__PURE__ */ G("span", { children: U(i) }),
-					/* @__PURE__ */ G("span", { children: o(t.high, t.most > t.high, "≥") })
+					/* @__PURE__ */ K("span", { children: o(t.low, t.least < t.low, "≤") }),
+					/* @__PURE__ */ K("span", { children: W(i) }),
+					/* @__PURE__ */ K("span", { children: o(t.high, t.most > t.high, "≥") })
 				]
 			}),
-			t.mark && /* @__PURE__ */ G("p", {
+			t.mark && /* @__PURE__ */ K("p", {
 				class: "soft",
 				children: [
 					"Line at ",
-					U(t.mark.at),
+					W(t.mark.at),
 					": ",
 					t.mark.says,
 					"."
 				]
 			}),
-			t.none > 0 && /* @__PURE__ */ G("p", {
+			t.none > 0 && /* @__PURE__ */ K("p", {
 				class: "map-none soft",
 				children: [
-					/* @__PURE__ */ G(Va, { colour: e.theme.value.plain }),
+					/* @__PURE__ */ K(Ka, { colour: e.theme.value.plain }),
 					" no value ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "map-count",
-						children: V(t.none)
+						children: H(t.none)
 					})
 				]
 			})
 		]
 	});
 }
-function Ua({ state: e }) {
-	let t = z(), n = e.model?.parts ?? [];
-	return n.length < 2 ? null : /* @__PURE__ */ G("ul", {
+function Ja({ state: e }) {
+	let t = B(), n = e.model?.parts ?? [];
+	return n.length < 2 ? null : /* @__PURE__ */ K("ul", {
 		class: "map-entries map-models",
 		children: n.map(({ index: n }) => {
 			let r = n === t.index.value;
-			return /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "map-entry",
 				"aria-pressed": r || e.others.value,
@@ -4080,17 +4185,17 @@ function Ua({ state: e }) {
 				title: r ? "The index that is looked at" : "Click: show or hide the other index",
 				onClick: () => t.place.set({ other: e.others.value ? "0" : null }, !0),
 				children: [
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: r ? "map-disc" : "map-diamond",
 						"aria-hidden": "true"
 					}),
-					/* @__PURE__ */ G("bdi", {
+					/* @__PURE__ */ K("bdi", {
 						class: "map-entry-name",
 						children: n.info.name
 					}),
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "map-count",
-						children: V(n.count)
+						children: H(n.count)
 					})
 				]
 			}) }, n.number);
@@ -4098,40 +4203,40 @@ function Ua({ state: e }) {
 	});
 }
 // src/map/PointCard.tsx
-var Wa = 232, Ga = 4;
-function Ka({ state: e }) {
-	let t = z(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
-	return /* @__PURE__ */ G(T, { children: n && a.map((t, r) => {
-		let i = qa(e, n, t);
-		return i && /* @__PURE__ */ G("span", {
+var Ya = 232, Xa = 4;
+function Za({ state: e }) {
+	let t = B(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
+	return /* @__PURE__ */ K(T, { children: n && a.map((t, r) => {
+		let i = Qa(e, n, t);
+		return i && /* @__PURE__ */ K("span", {
 			class: r ? "map-ring map-ring-pinned" : "map-ring",
 			style: { transform: `translate(${i[0]}px, ${i[1]}px)` },
 			"aria-hidden": "true"
 		}, r);
 	}) });
 }
-function qa(e, t, n) {
+function Qa(e, t, n) {
 	if (n < 0 || Number.isNaN(t.xy[2 * n])) return null;
-	let r = e.view.value, [i, a] = gi(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
+	let r = e.view.value, [i, a] = xi(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
 	return i >= 0 && a >= 0 && i <= r.width && a <= r.height ? [i, a] : null;
 }
-function Ja({ state: e }) {
-	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && qa(e, t, r);
+function $a({ state: e }) {
+	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Qa(e, t, r);
 	if (!t || !i) return null;
-	let { index: a, start: o } = Ui(t, r), s = e.view.value, c = i[0] + 18 + Wa < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Wa), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
+	let { index: a, start: o } = Ji(t, r), s = e.view.value, c = i[0] + 18 + Ya < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Ya), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
 		left: `${c}px`,
-		width: `${Math.min(Wa, s.width - 8)}px`,
+		width: `${Math.min(Ya, s.width - 8)}px`,
 		...d
 	};
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: n >= 0 ? "map-card map-card-pinned" : "map-card",
 		style: f,
 		role: n >= 0 ? "dialog" : void 0,
 		"aria-label": n >= 0 ? "Pinned component" : void 0,
-		children: [/* @__PURE__ */ G(Ya, {
+		children: [/* @__PURE__ */ K(eo, {
 			index: a,
 			row: r - o
-		}, r), n >= 0 && /* @__PURE__ */ G(Za, {
+		}, r), n >= 0 && /* @__PURE__ */ K(no, {
 			state: e,
 			index: a,
 			row: r - o,
@@ -4139,31 +4244,31 @@ function Ja({ state: e }) {
 		}, `p${r}`)]
 	});
 }
-function Ya({ index: e, row: t }) {
-	let n = e.base.crop[t], r = R(e.labels.value), i = e.label(t), a = r?.p_value[t];
-	return /* @__PURE__ */ G("div", {
+function eo({ index: e, row: t }) {
+	let n = e.base.crop[t], r = z(e.labels.value), i = e.label(t), a = r?.p_value[t];
+	return /* @__PURE__ */ K("div", {
 		class: "map-glance",
-		children: [/* @__PURE__ */ G(Xn, {
+		children: [/* @__PURE__ */ K(Xn, {
 			path: n >= 0 ? e.at(`crop/${n}.webp`) : null,
 			alt: "",
 			class: "map-glance-crop"
-		}), /* @__PURE__ */ G("div", {
+		}), /* @__PURE__ */ K("div", {
 			class: "map-glance-text",
 			children: [
-				/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: e.title(t) }) }),
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: e.title(t) }) }),
+				/* @__PURE__ */ K("span", {
 					class: "soft",
-					children: /* @__PURE__ */ G("bdi", { children: e.id(t) })
+					children: /* @__PURE__ */ K("bdi", { children: e.id(t) })
 				}),
-				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ G("span", {
+				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ K("span", {
 					class: "soft",
-					children: ["p = ", U(a)]
+					children: ["p = ", W(a)]
 				}),
-				r && !i && /* @__PURE__ */ G("span", {
+				r && !i && /* @__PURE__ */ K("span", {
 					class: "soft",
 					children: "no label fits better than chance"
 				}),
-				/* @__PURE__ */ G(Xa, {
+				/* @__PURE__ */ K(to, {
 					index: e,
 					row: t
 				})
@@ -4171,15 +4276,19 @@ function Ya({ index: e, row: t }) {
 		})]
 	});
 }
-function Xa({ index: e, row: t }) {
-	let n = z(), r = n.search.value ? R(n.search.value) : void 0;
-	return !r || e !== n.index.value ? null : /* @__PURE__ */ G("span", {
+function to({ index: e, row: t }) {
+	let n = B(), r = n.search.value ? z(n.search.value) : void 0;
+	return !r || e !== n.index.value ? null : /* @__PURE__ */ K("span", {
 		class: "soft",
-		children: ["similarity ", H(r.similarity[t])]
+		children: [
+			r.by === "encoding" ? "effect" : "similarity",
+			" ",
+			U(r.value[t])
+		]
 	});
 }
-function Za({ state: e, index: t, row: n, cluster: r }) {
-	let i = z(), [a, o] = O([]);
+function no({ state: e, index: t, row: n, cluster: r }) {
+	let i = B(), [a, o] = O([]);
 	k(() => {
 		let e = !0;
 		return t.component(n).then((t) => e && o(t.examples.slice(1, 5).map((e) => e.crop)), () => {}), () => {
@@ -4187,26 +4296,26 @@ function Za({ state: e, index: t, row: n, cluster: r }) {
 		};
 	}, [t, n]);
 	let s = e.clusters.value[r];
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
 		class: "map-more",
-		children: Array.from({ length: Ga }, (e, n) => /* @__PURE__ */ G(Xn, {
+		children: Array.from({ length: Xa }, (e, n) => /* @__PURE__ */ K(Xn, {
 			path: a[n] === void 0 ? null : t.at(`crop/${a[n]}.webp`),
 			alt: "",
 			class: "map-more-crop"
 		}, n))
-	}), /* @__PURE__ */ G("div", {
+	}), /* @__PURE__ */ K("div", {
 		class: "map-card-does",
 		children: [
-			/* @__PURE__ */ G("a", {
+			/* @__PURE__ */ K("a", {
 				href: Fn(i, t, n),
 				children: "Open component"
 			}),
-			r >= 0 && t === i.index.value && /* @__PURE__ */ G("button", {
+			r >= 0 && t === i.index.value && /* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => i.place.set({ cluster: r }),
-				children: ["Select its cluster", s ? /* @__PURE__ */ G(T, { children: [": ", /* @__PURE__ */ G("bdi", { children: s })] }) : null]
+				children: ["Select its cluster", s ? /* @__PURE__ */ K(T, { children: [": ", /* @__PURE__ */ K("bdi", { children: s })] }) : null]
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "map-unpin",
 				"aria-label": "Unpin (Esc)",
@@ -4218,8 +4327,8 @@ function Za({ state: e, index: t, row: n, cluster: r }) {
 	})] });
 }
 // src/map/canvas2d.ts
-var Qa = 3;
-function $a(e) {
+var ro = 3;
+function io(e) {
 	let t = e.getContext("2d", { alpha: !1 }), n = /* @__PURE__ */ new Float32Array(), r = {
 		colours: /* @__PURE__ */ new Uint8Array(),
 		marks: /* @__PURE__ */ new Uint8Array(),
@@ -4242,13 +4351,13 @@ function $a(e) {
 			], e.width = Math.max(1, Math.round(t * r)), e.height = Math.max(1, Math.round(n * r));
 		},
 		draw(e) {
-			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = Ea(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && eo(t, n, r, e, i[0], i[1]);
+			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = ja(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && ao(t, n, r, e, i[0], i[1]);
 		},
 		onRestored: () => {},
 		destroy: () => {}
 	};
 }
-function eo(e, t, { colours: n, marks: r, order: i }, a, o, s) {
+function ao(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 	let c = -1;
 	for (let l of i) {
 		let i = (t[2 * l] - a.x) * a.scale + o / 2, u = (a.y - t[2 * l + 1]) * a.scale + s / 2;
@@ -4259,19 +4368,19 @@ function eo(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 			n[4 * l + 2],
 			n[4 * l + 3]
 		], h = r[l], g = (d << 16 | f << 8 | p) * 512 + m * 2 + (h & 1);
-		g !== c && (c = g, e.fillStyle = Ea([
+		g !== c && (c = g, e.fillStyle = ja([
 			d,
 			f,
 			p
-		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), to(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
+		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), oo(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
 	}
 }
-function to(e, t, n, r, i) {
+function oo(e, t, n, r, i) {
 	let a = r / 2;
-	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Qa ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
+	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= ro ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
 }
 // src/map/crops.ts
-var no = 600, ro = 6, io = class {
+var so = 600, co = 6, lo = class {
 	transport;
 	arrived;
 	kept = /* @__PURE__ */ new Map();
@@ -4292,10 +4401,10 @@ var no = 600, ro = 6, io = class {
 		this.stopped = !0, this.wanted = [], this.kept.clear();
 	}
 	next() {
-		for (; this.loading < ro && this.wanted.length;) this.fetch(this.wanted.shift());
+		for (; this.loading < co && this.wanted.length;) this.fetch(this.wanted.shift());
 	}
 	async fetch(e) {
-		this.loading++, this.kept.set(e, null), this.kept.size > no && this.kept.delete(this.kept.keys().next().value);
+		this.loading++, this.kept.set(e, null), this.kept.size > so && this.kept.delete(this.kept.keys().next().value);
 		try {
 			let t = new Image();
 			t.src = await this.transport.picture(e), await t.decode(), this.kept.set(e, t), this.stopped || this.arrived();
@@ -4304,7 +4413,7 @@ var no = 600, ro = 6, io = class {
 	}
 };
 // src/map/lasso.ts
-function ao(e, t, n) {
+function uo(e, t, n) {
 	let r = !1, i = e.length;
 	for (let a = 0, o = i - 2; a < i; o = a, a += 2) {
 		let i = e[a + 1], s = e[o + 1];
@@ -4312,7 +4421,7 @@ function ao(e, t, n) {
 	}
 	return r;
 }
-function oo(e) {
+function fo(e) {
 	let t = [
 		Infinity,
 		Infinity,
@@ -4322,7 +4431,7 @@ function oo(e) {
 	for (let n = 0; n < e.length; n += 2) t[0] = Math.min(t[0], e[n]), t[1] = Math.min(t[1], e[n + 1]), t[2] = Math.max(t[2], e[n]), t[3] = Math.max(t[3], e[n + 1]);
 	return t;
 }
-function so(e, t, n, r) {
+function po(e, t, n, r) {
 	return [
 		e,
 		t,
@@ -4334,30 +4443,30 @@ function so(e, t, n, r) {
 		r
 	];
 }
-function co(e, t, n, r) {
+function mo(e, t, n, r) {
 	if (n === "new") return [...t];
 	if (n === "add") return [.../* @__PURE__ */ new Set([...Array.from(e ?? []), ...t])];
 	let i = new Set(t);
 	return [...e ? Array.from(e) : r()].filter((e) => !i.has(e));
 }
 // src/map/gestures.ts
-var lo = 4, uo = {
+var ho = 4, go = {
 	pixels: 1,
 	lines: 18,
 	pages: 300
-}, fo = .0018, po = .012;
-function mo(e, t) {
+}, _o = .0018, vo = .012;
+function yo(e, t) {
 	let n = /* @__PURE__ */ new Map(), r = null, i = [0, 0], a = !1, o = (t) => {
 		let n = e.getBoundingClientRect();
 		return [t.clientX - n.left, t.clientY - n.top];
 	}, s = (s) => {
-		s.button === 0 && (n.set(s.pointerId, o(s)), ho(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
+		s.button === 0 && (n.set(s.pointerId, o(s)), bo(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
 			what: "pinch",
-			..._o(n)
-		}) : (i = o(s), a = !1, r = go(s, t, i)));
+			...So(n)
+		}) : (i = o(s), a = !1, r = xo(s, t, i)));
 	}, c = (e) => {
 		let s = o(e), c = n.get(e.pointerId);
-		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < lo || (!a && r.what !== "pinch" && t.away(), a = !0, r = vo(r, t, n, i, c, s)));
+		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < ho || (!a && r.what !== "pinch" && t.away(), a = !0, r = Co(r, t, n, i, c, s)));
 	}, l = (e) => {
 		if (!n.delete(e.pointerId)) return;
 		let i = r;
@@ -4367,18 +4476,18 @@ function mo(e, t) {
 	}, d = (e) => {
 		e.preventDefault();
 		let n = [
-			uo.pixels,
-			uo.lines,
-			uo.pages
-		][e.deltaMode] ?? 1, r = e.ctrlKey ? po : fo;
-		t.move(bi(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
+			go.pixels,
+			go.lines,
+			go.pages
+		][e.deltaMode] ?? 1, r = e.ctrlKey ? vo : _o;
+		t.move(Ti(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
 	}, f = {
 		pointerdown: s,
 		pointermove: c,
 		pointerup: l,
 		pointercancel: u,
 		pointerleave: () => n.size || t.away(),
-		dblclick: (e) => t.fly(bi(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
+		dblclick: (e) => t.fly(Ti(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
 	};
 	for (let [t, n] of Object.entries(f)) e.addEventListener(t, n);
 	return e.addEventListener("wheel", d, { passive: !1 }), () => {
@@ -4386,12 +4495,12 @@ function mo(e, t) {
 		e.removeEventListener("wheel", d);
 	};
 }
-function ho(e, t) {
+function bo(e, t) {
 	try {
 		e.setPointerCapture(t);
 	} catch {}
 }
-function go(e, t, n) {
+function xo(e, t, n) {
 	let r = e.altKey ? "less" : e.shiftKey && (e.ctrlKey || e.metaKey) ? "add" : t.combine(), i = t.mode();
 	return i !== "pan" || e.shiftKey || e.altKey ? {
 		what: i === "box" ? "box" : "lasso",
@@ -4399,7 +4508,7 @@ function go(e, t, n) {
 		line: [...n]
 	} : { what: "pan" };
 }
-function _o(e) {
+function So(e) {
 	let [t, n] = [...e.values()];
 	return {
 		apart: Math.max(10, Math.hypot(t[0] - n[0], t[1] - n[1])),
@@ -4407,11 +4516,11 @@ function _o(e) {
 		y: (t[1] + n[1]) / 2
 	};
 }
-function vo(e, t, n, r, i, a) {
+function Co(e, t, n, r, i, a) {
 	let o = t.view();
-	if (e.what === "pan" && t.move(xi(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = so(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
-		let r = _o(n), i = xi(t.camera(), o, r.x - e.x, r.y - e.y);
-		return t.move(bi(i, o, r.x, r.y, r.apart / e.apart)), {
+	if (e.what === "pan" && t.move(Ei(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = po(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
+		let r = So(n), i = Ei(t.camera(), o, r.x - e.x, r.y - e.y);
+		return t.move(Ti(i, o, r.x, r.y, r.apart / e.apart)), {
 			what: "pinch",
 			...r
 		};
@@ -4419,7 +4528,7 @@ function vo(e, t, n, r, i, a) {
 	return e;
 }
 // src/map/hand.ts
-function yo(e, t) {
+function wo(e, t) {
 	return {
 		mode: () => t.mode.peek(),
 		combine: () => t.combine.peek(),
@@ -4443,7 +4552,7 @@ function yo(e, t) {
 	};
 }
 // src/map/placing.ts
-var bo = class {
+var To = class {
 	cell;
 	cells = /* @__PURE__ */ new Map();
 	constructor(e = 96) {
@@ -4463,12 +4572,12 @@ var bo = class {
 		let { cell: i } = this;
 		for (let a = Math.floor(t / i); a <= Math.floor(r / i); a++) for (let t = Math.floor(e / i); t <= Math.floor(n / i); t++) yield a * 4096 + t;
 	}
-}, xo = 150;
-function So(e, t, n, r) {
+}, Eo = 150;
+function Do(e, t, n, r) {
 	let i = /* @__PURE__ */ new Map();
 	return e.map((e) => {
 		let a = i.get(e.text) ?? [];
-		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < xo)) return null;
+		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < Eo)) return null;
 		for (let [o, s] of e.offsets) {
 			let c = e.x + o, l = e.y + s, u = {
 				left: c - e.width / 2,
@@ -4482,16 +4591,16 @@ function So(e, t, n, r) {
 	});
 }
 // src/map/overlay.ts
-function Co(e, t) {
+function Oo(e, t) {
 	return Math.round(Math.min(84, Math.max(26, .5 * Math.sqrt(e.width * e.height / Math.max(1, t)))));
 }
-function wo(e) {
+function ko(e) {
 	let { context: t, ratio: n, view: r, texts: i, theme: a } = e;
 	t.setTransform(n, 0, 0, n, 0, 0), t.clearRect(0, 0, r.width, r.height), i.suit(a, n);
-	let o = new bo(), s = Oo(e, o), c = Eo(e, o);
-	s(), Mo(e, o, c), e.line && Po(e, e.line);
+	let o = new To(), s = No(e, o), c = jo(e, o);
+	s(), Lo(e, o, c), e.line && zo(e, e.line);
 }
-function To(e, t, n) {
+function Ao(e, t, n) {
 	return {
 		left: e - n / 2,
 		top: t - n / 2,
@@ -4499,17 +4608,17 @@ function To(e, t, n) {
 		bottom: t + n / 2
 	};
 }
-function Eo(e, t) {
-	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = Co(a, r.crops.length), d = /* @__PURE__ */ new Map();
+function jo(e, t) {
+	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = Oo(a, r.crops.length), d = /* @__PURE__ */ new Map();
 	for (let { point: f, path: p } of r.crops) {
-		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = gi(i, a, r, m), _ = To(h, g, u);
+		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = xi(i, a, r, m), _ = Ao(h, g, u);
 		if (!(_.right > 0 && _.bottom > 0 && _.left < a.width && _.top < a.height) || !(t.free(_) || e.hits.includes(f))) continue;
 		let v = s.get(p);
-		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = Ea(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
+		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = ja(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
 	}
 	return d;
 }
-var Do = [
+var Mo = [
 	[1, -1],
 	[-1, -1],
 	[1, 1],
@@ -4523,12 +4632,12 @@ var Do = [
 	[2.6, 1.2],
 	[-2.6, 1.2]
 ];
-function Oo({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
-	let c = t.map((e) => gi(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
-	for (let [e, t] of c) s.take(To(e, t, l));
+function No({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
+	let c = t.map((e) => xi(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
+	for (let [e, t] of c) s.take(Ao(e, t, l));
 	let u = c.map(([e, t], n) => {
-		let i = Do.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
-		return So([{
+		let i = Mo.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
+		return Do([{
 			text: String(n),
 			x: e,
 			y: t,
@@ -4543,29 +4652,29 @@ function Oo({ context: e, hits: t, camera: n, view: r, model: i, theme: a, point
 			textBaseline: "middle",
 			font: `700 11px ${a.font}`
 		});
-		for (let [t, n] of c) ko(e, 4, Ea(a.ground), () => Ao(e, t, n, l)), ko(e, 2, a.ink, () => Ao(e, t, n, l));
+		for (let [t, n] of c) Po(e, 4, ja(a.ground), () => Fo(e, t, n, l)), Po(e, 2, a.ink, () => Fo(e, t, n, l));
 		u.forEach((t, n) => {
-			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = Ea(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
+			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = ja(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
 		});
 	};
 }
-function ko(e, t, n, r) {
+function Po(e, t, n, r) {
 	e.lineWidth = t, e.strokeStyle = n, r();
 }
-function Ao(e, t, n, r) {
+function Fo(e, t, n, r) {
 	e.beginPath(), e.arc(t, n, r, 0, 7), e.stroke();
 }
-var jo = [
+var Io = [
 	[0, 0],
 	[0, -16],
 	[0, 16],
 	[0, -30],
 	[0, 30]
 ];
-function Mo({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
+function Lo({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
 	let c = [];
 	for (let e of t.names) {
-		let [t, o] = gi(n, r, e.x, e.y);
+		let [t, o] = xi(n, r, e.x, e.y);
 		if (t < -80 || o < -40 || t > r.width + 80 || o > r.height + 40) continue;
 		let l = i.of(e.text, e.level);
 		c.push({
@@ -4575,51 +4684,51 @@ function Mo({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a
 			width: l.width,
 			height: l.height - 2,
 			sprite: l,
-			offsets: No(e, s, l, a)
+			offsets: Ro(e, s, l, a)
 		});
 	}
-	So(c, o, r.width, r.height).forEach((t, n) => {
+	Do(c, o, r.width, r.height).forEach((t, n) => {
 		let { sprite: r } = c[n];
 		t && e.drawImage(r.picture, t[0] - r.width / 2, t[1] - r.height / 2, r.width, r.height);
 	});
 }
-function No(e, t, n, r) {
-	if (e.level !== "single") return jo;
+function Ro(e, t, n, r) {
+	if (e.level !== "single") return Io;
 	let i = t.get(`${e.x},${e.y}`);
 	return i === void 0 ? [[0, r / 2 + n.height / 2], [n.width / 2 + r / 2, 0]] : [[0, i + n.height / 2], [0, -i - n.height / 2]];
 }
-function Po({ context: e, theme: t }, n) {
+function zo({ context: e, theme: t }, n) {
 	if (!(n.length < 4)) {
 		e.beginPath(), e.moveTo(n[0], n[1]);
 		for (let t = 2; t < n.length; t += 2) e.lineTo(n[t], n[t + 1]);
 		e.closePath(), e.globalAlpha = .12, e.fillStyle = t.accent, e.fill(), e.globalAlpha = 1, e.lineWidth = 1.5, e.strokeStyle = t.accent, e.setLineDash([5, 4]), e.stroke(), e.setLineDash([]);
 	}
 }
-var Fo = 150, Io = 3, Lo = .3;
-function Ro(e, t, n) {
+var Bo = 150, Vo = 3, Ho = .3;
+function Uo(e, t, n) {
 	let r = t.map(() => []);
 	for (let t of e.living) n[t] && r[e.cluster[t]]?.push(t);
 	return r.map((e, t) => ({
 		points: e,
 		group: t
 	})).filter(({ points: e, group: n }) => e.length > 0 && t[n]).sort((e, t) => t.points.length - e.points.length).map(({ points: n, group: r }) => ({
-		...zo(e, n),
+		...Wo(e, n),
 		text: t[r],
 		level: "cluster",
 		group: r
 	}));
 }
-function zo(e, t) {
+function Wo(e, t) {
 	let n = (n) => Float32Array.from(t, (t) => e.xy[2 * t + n]).sort()[t.length >> 1];
 	return {
 		x: n(0),
 		y: n(1)
 	};
 }
-function Bo(e, t, n, r) {
-	let i = Fo / 2 ** Math.round(Math.log2(hi(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
+function Go(e, t, n, r) {
+	let i = Bo / 2 ** Math.round(Math.log2(bi(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
 	for (let t of r) {
-		let { index: n, start: r } = Ui(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
+		let { index: n, start: r } = Ji(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
 		o.set(s, (o.get(s) ?? 0) + 1);
 		let c = n.label(t - r);
 		if (!c) continue;
@@ -4631,8 +4740,8 @@ function Bo(e, t, n, r) {
 	let s = [];
 	for (let [t, n] of a) {
 		let [r, i] = [...n].reduce((e, t) => t[1].length > e[1].length ? t : e);
-		i.length < Io || i.length < Lo * o.get(t) || s.push({
-			...zo(e, i),
+		i.length < Vo || i.length < Ho * o.get(t) || s.push({
+			...Wo(e, i),
 			text: r,
 			level: "local",
 			size: i.length
@@ -4640,9 +4749,9 @@ function Bo(e, t, n, r) {
 	}
 	return s.sort((e, t) => t.size - e.size);
 }
-function Vo(e, t) {
+function Ko(e, t) {
 	return t.map((t) => {
-		let { index: n, start: r } = Ui(e, t);
+		let { index: n, start: r } = Ji(e, t);
 		return {
 			text: n.title(t - r),
 			x: e.xy[2 * t],
@@ -4651,21 +4760,21 @@ function Vo(e, t) {
 		};
 	});
 }
-var Ho = {
+var qo = {
 	names: [],
 	crops: [],
 	inView: 0
-}, Uo = 2.2, Wo = 6e4;
-function Go(e, t, n, r, i, a) {
-	let o = Gi(e, vi(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Uo && !s && o.length < Wo ? Bo(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Ko(o, a) : [];
+}, Jo = 2.2, Yo = 6e4;
+function Xo(e, t, n, r, i, a) {
+	let o = Xi(e, Ci(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Jo && !s && o.length < Yo ? Go(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Zo(o, a) : [];
 	return {
 		names: [
 			...i,
 			...c.filter((e) => !l.has(e.text)),
-			...Vo(e, u)
+			...Ko(e, u)
 		],
 		crops: u.flatMap((t) => {
-			let { index: n, start: r } = Ui(e, t), i = n.base.crop[t - r];
+			let { index: n, start: r } = Ji(e, t), i = n.base.crop[t - r];
 			return i >= 0 ? [{
 				point: t,
 				path: n.at(`crop/${i}.webp`)
@@ -4674,12 +4783,12 @@ function Go(e, t, n, r, i, a) {
 		inView: o.length
 	};
 }
-function Ko(e, t) {
+function Zo(e, t) {
 	let n = t.filter((t) => e.includes(t));
 	return [...n, ...e.filter((e) => !n.includes(e))];
 }
 // src/map/text.ts
-var qo = {
+var Qo = {
 	cluster: {
 		weight: 650,
 		size: 14,
@@ -4695,12 +4804,12 @@ var qo = {
 		size: 11,
 		most: 20
 	}
-}, Jo = 600;
-function Yo(e, t) {
+}, $o = 600;
+function es(e, t) {
 	let n = [...e];
 	return n.length <= t ? e : `${n.slice(0, t - 1).join("").trimEnd()}…`;
 }
-var Xo = class {
+var ts = class {
 	kept = /* @__PURE__ */ new Map();
 	measure = document.createElement("canvas").getContext("2d");
 	ratio = 0;
@@ -4711,12 +4820,12 @@ var Xo = class {
 	of(e, t) {
 		let n = `${t} ${e}`, r = this.kept.get(n);
 		if (r) return r;
-		this.kept.size >= Jo && this.kept.delete(this.kept.keys().next().value);
+		this.kept.size >= $o && this.kept.delete(this.kept.keys().next().value);
 		let i = this.make(e, t);
 		return this.kept.set(n, i), i;
 	}
 	make(e, t) {
-		let { weight: n, size: r, most: i } = qo[t], a = Yo(e, i), o = `${n} ${r}px ${this.theme.font}`;
+		let { weight: n, size: r, most: i } = Qo[t], a = es(e, i), o = `${n} ${r}px ${this.theme.font}`;
 		this.measure.font = o;
 		let s = Math.ceil(this.measure.measureText(a).width) + 6, c = Math.ceil(r * 1.25) + 6, l = Object.assign(document.createElement("canvas"), {
 			width: Math.ceil(s * this.ratio),
@@ -4728,15 +4837,15 @@ var Xo = class {
 			textAlign: "center",
 			lineJoin: "round",
 			lineWidth: 6
-		}), u.strokeStyle = Ea(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
+		}), u.strokeStyle = ja(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
 			picture: l,
 			width: s,
 			height: c
 		};
 	}
-}, Zo = () => document.createElement("canvas").getContext("2d");
-function Qo(e) {
-	let t = getComputedStyle(e), n = Zo(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = Ta(r("--ground")), a = Da(i);
+}, ns = () => document.createElement("canvas").getContext("2d");
+function rs(e) {
+	let t = getComputedStyle(e), n = ns(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = Aa(r("--ground")), a = Ma(i);
 	return {
 		dark: a,
 		ground: i,
@@ -4757,8 +4866,8 @@ function Qo(e) {
 		font: t.fontFamily || "sans-serif"
 	};
 }
-function $o(e) {
-	let t = P(Qo(e)), n = () => void (t.value = Qo(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
+function is(e) {
+	let t = F(rs(e)), n = () => void (t.value = rs(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
 	return r.addEventListener("change", n), a && i.observe(a, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
@@ -4770,28 +4879,28 @@ function $o(e) {
 	};
 }
 // src/map/webgl.ts
-var es = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", ts = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", ns = [
+var as = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", os = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", ss = [
 	"centre",
 	"scale",
 	"size",
 	"opacity"
 ];
-function rs(e) {
+function cs(e) {
 	let t = e.getContext("webgl2", {
 		alpha: !1,
 		antialias: !1,
 		depth: !1,
 		stencil: !1
 	});
-	return t ? new as(e, t, is(t) ? "software" : "gpu") : null;
+	return t ? new us(e, t, ls(t) ? "software" : "gpu") : null;
 }
-function is(e) {
+function ls(e) {
 	let t = e.getExtension("WEBGL_debug_renderer_info"), n = String(e.getParameter(t ? t.UNMASKED_RENDERER_WEBGL : e.RENDERER));
 	if (/swiftshader|llvmpipe|softpipe|software|basic render/i.test(n)) return !0;
 	let r = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: !0 });
 	return r?.getExtension("WEBGL_lose_context")?.loseContext(), !r;
 }
-var as = class {
+var us = class {
 	canvas;
 	gl;
 	kind;
@@ -4809,7 +4918,7 @@ var as = class {
 		1
 	];
 	constructor(e, t, n) {
-		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = os(t);
+		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = ds(t);
 	}
 	place(e) {
 		this.xy = e, this.fill("place", e);
@@ -4843,12 +4952,12 @@ var as = class {
 		e.preventDefault(), this.programme = null;
 	};
 	restored = () => {
-		this.programme = os(this.gl), this.place(this.xy), this.look(this.looks), this.again();
+		this.programme = ds(this.gl), this.place(this.xy), this.look(this.looks), this.again();
 	};
 };
-function os(e) {
+function ds(e) {
 	let t = e.createProgram();
-	for (let [n, r] of [[e.VERTEX_SHADER, es], [e.FRAGMENT_SHADER, ts]]) {
+	for (let [n, r] of [[e.VERTEX_SHADER, as], [e.FRAGMENT_SHADER, os]]) {
 		let i = e.createShader(n);
 		if (!i) return null;
 		e.shaderSource(i, r), e.compileShader(i), e.attachShader(t, i);
@@ -4858,11 +4967,11 @@ function os(e) {
 		throw Error(e.getProgramInfoLog(t) ?? "the map's shaders do not link");
 	}
 	return e.useProgram(t), e.enable(e.BLEND), e.blendFunc(e.ONE, e.ONE_MINUS_SRC_ALPHA), {
-		uniforms: Object.fromEntries(ns.map((n) => [n, e.getUniformLocation(t, n)])),
-		buffers: ss(e)
+		uniforms: Object.fromEntries(ss.map((n) => [n, e.getUniformLocation(t, n)])),
+		buffers: fs(e)
 	};
 }
-function ss(e) {
+function fs(e) {
 	e.bindVertexArray(e.createVertexArray());
 	let t = {
 		place: e.createBuffer(),
@@ -4875,14 +4984,14 @@ function ss(e) {
 	return n(t.place, 0), e.vertexAttribPointer(0, 2, e.FLOAT, !1, 0, 0), n(t.colour, 1), e.vertexAttribPointer(1, 4, e.UNSIGNED_BYTE, !0, 0, 0), n(t.mark, 2), e.vertexAttribIPointer(2, 1, e.UNSIGNED_BYTE, 0, 0), e.bindBuffer(e.ELEMENT_ARRAY_BUFFER, t.order), t;
 }
 // src/map/scene.ts
-var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
+var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 	state;
 	stage;
 	over;
 	layer;
 	context;
 	crops;
-	texts = new Xo();
+	texts = new ts();
 	ends = [];
 	ratio = 0;
 	frame = 0;
@@ -4892,18 +5001,18 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 	drawn = !1;
 	model = null;
 	constructor(e, t, n, r) {
-		this.state = e, this.stage = t, this.over = r, this.layer = rs(n) ?? $a(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new io(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(mo(r, yo(this, e)));
+		this.state = e, this.stage = t, this.over = r, this.layer = cs(n) ?? io(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new lo(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(yo(r, wo(this, e)));
 	}
 	stop() {
 		for (let e of this.ends) e();
 		cancelAnimationFrame(this.frame), this.land(), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
 	}
 	follow() {
-		let { state: e, ends: t } = this, n = $o(this.stage), r = new ResizeObserver(() => this.resize());
-		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(I(() => void (e.theme.value = n.theme.value)), I(() => this.takeModel()), I(() => {
+		let { state: e, ends: t } = this, n = is(this.stage), r = new ResizeObserver(() => this.resize());
+		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(L(() => void (e.theme.value = n.theme.value)), L(() => this.takeModel()), L(() => {
 			let t = e.looks.value;
 			t && this.layer.look(t), this.rest(), this.invalidate();
-		}), I(() => void [
+		}), L(() => void [
 			e.camera.value,
 			e.view.value,
 			e.scenery.value,
@@ -4911,16 +5020,16 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 			e.theme.value,
 			e.places.value,
 			this.invalidate()
-		]), I(() => void [
+		]), L(() => void [
 			e.places.value,
 			e.view.value,
 			this.rest()
-		]), I(() => this.followNames()), I(() => this.followUrl()), I(() => this.goWhereAsked()));
+		]), L(() => this.followNames()), L(() => this.followUrl()), L(() => this.goWhereAsked()));
 	}
 	takeModel() {
 		let e = this.state.model;
 		if (!e || e === this.model) return;
-		this.model && Ze(() => this.forget()), this.model = e, this.layer.place(e.xy);
+		this.model && Xe(() => this.forget()), this.model = e, this.layer.place(e.xy);
 		let t = this.state.view.peek();
 		this.state.view.value = {
 			...t,
@@ -4932,14 +5041,14 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 		this.state.pinned.value = -1, this.state.pointAt(-1), this.state.store.place.set({
 			v: null,
 			hide: null
-		}, !0), this.move(ui);
+		}, !0), this.move(hi);
 	}
 	followNames() {
 		for (let { index: e } of this.state.model?.parts ?? []) e.labels.value, e.annotations.value;
 		this.rest();
 	}
 	resize() {
-		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(fs, devicePixelRatio || 1), r = this.state.view.peek();
+		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(_s, devicePixelRatio || 1), r = this.state.view.peek();
 		e && t && (r.width !== e || r.height !== t || n !== this.ratio) && (this.ratio = n, this.layer.resize(e, t, n), this.over.width = Math.round(e * n), this.over.height = Math.round(t * n), this.state.view.value = {
 			...r,
 			width: e,
@@ -4948,7 +5057,7 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 	}
 	invalidate() {
 		this.frame ||= requestAnimationFrame(() => {
-			this.frame = 0, Math.min(fs, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
+			this.frame = 0, Math.min(_s, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
 		});
 	}
 	pointSize() {
@@ -4956,10 +5065,10 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 		return Math.min(15, Math.max(1.6, 26 / e ** .22 * this.state.camera.peek().zoom ** .35));
 	}
 	draw() {
-		let { state: e } = this, t = Ze(() => e.model), n = e.view.peek();
+		let { state: e } = this, t = Xe(() => e.model), n = e.view.peek();
 		if (!t || !n.width) return;
 		this.drawn || performance.mark("map"), this.drawn = !0;
-		let r = e.camera.peek(), i = e.theme.peek(), a = hi(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
+		let r = e.camera.peek(), i = e.theme.peek(), a = bi(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
 		this.layer.draw({
 			x: r.x,
 			y: r.y,
@@ -4967,7 +5076,7 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 			size: s,
 			opacity: o,
 			ground: i.ground
-		}), wo({
+		}), ko({
 			context: this.context,
 			ratio: this.ratio,
 			camera: r,
@@ -4976,10 +5085,10 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 			model: t,
 			pointSize: s,
 			scenery: e.scenery.peek(),
-			hits: Ze(() => e.hits.value.filter((t) => e.visible.value[t])),
+			hits: Xe(() => e.hits.value.filter((t) => e.visible.value[t])),
 			line: e.line.peek(),
-			colour: Ze(() => e.colour.value),
-			faded: (t) => Ze(() => e.faded(t)),
+			colour: Xe(() => e.colour.value),
+			faded: (t) => Xe(() => e.faded(t)),
 			crops: this.crops,
 			texts: this.texts
 		});
@@ -4990,8 +5099,8 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 	fly(e) {
 		if (this.land(), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
 		let t = this.state.camera.peek(), n = performance.now(), r = (i) => {
-			let a = Math.min(1, Math.max(0, (i - n) / ls));
-			this.state.camera.value = Ci(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
+			let a = Math.min(1, Math.max(0, (i - n) / ms));
+			this.state.camera.value = Oi(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
 		};
 		this.flight = requestAnimationFrame(r), this.rest();
 	}
@@ -5000,57 +5109,57 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 	}
 	zoom(e) {
 		let t = this.state.view.peek();
-		this.fly(bi(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
+		this.fly(Ti(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
 	}
 	fitAll() {
-		this.fly(ui);
+		this.fly(hi);
 	}
 	fitKept() {
 		let { model: e, store: t, visible: n } = this.state, r = e?.parts.find(({ index: e }) => e === t.index.peek());
 		if (!e || !r) return;
 		let i = t.kept.peek(), a = Array.from(i.keys()).filter((e) => i[e] && n.peek()[r.start + e]).map((e) => r.start + e);
-		a.length && this.fly(Si(Hi(e.xy, a), this.state.view.peek()));
+		a.length && this.fly(Di(qi(e.xy, a), this.state.view.peek()));
 	}
 	centre(e, t = 40) {
 		let { model: n, camera: r } = this.state;
 		if (!n) return;
 		let i = Math.max(r.peek().zoom, Math.min(400, Math.sqrt(n.living.length / t)));
-		this.fly(yi({
+		this.fly(wi({
 			x: n.xy[2 * e],
 			y: n.xy[2 * e + 1],
 			zoom: i
 		}, this.state.view.peek()));
 	}
 	reveal(e) {
-		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = gi(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
-		o > ds && s > ds && o < i - ds && s < a - ds || this.fly(yi({
+		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = xi(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
+		o > gs && s > gs && o < i - gs && s < a - gs || this.fly(wi({
 			x: t.xy[2 * e],
 			y: t.xy[2 * e + 1],
 			zoom: n.peek().zoom
 		}, r.peek()));
 	}
 	rest() {
-		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), cs);
+		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), ps);
 	}
 	rested() {
 		let { state: e } = this, t = e.model, n = e.view.peek();
 		if (!t || !n.width || this.flight) return;
-		this.stage.dataset.still = "", e.scenery.value = Go(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
-		let r = wi(e.camera.peek());
+		this.stage.dataset.still = "", e.scenery.value = Xo(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
+		let r = ki(e.camera.peek());
 		r !== (e.store.place.route.peek().params.get("v") ?? "") && (this.written = r, e.store.place.set({ v: r }, !0));
 	}
 	followUrl() {
 		let e = this.state.store.param("v");
 		if (e === this.written) return;
 		this.written = e;
-		let t = e ? Ti(e) : ui;
-		t && Ze(() => this.state.scenery.peek() === Ho ? this.move(t) : this.fly(t));
+		let t = e ? Ai(e) : hi;
+		t && Xe(() => this.state.scenery.peek() === qo ? this.move(t) : this.fly(t));
 	}
 	goWhereAsked() {
 		let { store: e } = this.state, t = e.param("at"), n = this.state.model;
 		if (!t || !n || !this.state.view.value.width) return;
-		let r = Wi(n, e.index.peek().number, Number(t));
-		Ze(() => {
+		let r = Yi(n, e.index.peek().number, Number(t));
+		Xe(() => {
 			if (e.place.set({ at: null }, !0), r < 0) return void (e.told.value = "This component is not on the map: it has no example.");
 			this.state.pinned.value = r, this.centre(r);
 		});
@@ -5058,15 +5167,15 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 	under(e, t) {
 		let { model: n, camera: r, view: i, visible: a, scenery: o } = this.state;
 		if (!n) return -1;
-		let [s, c] = _i(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
-		return Ki(n, s, c, (l ? Math.max(us, Co(i.peek(), l) / 2) : us) / hi(r.peek(), i.peek()), a.peek());
+		let [s, c] = Si(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
+		return Zi(n, s, c, (l ? Math.max(hs, Oo(i.peek(), l) / 2) : hs) / bi(r.peek(), i.peek()), a.peek());
 	}
 	inside(e) {
 		let { model: t, camera: n, view: r, visible: i } = this.state;
 		if (!t) return [];
 		let a = [];
-		for (let t = 0; t < e.length; t += 2) a.push(..._i(n.peek(), r.peek(), e[t], e[t + 1]));
-		return t.tree.range(...oo(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && ao(a, t.xy[2 * e], t.xy[2 * e + 1]));
+		for (let t = 0; t < e.length; t += 2) a.push(...Si(n.peek(), r.peek(), e[t], e[t + 1]));
+		return t.tree.range(...fo(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && uo(a, t.xy[2 * e], t.xy[2 * e + 1]));
 	}
 	async png() {
 		this.draw();
@@ -5076,46 +5185,46 @@ var cs = 180, ls = 420, us = 14, ds = 30, fs = 2, ps = class {
 		}), t = e.getContext("2d");
 		return t.drawImage(this.layer.canvas, 0, 0, e.width, e.height), t.drawImage(this.over, 0, 0), new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser could not write the picture")), "image/png"));
 	}
-}, ms = 230, hs = 70;
-function gs(e, t) {
+}, ys = 230, bs = 70;
+function xs(e, t) {
 	for (let n = 0; n < e.length; n++) if (!e[n] && !t[n]) return !0;
 	return !1;
 }
-function _s(e, { colouring: t, hidden: n, active: r, others: i }) {
+function Ss(e, { colouring: t, hidden: n, active: r, others: i }) {
 	let a = new Uint8Array(e.count);
 	for (let { index: t, start: n, stop: o } of e.parts) if (i || t.number === r) for (let t = n; t < o; t++) a[t] = +(e.cluster[t] >= 0);
 	if (t.kind === "groups" && n.size) for (let r = 0; r < e.count; r++) n.has(t.of[r]) && (a[r] = 0);
 	return a;
 }
-function vs(e, t, n) {
+function Cs(e, t, n) {
 	if (e.kind === "none") return () => n;
 	if (e.kind === "values") {
-		let r = Ma(t);
-		return (t) => La(e.of[t], e.low, e.high, r) ?? n;
+		let r = La(t);
+		return (t) => Ha(e.of[t], e.low, e.high, r) ?? n;
 	}
-	let r = e.groups.map((e, r) => e.plain ? n : Aa(r, t));
+	let r = e.groups.map((e, r) => e.plain ? n : Fa(r, t));
 	return (t) => r[e.of[t]] ?? n;
 }
-function ys(e, t, n) {
-	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = vs(r, n.dark, a);
+function ws(e, t, n) {
+	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = Cs(r, n.dark, a);
 	for (let { index: d, start: f, stop: p } of e.parts) {
-		let m = d.number === n.active, h = !m && gs(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
+		let m = d.number === n.active, h = !m && xs(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
 		for (let e = f; e < p; e++) {
 			if (!t[e]) continue;
 			let n = m ? i[e - f] : !h, d = o === null || r.kind !== "groups" || r.of[e] === o, [p, g, _] = n ? u(e) : a;
-			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? ms : 40 : hs, c[e] = m ? 0 : 2;
+			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? ys : 40 : bs, c[e] = m ? 0 : 2;
 		}
 	}
 	for (let e of n.hits) c[e] |= 1, l[e] = 2;
 	return {
 		colours: s,
 		marks: c,
-		order: Ss(e, t, l)
+		order: Ds(e, t, l)
 	};
 }
-var bs = /* @__PURE__ */ new WeakMap();
-function xs(e) {
-	let t = bs.get(e);
+var Ts = /* @__PURE__ */ new WeakMap();
+function Es(e) {
+	let t = Ts.get(e);
 	if (t) return t;
 	let n = e.living.slice(), r = 1;
 	for (let e = n.length - 1; e > 0; e--) {
@@ -5123,14 +5232,14 @@ function xs(e) {
 		let t = Math.floor(r / 2 ** 32 * (e + 1));
 		[n[e], n[t]] = [n[t], n[e]];
 	}
-	return bs.set(e, n), n;
+	return Ts.set(e, n), n;
 }
-function Ss(e, t, n) {
+function Ds(e, t, n) {
 	let r = [
 		0,
 		0,
 		0
-	], i = xs(e);
+	], i = Es(e);
 	for (let e of i) t[e] && r[n[e]]++;
 	let a = [
 		0,
@@ -5141,7 +5250,7 @@ function Ss(e, t, n) {
 	return o;
 }
 // src/map/state.ts
-var Cs = 5, ws = {
+var Os = 5, ks = {
 	dark: !1,
 	ground: [
 		255,
@@ -5159,25 +5268,25 @@ var Cs = 5, ws = {
 	panel: "#f6f7f9",
 	line: "#d9dde3",
 	font: "sans-serif"
-}, Ts = class {
+}, As = class {
 	store;
-	camera = P(ui);
-	view = P({
+	camera = F(hi);
+	view = F({
 		width: 0,
 		height: 0,
 		halfX: 1,
 		halfY: 1
 	});
-	theme = P(ws);
-	kind = P(null);
-	mode = P("pan");
-	combine = P("new");
-	line = P(null);
-	hover = P(-1);
-	pinned = P(-1);
-	lit = P(null);
-	scenery = P(Ho);
-	said = P("");
+	theme = F(ks);
+	kind = F(null);
+	mode = F("pan");
+	combine = F("new");
+	line = F(null);
+	hover = F(-1);
+	pinned = F(-1);
+	lit = F(null);
+	scenery = F(qo);
+	said = F("");
 	found;
 	by;
 	colouring;
@@ -5189,13 +5298,13 @@ var Cs = 5, ws = {
 	clusters;
 	places;
 	constructor(e) {
-		this.store = e, this.found = F(() => Li(e)), this.by = F(() => aa(e)), this.colouring = F(() => this.model && oa(e, this.model, this.by.value)), this.hidden = F(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = F(() => e.param("other") !== "0"), this.hits = F(() => this.topHits()), this.visible = F(() => this.model ? _s(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = F(() => this.model && ys(this.model, this.visible.value, {
+		this.store = e, this.found = I(() => Hi(e)), this.by = I(() => ua(e)), this.colouring = I(() => this.model && da(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? Ss(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && ws(this.model, this.visible.value, {
 			...this.shown(),
 			lit: this.lit.value
-		})), this.clusters = F(() => this.model ? ua(this.model) : []), this.places = F(() => this.model ? Ro(this.model, this.clusters.value, this.standing()) : []);
+		})), this.clusters = I(() => this.model ? ha(this.model) : []), this.places = I(() => this.model ? Uo(this.model, this.clusters.value, this.standing()) : []);
 	}
 	get model() {
-		return R(this.found.value) ?? null;
+		return z(this.found.value) ?? null;
 	}
 	shown() {
 		return {
@@ -5218,24 +5327,24 @@ var Cs = 5, ws = {
 	}
 	topHits() {
 		let { model: e, store: t } = this, n = t.search.value;
-		if (!e || !n || !R(n)) return [];
+		if (!e || !n || !z(n)) return [];
 		let r = t.index.value.number;
-		return Array.from(t.order.value.subarray(0, Cs), (t) => Wi(e, r, t)).filter((e) => e >= 0);
+		return Array.from(t.order.value.subarray(0, Os), (t) => Yi(e, r, t)).filter((e) => e >= 0);
 	}
-	colour = F(() => vs(this.colouring.value ?? {
+	colour = I(() => Cs(this.colouring.value ?? {
 		kind: "none",
 		why: ""
 	}, this.theme.value.dark, this.theme.value.plain));
 	faded(e) {
-		let t = Ui(this.model, e);
+		let t = Ji(this.model, e);
 		return t.index === this.store.index.peek() && !this.store.kept.peek()[e - t.start];
 	}
 	get filtered() {
-		return gs(this.store.kept.value, this.store.index.value.base.dead);
+		return xs(this.store.kept.value, this.store.index.value.base.dead);
 	}
 	pointAt(e) {
 		this.hover.value = e;
-		let t = e >= 0 && this.model ? Ui(this.model, e) : null;
+		let t = e >= 0 && this.model ? Ji(this.model, e) : null;
 		this.store.pointed.value = t ? {
 			index: t.index.number,
 			row: e - t.start
@@ -5247,7 +5356,7 @@ var Cs = 5, ws = {
 			this.said.value = n.told.value = "No component of this index lies within the line.";
 			return;
 		}
-		let a = n.kept.peek(), o = co(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
+		let a = n.kept.peek(), o = mo(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
 		n.select(o), this.said.value = `${o.length} components selected.`;
 	}
 	toggle(e, t) {
@@ -5260,7 +5369,7 @@ var Cs = 5, ws = {
 		} else r.delete(e) || r.add(e);
 		this.store.place.set({ hide: [...r].sort((e, t) => e - t).join(",") || null }, !0);
 	}
-}, Es = {
+}, js = {
 	pan: "M8 1.5v13M1.5 8h13M8 1.5 6.2 3.6M8 1.5l1.8 2.1M8 14.5l-1.8-2.1M8 14.5l1.8-2.1M1.5 8l2.1-1.8M1.5 8l2.1 1.8M14.5 8l-2.1-1.8M14.5 8l-2.1 1.8",
 	lasso: "M5.2 12.2C2.6 11.4 1.2 9.700 1.400 7.400 1.700 4.200 5 2 9 2.300c3.600.3 5.800 2.500 5.500 5.200-.3 3-3.500 5-7.300 4.900M5.200 12.200a1.400 1.400 0 1 0 1.900.2c-.2 1.200-.9 1.900-2.100 2.400",
 	box: "M2 5V2h3M8 2h0M11 2h3v3M14 8h0M14 11v3h-3M8 14h0M5 14H2v-3M2 8h0",
@@ -5271,16 +5380,16 @@ var Cs = 5, ws = {
 	kept: "M2 5V2h3M11 2h3v3M14 11v3h-3M5 14H2v-3M5 6h0M10 5h0M8 8.500h0M6 11h0M11 10.500h0",
 	save: "M8 2v8M4.700 7 8 10.300 11.300 7M2.500 13.500h11"
 };
-function Ds({ of: e }) {
-	return /* @__PURE__ */ G("svg", {
+function Ms({ of: e }) {
+	return /* @__PURE__ */ K("svg", {
 		class: "map-icon",
 		viewBox: "0 0 16 16",
 		width: "16",
 		height: "16",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ G("path", {
-			d: Es[e],
+		children: /* @__PURE__ */ K("path", {
+			d: js[e],
 			fill: "none",
 			stroke: "currentColor",
 			"stroke-width": "1.5",
@@ -5290,7 +5399,7 @@ function Ds({ of: e }) {
 	});
 }
 // src/map/Tools.tsx
-var Os = [
+var Ns = [
 	{
 		value: "pan",
 		sign: "pan",
@@ -5306,7 +5415,7 @@ var Os = [
 		sign: "box",
 		says: "Drag to select a rectangle"
 	}
-], ks = [
+], Ps = [
 	{
 		value: "new",
 		sign: "new",
@@ -5323,48 +5432,48 @@ var Os = [
 		says: "Take away from the selection (Alt and drag)"
 	}
 ];
-function As({ state: e, scene: t }) {
-	let n = z();
-	return /* @__PURE__ */ G("div", {
+function Fs({ state: e, scene: t }) {
+	let n = B();
+	return /* @__PURE__ */ K("div", {
 		class: "map-tools",
 		role: "toolbar",
 		"aria-label": "Map tools",
 		children: [
-			/* @__PURE__ */ G(Ms, { state: e }),
-			/* @__PURE__ */ G(Ns, {
+			/* @__PURE__ */ K(Ls, { state: e }),
+			/* @__PURE__ */ K(Rs, {
 				name: "Dragging",
-				choices: Os,
+				choices: Ns,
 				chosen: e.mode.value,
 				choose: (t) => e.mode.value = t
 			}),
-			/* @__PURE__ */ G(Ns, {
+			/* @__PURE__ */ K(Rs, {
 				name: "Selecting",
-				choices: ks,
+				choices: Ps,
 				chosen: e.combine.value,
 				choose: (t) => e.combine.value = t,
 				off: e.mode.value === "pan"
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "map-group",
 				role: "group",
 				"aria-label": "View",
 				children: [
-					/* @__PURE__ */ G(Ps, {
+					/* @__PURE__ */ K(zs, {
 						sign: "add",
 						says: "Zoom in (+)",
 						does: () => t?.zoom(1.6)
 					}),
-					/* @__PURE__ */ G(Ps, {
+					/* @__PURE__ */ K(zs, {
 						sign: "less",
 						says: "Zoom out (−)",
 						does: () => t?.zoom(1 / 1.6)
 					}),
-					/* @__PURE__ */ G(Ps, {
+					/* @__PURE__ */ K(zs, {
 						sign: "all",
 						says: "Fit all components into the view (0)",
 						does: () => t?.fitAll()
 					}),
-					/* @__PURE__ */ G(Ps, {
+					/* @__PURE__ */ K(zs, {
 						sign: "kept",
 						says: "Fit the selected and filtered ones into the view",
 						off: !e.filtered,
@@ -5372,49 +5481,49 @@ function As({ state: e, scene: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G(Ps, {
+			/* @__PURE__ */ K(zs, {
 				sign: "save",
 				says: "Save the map as a picture (PNG)",
-				does: () => t && void js(t, n)
+				does: () => t && void Is(t, n)
 			})
 		]
 	});
 }
-async function js(e, t) {
+async function Is(e, t) {
 	try {
 		un("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
 	} catch (e) {
 		t.told.value = e instanceof Error ? e.message : String(e);
 	}
 }
-function Ms({ state: e }) {
-	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = ta.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
+function Ls({ state: e }) {
+	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = oa.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
 		color: e,
 		hide: null
 	}, !0);
-	return /* @__PURE__ */ G("label", {
+	return /* @__PURE__ */ K("label", {
 		class: "map-colour",
-		title: ia[r],
+		title: la[r],
 		children: [
 			"Colour by",
 			" ",
-			/* @__PURE__ */ G("select", {
+			/* @__PURE__ */ K("select", {
 				value: r,
 				onChange: (e) => a(e.currentTarget.value),
-				children: i.map((e) => /* @__PURE__ */ G("option", {
+				children: i.map((e) => /* @__PURE__ */ K("option", {
 					value: e,
-					children: ra[e]
+					children: ca[e]
 				}, e))
 			})
 		]
 	});
 }
-function Ns({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
-	return /* @__PURE__ */ G("span", {
+function Rs({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
+	return /* @__PURE__ */ K("span", {
 		class: "map-group",
 		role: "group",
 		"aria-label": e,
-		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ G("button", {
+		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "map-tool",
 			"aria-pressed": e === n,
@@ -5422,49 +5531,49 @@ function Ns({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 			"aria-label": a,
 			title: a,
 			onClick: () => r(e),
-			children: /* @__PURE__ */ G(Ds, { of: t })
+			children: /* @__PURE__ */ K(Ms, { of: t })
 		}, e))
 	});
 }
-function Ps({ sign: e, says: t, does: n, off: r = !1 }) {
-	return /* @__PURE__ */ G("button", {
+function zs({ sign: e, says: t, does: n, off: r = !1 }) {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "map-tool",
 		"aria-label": t,
 		title: t,
 		disabled: r,
 		onClick: n,
-		children: /* @__PURE__ */ G(Ds, { of: e })
+		children: /* @__PURE__ */ K(Ms, { of: e })
 	});
 }
 // src/map/MapPanel.tsx
-function Fs() {
-	let e = z(), t = j(() => new Ts(e), [e]), [n, r] = O(null);
-	return /* @__PURE__ */ G("section", {
+function Bs() {
+	let e = B(), t = M(() => new As(e), [e]), [n, r] = O(null);
+	return /* @__PURE__ */ K("section", {
 		class: "map",
 		"aria-label": "Map of all components",
 		children: [
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-says soft",
-				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ G(Rs, { state: t })]
+				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ K(Us, { state: t })]
 			}),
-			/* @__PURE__ */ G(As, {
+			/* @__PURE__ */ K(Fs, {
 				state: t,
 				scene: n
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "map-body",
-				children: [/* @__PURE__ */ G(Is, {
+				children: [/* @__PURE__ */ K(Vs, {
 					state: t,
 					scene: n,
 					ready: r
-				}), /* @__PURE__ */ G(Ra, { state: t })]
+				}), /* @__PURE__ */ K(Ua, { state: t })]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-foot soft",
-				children: /* @__PURE__ */ G(zs, { state: t })
+				children: /* @__PURE__ */ K(Ws, { state: t })
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-heard",
 				role: "status",
 				"aria-live": "polite",
@@ -5473,29 +5582,29 @@ function Fs() {
 		]
 	});
 }
-function Is({ state: e, scene: t, ready: n }) {
-	let { store: r } = e, i = A(null), a = A(null), o = A(null);
+function Vs({ state: e, scene: t, ready: n }) {
+	let { store: r } = e, i = j(null), a = j(null), o = j(null);
 	k(() => {
-		let t = new ps(e, i.current, a.current, o.current);
+		let t = new vs(e, i.current, a.current, o.current);
 		return n(t), () => (t.stop(), n(null));
 	}, [e]);
 	let s = (t) => {
-		let { index: n, start: i } = Ui(e.model, t);
+		let { index: n, start: i } = Ji(e.model, t);
 		r.place.go(n.path(t - i), Pn(r, n));
 	}, c = (n) => {
-		t && Xi(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
+		t && ta(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
 	}, l = e.found.value;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: `map-stage map-mode-${e.mode.value}`,
 		ref: i,
 		onKeyDown: (e) => e.key === "Escape" && c(e),
 		children: [
-			/* @__PURE__ */ G("canvas", {
+			/* @__PURE__ */ K("canvas", {
 				class: "map-points",
 				ref: a,
 				"aria-hidden": "true"
 			}),
-			/* @__PURE__ */ G("canvas", {
+			/* @__PURE__ */ K("canvas", {
 				class: "map-over",
 				ref: o,
 				role: "application",
@@ -5503,18 +5612,18 @@ function Is({ state: e, scene: t, ready: n }) {
 				"aria-label": "Map of components. Plus and minus zoom, 0 shows all, arrows move. Ctrl and an arrow jump to the next component, Enter opens it. The table has the same components.",
 				onKeyDown: c
 			}),
-			/* @__PURE__ */ G(Ka, { state: e }),
-			/* @__PURE__ */ G(Ja, { state: e }),
-			/* @__PURE__ */ G(Ls, {
+			/* @__PURE__ */ K(Za, { state: e }),
+			/* @__PURE__ */ K($a, { state: e }),
+			/* @__PURE__ */ K(Hs, {
 				state: e,
 				scene: t
 			}),
-			l.state !== "ready" && /* @__PURE__ */ G("div", {
+			l.state !== "ready" && /* @__PURE__ */ K("div", {
 				class: "map-wait",
-				children: l.state === "absent" ? /* @__PURE__ */ G("p", {
+				children: l.state === "absent" ? /* @__PURE__ */ K("p", {
 					class: "absent",
 					children: l.why
-				}) : /* @__PURE__ */ G(Vn, {
+				}) : /* @__PURE__ */ K(Vn, {
 					what: "map",
 					job: l.job
 				})
@@ -5522,14 +5631,14 @@ function Is({ state: e, scene: t, ready: n }) {
 		]
 	});
 }
-function Ls({ state: e, scene: t }) {
+function Hs({ state: e, scene: t }) {
 	let n = e.scenery.value;
-	return n === Ho || n.inView || !e.model ? null : /* @__PURE__ */ G("p", {
+	return n === qo || n.inView || !e.model ? null : /* @__PURE__ */ K("p", {
 		class: "map-empty",
 		children: [
 			"Nothing here.",
 			" ",
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "map-tool",
 				onClick: () => (e.store.place.set({ hide: null }, !0), t?.fitAll()),
@@ -5538,70 +5647,74 @@ function Ls({ state: e, scene: t }) {
 		]
 	});
 }
-function Rs({ state: e }) {
-	return e.model?.drawing === "principal" ? /* @__PURE__ */ G(T, { children: [
+function Us({ state: e }) {
+	return e.model?.drawing === "principal" ? /* @__PURE__ */ K(T, { children: [
 		"Drawn along the two principal axes, which is coarse: ",
-		/* @__PURE__ */ G("code", { children: "pip install 'semlens[umap]'" }),
+		/* @__PURE__ */ K("code", { children: "pip install 'semlens[umap]'" }),
 		" gives a finer map."
 	] }) : null;
 }
-function zs({ state: e }) {
+function Ws({ state: e }) {
 	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("a", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("a", {
 			href: t.place.href(["table"]),
 			children: "As a table"
 		}),
-		n && /* @__PURE__ */ G("span", { children: [
+		n && /* @__PURE__ */ K("span", { children: [
 			" · ",
-			V(e.scenery.value.inView),
+			H(e.scenery.value.inView),
 			" of ",
-			V(n.living.length),
+			H(n.living.length),
 			" in view",
-			i > 0 && /* @__PURE__ */ G(T, { children: [
+			i > 0 && /* @__PURE__ */ K(T, { children: [
 				" (",
-				V(i),
+				H(i),
 				" without examples)"
 			] })
 		] }),
-		r === "software" && /* @__PURE__ */ G("span", {
+		r === "software" && /* @__PURE__ */ K("span", {
 			class: "map-slow",
 			children: " · drawn without a graphics card: slower"
 		}),
-		r === "canvas" && /* @__PURE__ */ G("span", {
+		r === "canvas" && /* @__PURE__ */ K("span", {
 			class: "map-slow",
 			children: " · drawn without WebGL2: slower"
 		})
 	] });
 }
 // src/views/Explore.tsx
-var Bs = "(min-width: 1000px)";
-function Vs() {
-	return /* @__PURE__ */ G("div", {
+var Gs = "(min-width: 1000px)";
+function Ks() {
+	return /* @__PURE__ */ K("div", {
 		class: "explore",
-		children: [/* @__PURE__ */ G(Hs, {}), /* @__PURE__ */ G(Fs, {})]
+		children: [/* @__PURE__ */ K(qs, {}), /* @__PURE__ */ K(Bs, {})]
 	});
 }
-function Hs() {
-	let e = z(), t = ai(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = j(() => i && Xr(i.similarity, i.baseline), [i]), [c, l] = O(1), u = matchMedia(Bs).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Gs(e, t);
-	return k(() => l(1), [r]), /* @__PURE__ */ G("section", {
+function qs() {
+	let e = B(), t = ui(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && ti(i), [i]), [c, l] = O(1), u = matchMedia(Gs).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Zs(e, t);
+	return k(() => l(1), [r]), /* @__PURE__ */ K("section", {
 		class: "results",
 		ref: f,
 		"aria-label": "Results",
 		"aria-busy": a,
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "results-head",
 				children: [
-					/* @__PURE__ */ G("h1", { children: t.title }),
-					o ? /* @__PURE__ */ G(Vn, {
+					/* @__PURE__ */ K("h1", { children: t.title }),
+					o ? /* @__PURE__ */ K(Vn, {
 						what: "Search",
 						job: o
-					}) : /* @__PURE__ */ G("p", {
+					}) : /* @__PURE__ */ K("p", {
 						class: "soft",
 						children: t.says
 					}),
-					/* @__PURE__ */ G("a", {
+					i?.remark && /* @__PURE__ */ K("p", {
+						class: "remark",
+						children: Js(i.remark)
+					}),
+					/* @__PURE__ */ K("a", {
 						class: "to-map",
 						href: "#map",
 						onClick: (e) => (e.preventDefault(), f.current?.nextElementSibling?.scrollIntoView()),
@@ -5609,49 +5722,52 @@ function Hs() {
 					})
 				]
 			}),
-			r.length ? /* @__PURE__ */ G(ti, {
+			r.length ? /* @__PURE__ */ K(oi, {
 				index: n,
 				rows: r,
 				found: i,
 				scale: s,
 				count: d
-			}) : /* @__PURE__ */ G(Us, {}),
-			d < r.length && /* @__PURE__ */ G("button", {
+			}) : /* @__PURE__ */ K(Ys, {}),
+			d < r.length && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button more",
 				onClick: () => l(c + 1),
-				children: ["Show ", B(Math.min(u, r.length - d), "more component", "more components")]
+				children: ["Show ", V(Math.min(u, r.length - d), "more component", "more components")]
 			})
 		]
 	});
 }
-function Us() {
-	let e = z();
-	return In(e.place) ? /* @__PURE__ */ G("p", {
+function Js(e) {
+	return `${e.charAt(0).toUpperCase()}${e.slice(1)}.`;
+}
+function Ys() {
+	let e = B();
+	return In(e.place) ? /* @__PURE__ */ K("p", {
 		class: "nothing",
 		children: [
 			"No component passes these filters.",
 			" ",
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
 				onClick: () => e.place.set(Nn),
 				children: "Show all"
 			})
 		]
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "nothing",
 		children: "There is no component to show."
 	});
 }
-var Ws = null;
-function Gs(e, { busy: t, rows: n }) {
-	let r = A(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
-	return Ie(() => {
+var Xs = null;
+function Zs(e, { busy: t, rows: n }) {
+	let r = j(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
+	return A(() => {
 		let e = r.current;
-		e.scrollTop = !t && Ws?.of === i ? Ws.top : 0;
+		e.scrollTop = !t && Xs?.of === i ? Xs.top : 0;
 		let n = () => {
-			Ws = {
+			Xs = {
 				of: i,
 				top: e.scrollTop
 			};
@@ -5660,8 +5776,8 @@ function Gs(e, { busy: t, rows: n }) {
 	}, [i, t]), r;
 }
 // src/ui/SaveAs.tsx
-function Ks({ what: e, kinds: t, save: n }) {
-	let r = z(), [i, a] = O(!1), o = async (t) => {
+function Qs({ what: e, kinds: t, save: n }) {
+	let r = B(), [i, a] = O(!1), o = async (t) => {
 		a(!0);
 		try {
 			await n(t), r.told.value = `saved ${e} as ${t.toUpperCase()}`;
@@ -5671,15 +5787,15 @@ function Ks({ what: e, kinds: t, save: n }) {
 			a(!1);
 		}
 	};
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: "save-as buttons",
 		role: "group",
 		"aria-label": `Save ${e}`,
-		children: [/* @__PURE__ */ G("span", {
+		children: [/* @__PURE__ */ K("span", {
 			class: "soft",
 			"aria-hidden": "true",
 			children: "Save"
-		}), t.map((t) => /* @__PURE__ */ G("button", {
+		}), t.map((t) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			disabled: i,
@@ -5690,8 +5806,8 @@ function Ks({ what: e, kinds: t, save: n }) {
 	});
 }
 // src/audit/frame.ts
-var qs = 17, Js = 2.2, Ys = 3e3, Xs = 1.4, Zs = 5;
-function Qs(e, t, n, r) {
+var $s = 17, ec = 2.2, tc = 3e3, nc = 1.4, rc = 5;
+function ic(e, t, n, r) {
 	let i = Math.round(Math.min(Math.max(r * .74, 340), 600)), a = (r) => {
 		let [i, a] = [0, 4];
 		for (let n of t) [i, a] = [Math.min(i, e.rows[n][r]), Math.max(a, e.rows[n][r])];
@@ -5710,29 +5826,29 @@ function Qs(e, t, n, r) {
 		spurious: a("spurious")
 	};
 }
-function $s({ left: e, right: t, valid: [n, r] }, i) {
+function ac({ left: e, right: t, valid: [n, r] }, i) {
 	return e + (i - n) / (r - n) * (t - e);
 }
-function ec({ top: e, bottom: t, spurious: [n, r] }, i) {
+function oc({ top: e, bottom: t, spurious: [n, r] }, i) {
 	return e + (r - i) / (r - n) * (t - e);
 }
-function tc(e, t, n) {
-	return t === "valid" ? Math.max(e.left, Math.min($s(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? ec(e, n) : e.top, e.top));
+function sc(e, t, n) {
+	return t === "valid" ? Math.max(e.left, Math.min(ac(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? oc(e, n) : e.top, e.top));
 }
-function nc(e, t, n, r) {
+function cc(e, t, n, r) {
 	let [i, a] = e[t], o = t === "valid" ? (n - e.left) / (e.right - e.left) : (e.bottom - r) / (e.bottom - e.top);
 	return i + Math.min(Math.max(o, 0), 1) * (a - i);
 }
-function rc(e, t, n) {
-	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > Ys ? Xs : Js, o = n.width < 480 ? qs * .7 : qs;
+function lc(e, t, n) {
+	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > tc ? nc : ec, o = n.width < 480 ? $s * .7 : $s;
 	return {
 		at: t,
-		x: Float32Array.from(r, (e) => $s(n, e.valid)),
-		y: Float32Array.from(r, (e) => ec(n, e.spurious)),
+		x: Float32Array.from(r, (e) => ac(n, e.valid)),
+		y: Float32Array.from(r, (e) => oc(n, e.spurious)),
 		radius: Float32Array.from(r, (e) => Math.max(a, o * Math.sqrt(Math.max(e.relevance, 0) / i)))
 	};
 }
-function ic({ at: e, x: t, y: n, radius: r }, i) {
+function uc({ at: e, x: t, y: n, radius: r }, i) {
 	return {
 		at: Int32Array.from(i, (t) => e[t]),
 		x: Float32Array.from(i, (e) => t[e]),
@@ -5740,20 +5856,20 @@ function ic({ at: e, x: t, y: n, radius: r }, i) {
 		radius: Float32Array.from(i, (e) => r[e])
 	};
 }
-function ac(e, t, n) {
+function dc(e, t, n) {
 	let [r, i] = [-1, Infinity];
 	for (let a = 0; a < e.at.length; a++) {
 		let o = e.radius[a], s = Math.hypot(e.x[a] - t, e.y[a] - n), c = s <= o ? o : o + s;
-		s <= Math.max(o, Zs) && c <= i && ([r, i] = [a, c]);
+		s <= Math.max(o, rc) && c <= i && ([r, i] = [a, c]);
 	}
 	return r;
 }
-function oc(e, t) {
+function fc(e, t) {
 	let n = [];
-	for (let r = 0; r < e.at.length; r++) sc(t, e.x[r], e.y[r]) && n.push(r);
+	for (let r = 0; r < e.at.length; r++) pc(t, e.x[r], e.y[r]) && n.push(r);
 	return n;
 }
-function sc(e, t, n) {
+function pc(e, t, n) {
 	let r = !1;
 	for (let i = 0, a = e.length - 1; i < e.length; a = i++) {
 		let [[o, s], [c, l]] = [e[a], e[i]];
@@ -5761,7 +5877,7 @@ function sc(e, t, n) {
 	}
 	return r;
 }
-function cc([e, t], n) {
+function mc([e, t], n) {
 	let r = [
 		1,
 		2,
@@ -5775,47 +5891,47 @@ function cc([e, t], n) {
 	return i;
 }
 // src/audit/words.ts
-var J = [
+var Y = [
 	"valid",
 	"spurious",
 	"both",
 	"neither"
-], lc = {
+], hc = {
 	valid: "valid only",
 	spurious: "spurious only",
 	both: "both valid and spurious",
 	neither: "neither"
-}, uc = {
-	...lc,
+}, gc = {
+	...hc,
 	both: "both"
-}, dc = (e) => e !== null && Number.isFinite(e);
-function Y(e, t = 1) {
-	return dc(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
+}, _c = (e) => e !== null && Number.isFinite(e);
+function X(e, t = 1) {
+	return _c(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
 }
-function fc(e, t, n = 1) {
-	return dc(e) && dc(t) ? `${(100 * e).toFixed(n)} to ${Y(t, n)}` : "not known";
+function vc(e, t, n = 1) {
+	return _c(e) && _c(t) ? `${(100 * e).toFixed(n)} to ${X(t, n)}` : "not known";
 }
-function pc(e) {
-	return dc(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
+function yc(e) {
+	return _c(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
 }
-function mc(e) {
-	return dc(e) ? `needs ${pc(e)}` : "no alignment is enough: too few random components";
+function bc(e) {
+	return _c(e) ? `needs ${yc(e)}` : "no alignment is enough: too few random components";
 }
-function hc(e) {
-	return dc(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+function xc(e) {
+	return _c(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
 }
-function gc(e, t) {
+function Sc(e, t) {
 	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
 }
-function _c(e) {
-	return dc(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+function Cc(e) {
+	return _c(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
 }
-function vc(e, t = 120) {
+function wc(e, t = 120) {
 	let n = e.trim().replace(/\s+/g, " ");
 	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
 }
 // src/audit/Marks.tsx
-function yc(e, t, n, r) {
+function Tc(e, t, n, r) {
 	let i = (e) => e.toFixed(1);
 	if (e === "spurious") {
 		let e = r * Math.sqrt(Math.PI / 2);
@@ -5828,70 +5944,70 @@ function yc(e, t, n, r) {
 	let a = i(r), o = i(2 * Number(a));
 	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
 }
-function bc({ of: e }) {
-	return /* @__PURE__ */ G("svg", {
+function Ec({ of: e }) {
+	return /* @__PURE__ */ K("svg", {
 		class: "key",
 		viewBox: "0 0 16 16",
 		"aria-hidden": "true",
-		children: /* @__PURE__ */ G("path", {
+		children: /* @__PURE__ */ K("path", {
 			class: `dot ${e}`,
-			d: yc(e, 8, 8, 5)
+			d: Tc(e, 8, 8, 5)
 		})
 	});
 }
-var xc = {
+var Dc = {
 	good: ["M12 1.5a10.5 10.5 0 1 0 .01 0z", "M6.8 12.4l3.6 3.6l7-7.6"],
 	bad: ["M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z", "M8 8l8 8M16 8l-8 8"],
 	untold: ["M12 1l11 11l-11 11l-11-11z", "M9.2 9.3a2.8 2.8 0 1 1 4.2 2.5c-1 .6-1.4 1.1-1.4 2.2M12 17.2v.2"]
 };
-function Sc({ kind: e }) {
-	let [t, n] = xc[e];
-	return /* @__PURE__ */ G("svg", {
+function Oc({ kind: e }) {
+	let [t, n] = Dc[e];
+	return /* @__PURE__ */ K("svg", {
 		class: `sign ${e}`,
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
-		children: [/* @__PURE__ */ G("path", {
+		children: [/* @__PURE__ */ K("path", {
 			class: "plate",
 			d: t
-		}), /* @__PURE__ */ G("path", {
+		}), /* @__PURE__ */ K("path", {
 			class: "stroke",
 			d: n
 		})]
 	});
 }
-function Cc({ value: e, low: t, high: n, top: r }) {
-	let i = (e) => X((Math.min(Math.max(e, -r), r) / r + 1) / 2), a = [
+function kc({ value: e, low: t, high: n, top: r }) {
+	let i = (e) => Z((Math.min(Math.max(e, -r), r) / r + 1) / 2), a = [
 		e,
 		t,
 		n
 	].map((e) => e.toFixed(2));
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "interval",
 		role: "img",
 		"aria-label": `${a[0]}, from ${a[1]} to ${a[2]}`,
 		children: [
-			/* @__PURE__ */ G("rect", {
+			/* @__PURE__ */ K("rect", {
 				class: "track",
 				x: 0,
 				y: 5,
 				width: "100%",
 				height: 14
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "zero",
 				x1: "50%",
 				x2: "50%",
 				y1: 0,
 				y2: 24
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "reach effect",
 				x1: i(t),
 				x2: i(n),
 				y1: 12,
 				y2: 12
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "value effect",
 				x1: i(e),
 				x2: i(e),
@@ -5901,93 +6017,93 @@ function Cc({ value: e, low: t, high: n, top: r }) {
 		]
 	});
 }
-var X = (e) => `${(100 * e).toFixed(2)}%`, wc = .14, Tc = .45;
-function Ec({ shares: e }) {
+var Z = (e) => `${(100 * e).toFixed(2)}%`, Ac = .14, jc = .45;
+function Mc({ shares: e }) {
 	let t = 0, n = e.flatMap(({ quadrant: e, relevance: t }) => t ? [{
 		quadrant: e,
 		relevance: t
 	}] : []);
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "stacked",
 		role: "img",
-		"aria-label": e.map((e) => `${lc[e.quadrant]} ${Y(e.relevance)}`).join(", "),
+		"aria-label": e.map((e) => `${hc[e.quadrant]} ${X(e.relevance)}`).join(", "),
 		children: [n.map((e) => {
 			let n = t;
-			return t += e.relevance, /* @__PURE__ */ G("rect", {
+			return t += e.relevance, /* @__PURE__ */ K("rect", {
 				class: `fill ${e.quadrant}`,
-				x: X(n),
+				x: Z(n),
 				y: "0",
-				width: X(e.relevance),
+				width: Z(e.relevance),
 				height: "34"
 			}, e.quadrant);
 		}), n.map((e, t) => {
 			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
-			return e.relevance < wc ? null : /* @__PURE__ */ G("text", {
-				class: e.relevance < Tc ? "narrow" : void 0,
-				x: X(r + e.relevance / 2),
+			return e.relevance < Ac ? null : /* @__PURE__ */ K("text", {
+				class: e.relevance < jc ? "narrow" : void 0,
+				x: Z(r + e.relevance / 2),
 				y: "22",
 				children: [
-					uc[e.quadrant],
+					gc[e.quadrant],
 					" ",
-					Y(e.relevance, 0)
+					X(e.relevance, 0)
 				]
 			}, e.quadrant);
 		})]
 	});
 }
-function Dc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
+function Nc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
 	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "interval",
 		role: "img",
 		"aria-label": a,
 		children: [
-			/* @__PURE__ */ G("rect", {
+			/* @__PURE__ */ K("rect", {
 				class: "rail",
 				x: "0",
 				y: "5",
 				width: "100%",
 				height: "14"
 			}),
-			o && /* @__PURE__ */ G("rect", {
+			o && /* @__PURE__ */ K("rect", {
 				class: "allowed",
-				x: X(c(o[0])),
+				x: Z(c(o[0])),
 				y: "5",
-				width: X(c(o[1]) - c(o[0])),
+				width: Z(c(o[1]) - c(o[0])),
 				height: "14"
 			}),
-			l !== void 0 && /* @__PURE__ */ G("line", {
+			l !== void 0 && /* @__PURE__ */ K("line", {
 				class: "limit",
-				x1: X(l),
-				x2: X(l),
+				x1: Z(l),
+				x2: Z(l),
 				y1: "0",
 				y2: "24"
 			}),
-			u && /* @__PURE__ */ G("line", {
+			u && /* @__PURE__ */ K("line", {
 				class: `reach ${i}`,
-				x1: X(c(t)),
-				x2: X(c(n)),
+				x1: Z(c(t)),
+				x2: Z(c(n)),
 				y1: "12",
 				y2: "12"
 			}),
-			u && /* @__PURE__ */ G("line", {
+			u && /* @__PURE__ */ K("line", {
 				class: `value ${i}`,
-				x1: X(c(e)),
-				x2: X(c(e)),
+				x1: Z(c(e)),
+				x2: Z(c(e)),
 				y1: "4",
 				y2: "20"
 			}),
-			s !== null && /* @__PURE__ */ G("circle", {
+			s !== null && /* @__PURE__ */ K("circle", {
 				class: "yours",
-				cx: X(c(s)),
+				cx: Z(c(s)),
 				cy: "12",
 				r: "5"
 			})
 		]
 	});
 }
-function Oc({ relevance: e, against: t, top: n, kind: r }) {
-	return /* @__PURE__ */ G("svg", {
+function Pc({ relevance: e, against: t, top: n, kind: r }) {
+	return /* @__PURE__ */ K("svg", {
 		class: "two-bars",
 		"aria-hidden": "true",
 		children: [[
@@ -5998,31 +6114,31 @@ function Oc({ relevance: e, against: t, top: n, kind: r }) {
 			"against",
 			t / (n || 1),
 			10
-		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ G("rect", {
+		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ K("rect", {
 			class: `fill ${e}`,
 			x: "0",
 			y: n,
-			width: X(Math.min(t, 1)),
+			width: Z(Math.min(t, 1)),
 			height: "7"
 		}, e))
 	});
 }
-function kc() {
-	return /* @__PURE__ */ G("p", {
+function Fc() {
+	return /* @__PURE__ */ K("p", {
 		class: "legend",
-		children: J.map((e) => /* @__PURE__ */ G("span", { children: [
-			/* @__PURE__ */ G(bc, { of: e }),
+		children: Y.map((e) => /* @__PURE__ */ K("span", { children: [
+			/* @__PURE__ */ K(Ec, { of: e }),
 			" fits ",
-			lc[e]
+			hc[e]
 		] }, e))
 	});
 }
 // src/audit/names.ts
-var Ac = 6.8, jc = 15, Mc = 24;
-function Nc(e, t, n) {
-	let r = [...Pc(n), ...t.map((t, n) => Fc(e, n))];
+var Ic = 6.8, Lc = 15, Rc = 24;
+function zc(e, t, n) {
+	let r = [...Bc(n), ...t.map((t, n) => Vc(e, n))];
 	return t.map((t, i) => {
-		let a = vc(t, Mc), o = Ic(e, i, a.length * Ac, n, r);
+		let a = wc(t, Rc), o = Hc(e, i, a.length * Ic, n, r);
 		r.push(o);
 		let [s, c, l] = [
 			e.x[i],
@@ -6041,7 +6157,7 @@ function Nc(e, t, n) {
 		};
 	});
 }
-function Pc({ left: e, right: t, top: n, bottom: r }) {
+function Bc({ left: e, right: t, top: n, bottom: r }) {
 	return [e, t - 130].flatMap((e) => [n, r - 28].map((t) => [
 		e,
 		t,
@@ -6049,7 +6165,7 @@ function Pc({ left: e, right: t, top: n, bottom: r }) {
 		t + 28
 	]));
 }
-function Fc({ x: e, y: t, radius: n }, r) {
+function Vc({ x: e, y: t, radius: n }, r) {
 	return [
 		e[r] - n[r],
 		t[r] - n[r],
@@ -6057,7 +6173,7 @@ function Fc({ x: e, y: t, radius: n }, r) {
 		t[r] + n[r]
 	];
 }
-function Ic(e, t, n, r, i) {
+function Hc(e, t, n, r, i) {
 	let [a, o, s] = [
 		e.x[t],
 		e.y[t],
@@ -6080,25 +6196,25 @@ function Ic(e, t, n, r, i) {
 		a - n / 2
 	]) {
 		if (c === a - n / 2 && t === 0) continue;
-		let l = o + t * (s + jc / 2 + 2 + e / 2), u = [
+		let l = o + t * (s + Lc / 2 + 2 + e / 2), u = [
 			c,
-			l - jc / 2,
+			l - Lc / 2,
 			c + n,
-			l + jc / 2
+			l + Lc / 2
 		];
 		if (u[0] >= r.left && u[2] <= r.right && u[1] >= r.top && u[3] <= r.bottom && !i.some((e) => u[0] < e[2] && e[0] < u[2] && u[1] < e[3] && e[1] < u[3])) return u;
 	}
 	let c = Math.max(r.left, Math.min(a + s, r.right - n));
 	return [
 		c,
-		o - jc / 2,
+		o - Lc / 2,
 		c + n,
-		o + jc / 2
+		o + Lc / 2
 	];
 }
 // src/audit/paint.ts
-var Lc = .14;
-function Rc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
+var Uc = .14;
+function Wc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 	return {
 		valid: [
 			i,
@@ -6126,58 +6242,58 @@ function Rc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 		]
 	};
 }
-function zc(e, t, n, r) {
+function Gc(e, t, n, r) {
 	let { width: i, height: a } = t.frame, o = window.devicePixelRatio || 1;
 	e.width = Math.round(i * o), e.height = Math.round(a * o);
 	let s = e.getContext("2d");
 	if (!s) return;
-	let c = getComputedStyle(e), l = J.map((e) => c.getPropertyValue(`--${e}`).trim()), { x: u, y: d, radius: f, at: p } = t.dots, m = /* @__PURE__ */ new Map();
+	let c = getComputedStyle(e), l = Y.map((e) => c.getPropertyValue(`--${e}`).trim()), { x: u, y: d, radius: f, at: p } = t.dots, m = /* @__PURE__ */ new Map();
 	for (let e = n; e < Math.min(r, p.length); e++) {
 		let [n, r, i] = [
 			t.quadrant(e),
 			t.kept(e),
 			Math.round(f[e] * 4)
 		], a = i * 8 + n * 2 + Number(r), c = m.get(a);
-		c || m.set(a, c = Bc(J[n], i / 4, r ? 1 : Lc, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
+		c || m.set(a, c = Kc(Y[n], i / 4, r ? 1 : Uc, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
 	}
 }
-function Bc(e, t, n, r, i) {
+function Kc(e, t, n, r, i) {
 	let a = 2 * Math.ceil((t * 1.3 + 2) * i), o = new OffscreenCanvas(a, a), s = o.getContext("2d");
 	s.scale(i, i);
-	let c = new Path2D(yc(e, a / i / 2, a / i / 2, t));
+	let c = new Path2D(Tc(e, a / i / 2, a / i / 2, t));
 	s.fillStyle = s.strokeStyle = r;
-	let l = t < Xs + .3;
+	let l = t < nc + .3;
 	return s.globalAlpha = n * (e === "neither" ? l ? .3 : .1 : .5), s.fill(c), l || (s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c)), o.transferToImageBitmap();
 }
 // src/audit/Scenery.tsx
-var Vc = (e) => String(e).replace("-", "−");
-function Hc({ frame: e }) {
+var qc = (e) => String(e).replace("-", "−");
+function Jc({ frame: e }) {
 	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of chance)";
-	return /* @__PURE__ */ G("g", {
+	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: [
-			cc(e.valid, n - t).map((t) => /* @__PURE__ */ G("text", {
+			mc(e.valid, n - t).map((t) => /* @__PURE__ */ K("text", {
 				class: "tick",
-				x: $s(e, t),
+				x: ac(e, t),
 				y: i + 26,
 				"text-anchor": "middle",
-				children: Vc(t)
+				children: qc(t)
 			}, `x${t}`)),
-			cc(e.spurious, i - r).map((n) => /* @__PURE__ */ G("text", {
+			mc(e.spurious, i - r).map((n) => /* @__PURE__ */ K("text", {
 				class: "tick",
 				x: t - 17,
-				y: ec(e, n) + 4,
+				y: oc(e, n) + 4,
 				"text-anchor": "end",
-				children: Vc(n)
+				children: qc(n)
 			}, `y${n}`)),
-			/* @__PURE__ */ G("text", {
+			/* @__PURE__ */ K("text", {
 				class: "axis",
 				x: (t + n) / 2,
 				y: a - 10,
 				"text-anchor": "middle",
 				children: ["fits VALID concepts →", s]
 			}),
-			/* @__PURE__ */ G("text", {
+			/* @__PURE__ */ K("text", {
 				class: "axis",
 				"text-anchor": "middle",
 				transform: `translate(14 ${(r + i) / 2}) rotate(-90)`,
@@ -6186,8 +6302,8 @@ function Hc({ frame: e }) {
 		]
 	});
 }
-function Uc({ frame: e, edges: t }) {
-	return /* @__PURE__ */ G(T, { children: Object.entries(Rc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ G("rect", {
+function Yc({ frame: e, edges: t }) {
+	return /* @__PURE__ */ K(T, { children: Object.entries(Wc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ K("rect", {
 		class: `region ${e}`,
 		x: t,
 		y: n,
@@ -6195,38 +6311,38 @@ function Uc({ frame: e, edges: t }) {
 		height: i - n
 	}, e)) });
 }
-function Wc({ frame: e, edges: t, shares: n }) {
-	let r = Rc(e, t);
-	return /* @__PURE__ */ G("g", {
+function Xc({ frame: e, edges: t, shares: n }) {
+	let r = Wc(e, t);
+	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: n.map(({ quadrant: e, relevance: t }) => {
 			let [n, i, a, o] = r[e];
 			if (a - n < 90 || o - i < 22) return null;
 			let s = e === "spurious" || e === "neither", c = e === "spurious" || e === "both";
-			return /* @__PURE__ */ G("text", {
+			return /* @__PURE__ */ K("text", {
 				class: `corner ${e}`,
 				x: s ? n + 8 : a - 8,
 				y: c ? i + 20 : o - 10,
 				"text-anchor": s ? "start" : "end",
 				children: [
-					uc[e],
+					gc[e],
 					" ",
-					Y(t, 0)
+					X(t, 0)
 				]
 			}, e);
 		})
 	});
 }
-function Gc({ names: e }) {
-	return /* @__PURE__ */ G("g", {
+function Zc({ names: e }) {
+	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
-		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ G("line", {
+		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ K("line", {
 			class: "lead",
 			x1: e[0],
 			y1: e[1],
 			x2: e[2],
 			y2: e[3]
-		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ G("text", {
+		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ K("text", {
 			class: "name",
 			x: t,
 			y: n,
@@ -6236,22 +6352,22 @@ function Gc({ names: e }) {
 	});
 }
 // src/audit/spec.ts
-var Kc = ["valid", "spurious"], qc = .05, Jc = ["{}"], Yc = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
-function Xc(e) {
+var Qc = ["valid", "spurious"], $c = .05, el = ["{}"], tl = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
+function nl(e) {
 	return {
 		output: e,
 		valid: [],
 		spurious: [],
-		requirements: [...Yc],
+		requirements: [...tl],
 		title: "",
 		notes: "",
 		layers: [],
-		templates: [...Jc],
-		fdr: qc
+		templates: [...el],
+		fdr: $c
 	};
 }
-function Zc(e) {
-	let t = (e) => (Array.isArray(e) ? e : []).map(Qc);
+function rl(e) {
+	let t = (e) => (Array.isArray(e) ? e : []).map(il);
 	return {
 		output: e.output ?? "",
 		valid: t(e.valid),
@@ -6260,11 +6376,11 @@ function Zc(e) {
 		title: e.title ?? "",
 		notes: e.notes ?? "",
 		layers: [...e.layers ?? []],
-		templates: e.templates?.length ? [...e.templates] : [...Jc],
-		fdr: e.fdr ?? qc
+		templates: e.templates?.length ? [...e.templates] : [...el],
+		fdr: e.fdr ?? $c
 	};
 }
-function Qc(e) {
+function il(e) {
 	return typeof e == "string" ? {
 		name: e,
 		phrases: [],
@@ -6275,8 +6391,8 @@ function Qc(e) {
 		images: [...e.images ?? []]
 	};
 }
-function $c(e) {
-	let t = (e) => e.map(el), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
+function al(e) {
+	let t = (e) => e.map(ol), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
 	return {
 		...e.title.trim() && { title: e.title.trim() },
 		...e.notes.trim() && { notes: e.notes.trim() },
@@ -6285,281 +6401,281 @@ function $c(e) {
 		spurious: t(e.spurious),
 		...n.length && { requirements: n },
 		...e.layers.length && { layers: e.layers },
-		...r.length && r.join("\n") !== Jc.join() && { templates: r },
-		...e.fdr !== qc && { fdr: e.fdr }
+		...r.length && r.join("\n") !== el.join() && { templates: r },
+		...e.fdr !== $c && { fdr: e.fdr }
 	};
 }
-function el({ name: e, phrases: t, images: n }) {
+function ol({ name: e, phrases: t, images: n }) {
 	return !t.length && !n.length ? e : {
 		name: e,
 		...t.length && { phrases: t },
 		...n.length && { images: n }
 	};
 }
-function tl(e) {
-	let { title: t, notes: n, ...r } = $c(e);
+function sl(e) {
+	let { title: t, notes: n, ...r } = al(e);
 	return JSON.stringify(r);
 }
-function nl(e) {
+function cl(e) {
 	if (e.output === "") return "Choose the class that is audited.";
-	let t = Kc.filter((t) => !e[t].length);
+	let t = Qc.filter((t) => !e[t].length);
 	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
 }
-function rl(e) {
-	let t = new TextEncoder().encode(JSON.stringify($c(e))), n = "";
+function ll(e) {
+	let t = new TextEncoder().encode(JSON.stringify(al(e))), n = "";
 	for (let e of t) n += String.fromCharCode(e);
 	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
-function il(e) {
+function ul(e) {
 	try {
 		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
-		return typeof n == "object" && n && !Array.isArray(n) ? Zc(n) : null;
+		return typeof n == "object" && n && !Array.isArray(n) ? rl(n) : null;
 	} catch {
 		return null;
 	}
 }
-function al(e) {
-	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : sl(e.slice(t + 1));
+function dl(e) {
+	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : pl(e.slice(t + 1));
 	return n ? {
 		name: n,
 		phrases: r,
 		images: []
 	} : null;
 }
-function ol(e) {
+function fl(e) {
 	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
 }
-function sl(e) {
+function pl(e) {
 	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
 }
-function cl(e) {
+function ml(e) {
 	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
 }
 // src/audit/requirement.ts
-var ll = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", ul = RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${ll}$`), dl = RegExp(`^no component with spurious > valid above relevance ${ll}$`), fl = { unexpected: "neither" }, pl = {
+var hl = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", gl = RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${hl}$`), _l = RegExp(`^no component with spurious > valid above relevance ${hl}$`), vl = { unexpected: "neither" }, yl = {
 	valid: "valid concepts only",
 	spurious: "spurious concepts only",
 	both: "both valid and spurious concepts",
 	neither: "no concept of the spec"
-}, ml = {
+}, bl = {
 	"<=": "At most",
 	"<": "Less than",
 	">=": "At least",
 	">": "More than"
-}, hl = (e, t) => Number(e) / (t ? 100 : 1);
-function gl(e) {
-	let t = e.trim().replace(/\s+/g, " "), n = dl.exec(t);
+}, xl = (e, t) => Number(e) / (t ? 100 : 1);
+function Sl(e) {
+	let t = e.trim().replace(/\s+/g, " "), n = _l.exec(t);
 	if (n) return {
 		figure: "worst",
 		quadrants: [],
 		operator: "<=",
-		limit: hl(n[1], n[2])
+		limit: xl(n[1], n[2])
 	};
-	let r = ul.exec(t);
+	let r = gl.exec(t);
 	if (!r) return null;
-	let i = r[2].split("+").map((e) => fl[e.trim()] ?? e.trim()), a = r[1] === "drivers" || r[1] === "net_relevance" ? ["valid", "spurious"] : J;
+	let i = r[2].split("+").map((e) => vl[e.trim()] ?? e.trim()), a = r[1] === "drivers" || r[1] === "net_relevance" ? ["valid", "spurious"] : Y;
 	return i.every((e) => a.includes(e)) ? {
 		figure: r[1],
 		quadrants: [...new Set(i)],
 		operator: r[3],
-		limit: hl(r[4], r[5])
+		limit: xl(r[4], r[5])
 	} : null;
 }
-function _l(e) {
+function Cl(e) {
 	return e.figure !== "components";
 }
-function vl(e) {
-	return _l(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
+function wl(e) {
+	return Cl(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
 }
-function yl(e, t) {
-	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${vl(e)} of what speaks for it in its layer`;
-	let n = e.quadrants.map((e) => pl[e]).join(" or "), r = `${ml[e.operator]} ${vl(e)}`;
+function Tl(e, t) {
+	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${wl(e)} of what speaks for it in its layer`;
+	let n = e.quadrants.map((e) => yl[e]).join(" or "), r = `${bl[e.operator]} ${wl(e)}`;
 	if (e.figure === "components") return `${r} components fit ${n}`;
 	let i = e.quadrants.map((e) => `${e} concepts`).join(" or ");
 	return e.figure === "drivers" ? `${r} of all that drives “${t}”, for it or against it, is ${i}` : e.figure === "net_relevance" ? `${r} of what speaks for “${t}” goes through ${i}, less what speaks against it, concept by concept` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
 }
-function bl(e, t) {
-	if (!_l(t)) return _c(e);
+function El(e, t) {
+	if (!Cl(t)) return Cc(e);
 	for (let n of [
 		1,
 		2,
 		3
-	]) if (Y(e, n) !== Y(t.limit, n)) return Y(e, n);
-	return Y(e);
+	]) if (X(e, n) !== X(t.limit, n)) return X(e, n);
+	return X(e);
 }
-function xl(e, t) {
-	return _l(t) ? fc(e.low, e.high) : `${_c(e.low)} to ${_c(e.high)}`;
+function Dl(e, t) {
+	return Cl(t) ? vc(e.low, e.high) : `${Cc(e.low)} to ${Cc(e.high)}`;
 }
-function Sl(e, t) {
+function Ol(e, t) {
 	return e === null ? !1 : t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
 }
 // src/audit/recount.ts
-var Cl = {
+var kl = {
 	valid: null,
 	spurious: null
-}, wl = (e) => e.valid !== null || e.spurious !== null;
-function Tl(e, t, n) {
+}, Al = (e) => e.valid !== null || e.spurious !== null;
+function jl(e, t, n) {
 	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
 }
-function El(e) {
+function Ml(e) {
 	return e.component.slice(0, e.component.lastIndexOf(":"));
 }
-var Dl = /* @__PURE__ */ new WeakMap();
-function Ol(e) {
-	let t = Dl.get(e);
+var Nl = /* @__PURE__ */ new WeakMap();
+function Pl(e) {
+	let t = Nl.get(e);
 	if (t) return t;
 	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
-		layer: Int32Array.from(e.rows, (e) => r.get(El(e))),
-		valid: Int32Array.from(e.rows, (e) => i.get(n(El(e), "valid", e.valid_concept)) ?? -1),
-		spurious: Int32Array.from(e.rows, (e) => i.get(n(El(e), "spurious", e.spurious_concept)) ?? -1)
+		layer: Int32Array.from(e.rows, (e) => r.get(Ml(e))),
+		valid: Int32Array.from(e.rows, (e) => i.get(n(Ml(e), "valid", e.valid_concept)) ?? -1),
+		spurious: Int32Array.from(e.rows, (e) => i.get(n(Ml(e), "spurious", e.spurious_concept)) ?? -1)
 	};
-	return Dl.set(e, a), a;
+	return Nl.set(e, a), a;
 }
-function kl(e, t) {
-	let n = e.layers.indexOf(t), r = Ol(e).layer;
+function Fl(e, t) {
+	let n = e.layers.indexOf(t), r = Pl(e).layer;
 	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
 }
-var Al = [
+var Il = [
 	3,
 	0,
 	1,
 	2
-], jl = 3;
-function Ml(e, t) {
+], Ll = 3;
+function Rl(e, t) {
 	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
 	return e.rows.forEach((e, i) => {
-		n[i] = wl(t) ? Nl(e, t) : J.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
+		n[i] = Al(t) ? zl(e, t) : Y.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
 	}), {
 		audit: e,
 		moved: t,
 		quadrant: n,
 		offends: r,
-		shares: Pl(e, n),
-		concepts: wl(t) ? Il(e, n) : e.concepts
+		shares: Bl(e, n),
+		concepts: Al(t) ? Hl(e, n) : e.concepts
 	};
 }
-function Nl(e, t) {
-	let n = e.valid > Tl(e, "valid", t), r = e.spurious > Tl(e, "spurious", t);
-	return Al[Number(n) + 2 * Number(r)];
+function zl(e, t) {
+	let n = e.valid > jl(e, "valid", t), r = e.spurious > jl(e, "spurious", t);
+	return Il[Number(n) + 2 * Number(r)];
 }
-function Pl(e, t) {
-	let n = e.layers.flatMap((e) => J.map((t) => ({
+function Bl(e, t) {
+	let n = e.layers.flatMap((e) => Y.map((t) => ({
 		layer: e,
 		quadrant: t,
 		components: 0,
 		relevance: 0
-	}))), { layer: r } = Ol(e), i = e.layers.map(() => 0);
+	}))), { layer: r } = Pl(e), i = e.layers.map(() => 0);
 	if (e.rows.forEach((a, o) => {
 		let s = 4 * r[o];
-		n[s + t[o]].components += 1, (e.by !== "encoding" || t[o] === jl) && (n[s + t[o]].relevance += a.relevance), e.by === "encoding" && a.spurious_share !== null && (i[r[o]] += a.relevance, n[s].relevance += a.relevance * (1 - a.spurious_share), n[s + 1].relevance += a.relevance * a.spurious_share);
-	}), e.by === "encoding") return n.map((e, t) => Fl(e, i[t >> 2]));
+		n[s + t[o]].components += 1, (e.by !== "encoding" || t[o] === Ll) && (n[s + t[o]].relevance += a.relevance), e.by === "encoding" && a.spurious_share !== null && (i[r[o]] += a.relevance, n[s].relevance += a.relevance * (1 - a.spurious_share), n[s + 1].relevance += a.relevance * a.spurious_share);
+	}), e.by === "encoding") return n.map((e, t) => Vl(e, i[t >> 2]));
 	let a = new Set(n.filter((e) => e.relevance > 0).map((e) => e.layer));
 	return n.map((e) => a.has(e.layer) ? e : {
 		...e,
 		relevance: null
 	});
 }
-function Fl(e, t) {
+function Vl(e, t) {
 	return e.quadrant === "both" || e.quadrant === "neither" ? e : {
 		...e,
 		relevance: t > 0 ? e.relevance / t : null
 	};
 }
-function Il(e, t) {
+function Hl(e, t) {
 	let n = e.concepts.map((e) => ({
 		...e,
 		components: 0,
 		relevance: 0,
 		against: 0
-	})), r = Ol(e);
+	})), r = Pl(e);
 	return e.rows.forEach((e, i) => {
-		for (let a of Ll(t[i])) {
+		for (let a of Ul(t[i])) {
 			let t = n[r[a][i]];
 			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
 		}
 	}), n.sort((e, t) => t.relevance - e.relevance);
 }
-var Ll = (e) => Rl[e], Rl = [
+var Ul = (e) => Wl[e], Wl = [
 	["valid"],
 	["spurious"],
 	["valid", "spurious"],
 	[]
 ];
-function zl(e, t) {
-	if (t.figure === "drivers" || t.figure === "net_relevance" && e.audit.by === "encoding") return Bl(e.audit, t);
+function Gl(e, t) {
+	if (t.figure === "drivers" || t.figure === "net_relevance" && e.audit.by === "encoding") return Kl(e.audit, t);
 	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
 		layer: n,
-		value: Hl(e, t, r)
+		value: Jl(e, t, r)
 	})), i = (e) => e === null ? Infinity : n * e, a = r.reduce((e, t) => i(t.value) > i(e.value) ? t : e);
 	return {
 		...a,
-		met: Sl(a.value, t)
+		met: Ol(a.value, t)
 	};
 }
-function Bl(e, t) {
-	let n = e.verdicts.find((e) => JSON.stringify(gl(e.requirement)) === JSON.stringify(t));
+function Kl(e, t) {
+	let n = e.verdicts.find((e) => JSON.stringify(Sl(e.requirement)) === JSON.stringify(t));
 	return {
 		value: n?.value ?? null,
 		layer: n?.layer ?? "",
-		met: Sl(n?.value ?? null, t)
+		met: Ol(n?.value ?? null, t)
 	};
 }
-function Vl({ audit: e, quadrant: t }, n, r) {
-	let { layer: i } = Ol(e), a = /* @__PURE__ */ new Map();
+function ql({ audit: e, quadrant: t }, n, r) {
+	let { layer: i } = Pl(e), a = /* @__PURE__ */ new Map();
 	return e.rows.forEach((e, o) => {
-		if (i[o] !== r || !Ll(t[o]).includes(n)) return;
+		if (i[o] !== r || !Ul(t[o]).includes(n)) return;
 		let s = e[`${n}_concept`];
 		a.set(s, (a.get(s) ?? 0) + e.relevance - e.against);
 	}), [...a.values()].reduce((e, t) => e + Math.max(t, 0), 0);
 }
-function Hl(e, t, n) {
+function Jl(e, t, n) {
 	let { audit: r, offends: i, shares: a } = e, o = a.slice(4 * n, 4 * n + 4);
 	if (t.figure !== "components" && o.some((e) => e.relevance === null)) return null;
 	if (t.figure === "worst") {
-		let { layer: e } = Ol(r);
+		let { layer: e } = Pl(r);
 		return r.rows.reduce((t, r, a) => i[a] && e[a] === n ? Math.max(t, r.relevance * (r.spurious_share ?? 1)) : t, 0);
 	}
-	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + Vl(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
+	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + ql(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
 }
 // src/audit/state.ts
-var Ul = 500, Wl = 250, Gl = 400, Kl = class {
+var Yl = 500, Xl = 250, Zl = 400, Ql = class {
 	store;
 	index;
-	draft = P(null);
-	answer = P(null);
-	fault = P("");
-	busy = P(null);
+	draft = F(null);
+	answer = F(null);
+	fault = F("");
+	busy = F(null);
 	stale;
-	moved = P(Cl);
+	moved = F(kl);
 	counted;
 	settled;
-	rest = P(Cl);
+	rest = F(kl);
 	at;
 	layer;
 	written = "";
-	levels = JSON.stringify(Cl);
+	levels = JSON.stringify(kl);
 	resting;
 	timer;
 	turn = 0;
 	constructor(e, t) {
 		this.store = e, this.index = t;
 		let n = (t) => e.place.route.value.params.get(t);
-		this.stale = F(() => this.draft.value !== null && this.answer.value?.key !== tl(this.draft.value)), this.counted = F(() => this.answer.value ? Ml(this.answer.value.audit, this.moved.value) : null), this.settled = F(() => this.answer.value ? Ml(this.answer.value.audit, this.rest.value) : null), this.at = F(() => {
+		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== sl(this.draft.value)), this.counted = I(() => this.answer.value ? Rl(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? Rl(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
 			let e = new Int32Array(t.count).fill(-1);
 			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
 		});
-		let r = F(() => n("al") ?? "");
-		this.layer = F(() => {
+		let r = I(() => n("al") ?? "");
+		this.layer = I(() => {
 			let e = this.answer.value?.audit.layers ?? [];
 			return e.includes(r.value) ? r.value : e.at(-1) ?? "";
 		});
 	}
 	enter() {
 		let { place: e } = this.store;
-		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), I(() => {
+		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
 			let { path: t, params: n } = e.route.value;
 			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
-			let [r, i] = [n.get("spec") ?? "", Xl(n)];
+			let [r, i] = [n.get("spec") ?? "", nu(n)];
 			r !== this.written && this.read(r), JSON.stringify(i) !== this.levels && this.settle(i);
 		});
 	}
@@ -6570,12 +6686,12 @@ var Ul = 500, Wl = 250, Gl = 400, Kl = class {
 			...e
 		}), clearTimeout(this.timer), this.timer = setTimeout(() => {
 			this.write(), this.ask();
-		}, Ul);
+		}, Yl);
 	}
 	begin(e) {
 		clearTimeout(this.timer);
-		let t = e ? rl(e) : "";
-		Ye(() => {
+		let t = e ? ll(e) : "";
+		Je(() => {
 			this.draft.value = e, this.written = t, this.store.place.set({
 				spec: t || null,
 				tv: null,
@@ -6596,35 +6712,35 @@ var Ul = 500, Wl = 250, Gl = 400, Kl = class {
 				tv: t.valid,
 				ts: t.spurious
 			}, !0);
-		}, Wl);
+		}, Xl);
 	}
 	quadrant(e) {
-		return J[this.counted.value.quadrant[e]];
+		return Y[this.counted.value.quadrant[e]];
 	}
 	critical(e) {
 		return this.answer.value?.audit.critical.find((e) => e.layer === this.layer.value)?.[e] ?? Infinity;
 	}
 	read(e) {
 		this.written = e;
-		let t = e ? il(e) : null;
+		let t = e ? ul(e) : null;
 		e && !t && (this.store.told.value = "The address holds a spec that cannot be read."), this.draft.value = t, this.ask();
 	}
 	write() {
 		let e = this.draft.peek();
-		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? rl(e) : "", this.store.place.set({ spec: this.written || null }, !0));
+		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? ll(e) : "", this.store.place.set({ spec: this.written || null }, !0));
 	}
 	settle(e) {
-		clearTimeout(this.resting), this.levels = JSON.stringify(e), Ye(() => this.rest.value = this.moved.value = e);
+		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
 	}
 	async ask() {
-		let e = this.draft.peek(), t = ++this.turn, n = (e) => Ye(() => {
+		let e = this.draft.peek(), t = ++this.turn, n = (e) => Je(() => {
 			this.fault.value = e, this.busy.value = null;
 		});
 		if (!e || !this.store.session.can.audit) return n("");
-		let r = tl(e);
-		if (nl(e) || this.answer.peek()?.key === r) return n("");
+		let r = sl(e);
+		if (cl(e) || this.answer.peek()?.key === r) return n("");
 		for (this.busy.value = { job: null }; t === this.turn;) try {
-			let i = L(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: $c(e) })));
+			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: al(e) })));
 			return t === this.turn ? (this.answer.value = {
 				audit: i,
 				draft: e,
@@ -6632,19 +6748,19 @@ var Ul = 500, Wl = 250, Gl = 400, Kl = class {
 			}, n("")) : void 0;
 		} catch (e) {
 			if (t !== this.turn) return;
-			if (!(e instanceof It)) return n(e instanceof Error ? e.message : String(e));
-			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, Gl));
+			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
+			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, Zl));
 		}
 	}
-}, ql = /* @__PURE__ */ new WeakMap();
-function Jl(e, t) {
-	let n = ql.get(t) ?? new Kl(e, t);
-	return ql.set(t, n), n;
+}, $l = /* @__PURE__ */ new WeakMap();
+function eu(e, t) {
+	let n = $l.get(t) ?? new Ql(e, t);
+	return $l.set(t, n), n;
 }
-function Yl(e, t, n) {
+function tu(e, t, n) {
 	return e.annotation(t.row)?.label || t.label || e.names.get(t.row) || (n === "neither" ? t.component : n === "valid" ? t.valid_concept : t.spurious_concept);
 }
-function Xl(e) {
+function nu(e) {
 	let t = (t) => e.get(t) && Number.isFinite(Number(e.get(t))) ? Number(e.get(t)) : null;
 	return {
 		valid: t("tv"),
@@ -6652,9 +6768,9 @@ function Xl(e) {
 	};
 }
 // src/audit/Threshold.tsx
-var Zl = .1, Ql = 1, $l = (e) => Math.round(e * 100) / 100;
-function eu({ state: e, side: t, frame: n }) {
-	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map($l), c = (n) => e.move({ [t]: $l(Math.min(Math.max(n, o), s)) }), l = tc(n, t, a), u = t === "valid", d = u ? {
+var ru = .1, iu = 1, au = (e) => Math.round(e * 100) / 100;
+function ou({ state: e, side: t, frame: n }) {
+	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(au), c = (n) => e.move({ [t]: au(Math.min(Math.max(n, o), s)) }), l = sc(n, t, a), u = t === "valid", d = u ? {
 		x1: l,
 		x2: l,
 		y1: n.top,
@@ -6664,19 +6780,19 @@ function eu({ state: e, side: t, frame: n }) {
 		x2: n.right,
 		y1: l,
 		y2: l
-	}, f = tc(n, t, r), p = (e) => {
+	}, f = sc(n, t, r), p = (e) => {
 		let r = e.currentTarget;
 		if (!r.hasPointerCapture(e.pointerId)) return;
 		let i = r.ownerSVGElement.getBoundingClientRect();
-		c(nc(n, t, e.clientX - i.left, e.clientY - i.top));
+		c(cc(n, t, e.clientX - i.left, e.clientY - i.top));
 	}, m = (n) => {
-		let r = nu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
+		let r = cu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
 		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
 	};
-	return /* @__PURE__ */ G("g", {
+	return /* @__PURE__ */ K("g", {
 		class: `threshold-of ${t}`,
 		children: [
-			i !== null && /* @__PURE__ */ G("line", {
+			i !== null && /* @__PURE__ */ K("line", {
 				class: "chance-line",
 				...u ? {
 					x1: f,
@@ -6690,11 +6806,11 @@ function eu({ state: e, side: t, frame: n }) {
 					y2: f
 				}
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: `threshold ${i === null ? "" : "moved"}`,
 				...d
 			}),
-			/* @__PURE__ */ G("g", {
+			/* @__PURE__ */ K("g", {
 				class: "grip",
 				role: "slider",
 				tabindex: 0,
@@ -6702,8 +6818,8 @@ function eu({ state: e, side: t, frame: n }) {
 				"aria-orientation": u ? "horizontal" : "vertical",
 				"aria-valuemin": o,
 				"aria-valuemax": s,
-				"aria-valuenow": $l(Math.min(a, s)),
-				"aria-valuetext": `${Number.isFinite(a) ? `${pc(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
+				"aria-valuenow": au(Math.min(a, s)),
+				"aria-valuetext": `${Number.isFinite(a) ? `${yc(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
 				onPointerDown: (e) => {
 					e.stopPropagation(), e.currentTarget.setPointerCapture(e.pointerId);
 				},
@@ -6712,15 +6828,15 @@ function eu({ state: e, side: t, frame: n }) {
 				onDblClick: () => e.move({ [t]: null }),
 				onKeyDown: m,
 				children: [
-					/* @__PURE__ */ G("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
-					/* @__PURE__ */ G("line", {
+					/* @__PURE__ */ K("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
+					/* @__PURE__ */ K("line", {
 						class: "reach",
 						...d
 					}),
-					/* @__PURE__ */ G("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
+					/* @__PURE__ */ K("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
 				]
 			}),
-			/* @__PURE__ */ G(tu, {
+			/* @__PURE__ */ K(su, {
 				side: t,
 				frame: n,
 				value: a,
@@ -6729,9 +6845,9 @@ function eu({ state: e, side: t, frame: n }) {
 		]
 	});
 }
-function tu({ side: e, frame: t, value: n, yours: r }) {
-	let i = tc(t, e, n);
-	return /* @__PURE__ */ G("text", {
+function su({ side: e, frame: t, value: n, yours: r }) {
+	let i = sc(t, e, n);
+	return /* @__PURE__ */ K("text", {
 		class: "needs",
 		"aria-hidden": "true",
 		...e === "valid" ? {
@@ -6746,21 +6862,21 @@ function tu({ side: e, frame: t, value: n, yours: r }) {
 		children: [
 			r ? "yours" : "chance",
 			" ",
-			pc(n)
+			yc(n)
 		]
 	});
 }
-function nu(e, t, n, r, i) {
-	let a = i ? Ql : Zl;
-	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + Ql : e === "PageDown" ? t - Ql : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
+function cu(e, t, n, r, i) {
+	let a = i ? iu : ru;
+	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + iu : e === "PageDown" ? t - iu : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
 }
 // src/audit/ChartPicture.tsx
-var ru = 1500, iu = 10;
-async function au(e, t, n, r, i, a) {
+var lu = 1500, uu = 10;
+async function du(e, t, n, r, i, a) {
 	let o = e.appendChild(document.createElement("div"));
 	o.className = "off-screen";
 	try {
-		xe(/* @__PURE__ */ G(ou, {
+		xe(/* @__PURE__ */ K(fu, {
 			state: t,
 			frame: n,
 			dots: r
@@ -6769,136 +6885,136 @@ async function au(e, t, n, r, i, a) {
 		xe(null, o), o.remove();
 	}
 }
-function ou({ state: e, frame: t, dots: n }) {
+function fu({ state: e, frame: t, dots: n }) {
 	let r = e.counted.value, i = (t) => r.moved[t] ?? e.critical(t), a = {
-		x: tc(t, "valid", i("valid")),
-		y: tc(t, "spurious", i("spurious"))
-	}, o = (t) => yc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, iu).map((t) => Yl(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(ru);
-	return /* @__PURE__ */ G("svg", {
+		x: sc(t, "valid", i("valid")),
+		y: sc(t, "spurious", i("spurious"))
+	}, o = (t) => Tc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, uu).map((t) => tu(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(lu);
+	return /* @__PURE__ */ K("svg", {
 		class: "scatter",
 		viewBox: `0 0 ${t.width} ${t.height}`,
 		width: t.width,
 		height: t.height,
 		children: [
-			/* @__PURE__ */ G(Uc, {
+			/* @__PURE__ */ K(Yc, {
 				frame: t,
 				edges: a
 			}),
-			J.map((t) => /* @__PURE__ */ G("path", {
+			Y.map((t) => /* @__PURE__ */ K("path", {
 				class: `dot ${t}`,
 				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
 			}, t)),
-			s.slice(0, ru).map((t) => /* @__PURE__ */ G("path", {
+			s.slice(0, lu).map((t) => /* @__PURE__ */ K("path", {
 				class: `dot ${e.quadrant(n.at[t])}`,
 				d: o(t),
-				children: /* @__PURE__ */ G("title", { children: r.audit.rows[n.at[t]].component })
+				children: /* @__PURE__ */ K("title", { children: r.audit.rows[n.at[t]].component })
 			}, t)),
-			/* @__PURE__ */ G(Hc, { frame: t }),
-			/* @__PURE__ */ G(Wc, {
+			/* @__PURE__ */ K(Jc, { frame: t }),
+			/* @__PURE__ */ K(Xc, {
 				frame: t,
 				edges: a,
 				shares: r.shares.filter((t) => t.layer === e.layer.value)
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "threshold",
 				x1: a.x,
 				x2: a.x,
 				y1: t.top,
 				y2: t.bottom
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "threshold",
 				x1: t.left,
 				x2: t.right,
 				y1: a.y,
 				y2: a.y
 			}),
-			Kc.map((e) => /* @__PURE__ */ G(tu, {
+			Qc.map((e) => /* @__PURE__ */ K(su, {
 				side: e,
 				frame: t,
 				value: i(e),
 				yours: r.moved[e] !== null
 			}, e)),
-			/* @__PURE__ */ G(Gc, { names: Nc(n, c, t) })
+			/* @__PURE__ */ K(Zc, { names: zc(n, c, t) })
 		]
 	});
 }
 // src/ui/theme.ts
-var su = [
+var pu = [
 	"system",
 	"light",
 	"dark"
-], cu = "semlens-theme";
-function lu() {
+], mu = "semlens-theme";
+function hu() {
 	try {
-		let e = localStorage.getItem(cu);
-		return su.includes(e) ? e : "system";
+		let e = localStorage.getItem(mu);
+		return pu.includes(e) ? e : "system";
 	} catch {
 		return "system";
 	}
 }
-var uu = P(lu());
-function du(e) {
-	uu.value = e;
+var gu = F(hu());
+function _u(e) {
+	gu.value = e;
 	try {
-		localStorage.setItem(cu, e);
+		localStorage.setItem(mu, e);
 	} catch {}
 }
-function fu(e, t) {
+function vu(e, t) {
 	t === "system" ? delete e.dataset.theme : e.dataset.theme = t;
 }
 // src/audit/Facts.tsx
-function pu({ row: e, quadrant: t, moved: n, top: r }) {
-	return /* @__PURE__ */ G("dl", {
+function yu({ row: e, quadrant: t, moved: n, top: r }) {
+	return /* @__PURE__ */ K("dl", {
 		class: "told-of",
 		children: [
-			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ G(mu, {
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ K(bu, {
 				row: e,
 				side: t,
 				moved: n
 			}, t)),
-			/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: "Relevance" }), /* @__PURE__ */ G("dd", { children: [
-				Y(e.relevance),
+			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Relevance" }), /* @__PURE__ */ K("dd", { children: [
+				X(e.relevance),
 				" for, ",
-				Y(e.against),
+				X(e.against),
 				" against",
-				/* @__PURE__ */ G(Oc, {
+				/* @__PURE__ */ K(Pc, {
 					relevance: e.relevance,
 					against: e.against,
 					top: r,
 					kind: t
 				})
 			] })] }),
-			/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: "Also for" }), /* @__PURE__ */ G("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ G("bdi", { children: e }, e)]) : "no other output" })] })
+			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Also for" }), /* @__PURE__ */ K("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ K("bdi", { children: e }, e)]) : "no other output" })] })
 		]
 	});
 }
-function mu({ row: e, side: t, moved: n }) {
-	let r = Tl(e, t, n), i = /* @__PURE__ */ G("bdi", { children: e[`${t}_concept`] });
-	return /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ G("dd", {
+function bu({ row: e, side: t, moved: n }) {
+	let r = jl(e, t, n), i = /* @__PURE__ */ K("bdi", { children: e[`${t}_concept`] });
+	return /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ K("dd", {
 		title: "Alignment, in standard deviations of chance; p: how often chance fits some concept of the side as well",
 		children: [
-			e[t] > r ? /* @__PURE__ */ G("strong", { children: i }) : /* @__PURE__ */ G(T, { children: ["nearest: ", i] }),
+			e[t] > r ? /* @__PURE__ */ K("strong", { children: i }) : /* @__PURE__ */ K(T, { children: ["nearest: ", i] }),
 			", ",
-			pc(e[t]),
+			yc(e[t]),
 			" (",
-			mc(r),
+			bc(r),
 			"), ",
-			hc(e[`${t}_p`])
+			xc(e[`${t}_p`])
 		]
 	})] });
 }
-function hu(e, t, n) {
+function xu(e, t, n) {
 	return [
 		e === t.component ? e : `${e}, ${t.component}`,
-		`fits ${lc[n]}`,
-		`spurious: ${t.spurious_concept}, ${pc(t.spurious)} (${hc(t.spurious_p)})`,
-		`valid: ${t.valid_concept}, ${pc(t.valid)} (${hc(t.valid_p)})`,
-		`relevance: ${Y(t.relevance)} for, ${Y(t.against)} against`
+		`fits ${hc[n]}`,
+		`spurious: ${t.spurious_concept}, ${yc(t.spurious)} (${xc(t.spurious_p)})`,
+		`valid: ${t.valid_concept}, ${yc(t.valid)} (${xc(t.valid_p)})`,
+		`relevance: ${X(t.relevance)} for, ${X(t.against)} against`
 	].join("; ");
 }
 // src/audit/Judge.tsx
-var gu = [
+var Su = [
 	{
 		tag: "valid",
 		key: "1"
@@ -6912,7 +7028,7 @@ var gu = [
 		key: "3"
 	}
 ];
-async function _u(e, t, n, r) {
+async function Cu(e, t, n, r) {
 	try {
 		await t.annotate({
 			row: n,
@@ -6922,7 +7038,7 @@ async function _u(e, t, n, r) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-async function vu(e, t) {
+async function wu(e, t) {
 	let n = t.annotations.peek().undo;
 	if (n) try {
 		await t.undo(), e.told.value = `Undone: ${n}`;
@@ -6930,22 +7046,22 @@ async function vu(e, t) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-function yu({ index: e, row: t, of: n }) {
-	let r = z();
+function Tu({ index: e, row: t, of: n }) {
+	let r = B();
 	if (!r.session.can.annotate) return null;
 	let i = e.tag(t);
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "judge",
 		role: "group",
 		"aria-label": `Your judgement of ${n}`,
-		children: gu.map(({ tag: n, key: a }) => /* @__PURE__ */ G("button", {
+		children: Su.map(({ tag: n, key: a }) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: n,
 			"aria-pressed": i === n,
 			title: `${n} (key ${a})`,
-			onClick: () => void _u(r, e, t, n),
+			onClick: () => void Cu(r, e, t, n),
 			children: [
-				/* @__PURE__ */ G("kbd", {
+				/* @__PURE__ */ K("kbd", {
 					"aria-hidden": "true",
 					children: a
 				}),
@@ -6956,25 +7072,25 @@ function yu({ index: e, row: t, of: n }) {
 	});
 }
 // src/audit/Preview.tsx
-var bu = 264, xu = 300, Su = 370;
-function Cu({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
-	let s = z(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + bu + 20 < a.width ? r + 16 : Math.max(2, r - bu - 16), p = Math.max(0, Math.min(i - xu / 2, a.height - (o ? Su : xu))), m = Yl(t, u, d);
-	return /* @__PURE__ */ G("div", {
+var Eu = 264, Du = 300, Ou = 370;
+function ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
+	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Eu + 20 < a.width ? r + 16 : Math.max(2, r - Eu - 16), p = Math.max(0, Math.min(i - Du / 2, a.height - (o ? Ou : Du))), m = tu(t, u, d);
+	return /* @__PURE__ */ K("div", {
 		class: `preview ${o ? "pinned" : ""}`,
 		style: {
-			left: `${Math.min(f, Math.max(2, a.width - bu - 2))}px`,
+			left: `${Math.min(f, Math.max(2, a.width - Eu - 2))}px`,
 			top: `${p}px`
 		},
 		children: [
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "name",
 				children: [
-					/* @__PURE__ */ G(bc, { of: d }),
+					/* @__PURE__ */ K(Ec, { of: d }),
 					" ",
-					/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: m }) }),
+					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: m }) }),
 					" ",
-					m !== u.component && /* @__PURE__ */ G("code", { children: u.component }),
-					o && /* @__PURE__ */ G("button", {
+					m !== u.component && /* @__PURE__ */ K("code", { children: u.component }),
+					o && /* @__PURE__ */ K("button", {
 						type: "button",
 						"aria-label": "Close the preview",
 						onClick: o,
@@ -6982,27 +7098,27 @@ function Cu({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: ["fits ", lc[d]]
+				children: ["fits ", hc[d]]
 			}),
-			/* @__PURE__ */ G(jr, {
+			/* @__PURE__ */ K(Fr, {
 				index: t,
 				row: u.row,
 				count: 4
 			}),
-			/* @__PURE__ */ G(pu, {
+			/* @__PURE__ */ K(yu, {
 				row: u,
 				quadrant: d,
 				moved: l,
 				top: Math.max(u.relevance, u.against)
 			}),
-			o && /* @__PURE__ */ G(yu, {
+			o && /* @__PURE__ */ K(Tu, {
 				index: t,
 				row: u.row,
 				of: m
 			}),
-			o && /* @__PURE__ */ G("a", {
+			o && /* @__PURE__ */ K("a", {
 				href: Fn(s, t, u.row),
 				children: "Open the component"
 			})
@@ -7010,18 +7126,18 @@ function Cu({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 	});
 }
 // src/audit/usePointer.ts
-var wu = 4;
-function Tu({ dots: e, tool: t, point: n, click: r, select: i }) {
-	let a = Ct([]), o = A(null), s = (e) => {
+var Au = 4;
+function ju({ dots: e, tool: t, point: n, click: r, select: i }) {
+	let a = St([]), o = j(null), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect();
 		return [e.clientX - t.left, e.clientY - t.top];
 	}, c = (e) => {
 		e.button === 0 && (o.current = s(e), e.pointerType !== "touch" && e.currentTarget.setPointerCapture(e.pointerId));
 	}, l = (r) => {
 		let i = s(r), c = o.current;
-		if (!c || r.pointerType === "touch") return n(ac(e, ...i));
+		if (!c || r.pointerType === "touch") return n(dc(e, ...i));
 		let l = a.peek();
-		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < wu || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
+		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < Au || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
 			c,
 			[i[0], c[1]],
 			i,
@@ -7037,20 +7153,20 @@ function Tu({ dots: e, tool: t, point: n, click: r, select: i }) {
 		onPointerUp: (t) => {
 			if (!o.current) return;
 			let n = a.peek();
-			u(), n.length ? i(oc(e, n), t) : r(ac(e, ...s(t)));
+			u(), n.length ? i(fc(e, n), t) : r(dc(e, ...s(t)));
 		},
 		onPointerCancel: u,
 		onPointerLeave: () => n(-1)
 	};
 }
 // src/audit/Overlay.tsx
-function Eu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
-	let o = z(), { index: s } = e, { rows: c } = e.counted.value.audit, l = Ct(-1), u = Ct(0), d = (e) => c[n.at[e]], f = wt(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
+function Mu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
+	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
 		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
 			index: s.number,
 			row: d(e).row
 		});
-	}, { line: g, ..._ } = Tu({
+	}, { line: g, ..._ } = ju({
 		dots: n,
 		tool: r,
 		point: h,
@@ -7074,11 +7190,11 @@ function Eu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 		else if (t) u.value = Math.min(Math.max(u.peek() + t, 0), n.at.length - 1);
 		else return;
 		e.preventDefault(), e.stopPropagation(), h(u.peek());
-	}, b = wt(() => {
+	}, b = Ct(() => {
 		let t = o.pointed.value;
 		return t && t.index === s.number ? e.at.value[t.row] : -1;
-	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => yc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => hu(Yl(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("svg", {
+	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Tc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => xu(tu(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("svg", {
 		class: "scatter",
 		width: t.width,
 		height: t.height,
@@ -7087,19 +7203,19 @@ function Eu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 		..._,
 		children: [
 			a,
-			g.length > 0 && /* @__PURE__ */ G("polygon", {
+			g.length > 0 && /* @__PURE__ */ K("polygon", {
 				class: "drawn",
 				points: g.map((e) => e.join(",")).join(" ")
 			}),
-			p >= 0 && /* @__PURE__ */ G("path", {
+			p >= 0 && /* @__PURE__ */ K("path", {
 				class: "ring pinned",
 				d: w(p)
 			}),
-			x >= 0 && /* @__PURE__ */ G("path", {
+			x >= 0 && /* @__PURE__ */ K("path", {
 				class: "ring",
 				d: w(x)
 			}),
-			C >= 0 && /* @__PURE__ */ G("path", {
+			C >= 0 && /* @__PURE__ */ K("path", {
 				class: "cursor",
 				d: w(C),
 				role: "button",
@@ -7111,7 +7227,7 @@ function Eu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 				onKeyDown: y
 			})
 		]
-	}), S >= 0 && /* @__PURE__ */ G(Cu, {
+	}), S >= 0 && /* @__PURE__ */ K(ku, {
 		state: e,
 		index: s,
 		at: n.at[S],
@@ -7122,7 +7238,7 @@ function Eu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	})] });
 }
 // src/audit/useDark.ts
-function Du() {
+function Nu() {
 	let e = matchMedia("(prefers-color-scheme: dark)"), [t, n] = O(e.matches);
 	return k(() => {
 		let t = () => n(e.matches);
@@ -7130,48 +7246,48 @@ function Du() {
 	}, []), t;
 }
 // src/audit/Plot.tsx
-var Ou = 1500, ku = 10, Au = 480;
-function ju({ state: e, frame: t, dots: n, tool: r }) {
-	let i = z(), [a, o] = [A(null), A(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => tc(t, n, l[n] ?? e.critical(n)), m = {
+var Pu = 1500, Fu = 10, Iu = 480;
+function Lu({ state: e, frame: t, dots: n, tool: r }) {
+	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => sc(t, n, l[n] ?? e.critical(n)), m = {
 		x: p("valid"),
 		y: p("spurious")
-	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Du(), _ = (e) => ({
+	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Nu(), _ = (e) => ({
 		frame: t,
 		dots: n,
 		quadrant: (t) => e[n.at[t]],
 		kept: h
 	});
-	Ie(() => zc(a.current, _(c), 0, Ou), [
+	A(() => Gc(a.current, _(c), 0, Pu), [
 		t,
 		n,
 		c,
 		f,
 		g,
-		uu.value
-	]), Ie(() => zc(o.current, _(d), Ou, Infinity), [
+		gu.value
+	]), A(() => Gc(o.current, _(d), Pu, Infinity), [
 		t,
 		n,
 		d,
 		f,
 		g,
-		uu.value
+		gu.value
 	]);
 	let v = e.layer.value;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "plot",
 		style: { height: `${t.height}px` },
 		children: [
-			/* @__PURE__ */ G("svg", {
+			/* @__PURE__ */ K("svg", {
 				class: "scatter regions",
 				width: t.width,
 				height: t.height,
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ G(Uc, {
+				children: /* @__PURE__ */ K(Yc, {
 					frame: t,
 					edges: m
 				})
 			}),
-			[o, a].map((e, n) => /* @__PURE__ */ G("canvas", {
+			[o, a].map((e, n) => /* @__PURE__ */ K("canvas", {
 				ref: e,
 				style: {
 					width: `${t.width}px`,
@@ -7179,26 +7295,26 @@ function ju({ state: e, frame: t, dots: n, tool: r }) {
 				},
 				"aria-hidden": "true"
 			}, n)),
-			/* @__PURE__ */ G(Eu, {
+			/* @__PURE__ */ K(Mu, {
 				state: e,
 				frame: t,
 				dots: n,
 				tool: r,
-				label: `Quadrant chart of ${v}: ${gc(n.at.length, "component")}`,
+				label: `Quadrant chart of ${v}: ${Sc(n.at.length, "component")}`,
 				children: [
-					/* @__PURE__ */ G(Hc, { frame: t }),
-					/* @__PURE__ */ G(Wc, {
+					/* @__PURE__ */ K(Jc, { frame: t }),
+					/* @__PURE__ */ K(Xc, {
 						frame: t,
 						edges: m,
 						shares: u.filter((e) => e.layer === v)
 					}),
-					/* @__PURE__ */ G(Gc, { names: Mu(e, n, t, f) }),
-					/* @__PURE__ */ G(eu, {
+					/* @__PURE__ */ K(Zc, { names: Ru(e, n, t, f) }),
+					/* @__PURE__ */ K(ou, {
 						state: e,
 						side: "valid",
 						frame: t
 					}),
-					/* @__PURE__ */ G(eu, {
+					/* @__PURE__ */ K(ou, {
 						state: e,
 						side: "spurious",
 						frame: t
@@ -7208,13 +7324,13 @@ function ju({ state: e, frame: t, dots: n, tool: r }) {
 		]
 	});
 }
-function Mu(e, t, n, r) {
+function Ru(e, t, n, r) {
 	let i = e.settled.value, a = e.index.annotations.value;
-	return j(() => {
-		let { rows: i } = e.counted.peek().audit, a = n.width < Au ? ku / 2 : ku, o = [];
+	return M(() => {
+		let { rows: i } = e.counted.peek().audit, a = n.width < Iu ? Fu / 2 : Fu, o = [];
 		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
-		let s = o.map((n) => Yl(e.index, i[t.at[n]], e.quadrant(t.at[n])));
-		return Nc(ic(t, o), s, n);
+		let s = o.map((n) => tu(e.index, i[t.at[n]], e.quadrant(t.at[n])));
+		return zc(uc(t, o), s, n);
 	}, [
 		t,
 		n,
@@ -7224,58 +7340,58 @@ function Mu(e, t, n, r) {
 	]);
 }
 // src/audit/useWidth.ts
-function Nu(e) {
+function zu(e) {
 	let [t, n] = O(0);
-	return Ie(() => {
+	return A(() => {
 		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
 		return r.observe(e.current), t(), () => r.disconnect();
 	}, []), t;
 }
 // src/audit/Chart.tsx
-function Pu({ state: e }) {
-	let t = z(), { audit: n } = e.answer.value, r = e.layer.value, i = A(null), a = Nu(i), [o, s] = O("box"), c = j(() => kl(n, r), [n, r]), l = {
+function Bu({ state: e }) {
+	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = zu(i), [o, s] = O("box"), c = M(() => Fl(n, r), [n, r]), l = {
 		valid: e.critical("valid"),
 		spurious: e.critical("spurious")
-	}, u = j(() => Qs(n, c, l, a), [
+	}, u = M(() => ic(n, c, l, a), [
 		n,
 		c,
 		a
-	]), d = j(() => rc(n, c, u), [
+	]), d = M(() => lc(n, c, u), [
 		n,
 		c,
 		u
 	]), f = c.length ? n.rows[c[0]].relevance : 0, p = e.moved.value;
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "quadrants",
 		"aria-label": "Quadrant chart",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Every component, held against both sides" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "Every component, held against both sides" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
 			}),
-			/* @__PURE__ */ G(kc, {}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K(Fc, {}),
+			/* @__PURE__ */ K("div", {
 				class: "tools",
 				children: [
-					n.layers.length > 1 && /* @__PURE__ */ G("label", { children: [
+					n.layers.length > 1 && /* @__PURE__ */ K("label", { children: [
 						"Layer",
 						" ",
-						/* @__PURE__ */ G("select", {
+						/* @__PURE__ */ K("select", {
 							"aria-label": "Layer",
 							value: r,
 							onChange: (e) => t.place.set({ al: e.currentTarget.value }),
-							children: n.layers.map((e) => /* @__PURE__ */ G("option", { children: e }, e))
+							children: n.layers.map((e) => /* @__PURE__ */ K("option", { children: e }, e))
 						})
 					] }),
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "choice-of",
 						role: "group",
 						"aria-label": "Select by dragging",
-						children: [/* @__PURE__ */ G("span", {
+						children: [/* @__PURE__ */ K("span", {
 							"aria-hidden": "true",
 							children: "Drag selects by"
-						}), ["box", "lasso"].map((e) => /* @__PURE__ */ G("button", {
+						}), ["box", "lasso"].map((e) => /* @__PURE__ */ K("button", {
 							type: "button",
 							"aria-pressed": o === e,
 							title: "Shift adds to the selection, Alt takes away",
@@ -7283,7 +7399,7 @@ function Pu({ state: e }) {
 							children: e
 						}, e))]
 					}),
-					t.selection.value && /* @__PURE__ */ G("button", {
+					t.selection.value && /* @__PURE__ */ K("button", {
 						type: "button",
 						onClick: () => t.select(null),
 						children: [
@@ -7292,40 +7408,40 @@ function Pu({ state: e }) {
 							")"
 						]
 					}),
-					/* @__PURE__ */ G(Ks, {
+					/* @__PURE__ */ K(Qs, {
 						what: "the chart",
 						kinds: ["svg", "png"],
-						save: (t) => au(i.current, e, u, d, `${cl(n.output)}-${r}-quadrants`, t)
+						save: (t) => du(i.current, e, u, d, `${ml(n.output)}-${r}-quadrants`, t)
 					})
 				]
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "place",
 				ref: i,
 				style: { minHeight: `${u.height}px` },
-				children: a > 0 && /* @__PURE__ */ G(ju, {
+				children: a > 0 && /* @__PURE__ */ K(Lu, {
 					state: e,
 					frame: u,
 					dots: d,
 					tool: o
 				})
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "thresholds",
 				role: "status",
 				children: [
-					/* @__PURE__ */ G("span", { children: [
+					/* @__PURE__ */ K("span", { children: [
 						"Needed to fit: valid ",
-						pc(p.valid ?? l.valid),
+						yc(p.valid ?? l.valid),
 						", spurious ",
-						pc(p.spurious ?? l.spurious),
+						yc(p.spurious ?? l.spurious),
 						" ",
-						wl(p) ? `– your thresholds, the same for every component. ${Fu(e.counted.value)}` : "– chance's; components with fewer examples need more."
+						Al(p) ? `– your thresholds, the same for every component. ${Vu(e.counted.value)}` : "– chance's; components with fewer examples need more."
 					] }),
 					" ",
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
-						disabled: !wl(p),
+						disabled: !Al(p),
 						onClick: () => e.move({
 							valid: null,
 							spurious: null
@@ -7334,14 +7450,14 @@ function Pu({ state: e }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
-					/* @__PURE__ */ G("bdi", { children: r }),
+					/* @__PURE__ */ K("bdi", { children: r }),
 					", ",
-					gc(c.length, "component"),
+					Sc(c.length, "component"),
 					"; the largest mark is ",
-					Y(f),
+					X(f),
 					" of what speaks for the output.",
 					!Number.isFinite(l.valid + l.spurious) && " A threshold at the edge of the chart: no alignment would exceed chance surely enough."
 				]
@@ -7349,62 +7465,62 @@ function Pu({ state: e }) {
 		]
 	});
 }
-function Fu(e) {
-	let t = e.audit.verdicts.map((e) => gl(e.requirement)).filter((e) => e !== null);
-	return t.length ? `By them ${t.filter((t) => zl(e, t).met).length} of ${gc(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
+function Vu(e) {
+	let t = e.audit.verdicts.map((e) => Sl(e.requirement)).filter((e) => e !== null);
+	return t.length ? `By them ${t.filter((t) => Gl(e, t).met).length} of ${Sc(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
 }
 // src/audit/ConceptTable.tsx
-var Iu = (e, t) => `${e}:${t}`;
-function Lu({ state: e }) {
-	let t = e.counted.value, { place: n } = z(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
-	return /* @__PURE__ */ G("section", {
+var Hu = (e, t) => `${e}:${t}`;
+function Uu({ state: e }) {
+	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
+	return /* @__PURE__ */ K("section", {
 		class: "concepts",
 		"aria-label": "Concepts",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Concepts" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "Concepts" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"For: the part of what speaks for “",
-					/* @__PURE__ */ G("bdi", { children: t.audit.output }),
+					/* @__PURE__ */ K("bdi", { children: t.audit.output }),
 					"” that goes through the components that fit a concept best of its side. Against: what the same components speak against it, in the same unit. A component that fits both sides counts on both. Choose a concept to see only its components below."
 				]
 			}),
-			i.length > 0 && /* @__PURE__ */ G("div", {
+			i.length > 0 && /* @__PURE__ */ K("div", {
 				class: "wide",
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Table of concepts",
-				children: /* @__PURE__ */ G("table", { children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-					/* @__PURE__ */ G("th", {
+				children: /* @__PURE__ */ K("table", { children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "concept"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "side"
 					}),
-					s && /* @__PURE__ */ G("th", {
+					s && /* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "layer"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						class: "n",
 						children: "components"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						class: "n",
 						children: "for"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						class: "n",
 						children: "against"
 					}),
-					/* @__PURE__ */ G("td", {})
-				] }) }), /* @__PURE__ */ G("tbody", { children: i.map((e) => /* @__PURE__ */ G(Ru, {
+					/* @__PURE__ */ K("td", {})
+				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((e) => /* @__PURE__ */ K(Wu, {
 					one: e,
 					top: o,
 					several: s,
@@ -7415,14 +7531,14 @@ function Lu({ state: e }) {
 					e.concept
 				]))) })] })
 			}),
-			a.length > 0 && /* @__PURE__ */ G("p", {
+			a.length > 0 && /* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"Fitted by no component:",
 					" ",
-					a.map((e, t) => /* @__PURE__ */ G("span", { children: [
+					a.map((e, t) => /* @__PURE__ */ K("span", { children: [
 						t > 0 && "; ",
-						/* @__PURE__ */ G("bdi", { children: e.concept }),
+						/* @__PURE__ */ K("bdi", { children: e.concept }),
 						" (",
 						e.side,
 						s && `, ${e.layer}`,
@@ -7434,14 +7550,14 @@ function Lu({ state: e }) {
 		]
 	});
 }
-function Ru({ one: e, top: t, several: n, chosen: r }) {
-	let { place: i } = z(), a = Iu(e.side, e.concept);
-	return /* @__PURE__ */ G("tr", {
+function Wu({ one: e, top: t, several: n, chosen: r }) {
+	let { place: i } = B(), a = Hu(e.side, e.concept);
+	return /* @__PURE__ */ K("tr", {
 		class: a === r ? "chosen" : void 0,
 		children: [
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("th", {
 				scope: "row",
-				children: /* @__PURE__ */ G("button", {
+				children: /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "link",
 					"aria-pressed": a === r,
@@ -7449,30 +7565,30 @@ function Ru({ one: e, top: t, several: n, chosen: r }) {
 						ac: a === r ? null : a,
 						list: e.side === "valid" ? "right" : null
 					}),
-					children: /* @__PURE__ */ G("bdi", { children: e.concept })
+					children: /* @__PURE__ */ K("bdi", { children: e.concept })
 				})
 			}),
-			/* @__PURE__ */ G("td", { children: [
-				/* @__PURE__ */ G(bc, { of: e.side }),
+			/* @__PURE__ */ K("td", { children: [
+				/* @__PURE__ */ K(Ec, { of: e.side }),
 				" ",
 				e.side
 			] }),
-			n && /* @__PURE__ */ G("td", { children: /* @__PURE__ */ G("bdi", { children: e.layer }) }),
-			/* @__PURE__ */ G("td", {
+			n && /* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("bdi", { children: e.layer }) }),
+			/* @__PURE__ */ K("td", {
 				class: "n",
 				children: e.components.toLocaleString("en-GB")
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "n",
-				children: Y(e.relevance)
+				children: X(e.relevance)
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "n",
-				children: Y(e.against)
+				children: X(e.against)
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ G(Oc, {
+				children: /* @__PURE__ */ K(Pc, {
 					relevance: e.relevance,
 					against: e.against,
 					top: t,
@@ -7483,85 +7599,85 @@ function Ru({ one: e, top: t, several: n, chosen: r }) {
 	});
 }
 // src/ui/Menu.tsx
-function zu({ name: e, value: t, children: n }) {
-	let [r, i] = O(!1), a = A(null), o = A(null);
+function Gu({ name: e, value: t, children: n }) {
+	let [r, i] = O(!1), a = j(null), o = j(null);
 	return k(() => {
 		if (!r) return;
 		let e = (e) => !a.current?.contains(e.target) && i(!1);
 		return document.addEventListener("pointerdown", e), document.addEventListener("focusin", e), () => {
 			document.removeEventListener("pointerdown", e), document.removeEventListener("focusin", e);
 		};
-	}, [r]), /* @__PURE__ */ G("div", {
+	}, [r]), /* @__PURE__ */ K("div", {
 		class: "menu",
 		ref: a,
 		onKeyDown: (e) => {
 			e.key === "Escape" && r && (e.stopPropagation(), i(!1), o.current?.focus());
 		},
-		children: [/* @__PURE__ */ G("button", {
+		children: [/* @__PURE__ */ K("button", {
 			ref: o,
 			type: "button",
 			class: "button",
 			"aria-expanded": r,
 			onClick: () => i(!r),
 			children: [
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "soft",
 					children: e
 				}),
 				" ",
 				t,
-				/* @__PURE__ */ G(K, { name: "down" })
+				/* @__PURE__ */ K(q, { name: "down" })
 			]
-		}), r && /* @__PURE__ */ G("div", {
+		}), r && /* @__PURE__ */ K("div", {
 			class: "menu-panel",
 			children: n
 		})]
 	});
 }
 // src/audit/files.ts
-var Bu = /* @__PURE__ */ new WeakMap();
-function Vu(e, t) {
-	let n = Bu.get(t) ?? Vt(async () => L(await e.get(t.at("audits"))));
-	return Bu.set(t, n), n;
+var Ku = /* @__PURE__ */ new WeakMap();
+function qu(e, t) {
+	let n = Ku.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
+	return Ku.set(t, n), n;
 }
-var Hu = /* @__PURE__ */ new WeakMap();
-function Uu(e, t) {
-	let n = Hu.get(t) ?? Vt(async () => L(await e.get(t.at("specs"))));
-	return Hu.set(t, n), n;
+var Ju = /* @__PURE__ */ new WeakMap();
+function Yu(e, t) {
+	let n = Ju.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
+	return Ju.set(t, n), n;
 }
-async function Wu(e, t, n, r) {
-	let i = L(await e.post(t.at("specs"), JSON.stringify({
+async function Xu(e, t, n, r) {
+	let i = R(await e.post(t.at("specs"), JSON.stringify({
 		name: n,
 		spec: r
 	})));
-	Uu(e, t).value = {
+	Yu(e, t).value = {
 		state: "ready",
 		value: i
 	};
 }
-async function Gu(e, t) {
-	return Zc(L(await e.post("spec/read", t)).spec);
+async function Zu(e, t) {
+	return rl(R(await e.post("spec/read", t)).spec);
 }
-async function Ku(e, t, n = []) {
+async function Qu(e, t, n = []) {
 	let r = await e.post("spec/write", JSON.stringify({
 		spec: t,
 		verdicts: n
 	}));
-	return new Blob([Rt(r)], { type: "application/yaml" });
+	return new Blob([Lt(r)], { type: "application/yaml" });
 }
-async function qu(e, t, n) {
+async function $u(e, t, n) {
 	for (;;) try {
 		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
-		return new Blob([Rt(r)], { type: "text/html" });
+		return new Blob([Lt(r)], { type: "text/html" });
 	} catch (e) {
-		if (!(e instanceof It)) throw e;
+		if (!(e instanceof Ft)) throw e;
 		await new Promise((e) => setTimeout(e, 400));
 	}
 }
-function Ju(e, t, n) {
+function ed(e, t, n) {
 	let r = Array.from(n, (e) => ({
 		...t.audit.rows[e],
-		quadrant: J[t.quadrant[e]]
+		quadrant: Y[t.quadrant[e]]
 	}));
 	return {
 		...Object.fromEntries([
@@ -7577,16 +7693,16 @@ function Ju(e, t, n) {
 			"valid_p",
 			"spurious_p"
 		].map((e) => [e, r.map((t) => t[e])])),
-		valid_critical: r.map((e) => Tl(e, "valid", t.moved)),
-		spurious_critical: r.map((e) => Tl(e, "spurious", t.moved)),
+		valid_critical: r.map((e) => jl(e, "valid", t.moved)),
+		spurious_critical: r.map((e) => jl(e, "spurious", t.moved)),
 		affected: r.map((e) => e.affected.join("; ")),
 		tag: r.map(({ row: t }) => e.tag(t)),
 		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
 	};
 }
-function Yu(e, t) {
+function td(e, t) {
 	let n = t.verdicts.map((e) => {
-		let t = gl(e.requirement), n = t ? ` ${bl(e.value, t)} (${xl(e, t)})` : "", r = e.sure || e.verdict === "cannot tell" ? "" : ", not sure";
+		let t = Sl(e.requirement), n = t ? ` ${El(e.value, t)} (${Dl(e, t)})` : "", r = e.sure || e.verdict === "cannot tell" ? "" : ", not sure";
 		return `${e.verdict}${r}${e.reason ? ` (${e.reason})` : ""}: ${e.requirement}:${n} in ${e.layer}`;
 	}), r = t.rows.flatMap(({ row: t, component: n }) => {
 		let r = e.annotation(t);
@@ -7599,8 +7715,8 @@ function Yu(e, t) {
 	];
 }
 // src/audit/Export.tsx
-function Xu({ state: e }) {
-	let t = z(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = cl(a.draft.title || a.audit.output), s = async (e, n) => {
+function nd({ state: e }) {
+	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = ml(a.draft.title || a.audit.output), s = async (e, n) => {
 		r(e);
 		try {
 			await n(), t.told.value = `Saved: ${e}`;
@@ -7608,24 +7724,24 @@ function Xu({ state: e }) {
 			t.told.value = e instanceof Error ? e.message : String(e);
 		}
 		r("");
-	}, { transport: c } = t, l = $c(a.draft), u = (n) => dn(`${o}-components`, Ju(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+	}, { transport: c } = t, l = al(a.draft), u = (n) => dn(`${o}-components`, ed(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
 		{
 			name: "Report",
 			says: "one HTML page with pictures, for whoever signs off",
 			live: !0,
-			make: async () => un(`${o}.html`, await qu(c, i, l))
+			make: async () => un(`${o}.html`, await $u(c, i, l))
 		},
 		{
 			name: "Spec",
 			says: "YAML, to run again",
 			live: !0,
-			make: async () => un(`${o}.yaml`, await Ku(c, l))
+			make: async () => un(`${o}.yaml`, await Qu(c, l))
 		},
 		{
 			name: "Spec with verdicts and tags",
 			says: "YAML; verdicts and judgements as remarks",
 			live: !0,
-			make: async () => un(`${o}-judged.yaml`, await Ku(c, l, Yu(i, a.audit)))
+			make: async () => un(`${o}-judged.yaml`, await Qu(c, l, td(i, a.audit)))
 		},
 		{
 			name: "All components, CSV",
@@ -7646,16 +7762,16 @@ function Xu({ state: e }) {
 			make: () => u("parquet")
 		}] : []
 	];
-	return /* @__PURE__ */ G(zu, {
+	return /* @__PURE__ */ K(Gu, {
 		name: "Save",
 		value: n ? `${n}…` : "the result",
-		children: /* @__PURE__ */ G("ul", {
+		children: /* @__PURE__ */ K("ul", {
 			class: "exports",
-			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 				type: "button",
 				"aria-disabled": n !== "",
 				onClick: () => n || void s(e.name, e.make),
-				children: [/* @__PURE__ */ G("strong", { children: e.name }), /* @__PURE__ */ G("span", {
+				children: [/* @__PURE__ */ K("strong", { children: e.name }), /* @__PURE__ */ K("span", {
 					class: "hint",
 					children: e.says
 				})]
@@ -7664,12 +7780,12 @@ function Xu({ state: e }) {
 	});
 }
 // src/audit/AuditCard.tsx
-function Zu({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
-	let s = z(), { index: c } = e, l = t.audit.rows[n], u = J[t.quadrant[n]], d = c.tag(l.row), f = Yl(c, l, u), p = wt(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+function rd({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
+	let s = B(), { index: c } = e, l = t.audit.rows[n], u = Y[t.quadrant[n]], d = c.tag(l.row), f = tu(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
 		index: c.number,
 		row: l.row
 	} : null;
-	return /* @__PURE__ */ G("article", {
+	return /* @__PURE__ */ K("article", {
 		ref: a,
 		class: `finding ${u} ${p.value} ${d ? "is-judged" : ""}`,
 		tabIndex: i ? 0 : -1,
@@ -7679,40 +7795,40 @@ function Zu({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 		onPointerEnter: () => m(!0),
 		onPointerLeave: () => m(!1),
 		children: [
-			/* @__PURE__ */ G("h4", { children: [
-				/* @__PURE__ */ G(bc, { of: u }),
+			/* @__PURE__ */ K("h4", { children: [
+				/* @__PURE__ */ K(Ec, { of: u }),
 				" ",
-				/* @__PURE__ */ G("a", {
+				/* @__PURE__ */ K("a", {
 					href: Fn(s, c, l.row),
-					children: /* @__PURE__ */ G("bdi", { children: f })
+					children: /* @__PURE__ */ K("bdi", { children: f })
 				}),
 				" ",
-				f !== l.component && /* @__PURE__ */ G("code", { children: l.component }),
-				d && /* @__PURE__ */ G("span", {
+				f !== l.component && /* @__PURE__ */ K("code", { children: l.component }),
+				d && /* @__PURE__ */ K("span", {
 					class: `tag ${d}`,
 					children: d
 				})
 			] }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"fits ",
-					lc[u],
+					hc[u],
 					!l.label && " · no label"
 				]
 			}),
-			/* @__PURE__ */ G(jr, {
+			/* @__PURE__ */ K(Fr, {
 				index: c,
 				row: l.row,
 				count: 4
 			}),
-			/* @__PURE__ */ G(pu, {
+			/* @__PURE__ */ K(yu, {
 				row: l,
 				quadrant: u,
 				moved: t.moved,
 				top: r
 			}),
-			/* @__PURE__ */ G(yu, {
+			/* @__PURE__ */ K(Tu, {
 				index: c,
 				row: l.row,
 				of: f
@@ -7721,7 +7837,7 @@ function Zu({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 	});
 }
 // src/audit/lists.ts
-var Qu = [
+var id = [
 	{
 		list: "offenders",
 		name: "What should not matter",
@@ -7743,24 +7859,24 @@ var Qu = [
 		says: "They fit a valid concept and a spurious one. The most relevant first."
 	}
 ];
-function $u(e, t) {
+function ad(e, t) {
 	let { rows: n } = e.audit, r = [];
 	for (let i = 0; i < n.length; i++) {
-		let n = J[e.quadrant[i]];
+		let n = Y[e.quadrant[i]];
 		(t === "offenders" ? e.offends[i] : t === "right" ? n === "valid" : n === t) && r.push(i);
 	}
 	return r;
 }
-function ed(e, t, n, r, i, a) {
+function od(e, t, n, r, i, a) {
 	return t.filter((t) => {
 		let o = e.audit.rows[t];
 		if (!r[o.row]) return !1;
 		let s = n.tag(o.row);
-		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Ll(e.quadrant[t]).some((e) => Iu(e, o[`${e}_concept`]) === i);
+		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Ul(e.quadrant[t]).some((e) => Hu(e, o[`${e}_concept`]) === i);
 	});
 }
 // src/audit/Findings.tsx
-var td = 12;
+var sd = 12;
 Kn.push({
 	where: "Audit",
 	keys: [
@@ -7786,7 +7902,7 @@ Kn.push({
 		}
 	]
 });
-var nd = [
+var cd = [
 	{
 		judged: "all",
 		name: "all"
@@ -7808,79 +7924,79 @@ var nd = [
 		name: "unsure"
 	}
 ];
-function rd(e) {
+function ld(e) {
 	let { params: t } = e.place.route.value;
 	return {
-		list: Qu.find((e) => e.list === t.get("list"))?.list ?? "offenders",
-		judged: nd.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
+		list: id.find((e) => e.list === t.get("list"))?.list ?? "offenders",
+		judged: cd.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
 		concept: t.get("ac")
 	};
 }
-function id({ state: e }) {
-	let t = z(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = rd(t), s = $u(r, i), c = ed(r, s, n, t.kept.value, o, a);
-	return /* @__PURE__ */ G("section", {
+function ud({ state: e }) {
+	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = ld(t), s = ad(r, i), c = od(r, s, n, t.kept.value, o, a);
+	return /* @__PURE__ */ K("section", {
 		class: "findings",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Components to look at" }),
-			/* @__PURE__ */ G(ad, {
-				counted: Qu.map((e) => (e.list === i ? s : $u(r, e.list)).length),
+			/* @__PURE__ */ K("h3", { children: "Components to look at" }),
+			/* @__PURE__ */ K(dd, {
+				counted: id.map((e) => (e.list === i ? s : ad(r, e.list)).length),
 				list: i
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: Qu.find((e) => e.list === i).says
+				children: id.find((e) => e.list === i).says
 			}),
-			/* @__PURE__ */ G(sd, {
+			/* @__PURE__ */ K(pd, {
 				state: e,
 				whole: s,
 				judged: a
 			}),
-			o && /* @__PURE__ */ G("p", {
+			o && /* @__PURE__ */ K("p", {
 				class: "by-concept",
 				children: [
 					"Only those that fit ",
-					/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
+					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
 					" best of the ",
 					o.split(":")[0],
 					" concepts.",
 					" ",
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						onClick: () => t.place.set({ ac: null }),
 						children: "Show all"
 					})
 				]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "tools",
-				children: [/* @__PURE__ */ G("span", { children: c.length === s.length ? gc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${gc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ G(Ks, {
+				children: [/* @__PURE__ */ K("span", { children: c.length === s.length ? Sc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${Sc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ K(Qs, {
 					what: "this list",
 					kinds: ["csv", "json"],
-					save: (e) => dn(`${cl(r.audit.output)}-${i}`, Ju(n, r, c), e, t)
+					save: (e) => dn(`${ml(r.audit.output)}-${i}`, ed(n, r, c), e, t)
 				})]
 			}),
-			c.length ? /* @__PURE__ */ G(cd, {
+			c.length ? /* @__PURE__ */ K(md, {
 				state: e,
 				at: c
-			}, i) : /* @__PURE__ */ G(od, { whole: s.length })
+			}, i) : /* @__PURE__ */ K(fd, { whole: s.length })
 		]
 	});
 }
-function ad({ counted: e, list: t }) {
-	let { place: n } = z();
-	return /* @__PURE__ */ G("div", {
+function dd({ counted: e, list: t }) {
+	let { place: n } = B();
+	return /* @__PURE__ */ K("div", {
 		class: "lists",
 		role: "group",
 		"aria-label": "Which components",
-		children: Qu.map((r, i) => /* @__PURE__ */ G("button", {
+		children: id.map((r, i) => /* @__PURE__ */ K("button", {
 			type: "button",
 			"aria-pressed": r.list === t,
 			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
 			children: [
 				r.name,
 				" ",
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "n",
 					children: e[i].toLocaleString("en-GB")
 				})
@@ -7888,14 +8004,14 @@ function ad({ counted: e, list: t }) {
 		}, r.list))
 	});
 }
-function od({ whole: e }) {
-	let t = z();
-	return e ? /* @__PURE__ */ G("p", {
+function fd({ whole: e }) {
+	let t = B();
+	return e ? /* @__PURE__ */ K("p", {
 		class: "none",
 		children: [
 			"None passes the filters.",
 			" ",
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => t.place.set({
 					...In(t.place) ? Nn : {},
@@ -7905,25 +8021,25 @@ function od({ whole: e }) {
 				children: "Show all"
 			})
 		]
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "None."
 	});
 }
-function sd({ state: e, whole: t, judged: n }) {
-	let r = z(), { index: i } = e;
+function pd({ state: e, whole: t, judged: n }) {
+	let r = B(), { index: i } = e;
 	if (!r.session.can.annotate) return null;
 	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
 		tag: e === "all" || e === "open" ? null : e,
 		judged: e === "open" ? e : null
 	});
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "progress",
 		children: [
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				role: "status",
 				children: [
-					/* @__PURE__ */ G("progress", {
+					/* @__PURE__ */ K("progress", {
 						value: o,
 						max: Math.max(t.length, 1),
 						"aria-hidden": "true"
@@ -7935,63 +8051,63 @@ function sd({ state: e, whole: t, judged: n }) {
 					" judged"
 				]
 			}),
-			/* @__PURE__ */ G("label", { children: [
+			/* @__PURE__ */ K("label", { children: [
 				"Show",
 				" ",
-				/* @__PURE__ */ G("select", {
+				/* @__PURE__ */ K("select", {
 					"aria-label": "Show",
 					value: n,
 					onChange: (e) => c(e.currentTarget.value),
-					children: nd.map((e) => /* @__PURE__ */ G("option", {
+					children: cd.map((e) => /* @__PURE__ */ K("option", {
 						value: e.judged,
 						children: e.name
 					}, e.judged))
 				})
 			] }),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				disabled: !s,
 				title: s ? `Take back: ${s}` : "Nothing to take back",
-				onClick: () => void vu(r, i),
-				children: ["Undo ", /* @__PURE__ */ G("kbd", {
+				onClick: () => void wu(r, i),
+				children: ["Undo ", /* @__PURE__ */ K("kbd", {
 					"aria-hidden": "true",
 					children: "u"
 				})]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint keys",
 				children: [
-					/* @__PURE__ */ G("kbd", { children: "j" }),
+					/* @__PURE__ */ K("kbd", { children: "j" }),
 					" ",
-					/* @__PURE__ */ G("kbd", { children: "k" }),
+					/* @__PURE__ */ K("kbd", { children: "k" }),
 					" move, ",
-					/* @__PURE__ */ G("kbd", { children: "1" }),
+					/* @__PURE__ */ K("kbd", { children: "1" }),
 					" valid, ",
-					/* @__PURE__ */ G("kbd", { children: "2" }),
+					/* @__PURE__ */ K("kbd", { children: "2" }),
 					" spurious, ",
-					/* @__PURE__ */ G("kbd", { children: "3" }),
+					/* @__PURE__ */ K("kbd", { children: "3" }),
 					" unsure, ",
-					/* @__PURE__ */ G("kbd", { children: "0" }),
+					/* @__PURE__ */ K("kbd", { children: "0" }),
 					" none"
 				]
 			})
 		]
 	});
 }
-function cd({ state: e, at: t }) {
-	let n = z(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(td), [l, u] = O(0), d = A(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+function md({ state: e, at: t }) {
+	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(sd), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
 		let n = Math.min(Math.max(e, 0), t.length - 1);
-		o(t[n]), n >= s && c(n + td - n % td), u(l + 1);
+		o(t[n]), n >= s && c(n + sd - n % sd), u(l + 1);
 	};
 	k(() => {
 		l && d.current?.focus();
 	}, [l]);
-	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void _u(n, r, i.audit.rows[t[f]].row, e), g = {
+	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void Cu(n, r, i.audit.rows[t[f]].row, e), g = {
 		j: () => p(m() ? f + 1 : f),
 		k: () => p(m() ? f - 1 : f),
-		u: () => void vu(n, r)
+		u: () => void wu(n, r)
 	};
-	for (let e of gu) g[e.key] = () => (h(e.tag), p(f));
+	for (let e of Su) g[e.key] = () => (h(e.tag), p(f));
 	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), qn(g);
 	let _ = (e) => {
 		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
@@ -8002,10 +8118,10 @@ function cd({ state: e, at: t }) {
 		}[e.key];
 		n && e.target === d.current && (e.preventDefault(), p(f + n));
 	}, v = i.audit.rows, y = v.length ? Math.max(v[0].relevance, ...t.slice(0, s).map((e) => v[e].against)) : 1;
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
 		class: "finding-cards",
 		onKeyDown: _,
-		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ G(Zu, {
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ K(rd, {
 			state: e,
 			counted: i,
 			top: y,
@@ -8014,29 +8130,29 @@ function cd({ state: e, at: t }) {
 			place: n === f ? d : null,
 			enter: () => o(t)
 		}, t))
-	}), t.length > s && /* @__PURE__ */ G("p", { children: /* @__PURE__ */ G("button", {
+	}), t.length > s && /* @__PURE__ */ K("p", { children: /* @__PURE__ */ K("button", {
 		type: "button",
-		onClick: () => c(s + td),
+		onClick: () => c(s + sd),
 		children: [
 			"Show ",
-			Math.min(td, t.length - s),
+			Math.min(sd, t.length - s),
 			" more"
 		]
 	}) })] });
 }
 // src/audit/Masses.tsx
-function ld({ state: e }) {
-	let t = e.counted.value, { audit: n, shares: r } = t, i = wl(t.moved);
-	return /* @__PURE__ */ G("section", {
+function hd({ state: e }) {
+	let t = e.counted.value, { audit: n, shares: r } = t, i = Al(t.moved);
+	return /* @__PURE__ */ K("section", {
 		class: "masses",
 		"aria-label": "Where the relevance goes",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Where the relevance goes" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "Where the relevance goes" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"Of all that speaks for “",
-					/* @__PURE__ */ G("bdi", { children: n.output }),
+					/* @__PURE__ */ K("bdi", { children: n.output }),
 					"” in a layer: how much goes through components that fit which concepts",
 					n.by === "encoding" && " (divided between the sides by what each component responds to; beside it what lies in components that fit neither)",
 					i ? ", by your thresholds (so without intervals)." : ", with the 95 % interval."
@@ -8044,12 +8160,12 @@ function ld({ state: e }) {
 			}),
 			n.layers.map((e) => {
 				let t = r.filter((t) => t.layer === e);
-				return /* @__PURE__ */ G("div", {
+				return /* @__PURE__ */ K("div", {
 					class: "layer",
 					children: [
-						/* @__PURE__ */ G("h4", { children: /* @__PURE__ */ G("code", { children: /* @__PURE__ */ G("bdi", { children: e }) }) }),
-						/* @__PURE__ */ G(Ec, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
-						/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((t) => /* @__PURE__ */ G(ud, {
+						/* @__PURE__ */ K("h4", { children: /* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e }) }) }),
+						/* @__PURE__ */ K(Mc, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
+						/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((t) => /* @__PURE__ */ K(gd, {
 							share: t,
 							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
 						}, t.quadrant)) }) })
@@ -8059,32 +8175,32 @@ function ld({ state: e }) {
 		]
 	});
 }
-function ud({ share: e, mass: t }) {
-	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${Y(n)}, from ${fc(r, i)}` : Y(n);
-	return /* @__PURE__ */ G("tr", { children: [
-		/* @__PURE__ */ G("th", {
+function gd({ share: e, mass: t }) {
+	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${X(n)}, from ${vc(r, i)}` : X(n);
+	return /* @__PURE__ */ K("tr", { children: [
+		/* @__PURE__ */ K("th", {
 			scope: "row",
 			children: [
-				/* @__PURE__ */ G(bc, { of: e.quadrant }),
+				/* @__PURE__ */ K(Ec, { of: e.quadrant }),
 				" fits ",
-				lc[e.quadrant]
+				hc[e.quadrant]
 			]
 		}),
-		/* @__PURE__ */ G("td", {
+		/* @__PURE__ */ K("td", {
 			class: "n components",
-			children: gc(e.components, "component")
+			children: Sc(e.components, "component")
 		}),
-		/* @__PURE__ */ G("td", {
+		/* @__PURE__ */ K("td", {
 			class: "n",
-			children: Y(n)
+			children: X(n)
 		}),
-		/* @__PURE__ */ G("td", {
+		/* @__PURE__ */ K("td", {
 			class: "n",
-			children: t ? fc(r, i) : ""
+			children: t ? vc(r, i) : ""
 		}),
-		/* @__PURE__ */ G("td", {
+		/* @__PURE__ */ K("td", {
 			class: "drawn-in",
-			children: /* @__PURE__ */ G(Dc, {
+			children: /* @__PURE__ */ K(Nc, {
 				value: n,
 				low: r ?? n,
 				high: i ?? n,
@@ -8096,56 +8212,56 @@ function ud({ share: e, mass: t }) {
 	] });
 }
 // src/audit/Drivers.tsx
-var dd = 12, fd = (e) => `${e > 0 ? "+" : ""}${e.toFixed(2)}`.replace("-", "−");
-function pd({ audit: e }) {
-	let t = e.drivers.slice(0, dd);
+var _d = 12, vd = (e) => `${e > 0 ? "+" : ""}${e.toFixed(2)}`.replace("-", "−");
+function yd({ audit: e }) {
+	let t = e.drivers.slice(0, _d);
 	if (!t.length) return null;
 	let n = Math.max(...t.map((e) => Math.max(Math.abs(e.low), Math.abs(e.high)))) || 1, r = new Map(e.concepts.map((e) => [e.concept, e.side]));
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "masses drivers",
 		"aria-label": "What drives the output",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "What drives the output" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "What drives the output" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"The output itself (",
-					/* @__PURE__ */ G("bdi", { children: t[0].output }),
+					/* @__PURE__ */ K("bdi", { children: t[0].output }),
 					") over all images, before any component: what each concept adds, all others equal, in standard deviations, with the 95 % interval. To the right: for the output."
 				]
 			}),
-			/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((e) => /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((e) => /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "row",
 					children: [
-						/* @__PURE__ */ G(bc, { of: r.get(e.phrase) ?? "neither" }),
+						/* @__PURE__ */ K(Ec, { of: r.get(e.phrase) ?? "neither" }),
 						" ",
-						/* @__PURE__ */ G("bdi", { children: e.phrase }),
-						e.alike.length > 0 && /* @__PURE__ */ G("span", {
+						/* @__PURE__ */ K("bdi", { children: e.phrase }),
+						e.alike.length > 0 && /* @__PURE__ */ K("span", {
 							class: "hint",
 							children: [
 								" ",
 								"hardly told apart from ",
-								/* @__PURE__ */ G("bdi", { children: e.alike.join(", ") })
+								/* @__PURE__ */ K("bdi", { children: e.alike.join(", ") })
 							]
 						})
 					]
 				}),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", {
 					class: "n",
-					children: fd(e.effect)
+					children: vd(e.effect)
 				}),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", {
 					class: "n",
 					children: [
-						fd(e.low),
+						vd(e.low),
 						" to ",
-						fd(e.high)
+						vd(e.high)
 					]
 				}),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", {
 					class: "drawn-in",
-					children: /* @__PURE__ */ G(Cc, {
+					children: /* @__PURE__ */ K(kc, {
 						value: e.effect,
 						low: e.low,
 						high: e.high,
@@ -8157,84 +8273,84 @@ function pd({ audit: e }) {
 	});
 }
 // src/audit/Outcome.tsx
-var md = 3, hd = .05;
-function gd({ audit: e }) {
+var bd = 3, xd = .05;
+function Sd({ audit: e }) {
 	let t = {
 		passed: "good",
 		failed: "bad",
 		"cannot tell": "untold"
 	}[e.verdict];
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: `outcome ${e.verdicts.length ? t : "open"}`,
-		children: [e.verdicts.length > 0 && /* @__PURE__ */ G(Sc, { kind: t }), /* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("strong", { children: _d(e) }),
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ K(Oc, { kind: t }), /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", { children: Cd(e) }),
 			" ",
-			/* @__PURE__ */ G(vd, { audit: e })
+			/* @__PURE__ */ K(wd, { audit: e })
 		] })]
 	});
 }
-function _d({ verdicts: e }) {
+function Cd({ verdicts: e }) {
 	let t = e.filter((e) => e.verdict === "not met").length, n = e.filter((e) => e.verdict === "cannot tell").length, r = e.filter((e) => !e.sure).length - n;
 	if (!e.length) return "The spec states no requirement, so nothing was passed or failed.";
-	let i = gc(e.length, "requirement"), a = t ? [`${t} of ${i} ${t === 1 ? "is" : "are"} not met`] : [];
+	let i = Sc(e.length, "requirement"), a = t ? [`${t} of ${i} ${t === 1 ? "is" : "are"} not met`] : [];
 	n && a.push(t ? `of ${n} it cannot be told` : `Of ${n} of ${i} it cannot be told`);
 	let o = `${a.join("; ")}.`;
 	if (a.length || (o = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !r) return o;
 	let s = e.length > 1 ? `${r} of these verdicts ${r === 1 ? "is" : "are"}` : "This verdict is";
 	return `${o} ${s} not sure.`;
 }
-function vd({ audit: e }) {
+function wd({ audit: e }) {
 	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
 	if (!n) return null;
-	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= hd).slice(0, md);
-	return /* @__PURE__ */ G(T, { children: [
-		Y(n.relevance, 0),
+	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= xd).slice(0, bd);
+	return /* @__PURE__ */ K(T, { children: [
+		X(n.relevance, 0),
 		" (",
-		fc(n.low, n.high, 0),
+		vc(n.low, n.high, 0),
 		") of what speaks for “",
-		/* @__PURE__ */ G("bdi", { children: e.output }),
+		/* @__PURE__ */ K("bdi", { children: e.output }),
 		"” in ",
 		n.layer,
 		" goes through components that fit only spurious concepts, which must not matter",
-		r.map((e, t) => /* @__PURE__ */ G("span", { children: [
+		r.map((e, t) => /* @__PURE__ */ K("span", { children: [
 			t === 0 ? "; the largest: " : ", ",
-			/* @__PURE__ */ G("bdi", { children: e.concept }),
+			/* @__PURE__ */ K("bdi", { children: e.concept }),
 			" (",
-			Y(e.relevance, 0),
+			X(e.relevance, 0),
 			")"
 		] }, e.concept)),
 		"."
 	] });
 }
-function yd({ audit: e }) {
-	return e.doubts.length ? /* @__PURE__ */ G("section", {
+function Td({ audit: e }) {
+	return e.doubts.length ? /* @__PURE__ */ K("section", {
 		class: "doubts",
 		"aria-label": "Doubts",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Doubts: what the foundation model does not know, see or tell apart" }),
-			/* @__PURE__ */ G("p", { children: "Figures that rest on these phrases are not reliable. Other phrases, or images that are marked as showing a concept, may do better." }),
-			/* @__PURE__ */ G("ul", { children: e.doubts.map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("bdi", { children: e }) }, e)) })
+			/* @__PURE__ */ K("h3", { children: "Doubts: what the foundation model does not know, see or tell apart" }),
+			/* @__PURE__ */ K("p", { children: "Figures that rest on these phrases are not reliable. Other phrases, or images that are marked as showing a concept, may do better." }),
+			/* @__PURE__ */ K("ul", { children: e.doubts.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("bdi", { children: e }) }, e)) })
 		]
 	}) : null;
 }
 // src/audit/RequirementField.tsx
-function bd(e) {
-	return e.findIndex((e) => e.trim() && !gl(e));
+function Ed(e) {
+	return e.findIndex((e) => e.trim() && !Sl(e));
 }
-function xd({ state: e }) {
-	let t = e.draft.value, n = t.requirements, r = bd(n), i = (t) => e.edit({ requirements: t });
-	return /* @__PURE__ */ G("fieldset", {
+function Dd({ state: e }) {
+	let t = e.draft.value, n = t.requirements, r = Ed(n), i = (t) => e.edit({ requirements: t });
+	return /* @__PURE__ */ K("fieldset", {
 		class: "requirements",
 		children: [
-			/* @__PURE__ */ G("legend", { children: "Requirements" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("legend", { children: "Requirements" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
 			}),
-			/* @__PURE__ */ G("ul", { children: n.map((a, o) => {
-				let s = gl(a);
-				return /* @__PURE__ */ G("li", { children: [
-					/* @__PURE__ */ G("textarea", {
+			/* @__PURE__ */ K("ul", { children: n.map((a, o) => {
+				let s = Sl(a);
+				return /* @__PURE__ */ K("li", { children: [
+					/* @__PURE__ */ K("textarea", {
 						class: "code",
 						rows: a.length > 34 ? 2 : 1,
 						spellcheck: !1,
@@ -8243,70 +8359,70 @@ function xd({ state: e }) {
 						value: a,
 						onInput: (e) => i(n.map((t, n) => n === o ? e.currentTarget.value.replace(/\n/g, " ") : t))
 					}),
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						"aria-label": `Remove requirement ${o + 1}`,
 						title: "Remove",
 						onClick: () => i(n.filter((e, t) => t !== o)),
 						children: "×"
 					}),
-					s && /* @__PURE__ */ G("p", {
+					s && /* @__PURE__ */ K("p", {
 						class: "hint",
-						children: [yl(s, String(t.output)), "."]
+						children: [Tl(s, String(t.output)), "."]
 					}),
-					o === r && e.fault.value && /* @__PURE__ */ G("p", {
+					o === r && e.fault.value && /* @__PURE__ */ K("p", {
 						class: "fault",
 						children: e.fault.value
 					})
 				] }, o);
 			}) }),
-			/* @__PURE__ */ G(Cd, {
+			/* @__PURE__ */ K(kd, {
 				output: String(t.output),
 				add: (e) => i([...n, e])
 			})
 		]
 	});
 }
-var Sd = {
+var Od = {
 	relevance_mass: "share of relevance",
 	net_relevance: "net relevance, for less against",
 	drivers: "share in what drives the output",
 	components: "number of components",
 	worst: "any one offender's relevance"
 };
-function Cd({ output: e, add: t }) {
-	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? J.slice(0, 2) : J, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? gl(m) : null, g = (e) => a(J.filter((t) => t === e !== i.includes(t)));
-	return /* @__PURE__ */ G("details", {
+function kd({ output: e, add: t }) {
+	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? Y.slice(0, 2) : Y, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? Sl(m) : null, g = (e) => a(Y.filter((t) => t === e !== i.includes(t)));
+	return /* @__PURE__ */ K("details", {
 		class: "builder",
 		children: [
-			/* @__PURE__ */ G("summary", { children: "Add a requirement" }),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("summary", { children: "Add a requirement" }),
+			/* @__PURE__ */ K("div", {
 				class: "row",
 				children: [
-					/* @__PURE__ */ G("select", {
+					/* @__PURE__ */ K("select", {
 						"aria-label": "What is limited",
 						value: n,
 						onChange: (e) => r(e.currentTarget.value),
-						children: Object.entries(Sd).map(([e, t]) => /* @__PURE__ */ G("option", {
+						children: Object.entries(Od).map(([e, t]) => /* @__PURE__ */ K("option", {
 							value: e,
 							children: t
 						}, e))
 					}),
-					n === "worst" ? /* @__PURE__ */ G("span", { children: "at most" }) : /* @__PURE__ */ G("select", {
+					n === "worst" ? /* @__PURE__ */ K("span", { children: "at most" }) : /* @__PURE__ */ K("select", {
 						"aria-label": "Bound",
 						value: o,
 						onChange: (e) => s(e.currentTarget.value),
-						children: [/* @__PURE__ */ G("option", {
+						children: [/* @__PURE__ */ K("option", {
 							value: "<=",
 							children: "at most"
-						}), /* @__PURE__ */ G("option", {
+						}), /* @__PURE__ */ K("option", {
 							value: ">=",
 							children: "at least"
 						})]
 					}),
-					/* @__PURE__ */ G("label", {
+					/* @__PURE__ */ K("label", {
 						class: "limit",
-						children: [/* @__PURE__ */ G("input", {
+						children: [/* @__PURE__ */ K("input", {
 							type: "number",
 							"aria-label": "Limit",
 							min: "0",
@@ -8318,27 +8434,27 @@ function Cd({ output: e, add: t }) {
 					})
 				]
 			}),
-			n !== "worst" && /* @__PURE__ */ G("div", {
+			n !== "worst" && /* @__PURE__ */ K("div", {
 				class: "row",
 				role: "group",
 				"aria-label": "Of components that fit",
-				children: u.map((e) => /* @__PURE__ */ G("label", { children: [
-					/* @__PURE__ */ G("input", {
+				children: u.map((e) => /* @__PURE__ */ K("label", { children: [
+					/* @__PURE__ */ K("input", {
 						type: "checkbox",
 						checked: i.includes(e),
 						onChange: () => g(e)
 					}),
 					" ",
-					/* @__PURE__ */ G(bc, { of: e }),
+					/* @__PURE__ */ K(Ec, { of: e }),
 					" ",
-					lc[e]
+					hc[e]
 				] }, e))
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: h ? `${yl(h, e)}.` : "Choose at least one kind of component and a limit."
+				children: h ? `${Tl(h, e)}.` : "Choose at least one kind of component and a limit."
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				disabled: !h,
 				onClick: () => t(m),
@@ -8348,79 +8464,79 @@ function Cd({ output: e, add: t }) {
 	});
 }
 // src/audit/Verdicts.tsx
-function wd({ state: e }) {
+function Ad({ state: e }) {
 	let t = e.counted.value, { verdicts: n } = t.audit;
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "verdicts",
 		"aria-label": "Requirements",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Requirements" }),
-			n.length ? /* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "Requirements" }),
+			n.length ? /* @__PURE__ */ K("p", {
 				class: "hint",
 				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
-			}) : /* @__PURE__ */ G("p", { children: "The spec states none." }),
-			wl(t.moved) && n.length > 0 && /* @__PURE__ */ G("p", {
+			}) : /* @__PURE__ */ K("p", { children: "The spec states none." }),
+			Al(t.moved) && n.length > 0 && /* @__PURE__ */ K("p", {
 				class: "yours-note",
 				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
 			}),
-			/* @__PURE__ */ G("ul", { children: n.map((e) => /* @__PURE__ */ G(Od, {
+			/* @__PURE__ */ K("ul", { children: n.map((e) => /* @__PURE__ */ K(Pd, {
 				verdict: e,
 				counted: t
 			}, e.requirement)) })
 		]
 	});
 }
-var Td = {
+var jd = {
 	met: "Met",
 	"not met": "Not met",
 	"cannot tell": "Cannot tell"
-}, Ed = {
+}, Md = {
 	met: "good",
 	"not met": "bad",
 	"cannot tell": "untold"
-}, Dd = {
+}, Nd = {
 	met: "met",
 	"not met": "unmet",
 	"cannot tell": "untold"
 };
-function Od({ verdict: e, counted: t }) {
-	let n = gl(e.requirement);
-	return /* @__PURE__ */ G("li", {
-		class: `verdict ${Dd[e.verdict]}`,
-		children: [/* @__PURE__ */ G("div", { children: [
-			/* @__PURE__ */ G("p", {
+function Pd({ verdict: e, counted: t }) {
+	let n = Sl(e.requirement);
+	return /* @__PURE__ */ K("li", {
+		class: `verdict ${Nd[e.verdict]}`,
+		children: [/* @__PURE__ */ K("div", { children: [
+			/* @__PURE__ */ K("p", {
 				class: "head",
-				children: [/* @__PURE__ */ G("span", {
+				children: [/* @__PURE__ */ K("span", {
 					class: "mark",
 					children: [
-						/* @__PURE__ */ G(Sc, { kind: Ed[e.verdict] }),
+						/* @__PURE__ */ K(Oc, { kind: Md[e.verdict] }),
 						" ",
-						/* @__PURE__ */ G("strong", { children: Td[e.verdict] })
+						/* @__PURE__ */ K("strong", { children: jd[e.verdict] })
 					]
-				}), /* @__PURE__ */ G("span", {
+				}), /* @__PURE__ */ K("span", {
 					class: `sure ${e.sure ? "" : "unsure"}`,
-					children: /* @__PURE__ */ G("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
+					children: /* @__PURE__ */ K("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
 				})]
 			}),
-			n && /* @__PURE__ */ G("p", { children: [/* @__PURE__ */ G("bdi", { children: yl(n, t.audit.output) }), "."] }),
-			/* @__PURE__ */ G("p", {
+			n && /* @__PURE__ */ K("p", { children: [/* @__PURE__ */ K("bdi", { children: Tl(n, t.audit.output) }), "."] }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
-					/* @__PURE__ */ G("code", { children: /* @__PURE__ */ G("bdi", { children: e.requirement }) }),
+					/* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e.requirement }) }),
 					" ",
 					"in ",
-					/* @__PURE__ */ G("bdi", { children: e.layer })
+					/* @__PURE__ */ K("bdi", { children: e.layer })
 				]
 			})
-		] }), n && /* @__PURE__ */ G(kd, {
+		] }), n && /* @__PURE__ */ K(Fd, {
 			verdict: e,
 			asked: n,
 			counted: t
 		})]
 	});
 }
-function kd({ verdict: e, asked: t, counted: n }) {
-	let r = wl(n.moved) ? zl(n, t) : null, i = [
+function Fd({ verdict: e, asked: t, counted: n }) {
+	let r = Al(n.moved) ? Gl(n, t) : null, i = [
 		e.high,
 		t.limit,
 		r?.value ?? null
@@ -8428,31 +8544,31 @@ function kd({ verdict: e, asked: t, counted: n }) {
 		"relevance_mass",
 		"net_relevance",
 		"drivers"
-	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${bl(e.value, t)}, from ${xl(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${vl(t)}`;
-	return /* @__PURE__ */ G("div", { children: [
-		/* @__PURE__ */ G(Dc, {
+	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${El(e.value, t)}, from ${Dl(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${wl(t)}`;
+	return /* @__PURE__ */ K("div", { children: [
+		/* @__PURE__ */ K(Nc, {
 			...e,
 			top: a,
-			kind: Dd[e.verdict],
+			kind: Nd[e.verdict],
 			words: s,
 			allowed: o,
 			yours: r?.value ?? null
 		}),
-		/* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K("p", {
 			class: "figures",
 			children: [
-				bl(e.value, t),
+				El(e.value, t),
 				" (",
-				xl(e, t),
+				Dl(e, t),
 				"), limit ",
-				vl(t)
+				wl(t)
 			]
 		}),
-		r && /* @__PURE__ */ G("p", {
+		r && /* @__PURE__ */ K("p", {
 			class: "figures yours-figure",
 			children: [
 				"by your thresholds ",
-				bl(r.value, t),
+				El(r.value, t),
 				": ",
 				r.met ? "met" : "not met"
 			]
@@ -8460,88 +8576,88 @@ function kd({ verdict: e, asked: t, counted: n }) {
 	] });
 }
 // src/audit/Result.tsx
-function Ad({ state: e }) {
+function Id({ state: e }) {
 	let t = e.answer.value, n = e.stale.value;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "result",
-		children: [t && /* @__PURE__ */ G("div", {
+		children: [t && /* @__PURE__ */ K("div", {
 			class: `found ${n ? "stale" : ""}`,
 			"aria-busy": n,
 			children: [
-				/* @__PURE__ */ G(jd, { state: e }),
-				/* @__PURE__ */ G(gd, { audit: t.audit }),
-				/* @__PURE__ */ G(yd, { audit: t.audit }),
-				/* @__PURE__ */ G(wd, { state: e }),
-				/* @__PURE__ */ G(pd, { audit: t.audit }),
-				/* @__PURE__ */ G(ld, { state: e }),
-				/* @__PURE__ */ G(Pu, { state: e }),
-				/* @__PURE__ */ G(Lu, { state: e }),
-				/* @__PURE__ */ G(id, { state: e })
+				/* @__PURE__ */ K(Ld, { state: e }),
+				/* @__PURE__ */ K(Sd, { audit: t.audit }),
+				/* @__PURE__ */ K(Td, { audit: t.audit }),
+				/* @__PURE__ */ K(Ad, { state: e }),
+				/* @__PURE__ */ K(yd, { audit: t.audit }),
+				/* @__PURE__ */ K(hd, { state: e }),
+				/* @__PURE__ */ K(Bu, { state: e }),
+				/* @__PURE__ */ K(Uu, { state: e }),
+				/* @__PURE__ */ K(ud, { state: e })
 			]
-		}), /* @__PURE__ */ G(Md, { state: e })]
+		}), /* @__PURE__ */ K(Rd, { state: e })]
 	});
 }
-function jd({ state: e }) {
-	let { place: t } = z(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
-	return /* @__PURE__ */ G("div", {
+function Ld({ state: e }) {
+	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
+	return /* @__PURE__ */ K("div", {
 		class: "result-head",
-		children: [/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ G("p", {
+		children: [/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ K("p", {
 			class: "hint",
 			children: [
 				"Output “",
-				/* @__PURE__ */ G("bdi", { children: n.output }),
+				/* @__PURE__ */ K("bdi", { children: n.output }),
 				"”, ",
-				gc(n.rows.length, "component"),
+				Sc(n.rows.length, "component"),
 				" in ",
-				/* @__PURE__ */ G("bdi", { children: n.layers.join(", ") }),
+				/* @__PURE__ */ K("bdi", { children: n.layers.join(", ") }),
 				", relevance on",
 				" ",
-				gc(n.images, "image"),
+				Sc(n.images, "image"),
 				", by ",
 				n.by,
-				i !== void 0 && /* @__PURE__ */ G(T, { children: [" · ", /* @__PURE__ */ G("a", {
+				i !== void 0 && /* @__PURE__ */ K(T, { children: [" · ", /* @__PURE__ */ K("a", {
 					href: t.href(["graph"], { class: i }),
 					children: "how this class comes about"
 				})] })
 			]
-		})] }), /* @__PURE__ */ G(Xu, { state: e })]
+		})] }), /* @__PURE__ */ K(nd, { state: e })]
 	});
 }
-function Md({ state: e }) {
-	let t = e.draft.value, n = t ? nl(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && bd(t.requirements) >= 0;
-	return /* @__PURE__ */ G("div", {
+function Rd({ state: e }) {
+	let t = e.draft.value, n = t ? cl(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && Ed(t.requirements) >= 0;
+	return /* @__PURE__ */ K("div", {
 		class: "standing",
 		"aria-live": "polite",
-		children: n ? /* @__PURE__ */ G("p", {
+		children: n ? /* @__PURE__ */ K("p", {
 			class: "lacks",
 			children: n
-		}) : r ? /* @__PURE__ */ G("p", {
+		}) : r ? /* @__PURE__ */ K("p", {
 			class: "fault",
 			children: [
 				a ? "A requirement is not understood: see the spec." : r,
 				" ",
 				e.answer.value && "Below is the result before that."
 			]
-		}) : i && /* @__PURE__ */ G(Vn, {
+		}) : i && /* @__PURE__ */ K(Vn, {
 			what: "Audit",
 			job: i.job
 		})
 	});
 }
 // src/audit/ConceptField.tsx
-var Nd = {
+var zd = {
 	valid: "What may speak for the class",
 	spurious: "What must not speak for it"
-}, Pd = "One name, or a name and several phrases for it — border: ragged border; notched border", Fd = (e) => e === "valid" ? "spurious" : "valid", Id = null;
-function Ld(e, t) {
+}, Bd = "One name, or a name and several phrases for it — border: ragged border; notched border", Vd = (e) => e === "valid" ? "spurious" : "valid", Hd = null;
+function Ud(e, t) {
 	let n = (e) => e.name.toLowerCase() === t.toLowerCase();
-	return Kc.find((t) => e[t].some(n));
+	return Qc.find((t) => e[t].some(n));
 }
-function Rd({ state: e, side: t }) {
-	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = A(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
-		let r = al(n);
+function Wd({ state: e, side: t }) {
+	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
+		let r = dl(n);
 		if (!r) return;
-		let a = Ld(e.draft.peek(), r.name);
+		let a = Ud(e.draft.peek(), r.name);
 		if (a) return o(`“${r.name}” stands there already, as a ${a} concept.`);
 		u([...e.draft.peek()[t], r]), i(""), o("");
 	}, f = (e) => {
@@ -8550,34 +8666,34 @@ function Rd({ state: e, side: t }) {
 		let r = e.draft.peek(), i = r[t][n];
 		e.edit({
 			[t]: r[t].filter((e) => e !== i),
-			[Fd(t)]: [...r[Fd(t)], i]
+			[Vd(t)]: [...r[Vd(t)], i]
 		}), c(-1);
 	};
-	return /* @__PURE__ */ G("fieldset", {
+	return /* @__PURE__ */ K("fieldset", {
 		class: `side ${t}`,
-		onDragOver: (e) => Id?.side === Fd(t) && e.preventDefault(),
+		onDragOver: (e) => Hd?.side === Vd(t) && e.preventDefault(),
 		onDrop: (e) => {
-			e.preventDefault(), Id?.side === Fd(t) && p(Id.side, Id.at), Id = null;
+			e.preventDefault(), Hd?.side === Vd(t) && p(Hd.side, Hd.at), Hd = null;
 		},
 		children: [
-			/* @__PURE__ */ G("legend", { children: [
-				/* @__PURE__ */ G(bc, { of: t }),
+			/* @__PURE__ */ K("legend", { children: [
+				/* @__PURE__ */ K(Ec, { of: t }),
 				" ",
 				t === "valid" ? "Valid" : "Spurious",
 				" concepts"
 			] }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: [Nd[t], "."]
+				children: [zd[t], "."]
 			}),
-			/* @__PURE__ */ G("ul", {
+			/* @__PURE__ */ K("ul", {
 				class: "ideas",
 				"aria-label": `${t} concepts`,
-				children: n[t].map((e, n) => /* @__PURE__ */ G(zd, {
+				children: n[t].map((e, n) => /* @__PURE__ */ K(Gd, {
 					idea: e,
 					side: t,
 					open: s === n,
-					drag: () => Id = {
+					drag: () => Hd = {
 						side: t,
 						at: n
 					},
@@ -8586,23 +8702,23 @@ function Rd({ state: e, side: t }) {
 					remove: () => f(n)
 				}, e.name))
 			}),
-			s >= 0 && n[t][s] && /* @__PURE__ */ G(Vd, {
+			s >= 0 && n[t][s] && /* @__PURE__ */ K(qd, {
 				idea: n[t][s],
 				side: t,
 				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
 				close: () => c(-1)
 			}),
-			/* @__PURE__ */ G("input", {
+			/* @__PURE__ */ K("input", {
 				ref: l,
 				type: "text",
 				"aria-label": `Add a ${t} concept`,
 				placeholder: "Add a concept, then Enter",
-				title: Pd,
+				title: Bd,
 				value: r,
 				"aria-invalid": a ? !0 : void 0,
 				onInput: (e) => (i(e.currentTarget.value), o("")),
 				onKeyDown: (e) => {
-					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(ol(n[t].at(-1))), u(n[t].slice(0, -1)));
+					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(fl(n[t].at(-1))), u(n[t].slice(0, -1)));
 				},
 				onPaste: (e) => {
 					let t = (e.clipboardData?.getData("text") ?? "").split("\n").filter((e) => e.trim());
@@ -8610,40 +8726,40 @@ function Rd({ state: e, side: t }) {
 				},
 				onBlur: () => d(r)
 			}),
-			a && /* @__PURE__ */ G("p", {
+			a && /* @__PURE__ */ K("p", {
 				class: "fault",
 				children: a
 			})
 		]
 	});
 }
-function zd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
+function Gd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
 	let s = e.phrases.length + e.images.length;
-	return /* @__PURE__ */ G("li", {
+	return /* @__PURE__ */ K("li", {
 		class: "idea",
 		draggable: !0,
 		onDragStart: r,
 		children: [
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "name",
 				"aria-expanded": n,
-				title: Bd(e),
+				title: Kd(e),
 				onClick: i,
 				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
-				children: [/* @__PURE__ */ G("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ G("span", {
+				children: [/* @__PURE__ */ K("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ K("span", {
 					class: "more",
 					children: [" ", s]
 				})]
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
-				"aria-label": `Move ${e.name} to the ${Fd(t)} concepts`,
-				title: `Move to ${Fd(t)}`,
+				"aria-label": `Move ${e.name} to the ${Vd(t)} concepts`,
+				title: `Move to ${Vd(t)}`,
 				onClick: a,
 				children: t === "valid" ? "↓" : "↑"
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				"aria-label": `Remove ${e.name}`,
 				title: "Remove",
@@ -8653,17 +8769,17 @@ function zd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 		]
 	});
 }
-function Bd({ phrases: e, images: t }) {
+function Kd({ phrases: e, images: t }) {
 	let n = [...e, ...t.map((e) => `image ${e}`)];
 	return n.length ? `Sought as: ${n.join("; ")}. Click to change.` : "Sought by its name. Click to give it phrases.";
 }
-function Vd({ idea: e, side: t, change: n, close: r }) {
+function qd({ idea: e, side: t, change: n, close: r }) {
 	let [i, a] = O(e.phrases.join("\n"));
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "details",
 		onKeyDown: (e) => e.key === "Escape" && r(),
 		children: [
-			/* @__PURE__ */ G("label", { children: ["Name", /* @__PURE__ */ G("input", {
+			/* @__PURE__ */ K("label", { children: ["Name", /* @__PURE__ */ K("input", {
 				type: "text",
 				value: e.name,
 				onChange: (t) => t.currentTarget.value.trim() && n({
@@ -8671,18 +8787,18 @@ function Vd({ idea: e, side: t, change: n, close: r }) {
 					name: t.currentTarget.value.trim()
 				})
 			})] }),
-			/* @__PURE__ */ G("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ G("textarea", {
+			/* @__PURE__ */ K("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ K("textarea", {
 				rows: Math.max(2, Math.min(6, e.phrases.length + 1)),
 				value: i,
 				placeholder: e.name,
 				onInput: (t) => {
 					a(t.currentTarget.value), n({
 						...e,
-						phrases: sl(t.currentTarget.value)
+						phrases: pl(t.currentTarget.value)
 					});
 				}
 			})] }),
-			e.images.length > 0 && /* @__PURE__ */ G("p", {
+			e.images.length > 0 && /* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"And the images ",
@@ -8690,12 +8806,12 @@ function Vd({ idea: e, side: t, change: n, close: r }) {
 					"."
 				]
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: r,
 				children: "Done"
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "hint",
 				children: [
 					" a ",
@@ -8707,39 +8823,39 @@ function Vd({ idea: e, side: t, change: n, close: r }) {
 	});
 }
 // src/audit/Start.tsx
-function Hd({ state: e }) {
-	let t = z(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
-	return /* @__PURE__ */ G("section", {
+function Jd({ state: e }) {
+	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
+	return /* @__PURE__ */ K("section", {
 		class: "start",
 		children: [
-			/* @__PURE__ */ G("h2", { children: "Start from a spec" }),
-			/* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ K("h2", { children: "Start from a spec" }),
+			/* @__PURE__ */ K("p", { children: [
 				"A spec lists concepts that may speak for a class (",
-				/* @__PURE__ */ G("em", { children: "valid" }),
+				/* @__PURE__ */ K("em", { children: "valid" }),
 				") and concepts that must not (",
-				/* @__PURE__ */ G("em", { children: "spurious" }),
+				/* @__PURE__ */ K("em", { children: "spurious" }),
 				"). The audit then says how much of what speaks for the class goes through either."
 			] }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "actions",
-				children: [/* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "main",
-					onClick: () => e.begin(Xc(i.name)),
+					onClick: () => e.begin(nl(i.name)),
 					children: "Write a new one"
-				}), /* @__PURE__ */ G(Wd, { state: e })]
+				}), /* @__PURE__ */ K(Xd, { state: e })]
 			}),
-			/* @__PURE__ */ G(Bn, {
-				of: Uu(t.transport, n).value,
+			/* @__PURE__ */ K(Bn, {
+				of: Yu(t.transport, n).value,
 				what: "specs",
-				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ G("ul", {
+				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ K("ul", {
 					class: "choices",
-					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ G(Ud, {
+					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Yd, {
 						name: t,
 						spec: n,
 						kind: "saved",
 						state: e
-					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ G(Ud, {
+					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Yd, {
 						name: t,
 						spec: n,
 						kind: "comes with semlens",
@@ -8750,29 +8866,29 @@ function Hd({ state: e }) {
 		]
 	});
 }
-function Ud({ name: e, spec: t, kind: n, state: r }) {
-	let i = z(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Wu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
-	return /* @__PURE__ */ G("li", { children: [/* @__PURE__ */ G("button", {
+function Yd({ name: e, spec: t, kind: n, state: r }) {
+	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Xu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
+	return /* @__PURE__ */ K("li", { children: [/* @__PURE__ */ K("button", {
 		type: "button",
 		class: "choice",
-		onClick: () => r.begin(Zc(t)),
+		onClick: () => r.begin(rl(t)),
 		children: [
-			/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: t.title || e }) }),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: t.title || e }) }),
+			/* @__PURE__ */ K("span", {
 				class: "hint",
 				children: [
-					gc(t.valid.length, "valid concept"),
+					Sc(t.valid.length, "valid concept"),
 					", ",
 					t.spurious.length,
 					" spurious, ",
-					gc(t.requirements?.length ?? 0, "requirement")
+					Sc(t.requirements?.length ?? 0, "requirement")
 				]
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "hint",
 				children: [
 					a ? "for " : "written for ",
-					/* @__PURE__ */ G("bdi", { children: [
+					/* @__PURE__ */ K("bdi", { children: [
 						"“",
 						String(t.output),
 						"”"
@@ -8783,7 +8899,7 @@ function Ud({ name: e, spec: t, kind: n, state: r }) {
 				]
 			})
 		]
-	}), n === "saved" && /* @__PURE__ */ G("button", {
+	}), n === "saved" && /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "remove",
 		"aria-label": `Remove the saved spec ${e}`,
@@ -8792,24 +8908,24 @@ function Ud({ name: e, spec: t, kind: n, state: r }) {
 		children: "×"
 	})] });
 }
-function Wd({ state: e }) {
-	let t = z(), n = A(null), [r, i] = O(""), a = async (r) => {
+function Xd({ state: e }) {
+	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
 		if (r) {
 			try {
-				e.begin(await Gu(t.transport, r)), i("");
+				e.begin(await Zu(t.transport, r)), i("");
 			} catch (e) {
 				i(e instanceof Error ? e.message : String(e));
 			}
 			n.current.value = "";
 		}
 	};
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("button", {
 			type: "button",
 			onClick: () => n.current.click(),
 			children: "Open a YAML file"
 		}),
-		/* @__PURE__ */ G("input", {
+		/* @__PURE__ */ K("input", {
 			ref: n,
 			type: "file",
 			accept: ".yaml,.yml",
@@ -8818,68 +8934,68 @@ function Wd({ state: e }) {
 			"aria-label": "Spec as a YAML file",
 			onChange: (e) => void a(e.currentTarget.files?.[0])
 		}),
-		r && /* @__PURE__ */ G("span", {
+		r && /* @__PURE__ */ K("span", {
 			class: "fault",
 			children: r
 		})
 	] });
 }
 // src/audit/SpecForm.tsx
-function Gd({ state: e }) {
+function Zd({ state: e }) {
 	let t = e.draft.value;
-	return /* @__PURE__ */ G("form", {
+	return /* @__PURE__ */ K("form", {
 		class: "spec",
 		"aria-label": "Spec",
 		onSubmit: (e) => e.preventDefault(),
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "actions",
-				children: [/* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K("button", {
 					type: "button",
 					onClick: () => e.begin(null),
 					children: "Other spec"
-				}), /* @__PURE__ */ G(Wd, { state: e })]
+				}), /* @__PURE__ */ K(Xd, { state: e })]
 			}),
-			/* @__PURE__ */ G("label", {
+			/* @__PURE__ */ K("label", {
 				class: "entry",
-				children: ["Title", /* @__PURE__ */ G("input", {
+				children: ["Title", /* @__PURE__ */ K("input", {
 					type: "text",
 					value: t.title,
 					placeholder: "Audit",
 					onInput: (t) => e.edit({ title: t.currentTarget.value })
 				})]
 			}),
-			/* @__PURE__ */ G(Kd, { state: e }),
-			/* @__PURE__ */ G(Rd, {
+			/* @__PURE__ */ K(Qd, { state: e }),
+			/* @__PURE__ */ K(Wd, {
 				state: e,
 				side: "valid"
 			}),
-			/* @__PURE__ */ G(Rd, {
+			/* @__PURE__ */ K(Wd, {
 				state: e,
 				side: "spurious"
 			}),
-			/* @__PURE__ */ G(xd, { state: e }),
-			/* @__PURE__ */ G(qd, { state: e }),
-			/* @__PURE__ */ G(Jd, { state: e }),
-			/* @__PURE__ */ G(Yd, { state: e })
+			/* @__PURE__ */ K(Dd, { state: e }),
+			/* @__PURE__ */ K($d, { state: e }),
+			/* @__PURE__ */ K(ef, { state: e }),
+			/* @__PURE__ */ K(tf, { state: e })
 		]
 	});
 }
-function Kd({ state: e }) {
+function Qd({ state: e }) {
 	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
 		let n = t[e];
 		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
 	};
-	return /* @__PURE__ */ G("label", {
+	return /* @__PURE__ */ K("label", {
 		class: "entry",
-		children: ["Class: the output of the model that is audited", /* @__PURE__ */ G("select", {
+		children: ["Class: the output of the model that is audited", /* @__PURE__ */ K("select", {
 			value: r,
 			onChange: (t) => e.edit({ output: i(Number(t.currentTarget.value)) }),
-			children: [r < 0 && /* @__PURE__ */ G("option", {
+			children: [r < 0 && /* @__PURE__ */ K("option", {
 				value: -1,
 				disabled: !0,
 				children: n === "" ? "choose a class" : `${n} – not in this index`
-			}), t.map((e, t) => /* @__PURE__ */ G("option", {
+			}), t.map((e, t) => /* @__PURE__ */ K("option", {
 				value: t,
 				children: [
 					e.name,
@@ -8891,43 +9007,43 @@ function Kd({ state: e }) {
 		})]
 	});
 }
-function qd({ state: e }) {
+function $d({ state: e }) {
 	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
 		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
 		e.edit({ layers: a });
 	};
-	return /* @__PURE__ */ G("fieldset", {
+	return /* @__PURE__ */ K("fieldset", {
 		class: "layers",
 		children: [
-			/* @__PURE__ */ G("legend", { children: "Layers" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("legend", { children: "Layers" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: t.length ? "Those chosen; each is audited by itself." : `None chosen: the last before the outputs, ${n.at(-1)?.layer ?? ""}.`
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "row",
-				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ G("label", { children: [
-					/* @__PURE__ */ G("input", {
+				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ K("label", { children: [
+					/* @__PURE__ */ K("input", {
 						type: "checkbox",
 						checked: t.includes(e),
 						onChange: () => i(e)
 					}),
 					" ",
-					/* @__PURE__ */ G("bdi", { children: e })
+					/* @__PURE__ */ K("bdi", { children: e })
 				] }, e))
 			})
 		]
 	});
 }
-function Jd({ state: e }) {
+function ef({ state: e }) {
 	let t = e.draft.value;
-	return /* @__PURE__ */ G("details", {
+	return /* @__PURE__ */ K("details", {
 		class: "more-fields",
 		children: [
-			/* @__PURE__ */ G("summary", { children: "False discoveries, templates, notes" }),
-			/* @__PURE__ */ G("label", {
+			/* @__PURE__ */ K("summary", { children: "False discoveries, templates, notes" }),
+			/* @__PURE__ */ K("label", {
 				class: "entry",
-				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ G("input", {
+				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ K("input", {
 					type: "number",
 					min: "0.1",
 					max: "99",
@@ -8936,12 +9052,12 @@ function Jd({ state: e }) {
 					onChange: (t) => Number(t.currentTarget.value) > 0 && e.edit({ fdr: Number(t.currentTarget.value) / 100 })
 				})]
 			}),
-			/* @__PURE__ */ G("label", {
+			/* @__PURE__ */ K("label", {
 				class: "entry",
 				children: [
 					"Templates, one per line: what a phrase is put into, at ",
 					"{}",
-					/* @__PURE__ */ G("textarea", {
+					/* @__PURE__ */ K("textarea", {
 						rows: Math.max(2, t.templates.length),
 						value: t.templates.join("\n"),
 						spellcheck: !1,
@@ -8949,9 +9065,9 @@ function Jd({ state: e }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G("label", {
+			/* @__PURE__ */ K("label", {
 				class: "entry",
-				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ G("textarea", {
+				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ K("textarea", {
 					rows: 4,
 					value: t.notes,
 					onInput: (t) => e.edit({ notes: t.currentTarget.value })
@@ -8960,34 +9076,34 @@ function Jd({ state: e }) {
 		]
 	});
 }
-function Yd({ state: e }) {
-	let t = z(), [n, r] = O(""), [i, a] = O("");
+function tf({ state: e }) {
+	let t = B(), [n, r] = O(""), [i, a] = O("");
 	if (!t.session.can.annotate) return null;
 	let o = async () => {
-		let r = n.trim() || cl(e.draft.peek().title);
+		let r = n.trim() || ml(e.draft.peek().title);
 		try {
-			await Wu(t.transport, e.index, r, $c(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
+			await Xu(t.transport, e.index, r, al(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
 		} catch (e) {
 			a(e instanceof Error ? e.message : String(e));
 		}
 	};
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "keep",
 		children: [
-			/* @__PURE__ */ G("input", {
+			/* @__PURE__ */ K("input", {
 				type: "text",
 				"aria-label": "Name to save the spec under",
-				placeholder: cl(e.draft.value.title),
+				placeholder: ml(e.draft.value.title),
 				value: n,
 				onInput: (e) => r(e.currentTarget.value),
 				onKeyDown: (e) => e.key === "Enter" && void o()
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => void o(),
 				children: "Save the spec"
 			}),
-			i && /* @__PURE__ */ G("p", {
+			i && /* @__PURE__ */ K("p", {
 				class: "fault",
 				children: i
 			})
@@ -8995,24 +9111,24 @@ function Yd({ state: e }) {
 	});
 }
 // src/audit/Stored.tsx
-function Xd({ state: e, audits: t }) {
-	let { place: n } = z(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
+function nf({ state: e, audits: t }) {
+	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
 	return k(() => {
 		i && (e.answer.value = {
 			audit: i.audit,
-			draft: Zc(i.spec),
+			draft: rl(i.spec),
 			key: ""
 		});
-	}, [i]), i ? /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("p", {
+	}, [i]), i ? /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("p", {
 			class: "hint",
 			children: "This copy of the page holds audits that were made before. New ones take the server."
 		}),
-		/* @__PURE__ */ G("div", {
+		/* @__PURE__ */ K("div", {
 			class: "lists",
 			role: "group",
 			"aria-label": "Audit",
-			children: t.map((e) => /* @__PURE__ */ G("button", {
+			children: t.map((e) => /* @__PURE__ */ K("button", {
 				type: "button",
 				"aria-pressed": e === i,
 				onClick: () => n.set({
@@ -9023,90 +9139,90 @@ function Xd({ state: e, audits: t }) {
 					ac: null,
 					pin: null
 				}),
-				children: /* @__PURE__ */ G("bdi", { children: e.spec.title || e.name })
+				children: /* @__PURE__ */ K("bdi", { children: e.spec.title || e.name })
 			}, e.name))
 		}),
-		/* @__PURE__ */ G(Ad, { state: e })
-	] }) : /* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K(Id, { state: e })
+	] }) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
 	});
 }
 // src/views/Audit.tsx
-function Zd() {
-	let e = z(), t = Jl(e, e.index.value);
-	return /* @__PURE__ */ G("div", {
+function rf() {
+	let e = B(), t = eu(e, e.index.value);
+	return /* @__PURE__ */ K("div", {
 		class: "audit",
-		children: [/* @__PURE__ */ G("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ G(Qd, { state: t })]
+		children: [/* @__PURE__ */ K("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ K(af, { state: t })]
 	}, t.index.number);
 }
-function Qd({ state: e }) {
-	let t = z();
-	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ G("div", {
+function af({ state: e }) {
+	let t = B();
+	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ K("div", {
 		class: "desk",
-		children: [/* @__PURE__ */ G($d, { state: e }), /* @__PURE__ */ G(Ad, { state: e })]
-	}) : /* @__PURE__ */ G(Hd, { state: e }) : /* @__PURE__ */ G(ef, { state: e }) : /* @__PURE__ */ G("p", {
+		children: [/* @__PURE__ */ K(of, { state: e }), /* @__PURE__ */ K(Id, { state: e })]
+	}) : /* @__PURE__ */ K(Jd, { state: e }) : /* @__PURE__ */ K(sf, { state: e }) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: [
 			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
-			/* @__PURE__ */ G("code", { children: "semlens build … --classes NAMES" }),
+			/* @__PURE__ */ K("code", { children: "semlens build … --classes NAMES" }),
 			"), and they can be audited here."
 		]
 	});
 }
-function $d({ state: e }) {
-	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || nl(e.draft.peek()) !== "");
-	return /* @__PURE__ */ G("section", {
+function of({ state: e }) {
+	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || cl(e.draft.peek()) !== "");
+	return /* @__PURE__ */ K("section", {
 		class: `spec-panel ${t ? "" : "folded"}`,
 		"aria-label": "Spec",
-		children: [/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("button", {
+		children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "fold",
 			"aria-expanded": t,
 			onClick: () => n(!t),
 			children: "The spec"
-		}) }), t && /* @__PURE__ */ G(Gd, { state: e })]
+		}) }), t && /* @__PURE__ */ K(Zd, { state: e })]
 	});
 }
-function ef({ state: e }) {
-	let t = Vu(z().transport, e.index).value;
-	return t.state === "loading" ? /* @__PURE__ */ G("p", {
+function sf({ state: e }) {
+	let t = qu(B().transport, e.index).value;
+	return t.state === "loading" ? /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "Looking for audits …"
-	}) : /* @__PURE__ */ G(Xd, {
+	}) : /* @__PURE__ */ K(nf, {
 		state: e,
-		audits: R(t) ?? []
+		audits: z(t) ?? []
 	});
 }
 // src/about/Additions.tsx
-function tf({ index: e }) {
+function cf({ index: e }) {
 	let t = e.info.name, { classes: n, relevance: r } = e.info;
-	return /* @__PURE__ */ G("ul", {
+	return /* @__PURE__ */ K("ul", {
 		class: "additions",
 		role: "list",
 		children: [
-			/* @__PURE__ */ G(rf, {
+			/* @__PURE__ */ K(uf, {
 				name: "Labels",
 				says: "a phrase for each component that fits better than chance",
 				of: e.labels.value,
 				command: `semlens label ${t} --vocabulary FILE --save`,
-				children: (t) => `${V(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${B(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
+				children: (t) => `${H(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${V(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
 			}),
-			/* @__PURE__ */ G(rf, {
+			/* @__PURE__ */ K(uf, {
 				name: "Measures",
 				says: "clarity, polysemanticity, redundancy",
 				of: e.scores.value,
 				command: `semlens score ${t} --save`,
 				children: () => "of every component and layer, beside chance"
 			}),
-			/* @__PURE__ */ G(rf, {
+			/* @__PURE__ */ K(uf, {
 				name: "Map",
 				says: "all components in two dimensions",
 				of: e.atlas.value,
 				command: `semlens atlas ${t} --save`,
-				children: (e) => `${B(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
+				children: (e) => `${V(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
 			}),
-			/* @__PURE__ */ G(rf, {
+			/* @__PURE__ */ K(uf, {
 				name: "Relevance",
 				says: "what each component contributes to the model’s outputs",
 				of: r ? {
@@ -9117,41 +9233,41 @@ function tf({ index: e }) {
 					why: "None was computed."
 				},
 				command: "semlens build … --classes NAMES --resume",
-				children: (e) => `for ${B(n.length, "class", "classes")}, by ${e.method}, ${nf(e.of)}`
+				children: (e) => `for ${V(n.length, "class", "classes")}, by ${e.method}, ${lf(e.of)}`
 			})
 		]
 	});
 }
-function nf(e) {
+function lf(e) {
 	return {
 		label: "over the images that are labelled so",
 		predicted: "over the images that are predicted so",
 		all: "over all images"
 	}[e] ?? e;
 }
-function rf({ name: e, says: t, of: n, command: r, children: i }) {
+function uf({ name: e, says: t, of: n, command: r, children: i }) {
 	let a = {
 		ready: "✓",
 		loading: "…",
 		absent: "–"
 	}[n.state];
-	return /* @__PURE__ */ G("li", {
+	return /* @__PURE__ */ K("li", {
 		class: n.state,
-		children: [/* @__PURE__ */ G("span", {
+		children: [/* @__PURE__ */ K("span", {
 			class: "sign",
 			"aria-hidden": "true",
 			children: a
-		}), /* @__PURE__ */ G("div", { children: [
-			/* @__PURE__ */ G("strong", { children: e }),
+		}), /* @__PURE__ */ K("div", { children: [
+			/* @__PURE__ */ K("strong", { children: e }),
 			" ",
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "soft",
 				children: t
 			}),
-			/* @__PURE__ */ G("br", {}),
+			/* @__PURE__ */ K("br", {}),
 			n.state === "ready" && i(n.value),
 			n.state === "loading" && (n.job ? `being computed: ${n.job.step}` : "on the way"),
-			n.state === "absent" && /* @__PURE__ */ G(T, { children: [n.why, /* @__PURE__ */ G("code", {
+			n.state === "absent" && /* @__PURE__ */ K(T, { children: [n.why, /* @__PURE__ */ K("code", {
 				class: "command",
 				children: r
 			})] })
@@ -9159,185 +9275,185 @@ function rf({ name: e, says: t, of: n, command: r, children: i }) {
 	});
 }
 // src/about/licence.ts
-var af = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
-function of(e) {
+var df = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
+function ff(e) {
 	let t = e.trim();
-	return !t || /^unknown$/i.test(t) ? "unknown" : af.test(t) ? "permissive" : "other";
+	return !t || /^unknown$/i.test(t) ? "unknown" : df.test(t) ? "permissive" : "other";
 }
 // src/about/Tree.tsx
-function sf({ of: e }) {
-	return /* @__PURE__ */ G("dl", {
+function pf({ of: e }) {
+	return /* @__PURE__ */ K("dl", {
 		class: "tree",
-		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G(cf, { of: t }) })] }, e))
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K(mf, { of: t }) })] }, e))
 	});
 }
-function cf({ of: e }) {
-	if (e == null || e === "") return /* @__PURE__ */ G("span", {
+function mf({ of: e }) {
+	if (e == null || e === "") return /* @__PURE__ */ K("span", {
 		class: "soft",
 		children: "none"
 	});
-	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ G("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ G(sf, { of: Object.fromEntries(e.entries()) });
-	if (typeof e == "object") return /* @__PURE__ */ G(sf, { of: e });
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ K("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ K(pf, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ K(pf, { of: e });
 	let t = String(e);
-	return t.includes("\n") ? /* @__PURE__ */ G("pre", { children: t }) : /* @__PURE__ */ G("bdi", { children: t });
+	return t.includes("\n") ? /* @__PURE__ */ K("pre", { children: t }) : /* @__PURE__ */ K("bdi", { children: t });
 }
 // src/views/About.tsx
-function lf() {
-	let e = z(), t = e.index.value, { info: n } = t;
-	return /* @__PURE__ */ G("article", {
+function hf() {
+	let e = B(), t = e.index.value, { info: n } = t;
+	return /* @__PURE__ */ K("article", {
 		class: "about",
 		children: [
-			/* @__PURE__ */ G("h1", { children: ["About ", /* @__PURE__ */ G("bdi", { children: n.name })] }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h1", { children: ["About ", /* @__PURE__ */ K("bdi", { children: n.name })] }),
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
 			}),
-			/* @__PURE__ */ G(uf, { info: n }),
-			/* @__PURE__ */ G("section", {
+			/* @__PURE__ */ K(gf, { info: n }),
+			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "At a glance",
-				children: [/* @__PURE__ */ G("h2", { children: "At a glance" }), /* @__PURE__ */ G(df, {
+				children: [/* @__PURE__ */ K("h2", { children: "At a glance" }), /* @__PURE__ */ K(_f, {
 					info: n,
 					version: e.session.version
 				})]
 			}),
-			/* @__PURE__ */ G("section", {
+			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "Layers",
-				children: [/* @__PURE__ */ G("h2", { children: "Layers" }), /* @__PURE__ */ G(ff, { info: n })]
+				children: [/* @__PURE__ */ K("h2", { children: "Layers" }), /* @__PURE__ */ K(vf, { info: n })]
 			}),
-			/* @__PURE__ */ G("section", {
+			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "What there is besides",
-				children: [/* @__PURE__ */ G("h2", { children: "What there is besides" }), /* @__PURE__ */ G(tf, { index: t })]
+				children: [/* @__PURE__ */ K("h2", { children: "What there is besides" }), /* @__PURE__ */ K(cf, { index: t })]
 			}),
-			/* @__PURE__ */ G("section", {
+			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "Recipe",
-				children: /* @__PURE__ */ G("details", { children: [/* @__PURE__ */ G("summary", { children: [
-					/* @__PURE__ */ G("h2", { children: "Recipe" }),
+				children: /* @__PURE__ */ K("details", { children: [/* @__PURE__ */ K("summary", { children: [
+					/* @__PURE__ */ K("h2", { children: "Recipe" }),
 					" ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "soft",
 						children: "all that determined what the index holds"
 					})
-				] }), /* @__PURE__ */ G(sf, { of: n.recipe })] })
+				] }), /* @__PURE__ */ K(pf, { of: n.recipe })] })
 			})
 		]
 	});
 }
-function uf({ info: e }) {
-	let { licence: t, name: n } = e.foundation, r = of(t);
-	return r === "permissive" ? null : /* @__PURE__ */ G("section", {
+function gf({ info: e }) {
+	let { licence: t, name: n } = e.foundation, r = ff(t);
+	return r === "permissive" ? null : /* @__PURE__ */ K("section", {
 		class: "panel warning",
 		role: "note",
 		"aria-label": "Licence",
-		children: [/* @__PURE__ */ G("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ G("p", { children: [
+		children: [/* @__PURE__ */ K("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ K("p", { children: [
 			"Labels, searches and audits of this index rest on ",
-			/* @__PURE__ */ G("bdi", { children: n }),
-			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ G(T, { children: [
+			/* @__PURE__ */ K("bdi", { children: n }),
+			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ K(T, { children: [
 				", whose weights are under ",
-				/* @__PURE__ */ G("strong", { children: t }),
+				/* @__PURE__ */ K("strong", { children: t }),
 				". Read its terms before you use its results: some forbid commercial or medical use."
 			] })
 		] })]
 	});
 }
-function df({ info: e, version: t }) {
+function _f({ info: e, version: t }) {
 	let n = e.layers.reduce((e, t) => e + t.dead, 0);
-	return /* @__PURE__ */ G("dl", {
+	return /* @__PURE__ */ K("dl", {
 		class: "facts",
 		children: [
 			["Studied model", e.model],
-			["Images", `${V(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${V(e.images.unreadable)} could not be read` : ""}`],
-			["Components", `${V(e.components)} in ${B(e.layers.length, "layer")}${n ? `, ${V(n)} of them dead` : ", none of them dead"}`],
+			["Images", `${H(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${H(e.images.unreadable)} could not be read` : ""}`],
+			["Components", `${H(e.components)} in ${V(e.layers.length, "layer")}${n ? `, ${H(n)} of them dead` : ", none of them dead"}`],
 			["Examples", `up to ${e.k} of each component; cropped by: ${e.crop}`],
-			["Foundation model", `${e.foundation.name}, ${V(e.foundation.dimension)} dimensions`],
+			["Foundation model", `${e.foundation.name}, ${H(e.foundation.dimension)} dimensions`],
 			["Its licence", e.foundation.licence || "unknown"],
 			["Its digest", e.foundation.digest],
 			["Digest of the index", e.digest],
 			["Shown by", `semlens ${t}`]
-		].map(([e, t]) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: e }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G("bdi", { children: t }) })] }))
+		].map(([e, t]) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: e }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: t }) })] }))
 	});
 }
-function ff({ info: e }) {
-	let { place: t } = z();
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
+function vf({ info: e }) {
+	let { place: t } = B();
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
 		class: "soft",
 		children: "A dead component tells no two images apart: it has no example and is left out everywhere."
-	}), /* @__PURE__ */ G("div", {
+	}), /* @__PURE__ */ K("div", {
 		class: "wide",
-		children: /* @__PURE__ */ G("table", {
+		children: /* @__PURE__ */ K("table", {
 			class: "plain",
-			children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+			children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Layer"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Kind"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					class: "number",
 					children: "Components"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					class: "number",
 					children: "Dead"
 				})
-			] }) }), /* @__PURE__ */ G("tbody", { children: e.layers.map((e) => /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+			] }) }), /* @__PURE__ */ K("tbody", { children: e.layers.map((e) => /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "row",
-					children: [/* @__PURE__ */ G("a", {
+					children: [/* @__PURE__ */ K("a", {
 						href: t.href([], { layers: e.layer }),
-						children: /* @__PURE__ */ G("bdi", { children: e.layer })
-					}), e.outputs && /* @__PURE__ */ G("small", {
+						children: /* @__PURE__ */ K("bdi", { children: e.layer })
+					}), e.outputs && /* @__PURE__ */ K("small", {
 						class: "soft",
 						children: " outputs"
 					})]
 				}),
-				/* @__PURE__ */ G("td", { children: e.kind }),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", { children: e.kind }),
+				/* @__PURE__ */ K("td", {
 					class: "number",
-					children: V(e.stop - e.start)
+					children: H(e.stop - e.start)
 				}),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", {
 					class: "number",
-					children: V(e.dead)
+					children: H(e.dead)
 				})
 			] }, e.layer)) })]
 		})
 	})] });
 }
 // src/table/fitted.ts
-var pf = null;
-function mf(e, t, n = 400) {
-	return pf ??= document.createElement("canvas").getContext("2d"), pf ? (pf.font = `${n} ${t}px system-ui, sans-serif`, pf.measureText(e).width) : e.length * t * .6;
+var yf = null;
+function bf(e, t, n = 400) {
+	return yf ??= document.createElement("canvas").getContext("2d"), yf ? (yf.font = `${n} ${t}px system-ui, sans-serif`, yf.measureText(e).width) : e.length * t * .6;
 }
-function hf(e, t, n, r = "end", i = 400) {
-	if (mf(e, n, i) <= t) return e;
+function xf(e, t, n, r = "end", i = 400) {
+	if (bf(e, n, i) <= t) return e;
 	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
 	for (; o < s;) {
 		let e = o + s + 1 >> 1;
-		mf(c(e), n, i) <= t ? o = e : s = e - 1;
+		bf(c(e), n, i) <= t ? o = e : s = e - 1;
 	}
 	return c(o);
 }
-function gf(e, t, n, r, i = 400) {
+function Sf(e, t, n, r, i = 400) {
 	let a = e.split(/\s+/).filter(Boolean), o = [];
 	for (; a.length && o.length < r;) {
 		let e = a.shift();
-		for (; a.length && mf(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
+		for (; a.length && bf(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
 		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
-		o.push(hf(e + s, t, n, "end", i));
+		o.push(xf(e + s, t, n, "end", i));
 	}
 	return o;
 }
 // src/compare/pairs.ts
-function _f({ matches: e }) {
+function Cf({ matches: e }) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
 		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
@@ -9356,10 +9472,10 @@ function _f({ matches: e }) {
 	}
 	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
 }
-function vf(e, t) {
+function wf(e, t) {
 	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
 }
-function yf({ matches: e }, t) {
+function Tf({ matches: e }, t) {
 	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
 	return {
 		shared: r,
@@ -9367,33 +9483,33 @@ function yf({ matches: e }, t) {
 	};
 }
 // src/compare/Overview.tsx
-var [bf, xf, Sf, Cf, wf] = [
+var [Ef, Df, Of, kf, Af] = [
 	14,
 	196,
 	36,
 	40,
 	4
 ];
-function Tf({ comparison: e, chart: t }) {
-	let n = A(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
-	Ie(a, []), k(() => {
+function jf({ comparison: e, chart: t }) {
+	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
+	A(a, []), k(() => {
 		let e = new ResizeObserver(a);
 		return e.observe(n.current), () => e.disconnect();
 	}, []);
-	let o = r >= 640, s = o ? (r - Sf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
-	return /* @__PURE__ */ G("div", {
+	let o = r >= 640, s = o ? (r - Of) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
+	return /* @__PURE__ */ K("div", {
 		class: "overview",
 		ref: n,
-		children: /* @__PURE__ */ G("svg", {
+		children: /* @__PURE__ */ K("svg", {
 			ref: t,
-			viewBox: `0 0 ${r} ${o ? xf : 2 * xf}`,
+			viewBox: `0 0 ${r} ${o ? Df : 2 * Df}`,
 			width: r,
-			height: o ? xf : 2 * xf,
+			height: o ? Df : 2 * Df,
 			role: "img",
-			"aria-label": [0, 1].map((t) => Df(e, t)).join(" "),
-			children: [0, 1].map((t) => /* @__PURE__ */ G("g", {
-				transform: o ? `translate(${t * (s + Sf)} 0)` : `translate(0 ${t * xf})`,
-				children: /* @__PURE__ */ G(Of, {
+			"aria-label": [0, 1].map((t) => Nf(e, t)).join(" "),
+			children: [0, 1].map((t) => /* @__PURE__ */ K("g", {
+				transform: o ? `translate(${t * (s + Of)} 0)` : `translate(0 ${t * Df})`,
+				children: /* @__PURE__ */ K(Pf, {
 					comparison: e,
 					from: t,
 					wide: s,
@@ -9403,23 +9519,23 @@ function Tf({ comparison: e, chart: t }) {
 		})
 	});
 }
-function Ef({ sides: e, pairs: t }, n) {
+function Mf({ sides: e, pairs: t }, n) {
 	return t.find((t) => t.source === e[n].name) ?? t[n];
 }
-function Df(e, t) {
-	let n = Ef(e, t), { shared: r, unique: i } = yf(e, t);
-	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${H(n.similarity)}, 95 % interval ${H(n.low)} to ${H(n.high)}, random ${H(n.baseline)}; ${V(r)} shared, ${V(i)} unique.`;
+function Nf(e, t) {
+	let n = Mf(e, t), { shared: r, unique: i } = Tf(e, t);
+	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${U(n.similarity)}, 95 % interval ${U(n.low)} to ${U(n.high)}, random ${U(n.baseline)}; ${H(r)} shared, ${H(i)} unique.`;
 }
-function Of({ comparison: e, from: t, wide: n, low: r }) {
-	let i = Ef(e, t), { shared: a, unique: o } = yf(e, t), s = (e) => wf + (e - r) / (1 - r) * (n - 2 * wf), c = {
+function Pf({ comparison: e, from: t, wide: n, low: r }) {
+	let i = Mf(e, t), { shared: a, unique: o } = Tf(e, t), s = (e) => Af + (e - r) / (1 - r) * (n - 2 * Af), c = {
 		low: i.baseline_low ?? i.baseline,
 		high: i.baseline_high ?? i.baseline
-	}, l = xf - 22;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("title", { children: Df(e, t) }),
-		/* @__PURE__ */ G("text", {
+	}, l = Df - 22;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("title", { children: Nf(e, t) }),
+		/* @__PURE__ */ K("text", {
 			class: "head",
-			x: wf,
+			x: Af,
 			y: 15,
 			children: [
 				"How much of ",
@@ -9428,36 +9544,36 @@ function Of({ comparison: e, from: t, wide: n, low: r }) {
 				"BA"[t]
 			]
 		}),
-		/* @__PURE__ */ G(kf, {
+		/* @__PURE__ */ K(Ff, {
 			pair: i,
 			room: n
 		}),
-		/* @__PURE__ */ G("rect", {
+		/* @__PURE__ */ K("rect", {
 			class: "ground",
 			x: s(r),
 			y: 46,
 			width: s(1) - s(r),
-			height: bf
+			height: Ef
 		}),
-		/* @__PURE__ */ G("rect", {
+		/* @__PURE__ */ K("rect", {
 			class: "bar",
 			x: s(0),
 			y: 46,
 			width: Math.max(0, s(i.similarity) - s(0)),
-			height: bf
+			height: Ef
 		}),
-		/* @__PURE__ */ G("rect", {
+		/* @__PURE__ */ K("rect", {
 			class: "chance",
 			x: s(c.low),
 			y: 41,
 			width: Math.max(2, s(c.high) - s(c.low)),
-			height: bf + 10
+			height: Ef + 10
 		}),
-		i.low !== null && i.high !== null && /* @__PURE__ */ G("path", {
+		i.low !== null && i.high !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
-			d: `M${s(i.low)} ${46 + bf / 2}H${s(i.high)}M${s(i.low)} 48v${bf - 4}M${s(i.high)} 48v${bf - 4}`
+			d: `M${s(i.low)} ${46 + Ef / 2}H${s(i.high)}M${s(i.low)} 48v${Ef - 4}M${s(i.high)} 48v${Ef - 4}`
 		}),
-		/* @__PURE__ */ G(Af, {
+		/* @__PURE__ */ K(If, {
 			comparison: e,
 			from: t,
 			low: r,
@@ -9465,29 +9581,29 @@ function Of({ comparison: e, from: t, wide: n, low: r }) {
 			top: 96,
 			floor: l
 		}),
-		/* @__PURE__ */ G("text", {
+		/* @__PURE__ */ K("text", {
 			class: "small",
-			x: wf,
+			x: Af,
 			y: 86,
 			children: [
-				/* @__PURE__ */ G("tspan", {
+				/* @__PURE__ */ K("tspan", {
 					class: "key shared",
 					children: "■"
 				}),
 				" ",
-				V(a),
+				H(a),
 				" shared ",
-				/* @__PURE__ */ G("tspan", {
+				/* @__PURE__ */ K("tspan", {
 					class: "key unique",
 					children: "■"
 				}),
 				" ",
-				V(o),
+				H(o),
 				" unique to ",
 				"AB"[t]
 			]
 		}),
-		/* @__PURE__ */ G("path", {
+		/* @__PURE__ */ K("path", {
 			class: "axis",
 			d: `M${s(r)} ${l}H${s(1)}`
 		}),
@@ -9495,7 +9611,7 @@ function Of({ comparison: e, from: t, wide: n, low: r }) {
 			r,
 			(1 + r) / 2,
 			1
-		].map((e, t) => /* @__PURE__ */ G("text", {
+		].map((e, t) => /* @__PURE__ */ K("text", {
 			class: "tick",
 			x: s(e),
 			y: l + 15,
@@ -9504,45 +9620,45 @@ function Of({ comparison: e, from: t, wide: n, low: r }) {
 				"middle",
 				"end"
 			][t],
-			children: t === 1 ? `similarity ${H(e)}` : H(e)
+			children: t === 1 ? `similarity ${U(e)}` : U(e)
 		}, t))
 	] });
 }
-function kf({ pair: e, room: t }) {
-	let n = H(e.similarity), r = `${e.low === null ? "" : ` (${H(e.low)} – ${H(e.high)})`}; by chance ${H(e.baseline_low ?? e.baseline)} – ${H(e.baseline_high ?? e.baseline)}`;
-	return /* @__PURE__ */ G("text", {
+function Ff({ pair: e, room: t }) {
+	let n = U(e.similarity), r = `${e.low === null ? "" : ` (${U(e.low)} – ${U(e.high)})`}; by chance ${U(e.baseline_low ?? e.baseline)} – ${U(e.baseline_high ?? e.baseline)}`;
+	return /* @__PURE__ */ K("text", {
 		class: "small",
-		x: wf,
+		x: Af,
 		y: 34,
-		children: [/* @__PURE__ */ G("tspan", {
+		children: [/* @__PURE__ */ K("tspan", {
 			class: "figure",
 			children: n
-		}), hf(r, t - mf(n, 13, 600) - 12, 12)]
+		}), xf(r, t - bf(n, 13, 600) - 12, 12)]
 	});
 }
-function Af({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
-	let o = Array.from({ length: Cf }, () => ({
+function If({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
+	let o = Array.from({ length: kf }, () => ({
 		shared: 0,
 		unique: 0
 	}));
 	for (let r of e.matches) {
 		if (r.from !== t) continue;
-		let e = Math.min(Cf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * Cf)));
+		let e = Math.min(kf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * kf)));
 		o[e][r.shared ? "shared" : "unique"]++;
 	}
-	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / Cf;
-	return /* @__PURE__ */ G(T, { children: o.map(({ shared: e, unique: t }, o) => {
+	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / kf;
+	return /* @__PURE__ */ K(T, { children: o.map(({ shared: e, unique: t }, o) => {
 		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
-		return /* @__PURE__ */ G("g", { children: [
-			/* @__PURE__ */ G("title", { children: `similarity ${H(l)} to ${H(l + c)}: ${V(e)} shared, ${V(t)} unique` }),
-			t > 0 && /* @__PURE__ */ G("rect", {
+		return /* @__PURE__ */ K("g", { children: [
+			/* @__PURE__ */ K("title", { children: `similarity ${U(l)} to ${U(l + c)}: ${H(e)} shared, ${H(t)} unique` }),
+			t > 0 && /* @__PURE__ */ K("rect", {
 				class: "unique",
 				x: u,
 				y: a - f,
 				width: d,
 				height: f
 			}),
-			e > 0 && /* @__PURE__ */ G("rect", {
+			e > 0 && /* @__PURE__ */ K("rect", {
 				class: "shared",
 				x: u,
 				y: a - f - p,
@@ -9553,10 +9669,10 @@ function Af({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
 	}) });
 }
 // src/table/virtual.ts
-var jf = 12e6, Mf = 6;
-function Nf(e, t, n) {
-	let r = A(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, jf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
-	Ie(() => {
+var Lf = 12e6, Rf = 6;
+function zf(e, t, n) {
+	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Lf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+	A(() => {
 		let e = r.current;
 		if (!e) return;
 		let t = () => s(e.clientHeight);
@@ -9569,7 +9685,7 @@ function Nf(e, t, n) {
 		let t = () => a(e.scrollTop);
 		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
 	}, []);
-	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - Mf), h = Math.min(e, Math.ceil((p + u) / t) + Mf), g = Le((e) => {
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - Rf), h = Math.min(e, Math.ceil((p + u) / t) + Rf), g = Ie((e) => {
 		let i = r.current;
 		if (!i) return;
 		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
@@ -9590,7 +9706,7 @@ function Nf(e, t, n) {
 	};
 }
 // src/compare/PairList.tsx
-var Pf = 76, Ff = {
+var Bf = 76, Vf = {
 	both: {
 		sign: "↔",
 		says: "each is the most similar to the other"
@@ -9604,37 +9720,37 @@ var Pf = 76, Ff = {
 		says: "A's is the most similar to B's, which is not so the other way round"
 	}
 };
-function If({ pairs: e, a: t, b: n }) {
-	let r = z(), i = Nf(e.length, Pf, 0), a = A(e);
+function Hf({ pairs: e, a: t, b: n }) {
+	let r = B(), i = zf(e.length, Bf, 0), a = j(e);
 	k(() => {
 		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
 	}, [e]);
 	let o = e.slice(i.first, i.last);
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "pairs",
 		ref: i.box,
 		tabIndex: 0,
 		role: "region",
 		"aria-label": "Pairs; scrolls",
-		style: { "--high": `${Pf}px` },
+		style: { "--high": `${Bf}px` },
 		onMouseLeave: () => r.pointed.value = null,
-		children: /* @__PURE__ */ G("div", {
+		children: /* @__PURE__ */ K("div", {
 			style: { height: `${i.span}px` },
-			children: /* @__PURE__ */ G("ul", {
+			children: /* @__PURE__ */ K("ul", {
 				class: "drawn",
 				role: "list",
 				style: { transform: `translateY(${i.top}px)` },
-				children: o.map((r, a) => /* @__PURE__ */ G("li", {
+				children: o.map((r, a) => /* @__PURE__ */ K("li", {
 					"aria-posinset": i.first + a + 1,
 					"aria-setsize": e.length,
 					children: [
-						/* @__PURE__ */ G(Lf, {
+						/* @__PURE__ */ K(Uf, {
 							side: "a",
 							index: t,
 							row: r.a
 						}),
-						/* @__PURE__ */ G(Rf, { pair: r }),
-						/* @__PURE__ */ G(Lf, {
+						/* @__PURE__ */ K(Wf, { pair: r }),
+						/* @__PURE__ */ K(Uf, {
 							side: "b",
 							index: n,
 							row: r.b
@@ -9645,47 +9761,47 @@ function If({ pairs: e, a: t, b: n }) {
 		})
 	});
 }
-function Lf({ side: e, index: t, row: n }) {
-	let r = z(), { pointed: i } = r, a = wt(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
+function Uf({ side: e, index: t, row: n }) {
+	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
 		index: t.number,
 		row: n
 	}, s = t.base.crop[n], c = t.label(n) ?? t.names.get(n);
-	return /* @__PURE__ */ G("a", {
+	return /* @__PURE__ */ K("a", {
 		class: `half ${e} ${a ? "pointed" : ""}`,
 		href: Fn(r, t, n),
 		onMouseEnter: o,
 		onFocus: o,
-		children: [/* @__PURE__ */ G(Xn, {
+		children: [/* @__PURE__ */ K(Xn, {
 			path: s < 0 ? null : t.at(`crop/${s}.webp`),
 			alt: ""
-		}), /* @__PURE__ */ G("span", {
+		}), /* @__PURE__ */ K("span", {
 			class: "called",
-			children: [c ? /* @__PURE__ */ G("b", {
+			children: [c ? /* @__PURE__ */ K("b", {
 				title: c,
-				children: /* @__PURE__ */ G("bdi", { children: c })
-			}) : /* @__PURE__ */ G("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ G("small", { children: /* @__PURE__ */ G("bdi", { children: t.id(n) }) })]
+				children: /* @__PURE__ */ K("bdi", { children: c })
+			}) : /* @__PURE__ */ K("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ K("small", { children: /* @__PURE__ */ K("bdi", { children: t.id(n) }) })]
 		})]
 	});
 }
-function Rf({ pair: e }) {
-	let { sign: t, says: n } = Ff[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
-	return /* @__PURE__ */ G("span", {
+function Wf({ pair: e }) {
+	let { sign: t, says: n } = Vf[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
+	return /* @__PURE__ */ K("span", {
 		class: `between ${r ? "shared" : "unique"}`,
 		children: [
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "value",
-				children: H(e.similarity)
+				children: U(e.similarity)
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "ground",
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ G("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
+				children: /* @__PURE__ */ K("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "kind",
 				title: n,
 				children: [
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						role: "img",
 						"aria-label": n,
 						children: t
@@ -9698,19 +9814,19 @@ function Rf({ pair: e }) {
 	});
 }
 // src/compare/Sides.tsx
-function zf({ a: e, b: t }) {
-	let n = z(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
-	return /* @__PURE__ */ G("div", {
+function Gf({ a: e, b: t }) {
+	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
+	return /* @__PURE__ */ K("div", {
 		class: "tools sides",
 		children: [
-			/* @__PURE__ */ G(Bf, {
+			/* @__PURE__ */ K(Kf, {
 				letter: "a",
 				index: i,
 				layer: e,
 				without: r ? "" : t,
 				all: r
 			}),
-			!r && /* @__PURE__ */ G("button", {
+			!r && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
 				"aria-label": "Swap the two sides",
@@ -9721,7 +9837,7 @@ function zf({ a: e, b: t }) {
 				}),
 				children: "⇄"
 			}),
-			/* @__PURE__ */ G(Bf, {
+			/* @__PURE__ */ K(Kf, {
 				letter: "b",
 				index: a,
 				layer: t,
@@ -9731,24 +9847,24 @@ function zf({ a: e, b: t }) {
 		]
 	});
 }
-function Bf({ letter: e, index: t, layer: n, without: r, all: i }) {
-	let { place: a } = z();
-	return /* @__PURE__ */ G("label", {
+function Kf({ letter: e, index: t, layer: n, without: r, all: i }) {
+	let { place: a } = B();
+	return /* @__PURE__ */ K("label", {
 		class: `side ${e}`,
 		children: [
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "letter",
 				children: e.toUpperCase()
 			}),
-			i && /* @__PURE__ */ G("b", { children: /* @__PURE__ */ G("bdi", { children: t.info.name }) }),
-			/* @__PURE__ */ G("select", {
+			i && /* @__PURE__ */ K("b", { children: /* @__PURE__ */ K("bdi", { children: t.info.name }) }),
+			/* @__PURE__ */ K("select", {
 				"aria-label": `Layer of side ${e.toUpperCase()}`,
 				value: n,
 				onChange: (t) => a.set({ [e]: t.currentTarget.value }),
-				children: [i && /* @__PURE__ */ G("option", {
+				children: [i && /* @__PURE__ */ K("option", {
 					value: "",
 					children: "all layers"
-				}), t.info.layers.map((e) => /* @__PURE__ */ G("option", {
+				}), t.info.layers.map((e) => /* @__PURE__ */ K("option", {
 					value: e.layer,
 					disabled: e.layer === r,
 					children: e.layer
@@ -9758,78 +9874,78 @@ function Bf({ letter: e, index: t, layer: n, without: r, all: i }) {
 	});
 }
 // src/compare/ask.ts
-var Vf = /* @__PURE__ */ new WeakMap();
-function Hf(e, t, n) {
+var qf = /* @__PURE__ */ new WeakMap();
+function Jf(e, t, n) {
 	let r = `compare?${new URLSearchParams({
 		...t && { a: t },
 		...n && { b: n }
-	})}`.replace(/\?$/, ""), i = Vf.get(e) ?? /* @__PURE__ */ new Map();
-	Vf.set(e, i);
-	let a = i.get(r) ?? Vt(async () => L(await e.transport.get(r)));
+	})}`.replace(/\?$/, ""), i = qf.get(e) ?? /* @__PURE__ */ new Map();
+	qf.set(e, i);
+	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
 	return i.set(r, a), k(() => () => {
 		a.peek().state === "absent" && i.delete(r);
 	}, [r]), a.value;
 }
 // src/views/Compare.tsx
-function Uf() {
-	let e = z();
-	return /* @__PURE__ */ G("div", {
+function Yf() {
+	let e = B();
+	return /* @__PURE__ */ K("div", {
 		class: "compare-view",
 		children: [
-			/* @__PURE__ */ G("h1", { children: "Compare" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h1", { children: "Compare" }),
+			/* @__PURE__ */ K("p", {
 				class: "explains",
 				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
 			}),
-			Wf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ G(Gf, {})
+			Xf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ K(Zf, {})
 		]
 	});
 }
-function Wf(e, t) {
+function Xf(e, t) {
 	let [n, r] = e;
-	return r && !t ? /* @__PURE__ */ G("div", {
+	return r && !t ? /* @__PURE__ */ K("div", {
 		class: "absent",
-		children: [/* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("bdi", { children: n.info.name }),
+		children: [/* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("bdi", { children: n.info.name }),
 			" was described by the foundation model ",
-			/* @__PURE__ */ G("bdi", { children: n.info.foundation.name }),
+			/* @__PURE__ */ K("bdi", { children: n.info.foundation.name }),
 			" and ",
-			/* @__PURE__ */ G("bdi", { children: r.info.name }),
+			/* @__PURE__ */ K("bdi", { children: r.info.name }),
 			" by ",
-			/* @__PURE__ */ G("bdi", { children: r.info.foundation.name }),
+			/* @__PURE__ */ K("bdi", { children: r.info.foundation.name }),
 			n.info.foundation.name === r.info.foundation.name && " with other weights",
 			": each places pictures in a space of its own, and a distance between two such spaces means nothing."
-		] }), /* @__PURE__ */ G("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
-	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ G("p", {
+		] }), /* @__PURE__ */ K("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
+	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ K("p", {
 		class: "absent",
 		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
 	}) : null;
 }
-function Gf() {
-	let e = z(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Hf(e, i, a);
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(zf, {
+function Zf() {
+	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Jf(e, i, a);
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Gf, {
 		a: i,
 		b: a
-	}), /* @__PURE__ */ G("div", {
+	}), /* @__PURE__ */ K("div", {
 		class: "held",
-		children: /* @__PURE__ */ G(Bn, {
+		children: /* @__PURE__ */ K(Bn, {
 			of: o,
 			what: "comparison",
-			children: (e) => /* @__PURE__ */ G(Kf, { comparison: e })
+			children: (e) => /* @__PURE__ */ K(Qf, { comparison: e })
 		})
 	})] });
 }
-function Kf({ comparison: e }) {
-	let t = z(), { place: n } = t, r = n.route.value.params, i = A(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
+function Qf({ comparison: e }) {
+	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
 		"shared",
 		"a",
 		"b"
-	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = j(() => _f(e), [e]), u = t.kept.value, d = t.index.value, f = j(() => l.filter((e) => qf(e, a, o, d, u)), [
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => Cf(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => $f(e, a, o, d, u)), [
 		l,
 		u,
 		d
-	]), p = j(() => {
-		let e = f.filter((e) => vf(e, s));
+	]), p = M(() => {
+		let e = f.filter((e) => wf(e, s));
 		return c ? e.reverse() : e;
 	}, [
 		f,
@@ -9845,30 +9961,30 @@ function Kf({ comparison: e }) {
 		"json",
 		"parquet"
 	] : ["csv", "json"];
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G(Tf, {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K(jf, {
 			comparison: e,
 			chart: i
 		}),
-		/* @__PURE__ */ G("div", {
+		/* @__PURE__ */ K("div", {
 			class: "key",
-			children: [/* @__PURE__ */ G("p", {
+			children: [/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: "Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes."
-			}), /* @__PURE__ */ G(Ks, {
+				children: [e.by === "encoding" ? "By encoding: two components are as similar as what their responses over all images predict correlates. " : "", "Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes."]
+			}), /* @__PURE__ */ K(Qs, {
 				what: "the chart",
 				kinds: ["svg", "png"],
 				save: (e) => vn(i.current, h, e)
 			})]
 		}),
-		/* @__PURE__ */ G("div", {
+		/* @__PURE__ */ K("div", {
 			class: "tools",
 			children: [
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "buttons",
 					role: "group",
 					"aria-label": "Which pairs",
-					children: m.map(([e, t]) => /* @__PURE__ */ G("button", {
+					children: m.map(([e, t]) => /* @__PURE__ */ K("button", {
 						type: "button",
 						class: "button",
 						"aria-pressed": s === e,
@@ -9876,42 +9992,42 @@ function Kf({ comparison: e }) {
 						children: [
 							t,
 							" ",
-							/* @__PURE__ */ G("span", {
+							/* @__PURE__ */ K("span", {
 								class: "of",
-								children: V(f.filter((t) => vf(t, e)).length)
+								children: H(f.filter((t) => wf(t, e)).length)
 							})
 						]
 					}, e))
 				}),
-				/* @__PURE__ */ G("button", {
+				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
 					onClick: () => n.set({ sort: c ? null : "similarity" }, !0),
 					children: c ? "Least similar first ▲" : "Most similar first ▼"
 				}),
-				/* @__PURE__ */ G("p", {
+				/* @__PURE__ */ K("p", {
 					class: "how-many",
 					role: "status",
-					children: [/* @__PURE__ */ G("b", { children: B(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
+					children: [/* @__PURE__ */ K("b", { children: V(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
 				}),
-				/* @__PURE__ */ G(Ks, {
+				/* @__PURE__ */ K(Qs, {
 					what: "the pairs",
 					kinds: g,
-					save: (e) => dn(h, Jf(p, a, o), e, t)
+					save: (e) => dn(h, ep(p, a, o), e, t)
 				})
 			]
 		}),
-		/* @__PURE__ */ G(If, {
+		/* @__PURE__ */ K(Hf, {
 			pairs: p,
 			a,
 			b: o
 		})
 	] });
 }
-function qf(e, t, n, r, i) {
+function $f(e, t, n, r, i) {
 	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
 }
-function Jf(e, t, n) {
+function ep(e, t, n) {
 	return {
 		a: e.map((e) => t.id(e.a)),
 		a_label: e.map((e) => t.label(e.a)),
@@ -9919,12 +10035,12 @@ function Jf(e, t, n) {
 		b_label: e.map((e) => n.label(e.b)),
 		similarity: e.map((e) => e.similarity),
 		nearest: e.map((e) => e.nearest),
-		shared: e.map((e) => vf(e, "shared")),
+		shared: e.map((e) => wf(e, "shared")),
 		q_value: e.map((e) => e.q)
 	};
 }
 // src/graph/Legend.tsx
-var Yf = [
+var tp = [
 	{
 		kind: "for",
 		text: "speaks for"
@@ -9945,27 +10061,27 @@ var Yf = [
 		kind: "others",
 		text: "all others of a layer"
 	}
-], Xf = (e) => 60 + mf(e, 12), Zf = 16 + Yf.reduce((e, t) => e + Xf(t.text), 0);
-function Qf({ y: e }) {
+], np = (e) => 60 + bf(e, 12), rp = 16 + tp.reduce((e, t) => e + np(t.text), 0);
+function ip({ y: e }) {
 	let t = 16;
-	return /* @__PURE__ */ G("g", {
+	return /* @__PURE__ */ K("g", {
 		class: "legend",
 		transform: `translate(0 ${e})`,
 		"aria-hidden": "true",
-		children: Yf.map(({ kind: e, text: n }) => {
+		children: tp.map(({ kind: e, text: n }) => {
 			let r = t;
-			return t += Xf(n), /* @__PURE__ */ G("g", {
+			return t += np(n), /* @__PURE__ */ K("g", {
 				transform: `translate(${r} 0)`,
-				children: [e === "for" || e === "against" ? /* @__PURE__ */ G("path", {
+				children: [e === "for" || e === "against" ? /* @__PURE__ */ K("path", {
 					class: `edge ${e}`,
 					d: "M0 0h30",
 					"stroke-width": 4
-				}) : e === "wider" ? /* @__PURE__ */ G("path", {
+				}) : e === "wider" ? /* @__PURE__ */ K("path", {
 					class: "wedge",
 					d: "M0 -1l30 -5v12l-30 -5z"
-				}) : /* @__PURE__ */ G("g", {
+				}) : /* @__PURE__ */ K("g", {
 					class: `node ${e}`,
-					children: /* @__PURE__ */ G("rect", {
+					children: /* @__PURE__ */ K("rect", {
 						class: "box",
 						x: 0,
 						y: -8,
@@ -9973,7 +10089,7 @@ function Qf({ y: e }) {
 						height: 16,
 						rx: 4
 					})
-				}), /* @__PURE__ */ G("text", {
+				}), /* @__PURE__ */ K("text", {
 					class: "small",
 					x: 38,
 					y: 4,
@@ -9984,10 +10100,10 @@ function Qf({ y: e }) {
 	});
 }
 // src/graph/NodeBox.tsx
-var [$f, Z] = [54, 10];
-function ep({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
-	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Z + $f + 8 : Z, m = l - p - Z, h = gf(c.label, m, 13, 2, 600);
-	return /* @__PURE__ */ G("g", {
+var [ap, Q] = [54, 10];
+function op({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
+	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + ap + 8 : Q, m = l - p - Q, h = Sf(c.label, m, 13, 2, 600);
+	return /* @__PURE__ */ K("g", {
 		class: `node ${d} ${n}`,
 		transform: `translate(${e.x} ${e.y})`,
 		tabindex: 0,
@@ -10005,10 +10121,10 @@ function ep({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 			else if (!s(e.key, e.currentTarget)) return;
 			e.preventDefault();
 		},
-		children: [/* @__PURE__ */ G("title", { children: ip(c) }), /* @__PURE__ */ G("g", {
+		children: [/* @__PURE__ */ K("title", { children: up(c) }), /* @__PURE__ */ K("g", {
 			"aria-hidden": "true",
 			children: [
-				/* @__PURE__ */ G("rect", {
+				/* @__PURE__ */ K("rect", {
 					class: "box",
 					x: .5,
 					y: .5,
@@ -10016,24 +10132,24 @@ function ep({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					height: u - 1,
 					rx: 8
 				}),
-				f && /* @__PURE__ */ G(tp, { row: c.rows[0] }),
-				/* @__PURE__ */ G("text", {
+				f && /* @__PURE__ */ K(sp, { row: c.rows[0] }),
+				/* @__PURE__ */ K("text", {
 					class: "name",
 					x: p,
 					y: h.length > 1 ? 23 : 31,
-					children: h.map((e, t) => /* @__PURE__ */ G("tspan", {
+					children: h.map((e, t) => /* @__PURE__ */ K("tspan", {
 						x: p,
 						dy: t ? 16 : 0,
 						children: e
 					}, t))
 				}),
-				/* @__PURE__ */ G("text", {
+				/* @__PURE__ */ K("text", {
 					class: "small",
 					x: p,
 					y: 57,
-					children: hf(rp(c), m, 11.5)
+					children: xf(lp(c), m, 11.5)
 				}),
-				/* @__PURE__ */ G(np, {
+				/* @__PURE__ */ K(cp, {
 					box: e,
 					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
 				})
@@ -10041,69 +10157,69 @@ function ep({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 		})]
 	});
 }
-function tp({ row: e }) {
-	let t = z().index.value, n = t.base.crop[e] ?? -1, r = Yn(n < 0 ? null : t.at(`crop/${n}.webp`));
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("rect", {
+function sp({ row: e }) {
+	let t = B().index.value, n = t.base.crop[e] ?? -1, r = Yn(n < 0 ? null : t.at(`crop/${n}.webp`));
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("rect", {
 		class: "thumb",
-		x: Z,
-		y: Z,
-		width: $f,
-		height: $f
-	}), r && /* @__PURE__ */ G("image", {
+		x: Q,
+		y: Q,
+		width: ap,
+		height: ap
+	}), r && /* @__PURE__ */ K("image", {
 		href: r,
-		x: Z,
-		y: Z,
-		width: $f,
-		height: $f,
+		x: Q,
+		y: Q,
+		width: ap,
+		height: ap,
 		preserveAspectRatio: "xMidYMid slice"
 	})] });
 }
-function np({ box: { node: e, wide: t, high: n }, most: r }) {
-	let i = t - 2 * Z, a = (e) => Z + i * Math.min(1, e / r), o = n - 19;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("rect", {
+function cp({ box: { node: e, wide: t, high: n }, most: r }) {
+	let i = t - 2 * Q, a = (e) => Q + i * Math.min(1, e / r), o = n - 19;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("rect", {
 			class: "ground",
-			x: Z,
+			x: Q,
 			y: o,
 			width: i,
 			height: 6,
 			rx: 1
 		}),
-		/* @__PURE__ */ G("rect", {
+		/* @__PURE__ */ K("rect", {
 			class: "share for",
-			x: Z,
+			x: Q,
 			y: o,
-			width: a(e.relevance) - Z,
+			width: a(e.relevance) - Q,
 			height: 6,
 			rx: 1
 		}),
-		e.against > 0 && /* @__PURE__ */ G("rect", {
+		e.against > 0 && /* @__PURE__ */ K("rect", {
 			class: "share against",
-			x: Z,
+			x: Q,
 			y: o + 8,
-			width: a(e.against) - Z,
+			width: a(e.against) - Q,
 			height: 3,
 			rx: 1
 		}),
-		e.low !== null && e.high !== null && /* @__PURE__ */ G("path", {
+		e.low !== null && e.high !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
 			d: `M${a(e.low)} ${o + 3}H${a(e.high)}M${a(e.low)} ${o}v6M${a(e.high)} ${o}v6`
 		})
 	] });
 }
-function rp(e) {
-	let t = W(e.relevance);
-	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${B(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${W(e.against)} against` : ""}`;
+function lp(e) {
+	let t = G(e.relevance);
+	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${V(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${G(e.against)} against` : ""}`;
 }
-function ip(e) {
-	let t = e.low !== null && e.high !== null ? ` (95 % interval ${W(e.low)} to ${W(e.high)})` : "";
-	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${W(e.relevance)} for${t}, ${W(e.against)} against`;
+function up(e) {
+	let t = e.low !== null && e.high !== null ? ` (95 % interval ${G(e.low)} to ${G(e.high)})` : "";
+	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${G(e.relevance)} for${t}, ${G(e.against)} against`;
 }
 // src/graph/Drawing.tsx
-var ap = 30;
-function op({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
-	let c = z().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, Zf), t.height + ap + 40];
-	return /* @__PURE__ */ G("svg", {
+var dp = 30;
+function fp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
+	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, rp), t.height + dp + 40];
+	return /* @__PURE__ */ K("svg", {
 		ref: a,
 		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
 		viewBox: `0 0 ${f} ${p}`,
@@ -10113,26 +10229,26 @@ function op({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 		"aria-label": `How ${e.output} comes about: ${e.nodes.length} nodes, ${e.links.length} edges`,
 		onClick: (e) => e.target === e.currentTarget && s(null),
 		children: [
-			/* @__PURE__ */ G("text", {
+			/* @__PURE__ */ K("text", {
 				class: "title",
 				x: 16,
 				y: 24,
-				children: hf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
+				children: xf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
 			}),
-			/* @__PURE__ */ G("g", {
-				transform: `translate(0 ${ap})`,
+			/* @__PURE__ */ K("g", {
+				transform: `translate(0 ${dp})`,
 				children: [
-					t.names.map((e) => /* @__PURE__ */ G(sp, {
+					t.names.map((e) => /* @__PURE__ */ K(pp, {
 						...e,
 						way: t.way,
 						wide: t.ranks[0][0].wide
 					}, e.layer)),
-					t.lines.map((e) => /* @__PURE__ */ G(cp, {
+					t.lines.map((e) => /* @__PURE__ */ K(mp, {
 						line: e,
 						names: d,
 						near: !!r && (e.link.source === r || e.link.target === r)
 					}, `${e.link.source}→${e.link.target}`)),
-					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ G(ep, {
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ K(op, {
 						box: e,
 						most: u,
 						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
@@ -10143,44 +10259,44 @@ function op({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 						},
 						onLight: o,
 						onPin: () => s(i === e.node.id ? null : e.node),
-						onMove: (e, r) => lp(t, n, a, e, r)
+						onMove: (e, r) => hp(t, n, a, e, r)
 					}, e.node.id)))
 				]
 			}),
-			/* @__PURE__ */ G(Qf, { y: p - 24 })
+			/* @__PURE__ */ K(ip, { y: p - 24 })
 		]
 	});
 }
-function sp({ layer: e, x: t, y: n, way: r, wide: i }) {
+function pp({ layer: e, x: t, y: n, way: r, wide: i }) {
 	if (!e) return null;
-	if (r === "right") return /* @__PURE__ */ G("text", {
+	if (r === "right") return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: t,
 		y: n,
-		children: [/* @__PURE__ */ G("title", { children: e }), hf(e, i, 13, "start", 600)]
+		children: [/* @__PURE__ */ K("title", { children: e }), xf(e, i, 13, "start", 600)]
 	});
-	let a = gf(e.replaceAll(".", ". "), 100, 13, 3, 600);
-	return /* @__PURE__ */ G("text", {
+	let a = Sf(e.replaceAll(".", ". "), 100, 13, 3, 600);
+	return /* @__PURE__ */ K("text", {
 		class: "layer",
 		y: n - 8 * (a.length - 1) + 4,
-		children: [/* @__PURE__ */ G("title", { children: e }), a.map((e, n) => /* @__PURE__ */ G("tspan", {
+		children: [/* @__PURE__ */ K("title", { children: e }), a.map((e, n) => /* @__PURE__ */ K("tspan", {
 			x: t,
 			dy: n ? 16 : 0,
 			children: e.replaceAll(". ", ".")
 		}, n))]
 	});
 }
-function cp({ line: e, names: t, near: n }) {
+function mp({ line: e, names: t, near: n }) {
 	let { link: r, thick: i, strength: a, others: o, path: s } = e, c = r.weight >= 0 ? "for" : "against";
-	return /* @__PURE__ */ G("path", {
+	return /* @__PURE__ */ K("path", {
 		class: `edge ${c} ${o ? "others" : ""} ${n ? "near" : ""}`,
 		d: s,
 		"stroke-width": i.toFixed(1),
 		"stroke-opacity": n ? .9 : .35 + .35 * a,
-		children: /* @__PURE__ */ G("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${H(r.weight, 3)}, ${W(r.part)} of what comes in; speaks ${c}` })
+		children: /* @__PURE__ */ K("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${U(r.weight, 3)}, ${G(r.part)} of what comes in; speaks ${c}` })
 	});
 }
-function lp(e, t, n, r, i) {
+function hp(e, t, n, r, i) {
 	let a = e.way === "right" ? {
 		ArrowRight: 1,
 		ArrowLeft: -1
@@ -10199,80 +10315,80 @@ function lp(e, t, n, r, i) {
 	return i.closest("svg")?.querySelector(`[data-place="${l} ${d}"]`)?.focus(), !0;
 }
 // src/graph/Panel.tsx
-var up = 24;
-function dp({ graph: e, node: t, onPin: n }) {
-	return /* @__PURE__ */ G("aside", {
+var gp = 24;
+function _p({ graph: e, node: t, onPin: n }) {
+	return /* @__PURE__ */ K("aside", {
 		class: "node-panel",
 		"aria-label": "The chosen node",
-		children: t ? /* @__PURE__ */ G(pp, {
+		children: t ? /* @__PURE__ */ K(yp, {
 			graph: e,
 			node: t,
 			onPin: n
-		}, t.id) : /* @__PURE__ */ G(fp, { graph: e })
+		}, t.id) : /* @__PURE__ */ K(vp, { graph: e })
 	});
 }
-function fp({ graph: e }) {
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("h2", { children: "How to read it" }),
-		/* @__PURE__ */ G("p", { children: [
+function vp({ graph: e }) {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("h2", { children: "How to read it" }),
+		/* @__PURE__ */ K("p", { children: [
 			"A box is a concept: the components of one layer with the same label. Its bar shows ",
-			/* @__PURE__ */ G("b", { children: "relevance" }),
+			/* @__PURE__ */ K("b", { children: "relevance" }),
 			", the share of all that speaks for “",
-			/* @__PURE__ */ G("bdi", { children: e.output }),
+			/* @__PURE__ */ K("bdi", { children: e.output }),
 			"” in that layer that comes from them."
 		] }),
-		/* @__PURE__ */ G("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
-		/* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
+		/* @__PURE__ */ K("p", {
 			class: "soft",
 			children: [
 				"Means over ",
-				B(e.images, "image"),
+				V(e.images, "image"),
 				" of the class."
 			]
 		})
 	] });
 }
-function pp({ graph: e, node: t, onPin: n }) {
+function yp({ graph: e, node: t, onPin: n }) {
 	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("button", {
 			type: "button",
 			class: "bare-button",
 			"aria-label": "Let go of this node",
 			onClick: () => n(null),
-			children: /* @__PURE__ */ G(K, { name: "clear" })
+			children: /* @__PURE__ */ K(q, { name: "clear" })
 		}),
-		/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("bdi", { children: t.label }) }),
-		/* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: t.label }) }),
+		/* @__PURE__ */ K("p", {
 			class: "soft",
-			children: [t.layer ? /* @__PURE__ */ G("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
+			children: [t.layer ? /* @__PURE__ */ K("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
 		}),
-		/* @__PURE__ */ G("dl", { children: [
-			/* @__PURE__ */ G("dt", { children: "speaks for" }),
-			/* @__PURE__ */ G("dd", { children: [W(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ G("span", {
+		/* @__PURE__ */ K("dl", { children: [
+			/* @__PURE__ */ K("dt", { children: "speaks for" }),
+			/* @__PURE__ */ K("dd", { children: [G(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ K("span", {
 				class: "soft",
 				children: [
 					" ",
 					"(",
-					W(t.low),
+					G(t.low),
 					" – ",
-					W(t.high),
+					G(t.high),
 					")"
 				]
 			})] }),
-			/* @__PURE__ */ G("dt", { children: "against" }),
-			/* @__PURE__ */ G("dd", { children: W(t.against) }),
-			t.affected.map((e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: ["also for ", /* @__PURE__ */ G("bdi", { children: e.output })] }), /* @__PURE__ */ G("dd", { children: W(e.relevance) })] }))
+			/* @__PURE__ */ K("dt", { children: "against" }),
+			/* @__PURE__ */ K("dd", { children: G(t.against) }),
+			t.affected.map((e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: ["also for ", /* @__PURE__ */ K("bdi", { children: e.output })] }), /* @__PURE__ */ K("dd", { children: G(e.relevance) })] }))
 		] }),
-		t.rows.length > 0 && /* @__PURE__ */ G(mp, { node: t }),
-		/* @__PURE__ */ G(hp, {
+		t.rows.length > 0 && /* @__PURE__ */ K(bp, { node: t }),
+		/* @__PURE__ */ K(xp, {
 			title: "Comes in from",
 			links: r,
 			end: "source",
 			graph: e,
 			onPin: n
 		}),
-		/* @__PURE__ */ G(hp, {
+		/* @__PURE__ */ K(xp, {
 			title: "Goes on to",
 			links: i,
 			end: "target",
@@ -10281,13 +10397,13 @@ function pp({ graph: e, node: t, onPin: n }) {
 		})
 	] });
 }
-function mp({ node: e }) {
-	let t = z(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, up);
-	return /* @__PURE__ */ G("section", { children: [
-		/* @__PURE__ */ G("h3", { children: B(e.rows.length, "component") }),
-		/* @__PURE__ */ G("ul", {
+function bp({ node: e }) {
+	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, gp);
+	return /* @__PURE__ */ K("section", { children: [
+		/* @__PURE__ */ K("h3", { children: V(e.rows.length, "component") }),
+		/* @__PURE__ */ K("ul", {
 			class: "thumbs",
-			children: a.map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
+			children: a.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("a", {
 				href: Fn(t, n, e),
 				title: n.id(e),
 				onMouseEnter: () => t.pointed.value = {
@@ -10295,45 +10411,45 @@ function mp({ node: e }) {
 					row: e
 				},
 				onMouseLeave: () => t.pointed.value = null,
-				children: [/* @__PURE__ */ G(Xn, {
+				children: [/* @__PURE__ */ K(Xn, {
 					path: n.base.crop[e] < 0 ? null : n.at(`crop/${n.base.crop[e]}.webp`),
 					alt: ""
-				}), /* @__PURE__ */ G("bdi", { children: n.id(e) })]
+				}), /* @__PURE__ */ K("bdi", { children: n.id(e) })]
 			}) }, e))
 		}),
-		a.length < e.rows.length && /* @__PURE__ */ G("button", {
+		a.length < e.rows.length && /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			onClick: () => i(!0),
 			children: ["Show all ", e.rows.length]
 		}),
-		/* @__PURE__ */ G("button", {
+		/* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			onClick: () => {
-				t.select(e.rows), t.told.value = `${B(e.rows.length, "component")} selected: every view shows only these`;
+				t.select(e.rows), t.told.value = `${V(e.rows.length, "component")} selected: every view shows only these`;
 			},
 			children: "Select these components"
 		})
 	] });
 }
-function hp({ title: e, links: t, end: n, graph: r, onPin: i }) {
+function xp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	if (!t.length) return null;
 	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
-	return /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e }), /* @__PURE__ */ G("ul", {
+	return /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e }), /* @__PURE__ */ K("ul", {
 		class: "flows",
 		children: t.map((e) => {
 			let t = r.nodes.find((t) => t.id === e[n]), o = e.weight >= 0 ? "for" : "against";
-			return /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => i(e[n]),
 				children: [
-					/* @__PURE__ */ G("bdi", { children: t?.label ?? e[n] }),
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("bdi", { children: t?.label ?? e[n] }),
+					/* @__PURE__ */ K("span", {
 						class: `weight ${o}`,
-						children: [o === "for" ? "+" : "−", H(Math.abs(e.weight), 3)]
+						children: [o === "for" ? "+" : "−", U(Math.abs(e.weight), 3)]
 					}),
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: `stroke ${o}`,
 						style: { width: `${100 * Math.abs(e.weight) / a}%` }
 					})
@@ -10343,8 +10459,8 @@ function hp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	})] });
 }
 // src/graph/layout.ts
-var gp = 16;
-function _p({ nodes: e, links: t, layouts: n }, r) {
+var Sp = 16;
+function Cp({ nodes: e, links: t, layouts: n }, r) {
 	let { width: i, height: a, box: o, ranks: s, lines: c } = n[r], [l, u] = o, d = s.map((t) => t.map(({ node: t, x: n, y: r }) => ({
 		node: e[t],
 		x: n,
@@ -10357,7 +10473,7 @@ function _p({ nodes: e, links: t, layouts: n }, r) {
 			x: e.x,
 			y: 28
 		} : {
-			x: gp,
+			x: Sp,
 			y: e.y + u / 2
 		}
 	}));
@@ -10374,8 +10490,8 @@ function _p({ nodes: e, links: t, layouts: n }, r) {
 	};
 }
 // src/graph/pan.ts
-function vp() {
-	let e = A(null);
+function wp() {
+	let e = j(null);
 	return k(() => {
 		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
 			i = null, t.classList.remove("dragged");
@@ -10396,17 +10512,17 @@ function vp() {
 	}, []), e;
 }
 // src/graph/GraphFrame.tsx
-var [yp, bp, xp] = [
+var [Tp, Ep, Dp] = [
 	.3,
 	2,
 	1.25
-], Sp = .85;
-function Cp({ graph: e, children: t }) {
-	let n = z(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = j(() => _p(e, o), [e, o]), c = A(null), l = vp(), u = A(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
-	Ie(() => h(Sp), [s]), k(() => {
+], Op = .85;
+function kp({ graph: e, children: t }) {
+	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => Cp(e, o), [e, o]), c = j(null), l = wp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
+	A(() => h(Op), [s]), k(() => {
 		o === "up" && (l.current.scrollLeft = (l.current.scrollWidth - l.current.clientWidth) / 2);
 	}, [o]);
-	let g = (e) => f((t) => Math.max(yp, Math.min(bp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
+	let g = (e) => f((t) => Math.max(Tp, Math.min(Ep, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
 		m(e), n.pointed.value = e && !e.others && e.rows.length ? {
 			index: i.number,
 			row: e.rows[0]
@@ -10414,17 +10530,17 @@ function Cp({ graph: e, children: t }) {
 	}, x = (e) => {
 		r.set({ node: e }, !0), e && requestAnimationFrame(() => u.current?.querySelector(".node-panel")?.scrollIntoView({ block: "nearest" }));
 	}, S = `${i.info.name}-${e.output}-graph`;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("div", {
 			class: "tools",
 			children: [
 				t,
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "buttons",
 					role: "group",
 					"aria-label": "View of the graph",
 					children: [
-						/* @__PURE__ */ G("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": o === "right" ? "Draw from the bottom up" : "Draw from left to right",
@@ -10432,29 +10548,29 @@ function Cp({ graph: e, children: t }) {
 							onClick: () => r.set({ dir: o === "right" ? "up" : null }, !0),
 							children: o === "right" ? "↑" : "→"
 						}),
-						/* @__PURE__ */ G("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Smaller",
-							onClick: () => g(1 / xp),
+							onClick: () => g(1 / Dp),
 							children: "−"
 						}),
-						/* @__PURE__ */ G("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Larger",
-							onClick: () => g(xp),
+							onClick: () => g(Dp),
 							children: "+"
 						}),
-						/* @__PURE__ */ G("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
-							onClick: () => h(yp),
+							onClick: () => h(Tp),
 							children: "Fit"
 						})
 					]
 				}),
-				/* @__PURE__ */ G(Ks, {
+				/* @__PURE__ */ K(Qs, {
 					what: "the graph",
 					kinds: [
 						"svg",
@@ -10462,25 +10578,25 @@ function Cp({ graph: e, children: t }) {
 						"json"
 					],
 					save: async (t) => {
-						t === "json" ? un(`${S}.json`, new Blob([Tp(e, i.id.bind(i))], { type: "application/json" })) : await vn(c.current, S, t);
+						t === "json" ? un(`${S}.json`, new Blob([jp(e, i.id.bind(i))], { type: "application/json" })) : await vn(c.current, S, t);
 					}
 				})
 			]
 		}),
-		/* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K("p", {
 			class: "hint",
-			children: wp(e)
+			children: Ap(e)
 		}),
-		/* @__PURE__ */ G("div", {
+		/* @__PURE__ */ K("div", {
 			class: "frame",
 			ref: u,
-			children: [/* @__PURE__ */ G("div", {
+			children: [/* @__PURE__ */ K("div", {
 				class: "scroll",
 				ref: l,
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Graph; scrolls",
-				children: /* @__PURE__ */ G(op, {
+				children: /* @__PURE__ */ K(fp, {
 					graph: e,
 					layout: s,
 					scale: d,
@@ -10490,7 +10606,7 @@ function Cp({ graph: e, children: t }) {
 					onLight: b,
 					onPin: (e) => x(e?.id ?? null)
 				})
-			}), /* @__PURE__ */ G(dp, {
+			}), /* @__PURE__ */ K(_p, {
 				graph: e,
 				node: y,
 				onPin: x
@@ -10498,13 +10614,13 @@ function Cp({ graph: e, children: t }) {
 		})
 	] });
 }
-function wp(e) {
-	let t = `Shares of each layer's relevance, mean over ${V(e.images)} images`;
+function Ap(e) {
+	let t = `Shares of each layer's relevance, mean over ${H(e.images)} images`;
 	if (!e.edge_images) return `${t}. Edges to the output only.`;
-	let n = e.dropped_edges ? `; ${V(e.dropped_edges)} weak edges left out, with ${W(e.dropped)} of what passes` : "";
-	return `${t}; between layers over ${V(e.edge_images)}${n}.`;
+	let n = e.dropped_edges ? `; ${H(e.dropped_edges)} weak edges left out, with ${G(e.dropped)} of what passes` : "";
+	return `${t}; between layers over ${H(e.edge_images)}${n}.`;
 }
-function Tp(e, t) {
+function jp(e, t) {
 	let { nodes: n, links: r, edges_possible: i, layouts: a, ...o } = e;
 	return JSON.stringify({
 		directed: !0,
@@ -10518,34 +10634,34 @@ function Tp(e, t) {
 	}, null, 1);
 }
 // src/graph/ask.ts
-var Ep = /* @__PURE__ */ new WeakMap(), Dp = P({
+var Mp = /* @__PURE__ */ new WeakMap(), Np = F({
 	state: "loading",
 	job: null
 });
-function Op(e, t) {
-	let n = e.index.value, r = t ? kp(e, n, t) : Dp, i = t && Ap(t);
+function Pp(e, t) {
+	let n = e.index.value, r = t ? Fp(e, n, t) : Np, i = t && Ip(t);
 	return k(() => () => {
-		i && r.peek().state === "absent" && Ep.get(n)?.delete(i);
+		i && r.peek().state === "absent" && Mp.get(n)?.delete(i);
 	}, [n, i]), r.value;
 }
-function kp(e, t, n) {
-	let r = Ep.get(t) ?? /* @__PURE__ */ new Map();
-	Ep.set(t, r);
-	let i = Ap(n), a = r.get(i) ?? Vt(async () => L(await e.transport.get(t.at(i))));
+function Fp(e, t, n) {
+	let r = Mp.get(t) ?? /* @__PURE__ */ new Map();
+	Mp.set(t, r);
+	let i = Ip(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
 	return r.set(i, a), a;
 }
-function Ap({ number: e, layers: t, edges: n }) {
+function Ip({ number: e, layers: t, edges: n }) {
 	return `graph?class=${e}${t.length ? `&layers=${encodeURIComponent(t.join(","))}` : ""}&edges=${+!!n}`;
 }
 // src/ui/ClassPicker.tsx
-function jp({ label: e = "Class" }) {
-	let t = z(), n = t.index.value.info.classes;
-	return n.length ? /* @__PURE__ */ G("label", {
+function Lp({ label: e = "Class" }) {
+	let t = B(), n = t.index.value.info.classes;
+	return n.length ? /* @__PURE__ */ K("label", {
 		class: "class-picker",
-		children: [/* @__PURE__ */ G("span", { children: e }), /* @__PURE__ */ G("select", {
+		children: [/* @__PURE__ */ K("span", { children: e }), /* @__PURE__ */ K("select", {
 			value: String(t.of.value),
 			onChange: (e) => t.place.set({ class: e.currentTarget.value }),
-			children: n.map((e) => /* @__PURE__ */ G("option", {
+			children: n.map((e) => /* @__PURE__ */ K("option", {
 				value: String(e.number),
 				disabled: !e.images,
 				children: [e.name, e.images ? "" : " (no images)"]
@@ -10554,35 +10670,35 @@ function jp({ label: e = "Class" }) {
 	}) : null;
 }
 // src/views/Graph.tsx
-function Mp() {
-	let e = z(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = j(() => r === null ? null : {
+function Rp() {
+	let e = B(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = M(() => r === null ? null : {
 		number: r,
 		layers: a,
 		edges: !1
-	}, [r, a.join()]), c = Op(e, s), l = Op(e, s && o ? {
+	}, [r, a.join()]), c = Pp(e, s), l = Pp(e, s && o ? {
 		...s,
 		edges: o
 	} : null), u = o && l.state === "ready" ? l : c;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "graph-view",
 		children: [
-			/* @__PURE__ */ G("h1", { children: "Graph" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h1", { children: "Graph" }),
+			/* @__PURE__ */ K("p", {
 				class: "explains",
 				children: "How the model arrives at a class: the concepts of each layer, from the image to the output, and how much each speaks for it."
 			}),
-			r === null ? /* @__PURE__ */ G("p", {
+			r === null ? /* @__PURE__ */ K("p", {
 				class: "absent",
 				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
-			}) : /* @__PURE__ */ G(T, { children: [u.state !== "ready" && /* @__PURE__ */ G("div", {
+			}) : /* @__PURE__ */ K(T, { children: [u.state !== "ready" && /* @__PURE__ */ K("div", {
 				class: "tools",
-				children: /* @__PURE__ */ G(jp, {})
-			}), /* @__PURE__ */ G(Bn, {
+				children: /* @__PURE__ */ K(Lp, {})
+			}), /* @__PURE__ */ K(Bn, {
 				of: u,
 				what: "graph",
-				children: (e) => /* @__PURE__ */ G(Cp, {
+				children: (e) => /* @__PURE__ */ K(kp, {
 					graph: e,
-					children: [/* @__PURE__ */ G(jp, {}), /* @__PURE__ */ G(Np, {
+					children: [/* @__PURE__ */ K(Lp, {}), /* @__PURE__ */ K(zp, {
 						possible: e.edges_possible,
 						on: o,
 						found: l
@@ -10592,50 +10708,50 @@ function Mp() {
 		]
 	});
 }
-function Np({ possible: e, on: t, found: n }) {
-	let { place: r } = z();
-	return e ? t ? n.state === "loading" ? /* @__PURE__ */ G(Vn, {
+function zp({ possible: e, on: t, found: n }) {
+	let { place: r } = B();
+	return e ? t ? n.state === "loading" ? /* @__PURE__ */ K(Vn, {
 		what: "edges",
 		job: n.job
-	}) : n.state === "absent" ? /* @__PURE__ */ G("p", {
+	}) : n.state === "absent" ? /* @__PURE__ */ K("p", {
 		class: "absent",
 		children: n.why
-	}) : /* @__PURE__ */ G("button", {
+	}) : /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: null }),
 		children: "Without what passes between layers"
-	}) : /* @__PURE__ */ G("button", {
+	}) : /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: 1 }),
 		children: "Compute what passes between layers"
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "hint",
 		children: "To see what passes between the layers as well, start the server with --model MODEL --images FOLDER."
 	});
 }
 // src/table/ColumnPicker.tsx
-function Pp({ columns: e, shown: t, onChange: n }) {
+function Bp({ columns: e, shown: t, onChange: n }) {
 	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
-	return /* @__PURE__ */ G(zu, {
+	return /* @__PURE__ */ K(Gu, {
 		name: "Columns",
 		value: `${t.length} of ${e.length}`,
-		children: /* @__PURE__ */ G("fieldset", {
+		children: /* @__PURE__ */ K("fieldset", {
 			class: "column-choice",
 			children: [
-				/* @__PURE__ */ G("legend", { children: "Columns of the table, and of the files saved from it" }),
-				e.map((e) => /* @__PURE__ */ G("label", { children: [/* @__PURE__ */ G("input", {
+				/* @__PURE__ */ K("legend", { children: "Columns of the table, and of the files saved from it" }),
+				e.map((e) => /* @__PURE__ */ K("label", { children: [/* @__PURE__ */ K("input", {
 					type: "checkbox",
 					"aria-label": e.name,
 					checked: t.includes(e),
 					disabled: t.length === 1 && t.includes(e),
 					onChange: (t) => r(e, t.currentTarget.checked)
-				}), /* @__PURE__ */ G("span", { children: [e.name, /* @__PURE__ */ G("span", {
+				}), /* @__PURE__ */ K("span", { children: [e.name, /* @__PURE__ */ K("span", {
 					class: "what",
 					children: e.why ?? e.says
 				})] })] }, e.key)),
-				/* @__PURE__ */ G("button", {
+				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
 					onClick: () => n(null),
@@ -10646,31 +10762,31 @@ function Pp({ columns: e, shown: t, onChange: n }) {
 	});
 }
 // src/table/columns.tsx
-var Fp = NaN, Ip = (e) => (t) => H(t, e), Lp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Rp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
-function zp(e) {
+var Vp = NaN, Hp = (e) => (t) => U(t, e), Up = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Wp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function Gp(e) {
 	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
 }
-function Bp(e) {
+function Kp(e) {
 	let t = 0;
 	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
 	return t || 1;
 }
-function Q(e) {
-	return (t) => e?.[t] ?? Fp;
+function $(e) {
+	return (t) => e?.[t] ?? Vp;
 }
-function Vp(e) {
+function qp(e) {
 	let t = e.index.value;
 	return [
-		...Hp(e, t),
-		...Up(t),
-		...Wp(t),
-		...Gp(t),
-		...Kp(e, t),
-		...qp(e),
-		...Jp(t)
+		...Jp(e, t),
+		...Yp(t),
+		...Xp(t),
+		...Zp(t),
+		...Qp(e, t),
+		...$p(e),
+		...em(t)
 	];
 }
-function Hp(e, t) {
+function Jp(e, t) {
 	let { base: n, info: r } = t;
 	return [
 		{
@@ -10680,14 +10796,14 @@ function Hp(e, t) {
 			kind: "picture",
 			width: 56,
 			shown: !0,
-			value: () => Fp,
+			value: () => Vp,
 			cell: (r) => {
 				let i = n.crop[r];
-				return /* @__PURE__ */ G("a", {
+				return /* @__PURE__ */ K("a", {
 					href: Fn(e, t, r),
 					tabIndex: -1,
 					"aria-hidden": "true",
-					children: /* @__PURE__ */ G(Xn, {
+					children: /* @__PURE__ */ K(Xn, {
 						path: i < 0 ? null : t.at(`crop/${i}.webp`),
 						alt: ""
 					})
@@ -10703,10 +10819,10 @@ function Hp(e, t) {
 			shown: !0,
 			value: (e) => e,
 			text: (e) => t.id(e),
-			cell: (n) => /* @__PURE__ */ G("a", {
+			cell: (n) => /* @__PURE__ */ K("a", {
 				href: Fn(e, t, n),
 				tabIndex: -1,
-				children: /* @__PURE__ */ G("bdi", { children: t.id(n) })
+				children: /* @__PURE__ */ K("bdi", { children: t.id(n) })
 			})
 		},
 		{
@@ -10721,8 +10837,8 @@ function Hp(e, t) {
 		}
 	];
 }
-function Up(e) {
-	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = zp(t), i = (t) => e.label(t) ?? e.names.get(t) ?? "", a = (e) => {
+function Yp(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Gp(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
 		let t = n?.best[e] ?? -1;
 		return t < 0 ? "" : n.phrases[t];
 	};
@@ -10734,14 +10850,14 @@ function Up(e) {
 			kind: "text",
 			width: 200,
 			shown: !0,
-			value: () => Fp,
-			text: i,
+			value: () => Vp,
+			text: a,
 			cell: (e) => {
-				let t = i(e);
-				return t ? /* @__PURE__ */ G("bdi", { children: t }) : a(e) && /* @__PURE__ */ G("span", {
+				let t = a(e);
+				return t ? /* @__PURE__ */ K("bdi", { children: t }) : o(e) && /* @__PURE__ */ K("span", {
 					class: "by-chance",
 					title: "Chance fits as well as this phrase, so it is no label",
-					children: [/* @__PURE__ */ G("bdi", { children: a(e) }), "?"]
+					children: [/* @__PURE__ */ K("bdi", { children: o(e) }), "?"]
 				});
 			}
 		},
@@ -10753,8 +10869,8 @@ function Up(e) {
 			width: 84,
 			shown: !1,
 			...r,
-			value: Q(n?.p_value),
-			write: Rp,
+			value: $(n?.p_value),
+			write: Wp,
 			rising: !0
 		},
 		{
@@ -10765,30 +10881,30 @@ function Up(e) {
 			width: 92,
 			shown: !1,
 			...r,
-			value: Q(n?.stability),
-			write: Ip(2),
+			value: $(n?.stability),
+			write: Hp(2),
 			bar: 1
 		},
 		{
 			key: "alignment",
-			name: "Alignment",
-			says: "How much closer its examples are to its best phrase than to no phrase at all.",
+			name: i ? "z" : "Alignment",
+			says: i ? "How far beyond chance it responds to its best phrase over all images, in standard errors." : "How much closer its examples are to its best phrase than to no phrase at all.",
 			kind: "number",
 			width: 100,
 			shown: !0,
 			...r,
-			value: Q(n?.alignment),
-			write: Ip(3),
-			bar: Bp(n?.alignment)
+			value: $(n?.alignment),
+			write: Hp(i ? 1 : 3),
+			bar: Kp(n?.alignment)
 		}
 	];
 }
-function Wp(e) {
+function Xp(e) {
 	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
 		kind: "number",
 		shown: !0,
-		...zp(t),
-		write: Ip(3),
+		...Gp(t),
+		write: Hp(3),
 		bar: 1
 	};
 	return [
@@ -10798,8 +10914,8 @@ function Wp(e) {
 			name: "Clarity",
 			says: "How alike its examples are: 1 means that they all show the same.",
 			width: 92,
-			value: Q(n?.clarity),
-			bar: Bp(n?.clarity)
+			value: $(n?.clarity),
+			bar: Kp(n?.clarity)
 		},
 		{
 			...r,
@@ -10807,8 +10923,8 @@ function Wp(e) {
 			name: "Polysemanticity",
 			says: "Whether its examples show two different things: high means more than one meaning.",
 			width: 144,
-			value: Q(n?.polysemanticity),
-			bar: Bp(n?.polysemanticity)
+			value: $(n?.polysemanticity),
+			bar: Kp(n?.polysemanticity)
 		},
 		{
 			...r,
@@ -10816,12 +10932,12 @@ function Wp(e) {
 			name: "Redundancy",
 			says: "How close the most similar other component of its layer is: 1 means a twin.",
 			width: 116,
-			value: Q(n?.redundancy),
-			bar: Bp(n?.redundancy)
+			value: $(n?.redundancy),
+			bar: Kp(n?.redundancy)
 		}
 	];
 }
-function Gp(e) {
+function Zp(e) {
 	let { base: t } = e;
 	return [
 		{
@@ -10831,7 +10947,7 @@ function Gp(e) {
 			kind: "number",
 			width: 86,
 			shown: !1,
-			value: Q(t.examples),
+			value: $(t.examples),
 			write: String
 		},
 		{
@@ -10841,8 +10957,8 @@ function Gp(e) {
 			kind: "number",
 			width: 86,
 			shown: !0,
-			value: Q(t.fired),
-			write: Lp,
+			value: $(t.fired),
+			write: Up,
 			bar: 1
 		},
 		{
@@ -10852,18 +10968,18 @@ function Gp(e) {
 			kind: "number",
 			width: 96,
 			shown: !1,
-			value: Q(t.strongest),
-			write: U
+			value: $(t.strongest),
+			write: W
 		}
 	];
 }
-function Kp(e, t) {
+function Qp(e, t) {
 	let n = e.of.value;
 	if (n === null) return [];
 	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
 		kind: "number",
-		...zp(r),
-		write: Lp
+		...Gp(r),
+		write: Up
 	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
 	return [{
 		...a,
@@ -10872,8 +10988,8 @@ function Kp(e, t) {
 		says: `Share of all that speaks for “${o}” in its layer that comes from it.`,
 		width: 132,
 		shown: !0,
-		value: Q(i?.positive),
-		bar: Bp(i?.positive)
+		value: $(i?.positive),
+		bar: Kp(i?.positive)
 	}, {
 		...a,
 		key: "against",
@@ -10881,28 +10997,28 @@ function Kp(e, t) {
 		says: `How much it speaks against “${o}”, on the same scale.`,
 		width: 150,
 		shown: !1,
-		value: Q(i?.negative),
-		bar: Bp(i?.negative)
+		value: $(i?.negative),
+		bar: Kp(i?.negative)
 	}];
 }
-function qp(e) {
+function $p(e) {
 	let t = e.search.value;
 	if (!t) return [];
-	let n = t.state === "ready" ? t.value : void 0;
+	let n = t.state === "ready" ? t.value : void 0, r = n?.by === "encoding";
 	return [{
 		key: "similarity",
-		name: "Similarity",
-		says: "How close it is to what you searched for, from -1 to 1.",
+		name: r ? "Effect" : "Similarity",
+		says: r ? "How much it responds to what you searched for over all images, in standard deviations of its activation." : "How close it is to what you searched for, from -1 to 1.",
 		kind: "number",
 		width: 100,
 		shown: !0,
-		...zp(t),
-		value: Q(n?.similarity),
-		write: Ip(3),
-		bar: Bp(n?.similarity)
+		...Gp(t),
+		value: $(n?.value),
+		write: Hp(3),
+		bar: Kp(n?.value)
 	}];
 }
-function Jp(e) {
+function em(e) {
 	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
 		let t = n?.cluster[e] ?? -1;
 		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
@@ -10915,8 +11031,8 @@ function Jp(e) {
 			kind: "text",
 			width: 130,
 			shown: !1,
-			...zp(t),
-			value: () => Fp,
+			...Gp(t),
+			value: () => Vp,
 			text: r
 		},
 		{
@@ -10926,9 +11042,9 @@ function Jp(e) {
 			kind: "text",
 			width: 90,
 			shown: !0,
-			value: () => Fp,
+			value: () => Vp,
 			text: (t) => e.tag(t) ?? "",
-			cell: (t) => e.tag(t) && /* @__PURE__ */ G("span", {
+			cell: (t) => e.tag(t) && /* @__PURE__ */ K("span", {
 				class: `tag ${e.tag(t)}`,
 				children: e.tag(t)
 			})
@@ -10940,39 +11056,39 @@ function Jp(e) {
 			kind: "text",
 			width: 180,
 			shown: !1,
-			value: () => Fp,
+			value: () => Vp,
 			text: (t) => e.annotation(t)?.note ?? ""
 		}
 	];
 }
-function Yp(e, t) {
+function tm(e, t) {
 	if (e.text) return e.text(t) || null;
 	let n = e.value(t);
 	return Number.isNaN(n) ? null : n;
 }
-function Xp(e, t) {
+function nm(e, t) {
 	if (e.text) return e.text(t);
 	let n = e.value(t);
 	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
 }
 // src/table/Grid.tsx
-var Zp = 46, Qp = 40, $p = 500;
-function em(e) {
-	let { columns: t, rows: n, marks: r } = e, i = ze(), a = Nf(n.length, Zp, Qp), o = A(n);
+var rm = 46, im = 40, am = 500;
+function om(e) {
+	let { columns: t, rows: n, marks: r } = e, i = Re(), a = zf(n.length, rm, im), o = j(n);
 	k(() => {
 		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
 	}, [n]);
-	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = j(() => /* @__PURE__ */ new Map(), [e]);
-	u.size > $p && u.clear();
+	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = M(() => /* @__PURE__ */ new Map(), [e]);
+	u.size > am && u.clear();
 	let d = (t) => {
-		let r = u.get(t) ?? /* @__PURE__ */ G(nm, {
+		let r = u.get(t) ?? /* @__PURE__ */ K(cm, {
 			...e,
 			at: t,
 			id: `${i}-${t}`
 		}, n[t]);
 		return u.set(t, r), r;
 	}, f = r.active >= a.first && r.active < a.last;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "components-grid",
 		role: "grid",
 		tabIndex: 0,
@@ -10982,19 +11098,19 @@ function em(e) {
 		"aria-multiselectable": "true",
 		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
 		ref: a.box,
-		onKeyDown: (t) => am(t, e, a.page, a.reveal),
+		onKeyDown: (t) => dm(t, e, a.page, a.reveal),
 		onMouseLeave: () => e.onPoint(null),
 		style: {
 			"--columns": c,
 			"--wide": `${s}px`,
-			"--high": `${Zp}px`,
-			"--head": `${Qp}px`
+			"--high": `${rm}px`,
+			"--head": `${im}px`
 		},
-		children: [/* @__PURE__ */ G(tm, { ...e }), /* @__PURE__ */ G("div", {
+		children: [/* @__PURE__ */ K(sm, { ...e }), /* @__PURE__ */ K("div", {
 			class: "lines",
 			role: "rowgroup",
 			style: { height: `${a.span}px` },
-			children: /* @__PURE__ */ G("div", {
+			children: /* @__PURE__ */ K("div", {
 				class: "drawn",
 				role: "presentation",
 				style: { transform: `translateY(${a.top}px)` },
@@ -11003,31 +11119,31 @@ function em(e) {
 		})]
 	});
 }
-function tm({ columns: e, sort: t, onSort: n }) {
-	return /* @__PURE__ */ G("div", {
+function sm({ columns: e, sort: t, onSort: n }) {
+	return /* @__PURE__ */ K("div", {
 		class: "heads",
 		role: "rowgroup",
-		children: /* @__PURE__ */ G("div", {
+		children: /* @__PURE__ */ K("div", {
 			role: "row",
 			"aria-rowindex": 1,
 			children: e.map((e, r) => {
 				let i = t?.key === e.key ? t.down ? "descending" : "ascending" : void 0;
-				return /* @__PURE__ */ G("div", {
+				return /* @__PURE__ */ K("div", {
 					role: "columnheader",
 					"aria-colindex": r + 1,
 					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
-					class: im(e),
+					class: um(e),
 					title: e.why ?? e.says,
-					children: e.kind === "picture" ? /* @__PURE__ */ G("span", {
+					children: e.kind === "picture" ? /* @__PURE__ */ K("span", {
 						class: "unseen",
 						children: e.name
-					}) : /* @__PURE__ */ G("button", {
+					}) : /* @__PURE__ */ K("button", {
 						type: "button",
 						onClick: () => n(e),
-						children: [/* @__PURE__ */ G("span", {
+						children: [/* @__PURE__ */ K("span", {
 							class: "name",
 							children: e.name
-						}), /* @__PURE__ */ G("span", {
+						}), /* @__PURE__ */ K("span", {
 							class: "way",
 							"aria-hidden": "true",
 							children: i === "descending" ? "▼" : i === "ascending" ? "▲" : ""
@@ -11038,9 +11154,9 @@ function tm({ columns: e, sort: t, onSort: n }) {
 		})
 	});
 }
-function nm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
-	let c = r[e], l = i.marked.has(c), u = wt(() => a.value === c).value;
-	return /* @__PURE__ */ G("div", {
+function cm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+	let c = r[e], l = i.marked.has(c), u = Ct(() => a.value === c).value;
+	return /* @__PURE__ */ K("div", {
 		id: t,
 		role: "row",
 		class: `${l ? "marked " : ""}${i.active === e ? "active " : ""}${u ? "pointed" : ""}`,
@@ -11051,34 +11167,34 @@ function nm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o
 		},
 		onDblClick: () => o(c),
 		onMouseEnter: () => s(c),
-		children: n.map((e, t) => /* @__PURE__ */ G(rm, {
+		children: n.map((e, t) => /* @__PURE__ */ K(lm, {
 			column: e,
 			row: c,
 			number: t + 1
 		}, e.key))
 	});
 }
-function rm({ column: e, row: t, number: n }) {
+function lm({ column: e, row: t, number: n }) {
 	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		role: "gridcell",
 		"aria-colindex": n,
-		class: im(e),
-		children: [i > 0 && /* @__PURE__ */ G("span", {
+		class: um(e),
+		children: [i > 0 && /* @__PURE__ */ K("span", {
 			class: "fills",
 			"aria-hidden": "true",
 			style: { "--part": i.toFixed(3) }
-		}), e.waits ? /* @__PURE__ */ G("span", {
+		}), e.waits ? /* @__PURE__ */ K("span", {
 			class: "dots",
 			title: "being computed",
 			children: "…"
-		}) : e.cell ? e.cell(t) : /* @__PURE__ */ G("span", { children: Xp(e, t) })]
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ K("span", { children: nm(e, t) })]
 	});
 }
-function im(e) {
+function um(e) {
 	return `${e.kind} of-${e.key}`;
 }
-function am(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+function dm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	if (e.target !== e.currentTarget) return;
 	let c = e.key;
 	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
@@ -11104,45 +11220,45 @@ function am(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	}
 }
 // src/table/ranges.ts
-function om(e) {
+function fm(e) {
 	return e.split(",").flatMap((e) => {
 		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
 		return t ? [{
 			key: t[1],
-			low: cm(t[2]),
-			high: cm(t[3])
+			low: mm(t[2]),
+			high: mm(t[3])
 		}] : [];
 	});
 }
-function sm(e) {
+function pm(e) {
 	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
 }
-function cm(e) {
+function mm(e) {
 	let t = Number(e);
 	return e.trim() === "" || !Number.isFinite(t) ? null : t;
 }
-function lm({ low: e, high: t }, n) {
+function hm({ low: e, high: t }, n) {
 	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
 }
 // src/table/RangeBar.tsx
-function um({ columns: e, ranges: t, onChange: n }) {
+function gm({ columns: e, ranges: t, onChange: n }) {
 	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
 		...t,
 		...r
 	} : t));
-	return /* @__PURE__ */ G(T, { children: [t.map((r) => {
+	return /* @__PURE__ */ K(T, { children: [t.map((r) => {
 		let a = e.find((e) => e.key === r.key)?.name ?? r.key;
-		return /* @__PURE__ */ G("span", {
+		return /* @__PURE__ */ K("span", {
 			class: "range",
 			role: "group",
 			"aria-label": `Range of ${a}`,
 			children: [
-				/* @__PURE__ */ G(dm, {
+				/* @__PURE__ */ K(_m, {
 					label: `${a} from`,
 					value: r.low,
 					onSet: (e) => i(r, { low: e })
 				}),
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					"aria-hidden": "true",
 					children: [
 						"≤ ",
@@ -11150,21 +11266,21 @@ function um({ columns: e, ranges: t, onChange: n }) {
 						" ≤"
 					]
 				}),
-				/* @__PURE__ */ G(dm, {
+				/* @__PURE__ */ K(_m, {
 					label: `${a} to`,
 					value: r.high,
 					onSet: (e) => i(r, { high: e })
 				}),
-				/* @__PURE__ */ G("button", {
+				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": `Remove the range of ${a}`,
 					onClick: () => n(t.filter((e) => e !== r)),
-					children: /* @__PURE__ */ G(K, { name: "clear" })
+					children: /* @__PURE__ */ K(q, { name: "clear" })
 				})
 			]
 		}, r.key);
-	}), /* @__PURE__ */ G("select", {
+	}), /* @__PURE__ */ K("select", {
 		"aria-label": "Filter by a column's range",
 		value: "",
 		onChange: (e) => {
@@ -11175,107 +11291,107 @@ function um({ columns: e, ranges: t, onChange: n }) {
 				high: null
 			}]);
 		},
-		children: [/* @__PURE__ */ G("option", {
+		children: [/* @__PURE__ */ K("option", {
 			value: "",
 			children: "Filter by range …"
-		}), r.map((e) => /* @__PURE__ */ G("option", {
+		}), r.map((e) => /* @__PURE__ */ K("option", {
 			value: e.key,
 			children: e.name
 		}, e.key))]
 	})] });
 }
-function dm({ label: e, value: t, onSet: n }) {
-	return /* @__PURE__ */ G("input", {
+function _m({ label: e, value: t, onSet: n }) {
+	return /* @__PURE__ */ K("input", {
 		type: "text",
 		inputMode: "decimal",
 		"aria-label": e,
 		placeholder: "any",
 		value: t ?? "",
-		onInput: (e) => n(cm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+		onInput: (e) => n(mm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
 	});
 }
 // src/table/Summary.tsx
-var fm = {
+var vm = {
 	clarity: "how alike the examples of a component are",
 	polysemanticity: "whether they show two different things",
 	redundancy: "how close its twin in the layer is"
-}, [$, pm, mm, hm, gm] = [
+}, [ym, bm, xm, Sm, Cm] = [
 	24,
 	34,
 	18,
 	28,
 	40
 ];
-function _m() {
-	let e = z().index.value, t = A(null);
-	return /* @__PURE__ */ G("details", {
+function wm() {
+	let e = B().index.value, t = j(null);
+	return /* @__PURE__ */ K("details", {
 		class: "measures",
 		open: matchMedia("(min-width: 761px)").matches,
 		children: [
-			/* @__PURE__ */ G("summary", { children: "How clear each layer is" }),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("summary", { children: "How clear each layer is" }),
+			/* @__PURE__ */ K("div", {
 				class: "key",
-				children: [/* @__PURE__ */ G("p", {
+				children: [/* @__PURE__ */ K("p", {
 					class: "hint",
 					children: "Dot and line: a layer's mean with its 95 % interval. Grey band: what random sets of images reach."
-				}), /* @__PURE__ */ G(Ks, {
+				}), /* @__PURE__ */ K(Qs, {
 					what: "the chart of measures",
 					kinds: ["svg", "png"],
 					save: (n) => vn(t.current, `${e.info.name}-measures`, n)
 				})]
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "chart",
-				children: /* @__PURE__ */ G(Bn, {
+				children: /* @__PURE__ */ K(Bn, {
 					of: e.scores.value,
 					what: "measures",
-					children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(vm, {
+					children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Tm, {
 						rows: e.summary,
 						of: t
-					}), /* @__PURE__ */ G(Cm, { rows: e.summary })] })
+					}), /* @__PURE__ */ K(Am, { rows: e.summary })] })
 				})
 			})
 		]
 	});
 }
-function vm({ rows: e, of: t }) {
-	let [n, r] = O(900), i = A(null);
-	Ie(() => r(i.current?.clientWidth || 900), []), k(() => {
+function Tm({ rows: e, of: t }) {
+	let [n, r] = O(900), i = j(null);
+	A(() => r(i.current?.clientWidth || 900), []), k(() => {
 		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
 		return e.observe(i.current), () => e.disconnect();
 	}, []);
-	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * hm) / 3 : n - s - hm, l = pm + a.length * $ + mm, u = o ? l : 3 * l;
-	return /* @__PURE__ */ G("div", {
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * Sm) / 3 : n - s - Sm, l = bm + a.length * ym + xm, u = o ? l : 3 * l;
+	return /* @__PURE__ */ K("div", {
 		class: "drawing",
 		ref: i,
-		children: /* @__PURE__ */ G("svg", {
+		children: /* @__PURE__ */ K("svg", {
 			ref: (e) => void (t.current = e),
 			viewBox: `0 0 ${n} ${u}`,
 			width: n,
 			height: u,
 			role: "img",
 			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
-			children: Object.entries(fm).map(([t, n], r) => /* @__PURE__ */ G("g", {
-				transform: o ? `translate(${s + r * (c + hm)} 0)` : `translate(${s} ${r * l})`,
+			children: Object.entries(vm).map(([t, n], r) => /* @__PURE__ */ K("g", {
+				transform: o ? `translate(${s + r * (c + Sm)} 0)` : `translate(${s} ${r * l})`,
 				children: [
-					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ G(ym, {
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ K(Em, {
 						layer: e,
-						y: pm + (t + .5) * $,
+						y: bm + (t + .5) * ym,
 						wide: s - 10
 					}, e)),
-					/* @__PURE__ */ G("text", {
+					/* @__PURE__ */ K("text", {
 						class: "head",
 						x: 0,
 						y: 13,
 						children: t
 					}),
-					/* @__PURE__ */ G("text", {
+					/* @__PURE__ */ K("text", {
 						class: "says",
 						x: 0,
 						y: 28,
-						children: hf(n, c + hm - 8, 11)
+						children: xf(n, c + Sm - 8, 11)
 					}),
-					/* @__PURE__ */ G(bm, {
+					/* @__PURE__ */ K(Dm, {
 						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
 						wide: c
 					})
@@ -11284,112 +11400,112 @@ function vm({ rows: e, of: t }) {
 		})
 	});
 }
-function ym({ layer: e, y: t, wide: n }) {
-	return /* @__PURE__ */ G("text", {
+function Em({ layer: e, y: t, wide: n }) {
+	return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: -10,
 		y: t + 4,
 		"text-anchor": "end",
-		children: [/* @__PURE__ */ G("title", { children: e }), hf(e, n, 12, "start")]
+		children: [/* @__PURE__ */ K("title", { children: e }), xf(e, n, 12, "start")]
 	});
 }
-function bm({ rows: e, wide: t }) {
+function Dm({ rows: e, wide: t }) {
 	let n = e.flatMap((e) => e ? [
 		e.low,
 		e.high,
 		e.mean,
 		e.baseline_low,
 		e.baseline_high
-	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - gm), o = pm + e.length * $;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("path", {
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - Cm), o = bm + e.length * ym;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("path", {
 			class: "axis",
-			d: `M0 ${o}H${t - gm}`
+			d: `M0 ${o}H${t - Cm}`
 		}),
-		[r, i / 1.04].map((e, t) => /* @__PURE__ */ G("text", {
+		[r, i / 1.04].map((e, t) => /* @__PURE__ */ K("text", {
 			class: "tick",
 			x: a(e),
 			y: o + 14,
 			"text-anchor": t ? "end" : "start",
-			children: H(e)
+			children: U(e)
 		}, t)),
-		e.map((e, n) => e && /* @__PURE__ */ G(xm, {
+		e.map((e, n) => e && /* @__PURE__ */ K(Om, {
 			row: e,
-			y: pm + n * $,
+			y: bm + n * ym,
 			x: a,
 			wide: t
 		}, e.layer))
 	] });
 }
-function xm({ row: e, y: t, x: n, wide: r }) {
+function Om({ row: e, y: t, x: n, wide: r }) {
 	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
-	return /* @__PURE__ */ G("g", { children: [
-		/* @__PURE__ */ G("title", { children: Sm(e) }),
-		/* @__PURE__ */ G("rect", {
+	return /* @__PURE__ */ K("g", { children: [
+		/* @__PURE__ */ K("title", { children: km(e) }),
+		/* @__PURE__ */ K("rect", {
 			class: "ground",
 			x: 0,
 			y: t + 2,
-			width: r - gm,
-			height: $ - 4
+			width: r - Cm,
+			height: ym - 4
 		}),
-		c !== null && l !== null && /* @__PURE__ */ G("rect", {
+		c !== null && l !== null && /* @__PURE__ */ K("rect", {
 			class: "chance",
 			x: n(c),
 			y: t + 3,
 			width: Math.max(2, n(l) - n(c)),
-			height: $ - 6
+			height: ym - 6
 		}),
-		s !== null && /* @__PURE__ */ G("path", {
+		s !== null && /* @__PURE__ */ K("path", {
 			class: "baseline",
-			d: `M${n(s)} ${t + 3}v${$ - 6}`
+			d: `M${n(s)} ${t + 3}v${ym - 6}`
 		}),
-		a !== null && o !== null && /* @__PURE__ */ G("path", {
+		a !== null && o !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
-			d: `M${n(a)} ${t + $ / 2}H${n(o)}M${n(a)} ${t + $ / 2 - 3}v6M${n(o)} ${t + $ / 2 - 3}v6`
+			d: `M${n(a)} ${t + ym / 2}H${n(o)}M${n(a)} ${t + ym / 2 - 3}v6M${n(o)} ${t + ym / 2 - 3}v6`
 		}),
-		i !== null && /* @__PURE__ */ G("circle", {
+		i !== null && /* @__PURE__ */ K("circle", {
 			class: "mean",
 			cx: n(i),
-			cy: t + $ / 2,
+			cy: t + ym / 2,
 			r: 4.5
 		}),
-		/* @__PURE__ */ G("text", {
+		/* @__PURE__ */ K("text", {
 			class: "value",
 			x: r,
-			y: t + $ / 2 + 4,
+			y: t + ym / 2 + 4,
 			"text-anchor": "end",
-			children: i === null ? "" : H(i)
+			children: i === null ? "" : U(i)
 		})
 	] });
 }
-function Sm({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
-	return `${e}, ${t}: mean ${H(n, 3)} (95 % interval ${H(r, 3)} to ${H(i, 3)}); random: ${H(a, 3)} (${H(o, 3)} to ${H(s, 3)})`;
+function km({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
+	return `${e}, ${t}: mean ${U(n, 3)} (95 % interval ${U(r, 3)} to ${U(i, 3)}); random: ${U(a, 3)} (${U(o, 3)} to ${U(s, 3)})`;
 }
-function Cm({ rows: e }) {
-	return /* @__PURE__ */ G("div", {
+function Am({ rows: e }) {
+	return /* @__PURE__ */ K("div", {
 		class: "unseen",
-		children: /* @__PURE__ */ G("table", { children: [
-			/* @__PURE__ */ G("caption", { children: "Means of the measures for each layer" }),
-			/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+		children: /* @__PURE__ */ K("table", { children: [
+			/* @__PURE__ */ K("caption", { children: "Means of the measures for each layer" }),
+			/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Layer and measure"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Mean"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Interval"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Random"
 				})
 			] }) }),
-			/* @__PURE__ */ G("tbody", { children: e.map((e) => /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("tbody", { children: e.map((e) => /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "row",
 					children: [
 						e.layer,
@@ -11397,24 +11513,24 @@ function Cm({ rows: e }) {
 						e.measure
 					]
 				}),
-				/* @__PURE__ */ G("td", { children: H(e.mean, 3) }),
-				/* @__PURE__ */ G("td", { children: [
-					H(e.low, 3),
+				/* @__PURE__ */ K("td", { children: U(e.mean, 3) }),
+				/* @__PURE__ */ K("td", { children: [
+					U(e.low, 3),
 					" to ",
-					H(e.high, 3)
+					U(e.high, 3)
 				] }),
-				/* @__PURE__ */ G("td", { children: [
-					H(e.baseline_low, 3),
+				/* @__PURE__ */ K("td", { children: [
+					U(e.baseline_low, 3),
 					" to ",
-					H(e.baseline_high, 3)
+					U(e.baseline_high, 3)
 				] })
 			] }, `${e.layer} ${e.measure}`)) })
 		] })
 	});
 }
 // src/table/marks.ts
-function wm(e) {
-	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = A(-1), o = A(e);
+function jm(e) {
+	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = j(-1), o = j(e);
 	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
 		marked: t,
 		active: r,
@@ -11433,8 +11549,8 @@ function wm(e) {
 	};
 }
 // src/table/sorting.ts
-var Tm = 2 ** 21;
-function Em(e, t, n) {
+var Mm = 2 ** 21;
+function Nm(e, t, n) {
 	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
 	for (let c = 0; c < e.length; c++) {
 		let l = t(e[c]);
@@ -11444,13 +11560,13 @@ function Em(e, t, n) {
 		}
 		r[0] = (n ? -l : l) + 0;
 		let u = i[0];
-		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Tm + c;
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Mm + c;
 	}
 	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
-	for (let t = 0; t < s; t++) l[t] = e[c[t] % Tm];
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % Mm];
 	return l.set(o, s), l;
 }
-function Dm(e, t) {
+function Pm(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let r of e) n.add(t(r));
 	let r = new Intl.Collator(void 0, {
@@ -11460,89 +11576,89 @@ function Dm(e, t) {
 	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
 }
 // src/table/rows.ts
-function Om(e) {
+function Fm(e) {
 	return e ? {
 		key: e.replace(/^-/, ""),
 		down: e.startsWith("-")
 	} : null;
 }
-function km(e, t) {
+function Im(e, t) {
 	let n = e.kind === "number" && !e.rising;
 	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
 }
-function Am(e, t) {
+function Lm(e, t) {
 	if (t === null) return e.filter((e) => e.shown);
 	let n = t.split(",");
 	return e.filter((e) => n.includes(e.key));
 }
-function jm(e, t, n, r) {
+function Rm(e, t, n, r) {
 	let i = n.flatMap((e) => {
 		let n = t.find((t) => t.key === e.key && t.kind === "number");
 		return n && !n.waits ? [{
 			range: e,
 			column: n
 		}] : [];
-	}), a = (e) => i.every(({ range: t, column: n }) => lm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	}), a = (e) => i.every(({ range: t, column: n }) => hm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
 	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
 	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
-	return Em(s, o.text && Number.isNaN(o.value(0)) ? Dm(s, o.text) : o.value, r.down);
+	return Nm(s, o.text && Number.isNaN(o.value(0)) ? Pm(s, o.text) : o.value, r.down);
 }
 // src/views/Table.tsx
-function Mm() {
-	let e = z(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = wt(() => Vp(e)).value, a = r("where") ?? "", o = j(() => om(a), [a]), s = Om(r("sort") ?? ""), c = Nm(j(() => jm(e, i, o, s), [
+function zm() {
+	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => qp(e)).value, a = r("where") ?? "", o = M(() => fm(a), [a]), s = Fm(r("sort") ?? ""), c = Bm(M(() => Rm(e, i, o, s), [
 		e,
 		i,
 		o,
 		r("sort"),
 		e.order.value
-	])), l = Am(i, r("cols")), u = wm(c), d = wt(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
-		e.select(t), u.clear(), e.told.value = `${B(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
+	])), l = Lm(i, r("cols")), u = jm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+		e.select(t), u.clear(), e.told.value = `${V(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
 	};
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "table-view",
 		children: [
-			/* @__PURE__ */ G("h1", { children: "Table" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h1", { children: "Table" }),
+			/* @__PURE__ */ K("p", {
 				class: "explains",
 				children: [
 					"One row for every component of ",
-					/* @__PURE__ */ G("bdi", { children: n.info.model }),
+					/* @__PURE__ */ K("bdi", { children: n.info.model }),
 					": what it responds to, and how clearly. A click on a column's name sorts by it."
 				]
 			}),
-			/* @__PURE__ */ G(_m, {}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K(wm, {}),
+			/* @__PURE__ */ K("div", {
 				class: "tools",
 				children: [
-					/* @__PURE__ */ G(Pm, {
+					/* @__PURE__ */ K(Vm, {
 						shown: c.length,
 						all: n.count,
-						order: Fm(i, s?.key, !!e.search.value)
+						order: Hm(i, s?.key, !!e.search.value)
 					}),
-					/* @__PURE__ */ G(um, {
+					/* @__PURE__ */ K(gm, {
 						columns: i,
 						ranges: o,
-						onChange: (e) => t.set({ where: sm(e) }, !0)
+						onChange: (e) => t.set({ where: pm(e) }, !0)
 					}),
-					/* @__PURE__ */ G(jp, { label: "Relevance for" }),
-					/* @__PURE__ */ G(Pp, {
+					/* @__PURE__ */ K(Lp, { label: "Relevance for" }),
+					/* @__PURE__ */ K(Bp, {
 						columns: i,
 						shown: l,
 						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
 					}),
-					u.marked.size > 0 && /* @__PURE__ */ G("span", {
+					u.marked.size > 0 && /* @__PURE__ */ K("span", {
 						class: "marked-rows",
 						role: "status",
 						children: [
-							V(u.marked.size),
+							H(u.marked.size),
 							" marked",
-							/* @__PURE__ */ G("button", {
+							/* @__PURE__ */ K("button", {
 								type: "button",
 								class: "button",
 								onClick: () => f(Int32Array.from(u.marked).sort()),
 								children: "Select these"
 							}),
-							/* @__PURE__ */ G("button", {
+							/* @__PURE__ */ K("button", {
 								type: "button",
 								class: "button",
 								onClick: u.clear,
@@ -11550,25 +11666,25 @@ function Mm() {
 							})
 						]
 					}),
-					/* @__PURE__ */ G(Ks, {
+					/* @__PURE__ */ K(Qs, {
 						what: "the table",
 						kinds: e.session.can.parquet ? [
 							"csv",
 							"json",
 							"parquet"
 						] : ["csv", "json"],
-						save: (t) => dn(`${n.info.name}-components`, Im(l, c), t, e)
+						save: (t) => dn(`${n.info.name}-components`, Um(l, c), t, e)
 					})
 				]
 			}),
-			/* @__PURE__ */ G(em, {
+			/* @__PURE__ */ K(om, {
 				label: "Components",
 				columns: l,
 				rows: c,
 				sort: s,
 				marks: u,
 				pointed: d,
-				onSort: (e) => t.set({ sort: km(e, s) }, !0),
+				onSort: (e) => t.set({ sort: Im(e, s) }, !0),
 				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
 				onPoint: (t) => e.pointed.value = t === null ? null : {
 					index: n.number,
@@ -11576,123 +11692,123 @@ function Mm() {
 				},
 				onAll: () => f(c)
 			}),
-			!c.length && /* @__PURE__ */ G("p", {
+			!c.length && /* @__PURE__ */ K("p", {
 				class: "no-rows",
 				children: "No component passes these filters."
 			})
 		]
 	});
 }
-function Nm(e) {
-	let t = A(e);
+function Bm(e) {
+	let t = j(e);
 	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
 }
-function Pm({ shown: e, all: t, order: n }) {
-	return /* @__PURE__ */ G("p", {
+function Vm({ shown: e, all: t, order: n }) {
+	return /* @__PURE__ */ K("p", {
 		class: "how-many",
 		role: "status",
 		children: [
-			/* @__PURE__ */ G("b", { children: B(e, "component") }),
-			e < t && ` of ${V(t)}`,
+			/* @__PURE__ */ K("b", { children: V(e, "component") }),
+			e < t && ` of ${H(t)}`,
 			", ",
 			n
 		]
 	});
 }
-function Fm(e, t, n) {
+function Hm(e, t, n) {
 	let r = e.find((e) => e.key === t);
 	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "labelled and clearest first";
 }
-function Im(e, t) {
-	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Yp(e, t))]));
+function Um(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => tm(e, t))]));
 }
 // src/views/views.ts
-var Lm = [
+var Wm = [
 	{
 		path: "",
 		name: "Explore",
-		view: Vs,
+		view: Ks,
 		says: "search, and a map of all components"
 	},
 	{
 		path: "table",
 		name: "Table",
-		view: Mm,
+		view: zm,
 		says: "every component with its measures"
 	},
 	{
 		path: "audit",
 		name: "Audit",
-		view: Zd,
+		view: rf,
 		says: "does it rely on what it should?"
 	},
 	{
 		path: "graph",
 		name: "Graph",
-		view: Mp,
+		view: Rp,
 		says: "how a class comes about"
 	},
 	{
 		path: "compare",
 		name: "Compare",
-		view: Uf,
+		view: Yf,
 		says: "what two models, or two layers, share"
 	},
 	{
 		path: "about",
 		name: "About",
-		view: lf,
+		view: hf,
 		says: "how this index was made"
 	}
-], Rm = [
+], Gm = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function zm() {
-	let { place: e } = z(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
-	return !n && (!In(e) || t === "about") ? null : /* @__PURE__ */ G("section", {
+function Km() {
+	let { place: e } = B(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
+	return !n && (!In(e) || t === "about") ? null : /* @__PURE__ */ K("section", {
 		class: "filters",
 		"aria-label": "Filters",
 		children: [
-			n ? /* @__PURE__ */ G(T, { children: [
-				/* @__PURE__ */ G(Bm, {}),
-				/* @__PURE__ */ G(Vm, {}),
-				/* @__PURE__ */ G(Hm, {})
-			] }) : /* @__PURE__ */ G(Um, {}),
-			/* @__PURE__ */ G(Wm, {}),
-			/* @__PURE__ */ G(Gm, {}),
-			/* @__PURE__ */ G(Km, {})
+			n ? /* @__PURE__ */ K(T, { children: [
+				/* @__PURE__ */ K(qm, {}),
+				/* @__PURE__ */ K(Jm, {}),
+				/* @__PURE__ */ K(Ym, {})
+			] }) : /* @__PURE__ */ K(Xm, {}),
+			/* @__PURE__ */ K(Zm, {}),
+			/* @__PURE__ */ K(Qm, {}),
+			/* @__PURE__ */ K($m, {})
 		]
 	});
 }
-function Bm() {
-	let e = z(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
+function qm() {
+	let e = B(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
 	if (t.length < 2) return null;
 	let r = (r, i) => {
 		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
 		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
 	};
-	return /* @__PURE__ */ G(zu, {
+	return /* @__PURE__ */ K(Gu, {
 		name: "Layers",
-		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ G("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
-		children: /* @__PURE__ */ G("fieldset", { children: [/* @__PURE__ */ G("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ G("label", { children: [
-			/* @__PURE__ */ G("input", {
+		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ K("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
+		children: /* @__PURE__ */ K("fieldset", { children: [/* @__PURE__ */ K("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ K("label", { children: [
+			/* @__PURE__ */ K("input", {
 				type: "checkbox",
 				checked: n.includes(e),
 				onChange: (t) => r(e, t.currentTarget.checked)
 			}),
-			/* @__PURE__ */ G("bdi", { children: e }),
+			/* @__PURE__ */ K("bdi", { children: e }),
 			" ",
-			/* @__PURE__ */ G("small", { children: V(i - t) })
+			/* @__PURE__ */ K("small", { children: H(i - t) })
 		] }, e))] })
 	});
 }
-function Vm() {
-	let { place: e } = z(), t = e.route.value.params.get("words") ?? "";
-	return /* @__PURE__ */ G("span", {
+function Jm() {
+	let { place: e } = B(), t = e.route.value.params.get("words") ?? "";
+	return /* @__PURE__ */ K("span", {
 		class: "field",
-		children: [/* @__PURE__ */ G("input", {
+		children: [/* @__PURE__ */ K("input", {
 			type: "text",
 			"aria-label": "Only labels that contain",
 			placeholder: "Label contains …",
@@ -11700,36 +11816,36 @@ function Vm() {
 			autocomplete: "off",
 			spellcheck: !1,
 			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
-		}), t && /* @__PURE__ */ G(Jm, {
+		}), t && /* @__PURE__ */ K(th, {
 			what: `labels with ${t}`,
 			off: () => e.set({ words: null })
 		})]
 	});
 }
-function Hm() {
-	let e = z(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
-	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ G("select", {
+function Ym() {
+	let e = B(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
+	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ K("select", {
 		"aria-label": "Tag",
 		class: n ? "on" : "",
 		value: n,
 		onChange: (t) => e.place.set({ tag: t.currentTarget.value }),
-		children: [/* @__PURE__ */ G("option", {
+		children: [/* @__PURE__ */ K("option", {
 			value: "",
 			children: "Any tag"
-		}), Rm.map((e) => /* @__PURE__ */ G("option", {
+		}), Gm.map((e) => /* @__PURE__ */ K("option", {
 			value: e,
 			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
 		}, e))]
 	});
 }
-function Um() {
-	let { place: e } = z(), t = (t) => e.route.value.params.get(t);
-	return /* @__PURE__ */ G(T, { children: [
-		t("layers") && /* @__PURE__ */ G(qm, {
+function Xm() {
+	let { place: e } = B(), t = (t) => e.route.value.params.get(t);
+	return /* @__PURE__ */ K(T, { children: [
+		t("layers") && /* @__PURE__ */ K(eh, {
 			off: () => e.set({ layers: null }),
 			children: ["layers ", t("layers").replaceAll(",", ", ")]
 		}),
-		t("words") && /* @__PURE__ */ G(qm, {
+		t("words") && /* @__PURE__ */ K(eh, {
 			off: () => e.set({ words: null }),
 			children: [
 				"label contains “",
@@ -11737,73 +11853,73 @@ function Um() {
 				"”"
 			]
 		}),
-		t("tag") && /* @__PURE__ */ G(qm, {
+		t("tag") && /* @__PURE__ */ K(eh, {
 			off: () => e.set({ tag: null }),
 			children: ["tagged ", t("tag")]
 		})
 	] });
 }
-function Wm() {
-	let e = z(), t = e.place.route.value.params.get("cluster");
+function Zm() {
+	let e = B(), t = e.place.route.value.params.get("cluster");
 	if (t === null) return null;
-	let n = R(e.index.value.atlas.value)?.names[Number(t)];
-	return /* @__PURE__ */ G(qm, {
+	let n = z(e.index.value.atlas.value)?.names[Number(t)];
+	return /* @__PURE__ */ K(eh, {
 		off: () => e.place.set({ cluster: null }),
 		children: n ? `cluster “${n}”` : `cluster ${t}`
 	});
 }
-function Gm() {
-	let e = z(), t = e.selection.value;
-	return t && /* @__PURE__ */ G(qm, {
+function Qm() {
+	let e = B(), t = e.selection.value;
+	return t && /* @__PURE__ */ K(eh, {
 		off: () => e.select(null),
-		children: [V(t.length), " selected"]
+		children: [H(t.length), " selected"]
 	});
 }
-function Km() {
-	let e = z(), { place: t } = e;
+function $m() {
+	let e = B(), { place: t } = e;
 	if (!In(t)) return null;
 	let n = e.order.value.length;
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("span", {
 		class: "soft passing",
 		role: "status",
 		children: [
-			V(n),
+			H(n),
 			" of ",
-			V(e.index.value.count),
+			H(e.index.value.count),
 			" components"
 		]
-	}), /* @__PURE__ */ G("button", {
+	}), /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "link",
 		onClick: () => t.set(Nn),
 		children: "Show all"
 	})] });
 }
-function qm({ off: e, children: t }) {
-	return /* @__PURE__ */ G("span", {
+function eh({ off: e, children: t }) {
+	return /* @__PURE__ */ K("span", {
 		class: "chip",
-		children: [/* @__PURE__ */ G("bdi", { children: t }), /* @__PURE__ */ G(Jm, {
-			what: Ym(t),
+		children: [/* @__PURE__ */ K("bdi", { children: t }), /* @__PURE__ */ K(th, {
+			what: nh(t),
 			off: e
 		})]
 	});
 }
-function Jm({ what: e, off: t }) {
-	return /* @__PURE__ */ G("button", {
+function th({ what: e, off: t }) {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Remove the filter: ${e}`,
 		title: "Remove this filter",
 		onClick: t,
-		children: /* @__PURE__ */ G(K, { name: "clear" })
+		children: /* @__PURE__ */ K(q, { name: "clear" })
 	});
 }
-function Ym(e) {
-	return Array.isArray(e) ? e.map(Ym).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
+function nh(e) {
+	return Array.isArray(e) ? e.map(nh).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
 }
 // src/ui/imageQuery.ts
-var Xm = P(null), Zm = P(!1);
-async function Qm(e, t) {
+var rh = F(null), ih = F(!1);
+async function ah(e, t) {
 	if (!t) return;
 	if (!e.session.can.search) {
 		e.told.value = "Pictures cannot be searched here: that takes a running server.";
@@ -11816,30 +11932,30 @@ async function Qm(e, t) {
 	let n = e.query.peek();
 	await e.searchImage(t);
 	let r = e.query.peek();
-	r !== n && r.startsWith("image:") && (Xm.peek() && URL.revokeObjectURL(Xm.peek().address), Xm.value = {
+	r !== n && r.startsWith("image:") && (rh.peek() && URL.revokeObjectURL(rh.peek().address), rh.value = {
 		id: r.slice(6),
 		address: URL.createObjectURL(t)
 	});
 }
-function $m() {
-	let e = z();
+function oh() {
+	let e = B();
 	k(() => {
 		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && Gn(e, t), i = (e) => {
-			r(e) && (e.preventDefault(), Zm.value = !0);
+			r(e) && (e.preventDefault(), ih.value = !0);
 		};
 		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
-			e.relatedTarget || (Zm.value = !1);
+			e.relatedTarget || (ih.value = !1);
 		}, { signal: n }), document.addEventListener("drop", (t) => {
-			r(t) && (t.preventDefault(), Zm.value = !1, Qm(e, t.dataTransfer?.files[0]));
+			r(t) && (t.preventDefault(), ih.value = !1, ah(e, t.dataTransfer?.files[0]));
 		}, { signal: n }), document.addEventListener("paste", (t) => {
 			let n = t.clipboardData?.files[0];
-			n && Gn(e, t) && (t.preventDefault(), Qm(e, n));
+			n && Gn(e, t) && (t.preventDefault(), ah(e, n));
 		}, { signal: n }), () => t.abort();
 	}, [e]);
 }
 // src/ui/suggest.ts
-var eh = 8, th = /* @__PURE__ */ new WeakMap();
-function nh(e, t) {
+var sh = 8, ch = /* @__PURE__ */ new WeakMap();
+function lh(e, t) {
 	let n = t.trim().toLowerCase();
 	if (!n) return [];
 	let r = [
@@ -11847,13 +11963,13 @@ function nh(e, t) {
 		[],
 		[]
 	];
-	for (let t of ih(e)) {
+	for (let t of dh(e)) {
 		let e = t.lower.indexOf(n);
 		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
 	}
-	return [...rh(e, n), ...r.flat()].slice(0, eh);
+	return [...uh(e, n), ...r.flat()].slice(0, sh);
 }
-function rh(e, t) {
+function uh(e, t) {
 	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
 	return i < 0 ? [] : [{
 		text: e.id(i),
@@ -11861,8 +11977,8 @@ function rh(e, t) {
 		row: i
 	}];
 }
-function ih(e) {
-	let t = e.labels.value, n = e.annotations.value, r = th.get(e);
+function dh(e) {
+	let t = e.labels.value, n = e.annotations.value, r = ch.get(e);
 	if (r?.labels === t && r.mine === n) return r.entries;
 	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
 		if (!t || e.base.dead[n]) return;
@@ -11879,15 +11995,15 @@ function ih(e) {
 		a(n, t), r !== n && a(r, t);
 	}
 	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
-	return th.set(e, {
+	return ch.set(e, {
 		labels: t,
 		mine: n,
 		entries: o
 	}), o;
 }
 // src/ui/SearchBox.tsx
-function ah() {
-	let e = z(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = A(null), s = ze(), [c, l] = O(!1), [u, d] = O(-1), f = A(!1), p = c ? nh(n, a) : [], m = r[0] === "table" ? r : [];
+function fh() {
+	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? lh(n, a) : [], m = r[0] === "table" ? r : [];
 	qn({ "/": () => (o.current?.focus(), o.current?.select()) });
 	let h = (r) => {
 		t.go(m, {
@@ -11920,13 +12036,13 @@ function ah() {
 		}[e.key];
 		t && p.length ? (e.preventDefault(), d((u + 1 + t + p.length + 1) % (p.length + 1) - 1)) : e.key === "Enter" ? u >= 0 ? v(p[u]) : g() : e.key === "Escape" && (e.preventDefault(), a || i.has("image") ? _() : o.current?.blur());
 	}, b = e.session.can.search;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "search",
 		role: "search",
 		children: [
-			/* @__PURE__ */ G(K, { name: "search" }),
-			i.has("image") && /* @__PURE__ */ G(sh, { id: i.get("image") }),
-			/* @__PURE__ */ G("input", {
+			/* @__PURE__ */ K(q, { name: "search" }),
+			i.has("image") && /* @__PURE__ */ K(mh, { id: i.get("image") }),
+			/* @__PURE__ */ K("input", {
 				ref: o,
 				type: "text",
 				role: "combobox",
@@ -11945,25 +12061,25 @@ function ah() {
 				onFocus: () => l(!0),
 				onBlur: g
 			}),
-			a || i.has("image") ? /* @__PURE__ */ G("button", {
+			a || i.has("image") ? /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "bare-button",
 				"aria-label": "Clear the search",
 				title: "Clear the search (Esc)",
 				onClick: _,
-				children: /* @__PURE__ */ G(K, { name: "clear" })
-			}) : /* @__PURE__ */ G("kbd", {
+				children: /* @__PURE__ */ K(q, { name: "clear" })
+			}) : /* @__PURE__ */ K("kbd", {
 				"aria-hidden": "true",
 				children: "/"
 			}),
-			b && /* @__PURE__ */ G(ch, {}),
-			/* @__PURE__ */ G("ul", {
+			b && /* @__PURE__ */ K(hh, {}),
+			/* @__PURE__ */ K("ul", {
 				class: "suggestions",
 				id: s,
 				role: "listbox",
 				"aria-label": "Labels that match",
 				hidden: !p.length,
-				children: p.map((e, t) => /* @__PURE__ */ G(oh, {
+				children: p.map((e, t) => /* @__PURE__ */ K(ph, {
 					id: `${s}-${t}`,
 					one: e,
 					typed: a,
@@ -11974,80 +12090,80 @@ function ah() {
 		]
 	});
 }
-function oh({ id: e, one: t, typed: n, active: r, choose: i }) {
-	let a = z().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
-	return /* @__PURE__ */ G("li", {
+function ph({ id: e, one: t, typed: n, active: r, choose: i }) {
+	let a = B().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
+	return /* @__PURE__ */ K("li", {
 		id: e,
 		role: "option",
 		"aria-selected": r,
 		onPointerDown: (e) => e.preventDefault(),
 		onClick: i,
 		children: [
-			/* @__PURE__ */ G(Xn, {
+			/* @__PURE__ */ K(Xn, {
 				path: o < 0 ? null : a.at(`crop/${o}.webp`),
 				alt: ""
 			}),
-			/* @__PURE__ */ G("bdi", { children: [
+			/* @__PURE__ */ K("bdi", { children: [
 				t.text.slice(0, Math.max(0, s)),
-				/* @__PURE__ */ G("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
+				/* @__PURE__ */ K("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
 				t.text.slice(s < 0 ? 0 : c)
 			] }),
-			/* @__PURE__ */ G("small", { children: t.rows > 1 ? B(t.rows, "component") : a.id(t.row) })
+			/* @__PURE__ */ K("small", { children: t.rows > 1 ? V(t.rows, "component") : a.id(t.row) })
 		]
 	});
 }
-function sh({ id: e }) {
-	let t = Xm.value?.id === e ? Xm.value.address : null;
-	return /* @__PURE__ */ G("span", {
+function mh({ id: e }) {
+	let t = rh.value?.id === e ? rh.value.address : null;
+	return /* @__PURE__ */ K("span", {
 		class: "asked",
-		children: [t ? /* @__PURE__ */ G("img", {
+		children: [t ? /* @__PURE__ */ K("img", {
 			src: t,
 			alt: ""
-		}) : /* @__PURE__ */ G(K, { name: "image" }), "your picture"]
+		}) : /* @__PURE__ */ K(q, { name: "image" }), "your picture"]
 	});
 }
-function ch() {
-	let e = z(), t = A(null);
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("button", {
+function hh() {
+	let e = B(), t = j(null);
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": "Search by a picture",
 		title: "Search by a picture: choose one here, drop it anywhere, or paste it",
 		onClick: () => t.current?.click(),
-		children: /* @__PURE__ */ G(K, { name: "image" })
-	}), /* @__PURE__ */ G("input", {
+		children: /* @__PURE__ */ K(q, { name: "image" })
+	}), /* @__PURE__ */ K("input", {
 		ref: t,
 		type: "file",
 		accept: "image/*",
 		hidden: !0,
 		"aria-label": "Picture to search by",
 		onChange: (t) => {
-			Qm(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+			ah(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
 		}
 	})] });
 }
 // src/ui/Shortcuts.tsx
-function lh({ close: e }) {
-	return /* @__PURE__ */ G(Qn, {
+function gh({ close: e }) {
+	return /* @__PURE__ */ K(Qn, {
 		title: "Keyboard shortcuts",
 		class: "shortcuts",
 		close: e,
-		children: /* @__PURE__ */ G("div", {
+		children: /* @__PURE__ */ K("div", {
 			class: "shortcut-groups",
-			children: Kn.map((e) => /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e.where }), /* @__PURE__ */ G("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.map((e) => /* @__PURE__ */ G("kbd", { children: e }, e)) }), /* @__PURE__ */ G("dd", { children: t })] }, t)) })] }, e.where))
+			children: Kn.map((e) => /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e.where }), /* @__PURE__ */ K("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.map((e) => /* @__PURE__ */ K("kbd", { children: e }, e)) }), /* @__PURE__ */ K("dd", { children: t })] }, t)) })] }, e.where))
 		})
 	});
 }
 // src/ui/Header.tsx
-function uh() {
-	let e = z(), { place: t } = e, n = A(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Pn(e, e.index.value);
-	return Ie(() => Un(e, n.current.closest(".semlens")), [e]), Ie(() => fu(n.current.closest(".semlens"), uu.value), [uu.value]), ph(), zr(), $m(), qn({ "?": () => i(!0) }), /* @__PURE__ */ G("header", {
+function _h() {
+	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Pn(e, e.index.value);
+	return A(() => Un(e, n.current.closest(".semlens")), [e]), A(() => vu(n.current.closest(".semlens"), gu.value), [gu.value]), bh(), Ur(), oh(), qn({ "?": () => i(!0) }), /* @__PURE__ */ K("header", {
 		class: "top",
 		ref: n,
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "looked-at",
-				children: [/* @__PURE__ */ G("a", {
+				children: [/* @__PURE__ */ K("a", {
 					class: "brand",
 					href: t.href([], {
 						q: null,
@@ -12055,21 +12171,21 @@ function uh() {
 						...o
 					}),
 					children: "semlens"
-				}), /* @__PURE__ */ G(dh, {})]
+				}), /* @__PURE__ */ K(vh, {})]
 			}),
-			/* @__PURE__ */ G(ah, {}),
-			/* @__PURE__ */ G("nav", {
+			/* @__PURE__ */ K(fh, {}),
+			/* @__PURE__ */ K("nav", {
 				"aria-label": "Views",
-				children: Lm.map((e) => /* @__PURE__ */ G("a", {
+				children: Wm.map((e) => /* @__PURE__ */ K("a", {
 					href: t.href(e.path ? [e.path] : [], o),
 					title: e.says,
 					"aria-current": a === e.path ? "page" : void 0,
 					children: e.name
 				}, e.path))
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "whole-page",
-				children: [/* @__PURE__ */ G(fh, {}), /* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K(yh, {}), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Keyboard shortcuts",
@@ -12078,17 +12194,17 @@ function uh() {
 					children: "?"
 				})]
 			}),
-			r && /* @__PURE__ */ G(lh, { close: () => i(!1) }),
-			Zm.value && /* @__PURE__ */ G("p", {
+			r && /* @__PURE__ */ K(gh, { close: () => i(!1) }),
+			ih.value && /* @__PURE__ */ K("p", {
 				class: "drop",
 				children: "Drop the picture: the components that are most like it will be listed."
 			})
 		]
 	});
 }
-function dh() {
-	let e = z(), { place: t, indexes: n } = e, r = e.index.value;
-	if (n.length < 2) return /* @__PURE__ */ G("bdi", {
+function vh() {
+	let e = B(), { place: t, indexes: n } = e, r = e.index.value;
+	if (n.length < 2) return /* @__PURE__ */ K("bdi", {
 		class: "index-name",
 		title: `the index “${r.info.name}” of the model ${r.info.model}`,
 		children: r.info.name
@@ -12097,47 +12213,47 @@ function dh() {
 		let { path: i } = t.route.peek();
 		t.go(i[0] === "m" ? [] : i, Pn(e, n[r]));
 	};
-	return /* @__PURE__ */ G("select", {
+	return /* @__PURE__ */ K("select", {
 		class: "index-name",
 		"aria-label": "Index",
 		title: `the model ${r.info.model}`,
 		value: r.number,
 		onChange: (e) => i(Number(e.currentTarget.value)),
-		children: n.map((e) => /* @__PURE__ */ G("option", {
+		children: n.map((e) => /* @__PURE__ */ K("option", {
 			value: e.number,
 			children: e.info.name
 		}, e.number))
 	});
 }
-function fh() {
-	let e = uu.value, t = su[(su.indexOf(e) + 1) % su.length], n = {
+function yh() {
+	let e = gu.value, t = pu[(pu.indexOf(e) + 1) % pu.length], n = {
 		system: "as the system has it",
 		light: "light",
 		dark: "dark"
 	};
-	return /* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Theme: ${n[e]}`,
 		title: `Theme: ${n[e]}; press for ${n[t]}`,
-		onClick: () => du(t),
-		children: /* @__PURE__ */ G(K, { name: e })
+		onClick: () => _u(t),
+		children: /* @__PURE__ */ K(q, { name: e })
 	});
 }
-function ph() {
-	let e = z(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Lm.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+function bh() {
+	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Wm.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
 	k(() => {
 		Wn(e) && (document.title = `${c} · ${t.info.name} · semlens`);
 	}, [c, t]);
 }
 // src/ui/Told.tsx
-var mh = 5e3;
-function hh() {
-	let { told: e } = z(), t = e.value;
+var xh = 5e3;
+function Sh() {
+	let { told: e } = B(), t = e.value;
 	return k(() => {
-		let n = t ? setTimeout(() => e.value = "", mh) : void 0;
+		let n = t ? setTimeout(() => e.value = "", xh) : void 0;
 		return () => clearTimeout(n);
-	}, [t]), /* @__PURE__ */ G("p", {
+	}, [t]), /* @__PURE__ */ K("p", {
 		class: "told",
 		role: "status",
 		"aria-live": "polite",
@@ -12145,31 +12261,31 @@ function hh() {
 	});
 }
 // src/ui/App.tsx
-function gh() {
-	let [e = ""] = z().place.route.value.path, t = e === "m" ? Wr : Lm.find((t) => t.path === e)?.view ?? Vs;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("a", {
+function Ch() {
+	let [e = ""] = B().place.route.value.path, t = e === "m" ? Jr : Wm.find((t) => t.path === e)?.view ?? Ks;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("a", {
 			class: "skip",
 			href: "#content",
 			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
 			children: "Skip to the content"
 		}),
-		/* @__PURE__ */ G(uh, {}),
-		/* @__PURE__ */ G(zm, {}),
-		/* @__PURE__ */ G("main", {
+		/* @__PURE__ */ K(_h, {}),
+		/* @__PURE__ */ K(Km, {}),
+		/* @__PURE__ */ K("main", {
 			id: "content",
 			tabIndex: -1,
-			children: /* @__PURE__ */ G(t, {})
+			children: /* @__PURE__ */ K(t, {})
 		}),
-		/* @__PURE__ */ G(hh, {})
+		/* @__PURE__ */ K(Sh, {})
 	] });
 }
 // src/mount.tsx
-function _h(e, t, n) {
+function wh(e, t, n) {
 	return Xt(t, n).then((t) => {
-		e.replaceChildren(), xe(/* @__PURE__ */ G(Qt, {
+		e.replaceChildren(), xe(/* @__PURE__ */ K(Qt, {
 			value: t,
-			children: /* @__PURE__ */ G(gh, {})
+			children: /* @__PURE__ */ K(Ch, {})
 		}), e);
 	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
 		className: "bare",
@@ -12177,18 +12293,18 @@ function _h(e, t, n) {
 	}))), () => xe(null, e);
 }
 // src/widget.tsx
-function vh({ model: t, el: n }) {
+function Th({ model: t, el: n }) {
 	let r = document.createElement("div");
 	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
-	let i = new e(t), a = Pt();
+	let i = new e(t), a = Nt();
 	r.addEventListener("click", (e) => {
 		let t = e.target.closest?.("a[href^=\"#/\"]");
 		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
 	});
-	let o = _h(r, i, a);
+	let o = wh(r, i, a);
 	return () => {
 		o(), i.close();
 	};
 }
-var yh = { render: vh };
-export { yh as default };
+var Eh = { render: Th };
+export { Eh as default };
