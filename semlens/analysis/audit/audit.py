@@ -1,6 +1,6 @@
 """Does a model rely on what it should? Its components' relevance for an output, held against the concepts of a spec."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +42,7 @@ class _Material:
     relevance: Float32[np.ndarray, "c"]  # of every component of the index, for the output
     against: Float32[np.ndarray, "c"]
     images: int
+    unknown: Collection[str]  # phrases that the foundation model does not know
     draws: int
     seed: int
 
@@ -99,20 +100,20 @@ def audit(
         raise SemlensError(
             f"the spec asks for {len(asked)} probes, {len(probes)} were given: make them with probe_spec"
         )
-    by = way(index, by)
-    material = _Material(
-        index, spec, probes, asked, tuple(spec.layers) or (hidden_layers(index)[-1],), relevance.positive[:, column],
-        relevance.negative[:, column], int(relevance.counts[column]), draws, seed,
-    )  # fmt: skip
-    seen = views(index)
+    by, seen = way(index, by), views(index)
     visible = visibility(spec, seen, probes, asked)
     nothing, pairs = alike(seen, probes, asked)
     told = unknown(probes, asked) | {_text(asked[n]): why for n, why in nothing.items()}
+    material = _Material(
+        index, spec, probes, asked, tuple(spec.layers) or (hidden_layers(index)[-1],), relevance.positive[:, column],
+        relevance.negative[:, column], int(relevance.counts[column]), told, draws, seed,
+    )  # fmt: skip
     concepts = concepts_of(probes, asked, told)
     found, own, others = _by_encoding(material, concepts, pairs) if by == "encoding" else _by_examples(material, pairs)
     driving = _driving(index, relevance.name(column) or relevance.classes[column], concepts, seed)
     sight = Sight(
         unseen=_unseen(visible, told, asked),
+        blind=tuple(side for side in SIDES if _blind(side, visible, told, asked)),
         proven=all(one.seen == "yes" for one in visible if one.side == "spurious"),
         too_few=_too_few(index, material.images, by),
         others=tuple((_pair(asked, pairs), one) for one in others),
@@ -150,7 +151,7 @@ def _by_examples(material: _Material, pairs: Sequence[tuple[int, int]]) -> _Foun
     def fitted(asked: Sequence[Entry]) -> Fit:
         return fit(
             material.index, material.probes, asked, random, fdr=material.spec.fdr, resamples=RESAMPLES,
-            seed=material.seed,
+            seed=material.seed, unknown=material.unknown,
         )  # fmt: skip
 
     found = fitted(material.entries)
@@ -213,7 +214,15 @@ def _unseen(visible: Sequence[Visibility], told: dict[str, str], asked: Sequence
         for entry in asked
         if _text(entry) in told and (entry.side, entry.concept) not in known
     ]
-    return (*unknown_ones, *((one.side, one.reason) for one in visible if one.seen == "no"))
+    hidden = [one for one in visible if one.seen == "no" and (one.side, one.concept) in known]
+    return (*dict.fromkeys(unknown_ones), *((one.side, one.reason) for one in hidden))
+
+
+def _blind(side: str, visible: Sequence[Visibility], told: dict[str, str], asked: Sequence[Entry]) -> bool:
+    """Whether half of the concepts of a side or more are not seen or not known: too many to say that it is free."""
+    concepts = {entry.concept for entry in asked if entry.side == side}
+    known = {entry.concept for entry in asked if entry.side == side and _text(entry) not in told}
+    return 2 * len(known - {one.concept for one in visible if one.seen == "no"}) <= len(concepts)
 
 
 def _doubts(

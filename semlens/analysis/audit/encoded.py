@@ -52,16 +52,20 @@ class Concepts:
 
 
 def concepts_of(probes: Probes, entries: Sequence[Entry], unknown: Collection[str] = ()) -> Concepts:
-    """A direction per concept: the mean of the unit vectors of its phrases and images, made unit.
+    """A direction per concept: the mean of the unit vectors of its phrases and images, made unit. None, which is zero,
+    where nothing of it is known: what an unknown word leaves of a phrase is credited with nothing.
 
     Args:
-        unknown: phrases that the foundation model does not know, left out where a concept has others.
+        unknown: phrases that the foundation model does not know, left out.
     """
     names = tuple(dict.fromkeys((entry.side, entry.concept) for entry in entries))
     every = [[n for n, entry in enumerate(entries) if (entry.side, entry.concept) == name] for name in names]
-    own = [[n for n in numbers if entries[n].phrase not in unknown] or numbers for numbers in every]
-    directions = unit(np.stack([probes.vectors[numbers].mean(axis=0) for numbers in own]))
-    return Concepts(names, directions, np.array([numbers[0] for numbers in own]))
+    own = [[n for n in numbers if entries[n].phrase not in unknown] for numbers in every]
+    zero = np.zeros(probes.vectors.shape[1], np.float32)
+    directions = unit(np.stack([probes.vectors[numbers].mean(axis=0) if numbers else zero for numbers in own]))
+    return Concepts(
+        names, directions, np.array([(known or numbers)[0] for known, numbers in zip(own, every, strict=True)])
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Which components fit the valid concepts of a spec, the spurious ones, both or neither, and how surely."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +41,19 @@ def quadrant(fits: Bool[np.ndarray, "*n 2"]) -> Int64[np.ndarray, "*n"]:
 
 def fit(
     index: ConceptIndex, probes: Probes, entries: Sequence[Entry], random: RandomComponents, *, fdr: float,
-    resamples: int, seed: int,
+    resamples: int, seed: int, unknown: Collection[str] = (),
 ) -> Fit:  # fmt: skip
     """How well the components of the layers that random components were drawn for fit either side.
 
     Each side has its own threshold, at the false-discovery rate `fdr`: of many concepts some one fits by chance more
     easily than of few.
+
+    Args:
+        unknown: phrases that the foundation model does not know, left out.
     """
-    sides = [np.flatnonzero([entry.side == side for entry in entries]) for side in SIDES]
+    sides = [
+        np.flatnonzero([entry.side == side and entry.phrase not in unknown for entry in entries]) for side in SIDES
+    ]
     scorers = {int(n): standardised(index, probes, random, int(n)) for n in np.unique(random.layer)}
     layers = layer_numbers(index)
     members = np.flatnonzero(np.isin(layers, list(scorers)) & ~index.dead)

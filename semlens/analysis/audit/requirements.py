@@ -6,7 +6,7 @@ from operator import ge, gt, le, lt
 
 import numpy as np
 
-from semlens.analysis.audit.grammar import QUADRANTS, Requirement
+from semlens.analysis.audit.grammar import QUADRANTS, SIDES, Requirement
 from semlens.analysis.audit.quadrants import Fit, quadrant
 from semlens.errors import SemlensError
 from semlens.shapes import Bool, Float32, Float64, Int64
@@ -51,14 +51,21 @@ class Sight:
     """What stands between the figures of an audit and a verdict: what the foundation model sees of the phrases."""
 
     unseen: tuple[tuple[str, str], ...] = ()  # side and why, in words: phrases that it does not see or know
+    blind: tuple[str, ...] = SIDES  # sides of which too much is unseen to say that they are free of anything
     proven: bool = False  # images marked as showing them prove that it sees all spurious concepts
     too_few: str = ""  # why there are too few images for any verdict; empty if there are enough
     others: tuple[tuple[str, tuple["LayerFigures", ...]], ...] = ()  # a doubt, and the figures if it goes the other way
     driven: "LayerFigures | None" = None  # the share of either side in what drives the output itself
 
     def unseen_on(self, side: str) -> str:
-        """The first thing that is not seen of a side; empty if there is none."""
-        return next((why for own, why in self.unseen if own == side), "")
+        """The first thing that is not seen of a side, and how many there are; empty if there is none."""
+        unseen = [why for own, why in self.unseen if own == side]
+        more = f"; {len(unseen) - 1} more of the {side} concepts are not seen or known" if len(unseen) > 1 else ""
+        return f"{unseen[0]}{more}" if unseen else ""
+
+    def hides(self, side: str) -> str:
+        """What is not seen of a side, where that leaves too little of it to say that it is free of anything."""
+        return self.unseen_on(side) if side in self.blind else ""
 
 
 def over_images(shares: Float64[np.ndarray, "b"], images: int, seed: int = 0) -> Float64[np.ndarray, "b"]:
@@ -244,7 +251,7 @@ def _cannot_tell(requirement: Requirement, layer: LayerFigures, value: float, me
     for doubt, figures in sight.others:
         if requirement.figure != "drivers" and holds(requirement, _furthest(requirement, figures, sight)[1][0]) != met:
             return f"{doubt}, and the verdict hangs on which it is"
-    hidden = sight.unseen_on("spurious") if met else "" if requirement.bounded_above else sight.unseen_on("valid")
+    hidden = sight.hides("spurious") if met else "" if requirement.bounded_above else sight.hides("valid")
     if hidden:
         return hidden
     if met and _misses(requirement, layer) > UNEXPLAINED:
@@ -266,6 +273,8 @@ def _unsure(requirement: Requirement, layer: LayerFigures, ends: tuple[float, fl
         return "the interval holds the limit"
     if not met and sight.unseen:
         return sight.unseen[0][1]
+    if met and (hidden := sight.unseen_on("spurious")):
+        return hidden
     if met and not sight.proven:
         return "no marked images prove that the foundation model sees the spurious concepts"
     if met and requirement.bounded_above and not holds(requirement, high + _misses(requirement, layer)):

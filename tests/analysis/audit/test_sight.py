@@ -77,6 +77,30 @@ def test_words_that_are_not_known_cannot_be_told() -> None:
 
 
 @pytest.mark.parametrize("by", ["encoding", "examples"])
+def test_what_is_known_of_a_side_decides_where_it_is_most_of_it_and_no_more_is_sure(by: str) -> None:
+    """Concepts 6 and 7 are on nothing, so that the spec is met; of three one is unknown, of two one."""
+    for spurious, verdict in (([6, 7, 8], "met"), ([6, 7], "cannot tell")):
+        named = [f"concept {c}" for c in spurious]
+        probes = asked(VALID + spurious, unknown=((named[-1], "concept"),), marks=presence())
+        kind, sure, reason = only(run(probes, by=by, spurious=named, requirements=["relevance_mass(spurious) <= 0.9"]))
+        assert (kind, sure) == (verdict, False)
+        assert reason == f"{named[-1]!r}: the foundation model does not know the word 'concept'"
+
+
+@pytest.mark.parametrize("by", ["encoding", "examples"])
+def test_an_unknown_phrase_is_credited_with_nothing(by: str) -> None:
+    """Without its word, concept 5 would be what two components respond to, and what drives the output."""
+    index = encoded_index([*ABOUT, {5: 1}, {5: 1}], [*SHARES, 0.3, 0.3], logits=[{5: 1, 0: 0.5}, {1: 1}])
+    for unknown, flagged in (((), 2), ((("concept 5", "concept"),), 0)):
+        found = run(asked(VALID + SPURIOUS, unknown=unknown), index=index, by=by)
+        mass = {one.concept: one for one in found.concepts}["concept 5"]
+        assert mass.components == flagged
+        assert (mass.relevance > 0.3) == bool(flagged)
+        (driver,) = [one for one in found.drivers if one.phrase == "concept 5"]
+        assert (abs(driver.effect) > 0.3) == bool(flagged)
+
+
+@pytest.mark.parametrize("by", ["encoding", "examples"])
 def test_a_pair_that_is_not_told_apart_does_not_decide(by: str) -> None:
     """Concept 6 has the vector of concept 0, which is valid and carries most of the relevance."""
     probes = asked(VALID + SPURIOUS)
