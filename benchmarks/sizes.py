@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python benchmarks/sizes.py [--only NAME ...] [--methods METHOD ...] [--seeds N] [--out FILE]
 
-Untrained networks of the zoo, two images, each image's highest output (of what gives none, the mean of what it gives);
+Untrained networks of the zoo, two images, each image's highest output (of what gives no logits, its greatest value);
 a cell is the median over seeds of the weights, and the greatest. Above 10 a heat map's parts mostly cancel.
 """
 

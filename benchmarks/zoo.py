@@ -183,7 +183,7 @@ def seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def target_of(net: nn.Module, x: Tensor) -> Callable[[Any], Tensor] | None:
-    """None where the output is a row of logits; else the mean of what the network gives for each image."""
+    """None where the output is a row of logits, of which the highest is explained; else `_score`."""
     with torch.no_grad():
         given = net(x)
     if isinstance(given, Tensor) and given.ndim == 2:
@@ -192,13 +192,16 @@ def target_of(net: nn.Module, x: Tensor) -> Callable[[Any], Tensor] | None:
 
 
 def _score(output: Any, image: int, images: int) -> Tensor:
-    """The mean of the first tensor that an image has: scores of its boxes, a map, features, tokens."""
+    """The mean score of an image's boxes, or the greatest value of the first tensor it has: a map, features.
+
+    Not their mean, which is 0 by construction behind a LayerNorm, so that its relevance would be rounding.
+    """
     if isinstance(output, list) and len(output) == images and isinstance(output[0], dict):
         return output[image]["scores"].mean()
     while not isinstance(output, Tensor):
         values = output.get("logits", next(iter(output.values()))) if isinstance(output, dict) else output[0]
         output = values
-    return output[image].mean()
+    return output[image].amax()
 
 
 def hold_relevance(result: Result, model: sl.VisionModel, x: Tensor) -> None:

@@ -2,7 +2,8 @@
 multiply a tensor by the transposed map."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -48,8 +49,8 @@ class Affine:
 
     def folded(self, scale: Float[Tensor, "c"], shift: Float[Tensor, "c"]) -> "Affine":
         """The layer together with the `scale * z + shift` that follows it."""
-        bias = shift if self.bias is None else self.bias * scale + shift
-        return replace(self, weight=self.scale(self.weight, scale), bias=bias)
+        bias = shift if self.bias is None else torch.addcmul(shift, self.bias, scale)
+        return Affine(self.scale(self.weight, scale), bias, self.apply, self.pull, self.scale, self.channels)
 
 
 def linear(weight: Float[Tensor, "c d"], bias: Float[Tensor, "c"] | None) -> Affine:
@@ -82,23 +83,47 @@ def convolution(
     output_padding: Any = 0,
 ) -> Affine:
     """A convolution over one, two or three dimensions, with the arguments of `torch.nn.functional.conv2d`."""
-    n = weight.ndim - 2
+    apply, pull, scale = _maps(
+        weight.shape[2:],
+        *(_hashable(v) for v in (stride, padding, dilation)),
+        groups,
+        transposed,
+        _hashable(output_padding),
+    )
+    return Affine(weight, bias, apply, pull, scale, channels=1)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=1024)
+def _maps(
+    kernel: tuple[int, ...],
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    transposed: bool,
+    output_padding: Any,
+) -> tuple[Callable[..., Tensor], Callable[..., Tensor], Callable[..., Tensor]]:
+    """The functions `apply`, `pull` and `scale` of a convolution."""
+    n = len(kernel)
     stride, dilation, output_padding = (_all(value, n) for value in (stride, dilation, output_padding))
     extra: list[int] = []  # padding "same" with an odd total pads one more at the end
     if isinstance(padding, str):
-        total = [d * (k - 1) if padding == "same" else 0 for d, k in zip(dilation, weight.shape[2:], strict=True)]
+        total = [d * (k - 1) if padding == "same" else 0 for d, k in zip(dilation, kernel, strict=True)]
         padding = [t // 2 for t in total]
         extra = [end for t in reversed(total) for end in (0, t % 2)]
     options = (stride, _all(padding, n), dilation, transposed, output_padding, groups)
 
-    def padded(x: Tensor) -> Tensor:
-        return functional.pad(x, extra) if any(extra) else x
+    padded = partial(functional.pad, pad=extra) if any(extra) else lambda x: x
 
     def apply(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
         return torch.convolution(padded(x), w, b, *options)
 
     def pull(s: Tensor, w: Tensor, x: Tensor) -> Tensor:
-        down = torch.ops.aten.convolution_backward(s, padded(x), w, None, *options, (True, False, False))[0]
+        down = _convolution_backward(s, padded(x), w, None, *options, (True, False, False))[0]
         return functional.pad(down, [-end for end in extra]) if any(extra) else down
 
     def scale(w: Tensor, by: Tensor) -> Tensor:
@@ -107,7 +132,10 @@ def convolution(
         grouped = w.unflatten(0, (groups, -1)) * by.view(groups, 1, -1, *[1] * n)  # weight "in out/groups ..."
         return grouped.flatten(0, 1)
 
-    return Affine(weight, bias, apply, pull, scale, channels=1)
+    return apply, pull, scale
+
+
+_convolution_backward = torch.ops.aten.convolution_backward.default
 
 
 def _all(value: Any, n: int) -> list[int]:

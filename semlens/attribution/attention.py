@@ -1,7 +1,6 @@
 """Attention as one function: fused attention, and `torch.nn.MultiheadAttention`, whose one call holds four linear
 layers and the attention between them."""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -96,7 +95,7 @@ def _attend(call: Call, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) ->
 
 
 def _product(call: Call, a: Tensor, b: Tensor) -> Tensor:
-    return matmul(replace(call, func=torch.matmul, args=(a, b), kwargs={}))
+    return matmul(call._replace(func=torch.matmul, args=(a, b), kwargs={}))
 
 
 def _mask(call: Call, q: Tensor, heads: int) -> Tensor | None:

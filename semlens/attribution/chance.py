@@ -62,13 +62,16 @@ def refuse_batch_statistics(args: Sequence[Any], kwargs: Mapping[str, Any], laye
     Raises:
         SemlensError: it normalises by those of the batch, or by what comes from the image.
     """
-    running = [_get(args, kwargs, place, (f"running_{name}",), None) for place, name in ((1, "mean"), (2, "var"))]
-    of_image = any(isinstance(value, Tensor) and value.requires_grad and not value.is_leaf for value in running)
-    if of_image or running[0] is None or _get(args, kwargs, 5, ("training",), False):
+    mean, variance = _get(args, kwargs, 1, ("running_mean",), None), _get(args, kwargs, 2, ("running_var",), None)
+    if mean is None or _of_image(mean) or _of_image(variance) or _get(args, kwargs, 5, ("training",), False):
         raise SemlensError(
             f"{layer!r} normalises by the statistics of the batch, so relevance would depend on which images run "
             "together: give it running statistics"
         )
+
+
+def _of_image(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.requires_grad and not value.is_leaf
 
 
 class Watch(TorchFunctionMode):
@@ -92,7 +95,10 @@ class Watch(TorchFunctionMode):
 
 
 def _get(args: Sequence[Any], kwargs: Mapping[str, Any], place: int, names: Sequence[str], default: Any) -> Any:
-    return next((kwargs[name] for name in names if name in kwargs), args[place] if place < len(args) else default)
+    for name in names if kwargs else ():
+        if name in kwargs:
+            return kwargs[name]
+    return args[place] if place < len(args) else default
 
 
 def _single(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:

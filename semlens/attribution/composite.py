@@ -15,7 +15,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from semlens.attribution.constants import tensors_in
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, z_plus
 from semlens.errors import SemlensError, unknown
-from semlens.model import VisionModel, still
+from semlens.model import VisionModel, modules_of, still
 from semlens.shapes import Float
 
 ATTENTION = ("attnlrp", "cp")
@@ -125,7 +125,7 @@ def default_composite(net: nn.Module, x: Float[Tensor, "n ..."]) -> Composite:
     modified gradient over all channels, and z+ lets that grow without bound where next to nothing is positive. Both
     are looked for in one forward pass of the first image, which is remembered as long as the network lives.
     """
-    key = (x.shape[1:], x.dtype, *map(id, net.modules()))
+    key = (x.shape[1:], x.dtype, *(id(module) for _, module in modules_of(net)))
     known = _decided.setdefault(net, {})
     if key not in known:
         known[key] = _attends_or_centres(net, x[:1])

@@ -169,8 +169,9 @@ class Ledger:
         bias: Float[Tensor, "n"] | None,
     ) -> None:
         """Records how much of the relevance that entered a layer left it below, and how much its bias absorbed."""
-        kept = self._per_image(entered) - self._per_image(left)
-        self._add(layer, kept, torch.zeros_like(kept) if bias is None else self._per_image(bias))
+        if bias is None:
+            bias = torch.zeros_like(entered)
+        self._add(layer, self._per_image(entered - left), self._per_image(bias))
 
     def _add(self, layer: str, kept: Float[Tensor, "n"], bias: Float[Tensor, "n"]) -> None:
         layer = layer or "(the model itself)"
@@ -187,9 +188,10 @@ class Ledger:
 
         If the rows are no multiple of the images (a model with tokens first), the total is spread evenly over them.
         """
-        if not self.images or len(amount) == self.images:
+        rows = amount.shape[0]
+        if not self.images or rows == self.images:
             return amount
-        if len(amount) % self.images == 0:
+        if rows % self.images == 0:
             return amount.unflatten(0, (self.images, -1)).sum(1)
         return (amount.sum() / self.images).expand(self.images)
 
@@ -228,7 +230,8 @@ class Ledger:
 
 def per_image(x: Tensor, g: Tensor) -> Float[Tensor, "n"]:
     """Relevance x * g summed per image, in float32 or more precise."""
-    x, g = x.flatten(1), g.flatten(1)
+    if x.ndim > 2:
+        x, g = x.flatten(1), g.flatten(1)
     if x.dtype in (torch.bfloat16, torch.float16):
         x, g = x.float(), g.float()
     return torch.linalg.vecdot(x, g)

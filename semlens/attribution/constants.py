@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from semlens.attribution.marks import mark_of
+from semlens.model import modules_of
 from semlens.shapes import Float
 
 
@@ -24,8 +25,12 @@ class Names:
     @cached_property
     def by_identity(self) -> Mapping[int, str]:
         """The names by the identity of the tensor, which lives as long as the model."""
-        tensors = (*self._net.named_buffers(), *self._net.named_parameters())
-        return {id(tensor): name for name, tensor in tensors}
+        names: dict[int, str] = {}
+        for path, module in modules_of(self._net):
+            for name, tensor in (*module._buffers.items(), *module._parameters.items()):
+                if tensor is not None:
+                    names.setdefault(id(tensor), f"{path}.{name}" if path else name)
+        return names
 
 
 def origin_of(value: Any, names: Names) -> tuple[int, ...]:

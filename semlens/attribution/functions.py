@@ -54,6 +54,8 @@ class Proportional(Function):
 def _message(call: LayerCall, x: Tensor, g: Tensor) -> Tensor:
     """The message of a layer's rule, in the precision of its weights whatever autocast makes of them."""
     dtype = call.layer.weight.dtype
+    if x.dtype == g.dtype == dtype and not torch.is_autocast_enabled(x.device.type):
+        return call.message(x, g)
     with without_autocast(x):
         return call.message(x.to(dtype), g.to(dtype))
 
@@ -130,11 +132,13 @@ class Noted(Function):
 
 
 def divisor_of(x: Tensor) -> Tensor:
-    """`x` as a divisor: what is nearer to zero than 1e-6 of the mean |x| of its image counts as that far from it."""
-    plain = x.detach()
+    """`x` as a divisor: what is nearer to zero than 1e-6 of the mean |x| of its image counts as that far from it; an
+    infinite mean, that of masked scores, counts as 1."""
+    plain = x.detach() + 0.0  # -0.0 + 0.0 is 0.0, which counts as positive
     sizes = plain.abs()
     step = step_of(sizes, range(1, x.ndim), ROUNDING)
-    return torch.copysign(torch.maximum(sizes, step), plain + 0.0)  # -0.0 + 0.0 is 0.0, which counts as positive
+    step = step.nan_to_num_(torch.nan, ROUNDING)  # where scores are masked by -inf
+    return torch.maximum(sizes, step, out=sizes).copysign_(plain)
 
 
 class ElementWise(Function):
@@ -148,7 +152,7 @@ class ElementWise(Function):
     def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
         divisor = divisor_of(x)
         out = own(run(x), x)  # which may overwrite x
-        ctx.ratio = out.detach() / divisor
+        ctx.ratio = torch.div(out.detach(), divisor, out=divisor) if out.dtype == divisor.dtype else out / divisor
         return out
 
     @staticmethod
@@ -166,16 +170,17 @@ class Centred(Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], centre: Callable[[Tensor], Tensor],
-        factor: Tensor | float, shift: Tensor | None, name: str, ledger: Ledger,
+        shift: Tensor | None, name: str, ledger: Ledger,
     ) -> Tensor:  # fmt: skip
-        ctx.centre, ctx.factor, ctx.shift, ctx.name, ctx.ledger = centre, factor, shift, name, ledger
+        ctx.centre, ctx.shift, ctx.name, ctx.ledger = centre, shift, name, ledger
         return own(run(x), x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        if ctx.ledger.on and not batched(g) and ctx.shift is not None:
-            ctx.ledger.absorb(ctx.name, g * ctx.shift)
-        return ctx.centre(g * ctx.factor), None, None, None, None, None, None
+        if ctx.shift is not None and ctx.ledger.on and not batched(g):
+            trailing = ctx.shift.ndim == 1 < g.ndim and ctx.shift.dtype == g.dtype
+            ctx.ledger.absorb(ctx.name, g @ ctx.shift if trailing else g * ctx.shift)
+        return ctx.centre(g), None, None, None, None, None
 
 
 class Joined(Function):

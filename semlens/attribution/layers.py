@@ -111,7 +111,7 @@ def any_convolution(call: Call) -> Any:
     how: Mapping[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     rest = (stride, padding, dilation, transposed, output_padding, groups)
     of = lambda w, b: convolution(w, b, **how, transposed=transposed, output_padding=output_padding)  # noqa: E731
-    call = replace(call, args=(x, weight, bias), kwargs={})
+    call = call._replace(args=(x, weight, bias), kwargs={})
     return _layer(call, "convolution", of, lambda x, w, b: call.func(x, w, b, *rest))
 
 
@@ -146,7 +146,7 @@ def deformed_convolution(call: Call) -> Any:
             f"layer {call.layer!r} deforms by what it sees something that is no image, which no rule covers: treat it "
             f"with composite.with_function({call.name!r}, 'linear' or 'constant')"
         )
-    return _layer(replace(call, args=(x, weight, bias), kwargs={}), "convolution", layer, apply)
+    return _layer(call._replace(args=(x, weight, bias), kwargs={}), "convolution", layer, apply)
 
 
 def matmul(call: Call) -> Any:
@@ -165,7 +165,7 @@ def matmul(call: Call) -> Any:
 def matmul_from_right(call: Call) -> Any:
     """`other @ self`, as Python's operator calls it."""
     b, a, *_ = call.args
-    return matmul(replace(call, func=lambda a, b: call.func(b, a), args=(a, b)))
+    return matmul(call._replace(func=lambda a, b: call.func(b, a), args=(a, b)))
 
 
 def addmm(call: Call) -> Any:

@@ -14,8 +14,8 @@ never marked. docs/design.md has a table of the fields.
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from weakref import ReferenceType, ref
 
 import torch
@@ -30,8 +30,10 @@ from semlens.shapes import Float
 class SavedTensor:
     """A value that a backward pass will need. It is copied only if the model is about to overwrite it in place."""
 
+    __slots__ = ("__weakref__", "value")
+
     def __init__(self, value: Tensor) -> None:
-        self.value = value.detach()
+        self.value = value
 
     def copy(self) -> None:
         """Copies the value, which is about to change."""
@@ -48,22 +50,29 @@ def _top_hooks() -> Any:
     return hooks[0] if hooks else None
 
 
+_NOTHING = nullcontext()
+
+
 class SavedTensors:
     """All values saved in one trace, by the address of their memory."""
 
     def __init__(self) -> None:
         self._by_address: dict[int, list[ReferenceType[SavedTensor]]] = {}
-        self._pack = self.save
+        self._pack = self._remember
 
     def kept(self) -> AbstractContextManager[Any]:
         """While it lasts, what torch's own functions need for their backward passes is saved here too: the model may
         overwrite it, and checkpointed blocks keep it, for they cannot run again under the rules."""
-        if _top_hooks() is self._pack:
-            return nullcontext()
-        return torch.autograd.graph.saved_tensors_hooks(self._pack, _value_of)
+        return (
+            _NOTHING if _top_hooks() is self._pack else torch.autograd.graph.saved_tensors_hooks(self._pack, _value_of)
+        )
 
     def save(self, value: Tensor) -> SavedTensor:
         """The value as it is now, whatever the model does to its memory later."""
+        return self._remember(value.detach())
+
+    def _remember(self, value: Tensor) -> SavedTensor:
+        """The same of a value without a graph, as torch gives those that it is about to save."""
         saved = SavedTensor(value)
         self._by_address.setdefault(value.untyped_storage().data_ptr(), []).append(ref(saved))
         return saved
@@ -125,9 +134,9 @@ class LayerCall:
         """
         assert self.z is not None
         layer, z = self.effective, self.z.value
-        if self.folds:
+        if layer is not self.layer:
             scale, shift = self.norm
-            z = (z * layer.along(scale, z)).add_(layer.along(shift, z))
+            z = torch.addcmul(layer.along(shift, z), z, layer.along(scale, z))
         message = self.rule(layer, x, z, g)
         if self.ledger.on and not batched(g):
             down = message.down
@@ -138,16 +147,14 @@ class LayerCall:
         return message.down
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """The output of an affine layer, or of the BatchNorm that is folded into it."""
 
     call: LayerCall
     folded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):
     """Where a tensor is the sum of affine layers of one other tensor.
 
     Args:
@@ -200,9 +207,9 @@ class Exponent:
     share: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What a trace knows of one tensor.
+class Mark(NamedTuple):
+    """What a trace knows of one tensor. A named tuple, for every call makes some, and a frozen dataclass costs five
+    times as much to make.
 
     Args:
         seen_by: stands for the trace that saw the function which made the tensor; None if none did.
@@ -257,4 +264,4 @@ def put_mark(tensor: Tensor, mark: Mark) -> None:
 def remark(tensor: Tensor, **known: Any) -> None:
     """Gives the tensor a mark that also holds what is `known` now, by the names of `Mark`'s fields."""
     mark = mark_of(tensor)
-    put_mark(tensor, Mark(**known) if mark is UNMARKED else replace(mark, **known))
+    put_mark(tensor, Mark(**known) if mark is UNMARKED else mark._replace(**known))

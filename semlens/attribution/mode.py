@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from semlens.attribution.chance import DROPOUTS, refuse_chance
+from semlens.attribution.chance import DRAWS, DROPOUTS, refuse_chance
 from semlens.attribution.constants import origin_of, tensors_in
 from semlens.attribution.exponential import DIVISIONS, pass_on
 from semlens.attribution.marks import UNMARKED, Mark, mark_of, put_mark, remark
@@ -54,7 +54,8 @@ class Mode(TorchFunctionMode):
         if self._paused:
             return func(*args, **kwargs)
         name, in_place = name_of(func, kwargs)
-        refuse_chance(name, args, kwargs, self.where)
+        if name in DRAWS:
+            refuse_chance(name, args, kwargs, self.where)
         if not torch.is_grad_enabled():
             self._look_away(args)
             return func(*args, **kwargs)
@@ -67,8 +68,8 @@ class Mode(TorchFunctionMode):
     def _seen_call(self, func: Any, name: str, in_place: bool, args: Any, kwargs: Any) -> Any:
         """The result of a call while gradients are on."""
         carrying: list[Tensor] = []
-        args = tuple([self._checked(value, name, carrying) for value in args])
-        kwargs = {key: self._checked(value, name, carrying) for key, value in kwargs.items()}
+        args = tuple([v if type(v) in _PLAIN else self._checked(v, name, carrying) for v in args])
+        kwargs = {key: v if type(v) in _PLAIN else self._checked(v, name, carrying) for key, v in kwargs.items()}
         if not carrying:
             out = self._untouched(Call(func, name, args, kwargs, in_place, "", self.setting))
             self._pass_origin((args, kwargs), out)
@@ -119,14 +120,18 @@ class Mode(TorchFunctionMode):
             return self._alias(call.name, call.value())
         apart = self._apart and call.name in VIEWS
         out = self._alias(call.name, one_by_one(call) if apart else operate(call))
-        for tensor in tensors_in((out, call.args[0]) if call.in_place else out):
+        for tensor in (
+            (out,) if type(out) is Tensor and not call.in_place else tensors_in((out, call.args[: call.in_place]))
+        ):
             if tensor.requires_grad:
                 self._see(tensor)
         if call.in_place or "out" in call.kwargs:
             self._see_memory(call.args[0] if call.in_place else call.kwargs["out"])
         if call.name != "batch_norm" and (call.in_place or out is not carrying[0]):  # which counts its use itself
             _count_use(carrying)
-        _pass_marks_on(call, carrying, out)
+        marks = [mark_of(tensor) for tensor in carrying]
+        if any(mark is not self._seen for mark in marks):
+            _pass_marks_on(call, carrying, marks, out)
         return out
 
     def _see_memory(self, written: Any) -> None:
@@ -218,9 +223,8 @@ def attribute(getter: Any) -> str:
     return getattr(getter.__self__, "__name__", "")
 
 
-def _pass_marks_on(call: Call, carrying: list[Tensor], out: Any) -> None:
+def _pass_marks_on(call: Call, carrying: list[Tensor], marks: list[Mark], out: Any) -> None:
     """What holds for the arguments of a call and still holds for its result."""
-    marks = [mark_of(tensor) for tensor in carrying]
     name = known_as(call.name)
     if name in _MOVES_AND_SHIFTS:
         first = marks[:1] if name in DIVISIONS else marks
@@ -287,5 +291,7 @@ def _shadows(value: Any) -> Any:
     return {key: _shadows(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
+_PLAIN = frozenset({int, float, bool, str, type(None)})
+"""Types of most arguments that are no tensors and hold none."""
 _MOVES_AND_SHIFTS = MOVES | SHIFTS
 _MOVES_AND_INTEGERS = MOVES | {"long", "int"}

@@ -5,7 +5,6 @@ Source: Achtibat et al. 2024, Prop. 3.4.
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from types import FunctionType
 from typing import Any
 
@@ -36,7 +35,7 @@ def modulated(norm: Callable[[Call], Any], *places: int) -> Callable[[Call], Any
             return norm(call)
         plain = [None if place in places else arg for place, arg in enumerate(call.args)]
         named = {name: None if name in {"weight", "bias"} else value for name, value in call.kwargs.items()}
-        out = norm(replace(call, args=tuple(plain), kwargs=named))
+        out = norm(call._replace(args=tuple(plain), kwargs=named))
         trailing = call.name in {"layer_norm", "rms_norm"}
         shaped = [t if t is None or trailing else t.view(-1, *[1] * (out.ndim - 2)) for t in (weight, bias)]
         if shaped[0] is not None:
@@ -64,7 +63,7 @@ def by_schema(norm: Callable[[Call], Any]) -> Callable[[Call], Any]:
         def func(x: Tensor, mean: Any, variance: Any, weight: Any, bias: Any, use: bool, *more: Any) -> Any:
             return call.func(x, weight, bias, mean, variance, use, *more, *rest)
 
-        return norm(replace(call, func=func, args=args, kwargs={}))
+        return norm(call._replace(func=func, args=args, kwargs={}))
 
     return handler
 
@@ -77,16 +76,16 @@ def batch_norm(call: Call) -> Any:
     x, mean, variance = (call.get(name, i) for i, name in enumerate(("input", "running_mean", "running_var")))
     weight, bias = call.get("weight", 3), call.get("bias", 4)
     refuse_batch_statistics(call.args, call.kwargs, call.layer)
-    scale = torch.rsqrt(variance + call.get("eps", 7, 1e-5))
+    scale = (variance + call.get("eps", 7, 1e-5)).rsqrt_()
     scale = scale if weight is None else scale * weight
-    shift = -mean * scale if bias is None else bias - mean * scale
+    shift = -mean * scale if bias is None else torch.addcmul(bias, mean, scale, value=-1)
     per_channel = (-1, *[1] * (x.ndim - 2))
     before = mark_of(x).layer
     if before is not None and before.scale is None and before.uses == 0 and before.layer.channels % x.ndim == 1:
         before.scale, before.shift, before.uses = scale, shift, 1
         out = FoldedNorm.apply(x, call.run, before, scale.view(per_channel))
         branch = mark_of(x).branch
-        remark(out, branch=None if branch is None else replace(branch, parts=(Part(before, folded=True),)))
+        remark(out, branch=None if branch is None else branch._replace(parts=(Part(before, folded=True),)))
         return out
     if before is not None:
         before.uses += 1
@@ -120,13 +119,13 @@ def layer_norm(call: Call) -> Any:
     out, _, deviation = torch.native_layer_norm(x.detach(), shape, weight, bias, eps)
     out = call.value() if torch.is_autocast_enabled(x.device.type) else out  # which may choose another precision
     factor = deviation.to(x.dtype) if weight is None else deviation.to(x.dtype) * weight
-    return Centred.apply(x, lambda _: out, _centre_all(axes, factor), 1.0, bias, call.layer, call.setting.ledger)
+    return Centred.apply(x, lambda _: out, _centre_all(axes, factor), bias, call.layer, call.setting.ledger)
 
 
 def _centre_all(axes: tuple[int, ...], factor: Tensor) -> Callable[[Tensor], Tensor]:
     def centre(g: Tensor) -> Tensor:
         g = g * factor
-        return g - g.mean(axes, keepdim=True)
+        return g.sub_(g.mean(axes, keepdim=True))
 
     return centre
 
@@ -160,7 +159,7 @@ def _grouped(call: Call, x: Tensor, groups: int, weight: Tensor | None, bias: Te
         return (flat - flat.mean(-1, keepdim=True)).reshape(*g.shape).flatten(-x.ndim, -x.ndim + 1)
 
     shift = None if bias is None else bias.view(per_channel)
-    return Centred.apply(x, call.run, centre, 1.0, shift, call.layer, call.setting.ledger)
+    return Centred.apply(x, call.run, centre, shift, call.layer, call.setting.ledger)
 
 
 def rms_norm(call: Call) -> Any:
@@ -170,7 +169,7 @@ def rms_norm(call: Call) -> Any:
     eps = torch.finfo(x.dtype).eps if eps is None else eps
     factor = x.detach().square().mean(tuple(range(-len(shape), 0)), keepdim=True).add(eps).rsqrt()
     factor = factor if weight is None else factor * weight
-    return Centred.apply(x, call.run, lambda g: g, factor, None, call.layer, call.setting.ledger)
+    return Centred.apply(x, call.run, lambda g: g * factor, None, call.layer, call.setting.ledger)
 
 
 def normalize(call: Call) -> Any:

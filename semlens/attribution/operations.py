@@ -2,9 +2,9 @@
 layers with several functions in one: the handlers that `table` chooses from."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,8 +35,7 @@ class Setting:
     saved: SavedTensors = field(default_factory=SavedTensors)
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One call of a function on tensors that carry relevance. Parameters among the arguments are detached already."""
 
     func: Callable[..., Any]
@@ -53,7 +52,9 @@ class Call:
 
     def get(self, name: str, position: int, default: Any = None) -> Any:
         """An argument by name or position."""
-        return self.kwargs.get(name, self.args[position] if position < len(self.args) else default)
+        if name in self.kwargs:
+            return self.kwargs[name]
+        return self.args[position] if position < len(self.args) else default
 
     def value(self) -> Any:
         """What the model's own function gives, without a graph."""
@@ -118,7 +119,7 @@ def centring(call: Call) -> Call:
     nothing."""
     mean = mark_of(call.args[1]).mean if len(call.args) > 1 else None
     centres = mean is not None and call.name in {"sub", "subtract"}
-    return replace(call, args=(call.args[0], mean, *call.args[2:])) if centres else call
+    return call._replace(args=(call.args[0], mean, *call.args[2:])) if centres else call
 
 
 def constant(call: Call) -> Any:

@@ -62,8 +62,7 @@ class Rule(Protocol):
 def step_of(sizes: Float[Tensor, "..."], axes: Sequence[int], epsilon: float) -> Float[Tensor, "..."]:
     """By how much to move away from zero what is divided by at a layer with output z: `epsilon` times mean |z|.
 
-    A network whose activations are a thousand times smaller thus has the same relevance. An infinite mean, that of
-    masked scores, counts as 1.
+    A network whose activations are a thousand times smaller thus has the same relevance.
 
     Args:
         sizes: |z|.
@@ -71,8 +70,9 @@ def step_of(sizes: Float[Tensor, "..."], axes: Sequence[int], epsilon: float) ->
     """
     wide, least = _limits(sizes.dtype)
     # torch takes no axes for all of them
-    mean = sizes.mean(tuple(axes), keepdim=True, dtype=wide) if axes else sizes.to(wide, copy=True)
-    return mean.nan_to_num_(nan=torch.nan, posinf=1.0).mul_(epsilon).clamp_(min=least).to(sizes.dtype)
+    mean = sizes.mean(tuple(axes), True, dtype=wide) if axes else sizes.to(wide, copy=True)
+    step = mean.mul_(epsilon).clamp_min_(least)
+    return step if step.dtype == sizes.dtype else step.to(sizes.dtype)
 
 
 @cache
@@ -85,6 +85,13 @@ def _limits(kind: torch.dtype) -> tuple[torch.dtype, float]:
 def stabilise(z: Float[Tensor, "..."], step: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """`z` moved away from zero by `step`, in the direction of its sign; zero counts as positive."""
     return torch.copysign(step, z.detach() + 0.0).add_(z)  # -0.0 + 0.0 is 0.0, which counts as positive
+
+
+def share_of_positive(
+    g: Float[Tensor, "..."], z: Float[Tensor, "..."], denominator: Float[Tensor, "..."], step: Float[Tensor, "..."]
+) -> Float[Tensor, "..."]:
+    """`share` by a sum of what is never negative, which is overwritten."""
+    return (g * z).div_(denominator.clamp_min_(0).add_(step))  # below 0 by rounding alone
 
 
 def share(
@@ -141,18 +148,18 @@ class Gamma:
         sizes, of_bias = w.abs(), None if b is None else b.abs()
         positive_inputs = never_negative(x)
         whole = layer.apply(x if positive_inputs else x.abs(), sizes, of_bias)
-        of_z = z.abs()
-        step = step_of(of_z, layer.within(z), STABILISER)
-        part = z / whole.mul_(half).add_(of_z, alpha=1 + half).add_(step)
-        favoured = g * part  # times the sign of z: what w counts
+        of_z, beside_z = z.abs(), half / (1 + half)
+        step = step_of(of_z, layer.within(z), STABILISER / (1 + half))
+        part = z / of_z.add_(whole, alpha=beside_z).add_(step)
+        favoured = g * part  # times the sign of z: what w counts; of w the whole, of |w| the share `beside_z`
         if positive_inputs and not batched(g) and not ((z < 0) & (g != 0)).any():  # usual before a ReLU
-            raised = None if b is None else b + self.gamma * b.clamp(min=0)
-            down = layer.pull(favoured, w + self.gamma * w.clamp(min=0), x)
-            return Message(down, _bias_share(raised, favoured))
-        plain = g * part.abs_().mul_(1 + half)
+            raised = None if b is None or of_bias is None else of_bias.mul_(beside_z).add_(b)
+            return Message(layer.pull(favoured, sizes.mul_(beside_z).add_(w), x), _bias_share(raised, favoured))
+        plain = g * part.abs_()
         down, beside = layer.pull(plain, w, x), layer.pull(favoured, sizes, x)
-        down = down.add_(beside, alpha=half) if positive_inputs else down.addcmul_(beside, x.sign(), value=half)
-        return Message(down, _bias_share(b, plain) + _bias_share(None if of_bias is None else of_bias * half, favoured))
+        down = down.add_(beside, alpha=beside_z) if positive_inputs else down.addcmul_(beside, x.sign(), value=beside_z)
+        of_bias = None if of_bias is None else of_bias.mul_(beside_z)
+        return Message(down, _bias_share(b, plain) + _bias_share(of_bias, favoured))
 
 
 @dataclass(frozen=True)
@@ -179,9 +186,9 @@ class AlphaBeta:
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
         b, sides = layer.bias, _Sides(layer, x)
         plus, b_plus = _positive(layer)
-        minus = layer.weight.clamp(max=0) if self.beta or not sides.never_negative else plus  # else not read
+        minus = layer.weight.clamp_max(0) if self.beta or not sides.never_negative else plus  # else not read
         step = step_of(z.abs(), layer.within(z), STABILISER)
-        s = share(g, z, sides.apply(plus, minus, b_plus), step)
+        s = share_of_positive(g, z, sides.apply(plus, minus, b_plus), step)
         s = s if self.alpha == 1 else s * self.alpha
         message, absorbed = sides.pull(s, plus, minus), _bias_share(b_plus, s)
         if not self.beta:
@@ -281,7 +288,7 @@ def total(rule: Rule, layer: Affine, x: Float[Tensor, "..."]) -> Float[Tensor, "
 
 def _positive(layer: Affine) -> tuple[Tensor, Tensor | None]:
     """The positive part of weight and bias."""
-    return layer.weight.clamp(min=0), None if layer.bias is None else layer.bias.clamp(min=0)
+    return layer.weight.clamp_min(0), None if layer.bias is None else layer.bias.clamp_min(0)
 
 
 def batched(g: Tensor) -> bool:
@@ -306,8 +313,8 @@ class _Sides:
         """The output: `w` applied to positive inputs plus `w_negative` applied to negative ones, plus the bias."""
         if self.never_negative:
             return self.layer.apply(self.x, w, b)
-        above = self.layer.apply(self.x.clamp(min=0), w, b)
-        return above.add_(self.layer.apply(self.x.clamp(max=0), w_negative, None))
+        above = self.layer.apply(self.x.clamp_min(0), w, b)
+        return above.add_(self.layer.apply(self.x.clamp_max(0), w_negative, None))
 
     def pull(self, s: Tensor, w: Tensor, w_negative: Tensor) -> Tensor:
         """`s` multiplied by the transposed map, for each input that with the weight of its sign."""

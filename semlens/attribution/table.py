@@ -5,7 +5,6 @@ passed through.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -68,7 +67,7 @@ def operate(call: Call) -> Any:
     if handler is None:
         raise SemlensError(_refusal(call, known))
     if not treatment and known != call.name:
-        call = replace(call, name=known)
+        call = call._replace(name=known)
     if call.kwargs.get("out") is not None:
         return writing.into(call, handler)
     return writing.in_place(call, handler) if call.in_place else handler(call)

@@ -25,7 +25,7 @@ from semlens.attribution.operations import Setting
 from semlens.attribution.taps import Stop, Tap, tapping
 from semlens.attribution.writing import WrittenTogether
 from semlens.errors import SemlensError
-from semlens.model import Components, follow, refuse_hidden, still
+from semlens.model import Components, follow, modules_of, refuse_hidden, still
 
 
 @dataclass
@@ -122,7 +122,7 @@ def _check_visible(net: nn.Module, x: Tensor, mode: Mode | None) -> None:
     if not len(x):
         raise SemlensError("there are no images to explain: the batch is empty")
     if mode:
-        for path, module in net.named_modules():
+        for path, module in modules_of(net):
             refuse_hidden(module, path)
     elif any(tensor.is_inference() for tensor in (*net.parameters(), *net.buffers())):
         raise SemlensError(

@@ -5,7 +5,6 @@ needs the old value works on a copy; its result is then written to where the mod
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from semlens.attribution.branches import one_layer
 from semlens.attribution.marks import mark_of, remark
-from semlens.attribution.operations import Call, add, by_gradient, carries, centring
+from semlens.attribution.operations import Call, activation, add, by_gradient, carries, centring
 from semlens.errors import SemlensError
 
 Handler = Callable[[Call], Any]
@@ -33,10 +32,9 @@ def in_place(call: Call, handler: Handler) -> Any:
         if carries(first):
             remark(first, gate=False, divisor=False, exponent=None, mean=None, branch=None)
         return by_gradient(centring(call))
-    out_of_place = replace(
-        call,
+    out_of_place = call._replace(
         func=_out_of_place(call),
-        args=(_copy(first), *call.args[1:]),
+        args=(first if handler is activation else _copy(first), *call.args[1:]),  # which needs no old value later
         kwargs={key: value for key, value in call.kwargs.items() if key != "inplace"},
         in_place=False,
     )
@@ -67,7 +65,7 @@ def _out_of_place(call: Call) -> Handler:
 def into(call: Call, handler: Handler) -> Any:
     """`out=`, one tensor or several, into which the result was written; torch refuses it for what has a graph."""
     out = call.kwargs["out"]
-    result = handler(replace(call, kwargs={key: value for key, value in call.kwargs.items() if key != "out"}))
+    result = handler(call._replace(kwargs={key: value for key, value in call.kwargs.items() if key != "out"}))
     for memory, value in zip(_each(out), _each(result), strict=True):
         prepare(call, memory)
         if memory.shape != value.shape:

@@ -16,7 +16,7 @@ from semlens.model.dictionary import (
     moved,
 )
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
-from semlens.model.hooks import Site, edit, follow, record, still, survey
+from semlens.model.hooks import Site, edit, follow, modules_of, record, still, survey
 from semlens.model.latents import Latents
 from semlens.model.layers import (
     Layer,
@@ -79,6 +79,7 @@ __all__ = [
     "load_model",
     "load_weights",
     "logits_of",
+    "modules_of",
     "moved",
     "one_of_each",
     "parse_all",

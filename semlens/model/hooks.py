@@ -90,7 +90,7 @@ class Recording:
 @contextmanager
 def still(net: nn.Module) -> Iterator[None]:
     """The model in eval mode, so that statistics and dropout rest; each module's own mode comes back on exit."""
-    modes = [(module, module.training) for module in net.modules()]
+    modes = [(module, module.training) for _, module in modules_of(net)]
     if any(training for _, training in modes):
         with suppress(NotImplementedError):  # a program of torch.export has one mode, in which it was exported
             net.eval()
@@ -100,6 +100,23 @@ def still(net: nn.Module) -> Iterator[None]:
         for module, training in modes:
             if module.training != training:
                 module.training = training
+
+
+def modules_of(net: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The paths and modules that `net.named_modules()` gives, in the same order. On many calls that walks the network
+    through as many generators as it is deep, which takes as long as much of what is asked of a small network."""
+    if isinstance(net, torch.jit.ScriptModule):
+        return list(net.named_modules())
+    found: dict[int, tuple[str, nn.Module]] = {}
+
+    def visit(path: str, module: nn.Module) -> None:
+        found[id(module)] = (path, module)
+        for name, child in module._modules.items():
+            if child is not None and id(child) not in found:
+                visit(f"{path}.{name}" if path else name, child)
+
+    visit("", net)
+    return list(found.values())
 
 
 def module_at(net: nn.Module, path: str) -> nn.Module:
@@ -187,7 +204,7 @@ def follow(net: nn.Module) -> Callable[[], str]:
 
     It is read from the call stack, for hooks on every module would cost a small network more than its own work.
     """
-    paths = {id(module): path for path, module in net.named_modules()}
+    paths = {id(module): path for path, module in modules_of(net)}
 
     def innermost() -> str:
         frame: FrameType | None = sys._getframe(1)

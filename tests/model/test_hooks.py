@@ -6,7 +6,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from semlens.errors import SemlensError
-from semlens.model.hooks import Site, edit, follow, record, still, survey
+from semlens.model.hooks import Site, edit, follow, modules_of, record, still, survey
 from tests.toy import Colours
 
 X = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -158,6 +158,16 @@ class Repeating(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.inner(self.inner(x) + 1) * 2
+
+
+def test_modules_are_those_that_torch_names_in_its_order() -> None:
+    shared = nn.Linear(2, 2)
+    net = nn.Sequential(shared, nn.Sequential(nn.ModuleList([shared, nn.ReLU()]), nn.Identity()), nn.ModuleDict())
+    net.register_module("none", None)
+    net[2]["itself"] = net[1]
+    assert modules_of(net) == list(net.named_modules())
+    scripted: nn.Module = torch.jit.script(nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU())))
+    assert [path for path, _ in modules_of(scripted)] == ["", "0", "1", "1.0"]
 
 
 def test_follow_tells_the_module_that_hooks_would() -> None:
