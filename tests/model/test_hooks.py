@@ -160,6 +160,7 @@ class Repeating(nn.Module):
         return self.inner(self.inner(x) + 1) * 2
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 def test_modules_are_those_that_torch_names_in_its_order() -> None:
     shared = nn.Linear(2, 2)
     net = nn.Sequential(shared, nn.Sequential(nn.ModuleList([shared, nn.ReLU()]), nn.Identity()), nn.ModuleDict())
