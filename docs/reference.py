@@ -27,6 +27,7 @@ PACKAGES = {
     "analysis": "Questions to an index",
     "attribution": "Attribution",
     "dictionaries": "Dictionaries",
+    "correct": "Corrections",
     "revisit": "Questions that need the model again",
     "views": "Pictures and pages",
     "app": "The page",

@@ -4,6 +4,7 @@ import re
 import runpy
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 
 import click
@@ -50,7 +51,8 @@ def test_python_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With toy models behind the loaders, for the real ones take minutes or a hub.
+    """With toy models behind the loaders, for the real ones take minutes or a hub, and maps on two axes, for UMAP takes
+    ten seconds to compile (tests/analysis/test_atlas.py draws by it).
 
     What a comment behind a print says is what is printed: all of it after `->`, else every number with a point in it.
     """
@@ -63,6 +65,7 @@ def test_python_runs(
     monkeypatch.setattr(sl, "load_model", lambda spec: colours())
     monkeypatch.setattr(sl, "load_images", lambda source: images)
     monkeypatch.setattr(sl, "load_foundation", lambda spec: foundation)
+    monkeypatch.setattr(sl, "atlas", partial(sl.atlas, drawing="principal"))
     names = {"net": Colours(), "preprocess": to_tensor, "class_names": ("a", "b", "c", "d"), "foundation": foundation}
     exec(compile(code, str(page), "exec"), names)
     assert isinstance(names.get("index", index), sl.ConceptIndex)
