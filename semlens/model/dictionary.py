@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from semlens.errors import SemlensError
 from semlens.shapes import Bool, Float
@@ -23,26 +24,46 @@ DICTIONARY = "dictionary"
 _HERE: "WeakValueDictionary[str, Dictionary]" = WeakValueDictionary()
 
 
+class _Rule:
+    """A rule by which products become activations."""
+
+    def keeps(self, products: Float[Tensor, "... c"]) -> Bool[Tensor, "... c"]:
+        """Which products become activations; the others become zero."""
+        raise NotImplementedError
+
+    def kept(self, products: Float[Tensor, "... c"]) -> Float[Tensor, "... c"]:
+        """The activations."""
+        return torch.where(self.keeps(products), products, 0)
+
+    def of(self, units: slice) -> "_Rule":
+        """The rule of some units."""
+        return self
+
+
 @dataclass(frozen=True)
-class Linear:
+class Linear(_Rule):
     """Activations are the products themselves, of either sign."""
 
     def keeps(self, products: Float[Tensor, "... c"]) -> Bool[Tensor, "... c"]:
-        """Which products become activations; the others become zero."""
         return torch.ones_like(products, dtype=torch.bool)
+
+    def kept(self, products: Float[Tensor, "... c"]) -> Float[Tensor, "... c"]:
+        return products
 
 
 @dataclass(frozen=True)
-class Relu:
+class Relu(_Rule):
     """Positive products are activations."""
 
     def keeps(self, products: Float[Tensor, "... c"]) -> Bool[Tensor, "... c"]:
-        """Which products become activations; the others become zero."""
         return ~(products <= 0)  # what is not a number stays so
+
+    def kept(self, products: Float[Tensor, "... c"]) -> Float[Tensor, "... c"]:
+        return products.relu()
 
 
 @dataclass(frozen=True)
-class TopK:
+class TopK(_Rule):
     """At every position the k largest products are activations, equal ones from the lower unit up.
 
     Args:
@@ -55,7 +76,6 @@ class TopK:
     rectified: bool = True
 
     def keeps(self, products: Float[Tensor, "... c"]) -> Bool[Tensor, "... c"]:
-        """Which products become activations; the others become zero."""
         k = min(self.k, products.shape[-1])
         least = kth_largest(products.detach(), k)
         kept = ~(products < least)
@@ -66,7 +86,7 @@ class TopK:
 
 
 @dataclass(frozen=True)
-class BatchTopK:
+class BatchTopK(_Rule):
     """Products above one threshold for all units are activations, if they are positive: what is left of a top k over
     a whole batch once each image has to be seen alone.
 
@@ -76,12 +96,14 @@ class BatchTopK:
     theta: float
 
     def keeps(self, products: Float[Tensor, "... c"]) -> Bool[Tensor, "... c"]:
-        """Which products become activations; the others become zero."""
         return ~(products <= max(self.theta, 0.0))
+
+    def kept(self, products: Float[Tensor, "... c"]) -> Float[Tensor, "... c"]:
+        return functional.threshold(products, max(self.theta, 0.0), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
-class JumpRelu:
+class JumpRelu(_Rule):
     """Products above the threshold of their unit are activations, if they are positive.
 
     Source: Rajamanoharan et al. 2024 (Jumping ahead).
@@ -90,8 +112,10 @@ class JumpRelu:
     theta: Float[Tensor, "c"]
 
     def keeps(self, products: Float[Tensor, "... c"]) -> Bool[Tensor, "... c"]:
-        """Which products become activations; the others become zero."""
         return ~(products <= self.theta.clamp(min=0))
+
+    def of(self, units: slice) -> "JumpRelu":
+        return JumpRelu(self.theta[units])
 
 
 Sparsity = Linear | Relu | TopK | BatchTopK | JumpRelu
@@ -212,6 +236,7 @@ def moved(dictionary: Dictionary, device: torch.device, dtype: torch.dtype) -> "
     """Its tensors where they are computed with, in float32 or in the layer's own precision if that is finer."""
     dtype = torch.promote_types(dtype, torch.float32)
     tensors = {key: getattr(dictionary, key).to(device, dtype) for key in TENSORS}
+    tensors["encoder"] = tensors["encoder"].T.contiguous().T  # the units that are asked for lie together
     sparsity = dictionary.sparsity
     if isinstance(sparsity, JumpRelu):
         sparsity = JumpRelu(sparsity.theta.to(device, dtype))
@@ -243,12 +268,13 @@ class Weights:
     def products(self, x: Float[Tensor, "... d"], units: Any = slice(None)) -> Float[Tensor, "... c"]:
         """What becomes activations if it is large enough."""
         with torch.autocast(x.device.type, enabled=False):
-            return self.inputs(x) @ self.encoder[:, units] + self.bias[units]
+            inputs = self.inputs(x)
+            flat = torch.addmm(self.bias[units], inputs.flatten(0, -2), self.encoder[:, units])
+            return flat.unflatten(0, inputs.shape[:-1])
 
     def activations(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... c"]:
         """The activation of every unit."""
-        products = self.products(x)
-        return torch.where(self.sparsity.keeps(products), products, 0)
+        return self.sparsity.kept(self.products(x))
 
     def decoded(self, x: Float[Tensor, "... d"], acts: Float[Tensor, "... c"]) -> Float[Tensor, "... d"]:
         """The vectors as far as the activations explain them."""

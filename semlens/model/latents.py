@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from semlens.model.components import Components, Pooled, Rows, Vectors, pool_rows, tensor_in
-from semlens.model.dictionary import Dictionary, Weights
+from semlens.model.dictionary import Dictionary, TopK, Weights
 from semlens.model.hooks import Site
 from semlens.shapes import Float, Int64
 
-BLOCK = 2**23
-"""Products that are held at once while activations are pooled: 32 MB."""
+BLOCK = 2**21
+"""Products that are held at once while activations are pooled: 8 MB, which a cache holds."""
+_LEAST = 64  # units of a block: fewer make a product slow
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,16 +79,31 @@ class Latents:
         return self._base.put(output, (x + change).to(tensor_in(output).dtype))
 
     def pool(self, output: Any, how: str) -> Pooled:
-        """`read` reduced over positions, a block of positions at a time: what is read is never held whole."""
+        """`read` reduced over positions, a block of it at a time: what is read is never held whole."""
         x = self._base.vectors(output)
+        if isinstance(self.weights.sparsity, TopK):  # which needs all units of a position
+            return self._by_positions(x, how)
+        units = max(_LEAST, BLOCK // max(1, x.shape[0] * x.shape[1]))
+        starts = range(0, self.dictionary.units, units)
+        parts = list(starmap(self._of_units, ((x, how, slice(start, start + units)) for start in starts)))
+        return _joined(parts, 1)
+
+    def _of_units(self, x: Float[Tensor, "n p d"], how: str, units: slice) -> Pooled:
+        """Some units, of all images and positions. A threshold may be applied to a maximum: it keeps the order."""
+        products, sparsity = self.weights.products(x, units), self.weights.sparsity.of(units)
+        if how == "mean":
+            return pool_rows(sparsity.kept(products), how)
+        highest = pool_rows(products, how)
+        kept = sparsity.kept(highest.activations)
+        assert highest.positions is not None
+        return Pooled(kept, highest.positions.where(kept != 0, 0))  # where all are zero, the first
+
+    def _by_positions(self, x: Float[Tensor, "n p d"], how: str) -> Pooled:
         per_block = max(1, BLOCK // self.dictionary.units)
         images = max(1, per_block // x.shape[1])
-        parts = [self._pooled(part, how, per_block) for part in x.split(images)]
-        places = [part.positions for part in parts if part.positions is not None]
-        activations = torch.cat([part.activations for part in parts])
-        return Pooled(activations, torch.cat(places) if places else None)
+        return _joined([self._of_images(part, how, per_block) for part in x.split(images)], 0)
 
-    def _pooled(self, x: Float[Tensor, "n p d"], how: str, per_block: int) -> Pooled:
+    def _of_images(self, x: Float[Tensor, "n p d"], how: str, per_block: int) -> Pooled:
         """A few images, or one of which the positions are taken a few at a time."""
         blocks = x.split(per_block, dim=1)
         pooled = [pool_rows(self.weights.activations(block), how) for block in blocks]
@@ -105,3 +122,9 @@ class Latents:
 
     def unit_name(self, unit: int, components: int) -> str | None:
         return self.dictionary.names[unit] if self.dictionary.names else None
+
+
+def _joined(parts: Sequence[Pooled], axis: int) -> Pooled:
+    """Parts of images, or of units, side by side."""
+    places = [part.positions for part in parts if part.positions is not None]
+    return Pooled(torch.cat([part.activations for part in parts], axis), torch.cat(places, axis) if places else None)

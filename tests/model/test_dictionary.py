@@ -98,7 +98,8 @@ def test_laws_of_kinds_hold_for_dictionaries(
     torch.testing.assert_close(moved_by, (2 * kind.dictionary.decoder[7] * scale).expand_as(vectors), atol=1e-5, rtol=0)
     rows, units = torch.tensor([2, 0, 2]), torch.tensor([7, 39, 0])
     torch.testing.assert_close(kind.at(x, rows, units), acts[rows, units])
-    monkeypatch.setattr("semlens.model.latents.BLOCK", 40 * 3)  # positions and images in several blocks
+    monkeypatch.setattr("semlens.model.latents.BLOCK", 40 * 3)  # positions, images and units in several blocks
+    monkeypatch.setattr("semlens.model.latents._LEAST", 7)
     for how in ("max", "mean"):
         pooled = kind.pool(x, how)
         torch.testing.assert_close(pooled.activations, acts.amax(2) if how == "max" else acts.mean(2))

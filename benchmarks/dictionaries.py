@@ -1,0 +1,125 @@
+"""What dictionaries cost and what they find: `python benchmarks/dictionaries.py step|collect|selectivity`.
+
+`step`: a training step beside the five matrix products of a dense autoencoder, and beside its encoder's alone.
+`collect`: pooling 32,768 units beside the forward pass that they are read in.
+`selectivity`: on a network of the testbed, how many components respond to concepts that are put into pictures, how many
+to one alone, and how well search by encoding finds them; raw features beside latents of two sizes.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+
+import by_encoding
+import numpy as np
+import timm
+import torch
+from torch import Tensor
+
+import semlens as sl
+from semlens.analysis.probe import probe
+from semlens.benchmark.truth import effects
+from semlens.dictionaries import learned
+from semlens.dictionaries.autoencoder import Autoencoder
+from semlens.foundation import load_foundation
+from semlens.images import load_images
+from semlens.model import Dictionary, Relu, TopK, parse_all, record
+from semlens.testbed.nets import CLASSIFIERS
+from semlens.testbed.world import CLEAN, NAMES, World, concept, draw, scenario
+
+
+def seconds(run: Callable[[], object], times: int = 5) -> float:
+    """Processor seconds of a run: the median of some, after one to warm up."""
+    run()
+    spent = []
+    for _ in range(times):
+        begun = time.process_time()
+        run()
+        spent.append(time.process_time() - begun)
+    return median(spent)
+
+
+def step() -> None:
+    print("| width | units | k | rule | step | five dense products | ratio | the encoder's alone | ratio |")
+    for width, units, k in [(96, 1024, 16), (96, 4096, 32), (768, 8192, 32)]:
+        x = torch.nn.functional.normalize(torch.randn(1024, width))
+        auto = Autoencoder.drawn(units, width, 0, torch.device("cpu"))
+        acts, e = torch.randn(1024, units), auto.encoder
+
+        def dense(x: Tensor = x, e: Tensor = e, acts: Tensor = acts) -> None:
+            x @ e.T, acts @ e, x @ e.T, acts.T @ x, acts.T @ x
+
+        five, one = seconds(dense), seconds(lambda x=x, e=e: x @ e.T)
+        for whole in (False, True):
+            own = seconds(lambda x=x, whole=whole, auto=auto, k=k: auto.step(x, k, whole, 1e-4))
+            rule = "batchtopk" if whole else "topk"
+            print(
+                f"| {width} | {units:,} | {k} | {rule} | {own * 1e3:.0f} ms | {five * 1e3:.0f} ms | {own / five:.2f} "
+                f"| {one * 1e3:.0f} ms | {own / one:.2f} |"
+            )
+
+
+def collect() -> None:
+    print("| network | layer | rule | forward | with 32,768 units | ratio |")
+    for name, layer, size in [("resnet50", "layer4", 224), ("vit_base_patch16_224", "blocks.10", 224)]:
+        net = timm.create_model(name, pretrained=False).eval()
+        x = torch.randn(4, 3, size, size)
+        width = {"resnet50": 2048, "vit_base_patch16_224": 768}[name]
+        decoder = torch.nn.functional.normalize(torch.randn(32768, width))
+        for rule in (Relu(), TopK(32)):
+            given = Dictionary(layer, decoder.T / 1, torch.zeros(32768), decoder, torch.zeros(width), rule)
+            ((kind, _),) = parse_all(net, [given], x[:1])
+            with torch.no_grad():
+                plain = seconds(lambda net=net, x=x: net(x), 3)
+                with record(net, [kind.site], lambda _, output, kind=kind: kind.pool(output, "max")):
+                    both = seconds(lambda net=net, x=x: net(x), 3)
+            print(f"| {name} | {layer} | {type(rule).__name__} | {plain:.2f} s | {both:.2f} s | {both / plain:.2f} |")
+
+
+def selectivity(name: str, layers: list[str], count: int, steps: int) -> None:
+    model, foundation = sl.load_model(f"testbed:{name}"), load_foundation("testbed:clip")
+    population = scenario(CLASSIFIERS[name].population)
+    photos = load_images([draw(scene).image for scene in World.of(population, count, 5).scenes])
+    changed = World.of(CLEAN, 64, 3).scenes
+    probes = probe(foundation, [concept(each).phrases[0] for each in NAMES])
+    print("| layer | components | FVU | dead | CPU s | alive | respond | to one alone | AP by encoding |")
+    for layer in layers:
+        for units, k in [(0, 0), (256, 8), (512, 16)]:
+            begun, shown, facts = time.process_time(), layer, "| | "
+            if units:
+                found = learned(
+                    model, photos, layer, n=units, k=k, rule="batchtopk", out=None, steps=steps, batch=512, rate=None,
+                    buffer=2**28, batch_size=32, workers=0, seed=0, resume=False, progress=lambda *_: None,
+                )  # fmt: skip
+                shown, made = found.dictionary.text, found.held_out
+                facts = f"{made.fvu:.2f} | {made.dead:.0%} | {time.process_time() - begun:.0f}"
+            truth = effects(model, changed, [shown])
+            index = by_encoding.encoded_index(model, name, (shown,), count, 21)
+            alive = np.isfinite(index.encodings.r2[: len(truth.responds)])
+            responds = truth.responds & alive[:, None]
+            precision = by_encoding.searched(index, probes, responds, jointly=False)
+            some, one = responds.any(axis=1).sum(), (responds.sum(axis=1) == 1).sum()
+            print(
+                f"| {layer} | {f'{units} latents, k={k}' if units else 'features'} | {facts} | {alive.sum()} | "
+                f"{some / alive.sum():.2f} | {one / alive.sum():.2f} | {precision:.2f} |",
+                flush=True,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=["step", "collect", "selectivity"])
+    parser.add_argument("--network", default="transformer")
+    parser.add_argument("--layer", action="append")
+    parser.add_argument("--count", type=int, default=600, help="Pictures.")
+    parser.add_argument("--steps", type=int, default=3000)
+    given = parser.parse_args()
+    torch.manual_seed(0)
+    if given.part == "selectivity":
+        return selectivity(given.network, given.layer or ["blocks.1", "blocks.2"], given.count, given.steps)
+    {"step": step, "collect": collect}[given.part]()
+
+
+if __name__ == "__main__":
+    main()
