@@ -23,6 +23,12 @@ VIEWS = frozenset(
 )
 """Those that give several views of one tensor."""
 
+JOINS = frozenset(
+    "block_diag cat column_stack concat concatenate diagonal_scatter dstack hstack index_add index_copy index_put "
+    "masked_scatter row_stack scatter scatter_add select_scatter slice_scatter stack vstack where".split()
+)
+"""Those that put values beside, among or onto each other; see `operations.join`."""
+
 POOLS = frozenset(
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d mean nanmean".split()
 )

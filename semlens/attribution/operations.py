@@ -213,9 +213,17 @@ def _sum_of_two(call: Call, a: Tensor, b: Tensor) -> Any:
 
 
 def join(call: Call) -> Any:
-    """Values put beside or among each other: each keeps its relevance, and that of a constant is booked by its name."""
-    out = call.func(*call.args, **call.kwargs)
-    for constant in constants_in((call.args, call.kwargs)) if isinstance(out, Tensor) else ():
+    """Values put beside, among or onto each other: each keeps its relevance, and that of a constant is booked by its
+    name."""
+    out = by_gradient(call)
+    reduces = any(isinstance(value, str) for value in (*call.args, *call.kwargs.values()))  # into a product, maybe
+    return out if reduces or not isinstance(out, Tensor) else booked(call, out, constants_in((call.args, call.kwargs)))
+
+
+def booked(call: Call, out: Tensor, constants: Sequence[Tensor]) -> Tensor:
+    """The result of a call that is a sum over its operands, with the relevance of constant ones booked by their
+    names."""
+    for constant in constants:
         with torch.no_grad():
             part = call.func(*with_zeros(call.args, constant), **with_zeros(call.kwargs, constant))
         out = Noted.apply(out, part, _input_account(call, constant), call.setting.ledger)

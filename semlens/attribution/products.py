@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semlens.attribution.constants import constants_in
 from semlens.attribution.functions import ElementWise, portion
 from semlens.attribution.marks import mark_of
-from semlens.attribution.operations import Call, carries, carrying_in, each_carrying
+from semlens.attribution.operations import Call, booked, carries, carrying_in, each_carrying
 
 _FORMULAS = """
 addcmul: input + tensor1 * tensor2
@@ -175,7 +176,8 @@ def interpolated(call: Call) -> Any:
     """start + weight (end - start): a sum, and a product where the weight carries relevance too."""
     start, end, weight = call.args[0], call.get("end", 1), call.get("weight", 2)
     if not carries(weight):
-        return call.func(*call.args, **call.kwargs)
+        sum_of_both = call._replace(func=lambda a, b: torch.lerp(a, b, weight), args=(start, end), kwargs={})
+        return booked(sum_of_both, call.func(*call.args, **call.kwargs), constants_in((start, end)))
     difference = end - start
     share = share_product(call, difference, weight)
     out = start + share[0] * share[1]

@@ -66,6 +66,8 @@ def operate(call: Call) -> Any:
     handler = _TREATMENTS[treatment] if treatment else _TABLE.get(known)
     if handler is None:
         raise SemlensError(_refusal(call, known))
+    if handler is ops.join and call.in_place:
+        handler = ops.by_gradient  # what stood in the memory before is no argument of its own
     if not treatment and known != call.name:
         call = call._replace(name=known)
     if call.kwargs.get("out") is not None:
@@ -102,7 +104,7 @@ _TABLE: Mapping[str, Callable[[Call], Any]] = MappingProxyType(
         **dict.fromkeys(("prelu", "prelu_kernel"), ops.prelu),
         "rsqrt": ops.normaliser,
         **dict.fromkeys(("clamp", "clip", "clamp_min", "clamp_max"), ops.clamp),
-        **dict.fromkeys(("cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "where"), ops.join),
+        **dict.fromkeys(names.JOINS, ops.join),
         **dict.fromkeys(("add", "radd", "sub", "rsub", "subtract"), ops.add),
         **dict.fromkeys(("softmax", "softmin", "safe_softmax"), ops.softmax),
         "exp": exponential.exponential,

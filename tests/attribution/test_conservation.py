@@ -82,6 +82,30 @@ WAYS: dict[str, tuple[Callable[[Tokens, Tensor], Tensor], dict[str, Callable[[To
         lambda net, x: torch.where(torch.eye(PLACES)[:1].T.bool(), net.cls_token, x),
         {"cls_token": lambda net: functional.pad(net.cls_token, (0, 0, 0, PLACES - 1))},
     ),
+    "added onto, by index": (
+        lambda net, x: torch.index_add(net.pos_embed.expand(len(x), -1, -1), 1, torch.arange(PLACES), x),
+        {"pos_embed": lambda net: net.pos_embed},
+    ),
+    "scattered onto": (
+        lambda net, x: x.scatter_add(1, torch.zeros(len(x), 1, WIDTH).long(), net.cls_token.expand(len(x), -1, -1)),
+        {"cls_token": lambda net: functional.pad(net.cls_token, (0, 0, 0, PLACES - 1))},
+    ),
+    "copied by index": (
+        lambda net, x: x.index_copy(1, torch.tensor([0]), net.cls_token.expand(len(x), -1, -1)),
+        {"cls_token": lambda net: functional.pad(net.cls_token, (0, 0, 0, PLACES - 1))},
+    ),
+    "in a place of": (
+        lambda net, x: torch.select_scatter(x, net.cls_token[:, 0].expand(len(x), -1), 1, 0),
+        {"cls_token": lambda net: functional.pad(net.cls_token, (0, 0, 0, PLACES - 1))},
+    ),
+    "between": (
+        lambda net, x: torch.lerp(x, net.pos_embed.expand(len(x), -1, -1), 0.25),
+        {"pos_embed": lambda net: 0.25 * net.pos_embed},
+    ),
+    "between, from": (
+        lambda net, x: net.pos_embed.expand(len(x), -1, -1).lerp(end=x, weight=torch.tensor(0.25).double()),
+        {"pos_embed": lambda net: 0.75 * net.pos_embed},
+    ),
     "without a name": (
         on_the_fly,
         {"a constant of 'the model'": lambda net: on_the_fly(net, torch.zeros(1, PLACES, WIDTH).double())},
