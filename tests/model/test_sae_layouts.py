@@ -125,9 +125,9 @@ class TopKSAE(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(1)
-        self.encoder = nn.Module()
+        self.encoder: Any = nn.Module()
         self.encoder.final_block = nn.Sequential(nn.Linear(D, C), nn.BatchNorm1d(C), nn.ReLU())
-        self.dictionary = nn.Module()
+        self.dictionary: Any = nn.Module()
         self.dictionary._weights = nn.Parameter(nn.functional.normalize(torch.randn(C, D)) * 1.001)
         norm = self.encoder.final_block[1]
         norm.running_mean.normal_()
