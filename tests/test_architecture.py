@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -70,10 +71,17 @@ def module(path: Path) -> str:
 MODULES = {module(path): path for path in FILES}
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Everything that is written in a file."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf8"))))
+
+
+@cache
 def imports(path: Path) -> set[str]:
     """What a file imports anywhere in it; modules of ours by their dotted names inside semlens, after "semlens."."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -138,8 +146,7 @@ def test_the_numpy_side_imports_no_torch() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=module)
 def test_only_hooks_registers_hooks_and_nothing_unpickles(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf8"))
-    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = [node.func for node in nodes(path) if isinstance(node, ast.Call)]
     methods = {func.attr for func in called if isinstance(func, ast.Attribute)}
     if module(path) != "model.hooks":
         assert not {name for name in methods if name.startswith("register_") and "hook" in name}

@@ -29,6 +29,7 @@ def planted(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return code @ atoms + 0.02 * torch.randn(count, 32, generator=draw) + 0.7, atoms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole_batch", [False, True])
 def test_a_planted_sparse_code_is_found_again(whole_batch: bool) -> None:
     x, atoms = planted(20_000)
@@ -102,6 +103,7 @@ IMAGES = random_images(60, side=16)
 HOW = {"n": 30, "k": 4, "steps": 60, "batch": 64, "buffer": 4 * 12 * 4 * 20, "batch_size": 8, "workers": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["topk", "batchtopk"])
 def test_a_killed_run_ends_in_the_same_bytes(net: VisionModel, rule: str, tmp_path: Path) -> None:
     whole = learn_dictionary(net, IMAGES, "conv", rule=rule, out=tmp_path / "whole.safetensors", **HOW)  # type: ignore[arg-type]

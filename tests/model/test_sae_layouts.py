@@ -126,10 +126,12 @@ class TopKSAE(nn.Module):
         super().__init__()
         torch.manual_seed(1)
         self.encoder: Any = nn.Module()
-        self.encoder.final_block = nn.Sequential(nn.Linear(D, C), nn.BatchNorm1d(C), nn.ReLU())
+        norm = nn.BatchNorm1d(C)
+        self.encoder.final_block = nn.Sequential(nn.Linear(D, C), norm, nn.ReLU())
         self.dictionary: Any = nn.Module()
         self.dictionary._weights = nn.Parameter(nn.functional.normalize(torch.randn(C, D)) * 1.001)
-        norm = self.encoder.final_block[1]
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         norm.running_mean.normal_()
         norm.running_var.uniform_(0.5, 2)
         nn.init.normal_(norm.weight)

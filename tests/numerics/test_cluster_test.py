@@ -24,6 +24,7 @@ def _pure(shape: str, rng: np.random.Generator) -> np.ndarray:
     return (noise + along * rng.standard_normal((SETS, 1, SIZE))).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["gamma", "ball", "long"])
 def test_one_cloud_is_called_two_as_rarely_as_promised(shape: str) -> None:
     points = _pure(shape, np.random.default_rng(7))

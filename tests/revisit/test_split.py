@@ -17,6 +17,8 @@ from semlens.revisit.split import Splits, split
 from semlens.testbed.world import CLEAN, World, write_world
 from semlens.types import MISSING, Component
 
+pytestmark = pytest.mark.slow
+
 PAIRS = 8
 """Units that add up two units of block4; as many are one of them alone."""
 

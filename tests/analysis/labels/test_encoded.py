@@ -95,6 +95,7 @@ def test_a_synonym_is_no_second_label() -> None:
     assert overlap[0, 0] > OVERLAP
 
 
+@pytest.mark.slow
 def test_the_rate_of_false_labels_is_kept() -> None:
     false, given = 0, 0
     for seed in range(5):
