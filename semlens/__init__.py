@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     from semlens.collection import merge as merge
     from semlens.correct import Correction as Correction
     from semlens.correct import concept_directions as concept_directions
+    from semlens.correct import corrected as corrected
     from semlens.correct import load_correction as load_correction
+    from semlens.correct import measure_correction as measure_correction
     from semlens.correct import phrase_directions as phrase_directions
     from semlens.correct import suppress as suppress
     from semlens.dictionaries import learn_dictionary as learn_dictionary
@@ -86,6 +88,7 @@ if TYPE_CHECKING:
     from semlens.views.heatmap import overlay as overlay
     from semlens.views.plot import graph_svg as graph_svg
     from semlens.views.plot import plot as plot
+    from semlens.views.report import certificate as certificate
     from semlens.views.report import report as report
 
 _HOME = {
@@ -105,12 +108,14 @@ _HOME = {
     "audit": "analysis.audit",
     "box_score": "attribution",
     "build": "pipeline",
+    "certificate": "views.report",
     "changes": "analysis.audit",
     "check": "attribution",
     "collect": "collection",
     "compare": "analysis.compare",
     "concept_directions": "correct",
     "conditional_maps": "attribution",
+    "corrected": "correct",
     "contact_sheet": "views.contact_sheet",
     "cosine": "numerics",
     "cosy_retrieved": "analysis.labels",
@@ -140,6 +145,7 @@ _HOME = {
     "load_weights": "model",
     "map_mean": "attribution",
     "mask_logit": "attribution",
+    "measure_correction": "correct",
     "merge": "collection",
     "overlay": "views.heatmap",
     "phrase_directions": "correct",

@@ -35,8 +35,8 @@ ARROWS = {
         "testbed",
     },
     "cli": {
-        "analysis", "app", "attribution", "benchmark", "crop", "dictionaries", "images", "index", "model", "pipeline",
-        "revisit", "testbed", "views",
+        "analysis", "app", "attribution", "benchmark", "correct", "crop", "dictionaries", "images", "index", "model",
+        "pipeline", "revisit", "testbed", "views",
     },
 }  # fmt: skip
 """What each package may import beside the root, lazily or for types alone too. docs/design.md draws it."""

@@ -7,11 +7,20 @@ import warnings
 import click
 
 from semlens.cli import app as page
-from semlens.cli import attribute, describe, dictionary, judge, make, read, testbed  # their commands join the group
+from semlens.cli import (  # their commands join the group
+    attribute,
+    correct,
+    describe,
+    dictionary,
+    judge,
+    make,
+    read,
+    testbed,
+)
 from semlens.cli.common import app
 from semlens.cli.ending import ending, plain, speak_any_encoding
 
-__all__ = ["app", "attribute", "describe", "dictionary", "judge", "main", "make", "page", "read", "testbed"]
+__all__ = ["app", "attribute", "correct", "describe", "dictionary", "judge", "main", "make", "page", "read", "testbed"]
 
 
 @app.command()

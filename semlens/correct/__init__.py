@@ -4,6 +4,7 @@ from semlens.correct.concepts import Directions, Told, concept_directions, learn
 from semlens.correct.correction import Correction, load_correction
 from semlens.correct.phrases import phrase_directions, spec_directions
 from semlens.correct.suppress import choose_units, suppress
+from semlens.correct.whole import corrected, measure_correction
 
 __all__ = [
     "Correction",
@@ -11,8 +12,10 @@ __all__ = [
     "Told",
     "choose_units",
     "concept_directions",
+    "corrected",
     "learn_concepts",
     "load_correction",
+    "measure_correction",
     "phrase_directions",
     "spec_directions",
     "suppress",

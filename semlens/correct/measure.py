@@ -81,14 +81,14 @@ def groups_of(
 def accuracies(
     found: Outcome, labels: Int64[np.ndarray, "n"], groups: Mapping[str, Bool[np.ndarray, "n"]], *, seed: int = 0
 ) -> list[Measured]:
-    """Accuracy on all images whose class is known, of each group, and of the group that is worst after, and before."""
+    """Accuracy on all images whose class is known, of the group that is worst after, and before, and of each group."""
     known = labels >= 0
     if not known.any():
         raise SemlensError("no label of the images names a class of the model: accuracy is not known")
     right = [(logits.argmax(axis=1) == labels) for logits in (found.before, found.after)]
     rows = [_rate("accuracy", "all", right, known, seed)]
     each = [_rate("accuracy", name, right, member & known, seed) for name, member in groups.items()]
-    return rows + each + ([_worst(each)] if each else [])
+    return rows + ([_worst(each)] if each else []) + each
 
 
 def _worst(each: Sequence[Measured]) -> Measured:
