@@ -45,7 +45,7 @@ def main(name: str, seed: int, methods: list[str]) -> None:
     below, layer = LAYERS[name]
     model = sl.load_model(f"testbed:{name}")
     truth = effects(model, World.of(CLEAN, SCENES, seed).scenes, [layer])
-    pure = np.flatnonzero(truth.responds.sum(axis=1) == 1)
+    pure = np.flatnonzero(truth.responds.sum(axis=1) == 1).tolist()
     concept = truth.responds.argmax(axis=1)
     with tempfile.TemporaryDirectory() as folder:
         images = sl.load_images(write_world(World.of(CLEAN, IMAGES, seed + 1), Path(folder) / "world"))
@@ -54,7 +54,7 @@ def main(name: str, seed: int, methods: list[str]) -> None:
         together = np.corrcoef(acts.T)
         pairs = [(a, b) for a in pure for b in pure if a < b and concept[a] != concept[b]]
         pairs.sort(key=lambda pair: together[pair])
-        groups = [(a,) for a in pure] + pairs[:DOUBLES]
+        groups: list[tuple[int, ...]] = [*((a,) for a in pure), *pairs[:DOUBLES]]
         weights = torch.zeros(len(groups), acts.shape[1])
         for row, group in enumerate(groups):
             weights[row, list(group)] = torch.tensor(1 / scale[list(group)], dtype=torch.float32)

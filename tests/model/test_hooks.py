@@ -163,9 +163,10 @@ class Repeating(nn.Module):
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 def test_modules_are_those_that_torch_names_in_its_order() -> None:
     shared = nn.Linear(2, 2)
-    net = nn.Sequential(shared, nn.Sequential(nn.ModuleList([shared, nn.ReLU()]), nn.Identity()), nn.ModuleDict())
+    named = nn.ModuleDict()
+    net = nn.Sequential(shared, nn.Sequential(nn.ModuleList([shared, nn.ReLU()]), nn.Identity()), named)
     net.register_module("none", None)
-    net[2]["itself"] = net[1]
+    named["itself"] = net[1]
     assert modules_of(net) == list(net.named_modules())
     scripted: nn.Module = torch.jit.script(nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU())))
     assert [path for path, _ in modules_of(scripted)] == ["", "0", "1", "1.0"]

@@ -14,6 +14,7 @@ from semlens.index import ConceptIndex, load_index
 from semlens.model import VisionModel, load_model, parse_all
 from semlens.pipeline import build
 from semlens.revisit.split import Splits, split
+from semlens.testbed.nets import ConvNet
 from semlens.testbed.world import CLEAN, World, write_world
 from semlens.types import MISSING, Component
 
@@ -26,7 +27,7 @@ PAIRS = 8
 class _Added(nn.Module):
     """A network, and behind its block4 units that add up two of its units each."""
 
-    def __init__(self, net: nn.Module, weights: torch.Tensor) -> None:
+    def __init__(self, net: ConvNet, weights: torch.Tensor) -> None:
         super().__init__()
         self.net = net
         self.added = nn.Conv2d(weights.shape[1], len(weights), 1, bias=False)
@@ -44,18 +45,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[ConceptIndex, Vision
     """An index of the units added, and the summands of each: on which images which of the two is stronger."""
     folder = tmp_path_factory.mktemp("split")
     model = load_model("testbed:clean")
+    net = model.net
+    assert isinstance(net, ConvNet)
     images = load_images(write_world(World.of(CLEAN, 110, 11), folder / "world"))
     x = torch.stack([model.preprocess(image) for image in map(images.load, range(len(images)))])
     with torch.no_grad():
-        x = model.net.pool(model.net.block1(model.net.pool(model.net.stem(x))))
-        acts = model.net.block4(model.net.block3(model.net.pool(model.net.block2(x)))).mean((2, 3))
+        x = net.pool(net.block1(net.pool(net.stem(x))))
+        acts = net.block4(net.block3(net.pool(net.block2(x)))).mean((2, 3))
     highest = acts.sort(dim=0, descending=True).values[9]
     apart = -torch.corrcoef(acts.T).nan_to_num(1)  # summands that do not fire together
     pairs = apart.flatten().topk(2 * PAIRS).indices[::2]
     a, b = pairs // acts.shape[1], pairs % acts.shape[1]
     weights = torch.zeros(PAIRS, acts.shape[1])
     weights[range(PAIRS), a], weights[range(PAIRS), b] = 1 / highest[a], 1 / highest[b]
-    studied = VisionModel(_Added(model.net, weights).eval(), model.preprocess, (), "toy:added")
+    studied = VisionModel(_Added(net, weights).eval(), model.preprocess, (), "toy:added")
     index = build(
         studied, images, ["net.block3", "added"], load_foundation("testbed:clip"), folder / "index", k=20, crop="none"
     )
