@@ -22,7 +22,7 @@ import torch
 
 from semlens.attribution import relevance
 from semlens.collection import collect
-from semlens.index import load_index
+from semlens.index import MANIFEST, load_index
 from semlens.pipeline import build, build_shard, embed, encode
 from tests.toy import ColourSpace, colours, random_images
 
@@ -64,7 +64,7 @@ def sharding(folder: Path) -> None:
 
 def encoding(folder: Path) -> None:
     out = folder / "index"
-    if not out.exists():
+    if not (out / MANIFEST).exists():  # the folder is made before what lies in it is whole
         build(colours(), IMAGES, LAYERS, ColourSpace(), out, k=9, workers=0, encode="none", resume=True)
     if load_index(out).encodings is None:
         encode(out, colours(), IMAGES, foundation=ColourSpace(), batch_size=1, workers=0, resume=True)

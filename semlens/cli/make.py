@@ -195,16 +195,18 @@ def groups_of(encodings: "Encodings") -> int | None:
 
 @contextmanager
 def _remarks() -> Iterator[list[str]]:
-    """Gathers what a build says of its index; other warnings are shown as ever."""
+    """Gathers what a build says of its index; other warnings are shown as ever, once each."""
     from semlens.index import IndexWarning
 
     told: list[str] = []
+    shown: set[str] = set()
     show = warnings.showwarning
 
     def gather(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if issubclass(category, IndexWarning):
             told.append(str(message))
-        else:
+        elif str(message) not in shown:
+            shown.add(str(message))
             show(message, category, *where, **more)
 
     with warnings.catch_warnings():

@@ -117,4 +117,5 @@ def copies_told(examples: ConceptExamples, names: Sequence[str]) -> list[str]:
     counted = f"{images - pictures:,} of the {images:,} images are copies"
     if images < examples.images:
         counted = f"about {1 - pictures / images:.1%} of the {examples.images:,} images are copies"
-    return [f"{counted} of another, as the model sees them, first {last} of {first}: what they show counts as often"]
+    pair = f"{last} of {first}" if last != first else f"{first}, which is listed more than once"
+    return [f"{counted} of another, as the model sees them, first {pair}: what they show counts as often"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from semlens.errors import SemlensError, unknown
-from semlens.images.folders import SUFFIXES
+from semlens.images.folders import NAMED_SO
 from semlens.images.labels import label_texts
 
 IMAGE_COLUMNS = (
@@ -116,7 +116,7 @@ def _image(table: Table, sample: dict[str, list[Any]], leads_to_image: Callable[
 
 
 def _is_name(cell: Any) -> bool:
-    return isinstance(cell, str | os.PathLike) and str(cell).strip().lower().endswith(SUFFIXES)
+    return isinstance(cell, str | os.PathLike) and str(cell).strip().lower().endswith(NAMED_SO)
 
 
 def _label(

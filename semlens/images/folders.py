@@ -1,6 +1,7 @@
 """A folder of images: which of its files they are, and which of its sub-folders are the labels."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,13 @@ OTHER_SUFFIXES = {
 }  # fmt: skip
 """Names of formats that not every installation reads."""
 
+NAMED_SO = (*SUFFIXES, *OTHER_SUFFIXES)
+"""What the name of an image ends in."""
+
 PICTURES = (
     *OTHER_SUFFIXES, ".svg", ".psd", ".exr", ".hdr", ".dds", ".tga",
-    ".ico", ".jxl", ".raw", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".npy", ".npz", ".nii", ".svs", "",
+    ".ico", ".jxl", ".raw", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".npy", ".npz", ".svs",
+    ".nii", ".nii.gz", "",
 )  # fmt: skip
 """Names under which pictures lie that may be missed."""
 
@@ -30,7 +35,15 @@ TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".ar
 ARCHIVES = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".zip", ".7z", ".rar")
 
 SPLITS = {"train", "training", "trainset", "val", "valid", "validation", "dev", "eval", "test", "testing", "testset"}
-ROOMS = SPLITS | {"images", "image", "imgs", "img", "photos", "pictures", "data", "dataset", "jpegimages"}
+MASKS = {"mask", "masks", "annotations", "segmentation", "segmentations", "groundtruth", "ground_truth", "labels"}
+"""Names of folders whose pictures are drawn over others."""
+
+NOT_THEIRS = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
+"""Folders that systems make for themselves, with copies and thumbnails of what lies beside."""
+
+_NUMBERED = re.compile(r"(fold|split|part|batch|set|chunk|shard)s?[ _-]?\d+")  # rooms too
+
+ROOMS = SPLITS | MASKS | {"images", "image", "imgs", "img", "photos", "pictures", "data", "dataset", "jpegimages"}
 """Names of folders that say where images lie, not what they show."""
 
 
@@ -50,12 +63,13 @@ def folder_listing(root: Path) -> Listing:
     labels = tuple(_folder_at(name, level) for name in names)
     notes = []
     if level and any(labels):
-        notes.append(f"labels are the folders below {' and '.join(sorted(_at(names, level - 1)))}")
+        above = sorted(_at(names, level - 1))
+        notes.append(f"labels are the folders below {' and '.join(above[:5])}{' and others' * (len(above) > 5)}")
     if level and not any(labels):
         notes.append(f"no labels: folders {', '.join(sorted(_at(names, 0)))} say where images lie, not what they show")
     if not names:
         raise SemlensError(f"no images in {root}: {others.lost() or _where_else(files)}")
-    lost = tuple(filter(None, (others.lost(), others.found())))
+    lost = tuple(filter(None, (others.lost(), others.found(), _drawn_over(names))))
     return Listing(str(root), tuple(names), labels, Files(str(root), tuple(names)), tuple(notes), lost)
 
 
@@ -68,7 +82,7 @@ def files_below(root: Path) -> Iterator[str]:
             below.clear()
             continue
         seen.add(real)
-        below[:] = sorted(name for name in below if not name.startswith("."))
+        below[:] = sorted(name for name in below if not name.startswith(".") and name not in NOT_THEIRS)
         place = Path(folder).relative_to(root)
         yield from ((place / file).as_posix() for file in files if file[0] != ".")
 
@@ -98,7 +112,7 @@ class _Others:
     def of(cls, root: Path, names: Iterable[str]) -> "_Others":
         kinds, missed = {}, []
         for name in names:
-            suffix = PurePosixPath(name).suffix.lower()
+            suffix = _suffix(name)
             kind = kind_of_file(root / name)
             if kind is not None and needs(kind) is None:
                 kinds[name] = kind
@@ -119,19 +133,46 @@ class _Others:
         """What was left out, in a sentence; empty if nothing was that may be missed."""
         if not self.missed:
             return ""
-        counts = Counter(PurePosixPath(name).suffix.lower() or "without suffix" for name, _ in self.missed)
+        counts = Counter(_suffix(name) or "without suffix" for name, _ in self.missed)
         told = ", ".join(f"{count:,} {suffix}" for suffix, count in sorted(counts.items()))
         packages = sorted({package for _, package in self.missed if package})
         advice = f"; to read them: pip install {' '.join(packages)}" if packages else ""
-        archive = next((name for name, _ in self.missed if name.lower().endswith(ARCHIVES)), None)
+        volumes = any(_suffix(name).startswith(".nii") for name, _ in self.missed)
+        advice += "; save the slices of volumes as pictures" if volumes else ""
+        archive = next((name for name, _ in self.missed if _suffix(name) in ARCHIVES), None)
         advice += f"; {archive} has to be unpacked first" if archive else ""
         return f"{len(self.missed):,} files are left out that may be pictures ({told}){advice}"
 
 
+def _suffix(name: str) -> str:
+    """A file's ending in lower case, of a packed volume both."""
+    return ".nii.gz" if name.lower().endswith(".nii.gz") else PurePosixPath(name).suffix.lower()
+
+
+def _drawn_over(names: Sequence[str]) -> str:
+    """What is said where folders of masks lie beside the images that they are called as; empty if none does."""
+    masks = [name for name in names if MASKS & set(name.lower().split("/")[:-1])]
+    photos = {PurePosixPath(name).stem.lower() for name in set(names) - set(masks)}
+    stems = [PurePosixPath(name).stem.lower() for name in masks]
+    fitting = sum(stem in photos or stem.rpartition("_")[0] in photos for stem in stems)
+    if not masks or fitting < len(masks) / 2:
+        return ""
+    return (
+        f"{len(masks):,} images may be masks that are drawn over others, as {masks[0]}: give the folder of the others "
+        "alone"
+    )
+
+
 def _label_level(names: Sequence[str]) -> int:
-    """How many folders down the labels are: 0, unless all folders there are rooms, as train/ and val/ are."""
+    """How many folders down the labels are: 0, unless all folders there are rooms, as train/ and val/ are, or one
+    holds all others."""
     level = 0
-    while (folders := _at(names, level)) and folders <= ROOMS and all(name.count("/") > level for name in names):
+    while (folders := _at(names, level)) and all(name.count("/") > level for name in names):
+        alone = (
+            len(folders) == 1 and len(_at(names, level + 1)) > 1 and all(name.count("/") > level + 1 for name in names)
+        )
+        if not (alone or all(folder in ROOMS or _NUMBERED.fullmatch(folder) for folder in folders)):
+            break
         level += 1
     return level
 

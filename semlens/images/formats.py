@@ -52,7 +52,7 @@ def kind_of_file(path: str | Path) -> str | None:
             return None  # a pipe would keep us waiting for ever
         with open(path, "rb") as file:
             return kind_of(file.read(HEAD))
-    except OSError:
+    except (OSError, ValueError):  # a name that holds what no name can
         return None
 
 
@@ -81,6 +81,22 @@ def open_foreign(data: bytes, max_pixels: int) -> Image.Image | None:
     return reader(data, max_pixels)
 
 
+def frames(path: str) -> int:
+    """How many pictures a file holds one after the other, of which the first is read: pages, frames or slices; 2 where
+    there are more than one and to count them takes a look at each. 1 for what cannot be read."""
+    kind = kind_of_file(path)
+    try:
+        if kind == "DICOM":
+            reader: Any = import_module("pydicom")  # only where such a file is met
+            return int(reader.dcmread(path, stop_before_pixels=True).get("NumberOfFrames") or 1)
+        if kind not in ("GIF", "TIFF", "WEBP", "PNG"):
+            return 1
+        with Image.open(path, formats=(kind,)) as image:
+            return 2 if getattr(image, "is_animated", False) else 1
+    except Exception:  # whatever is made of a broken file, which is told when its turn comes
+        return 1
+
+
 def _heic(data: bytes, max_pixels: int) -> Image.Image:
     reader: Any = import_module("pillow_heif")  # only where such a file is met
     picture = reader.open_heif(BytesIO(data))
@@ -96,6 +112,8 @@ def _dicom(data: bytes, max_pixels: int) -> Image.Image:
     reader: Any = import_module("pydicom")  # only where such a file is met
     pixels: Any = import_module("pydicom.pixels")
     read = reader.dcmread(BytesIO(data))
+    if "Columns" not in read or "PixelData" not in read:
+        raise ValueError("it is DICOM without a picture, as a directory or a report is")
     check_size(int(read.Columns), int(read.Rows), max_pixels)
     values = read.pixel_array
     values = values[0] if int(read.get("NumberOfFrames") or 1) > 1 else values

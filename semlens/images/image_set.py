@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,16 @@ from PIL.Image import Image
 from semlens.errors import SemlensError, unknown
 from semlens.images.cells import raw_of
 from semlens.images.decode import MAX_PIXELS, Raw, check_file, colour, decode, reason
+from semlens.images.formats import frames
 from semlens.images.listing import Files, ImagesWarning, Listing
 from semlens.images.sources import group_texts, listing
 
 SAMPLED = 64
 """How many images' content the fingerprint covers."""
+
+
+SEVERAL_FRAMES = (".gif", ".tif", ".tiff", ".webp", ".png", ".apng", ".dcm", ".dicom")
+"""Names of files that may hold more than one picture."""
 
 
 class UnreadableImage(SemlensError):
@@ -111,7 +117,7 @@ def load_images(
         raise SemlensError(f"no images in {listed.source}")
     grouped = chosen.get("group_column", "")
     groups = group_texts(source, grouped, len(listed.names)) if grouped else ()
-    for told in listed.lost:
+    for told in (*listed.lost, *_twice(listed), *_several(listed)):
         warnings.warn(f"{listed.source}: {told}", ImagesWarning, stacklevel=2)
     return ImageSet(
         source=f"{listed.source}?{urlencode(chosen)}" if chosen else listed.source,
@@ -137,6 +143,33 @@ def like(source: str, other: str) -> str:
     said = dict(parse_qsl(other.rpartition("?")[2])) if "?" in other else {}
     chosen = {name: said[name] for name in fitting if name in said}
     return f"{source}?{urlencode(chosen)}" if chosen else source
+
+
+def _twice(listed: Listing) -> list[str]:
+    """What is said of files that are named more than once."""
+    counts = Counter(filter(None, listed.read.paths)) if isinstance(listed.read, Files) else Counter[str]()
+    again = sum(counts.values()) - len(counts)
+    if not again:
+        return []
+    return [
+        f"{again:,} of {len(listed):,} images are files that are named before, as {counts.most_common(1)[0][0]}: each "
+        "counts as an image of its own; write several labels of one image into one cell, as cat|dog"
+    ]
+
+
+def _several(listed: Listing) -> list[str]:
+    """What is said of files that hold more than one picture, of a sample."""
+    if not isinstance(listed.read, Files):
+        return []
+    files = [id for id, name in enumerate(listed.names) if name.lower().endswith(SEVERAL_FRAMES)]
+    looked = [files[turn * len(files) // SAMPLED] for turn in range(SAMPLED)] if len(files) > SAMPLED else files
+    odd = [listed.names[id] for id in looked if frames(listed.read(id)) > 1]
+    if not odd:
+        return []
+    return [
+        f"{len(odd):,} of {len(looked):,} files that were looked at hold several pictures, frames or slices, as "
+        f"{odd[0]}: the first of each is read; save the others as files to have them"
+    ]
 
 
 def pixels_of(source: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from unicodedata import normalize
 
 from semlens.errors import SemlensError
 from semlens.types import class_text
@@ -45,8 +46,9 @@ def label_texts(values: Iterable[Any], classes: Classes = None) -> tuple[str | N
 
 
 def same_name(name: str) -> str:
-    """What two names share that differ only in letter case, in space around and between words, `_` and `-`."""
-    return " ".join(re.sub(r"[_\-\s]+", " ", name).casefold().split())
+    """What two names share that differ only in letter case, in space around and between words, `_` and `-`, or in how
+    an accent is written."""
+    return " ".join(re.sub(r"[_\-\s]+", " ", normalize("NFC", name)).casefold().split())
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ class Listing:
     notes: tuple[str, ...] = ()  # what was assumed, a sentence each
     lost: tuple[str, ...] = ()  # what was left out, likewise
 
+    def __len__(self) -> int:
+        return len(self.names)
+
 
 @dataclass(frozen=True)
 class Files:

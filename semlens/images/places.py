@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from unicodedata import normalize
 
-from semlens.images.folders import SUFFIXES, files_below
+from semlens.images.folders import NAMED_SO, files_below
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class _Search:
         if not parts:
             return None
         by_name, by_stem = self._files
-        key = parts[-1].casefold()
-        files = by_name.get(key) or ([] if key.endswith(SUFFIXES) else by_stem.get(key, []))
+        key = _key(parts[-1])
+        files = by_name.get(key) or ([] if key.endswith(NAMED_SO) else by_stem.get(key, []))
         elsewhere = len(parts) == 1 or PureWindowsPath(name).is_absolute() or name.startswith("/")
         agreed = {file: _common(file, parts) for file in files}
         best = [file for file, depth in agreed.items() if depth == max(agreed.values())]
@@ -73,9 +74,9 @@ class _Search:
         by_name: dict[str, list[str]] = {}
         by_stem: dict[str, list[str]] = {}
         for file in sorted(files_below(self.folder)):
-            by_name.setdefault(PurePosixPath(file).name.casefold(), []).append(file)
-            if file.lower().endswith(SUFFIXES):
-                by_stem.setdefault(PurePosixPath(file).stem.casefold(), []).append(file)
+            by_name.setdefault(_key(PurePosixPath(file).name), []).append(file)
+            if file.lower().endswith(NAMED_SO):
+                by_stem.setdefault(_key(PurePosixPath(file).stem), []).append(file)
         return by_name, by_stem
 
     @cached_property
@@ -83,15 +84,20 @@ class _Search:
         """How many of the names end in the same part."""
         count: dict[str, int] = {}
         for name in self.names:
-            key = name.replace("\\", "/").rpartition("/")[2].casefold()
+            key = _key(name.replace("\\", "/").rpartition("/")[2])
             count[key] = count.get(key, 0) + 1
         return count
 
 
+def _key(name: str) -> str:
+    """A name without letter case, its accents written one way: macOS takes "\u00e4" apart into two characters."""
+    return normalize("NFC", name).casefold()
+
+
 def _common(file: str, parts: Sequence[str]) -> int:
     """How many folders before the name agree."""
-    ours = [part.casefold() for part in file.split("/")[:-1]]
-    theirs = [part.casefold() for part in parts[:-1]]
+    ours = [_key(part) for part in file.split("/")[:-1]]
+    theirs = [_key(part) for part in parts[:-1]]
     count = 0
     while count < min(len(ours), len(theirs)) and ours[-1 - count] == theirs[-1 - count]:
         count += 1

@@ -1,6 +1,7 @@
 """Where images come from: a folder, a table, a list, a data set or a frame, as text or as it is."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +64,7 @@ def group_texts(source: Any, column: str, count: int) -> tuple[str | None, ...]:
 
 
 def _of_path(path: Path, image_column: str | None, label_column: str | None) -> Listing:
+    path = path.expanduser() if str(path).startswith("~") and not path.exists() else path
     if path.is_dir():
         if image_column or label_column:
             raise SemlensError(f"{path} is a folder, which has no columns: leave image_column and label_column out")
@@ -89,6 +91,11 @@ def _instead(path: Path) -> str:
 
 def _no_such_path(path: Path) -> SemlensError:
     """An error that names what lies beside the first part of `path` that does not exist."""
+    if scheme := re.match(r"(\w+):/", str(path)):
+        how = "write its path" if scheme[1] == "file" else "fetch the images and pass their folder, or hf:NAME"
+        return SemlensError(f"{path} is an address, not a folder or table: {how}")
+    if any(sign in path.name for sign in "*?["):
+        return SemlensError(f"{path} is a pattern, which is not expanded: pass the folder, {path.parent}")
     parent = next(parent for parent in path.absolute().parents if parent.is_dir())
     asked = path.absolute().relative_to(parent).parts[0]
     return unknown("folder or table", asked, sorted(os.listdir(parent)), f"Looked in {parent}")

@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, repeat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from semlens.errors import SemlensError, unknown
 from semlens.images.cells import Cells, is_picture, name_of
 from semlens.images.columns import IMAGE_COLUMNS, SAMPLE, Chosen, Table, choose, column_key, is_marked, named, usual
 from semlens.images.decode import Raw
+from semlens.images.folders import files_below
 from semlens.images.labels import label_texts
 from semlens.images.listing import Files, Listing
 from semlens.images.parquet import ParquetCells, parquet_table
@@ -190,9 +191,11 @@ def _none_found(names: Sequence[str], table: str, folder: Path) -> SemlensError:
     name = next((name for name in names if name), "")
     if name.startswith(("http://", "https://", "s3://", "gs://")):
         return SemlensError(f"{table} names addresses of a network, as {name}: download the images and name the files")
+    stem = PurePosixPath(name.replace("\\", "/")).stem.casefold()
+    other = next((file for file in files_below(folder) if PurePosixPath(file).stem.casefold() == stem), None)
     return SemlensError(
         f"none of the {len(names)} files in {table} exists: looked for {os.path.join(folder, name)}, in images/ there, "
-        f"and for a file of that name below {folder or '.'}"
+        f"and for a file of that name below {folder or '.'}{f', where {other} is' if other else ''}"
     )
 
 
@@ -205,7 +208,7 @@ def _told(places: Places, count: int) -> list[str]:
 
 def _why(error: Exception) -> str:
     if isinstance(error, UnicodeError):
-        return "it is not text in UTF-8: save it as such"
+        return "it is not text in UTF-8: save it as such (in Excel: CSV UTF-8)"
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 

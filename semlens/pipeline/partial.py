@@ -95,6 +95,11 @@ class _Lock:
 
     def release(self) -> None:
         """Gives the lock back; the file goes if no one else has it."""
+        if sys.platform == "win32":  # which takes the lock back with the file, and lets none go that anybody has open
+            os.close(self._file)
+            with suppress(OSError):
+                self._path.unlink()
+            return
         with suppress(OSError):
             if self.taken and _try_lock(self._file, shared=False):
                 self._path.unlink()

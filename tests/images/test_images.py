@@ -28,7 +28,7 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, UnreadableImage, like, load_images, loader
+from semlens.images import ImageSet, ImagesWarning, UnreadableImage, like, load_images, loader
 from semlens.images.decode import FORMATS
 from semlens.images.loader import Batch, batches, default_workers
 from semlens.types import Unreadable
@@ -198,7 +198,10 @@ def test_cmyk_jpeg_and_lab_tiff(tmp_path):
 def test_first_frame_of_an_animation(tmp_path, name):
     lossless = {"lossless": True} if name == "a.webp" else {}
     frames = [plain("blue"), plain("red")]
-    images = stored(tmp_path, name, plain("green"), save_all=True, append_images=frames, **lossless)
+    with pytest.warns(
+        ImagesWarning, match=f"1 of 1 files .* hold several pictures, frames or slices, as {name}: the first"
+    ):
+        images = stored(tmp_path, name, plain("green"), save_all=True, append_images=frames, **lossless)
     assert colour_of(images) == COLOURS["green"]
 
 
