@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from semlens.benchmark import audits, heat, labels, models, relevance, scores, search
+from semlens.benchmark import audits, encoded, heat, labels, models, relevance, scores, search
 from semlens.benchmark.prepare import prepare
 from semlens.benchmark.study import HEADER, PUBLISHED, Row, Settings, Study, markdown
 from semlens.errors import unknown
@@ -20,6 +20,7 @@ PARTS: Mapping[str, Callable[[Study], Iterator[Row]]] = {
     "relevance": relevance.rows,
     "labels": labels.rows,
     "audit": audits.rows,
+    "by encoding": encoded.rows,
     "measures": scores.rows,
 }
 """What is measured on each classifier; who adds a verb adds its part here."""

@@ -11,7 +11,7 @@ from semlens.benchmark.study import Row, Study
 from semlens.numerics.metrics import auroc_estimate, bootstrap
 from semlens.shapes import Int64
 from semlens.testbed.world import CONCEPTS
-from semlens.types import MISSING
+from semlens.types import MISSING, FoundationModel
 
 FDR = 0.05
 
@@ -22,7 +22,7 @@ SLOW_METHODS = ("csp",)
 def rows(study: Study) -> Iterator[Row]:
     """Every method's labels against the truth, the rate of false labels among random components, and double labels."""
     settings = study.settings
-    words, vocabulary = _vocabulary(study)
+    words, vocabulary = vocabulary_of(study.foundation)
     for method in settings.methods:
         draws = settings.draws_if_slow if method in SLOW_METHODS else settings.draws
         labels = label(study.index, vocabulary, by="examples", method=method, fdr=FDR, split=False, draws=draws)
@@ -36,15 +36,11 @@ def rows(study: Study) -> Iterator[Row]:
     yield from _double(study, words, vocabulary)
 
 
-def _vocabulary(study: Study) -> tuple[Int64[np.ndarray, "v 2"], Probes]:
+def vocabulary_of(foundation: FoundationModel) -> tuple[Int64[np.ndarray, "v 2"], Probes]:
     """All phrases for concepts and for their absence: for each the number of the concept, and 1 or -1."""
-    signed_concepts: list[tuple[int, int]] = []
-    phrases: list[str] = []
-    for q, concept in enumerate(CONCEPTS):
-        for sign, texts in ((1, concept.phrases), (-1, concept.absent)):
-            signed_concepts += [(q, sign)] * len(texts)
-            phrases += texts
-    return np.array(signed_concepts), probe(study.foundation, phrases)
+    words = [(q, sign, text) for q, one in enumerate(CONCEPTS) for sign, texts in ((1, one.phrases), (-1, one.absent))
+             for text in texts]  # fmt: skip
+    return np.array([word[:2] for word in words]), probe(foundation, [word[2] for word in words])
 
 
 def _against_truth(study: Study, labels: Labels, words: Int64[np.ndarray, "v 2"], method: str) -> Iterator[Row]:

@@ -34,6 +34,7 @@ class Settings:
     removals: int = 64  # pictures of a class on which components are removed
     heat_examples: int = 4  # concept examples per component whose heat maps are looked at
     methods: tuple[str, ...] = tuple(METHODS)  # of labelling
+    harder: tuple[str, ...] = ("few", "unequal", "repeated", "blind")  # conditions for what is asked by encoding
     doubles: int = 80  # components made with two meanings
     draws: int = 4000  # random components per layer, the null distribution of labels and audits
     draws_if_slow: int = 1000  # the same for what is slower: the method csp, and the measures

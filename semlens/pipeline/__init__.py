@@ -3,7 +3,10 @@
 from semlens.pipeline.build import build, build_shard
 from semlens.pipeline.embed import embed
 from semlens.pipeline.encode import ENCODED, encode
+from semlens.pipeline.encoding import explained
 from semlens.pipeline.labelled import label_remarks
 from semlens.pipeline.partial import check_free, partial_folder
 
-__all__ = ["ENCODED", "build", "build_shard", "check_free", "embed", "encode", "label_remarks", "partial_folder"]
+__all__ = [
+    "ENCODED", "build", "build_shard", "check_free", "embed", "encode", "explained", "label_remarks", "partial_folder",
+]  # fmt: skip

@@ -15,6 +15,7 @@ from semlens.benchmark import (
     Settings,
     Study,
     benchmark,
+    encoded,
     heat,
     labels,
     markdown,
@@ -33,6 +34,7 @@ from tests.planted import BY_HAND, planted
 SMALL = Settings(
     count=60, k=4, pairs=8, layers=("block2", "block4"), unseen=40, captions=20, removals=4, heat_examples=1,
     methods=("standardised", "soft-wpmi"), doubles=10, draws=1000, draws_if_slow=1000, resamples=40,
+    harder=("few",),
 )  # fmt: skip
 
 
@@ -196,7 +198,7 @@ def test_doubles_take_turns():
 
 def test_labels_are_held_against_their_effects(studied):
     """By hand: two labels, of which one names what the component responds to and one what has no effect on it."""
-    words, vocabulary = labels._vocabulary(studied)
+    words, vocabulary = labels.vocabulary_of(studied.foundation)
     assert words[vocabulary.names.index("ruler")].tolist() == [NAMES.index("ruler"), 1]
     assert words[vocabulary.names.index("symmetric lesion")].tolist() == [NAMES.index("asymmetry"), -1]
     c = len(studied.index.means)
@@ -228,3 +230,38 @@ def test_flags_are_held_against_what_excites(table):
     flagged = [row for row in table["audit"] if row.measure == "false flags"]
     assert len(flagged) == 2
     assert all(row.estimate.value < 0.4 for row in flagged)
+
+
+def test_questions_by_encoding_are_held_against_the_truth(table):
+    rows = {(row.what, row.measure): row for row in table["by encoding"]}
+    whole, few = "60 images", "20 images per class"
+    for what in (whole, few):
+        for how in ("a lone phrase", "jointly"):
+            row = rows[what, f"search, mean average precision, {how}"]
+            assert row.estimate.value > 2 * row.chance
+        assert rows[what, "audit: AUROC against all others"].estimate.value > 0.8
+        assert rows[what, "audit: flagged, of those that none excites"].estimate.value <= 0.1
+        told = [
+            rows[what, f"audit: {name}"].estimate for name in ("verdicts that are right", "verdicts that are wrong")
+        ]
+        assert sum(one.value for one in told) + rows[what, "audit: cannot tell"].estimate.value == pytest.approx(1)
+    assert rows[few, "audit: cannot tell"].estimate.value == 1  # 40 images are too few for a verdict
+    called = next(row for row in table["by encoding"] if row.measure == "selectivity for it")
+    assert np.isnan(called.estimate.value) or called.chance < called.estimate.value <= called.oracle
+
+
+def test_encodings_of_all_images_that_were_kept_are_those_of_the_pass(studied):
+    """And noise only lowers what the embedding explains."""
+    own = studied.index.encodings
+    assert own is not None
+    same = encoded.again(own, np.arange(len(own.ids)))
+    np.testing.assert_allclose(same.cross, own.cross, atol=2e-3)
+    np.testing.assert_allclose(same.covariance, own.covariance, atol=1e-4)
+    np.testing.assert_allclose(same.r2, own.r2, atol=2e-2)
+    labels_ = np.arange(len(own.ids)) % 2
+    r2 = [np.nanmedian(one.r2) for _, one in encoded.HARDER["blind"](own, labels_)]
+    assert np.nanmedian(own.r2) > r2[1] > r2[3]
+    patients = dict(encoded.HARDER["repeated"](own, labels_))
+    assert [len(np.unique(one.groups)) for one in patients.values()] == [60, 12]
+    few = next(encoded.HARDER["unequal"](own, labels_))[1]
+    assert np.bincount(labels_[np.searchsorted(own.ids, few.ids)]).tolist() == [30, 1]
