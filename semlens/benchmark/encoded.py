@@ -8,8 +8,15 @@ from functools import partial
 import numpy as np
 
 from semlens.analysis.ask import probe_spec
-from semlens.analysis.audit import Spec, audit, check_spec, entries
-from semlens.analysis.audit.encoded import concepts_of, encoded, fit_encoded
+from semlens.analysis.audit import (
+    Spec,
+    audit,
+    check_spec,
+    concepts_of,
+    encoded_components,
+    entries,
+    fit_encoded,
+)
 from semlens.analysis.labels import label
 from semlens.analysis.probe import probe
 from semlens.analysis.responses import responses
@@ -202,7 +209,7 @@ def _fitted(
     spec, index = spec_of(spurious), asked.index
     concepts = concepts_of(probe_spec(asked.foundation, spec), entries(spec))
     assert index.encodings is not None
-    some = encoded(index, index.encodings, concepts, [axis.layer for axis in index.layers])
+    some = encoded_components(index, index.encodings, concepts, [axis.layer for axis in index.layers])
     fits = fit_encoded(index, some, fdr=spec.fdr, seed=0)
     return fits.members, fits.z[:, 1], fits.fits[:, 1]
 

@@ -2,7 +2,7 @@
 
 from semlens.analysis.audit.asked import UNRELATED, Shown, SpecProbes, named_concepts, read_marks
 from semlens.analysis.audit.audit import audit
-from semlens.analysis.audit.encoded import RATIO, SIZE
+from semlens.analysis.audit.encoded import RATIO, SIZE, concepts_of, encoded_components, fit_encoded
 from semlens.analysis.audit.findings import Audit, AuditRow, ConceptMass, changes
 from semlens.analysis.audit.grammar import QUADRANTS, Requirement, parse_requirement
 from semlens.analysis.audit.requirements import Change, Mass, Verdict, interval_of, over_images
@@ -38,7 +38,10 @@ __all__ = [
     "audit",
     "changes",
     "check_spec",
+    "concepts_of",
+    "encoded_components",
     "entries",
+    "fit_encoded",
     "interval_of",
     "json_schema",
     "load_spec",

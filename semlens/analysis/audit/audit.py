@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from semlens.analysis.audit.encoded import Concepts, concepts_of, encoded, encoded_figures, fit_encoded
+from semlens.analysis.audit.encoded import Concepts, concepts_of, encoded_components, encoded_figures, fit_encoded
 from semlens.analysis.audit.findings import Audit
 from semlens.analysis.audit.grammar import SIDES
 from semlens.analysis.audit.quadrants import Fit, fit
@@ -166,7 +166,7 @@ def _by_encoding(material: _Material, concepts: Concepts, pairs: Sequence[tuple[
     """The same by encodings."""
     encodings = material.index.encodings
     assert encodings is not None
-    found = encoded(material.index, encodings, concepts, material.layers)
+    found = encoded_components(material.index, encodings, concepts, material.layers)
     own = fit_encoded(material.index, found, fdr=material.spec.fdr, seed=material.seed)
     masks = [
         np.array([side[int(n)] == "spurious" for n in found.concepts.entry]) for side in material.either_way(pairs)

@@ -150,7 +150,7 @@ def squared_shares(joint: Float[np.ndarray, "n q"], noise: Float64[np.ndarray, "
     return np.divide(squared, total, out=np.zeros_like(squared), where=total > 0)
 
 
-def encoded(index: ConceptIndex, encodings: Encodings, concepts: Concepts, layers: Sequence[str]) -> Encoded:
+def encoded_components(index: ConceptIndex, encodings: Encodings, concepts: Concepts, layers: Sequence[str]) -> Encoded:
     """The components of some layers that have an example and whose activation varies."""
     rows = np.concatenate([np.arange(len(index.rows))[index.layer_slice(layer)] for layer in layers])
     return Encoded(encodings, concepts, rows[(encodings.deviation[rows] > 0) & ~index.dead[rows]])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from semlens.analysis.audit.audit import audit
-from semlens.analysis.audit.encoded import Encoded, concepts_of, encoded, squared_shares
+from semlens.analysis.audit.encoded import Encoded, concepts_of, encoded_components, squared_shares
 from semlens.analysis.audit.findings import Audit
 from semlens.analysis.audit.spec import Spec, check_spec, entries
 from semlens.analysis.drivers import joint_of, similarities
@@ -125,7 +125,7 @@ def test_shares_by_hand() -> None:
 def test_the_noise_of_coefficients_is_what_permuted_activations_show() -> None:
     encodings = index().encodings
     assert encodings is not None
-    found = encoded(index(), encodings, concepts_of(asked(VALID + SPURIOUS), entries(spec_of())), ["layer0"])
+    found = encoded_components(index(), encodings, concepts_of(asked(VALID + SPURIOUS), entries(spec_of())), ["layer0"])
     rng, similarity = np.random.default_rng(0), similarities(encodings, found.concepts.directions)
     noise = rng.permuted(np.repeat(found.activations[:1], 2000, axis=0), axis=1)
     shown = joint_of(similarity, noise, np.ones(len(similarity))).var(axis=0)
@@ -142,7 +142,7 @@ def test_what_is_not_named_is_not_credited_to_what_is() -> None:
     known = at._with(Encodings, lambda: replace(own, r2=np.array([0.95, 0.7, 0.7], np.float32)))
     stands = {row.component.unit: row.quadrant for row in run(known).rows}
     assert stands == {0: "neither", 1: "spurious", 2: "valid"}
-    found = encoded(known, own, concepts_of(asked(VALID + SPURIOUS), entries(spec_of())), ["layer0"])
+    found = encoded_components(known, own, concepts_of(asked(VALID + SPURIOUS), entries(spec_of())), ["layer0"])
     similarity = similarities(own, found.concepts.directions)
     weights = joint_of(similarity, found.activations, np.ones(IMAGES)) / similarity.std(axis=0)
     missed = np.square(found.activations - weights @ similarity.T).mean(axis=1)
