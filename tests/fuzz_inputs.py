@@ -1,9 +1,10 @@
-"""Tables and pictures made at random, as people have them: a seed makes one case, and what is true of it is known.
+"""Tables, pictures, checkpoints and specs made at random, as people have them: what is true of each is known.
 
     python -m tests.fuzz_inputs 2000
 
-reads as many and says what went wrong: an error that is no sentence, or a label that is lost without a word.
-`tests/images/test_fuzz.py` reads a sample.
+reads as many of each and says what went wrong: an error that is no sentence, a label that is lost or a weight that
+stays random without a word; and how many tables are refused. `tests/images/test_fuzz.py` reads a sample; checkpoints
+and specs are made in `tests/fuzz.py`.
 """
 
 import csv
@@ -13,8 +14,8 @@ import random
 import struct
 import sys
 import tempfile
+import unicodedata
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from semlens.errors import SemlensError
 from semlens.images import UnreadableImage, load_images
+from tests.fuzz import checkpoint, spec
 
 CLASSES = ("cat", "dog", "Great white shark", "7", "öl", "a, b")
 IMAGE_NAMES = ("path", "image", "image_id", "File Name", "img_path", "isic_id", "shot", "")
@@ -47,7 +49,7 @@ def table(seed: int, folder: Path) -> Case:
     chance = random.Random(seed)
     count = chance.randint(2, 8)
     names = [
-        f"{chance.choice(('', 'x/', 'deep/er/'))}i{seed}_{n}.{chance.choice(('jpg', 'png', 'bmp'))}"
+        f"{chance.choice(('', 'x/', 'deep/er/ä'))}i{seed}_{n}.{chance.choice(('jpg', 'png', 'bmp'))}"
         for n in range(count)
     ]
     for name in names:
@@ -63,6 +65,8 @@ def table(seed: int, folder: Path) -> Case:
     columns |= {chance.choice(LABEL_NAMES): list(labels)}
     if chance.random() < 0.5:
         columns |= {"fold": list(range(count))}
+    if chance.random() < 0.2:
+        columns |= {"remarks": [f"first line\nsecond, of {n}" for n in range(count)]}
     if kind == "frame":
         first = next(iter(columns))
         return Case(pd.DataFrame(columns | {first: [str(folder / name) for name in names]}), tuple(labels))
@@ -76,6 +80,7 @@ def _spelled(name: str, chance: random.Random, folder: Path) -> str:
     spellings: Sequence[Callable[[], str]] = (
         lambda: name, lambda: name, lambda: name.replace("/", "\\"), lambda: name.rpartition(".")[0],
         lambda: f"{folder.name}/{name}", lambda: f"/data/{name}", lambda: f" {name} ",
+        lambda: unicodedata.normalize("NFD", name), name.upper,
     )  # fmt: skip
     return chance.choice(spellings)()
 
@@ -87,10 +92,11 @@ def _write(path: Path, columns: dict[str, list[Any]], chance: random.Random) -> 
     elif path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     elif path.suffix == ".json":
-        path.write_text(json.dumps(chance.choice((rows, columns))))
+        path.write_text(json.dumps(chance.choice((rows, columns, {"data": rows, "version": 2}))))
     else:
         with path.open("w", newline="", encoding=chance.choice(("utf-8", "utf-8-sig", "utf-16"))) as file:
             delimiter = "\t" if path.suffix == ".tsv" else chance.choice(",;\t")
+            file.write(chance.choice(("", "", "", f"sep={delimiter}\n", "# exported, in 2020\n", "\n")))
             writer = csv.writer(file, delimiter=delimiter)
             writer.writerow([chance.choice((name, f" {name}")) for name in columns])
             writer.writerows(row.values() for row in rows)
@@ -142,15 +148,19 @@ def _metadata(chance: random.Random) -> dict[str, Any]:
 # --- reading them ----------------------------------------------------------------------------------------------------
 
 
+REFUSED = "refused"
+"""What a table that is refused in one sentence is told by."""
+
+
 def fault_of_table(seed: int, folder: Path) -> str:
-    """What went wrong with a table, empty if nothing did."""
+    """What went wrong with a table, or REFUSED and why; empty if it was read whole."""
     case = table(seed, folder)
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             images = load_images(case.source)
     except SemlensError as refusal:
-        return "" if "\n" not in str(refusal) else "a refusal of several lines"
+        return f"{REFUSED}: {refusal}" if "\n" not in str(refusal) else "a refusal of several lines"
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     kept = [label is None or label == given for given, label in zip(images.labels, case.labels, strict=True)]
@@ -173,16 +183,20 @@ def fault_of_picture(seed: int, folder: Path) -> str:
 
 
 def main(count: int) -> int:
-    """Reads `count` tables and as many pictures; how many went wrong."""
-    found: Counter[str] = Counter()
+    """Reads `count` of each kind; whether any went wrong."""
+    wrong = refused = 0
     for seed in range(count):
-        for read in (fault_of_table, fault_of_picture):
+        for read in (fault_of_table, fault_of_picture, checkpoint, spec):
             with tempfile.TemporaryDirectory() as folder:
-                if fault := read(seed, Path(folder)):
-                    found[read.__name__] += 1
-                    print(f"{read.__name__} {seed}: {fault}", flush=True)
-    print(f"{count} tables and {count} pictures: {sum(found.values())} went wrong")
-    return int(bool(found))
+                fault = read(seed, Path(folder))
+            refused += fault.startswith(REFUSED)
+            if fault and not fault.startswith(REFUSED):
+                wrong += 1
+                print(f"{read.__name__} {seed}: {fault}", flush=True)
+    print(
+        f"{count} tables, of which {refused} are refused, as many pictures, checkpoints and specs: {wrong} went wrong"
+    )
+    return int(wrong > 0)
 
 
 if __name__ == "__main__":
