@@ -33,7 +33,7 @@ class SavedTensor:
     __slots__ = ("__weakref__", "value")
 
     def __init__(self, value: Tensor) -> None:
-        self.value = value
+        self.value = value.detach()  # or what a function saves of its own result would keep its graph alive for ever
 
     def copy(self) -> None:
         """Copies the value, which is about to change."""
@@ -58,7 +58,7 @@ class SavedTensors:
 
     def __init__(self) -> None:
         self._by_address: dict[int, list[ReferenceType[SavedTensor]]] = {}
-        self._pack = self._remember
+        self._pack = self.save
 
     def kept(self) -> AbstractContextManager[Any]:
         """While it lasts, what torch's own functions need for their backward passes is saved here too: the model may
@@ -69,10 +69,6 @@ class SavedTensors:
 
     def save(self, value: Tensor) -> SavedTensor:
         """The value as it is now, whatever the model does to its memory later."""
-        return self._remember(value.detach())
-
-    def _remember(self, value: Tensor) -> SavedTensor:
-        """The same of a value without a graph, as torch gives those that it is about to save."""
         saved = SavedTensor(value)
         self._by_address.setdefault(value.untyped_storage().data_ptr(), []).append(ref(saved))
         return saved
