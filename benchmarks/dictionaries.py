@@ -9,7 +9,9 @@ to one alone, and how well search by encoding finds them; raw features beside la
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
+from typing import Any
 
 import by_encoding
 import numpy as np
@@ -24,7 +26,7 @@ from semlens.dictionaries import learned
 from semlens.dictionaries.autoencoder import Autoencoder
 from semlens.foundation import load_foundation
 from semlens.images import load_images
-from semlens.model import Dictionary, Relu, TopK, parse_all, record
+from semlens.model import Components, Dictionary, Relu, TopK, parse_all, record
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLEAN, NAMES, World, concept, draw, scenario
 
@@ -50,14 +52,18 @@ def step() -> None:
         def dense(x: Tensor = x, e: Tensor = e, acts: Tensor = acts) -> None:
             x @ e.T, acts @ e, x @ e.T, acts.T @ x, acts.T @ x
 
-        five, one = seconds(dense), seconds(lambda x=x, e=e: x @ e.T)
+        five, one = seconds(dense), seconds(partial(torch.matmul, x, e.T))
         for whole in (False, True):
-            own = seconds(lambda x=x, whole=whole, auto=auto, k=k: auto.step(x, k, whole, 1e-4))
+            own = seconds(partial(auto.step, x, k, whole, 1e-4))
             rule = "batchtopk" if whole else "topk"
             print(
                 f"| {width} | {units:,} | {k} | {rule} | {own * 1e3:.0f} ms | {five * 1e3:.0f} ms | {own / five:.2f} "
                 f"| {one * 1e3:.0f} ms | {own / one:.2f} |"
             )
+
+
+def pooled(kind: Components, _: object, output: Any) -> object:
+    return kind.pool(output, "max")
 
 
 def collect() -> None:
@@ -71,9 +77,9 @@ def collect() -> None:
             given = Dictionary(layer, decoder.T / 1, torch.zeros(32768), decoder, torch.zeros(width), rule)
             ((kind, _),) = parse_all(net, [given], x[:1])
             with torch.no_grad():
-                plain = seconds(lambda net=net, x=x: net(x), 3)
-                with record(net, [kind.site], lambda _, output, kind=kind: kind.pool(output, "max")):
-                    both = seconds(lambda net=net, x=x: net(x), 3)
+                plain = seconds(partial(net, x), 3)
+                with record(net, [kind.site], partial(pooled, kind)):
+                    both = seconds(partial(net, x), 3)
             print(f"| {name} | {layer} | {type(rule).__name__} | {plain:.2f} s | {both:.2f} s | {both / plain:.2f} |")
 
 
