@@ -27,6 +27,7 @@ from semlens.dictionaries.autoencoder import Autoencoder
 from semlens.foundation import load_foundation
 from semlens.images import load_images
 from semlens.model import Components, Dictionary, Relu, TopK, parse_all, record
+from semlens.numerics.metrics import chance_precision
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLEAN, NAMES, World, concept, draw, scenario
 
@@ -34,12 +35,7 @@ from semlens.testbed.world import CLEAN, NAMES, World, concept, draw, scenario
 def seconds(run: Callable[[], object], times: int = 5) -> float:
     """Processor seconds of a run: the median of some, after one to warm up."""
     run()
-    spent = []
-    for _ in range(times):
-        begun = time.process_time()
-        run()
-        spent.append(time.process_time() - begun)
-    return median(spent)
+    return median(once(run) for _ in range(times))
 
 
 def step() -> None:
@@ -66,21 +62,34 @@ def pooled(kind: Components, _: object, output: Any) -> object:
     return kind.pool(output, "max")
 
 
-def collect() -> None:
+NETWORKS = {"resnet50": ("layer4", 2048), "vit_base_patch16_224": ("blocks.10", 768)}
+
+
+def collect(names: list[str]) -> None:
     print("| network | layer | rule | forward | with 32,768 units | ratio |")
-    for name, layer, size in [("resnet50", "layer4", 224), ("vit_base_patch16_224", "blocks.10", 224)]:
-        net = timm.create_model(name, pretrained=False).eval()
-        x = torch.randn(4, 3, size, size)
-        width = {"resnet50": 2048, "vit_base_patch16_224": 768}[name]
+    for name in names:
+        layer, width = NETWORKS[name]
+        net, x = timm.create_model(name, pretrained=False).eval(), torch.randn(4, 3, 224, 224)
         decoder = torch.nn.functional.normalize(torch.randn(32768, width))
         for rule in (Relu(), TopK(32)):
-            given = Dictionary(layer, decoder.T / 1, torch.zeros(32768), decoder, torch.zeros(width), rule)
+            given = Dictionary(layer, decoder.T, torch.zeros(32768), decoder, torch.zeros(width), rule)
             ((kind, _),) = parse_all(net, [given], x[:1])
-            with torch.no_grad():
-                plain = seconds(partial(net, x), 3)
-                with record(net, [kind.site], partial(pooled, kind)):
-                    both = seconds(partial(net, x), 3)
-            print(f"| {name} | {layer} | {type(rule).__name__} | {plain:.2f} s | {both:.2f} s | {both / plain:.2f} |")
+            plain, both = [], []
+            for _ in range(4):  # in turn, as other processes slow one as much as the other
+                with torch.no_grad():
+                    plain.append(once(partial(net, x)))
+                    with record(net, [kind.site], partial(pooled, kind)):
+                        both.append(once(partial(net, x)))
+            ratio = median(b / a for a, b in zip(plain[1:], both[1:], strict=True))
+            row = f"| {name} | {layer} | {type(rule).__name__} | {median(plain[1:]):.2f} s | {median(both[1:]):.2f} s |"
+            print(f"{row} {ratio:.2f} |", flush=True)
+
+
+def once(run: Callable[[], object]) -> float:
+    """Processor seconds of a run."""
+    begun = time.process_time()
+    run()
+    return time.process_time() - begun
 
 
 def selectivity(name: str, layers: list[str], count: int, steps: int) -> None:
@@ -89,7 +98,9 @@ def selectivity(name: str, layers: list[str], count: int, steps: int) -> None:
     photos = load_images([draw(scene).image for scene in World.of(population, count, 5).scenes])
     changed = World.of(CLEAN, 64, 3).scenes
     probes = probe(foundation, [concept(each).phrases[0] for each in NAMES])
-    print("| layer | components | FVU | dead | CPU s | alive | respond | to one alone | AP by encoding |")
+    print(
+        "| layer | components | FVU | dead | CPU s | alive | respond | of these to one | AP by encoding | by chance |"
+    )
     for layer in layers:
         for units, k in [(0, 0), (256, 8), (512, 16)]:
             begun, shown, facts = time.process_time(), layer, "| | "
@@ -106,9 +117,10 @@ def selectivity(name: str, layers: list[str], count: int, steps: int) -> None:
             responds = truth.responds & alive[:, None]
             precision = by_encoding.searched(index, probes, responds, jointly=False)
             some, one = responds.any(axis=1).sum(), (responds.sum(axis=1) == 1).sum()
+            chance = [chance_precision(len(responds), positives) for positives in responds.sum(axis=0) if positives]
             print(
                 f"| {layer} | {f'{units} latents, k={k}' if units else 'features'} | {facts} | {alive.sum()} | "
-                f"{some / alive.sum():.2f} | {one / alive.sum():.2f} | {precision:.2f} |",
+                f"{some / alive.sum():.2f} | {one / some:.2f} | {precision:.2f} | {np.mean(chance):.2f} |",
                 flush=True,
             )
 
@@ -124,7 +136,9 @@ def main() -> None:
     torch.manual_seed(0)
     if given.part == "selectivity":
         return selectivity(given.network, given.layer or ["blocks.1", "blocks.2"], given.count, given.steps)
-    {"step": step, "collect": collect}[given.part]()
+    if given.part == "collect":
+        return collect([given.network] if given.network in NETWORKS else list(NETWORKS))
+    step()
 
 
 if __name__ == "__main__":
