@@ -2,6 +2,7 @@
 
 from semlens.correct.concepts import Directions, Told, concept_directions, learn_concepts
 from semlens.correct.correction import Correction, load_correction
+from semlens.correct.measure import Measured, behaviour, outcome, shift, worst_group
 from semlens.correct.phrases import phrase_directions, spec_directions
 from semlens.correct.suppress import choose_units, suppress
 from semlens.correct.whole import corrected, measure_correction
@@ -9,14 +10,19 @@ from semlens.correct.whole import corrected, measure_correction
 __all__ = [
     "Correction",
     "Directions",
+    "Measured",
     "Told",
+    "behaviour",
     "choose_units",
     "concept_directions",
     "corrected",
     "learn_concepts",
     "load_correction",
     "measure_correction",
+    "outcome",
     "phrase_directions",
+    "shift",
     "spec_directions",
     "suppress",
+    "worst_group",
 ]
