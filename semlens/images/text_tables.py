@@ -75,10 +75,11 @@ def _head(path: Path, encoding: str) -> _Head:
 
 
 def _is_header(lines: Sequence[str]) -> bool:
-    """Whether a line that begins with # names columns all the same: as many as the rows have that follow."""
-    rows = [line for line in lines if not line.startswith("#")] or lines
-    sign = _delimiter(rows[0])
-    return lines[1] == rows[0] and sign in lines[0] and lines[0].count(sign) == rows[0].count(sign)
+    """Whether a line that begins with # names columns all the same: one has a usual name for images, and there are as
+    many as the row that follows has cells."""
+    sign = _delimiter(lines[1])
+    named = usual((cell.strip(' #"\r\n') for cell in lines[0].split(sign)), IMAGE_COLUMNS)
+    return bool(named) and lines[0].count(sign) == lines[1].count(sign)
 
 
 def _stripped(row: list[str]) -> list[str]:

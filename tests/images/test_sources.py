@@ -39,6 +39,7 @@ def quietly(source: Any) -> ImageSet:
         ("t.csv", "sep=;\r\nimage;label\r\n" + ROWS.replace(",", ";")),
         ("t.csv", "# exported in 2020, by us\n\n# twice\nimage,label\n" + ROWS),
         ("t.csv", "\n#image,label\n" + ROWS),
+        ("t.csv", "# exported, by us\nshot,kind\n" + ROWS),
         ("t.csv", 'image,note,label\n"a.png","two\nlines, here",cat\nb.png,,dog\nc.png,"",cat\n'),
         ("t.json", json.dumps(dict(zip(NAMES, LABELS, strict=True)))),
         ("t.json", json.dumps({"version": 1, "data": RECORDS})),
