@@ -139,6 +139,7 @@ def atlas(
 @index_folder
 @click.option("--class", "output", required=True, help="The output, by name or number.")
 @vocabulary("Phrases to group components by")
+@by
 @click.option("--layer", multiple=True, help="Layers of the graph; the hidden ones if none is given.")
 @click.option("--edges/--no-edges", default=True, help="Edges ask for the model and images, see --model, --images.")
 @click.option("--model", help="The studied model, if it is not where the index says.")
@@ -156,7 +157,7 @@ def atlas(
 @device
 @as_json
 def graph(
-    index: Path, output: str, vocabulary: str | None, layer: tuple[str, ...], edges: bool, model: str | None,
+    index: Path, output: str, vocabulary: str | None, by: str, layer: tuple[str, ...], edges: bool, model: str | None,
     images: str | None, choices: dict[str, Any], count: int, svg: Path | None, seed: int, device: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
@@ -165,7 +166,9 @@ def graph(
 
     loaded = sl.load_index(index)
     with Progress() as progress:
-        labels = labels_by(loaded, vocabulary, device=device, progress=progress, seed=seed) if vocabulary else None
+        labels = (
+            labels_by(loaded, vocabulary, device=device, progress=progress, by=by, seed=seed) if vocabulary else None
+        )
         weights = []
         if edges:
             from semlens.revisit.graph_edges import flows
@@ -223,6 +226,7 @@ def split(
 @app.command()
 @index_folder
 @vocabulary("What the labels are chosen from", required=True)
+@by
 @click.option("--images", help="Images to hold the labels against: other ones, or the index's, without its examples.")
 @image_choices
 @click.option("--generated", help="Images made for the labels, in folders named by them; in place of retrieved ones.")
@@ -235,25 +239,29 @@ def split(
 @device
 @as_json
 def evaluate(
-    index: Path, vocabulary: str, images: str | None, choices: dict[str, Any], generated: str | None,
+    index: Path, vocabulary: str, by: str, images: str | None, choices: dict[str, Any], generated: str | None,
     simulator: str | None, model: str | None, count: int, fdr: float, method: str, seed: int, device: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Measure how faithful labels are: to true names, to held-out images, and as predictions."""
+    """Measure how faithful labels are: to true names, over all images, to held-out images, and as predictions."""
     from semlens.analysis.ask import ask_vocabulary, load
-    from semlens.analysis.labels import merge_evaluations
+    from semlens.analysis.labels import merge_evaluations, over_all_images
 
     loaded = sl.load_index(index)
     chooser = loaded.recipe.foundation
-    if not (any(loaded.unit_names) or images):
+    if not (any(loaded.unit_names) or images or loaded.encodings):
         raise SemlensError("no layer of the index has names of its own: give --images to hold the labels against")
     evaluations = []
     with Progress() as progress:
         judge = _simulator(simulator, chooser, device) if simulator else None
         words = ask_vocabulary(chooser, vocabulary, device=device, progress=progress)
-        labels = sl.label(loaded, words, fdr=fdr, method=method, seed=seed, split=False, progress=progress)
+        labels = sl.label(loaded, words, by=by, fdr=fdr, method=method, seed=seed, split=False, progress=progress)
         named = any(name and labels.of(row) for row, name in enumerate(loaded.unit_names))
-        if named or not images:  # without either, it says that no label can be held against a true name
+        if loaded.encodings:
+            evaluations.append(over_all_images(labels, words, seed=seed))
+        if named or not (
+            images or loaded.encodings
+        ):  # without either, it says that no label can be held against a true name
             evaluations.append(_final_layer(labels, judge, seed))
         if images:
             from semlens.revisit.evaluate_images import evaluate_held_out

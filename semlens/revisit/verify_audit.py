@@ -14,7 +14,7 @@ from semlens.analysis.results import Rows
 from semlens.collection import Feed, pooling
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.model import Components, VisionModel, check_dictionaries, edit, parse_all, still, tensor_in
+from semlens.model import Components, VisionModel, check_dictionaries, edit, logits_of, parse_all, still
 from semlens.numerics.metrics import bootstrap
 from semlens.shapes import Float32, Int64
 from semlens.types import Progress, silent
@@ -158,10 +158,22 @@ class _Run:
             for x, batch in feed.batches(
                 self.ids, "outputs", readable_when="the index was made", progress=self.progress
             ):
-                logits.append(tensor_in(self.model.net(x))[: len(batch.ids)].float().cpu().numpy())
+                logits.append(_logits(self.model.net(x), len(x))[: len(batch.ids)].float().cpu().numpy())
         found = np.concatenate(logits)
         own = found[:, self.column]
         return own - found[:, 1 - self.column] if found.shape[1] == 2 else own
+
+
+def _logits(output: Any, images: int) -> Tensor:
+    """The logits in what the model returns.
+
+    Raises:
+        SemlensError: there are none.
+    """
+    logits = logits_of(output, images)
+    if logits is None:
+        raise SemlensError("the model returns no row of logits per image: an audit of a classifier can be verified")
+    return logits
 
 
 def _setter(kind: Components, units: Sequence[int], means: Float32[np.ndarray, "c"]) -> Callable[[Any], Any]:

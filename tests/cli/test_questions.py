@@ -27,6 +27,7 @@ from semlens.analysis.audit.spec import load_spec, shipped
 from semlens.analysis.compare import compare
 from semlens.analysis.graph.graph import graph
 from semlens.analysis.keep import stored_atlas, stored_labels, stored_scores
+from semlens.analysis.labels import over_all_images
 from semlens.analysis.labels.label import label
 from semlens.analysis.score import score
 from semlens.cli import app
@@ -307,8 +308,11 @@ def test_graph_without_edges(capsys: pytest.CaptureFixture[str], place: Place, t
     assert found["graph"]["output"] == "other"
     assert found["graph"]["edge_images"] == 0
     told, err = printed(capsys, *asked, "--svg", str(tmp_path / "g.svg"))
-    assert "concepts by relevance for 'other'" in told
-    assert err == f"drawn: {tmp_path / 'g.svg'}\n"
+    assert "concepts by relevance for 'other', labelled by encoding" in told
+    assert found["graph"]["by"] == "encoding"
+    assert lines(capsys, *asked, "--by", "examples")[0]["graph"]["by"] == "examples"
+    assert err.endswith(f"\ndrawn: {tmp_path / 'g.svg'}\n")
+    assert "does not know 'melanoma', 'other'" in err
     assert ElementTree.parse(tmp_path / "g.svg").getroot().tag.endswith("svg")
 
 
@@ -484,7 +488,22 @@ def test_evaluate_by_true_names_and_by_held_out_images(
     assert auc["random"] < auc["oracle"]
     assert auc["found"] < auc["oracle"]
     told, _ = printed(capsys, *asked)
-    assert "How faithful the labels are" in told
+    assert "How faithful the labels by encoding are" in told
+
+
+def test_evaluate_over_all_images_takes_neither_model_nor_images(
+    capsys: pytest.CaptureFixture[str], place: Place
+) -> None:
+    asked = ["evaluate", place.index, "--vocabulary", place.words, "--by", "examples", "--fdr", "0.9", "--seed", "2"]
+    index = place.loaded()
+    words = ask_vocabulary(index.recipe.foundation, place.words)
+    expected = over_all_images(label(index, words, by="examples", fdr=0.9, seed=2), words, seed=2)
+    found = lines(capsys, *asked)
+    same(found[:6], expected.rows.records())
+    assert [row["measure"] for row in found[:6]] == [
+        f"{name} over all images" for name in ["correlation"] * 3 + ["AUPRC"] * 3
+    ]
+    assert "by examples" in printed(capsys, *asked)[0]
 
 
 def test_evaluate_by_true_names_alone(capsys: pytest.CaptureFixture[str], place: Place) -> None:
@@ -548,8 +567,6 @@ def test_evaluate_by_images_where_no_output_has_a_label(capsys: pytest.CaptureFi
         ("audit INDEX SPEC --output zebra", "unknown class 'zebra'; nearest:"),
         ("audit INDEX SPEC --html nowhere/r.html", "cannot write nowhere/r.html"),
         ("audit INDEX SPEC --baseline /nowhere", "nowhere"),
-        ("evaluate NAMELESS --vocabulary WORDS", "give --images to hold the labels against"),
-        ("evaluate INDEX --vocabulary WORDS --fdr 0.000001", "no labelled component has a true name"),
         ("evaluate INDEX --vocabulary WORDS --simulator testbed:clip", "it would agree with itself"),
         ("evaluate NAMELESS --vocabulary WORDS --images OTHERS --simulator testbed:clip", "it would agree with itself"),
         ("evaluate NAMELESS --vocabulary WORDS --images PICTURES", "of the 60 images are no concept examples"),

@@ -60,8 +60,8 @@ def fit(
     layer = layers[members]
     z, best = _sides(scorers, layer, index.means[members], sides)
     chance, _ = _sides(scorers, random.layer, random.means, sides)
-    p, critical = np.empty(z.shape), np.empty(z.shape)
-    for side in range(len(SIDES)):
+    p, critical = np.ones(z.shape), np.full(z.shape, np.inf)
+    for side in (s for s, own in enumerate(sides) if len(own)):
         real, null = Statistic(z[:, side], index.valid[members].sum(axis=1), layer), random.statistic(chance[:, side])
         p[:, side] = p_values(real, null)
         critical[:, side] = critical_values(real, null, critical_p(p[:, side], fdr))

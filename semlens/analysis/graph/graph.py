@@ -70,10 +70,11 @@ class Graph:
     edges: Rows[Edge]  # the strongest first
     dropped: float  # part of the |weight| between layers that the edges left out carry; NaN without any
     dropped_edges: int
+    by: str = ""  # what its labels go by, "encoding" or "examples"; empty without labels
 
     def node_link(self) -> dict[str, Any]:
         """The graph as networkx reads it: `networkx.node_link_graph(found, edges="links")`."""
-        about = {"output": self.output, "images": self.images, "edge_images": self.edge_images}
+        about = {"output": self.output, "images": self.images, "edge_images": self.edge_images, "by": self.by}
         about |= {"layers": list(self.layers), "dropped": plain(self.dropped), "dropped_edges": self.dropped_edges}
         links = self.edges.records()
         return {"directed": True, "multigraph": False, "graph": about, "nodes": self.nodes.records(), "links": links}
@@ -141,8 +142,9 @@ def graph(
         images=int(relevance.counts[column]),
         edge_images=min((pair.images for pair in edges), default=0),
         layers=tuple(names),
-        nodes=_shown(index, [*nodes, _output(output, top)]),
+        nodes=_shown(index, [*nodes, _output(output, top)], labels.by if labels else ""),
         edges=Rows(shown, f"what passes between concepts (edges left out: {len(flows) - len(strong):,})"),
+        by=labels.by if labels else "",
         dropped=1 - sum(abs(edge.weight) for edge in strong) / mass if mass else float("nan"),
         dropped_edges=len(flows) - len(strong),
     )
@@ -235,12 +237,13 @@ def _between(index: ConceptIndex, pair: Edges, uppers: Sequence[Group], lowers: 
     return edges
 
 
-def _shown(index: ConceptIndex, nodes: Sequence[Node]) -> Rows[Node]:
+def _shown(index: ConceptIndex, nodes: Sequence[Node], by: str) -> Rows[Node]:
     def strongest(node: Node) -> list[bytes]:
         return [] if node.others or not node.components else pictures(index, node.components[0])
 
     printed = ("layer", "label", "unlabelled", "relevance", "low", "high", "against", "affected")
-    return Rows(nodes, f"concepts by relevance for {nodes[-1].label!r}", strongest, printed)
+    title = f"concepts by relevance for {nodes[-1].label!r}{by and f', labelled by {by}'}"
+    return Rows(nodes, title, strongest, printed)
 
 
 def _check_edges(index: ConceptIndex, edges: Sequence[Edges], target: int, layers: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """What a component is about, in words: labels, how well phrases fit, two meanings, how faithful labels are."""
 
+from semlens.analysis.labels.agreement import SHOWN, over_all_images
 from semlens.analysis.labels.evaluate import (
     SOURCES,
     Evaluation,
@@ -17,6 +18,7 @@ __all__ = [
     "BLOCK",
     "ENCODING",
     "METHODS",
+    "SHOWN",
     "SOURCES",
     "Evaluation",
     "Labels",
@@ -26,6 +28,7 @@ __all__ = [
     "final_layer",
     "label",
     "merge_evaluations",
+    "over_all_images",
     "resampled",
     "retrieve",
     "simulation",

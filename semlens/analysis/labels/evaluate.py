@@ -64,11 +64,12 @@ class Evaluation:
     """What was measured of some components' labels."""
 
     scores: tuple[LabelScores, ...]
+    by: str = ""  # what the labels go by, "encoding" or "examples"; empty where that is not known
 
     @property
     def rows(self) -> Rows[EvaluationRow]:
         """A row per measure and kind of labels."""
-        return Rows(map(_row, self.scores), "How faithful the labels are")
+        return Rows(map(_row, self.scores), f"How faithful the labels{self.by and f' by {self.by}'} are")
 
     def of(self, measure: str, labels: str = "found") -> LabelScores:
         """A measure of every component.
@@ -92,12 +93,13 @@ def merge_evaluations(evaluations: Iterable[Evaluation]) -> Evaluation:
         SemlensError: a measure that occurs twice, another number of components, or images of which some were retrieved
             and others generated: such figures do not compare.
     """
+    evaluations = tuple(evaluations)
     scores = tuple(scores for evaluation in evaluations for scores in evaluation.scores)
     if len({s.images_from for s in scores} - {""}) > 1:
         raise SemlensError("figures of retrieved and of generated images do not compare: keep the evaluations apart")
     if len({len(s.values) for s in scores}) > 1 or len({(s.measure, s.labels) for s in scores}) < len(scores):
         raise SemlensError("the evaluations repeat a measure or are of different components: keep them apart")
-    return Evaluation(scores)
+    return Evaluation(scores, next((evaluation.by for evaluation in evaluations if evaluation.by), ""))
 
 
 def _row(s: LabelScores) -> EvaluationRow:
@@ -138,7 +140,7 @@ def final_layer(
         measures["top-5 accuracy"] = _accuracy(ranked, names, vocabulary, top=5)
     for space, embed in spaces.items():
         measures[f"cosine in {space}"] = _name_cosines(labels, names, vocabulary, embed)
-    return Evaluation(_scores(measures, seed=seed))
+    return Evaluation(scores_of_measures(measures, seed=seed))
 
 
 def retrieve(similarity: Float[np.ndarray, "i v"], top: int) -> Int64[np.ndarray, "v k"]:
@@ -195,7 +197,7 @@ def cosy(
     measures["significant"] = np.full(len(p), np.nan)
     measures["significant"][~np.isnan(p)] = q_values(p[~np.isnan(p)]) <= FDR
     rows = {name: row[None] for name, row in measures.items()}
-    first, *others = _scores(rows, labels=(labels,), images_from=images_from, seed=seed)
+    first, *others = scores_of_measures(rows, labels=(labels,), images_from=images_from, seed=seed)
     return Evaluation((replace(first, p=p), *others))
 
 
@@ -228,7 +230,7 @@ def cosy_retrieved(
     scale = {"AUC": _by_block(auc, activations_pool, activations_control)}
     scale |= _heights(level, activations_control, highest)  # both grow with the mean: its best phrase is theirs
     rows = {s.measure: np.stack([s.values, *scale.get(s.measure, ())]) for s in label}
-    return Evaluation((label[0], *_scores(rows, images_from=images_from, seed=seed)[1:]))
+    return Evaluation((label[0], *scores_of_measures(rows, images_from=images_from, seed=seed)[1:]))
 
 
 def simulation(
@@ -259,10 +261,10 @@ def simulation(
         side, parts = np.concatenate(sides, axis=1), _blocks(vocabulary.shape[1], _PHRASES)
         rows.append(_chance_and_best(_standard(_numbers(vocabulary[:, part])).T @ side for part in parts))
     halves = np.split(np.clip(np.concatenate(rows), -1, 1), len(acts), axis=1)
-    return Evaluation(_scores(dict(zip(acts, halves, strict=True)), seed=seed))
+    return Evaluation(scores_of_measures(dict(zip(acts, halves, strict=True)), seed=seed))
 
 
-def _scores(
+def scores_of_measures(
     rows: Mapping[str, Float64[np.ndarray, "r c"]],
     *,
     labels: Sequence[str] = LABELS,

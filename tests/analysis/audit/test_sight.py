@@ -88,6 +88,14 @@ def test_what_is_known_of_a_side_decides_where_it_is_most_of_it_and_no_more_is_s
 
 
 @pytest.mark.parametrize("by", ["encoding", "examples"])
+def test_a_side_of_which_nothing_is_known_cannot_be_told(by: str) -> None:
+    unknown = tuple((f"concept {c}", "concept") for c in SPURIOUS)
+    found = run(asked(VALID + SPURIOUS, unknown=unknown, marks=presence()), by=by)
+    assert only(found)[:2] == ("cannot tell", False)
+    assert [row.quadrant for row in found.rows if row.quadrant in ("spurious", "both")] == []
+
+
+@pytest.mark.parametrize("by", ["encoding", "examples"])
 def test_an_unknown_phrase_is_credited_with_nothing(by: str) -> None:
     """Without its word, concept 5 would be what two components respond to, and what drives the output."""
     index = encoded_index([*ABOUT, {5: 1}, {5: 1}], [*SHARES, 0.3, 0.3], logits=[{5: 1, 0: 0.5}, {1: 1}])
