@@ -189,7 +189,7 @@ def test_label_draws_a_sheet(capsys: pytest.CaptureFixture[str], place: Place, t
     _, told = printed(
         capsys, "label", place.index, "--vocabulary", place.words, "--layer", "block4", "--sheet", str(sheet)
     )
-    assert told == f"drawn: {sheet}\n"
+    assert told.endswith(f"drawn: {sheet}\n")
     with Image.open(sheet) as drawn:
         assert drawn.format == "PNG"
         assert drawn.width > 500
@@ -469,6 +469,7 @@ def test_evaluate_by_true_names_and_by_held_out_images(
 ) -> None:
     simulator = f"open_clip:local-dir:{clip_folder}"
     asked = ["evaluate", place.index, "--vocabulary", place.words, "--fdr", "0.9", "--images", place.others]
+    asked += ["--by", "examples"]
     found = lines(capsys, *asked, "--simulator", simulator, "--seed", "1", "--count", "42")
     kinds = {(row["measure"], row["labels"]) for row in found}
     assert {("AUC", of) for of in ("found", "random", "oracle")} <= kinds
@@ -478,7 +479,7 @@ def test_evaluate_by_true_names_and_by_held_out_images(
     index = place.loaded()
     clip, tower = load(index.recipe.foundation), load_foundation(simulator)
     words = ask_vocabulary(index.recipe.foundation, place.words)
-    labels = label(index, words, fdr=0.9, seed=1)
+    labels = label(index, words, by="examples", fdr=0.9, seed=1)
     expected = evaluate_held_out(
         labels, words, load_model("testbed:shortcut"), load_images(place.others), clip, simulator=tower, count=42,
         seed=1,
@@ -488,7 +489,7 @@ def test_evaluate_by_true_names_and_by_held_out_images(
     assert auc["random"] < auc["oracle"]
     assert auc["found"] < auc["oracle"]
     told, _ = printed(capsys, *asked)
-    assert "How faithful the labels by encoding are" in told
+    assert "How faithful the labels by examples are" in told
 
 
 def test_evaluate_over_all_images_takes_neither_model_nor_images(
@@ -507,10 +508,10 @@ def test_evaluate_over_all_images_takes_neither_model_nor_images(
 
 
 def test_evaluate_by_true_names_alone(capsys: pytest.CaptureFixture[str], place: Place) -> None:
-    asked = ["evaluate", place.index, "--vocabulary", place.words, "--fdr", "0.9"]
+    asked = ["evaluate", place.index, "--vocabulary", place.words, "--fdr", "0.9", "--by", "examples"]
     found = lines(capsys, *asked)
     index = place.loaded()
-    given = [row for row in labels_by(index, place.words, fdr=0.9).rows if row.name and row.label]
+    given = [row for row in labels_by(index, place.words, by="examples", fdr=0.9).rows if row.name and row.label]
     assert given
     (accuracy,) = [row for row in found if (row["measure"], row["labels"]) == ("accuracy", "found")]
     assert accuracy["value"] == np.mean([row.name == row.label for row in given])
@@ -523,7 +524,9 @@ def test_evaluate_by_images_where_no_output_has_a_label(capsys: pytest.CaptureFi
     """So it is for an index of hidden layers, and where chance fits every output as well."""
     asked = ["--vocabulary", place.words, "--images", place.others, "--count", "40"]
     nameless = lines(capsys, "evaluate", place.nameless, *asked, "--fdr", "0.9")
-    assert {row["measure"] for row in nameless} == {"AUC", "MAD", "DMA", "significant"}
+    assert {row["measure"] for row in nameless} - {"AUC", "MAD", "DMA", "significant"} == {
+        "correlation over all images", "AUPRC over all images",
+    }  # fmt: skip
     given = int(labels_by(load_index(place.nameless), place.words, fdr=0.9).accepted.sum())
     assert given > 10
     assert [row["n"] for row in nameless if row["measure"] == "AUC"] == [given] * 3

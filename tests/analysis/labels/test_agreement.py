@@ -40,9 +40,9 @@ def test_labels_are_held_against_the_activations_on_all_images() -> None:
     top = round(SHOWN * len(similar))
     for row, concept in ((0, 0), (1, 3)):
         activation = kept.activations[row].astype(np.float64)
-        table = [np.corrcoef(activation, similar[:, v])[0, 1] for v in range(len(words))]
+        table = [float(np.corrcoef(activation, similar[:, v])[0, 1]) for v in range(len(words))]
         values = [found.of("correlation over all images", which).values[row] for which in ("found", "random", "oracle")]
-        np.testing.assert_allclose(values, [table[concept], np.mean(table), max(table)], atol=1e-4)
+        np.testing.assert_allclose(values, [table[concept], float(np.mean(table)), max(table)], atol=1e-4)
         shown = [np.isin(np.arange(len(similar)), np.argsort(-similar[:, v])[:top]) for v in range(len(words))]
         precise = [slow_precision(activation, one) for one in shown]
         values = [found.of("AUPRC over all images", which).values[row] for which in ("found", "random", "oracle")]
