@@ -11,6 +11,9 @@ from tests import typechecker  # pyproject.toml names it, and semlens is importe
 # Nothing in the tests may reach for a hub, and what a library would fetch must fail at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# How wide a terminal the tests are started from decides nothing: printed tables fold their words where they must.
+os.environ["COLUMNS"] = "160"
+
 # How fast the machine is decides nothing: hypothesis measures each example's time otherwise.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from semlens.analysis.labels import Labels
     from semlens.analysis.results import Rows
     from semlens.analysis.score import Scores
+    from semlens.images import ImageSet
+    from semlens.index import ConceptIndex
 
 
 def _usable(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
@@ -143,6 +145,16 @@ class NewFolder(click.Path):
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise SemlensError(f"cannot write to {path}: permission denied in {nearest}")
         return path
+
+
+def images_of(index: "ConceptIndex", source: str | None = None, **choices: Any) -> "ImageSet":
+    """The images of an index, or others: read as the index's were (columns, background) unless it is said otherwise."""
+    from semlens.images import like
+
+    where = index.recipe.images.source
+    source = source or where
+    said = choices.keys() - {"group_column"} or "?" in source
+    return sl.load_images(source if said else like(source, where), **choices)
 
 
 def layer_names(texts: Iterable[str]) -> list[str]:

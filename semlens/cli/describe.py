@@ -14,6 +14,7 @@ from semlens.cli.common import (
     by,
     device,
     image_choices,
+    images_of,
     index_folder,
     layer,
     layer_names,
@@ -174,7 +175,7 @@ def graph(
             from semlens.revisit.graph_edges import flows
 
             studied = sl.load_model(model or loaded.recipe.model.name, device)
-            photos = sl.load_images(images or loaded.recipe.images.source, **choices)
+            photos = images_of(loaded, images, **choices)
             weights += flows(
                 loaded, output, studied, photos, labels=labels, layers=layer, count=count, progress=progress
             )
@@ -210,7 +211,7 @@ def split(
     """Find components that are two by what flows into them (PURE), and make two of each."""
     loaded = sl.load_index(index)
     studied = sl.load_model(model or loaded.recipe.model.name, device)
-    photos = sl.load_images(images or loaded.recipe.images.source, **choices)
+    photos = images_of(loaded, images, **choices)
     with Progress() as progress:
         found = sl.split(
             loaded, studied, photos, layer.strip(), below=below, method=method, alpha=alpha, seed=seed,
@@ -268,7 +269,7 @@ def evaluate(
 
             studied = sl.load_model(model or loaded.recipe.model.name, device)
             held_out = evaluate_held_out(
-                labels, words, studied, sl.load_images(images, **choices), load(chooser, device), simulator=judge,
+                labels, words, studied, images_of(loaded, images, **choices), load(chooser, device), simulator=judge,
                 generated=sl.load_images(generated) if generated else None, count=count, seed=seed, progress=progress,
             )  # fmt: skip
             evaluations.append(held_out)

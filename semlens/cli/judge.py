@@ -16,6 +16,7 @@ from semlens.cli.common import (
     as_json,
     by,
     device,
+    images_of,
     index_folder,
     layer,
     print_json,
@@ -146,7 +147,9 @@ def _verified(audit: "Audit", model: str, images: str, device: str | None) -> "R
         say("no component fits a spurious concept: there is nothing to verify")
         return None
     with Progress() as progress:
-        return sl.verify_audit(audit, sl.load_model(model, device=device), sl.load_images(images), progress=progress)
+        return sl.verify_audit(
+            audit, sl.load_model(model, device=device), images_of(audit.index, images), progress=progress
+        )
 
 
 def _print_audit(audit: "Audit", changes: "Rows[Change] | None", verified: "Rows[Verified] | None") -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import semlens as sl
-from semlens.cli.common import NewFolder, app, as_json, device, image_choices, layer_names, print_json
+from semlens.cli.common import NewFolder, app, as_json, device, image_choices, images_of, layer_names, print_json
 from semlens.cli.show import Progress, say, table
 from semlens.errors import SemlensError
 
@@ -153,7 +153,7 @@ def encode(
     start = perf_counter()
     there = sl.load_index(index)
     space = sl.load_foundation(there.recipe.foundation.name, device)
-    studied, photos = sl.load_model(model, device), sl.load_images(images, group_column=group_column, **choices)
+    studied, photos = sl.load_model(model, device), images_of(there, images, group_column=group_column, **choices)
     with Progress() as progress, _keeping(index):
         made = sl.encode(index, studied, photos, foundation=space, progress=progress, **options)
     _show_built(index, made, encoding_remarks(made), perf_counter() - start, as_json)

@@ -15,7 +15,9 @@ from PIL import Image
 from semlens import __version__
 from semlens.analysis.search import Hit
 from semlens.cli import main
+from semlens.cli.common import images_of
 from semlens.cli.read import _by_chance
+from semlens.images import load_images
 from semlens.index.index import load_index
 from semlens.types import Component
 
@@ -196,6 +198,18 @@ def test_search_by_image_shows_a_table_and_draws(
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.size[0] > 500
         assert len(set(sheet.convert("RGB").resize((60, 60)).get_flattened_data())) > 50
+
+
+def test_the_images_of_an_index_are_read_as_it_was(index: Path, tmp_path: Path) -> None:
+    for name, shade in (("a", (255, 0, 0, 0)), ("b", (0, 255, 0, 128))):
+        Image.new("RGBA", (9, 8), shade).save(tmp_path / f"{name}.png")
+    loaded, black = load_index(index), load_images(tmp_path, background="black")
+    of_black = replace(loaded, recipe=replace(loaded.recipe, images=replace(loaded.recipe.images, source=black.source)))
+    assert images_of(of_black).fingerprint == black.fingerprint
+    assert images_of(of_black, str(tmp_path)).fingerprint == black.fingerprint
+    assert images_of(of_black, str(tmp_path), group_column=None).fingerprint == black.fingerprint
+    red = images_of(of_black, str(tmp_path), background="red")
+    assert red.fingerprint == load_images(tmp_path, background="red").fingerprint != black.fingerprint
 
 
 def test_background_and_limit_hold_wherever_a_file_is_read(

@@ -126,9 +126,12 @@ def load_spec(source: str | Path) -> Spec:
     """
     path, name = Path(source), str(source)
     try:
-        text = _shipped(name).read_text("utf-8") if name in shipped() and not path.exists() else path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
+        raw = _shipped(name).read_bytes() if name in shipped() and not path.exists() else path.read_bytes()
+        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except OSError as fault:
         raise SemlensError(f"cannot read the spec {name}: {fault}; shipped specs: {', '.join(shipped())}") from fault
+    except UnicodeDecodeError:
+        raise SemlensError(f"the spec {name} is not text in UTF-8 or UTF-16: save it as UTF-8") from None
     return read_spec(text, name)
 
 

@@ -211,5 +211,12 @@ def test_an_absent_file_names_what_is_shipped(tmp_path: Path) -> None:
     with pytest.raises(SemlensError, match="cannot read the spec .*shipped specs: melanoma, ox"):
         load_spec(tmp_path / "nothing.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SemlensError, match="cannot read the spec"):
+    with pytest.raises(SemlensError, match="is not text in UTF-8 or UTF-16: save it as UTF-8"):
         load_spec(tmp_path / "binary.yaml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_spec_as_editors_save_it(tmp_path: Path, encoding: str) -> None:
+    text = "output: Müller\nvalid: [streaks]\nspurious: [ruler]\n"
+    (path := tmp_path / "spec.yaml").write_bytes(text.encode(encoding))
+    assert load_spec(path).output == "Müller"
