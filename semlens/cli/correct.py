@@ -135,9 +135,12 @@ def correct(
         "folded into weights": folded, "semlens": sl.__version__,
     }  # fmt: skip
     (out / "certificate.html").write_text(sl.certificate(rows, facts, f"{model}, corrected"), encoding="utf-8")
-    show(rows, as_json)
-    if not as_json:
-        say(f"corrected:{out} is the corrected model; certificate: {out / 'certificate.html'}")
+    if as_json:
+        return show(rows, as_json)
+    for accuracy in (True, False):  # a table each, since one shows its first rows only
+        if some := [row for row in rows if row.measure.endswith("accuracy") == accuracy]:
+            print(repr(type(rows)(some, rows.title)))
+    say(f"corrected:{out} is the corrected model; certificate: {out / 'certificate.html'}")
 
 
 def _what(text: str) -> "tuple[Any, dict[str, dict[str, bool]]]":

@@ -66,7 +66,7 @@ def test_a_spec_corrects_a_network(place: Path, tmp_path: Path, capsys: pytest.C
     assert "corrected:" in shown.err
     pages = [(tmp_path / name / "certificate.html").read_bytes() for name in ("out", "again")]
     assert pages[0] == pages[1]
-    assert b"worst-group accuracy" in pages[0]
+    assert b"Worst-group accuracy" in pages[0]
     images = load_images(place / "test" / TABLE)
     logits = see(load_model(f"corrected:{tmp_path / 'out'}"), images).logits
     labels = np.array([{"melanoma": 0, "other": 1}[str(label)] for label in images.labels])

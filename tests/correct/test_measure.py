@@ -80,4 +80,7 @@ def test_a_certificate_escapes_what_others_chose() -> None:
     assert "<script>" not in page
     assert "<b>" not in page
     assert "&lt;i&gt;" in page
+    assert "Worst-group accuracy 1.000 before, 1.000 after" in page
+    assert page.count('<circle class="after"') == page.count('<circle class="before"') == len(rows)
+    assert page.count('cx="172.0"') == 2 * len(rows)  # all are right, at the right end of the scale
     assert page == certificate(Rows(rows, "x"), {"seed": 0, "what": ["<b>", "c"]}, "<i>")

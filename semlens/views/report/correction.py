@@ -1,40 +1,44 @@
 """A correction's certificate: what a model did before and after, and how it was changed, as one page."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from semlens.analysis.results import Rows, cell
-from semlens.views.report.text import Html, el, named
+from semlens.views.report.text import Html, el, join, named
 
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .6rem}"
-    "th,td{border-bottom:1px solid #8888}"
-    "td.n{text-align:right;font-variant-numeric:tabular-nums}code{word-break:break-all}"
+    "th,td{border-bottom:1px solid #8888}tr.worst td{font-weight:600}.told{font-size:1.25rem}"
+    "td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}code{word-break:break-all}"
+    "svg{display:block;width:11rem;height:1.1rem}.axis{stroke:#8888}.span{stroke:#2563eb;stroke-width:3;opacity:.5}"
+    ".before{fill:none;stroke:currentColor;stroke-width:1.5}.after{fill:#2563eb}"
 )
 _READ = (
-    "before, after: the model without and with its correction, on the same images. low, high: the 95 % interval of "
-    "after. change low, change high: that of what changed; where it holds 0, no change was shown."
+    "Ring: the model as it was. Disc: with its correction, on the same images; the bar through it is its 95 % "
+    "interval. Change: the interval of after less before; where that holds 0, no change was shown."
 )
+_WORST = "worst-group accuracy"
+_WIDE, _EDGE = 180, 8  # of a chart
 
 
 def certificate(rows: Rows[Any], facts: Mapping[str, Any], title: str) -> str:
-    """The page, which needs nothing besides itself: a row per measure, and beneath them all that the correction was
-    made from. The same rows and facts give the same page, byte for byte.
+    """The page, which needs nothing besides itself: what changed in a sentence, a table with a chart for each measure,
+    and beneath them all that the correction was made from. The same rows and facts give the same page, byte for byte.
 
     Args:
+        rows: of `measure_correction`.
         facts: by name: texts, numbers, or lists of them.
     """
     records = rows.records()
-    columns = list(records[0]) if records else []
-    head = el("tr", *(el("th", name.replace("_", " ")) for name in columns))
-    body = (el("tr", *(_cell(record[name]) for name in columns)) for record in records)
+    measures = [name for name in dict.fromkeys(record["measure"] for record in records) if name != _WORST]
     main = el(
         "main",
         el("p", "Certificate of a correction"),
         el("h1", named(title)),
+        *(el("p", _told(record), class_="told") for record in records if record["measure"] == _WORST),
         el("p", _READ),
-        el("table", el("thead", head), el("tbody", *body)),
+        *(part for name in measures for part in _measure(name, records)),
         el("h2", "How it was made"),
         el("table", *(el("tr", el("th", name), el("td", el("code", _fact(value)))) for name, value in facts.items())),
     )  # fmt: skip
@@ -50,10 +54,54 @@ def certificate(rows: Rows[Any], facts: Mapping[str, Any], title: str) -> str:
     return f"<!doctype html>\n{el('html', top, el('body', main), lang='en')}\n"
 
 
-def _cell(value: Any) -> Html:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return el("td", named(cell(value)))
-    return el("td", cell(value), class_="n")
+def _told(worst: Mapping[str, Any]) -> Html:
+    """What became of the worst group, in a sentence."""
+    return join(
+        f"Worst-group accuracy {cell(worst['before'])} before, {cell(worst['after'])} after "
+        f"({cell(worst['low'])} to {cell(worst['high'])}): ", named(worst["group"]), f", {worst['n']} images.",
+    )  # fmt: skip
+
+
+def _measure(name: str, records: Sequence[Mapping[str, Any]]) -> tuple[Html, Html]:
+    """The heading and the table of a measure; accuracies with the worst group's beneath the first."""
+    accuracy = name == "accuracy"
+    some = [record for record in records if record["measure"] == name or (accuracy and record["measure"] == _WORST)]
+    values = [record[key] for record in some for key in ("before", "after", "low", "high") if record[key] is not None]
+    scale = (0.0, 1.0) if accuracy else (min(0.0, *values, 0.0), max(0.0, *values, 1e-9))
+    heads = ("images" if accuracy else "concept", "", "before", "after", "95 % interval", "change", "n")
+    body = (_row(record, scale) for record in some)
+    table = el("table", el("thead", el("tr", *(el("th", head) for head in heads))), el("tbody", *body))
+    return el("h2", named(name[:1].upper() + name[1:])), table
+
+
+def _row(record: Mapping[str, Any], scale: tuple[float, float]) -> Html:
+    worst = record["measure"] == _WORST
+    numbers = (
+        cell(record["before"]), cell(record["after"]), _interval(record["low"], record["high"]),
+        _interval(record["change_low"], record["change_high"]), cell(record["n"]),
+    )  # fmt: skip
+    name = join("worst: ", named(record["group"])) if worst else named(record["group"])
+    cells = (el("td", number, class_="n") for number in numbers)
+    return el("tr", el("td", name), el("td", _chart(record, scale)), *cells, class_="worst" if worst else None)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{cell(low)} to {cell(high)}"
+
+
+def _chart(record: Mapping[str, Any], scale: tuple[float, float]) -> Html:
+    """Before and after on one scale, with the interval of after."""
+
+    def at(value: float) -> float:
+        return round(_EDGE + (_WIDE - 2 * _EDGE) * (value - scale[0]) / (scale[1] - scale[0]), 1)
+
+    drawn = [el("line", class_="axis", x1=at(0.0), x2=at(0.0), y1=1, y2=17)]
+    if record["low"] is not None and record["high"] is not None:
+        drawn.append(el("line", class_="span", x1=at(record["low"]), x2=at(record["high"]), y1=9, y2=9))
+    for key, radius in (("after", 5), ("before", 4)):
+        if record[key] is not None:
+            drawn.append(el("circle", class_=key, cx=at(record[key]), cy=9, r=radius))
+    return el("svg", *drawn, viewBox=f"0 0 {_WIDE} 18", aria_hidden="true")
 
 
 def _fact(value: Any) -> str:
