@@ -20,14 +20,15 @@ import torch
 from torch import Tensor
 
 import semlens as sl
-from semlens.analysis.probe import probe
+from semlens.analysis.probe import Probes, probe
+from semlens.analysis.responses import responses
 from semlens.benchmark.truth import effects
 from semlens.dictionaries import learned
 from semlens.dictionaries.autoencoder import Autoencoder
 from semlens.foundation import load_foundation
 from semlens.images import load_images
 from semlens.model import Components, Dictionary, Relu, TopK, parse_all, record
-from semlens.numerics.metrics import chance_precision
+from semlens.numerics.metrics import average_precision, chance_precision
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLEAN, NAMES, World, concept, draw, scenario
 
@@ -99,7 +100,8 @@ def selectivity(name: str, layers: list[str], count: int, steps: int) -> None:
     changed = World.of(CLEAN, 64, 3).scenes
     probes = probe(foundation, [concept(each).phrases[0] for each in NAMES])
     print(
-        "| layer | components | FVU | dead | CPU s | alive | respond | of these to one | AP by encoding | by chance |"
+        "| layer | components | FVU | dead | CPU s | alive | respond | of these to one | of all to one | AP "
+        "by encoding | by chance |"
     )
     for layer in layers:
         for units, k in [(0, 0), (256, 8), (512, 16)]:
@@ -115,14 +117,23 @@ def selectivity(name: str, layers: list[str], count: int, steps: int) -> None:
             index = by_encoding.encoded_index(model, name, (shown,), count, 21)
             alive = np.isfinite(index.encodings.r2[: len(truth.responds)])
             responds = truth.responds & alive[:, None]
-            precision = by_encoding.searched(index, probes, responds, jointly=False)
+            precision = searched(index, probes, responds)
             some, one = responds.any(axis=1).sum(), (responds.sum(axis=1) == 1).sum()
             chance = [chance_precision(len(responds), positives) for positives in responds.sum(axis=0) if positives]
             print(
                 f"| {layer} | {f'{units} latents, k={k}' if units else 'features'} | {facts} | {alive.sum()} | "
-                f"{some / alive.sum():.2f} | {one / some:.2f} | {precision:.2f} | {np.mean(chance):.2f} |",
+                f"{some / alive.sum():.2f} | {one / some:.2f} | {one / alive.sum():.2f} | "
+                f"{precision:.2f} | {np.mean(chance):.2f} |",
                 flush=True,
             )
+
+
+def searched(index: sl.ConceptIndex, probes: Probes, responds: np.ndarray) -> float:
+    """Mean average precision over the concepts that some component responds to, each by its phrase alone."""
+    of = responses(index)
+    z = of.metric.z(of.cross.astype(np.float32), of.directions(probes))
+    alive = np.where(index.dead[:, None], -np.inf, z)[: len(responds)]
+    return float(np.mean([average_precision(alive[:, q], responds[:, q]) for q in np.flatnonzero(responds.any(0))]))
 
 
 def main() -> None:

@@ -16,7 +16,17 @@ from semlens.dictionaries.measure import Reconstruction, measured
 from semlens.dictionaries.vectors import VectorStream, vectors_at
 from semlens.errors import SemlensError, right_keywords, unknown, unwritten
 from semlens.images import ImageSet, load_images
-from semlens.model import BatchTopK, Dictionary, Layer, TopK, VisionModel, as_model, describe, save_dictionary
+from semlens.model import (
+    BatchTopK,
+    Dictionary,
+    Layer,
+    TopK,
+    VisionModel,
+    as_model,
+    describe,
+    save_dictionary,
+    write_tensors,
+)
 from semlens.progress import visible
 from semlens.shapes import Float
 from semlens.types import Progress
@@ -214,15 +224,13 @@ class _Run:
 
     def keep(self, file: Path, course: Course) -> None:
         """Writes all of it to a file, which either replaces the old one whole or leaves it."""
-        from safetensors.torch import save_file
-
-        tensors = {name: getattr(self.auto, name).cpu().contiguous() for name in _PARTS}
-        tensors |= {"centre": self.centre.cpu(), "scale": self.scale.cpu()}
+        tensors = {name: getattr(self.auto, name) for name in _PARTS}
+        tensors |= {"centre": self.centre, "scale": self.scale}
         said = {"course": course.digest, "steps": self.auto.steps, "turn": self.turn, "block": self.block}
         beside = file.with_name(f"{file.name}.new")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, beside, {_KEPT: json.dumps(said)})
+            write_tensors(beside, tensors, {_KEPT: json.dumps(said)})
             beside.replace(file)
         except (OSError, SafetensorError) as fault:
             raise unwritten(file, fault) from fault

@@ -31,6 +31,7 @@ from semlens.model.layers import (
 )
 from semlens.model.loading import Preprocess, VisionModel, as_model, check_device, describe, load_model
 from semlens.model.outputs import logits_of
+from semlens.model.tensors import write_tensors
 from semlens.model.untrained import untrained
 from semlens.model.weights import CheckpointWarning, load_weights
 
@@ -94,4 +95,5 @@ __all__ = [
     "unit_names",
     "untrained",
     "vectors_of",
+    "write_tensors",
 ]

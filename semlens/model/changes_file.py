@@ -15,6 +15,7 @@ from semlens.model.checkpoint import first_line, read_checkpoint
 from semlens.model.dictionary import Dictionary
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
 from semlens.model.layers import layer_text
+from semlens.model.tensors import write_tensors
 
 MANIFEST, TENSORS, WEIGHTS = "correction.json", "tensors.safetensors", "weights.safetensors"
 FORMAT, VERSION = "semlens-correction", "1.0"
@@ -40,8 +41,6 @@ def save_changes(saved: SavedChanges, folder: str | Path, weights: Mapping[str, 
     Raises:
         SemlensError: it cannot be written.
     """
-    from safetensors.torch import save_file
-
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,14 +50,10 @@ def save_changes(saved: SavedChanges, folder: str | Path, weights: Mapping[str, 
         head = saved.changes.head
         if head is not None:
             tensors |= {"head.weight": head.weight, "head.bias": head.bias}
-        save_file(
-            {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}, folder / TENSORS
-        )
+        write_tensors(folder / TENSORS, tensors)
         (folder / WEIGHTS).unlink(missing_ok=True)
         if weights is not None:
-            save_file(
-                {name: value.detach().cpu().clone().contiguous() for name, value in weights.items()}, folder / WEIGHTS
-            )
+            write_tensors(folder / WEIGHTS, weights)
         manifest = {
             "format": FORMAT, "version": VERSION, "model": saved.model, "fingerprint": saved.fingerprint,
             "digest": saved.changes.digest(), "layers": layers, "head": None if head is None else head.path,
@@ -67,11 +62,6 @@ def save_changes(saved: SavedChanges, folder: str | Path, weights: Mapping[str, 
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as fault:
         raise unwritten(folder, fault) from fault
-
-
-def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Each with memory of its own, as the format asks."""
-    return {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
 
 
 def _layer(change: Change, number: int, folder: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from semlens.errors import SemlensError, unwritten
 from semlens.model.checkpoint import first_line, read_checkpoint
 from semlens.model.dictionary import TENSORS, BatchTopK, Dictionary, JumpRelu, Linear, Relu, Sparsity, TopK
 from semlens.model.sae_layouts import read_layout
+from semlens.model.tensors import write_tensors
 
 FORMAT = "semlens-dictionary"
 """The entry of a file's metadata that says how it is to be read."""
@@ -27,12 +28,10 @@ def save_dictionary(dictionary: Dictionary, path: str | Path) -> Dictionary:
     Raises:
         SemlensError: the file cannot be written.
     """
-    from safetensors.torch import save_file
-
     path = Path(path)
-    tensors = {key: getattr(dictionary, key).cpu().contiguous() for key in TENSORS}
+    tensors = {key: getattr(dictionary, key) for key in TENSORS}
     if isinstance(dictionary.sparsity, JumpRelu):
-        tensors["theta"] = dictionary.sparsity.theta.cpu().contiguous()
+        tensors["theta"] = dictionary.sparsity.theta
     said = {
         "version": VERSION,
         "layer": dictionary.layer,
@@ -44,7 +43,7 @@ def save_dictionary(dictionary: Dictionary, path: str | Path) -> Dictionary:
     beside = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, beside, {FORMAT: json.dumps(said, ensure_ascii=False)})
+        write_tensors(beside, tensors, {FORMAT: json.dumps(said, ensure_ascii=False)})
         beside.replace(path)
     except (OSError, SafetensorError) as fault:
         raise unwritten(path, fault) from fault

@@ -281,3 +281,9 @@ def test_what_makes_another_dictionary_makes_another_digest() -> None:
 def test_no_half_made_dictionary(change: dict[str, object], said: str) -> None:
     with pytest.raises(SemlensError, match=said):
         replace(dictionary(Relu()), **change)  # type: ignore[arg-type]
+
+
+def test_a_file_can_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    (plain := tmp_path / "plain").write_text("")
+    save_dictionary(dictionary(Relu()), tmp_path / "d.safetensors")
+    assert (tmp_path / "d.safetensors").stat().st_mode == plain.stat().st_mode
