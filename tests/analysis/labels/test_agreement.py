@@ -46,7 +46,7 @@ def test_labels_are_held_against_the_activations_on_all_images() -> None:
         shown = [np.isin(np.arange(len(similar)), np.argsort(-similar[:, v])[:top]) for v in range(len(words))]
         precise = [slow_precision(activation, one) for one in shown]
         values = [found.of("AUPRC over all images", which).values[row] for which in ("found", "random", "oracle")]
-        np.testing.assert_allclose(values, [precise[concept], np.mean(precise), max(precise)], atol=1e-6)
+        np.testing.assert_allclose(values, [precise[concept], float(np.mean(precise)), max(precise)], atol=1e-6)
         assert precise[concept] > 2 * SHOWN
     assert np.isnan(found.of("AUPRC over all images").values[2])  # it has no label
     assert np.isnan(found.of("correlation over all images").values[2])
