@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 import semlens as sl
@@ -86,7 +87,7 @@ def _report(name: str, method: str, found: Splits, acts: np.ndarray, groups: lis
         truth = acts[ids, a] > acts[ids, b]
         if 3 <= truth.sum() <= len(truth) - 3:
             shown.append(unit)
-            agree.append(_adjusted_rand(truth, found.second[unit]) if found.split[unit] else 0.0)
+            agree.append(adjusted_rand_score(truth, found.second[unit]) if found.split[unit] else 0.0)
     apart = [value for unit, value in zip(shown, agree, strict=True) if found.split[unit]]
     levels = ", ".join(
         f"{level}: {(found.p_value[one] <= level).mean():.2f} {(found.p_value[shown] <= level).mean():.2f}"
@@ -98,17 +99,6 @@ def _report(name: str, method: str, found: Splits, acts: np.ndarray, groups: lis
         f"{found.split[shown].mean():.2f} of {len(shown)}, adjusted Rand of those split {np.mean(apart):.2f}, "
         f"median {np.median(apart):.2f}; of all {np.mean(agree):.2f}"
     )
-
-
-def _adjusted_rand(a: np.ndarray, b: np.ndarray) -> float:
-    table = np.array([[(a == i)[b == j].sum() for j in (False, True)] for i in (False, True)])
-
-    def pairs(count: np.ndarray) -> float:
-        return float((count * (count - 1) / 2).sum())
-
-    rows, columns = pairs(table.sum(1)), pairs(table.sum(0))
-    chance = rows * columns / pairs(np.array([len(a)]))
-    return float((pairs(table) - chance) / ((rows + columns) / 2 - chance))
 
 
 if __name__ == "__main__":

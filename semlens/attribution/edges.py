@@ -20,12 +20,12 @@ from semlens.attribution.flow import (
 from semlens.attribution.maps import CHUNK
 from semlens.attribution.outputs import logits_in
 from semlens.attribution.taps import Tap
-from semlens.attribution.targets import Logit, output_number, starting
+from semlens.attribution.targets import Logit, starting
 from semlens.attribution.trace import Trace, trace
 from semlens.collection import Feed, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.model import Layer, VisionModel, parse_all, still
+from semlens.model import Layer, VisionModel, output_number, parse_all, still
 from semlens.progress import visible
 from semlens.shapes import Float
 from semlens.types import Edges, Progress

@@ -11,9 +11,9 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from semlens.attribution.targets import output_number
 from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet, LabelWarning, match_labels
+from semlens.model import output_number
 from semlens.shapes import Float, Int64
 
 OF = ("auto", "label", "predicted", "all")

@@ -12,7 +12,7 @@ from semlens.attribution.flow import Front, check_units, entering, from_componen
 from semlens.attribution.outputs import described, logits_in, warn_of_probability
 from semlens.attribution.trace import Trace, unexplained
 from semlens.errors import SemlensError, unknown
-from semlens.model import VisionModel, tensor_in
+from semlens.model import VisionModel, output_number, tensor_in
 from semlens.shapes import Float, Int64
 from semlens.types import Component
 
@@ -140,22 +140,3 @@ def chosen(target: Logit, out: Float[Tensor, "n y"], model: VisionModel) -> Int6
         raise SemlensError(f"{len(outputs)} targets for {len(out)} images: give one for all or one each")
     numbers = [output_number(output, model.class_names, out.shape[1]) for output in outputs]
     return torch.tensor(numbers, device=out.device)
-
-
-def output_number(output: int | str, class_names: Sequence[str], outputs: int) -> int:
-    """The number of an output that is given by number or class name, of a model that has `outputs`.
-
-    Raises:
-        SemlensError: an output that the model does not have, or a name that several classes share.
-    """
-    if isinstance(output, str) and not output.lstrip("-").isdecimal():
-        matches = [i for i, name in enumerate(class_names) if name == output]
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            raise SemlensError(f"{len(matches)} classes are called {output!r}: give one of their numbers, {matches}")
-        raise unknown("class", output, class_names, "or give an output's number")
-    number = int(output)
-    if not 0 <= number < outputs:
-        raise SemlensError(f"the model has no output {number}: it has {outputs}, counted from 0")
-    return number

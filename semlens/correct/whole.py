@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from semlens.analysis.audit import Spec, entries
+from semlens.analysis.audit import Spec, entries, file_name
 from semlens.analysis.results import Rows
 from semlens.correct.concepts import embed_images, learn_concepts
 from semlens.correct.correction import Correction
@@ -15,7 +15,7 @@ from semlens.correct.seen import head_path, see
 from semlens.correct.suppress import What, suppress
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images, match_labels
-from semlens.model import Changes, Dictionary, VisionModel, as_model
+from semlens.model import Changes, Dictionary, VisionModel, as_model, output_number
 from semlens.numerics import unit
 from semlens.progress import visible
 from semlens.shapes import Float32, Int64
@@ -145,25 +145,11 @@ def measure_correction(
         phrases = phrases_of(spec)
         directions = np.stack([unit(foundation.embed_texts(list(texts))).mean(axis=0) for texts in phrases.values()])
         embeddings: Float32[np.ndarray, "n d"] = embed_images(foundation, photos, found.ids)
-        rows += effects(found, embeddings, directions, list(phrases), _output(spec, model), seed=seed)
+        output = output_number(spec.output, model.class_names, found.before.shape[1])
+        rows += effects(found, embeddings, directions, list(phrases), output, seed=seed)
     return measured(rows, model.name)
 
 
 def _marked(images: ImageSet, ids: Int64[np.ndarray, "n"], marks: Mapping[str, bool]) -> Any:
     """Which images show a concept, by the last part of their names."""
-    return np.array([marks.get(images.names[i].replace("\\", "/").rpartition("/")[2], False) for i in ids.tolist()])
-
-
-def _output(spec: Spec, model: VisionModel) -> int:
-    """The number of the spec's output.
-
-    Raises:
-        SemlensError: the model has none of that name.
-    """
-    if isinstance(spec.output, int):
-        return spec.output
-    if spec.output in model.class_names:
-        return model.class_names.index(spec.output)
-    if str(spec.output).isdecimal():
-        return int(spec.output)
-    raise SemlensError(f"{model.name} has no output {spec.output!r}: name one of {', '.join(model.class_names[:5])}")
+    return np.array([marks.get(file_name(images.names[i]), False) for i in ids.tolist()])

@@ -30,7 +30,7 @@ from semlens.model.layers import (
     unit_names,
 )
 from semlens.model.loading import Preprocess, VisionModel, as_model, check_device, describe, load_model
-from semlens.model.outputs import logits_of
+from semlens.model.outputs import logits_of, output_number
 from semlens.model.tensors import write_tensors
 from semlens.model.untrained import untrained
 from semlens.model.weights import CheckpointWarning, load_weights
@@ -83,6 +83,7 @@ __all__ = [
     "modules_of",
     "moved",
     "one_of_each",
+    "output_number",
     "parse_all",
     "put_tensor",
     "record",

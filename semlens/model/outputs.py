@@ -1,9 +1,11 @@
-"""What a model returned, if that is a row of logits per image."""
+"""The outputs of a model: which one is meant, and what it returned, if that is a row of logits per image."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
+from semlens.errors import SemlensError, unknown
 from semlens.shapes import Float
 
 
@@ -21,3 +23,22 @@ def logits_of(output: Any, images: int) -> Float[Tensor, "n y"] | None:
     if isinstance(found, Tensor) and found.ndim == 2 and len(found) == images and found.is_floating_point():
         return found
     return None
+
+
+def output_number(output: int | str, class_names: Sequence[str], outputs: int) -> int:
+    """The number of an output that is given by number or class name, of a model that has `outputs`.
+
+    Raises:
+        SemlensError: an output that the model does not have, or a name that several classes share.
+    """
+    if isinstance(output, str) and not output.lstrip("-").isdecimal():
+        matches = [i for i, name in enumerate(class_names) if name == output]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            raise SemlensError(f"{len(matches)} classes are called {output!r}: give one of their numbers, {matches}")
+        raise unknown("class", output, class_names, "or give an output's number")
+    number = int(output)
+    if not 0 <= number < outputs:
+        raise SemlensError(f"the model has no output {number}: it has {outputs}, counted from 0")
+    return number

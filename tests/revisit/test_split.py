@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import adjusted_rand_score
 from torch import nn
 
 from semlens.errors import SemlensError
@@ -72,18 +73,6 @@ def splits(made: tuple[ConceptIndex, VisionModel, ImageSet, np.ndarray]) -> Spli
     return split(index, model, images, "added", draws=100)
 
 
-def _adjusted_rand(a: np.ndarray, b: np.ndarray) -> float:
-    """Hubert and Arabie 1985, from the table of both partitions."""
-    table = np.array([[(a == i)[b == j].sum() for j in (False, True)] for i in (False, True)])
-
-    def pairs(count: np.ndarray) -> float:
-        return float((count * (count - 1) / 2).sum())
-
-    both, rows, columns, every = pairs(table), pairs(table.sum(1)), pairs(table.sum(0)), pairs(np.array([len(a)]))
-    chance = rows * columns / every
-    return (both - chance) / ((rows + columns) / 2 - chance) if rows + columns != 2 * chance else 1.0
-
-
 def test_what_was_added_up_is_taken_apart(
     splits: Splits, made: tuple[ConceptIndex, VisionModel, ImageSet, np.ndarray]
 ) -> None:
@@ -93,7 +82,7 @@ def test_what_was_added_up_is_taken_apart(
     for unit in np.flatnonzero(splits.split):
         truth = stronger[index.ids[rows.start + unit], unit]
         if 3 <= truth.sum() <= len(truth) - 3:  # else only one of the two is among the examples
-            found.append(_adjusted_rand(truth, splits.second[unit]))
+            found.append(adjusted_rand_score(truth, splits.second[unit]))
     assert len(found) >= PAIRS / 2
     assert np.median(found) >= 0.95
 

@@ -1,6 +1,6 @@
 """Components held against a specification of valid and spurious concepts, with requirements."""
 
-from semlens.analysis.audit.asked import UNRELATED, Shown, SpecProbes, named_concepts, read_marks
+from semlens.analysis.audit.asked import UNRELATED, Shown, SpecProbes, file_name, named_concepts, read_marks
 from semlens.analysis.audit.audit import audit
 from semlens.analysis.audit.encoded import RATIO, SIZE, concepts_of, encoded_components, fit_encoded
 from semlens.analysis.audit.findings import Audit, AuditRow, ConceptMass, changes
@@ -41,6 +41,7 @@ __all__ = [
     "concepts_of",
     "encoded_components",
     "entries",
+    "file_name",
     "fit_encoded",
     "interval_of",
     "json_schema",
