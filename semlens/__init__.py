@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from semlens.analysis.ask import probe_spec as probe_spec
-    from semlens.analysis.atlas import atlas as atlas
+    from semlens.analysis import atlas as atlas
+    from semlens.analysis import compare as compare
+    from semlens.analysis import cosy_retrieved as cosy_retrieved
+    from semlens.analysis import drivers as drivers
+    from semlens.analysis import final_layer as final_layer
+    from semlens.analysis import keep as keep
+    from semlens.analysis import label as label
+    from semlens.analysis import load_vocabulary as load_vocabulary
+    from semlens.analysis import probe as probe
+    from semlens.analysis import probe_images as probe_images
+    from semlens.analysis import probe_spec as probe_spec
+    from semlens.analysis import q_values as q_values
+    from semlens.analysis import retrieve as retrieve
+    from semlens.analysis import score as score
+    from semlens.analysis import search as search
+    from semlens.analysis import simulation as simulation
+    from semlens.analysis import stored_atlas as stored_atlas
+    from semlens.analysis import stored_labels as stored_labels
+    from semlens.analysis import stored_scores as stored_scores
     from semlens.analysis.audit import Concept as Concept
     from semlens.analysis.audit import Spec as Spec
     from semlens.analysis.audit import audit as audit
     from semlens.analysis.audit import changes as changes
     from semlens.analysis.audit import load_spec as load_spec
-    from semlens.analysis.chance import q_values as q_values
-    from semlens.analysis.compare import compare as compare
-    from semlens.analysis.drivers import drivers as drivers
     from semlens.analysis.graph import graph as graph
-    from semlens.analysis.keep import keep as keep
-    from semlens.analysis.keep import stored_atlas as stored_atlas
-    from semlens.analysis.keep import stored_labels as stored_labels
-    from semlens.analysis.keep import stored_scores as stored_scores
-    from semlens.analysis.labels import cosy_retrieved as cosy_retrieved
-    from semlens.analysis.labels import final_layer as final_layer
-    from semlens.analysis.labels import label as label
-    from semlens.analysis.labels import retrieve as retrieve
-    from semlens.analysis.labels import simulation as simulation
-    from semlens.analysis.probe import probe as probe
-    from semlens.analysis.probe import probe_images as probe_images
-    from semlens.analysis.score import score as score
-    from semlens.analysis.search import search as search
-    from semlens.analysis.vocabulary import load_vocabulary as load_vocabulary
     from semlens.app.widget import explore as explore
     from semlens.attribution import Activation as Activation
     from semlens.attribution import Composite as Composite
@@ -72,13 +72,13 @@ if TYPE_CHECKING:
     from semlens.model import record as record
     from semlens.model import save_dictionary as save_dictionary
     from semlens.numerics import cosine as cosine
-    from semlens.numerics.two_means import two_means as two_means
+    from semlens.numerics import two_means as two_means
     from semlens.pipeline import build as build
     from semlens.pipeline import embed as embed
     from semlens.pipeline import encode as encode
-    from semlens.revisit.example_heatmaps import portraits as portraits
-    from semlens.revisit.split import split as split
-    from semlens.revisit.verify_audit import verify_audit as verify_audit
+    from semlens.revisit import portraits as portraits
+    from semlens.revisit import split as split
+    from semlens.revisit import verify_audit as verify_audit
     from semlens.types import Component as Component
     from semlens.types import ConceptExamples as ConceptExamples
     from semlens.views.contact_sheet import contact_sheet as contact_sheet
@@ -103,7 +103,7 @@ _HOME = {
     "SemlensError": "errors",
     "Spec": "analysis.audit",
     "VisionModel": "model",
-    "atlas": "analysis.atlas",
+    "atlas": "analysis",
     "attribute": "attribution",
     "audit": "analysis.audit",
     "box_score": "attribution",
@@ -112,26 +112,26 @@ _HOME = {
     "changes": "analysis.audit",
     "check": "attribution",
     "collect": "collection",
-    "compare": "analysis.compare",
+    "compare": "analysis",
     "concept_directions": "correct",
     "conditional_maps": "attribution",
     "corrected": "correct",
     "contact_sheet": "views.contact_sheet",
     "cosine": "numerics",
-    "cosy_retrieved": "analysis.labels",
-    "drivers": "analysis.drivers",
+    "cosy_retrieved": "analysis",
+    "drivers": "analysis",
     "edges": "attribution",
     "edit": "model",
     "embed": "pipeline",
     "encode": "pipeline",
     "explore": "app.widget",
     "figure": "views.heatmap",
-    "final_layer": "analysis.labels",
+    "final_layer": "analysis",
     "graph": "analysis.graph",
     "graph_svg": "views.plot",
     "heat_sheet": "views.heatmap",
-    "keep": "analysis.keep",
-    "label": "analysis.labels",
+    "keep": "analysis",
+    "label": "analysis",
     "label_sheet": "views.contact_sheet",
     "learn_dictionary": "dictionaries",
     "load_dictionary": "model",
@@ -141,7 +141,7 @@ _HOME = {
     "load_index": "index",
     "load_model": "model",
     "load_spec": "analysis.audit",
-    "load_vocabulary": "analysis.vocabulary",
+    "load_vocabulary": "analysis",
     "load_weights": "model",
     "map_mean": "attribution",
     "mask_logit": "attribution",
@@ -150,29 +150,29 @@ _HOME = {
     "overlay": "views.heatmap",
     "phrase_directions": "correct",
     "plot": "views.plot",
-    "portraits": "revisit.example_heatmaps",
-    "probe": "analysis.probe",
-    "probe_images": "analysis.probe",
-    "probe_spec": "analysis.ask",
-    "q_values": "analysis.chance",
+    "portraits": "revisit",
+    "probe": "analysis",
+    "probe_images": "analysis",
+    "probe_spec": "analysis",
+    "q_values": "analysis",
     "reconstruction": "dictionaries",
     "record": "model",
     "relevance": "attribution",
     "remarks": "index",
     "report": "views.report",
-    "retrieve": "analysis.labels",
+    "retrieve": "analysis",
     "save_dictionary": "model",
-    "score": "analysis.score",
-    "search": "analysis.search",
+    "score": "analysis",
+    "search": "analysis",
     "similarity": "attribution",
-    "simulation": "analysis.labels",
-    "split": "revisit.split",
-    "stored_atlas": "analysis.keep",
-    "stored_labels": "analysis.keep",
-    "stored_scores": "analysis.keep",
+    "simulation": "analysis",
+    "split": "revisit",
+    "stored_atlas": "analysis",
+    "stored_labels": "analysis",
+    "stored_scores": "analysis",
     "suppress": "correct",
-    "two_means": "numerics.two_means",
-    "verify_audit": "revisit.verify_audit",
+    "two_means": "numerics",
+    "verify_audit": "revisit",
 }
 """Which package or file holds each public name."""
 

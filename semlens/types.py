@@ -1,14 +1,38 @@
-"""The records that one step passes to the next. Frozen, numpy only: no model, no torch."""
+"""The records that one step passes to the next, and array types for annotations. numpy only: no model, no torch.
 
+The array types are jaxtyping's, checked while tests run and free in use. To import jaxtyping takes as long as numpy, a
+third of a search: its names stand for anything, except to type checkers and in the tests, which have loaded it before.
+"""
+
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from PIL.Image import Image
 
 from semlens.errors import SemlensError
-from semlens.shapes import Bool, Float16, Float32, Int32, Int64
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Bool as Bool
+    from jaxtyping import Float as Float
+    from jaxtyping import Float16 as Float16
+    from jaxtyping import Float32 as Float32
+    from jaxtyping import Float64 as Float64
+    from jaxtyping import Int32 as Int32
+    from jaxtyping import Int64 as Int64
+    from jaxtyping import Shaped as Shaped
+    from jaxtyping import UInt8 as UInt8
+else:
+
+    class Bool:
+        """An array of any shape: `Bool[np.ndarray, "c k"]` is Any."""
+
+        def __class_getitem__(cls, _: Any) -> Any:
+            return Any
+
+    Float = Float16 = Float32 = Float64 = Int32 = Int64 = Shaped = UInt8 = Bool
 
 MISSING = np.int32(np.iinfo(np.int32).max)
 """Fills a slot that holds nothing. No array is this long, so using it as an index fails instead of naming an image."""

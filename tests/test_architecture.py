@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "semlens"
-ROOT = {"errors", "hub", "progress", "types", "shapes", "wordnet"}
+ROOT = {"errors", "hub", "progress", "types", "wordnet"}
 """Modules at the top that every package may import."""
 
 ARROWS = {
@@ -42,17 +42,16 @@ ARROWS = {
 """What each package may import beside the root, lazily or for types alone too. docs/design.md draws it."""
 
 FACES = {
-    "attribution", "collection", "correct", "crop", "dictionaries", "foundation", "images", "index", "model",
-    "numerics", "pipeline", "analysis.audit", "analysis.compare", "analysis.graph", "analysis.labels", "testbed.world",
-    "views.heatmap", "views.plot", "views.report",
+    "analysis", "attribution", "collection", "correct", "crop", "dictionaries", "foundation", "images", "index",
+    "model", "numerics", "pipeline", "revisit", "analysis.audit", "analysis.compare", "analysis.graph",
+    "analysis.labels", "testbed.world", "views.heatmap", "views.plot", "views.report",
 }  # fmt: skip
 """Packages that name in `__init__` all that others may use of them; the files inside are their own affair."""
 
 BESIDE_A_FACE = {
     "foundation.open_clip", "foundation.transformers", "foundation.testbed", "foundation.conse",  # a family each
     "images.loader",  # brings torch
-    "numerics.metrics", "numerics.two_means", "numerics.cluster_test",  # a search needs neither, and they take 6 ms
-    "numerics.directions", "numerics.encoding", "numerics.permutation",  # only what goes by encodings needs them
+    "analysis.audit", "analysis.graph",  # pydantic, to read specs: half of the time that a search takes to start
     "model.offline",  # weights inside packages, of which some are a foundation model's
 }  # fmt: skip
 NUMPY_SIDE = (

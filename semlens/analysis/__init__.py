@@ -1,1 +1,96 @@
-"""Questions to an index, one per file: pure functions of the index and a few probes. numpy only."""
+"""Questions to an index, one per file: pure functions of the index and a few probes. numpy only.
+
+Audits and graphs are asked for by their own packages: to read a spec takes pydantic, which no search waits for.
+"""
+
+from semlens.analysis.ask import as_probes, ask, ask_spec, ask_vocabulary, choices_of, labels_by, load, probe_spec
+from semlens.analysis.atlas import Atlas, atlas, space_of
+from semlens.analysis.chance import layer_numbers, q_values, random_components
+from semlens.analysis.compare import Comparison, Direction, compare
+from semlens.analysis.drivers import drivers, joint_of
+from semlens.analysis.keep import keep, stored_atlas, stored_labels, stored_scores
+from semlens.analysis.labels import (
+    METHODS,
+    SOURCES,
+    Evaluation,
+    Labels,
+    Meaning,
+    cosy_retrieved,
+    final_layer,
+    label,
+    merge_evaluations,
+    over_all_images,
+    retrieve,
+    simulation,
+)
+from semlens.analysis.outputs import relevance_of
+from semlens.analysis.probe import Probes, cached, check_space, probe, probe_images
+from semlens.analysis.responses import Responses, responses
+from semlens.analysis.results import Rows, cell, data_url, pictures, plain
+from semlens.analysis.score import MEASURES, LayerScores, Scores, Summary, score
+from semlens.analysis.search import Hit, alignments, baseline, effects, search
+from semlens.analysis.vocabulary import load_vocabulary
+from semlens.analysis.words import remark
+
+__all__ = [
+    "MEASURES",
+    "METHODS",
+    "SOURCES",
+    "Atlas",
+    "Comparison",
+    "Direction",
+    "Evaluation",
+    "Hit",
+    "Labels",
+    "LayerScores",
+    "Meaning",
+    "Probes",
+    "Responses",
+    "Rows",
+    "Scores",
+    "Summary",
+    "alignments",
+    "as_probes",
+    "ask",
+    "ask_spec",
+    "ask_vocabulary",
+    "atlas",
+    "baseline",
+    "cached",
+    "cell",
+    "check_space",
+    "choices_of",
+    "compare",
+    "cosy_retrieved",
+    "data_url",
+    "drivers",
+    "effects",
+    "final_layer",
+    "joint_of",
+    "keep",
+    "label",
+    "labels_by",
+    "layer_numbers",
+    "load",
+    "load_vocabulary",
+    "merge_evaluations",
+    "over_all_images",
+    "pictures",
+    "plain",
+    "probe",
+    "probe_images",
+    "probe_spec",
+    "q_values",
+    "random_components",
+    "relevance_of",
+    "remark",
+    "responses",
+    "retrieve",
+    "score",
+    "search",
+    "simulation",
+    "space_of",
+    "stored_atlas",
+    "stored_labels",
+    "stored_scores",
+]

@@ -14,8 +14,7 @@ from semlens.analysis.probe import Probes, cached, concat_probes, probe, probe_i
 from semlens.analysis.vocabulary import load_vocabulary
 from semlens.errors import SemlensError
 from semlens.numerics import unit
-from semlens.shapes import Float32
-from semlens.types import FoundationId, FoundationModel, Progress, several, silent
+from semlens.types import Float32, FoundationId, FoundationModel, Progress, several, silent
 
 if TYPE_CHECKING:
     from semlens.analysis.audit import Spec, SpecProbes

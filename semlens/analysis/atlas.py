@@ -13,8 +13,7 @@ from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.index import DRAWINGS, AtlasId, ConceptIndex, Recipe
 from semlens.numerics import cosine, unit
 from semlens.progress import visible
-from semlens.shapes import Float, Float32, Int64
-from semlens.types import Component, Progress, silent
+from semlens.types import Component, Float, Float32, Int64, Progress, silent
 
 _BLOCK = 1024  # components whose neighbours are found at once
 _MIN_FOR_UMAP = 5  # components that are too few for neighbourhoods: their map is their two principal axes

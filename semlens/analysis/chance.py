@@ -15,10 +15,8 @@ import numpy as np
 
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
-from semlens.numerics import mean_rows
-from semlens.numerics.permutation import tail_p, tail_value
-from semlens.shapes import Bool, Float, Float16, Float64, Int32, Int64
-from semlens.types import MISSING, several
+from semlens.numerics import mean_rows, tail_p, tail_value
+from semlens.types import MISSING, Bool, Float, Float16, Float64, Int32, Int64, several
 
 DRAWS = 4000
 """Random components per layer: enough for p-values of 1/4000."""

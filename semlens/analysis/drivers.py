@@ -11,8 +11,8 @@ from semlens.analysis.results import Rows
 from semlens.analysis.words import remark
 from semlens.errors import SemlensError, unknown
 from semlens.index import ConceptIndex, Encodings
-from semlens.numerics.encoding import Metric
-from semlens.shapes import Float, Float32, Float64, Int64
+from semlens.numerics import Metric
+from semlens.types import Float, Float32, Float64, Int64
 
 RESAMPLES = 400
 """Bootstrap resamples of the images, for the intervals."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from semlens.errors import SemlensError
 from semlens.index import ClassRelevance, ConceptIndex
-from semlens.shapes import Float
+from semlens.types import Float
 
 
 def relevance_of(index: ConceptIndex) -> ClassRelevance:

@@ -15,8 +15,7 @@ from semlens.analysis.words import unknown_words
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, VocabularyId
 from semlens.numerics import unit
-from semlens.shapes import Float32
-from semlens.types import FoundationId, FoundationModel, Progress, several, silent
+from semlens.types import Float32, FoundationId, FoundationModel, Progress, several, silent
 
 _CHUNK = 256  # texts embedded at once
 

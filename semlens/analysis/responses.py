@@ -8,8 +8,8 @@ import numpy as np
 from semlens.analysis.probe import Probes
 from semlens.errors import SemlensError, unknown
 from semlens.index import ConceptIndex, Encodings
-from semlens.numerics.encoding import Metric
-from semlens.shapes import Bool, Float32
+from semlens.numerics import Metric
+from semlens.types import Bool, Float32
 
 WAYS = ("auto", "encoding", "examples")
 """What a question goes by: encodings, which say what a component responds to over all images, or its strongest

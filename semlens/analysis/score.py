@@ -11,11 +11,8 @@ from semlens.analysis.chance import RandomComponents, Statistic, p_values, rando
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, ScoresId
-from semlens.numerics import each, unit
-from semlens.numerics.metrics import bootstrap
-from semlens.numerics.two_means import two_means
-from semlens.shapes import Bool, Float, Float32, Float64, Int32, Int64
-from semlens.types import MISSING, Component, LayerAxis
+from semlens.numerics import bootstrap, each, two_means, unit
+from semlens.types import MISSING, Bool, Component, Float, Float32, Float64, Int32, Int64, LayerAxis
 
 MEASURES = ("clarity", "polysemanticity", "redundancy")
 

@@ -13,10 +13,8 @@ from semlens.analysis.results import Rows, pictures
 from semlens.analysis.words import remark
 from semlens.errors import SemlensError, right_keywords
 from semlens.index import ConceptIndex
-from semlens.numerics import cosine, dot_rows, lengths
-from semlens.numerics.permutation import orders_of, standard
-from semlens.shapes import Float32, Float64, Int64
-from semlens.types import Component, several
+from semlens.numerics import cosine, dot_rows, lengths, orders_of, standard
+from semlens.types import Component, Float32, Float64, Int64, several
 
 _BLOCK = 1024  # components compared at once
 

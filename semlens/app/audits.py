@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from semlens.analysis.ask import probe_spec
+from semlens.analysis import probe_spec, relevance_of
 from semlens.analysis.audit import Audit, Spec, audit, check_spec, entries, load_spec, read_spec, shipped
-from semlens.analysis.outputs import relevance_of
 from semlens.app.foundation_proxy import FoundationProxy, labels_if_any
 from semlens.app.jobs import Job
 from semlens.app.request import Answer, Call, as_json

@@ -7,9 +7,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from semlens import __version__
-from semlens.analysis.keep import stored_scores
-from semlens.analysis.outputs import relevance_of
-from semlens.analysis.score import MEASURES
+from semlens.analysis import MEASURES, relevance_of, stored_scores
 from semlens.app.foundation_proxy import labels_of
 from semlens.app.jobs import Job, Reply
 from semlens.app.request import Answer, Call, as_arrays, as_json

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from semlens.analysis.compare import Comparison, compare
+from semlens.analysis import Comparison, compare
 from semlens.app.jobs import Job
 from semlens.app.request import Answer, Call, as_json
 from semlens.app.session import Opened

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from semlens.analysis.labels import Labels
-from semlens.analysis.words import remark
+from semlens.analysis import Labels, remark
 from semlens.app.foundation_proxy import labels_if_any
 from semlens.app.jobs import Pending
 from semlens.app.request import Answer, Call, as_json

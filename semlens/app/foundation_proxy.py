@@ -8,13 +8,10 @@ from io import BytesIO
 import numpy as np
 from PIL.Image import Image
 
-from semlens.analysis.labels import Labels, label
-from semlens.analysis.probe import cached, probe
-from semlens.analysis.vocabulary import load_vocabulary
+from semlens.analysis import Labels, cached, label, load_vocabulary, probe
 from semlens.app.jobs import Job
 from semlens.app.request import Call, NotThere
-from semlens.shapes import Float32
-from semlens.types import FoundationId, Progress, silent
+from semlens.types import Float32, FoundationId, Progress, silent
 
 
 @dataclass(frozen=True, eq=False)

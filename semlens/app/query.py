@@ -2,10 +2,7 @@
 
 import hashlib
 
-from semlens.analysis.ask import choices_of
-from semlens.analysis.probe import Probes, probe, probe_images
-from semlens.analysis.search import alignments, baseline, effects
-from semlens.analysis.words import remark
+from semlens.analysis import Probes, alignments, baseline, choices_of, effects, probe, probe_images, remark
 from semlens.app.foundation_proxy import FoundationProxy
 from semlens.app.jobs import Job
 from semlens.app.request import Answer, Call, NotThere, as_arrays, as_json

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from semlens.analysis.results import plain
+from semlens.analysis import plain
 from semlens.app.notes import Notes
 from semlens.app.session import Opened, Session
 from semlens.errors import SemlensError

@@ -12,18 +12,14 @@ from typing import Generic, TypeVar, final
 
 import numpy as np
 
-from semlens.analysis.atlas import space_of
-from semlens.analysis.keep import stored_labels
-from semlens.analysis.labels import Labels
-from semlens.analysis.probe import Probes
-from semlens.analysis.responses import Responses, responses
+from semlens.analysis import Labels, Probes, Responses, responses, space_of, stored_labels
 from semlens.app.jobs import Jobs, Worker
 from semlens.app.notes import Notes, open_notes
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, like, load_images
 from semlens.index import MANIFEST, ConceptIndex, load_index
 from semlens.numerics import lengths
-from semlens.shapes import Float32
+from semlens.types import Float32
 
 T = TypeVar("T")
 

@@ -38,7 +38,7 @@ def _index(folder: str) -> ConceptIndex:
 
 @cache
 def _foundation(name: str, digest: str, dimension: int, licence: str) -> FoundationModel:
-    from semlens.analysis.ask import load
+    from semlens.analysis import load
 
     return load(FoundationId(name, digest, dimension, licence))
 
@@ -74,7 +74,7 @@ def images(progress: Progress, *, foundation: Mapping[str, Any], files: list[str
 
 def heat(progress: Progress, *, index: str, model: str, images: str, component: str) -> Reply:
     """A component's examples with relevance over them, as WebP files end to end."""
-    from semlens.revisit.example_heatmaps import portraits
+    from semlens.revisit import portraits
     from semlens.views.heatmap import heated
 
     progress("loading the model", 0, 0)
@@ -92,10 +92,10 @@ def edges(
     progress: Progress, *, index: str, model: str, images: str, of: int, layers: list[str], labelled: bool
 ) -> Reply:
     """The graph of a class with what passes between layers, as the page shows it."""
+    from semlens.analysis import stored_labels
     from semlens.analysis.graph import graph
-    from semlens.analysis.keep import stored_labels
     from semlens.app.graphs import payload
-    from semlens.revisit.graph_edges import flows
+    from semlens.revisit import flows
 
     progress("loading the model", 0, 0)
     loaded = _index(index)
@@ -108,7 +108,7 @@ def atlas(progress: Progress, *, indexes: list[str]) -> Reply:
     """One map of all components, drawn by UMAP where it is installed."""
     from importlib.util import find_spec
 
-    from semlens.analysis.atlas import atlas as draw
+    from semlens.analysis import atlas as draw
 
     drawing = "umap" if find_spec("umap") else "principal"
     drawn = draw([_index(folder) for folder in indexes], drawing=drawing, progress=progress)
@@ -118,7 +118,7 @@ def atlas(progress: Progress, *, indexes: list[str]) -> Reply:
 
 def scores(progress: Progress, *, index: str) -> Reply:
     """The measures of every component, and of every layer beside the null distribution."""
-    from semlens.analysis.score import score
+    from semlens.analysis import score
 
     progress("measuring", 0, 0)
     result = score(_index(index))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from semlens.shapes import Float
+from semlens.types import Float
 
 
 @dataclass(frozen=True)

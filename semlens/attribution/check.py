@@ -18,7 +18,7 @@ from semlens.attribution.targets import Activation, Logit, Target, target_of
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
 from semlens.model import VisionModel, still
-from semlens.shapes import Float
+from semlens.types import Float
 
 LITTLE = 0.1
 """Share of the value below which what arrives at the pixels is remarked upon."""

@@ -17,8 +17,7 @@ from semlens.attribution.unread import beside, unread
 from semlens.collection import TopK, decode
 from semlens.errors import SemlensError
 from semlens.model import Components, VisionModel
-from semlens.shapes import Bool, Float, Int64
-from semlens.types import SHARE_UNIT, TOP_COMPONENTS, LayerAxis, Origin, Relevance, Unreadable
+from semlens.types import SHARE_UNIT, TOP_COMPONENTS, Bool, Float, Int64, LayerAxis, Origin, Relevance, Unreadable
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from semlens.attribution.constants import tensors_in
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, z_plus
 from semlens.errors import SemlensError, unknown
 from semlens.model import VisionModel, modules_of, still
-from semlens.shapes import Float
+from semlens.types import Float
 
 ATTENTION = ("attnlrp", "cp")
 PRODUCTS = ("half", "signal", "proportional")

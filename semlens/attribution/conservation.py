@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from semlens.shapes import Bool, Float
+from semlens.types import Bool, Float
 
 WARN_ABOVE = 0.5
 """Share of the relevance that entered which one layer may absorb before a warning names it."""

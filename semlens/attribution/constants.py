@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from semlens.attribution.marks import mark_of
 from semlens.model import modules_of
-from semlens.shapes import Float
+from semlens.types import Float
 
 
 class Names:

@@ -27,8 +27,7 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.model import Layer, VisionModel, output_number, parse_all, still
 from semlens.progress import visible
-from semlens.shapes import Float
-from semlens.types import Edges, Progress
+from semlens.types import Edges, Float, Progress
 
 
 def edges(

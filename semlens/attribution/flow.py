@@ -19,7 +19,7 @@ from semlens.attribution.trace import Trace
 from semlens.attribution.unread import unread
 from semlens.errors import SemlensError
 from semlens.model import ROWS, OnAxes, Rows, put_tensor, tensor_in
-from semlens.shapes import Float, Float64, Int64
+from semlens.types import Float, Float64, Int64
 
 POSITIONS = ("all", "max")
 

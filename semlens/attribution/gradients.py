@@ -15,7 +15,7 @@ from semlens.attribution.trace import Trace, trace
 from semlens.attribution.unread import unread
 from semlens.errors import SemlensError
 from semlens.model import Components, VisionModel, edit, record, still
-from semlens.shapes import Float
+from semlens.types import Float
 
 STEPS = 16
 

@@ -12,7 +12,7 @@ from semlens.attribution.flow import Front, arrive, check_units, from_components
 from semlens.attribution.targets import Activation, starting, target_of, then_of
 from semlens.attribution.trace import Trace, trace
 from semlens.model import Components, Layer, VisionModel, one_of_each, parse_all
-from semlens.shapes import Float, Int64
+from semlens.types import Float, Int64
 
 CHUNK = 16
 """Maps that run as one batch of backward passes."""

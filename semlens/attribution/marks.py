@@ -24,7 +24,7 @@ from torch import Tensor
 from semlens.attribution.affine import Affine
 from semlens.attribution.conservation import Ledger, per_image
 from semlens.attribution.rules import Rule, batched
-from semlens.shapes import Float
+from semlens.types import Float
 
 
 class SavedTensor:

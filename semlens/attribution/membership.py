@@ -14,7 +14,7 @@ from torch import Tensor
 from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet, LabelWarning, match_labels
 from semlens.model import output_number
-from semlens.shapes import Float, Int64
+from semlens.types import Float, Int64
 
 OF = ("auto", "label", "predicted", "all")
 

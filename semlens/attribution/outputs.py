@@ -10,7 +10,7 @@ from torch import Tensor
 from semlens.attribution.marks import mark_of
 from semlens.errors import SemlensError
 from semlens.model import logits_of
-from semlens.shapes import Float
+from semlens.types import Float
 
 
 class ProbabilityWarning(UserWarning):

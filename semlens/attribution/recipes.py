@@ -9,7 +9,7 @@ from torch import Tensor
 from semlens.attribution.outputs import detections_in, map_in
 from semlens.attribution.targets import Scalar
 from semlens.errors import SemlensError
-from semlens.shapes import Float
+from semlens.types import Float
 
 Box = Sequence[float | int]
 """Left, top, right, bottom, in pixels of what the model gives it in."""

@@ -18,7 +18,7 @@ from semlens.attribution.layers import affine
 from semlens.attribution.operations import Call, carries
 from semlens.attribution.rules import ROUNDING, stabilise, step_of
 from semlens.errors import SemlensError
-from semlens.shapes import Float
+from semlens.types import Float
 
 Step = Callable[[Call, str, Tensor, tuple[Tensor, ...], Sequence[Tensor]], tuple[Tensor, ...]]
 

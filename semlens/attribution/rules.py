@@ -18,7 +18,7 @@ from torch import Tensor
 
 from semlens.attribution.affine import Affine
 from semlens.errors import SemlensError
-from semlens.shapes import Float
+from semlens.types import Float
 
 STABILISER = 1e-9
 """By how much a denominator is moved away from zero, as a share of the layer's mean |output|."""

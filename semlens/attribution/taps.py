@@ -18,7 +18,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from semlens.attribution.marks import LayerCall, SavedTensor, SavedTensors, mark_of, put_mark
 from semlens.errors import SemlensError
 from semlens.model import Components, Site, edit, put_tensor, tensor_in
-from semlens.shapes import Float
+from semlens.types import Float
 
 Gradients = tuple[Tensor | None, ...]
 """What a backward pass brings to each of a tap's `ends`; None where it brings nothing."""

@@ -13,8 +13,7 @@ from semlens.attribution.outputs import described, logits_in, warn_of_probabilit
 from semlens.attribution.trace import Trace, unexplained
 from semlens.errors import SemlensError, unknown
 from semlens.model import VisionModel, output_number, tensor_in
-from semlens.shapes import Float, Int64
-from semlens.types import Component
+from semlens.types import Component, Float, Int64
 
 STARTS = ("value", "one")
 

@@ -10,7 +10,7 @@ from semlens.attribution.conservation import per_image
 from semlens.attribution.marks import SavedTensor
 from semlens.attribution.taps import Gradients, Tap
 from semlens.model import Components, OnAxes
-from semlens.shapes import Float
+from semlens.types import Float
 
 WARN_ABOVE = 0.5
 """Share of a layer's relevance that may pass tokens which are not read before a warning names them."""

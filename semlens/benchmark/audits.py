@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from semlens.analysis.ask import probe_spec
+from semlens.analysis import probe_spec
 from semlens.analysis.audit import QUADRANTS, Audit, audit, check_spec
 from semlens.benchmark.search import content
 from semlens.benchmark.study import Row, Study
-from semlens.numerics.metrics import Estimate, auroc, auroc_estimate, bootstrap
-from semlens.shapes import Bool
+from semlens.numerics import Estimate, auroc, auroc_estimate, bootstrap
 from semlens.testbed.world import CLASSES, CONCEPTS, NAMES, concept
+from semlens.types import Bool
 
 
 def rows(study: Study) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from semlens.analysis.ask import probe_spec
+from semlens.analysis import label, probe, probe_spec, responses
 from semlens.analysis.audit import (
     Spec,
     audit,
@@ -17,20 +17,15 @@ from semlens.analysis.audit import (
     entries,
     fit_encoded,
 )
-from semlens.analysis.labels import label
-from semlens.analysis.probe import probe
-from semlens.analysis.responses import responses
 from semlens.benchmark.labels import FDR, vocabulary_of
 from semlens.benchmark.study import Row, Study
 from semlens.benchmark.truth import Effects
 from semlens.index import ConceptIndex, Encodings, Thumbnails, given
-from semlens.numerics import unit
-from semlens.numerics.metrics import Estimate, auroc, average_precision, bootstrap, chance_precision
+from semlens.numerics import Estimate, auroc, average_precision, bootstrap, chance_precision, unit
 from semlens.pipeline import explained
-from semlens.shapes import Bool, Float, Float32, Float64, Int32, Int64
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import ARTEFACTS, CLASSES, CONCEPTS, NAMES, Scene, concept, scenario
-from semlens.types import FoundationModel
+from semlens.types import Bool, Float, Float32, Float64, FoundationModel, Int32, Int64
 
 FEW = 20
 """Images per class where these are few."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from semlens.benchmark.study import Row, Study
-from semlens.numerics.metrics import bootstrap, coverage, mass_accuracy, pointing, precision_of_box, rank_accuracy
-from semlens.revisit.example_heatmaps import portraits
-from semlens.shapes import Bool, Float, Float64, Int64
+from semlens.numerics import bootstrap, coverage, mass_accuracy, pointing, precision_of_box, rank_accuracy
+from semlens.revisit import portraits
 from semlens.testbed.world import ARTEFACTS, NAMES
+from semlens.types import Bool, Float, Float64, Int64
 
 MEASURES = ("relevance mass inside", "highest pixels inside", "highest pixel inside", "crop covers", "crop is filled")
 

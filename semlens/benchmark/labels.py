@@ -4,14 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from semlens.analysis.labels import Labels, Meaning, label
-from semlens.analysis.probe import Probes, probe
+from semlens.analysis import Labels, Meaning, Probes, label, probe
 from semlens.benchmark.made import half_random, joined
 from semlens.benchmark.study import Row, Study
-from semlens.numerics.metrics import auroc_estimate, bootstrap
-from semlens.shapes import Int64
+from semlens.numerics import auroc_estimate, bootstrap
 from semlens.testbed.world import CONCEPTS
-from semlens.types import MISSING, FoundationModel
+from semlens.types import MISSING, FoundationModel, Int64
 
 FDR = 0.05
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from semlens.analysis.chance import layer_numbers, random_components
+from semlens.analysis import layer_numbers, random_components
 from semlens.index import ConceptIndex
 from semlens.numerics import mean_rows
-from semlens.shapes import Bool, Int32, Int64
-from semlens.types import axis_of
+from semlens.types import Bool, Int32, Int64, axis_of
 
 
 def remade(index: ConceptIndex, rows: Int32[np.ndarray, "n k"], like: Int64[np.ndarray, "n"]) -> ConceptIndex:

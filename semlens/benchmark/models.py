@@ -7,8 +7,7 @@ import numpy as np
 from semlens.benchmark.study import Row, Settings, Study
 from semlens.benchmark.truth import outputs
 from semlens.foundation import load_foundation
-from semlens.numerics import cosine
-from semlens.numerics.metrics import auroc_estimate, bootstrap
+from semlens.numerics import auroc_estimate, bootstrap, cosine
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLASSES, CLEAN, NAMES, NOISE, World, caption, concept, draw, scenario
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from semlens.benchmark.study import Row, Study
 from semlens.benchmark.truth import removals
-from semlens.numerics.metrics import bootstrap_over, spearman
+from semlens.numerics import bootstrap_over, spearman
 from semlens.testbed.world import CLASSES
 
 

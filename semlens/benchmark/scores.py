@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from semlens.analysis.score import score
+from semlens.analysis import score
 from semlens.benchmark.made import half_random, joined
 from semlens.benchmark.study import Row, Study
-from semlens.numerics.metrics import auroc_estimate
+from semlens.numerics import auroc_estimate
 
 
 def rows(study: Study) -> Iterator[Row]:

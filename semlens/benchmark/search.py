@@ -4,13 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from semlens.analysis.probe import probe
-from semlens.analysis.search import search
+from semlens.analysis import probe, search
 from semlens.benchmark.study import Row, Study
 from semlens.index import ConceptIndex
-from semlens.numerics.metrics import average_precision, bootstrap, bootstrap_over, chance_precision
-from semlens.shapes import Float32, Float64
+from semlens.numerics import average_precision, bootstrap, bootstrap_over, chance_precision
 from semlens.testbed.world import ARTEFACTS, NAMES, SEEN, concept
+from semlens.types import Float32, Float64
 
 
 def rows(study: Study) -> Iterator[Row]:

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from semlens.analysis.labels import METHODS
+from semlens.analysis import METHODS
 from semlens.benchmark.truth import Effects
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel
-from semlens.numerics.metrics import Estimate
-from semlens.shapes import Bool, Int64
+from semlens.numerics import Estimate
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import Scene, draw
-from semlens.types import FoundationModel
+from semlens.types import Bool, FoundationModel, Int64
 
 
 @dataclass(frozen=True)

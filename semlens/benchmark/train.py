@@ -14,7 +14,6 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from semlens.shapes import Float, Int64, UInt8
 from semlens.testbed.clip import FIRST, UNKNOWN, Clip
 from semlens.testbed.nets import CLASSIFIERS, MEAN, SPREAD, WEIGHTS, ConvNet, ResidualNet, transformer
 from semlens.testbed.world import (
@@ -35,6 +34,7 @@ from semlens.testbed.world import (
     scenario,
     vocabulary,
 )
+from semlens.types import Float, Int64, UInt8
 
 PICTURES = 10_000
 TRAIN_SEED = 0

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from semlens.collection import pooling
 from semlens.model import Components, VisionModel, edit, parse_all, still, tensor_in
-from semlens.shapes import Bool, Float, Float32
 from semlens.testbed.world import NAMES, Scene, draw
-from semlens.types import LayerAxis, Progress, axis_of, silent
+from semlens.types import Bool, Float, Float32, LayerAxis, Progress, axis_of, silent
 
 BATCH = 32
 

@@ -79,7 +79,7 @@ def _draw(
     import torch
 
     from semlens.crop import check_geometry, geometries
-    from semlens.revisit.example_heatmaps import input_box
+    from semlens.revisit import input_box
     from semlens.views.heatmap import HeatExample, HeatRow
 
     what = read_target(target, model)

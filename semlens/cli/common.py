@@ -16,10 +16,7 @@ from semlens.cli.show import say
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
-    from semlens.analysis.atlas import Atlas
-    from semlens.analysis.labels import Labels
-    from semlens.analysis.results import Rows
-    from semlens.analysis.score import Scores
+    from semlens.analysis import Atlas, Labels, Rows, Scores
     from semlens.images import ImageSet
     from semlens.index import ConceptIndex
 

@@ -13,14 +13,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import semlens as sl
+from semlens.analysis import Hit, Labels, relevance_of
 from semlens.analysis.audit import Verdict
-from semlens.analysis.labels import Labels
-from semlens.analysis.outputs import relevance_of
-from semlens.analysis.search import Hit
 from semlens.benchmark.truth import outputs
-from semlens.shapes import Float32
 from semlens.testbed.world import CLASSES, CONCEPTS, SHORTCUT, Scene, World, draw, write_world
-from semlens.types import Component, Progress
+from semlens.types import Component, Float32, Progress
 from semlens.views.tiles import GAP, SIDE, TEXT, font, lay
 
 MODEL, FOUNDATION = "testbed:shortcut", "testbed:clip"

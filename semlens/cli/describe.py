@@ -29,8 +29,7 @@ from semlens.cli.show import Progress, say
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
-    from semlens.analysis.labels import Evaluation, Labels
-    from semlens.analysis.results import Rows
+    from semlens.analysis import Evaluation, Labels, Rows
     from semlens.types import FoundationId, FoundationModel
 
 figure = click.option(
@@ -85,7 +84,7 @@ def compare(
 
     One index given twice with different --layer compares its layers.
     """
-    from semlens.analysis.ask import ask_vocabulary
+    from semlens.analysis import ask_vocabulary
 
     layers = [() if names.strip() == "." else tuple(layer_names([names])) for names in layer]
     loaded = [sl.load_index(folder) for folder in indexes]
@@ -122,7 +121,7 @@ def atlas(
     save: bool, seed: int, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Draw all components of one or several indexes on a map, with clusters and what they are about."""
-    from semlens.analysis.ask import ask_vocabulary
+    from semlens.analysis import ask_vocabulary
 
     if save and len(indexes) > 1:
         raise SemlensError("an atlas of several indexes cannot be kept in one of them: give --save with one index")
@@ -163,7 +162,7 @@ def graph(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Show through which concepts, layer by layer, a class comes about, and what passes between them."""
-    from semlens.analysis.ask import labels_by
+    from semlens.analysis import labels_by
 
     loaded = sl.load_index(index)
     with Progress() as progress:
@@ -172,7 +171,7 @@ def graph(
         )
         weights = []
         if edges:
-            from semlens.revisit.graph_edges import flows
+            from semlens.revisit import flows
 
             studied = sl.load_model(model or loaded.recipe.model.name, device)
             photos = images_of(loaded, images, **choices)
@@ -245,8 +244,7 @@ def evaluate(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Measure how faithful labels are: to true names, over all images, to held-out images, and as predictions."""
-    from semlens.analysis.ask import ask_vocabulary, load
-    from semlens.analysis.labels import merge_evaluations, over_all_images
+    from semlens.analysis import ask_vocabulary, load, merge_evaluations, over_all_images
 
     loaded = sl.load_index(index)
     chooser = loaded.recipe.foundation
@@ -265,7 +263,7 @@ def evaluate(
         ):  # without either, it says that no label can be held against a true name
             evaluations.append(_final_layer(labels, judge, seed))
         if images:
-            from semlens.revisit.evaluate_images import evaluate_held_out
+            from semlens.revisit import evaluate_held_out
 
             studied = sl.load_model(model or loaded.recipe.model.name, device)
             held_out = evaluate_held_out(
@@ -282,7 +280,7 @@ def _simulator(name: str, chooser: "FoundationId", device: str | None) -> "Found
     Raises:
         SemlensError: it is the one that chose them.
     """
-    from semlens.revisit.evaluate_images import check_simulator
+    from semlens.revisit import check_simulator
 
     simulator = sl.load_foundation(name, device)
     check_simulator(simulator, chooser)

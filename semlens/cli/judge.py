@@ -31,9 +31,9 @@ from semlens.cli.ending import CANNOT_TELL
 from semlens.cli.show import Progress, say
 
 if TYPE_CHECKING:
+    from semlens.analysis import Rows
     from semlens.analysis.audit import Audit, Change
-    from semlens.analysis.results import Rows
-    from semlens.revisit.verify_audit import Verified
+    from semlens.revisit import Verified
 
 
 @app.command()
@@ -58,7 +58,7 @@ def label(
     seed: int, sheet: Path | None, save: bool, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Name what each component is about, or nothing where chance fits as well."""
-    from semlens.analysis.ask import labels_by
+    from semlens.analysis import labels_by
 
     loaded = sl.load_index(index)
     with Progress() as progress:
@@ -97,7 +97,7 @@ def audit(
     SPEC is a YAML file (docs/audit.md; `semlens schema` prints its JSON schema) or one that comes with semlens:
     melanoma, ox.
     """
-    from semlens.analysis.ask import ask_spec, labels_by
+    from semlens.analysis import ask_spec, labels_by
 
     if verify and not (model and images):
         raise sl.SemlensError("to verify an audit takes the model and its images: give --model and --images")
@@ -203,7 +203,7 @@ def drivers(
 ) -> None:  # fmt: skip
     """What drives an output of the model, phrase by phrase, all others equal: by its own encoding, before any
     component."""
-    from semlens.analysis.ask import ask_vocabulary
+    from semlens.analysis import ask_vocabulary
 
     loaded = sl.load_index(index)
     with Progress() as progress:

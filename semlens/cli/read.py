@@ -23,8 +23,7 @@ from semlens.cli.common import (
 from semlens.cli.show import say, table
 
 if TYPE_CHECKING:
-    from semlens.analysis.results import Rows
-    from semlens.analysis.search import Hit
+    from semlens.analysis import Hit, Rows
     from semlens.index import ConceptIndex
 
 
@@ -179,8 +178,8 @@ def search(
     choices: dict[str, Any],
 ) -> None:
     """Find the components that encode a text or an image."""
-    from semlens.analysis.ask import ask, ask_vocabulary, choices_of
-    from semlens.analysis.search import search as find
+    from semlens.analysis import ask, ask_vocabulary, choices_of
+    from semlens.analysis import search as find
     from semlens.index import load_index
 
     loaded = load_index(index, quick=True)

@@ -15,7 +15,7 @@ from semlens.cli.show import Progress, say, table
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
-    from semlens.analysis.search import Hit
+    from semlens.analysis import Hit
     from semlens.cli.demo import Size, Story
 
 

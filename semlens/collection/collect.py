@@ -35,8 +35,7 @@ from semlens.model import (
     unit_names,
 )
 from semlens.progress import visible
-from semlens.shapes import Float
-from semlens.types import MISSING, ConceptExamples, LayerAxis, Origin, Progress, Unreadable, axis_of
+from semlens.types import MISSING, ConceptExamples, Float, LayerAxis, Origin, Progress, Unreadable, axis_of
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from semlens.collection.sums import ACTIVATION_BITS, EMBEDDING_BITS, MOST_BITS, MOST_IMAGES, carried
 from semlens.errors import SemlensError
-from semlens.shapes import Bool, Float, Float16, Float32, Int32, Int64
-from semlens.types import EncodingSums, EncodingTask
+from semlens.types import Bool, EncodingSums, EncodingTask, Float, Float16, Float32, Int32, Int64
 
 KEPT = 2000
 """Of how many images the embeddings and activations are kept, at most."""

@@ -22,8 +22,7 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet, UnreadableImage
 from semlens.images.loader import Batch, batches, default_workers, is_odd
 from semlens.model import VisionModel
-from semlens.shapes import Float
-from semlens.types import Progress, Unreadable, silent
+from semlens.types import Float, Progress, Unreadable, silent
 
 
 class UnreadableWarning(UserWarning):

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semlens.shapes import Float, Int32, Int64
-from semlens.types import ConceptExamples
+from semlens.types import ConceptExamples, Float, Int32, Int64
 
 KEPT_PICTURES = 65_536
 """Up to so many pictures copies are counted exactly; of more, among a random sample."""

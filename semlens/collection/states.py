@@ -14,8 +14,18 @@ from safetensors.numpy import save_file
 from semlens.collection.pictures import Tally, merge_pictures
 from semlens.collection.sums import merge_sums
 from semlens.errors import SemlensError
-from semlens.shapes import Float32, Int32, Int64
-from semlens.types import ConceptExamples, EncodingSums, EncodingTask, LayerAxis, Origin, Relevance, Unreadable
+from semlens.types import (
+    ConceptExamples,
+    EncodingSums,
+    EncodingTask,
+    Float32,
+    Int32,
+    Int64,
+    LayerAxis,
+    Origin,
+    Relevance,
+    Unreadable,
+)
 
 Pass = TypeVar("Pass", ConceptExamples, Relevance)
 _NESTED = "encoding"

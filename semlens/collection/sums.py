@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from semlens.shapes import Int32, Int64
-from semlens.types import EncodingSums
+from semlens.types import EncodingSums, Int32, Int64
 
 EMBEDDING_BITS, ACTIVATION_BITS, MOST_BITS = 14, 17, 25
 """Embeddings count in 2^-14, activations in 2^-17 of their row's unit; more than 2^25 of these is out of range.

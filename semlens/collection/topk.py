@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from semlens.numerics import BINS, MAX_EXPONENT, MIDDLE, MIN_EXPONENT, count
-from semlens.shapes import Bool, Float, Float32, Int32, Int64
-from semlens.types import MISSING
+from semlens.types import MISSING, Bool, Float, Float32, Int32, Int64
 
 EMPTY = np.iinfo(np.int64).min
 """The key of an empty slot, below that of every activation."""

@@ -8,28 +8,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from semlens.analysis.results import Rows
+from semlens.analysis import Rows
 from semlens.collection import as_is, image_batches
 from semlens.correct.seen import see
 from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex
 from semlens.model import Dictionary, Linear, VisionModel, as_model
-from semlens.numerics import unit
-from semlens.numerics.directions import (
+from semlens.numerics import (
     RIDGE,
     Filters,
     Moments,
+    auroc_estimate,
     logistic_filters,
     patterns,
     readers,
     ridge_filters,
     svm_filters,
+    unit,
 )
-from semlens.numerics.metrics import auroc_estimate
 from semlens.progress import visible
-from semlens.shapes import Bool, Float, Float64, Int64
-from semlens.types import MISSING, Component, FoundationModel, Progress
+from semlens.types import MISSING, Bool, Component, Float, Float64, FoundationModel, Int64, Progress
 
 WAYS = ("pattern", "ridge", "logistic", "svm")
 HELD_OUT = 5

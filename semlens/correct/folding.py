@@ -23,7 +23,7 @@ from semlens.model import (
     parse_all,
     still,
 )
-from semlens.shapes import Float
+from semlens.types import Float
 
 CLOSE = 1e-4
 """Logits that differ by this part of the largest are the same up to rounding."""

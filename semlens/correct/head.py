@@ -9,7 +9,7 @@ import torch
 from semlens.correct.seen import Seen
 from semlens.errors import SemlensError
 from semlens.model import Head
-from semlens.shapes import Float32, Float64, Int64
+from semlens.types import Float32, Float64, Int64
 
 PENALTY = 0.3
 """On squared weights, of features in their standard deviations, beside the mean loss: large enough that no weight lives

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.analysis.drivers import joint_of
-from semlens.analysis.results import Rows
+from semlens.analysis import Rows, joint_of
 from semlens.correct.correction import Correction
 from semlens.correct.seen import see
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.numerics.metrics import Estimate, auroc, auroc_estimate, bootstrap
-from semlens.shapes import Bool, Float, Float64, Int64
-from semlens.types import Progress, silent
+from semlens.numerics import Estimate, auroc, auroc_estimate, bootstrap
+from semlens.types import Bool, Float, Float64, Int64, Progress, silent
 
 RESAMPLES = 400
 

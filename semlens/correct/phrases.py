@@ -4,15 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from semlens.analysis.ask import as_probes
+from semlens.analysis import Probes, as_probes, check_space
 from semlens.analysis.audit import Audit
-from semlens.analysis.probe import Probes, check_space
 from semlens.correct.concepts import units_of
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, Encodings
 from semlens.model import Dictionary
-from semlens.numerics.directions import RIDGE, joint_patterns
-from semlens.shapes import Float32, Float64
+from semlens.numerics import RIDGE, joint_patterns
+from semlens.types import Float32, Float64
 
 
 def phrase_directions(

@@ -24,8 +24,7 @@ from semlens.model import (
     tensor_in,
     vectors_of,
 )
-from semlens.shapes import Float, Float32, Int64
-from semlens.types import Progress, silent
+from semlens.types import Float, Float32, Int64, Progress, silent
 
 BATCH = 32
 

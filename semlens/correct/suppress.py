@@ -30,8 +30,7 @@ from semlens.model import (
     record,
     vectors_of,
 )
-from semlens.shapes import Float, Float64
-from semlens.types import Component, Progress, silent
+from semlens.types import Component, Float, Float64, Progress, silent
 
 WAYS = ("zero", "mean", "project", "reactive")
 """Every position set to zero, or to the mean over images; all positions moved alike until the pooled activation is that

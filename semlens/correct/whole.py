@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from semlens.analysis import Rows
 from semlens.analysis.audit import Spec, entries, file_name
-from semlens.analysis.results import Rows
 from semlens.correct.concepts import embed_images, learn_concepts
 from semlens.correct.correction import Correction
 from semlens.correct.head import features_of, fit_head, labels_of
@@ -18,8 +18,7 @@ from semlens.images import ImageSet, load_images, match_labels
 from semlens.model import Changes, Dictionary, VisionModel, as_model, output_number
 from semlens.numerics import unit
 from semlens.progress import visible
-from semlens.shapes import Float32, Int64
-from semlens.types import FoundationModel, Progress
+from semlens.types import Float32, FoundationModel, Int64, Progress
 
 
 def corrected(

@@ -13,8 +13,7 @@ from semlens.attribution import Composite, component_maps
 from semlens.crop.boxes import Crop, input_boxes
 from semlens.errors import SemlensError
 from semlens.model import Components, Site, VisionModel, record
-from semlens.shapes import Float, Int64
-from semlens.types import LayerAxis
+from semlens.types import Float, Int64, LayerAxis
 
 Maps = Callable[[Float[Tensor, "n ..."], Int64[np.ndarray, "m"], Int64[np.ndarray, "m"]], Float[Tensor, "m h w"]]
 """Given preprocessed images and m pairs, as rows of those images and as rows of the component axis: for each pair the

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semlens.errors import SemlensError, unknown
-from semlens.shapes import Bool, Float, Int64
+from semlens.types import Bool, Float, Int64
 
 SIGNS = ("positive", "absolute")
 

@@ -14,8 +14,7 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.index import cached
 from semlens.model import VisionModel, check_dictionaries, parse_all
-from semlens.shapes import Int64
-from semlens.types import ConceptExamples, Progress, silent
+from semlens.types import ConceptExamples, Int64, Progress, silent
 
 _IMAGES = 64  # images whose boxes are kept together when a run may be interrupted
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from semlens.errors import SemlensError
 from semlens.model import Preprocess
-from semlens.shapes import Float, Float64, Int64, UInt8
+from semlens.types import Float, Float64, Int64, UInt8
 
 _USUAL = (320, 240)  # the size of image on which a preprocessing is looked at before any image is
 _CALLS = 8  # of a preprocessing, to see whether each gives the same: it may have a random generator of its own

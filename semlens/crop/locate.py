@@ -14,8 +14,7 @@ from semlens.crop.geometry import Geometry, GeometryError, geometries
 from semlens.images import ImageSet
 from semlens.images.loader import default_workers
 from semlens.model import Preprocess, VisionModel
-from semlens.shapes import Float, Int32, Int64
-from semlens.types import Progress, silent
+from semlens.types import Float, Int32, Int64, Progress, silent
 
 Find = Callable[[Float[Tensor, "n ..."], Int64[np.ndarray, "m"], Int64[np.ndarray, "m"]], Int64[np.ndarray, "m 4"]]
 """Given preprocessed images and m pairs, as rows of those images and as rows of the component axis: for each pair a box

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from semlens.model import TopK, kth_largest
-from semlens.shapes import Bool, Float, Int64
+from semlens.types import Bool, Float, Int64
 
 AUXILIARY = 1 / 32
 """Weight of the loss by which dead units learn what is left."""

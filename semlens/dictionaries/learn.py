@@ -28,8 +28,7 @@ from semlens.model import (
     write_tensors,
 )
 from semlens.progress import visible
-from semlens.shapes import Float
-from semlens.types import Progress
+from semlens.types import Float, Progress
 
 RULES = ("batchtopk", "topk")
 BUFFER = 2**28

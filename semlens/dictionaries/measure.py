@@ -12,8 +12,7 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import Dictionary, Latents, VisionModel, as_model, moved, parse_all
 from semlens.progress import visible
-from semlens.shapes import Float
-from semlens.types import Progress
+from semlens.types import Float, Progress
 
 _BLOCK = 2**23  # products that are held at once
 

@@ -11,8 +11,7 @@ from torch import Tensor
 from semlens.collection import Feed, fast_cpu
 from semlens.errors import SemlensError
 from semlens.model import Components, Layer, Vectors, VisionModel, layer_text, parse_all, record
-from semlens.shapes import Float
-from semlens.types import Progress
+from semlens.types import Float, Progress
 
 HELD_OUT = 20
 """One image in this many is held out, to measure what a dictionary does not explain."""

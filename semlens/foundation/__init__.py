@@ -12,8 +12,7 @@ import numpy as np
 
 from semlens.errors import SemlensError, unknown
 from semlens.hub import ask_soon, hugging_face
-from semlens.shapes import Float32
-from semlens.types import FoundationModel
+from semlens.types import Float32, FoundationModel
 
 BATCH = 32  # items that go through a tower at once; no vector depends on it
 

@@ -24,8 +24,7 @@ from semlens.model.offline import (
     preprocess_efficientnet_lite,
     weights_file,
 )
-from semlens.shapes import Float, Float32, Int64
-from semlens.types import FoundationId
+from semlens.types import Float, Float32, FoundationId, Int64
 
 TOP = 10  # classes that speak for an image, as in the paper
 LITE = 2  # the version of EfficientNet-Lite that sees the image

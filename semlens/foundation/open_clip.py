@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from semlens.errors import SemlensError, unknown
 from semlens.foundation import digest_files, fetching, hub_folder, in_batches, licence_of
 from semlens.hub import hugging_face
-from semlens.shapes import Float32
-from semlens.types import FoundationId
+from semlens.types import Float32, FoundationId
 
 CONFIG = "open_clip_config.json"
 CHECKPOINTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")

@@ -11,10 +11,9 @@ from PIL.Image import Image
 
 from semlens.foundation import digest_files, in_batches
 from semlens.model import Preprocess
-from semlens.shapes import Float32
 from semlens.testbed.clip import DIMENSION, Clip, load_clip_net
 from semlens.testbed.nets import WEIGHTS, preprocess
-from semlens.types import FoundationId
+from semlens.types import Float32, FoundationId
 
 
 @final

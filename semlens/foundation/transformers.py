@@ -14,8 +14,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenize
 from semlens.errors import SemlensError, unknown
 from semlens.foundation import digest_files, hub_folder, in_batches, licence_of
 from semlens.hub import quiet
-from semlens.shapes import Float32
-from semlens.types import FoundationId
+from semlens.types import Float32, FoundationId
 
 IMAGES_ONLY = ("dinov2", "dinov2_with_registers", "dinov3_vit")
 KINDS = ("clip", "siglip", "siglip2", *IMAGES_ONLY)  # "model_type" in config.json

@@ -10,8 +10,7 @@ from semlens.errors import SemlensError
 from semlens.index.files import Arrays, pack_texts
 from semlens.index.records import Thumbnails
 from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_inside, texts
-from semlens.shapes import Float, Float16, Float32, Float64, Int32
-from semlens.types import MISSING, LayerAxis
+from semlens.types import MISSING, Float, Float16, Float32, Float64, Int32, LayerAxis
 
 TRANSFORMS = ("raw", "squared")
 """What of an activation is explained: itself, or the square of its positive part."""

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 import numpy as np
 from safetensors.numpy import save_file
 
-from semlens.shapes import Int64, UInt8
+from semlens.types import Int64, UInt8
 
 JSON_LIMIT = 16 * 2**20
 DTYPES = MappingProxyType({"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "I64": "<i8", "U8": "|u1"})

@@ -21,8 +21,7 @@ from semlens.index.records import ImageTable, Recipe, Thumbnails
 from semlens.index.relevance import ClassRelevance, class_relevance
 from semlens.index.writer import Contents, Frame, write_addition, write_index
 from semlens.numerics import Histogram
-from semlens.shapes import Bool, Float16, Float32, Int32, Int64
-from semlens.types import MISSING, Component, LayerAxis, Relevance
+from semlens.types import MISSING, Bool, Component, Float16, Float32, Int32, Int64, LayerAxis, Relevance
 
 T = TypeVar("T")
 

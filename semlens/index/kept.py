@@ -14,8 +14,7 @@ from semlens.index.files import Arrays, pack_texts
 from semlens.index.relevance import RELEVANCE, ClassRelevance
 from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_alike, check_inside, check_range, texts
 from semlens.numerics import Histogram
-from semlens.shapes import Float32, Float64, Int32, UInt8
-from semlens.types import MISSING, LayerAxis
+from semlens.types import MISSING, Float32, Float64, Int32, LayerAxis, UInt8
 
 DRAWINGS = ("umap", "principal")
 """Ways to draw an atlas: by neighbourhoods, or on the two principal axes."""

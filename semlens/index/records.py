@@ -7,8 +7,7 @@ import numpy as np
 
 from semlens.errors import SemlensError
 from semlens.index.files import pack
-from semlens.shapes import Int64, UInt8
-from semlens.types import FoundationId
+from semlens.types import FoundationId, Int64, UInt8
 
 
 @dataclass(frozen=True)

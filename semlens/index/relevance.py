@@ -9,8 +9,7 @@ import numpy as np
 from semlens.errors import SemlensError, unknown
 from semlens.index.files import Arrays, pack_texts
 from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_alike, check_inside, texts
-from semlens.shapes import Float32, Int32, Int64
-from semlens.types import MISSING, TOP_COMPONENTS, LayerAxis, Relevance
+from semlens.types import MISSING, TOP_COMPONENTS, Float32, Int32, Int64, LayerAxis, Relevance
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from collections import Counter
 import numpy as np
 
 from semlens.index.index import ConceptIndex
-from semlens.shapes import Int64
-from semlens.types import MISSING
+from semlens.types import MISSING, Int64
 
 FEW = 10
 """A class's relevance over fewer images is uncertain."""

@@ -10,8 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from semlens.index.files import Arrays
-from semlens.shapes import Bool, Float, Int32, Shaped
-from semlens.types import MISSING, LayerAxis
+from semlens.types import MISSING, Bool, Float, Int32, LayerAxis, Shaped
 
 Sizes = Mapping[str, int]
 """The length of each axis."""

@@ -13,8 +13,7 @@ from semlens.index.folder import add_parts, replace_parts
 from semlens.index.kept import Addition, Held, kind_of
 from semlens.index.layout import COMPONENTS, IMAGES, PARTS, axis_sizes, least_minor
 from semlens.index.records import ImageTable, Recipe, Thumbnails
-from semlens.shapes import Int32
-from semlens.types import MISSING, LayerAxis
+from semlens.types import MISSING, Int32, LayerAxis
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from semlens.model.dictionary import Dictionary, Linear
 from semlens.model.hooks import edit, module_at
 from semlens.model.latents import Latents
 from semlens.model.layers import Layer, layer_text, parse_all
-from semlens.shapes import Bool, Float
+from semlens.types import Bool, Float
 
 Pool = Literal["", "max", "mean"]
 MARK = "_semlens_correction"

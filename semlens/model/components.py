@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semlens.errors import SemlensError
 from semlens.model.hooks import Site
-from semlens.shapes import Bool, Float, Int32, Int64
+from semlens.types import Bool, Float, Int32, Int64
 
 POOLS = ("max", "mean")
 _ROW = 4096  # floats: rows that long a product reads twice as fast as rows of 32

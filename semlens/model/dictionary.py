@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semlens.errors import SemlensError
-from semlens.shapes import Bool, Float
+from semlens.types import Bool, Float
 
 MARK = "@dictionary:"
 """What stands between a layer and the file or the name of a dictionary on it."""

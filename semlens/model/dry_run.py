@@ -12,7 +12,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from semlens.errors import SemlensError
 from semlens.model.components import tensor_in
 from semlens.model.hooks import Site, survey
-from semlens.shapes import Float
+from semlens.types import Float
 
 AXES: Mapping[int, tuple[int, ...]] = {3: (0, 1, 2)}
 """Along which axes a tensor of so many has a fingerprint by default; any other along its first."""

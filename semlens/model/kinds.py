@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semlens.model.components import ROWS, Pooled, Rows, mean_rows, pool_rows, put_tensor, site_of, tensor_in
 from semlens.model.hooks import Site
-from semlens.shapes import Float, Int64
+from semlens.types import Float, Int64
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from semlens.model.components import Components, Pooled, Rows, Vectors, pool_rows, tensor_in
 from semlens.model.dictionary import Dictionary, TopK, Weights
 from semlens.model.hooks import Site
-from semlens.shapes import Float, Int64
+from semlens.types import Float, Int64
 
 BLOCK = 2**21
 """Products that are held at once while activations are pooled: 8 MB, which a cache holds."""

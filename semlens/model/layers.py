@@ -16,8 +16,7 @@ from semlens.model.kinds import Channels, Heads, Tokens
 from semlens.model.latents import Latents
 from semlens.model.layout import Layout, Layouts, layouts
 from semlens.model.projections import attention_above
-from semlens.shapes import Float
-from semlens.types import LayerAxis
+from semlens.types import Float, LayerAxis
 
 KINDS = ("channels", "tokens", "cls", "registers", "heads", "dictionary:FILE")
 

@@ -14,7 +14,7 @@ from semlens.model.components import Rows
 from semlens.model.dry_run import Choice, Fingerprint, Graph, Run, by_default, dry_run
 from semlens.model.hooks import Site
 from semlens.model.positions import Grid, Positions, Tokenised, unchanging
-from semlens.shapes import Float
+from semlens.types import Float
 
 Fingerprints = Mapping[Site, Fingerprint]
 

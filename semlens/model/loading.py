@@ -26,10 +26,9 @@ from semlens.model.layers import LayerRow, list_layers
 from semlens.model.spec import ModelSpec, read_model_spec
 from semlens.model.weights import load_weights
 from semlens.progress import watched
-from semlens.shapes import Float
 from semlens.testbed.nets import load_classifier, preprocess
 from semlens.testbed.world import CLASSES
-from semlens.types import class_text, several
+from semlens.types import Float, class_text, several
 
 Preprocess = Callable[[Image], Tensor]
 HF_WEIGHTS = ("model.safetensors", "model-*.safetensors")

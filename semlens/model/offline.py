@@ -14,7 +14,7 @@ from PIL.Image import Image, Resampling
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError, missing_extra, unknown
-from semlens.shapes import Float
+from semlens.types import Float
 
 # timm is imported where it is used: it brings torchvision, seconds that only these models should cost.
 

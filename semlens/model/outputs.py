@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from semlens.errors import SemlensError, unknown
-from semlens.shapes import Float
+from semlens.types import Float
 
 
 def logits_of(output: Any, images: int) -> Float[Tensor, "n y"] | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semlens.model.dry_run import Graph
 from semlens.model.hooks import Site
-from semlens.shapes import Float
+from semlens.types import Float
 
 _NOTHING = 1e-5  # of the greatest change: below it a token is the same for every image
 _MOST_SPECIAL = 8  # tokens that are counted from shapes alone

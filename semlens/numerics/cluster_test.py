@@ -3,9 +3,9 @@
 import numpy as np
 
 from semlens.numerics.two_means import TwoMeans, two_means
-from semlens.shapes import Bool, Float32, Float64
+from semlens.types import Bool, Float32, Float64
 
-DRAWS = 400
+TEST_DRAWS = 400
 """Draws from the null distribution of each set of points."""
 
 RESTARTS = 6
@@ -29,7 +29,7 @@ def cluster_p(
     valid: Bool[np.ndarray, "c k"],
     found: TwoMeans,
     *,
-    draws: int = DRAWS,
+    draws: int = TEST_DRAWS,
     seed: int = 0,
 ) -> Float64[np.ndarray, "c"]:
     """One-sided p-values, in (0, 1], of each set's cluster index against that of normal points of the same covariance,

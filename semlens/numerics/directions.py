@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.shapes import Bool, Float, Float64
+from semlens.types import Bool, Float, Float64
 
 RIDGE = 0.1
 """Added to the variance, which is 1, of similarities to phrases, as these resemble each other."""

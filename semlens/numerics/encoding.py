@@ -22,7 +22,7 @@ from functools import cached_property
 
 import numpy as np
 
-from semlens.shapes import Float, Float32, Float64
+from semlens.types import Float, Float32, Float64
 
 SHRINKAGE = 0.3
 """The ridge, in parts of the mean variance of what is regressed on."""

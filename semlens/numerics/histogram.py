@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.shapes import Bool, Float32, Float64, Int32, Int64, UInt8
+from semlens.types import Bool, Float32, Float64, Int32, Int64, UInt8
 
 OCTAVES = 16
 """Bins reach from 2^-OCTAVES to 2^OCTAVES on either side of zero."""

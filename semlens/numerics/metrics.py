@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from semlens.shapes import Bool, Float, Float64, Int64, Shaped
+from semlens.types import Bool, Float, Float64, Int64, Shaped
 
 _BLOCK = 2**20  # drawn rows held at once, 8 MB
 _GROUPS = 200  # of which one is left out at a time, to see how skewed a statistic is

@@ -13,9 +13,9 @@ import numpy as np
 
 from semlens.numerics.encoding import Metric
 from semlens.numerics.parallel import each
-from semlens.shapes import Float, Float16, Float32, Float64, Int32, Int64
+from semlens.types import Float, Float16, Float32, Float64, Int32, Int64
 
-DRAWS = 1000
+PERMUTATIONS = 1000
 """Permutations that a null distribution is made of."""
 
 TAIL = 0.1
@@ -51,8 +51,8 @@ class Permutations:
     def orders(self) -> Iterator[Int32[np.ndarray, "b m"]]:
         """The orders, a thousand at a time: more are not held at once."""
         yield self._first
-        for start in range(DRAWS, self.draws, DRAWS):
-            yield orders_of(self.groups, min(DRAWS, self.draws - start), self.seed + start)
+        for start in range(PERMUTATIONS, self.draws, PERMUTATIONS):
+            yield orders_of(self.groups, min(PERMUTATIONS, self.draws - start), self.seed + start)
 
     def shift(self, skewness: Float64[np.ndarray, "a"], kurtosis: Float64[np.ndarray, "a"]) -> Float64[np.ndarray, "a"]:
         """How far an activation's shape moves the highest z by chance from where normal activations have it, about.
@@ -75,7 +75,7 @@ class Permutations:
 
     @cached_property
     def _first(self) -> Int32[np.ndarray, "b m"]:
-        return orders_of(self.groups, min(DRAWS, self.draws), self.seed)
+        return orders_of(self.groups, min(PERMUTATIONS, self.draws), self.seed)
 
     @cached_property
     def _scaled(self) -> Float32[np.ndarray, "q d"]:
@@ -94,7 +94,7 @@ def permutations(
     groups: Int32[np.ndarray, "m"],
     directions: Float[np.ndarray, "q d"],
     *,
-    draws: int = DRAWS,
+    draws: int = PERMUTATIONS,
     seed: int = 0,
 ) -> Permutations:
     """The permutations by which effects of these directions are tested.
@@ -110,7 +110,7 @@ def permutations_along(
     embeddings: Float16[np.ndarray, "m d"] | Float32[np.ndarray, "m d"],
     groups: Int32[np.ndarray, "m"],
     *,
-    draws: int = DRAWS,
+    draws: int = PERMUTATIONS,
     seed: int = 0,
 ) -> Permutations:
     """The same where it is known what z of each direction is the dot product with (`Metric.contrasts`)."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from semlens.errors import SemlensError
-from semlens.shapes import Bool, Float32, Float64, Int64
+from semlens.types import Bool, Float32, Float64, Int64
 
 _BLOCK = 32  # components at once: what they need stays in a processor's cache
 _HOPEFUL = 3  # tries that go on to moves of groups

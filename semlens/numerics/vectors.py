@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from semlens.shapes import Float, Float16, Float32, Float64, Int32
-from semlens.types import MISSING
+from semlens.types import MISSING, Float, Float16, Float32, Float64, Int32
 
 try:
     import numkong  # the extra `fast`

@@ -12,8 +12,7 @@ from semlens.collection import ACTIVATION_BITS, EMBEDDING_BITS, MOST_BITS
 from semlens.errors import SemlensError
 from semlens.index import TRANSFORMS, Encodings, EncodingsId, Thumbnails
 from semlens.numerics import ridged
-from semlens.shapes import Bool, Float16, Float32, Float64, Int32
-from semlens.types import EncodingSums, LayerAxis
+from semlens.types import Bool, EncodingSums, Float16, Float32, Float64, Int32, LayerAxis
 
 FOLDS = 5
 LEAST_PER_FOLD = 4

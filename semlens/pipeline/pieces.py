@@ -15,8 +15,7 @@ from semlens.images.loader import Batch
 from semlens.index import Encodings, Thumbnails, cached, digest_of
 from semlens.numerics import unit
 from semlens.pipeline.whole import WholeImages
-from semlens.shapes import Bool, Float16, Int32, Int64
-from semlens.types import MISSING, ConceptExamples, FoundationModel, Progress
+from semlens.types import MISSING, Bool, ConceptExamples, Float16, FoundationModel, Int32, Int64, Progress
 
 THUMBNAIL = 128
 _CHUNK = 1024  # pieces whose vectors are kept together when a run may be interrupted

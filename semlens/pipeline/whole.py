@@ -15,8 +15,7 @@ from semlens.collection import as_is, fast_cpu, image_batches, missing_ranges, s
 from semlens.images import ImageSet
 from semlens.index import Arrays, cached, kept_in
 from semlens.numerics import unit
-from semlens.shapes import Float16, Int64
-from semlens.types import FoundationModel, Progress
+from semlens.types import Float16, FoundationModel, Int64, Progress
 
 _CHUNK = 1024  # images whose vectors are kept together
 _BATCH = 32  # images that go through the foundation model at once

@@ -1,1 +1,11 @@
 """Questions about an index that need the model or the images again."""
+
+from semlens.revisit.evaluate_images import check_simulator, evaluate_held_out
+from semlens.revisit.example_heatmaps import input_box, portraits
+from semlens.revisit.graph_edges import flows
+from semlens.revisit.split import split
+from semlens.revisit.verify_audit import Verified, verify_audit
+
+__all__ = [
+    "Verified", "check_simulator", "evaluate_held_out", "flows", "input_box", "portraits", "split", "verify_audit",
+]  # fmt: skip

@@ -5,8 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from semlens.analysis.labels import SOURCES, Evaluation, Labels, cosy_retrieved, merge_evaluations, retrieve, simulation
-from semlens.analysis.probe import Probes, probe
+from semlens.analysis import (
+    SOURCES,
+    Evaluation,
+    Labels,
+    Probes,
+    cosy_retrieved,
+    merge_evaluations,
+    probe,
+    retrieve,
+    simulation,
+)
 from semlens.collection import Feed, as_is, image_batches, pooling
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
@@ -14,8 +23,7 @@ from semlens.index import ConceptIndex
 from semlens.model import VisionModel, check_dictionaries, parse_all
 from semlens.numerics import unit
 from semlens.progress import visible
-from semlens.shapes import Float32, Int64
-from semlens.types import MISSING, FoundationId, FoundationModel, Progress
+from semlens.types import MISSING, Float32, FoundationId, FoundationModel, Int64, Progress
 
 LEAST = 40
 """Held-out images that an evaluation needs, at least."""

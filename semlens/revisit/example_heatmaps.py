@@ -13,8 +13,7 @@ from semlens.crop import Geometry, GeometryError, geometries
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, check_dictionaries, parse_all
-from semlens.shapes import Float32
-from semlens.types import MISSING, Component
+from semlens.types import MISSING, Component, Float32
 from semlens.views.heatmap import Box, HeatExample, HeatRow
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from semlens.analysis import Labels, relevance_of
 from semlens.analysis.graph import wanted
-from semlens.analysis.labels import Labels
-from semlens.analysis.outputs import relevance_of
 from semlens.attribution import COMPOSITES, edges
 from semlens.collection import Feed
 from semlens.errors import SemlensError

@@ -9,20 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semlens.analysis.chance import q_values
-from semlens.analysis.results import Rows, pictures
+from semlens.analysis import Rows, pictures, q_values
 from semlens.attribution import Activation, Composite, attribute
 from semlens.collection import Feed
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex, given
 from semlens.model import VisionModel
-from semlens.numerics import mean_rows
-from semlens.numerics.cluster_test import DRAWS, cluster_index, cluster_p
-from semlens.numerics.two_means import two_means
+from semlens.numerics import TEST_DRAWS, cluster_index, cluster_p, mean_rows, two_means
 from semlens.progress import visible
-from semlens.shapes import Bool, Float32, Float64, Int32, Int64
-from semlens.types import MISSING, Component, LayerAxis, Progress, several
+from semlens.types import MISSING, Bool, Component, Float32, Float64, Int32, Int64, LayerAxis, Progress, several
 
 FEWEST = 3
 """Examples in the smaller half, at least."""
@@ -132,7 +128,7 @@ def split(
     units: Sequence[int] = (),
     method: str = "auto",
     alpha: float = 0.05,
-    draws: int = DRAWS,
+    draws: int = TEST_DRAWS,
     seed: int = 0,
     progress: Progress = visible,
 ) -> Splits:

@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from semlens.analysis import Rows
 from semlens.analysis.audit import Audit, views
-from semlens.analysis.results import Rows
 from semlens.collection import Feed, pooling
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.model import Components, VisionModel, check_dictionaries, edit, logits_of, parse_all, still
-from semlens.numerics.metrics import bootstrap
-from semlens.shapes import Float32, Int64
-from semlens.types import Progress, silent
+from semlens.numerics import bootstrap
+from semlens.types import Float32, Int64, Progress, silent
 
 EACH = 64
 """Images that show a concept, and images that do not, at most."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from semlens.shapes import Float, Int64
 from semlens.testbed.nets import ConvNet, load
 from semlens.testbed.world import split
+from semlens.types import Float, Int64
 
 DIMENSION = 128
 LONGEST = 64

@@ -8,8 +8,8 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from semlens.errors import missing_extra, unknown
-from semlens.shapes import Float
 from semlens.testbed.world import CLASSES, SIDE, scenario
+from semlens.types import Float
 
 MEAN, SPREAD = 0.5, 0.25
 """Every channel is shifted and scaled by these."""

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from semlens.analysis.labels import Labels
-from semlens.analysis.search import Hit
+from semlens.analysis import Hit, Labels
 from semlens.index import ConceptIndex
 from semlens.types import MISSING
 from semlens.views.tiles import GAP, SIDE, TEXT, font, lay, short

@@ -10,7 +10,7 @@ import numpy as np
 from semlens.analysis.audit.spec import Concept, Spec
 from semlens.analysis.probe import Probes
 from semlens.errors import SemlensError
-from semlens.shapes import Float32
+from semlens.types import Float32
 
 UNRELATED = (
     "the idea of justice", "next Tuesday", "a rational number", "inflation of prices", "good intentions",

@@ -21,7 +21,7 @@ from semlens.analysis.responses import way
 from semlens.analysis.results import Rows
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
-from semlens.shapes import Bool, Float32
+from semlens.types import Bool, Float32
 
 RESAMPLES = 200
 """Bootstrap resamples of every component's examples, or of the images that encodings are from, for the intervals."""

@@ -19,10 +19,8 @@ from semlens.analysis.chance import critical_p, layer_numbers
 from semlens.analysis.drivers import joint_of, resampled_images, similarities
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex, Encodings
-from semlens.numerics import unit
-from semlens.numerics.encoding import Metric
-from semlens.numerics.permutation import highest_null, like_shapes, permutations, tail_p
-from semlens.shapes import Bool, Float, Float32, Float64, Int64
+from semlens.numerics import Metric, highest_null, like_shapes, permutations, tail_p, unit
+from semlens.types import Bool, Float, Float32, Float64, Int64
 
 RATIO = 0.5
 """Of its highest z over the concepts of the spec a component must reach as much on a side to respond to it."""

@@ -18,8 +18,7 @@ from semlens.analysis.outputs import affected, column_of, relevance_of
 from semlens.analysis.probe import Probes
 from semlens.analysis.results import Rows, pictures
 from semlens.index import ConceptIndex
-from semlens.shapes import Bool, Float32, Int64
-from semlens.types import Component
+from semlens.types import Bool, Component, Float32, Int64
 
 _PRINTED = ("component", "label", "quadrant", "relevance", "valid", "spurious", "valid_concept", "spurious_concept")
 

@@ -11,7 +11,7 @@ from semlens.analysis.chance import RandomComponents, Statistic, critical_p, cri
 from semlens.analysis.labels import BLOCK, Linear, resampled, standardised
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
-from semlens.shapes import Bool, Float16, Float32, Float64, Int64
+from semlens.types import Bool, Float16, Float32, Float64, Int64
 
 
 @dataclass(frozen=True, eq=False)

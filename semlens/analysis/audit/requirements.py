@@ -9,7 +9,7 @@ import numpy as np
 from semlens.analysis.audit.grammar import QUADRANTS, SIDES, Requirement
 from semlens.analysis.audit.quadrants import Fit, quadrant
 from semlens.errors import SemlensError
-from semlens.shapes import Bool, Float32, Float64, Int64
+from semlens.types import Bool, Float32, Float64, Int64
 
 _OPERATORS = {"<=": le, "<": lt, ">=": ge, ">": gt}
 UNEXPLAINED = 0.5

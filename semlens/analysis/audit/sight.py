@@ -10,8 +10,8 @@ from semlens.analysis.audit.grammar import SIDES
 from semlens.analysis.audit.spec import Entry, Spec
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
-from semlens.numerics.metrics import auroc_estimate
-from semlens.shapes import Bool, Float32, Int64
+from semlens.numerics import auroc_estimate
+from semlens.types import Bool, Float32, Int64
 
 ALIKE = 0.95
 """Two probes whose similarities correlate so much over the images are one to the foundation model."""

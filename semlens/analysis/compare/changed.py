@@ -11,8 +11,7 @@ from semlens.analysis.labels import Labels, label
 from semlens.analysis.probe import Probes
 from semlens.analysis.responses import responses
 from semlens.analysis.search import alignments
-from semlens.shapes import Float32, Int64
-from semlens.types import Component, silent
+from semlens.types import Component, Float32, Int64, silent
 
 KINDS = ("gone", "new", "fewer", "more", "same")
 """What may become of a label, in the order in which changes are told."""

@@ -17,9 +17,8 @@ from semlens.analysis.results import Rows, pictures
 from semlens.analysis.words import remark
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
-from semlens.numerics.metrics import Estimate, bootstrap
-from semlens.shapes import Bool, Float64, Int64
-from semlens.types import Component
+from semlens.numerics import Estimate, bootstrap
+from semlens.types import Bool, Component, Float64, Int64
 
 FDR = 0.05
 """Matches are called shared at this false-discovery rate."""

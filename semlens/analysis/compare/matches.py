@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from semlens.numerics import cosine, paired_cosine
-from semlens.shapes import Float32, Float64, Int64
+from semlens.types import Float32, Float64, Int64
 
 _CELLS = 2**23  # similarities held at once
 _RANDOM = 2**13  # random components held at once

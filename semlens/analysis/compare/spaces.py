@@ -13,9 +13,8 @@ from semlens.analysis.compare.matches import RandomSets
 from semlens.analysis.responses import Responses, responses, way
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
-from semlens.numerics import mean_rows
-from semlens.numerics.permutation import orders_of
-from semlens.shapes import Float32, Int64
+from semlens.numerics import mean_rows, orders_of
+from semlens.types import Float32, Int64
 
 
 @dataclass(frozen=True, eq=False)

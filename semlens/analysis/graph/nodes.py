@@ -9,8 +9,7 @@ from semlens.analysis.labels import Labels
 from semlens.analysis.outputs import column_of, hidden_layers, relevance_of
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
-from semlens.shapes import Float64, Int64
-from semlens.types import MISSING, several
+from semlens.types import MISSING, Float64, Int64, several
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from semlens.analysis.labels.label import Labels
 from semlens.analysis.probe import Probes, check_space, vocabulary_id
 from semlens.errors import SemlensError
 from semlens.numerics import unit
-from semlens.shapes import Float, Float32, Float64, Int64
-from semlens.types import MISSING
+from semlens.types import MISSING, Float, Float32, Float64, Int64
 
 SHOWN = 0.05
 """The part of the images, those most similar to a phrase, that count as showing it."""

@@ -9,10 +9,8 @@ from semlens.analysis.chance import critical_p, layer_numbers, q_values
 from semlens.analysis.labels.meanings import Meaning
 from semlens.analysis.probe import Probes
 from semlens.analysis.responses import Responses
-from semlens.numerics import each
-from semlens.numerics.permutation import BEYOND, Permutations, highest_p, permutations_along
-from semlens.shapes import Float32, Float64, Int32, Int64
-from semlens.types import MISSING
+from semlens.numerics import BEYOND, Permutations, each, highest_p, permutations_along
+from semlens.types import MISSING, Float32, Float64, Int32, Int64
 
 CANDIDATES = 50
 """Phrases of the highest z among which a second label is looked for."""

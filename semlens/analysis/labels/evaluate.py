@@ -17,10 +17,8 @@ from semlens.analysis.probe import TextTower
 from semlens.analysis.results import Rows
 from semlens.analysis.vocabulary import same_key, true_names
 from semlens.errors import SemlensError, unknown
-from semlens.numerics import cosine, unit
-from semlens.numerics.metrics import Estimate, bootstrap
-from semlens.shapes import Float, Float64, Int64
-from semlens.types import MISSING
+from semlens.numerics import Estimate, bootstrap, cosine, unit
+from semlens.types import MISSING, Float, Float64, Int64
 
 LABELS = ("found", "random", "oracle")
 

@@ -29,10 +29,9 @@ from semlens.analysis.results import Rows, pictures
 from semlens.analysis.words import remark
 from semlens.errors import SemlensError, unknown
 from semlens.index import ConceptIndex, LabelsId
-from semlens.numerics.permutation import DRAWS as PERMUTATIONS
+from semlens.numerics import PERMUTATIONS
 from semlens.progress import visible
-from semlens.shapes import Bool, Float32, Float64, Int32, Int64, Shaped
-from semlens.types import MISSING, Component, Progress, several
+from semlens.types import MISSING, Bool, Component, Float32, Float64, Int32, Int64, Progress, Shaped, several
 
 PHRASES_KEPT = 5
 """Phrases kept per component: the label and its runners-up."""

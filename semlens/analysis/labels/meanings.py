@@ -10,10 +10,8 @@ from semlens.analysis.chance import RandomComponents, Statistic, alive_rows, p_v
 from semlens.analysis.labels.scorers import Scorer, by_blocks, scores_of
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
-from semlens.numerics import unit
-from semlens.numerics.two_means import two_means
-from semlens.shapes import Bool, Float16, Float32, Float64, Int32, Int64
-from semlens.types import MISSING
+from semlens.numerics import two_means, unit
+from semlens.types import MISSING, Bool, Float16, Float32, Float64, Int32, Int64
 
 RESTARTS = 6
 """Tries at splitting: of examples that fall apart the first ones find how."""

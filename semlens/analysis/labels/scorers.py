@@ -14,8 +14,7 @@ from semlens.analysis.chance import RandomComponents, alive_rows
 from semlens.analysis.probe import Probes
 from semlens.index import ConceptIndex
 from semlens.numerics import each, mean_rows, unit, weighted_mean_dots
-from semlens.shapes import Float16, Float32, Int32, Int64
-from semlens.types import MISSING
+from semlens.types import MISSING, Float16, Float32, Int32, Int64
 
 POOL = 4096
 """Crops among which contrastive projection looks for a neighbour that a component does not fire on."""

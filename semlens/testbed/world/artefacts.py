@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from semlens.shapes import Float32
 from semlens.testbed.world.paint import Paint, Pen, Place, rgb, smooth, step
+from semlens.types import Float32
 
 Grid = Float32[np.ndarray, "..."]
 

@@ -10,12 +10,11 @@ import numpy as np
 from PIL import Image
 
 from semlens.errors import SemlensError
-from semlens.shapes import Bool
 from semlens.testbed.world.caption import caption
 from semlens.testbed.world.concepts import NAMES
 from semlens.testbed.world.population import World, in_parts
 from semlens.testbed.world.scene import Scene
-from semlens.types import Progress, silent
+from semlens.types import Bool, Progress, silent
 
 TABLE = "scenes.csv"
 HEADER = ("path", "label", "caption", "seed", "side", *NAMES)

@@ -4,9 +4,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from semlens.shapes import Float32, Float64
 from semlens.testbed.world.paint import Paint, Place, above, around, axis, rgb, shaded, step
 from semlens.testbed.world.scene import Scene
+from semlens.types import Float32, Float64
 
 ANGLES = np.linspace(-np.pi, np.pi, 721)
 SMALL, LARGE = 0.30, 0.62  # mean radius of a lesion, of half the picture

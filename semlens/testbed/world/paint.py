@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from semlens.shapes import Float32
+from semlens.types import Float32
 
 FINE = 4
 """Lines are drawn this many times finer and averaged down, so that they have no steps."""

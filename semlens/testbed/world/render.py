@@ -7,12 +7,12 @@ from functools import reduce
 import numpy as np
 from PIL import Image
 
-from semlens.shapes import Bool, Float32
 from semlens.testbed.world import artefacts, lesion, structures
 from semlens.testbed.world.concepts import BY_NAME
 from semlens.testbed.world.paint import Paint, Place
 from semlens.testbed.world.scene import Scene
 from semlens.testbed.world.skin import skin
+from semlens.types import Bool, Float32
 
 SIDE = 128
 """Pixels along an edge of a picture, unless another size is asked for."""

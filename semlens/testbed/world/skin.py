@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from semlens.shapes import Float32
 from semlens.testbed.world.paint import Pen, axis, rgb, shaded, smooth, step
+from semlens.types import Float32
 
 PALE, ROSY, TAN = rgb("#f1d3c3"), rgb("#e8bba8"), rgb("#d0a283")
 FOLLICLE = rgb("#b98a72")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from semlens.shapes import Float32, Float64
 from semlens.testbed.world.paint import Paint, Pen, Place, above, around, rgb, smooth, step
+from semlens.types import Float32, Float64
 
 LINE, HOLE = rgb("#3a200f"), rgb("#c99a6a")
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from semlens.errors import SemlensError
-from semlens.shapes import Float32
+from semlens.types import Float32
 
 Box = tuple[int | float, int | float, int | float, int | float]
 """Left, top, right, bottom in pixels of the image; right and bottom exclusive. It may reach beyond the image."""

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
 from semlens.errors import SemlensError, missing_extra
-from semlens.shapes import Float32, UInt8
+from semlens.types import Float32, UInt8
 from semlens.views.heatmap.overlay import Box, finite, limit_of, outline, overlay, paint, pixels, whole
 from semlens.views.tiles import GAP, SIDE, TEXT, fit, font, lay, short
 

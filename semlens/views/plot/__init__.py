@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from semlens.analysis.atlas import Atlas
+from semlens.analysis import Atlas, Comparison, Scores
 from semlens.analysis.audit import Audit
-from semlens.analysis.compare import Comparison
-from semlens.analysis.score import Scores
 from semlens.errors import SemlensError
 from semlens.views.plot.atlas import atlas_figure
 from semlens.views.plot.audit import audit_figure

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semlens.analysis.atlas import Atlas
+from semlens.analysis import Atlas
 from semlens.errors import unknown
-from semlens.shapes import Float32, Int64
+from semlens.types import Float32, Int64
 from semlens.views.heatmap import blank_page
 from semlens.views.tiles import short
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from semlens.analysis import layer_numbers
 from semlens.analysis.audit import QUADRANTS, Audit
-from semlens.analysis.chance import layer_numbers
 from semlens.views.heatmap import blank_page
 from semlens.views.tiles import short
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semlens.analysis.compare import Comparison, Direction
-from semlens.shapes import Float64
+from semlens.analysis import Comparison, Direction
+from semlens.types import Float64
 from semlens.views.heatmap import blank_page
 from semlens.views.tiles import short
 

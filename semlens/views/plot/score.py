@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semlens.analysis.score import MEASURES, LayerScores, Scores, Summary
+from semlens.analysis import MEASURES, LayerScores, Scores, Summary
 from semlens.errors import SemlensError
-from semlens.shapes import Float64
+from semlens.types import Float64
 from semlens.views.heatmap import blank_page
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from semlens.analysis.results import Rows, cell
+from semlens.analysis import Rows, cell
 from semlens.views.report.text import Html, el, join, named
 
 _STYLE = (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from semlens.analysis.results import data_url
+from semlens.analysis import data_url
 from semlens.index import ConceptIndex
 from semlens.types import MISSING, Component
 from semlens.views.report.text import Html, el

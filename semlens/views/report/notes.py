@@ -6,8 +6,8 @@ from typing import Any
 import yaml
 
 from semlens import __version__
+from semlens.analysis import relevance_of
 from semlens.analysis.audit import RATIO, SIZE, Audit
-from semlens.analysis.outputs import relevance_of
 from semlens.views.report.text import Html, el, join, percent, quoted
 
 _LIMITS = (

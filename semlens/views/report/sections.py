@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
+from semlens.analysis import layer_numbers
 from semlens.analysis.audit import QUADRANTS, Audit, AuditRow, ConceptMass, Mass
-from semlens.analysis.chance import layer_numbers
 from semlens.types import Component
 from semlens.views.report.cards import card, described
 from semlens.views.report.charts import bars, effect, interval, key, legend, stacked
