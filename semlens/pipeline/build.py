@@ -17,11 +17,11 @@ from semlens.errors import SemlensError, right_keywords
 from semlens.foundation import load_foundation
 from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, IndexWarning, load_index, remarks
-from semlens.model import Layer, VisionModel, as_layers, as_model, dictionaries_of, layer_text
+from semlens.model import Layer, VisionModel, as_model
 from semlens.pipeline.embed import embed
 from semlens.pipeline.encode import ENCODED, drawn_whole, images_asked, to_encode
 from semlens.pipeline.partial import claimed, join_relevance, join_shards
-from semlens.pipeline.replacing import check_replaced, set_notes_aside
+from semlens.pipeline.replacing import check_replaced, save_replacing
 from semlens.progress import visible
 from semlens.types import FoundationModel, Progress
 
@@ -75,29 +75,24 @@ def build(
     if classes:
         check_classes(model, images, layers, classes, of, method, k)
     check_replaced(
-        Path(out), replace, model=model.fingerprint(), images=images.fingerprint,
-        layers=tuple(map(layer_text, as_layers(layers))), dictionaries=dictionaries_of(as_layers(layers)), k=k,
-        pool=pool, crop=crop, precision=precision, foundation=foundation.identity.name,
-    )  # fmt: skip
+        Path(out), replace, model, images, layers, foundation, k=k, pool=pool, crop=crop, precision=precision
+    )
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
-    with claimed(out, resume=resume) as partial:
+    run = {**how, "k": k, "resume": resume}
+    with claimed(out, resume=resume) as work:
         foundation.embed_images([Image.new("RGB", (64, 64))])
-        checkpoint = join_shards(partial)
-        whole = drawn_whole(foundation, images, asked, (0, 1), checkpoint, workers, progress)
-        examples = collect(
-            model, images, layers, k=k, pool=pool, precision=precision, checkpoint=checkpoint, resume=resume,
-            encode=to_encode(whole, asked), **how,
-        )  # fmt: skip
-        relevance = relevance_of(
-            model, images, layers, classes, of=of, method=method, k=k, checkpoint=join_relevance(partial),
-            resume=resume, **how,
-        ) if classes else None  # fmt: skip
+        file = join_shards(work)
+        whole = drawn_whole(foundation, images, asked, (0, 1), file, workers, progress)
+        over = to_encode(whole, asked)
+        examples = collect(model, images, layers, pool=pool, precision=precision, checkpoint=file, encode=over, **run)
+        if classes:
+            file = join_relevance(work)
+            relevance = relevance_of(model, images, layers, classes, of=of, method=method, checkpoint=file, **run)
         index = embed(
-            examples, images, foundation, crop=crop, model=model, method=method, keep=partial, whole=whole, **how
+            examples, images, foundation, crop=crop, model=model, method=method, keep=work, whole=whole, **how
         )
-        set_notes_aside(Path(out), index)
-        (index.with_relevance(relevance) if relevance else index).save(out)
-        shutil.rmtree(partial, ignore_errors=True)
+        save_replacing(index.with_relevance(relevance) if classes else index, Path(out))
+        shutil.rmtree(work, ignore_errors=True)
     return _reopened(out, copies_told(examples, images.names))
 
 

@@ -1,13 +1,16 @@
 """An index in place of another: nothing is replaced unasked, and notes never stand on another model's components."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from semlens.errors import SemlensError
+from semlens.images import ImageSet
 from semlens.index import MANIFEST, ConceptIndex, Recipe, load_index
-from semlens.model import DICTIONARY
+from semlens.model import DICTIONARY, Layer, VisionModel, as_layers, dictionaries_of, layer_text
+from semlens.types import FoundationModel
 
 NOTES = "annotations.sqlite"
 """What people noted about the components of an index, beside it."""
@@ -17,21 +20,34 @@ class ReplacedWarning(UserWarning):
     """An index was replaced by another one, and what people noted in it lies elsewhere."""
 
 
-def check_replaced(out: Path, allowed: bool, **settings: Any) -> None:
-    """Returns if no index lies at `out` that differs from one of these settings.
+def check_replaced(
+    out: Path,
+    allowed: bool,
+    model: VisionModel,
+    images: ImageSet,
+    layers: Layer | Sequence[Layer],
+    foundation: FoundationModel,
+    **settings: Any,
+) -> None:
+    """Returns if no index lies at `out` that is of another model, other images or layers, or has other settings.
 
     Args:
         allowed: whether such an index may be replaced.
-        settings: as `_settings` has them.
+        settings: beside these, by the names that `_settings` has.
 
     Raises:
         SemlensError: it may not.
     """
     if allowed or not (out / MANIFEST).exists():
         return
+    asked = as_layers(layers)
+    wanted = {
+        "model": model.fingerprint(), "images": images.fingerprint, "layers": tuple(map(layer_text, asked)),
+        "dictionaries": dictionaries_of(asked), "foundation": foundation.identity.name, **settings,
+    }  # fmt: skip
     there = load_index(out)
     other = _settings(there)
-    differs = [name for name, value in settings.items() if other[name] != value]
+    differs = [name for name in other if other[name] != wanted[name]]
     if differs:
         raise SemlensError(
             f"{out} holds an index already, of {there.recipe.model.name} over {there.recipe.images.source}, which "
@@ -39,7 +55,13 @@ def check_replaced(out: Path, allowed: bool, **settings: Any) -> None:
         )
 
 
-def set_notes_aside(out: Path, index: ConceptIndex) -> None:
+def save_replacing(index: ConceptIndex, out: Path) -> None:
+    """Saves an index in place of what lies there; notes of another index are moved aside, and it is said where to."""
+    _set_notes_aside(out, index)
+    index.save(out)
+
+
+def _set_notes_aside(out: Path, index: ConceptIndex) -> None:
     """Moves the notes of an index that is about to be replaced by another one, and says where to."""
     if not (out / NOTES).exists() or not (out / MANIFEST).exists():
         return
@@ -50,7 +72,7 @@ def set_notes_aside(out: Path, index: ConceptIndex) -> None:
     while (kept := out.with_name(f"{out.name}.annotations-{number}.sqlite")).exists():
         number += 1
     (out / NOTES).rename(kept)
-    warnings.warn(f"the notes of the index that was replaced are kept as {kept}", ReplacedWarning, stacklevel=3)
+    warnings.warn(f"the notes of the index that was replaced are kept as {kept}", ReplacedWarning, stacklevel=4)
 
 
 def _settings(index: ConceptIndex) -> dict[str, Any]:
