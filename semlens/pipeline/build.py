@@ -74,9 +74,7 @@ def build(
     choose_crop(crop, model, method)  # what goes wrong up to `_join_shards` is known before hours of collecting
     if classes:
         check_classes(model, images, layers, classes, of, method, k)
-    check_replaced(
-        Path(out), replace, model, images, layers, foundation, k=k, pool=pool, crop=crop, precision=precision
-    )
+    check_replaced(out, replace, model, images, layers, foundation, k=k, pool=pool, crop=crop, precision=precision)
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
     run = {**how, "k": k, "resume": resume}
     with claimed(out, resume=resume) as work:
@@ -88,10 +86,8 @@ def build(
         if classes:
             file = join_relevance(work)
             relevance = relevance_of(model, images, layers, classes, of=of, method=method, checkpoint=file, **run)
-        index = embed(
-            examples, images, foundation, crop=crop, model=model, method=method, keep=work, whole=whole, **how
-        )
-        save_replacing(index.with_relevance(relevance) if classes else index, Path(out))
+        made = embed(examples, images, foundation, crop=crop, model=model, method=method, keep=work, whole=whole, **how)
+        save_replacing(made.with_relevance(relevance) if classes else made, out)
         shutil.rmtree(work, ignore_errors=True)
     return _reopened(out, copies_told(examples, images.names))
 

@@ -21,7 +21,7 @@ class ReplacedWarning(UserWarning):
 
 
 def check_replaced(
-    out: Path,
+    out: str | Path,
     allowed: bool,
     model: VisionModel,
     images: ImageSet,
@@ -38,7 +38,7 @@ def check_replaced(
     Raises:
         SemlensError: it may not.
     """
-    if allowed or not (out / MANIFEST).exists():
+    if allowed or not (Path(out) / MANIFEST).exists():
         return
     asked = as_layers(layers)
     wanted = {
@@ -55,9 +55,9 @@ def check_replaced(
         )
 
 
-def save_replacing(index: ConceptIndex, out: Path) -> None:
+def save_replacing(index: ConceptIndex, out: str | Path) -> None:
     """Saves an index in place of what lies there; notes of another index are moved aside, and it is said where to."""
-    _set_notes_aside(out, index)
+    _set_notes_aside(Path(out), index)
     index.save(out)
 
 
