@@ -25,15 +25,20 @@ from semlens.types import Bool, Float, Float32, Float64, Int64
 RATIO = 0.5
 """Of its highest z over the concepts of the spec a component must reach as much on a side to respond to it."""
 
-SIZE, BESIDE = 0.19, 0.36
+SIZE, BESIDE = 0.19, 0.21
 """What a concept must reach on a component, in standard deviations of the activation over all images: the mean of its
-correlation alone and its coefficient beside the other concepts. The second of what the foundation model explains
-of the component and no concept of the spec does, so that what is not named is not credited to what is."""
+correlation alone and its coefficient beside the other concepts. The second in parts of how far what no concept of the
+spec names raises the component, so that what is not named is not credited to what is."""
+
+HIGH = 0.95
+"""The quantile of images over their median that tells how far something raises a component."""
 
 SMALL = 2.0
 """A coefficient of so many standard deviations of noise is small."""
 
 _BEST = 2**-16  # a z as large as the threshold exceeds it
+_BLOCK = 2048  # components at a time
+_LEAST = 1e-9  # of the variance of all concepts: added, so that two with one direction can be regressed on
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,17 +106,26 @@ class Encoded:
         )
         return np.einsum("pq,pr,rq->q", of_sums, similarity, of_sums) / self.encodings.images
 
-    @property
+    @cached_property
     def unnamed(self) -> Float64[np.ndarray, "n"]:
-        """Of 1, the correlation with what the embedding explains and the concepts do not: the root of R2 in images left
-        out less that of the concepts together. 0 where R2 is not known."""
-        directions = self.concepts.directions.astype(np.float64)
+        """How far what no concept names raises each component, in its standard deviations: of what its encoding
+        predicts and regression on the concepts leaves, the 95th percentile of images over their median. What lowers it
+        does not count. 0 where R2, to which it is scaled, is not known."""
+        directions, cross = self.concepts.directions.astype(np.float64), self.encodings.cross[self.members]
         similarity = directions @ self.encodings.covariance @ directions.T
-        own = self.encodings.cross[self.members] @ directions.T
-        spread = np.sqrt(np.diag(similarity))
-        weights = np.divide(self.joint, spread, out=np.zeros(self.joint.shape), where=spread > 0)
-        named = (weights * (2 * own - weights @ similarity)).sum(axis=1)
-        return np.sqrt(np.maximum(np.nan_to_num(self.encodings.r2[self.members]) - named, 0))
+        ridge = _LEAST * max(np.trace(similarity), _LEAST) * np.eye(len(similarity))
+        weights = np.linalg.solve(similarity + ridge, directions)  # (T C T')^-1 T
+        named = np.einsum("nq,nq->n", cross @ directions.T, cross @ weights.T)
+        left = np.sqrt(np.maximum(np.nan_to_num(self.encodings.r2[self.members]) - named, 0))
+        vectors = self.metric.vectors(cross)
+        vectors -= (vectors @ (self.encodings.covariance @ directions.T)) @ weights
+        away, raised = self.encodings.embeddings.astype(np.float32), np.zeros(len(left))
+        for start in range(0, len(left), _BLOCK):
+            rest = away @ vectors[start : start + _BLOCK].T
+            spread = rest.std(axis=0)
+            rise = np.quantile(rest, HIGH, axis=0) - np.median(rest, axis=0)
+            raised[start : start + _BLOCK] = np.divide(rise, spread, out=np.zeros(len(spread)), where=spread > 0)
+        return raised * left
 
     @cached_property
     def activations(self) -> Float32[np.ndarray, "n m"]:
@@ -120,8 +134,9 @@ class Encoded:
 
     def resampled(self, draws: int, seed: int) -> Iterator[Float64[np.ndarray, "n q"]]:
         """The shares in bootstrap resamples of the images that were kept; what these make of the coefficients is
-        moved to where all images have them. One in three takes small coefficients for noise, and one goes by z, each
-        concept by itself: nobody knows which of these describes a component best, and the interval holds them all."""
+        moved to where all images have them. One in three takes for noise what is small or does not reach half of the
+        largest, as to respond takes, and one goes by z, each concept by itself: nobody knows which of these describes a
+        component best, and the interval holds them all."""
         similarity = similarities(self.encodings, self.concepts.directions)
         base = joint_of(similarity, self.activations, np.ones(len(similarity)))
         again = self.noise * self.encodings.images / len(similarity)  # which resampling adds
@@ -131,6 +146,8 @@ class Encoded:
                 yield squared_shares(z + self.activations @ (alone * (weights - 1)[:, None]), np.ones(len(self.noise)))
                 continue
             drawn = self.joint + joint_of(similarity, self.activations, weights) - base
+            if number % 3:
+                drawn = np.where(drawn >= RATIO * drawn.max(axis=1, keepdims=True), drawn, 0)
             yield squared_shares(drawn, again + (SMALL**2 * self.noise if number % 3 else 0))
 
     @property

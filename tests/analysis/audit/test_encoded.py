@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from semlens.analysis.audit.audit import audit
-from semlens.analysis.audit.encoded import Encoded, concepts_of, encoded_components, squared_shares
+from semlens.analysis.audit.encoded import concepts_of, encoded_components, squared_shares
 from semlens.analysis.audit.findings import Audit
 from semlens.analysis.audit.spec import Spec, check_spec, entries
 from semlens.analysis.drivers import joint_of, similarities
@@ -133,23 +133,37 @@ def test_the_noise_of_coefficients_is_what_permuted_activations_show() -> None:
 
 
 def test_what_is_not_named_is_not_credited_to_what_is() -> None:
-    """Of two components that follow concept 5 alike one follows others more, of which the spec knows nothing."""
-    about: list[dict[int, float]] = [{5: 1, 9: 1.5, 10: 1}, {5: 1}, {0: 1}]
-    at = encoded_index(about, [0.4, 0.3, 0.3])
-    own = at.encodings
+    """Of three components that follow concept 5 alike two follow others more, of which the spec knows nothing: what
+    raises one is held against it, what lowers the other is not."""
+    about: list[dict[int, float]] = [{5: 1, 9: 1.5, 10: 1}, {5: 1}, {0: 1}, {5: 1, 9: -1.5, 10: -1}]
+    at = encoded_index(about, [0.4, 0.2, 0.2, 0.2])
+    own, r2 = at.encodings, np.array([0.95, 0.7, 0.7, 0.95], np.float32)
     assert own is not None
-    assert [row.quadrant for row in sorted(run(at).rows, key=lambda row: row.component.unit)][:1] == ["spurious"]
-    known = at._with(Encodings, lambda: replace(own, r2=np.array([0.95, 0.7, 0.7], np.float32)))
+    assert {row.component.unit: row.quadrant for row in run(at).rows}[0] == "spurious"
+    own = replace(own, r2=r2)
+    known = at._with(Encodings, lambda: own)
     stands = {row.component.unit: row.quadrant for row in run(known).rows}
-    assert stands == {0: "neither", 1: "spurious", 2: "valid"}
-    found = encoded_components(known, own, concepts_of(asked(VALID + SPURIOUS), entries(spec_of())), ["layer0"])
-    similarity = similarities(own, found.concepts.directions)
-    weights = joint_of(similarity, found.activations, np.ones(IMAGES)) / similarity.std(axis=0)
-    missed = np.square(found.activations - weights @ similarity.T).mean(axis=1)
-    full = Encoded(known.encodings, found.concepts, found.members) if known.encodings else found
-    expected = np.sqrt(np.maximum(np.array([0.95, 0.7, 0.7]) - (1 - missed), 0))
-    np.testing.assert_allclose(full.unnamed, expected, atol=0.01)
-    assert (found.unnamed == 0).all()  # R2 not known
+    assert stands == {0: "neither", 1: "spurious", 2: "valid", 3: "spurious"}
+
+
+def test_what_raises_beyond_the_concepts_by_regression_on_all_images() -> None:
+    about: list[dict[int, float]] = [{5: 1, 9: 1.5, 10: 1}, {5: 1}, {5: 1, 9: -1.5, 10: -1}, {9: 1}]
+    at = encoded_index(about, [0.25] * 4)
+    own, r2 = at.encodings, np.array([0.95, 0.2, 0.95, np.nan], np.float32)
+    assert own is not None
+    concepts = concepts_of(asked(VALID + SPURIOUS), entries(spec_of()))
+    found = encoded_components(at, replace(own, r2=r2), concepts, ["layer0"])
+    along = np.column_stack([np.ones(IMAGES), similarities(own, concepts.directions)])
+    predicted = own.embeddings.astype(np.float64) @ found.metric.vectors(own.cross[found.members]).T
+    for n, row in enumerate(found.members.tolist()):
+        rest = predicted[:, n] - along @ np.linalg.lstsq(along, predicted[:, n], rcond=None)[0]
+        y = own.activations[row].astype(np.float64)
+        named = 1 - np.var(y - along @ np.linalg.lstsq(along, y, rcond=None)[0]) / np.var(y)
+        left = max(np.nan_to_num(r2[row]) - named, 0)
+        expected = (np.quantile(rest, 0.95) - np.median(rest)) / rest.std() * np.sqrt(left)
+        assert found.unnamed[n] == pytest.approx(expected, rel=0.03)
+    assert found.unnamed[0] > 1.2 * found.unnamed[2] > 0
+    assert found.unnamed[[1, 3]].tolist() == [0, 0]  # nothing is left, or R2 is not known
 
 
 def test_which_way_is_chosen_and_said() -> None:
