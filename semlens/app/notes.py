@@ -1,5 +1,6 @@
 """What people add to an index: tags, notes and labels of components, and audit specs. The one file that changes."""
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -14,6 +15,7 @@ from typing import Any, final
 from platformdirs import user_data_path
 
 from semlens.errors import SemlensError
+from semlens.index import MANIFEST
 
 FILE = "annotations.sqlite"
 TAGS = ("valid", "spurious", "unsure")
@@ -122,9 +124,7 @@ def open_notes(folder: Path, digest: str) -> Notes:
     Raises:
         SemlensError: a file there is not one of ours: an index that someone hands over is hostile input.
     """
-    path = folder / FILE
-    if not (os.access(path, os.W_OK) if path.exists() else os.access(folder, os.W_OK)):
-        path = user_data_path("semlens", ensure_exists=True) / f"{digest[:16]}-{FILE}"
+    path = _place(folder, digest)
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise SemlensError(f"{path} is no file of its own: move it away")
     for end in ("-journal", "-wal", "-shm"):
@@ -135,6 +135,37 @@ def open_notes(folder: Path, digest: str) -> Notes:
         return Notes(path, _opened(path))
     except (sqlite3.Error, ValueError) as fault:
         raise SemlensError(f"{path} holds no notes of semlens ({fault}): move it away") from fault
+
+
+def digest_of(folder: Path) -> str:
+    """sha256 of an index's manifest, by which its notes are its own."""
+    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def tagged(folder: Path) -> list[Noted]:
+    """The components of an index that people tagged.
+
+    Raises:
+        SemlensError: none is tagged, or as `open_notes`.
+    """
+    noted: list[Noted] = []
+    digest = digest_of(folder)
+    if _place(folder, digest).exists():
+        with closing(open_notes(folder, digest)) as notes:
+            noted = [one for one in notes.all() if one.tag]
+    if not noted:
+        raise SemlensError(
+            f"no component of {folder} is tagged: tag some valid or spurious in the page (serve {folder})"
+        )
+    return noted
+
+
+def _place(folder: Path, digest: str) -> Path:
+    """Where the notes of an index lie, or would."""
+    path = folder / FILE
+    if os.access(path, os.W_OK) if path.exists() else os.access(folder, os.W_OK):
+        return path
+    return user_data_path("semlens", ensure_exists=True) / f"{digest[:16]}-{FILE}"
 
 
 def _rolls_back_only(journal: Path) -> bool:

@@ -2,7 +2,6 @@
 
 Everything that is computed of an index is kept on these records, so that it goes with them."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,10 +13,10 @@ import numpy as np
 
 from semlens.analysis import Labels, Probes, Responses, responses, space_of, stored_labels
 from semlens.app.jobs import Jobs, Worker
-from semlens.app.notes import Notes, open_notes
+from semlens.app.notes import Notes, digest_of, open_notes
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, like, load_images
-from semlens.index import MANIFEST, ConceptIndex, load_index
+from semlens.index import ConceptIndex, load_index
 from semlens.numerics import lengths
 from semlens.types import Float32
 
@@ -150,7 +149,7 @@ def open_session(
 
 def _opened(number: int, name: str, folder: Path, images: str | None, model: str | None, frozen: bool) -> Opened:
     index = load_index(folder, quick=True)
-    digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    digest = digest_of(folder)
     notes = open_notes(folder, digest) if not frozen else None
     return Opened(number, name, folder.resolve(), index, digest, _images(index, images), model, notes)
 

@@ -1,5 +1,6 @@
 """The commands that find directions of concepts and correct a model: `concept`, `correct`."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from semlens.cli.show import Progress, say
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
+    from semlens.analysis import Rows
     from semlens.analysis.audit import Spec
 
 _FOUNDATION = click.option("--foundation", help="Which knows the phrases: open_clip:ARCH/TAG, testbed:clip.")
@@ -87,29 +89,58 @@ def _shows(text: str) -> Any:
     return text
 
 
-@app.command()
-@click.argument("model")
-@click.option("--what", help="A spec (YAML, or a shipped one's name), LAYER:UNIT,LAYER:UNIT, or a dictionary's file.")
-@click.option(
-    "--train", required=True, help="Labelled images that it is made from, best those of the model's training."
-)
-@click.option("--images", required=True, help="Other labelled images, on which it is measured.")
-@click.option(
+_HOW = click.option(
     "--how", default="project", show_default=True, help="project, reactive, mean, zero; retrain: the last layer alone."
 )
-@click.option("--layer", default="", help="In which a spec's concepts become directions: the last before the mean.")
-@click.option("--unit", "units", multiple=True, help="Of a dictionary, by name or number; all if none is given.")
+_LAYER = click.option(
+    "--layer", default="", help="In which a spec's concepts become directions: the last before the mean."
+)
+_REFIT = click.option(
+    "--refit/--no-refit", default=True, show_default=True, help="Fit the last layer anew behind the changes."
+)
+_TRAIN = click.option(
+    "--train", required=True, help="Labelled images that it is made from, best those of the model's training."
+)
+_IMAGES = click.option("--images", required=True, help="Other labelled images, on which it is measured.")
+
+
+@app.command()
+@click.argument("model")
+@click.option(
+    "--what",
+    help="A spec (YAML, or a shipped one's name), LAYER:UNIT,LAYER:UNIT, a dictionary's file, or tags:INDEX, what was "
+    "tagged spurious in the page.",
+)
+@_TRAIN
+@_IMAGES
+@_HOW
+@_LAYER
+@click.option(
+    "--unit", "units", multiple=True, help="Of a dictionary or spec, by name or number; all if none is given."
+)
+@click.option("--choose", help="Labelled images of their own, by whose worst group it is chosen how much to take out.")
 @_FOUNDATION
-@click.option("--refit/--no-refit", default=True, show_default=True, help="Fit the last layer anew behind the changes.")
+@_REFIT
+@click.option("--output", help="Which output measures are about, by name or number; the spec's if there is one.")
+@click.option(
+    "--spurious-only", help="Images that hold the spurious features and nothing of the output's class: a folder, a "
+    "table, or file:PATH.py:FUNCTION, which makes them from the seed.",
+)  # fmt: skip
+@click.option(
+    "--pair", "pairs", nargs=3, multiple=True, metavar="CONCEPT WITH WITHOUT",
+    help="Images that show a concept, and the same without it: by how much it moves the output.",
+)  # fmt: skip
 @click.option("-o", "--out", required=True, type=NewFolder(), help="Folder of the correction and its certificate.")
 @seed
 @device
 @as_json
 def correct(
     model: str, what: str | None, train: str, images: str, how: str, layer: str, units: tuple[str, ...],
-    foundation: str | None, refit: bool, out: Path, seed: int, device: str | None, as_json: bool,
+    choose: str | None, foundation: str | None, refit: bool, output: str | None, spurious_only: str | None,
+    pairs: tuple[tuple[str, str, str], ...], out: Path, seed: int, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Take out of MODEL what should not be there, and say what that did: accuracy of every group before and after.
+    """Take out of MODEL what should not be there, and say what that did: accuracy of every group before and after, and
+    what moves an output.
 
     OUT holds the correction (`corrected:OUT` is the corrected model, wherever a model is named), weights.safetensors
     where it folds into the model's own weights, and certificate.html.
@@ -118,39 +149,98 @@ def correct(
         raise SemlensError("nothing to take out: give --what, or --how retrain to fit the last layer alone")
     studied, photos = sl.load_model(model, device), sl.load_images(images)
     space = sl.load_foundation(foundation, device) if foundation else None
-    meant, marks = _what(what) if what and how != "retrain" else (None, {})
-    spec = meant if isinstance(meant, sl.Spec) else None
+    meant = _what(what) if what and how != "retrain" else _Meant(None)
+    spec = meant.what if isinstance(meant.what, sl.Spec) else None
+    wanted = output if output is not None else spec.output if spec else None
     with Progress() as progress:
         correction = sl.corrected(
-            studied, meant, sl.load_images(train), how="project" if how == "retrain" else how, layer=layer,
-            units=list(units) or None, foundation=space, refit=refit or how == "retrain", progress=progress,
+            studied, meant.what, sl.load_images(train), how="project" if how == "retrain" else how, layer=layer,
+            units=list(units) or None, foundation=space, refit=refit or how == "retrain", choose=choose,
+            marks=meant.marks, progress=progress,
         )  # fmt: skip
         rows = sl.measure_correction(
-            correction, photos, marks=marks, spec=spec, foundation=space, seed=seed, progress=progress
-        )
+            correction, photos, marks=meant.marks, spec=spec, output=output, foundation=space,
+            spurious_only=_made(spurious_only, seed), pairs={name: (a, b) for name, a, b in pairs}, kept=meant.kept,
+            relevance=wanted is not None, seed=seed, progress=progress,
+        )  # fmt: skip
         folded = correction.save(out, photos)
     facts = {
         "model": model, "model's sha256": studied.fingerprint(), "correction's sha256": correction.changes.digest(),
-        **correction.recipe, "measured on": photos.source, "their digest": photos.fingerprint, "seed": seed,
-        "folded into weights": folded, "semlens": sl.__version__,
+        **correction.recipe, "tagged valid": [str(one) for one in meant.kept], "output": wanted,
+        "measured on": photos.source, "their digest": photos.fingerprint, "spurious only": spurious_only,
+        "pairs": [" ".join(pair) for pair in pairs], "seed": seed, "folded into weights": folded,
+        "semlens": sl.__version__,
     }  # fmt: skip
+    facts = {name: value for name, value in facts.items() if value not in (None, [], "")}
     (out / "certificate.html").write_text(sl.certificate(rows, facts, f"{model}, corrected"), encoding="utf-8")
+    _tell(rows, correction, out, as_json)
+
+
+def _tell(rows: "Rows[Any]", correction: sl.Correction, out: Path, as_json: bool) -> None:
+    """What was measured, and what a reader has to know beside it."""
     if as_json:
-        return show(rows, as_json)
-    for accuracy in (True, False):  # a table each, since one shows its first rows only
-        if some := [row for row in rows if row.measure.endswith("accuracy") == accuracy]:
-            print(repr(type(rows)(some, rows.title)))
-    say(f"corrected:{out} is the corrected model; certificate: {out / 'certificate.html'}")
+        show(rows, as_json)
+    else:
+        measures = dict.fromkeys(row.measure.removeprefix("worst-group ") for row in rows)
+        for measure in measures:  # a table each, since one shows its first rows only
+            print(repr(type(rows)([row for row in rows if row.measure.removeprefix("worst-group ") == measure])))
+        for remark in rows.remarks:
+            say(remark)
+    if never := correction.recipe.get("classes never given"):
+        say(f"careful: no image of {', '.join(never)} among those of --train: the refitted last layer never gives it")
+    if aside := [row for row in rows if row.measure.startswith("side effect")]:
+        moved = [row.group for row in aside if row.moved]
+        say(f"side effects: {len(moved)} of {len(aside)} concepts that were left alone moved by more than their "
+            f"interval{': ' if moved else ''}{', '.join(moved)}")  # fmt: skip
+    if not as_json:
+        say(f"corrected:{out} is the corrected model; certificate: {out / 'certificate.html'}")
 
 
-def _what(text: str) -> "tuple[Any, dict[str, dict[str, bool]]]":
-    """What is to be taken out, and which images are marked as showing what."""
+@dataclass(frozen=True)
+class _Meant:
+    """What is to be taken out, which images are marked as showing what, and components that are to stay."""
+
+    what: Any
+    marks: dict[str, dict[str, bool]] = field(default_factory=dict)
+    kept: tuple[sl.Component, ...] = ()
+
+
+def _what(text: str) -> _Meant:
+    if text.startswith("tags:"):
+        return _tagged(Path(text.removeprefix("tags:")))
     if text.endswith(".safetensors"):
-        return sl.load_dictionary(text), {}
+        return _Meant(sl.load_dictionary(text))
     if ":" in text and not Path(text).exists():
-        return [part.strip() for part in text.split(",")], {}
+        return _Meant([part.strip() for part in text.split(",")])
     spec = sl.load_spec(text)
-    return spec, _marks(spec, Path(text).parent)
+    return _Meant(spec, _marks(spec, Path(text).parent))
+
+
+def _tagged(folder: Path) -> _Meant:
+    """What was tagged in the page of an index: spurious components to take out, and valid ones to leave alone.
+
+    Raises:
+        SemlensError: none is tagged spurious.
+    """
+    from semlens.app.notes import tagged
+
+    sl.load_index(folder)  # says what is wrong with it
+    noted = tagged(folder)
+    spurious, valid = (
+        tuple(sl.Component(one.layer, one.unit) for one in noted if one.tag == tag) for tag in ("spurious", "valid")
+    )
+    if not spurious:
+        raise SemlensError(f"no component of {folder} is tagged spurious: tag some in the page (serve {folder})")
+    return _Meant(list(spurious), kept=valid)
+
+
+def _made(text: str | None, seed: int) -> Any:
+    """Images by a source, or those that a user's function makes from a seed."""
+    if text is None or not text.startswith("file:"):
+        return text
+    from semlens.model import users_function
+
+    return users_function(text.removeprefix("file:"), "file that makes images")(seed)
 
 
 def _marks(spec: "Spec", folder: Path) -> dict[str, dict[str, bool]]:

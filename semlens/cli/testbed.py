@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import click
 
 from semlens.cli.common import NewFolder, app, as_json, image_choices, print_json
 from semlens.cli.show import Progress, say, table
-from semlens.errors import SemlensError
+from semlens.errors import SemlensError, unknown
 
 if TYPE_CHECKING:
     from semlens.analysis import Hit
@@ -126,17 +126,30 @@ def _benchmark(out: Path, as_json: bool) -> None:
 @click.option("--count", default=1000, show_default=True, type=click.IntRange(1), help="Pictures.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="0: those the networks learnt from.")
 @click.option("--masks", is_flag=True, help="Also the pixels of everything in each picture.")
+@click.option("--only", help="Of this diagnosis alone: melanoma or other.")
+@click.option("--with", "with_", multiple=True, help="Put this concept into every picture, all else as it is.")
+@click.option("--without", multiple=True, help="Take it out of every picture: the exact counterfactual of --with.")
 @as_json
-def testbed(out: Path, scenario: str, count: int, seed: int, masks: bool, as_json: bool) -> None:
+def testbed(
+    out: Path, scenario: str, count: int, seed: int, masks: bool, only: str | None, with_: tuple[str, ...],
+    without: tuple[str, ...], as_json: bool,
+) -> None:  # fmt: skip
     """Draw pictures of skin lesions whose every concept is known, to the folder OUT.
 
     OUT/scenes.csv has path, label, caption and the level of every concept; `build --images OUT/scenes.csv` reads it.
     """
-    from semlens.testbed.world import World, write_world
+    from semlens.testbed.world import CLASSES, World, write_world
     from semlens.testbed.world import scenario as named
 
+    if only and only not in CLASSES:
+        raise unknown("diagnosis", only, CLASSES)
+    world = World.of(named(scenario), count, seed)
+    levels = {**dict.fromkeys(with_, 1.0), **dict.fromkeys(without, 0.0)}
+    world = replace(world, scenes=tuple(
+        scene.with_levels(levels) for scene in world.scenes if scene.diagnosis == (only or scene.diagnosis)
+    ))  # fmt: skip
     with Progress() as progress:
-        written = write_world(World.of(named(scenario), count, seed), out, masks=masks, progress=progress)
+        written = write_world(world, out, masks=masks, progress=progress)
     if as_json:
-        return print_json([{"table": str(written), "pictures": count}])
-    say(f"drew {count:,} pictures: {written}")
+        return print_json([{"table": str(written), "pictures": len(world)}])
+    say(f"drew {len(world):,} pictures: {written}")

@@ -1,11 +1,13 @@
 """A model changed so that what should not be there counts no more, reversibly; and what that did."""
 
+from semlens.correct.certify import measure_correction
+from semlens.correct.choose import choose_units
 from semlens.correct.concepts import Directions, Told, concept_directions, learn_concepts
 from semlens.correct.correction import Correction, load_correction
 from semlens.correct.measure import Measured, behaviour, outcome, shift, worst_group
 from semlens.correct.phrases import phrase_directions, spec_directions
-from semlens.correct.suppress import choose_units, suppress
-from semlens.correct.whole import corrected, measure_correction
+from semlens.correct.suppress import suppress
+from semlens.correct.whole import corrected
 
 __all__ = [
     "Correction",

@@ -1,7 +1,7 @@
 """Concept directions of a layer as a dictionary: from images that show a concept and images that do not, or phrases."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from semlens.analysis import Rows
-from semlens.collection import as_is, image_batches
-from semlens.correct.seen import see
+from semlens.correct.seen import glance
+from semlens.correct.shown import Shown, Shows, name_of
 from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex
@@ -25,17 +25,13 @@ from semlens.numerics import (
     readers,
     ridge_filters,
     svm_filters,
-    unit,
 )
 from semlens.progress import visible
-from semlens.types import MISSING, Bool, Component, Float, Float64, FoundationModel, Int64, Progress
+from semlens.types import Bool, Float, Float32, Float64, FoundationModel, Progress
 
 WAYS = ("pattern", "ridge", "logistic", "svm")
-HELD_OUT = 5
-"""Every fifth image, by its place, is left out to see whether a direction tells the concept."""
-
-Shows = str | tuple[str, ...] | Component | Sequence[int] | Path | ImageSet
-"""What shows a concept: a phrase or several for one, a component by its examples, images by their ids, or a folder."""
+HELD_OUT, MOST_HELD = 5, 2000
+"""Every fifth image, by its place, is left out to see whether a direction tells the concept, up to so many."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +80,8 @@ def learn_concepts(
     difference that the concept makes (a standard deviation of a phrase's similarity), 0 the mean image. With the others
     it is the filter's score, above 0 where the concept is more likely there than not.
 
+    Patterns need sums over the images only, so any number of these does; filters hold every image's vector.
+
     Args:
         positive: what shows the concept, or a mapping from names to it for several.
         negative: images that show none; of ids, all other images if none are given.
@@ -100,122 +98,74 @@ def learn_concepts(
     if how not in WAYS:
         raise unknown("way", how, WAYS)
     model, images = as_model(model), load_images(images)
-    wanted = dict(positive) if isinstance(positive, Mapping) else {_name(positive): positive}
-    seen = _look(model, images, layer, [*wanted.values(), negative], progress)
-    phrases = [_is_phrase(shows) for shows in wanted.values()]
-    scores = np.stack([seen.score(name, shows, foundation, index) for name, shows in wanted.items()], axis=1)
-    counts = seen.counts(negative, scores[:, [not phrase for phrase in phrases]] > 0)
-    x, scores = seen.vectors[counts], scores[counts]
-    held = np.arange(len(x)) % HELD_OUT == HELD_OUT - 1
-    added = (RIDGE if any(phrases) else 0.0) if ridge is None else ridge
-    checked = _units(x[~held], scores[~held], phrases, how, jointly, added).read(x[held])
-    told = [_told(name, checked[:, q], scores[held, q], phrases[q]) for q, name in enumerate(wanted)]
-    made = _units(x, scores, phrases, how, jointly, added)
+    wanted = dict(positive) if isinstance(positive, Mapping) else {name_of(positive): positive}
+    shown = Shown.of_all(images, wanted, negative, foundation, index)
+    phrases = shown.phrases
+    kept, held = _look(model, shown, layer, whole=how != "pattern", progress=progress)
+    _check(tuple(wanted), phrases, kept.moments + held.moments)
+    added = (RIDGE if phrases.any() else 0.0) if ridge is None else ridge
+    told = []
+    if held.moments.count:
+        checked = _units(kept, phrases, how, jointly, added).read(held.x)
+        told = [_told(name, checked[:, q], held.scores[:, q], bool(phrases[q])) for q, name in enumerate(wanted)]
+    made = _units(kept.joined(held), phrases, how, jointly, added)
     return Directions(made.dictionary(layer, tuple(wanted)), Rows(told, f"concepts in {layer!r}"))
 
 
-def _is_phrase(shows: Any) -> bool:
-    return isinstance(shows, str) or (isinstance(shows, tuple) and len(shows) > 0 and isinstance(shows[0], str))
-
-
-def _texts(shows: Any) -> tuple[str, ...]:
-    return (shows,) if isinstance(shows, str) else tuple(shows)
-
-
-def _name(shows: Shows) -> str:
-    if isinstance(shows, str | Component):
-        return str(shows)
-    if isinstance(shows, Path):
-        return shows.name
-    return Path(shows.source).name if isinstance(shows, ImageSet) else "concept"
-
-
 @dataclass(frozen=True, eq=False)
-class _Looked:
-    """What a model made of the images of one or several sources, the first of which is all that ids speak of."""
+class _Material:
+    """What directions are made of: moments and, where they are needed, the vectors and scores themselves."""
 
-    sets: Sequence[ImageSet]
-    of: Sequence[Shows | None]  # what each further source shows
-    source: Int64[np.ndarray, "n"]
-    ids: Int64[np.ndarray, "n"]
-    vectors: Float64[np.ndarray, "n d"]
-    kept: list[Float[np.ndarray, "n d"]] = field(default_factory=list)  # the images' embeddings, once they are made
+    moments: Moments
+    x: Float32[np.ndarray, "n d"]
+    scores: Float64[np.ndarray, "n q"]
 
-    def score(
-        self, name: str, shows: Shows, foundation: FoundationModel | None, index: ConceptIndex | None
-    ) -> Float64[np.ndarray, "n"]:
-        """How much of a concept is in each image: similarity to a phrase, or 1 and 0."""
-        if _is_phrase(shows):
-            return self._similarity(_texts(shows), foundation)
-        if isinstance(shows, Path | ImageSet):
-            mark = self.source == 1 + next(n for n, one in enumerate(self.of) if one is shows)
-        else:
-            mark = (self.source == 0) & np.isin(self.ids, _ids(shows, index))
-        if mark.all() or not mark.any():
-            raise SemlensError(
-                f"{name!r}: {int(mark.sum())} of {len(mark)} images show it: give images that do, and some that do not"
-            )
-        return mark.astype(np.float64)
-
-    def _similarity(self, phrases: Sequence[str], foundation: FoundationModel | None) -> Float64[np.ndarray, "n"]:
-        if foundation is None:
-            raise SemlensError(f"{phrases[0]!r} is a phrase: give the foundation model that knows it (--foundation)")
-        direction = unit(foundation.embed_texts(phrases)).mean(axis=0)
-        if not self.kept:
-            self.kept.append(self.embedded(foundation))
-        return np.asarray(self.kept[0] @ direction, np.float64)
-
-    def embedded(self, foundation: FoundationModel) -> Float[np.ndarray, "n d"]:
-        """Unit embeddings of the whole images."""
-        parts = [embed_images(foundation, one, self.ids[self.source == n]) for n, one in enumerate(self.sets)]
-        return np.concatenate(parts)
-
-    def counts(
-        self, negative: Sequence[int] | Path | ImageSet | None, shown: Bool[np.ndarray, "n q"]
-    ) -> Bool[np.ndarray, "n"]:
-        """Which images count: all, or those that show a concept and those that were named as showing none."""
-        if negative is None:
-            return np.ones(len(self.ids), bool)
-        if isinstance(negative, Path | ImageSet):
-            return np.asarray(shown.any(axis=1) | (self.source == len(self.sets) - 1))
-        return np.asarray(shown.any(axis=1) | ((self.source == 0) & np.isin(self.ids, list(negative))))
+    def joined(self, other: "_Material") -> "_Material":
+        """Both together."""
+        x, scores = np.concatenate([self.x, other.x]), np.concatenate([self.scores, other.scores])
+        return _Material(self.moments + other.moments, x, scores)
 
 
 def _look(
-    model: VisionModel, images: ImageSet, layer: str, given: Sequence[Shows | None], progress: Progress
-) -> _Looked:
-    of = [one for one in given if isinstance(one, Path | ImageSet)]
-    sets = [images, *(one if isinstance(one, ImageSet) else load_images(one) for one in of)]
-    seen = [see(model, one, layer=layer, progress=progress) for one in sets]
-    source = np.repeat(np.arange(len(sets)), [len(one.ids) for one in seen])
-    vectors = np.concatenate([one.vectors for one in seen]).astype(np.float64)
-    return _Looked(sets, of, source, np.concatenate([one.ids for one in seen]), vectors)
+    model: VisionModel, shown: Shown, layer: str, *, whole: bool, progress: Progress
+) -> tuple[_Material, _Material]:
+    """What the images give, and what those of them give that are held out.
 
-
-def _ids(shows: Any, index: ConceptIndex | None) -> list[int]:
-    """The images that show a concept by their ids, or by a component's examples."""
-    if not isinstance(shows, Component):
-        return [int(id) for id in shows]
-    if index is None:
-        raise SemlensError(f"{shows} is a component: give the index in which it has its examples (--index)")
-    ids = index.ids[index.row(shows)]
-    return np.unique(ids[ids != MISSING]).tolist()
-
-
-def embed_images(
-    foundation: FoundationModel, images: ImageSet, ids: Sequence[int] | Int64[np.ndarray, "n"]
-) -> Float[np.ndarray, "n d"]:
-    """Unit embeddings of some whole images.
-
-    Raises:
-        SemlensError: one of them cannot be read any more.
+    Args:
+        whole: whether vectors are kept of all images, beside those that are held out.
     """
-    parts = [
-        foundation.embed_images(list(batch.items))
-        for batch in image_batches(images, [int(id) for id in ids], as_is, "embed", batch_size=64, workers=0,
-                                   readable_when="the model looked at it")
-    ]  # fmt: skip
-    return unit(np.concatenate(parts))
+    sums: list[Moments | None] = [None, None]
+    rows: list[list[tuple[Any, Any]]] = [[], []]
+    place = out = 0
+    for source, one in enumerate(shown.sets):
+        for seen in glance(model, one, layer=layer, progress=progress):
+            scores = shown.scores(source, seen.ids)
+            count = shown.counts(source, seen.ids, scores)
+            x, scores = seen.vectors[count], scores[count]
+            held = (np.arange(place, place + len(x)) % HELD_OUT == HELD_OUT - 1) & (out < MOST_HELD)
+            place, out = place + len(x), out + int(held.sum())
+            for part, mine in enumerate((~held, held)):
+                own = Moments.of(x[mine], scores[mine])
+                before = sums[part]
+                sums[part] = own if before is None else before + own
+                keep = mine if whole or part else mine & False
+                rows[part].append((x[keep], scores[keep]))
+    kept, left = (
+        _Material(total, *(np.concatenate(parts) for parts in zip(*own, strict=True)))
+        for total, own in zip(sums, rows, strict=True)
+        if total is not None
+    )
+    return kept, left
+
+
+def _check(names: Sequence[str], phrases: Bool[np.ndarray, "q"], moments: Moments) -> None:
+    """Raises SemlensError if all images show a concept that is told by marks, or none."""
+    for name, share, phrase in zip(names, moments.score.tolist(), phrases.tolist(), strict=True):
+        marked = round(share * moments.count)
+        if not phrase and marked in (0, moments.count):
+            raise SemlensError(
+                f"{name!r}: {marked} of {moments.count} images show it: give images that do, and some that do not"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,16 +188,13 @@ class _Units:
         return Dictionary(layer, encoder, bias, decoder, centre, Linear(), names)
 
 
-def _units(
-    x: Float[np.ndarray, "n d"], scores: Float64[np.ndarray, "n q"], phrases: Sequence[bool], how: str, jointly: bool,
-    ridge: float,
-) -> _Units:  # fmt: skip
-    moments = Moments.of(x, scores)
-    spread = np.where(phrases, scores.std(axis=0), 1.0)
+def _units(material: _Material, phrases: Bool[np.ndarray, "q"], how: str, jointly: bool, ridge: float) -> _Units:
+    moments = material.moments
+    spread = np.where(phrases, np.sqrt(np.diagonal(moments.scores) / max(moments.count, 1)), 1.0)
     found = patterns(moments, jointly=jointly, ridge=ridge) * spread
     if how == "pattern":
         return units_of(found, moments.activation)
-    return _filtered(_filters(x, scores, phrases, how), found)
+    return _filtered(_filters(material.x, material.scores, phrases, how), found)
 
 
 def units_of(found: Float64[np.ndarray, "d q"], centre: Float64[np.ndarray, "d"]) -> _Units:
@@ -262,7 +209,7 @@ def _filtered(filters: Filters, found: Float64[np.ndarray, "d q"]) -> _Units:
 
 
 def _filters(
-    x: Float[np.ndarray, "n d"], scores: Float64[np.ndarray, "n q"], phrases: Sequence[bool], how: str
+    x: Float32[np.ndarray, "n d"], scores: Float64[np.ndarray, "n q"], phrases: Bool[np.ndarray, "q"], how: str
 ) -> Filters:
     marks: Bool[np.ndarray, "n q"] = scores > np.where(phrases, np.median(scores, axis=0), 0.5)
     if how == "ridge":

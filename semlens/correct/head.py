@@ -1,15 +1,17 @@
 """The last layer fitted anew on what reaches it: by the labels of images, classes and groups counting alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from semlens.analysis.audit import file_name
 from semlens.correct.seen import Seen
 from semlens.errors import SemlensError
-from semlens.model import Head
-from semlens.types import Float32, Float64, Int64
+from semlens.images import ImageSet, match_labels
+from semlens.model import Head, VisionModel
+from semlens.types import Bool, Float32, Float64, Int64
 
 PENALTY = 0.3
 """On squared weights, of features in their standard deviations, beside the mean loss: large enough that no weight lives
@@ -38,7 +40,7 @@ def fit_head(
         labels: the class of each image.
         groups: which images count together, as much as any other group; the classes if none are given.
 
-    A class without an image is never given any more: it takes images of all that count.
+    A class without an image is never given any more (`closed`): it takes images of all that count.
 
     Source: Kirichenko et al. 2023 (arXiv 2204.02937), last-layer retraining. But: on what a correction lets through.
 
@@ -89,9 +91,34 @@ def _multinomial(
 _NEVER = -30.0
 
 
+def closed(labels: Int64[np.ndarray, "n"], outputs: int) -> list[int]:
+    """The classes without an image, which a last layer fitted on these labels never gives."""
+    return sorted(set(range(outputs)) - set(labels.tolist()))
+
+
 def labels_of(numbers: Sequence[tuple[int, ...]], ids: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
     """The class of each image, -1 where its labels name none or several."""
     return np.array([numbers[i][0] if len(numbers[i]) == 1 else -1 for i in ids.tolist()], np.int64)
+
+
+def labels_by_name(
+    images: ImageSet, model: VisionModel, ids: Int64[np.ndarray, "n"], outputs: int
+) -> Int64[np.ndarray, "n"]:
+    """The class of each image, -1 where its labels name none or several.
+
+    Raises:
+        SemlensError: no label names a class.
+    """
+    matches = match_labels(images.labels, model.class_names, outputs)
+    labels = labels_of(matches.numbers, ids)
+    if not (labels >= 0).any():
+        raise SemlensError(f"{images.source}: {matches}; the last layer and accuracies need labels that name classes")
+    return labels
+
+
+def marked(images: ImageSet, ids: Int64[np.ndarray, "n"], marks: Mapping[str, bool]) -> Bool[np.ndarray, "n"]:
+    """Which images show a concept, by the last part of their names."""
+    return np.array([marks.get(file_name(images.names[i]), False) for i in ids.tolist()])
 
 
 def features_of(seen: Seen, keep: Any) -> Seen:

@@ -1,20 +1,22 @@
 """What a correction did: accuracy of every group, of the worst one, and what each concept does to the output, before
 and after, each with its interval."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.analysis import Rows, joint_of
+from semlens.analysis import joint_of
 from semlens.correct.correction import Correction
 from semlens.correct.seen import see
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
+from semlens.model import less_the_other
 from semlens.numerics import Estimate, auroc, auroc_estimate, bootstrap
 from semlens.types import Bool, Float, Float64, Int64, Progress, silent
 
 RESAMPLES = 400
+EFFECT, SIDE_EFFECT = "effect on the output", "side effect on the output"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Measured:
     change_high: float
     n: int
 
+    @property
+    def moved(self) -> bool:
+        """Whether what was before lies outside of the interval of after: it moved by more than its interval."""
+        return not self.low <= self.before <= self.high
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -42,12 +49,12 @@ class Outcome:
 
     def of(self, output: int) -> tuple[Float64[np.ndarray, "n"], Float64[np.ndarray, "n"]]:
         """An output before and after, less the other one where there are two."""
-        return _output(self.before, output), _output(self.after, output)
+        before, after = (less_the_other(one.astype(np.float64), output) for one in (self.before, self.after))
+        return before, after
 
-
-def _output(logits: Float[np.ndarray, "n y"], output: int) -> Float64[np.ndarray, "n"]:
-    own = logits[:, output].astype(np.float64)
-    return own - logits[:, 1 - output] if logits.shape[1] == 2 else own
+    def part(self, chosen: Bool[np.ndarray, "n"]) -> "Outcome":
+        """Some of the images."""
+        return Outcome(self.ids[chosen], self.before[chosen], self.after[chosen])
 
 
 def outcome(
@@ -119,6 +126,12 @@ def _row(measure: str, group: str, before: float, after: Estimate, change: Estim
     return Measured(measure, group, before, after.value, after.low, after.high, change.low, change.high, after.n)
 
 
+def planted(concept: str, with_it: Outcome, labels: Int64[np.ndarray, "n"], *, seed: int = 0) -> Measured:
+    """Accuracy on images into which an artefact was put, of those whose class is known."""
+    right = [(logits.argmax(axis=1) == labels) for logits in (with_it.before, with_it.after)]
+    return _rate("accuracy under planted artefacts", concept, right, labels >= 0, seed)
+
+
 def behaviour(own: Outcome, spurious_only: Outcome, output: int, *, seed: int = 0) -> Measured:
     """AUROC with which an output tells the class's own images from images that hold the spurious features only.
 
@@ -152,13 +165,15 @@ def effects(
     names: Sequence[str],
     output: int,
     *,
+    aside: Collection[str] = (),
     seed: int = 0,
     draws: int = RESAMPLES,
 ) -> list[Measured]:
     """What each concept does to an output, all concepts together: coefficients of the output on the images'
     similarities, in standard deviations that the output has before, per standard deviation of the similarity.
 
-    What the correction was not to touch is a side effect where the interval of its change leaves out 0.
+    Args:
+        aside: concepts that the correction was not to touch: that their effect moved is a side effect.
     """
     similarity = np.asarray(embeddings, np.float64) @ np.asarray(directions, np.float64).T
     spread = similarity.std(axis=0)
@@ -177,11 +192,15 @@ def effects(
     for q, name in enumerate(names):
         low, high = np.quantile(drawn[:, 1, q], (0.025, 0.975)).tolist()
         least, most = np.quantile(drawn[:, 1, q] - drawn[:, 0, q], (0.025, 0.975)).tolist()
-        rows.append(Measured("effect on the output", name, float(own[0, q]), float(own[1, q]), low, high, least, most,
+        measure = SIDE_EFFECT if name in aside else EFFECT
+        rows.append(Measured(measure, name, float(own[0, q]), float(own[1, q]), low, high, least, most,
                              len(similarity)))  # fmt: skip
     return rows
 
 
-def measured(rows: Sequence[Measured], of: str) -> Rows[Measured]:
-    """The rows as a result."""
-    return Rows(rows, f"{of} before and after")
+def relevant(
+    measure: str, name: str, before: Float[np.ndarray, "n"], after: Float[np.ndarray, "n"], *, seed: int = 0
+) -> Measured:
+    """What is relevant to an output, on some images before and after."""
+    change = bootstrap(after - before, seed=seed)
+    return _row(measure, name, float(np.nanmean(before)), bootstrap(after, seed=seed), change)

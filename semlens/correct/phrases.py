@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from semlens.analysis import Probes, as_probes, check_space
-from semlens.analysis.audit import Audit
+from semlens.analysis.audit import Audit, Spec, entries
 from semlens.correct.concepts import units_of
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, Encodings
@@ -77,3 +77,21 @@ def _vectors(
     if axis.kind.startswith("channels"):
         return cross, average
     raise SemlensError(f"{layer!r} has {axis.kind}, which are no axes of its vectors: name the layer without a kind")
+
+
+def phrases_of(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """The phrases of each concept of a spec, valid ones first.
+
+    Raises:
+        SemlensError: a concept has images only.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in entries(spec):
+        if entry.phrase:
+            found[entry.concept] = (*found.get(entry.concept, ()), entry.phrase)
+    lacking = [entry.concept for entry in entries(spec) if entry.concept not in found]
+    if lacking:
+        raise SemlensError(
+            f"{lacking[0]!r} has images only: give it a phrase, or learn its direction (`semlens concept`)"
+        )
+    return found

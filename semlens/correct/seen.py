@@ -1,7 +1,7 @@
 """One pass over images: a layer's vectors, what the last layer takes, and the logits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class Seen:
     logits: Float32[np.ndarray, "n y"]
 
 
-def see(
+def glance(
     model: VisionModel,
     images: ImageSet,
     ids: Sequence[int] | None = None,
@@ -48,8 +48,9 @@ def see(
     head: str = "",
     pool: str = "mean",
     progress: Progress = silent,
-) -> Seen:
-    """What a model makes of some images, of all if none are named, as it is now: with a correction that is on.
+) -> Iterator[Seen]:
+    """What a model makes of some images, of all if none are named, a batch at a time, as it is now: with a correction
+    that is on.
 
     Args:
         head: path of the last layer, if its input is asked for.
@@ -57,11 +58,10 @@ def see(
     Raises:
         SemlensError: the model gives no row of logits for each image, or no image can be read.
     """
-    feed = Feed(model, images, BATCH)
+    feed, none = Feed(model, images, BATCH), True
     kinds = [kind for kind, _ in parse_all(model.net, [layer], feed.first)] if layer is not None else []
     at = Site.parse(head, side="input") if head else None
     sites = [kind.site for kind in kinds] + ([at] if at else [])
-    rows: list[tuple[Sequence[int], Tensor, Tensor, Tensor]] = []
     with torch.no_grad(), record(model.net, sites) as seen:
         for x, here in feed.readable(range(len(images)) if ids is None else ids, "look", progress):
             logits = logits_of(model.net(x), len(x))
@@ -69,12 +69,18 @@ def see(
                 raise SemlensError(f"{model.name} gives no row of logits per image: only classifiers are corrected")
             own = _pooled(vectors_of(kinds[0]).vectors(seen[kinds[0].site]), pool) if kinds else x.new_zeros(len(x), 0)
             taken = tensor_in(seen[at]).flatten(1) if at else x.new_zeros(len(x), 0)
-            first, second, third = (part[: len(here)].float().cpu() for part in (own, taken, logits))
-            rows.append((here, first, second, third))
-    if not rows:
+            none = False
+            yield Seen(
+                np.array(here, np.int64), *(part[: len(here)].float().cpu().numpy() for part in (own, taken, logits))
+            )
+    if none:
         raise SemlensError(f"no image of {images.source} can be read")
-    found = [torch.cat(parts).numpy() for parts in list(zip(*rows, strict=True))[1:]]
-    return Seen(np.array([id for here, *_ in rows for id in here], np.int64), *found)
+
+
+def see(model: VisionModel, images: ImageSet, ids: Sequence[int] | None = None, **how: Any) -> Seen:
+    """The same of all images together; `how` goes to `glance`."""
+    parts = list(glance(model, images, ids, **how))
+    return Seen(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Seen)))
 
 
 def _pooled(vectors: Float[Tensor, "n p d"], how: str) -> Float[Tensor, "n d"]:

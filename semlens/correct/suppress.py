@@ -1,6 +1,6 @@
 """What should not be there, taken out of a layer: components, directions, or what an audit found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,15 @@ def _chosen(layer: Layer, units: Sequence[int | str] | None) -> tuple[Layer, tup
     return layer, tuple(dict.fromkeys(found))
 
 
+def activations(
+    correction: Correction, images: ImageSet, *, pool: Pool = "mean", progress: Progress = silent
+) -> Float64[np.ndarray, "n u"]:
+    """Pooled activations of all units that a correction sets, on some images, without it."""
+    read = _Reader(correction.model, images, None, pool, progress)
+    layers = correction.changes.layers
+    return np.concatenate([read.read(read.bound(one.layer)[0], one.units) for one in layers], axis=1)
+
+
 class _Reader:
     """What units read on some images, all layers one after the other."""
 
@@ -221,32 +230,3 @@ def split(values: Float64[np.ndarray, "n"]) -> float:
     between = (left / below - (ordered.sum() - left) / (n - below)) ** 2 * below * (n - below)
     place = int(between.argmax())
     return float((ordered[place] + ordered[place + 1]) / 2)
-
-
-def choose_units(
-    make: Callable[[Sequence[int]], Correction],
-    groups: Sequence[Sequence[int]],
-    score: Callable[[VisionModel], float],
-    *,
-    gain: float = 0.0,
-) -> tuple[int, ...]:
-    """Which units to suppress: the group of units is added that raises a score most, as long as one raises it.
-
-    Args:
-        make: the correction of some units.
-        groups: units that are added together, as those that do one thing.
-        score: of the corrected model, on images that serve for nothing else: `worst_group`, say.
-        gain: what a further group has to add.
-    """
-    kept: tuple[int, ...] = ()
-    best, left = score(make(kept).model), [tuple(group) for group in groups]
-    while left:
-        tried = []
-        for group in left:
-            with make((*kept, *group)) as model:
-                tried.append(score(model))
-        top = int(np.argmax(tried))
-        if not tried[top] > best + gain:
-            break
-        kept, best = (*kept, *left.pop(top)), tried[top]
-    return kept

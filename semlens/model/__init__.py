@@ -1,6 +1,16 @@
 """The model under study: what a component is, how a layer is read and edited, how a model is loaded."""
 
-from semlens.model.changes import Change, Changes, Condition, Head, Pool, change_for_good, changed, vectors_of
+from semlens.model.changes import (
+    Change,
+    Changes,
+    Condition,
+    Head,
+    Pool,
+    change_for_good,
+    changed,
+    units_set,
+    vectors_of,
+)
 from semlens.model.changes_file import SavedChanges, load_changes, save_changes
 from semlens.model.components import POOLS, ROWS, Components, OnAxes, Pooled, Rows, Vectors, put_tensor, tensor_in
 from semlens.model.dictionary import (
@@ -29,8 +39,8 @@ from semlens.model.layers import (
     refuse_hidden,
     unit_names,
 )
-from semlens.model.loading import Preprocess, VisionModel, as_model, check_device, describe, load_model
-from semlens.model.outputs import logits_of, output_number
+from semlens.model.loading import Preprocess, VisionModel, as_model, check_device, describe, load_model, users_function
+from semlens.model.outputs import less_the_other, logits_of, output_number
 from semlens.model.tensors import write_tensors
 from semlens.model.untrained import untrained
 from semlens.model.weights import CheckpointWarning, load_weights
@@ -75,6 +85,7 @@ __all__ = [
     "follow",
     "kth_largest",
     "layer_text",
+    "less_the_other",
     "load_changes",
     "load_dictionary",
     "load_model",
@@ -94,7 +105,9 @@ __all__ = [
     "survey",
     "tensor_in",
     "unit_names",
+    "units_set",
     "untrained",
+    "users_function",
     "vectors_of",
     "write_tensors",
 ]

@@ -108,13 +108,26 @@ def changed(net: nn.Module, changes: Changes, example: Float[Tensor, "n ..."]) -
     if MARK in net._buffers:
         raise SemlensError("the model is corrected already: undo that first, or put both into one correction")
     with ExitStack() as stack:
-        kinds = parse_all(net, [change.layer for change in changes.layers], example) if changes.layers else []
-        for change, (kind, components) in zip(changes.layers, kinds, strict=True):
-            stack.enter_context(edit(net, kind.site, Setter.of(change, kind, components, example)))
+        stack.enter_context(units_set(net, changes.layers, example))
         if changes.head is not None:
             stack.enter_context(_replaced(net, changes.head))
         net.register_buffer(MARK, torch.frombuffer(bytearray.fromhex(changes.digest()), dtype=torch.uint8))
         stack.callback(net._buffers.pop, MARK, None)
+        yield
+
+
+@contextmanager
+def units_set(net: nn.Module, changes: Sequence[Change], example: Float[Tensor, "n ..."]) -> Iterator[None]:
+    """The network with units of layers set inside the `with`, corrected already or not: what a question asks of it
+    for a moment. Its fingerprint stays.
+
+    Raises:
+        SemlensError: a layer or unit that is not there.
+    """
+    with ExitStack() as stack:
+        kinds = parse_all(net, [change.layer for change in changes], example) if changes else []
+        for change, (kind, components) in zip(changes, kinds, strict=True):
+            stack.enter_context(edit(net, kind.site, Setter.of(change, kind, components, example)))
         yield
 
 
@@ -139,9 +152,10 @@ def _replaced(net: nn.Module, head: Head) -> Iterator[None]:
     if not isinstance(layer, nn.Linear) or layer.weight.shape != head.weight.shape:
         shape = tuple(getattr(layer, "weight", torch.empty(0)).shape)
         raise SemlensError(f"{head.path!r} is no linear layer of {tuple(head.weight.shape)}, but one of {shape}")
-    if layer.bias is None and head.bias.any():
-        raise SemlensError(f"{head.path!r} has no bias, which the correction needs: give it one, at zero")
-    pairs = [(layer.weight, head.weight)] + ([(layer.bias, head.bias)] if layer.bias is not None else [])
+    bare = layer.bias is None
+    if bare:  # one at zero computes the same
+        layer.bias = nn.Parameter(layer.weight.new_zeros(len(layer.weight)), requires_grad=layer.weight.requires_grad)
+    pairs = [(layer.weight, head.weight), (layer.bias, head.bias)]
     before = [own.detach().clone() for own, _ in pairs]
     try:
         with torch.no_grad():
@@ -152,6 +166,8 @@ def _replaced(net: nn.Module, head: Head) -> Iterator[None]:
         with torch.no_grad():
             for (own, _), old in zip(pairs, before, strict=True):
                 own.copy_(old)
+        if bare:
+            layer.register_parameter("bias", None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -299,12 +299,20 @@ def _labels(net: Any) -> tuple[str, ...]:
     return tuple(labels[i] for i in sorted(labels))
 
 
-def _file(name: str) -> VisionModel:
-    """Runs the user's own Python file; it is code and is trusted as such."""
+def users_function(name: str, kind: str) -> Callable[..., Any]:
+    """The function in the user's own Python file that PATH.py:NAME means; the file is run: it is code and is trusted as
+    such.
+
+    Args:
+        kind: what is asked for, as an error names it: "model file".
+
+    Raises:
+        SemlensError: there is no such file or function, or the file cannot be run.
+    """
     path, colon, factory = name.rpartition(":")
     if not colon or not Path(path).is_file():
         raise unknown(
-            "model file",
+            kind,
             path or name,
             [str(p) for p in Path(path or ".").parent.glob("*.py")],
             "Write file:PATH.py:FACTORY",
@@ -324,10 +332,16 @@ def _file(name: str) -> VisionModel:
             factory,
             [n for n, value in names.items() if callable(value) and not n.startswith("_")],
         )
-    model = names[factory]()
+    function: Callable[..., Any] = names[factory]
+    return function
+
+
+def _file(name: str) -> VisionModel:
+    """What the user's own factory gives."""
+    model = users_function(name, "model file")()
     if not isinstance(model, VisionModel):
         raise SemlensError(
-            f"{path}:{factory}() gives a {type(model).__name__}; let it return semlens.VisionModel(net, preprocess)"
+            f"{name}() gives a {type(model).__name__}; let it return semlens.VisionModel(net, preprocess)"
         )
     return model
 

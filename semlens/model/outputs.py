@@ -1,12 +1,15 @@
 """The outputs of a model: which one is meant, and what it returned, if that is a row of logits per image."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 from torch import Tensor
 
 from semlens.errors import SemlensError, unknown
 from semlens.types import Float
+
+Row = TypeVar("Row", Tensor, np.ndarray)
 
 
 def logits_of(output: Any, images: int) -> Float[Tensor, "n y"] | None:
@@ -23,6 +26,16 @@ def logits_of(output: Any, images: int) -> Float[Tensor, "n y"] | None:
     if isinstance(found, Tensor) and found.ndim == 2 and len(found) == images and found.is_floating_point():
         return found
     return None
+
+
+def less_the_other(logits: Row, output: int) -> Row:
+    """An output of every image; of two classes less the other one, which alone decides between them.
+
+    Args:
+        logits: a row per image, as a tensor or an array.
+    """
+    own = logits[:, output]
+    return own - logits[:, 1 - output] if logits.shape[1] == 2 else own
 
 
 def output_number(output: int | str, class_names: Sequence[str], outputs: int) -> int:

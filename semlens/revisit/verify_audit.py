@@ -1,7 +1,6 @@
 """An audit's finding put to the test: what an output loses when the components that were flagged are silenced."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,16 @@ from semlens.analysis.audit import Audit, views
 from semlens.collection import Feed, pooling
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.model import Components, VisionModel, check_dictionaries, edit, logits_of, parse_all, still
+from semlens.model import (
+    Change,
+    VisionModel,
+    check_dictionaries,
+    less_the_other,
+    logits_of,
+    parse_all,
+    still,
+    units_set,
+)
 from semlens.numerics import bootstrap
 from semlens.types import Float32, Int64, Progress, silent
 
@@ -69,15 +77,14 @@ def verify_audit(
         raise SemlensError("no component fits a spurious concept: there is nothing to verify")
     chosen = {mass.concept: _chosen(audit, mass.concept, seed) for mass in flagged}
     ids = sorted({i for one in chosen.values() for i in (*one.shown, *one.absent)})
-    silenced = [
-        _Silenced(mass.layer, tuple(audit.components_of(mass.side, mass.concept, mass.layer))) for mass in flagged
-    ]
+    units = [tuple(audit.components_of(mass.side, mass.concept, mass.layer)) for mass in flagged]
     run = _Run(model, images, ids, _column(audit), batch_size, progress)
-    means = run.means(sorted({one.layer for one in silenced}))
-    intact, found = run.outputs([], means), []
-    for mass, group in zip(flagged, silenced, strict=True):
-        fall = dict(zip(ids, (intact - run.outputs([group], means)).tolist(), strict=True))
-        found.append(_row(mass.layer, mass.concept, len(group.units), mass.relevance, fall, chosen[mass.concept], seed))
+    means = run.means(sorted({mass.layer for mass in flagged}))
+    intact, found = run.outputs(()), []
+    for mass, own in zip(flagged, units, strict=True):
+        silenced = Change(mass.layer, own, torch.from_numpy(means[mass.layer][list(own)]))
+        fall = dict(zip(ids, (intact - run.outputs((silenced,))).tolist(), strict=True))
+        found.append(_row(mass.layer, mass.concept, len(own), mass.relevance, fall, chosen[mass.concept], seed))
     return Rows(found, f"what {audit.output!r} loses without the components that fit a concept")
 
 
@@ -86,12 +93,6 @@ class _Chosen:
     shown: tuple[int, ...]
     absent: tuple[int, ...]
     by: str
-
-
-@dataclass(frozen=True)
-class _Silenced:
-    layer: str
-    units: tuple[int, ...]
 
 
 def _chosen(audit: Audit, concept: str, seed: int) -> _Chosen:
@@ -141,26 +142,16 @@ class _Run:
         ends = np.cumsum([0, *(components for _, components in parsed)])
         return {kind.layer: mean[a:b] for (kind, _), a, b in zip(parsed, ends, ends[1:], strict=False)}
 
-    def outputs(
-        self, silenced: Sequence[_Silenced], means: dict[str, Float32[np.ndarray, "c"]]
-    ) -> Float32[np.ndarray, "n"]:
+    def outputs(self, silenced: Sequence[Change]) -> Float32[np.ndarray, "n"]:
         """The output on every image; of two classes its logit less the other's."""
         feed = Feed(self.model, self.images, self.batch_size)
-        layers = [one.layer for one in silenced]
-        parsed = parse_all(self.model.net, layers, feed.first) if layers else []
-        kinds = {kind.layer: kind for kind, _ in parsed}
         logits: list[Float32[np.ndarray, "n y"]] = []
-        with torch.no_grad(), still(self.model.net), ExitStack() as stack:
-            for one in silenced:
-                change = _setter(kinds[one.layer], one.units, means[one.layer])
-                stack.enter_context(edit(self.model.net, kinds[one.layer].site, change))
+        with torch.no_grad(), still(self.model.net), units_set(self.model.net, silenced, feed.first):
             for x, batch in feed.batches(
                 self.ids, "outputs", readable_when="the index was made", progress=self.progress
             ):
                 logits.append(_logits(self.model.net(x), len(x))[: len(batch.ids)].float().cpu().numpy())
-        found = np.concatenate(logits)
-        own = found[:, self.column]
-        return own - found[:, 1 - self.column] if found.shape[1] == 2 else own
+        return less_the_other(np.concatenate(logits), self.column)
 
 
 def _logits(output: Any, images: int) -> Tensor:
@@ -173,18 +164,6 @@ def _logits(output: Any, images: int) -> Tensor:
     if logits is None:
         raise SemlensError("the model returns no row of logits per image: an audit of a classifier can be verified")
     return logits
-
-
-def _setter(kind: Components, units: Sequence[int], means: Float32[np.ndarray, "c"]) -> Callable[[Any], Any]:
-    """What sets some components of a layer's output to their mean activation, at every position."""
-
-    def change(output: Any) -> Any:
-        acts: Tensor = kind.read(output).clone()
-        for unit in units:
-            acts[:, unit] = float(means[unit])
-        return kind.write(output, acts)
-
-    return change
 
 
 def _row(

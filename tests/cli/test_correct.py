@@ -1,11 +1,14 @@
 """`semlens concept` and `semlens correct`, as a user and a script see them: on a network that learnt shortcuts."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import semlens as sl
+from semlens.app.notes import FILE, digest_of, open_notes
 from semlens.correct.seen import see
 from semlens.images import load_images
 from semlens.model import load_model
@@ -78,9 +81,74 @@ def test_components_and_the_last_layer_alone(place: Path, tmp_path: Path, capsys
     data = ["--train", str(place / "train" / TABLE), "--images", str(place / "test" / TABLE), "-o", str(tmp_path / "o")]
     zero = rows(capsys, "correct", MODEL, "--what", "block4:3,block4:5", "--how", "zero", "--no-refit", *data)
     assert {row["measure"] for row in zero} == {"accuracy", "worst-group accuracy"}
+    capsys.readouterr()
     head = rows(capsys, "correct", MODEL, "--how", "retrain", *data)
     assert head[0]["before"] == zero[0]["before"]
     assert command("correct", MODEL, *data) == 2
     assert "--how retrain" in capsys.readouterr().err
     assert command("correct", MODEL, "--what", "block4:3", "--how", "projekt", *data) == 2
     assert "project" in capsys.readouterr().err
+
+
+def test_all_measures_and_what_must_be_said(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Behaviour by a function that makes images, shifts in pairs that `testbed` draws, net relevance, side effects."""
+    for way in ("with", "without"):
+        assert command("testbed", str(tmp_path / way), "--scenario", "clean", "--count", "30", "--seed", "9", "--only",
+                       "other", f"--{way}", "ruler") == 0  # fmt: skip
+    count = len(load_images(tmp_path / "with" / TABLE))
+    assert 5 < count < 25
+    (tmp_path / "alone.py").write_text(
+        "import semlens as sl\n"
+        f"def draw(seed):\n    assert seed == 3\n    return sl.load_images({str(tmp_path / 'with' / TABLE)!r})\n"
+    )
+    asked = ["correct", MODEL, "--what", str(place / "spec.yaml"), "--train", str(place / "train" / TABLE), "--images",
+             str(place / "test" / TABLE), "--layer", "block4", "--foundation", "testbed:clip", "--how", "reactive",
+             "--spurious-only", f"file:{tmp_path / 'alone.py'}:draw", "--pair", "ruler",
+             str(tmp_path / "with" / TABLE), str(tmp_path / "without" / TABLE), "--seed", "3"]  # fmt: skip
+    capsys.readouterr()
+    found = rows(capsys, *asked, "-o", str(tmp_path / "out"))
+    one = {row["measure"]: row for row in found}
+    assert one["shift of the output"]["before"] > 1  # a ruler speaks for melanoma
+    assert one["shift of the output"]["n"] == count
+    assert abs(one["shift of the output"]["after"]) < 0.3 * one["shift of the output"]["before"]
+    assert one["behaviour: AUROC"]["after"] > one["behaviour: AUROC"]["before"]
+    assert one["accuracy under planted artefacts"]["after"] > one["accuracy under planted artefacts"]["before"]
+    net = {row["group"]: row for row in found if row["measure"] == "net relevance of what was taken out"}
+    assert "ruler in block4" in net
+    assert command(*asked, "-o", str(tmp_path / "again")) == 0
+    shown = capsys.readouterr()
+    assert "side effects: " in shown.err
+    assert "net relevance" in shown.out
+    pages = [(tmp_path / name / "certificate.html").read_bytes() for name in ("out", "again")]
+    assert pages[0] == pages[1]
+    assert b"Side effects: of" in pages[0]
+
+
+def test_tags_of_the_page_are_taken_out(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--train", str(place / "train" / TABLE), "--images", str(place / "test" / TABLE), "--output", "melanoma",
+            "-o", str(tmp_path / "o"), "--how", "zero"]  # fmt: skip
+    index = sl.build(MODEL, str(place / "train" / TABLE), "block4", "testbed:clip", tmp_path / "index", k=2, encode=0)
+    assert command("correct", MODEL, "--what", f"tags:{tmp_path / 'index'}", *data) == 2
+    assert "no component" in capsys.readouterr().err
+    assert not (tmp_path / "index" / FILE).exists()
+    with closing(open_notes(tmp_path / "index", digest_of(tmp_path / "index"))) as notes:
+        notes.change("block4", 7, "tag", "valid")
+        assert command("correct", MODEL, "--what", f"tags:{tmp_path / 'index'}", *data) == 2
+        assert "tagged spurious" in capsys.readouterr().err
+        for unit, tag in ((3, "spurious"), (5, "spurious"), (9, "unsure")):
+            notes.change("block4", unit, "tag", tag)
+    found = rows(capsys, "correct", MODEL, "--what", f"tags:{tmp_path / 'index'}", *data)
+    net = {row["group"]: row["measure"] for row in found if "relevance" in row["measure"]}
+    assert net == {"block4:3": "net relevance of what was taken out", "block4:5": "net relevance of what was taken out",
+                   "block4:7": "net relevance of what was left"}  # fmt: skip
+    assert index.layers[0].layer == "block4"
+    assert "tagged valid" in (tmp_path / "o" / "certificate.html").read_text()
+
+
+def test_how_much_is_taken_out_is_chosen(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--train", str(place / "train" / TABLE), "--images", str(place / "test" / TABLE), "-o", str(tmp_path / "o")]
+    chosen = ["--choose", str(place / "train" / TABLE), "--no-refit", "--how", "zero"]
+    rows(capsys, "correct", MODEL, "--what", "block4:3,block4:5,block4:9", *chosen, *data)
+    taken = sl.load_correction(tmp_path / "o", load_model(MODEL)).recipe
+    assert set(taken["suppressed"]) < {"block4:3", "block4:5", "block4:9"}
+    assert taken["chosen on"].endswith(TABLE)

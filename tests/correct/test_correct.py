@@ -12,7 +12,7 @@ from semlens.correct.concepts import concept_directions, learn_concepts
 from semlens.correct.correction import Correction, load_correction
 from semlens.correct.head import balanced, fit_head
 from semlens.correct.seen import Seen, head_path, see
-from semlens.correct.suppress import choose_units, split, suppress
+from semlens.correct.suppress import split, suppress
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import Changes, Head, VisionModel, load_model
@@ -161,22 +161,6 @@ def test_groups_count_alike() -> None:
 def test_the_split_of_two_bumps_lies_between_them() -> None:
     values = np.concatenate([np.random.default_rng(2).normal(0, 0.3, 90), np.random.default_rng(3).normal(5, 0.3, 30)])
     assert 1 < split(values) < 4
-
-
-def test_units_are_chosen_while_they_help() -> None:
-    """Two groups that help, the larger first; one that harms."""
-    worth = {(0,): 0.2, (1, 2): 0.3, (3,): -0.1}
-
-    class Made:
-        def __init__(self, units: tuple[int, ...]) -> None:
-            self.model = sum(value for group, value in worth.items() if set(group) <= set(units))
-
-        def __enter__(self) -> float:
-            return self.model
-
-        def __exit__(self, *_: object) -> None: ...
-
-    assert choose_units(Made, list(worth), lambda model: model) == (1, 2, 0)  # type: ignore[arg-type, return-value]
 
 
 def _norm_net() -> VisionModel:

@@ -178,3 +178,13 @@ def test_a_folder_holds_the_same_changes(net: Net, x: torch.Tensor, tmp_path: Pa
         load_changes(tmp_path / "elsewhere")
     with pytest.raises(SemlensError, match="holds no correction"):
         load_changes(tmp_path)
+
+
+def test_a_last_layer_without_a_bias_has_one_as_long_as_it_is_changed(x: torch.Tensor) -> None:
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2, bias=False)).eval()
+    before, keys = net(x), set(net.state_dict())
+    head = Head("2", torch.randn(2, 3), torch.tensor([0.0, -30.0]))
+    with changed(net, Changes((), head), x[:1]):
+        torch.testing.assert_close(net(x), x.mean((2, 3)) @ head.weight.T + head.bias)
+    assert torch.equal(net(x), before)
+    assert set(net.state_dict()) == keys

@@ -76,6 +76,13 @@ class Scene:
         """
         return replace(self, levels={**self.levels, concept(name).name: float(level)})
 
+    def with_levels(self, levels: Mapping[str, float]) -> "Scene":
+        """The same scene but for some concepts."""
+        scene = self
+        for name, level in levels.items():
+            scene = scene.with_level(name, level)
+        return scene
+
     def flipped(self, name: str) -> "Scene":
         """The exact counterfactual: the same scene with the concept taken away, or put in at level 1."""
         return self.with_level(name, 0.0 if self.has(name) else 1.0)

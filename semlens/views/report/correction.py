@@ -37,6 +37,8 @@ def certificate(rows: Rows[Any], facts: Mapping[str, Any], title: str) -> str:
         el("p", "Certificate of a correction"),
         el("h1", named(title)),
         *(el("p", _told(record), class_="told") for record in records if record["measure"] == _WORST),
+        *(el("p", text) for text in _side_effects(rows)),
+        *(el("p", "Careful: ", named(remark)) for remark in rows.remarks),
         el("p", _READ),
         *(part for name in measures for part in _measure(name, records)),
         el("h2", "How it was made"),
@@ -60,6 +62,19 @@ def _told(worst: Mapping[str, Any]) -> Html:
         f"Worst-group accuracy {cell(worst['before'])} before, {cell(worst['after'])} after "
         f"({cell(worst['low'])} to {cell(worst['high'])}): ", named(worst["group"]), f", {worst['n']} images.",
     )  # fmt: skip
+
+
+def _side_effects(rows: Rows[Any]) -> list[str]:
+    """How many of what the correction was to leave alone moved by more than its interval, in a sentence."""
+    aside = [row for row in rows if row.measure.startswith("side effect")]
+    moved = [row.group for row in aside if row.moved]
+    if not aside:
+        return []
+    which = f": {', '.join(moved)}" if moved else ""
+    return [
+        f"Side effects: of {len(aside)} concepts that were to be left alone, the effect on the output of {len(moved)} "
+        f"moved by more than its interval{which}."
+    ]
 
 
 def _measure(name: str, records: Sequence[Mapping[str, Any]]) -> tuple[Html, Html]:
