@@ -3,29 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from semlens.analysis import Rows
-from semlens.analysis.audit import Spec, entries, file_name
+from semlens.analysis.audit import Spec, file_name
 from semlens.correct.correction import Correction
+from semlens.correct.effects import net_relevance, spec_effects
 from semlens.correct.head import labels_by_name, labels_of, marked
 from semlens.correct.measure import (
     Measured,
-    Outcome,
     accuracies,
     behaviour,
-    effects,
     groups_of,
     outcome,
     planted,
     shift,
 )
-from semlens.correct.passing import net_relevance
-from semlens.correct.phrases import phrases_of
-from semlens.correct.shown import embed_images, phrase_direction
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images, match_labels
-from semlens.model import Dictionary, output_number
+from semlens.model import output_number
 from semlens.progress import visible
 from semlens.types import Component, FoundationModel, Progress
 
@@ -95,23 +89,8 @@ def measure_correction(
         except SemlensError as fault:
             remarks.append(f"net relevance is left out: {fault}")
     if spec is not None and foundation is not None:
-        rows += _effects(correction, spec, foundation, photos, found, number, seed)
+        rows += spec_effects(correction, spec, foundation, photos, found, number, seed)
     return Rows(rows, f"{model.name} before and after", remarks=remarks)
-
-
-def _effects(
-    correction: Correction, spec: Spec, foundation: FoundationModel, images: ImageSet, found: Outcome, output: int,
-    seed: int,
-) -> list[Measured]:  # fmt: skip
-    """The effect of each concept of a spec, apart for those that were not to be touched."""
-    phrases = phrases_of(spec)
-    directions = np.stack([phrase_direction(foundation, texts) for texts in phrases.values()])
-    embeddings = embed_images(foundation, images, found.ids)
-    touched = {entry.concept for entry in entries(spec) if entry.side == "spurious"}
-    layers = [change for change in correction.changes.layers if isinstance(change.layer, Dictionary)]
-    named = {change.layer.names[n] for change in layers for n in change.units if change.layer.names}  # type: ignore[union-attr]
-    touched &= named or touched
-    return effects(found, embeddings, directions, list(phrases), output, aside=set(phrases) - touched, seed=seed)
 
 
 def _pair(

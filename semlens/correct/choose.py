@@ -1,12 +1,17 @@
 """How many units to take out, by images of their own: the group that helps most first, redundant units together."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
 from semlens.correct.correction import Correction
+from semlens.correct.head import labels_by_name, marked
+from semlens.correct.measure import groups_of, worst_group
+from semlens.correct.seen import see
+from semlens.correct.suppress import activations
+from semlens.images import ImageSet
 from semlens.model import Change, Changes, Condition, VisionModel
-from semlens.types import Float64
+from semlens.types import Float64, Progress
 
 ALIKE = 0.8
 """Units whose activations over images correlate by this much or more do one thing, and go together."""
@@ -67,3 +72,20 @@ def part_of(changes: Changes, keep: Collection[int]) -> Changes:
             units = tuple(change.units[n] for n in at)
             layers.append(Change(change.layer, units, change.targets[at], change.pool, condition))
     return Changes(tuple(layers), changes.head)
+
+
+def chosen(
+    base: Correction, made: Callable[[Changes], Correction], images: ImageSet,
+    marks: Mapping[str, Mapping[str, bool]], progress: Progress,
+) -> tuple[int, ...]:  # fmt: skip
+    """Which of the units that a correction sets are to be set, by the worst group of some images."""
+    model = base.model
+
+    def score(now: VisionModel) -> float:
+        seen = see(now, images)
+        labels = labels_by_name(images, model, seen.ids, seen.logits.shape[1])
+        shown = {name: marked(images, seen.ids, one) for name, one in marks.items()}
+        return worst_group(seen.logits, labels, groups_of(labels, shown, model.class_names))
+
+    groups = redundant(activations(base, images, progress=progress))
+    return choose_units(lambda keep: made(part_of(base.changes, keep)), groups, score)

@@ -7,17 +7,22 @@ import numpy as np
 import torch
 
 from semlens.analysis.audit import file_name
-from semlens.correct.seen import Seen
+from semlens.correct.correction import Correction
+from semlens.correct.seen import Seen, head_path, see
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, match_labels
-from semlens.model import Head, VisionModel
-from semlens.types import Bool, Float32, Float64, Int64
+from semlens.model import Changes, Head, VisionModel
+from semlens.types import Bool, Float32, Float64, Int64, Progress
 
 PENALTY = 0.3
 """On squared weights, of features in their standard deviations, beside the mean loss: large enough that no weight lives
 on what a few images have."""
 
 _STEPS = 500
+
+
+NEVER = "classes never given"
+"""In a recipe: the classes of which no image was there when the last layer was fitted."""
 
 
 def balanced(groups: Int64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
@@ -126,3 +131,17 @@ def features_of(seen: Seen, keep: Any) -> Seen:
     rows: Any = np.asarray(keep)
     own: Float32[np.ndarray, "n f"] = seen.features[rows]
     return Seen(seen.ids[rows], seen.vectors[rows], own, seen.logits[rows])
+
+
+def refitted(correction: Correction, images: ImageSet, progress: Progress) -> Correction:
+    """The correction with the last layer fitted on what it lets through; its recipe has the classes without images."""
+    model = correction.model
+    path = head_path(model, model.example_input())
+    with correction as changed:
+        seen = see(changed, images, head=path, progress=progress)
+    outputs = seen.logits.shape[1]
+    labels = labels_by_name(images, model, seen.ids, outputs)
+    known = labels >= 0
+    head, without = fit_head(path, features_of(seen, known), labels[known]), closed(labels[known], outputs)
+    never = [model.class_names[n] if n < len(model.class_names) else str(n) for n in without]
+    return Correction(model, Changes(correction.changes.layers, head), {NEVER: never} if never else {})

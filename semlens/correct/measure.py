@@ -1,12 +1,11 @@
 """What a correction did: accuracy of every group, of the worst one, and what each concept does to the output, before
 and after, each with its interval."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.analysis import joint_of
 from semlens.correct.correction import Correction
 from semlens.correct.seen import see
 from semlens.errors import SemlensError
@@ -16,7 +15,6 @@ from semlens.numerics import Estimate, auroc, auroc_estimate, bootstrap
 from semlens.types import Bool, Float, Float64, Int64, Progress, silent
 
 RESAMPLES = 400
-EFFECT, SIDE_EFFECT = "effect on the output", "side effect on the output"
 
 
 @dataclass(frozen=True)
@@ -156,46 +154,6 @@ def shift(concept: str, with_it: Outcome, without: Outcome, output: int, *, seed
     return _row(
         "shift of the output", concept, float(moved[0].mean()), after, bootstrap(moved[1] - moved[0], seed=seed)
     )
-
-
-def effects(
-    found: Outcome,
-    embeddings: Float[np.ndarray, "n d"],
-    directions: Float[np.ndarray, "q d"],
-    names: Sequence[str],
-    output: int,
-    *,
-    aside: Collection[str] = (),
-    seed: int = 0,
-    draws: int = RESAMPLES,
-) -> list[Measured]:
-    """What each concept does to an output, all concepts together: coefficients of the output on the images'
-    similarities, in standard deviations that the output has before, per standard deviation of the similarity.
-
-    Args:
-        aside: concepts that the correction was not to touch: that their effect moved is a side effect.
-    """
-    similarity = np.asarray(embeddings, np.float64) @ np.asarray(directions, np.float64).T
-    spread = similarity.std(axis=0)
-    similarity = (similarity - similarity.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    old, new = found.of(output)
-    scale = old.std() or 1.0
-    values = np.stack([(one - one.mean()) / scale for one in (old, new)]).astype(np.float32)
-    own = joint_of(similarity, values, np.ones(len(similarity)))
-    rng = np.random.default_rng(seed)
-    drawn = np.stack([
-        joint_of(similarity, values, np.bincount(rng.integers(len(similarity), size=len(similarity)),
-                                                 minlength=len(similarity)).astype(np.float64))
-        for _ in range(draws)
-    ])  # fmt: skip
-    rows = []
-    for q, name in enumerate(names):
-        low, high = np.quantile(drawn[:, 1, q], (0.025, 0.975)).tolist()
-        least, most = np.quantile(drawn[:, 1, q] - drawn[:, 0, q], (0.025, 0.975)).tolist()
-        measure = SIDE_EFFECT if name in aside else EFFECT
-        rows.append(Measured(measure, name, float(own[0, q]), float(own[1, q]), low, high, least, most,
-                             len(similarity)))  # fmt: skip
-    return rows
 
 
 def relevant(

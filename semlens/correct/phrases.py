@@ -1,17 +1,21 @@
-"""Directions of phrases in a layer from an index alone: what its encodings are sums of is all that they need."""
+"""Directions of phrases and of a spec's concepts in a layer: from an index alone, whose encodings are sums of all that
+they need, or from images."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from semlens.analysis import Probes, as_probes, check_space
 from semlens.analysis.audit import Audit, Spec, entries
-from semlens.correct.concepts import units_of
+from semlens.correct.concepts import learn_concepts, units_of
+from semlens.correct.shown import phrase_direction
 from semlens.errors import SemlensError
+from semlens.images import ImageSet
 from semlens.index import ConceptIndex, Encodings
-from semlens.model import Dictionary
+from semlens.model import Dictionary, VisionModel
 from semlens.numerics import RIDGE, joint_patterns
-from semlens.types import Float32, Float64
+from semlens.types import Float32, Float64, FoundationModel, Progress
 
 
 def phrase_directions(
@@ -95,3 +99,27 @@ def phrases_of(spec: Spec) -> dict[str, tuple[str, ...]]:
             f"{lacking[0]!r} has images only: give it a phrase, or learn its direction (`semlens concept`)"
         )
     return found
+
+
+def spurious_of(spec: Spec) -> list[str]:
+    """The names of a spec's spurious concepts, in its order."""
+    return list(dict.fromkeys(entry.concept for entry in entries(spec) if entry.side == "spurious"))
+
+
+def image_directions(
+    model: VisionModel, spec: Spec, images: ImageSet, layer: str, foundation: FoundationModel | None, progress: Progress
+) -> Dictionary:
+    """The directions of all concepts of a spec, jointly, from images.
+
+    Raises:
+        SemlensError: no layer or no foundation model is named, or a concept has images only.
+    """
+    if not layer or foundation is None:
+        raise SemlensError("a spec's concepts become directions of a layer: give the layer (--layer) and --foundation")
+    how: dict[str, Any] = {"positive": phrases_of(spec), "foundation": foundation, "progress": progress}
+    return learn_concepts(model, images, layer, **how).dictionary
+
+
+def semantic_directions(spec: Spec, foundation: FoundationModel) -> dict[str, Float32[np.ndarray, "d"]]:
+    """Every concept of a spec in the semantic space, by the mean of its phrases."""
+    return {name: phrase_direction(foundation, texts) for name, texts in phrases_of(spec).items()}

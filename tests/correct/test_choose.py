@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from semlens.correct.choose import choose_units, part_of, redundant
+from semlens.correct.head import NEVER
 from semlens.correct.seen import see
 from semlens.correct.suppress import activations, suppress
-from semlens.correct.whole import NEVER, corrected
+from semlens.correct.whole import corrected
 from semlens.images import ImageSet
 from semlens.model import Changes, Head, VisionModel
 from semlens.types import silent

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from semlens.attribution import Composite, Epsilon, attribute
 from semlens.correct.concepts import concept_directions
 from semlens.correct.correction import Correction, load_correction
-from semlens.correct.passing import PASSES, PASSES_ASIDE, net_relevance
+from semlens.correct.effects import PASSES, PASSES_ASIDE, net_relevance
 from semlens.correct.seen import head_path, see
 from semlens.correct.suppress import suppress
 from semlens.images import ImageSet

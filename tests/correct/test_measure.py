@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from semlens.analysis.results import Rows
-from semlens.correct.measure import Outcome, accuracies, behaviour, effects, groups_of, shift, worst_group
+from semlens.correct.effects import effects
+from semlens.correct.measure import Outcome, accuracies, behaviour, groups_of, shift, worst_group
 from semlens.errors import SemlensError
 from semlens.views.report import certificate
 
