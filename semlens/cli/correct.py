@@ -176,7 +176,7 @@ def correct(
     _tell(rows, correction, out, as_json)
 
 
-def _tell(rows: "Rows[Any]", correction: sl.Correction, out: Path, as_json: bool) -> None:
+def _tell(rows: "Rows[Any]", correction: "sl.Correction", out: Path, as_json: bool) -> None:
     """What was measured, and what a reader has to know beside it."""
     if as_json:
         show(rows, as_json)
@@ -202,7 +202,7 @@ class _Meant:
 
     what: Any
     marks: dict[str, dict[str, bool]] = field(default_factory=dict)
-    kept: tuple[sl.Component, ...] = ()
+    kept: "tuple[sl.Component, ...]" = ()
 
 
 def _what(text: str) -> _Meant:
