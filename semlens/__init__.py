@@ -49,11 +49,14 @@ if TYPE_CHECKING:
     from semlens.collection import collect as collect
     from semlens.collection import merge as merge
     from semlens.correct import Correction as Correction
+    from semlens.correct import Course as Course
     from semlens.correct import concept_directions as concept_directions
     from semlens.correct import corrected as corrected
     from semlens.correct import load_correction as load_correction
+    from semlens.correct import load_masks as load_masks
     from semlens.correct import measure_correction as measure_correction
     from semlens.correct import phrase_directions as phrase_directions
+    from semlens.correct import retrain as retrain
     from semlens.correct import suppress as suppress
     from semlens.dictionaries import learn_dictionary as learn_dictionary
     from semlens.dictionaries import reconstruction as reconstruction
@@ -100,6 +103,7 @@ _HOME = {
     "ConceptIndex": "index",
     "Dictionary": "model",
     "Correction": "correct",
+    "Course": "correct",
     "SemlensError": "errors",
     "Spec": "analysis.audit",
     "VisionModel": "model",
@@ -136,6 +140,7 @@ _HOME = {
     "learn_dictionary": "dictionaries",
     "load_dictionary": "model",
     "load_correction": "correct",
+    "load_masks": "correct",
     "load_foundation": "foundation",
     "load_images": "images",
     "load_index": "index",
@@ -149,6 +154,7 @@ _HOME = {
     "merge": "collection",
     "overlay": "views.heatmap",
     "phrase_directions": "correct",
+    "retrain": "correct",
     "plot": "views.plot",
     "portraits": "revisit",
     "probe": "analysis",

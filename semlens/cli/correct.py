@@ -9,6 +9,7 @@ import click
 import semlens as sl
 from semlens.cli.common import NewFile, NewFolder, app, as_json, device, seed, show
 from semlens.cli.show import Progress, say
+from semlens.cli.training import training_of, training_options
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ def _shows(text: str) -> Any:
 
 
 _HOW = click.option(
-    "--how", default="project", show_default=True, help="project, reactive, mean, zero; retrain: the last layer alone."
-)
+    "--how", default="project", show_default=True,
+    help="project, reactive, mean, zero; retrain: the last layer alone; or by training on: rr-clarc, a-clarc, augment, "
+    "rrr, cdep, reweight, fine-tune.",
+)  # fmt: skip
 _LAYER = click.option(
     "--layer", default="", help="In which a spec's concepts become directions: the last before the mean."
 )
@@ -130,6 +133,7 @@ _IMAGES = click.option("--images", required=True, help="Other labelled images, o
     "--pair", "pairs", nargs=3, multiple=True, metavar="CONCEPT WITH WITHOUT",
     help="Images that show a concept, and the same without it: by how much it moves the output.",
 )  # fmt: skip
+@training_options
 @click.option("-o", "--out", required=True, type=NewFolder(), help="Folder of the correction and its certificate.")
 @seed
 @device
@@ -137,7 +141,8 @@ _IMAGES = click.option("--images", required=True, help="Other labelled images, o
 def correct(
     model: str, what: str | None, train: str, images: str, how: str, layer: str, units: tuple[str, ...],
     choose: str | None, foundation: str | None, refit: bool, output: str | None, spurious_only: str | None,
-    pairs: tuple[tuple[str, str, str], ...], out: Path, seed: int, device: str | None, as_json: bool,
+    pairs: tuple[tuple[str, str, str], ...], training: dict[str, Any], out: Path, seed: int, device: str | None,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Take out of MODEL what should not be there, and say what that did: accuracy of every group before and after, and
     what moves an output.
@@ -145,18 +150,22 @@ def correct(
     OUT holds the correction (`corrected:OUT` is the corrected model, wherever a model is named), weights.safetensors
     where it folds into the model's own weights, and certificate.html.
     """
-    if what is None and how != "retrain":
+    from semlens.correct import METHODS
+
+    if what is None and how not in ("retrain", *METHODS):
         raise SemlensError("nothing to take out: give --what, or --how retrain to fit the last layer alone")
     studied, photos = sl.load_model(model, device), sl.load_images(images)
     space = sl.load_foundation(foundation, device) if foundation else None
     meant = _what(what) if what and how != "retrain" else _Meant(None)
     spec = meant.what if isinstance(meant.what, sl.Spec) else None
     wanted = output if output is not None else spec.output if spec else None
+    pictures = sl.load_images(train)
+    taught = training_of(training, how, spec, pictures, seed, out)
     with Progress() as progress:
         correction = sl.corrected(
-            studied, meant.what, sl.load_images(train), how="project" if how == "retrain" else how, layer=layer,
+            studied, meant.what, pictures, how="project" if how == "retrain" else how, layer=layer,
             units=list(units) or None, foundation=space, refit=refit or how == "retrain", choose=choose,
-            marks=meant.marks, progress=progress,
+            marks=meant.marks, training=taught, progress=progress,
         )  # fmt: skip
         rows = sl.measure_correction(
             correction, photos, marks=meant.marks, spec=spec, output=output, foundation=space,

@@ -5,12 +5,17 @@ from semlens.correct.choose import choose_units
 from semlens.correct.concepts import Directions, Told, concept_directions, learn_concepts
 from semlens.correct.correction import Correction, load_correction
 from semlens.correct.measure import Measured, behaviour, outcome, shift, worst_group
+from semlens.correct.pasting import load_masks
 from semlens.correct.phrases import phrase_directions, spec_directions
+from semlens.correct.retrain import METHODS, retrain, usual_course
 from semlens.correct.suppress import suppress
+from semlens.correct.training import Course
 from semlens.correct.whole import corrected
 
 __all__ = [
+    "METHODS",
     "Correction",
+    "Course",
     "Directions",
     "Measured",
     "Told",
@@ -20,11 +25,14 @@ __all__ = [
     "corrected",
     "learn_concepts",
     "load_correction",
+    "load_masks",
     "measure_correction",
     "outcome",
     "phrase_directions",
+    "retrain",
     "shift",
     "spec_directions",
     "suppress",
+    "usual_course",
     "worst_group",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,6 +32,7 @@ class Correction:
     def __repr__(self) -> str:
         layers = ", ".join(f"{len(change.units)} of {layer_text(change.layer)}" for change in self.changes.layers)
         parts = [layers] * bool(layers) + ["a refitted last layer"] * (self.changes.head is not None)
+        parts += [f"{len(self.changes.weights)} parameters trained on"] * bool(self.changes.weights)
         return f"Correction({self.model.name}: {', '.join(parts) or 'nothing'}; {'on' if self._on else 'off'})"
 
     def apply(self) -> VisionModel:
@@ -64,7 +65,7 @@ class Correction:
 
     def with_head(self, head: Head | None) -> "Correction":
         """The same changes with another last layer."""
-        return Correction(self.model, Changes(self.changes.layers, head), self.recipe)
+        return Correction(self.model, replace(self.changes, head=head), self.recipe)
 
     def save(self, folder: str | Path, images: ImageSet | None = None) -> bool:
         """Writes the correction to a folder, which `load_model("corrected:FOLDER")` and `load_correction` read; whether

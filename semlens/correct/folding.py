@@ -44,6 +44,7 @@ def folded(model: VisionModel, changes: Changes, images: ImageSet | None, count:
         if changes.layers
         else []
     )
+    state |= {name: value.to(state[name]) for name, value in changes.weights.items()}
     if changes.head is not None:
         state |= _named(changes.head, state)
     for change, kind in reversed(list(zip(changes.layers, kinds, strict=True))):  # what comes last meets the head first

@@ -8,6 +8,7 @@ from semlens.correct.choose import chosen, part_of
 from semlens.correct.correction import Correction
 from semlens.correct.head import refitted
 from semlens.correct.phrases import image_directions, spurious_of
+from semlens.correct.retrain import METHODS, retrain
 from semlens.correct.suppress import What, suppress
 from semlens.images import ImageSet, load_images
 from semlens.model import Changes, VisionModel, as_model
@@ -27,6 +28,7 @@ def corrected(
     refit: bool = True,
     choose: ImageSet | Any = None,
     marks: Mapping[str, Mapping[str, bool]] | None = None,
+    training: Mapping[str, Any] | None = None,
     progress: Progress = visible,
 ) -> Correction:
     """A correction as it works best where it was measured (docs/correct.md): directions of all concepts of a spec, made
@@ -37,7 +39,7 @@ def corrected(
     Args:
         what: a spec; or what `suppress` takes; None refits the last layer alone.
         train: images with labels, best those that the model was trained on; what they show need not be known.
-        how: as in `suppress`.
+        how: as in `suppress`; or a method of `retrain`, which trains what runs behind the layer instead.
         layer: in which the directions of a spec are; best the last one before the mean and the last layer.
         units: of a dictionary, or of a spec's concepts; all spurious ones if none are given.
         foundation: which knows the spec's phrases.
@@ -45,15 +47,21 @@ def corrected(
         choose: other images with labels, by whose worst group it is chosen how many units are taken out, units that do
             one thing together; all if none are given.
         marks: of these images, as in `measure_correction`.
+        training: what else `retrain` takes, where `how` is one of its methods.
 
     Raises:
         SemlensError: a spec without layer or foundation model, images without labels of two classes, or what `suppress`
             refuses.
     """
     model, images = as_model(model), load_images(train)
+    if isinstance(what, Spec) and how in METHODS and not how.endswith("clarc"):
+        what = None
     if isinstance(what, Spec):
         units = spurious_of(what) if units is None else units
         what = image_directions(model, what, images, layer, foundation, progress)
+    if how in METHODS:
+        given = dict(training or {})
+        return retrain(model, images, how, what=what, units=units, layer=layer, progress=progress, **given)
     base = Correction(model, Changes())
     if what is not None:
         base = suppress(model, what, how, units=units, images=images, progress=progress)

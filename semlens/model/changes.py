@@ -1,10 +1,10 @@
-"""A network changed for as long as one wants: components of a layer set to values in every forward pass, and the last
-layer with other weights."""
+"""A network changed for as long as one wants: components of a layer set to values in every forward pass, the last layer
+with other weights, or any of its parameters with other values."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -69,10 +69,11 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Changes:
-    """All that is changed in a network: layers in this order, and its last layer."""
+    """All that is changed in a network: layers in this order, its last layer, and parameters that were trained on."""
 
     layers: tuple[Change, ...] = ()
     head: Head | None = None
+    weights: Mapping[str, Tensor] = field(default_factory=dict)  # new values of parameters, by name
 
     def digest(self) -> str:
         """sha256 over everything that they compute with."""
@@ -85,6 +86,9 @@ class Changes:
         if self.head is not None:
             digest.update(self.head.path.encode())
             _feed(digest, [self.head.weight, self.head.bias])
+        for name in sorted(self.weights):
+            digest.update(name.encode())
+            _feed(digest, [self.weights[name]])
         return digest.hexdigest()
 
 
@@ -102,15 +106,16 @@ def changed(net: nn.Module, changes: Changes, example: Float[Tensor, "n ..."]) -
         example: an image as the network takes it.
 
     Raises:
-        SemlensError: a layer or unit that is not there, a network that is changed already, or a last layer of another
-            shape.
+        SemlensError: a layer, unit or parameter that is not there or has another shape, or a network that is changed
+            already.
     """
     if MARK in net._buffers:
         raise SemlensError("the model is corrected already: undo that first, or put both into one correction")
     with ExitStack() as stack:
+        stack.enter_context(_replaced(_parameters(net, changes.weights)))
         stack.enter_context(units_set(net, changes.layers, example))
         if changes.head is not None:
-            stack.enter_context(_replaced(net, changes.head))
+            stack.enter_context(_with_head(net, changes.head))
         net.register_buffer(MARK, torch.frombuffer(bytearray.fromhex(changes.digest()), dtype=torch.uint8))
         stack.callback(net._buffers.pop, MARK, None)
         yield
@@ -146,16 +151,8 @@ _FOR_GOOD: "WeakKeyDictionary[nn.Module, ExitStack]" = WeakKeyDictionary()
 
 
 @contextmanager
-def _replaced(net: nn.Module, head: Head) -> Iterator[None]:
-    """The network with other weights in its last layer."""
-    layer = module_at(net, head.path)
-    if not isinstance(layer, nn.Linear) or layer.weight.shape != head.weight.shape:
-        shape = tuple(getattr(layer, "weight", torch.empty(0)).shape)
-        raise SemlensError(f"{head.path!r} is no linear layer of {tuple(head.weight.shape)}, but one of {shape}")
-    bare = layer.bias is None
-    if bare:  # one at zero computes the same
-        layer.bias = nn.Parameter(layer.weight.new_zeros(len(layer.weight)), requires_grad=layer.weight.requires_grad)
-    pairs = [(layer.weight, head.weight), (layer.bias, head.bias)]
+def _replaced(pairs: Sequence[tuple[Tensor, Tensor]]) -> Iterator[None]:
+    """Parameters with other values, each beside its own."""
     before = [own.detach().clone() for own, _ in pairs]
     try:
         with torch.no_grad():
@@ -166,6 +163,32 @@ def _replaced(net: nn.Module, head: Head) -> Iterator[None]:
         with torch.no_grad():
             for (own, _), old in zip(pairs, before, strict=True):
                 own.copy_(old)
+
+
+def _parameters(net: nn.Module, weights: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Some parameters of a network, each with the values that it is to have."""
+    own = dict(net.named_parameters())
+    for name, new in weights.items():
+        if name not in own or own[name].shape != new.shape:
+            shape = f"one of {tuple(own[name].shape)}" if name in own else "none of that name"
+            raise SemlensError(f"the correction has a parameter {name!r} of {tuple(new.shape)}; the model has {shape}")
+    return [(own[name], new) for name, new in weights.items()]
+
+
+@contextmanager
+def _with_head(net: nn.Module, head: Head) -> Iterator[None]:
+    """The network with other weights in its last layer."""
+    layer = module_at(net, head.path)
+    if not isinstance(layer, nn.Linear) or layer.weight.shape != head.weight.shape:
+        shape = tuple(getattr(layer, "weight", torch.empty(0)).shape)
+        raise SemlensError(f"{head.path!r} is no linear layer of {tuple(head.weight.shape)}, but one of {shape}")
+    bare = layer.bias is None
+    if bare:  # one at zero computes the same
+        layer.bias = nn.Parameter(layer.weight.new_zeros(len(layer.weight)), requires_grad=layer.weight.requires_grad)
+    try:
+        with _replaced([(layer.weight, head.weight), (layer.bias, head.bias)]):
+            yield
+    finally:
         if bare:
             layer.register_parameter("bias", None)
 

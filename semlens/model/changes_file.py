@@ -18,6 +18,8 @@ from semlens.model.layers import layer_text
 from semlens.model.tensors import write_tensors
 
 MANIFEST, TENSORS, WEIGHTS = "correction.json", "tensors.safetensors", "weights.safetensors"
+TRAINED = "trained."
+"""Before the name of a parameter with new values."""
 FORMAT, VERSION = "semlens-correction", "1.0"
 
 
@@ -50,6 +52,7 @@ def save_changes(saved: SavedChanges, folder: str | Path, weights: Mapping[str, 
         head = saved.changes.head
         if head is not None:
             tensors |= {"head.weight": head.weight, "head.bias": head.bias}
+        tensors |= {f"{TRAINED}{name}": value for name, value in saved.changes.weights.items()}
         write_tensors(folder / TENSORS, tensors)
         (folder / WEIGHTS).unlink(missing_ok=True)
         if weights is not None:
@@ -92,8 +95,9 @@ def load_changes(folder: str | Path) -> SavedChanges:
         tensors = read_checkpoint(folder / TENSORS)
         layers = tuple(_change(one, n, folder, tensors) for n, one in enumerate(said["layers"]))
         head = Head(said["head"], tensors["head.weight"], tensors["head.bias"]) if said["head"] else None
+        trained = {name.removeprefix(TRAINED): value for name, value in tensors.items() if name.startswith(TRAINED)}
         saved = SavedChanges(
-            str(said["model"]), str(said["fingerprint"]), Changes(layers, head), said["recipe"],
+            str(said["model"]), str(said["fingerprint"]), Changes(layers, head, trained), said["recipe"],
             folder / WEIGHTS if said["folded"] else None,
         )  # fmt: skip
     except OSError as fault:

@@ -152,3 +152,33 @@ def test_how_much_is_taken_out_is_chosen(place: Path, tmp_path: Path, capsys: py
     taken = sl.load_correction(tmp_path / "o", load_model(MODEL)).recipe
     assert set(taken["suppressed"]) < {"block4:3", "block4:5", "block4:9"}
     assert taken["chosen on"].endswith(TABLE)
+
+
+def test_training_takes_its_options_and_others_refuse_them(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--train", str(place / "train" / TABLE), "--images", str(place / "test" / TABLE)]
+    spec = ["--what", str(place / "spec.yaml")]
+    clarc = ["--how", "rr-clarc", "--layer", "block4", "--foundation", "testbed:clip", "--epochs", "2", "--rate",
+             "0.01", "--train-marks", str(place / "train" / TABLE)]  # fmt: skip
+    found = rows(capsys, "correct", MODEL, *spec, *clarc, *data, "-o", str(tmp_path / "out"))
+    worst = next(row for row in found if row["measure"] == "worst-group accuracy")
+    assert worst["after"] > worst["before"]
+    assert (tmp_path / "out" / "weights.safetensors").exists()
+    assert not (tmp_path / "out.partial").exists()
+    page = (tmp_path / "out" / "certificate.html").read_text()
+    assert "rr-clarc" in page
+    images = load_images(place / "test" / TABLE)
+    logits = see(load_model(f"corrected:{tmp_path / 'out'}"), images).logits
+    labels = np.array([{"melanoma": 0, "other": 1}[str(label)] for label in images.labels])
+    everything = next(row for row in found if row["group"] == "all")
+    assert (logits.argmax(axis=1) == labels).mean() == pytest.approx(everything["after"], abs=0.01)
+    for asked, match in (
+        ([*spec, "--how", "project", "--epochs", "3"], "--epochs is for ways that train"),
+        ([*spec, "--how", "zero", "--version", "a"], "--version is for"),
+        (["--how", "rrr"], "--masks"),
+        (["--how", "reweight", "--train-marks", str(place / "train" / TABLE)], "--what"),
+        (["--how", "rr-clarc"], "--what"),
+    ):
+        assert command("correct", MODEL, *asked, *data, "-o", str(tmp_path / "no")) == 2
+        assert match in capsys.readouterr().err
