@@ -78,7 +78,7 @@ def _lrp(
         front, value = starting(run, goal, model, start)
         fronts, on_the_way = through(run, front, conditions, layers)
         run.ledger.on = True
-        arrival = arrive(run, fronts, [layer for layer in layers if layer not in on_the_way])
+        arrival = arrive(run, fronts, [layer for layer in layers if layer not in on_the_way], last=True)
         assert arrival.source is not None
         report = run.ledger.close(entering(fronts), [arrival.source.flatten(1).sum(1)])
         warn(report, warn_above)

@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from semlens.types import Bool, Float
 
 WARN_ABOVE = 0.5
 """Share of the relevance that entered which one layer may absorb before a warning names it."""
+
+_NAMELESS = "(the model itself)"
 
 
 @dataclass(frozen=True)
@@ -138,23 +141,58 @@ def warn(report: Conservation, threshold: float = WARN_ABOVE) -> None:
         )
 
 
+class Entry(NamedTuple):
+    """What one layer or constant kept in a backward pass.
+
+    Args:
+        entered, left: relevance that came from above, and that went on below; None for nothing.
+        bias: what of the difference the bias absorbed; None for nothing.
+    """
+
+    layer: str
+    entered: Float[Tensor, "n"]
+    left: Float[Tensor, "n"] | None
+    bias: Float[Tensor, "n"] | None
+
+
 @dataclass
 class Ledger:
-    """Sums what layers absorb during a backward pass. Mutable: the backward pass fills it.
+    """Notes what layers absorb during a backward pass. Mutable: the backward pass fills it.
 
     Args:
         on: whether backward passes are recorded.
         images: the size of the batch; 0 if the first axis of every tensor is that of the images.
-        bias: relevance that biases absorbed so far, by layer, and inputs that are no pixels.
-        kept: relevance that entered and did not leave so far, by layer: what its bias and its stabiliser absorbed.
+        entries: what was noted so far. It is added up when the pass is over, for all layers at once.
         inputs: the accounts that are those of inputs which are no pixels.
     """
 
     on: bool = False
     images: int = 0
-    bias: dict[str, Float[Tensor, "n"]] = field(default_factory=dict)
-    kept: dict[str, Float[Tensor, "n"]] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
     inputs: set[str] = field(default_factory=set)
+
+    @property
+    def bias(self) -> dict[str, Float[Tensor, "n"]]:
+        """Relevance that biases absorbed so far, by layer, and inputs that are no pixels."""
+        return self._by_layer(self._column([entry.bias for entry in self.entries])) if self.entries else {}
+
+    @property
+    def kept(self) -> dict[str, Float[Tensor, "n"]]:
+        """Relevance that entered and did not leave so far, by layer: what its bias and its stabiliser absorbed."""
+        if not self.entries:
+            return {}
+        entered, left = ([getattr(entry, side) for entry in self.entries] for side in ("entered", "left"))
+        return self._by_layer(self._column(entered) - self._column(left))
+
+    def _column(self, amounts: Sequence[Tensor | None]) -> Float[Tensor, "entries n"]:
+        nothing = torch.zeros_like(self.entries[0].entered)
+        return torch.stack([nothing if amount is None else amount for amount in amounts])
+
+    def _by_layer(self, amounts: Float[Tensor, "entries n"]) -> dict[str, Float[Tensor, "n"]]:
+        places = {layer: place for place, layer in enumerate(dict.fromkeys(entry.layer for entry in self.entries))}
+        rows = torch.tensor([places[entry.layer] for entry in self.entries], device=amounts.device)
+        sums = amounts.new_zeros(len(places), amounts.shape[1]).index_add_(0, rows, amounts)
+        return dict(zip(places, sums, strict=True))
 
     def account_of_input(self, name: str) -> str:
         """The name, from now on that of an input's account and no layer's."""
@@ -169,19 +207,14 @@ class Ledger:
         bias: Float[Tensor, "n"] | None,
     ) -> None:
         """Records how much of the relevance that entered a layer left it below, and how much its bias absorbed."""
-        if bias is None:
-            bias = torch.zeros_like(entered)
-        self._add(layer, self._per_image(entered - left), self._per_image(bias))
-
-    def _add(self, layer: str, kept: Float[Tensor, "n"], bias: Float[Tensor, "n"]) -> None:
-        layer = layer or "(the model itself)"
-        for account, value in ((self.kept, kept), (self.bias, bias)):
-            account[layer] = account[layer] + value if layer in account else value
+        per_image = self._per_image
+        bias = None if bias is None else per_image(bias)
+        self.entries.append(Entry(layer or _NAMELESS, per_image(entered), per_image(left), bias))
 
     def absorb(self, layer: str, amount: Float[Tensor, "..."]) -> None:
         """Records relevance that a constant absorbs whole: `amount` is that of each of its elements, images first."""
         absorbed = self._per_image(amount.flatten(1).sum(1) if amount.ndim > 1 else amount.reshape(-1))
-        self._add(layer, absorbed, absorbed)
+        self.entries.append(Entry(layer or _NAMELESS, absorbed, None, absorbed))
 
     def _per_image(self, amount: Float[Tensor, "..."]) -> Float[Tensor, "n"]:
         """The rows of each image summed, for windows of attention or flattened tokens, where images vary slowest.
@@ -205,14 +238,14 @@ class Ledger:
         rows = torch.ones_like(entered, dtype=torch.bool) if counted is None else counted
         entered = entered[rows]
         sign, size = entered.sign(), entered.abs().clamp(min=1e-30)
-        names = list(self.bias)
+        accounts = self.bias
+        names = list(accounts)
         bias, kept = (
-            torch.stack([account[name] for name in names])[:, rows] if names else entered.new_zeros(0, len(entered))
-            for account in (self.bias, self.kept)
+            torch.stack(list(account.values()))[:, rows] if account else entered.new_zeros(0, len(entered))
+            for account in (accounts, self.kept)
         )  # "accounts n"
         stabiliser = kept - bias
-        self.bias.clear()
-        self.kept.clear()
+        self.entries.clear()
         shares = zip(names, *((account.abs() / size).mean(1).tolist() for account in (bias, stabiliser)), strict=True)
         amounts = dict(zip(names, (bias * sign).sum(1).tolist(), strict=True))
         inputs = [(name, amounts.pop(name)) for name in names if name in self.inputs]

@@ -4,7 +4,7 @@ embeddings and class tokens. Each is known by the name of the parameter or buffe
 A bias is one number per channel, or one for all; a constant that differs from place to place is such an input.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,21 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from semlens.attribution.marks import mark_of
-from semlens.model import modules_of
 from semlens.types import Float
 
 
 class Names:
     """The names of a model's parameters and buffers, looked for when the first is asked for: few networks need them."""
 
-    def __init__(self, net: nn.Module) -> None:
-        self._net = net
+    def __init__(self, modules: Iterable[tuple[str, nn.Module]]) -> None:
+        self._modules = modules
 
     @cached_property
     def by_identity(self) -> Mapping[int, str]:
         """The names by the identity of the tensor, which lives as long as the model."""
         names: dict[int, str] = {}
-        for path, module in modules_of(self._net):
+        for path, module in self._modules:
             for name, tensor in (*module._buffers.items(), *module._parameters.items()):
                 if tensor is not None:
                     names.setdefault(id(tensor), f"{path}.{name}" if path else name)

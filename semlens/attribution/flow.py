@@ -55,9 +55,14 @@ class Arrival:
 
 
 def send(
-    fronts: Sequence[Front], to: Sequence[Tensor | GradientEdge], *, many: bool = False
+    fronts: Sequence[Front], to: Sequence[Tensor | GradientEdge], *, many: bool = False, last: bool = False
 ) -> tuple[Tensor | None, ...]:
-    """The modified gradients at the places `to`, summed over the fronts; None for one that no front reaches."""
+    """The modified gradients at the places `to`, summed over the fronts; None for one that no front reaches.
+
+    Args:
+        last: whether nothing is sent down this trace any more: what its backward passes need is then freed on the way,
+            so that the memory of a large network serves again at once.
+    """
     if not to:
         return ()
     starts: list[Any] = [front.at for front in fronts]
@@ -66,7 +71,7 @@ def send(
         starts,
         ends,
         [front.g for front in fronts],
-        retain_graph=True,
+        retain_graph=not last,
         allow_unused=True,
         is_grads_batched=many,
     )
@@ -88,13 +93,14 @@ def reaches(gradients: Gradients) -> bool:
 
 
 def arrive(
-    trace: Trace, fronts: Sequence[Front], layers: Iterable[str], *, source: bool = True, many: bool = False
-) -> Arrival:
-    """The relevance of layers and input, summed over the fronts, from one backward pass."""
+    trace: Trace, fronts: Sequence[Front], layers: Iterable[str], *, source: bool = True, many: bool = False,
+    last: bool = False,
+) -> Arrival:  # fmt: skip
+    """The relevance of layers and input, summed over the fronts, from one backward pass, the `last` one or not."""
     taps = [trace.taps[layer] for layer in layers]
     places: list[Tensor | GradientEdge] = [end for tap in taps for end in tap.ends]
     ends = [trace.source] + ([] if trace.shadow is None else [trace.shadow]) if source else []
-    grads = send(fronts, [*places, *ends], many=many)
+    grads = send(fronts, [*places, *ends], many=many, last=last)
     there = dict(zip(taps, _of_each(taps, grads), strict=True))
     by_layer = {tap.kind.layer: relevance_of(tap, gradients, many=many) for tap, gradients in there.items()}
     at_source = _at_source(trace, grads[len(places) :]) if source else None

@@ -41,23 +41,24 @@ class Proportional(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, call: LayerCall) -> Tensor:
-        ctx.save_for_backward(x)
+        z = own(call.run(x), x)
+        ctx.save_for_backward(x, z)
         ctx.call = call
-        return own(call.run(x), x)
+        return z
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        (x,) = ctx.saved_tensors
-        return _message(ctx.call, x, g).to(x.dtype), None
+        x, z = ctx.saved_tensors
+        return _message(ctx.call, x, z, g).to(x.dtype), None
 
 
-def _message(call: LayerCall, x: Tensor, g: Tensor) -> Tensor:
+def _message(call: LayerCall, x: Tensor, z: Tensor, g: Tensor) -> Tensor:
     """The message of a layer's rule, in the precision of its weights whatever autocast makes of them."""
     dtype = call.layer.weight.dtype
-    if x.dtype == g.dtype == dtype and not torch.is_autocast_enabled(x.device.type):
-        return call.message(x, g)
+    if x.dtype == z.dtype == g.dtype == dtype and not torch.is_autocast_enabled(x.device.type):
+        return call.message(x, z, g)
     with without_autocast(x):
-        return call.message(x.to(dtype), g.to(dtype))
+        return call.message(x.to(dtype), z.to(dtype), g.to(dtype))
 
 
 class Direct(Function):
@@ -68,14 +69,15 @@ class Direct(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, shadow: Tensor | None, call: LayerCall) -> Tensor:
-        ctx.save_for_backward(x)
+        z = own(call.run(x), x)
+        ctx.save_for_backward(x, z)
         ctx.call, ctx.has_shadow = call, shadow is not None
-        return own(call.run(x), x)
+        return z
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        (x,) = ctx.saved_tensors
-        relevance = _message(ctx.call, x, g).to(x.dtype)
+        x, z = ctx.saved_tensors
+        relevance = _message(ctx.call, x, z, g).to(x.dtype)
         if ctx.has_shadow:
             return torch.zeros_like(relevance), relevance, None
         return torch.where(x == 0, 0, relevance / torch.where(x == 0, 1, x)), None, None
@@ -152,12 +154,14 @@ class ElementWise(Function):
     def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
         divisor = divisor_of(x)
         out = own(run(x), x)  # which may overwrite x
-        ctx.ratio = torch.div(out.detach(), divisor, out=divisor) if out.dtype == divisor.dtype else out / divisor
+        ratio = torch.div(out.detach(), divisor, out=divisor) if out.dtype == divisor.dtype else out / divisor
+        ctx.save_for_backward(ratio)
         return out
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        return g * ctx.ratio, None
+        (ratio,) = ctx.saved_tensors
+        return g * ratio, None
 
 
 class Centred(Function):

@@ -35,7 +35,6 @@ def affine(call: Call, layer: Affine, kind: str, x: Tensor, run: Callable[[Tenso
     precise = torch.promote_types(x.dtype, layer.weight.dtype)
     layer_call = LayerCall(_converted(layer, precise), rule, name, call.setting.ledger, run)
     z: Tensor = Proportional.apply(x, layer_call) if rule.proportional else Direct.apply(x, shadow, layer_call)
-    layer_call.z = call.setting.saved.save(z if z.dtype == precise else z.to(precise))
     remark(z, layer=layer_call, branch=Branch(x, x._version, (Part(layer_call),)))
     return z
 

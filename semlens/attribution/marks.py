@@ -88,7 +88,6 @@ class LayerCall:
 
     Args:
         run: the model's own call, so that its numbers do not change.
-        z: the layer's output.
         scale, shift: of the BatchNorm that follows, `scale * z + shift`; None without one.
         uses: how many calls took the output.
         explained: whether relevance starts at the output itself, so that a norm behind it has no part in it.
@@ -99,7 +98,6 @@ class LayerCall:
     name: str
     ledger: Ledger
     run: Callable[[Tensor], Tensor]
-    z: SavedTensor | None = None
     scale: Float[Tensor, "c"] | None = None
     shift: Float[Tensor, "c"] | None = None
     uses: int = 0
@@ -122,14 +120,14 @@ class LayerCall:
         """The layer as its rule sees it: as if its weights held the BatchNorm where it folds one."""
         return self.layer.folded(*self.norm) if self.folds else self.layer
 
-    def message(self, x: Tensor, g: Tensor) -> Tensor:
+    def message(self, x: Tensor, z: Tensor, g: Tensor) -> Tensor:
         """The message of the layer's rule to its input `x`; for a folded layer, as if its weights held the BatchNorm.
 
         Args:
+            z: the layer's output.
             g: the modified gradient at the layer's output; for a folded layer, at the norm's.
         """
-        assert self.z is not None
-        layer, z = self.effective, self.z.value
+        layer = self.effective
         if layer is not self.layer:
             scale, shift = self.norm
             z = torch.addcmul(layer.along(shift, z), z, layer.along(scale, z))

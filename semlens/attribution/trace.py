@@ -7,7 +7,7 @@ error. What the mode knows of a tensor is in the tensor's `Mark`.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +25,7 @@ from semlens.attribution.operations import Setting
 from semlens.attribution.taps import Stop, Tap, tapping
 from semlens.attribution.writing import WrittenTogether
 from semlens.errors import SemlensError
-from semlens.model import Components, follow, modules_of, refuse_hidden, still
+from semlens.model import Components, check_images, follow, modules_of, refuse_hidden, still
 
 
 @dataclass
@@ -87,12 +87,14 @@ def trace(
         then: a function of the model's output that is traced as part of the model, such as a similarity.
 
     Raises:
-        SemlensError: a function that no rule covers, a function that cannot be seen, a layer that does not run.
+        SemlensError: a function that no rule covers, a function that cannot be seen, a layer that does not run, or one
+            whose rows do not follow the images.
     """
     ledger = Ledger(images=len(x))
-    where = follow(net)
-    mode = Mode(Setting(composite, ledger, Names(net)), where) if composite else None
-    _check_visible(net, x, mode)
+    modules = modules_of(net)
+    where = follow(modules)
+    mode = Mode(Setting(composite, ledger, Names(modules)), where) if composite else None
+    _check_visible(net, modules, x, mode)
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
@@ -105,6 +107,8 @@ def trace(
                     run.output = _output(net, entry, then)
             else:
                 _run(run, mode, net, x, entry, then)
+        for layer, tap in run.taps.items():
+            check_images(layer, len(tap.kind.rows.gather(tap.value)), len(x))
         yield run
 
 
@@ -117,12 +121,12 @@ def _uncompiled() -> AbstractContextManager[Any]:
     return stance
 
 
-def _check_visible(net: nn.Module, x: Tensor, mode: Mode | None) -> None:
+def _check_visible(net: nn.Module, modules: Iterable[tuple[str, nn.Module]], x: Tensor, mode: Mode | None) -> None:
     """Refuses a batch without images, modules inside which no function can be seen, and weights without gradients."""
     if not len(x):
         raise SemlensError("there are no images to explain: the batch is empty")
     if mode:
-        for path, module in modules_of(net):
+        for path, module in modules:
             refuse_hidden(module, path)
     elif any(tensor.is_inference() for tensor in (*net.parameters(), *net.buffers())):
         raise SemlensError(

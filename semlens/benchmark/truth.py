@@ -117,7 +117,7 @@ def _run(model: VisionModel, kinds: Sequence[Components], scenes: Sequence[Scene
     with torch.no_grad(), pooling(model, kinds, pool) as latest:
         for x in _inputs(model, scenes):
             logits.append(_logits(model, x))
-            pooled.append(latest().activations.float().cpu().numpy())
+            pooled.append(latest(len(x)).activations.float().cpu().numpy())
     return _Run(np.concatenate(pooled), np.concatenate(logits))
 
 

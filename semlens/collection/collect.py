@@ -27,6 +27,7 @@ from semlens.model import (
     VisionModel,
     as_layers,
     as_model,
+    check_images,
     describe,
     logits_of,
     parse_all,
@@ -218,14 +219,17 @@ def _forward(
 
         def forward(x: Float[Tensor, "n ..."]) -> _Passed:
             output = model.net(x.contiguous(memory_format=layout))
-            return _Passed(pooled(), output)
+            return _Passed(pooled(len(x)), output)
 
         yield forward
 
 
 @contextmanager
-def pooling(model: VisionModel, kinds: Sequence[Components], pool: str) -> Iterator[Callable[[], Pooled]]:
-    """A function that gives all layers' pooled activations in the latest forward pass, side by side."""
+def pooling(model: VisionModel, kinds: Sequence[Components], pool: str) -> Iterator[Callable[[int], Pooled]]:
+    """A function that gives all layers' pooled activations in the latest forward pass, of so many images, side by side.
+
+    It raises SemlensError for a layer that gave the activations of more or fewer.
+    """
     at: dict[Site, list[Components]] = {}
     for kind in kinds:
         at.setdefault(kind.site, []).append(kind)
@@ -235,8 +239,10 @@ def pooling(model: VisionModel, kinds: Sequence[Components], pool: str) -> Itera
 
     with record(model.net, list(at), keep) as seen:
 
-        def pooled() -> Pooled:
+        def pooled(images: int) -> Pooled:
             parts = {layer: part for site in at for layer, part in seen[site].items()}
+            for layer, part in parts.items():
+                check_images(layer, len(part.activations), images)
             ordered = [parts[kind.layer] for kind in kinds]
             places = [part.positions for part in ordered if part.positions is not None]
             return Pooled(

@@ -13,7 +13,18 @@ from semlens.model.changes import (
     vectors_of,
 )
 from semlens.model.changes_file import SavedChanges, load_changes, save_changes
-from semlens.model.components import POOLS, ROWS, Components, OnAxes, Pooled, Rows, Vectors, put_tensor, tensor_in
+from semlens.model.components import (
+    POOLS,
+    ROWS,
+    Components,
+    OnAxes,
+    Pooled,
+    Rows,
+    Vectors,
+    check_images,
+    put_tensor,
+    tensor_in,
+)
 from semlens.model.dictionary import (
     DICTIONARY,
     BatchTopK,
@@ -81,6 +92,7 @@ __all__ = [
     "changed",
     "check_device",
     "check_dictionaries",
+    "check_images",
     "describe",
     "dictionaries_of",
     "edit",

@@ -16,6 +16,11 @@ from semlens.model.hooks import Site
 from semlens.types import Bool, Float, Int32, Int64
 
 POOLS = ("max", "mean")
+UNEVEN = (
+    "how many there are depends on what the images show, as where experts take some tokens each, so they cannot be "
+    "told apart by image: choose another layer"
+)
+"""Why a layer whose rows do not follow the images cannot be read."""
 _ROW = 4096  # floats: rows that long a product reads twice as fast as rows of 32
 
 
@@ -195,7 +200,16 @@ class Rows:
         return self.outer * self.inner == 1
 
     def gather(self, x: Tensor) -> Float[Tensor, "n f ..."]:
-        """Images first, then what is folded in, then all other axes in their order."""
+        """Images first, then what is folded in, then all other axes in their order.
+
+        Raises:
+            SemlensError: the axis is no multiple of what one image has.
+        """
+        if x.shape[self.axis] % (self.outer * self.inner):
+            raise SemlensError(
+                f"a layer gives {x.shape[self.axis]} rows, where one image gave {self.outer * self.inner} when it was "
+                f"looked at; {UNEVEN}"
+            )
         return x.movedim(self.axis, 0).unflatten(0, (self.outer, -1, self.inner)).movedim(1, 0).flatten(1, 2)
 
     def scatter(self, gathered: Float[Tensor, "n f ..."]) -> Tensor:
@@ -205,3 +219,16 @@ class Rows:
 
 
 ROWS = Rows()
+
+
+def check_images(layer: str, found: int, images: int) -> None:
+    """Returns if a layer gave what belongs to each image of a batch.
+
+    Args:
+        found: of how many images.
+
+    Raises:
+        SemlensError: of more or fewer.
+    """
+    if found != images:
+        raise SemlensError(f"layer {layer!r} gives the rows of {found} images for {images}; {UNEVEN}")

@@ -3,7 +3,7 @@ them; `follow` tells which module runs, without any."""
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
@@ -199,12 +199,13 @@ def _hooked(net: nn.Module, recording: Recording, saw: Callable[[Any, Any], Any]
             handle.remove()
 
 
-def follow(net: nn.Module) -> Callable[[], str]:
-    """What tells the path of the innermost module of `net` that runs now: "" for the net itself, and where none does.
+def follow(modules: Iterable[tuple[str, nn.Module]]) -> Callable[[], str]:
+    """What tells the path of the innermost of a network's modules that runs now: "" for the network itself, and where
+    none does.
 
     It is read from the call stack, for hooks on every module would cost a small network more than its own work.
     """
-    paths = {id(module): path for path, module in modules_of(net)}
+    paths = {id(module): path for path, module in modules}
 
     def innermost() -> str:
         frame: FrameType | None = sys._getframe(1)

@@ -141,7 +141,7 @@ def _activations(
     with torch.no_grad(), pooling(model, kinds, pool) as latest:
         for x, some in feed.readable(ids, "held-out activations", progress):
             model.net(x)
-            activations.append(latest().activations[: len(some)].float().cpu().numpy())
+            activations.append(latest(len(x)).activations[: len(some)].float().cpu().numpy())
             read += some
     return np.concatenate(activations or [np.empty((0, 0), np.float32)]), np.array(read, np.int64)
 

@@ -137,7 +137,7 @@ class _Run:
         with torch.no_grad(), pooling(self.model, [kind for kind, _ in parsed], "mean") as latest:
             for x, batch in feed.batches(self.ids, "means", readable_when="the index was made", progress=self.progress):
                 self.model.net(x)
-                pooled.append(latest().activations[: len(batch.ids)].float().cpu().numpy())
+                pooled.append(latest(len(x)).activations[: len(batch.ids)].float().cpu().numpy())
         mean = np.concatenate(pooled).mean(axis=0)
         ends = np.cumsum([0, *(components for _, components in parsed)])
         return {kind.layer: mean[a:b] for (kind, _), a, b in zip(parsed, ends, ends[1:], strict=False)}

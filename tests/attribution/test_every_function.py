@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import get_overridable_functions, resolve_name
 
 from semlens.attribution import names
@@ -54,7 +54,7 @@ def seen_by(mode: Mode, shape: tuple[int, ...] = (2, 3)) -> Tensor:
 
 
 def a_mode() -> Mode:
-    return Mode(Setting(COMPOSITES["attnlrp"], Ledger(), Names(nn.Identity())), lambda: "block.0")
+    return Mode(Setting(COMPOSITES["attnlrp"], Ledger(), Names([])), lambda: "block.0")
 
 
 def test_what_nobody_classified_is_refused_before_it_runs() -> None:

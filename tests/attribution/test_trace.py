@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from semlens.attribution.composite import COMPOSITES, Composite
+from semlens.attribution.flow import Front, arrive
 from semlens.attribution.rules import Epsilon, stabilise, step_of
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
@@ -360,3 +361,15 @@ def test_a_rule_for_one_layer_changes_nothing_above_it() -> None:
                 found.append(torch.autograd.grad(t.output[:, 1].sum(), t.taps[layer].node)[0])
         assert torch.equal(*found)
     assert not torch.allclose(heat(net, x, special), heat(net, x, ZERO))
+
+
+def test_the_last_pass_down_is_that_of_any_other_and_frees_what_it_needed() -> None:
+    net, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.Flatten()).eval(), pixels().float()
+    with trace(net, x, COMPOSITES["epsilon_plus"]) as run:
+        front = Front(run.output, torch.ones_like(run.output), run.output.detach())
+        before, last = arrive(run, [front], ()), arrive(run, [front], (), last=True)
+        assert before.source is not None
+        assert last.source is not None
+        assert torch.equal(before.source, last.source)
+        with pytest.raises(RuntimeError, match="second time"):
+            arrive(run, [front], ())

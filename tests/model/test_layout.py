@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+from semlens.attribution import attribute
 from semlens.collection import collect
 from semlens.errors import SemlensError
+from semlens.images import load_images
 from semlens.model.components import Rows
 from semlens.model.kinds import Channels, Heads, Tokens
 from semlens.model.layers import LayerRow, list_layers, parse, parse_all
@@ -322,3 +325,38 @@ def test_a_layout_is_looked_for_again_when_weights_change() -> None:
     assert [row.layer for row in list_layers(net, X)] == ["conv"]
     nn.init.ones_(net.inner.weight)
     assert [row.layer for row in list_layers(net, X)] == ["conv", "inner"]
+
+
+class Experts(nn.Module):
+    """Light positions go to an expert, dark ones to none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.expert = nn.Conv2d(3, 4, 1), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens, light = self.conv(x).flatten(2).mT, x.mean(1).flatten(1) > 0.5
+        out = torch.zeros_like(tokens)
+        out[light] = self.expert(tokens[light])
+        return out.mean(1)
+
+
+@pytest.mark.parametrize(
+    ("dark", "message"),
+    [
+        ((0, 8, 24), "gives 160 rows, where one image gave 64 .* depends on what the images show"),
+        ((0, 32, 32), "layer 'expert' gives the rows of 2 images for 3; .* depends on what the images show"),
+    ],
+)
+def test_rows_that_do_not_follow_the_images_are_refused_however_many_there_are(
+    dark: tuple[int, ...], message: str
+) -> None:
+    images = np.full((3, 8, 8, 3), 255, np.uint8)
+    for image, positions in zip(images, dark, strict=True):
+        image.reshape(64, 3)[:positions] = 0
+    model = VisionModel(Experts().eval(), to_tensor)
+    with pytest.raises(SemlensError, match=message):
+        collect(model, load_images([Image.fromarray(i) for i in images]), ["expert"], k=2, batch_size=3, workers=0)
+    x = torch.stack([to_tensor(Image.fromarray(i)) for i in images])
+    with pytest.raises(SemlensError, match=message):
+        attribute(model, x, 0, layers=["expert"])
