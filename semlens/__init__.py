@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from semlens.correct import measure_correction as measure_correction
     from semlens.correct import phrase_directions as phrase_directions
     from semlens.correct import retrain as retrain
+    from semlens.correct import revise as revise
     from semlens.correct import suppress as suppress
     from semlens.dictionaries import learn_dictionary as learn_dictionary
     from semlens.dictionaries import reconstruction as reconstruction
@@ -167,6 +168,7 @@ _HOME = {
     "remarks": "index",
     "report": "views.report",
     "retrieve": "analysis",
+    "revise": "correct",
     "save_dictionary": "model",
     "score": "analysis",
     "search": "analysis",

@@ -28,7 +28,7 @@ ARROWS = {
     "views": {"analysis", "index"},
     "pipeline": {"attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics"},
     "revisit": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "views"},
-    "correct": {"analysis", "attribution", "collection", "images", "index", "model", "numerics"},
+    "correct": {"analysis", "attribution", "collection", "images", "index", "model", "numerics", "pipeline"},
     "app": {"analysis", "images", "index", "model", "numerics", "revisit", "views"},
     "benchmark": {
         "analysis", "collection", "foundation", "images", "index", "model", "numerics", "pipeline", "revisit",

@@ -260,3 +260,55 @@ def _marks(spec: "Spec", folder: Path) -> dict[str, dict[str, bool]]:
         return {}
     spurious = {one if isinstance(one, str) else one.name for one in spec.spurious}
     return {name: marks for name, marks in read_marks(folder / spec.marks, spec).items() if name in spurious}
+
+
+@app.command()
+@click.argument("model")
+@click.argument("spec")
+@_TRAIN
+@_IMAGES
+@_HOW
+@_LAYER
+@_FOUNDATION
+@_REFIT
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Artefacts taken out, at most.")
+@click.option("-o", "--out", required=True, type=NewFolder(), help="Folder of the rounds and the certificate.")
+@seed
+@device
+@as_json
+def revise(
+    model: str, spec: str, train: str, images: str, how: str, layer: str, foundation: str | None, refit: bool,
+    rounds: int, out: Path, seed: int, device: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Audit MODEL by SPEC, find where the worst artefact lies, take it out, and audit again, until nothing is left
+    (Reveal to Revise).
+
+    OUT/round-N has each round: its index, its correction and a picture of the artefact cut out. OUT itself holds the
+    last correction (`corrected:OUT`) and certificate.html. What is done already is not done again.
+    """
+    if not layer or not foundation:
+        raise SemlensError("a spec's concepts become directions of a layer: give the layer (--layer) and --foundation")
+    rules, studied, photos = sl.load_spec(spec), sl.load_model(model, device), sl.load_images(images)
+    with Progress() as progress:
+        found = sl.revise(
+            studied, rules, sl.load_images(train), photos, layer=layer,
+            foundation=sl.load_foundation(foundation, device), out=out, folder=Path(spec).parent,
+            marks=_marks(rules, Path(spec).parent), how=how, refit=refit, rounds=rounds, seed=seed, progress=progress,
+        )  # fmt: skip
+    folded = found.correction.save(out, photos)
+    facts = {
+        "model": model, "model's sha256": studied.fingerprint(),
+        "correction's sha256": found.correction.changes.digest(), **found.correction.recipe,
+        "measured on": photos.source, "their digest": photos.fingerprint, "seed": seed, "folded into weights": folded,
+        "semlens": sl.__version__,
+    }  # fmt: skip
+    pictures = {
+        f"{row.without}: the images that show most of it, and what was cut out": file.read_bytes()
+        for row in found.rounds
+        if (file := out / f"round-{row.round}" / "artefact.png").exists()
+    }
+    page = sl.certificate(found.measured, facts, f"{model}, revised", rounds=found.rounds, pictures=pictures)
+    (out / "certificate.html").write_text(page, encoding="utf-8")
+    show(found.rounds, as_json)
+    if not as_json:
+        say(f"corrected:{out} is the revised model; certificate: {out / 'certificate.html'}")

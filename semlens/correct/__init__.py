@@ -4,10 +4,12 @@ from semlens.correct.certify import measure_correction
 from semlens.correct.choose import choose_units
 from semlens.correct.concepts import Directions, Told, concept_directions, learn_concepts
 from semlens.correct.correction import Correction, load_correction
+from semlens.correct.localise import Localised, localise
 from semlens.correct.measure import Measured, behaviour, outcome, shift, worst_group
 from semlens.correct.pasting import load_masks
 from semlens.correct.phrases import phrase_directions, spec_directions
 from semlens.correct.retrain import METHODS, retrain, usual_course
+from semlens.correct.revise import Revision, Round, revise
 from semlens.correct.suppress import suppress
 from semlens.correct.training import Course
 from semlens.correct.whole import corrected
@@ -17,7 +19,10 @@ __all__ = [
     "Correction",
     "Course",
     "Directions",
+    "Localised",
     "Measured",
+    "Revision",
+    "Round",
     "Told",
     "behaviour",
     "choose_units",
@@ -26,10 +31,12 @@ __all__ = [
     "learn_concepts",
     "load_correction",
     "load_masks",
+    "localise",
     "measure_correction",
     "outcome",
     "phrase_directions",
     "retrain",
+    "revise",
     "shift",
     "spec_directions",
     "suppress",

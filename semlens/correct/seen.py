@@ -87,6 +87,19 @@ def _pooled(vectors: Float[Tensor, "n p d"], how: str) -> Float[Tensor, "n d"]:
     return vectors.amax(1) if how == "max" else vectors.mean(1)
 
 
+def outputs_of(model: VisionModel) -> int:
+    """How many logits a classifier gives.
+
+    Raises:
+        SemlensError: it gives no row of logits.
+    """
+    with torch.no_grad(), still(model.net):
+        logits = logits_of(model.net(model.example_input()), 1)
+    if logits is None:
+        raise SemlensError(f"{model.name} gives no row of logits per image: only classifiers are corrected")
+    return logits.shape[1]
+
+
 def head_path(model: VisionModel, x: Float[Tensor, "n ..."]) -> str:
     """The path of the linear layer that gives the model's logits.
 

@@ -1,6 +1,8 @@
 """A correction's certificate: what a model did before and after, and how it was changed, as one page."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from semlens.analysis import Rows, cell
@@ -11,7 +13,7 @@ _STYLE = (
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .6rem}"
     "th,td{border-bottom:1px solid #8888}tr.worst td{font-weight:600}.told{font-size:1.25rem}"
     "td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}code{word-break:break-all}"
-    "svg{display:block;width:11rem;height:1.1rem}.axis{stroke:#8888}.span{stroke:#2563eb;stroke-width:3;opacity:.5}"
+    "img{max-width:100%}svg{display:block;width:11rem;height:1.1rem}.axis{stroke:#8888}.span{stroke:#2563eb;stroke-width:3;opacity:.5}"
     ".before{fill:none;stroke:currentColor;stroke-width:1.5}.after{fill:#2563eb}"
 )
 _READ = (
@@ -22,13 +24,22 @@ _WORST = "worst-group accuracy"
 _WIDE, _EDGE = 180, 8  # of a chart
 
 
-def certificate(rows: Rows[Any], facts: Mapping[str, Any], title: str) -> str:
+def certificate(
+    rows: Rows[Any],
+    facts: Mapping[str, Any],
+    title: str,
+    *,
+    rounds: Rows[Any] | None = None,
+    pictures: Mapping[str, bytes] = MappingProxyType({}),
+) -> str:
     """The page, which needs nothing besides itself: what changed in a sentence, a table with a chart for each measure,
     and beneath them all that the correction was made from. The same rows and facts give the same page, byte for byte.
 
     Args:
         rows: of `measure_correction`.
         facts: by name: texts, numbers, or lists of them.
+        rounds: of `revise`, if the correction was made in several.
+        pictures: PNG files by caption: where artefacts were found.
     """
     records = rows.records()
     measures = [name for name in dict.fromkeys(record["measure"] for record in records) if name != _WORST]
@@ -39,12 +50,14 @@ def certificate(rows: Rows[Any], facts: Mapping[str, Any], title: str) -> str:
         *(el("p", _told(record), class_="told") for record in records if record["measure"] == _WORST),
         *(el("p", text) for text in _side_effects(rows)),
         *(el("p", "Careful: ", named(remark)) for remark in rows.remarks),
+        *(_rounds(rounds) if rounds is not None else ()),
+        *(part for caption, png in pictures.items() for part in _picture(caption, png)),
         el("p", _READ),
         *(part for name in measures for part in _measure(name, records)),
         el("h2", "How it was made"),
         el("table", *(el("tr", el("th", name), el("td", el("code", _fact(value)))) for name, value in facts.items())),
     )  # fmt: skip
-    policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     top = el(
         "head",
         el("meta", charset="utf-8"),
@@ -62,6 +75,39 @@ def _told(worst: Mapping[str, Any]) -> Html:
         f"Worst-group accuracy {cell(worst['before'])} before, {cell(worst['after'])} after "
         f"({cell(worst['low'])} to {cell(worst['high'])}): ", named(worst["group"]), f", {worst['n']} images.",
     )  # fmt: skip
+
+
+_ROUNDS = (
+    ("round", "round"), ("without", "taken out"), ("verdict", "audit"), ("spurious", "spurious share"),
+    ("accuracy", "accuracy"), ("worst_group", "worst group"), ("laid_in", "artefact laid in"),
+    ("inside", "relevance inside it"), ("next", "found"),
+)  # fmt: skip
+
+
+def _rounds(rounds: Rows[Any]) -> tuple[Html, ...]:
+    """The table of rounds: each a model, what was taken out of it last, and what the audit of it found."""
+    body = (el("tr", *(el("td", _of_round(record, name)) for name, _ in _ROUNDS)) for record in rounds.records())
+    head = el("thead", el("tr", *(el("th", title) for _, title in _ROUNDS)))
+    read = (
+        "Each row is the model after one artefact more was taken out. Spurious share: of spurious concepts in what "
+        "drives the output. Artefact laid in: accuracy with it cut out and laid into every image; relevance inside it: "
+        "of its masks; both before any correction, and now."
+    )
+    return el("h2", "Rounds"), el("p", read), el("table", head, el("tbody", *body))
+
+
+def _of_round(record: Mapping[str, Any], name: str) -> object:
+    value = record[name]
+    if name == "spurious":
+        return f"{cell(value)} ({_interval(record['low'], record['high'])})"
+    if name in ("laid_in", "inside"):
+        return "" if value is None else f"{cell(record[f'{name}_before'])}, {cell(value)}"
+    return named(value) if isinstance(value, str) else cell(value)
+
+
+def _picture(caption: str, png: bytes) -> tuple[Html, Html]:
+    source = f"data:image/png;base64,{b64encode(png).decode()}"
+    return el("p", named(caption)), Html(el("p", Html(f'<img alt="" src="{source}">')))
 
 
 def _side_effects(rows: Rows[Any]) -> list[str]:
