@@ -1,15 +1,17 @@
-"""What dictionaries cost and what they find: `python benchmarks/dictionaries.py step|collect|selectivity`.
+"""What dictionaries cost and what they find: `python benchmarks/dictionaries.py step|collect|selectivity|faithful`.
 
 `step`: a training step beside the five matrix products of a dense autoencoder, and beside its encoder's alone.
 `collect`: pooling 32,768 units beside the forward pass that they are read in.
 `selectivity`: on a network of the testbed, how many components respond to concepts that are put into pictures, how many
 to one alone, and how well search by encoding finds them; raw features beside latents of two sizes.
+`faithful`: on testbed:clip, what its similarity to a phrase becomes as components go, by every ranking.
 """
 
 import argparse
 import time
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from functools import partial, reduce
 from statistics import median
 from typing import Any
 
@@ -20,8 +22,7 @@ import torch
 from torch import Tensor
 
 import semlens as sl
-from semlens.analysis.probe import Probes, probe
-from semlens.analysis.responses import responses
+from semlens.analysis import CURVES, Faithfulness, Probes, probe, responses
 from semlens.benchmark.truth import effects
 from semlens.dictionaries import learned
 from semlens.dictionaries.autoencoder import Autoencoder
@@ -115,6 +116,7 @@ def selectivity(name: str, layers: list[str], count: int, steps: int) -> None:
                 facts = f"{made.fvu:.2f} | {made.dead:.0%} | {time.process_time() - begun:.0f}"
             truth = effects(model, changed, [shown])
             index = by_encoding.encoded_index(model, name, (shown,), count, 21)
+            assert index.encodings is not None
             alive = np.isfinite(index.encodings.r2[: len(truth.responds)])
             responds = truth.responds & alive[:, None]
             precision = searched(index, probes, responds)
@@ -128,6 +130,42 @@ def selectivity(name: str, layers: list[str], count: int, steps: int) -> None:
             )
 
 
+SHOWN = {"ruler": "a ruler", "hairs": "hairs", "purple ink": "purple ink"}
+
+
+def faithful(layers: list[str], count: int, steps: int) -> None:
+    """Curves of latents and of the layer's own components, over pictures that show one of three concepts."""
+    model, foundation = sl.load_model("testbed:clip"), load_foundation("testbed:clip")
+    photos = load_images([draw(scene).image for scene in World.of(CLEAN, 300, 5).scenes])
+    scenes = World.of(CLEAN, 600, 7).scenes
+    print("| layer | components | curve | by | area | beyond patching |")
+    for layer in layers:
+        parts = sl.learn_dictionary(
+            model, photos, layer, n=512, k=8, steps=steps, batch=512, workers=0, progress=lambda *_: None
+        )
+        given: str | Dictionary
+        for name, given in (("512 latents", parts), ("channels", layer)):
+            found = []
+            for shown, phrase in SHOWN.items():
+                pictures = load_images([draw(scene).image for scene in scenes if scene.has(shown)][:count])
+                curves = sl.faithful(
+                    model, pictures, given, sl.similarity(phrase, foundation), steps=10, batch_size=32, workers=0,
+                    progress=lambda *_: None,
+                )  # fmt: skip
+                found.append(curves)
+            whole = reduce(joined, found)
+            for row in whole.rows:
+                beyond = f"{row.beyond:+.3f} [{row.beyond_low:+.3f}, {row.beyond_high:+.3f}]"
+                print(f"| {layer} | {name} | {row.curve} | {row.by} | {row.area:.3f} | {beyond} |", flush=True)
+            sl.plot(whole).savefig(f"faithful-{layer}-{name.replace(' ', '-')}.png", dpi=110)
+
+
+def joined(one: Faithfulness, other: Faithfulness) -> Faithfulness:
+    """The curves of two sets of images as those of one."""
+    deletion, insertion = (np.concatenate([one.of(curve), other.of(curve)], axis=1) for curve in CURVES)
+    return replace(one, deletion=deletion, insertion=insertion)
+
+
 def searched(index: sl.ConceptIndex, probes: Probes, responds: np.ndarray) -> float:
     """Mean average precision over the concepts that some component responds to, each by its phrase alone."""
     of = responses(index)
@@ -138,13 +176,15 @@ def searched(index: sl.ConceptIndex, probes: Probes, responds: np.ndarray) -> fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=["step", "collect", "selectivity"])
+    parser.add_argument("part", choices=["step", "collect", "selectivity", "faithful"])
     parser.add_argument("--network", default="transformer")
     parser.add_argument("--layer", action="append")
     parser.add_argument("--count", type=int, default=600, help="Pictures.")
     parser.add_argument("--steps", type=int, default=3000)
     given = parser.parse_args()
     torch.manual_seed(0)
+    if given.part == "faithful":
+        return faithful(given.layer or ["block3", "block4"], given.count, given.steps)
     if given.part == "selectivity":
         return selectivity(given.network, given.layer or ["blocks.1", "blocks.2"], given.count, given.steps)
     if given.part == "collect":

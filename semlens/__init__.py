@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from semlens.pipeline import build as build
     from semlens.pipeline import embed as embed
     from semlens.pipeline import encode as encode
+    from semlens.revisit import faithful as faithful
     from semlens.revisit import portraits as portraits
     from semlens.revisit import split as split
     from semlens.revisit import verify_audit as verify_audit
@@ -130,6 +131,7 @@ _HOME = {
     "embed": "pipeline",
     "encode": "pipeline",
     "explore": "app.widget",
+    "faithful": "revisit",
     "figure": "views.heatmap",
     "final_layer": "analysis",
     "graph": "analysis.graph",

@@ -86,6 +86,30 @@ def hugging_face(repository: str = "", patterns: Sequence[str] = (), kind: str =
 
 
 @contextmanager
+def fetching(what: str, instead: str) -> Iterator[None]:
+    """Turns whatever a download in its body raises into one sentence that says what to give `instead`."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # every error of the hub's client is one of the two
+        raise SemlensError(
+            f"{what} is not in the hub's cache and could not be fetched: check the name and the connection, "
+            f"or fetch it elsewhere and give {instead}"
+        ) from error
+
+
+def hub_folder(repository: str, patterns: Sequence[str], instead: str) -> Path:
+    """The local copy of those files of a hub repository.
+
+    Raises:
+        SemlensError: where they cannot be had.
+    """
+    from huggingface_hub import snapshot_download  # comes with all families that ask
+
+    with fetching(repository, instead), hugging_face(repository, patterns):
+        return Path(snapshot_download(repository, allow_patterns=[*patterns, "README.md"]))
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """No bars of transformers, whose weights are read in a moment, nor any of what is fetched where nobody looks, as in
     a log file; all as they were afterwards."""

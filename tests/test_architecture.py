@@ -53,6 +53,7 @@ BESIDE_A_FACE = {
     "images.loader",  # brings torch
     "analysis.audit", "analysis.graph",  # pydantic, to read specs: half of the time that a search takes to start
     "model.offline",  # weights inside packages, of which some are a foundation model's
+    "model.open_clip",  # brings open_clip
 }  # fmt: skip
 NUMPY_SIDE = (
     "numerics", "index", "analysis", "views", "images", "testbed.world", *sorted(ROOT),

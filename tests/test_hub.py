@@ -15,8 +15,8 @@ from huggingface_hub import constants
 
 from semlens import hub
 from semlens.errors import SemlensError
-from semlens.foundation import hub_folder, load_foundation
-from semlens.hub import FetchWarning, can_fetch, hugging_face, quiet, reachable
+from semlens.foundation import load_foundation
+from semlens.hub import FetchWarning, can_fetch, hub_folder, hugging_face, quiet, reachable
 from semlens.images import load_images
 from semlens.model.loading import load_model
 

@@ -8,6 +8,7 @@ from semlens.analysis.atlas import Atlas, atlas, space_of
 from semlens.analysis.chance import layer_numbers, q_values, random_components
 from semlens.analysis.compare import Comparison, Direction, compare
 from semlens.analysis.drivers import drivers, joint_of
+from semlens.analysis.faithfulness import CURVES, Curve, Faithfulness
 from semlens.analysis.keep import keep, stored_atlas, stored_labels, stored_scores
 from semlens.analysis.labels import (
     METHODS,
@@ -33,13 +34,16 @@ from semlens.analysis.vocabulary import load_vocabulary
 from semlens.analysis.words import remark
 
 __all__ = [
+    "CURVES",
     "MEASURES",
     "METHODS",
     "SOURCES",
     "Atlas",
     "Comparison",
+    "Curve",
     "Direction",
     "Evaluation",
+    "Faithfulness",
     "Hit",
     "Labels",
     "LayerScores",

@@ -10,7 +10,7 @@ from semlens.attribution.maps import component_maps, conditional_maps
 from semlens.attribution.outputs import ProbabilityWarning, logits_in
 from semlens.attribution.recipes import box_score, map_mean, mask_logit
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox
-from semlens.attribution.targets import Activation, similarity
+from semlens.attribution.targets import Activation, Fixed, fixed, similarity
 from semlens.attribution.trace import trace
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Composite",
     "Conservation",
     "Epsilon",
+    "Fixed",
     "Flat",
     "Gamma",
     "ProbabilityWarning",
@@ -35,6 +36,7 @@ __all__ = [
     "component_maps",
     "conditional_maps",
     "edges",
+    "fixed",
     "logits_in",
     "map_mean",
     "mask_logit",

@@ -36,7 +36,7 @@ def attribute(
         x: preprocessed images, or token numbers.
         target: an output's number or class name, for all images or one each; None for each image's highest; a component
             ("layer:unit", Component, or Activation with a position); a function of the model's output that gives a
-            number per image, such as `similarity(vector)`.
+            number per image, such as `similarity(text, foundation)`.
         method: a composite of LRP rules, by name or of your own, "gradient" (times activation),
             "integrated_gradients"; "auto" for the default composite of this kind of network.
         layers: whose components' relevance is wanted.

@@ -38,7 +38,7 @@ def _options(output: Any) -> str:
     if _is_detections(output):
         return "box_score()"
     maps = isinstance(output, dict) or (isinstance(output, Tensor) and output.ndim == 4)
-    return "mask_logit(class) for a segmentation, map_mean() for a depth map" if maps else "similarity(vector)"
+    return "mask_logit(class) for a segmentation, map_mean() for a depth map" if maps else "similarity(text, ...)"
 
 
 def _is_detections(output: Any) -> bool:

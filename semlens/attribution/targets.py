@@ -12,8 +12,8 @@ from semlens.attribution.flow import Front, check_units, entering, from_componen
 from semlens.attribution.outputs import described, logits_in, warn_of_probability
 from semlens.attribution.trace import Trace, unexplained
 from semlens.errors import SemlensError, unknown
-from semlens.model import VisionModel, output_number, tensor_in
-from semlens.types import Component, Float, Int64
+from semlens.model import VisionModel, output_number, still, tensor_in
+from semlens.types import Component, Float, FoundationModel, Int64
 
 STARTS = ("value", "one")
 
@@ -44,14 +44,37 @@ class Scalar:
 Target = Logit | Activation | Scalar
 
 
-def similarity(vector: Float[Tensor, "d"]) -> Scalar:
-    """Cosine similarity of the model's output to a vector of the same space, as a text's for a CLIP image tower."""
+def similarity(to: Float[Tensor, "d"] | str | Sequence[str], foundation: FoundationModel | None = None) -> Scalar:
+    """Cosine similarity, in [-1, 1], of the model's output to a text or a vector of the same space: what a CLIP image
+    tower is asked.
+
+    Args:
+        to: a text, several of which the mean direction is taken, or a vector.
+        foundation: which embeds texts: the model whose image tower is studied.
+
+    Raises:
+        SemlensError: a text without a foundation model; when it is attributed: the output is no vector of that space.
+    """
+    vector = to if isinstance(to, Tensor) else _text_vector([to] if isinstance(to, str) else list(to), foundation)
 
     def cosine(output: Any) -> Tensor:
         embedding = tensor_in(output)
+        if embedding.shape[-1] != len(vector):
+            raise SemlensError(
+                f"the model's output is {described(output)} and the vector it is held against has {len(vector)} "
+                "entries: give the foundation model whose image tower this is"
+            )
         return functional.cosine_similarity(embedding, vector.to(embedding).expand_as(embedding), dim=-1)
 
     return Scalar(cosine)
+
+
+def _text_vector(texts: Sequence[str], foundation: FoundationModel | None) -> Float[Tensor, "d"]:
+    if foundation is None:
+        raise SemlensError(
+            f"{texts[0]!r} is a text: give the foundation model whose image tower this is (--foundation)"
+        )
+    return functional.normalize(torch.from_numpy(foundation.embed_texts(texts)), dim=1).mean(0)
 
 
 def then_of(target: Target) -> Callable[[Any], Any]:
@@ -115,15 +138,24 @@ def starting(trace: Trace, target: Target, model: VisionModel, start: str) -> tu
 
 def _scores(output: Any, target: Logit | Scalar, model: VisionModel, images: int) -> Float[Tensor, "n"]:
     if isinstance(target, Scalar):
-        if not isinstance(output, Tensor) or output.shape != (images,):
-            raise SemlensError(
-                f"the target function gives {described(output)}, not a number per image (there are {images})"
-            )
-        return output
+        return number_per_image(output, images)
     out = logits_in(output, images)
     warn_of_probability(out)
     rows = torch.arange(len(out), device=out.device)
     return out[rows, chosen(target, out, model)]
+
+
+def number_per_image(output: Any, images: int) -> Float[Tensor, "n"]:
+    """What a target's function gave.
+
+    Raises:
+        SemlensError: it is no number per image.
+    """
+    if not isinstance(output, Tensor) or output.shape != (images,):
+        raise SemlensError(
+            f"the target function gives {described(output)}, not a number per image (there are {images})"
+        )
+    return output
 
 
 def chosen(target: Logit, out: Float[Tensor, "n y"], model: VisionModel) -> Int64[Tensor, "n"]:
@@ -139,3 +171,50 @@ def chosen(target: Logit, out: Float[Tensor, "n y"], model: VisionModel) -> Int6
         raise SemlensError(f"{len(outputs)} targets for {len(out)} images: give one for all or one each")
     numbers = [output_number(output, model.class_names, out.shape[1]) for output in outputs]
     return torch.tensor(numbers, device=out.device)
+
+
+@dataclass(frozen=True, eq=False)
+class Fixed:
+    """What is explained of some images, whatever is changed in the model afterwards.
+
+    Args:
+        target: as `attribute` takes it.
+        columns: which of a row's numbers it is, for each image.
+    """
+
+    target: Logit | Scalar
+    columns: Int64[Tensor, "n"]
+
+    def table(self, output: Any, images: int) -> Float[Tensor, "m y"]:
+        """All that could be asked of an output of the model: its logits, or the one number that a function gives.
+
+        Raises:
+            SemlensError: it has another shape than the target needs.
+        """
+        if isinstance(self.target, Scalar):
+            return number_per_image(self.target.function(output), images)[:, None]
+        return logits_in(output, images)
+
+    def of(self, output: Any, rows: Int64[Tensor, "m"]) -> Float[Tensor, "m"]:
+        """What is asked of an output of the model on some of the images, with repeats.
+
+        Raises:
+            SemlensError: it has another shape than the target needs.
+        """
+        return self.table(output, len(rows)).gather(1, self.columns[rows][:, None])[:, 0]
+
+
+def fixed(model: VisionModel, target: Any, x: Float[Tensor, "n ..."]) -> Fixed:
+    """The target on these images: where none is named, each one's highest output as it is now.
+
+    Raises:
+        SemlensError: a component, or an output that does not exist.
+    """
+    goal = target_of(target)
+    if isinstance(goal, Activation):
+        raise SemlensError(f"{goal.component} is a component: choose an output, or a function of the model's output")
+    if isinstance(goal, Scalar):
+        return Fixed(goal, torch.zeros(len(x), dtype=torch.int64, device=x.device))
+    with torch.no_grad(), still(model.net):
+        columns = chosen(goal, logits_in(model.net(x), len(x)), model)
+    return Fixed(Logit(tuple(columns.tolist())), columns)

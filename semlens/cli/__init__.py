@@ -12,6 +12,7 @@ from semlens.cli import (  # their commands join the group
     correct,
     describe,
     dictionary,
+    faithful,
     judge,
     make,
     read,
@@ -20,7 +21,20 @@ from semlens.cli import (  # their commands join the group
 from semlens.cli.common import app
 from semlens.cli.ending import ending, plain, speak_any_encoding
 
-__all__ = ["app", "attribute", "correct", "describe", "dictionary", "judge", "main", "make", "page", "read", "testbed"]
+__all__ = [
+    "app",
+    "attribute",
+    "correct",
+    "describe",
+    "dictionary",
+    "faithful",
+    "judge",
+    "main",
+    "make",
+    "page",
+    "read",
+    "testbed",
+]
 
 
 @app.command()

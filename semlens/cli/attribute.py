@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 @click.argument("image", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--target",
-    help="An output by name or number (by default each image's highest), layer:unit, box-score or box-score:LABEL, "
-    "mask-logit:CLASS, map-mean, or PATH.py:FUNCTION of the model's output.",
+    help="An output by name or number (by default each image's highest), layer:unit, similarity:TEXT, box-score or "
+    "box-score:LABEL, mask-logit:CLASS, map-mean, or PATH.py:FUNCTION of the model's output.",
 )
+@click.option("--foundation", help="Which embeds the TEXT; by default the model itself, if it is a tower of one.")
 @click.option("--method", multiple=True, help="Rules by name, or gradient; with --check all that fit are tried.")
 @click.option(
     "--out", default="heat.png", show_default=True, type=NewFile(".png", ".jpg", ".webp", ".pdf"), help="The picture."
@@ -38,6 +39,7 @@ def attribute(
     model: str,
     image: tuple[Path, ...],
     target: str | None,
+    foundation: str | None,
     method: tuple[str, ...],
     out: Path,
     check: bool,
@@ -53,13 +55,14 @@ def attribute(
 
     loaded = sl.load_model(model, device)
     photos = [load_image(file, **choices) for file in image]
+    what = read_target(target, loaded, foundation)
     if check:
-        context.exit(show_checks(loaded, photos, target, method, as_json))
+        context.exit(show_checks(loaded, photos, what, method, as_json))
     if not image:
         raise SemlensError("give one or more images, or --check")
     if len(method) > 1:
         raise SemlensError("give one --method; several are for --check")
-    rows = _draw(loaded, image, photos, target, method[0] if method else "auto", out)
+    rows = _draw(loaded, image, photos, what, target, method[0] if method else "auto", out)
     if as_json:
         return print_json(rows)
     shown = [(Path(r["image"]).name, r["target"], f"{r['value']:.3f}", f"{r['arrived'] or 0:.2%}") for r in rows]
@@ -71,6 +74,7 @@ def _draw(
     model: "sl.VisionModel",
     files: Sequence[Path],
     photos: "Sequence[Image]",
+    what: Any,
     target: str | None,
     method: str,
     out: Path,
@@ -82,7 +86,6 @@ def _draw(
     from semlens.revisit import input_box
     from semlens.views.heatmap import HeatExample, HeatRow
 
-    what = read_target(target, model)
     check_geometry(model.preprocess)
     geometry = geometries(model.preprocess)
     x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)

@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 RECIPES = {"box-score": "box_score", "mask-logit": "mask_logit", "map-mean": "map_mean"}
 """Ready targets by name; after a colon comes a class, by name or number, or a channel."""
 
+TOWERS = ("open_clip:", "testbed:clip")
+"""How models begin that are the image tower of the foundation model of the same name."""
+
 _COLUMNS = 3  # of inputs that are no pixels, with one for all others
 
 
-def read_target(text: str | None, model: "sl.VisionModel") -> Any:
-    """The target that is written as an output's name or number, `layer:unit`, PATH.py:NAME, or a recipe's name.
+def read_target(text: str | None, model: "sl.VisionModel", foundation: str | None = None) -> Any:
+    """The target that is written as an output's name or number, `layer:unit`, PATH.py:NAME, a recipe's name, or
+    `similarity:TEXT`.
+
+    Args:
+        foundation: which embeds TEXT; by default the model of which the studied one is the image tower.
 
     Raises:
-        SemlensError: a file or function that does not exist, or a class that a recipe cannot find.
+        SemlensError: a file or function that does not exist, a class that a recipe cannot find, or a text that no
+            foundation model is given for.
     """
     if text is None:
         return None
@@ -35,6 +43,9 @@ def read_target(text: str | None, model: "sl.VisionModel") -> Any:
         return _function(Path(head), tail)
     name, _, which = text.partition(":")
     name = name.replace("_", "-")
+    if name == "similarity" and which and text not in model.class_names:
+        spec = foundation or (model.name if model.name.startswith(TOWERS) else None)
+        return sl.similarity(which, sl.load_foundation(spec, str(model.device)) if spec else None)
     if name in RECIPES and text not in model.class_names:
         recipe = getattr(sl, RECIPES[name])
         return recipe(_number(which, model)) if which else _without_class(name, recipe)
@@ -70,14 +81,13 @@ def _function(path: Path, name: str) -> Any:
 
 
 def show_checks(
-    model: "sl.VisionModel", photos: "Sequence[Image]", target: str | None, methods: Sequence[str], as_json: bool
+    model: "sl.VisionModel", photos: "Sequence[Image]", what: Any, methods: Sequence[str], as_json: bool
 ) -> int:
     """Prints how each method behaves; the exit code: 1 if one that was asked for, or the default one, has a fault."""
     import torch
 
     from semlens.attribution import COMPOSITES, Composite, choose
 
-    what = read_target(target, model)
     if not photos:
         photos = _noise()
         say("checked on noise; give images for figures that mean your data")

@@ -2,8 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from semlens.errors import SemlensError, unknown
-from semlens.hub import ask_soon, hugging_face
+from semlens.hub import ask_soon
 from semlens.types import Float32, FoundationModel
 
 BATCH = 32  # items that go through a tower at once; no vector depends on it
@@ -120,27 +119,3 @@ def licence_of(name: str, folder: Path | None = None) -> str:
         if stated := re.findall(r"^license(?:_name)?:\s*([\w.-]+)", front, re.MULTILINE):
             return str(stated[-1])
     return next((licence for pattern, licence in LICENCES if fnmatch(name, pattern)), "unknown")
-
-
-@contextmanager
-def fetching(what: str, instead: str) -> Iterator[None]:
-    """Turns whatever a download in its body raises into one sentence that says what to give `instead`."""
-    try:
-        yield
-    except (OSError, ValueError) as error:  # every error of the hub's client is one of the two
-        raise SemlensError(
-            f"{what} is not in the hub's cache and could not be fetched: check the name and the connection, "
-            f"or fetch it elsewhere and give {instead}"
-        ) from error
-
-
-def hub_folder(repository: str, patterns: Sequence[str], instead: str) -> Path:
-    """The local copy of those files of a hub repository.
-
-    Raises:
-        SemlensError: where they cannot be had.
-    """
-    from huggingface_hub import snapshot_download  # comes with both families that ask
-
-    with fetching(repository, instead), hugging_face(repository, patterns):
-        return Path(snapshot_download(repository, allow_patterns=[*patterns, "README.md"]))

@@ -12,8 +12,8 @@ from PIL.Image import Image
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
 from semlens.errors import SemlensError, unknown
-from semlens.foundation import digest_files, hub_folder, in_batches, licence_of
-from semlens.hub import quiet
+from semlens.foundation import digest_files, in_batches, licence_of
+from semlens.hub import hub_folder, quiet
 from semlens.types import Float32, FoundationId
 
 IMAGES_ONLY = ("dinov2", "dinov2_with_registers", "dinov3_vit")

@@ -26,6 +26,7 @@ from semlens.model.layers import LayerRow, list_layers
 from semlens.model.spec import ModelSpec, read_model_spec
 from semlens.model.weights import load_weights
 from semlens.progress import watched
+from semlens.testbed.clip import load_clip_net
 from semlens.testbed.nets import load_classifier, preprocess
 from semlens.testbed.world import CLASSES
 from semlens.types import Float, class_text, several
@@ -141,7 +142,8 @@ def load_model(spec: str, device: str | None = None) -> VisionModel:
     """The model that a spec names, in eval mode.
 
     Specs: `timm:NAME`, `torchvision:NAME`, `hf:REPO-or-folder`, `file:PATH.py:FACTORY`, `offline:efficientnet_lite0`,
-    `testbed:shortcut`, `testbed:clean`, `testbed:transformer`, `corrected:FOLDER`, which `semlens correct` wrote.
+    `testbed:shortcut`, `testbed:clean`, `testbed:transformer`, `corrected:FOLDER`, which `semlens correct` wrote. Of
+    `open_clip:ARCH/TAG` and the like, written as foundation models are, and `testbed:clip` it is the image tower.
     After the first three, `@FILE` takes the weights from a local checkpoint, `timm:resnet18@weights.safetensors` (see
     `load_weights`), and `?` goes before it with what a fine-tuned model was made with, several with `&`:
     `timm:resnet18?num_classes=2@best.pt`, `torchvision:resnet50?classes=benign,malignant@best.pt`.
@@ -154,6 +156,7 @@ def load_model(spec: str, device: str | None = None) -> VisionModel:
         "timm": _timm,
         "torchvision": _torchvision,
         "hf": _hf,
+        "open_clip": _open_clip,
         "file": _file,
         "offline": _offline,
         "testbed": _testbed,
@@ -293,6 +296,15 @@ def _pretrained(named: ModelSpec) -> Any:
     raise SemlensError(f"{named.spec} lacks weights for {lacking}; a partly random model is not analysed")
 
 
+def _open_clip(name: str) -> VisionModel:
+    try:
+        from semlens.model.open_clip import open_clip_files
+    except ImportError:
+        raise missing_extra("open_clip", "clip") from None
+    net, preprocess = open_clip_files(name).towers()
+    return VisionModel(net.visual, preprocess)
+
+
 def _labels(net: Any) -> tuple[str, ...]:
     """The names of a classifier's outputs."""
     labels = getattr(net.config, "id2label", {}) if "ImageClassification" in type(net).__name__ else {}
@@ -368,4 +380,6 @@ def _corrected(folder: str) -> VisionModel:
 
 
 def _testbed(name: str) -> VisionModel:
+    if name == "clip":
+        return VisionModel(load_clip_net().image, preprocess())
     return VisionModel(load_classifier(name), preprocess(), CLASSES)

@@ -2,10 +2,13 @@
 
 from semlens.revisit.evaluate_images import check_simulator, evaluate_held_out
 from semlens.revisit.example_heatmaps import input_box, portraits
+from semlens.revisit.faithful import faithful
 from semlens.revisit.graph_edges import flows
+from semlens.revisit.rankings import BY
 from semlens.revisit.split import split
 from semlens.revisit.verify_audit import Verified, verify_audit
 
 __all__ = [
-    "Verified", "check_simulator", "evaluate_held_out", "flows", "input_box", "portraits", "split", "verify_audit",
+    "BY", "Verified", "check_simulator", "evaluate_held_out", "faithful", "flows", "input_box", "portraits", "split",
+    "verify_audit",
 ]  # fmt: skip

@@ -2,10 +2,13 @@
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import semlens as sl
@@ -189,3 +192,31 @@ def test_a_probability_is_said_to_be_one(last: nn.Module) -> None:
 def test_a_softmax_is_noticed_by_its_values_where_no_rule_is_at_work() -> None:
     with pytest.warns(ProbabilityWarning):
         attribute(model(nn.Sequential(Chain(), nn.Softmax(1))), pixels(2), 1, method="gradient")
+
+
+def test_the_similarity_to_a_text_is_explained(clip_folder: Path) -> None:
+    """Of an image tower alone: its value is the cosine that the whole model gives."""
+    spec = f"open_clip:local-dir:{clip_folder}"
+    tower, foundation = sl.load_model(spec), sl.load_foundation(spec, "cpu")
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    x = tower.preprocess(photo)[None]
+    seen = foundation.embed_images([photo])[0]
+    for texts in ("a cat", ["a cat", "a dog on a red car"]):
+        told = foundation.embed_texts([texts] if isinstance(texts, str) else texts)
+        mean = (told / np.linalg.norm(told, axis=1, keepdims=True)).mean(0)
+        expected = seen @ mean / np.linalg.norm(seen) / np.linalg.norm(mean)
+        found = attribute(tower, x, sl.similarity(texts, foundation), method="gradient")
+        torch.testing.assert_close(found.value, torch.tensor([expected]), rtol=1e-4, atol=1e-6)
+    with pytest.raises(SemlensError, match="'a cat' is a text: give the foundation model that embeds it"):
+        sl.similarity("a cat")
+    with pytest.raises(SemlensError, match=r"shape \(1, 12\) and the vector .* has 128 entries: give the foundation"):
+        attribute(tower, x, sl.similarity("a ruler", sl.load_foundation("testbed:clip", "cpu")))
+
+
+def test_the_image_tower_of_the_testbeds_foundation_model_can_be_studied() -> None:
+    model, foundation = sl.load_model("testbed:clip"), sl.load_foundation("testbed:clip", "cpu")
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
+    with torch.no_grad():
+        np.testing.assert_allclose(
+            model.net(model.preprocess(photo)[None]), foundation.embed_images([photo]), rtol=1e-5
+        )

@@ -38,3 +38,29 @@ def test_a_dictionary_is_learned_described_and_built_upon(
     assert (axis.layer, axis.kind) == (layer, f"dictionary {made['digest'][:16]}, FVU {facts['fvu']:.3f}")
     assert command("info", "index") == 0
     assert "FVU" in capsys.readouterr().out
+
+
+def test_faithful_holds_relevance_against_removal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip_folder: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(f"photos/{i}.png")
+    tower = f"open_clip:local-dir:{clip_folder}"
+    asked = ["faithful", tower, "photos", "--layer", "transformer.resblocks.1@cls", "--target", "similarity:a cat"]
+    found = rows(capsys, *asked, "--by", "gradient", "--by", "random", "--steps", "3", "--plot", "curves.png")
+    areas, points = found[:4], found[4:]
+    assert [(row["by"], row["curve"]) for row in areas] == [
+        ("gradient", "deletion"), ("random", "deletion"), ("gradient", "insertion"), ("random", "insertion")
+    ]  # fmt: skip
+    assert [row["fraction"] for row in points[:4]] == pytest.approx([0, 1 / 12, 1 / 6, 0.25])
+    own = [row["score"] for row in points[:4]]
+    assert areas[0]["area"] == pytest.approx((own[0] / 2 + own[1] + own[2] + own[3] / 2) / 3)
+    with Image.open("curves.png") as drawn:
+        assert drawn.size[0] > 500
+    assert command(*asked, "--by", "none") == 2
+    assert "unknown way to rank components 'none'" in capsys.readouterr().err
+    assert command("faithful", MODEL, "photos", "--layer", "conv", "--target", "similarity:a cat") == 2
+    assert "'a cat' is a text: give the foundation model" in capsys.readouterr().err

@@ -24,8 +24,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from semlens.errors import SemlensError
 from semlens.foundation import BATCH, conse, digest_files, in_batches, licence_of, load_foundation
-from semlens.foundation.open_clip import _common_preprocess, _fetch_tag
 from semlens.model import offline
+from semlens.model.open_clip import _common_preprocess, _fetch_tag
 from semlens.types import FoundationModel
 from tests.conftest import OPEN_CLIP
 

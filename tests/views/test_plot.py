@@ -46,7 +46,7 @@ def test_scores_have_a_figure_and_pyplot_is_not_loaded() -> None:
 
 
 def test_what_has_no_figure_is_said() -> None:
-    with pytest.raises(SemlensError, match="a list has no figure; scores, atlases, comparisons and audits have"):
+    with pytest.raises(SemlensError, match="a list has no figure; scores, atlases, .*, audits and faithfulness have"):
         plot([])
 
 

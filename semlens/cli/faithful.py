@@ -1,0 +1,64 @@
+"""The command that holds relevance of components against what removing them does: `faithful`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import semlens as sl
+from semlens.cli.checks import read_target
+from semlens.cli.common import NewFile, app, as_json, device, image_choices, print_json, seed, show
+from semlens.cli.show import Progress, say
+
+
+@app.command()
+@click.argument("model")
+@click.argument("images")
+@click.option("--layer", required=True, help="Whose components go: as `layers` lists them, or LAYER@dictionary:FILE.")
+@click.option(
+    "--target",
+    help="What is explained: an output by name or number (by default each image's highest), similarity:TEXT, and what "
+    "else `attribute` takes.",
+)
+@click.option("--foundation", help="Which embeds the TEXT; by default the model itself, if it is a tower of one.")
+@click.option(
+    "--by",
+    multiple=True,
+    help="How components are ranked, several times; the first is held against the others: gradient (attribution "
+    "patching), integrated_gradients, logit_lens, activation_logit_lens, energy, random, ablation (each alone: the "
+    "oracle), or rules as for `attribute --method`. All but rules if none is given.",
+)
+@click.option("--baseline", help="Other images, one for each: components are set to what they are there, not to zero.")
+@click.option("--count", default=100, show_default=True, type=click.IntRange(1), help="Images looked at.")
+@click.option("--steps", default=20, show_default=True, type=click.IntRange(2), help="Parts of a curve.")
+@click.option("--upto", default=0.25, show_default=True, help="Share of the components at which a curve ends.")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Images at a time.")
+@click.option("--plot", type=NewFile(".png", ".svg", ".pdf"), help="Also draw the curves into this file.")
+@image_choices
+@seed
+@device
+@as_json
+def faithful(
+    model: str, images: str, layer: str, target: str | None, foundation: str | None, by: tuple[str, ...],
+    baseline: str | None, plot: Path | None, device: str | None, as_json: bool, choices: dict[str, Any],
+    **options: Any,
+) -> None:  # fmt: skip
+    """Say whether relevance of a layer's components is faithful: what MODEL gives on IMAGES as they are taken away, the
+    most relevant first, and as they are put back into a layer without any.
+
+    With --json a row per curve with its area, then one per point of a curve.
+    """
+    from semlens.revisit import BY
+
+    studied = sl.load_model(model, device)
+    with Progress() as progress:
+        found = sl.faithful(
+            studied, sl.load_images(images, **choices), layer, read_target(target, studied, foundation), by=by or BY,
+            baseline=sl.load_images(baseline, **choices) if baseline else None, progress=progress, **options,
+        )  # fmt: skip
+    show(found.rows, as_json)
+    if as_json:
+        print_json(found.points.records())
+    if plot:
+        sl.plot(found).savefig(plot, dpi=120)
+        say(f"drawn: {plot}")
