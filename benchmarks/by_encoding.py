@@ -3,8 +3,9 @@
 For each network of the testbed 600 pictures of its own world are encoded, and every concept is put into 64 others.
 A row per figure of `semlens.benchmark.encoded`: search, labels, and how an audit tells components that respond to
 the planted shortcuts; then how selective components are that are called an artefact. `--harder` asks the same of few
-images, unequal classes, patients that are there again, and a foundation model that sees less and less. The seed is that
-of the pictures; one that nothing was chosen by confirms.
+images, unequal classes, patients that are there again, and a foundation model that sees less and less. `--relevance`
+computes relevance too, and holds intervals of masses and verdicts, also of the shipped spec, against the truth. The
+seed is that of the pictures; one that nothing was chosen by confirms. NAME=FILE takes other weights of that network.
 """
 
 import argparse
@@ -14,17 +15,23 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from safetensors.torch import load_file
 
-from semlens.benchmark.encoded import HARDER, Asked, audited, conditions, labelled, searched, selective
+from semlens.attribution import relevance
+from semlens.benchmark.conditions import HARDER, Asked, conditions
+from semlens.benchmark.encoded import audited, labelled, searched, selective
 from semlens.benchmark.prepare import LAYERS
 from semlens.benchmark.truth import _run, effects
+from semlens.benchmark.verdicts import decided, massed
 from semlens.foundation import load_foundation
+from semlens.images import load_images
 from semlens.index import ConceptIndex, Encodings, given
 from semlens.model import VisionModel, load_model, parse_all
 from semlens.numerics import unit
 from semlens.pipeline import explained
 from semlens.testbed.nets import CLASSIFIERS
-from semlens.testbed.world import CLEAN, Scene, World, draw, scenario
+from semlens.testbed.world import CLASSES, CLEAN, World, draw, scenario
+from semlens.types import axis_of, silent
 from tests.encoded import encoded
 from tests.planted import planted
 
@@ -32,24 +39,49 @@ FOUNDATION = "testbed:clip"
 
 
 def encoded_index(model: VisionModel, name: str, layers: tuple[str, ...], count: int, seed: int) -> ConceptIndex:
-    """An index that holds encodings, and stands in for one in all else."""
+    """An index that holds encodings, of the outputs too, and stands in for one in all else."""
     foundation = load_foundation(FOUNDATION)
     scenes = World.of(scenario(CLASSIFIERS[name].population), count, seed).scenes
     kinds = parse_all(model.net, layers, model.example_input())
-    pooled = _run(model, [kind for kind, _ in kinds], scenes, "mean").pooled
+    ran = _run(model, [kind for kind, _ in kinds], scenes, "mean")
     images = [draw(scene).image for scene in scenes]
     embeddings = unit(np.concatenate([foundation.embed_images(images[i : i + 64]) for i in range(0, count, 64)]))
     sizes = tuple(size for _, size in kinds)
     index = planted([None] * sum(sizes), crops=count, layers=sizes)
     index = replace(
         index,
+        layers=axis_of((kind.layer, kind.kind, size) for kind, size in kinds),
         recipe=replace(index.recipe, foundation=foundation.identity),
         means=np.zeros((sum(sizes), embeddings.shape[1]), np.float16),
         random=np.zeros((0, embeddings.shape[1]), np.float16),
     )
-    encodings = encoded(embeddings, pooled, transforms=("raw",) * len(sizes))
-    r2 = explained(encodings.embeddings, pooled.astype(np.float64), encodings.groups)
+    rows = np.concatenate([ran.pooled, ran.logits], axis=1)
+    encodings = encoded(embeddings, rows, outputs=CLASSES, transforms=("raw",) * (len(sizes) + 1))
+    r2 = explained(encodings.embeddings, rows.astype(np.float64), encodings.groups)
     return index._with(Encodings, partial(given, replace(encodings, r2=r2.astype(np.float32))))
+
+
+def with_relevance(index: ConceptIndex, model: VisionModel, pictures: World) -> ConceptIndex:
+    """The same index with the relevance of both classes."""
+    found = relevance(model, load_images(pictures), [axis.layer for axis in index.layers], CLASSES, progress=silent)
+    origin, recipe = found.origin, index.recipe
+    own = replace(recipe.model, fingerprint=origin.model_fingerprint, preprocess=origin.preprocess)
+    images = replace(recipe.images, fingerprint=origin.images_fingerprint, count=origin.count)
+    return replace(index, recipe=replace(recipe, model=own, images=images)).with_relevance(found)
+
+
+def asked_of(network: str, options: argparse.Namespace) -> Asked:
+    """A network's index and the truth about it; NAME=FILE is the testbed's NAME with other weights."""
+    name, _, weights = network.partition("=")
+    model, layers = load_model(f"testbed:{name}"), LAYERS[CLASSIFIERS[name].build]
+    if weights:
+        model.net.load_state_dict({key: tensor.float() for key, tensor in load_file(weights).items()}, strict=True)
+    index = encoded_index(model, name, layers, options.count, options.seed)
+    pictures = World.of(scenario(CLASSIFIERS[name].population), options.count, options.seed)
+    if options.relevance:
+        index = with_relevance(index, model, pictures)
+    truth = effects(model, World.of(CLEAN, 64, options.seed + 1).scenes, layers)
+    return Asked(name, index, load_foundation(FOUNDATION), truth, pictures.scenes)
 
 
 def main() -> None:
@@ -58,27 +90,24 @@ def main() -> None:
     parser.add_argument("network", nargs="*", default=list(CLASSIFIERS))
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--relevance", action="store_true")
     parser.add_argument("--harder", nargs="*", choices=list(HARDER), default=[])
     options = parser.parse_args()
-    foundation, table = load_foundation(FOUNDATION), {}
-    for name in options.network:
-        model, layers = load_model(f"testbed:{name}"), LAYERS[CLASSIFIERS[name].build]
-        index = encoded_index(model, name, layers, options.count, options.seed)
-        truth = effects(model, World.of(CLEAN, 64, options.seed + 1).scenes, layers)
-        scenes = World.of(scenario(CLASSIFIERS[name].population), options.count, options.seed).scenes
-        table[name] = dict(figures(Asked(index, foundation, truth, CLASSIFIERS[name].planted), scenes, options.harder))
-        print(f"{name} is done", file=sys.stderr, flush=True)
+    table = {}
+    for network in options.network:
+        table[network] = dict(figures(asked_of(network, options), options.harder))
+        print(f"{network} is done", file=sys.stderr, flush=True)
     print(f"| seed {options.seed} | {' | '.join(table)} |\n|{'---|' * (len(table) + 1)}")
-    for what in next(iter(table.values())):
+    for what in dict.fromkeys(what for column in table.values() for what in column):
         print(f"| {what} | {' | '.join(f'{column.get(what, np.nan):.3f}' for column in table.values())} |")
 
 
-def figures(asked: Asked, scenes: Sequence[Scene], harder: Sequence[str]) -> Iterator[tuple[str, float]]:
+def figures(asked: Asked, harder: Sequence[str]) -> Iterator[tuple[str, float]]:
     """All figures about a network, each in words."""
-    for what, one in conditions(asked, scenes, harder):
-        for figure in (*searched(one), *labelled(one), *audited(one)):
+    for what, one in conditions(asked, harder):
+        for figure in (*searched(one), *labelled(one), *audited(one), *decided(one)):
             yield f"{what}: {figure.measure}", figure.estimate.value
-    for figure in selective(asked):
+    for figure in (*massed(asked), *selective(asked)):
         yield figure.measure, figure.estimate.value
 
 

@@ -179,8 +179,10 @@ def tiny_atlas() -> StoredAtlas:
 
 
 def encoded() -> ConceptIndex:
-    """`added()` with what format 1.3 added."""
-    return added().with_addition(tiny_encodings())
+    """`added()` with what format 1.3 added, its atlas by encoding."""
+    atlas = tiny_atlas()
+    by_encoding = replace(atlas, recipe=replace(atlas.recipe, by="encoding"))
+    return added().with_addition(tiny_encodings()).with_addition(by_encoding)
 
 
 def tiny_encodings() -> Encodings:

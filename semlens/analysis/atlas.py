@@ -2,12 +2,13 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
 
 from semlens.analysis.probe import Probes, check_space, vocabulary_id
+from semlens.analysis.responses import common_way, encoded_from, responses
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.index import DRAWINGS, AtlasId, ConceptIndex, Recipe
@@ -35,8 +36,8 @@ class AtlasRow:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Atlas:
-    """A drawing of the living components of one or several indexes, and their groups. Only the groups are measured in
-    the semantic space: distances on the drawing are no figures."""
+    """A drawing of the living components of one or several indexes, and their groups. Only the groups are measured, in
+    the semantic space or by encoding: distances on the drawing are no figures."""
 
     indexes: tuple[ConceptIndex, ...] = field(repr=False)
     models: tuple[str, ...]  # what the indexes are called
@@ -48,7 +49,7 @@ class Atlas:
     labels: tuple[str, ...]  # of each cluster
     fits: tuple[float, ...]  # how much nearer the label is to the cluster than to the map at large; NaN without one
     sizes: tuple[int, ...]  # components in each cluster
-    dead: int  # components left out, for they have no example
+    dead: int  # components left out, for they have no example, or by encoding no encoding
     recipe: AtlasId
 
     @property
@@ -82,6 +83,7 @@ class Atlas:
 def atlas(
     indexes: ConceptIndex | Sequence[ConceptIndex],
     *,
+    by: str = "examples",
     vocabulary: Probes | None = None,
     clusters: int | None = None,
     neighbours: int = 15,
@@ -90,9 +92,12 @@ def atlas(
     seed: int = 0,
     progress: Progress = visible,
 ) -> Atlas:
-    """A 2-D map of all living components, with groups found in the semantic space, not on the map.
+    """A 2-D map of all living components, with groups found in the semantic space or by encoding, not on the map.
 
     Args:
+        by: whose vectors are drawn and grouped: "examples", the components' semantic embeddings; "encoding", their
+            encodings, so that the cosine of two is the correlation of what they predict over all images; "auto", the
+            second where all indexes have encodings of the same images.
         vocabulary: phrases to name the groups with.
         clusters: how many groups; for n components the root of n/2 if not given, from 2 to 40.
         neighbours: how many near components shape a place on the map: few show detail, many the whole.
@@ -104,30 +109,32 @@ def atlas(
     k-means).
 
     Raises:
-        SemlensError: indexes of different foundation models, nothing alive, an unknown drawing, or umap-learn is not
-            installed.
+        SemlensError: indexes of different foundation models, or by encoding of other images or without encodings;
+            nothing alive, an unknown drawing or way, or umap-learn is not installed.
     """
     given = (indexes,) if isinstance(indexes, ConceptIndex) else tuple(indexes)
-    _check(given, vocabulary)
+    by = common_way(given, by) if given else by
+    _check(given, vocabulary, by)
     if (clusters is not None and clusters < 1) or neighbours < 2 or not 0 <= min_dist <= 1:
         raise SemlensError("ask for at least 1 cluster and 2 neighbours, and a min_dist between 0 and 1")
     if drawing not in DRAWINGS:
         raise unknown("drawing", drawing, DRAWINGS)
-    alive = [np.flatnonzero(~index.dead) for index in given]
+    alive = [_placed(index, by) for index in given]
     row, number = np.concatenate(alive), np.repeat(np.arange(len(given)), list(map(len, alive)))
     if not len(row):
-        raise SemlensError("no component has an example: there is nothing to draw")
-    means = unit(np.concatenate([index.means[rows] for index, rows in zip(given, alive, strict=True)]))
+        raise SemlensError(f"no component has an {by.removesuffix('s')}: there is nothing to draw")
+    means = np.concatenate([_vectors(index, rows, by) for index, rows in zip(given, alive, strict=True)])
     wanted = clusters or min(40, max(2, round((len(row) / 2) ** 0.5)))
     cluster = spherical_clusters(means, min(wanted, len(row)), seed, progress)
     sizes = np.bincount(cluster)
-    labels, fits = cluster_labels(means, cluster, vocabulary) if vocabulary else ([""], [np.nan])
+    words = _phrases(given[0], vocabulary, by) if vocabulary else None
+    labels, fits = cluster_labels(means, cluster, words) if words else ([""], [np.nan])
     times = 1 if vocabulary else len(sizes)
     x, y = (principal(means) if drawing == "principal" else draw(means, neighbours, min_dist, seed, progress)).T
     dead = sum(len(index.rows) for index in given) - len(row)
     names, groups = index_names(given, [()] * len(given)), (tuple(labels * times), tuple(fits * times))
-    words = vocabulary_id(vocabulary) if vocabulary else None
-    recipe = AtlasId(drawing, clusters, neighbours, float(min_dist), seed, words)
+    asked = vocabulary_id(vocabulary) if vocabulary else None
+    recipe = AtlasId(drawing, clusters, neighbours, float(min_dist), seed, asked, by)
     return Atlas(given, names, number, row, x, y, cluster, *groups, tuple(map(int, sizes)), dead, recipe)
 
 
@@ -163,14 +170,37 @@ def _short(value: object) -> str:
     return f"{text[:12]}…" if len(text) == 64 else text  # a digest
 
 
-def _check(indexes: tuple[ConceptIndex, ...], vocabulary: Probes | None) -> None:
+def _check(indexes: tuple[ConceptIndex, ...], vocabulary: Probes | None, by: str) -> None:
     if not indexes:
         raise SemlensError("give an index to draw")
     names = index_names(indexes, [()] * len(indexes))
     if told := differences(names, [space_of(index.recipe) for index in indexes]):
         raise SemlensError(f"{told}: only indexes made with the same foundation model share a map")
+    if by == "encoding" and (told := differences(names, [encoded_from(index) for index in indexes])):
+        raise SemlensError(f"{told}: only encodings over the same images share a map; draw by examples")
     if vocabulary is not None:
         check_space(indexes[0], vocabulary)
+
+
+def _placed(index: ConceptIndex, by: str) -> Int64[np.ndarray, "n"]:
+    """The rows that have a place: those with an example, and by encoding with an encoding."""
+    return np.flatnonzero(~index.dead & (responses(index).encoded if by == "encoding" else True))
+
+
+def _vectors(index: ConceptIndex, rows: Int64[np.ndarray, "n"], by: str) -> Float32[np.ndarray, "n d"]:
+    """Unit vectors of components, of which those are near that are alike."""
+    if by == "examples":
+        return unit(index.means[rows])
+    asked = responses(index)
+    return asked.metric.whitened(asked.cross[rows])
+
+
+def _phrases(index: ConceptIndex, vocabulary: Probes, by: str) -> Probes:
+    """The phrases where the components lie."""
+    if by == "examples":
+        return vocabulary
+    asked = responses(index)
+    return replace(vocabulary, vectors=asked.metric.whitened(asked.directions(vocabulary)))
 
 
 def spherical_clusters(

@@ -1,5 +1,6 @@
 """What components respond to over all images: an index's encodings as questions ask them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +32,25 @@ def way(index: ConceptIndex, by: str) -> str:
     if by == "auto":
         return "encoding" if index.encodings is not None else "examples"
     return by
+
+
+def common_way(indexes: Sequence[ConceptIndex], by: str) -> str:
+    """What a question of several indexes goes by; "auto" is by encoding where all have encodings of the same images.
+
+    Raises:
+        SemlensError: there is no such way, or an index has no encodings.
+    """
+    ways = {way(index, by) for index in indexes}
+    alike = len({tuple(encoded_from(index).items()) for index in indexes}) == 1
+    return "encoding" if ways == {"encoding"} and (alike or by == "encoding") else "examples"
+
+
+def encoded_from(index: ConceptIndex) -> dict[str, object]:
+    """What must be the same for encodings of two indexes to compare: the images they are over, and what is encoded."""
+    own, same = index.encodings, {"images": index.recipe.images.fingerprint, "pool": index.recipe.pool}
+    if own is None:
+        return {**same}
+    return {**same, "encoded images": own.images, "at most": own.recipe.images, "seed of the draw": own.recipe.seed}
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,7 +84,7 @@ def atlas(call: Call) -> Answer:
     if stored is not None and drawn == [opened]:
         cluster = np.where(stored.cluster == MISSING, -1, stored.cluster)
         arrays = {"x": stored.x, "y": stored.y, "cluster": cluster}
-        return as_arrays(arrays, names=stored.labels, drawing=stored.recipe.drawing)
+        return as_arrays(arrays, names=stored.labels, drawing=stored.recipe.drawing, by=stored.recipe.by)
 
     def run(progress: Progress) -> Reply:
         folders = [str(side.folder) for side in drawn]

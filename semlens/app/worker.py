@@ -113,7 +113,7 @@ def atlas(progress: Progress, *, indexes: list[str]) -> Reply:
     drawing = "umap" if find_spec("umap") else "principal"
     drawn = draw([_index(folder) for folder in indexes], drawing=drawing, progress=progress)
     arrays = {"x": drawn.x, "y": drawn.y, "cluster": drawn.cluster, "row": drawn.row, "number": drawn.index_number}
-    return arrays, {"names": list(drawn.labels), "drawing": drawing}
+    return arrays, {"names": list(drawn.labels), "drawing": drawing, "by": drawn.recipe.by}
 
 
 def scores(progress: Progress, *, index: str) -> Reply:

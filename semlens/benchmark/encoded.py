@@ -1,91 +1,30 @@
-"""By encoding: search, labels and audits over all images, and where it is harder: few images, the same patients again,
-a foundation model that sees less and less."""
+"""By encoding: search, labels and audits over all images, and where it is harder."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
 from semlens.analysis import label, probe, probe_spec, responses
-from semlens.analysis.audit import (
-    Spec,
-    audit,
-    check_spec,
-    concepts_of,
-    encoded_components,
-    entries,
-    fit_encoded,
-)
+from semlens.analysis.audit import concepts_of, encoded_components, entries, fit_encoded
+from semlens.benchmark.conditions import Asked, Figure, conditions, spec_of
 from semlens.benchmark.labels import FDR, vocabulary_of
 from semlens.benchmark.study import Row, Study
-from semlens.benchmark.truth import Effects
-from semlens.index import ConceptIndex, Encodings, Thumbnails, given
-from semlens.numerics import Estimate, auroc, average_precision, bootstrap, chance_precision, unit
-from semlens.pipeline import explained
-from semlens.testbed.nets import CLASSIFIERS
-from semlens.testbed.world import ARTEFACTS, CLASSES, CONCEPTS, NAMES, Scene, concept, scenario
-from semlens.types import Bool, Float, Float32, Float64, FoundationModel, Int32, Int64
-
-FEW = 20
-"""Images per class where these are few."""
-
-TIMES = 5
-"""How often a patient's picture is there again, a little changed, where images belong together."""
-
-NOISE = (1.0, 2.0, 4.0, 8.0)
-"""What is added to the embeddings of a foundation model that sees less, in lengths of their own deviation."""
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """An index by encoding, and the truth about its components."""
-
-    index: ConceptIndex
-    foundation: FoundationModel
-    truth: Effects
-    planted: tuple[str, ...]
-
-    @property
-    def responds(self) -> Bool[np.ndarray, "c q"]:
-        """Which concepts each component responds to; none, where it is dead in the index."""
-        return self.truth.responds & ~self.index.dead[:, None]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure: how it is called, with chance and the best there is, NaN where there is none."""
-
-    measure: str
-    estimate: Estimate
-    chance: float = float("nan")
-    oracle: float = float("nan")
+from semlens.benchmark.verdicts import decided, massed
+from semlens.numerics import auroc, average_precision, bootstrap, chance_precision
+from semlens.testbed.world import ARTEFACTS, CONCEPTS, NAMES
+from semlens.types import Bool, Float32, Int64
 
 
 def rows(study: Study) -> Iterator[Row]:
     """All figures over all images, and the same of every harder condition that the settings name."""
-    asked = Asked(study.index, study.foundation, study.truth, study.planted)
-    for what, one in conditions(asked, study.scenes, study.settings.harder):
-        for figure in (*searched(one), *labelled(one), *audited(one), *_verdicts(study, one)):
+    asked = Asked(study.name, study.index, study.foundation, study.truth, study.scenes)
+    for what, one in conditions(asked, study.settings.harder):
+        for figure in (*searched(one), *labelled(one), *audited(one), *decided(one)):
             yield Row(study.name, "by encoding", what, figure.measure, figure.estimate, figure.chance, figure.oracle)
-    for figure in selective(asked):
-        what = f"{figure.estimate.n} called an artefact"
-        yield Row(study.name, "by encoding", what, figure.measure, figure.estimate, figure.chance, figure.oracle)
-
-
-def conditions(asked: Asked, scenes: Sequence[Scene], harder: Sequence[str]) -> Iterator[tuple[str, Asked]]:
-    """All images that were kept, and every harder condition of these names, in words.
-
-    Args:
-        scenes: by image id.
-    """
-    own = asked.index.encodings
-    assert own is not None
-    yield f"{len(own.ids)} images", asked
-    labels = np.array([CLASSES.index(scenes[i].diagnosis) for i in own.ids.tolist()])
-    for name in harder:
-        for what, other in HARDER[name](own, labels):
-            yield what, replace(asked, index=asked.index._with(Encodings, partial(given, other)))
+    for figure in (*massed(asked), *selective(asked)):
+        yield Row(
+            study.name, "by encoding", "all images", figure.measure, figure.estimate, figure.chance, figure.oracle
+        )
 
 
 def searched(asked: Asked) -> Iterator[Figure]:
@@ -165,38 +104,6 @@ def selective(asked: Asked) -> Iterator[Figure]:
     yield Figure("rises when it is put in", bootstrap(rises), 0.5, 1.0)
 
 
-REQUIREMENTS = ("net_relevance(spurious) <= 0.10", "drivers(spurious) <= 0.25", "relevance_mass(spurious) <= 30%")
-"""What a network with planted shortcuts does not meet, and its clean twin does, for either class."""
-
-
-def _verdicts(study: Study, asked: Asked) -> Iterator[Figure]:
-    """What part of the verdicts is right, wrong, and cannot be told, where images are marked that show the planted
-    shortcuts."""
-    if asked.index.relevance is None or not asked.index.relevance.positive.any():
-        return
-    right = "not met" if scenario(CLASSIFIERS[study.name].population).shortcuts else "met"
-    names = [name.rpartition("/")[2] for name in asked.index.images.names]
-    marks = {one: {name: scene.has(one) for name, scene in zip(names, study.scenes, strict=True)}
-             for one in asked.planted}  # fmt: skip
-    said: list[str] = []
-    for output in CLASSES:
-        spec = spec_of(asked.planted, output, requirements=REQUIREMENTS)
-        probes = replace(probe_spec(asked.foundation, spec), marks=marks)
-        said += [one.verdict for one in audit(asked.index, spec, probes, by="encoding").verdicts]
-    yield Figure("audit: verdicts that are right", bootstrap([verdict == right for verdict in said]), np.nan, 1.0)
-    yield Figure(
-        "audit: verdicts that are wrong", bootstrap([verdict not in (right, "cannot tell") for verdict in said])
-    )
-    yield Figure("audit: cannot tell", bootstrap([verdict == "cannot tell" for verdict in said]))
-
-
-def spec_of(spurious: Sequence[str], output: str = CLASSES[0], **more: Sequence[str]) -> Spec:
-    """The ABCDE rule against some artefacts, in all their phrases."""
-    valid = [{"name": one.name, "phrases": one.phrases} for one in CONCEPTS if one.letter]
-    wrong = [{"name": name, "phrases": concept(name).phrases} for name in spurious]
-    return check_spec({"output": output, "valid": valid, "spurious": wrong, **more})
-
-
 def _fitted(
     asked: Asked, spurious: Sequence[str]
 ) -> tuple[Int64[np.ndarray, "n"], Float32[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
@@ -207,76 +114,3 @@ def _fitted(
     some = encoded_components(index, index.encodings, concepts, [axis.layer for axis in index.layers])
     fits = fit_encoded(index, some, fdr=spec.fdr, seed=0)
     return fits.members, fits.z[:, 1], fits.fits[:, 1]
-
-
-def again(
-    own: Encodings,
-    images: Int64[np.ndarray, "m"],
-    *,
-    embeddings: Float[np.ndarray, "m d"] | None = None,
-    activations: Float64[np.ndarray, "a m"] | None = None,
-    groups: Int32[np.ndarray, "m"] | None = None,
-) -> Encodings:
-    """The encodings of some of the images that were kept, by their numbers; a number may stand there twice."""
-    e = np.asarray(own.embeddings[images] if embeddings is None else embeddings, np.float64)
-    y = own.activations[:, images].astype(np.float64) if activations is None else activations
-    y = y - y.mean(axis=1, keepdims=True)
-    spread = y.std(axis=1, keepdims=True)
-    y = np.divide(y, spread, out=np.zeros_like(y), where=spread > 1e-6)
-    away, together = e - e.mean(axis=0), np.arange(len(e), dtype=np.int32) if groups is None else groups
-    return replace(
-        own,
-        recipe=replace(own.recipe, groups="" if groups is None else "patient"),
-        images=len(e),
-        mean=e.mean(axis=0),
-        covariance=away.T @ away / len(e),
-        cross=(y @ away / len(e)).astype(np.float32),
-        deviation=own.deviation * (spread[:, 0] > 1e-6),
-        r2=explained(e.astype(np.float16), y.T, together).astype(np.float32),
-        ids=own.ids[images],
-        groups=together,
-        embeddings=e.astype(np.float16),
-        activations=y.astype(np.float16),
-        thumbnails=Thumbnails.pack([b""] * len(e)),
-    )
-
-
-def _few(own: Encodings, labels: Int64[np.ndarray, "m"]) -> Iterator[tuple[str, Encodings]]:
-    some = np.sort(np.concatenate([np.flatnonzero(labels == y)[:FEW] for y in np.unique(labels)]))
-    yield f"{FEW} images per class", again(own, some)
-
-
-def _unequal(own: Encodings, labels: Int64[np.ndarray, "m"]) -> Iterator[tuple[str, Encodings]]:
-    common = np.flatnonzero(labels == 0)
-    some = np.sort(np.concatenate([common, np.flatnonzero(labels == 1)[: len(common) // 19]]))
-    yield "one class in 95 % of the images", again(own, some)
-
-
-def _repeated(own: Encodings, labels: Int64[np.ndarray, "m"]) -> Iterator[tuple[str, Encodings]]:
-    rng, first = np.random.default_rng(0), np.arange(len(labels) // TIMES)
-    images = np.tile(first, TIMES)
-    e = noisy(own.embeddings[images].astype(np.float64), 0.1, 1)
-    y = own.activations[:, images].astype(np.float64)
-    y += 0.1 * rng.normal(size=y.shape)
-    of_patients = {"": None, ", permuted as patients": images.astype(np.int32)}
-    for how, groups in of_patients.items():
-        yield (
-            f"{len(first)} patients {TIMES} times{how}",
-            again(own, images, embeddings=e, activations=y, groups=groups),
-        )
-
-
-def _blind(own: Encodings, labels: Int64[np.ndarray, "m"]) -> Iterator[tuple[str, Encodings]]:
-    images, e = np.arange(len(labels)), own.embeddings.astype(np.float64)
-    for step, amount in enumerate(NOISE):
-        yield f"embeddings with {amount:g} parts of noise", again(own, images, embeddings=noisy(e, amount, step))
-
-
-HARDER = {"few": _few, "unequal": _unequal, "repeated": _repeated, "blind": _blind}
-"""Conditions in which questions are harder, by name: each gives the encodings of one or more."""
-
-
-def noisy(e: Float64[np.ndarray, "m d"], amount: float, seed: int) -> Float[np.ndarray, "m d"]:
-    """Unit embeddings with so much noise, in lengths of their deviation from their mean."""
-    away = np.sqrt(np.square(e - e.mean(axis=0)).sum(axis=1).mean() / e.shape[1])
-    return unit(e + amount * away * np.random.default_rng(seed).normal(size=e.shape))

@@ -111,14 +111,17 @@ def compare(
 @click.option("--clusters", type=int, help="How many; by default it grows with the number of components.")
 @vocabulary("Phrases for the clusters")
 @click.option("--drawing", default="umap", show_default=True, help="Or principal: on two axes, without the extra.")
+@click.option(
+    "--by", default="examples", show_default=True, help="What near means: examples, encoding; auto is encoding if any."
+)
 @figure
 @save
 @seed
 @device
 @as_json
 def atlas(
-    indexes: tuple[Path, ...], clusters: int | None, vocabulary: str | None, drawing: str, figure: Path | None,
-    save: bool, seed: int, device: str | None, as_json: bool,
+    indexes: tuple[Path, ...], clusters: int | None, vocabulary: str | None, drawing: str, by: str,
+    figure: Path | None, save: bool, seed: int, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Draw all components of one or several indexes on a map, with clusters and what they are about."""
     from semlens.analysis import ask_vocabulary
@@ -129,7 +132,9 @@ def atlas(
     with Progress() as progress:
         space = loaded[0].recipe.foundation
         words = ask_vocabulary(space, vocabulary, device=device, progress=progress) if vocabulary else None
-        result = sl.atlas(loaded, vocabulary=words, clusters=clusters, drawing=drawing, seed=seed, progress=progress)
+        result = sl.atlas(
+            loaded, by=by, vocabulary=words, clusters=clusters, drawing=drawing, seed=seed, progress=progress
+        )  # fmt: skip
     save_result(result, indexes[0], save)
     show(result.rows, as_json)
     _draw(result, figure)

@@ -144,7 +144,9 @@ def _added(index: "ConceptIndex") -> list[tuple[str, str]]:
         told["scores"] = f"of {len(scores.recipe.layers)} layers, {scores.recipe.draws:,} random components each"
     if atlas:
         named = sum(bool(label) for label in atlas.labels)
-        told["atlas"] = f"{len(atlas.labels)} clusters, {named} with a label; drawing {atlas.recipe.drawing}"
+        told["atlas"] = (
+            f"{len(atlas.labels)} clusters, {named} with a label; drawing {atlas.recipe.drawing}, by {atlas.recipe.by}"
+        )
     return list(told.items())
 
 

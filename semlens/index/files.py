@@ -7,7 +7,7 @@ with a file is a ValueError with the bare fact; `folder` adds which file it is.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
@@ -146,7 +146,8 @@ def decode(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
     """`value`, read from JSON, as a `kind`: a dataclass or None, tuple[x, ...], dict[str, x], a scalar or a union of
     scalars.
 
-    A dataclass takes exactly its fields; unless `strict`, further keys are left out.
+    A dataclass takes exactly its fields, of which those with a default may be absent; unless `strict`, further keys are
+    left out.
     """
     args = get_args(kind)
     if args and is_dataclass(args[0]) and args[1:] == (NoneType,):
@@ -163,12 +164,14 @@ def decode(kind: Any, value: Any, where: str, *, strict: bool = True) -> Any:
 
 def _record(kind: Any, value: dict[str, Any], where: str, strict: bool) -> Any:
     names = {field.name for field in fields(kind)}
-    if missing := names - value.keys():
+    if missing := {field.name for field in fields(kind) if field.default is MISSING} - value.keys():
         raise ValueError(f"{where} lacks {', '.join(sorted(missing))}")
     if strict and (extra := value.keys() - names):
         raise ValueError(f"{where} has unknown keys {', '.join(sorted(extra)):.80}")
     hints = _hints(kind)
-    return kind(**{name: decode(hints[name], value[name], f"{where}.{name}", strict=strict) for name in names})
+    return kind(
+        **{name: decode(hints[name], value[name], f"{where}.{name}", strict=strict) for name in names & value.keys()}
+    )
 
 
 _hints = cache(get_type_hints)  # of a class they are always the same, and a manifest has a hundred records

@@ -64,8 +64,11 @@ class AtlasId:
     min_dist: float
     seed: int
     vocabulary: VocabularyId | None
+    by: str = "examples"  # or "encoding": whose vectors are drawn and grouped
 
     def __post_init__(self) -> None:
+        if self.by not in ("examples", "encoding"):
+            raise ValueError(f"the atlas goes by {self.by!r:.20}, not by examples or encoding")
         if self.drawing not in DRAWINGS:
             raise ValueError(f"the drawing of the atlas is {self.drawing!r:.20}, not one of {', '.join(DRAWINGS)}")
 
@@ -126,9 +129,9 @@ class StoredAtlas:
     """Where an index's components lie on its map, and in which clusters."""
 
     recipe: AtlasId
-    x: Float32[np.ndarray, "c"]  # not a number for a dead component
+    x: Float32[np.ndarray, "c"]  # not a number where it has no place
     y: Float32[np.ndarray, "c"]
-    cluster: Int32[np.ndarray, "c"]  # 0 for the largest; MISSING for a dead component
+    cluster: Int32[np.ndarray, "c"]  # 0 for the largest; MISSING for a dead component, by encoding for one without
     labels: tuple[str, ...]  # of each cluster; empty where it has none
     fits: Float32[np.ndarray, "g"]  # of the label; not a number where the cluster has none
 
@@ -203,8 +206,8 @@ def _check_atlas(arrays: Arrays, sizes: Sizes) -> None:
 
 
 def _check_placed(arrays: Arrays, rows: Int32[np.ndarray, "c k"]) -> None:
-    if ((arrays["cluster"] == MISSING) != (rows == MISSING).all(axis=1)).any():
-        raise ValueError("cluster holds a dead component, or leaves out a living one")
+    if ((arrays["cluster"] != MISSING) & (rows == MISSING).all(axis=1)).any():
+        raise ValueError("cluster holds a dead component")
 
 
 def _check_clusters(arrays: Arrays, sizes: Sizes) -> None:
@@ -295,6 +298,7 @@ SCORES = Kind(
 )  # fmt: skip
 ATLAS = Kind(
     "atlas", StoredAtlas, _parts("atlas", "clusters"), _write_atlas, _read_atlas, since=2, recipe=AtlasId,
+    since_of=lambda recipe: 3 if recipe.by == "encoding" else 2,
 )  # fmt: skip
 
 KINDS = (RELEVANCE, HISTOGRAM, LABELS, SCORES, ATLAS, ENCODINGS)

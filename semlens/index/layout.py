@@ -3,7 +3,7 @@
 This is docs/index-format.md in code. What is wrong is a ValueError with the bare fact; who opens a file adds its name.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -82,12 +82,6 @@ IMAGES: Columns = MappingProxyType({"id": "int32", "name": "string", "label": "s
 def part_names(held: Collection[Kind]) -> tuple[str, ...]:
     """Every part of an index that holds these additions."""
     return (*_EVERY, *(part for kind in held for part in kind.parts))
-
-
-def least_minor(held: Iterable[Kind]) -> int:
-    """The minor version that brought the latest of these additions: the one to write, so that older readers stay
-    strict."""
-    return max((kind.since for kind in held), default=0)
 
 
 def axis_sizes(layers: tuple[LayerAxis, ...], k: int, dimension: int, images: int, *, rows: Mapping[str, int]) -> Sizes:

@@ -90,7 +90,7 @@ class Stored:
         check_layers(manifest.layers)
         check_names("part", manifest.parts, part_names(self.held), newer=version.newer)
         for kind in self.held:
-            if kind.since > version.minor:
+            if (kind.since if kind.recipe is None else kind.minor(self.recipes[kind.name])) > version.minor:
                 raise ValueError(f"version {version.major}.{version.minor} has no {kind.name}")
             if kind.recipe is not None:
                 rows = {part: manifest.parts[part].rows for part in kind.parts}

@@ -104,6 +104,11 @@ class Kind:
     recipe_of: Callable[[Any], Any] = _own_recipe
     check: Callable[[Any, tuple[LayerAxis, ...], Mapping[str, int]], None] = _anything
     """Raises ValueError for a recipe that contradicts itself, the index's layers, or how many rows the parts have."""
+    since_of: Callable[[Any], int] | None = None  # the same by the recipe, where some came later
+
+    def minor(self, recipe: Any) -> int:
+        """The minor version that brought what this recipe makes."""
+        return self.since_of(recipe) if self.since_of else self.since
 
 
 def check_alike(arrays: Arrays, one: str, other: str) -> None:

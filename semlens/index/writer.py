@@ -1,7 +1,7 @@
 """An index on its way to disk: its parts, each checked against every rule of the format before it is written."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from semlens.index.files import Arrays, NewArrays, NewTable, new_table, pack_texts
 from semlens.index.folder import add_parts, replace_parts
 from semlens.index.kept import Addition, Held, kind_of
-from semlens.index.layout import COMPONENTS, IMAGES, PARTS, axis_sizes, least_minor
+from semlens.index.layout import COMPONENTS, IMAGES, PARTS, axis_sizes
 from semlens.index.records import ImageTable, Recipe, Thumbnails
 from semlens.types import MISSING, Int32, LayerAxis
 
@@ -102,7 +102,7 @@ def write_index(folder: Path, frame: Frame, contents: Contents) -> None:
     parts: dict[str, NewArrays | NewTable] = {**frame.checked(arrays)}
     parts["components"] = new_table(frame.sizes["c"], COMPONENTS, _component_columns(frame, contents))
     parts["images"] = new_table(frame.sizes["i"], IMAGES, image_columns)
-    minor = least_minor(map(kind_of, frame.held))
+    minor = max((_minor(held) for held in frame.held), default=0)  # the least, so that older readers stay strict
     replace_parts(folder, minor, frame.head | _recipes(*frame.held), parts)
 
 
@@ -113,13 +113,24 @@ def write_addition(folder: Path, frame: Frame, addition: Addition) -> None:
         SemlensError: if that fails, or if the folder does not hold the index; what was there is then unchanged.
     """
     kind = kind_of(addition)
-    add_parts(folder, kind.since, _recipes(addition), frame.checked(frame.parts[kind.name]), frame.head)
+    add_parts(folder, _minor(addition), _recipes(addition), frame.checked(frame.parts[kind.name]), frame.head)
+
+
+def _minor(held: Held) -> int:
+    """The minor version of the format that brought what is held."""
+    kind = kind_of(held)
+    return kind.since if kind.recipe is None else kind.minor(kind.recipe_of(held))
 
 
 def _recipes(*held: Held) -> dict[str, Any]:
-    """What determines each, by the manifest's keys."""
+    """What determines each, by the manifest's keys; what came later and is as it always was is left out."""
     kinds = [(kind_of(addition), addition) for addition in held]
-    return {kind.name: asdict(kind.recipe_of(addition)) for kind, addition in kinds if kind.recipe is not None}
+    return {kind.name: _stated(kind.recipe_of(addition)) for kind, addition in kinds if kind.recipe is not None}
+
+
+def _stated(recipe: Any) -> dict[str, Any]:
+    usual = {field.name: field.default for field in fields(recipe)}
+    return {name: value for name, value in asdict(recipe).items() if value != usual[name]}
 
 
 def _component_columns(frame: Frame, contents: Contents) -> list[Any]:

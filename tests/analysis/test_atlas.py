@@ -1,6 +1,7 @@
 import sys
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ from semlens.analysis.atlas import (
 from semlens.analysis.probe import Probes
 from semlens.app.jobs import Worker
 from semlens.errors import SemlensError
-from semlens.index.index import ConceptIndex
+from semlens.index.encodings import Encodings
+from semlens.index.index import ConceptIndex, given
 from semlens.numerics.vectors import unit
 from semlens.views.plot.atlas import atlas_figure, free_place, medoid
 from tests.analysis.test_search import random_index
+from tests.encoded_audit import encoded_index
+from tests.planted import phrases as concept_phrases
 from tests.tiny_index import tiny
 
 pytestmark = pytest.mark.slow
@@ -300,3 +304,57 @@ def test_colours_by_layer_and_model_have_a_legend(drawn: Atlas) -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["m"]
     with pytest.raises(SemlensError, match="unknown color 'layers'; nearest: layer"):
         atlas_figure(drawn, color="layers")
+
+
+ABOUT: list[dict[int, float]] = [{c: 1.0} for c in (0, 1, 2) for _ in range(4 - c)] + [{0: 1.0}]
+
+
+def by_encoding(silent: tuple[int, ...] = (9,)) -> ConceptIndex:
+    """Components about concepts 0 (four and the last), 1 and 2; the `silent` ones have no encoding."""
+    index = encoded_index(ABOUT, [0.1] * len(ABOUT))
+    own = index.encodings
+    assert own is not None
+    deviation, cross = own.deviation.copy(), own.cross.copy()
+    deviation[list(silent)], cross[list(silent)] = 0, 0
+    return index._with(Encodings, partial(given, replace(own, deviation=deviation, cross=cross)))
+
+
+def test_by_encoding_those_are_near_that_respond_alike_over_all_images() -> None:
+    """Whatever the examples say: these are shuffled, and the same map comes out."""
+    index = by_encoding()
+    words = concept_phrases([2, 0, 1, 5])
+    found = atlas(index, by="encoding", vocabulary=words, clusters=3, drawing="principal")
+    assert found.row.tolist() == list(range(9))
+    assert found.cluster.tolist() == [0, 0, 0, 0, 1, 1, 1, 2, 2]
+    assert (found.labels, found.sizes, found.dead) == (("concept 0", "concept 1", "concept 2"), (4, 3, 2), 1)
+    own = index.encodings
+    assert own is not None
+    values, axes = np.linalg.eigh(own.covariance)
+    inverse = np.linalg.inv(own.covariance + 0.3 * np.trace(own.covariance) / len(values) * np.eye(len(values)))
+    predicted = unit(own.cross[:9] @ inverse @ (axes * np.sqrt(np.maximum(values, 0))) @ axes.T)
+    np.testing.assert_allclose(np.stack([found.x, found.y], axis=1), principal(predicted.astype(np.float32)), atol=1e-4)
+    other = replace(index, means=index.means[::-1])
+    again = atlas(other, by="encoding", vocabulary=words, clusters=3, drawing="principal")
+    np.testing.assert_array_equal(again.x, found.x)
+    assert again.recipe == found.recipe
+    assert (found.recipe.by, atlas(index, drawing="principal").recipe.by) == ("encoding", "examples")
+    assert atlas(index, by="auto", drawing="principal").recipe.by == "encoding"
+
+
+def test_several_indexes_by_encoding_need_encodings_of_the_same_images() -> None:
+    one, bare = by_encoding(), holding(PLANTED)
+    two = named(by_encoding(()), "n")
+    both = atlas([one, two], by="encoding", clusters=3, drawing="principal")
+    assert both.cluster.tolist() == [0, 0, 0, 0, 1, 1, 1, 2, 2, 0, 0, 0, 0, 1, 1, 1, 2, 2, 0]
+    with pytest.raises(SemlensError, match="the index holds no encodings"):
+        atlas(bare, by="encoding", drawing="principal")
+    with pytest.raises(SemlensError, match="unknown way 'examples '; nearest: examples"):
+        atlas(one, by="examples ", drawing="principal")
+    own = two.encodings
+    assert own is not None
+    fewer = two._with(Encodings, partial(given, replace(own, images=own.images - 1)))
+    with pytest.raises(SemlensError, match=r"toy and n differ in encoded images \(600 and 599\): only encodings over"):
+        atlas([one, fewer], by="encoding", drawing="principal")
+    assert atlas([one, fewer], by="auto", drawing="principal").recipe.by == "examples"
+    with pytest.raises(SemlensError, match="no component has an encoding: there is nothing to draw"):
+        atlas(by_encoding(tuple(range(10))), by="encoding", drawing="principal")

@@ -1,5 +1,6 @@
 """Labels, scores and a map that are kept in an index: as they were, and without another byte of it changed."""
 
+import json
 import pickle
 from dataclasses import fields, replace
 from functools import cache
@@ -13,9 +14,11 @@ from semlens.analysis.keep import as_stored, keep, stored_atlas, stored_labels, 
 from semlens.analysis.labels.label import Labels, label
 from semlens.analysis.score import Scores, score
 from semlens.errors import SemlensError
+from semlens.index.encodings import Encodings
 from semlens.index.index import ConceptIndex, load_index
 from semlens.index.kept import LabelsId, StoredLabels
 from semlens.types import MISSING
+from tests.encoded_audit import encoded_index
 from tests.planted import phrases, planted
 
 ABOUT: list[tuple[int, ...] | None] = [(3, 7)] * 4 + [(c,) for c in range(10)] + [None] * 20
@@ -234,3 +237,25 @@ def test_labels_remember_what_determined_them() -> None:
     digests = {label(INDEX, words, draws=1000, split=False).recipe.vocabulary.digest for words in (phrases(), other)}
     assert len(digests) == 2
     assert labelled().recipe.vocabulary.digest in digests
+
+
+def test_a_map_by_encoding_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Living components without an encoding have no place on it, and the format says from which version on."""
+    index = encoded_index([{c: 1.0} for c in (0, 0, 1, 1, 2)], [0.1] * 5)
+    own = index.encodings
+    assert own is not None
+    kept = (np.arange(5) < 4).astype(np.float32)
+    quiet = replace(own, deviation=own.deviation * kept, cross=own.cross * kept[:, None])
+    index = index._with(Encodings, lambda: quiet)
+    index.save(tmp_path / "i")
+    found = atlas(index, by="encoding", clusters=2, drawing="principal")
+    keep(found, tmp_path / "i")
+    again = stored_atlas(load_index(tmp_path / "i", verify=True))
+    assert again
+    assert (again.recipe, again.recipe.by, again.dead) == (found.recipe, "encoding", 1)
+    np.testing.assert_array_equal(again.x, found.x)
+    assert again.cluster.tolist() == found.cluster.tolist() == [0, 0, 1, 1]
+    stored = json.loads((tmp_path / "i" / "manifest.json").read_text())
+    assert (stored["atlas"]["by"], stored["version"]) == ("encoding", {"major": 1, "minor": 3})
+    keep(atlas(index, drawing="principal"), tmp_path / "i")
+    assert "by" not in json.loads((tmp_path / "i" / "manifest.json").read_text())["atlas"]

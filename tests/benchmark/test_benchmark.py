@@ -15,7 +15,7 @@ from semlens.benchmark import (
     Settings,
     Study,
     benchmark,
-    encoded,
+    conditions,
     heat,
     labels,
     markdown,
@@ -254,14 +254,14 @@ def test_encodings_of_all_images_that_were_kept_are_those_of_the_pass(studied):
     """And noise only lowers what the embedding explains."""
     own = studied.index.encodings
     assert own is not None
-    same = encoded.again(own, np.arange(len(own.ids)))
+    same = conditions.again(own, np.arange(len(own.ids)))
     np.testing.assert_allclose(same.cross, own.cross, atol=2e-3)
     np.testing.assert_allclose(same.covariance, own.covariance, atol=1e-4)
     np.testing.assert_allclose(same.r2, own.r2, atol=2e-2)
     labels_ = np.arange(len(own.ids)) % 2
-    r2 = [np.nanmedian(one.r2) for _, one in encoded.HARDER["blind"](own, labels_)]
+    r2 = [np.nanmedian(one.r2) for _, one in conditions.HARDER["blind"](own, labels_)]
     assert np.nanmedian(own.r2) > r2[1] > r2[3]
-    patients = dict(encoded.HARDER["repeated"](own, labels_))
+    patients = dict(conditions.HARDER["repeated"](own, labels_))
     assert [len(np.unique(one.groups)) for one in patients.values()] == [60, 12]
-    few = next(encoded.HARDER["unequal"](own, labels_))[1]
+    few = next(conditions.HARDER["unequal"](own, labels_))[1]
     assert np.bincount(labels_[np.searchsorted(own.ids, few.ids)]).tolist() == [30, 1]

@@ -377,6 +377,8 @@ def test_a_wrong_addition_is_not_added(folder: Path) -> None:
         load_index(folder).add(Histogram(tiny_histogram().counts * 2), folder)
     with pytest.raises(ValueError, match="false-discovery rate"):
         replace(tiny_labels().recipe, fdr=1.0)
+    with pytest.raises(ValueError, match="the atlas goes by 'auto'"):
+        replace(tiny_atlas().recipe, by="auto")
     with pytest.raises(ValueError, match="drawing of the atlas is 'x'"):
         replace(tiny_atlas().recipe, drawing="x")
     assert {path.name for path in folder.iterdir()} == before

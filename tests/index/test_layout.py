@@ -32,6 +32,12 @@ from tests.tiny_index import (
 )
 
 
+def by_examples(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Nothing, once the atlas goes by examples, as it did before 1.3."""
+    manifest["atlas"].pop("by")
+    return {}
+
+
 def drop_part(manifest: dict[str, Any], name: str) -> dict[str, Any]:
     """Drops a part, and changes nothing else."""
     del manifest["parts"][name]
@@ -236,7 +242,10 @@ def test_vectors_are_looked_through_when_asked(folder: Path) -> None:
         (lambda m: m["atlas"].update(drawing="x" * 99), "the drawing of the atlas is 'xxxxxxxxx.*, not one of umap"),
         (lambda m: m["atlas"].update(clusters=2.0), r"atlas\.clusters is a float, not a int or NoneType"),
         (lambda m: m["atlas"].update(vocabulary=[]), r"atlas\.vocabulary is a list, not a dict"),
-        (lambda m: m["version"].update(minor=2), r"version 1\.2 has no encodings"),
+        (lambda m: m["version"].update(minor=2), r"version 1\.2 has no atlas"),
+        (lambda m: m["version"].update(minor=2, **by_examples(m)), r"version 1\.2 has no encodings"),
+        (lambda m: m["atlas"].update(by="size"), "the atlas goes by 'size', not by examples or encoding"),
+        (lambda m: m["atlas"].update(by=None), r"atlas\.by is a NoneType, not a str"),
         (lambda m: m.pop("encodings"), "part 'encoding-images' is unknown"),
         (lambda m: m["parts"].pop("encoding-space"), "part 'encoding-space' is absent"),
         (lambda m: m["parts"]["encodings"].update(rows=4), "part 'encodings' has not the 5 rows"),

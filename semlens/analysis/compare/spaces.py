@@ -10,7 +10,7 @@ import numpy as np
 from semlens.analysis.atlas import differences, index_names, space_of
 from semlens.analysis.chance import random_components
 from semlens.analysis.compare.matches import RandomSets
-from semlens.analysis.responses import Responses, responses, way
+from semlens.analysis.responses import Responses, encoded_from, responses
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.numerics import mean_rows, orders_of
@@ -30,24 +30,13 @@ class Side:
     random: RandomSets = field(repr=False)  # sets of as many random components
 
 
-def common_way(indexes: Sequence[ConceptIndex], by: str) -> str:
-    """What indexes are compared by; "auto" is by encoding where all have encodings of the same images.
-
-    Raises:
-        SemlensError: there is no such way, or an index has no encodings.
-    """
-    ways = {way(index, by) for index in indexes}
-    alike = len({tuple(_encoded_from(index).items()) for index in indexes}) == 1
-    return "encoding" if ways == {"encoding"} and (alike or by == "encoding") else "examples"
-
-
 def check_alike(names: Sequence[str], indexes: Sequence[ConceptIndex], by: str) -> None:
     """Checks that indexes compare.
 
     Raises:
         SemlensError: they were made in different ways, from other images, or with another foundation model.
     """
-    ways = [space_of(index.recipe) | (_encoded_from if by == "encoding" else _made_by)(index) for index in indexes]
+    ways = [space_of(index.recipe) | (encoded_from if by == "encoding" else _made_by)(index) for index in indexes]
     if odd := differences(names, ways):
         raise SemlensError(f"{odd}: build the indexes to compare in the same way from the same images")
 
@@ -56,14 +45,6 @@ def _made_by(index: ConceptIndex) -> dict[str, Any]:
     recipe = index.recipe
     same = {"k": recipe.k, "pool": recipe.pool, "crop": recipe.crop.kind, "images": recipe.images.fingerprint}
     return same | {f"crop {key}": value for key, value in recipe.crop.parameters.items()}
-
-
-def _encoded_from(index: ConceptIndex) -> dict[str, Any]:
-    """Which images encodings are over, and what is encoded."""
-    own, same = index.encodings, {"images": index.recipe.images.fingerprint, "pool": index.recipe.pool}
-    if own is None:
-        return same
-    return same | {"encoded images": own.images, "at most": own.recipe.images, "seed of the draw": own.recipe.seed}
 
 
 def sides_of(indexes: Sequence[ConceptIndex], layers: Sequence[Sequence[str]], by: str) -> tuple[Side, ...]:

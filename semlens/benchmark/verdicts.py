@@ -1,0 +1,102 @@
+"""Audits by encoding, end to end: are intervals of relevance masses and verdicts right?"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from semlens.analysis import probe_spec
+from semlens.analysis.audit import QUADRANTS, Audit, Spec, audit, load_spec
+from semlens.benchmark.conditions import RULE, Asked, Figure, spec_of
+from semlens.numerics import Estimate, bootstrap
+from semlens.testbed.world import ARTEFACTS, CLASSES, CONCEPTS, NAMES
+from semlens.types import Bool, Float64
+
+REQUIREMENTS = ("net_relevance(spurious) <= 0.10", "drivers(spurious) <= 0.25", "relevance_mass(spurious) <= 30%")
+"""What a network with planted shortcuts does not meet, and its clean twin does, for either class."""
+
+SHIPPED = "melanoma"
+CALLED = {"dark corners": "vignetting", "ink": "purple ink"}
+"""The shipped spec, and artefacts of the world that it calls otherwise."""
+
+
+def decided(asked: Asked) -> Iterator[Figure]:
+    """What part of the verdicts is right, wrong, cannot be told, and met and sure though shortcuts were planted, where
+    images are marked that show them; and every requirement of the shipped spec, with its figure. Nothing without
+    relevance."""
+    if not _relevant(asked):
+        return
+    right = "not met" if asked.has_shortcuts else "met"
+    said = [
+        verdict
+        for output in CLASSES
+        for verdict in _audited(asked, spec_of(asked.planted, output, requirements=REQUIREMENTS)).verdicts
+    ]
+    yield Figure("audit: verdicts that are right", bootstrap([one.verdict == right for one in said]), np.nan, 1.0)
+    yield Figure(
+        "audit: verdicts that are wrong", bootstrap([one.verdict not in (right, "cannot tell") for one in said])
+    )
+    yield Figure("audit: cannot tell", bootstrap([one.verdict == "cannot tell" for one in said]))
+    wrong = [asked.has_shortcuts and one.met and one.sure for one in said]
+    yield Figure("audit: met and sure, with a shortcut", bootstrap(wrong), np.nan, 0.0)
+    for one in _audited(asked, load_spec(SHIPPED)).verdicts:
+        figure = Estimate(one.value, one.low, one.high, len(asked.scenes))
+        yield Figure(f"shipped spec: {one.requirement}", figure)
+        yield Figure(f"shipped spec: {one.requirement}: right", bootstrap([one.verdict == right]), np.nan, 1.0)
+
+
+def massed(asked: Asked) -> Iterator[Figure]:
+    """In what part of the classes and layers the interval of the spurious mass holds the true share, and how far the
+    mass lies from it: of every component's relevance the part that spurious concepts have in its squared rises, among
+    all concepts of the spec. With the planted shortcuts for spurious concepts, and with all artefacts. Nothing without
+    relevance."""
+    if not _relevant(asked):
+        return
+    lesion = tuple(one.name for one in CONCEPTS if one.name not in ARTEFACTS)
+    for what, valid, spurious in (("planted shortcuts", RULE, asked.planted), ("all artefacts", lesion, ARTEFACTS)):
+        specs = [replace(spec_of(spurious, output, valid), layers=_layers(asked)) for output in CLASSES]
+        pairs = [pair for spec in specs for pair in _masses(asked, _audited(asked, spec))]
+        held = [one.low <= true <= one.high for one, true in pairs]
+        yield Figure(f"relevance mass, {what}: the interval holds the truth", bootstrap(held), np.nan, 1.0)
+        away = [abs(one.value - true) for one, true in pairs]
+        yield Figure(f"relevance mass, {what}: distance from the truth", bootstrap(away), np.nan, 0.0)
+
+
+def _relevant(asked: Asked) -> bool:
+    return asked.index.relevance is not None and bool(asked.index.relevance.positive.any())
+
+
+def _layers(asked: Asked) -> tuple[str, ...]:
+    """The layers that have relevance."""
+    relevance = asked.index.relevance
+    assert relevance is not None
+    return tuple(axis.layer for axis in asked.index.layers if relevance.positive[axis.start : axis.stop].any())
+
+
+def _audited(asked: Asked, spec: Spec) -> Audit:
+    """An audit by encoding, where every artefact of the world has its marks."""
+    names = [name.rpartition("/")[2] for name in asked.index.images.names]
+    own = [one if isinstance(one, str) else one.name for one in (*spec.valid, *spec.spurious)]
+    called = {name: CALLED.get(name, name) for name in own}
+    marks = {
+        name: {file: scene.has(one) for file, scene in zip(names, asked.scenes, strict=True)}
+        for name, one in called.items()
+        if one in ARTEFACTS
+    }
+    return audit(asked.index, spec, replace(probe_spec(asked.foundation, spec), marks=marks), by="encoding")
+
+
+def _masses(asked: Asked, audited: Audit) -> Iterator[tuple[Estimate, float]]:
+    """The spurious mass of each layer, and what it truly is."""
+    named = [name for _, name in audited.asked]
+    rises = np.maximum(asked.truth.activation[audited.fit.members][:, [NAMES.index(name) for name in named]], 0)
+    squared: Float64[np.ndarray, "n q"] = np.square(rises.astype(np.float64))
+    spurious: Bool[np.ndarray, "q"] = np.array([side == "spurious" for side, _ in audited.asked])
+    total = squared.sum(axis=1)
+    share = np.divide(squared[:, spurious].sum(axis=1), total, out=np.zeros(len(total)), where=total > 0)
+    for figures in audited.figures:
+        layer = asked.index.layer_slice(figures.layer)
+        inside = (audited.fit.members >= layer.start) & (audited.fit.members < layer.stop)
+        weight = audited.relevance[inside].astype(np.float64)
+        interval = figures.interval(figures.mass[:, QUADRANTS.index("spurious")], share=True)
+        yield Estimate(*interval, audited.images), float(weight @ share[inside] / weight.sum())
