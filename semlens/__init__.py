@@ -50,15 +50,19 @@ if TYPE_CHECKING:
     from semlens.collection import merge as merge
     from semlens.correct import Correction as Correction
     from semlens.correct import Course as Course
+    from semlens.correct import Pruning as Pruning
     from semlens.correct import concept_directions as concept_directions
     from semlens.correct import corrected as corrected
     from semlens.correct import load_correction as load_correction
     from semlens.correct import load_masks as load_masks
     from semlens.correct import measure_correction as measure_correction
     from semlens.correct import phrase_directions as phrase_directions
+    from semlens.correct import prune as prune
+    from semlens.correct import pruning_curves as pruning_curves
     from semlens.correct import retrain as retrain
     from semlens.correct import revise as revise
     from semlens.correct import suppress as suppress
+    from semlens.correct import tune_rules as tune_rules
     from semlens.dictionaries import learn_dictionary as learn_dictionary
     from semlens.dictionaries import reconstruction as reconstruction
     from semlens.errors import SemlensError as SemlensError
@@ -91,6 +95,7 @@ if TYPE_CHECKING:
     from semlens.views.heatmap import figure as figure
     from semlens.views.heatmap import heat_sheet as heat_sheet
     from semlens.views.heatmap import overlay as overlay
+    from semlens.views.plot import curve_figure as curve_figure
     from semlens.views.plot import graph_svg as graph_svg
     from semlens.views.plot import plot as plot
     from semlens.views.report import certificate as certificate
@@ -104,6 +109,11 @@ _HOME = {
     "ConceptExamples": "types",
     "ConceptIndex": "index",
     "Dictionary": "model",
+    "Pruning": "correct",
+    "prune": "correct",
+    "pruning_curves": "correct",
+    "tune_rules": "correct",
+    "curve_figure": "views.plot",
     "Correction": "correct",
     "Course": "correct",
     "SemlensError": "errors",

@@ -15,6 +15,7 @@ from semlens.cli import (  # their commands join the group
     faithful,
     judge,
     make,
+    prune,
     read,
     testbed,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "main",
     "make",
     "page",
+    "prune",
     "read",
     "testbed",
 ]

@@ -13,8 +13,10 @@ from semlens.images import ImageSet
 from semlens.model import (
     Change,
     Changes,
+    Channels,
     Components,
     Head,
+    Heads,
     Latents,
     Linear,
     VisionModel,
@@ -59,8 +61,13 @@ def _named(head: Head, state: State) -> State:
 
 
 def _into_producer(net: nn.Module, state: State, change: Change, kind: Components) -> bool:
-    """Sets a channel by its filter and bias, and by the shift of a norm behind them: what comes out is the target."""
-    if change.pool or change.condition is not None or isinstance(kind, Latents) or kind.kind != "channels":
+    """Sets a channel by its filter and bias, and by the shift of a norm behind them, so that what comes out is the
+    target; a head at zero by what projects it out."""
+    if change.pool or change.condition is not None:
+        return False
+    if isinstance(kind, Heads):
+        return _without_heads(net, state, change, kind)
+    if not isinstance(kind, Channels):
         return False
     inside = [
         (path, module)
@@ -78,6 +85,16 @@ def _into_producer(net: nn.Module, state: State, change: Change, kind: Component
     state[f"{name}.weight"][at] = 0
     if f"{name}.bias" in state:
         state[f"{name}.bias"][at] = change.targets.to(state[f"{name}.bias"])
+    return True
+
+
+def _without_heads(net: nn.Module, state: State, change: Change, kind: Heads) -> bool:
+    """Takes heads out of the weights that project them, where they are zero at every token."""
+    name = f"{kind.site.path}.weight"
+    if not kind.every or change.targets.any() or not isinstance(net.get_submodule(kind.site.path), nn.Linear):
+        return False
+    by_head = state[name].unflatten(1, (kind.heads, -1))  # a view
+    by_head[:, list(change.units)] = 0
     return True
 
 

@@ -39,6 +39,7 @@ from semlens.model.dictionary import (
 )
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
 from semlens.model.hooks import Site, edit, follow, modules_of, record, still, survey
+from semlens.model.kinds import Channels, Heads
 from semlens.model.latents import Latents
 from semlens.model.layers import (
     Layer,
@@ -64,11 +65,13 @@ __all__ = [
     "BatchTopK",
     "Change",
     "Changes",
+    "Channels",
     "CheckpointWarning",
     "Components",
     "Condition",
     "Dictionary",
     "Head",
+    "Heads",
     "JumpRelu",
     "Latents",
     "Layer",

@@ -181,8 +181,8 @@ def _grid(positions: int, sides: tuple[int, int] | None) -> tuple[int, int] | No
 
 @dataclass(frozen=True)
 class Heads:
-    """Attention heads: the length of each head's output vector at each patch token, read where the heads still lie side
-    by side, at the input of the attention's output projection. Writing scales a head's vector.
+    """Attention heads: the length of each head's output vector at each patch token, or at every token, read where the
+    heads still lie side by side, at the input of the attention's output projection. Writing scales a head's vector.
     """
 
     layer: str
@@ -192,10 +192,14 @@ class Heads:
     last: int = 0  # tokens at its end that are no patches
     rows: Rows = ROWS
     sides: tuple[int, int] | None = None  # of the positions' grid
+    every: bool = False  # whether class and register tokens are read too
 
-    kind = "heads"
     beside = ()
     part = ""
+
+    @property
+    def kind(self) -> str:
+        return "heads:all" if self.every else "heads"
 
     @property
     def site(self) -> Site:
@@ -207,7 +211,7 @@ class Heads:
 
     @property
     def _span(self) -> slice:
-        return slice(self.special, -self.last or None)
+        return slice(None) if self.every else slice(self.special, -self.last or None)
 
     def vectors(self, output: Any) -> Float[Tensor, "n p d"]:
         return self._laid(output)[:, :, self._span].flatten(1, 2)

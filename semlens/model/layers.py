@@ -18,7 +18,7 @@ from semlens.model.layout import Layout, Layouts, layouts
 from semlens.model.projections import attention_above
 from semlens.types import Float, LayerAxis
 
-KINDS = ("channels", "tokens", "cls", "registers", "heads", "dictionary:FILE")
+KINDS = ("channels", "tokens", "cls", "registers", "heads", "heads:all", "dictionary:FILE")
 
 
 def registers(net: nn.Module) -> int:
@@ -76,7 +76,8 @@ def dictionaries_of(layers: Iterable[Layer]) -> tuple[str, ...]:
 def parse(net: nn.Module, spec: Layer, x: Float[Tensor, "n ..."]) -> Components:
     """The components that `layer` or `layer@kind` names.
 
-    Kinds: `channels` (or `channels:-1` to say the axis), `tokens`, `cls`, `registers`, `heads`, `dictionary:FILE`.
+    Kinds: `channels` (or `channels:-1` to say the axis), `tokens`, `cls`, `registers`, `heads` (at the patches; at
+    every token `heads:all`), `dictionary:FILE`.
     Without a kind, maps and linear units are channels and sequences of features are tokens.
 
     Args:
@@ -187,7 +188,7 @@ def _latents(net: nn.Module, layer: str, dictionary: Dictionary, seen: Layouts, 
 def _parse(net: nn.Module, spec: str, seen: Layouts) -> tuple[Components, int]:
     layer, _, kind = spec.partition("@")
     site = _site_seen(spec, seen)
-    if kind != "heads":
+    if kind not in ("heads", "heads:all"):
         return _components(spec, kind, _layout(spec, site, seen), registers(net))
     found = head_projection(net, layer)
     if found is None:
@@ -195,7 +196,7 @@ def _parse(net: nn.Module, spec: str, seen: Layouts) -> tuple[Components, int]:
     heads = _heads(spec, site, found, seen)
     if heads is None:
         raise SemlensError(f"the heads of {layer!r} cannot be read: its output projection does not run as a module")
-    return heads, heads.heads
+    return replace(heads, every=kind == "heads:all"), heads.heads
 
 
 def _site_seen(spec: str, seen: Layouts) -> Site:

@@ -12,6 +12,7 @@ from semlens.views.plot.compare import compare_figure
 from semlens.views.plot.faithful import faithful_figure
 from semlens.views.plot.graph import graph_svg
 from semlens.views.plot.layout import Layout, Sizes, layout
+from semlens.views.plot.pruning import curve_figure
 from semlens.views.plot.score import score_figure
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "atlas_figure",
     "audit_figure",
     "compare_figure",
+    "curve_figure",
     "faithful_figure",
     "graph_svg",
     "layout",
