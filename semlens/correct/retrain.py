@@ -19,7 +19,7 @@ from semlens.correct.suppress import What
 from semlens.correct.training import Course, Lesson, train
 from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet, load_images
-from semlens.model import Changes, VisionModel, as_model, layer_text, logits_of, parse_all, still
+from semlens.model import Changes, VisionModel, as_model, layer_text, logits_of, parse_all, refuse_hidden, still
 from semlens.progress import visible
 from semlens.types import Bool, Float, Float64, Int64, Progress
 
@@ -116,6 +116,7 @@ class _Given:
     def lesson(self) -> Lesson:
         """What is trained on, and what the score is of."""
         model, images = self.model, self.images
+        refuse_hidden(model.net)
         x = model.example_input()
         with torch.no_grad(), still(model.net):
             logits = logits_of(model.net(x), len(x))

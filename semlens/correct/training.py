@@ -5,7 +5,8 @@ what is learnt is a copy of the parameters that are trained.
 """
 
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from semlens.collection import Feed
+from semlens.collection import Feed, UnreadableWarning
 from semlens.correct.penalties import Batch, Method, run
 from semlens.correct.training_state import State
 from semlens.errors import SemlensError
@@ -109,7 +110,20 @@ def train(
             going.epoch()
     if kept is not None:
         kept.unlink(missing_ok=True)
+    _warn(lesson, going.lost)
     return state
+
+
+def _warn(lesson: Lesson, lost: Mapping[int, str]) -> None:
+    """Tells of images that were left out."""
+    if lost:
+        first = min(lost)
+        warnings.warn(
+            f"train: {len(lost):,} of {len(lesson.images):,} images cannot be read and are left out, first "
+            f"{lesson.images.names[first]}: {lost[first]}",
+            UnreadableWarning,
+            stacklevel=3,
+        )
 
 
 @dataclass(eq=False)
@@ -142,6 +156,13 @@ class _Run:
     state: State
     keeper: _Keeper
     progress: Progress
+    lost: dict[int, str] = field(default_factory=dict)  # images that cannot be read, and why
+
+    def batches(self, ids: Int64[np.ndarray, "n"], step: str) -> Iterator[tuple[Float[Tensor, "n ..."], list[int]]]:
+        """The images that can be read of each batch of ids, and which they are; none of a batch, if it has none."""
+        for x, batch in self.feed.batches(ids.tolist(), step):
+            self.lost.update((image.id, image.reason) for image in batch.unreadable)
+            yield x[: len(batch.ids)], list(batch.ids)
 
     @cached_property
     def feed(self) -> Feed:
@@ -168,12 +189,12 @@ class _Run:
         steps = -(-len(rows) // course.batch)
         left = order[state.batch * course.batch :]
         total = course.epochs * len(rows)
-        for x, batch in self.feed.batches(left.tolist(), "train"):
-            if batch.ids:
+        for x, ids in self.batches(left, "train"):
+            if ids:
                 done = (number - 1) * steps + state.batch
                 for group in state.optimizer.param_groups:
                     group["lr"] = course.rate * (1 + cos(pi * done / (course.epochs * steps))) / 2
-                self.step(x[: len(batch.ids)], np.array(batch.ids), number)
+                self.step(x, np.array(ids), number)
             state.batch += 1
             self.progress("train", min((number - 1) * len(rows) + state.batch * course.batch, total), total)
             self.keeper.at_times(state)
@@ -212,10 +233,10 @@ class _Run:
         held = np.flatnonzero(self.lesson.held & (self.lesson.labels >= 0))
         ids = np.concatenate([held + count * version for version in range(first, self.lesson.versions)])
         rng, total, seen = np.random.default_rng(self.course.seed), 0.0, 0
-        for x, batch in self.feed.batches(ids.tolist(), "hold out"):
-            if batch.ids:
-                loss = self.loss(x[: len(batch.ids)], np.array(batch.ids), rng)
-                total, seen = total + loss.item() * len(batch.ids), seen + len(batch.ids)
+        for x, own in self.batches(ids, "hold out"):
+            if own:
+                total += self.loss(x, np.array(own), rng).item() * len(own)
+                seen += len(own)
         return total / max(seen, 1)
 
     def _worst_group(self) -> float:
@@ -223,9 +244,8 @@ class _Run:
         right = np.zeros(len(self.lesson.labels), bool)
         weights = {**self.state.weights, **self.fixed}
         with torch.no_grad():
-            for x, batch in self.feed.batches(np.flatnonzero(self.lesson.held).tolist(), "hold out"):
-                if batch.ids:
-                    ids = list(batch.ids)
-                    found = run(self.lesson.model.net, weights, x[: len(ids)]).argmax(1).cpu().numpy()
+            for x, ids in self.batches(np.flatnonzero(self.lesson.held), "hold out"):
+                if ids:
+                    found = run(self.lesson.model.net, weights, x).argmax(1).cpu().numpy()
                     right[ids] = found == self.lesson.labels[ids]
         return min(float(right[member].mean()) for member in self.lesson.groups.values())

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from semlens.collection import UnreadableWarning
 from semlens.correct import Correction, Course, concept_directions, load_correction, retrain
 from semlens.correct.seen import see
 from semlens.errors import SemlensError
@@ -223,6 +224,28 @@ def test_what_a_method_lacks_is_said(model: VisionModel) -> None:
     half = VisionModel(Small().half(), to_tensor, model.class_names)
     with pytest.raises(SemlensError, match="float32"):
         retrain(half, images, "fine-tune", progress=silent)
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_told(model: VisionModel, tmp_path: Path) -> None:
+    """As if it were not there, but for its place among the others."""
+    images, _, _ = scenes(24)
+    for label in ("dark", "light"):
+        (tmp_path / label).mkdir()
+    for id in range(24):
+        images.load(id).save(tmp_path / str(images.labels[id]) / f"{id:02}.png")
+    whole = load_images(tmp_path)
+    broken = next(iter(whole.names))
+    (tmp_path / broken).write_bytes(b"no picture")
+    with pytest.warns(UnreadableWarning, match=rf"1 of 24 images .* first {broken}"):
+        found = retrain(model, tmp_path, "fine-tune", course=SHORT, progress=silent)
+    assert all(np.isfinite(score["loss"]) for score in found.recipe["scores"])
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace")
+def test_a_scripted_network_is_refused(model: VisionModel) -> None:
+    scripted = VisionModel(torch.jit.trace(model.net.eval(), torch.zeros(1, 3, 8, 8)), to_tensor, model.class_names)
+    with pytest.raises(SemlensError, match="TorchScript"):
+        retrain(scripted, scenes(20)[0], "fine-tune", progress=silent)
 
 
 def test_a_parameter_of_another_shape_is_refused(model: VisionModel) -> None:
