@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 _OPTIONS = (
     click.option("--epochs", type=click.IntRange(1), help="How often training goes over the images.  [10]"),
     click.option("--rate", type=float, help="Of its steps at the start.  [0.001]"),
-    click.option("--weight", type=float, help="Of the method's term: rr-clarc, rrr, cdep.  [1]"),
+    click.option("--weight", type=float, help="Of the method's term: rr-clarc, rrr, cdep.  [1; of rrr 100]"),
     click.option("--batch", type=click.IntRange(1), help="Images of a step.  [32]"),
     click.option("--patience", type=click.IntRange(1), help="Epochs without a better score that end it.  [4]"),
+    click.option("--by", help="What makes weights the best on images held out: loss, or worst group.  [loss]"),
     click.option("--masks", type=click.Path(exists=True, file_okay=False, path_type=Path),
                  help="Folder with IMAGE/CONCEPT.png of the training images: rrr, cdep, augment."),
     click.option("--version", "versions", multiple=True,
                  help="The training images otherwise, several times for several: augment."),
     click.option("--train-marks", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                 help="Table of which training images show which spurious concept: reweight, early stopping."),
+                 help="Table of which training images show which spurious concept: reweight, --by."),
     click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped."),
 )  # fmt: skip
 
@@ -36,7 +37,7 @@ def training_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def collected(*args: Any, **given: Any) -> Any:
-        names = ("epochs", "rate", "weight", "batch", "patience", "masks", "versions", "train_marks", "resume")
+        names = ("epochs", "rate", "weight", "batch", "patience", "by", "masks", "versions", "train_marks", "resume")
         told = {name: given.pop(name) for name in names}
         given["training"] = {name: value for name, value in told.items() if value not in (None, (), False)}
         return command(*args, **given)

@@ -26,7 +26,7 @@ from semlens.types import Bool, Float, Float64, Int64, Progress
 METHODS = ("fine-tune", "reweight", "augment", "a-clarc", "rr-clarc", "rrr", "cdep")
 """Plain fine-tuning; the same with true groups counting alike; on other versions of the images; and by `penalties`."""
 
-WEIGHTS = {"rr-clarc": 1.0, "rrr": 1.0, "cdep": 1.0}
+WEIGHTS = {"rr-clarc": 1.0, "rrr": 100.0, "cdep": 1.0}
 """Of each method's term, unless a course says otherwise."""
 
 
@@ -37,6 +37,9 @@ def usual_course(how: str) -> Course:
 
 PASTED = 4
 """Versions of the images with artefacts pasted in, where none are given."""
+
+SMALLEST = 10
+"""Images held out that a group has for its accuracy to count: that of fewer is chance."""
 
 Marks = Mapping[str, Mapping[str, bool]]
 """By concept which images, by file name, show it."""
@@ -60,9 +63,8 @@ def retrain(
 ) -> Correction:
     """The correction that sets parameters to what they are after some further training.
 
-    Norms and dropout rest meanwhile, classes count alike, and one image in five is held out (`Course`). The weights
-    that come back are the best on these: by the worst group where `marks` tell groups, else by the loss that is trained
-    on. They may be those before training.
+    Norms and dropout rest meanwhile, classes count alike, and one image in five is held out: the weights that come back
+    are the best on these (`Course`). They may be those before training.
 
     Args:
         images: with labels, best those that the model was trained on.
@@ -72,7 +74,7 @@ def retrain(
         masks: for "rrr", "cdep" and "augment", by concept and image the pixels that show it: see `load_masks`.
         versions: for "augment", the same images otherwise: with artefacts put in or taken out, say. With `masks` alone,
             artefacts are pasted until all classes show them as often.
-        marks: which images show what: groups are class by concept. "reweight" needs it.
+        marks: which images show what: groups are class by concept. "reweight" goes by them, and a course by them.
         out, resume: OUT.partial keeps what is done until it is whole; with `resume` a killed run is taken up there, on
             a CPU to the same bytes.
 
@@ -127,9 +129,18 @@ class _Given:
         if len(np.unique(labels[labels >= 0])) < 2:
             raise SemlensError("a classifier is trained on images of two classes at least; label them, or give more")
         held = _held_out(self._patterns(labels), labels >= 0, self.course)
-        groups = groups_of(np.where(held, labels, -1), self.shown, model.class_names) if self.shown else {}
-        joined = one_after_another(images, self._versions(labels))
+        versions = self._versions(labels)
+        groups = {} if self.course.by == "loss" else self._groups(np.where(held, labels, -1))
+        joined = one_after_another(images, versions)
         return Lesson(model, joined, labels, self._share(labels), held, groups, self._trained(x), outputs)
+
+    def _groups(self, held: Int64[np.ndarray, "n"]) -> dict[str, Bool[np.ndarray, "n"]]:
+        """Groups of the images held out, by class and mark, that are large enough."""
+        found = groups_of(held, self.shown, self.model.class_names)
+        large = {name: member for name, member in found.items() if member.sum() >= SMALLEST}
+        if not large:
+            raise SemlensError(f"no group has {SMALLEST} of the images held out: choose by loss, or give more images")
+        return large
 
     def _patterns(self, labels: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "n"]:
         """Class and everything that is marked, as one number for each combination."""
@@ -192,6 +203,8 @@ def _check(given: _Given) -> None:
         raise SemlensError("augment goes by other versions of the images, or pastes by masks: give either")
     if given.how == "reweight" and not given.shown:
         raise SemlensError("reweight goes by true groups: say which images show what (marks=, --train-marks)")
+    if given.course.by != "loss" and not given.shown:
+        raise SemlensError("the worst group is that of marks: say which images show what (marks=, --train-marks)")
     if given.versions and given.how != "augment":
         raise SemlensError(f"{given.how} takes no other versions of the images: augment does")
     if given.model.dtype != torch.float32:

@@ -22,13 +22,17 @@ from torch import Tensor, nn
 from semlens.collection import Feed, UnreadableWarning
 from semlens.correct.penalties import Batch, Method, run
 from semlens.correct.training_state import State
-from semlens.errors import SemlensError
+from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet
 from semlens.model import VisionModel, still
 from semlens.types import Bool, Float, Float64, Int64, Progress
 
 EVERY = 30.0
 """Seconds between two checkpoints within an epoch; what comes out does not depend on it."""
+
+
+BY = ("loss", "worst group")
+"""The least loss on images held out, the method's term included; or the highest accuracy of their worst group."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Course:
         rate: of Adam's steps at the start; it falls to 0 along a cosine.
         patience: after so many epochs without a better score it ends.
         held_out: the part of the images that only the score is of.
+        by: what makes weights the best: BY.
     """
 
     epochs: int = 10
@@ -49,8 +54,11 @@ class Course:
     patience: int = 4
     held_out: float = 0.2
     seed: int = 0
+    by: str = "loss"
 
     def __post_init__(self) -> None:
+        if self.by not in BY:
+            raise unknown("measure of what is best", self.by, BY)
         if min(self.epochs, self.batch, self.patience) < 1 or self.seed < 0:
             raise SemlensError("epochs, batch and patience are whole numbers from 1 up, the seed one from 0 up")
         if not (self.rate > 0 and isfinite(self.rate) and 0 <= self.weight < inf and 0 < self.held_out < 1):

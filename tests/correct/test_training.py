@@ -162,7 +162,7 @@ def test_the_best_weights_on_images_held_out_come_back(model: VisionModel) -> No
     assert len(scores) == best + 3  # two without a better one end it
     if best == 0:
         assert all(torch.equal(value, model.net.get_parameter(name)) for name, value in found.changes.weights.items())
-    longer = Course(epochs=6, rate=0.05, batch=16, patience=6)
+    longer = Course(epochs=6, rate=0.05, batch=16, patience=6, by="worst group")
     by_group = retrain(model, images, "fine-tune", course=longer, marks=red_marks(images, red), progress=silent)
     top = max(by_group.recipe["scores"], key=lambda score: (score["worst_group"], -score["loss"]))
     assert by_group.recipe["best_epoch"] == top["epoch"]
@@ -198,13 +198,20 @@ def influence(correction: Correction) -> float:
 
 
 def test_what_a_method_lacks_is_said(model: VisionModel) -> None:
-    images, _, _ = scenes(20)
+    images, _, red = scenes(20)
     for how, match in {
         "rrr": "masks", "cdep": "masks", "augment": "versions", "reweight": "groups", "rr-clarc": "--what",
         "rr-clark": "rr-clarc",
     }.items():  # fmt: skip
         with pytest.raises(SemlensError, match=match):
             retrain(model, images, how, progress=silent)
+    by_group = Course(by="worst group")
+    with pytest.raises(SemlensError, match="marks"):
+        retrain(model, images, "fine-tune", course=by_group, progress=silent)
+    with pytest.raises(SemlensError, match="no group has 10"):
+        retrain(model, images, "fine-tune", course=by_group, marks=red_marks(images, red), progress=silent)
+    with pytest.raises(SemlensError, match="worst group"):
+        Course(by="worst")
     with pytest.raises(SemlensError, match="augment does"):
         retrain(model, images, "fine-tune", versions=[images], progress=silent)
     with pytest.raises(SemlensError, match="table of marks"):
