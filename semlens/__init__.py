@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from semlens.analysis import stored_atlas as stored_atlas
     from semlens.analysis import stored_labels as stored_labels
     from semlens.analysis import stored_scores as stored_scores
+    from semlens.analysis import unexpected as unexpected
     from semlens.analysis.audit import Concept as Concept
     from semlens.analysis.audit import Spec as Spec
     from semlens.analysis.audit import audit as audit
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
     from semlens.pipeline import embed as embed
     from semlens.pipeline import encode as encode
     from semlens.revisit import faithful as faithful
+    from semlens.revisit import mean_relevance as mean_relevance
     from semlens.revisit import portraits as portraits
     from semlens.revisit import split as split
     from semlens.revisit import verify_audit as verify_audit
@@ -164,6 +166,7 @@ _HOME = {
     "map_mean": "attribution",
     "mask_logit": "attribution",
     "measure_correction": "correct",
+    "mean_relevance": "revisit",
     "merge": "collection",
     "overlay": "views.heatmap",
     "phrase_directions": "correct",
@@ -191,6 +194,7 @@ _HOME = {
     "stored_labels": "analysis",
     "stored_scores": "analysis",
     "suppress": "correct",
+    "unexpected": "analysis",
     "two_means": "numerics",
     "verify_audit": "revisit",
 }

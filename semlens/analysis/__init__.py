@@ -30,6 +30,7 @@ from semlens.analysis.responses import Responses, responses
 from semlens.analysis.results import Rows, cell, data_url, pictures, plain
 from semlens.analysis.score import MEASURES, LayerScores, Scores, Summary, score
 from semlens.analysis.search import Hit, alignments, baseline, effects, search
+from semlens.analysis.unexpected import unexpected
 from semlens.analysis.vocabulary import load_vocabulary
 from semlens.analysis.words import remark
 
@@ -97,4 +98,5 @@ __all__ = [
     "stored_atlas",
     "stored_labels",
     "stored_scores",
+    "unexpected",
 ]

@@ -1,4 +1,4 @@
-"""The command that holds relevance of components against what removing them does: `faithful`."""
+"""The commands about relevance of components: `faithful`, is it true; `unexpected`, is it wanted."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,20 @@ import click
 
 import semlens as sl
 from semlens.cli.checks import read_target
-from semlens.cli.common import NewFile, app, as_json, device, image_choices, print_json, seed, show
+from semlens.cli.common import (
+    NewFile,
+    app,
+    as_json,
+    by,
+    device,
+    image_choices,
+    images_of,
+    index_folder,
+    layer,
+    print_json,
+    seed,
+    show,
+)
 from semlens.cli.show import Progress, say
 
 
@@ -62,3 +75,42 @@ def faithful(
     if plot:
         sl.plot(found).savefig(plot, dpi=120)
         say(f"drawn: {plot}")
+
+
+@app.command()
+@index_folder
+@click.option("--expected", required=True, help="All that may matter: a file with a phrase per line, or `wordnet`.")
+@click.option("--output", help="The output whose relevance in the index counts, by name or number.")
+@click.option("--target", help="In its place anything that `attribute` explains: similarity:TEXT.")
+@click.option("--foundation", help="Which embeds the TEXT; by default the model itself, if it is a tower of one.")
+@click.option("--model", help="For a target: the studied model; by default the index's.")
+@click.option("--images", help="For a target: on which relevance is averaged; by default the index's.")
+@click.option("--method", default="gradient", show_default=True, help="For a target: as for `attribute`.")
+@click.option("--count", default=100, show_default=True, type=click.IntRange(1), help="For a target: images looked at.")
+@click.option("--least", default=0.01, show_default=True, help="Part of its layer from which a component counts.")
+@layer
+@by
+@seed
+@image_choices
+@device
+@as_json
+def unexpected(
+    index: Path, expected: str, output: str | None, target: str | None, foundation: str | None, model: str | None,
+    images: str | None, method: str, count: int, least: float, layer: tuple[str, ...], by: str, seed: int,
+    device: str | None, as_json: bool, choices: dict[str, Any],
+) -> None:  # fmt: skip
+    """List the components that are relevant and unlike all that was expected, the most relevant first."""
+    from semlens.analysis import ask_vocabulary
+
+    loaded, relevance = sl.load_index(index), None
+    if target is not None:
+        studied = sl.load_model(model or loaded.recipe.model.name, device)
+        with Progress() as progress:
+            relevance = sl.mean_relevance(
+                loaded, studied, images_of(loaded, images, **choices), read_target(target, studied, foundation),
+                method=method, count=count, seed=seed, progress=progress,
+            )  # fmt: skip
+    words = ask_vocabulary(loaded.recipe.foundation, expected, device=device)
+    chosen = int(output) if output and output.isdecimal() else output
+    found = sl.unexpected(loaded, words, chosen, relevance=relevance, layers=layer, least=least, by=by, seed=seed)
+    show(found, as_json)

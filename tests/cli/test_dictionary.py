@@ -38,6 +38,14 @@ def test_a_dictionary_is_learned_described_and_built_upon(
     assert (axis.layer, axis.kind) == (layer, f"dictionary {made['digest'][:16]}, FVU {facts['fvu']:.3f}")
     assert command("info", "index") == 0
     assert "FVU" in capsys.readouterr().out
+    Path("words.txt").write_text("a cat\na dog\n")
+    asked = ["unexpected", "index", "--expected", "words.txt", "--layer", layer, "--least", "0"]
+    found = rows(capsys, *asked, "--target", "red", "--method", "gradient")
+    assert found
+    assert all(row["component"].startswith(layer) and row["nearest"] in ("a cat", "a dog") for row in found)
+    assert [row["relevance"] for row in found] == sorted((row["relevance"] for row in found), reverse=True)
+    assert command(*asked) == 2
+    assert "give an output of the index, or relevance" in capsys.readouterr().err
 
 
 def test_faithful_holds_relevance_against_removal(
