@@ -174,7 +174,7 @@ def test_modules_are_those_that_torch_names_in_its_order() -> None:
 
 def test_follow_tells_the_module_that_hooks_would() -> None:
     net = nn.Sequential(nn.Linear(3, 3), Repeating(), nn.Softmax(1))
-    where, running = follow(net), [""]
+    where, running = follow(modules_of(net)), [""]
 
     def leave(*_: Any) -> None:
         running.pop()
