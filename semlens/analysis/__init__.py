@@ -5,9 +5,19 @@ Audits and graphs are asked for by their own packages: to read a spec takes pyda
 
 from semlens.analysis.ask import as_probes, ask, ask_spec, ask_vocabulary, choices_of, labels_by, load, probe_spec
 from semlens.analysis.atlas import Atlas, atlas, space_of
-from semlens.analysis.chance import layer_numbers, q_values, random_components
+from semlens.analysis.chance import DRAWS, critical_p, layer_numbers, q_values, random_components
 from semlens.analysis.compare import Comparison, Direction, compare
-from semlens.analysis.drivers import drivers, joint_of
+from semlens.analysis.drivers import (
+    ALIKE,
+    Driven,
+    Driver,
+    driven,
+    drivers,
+    joint_of,
+    output_of,
+    resampled_images,
+    similarities,
+)
 from semlens.analysis.faithfulness import CURVES, Curve, Faithfulness
 from semlens.analysis.keep import keep, stored_atlas, stored_labels, stored_scores
 from semlens.analysis.labels import (
@@ -24,9 +34,9 @@ from semlens.analysis.labels import (
     retrieve,
     simulation,
 )
-from semlens.analysis.outputs import relevance_of
+from semlens.analysis.outputs import affected, column_of, hidden_layers, relevance_of
 from semlens.analysis.probe import Probes, cached, check_space, probe, probe_images
-from semlens.analysis.responses import Responses, responses
+from semlens.analysis.responses import Responses, responses, way
 from semlens.analysis.results import Rows, cell, data_url, pictures, plain
 from semlens.analysis.score import MEASURES, LayerScores, Scores, Summary, score
 from semlens.analysis.search import Hit, alignments, baseline, effects, search
@@ -35,7 +45,9 @@ from semlens.analysis.vocabulary import load_vocabulary
 from semlens.analysis.words import remark
 
 __all__ = [
+    "ALIKE",
     "CURVES",
+    "DRAWS",
     "MEASURES",
     "METHODS",
     "SOURCES",
@@ -43,6 +55,8 @@ __all__ = [
     "Comparison",
     "Curve",
     "Direction",
+    "Driven",
+    "Driver",
     "Evaluation",
     "Faithfulness",
     "Hit",
@@ -54,6 +68,7 @@ __all__ = [
     "Rows",
     "Scores",
     "Summary",
+    "affected",
     "alignments",
     "as_probes",
     "ask",
@@ -65,12 +80,16 @@ __all__ = [
     "cell",
     "check_space",
     "choices_of",
+    "column_of",
     "compare",
     "cosy_retrieved",
+    "critical_p",
     "data_url",
+    "driven",
     "drivers",
     "effects",
     "final_layer",
+    "hidden_layers",
     "joint_of",
     "keep",
     "label",
@@ -79,6 +98,7 @@ __all__ = [
     "load",
     "load_vocabulary",
     "merge_evaluations",
+    "output_of",
     "over_all_images",
     "pictures",
     "plain",
@@ -89,14 +109,17 @@ __all__ = [
     "random_components",
     "relevance_of",
     "remark",
+    "resampled_images",
     "responses",
     "retrieve",
     "score",
     "search",
+    "similarities",
     "simulation",
     "space_of",
     "stored_atlas",
     "stored_labels",
     "stored_scores",
     "unexpected",
+    "way",
 ]

@@ -1,24 +1,36 @@
 """Does a model rely on what it should? Its components' relevance for an output, held against the concepts of a spec."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from semlens.analysis.audit.encoded import Concepts, concepts_of, encoded_components, encoded_figures, fit_encoded
+from semlens.analysis import (
+    DRAWS,
+    Labels,
+    Probes,
+    Rows,
+    check_space,
+    column_of,
+    hidden_layers,
+    random_components,
+    relevance_of,
+    way,
+)
+from semlens.analysis.audit.encoded import (
+    Concepts,
+    concepts_of,
+    driven_share,
+    driving_of,
+    encoded_components,
+    encoded_figures,
+    fit_encoded,
+)
 from semlens.analysis.audit.findings import Audit
-from semlens.analysis.audit.grammar import SIDES
 from semlens.analysis.audit.quadrants import Fit, fit
 from semlens.analysis.audit.requirements import LayerFigures, Sight, figures, layer_totals
-from semlens.analysis.audit.sight import Visibility, alike, moved, unknown, views, visibility
+from semlens.analysis.audit.sight import Knowledge, knowledge
 from semlens.analysis.audit.spec import Entry, Spec, entries
-from semlens.analysis.chance import DRAWS, random_components
-from semlens.analysis.drivers import ALIKE, Driven, driven, output_of
-from semlens.analysis.labels import Labels
-from semlens.analysis.outputs import column_of, hidden_layers, relevance_of
-from semlens.analysis.probe import Probes, check_space
-from semlens.analysis.responses import way
-from semlens.analysis.results import Rows
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.types import Bool, Float32
@@ -37,12 +49,11 @@ class _Material:
     index: ConceptIndex
     spec: Spec
     probes: Probes
-    entries: tuple[Entry, ...]
+    known: Knowledge
     layers: tuple[str, ...]
     relevance: Float32[np.ndarray, "c"]  # of every component of the index, for the output
     against: Float32[np.ndarray, "c"]
     images: int
-    unknown: Collection[str]  # phrases that the foundation model does not know
     draws: int
     seed: int
 
@@ -51,11 +62,6 @@ class _Material:
         positive, negative = self.relevance[found.members], self.against[found.members]
         total = layer_totals(positive, found.layer)
         return positive / total, negative / total
-
-    def either_way(self, pairs: Sequence[tuple[int, int]]) -> list[Mapping[int, str]]:
-        """The side of every entry if the phrases that are not told apart were all valid, and if all were spurious;
-        nothing where all are told apart."""
-        return [moved(self.entries, pairs, side) for side in SIDES] if pairs else []
 
     def figured(self, found: Fit) -> tuple[LayerFigures, ...]:
         """The figures of each layer, by a cut: a component's relevance is its quadrant's."""
@@ -95,29 +101,18 @@ def audit(
             unknown layer, or probes of another foundation model.
     """
     check_space(index, probes)
-    asked, relevance, column = entries(spec), relevance_of(index), column_of(index, spec.output)
-    if len(probes) != len(asked):
-        raise SemlensError(
-            f"the spec asks for {len(asked)} probes, {len(probes)} were given: make them with probe_spec"
-        )
-    by, seen = way(index, by), views(index)
-    visible = visibility(spec, seen, probes, asked)
-    nothing, pairs = alike(seen, probes, asked)
-    told = unknown(probes, asked) | {_text(asked[n]): why for n, why in nothing.items()}
-    material = _Material(
-        index, spec, probes, asked, tuple(spec.layers) or (hidden_layers(index)[-1],), relevance.positive[:, column],
-        relevance.negative[:, column], int(relevance.counts[column]), told, draws, seed,
-    )  # fmt: skip
-    concepts = concepts_of(probes, asked, told)
-    found, own, others = _by_encoding(material, concepts, pairs) if by == "encoding" else _by_examples(material, pairs)
-    driving = _driving(index, relevance.name(column) or relevance.classes[column], concepts, seed)
+    by, material = way(index, by), _material(index, spec, probes, draws, seed)
+    relevance, column, known = relevance_of(index), column_of(index, spec.output), material.known
+    concepts = concepts_of(probes, known.asked, known.told)
+    found, own, others = _by_encoding(material, concepts) if by == "encoding" else _by_examples(material)
+    driving = driving_of(index, relevance.name(column) or relevance.classes[column], concepts, seed)
     sight = Sight(
-        unseen=_unseen(visible, told, asked),
-        blind=tuple(side for side in SIDES if _blind(side, visible, told, asked)),
-        proven=all(one.seen == "yes" for one in visible if one.side == "spurious"),
+        unseen=known.unseen,
+        blind=known.blind,
+        proven=known.proven,
         too_few=_too_few(index, material.images, by),
-        others=tuple((_pair(asked, pairs), one) for one in others),
-        driven=_share(driving, concepts, seed),
+        others=tuple((known.alike, one) for one in others),
+        driven=driven_share(driving, concepts, seed),
     )
     relevant, against = material.of_layer(found)
     return Audit(
@@ -130,8 +125,8 @@ def audit(
         relevance=relevant,
         against=against,
         figures=own,
-        visibility=Rows(visible, "what the foundation model sees"),
-        doubts=_doubts(told, asked, pairs, visible),
+        visibility=Rows(known.visible, "what the foundation model sees"),
+        doubts=known.doubts,
         probes=probes,
         sight=sight,
         driving=driving,
@@ -141,35 +136,48 @@ def audit(
     )
 
 
+def _material(index: ConceptIndex, spec: Spec, probes: Probes, draws: int, seed: int) -> _Material:
+    asked, relevance, column = entries(spec), relevance_of(index), column_of(index, spec.output)
+    if len(probes) != len(asked):
+        raise SemlensError(
+            f"the spec asks for {len(asked)} probes, {len(probes)} were given: make them with probe_spec"
+        )
+    return _Material(
+        index, spec, probes, knowledge(index, spec, probes, asked),
+        tuple(spec.layers) or (hidden_layers(index)[-1],), relevance.positive[:, column],
+        relevance.negative[:, column], int(relevance.counts[column]), draws, seed,
+    )  # fmt: skip
+
+
 _Found = tuple[Fit, tuple[LayerFigures, ...], list[tuple[LayerFigures, ...]]]
 
 
-def _by_examples(material: _Material, pairs: Sequence[tuple[int, int]]) -> _Found:
+def _by_examples(material: _Material) -> _Found:
     """The fit and the figures by examples, and the figures if what is in doubt belonged to one side or the other."""
     random = random_components(material.index, layers=material.layers, draws=material.draws, seed=material.seed)
 
     def fitted(asked: Sequence[Entry]) -> Fit:
         return fit(
             material.index, material.probes, asked, random, fdr=material.spec.fdr, resamples=RESAMPLES,
-            seed=material.seed, unknown=material.unknown,
+            seed=material.seed, unknown=material.known.told,
         )  # fmt: skip
 
-    found = fitted(material.entries)
+    found = fitted(material.known.asked)
     others = [
-        fitted([replace(entry, side=side[n]) for n, entry in enumerate(material.entries)])
-        for side in material.either_way(pairs)
+        fitted([replace(entry, side=side[n]) for n, entry in enumerate(material.known.asked)])
+        for side in material.known.either_way()
     ]
     return found, material.figured(found), [material.figured(other) for other in others]
 
 
-def _by_encoding(material: _Material, concepts: Concepts, pairs: Sequence[tuple[int, int]]) -> _Found:
+def _by_encoding(material: _Material, concepts: Concepts) -> _Found:
     """The same by encodings."""
     encodings = material.index.encodings
     assert encodings is not None
     found = encoded_components(material.index, encodings, concepts, material.layers)
     own = fit_encoded(material.index, found, fdr=material.spec.fdr, seed=material.seed)
     masks = [
-        np.array([side[int(n)] == "spurious" for n in found.concepts.entry]) for side in material.either_way(pairs)
+        np.array([side[int(n)] == "spurious" for n in found.concepts.entry]) for side in material.known.either_way()
     ]
     names = [axis.layer for axis in material.index.layers]
 
@@ -177,74 +185,7 @@ def _by_encoding(material: _Material, concepts: Concepts, pairs: Sequence[tuple[
         divided = (found.shares, *found.resampled(draws, material.seed))
         return encoded_figures(divided, spurious, own, material.of_layer(own), names, material.images, material.seed)
 
-    return own, figured(found.concepts.on(SIDES.index("spurious")), RESAMPLES), [figured(mask, 2) for mask in masks]
-
-
-def _driving(index: ConceptIndex, of: str | int, concepts: Concepts, seed: int) -> Driven | None:
-    """What drives the output by its own encoding; None where the index has none of it."""
-    if index.encodings is None or not index.encodings.outputs:
-        return None
-    try:
-        number = output_of(index.encodings, of)
-    except SemlensError:
-        return None
-    return driven(index.encodings, number, concepts.directions, seed=seed)
-
-
-def _share(driving: Driven | None, concepts: Concepts, seed: int) -> LayerFigures | None:
-    """Each side's share in what drives the output; what is hardly told apart may belong to either."""
-    if driving is None:
-        return None
-    spurious = concepts.on(SIDES.index("spurious"))
-    like = np.abs(driving.correlation) > ALIKE
-    doubted = (like & (spurious[:, None] != spurious[None])).any(axis=1)
-    ways = [spurious] if not doubted.any() else [spurious, spurious | doubted, spurious & ~doubted]
-    drawn = [driving.share(np.flatnonzero(way)) for way in ways]  # an interval over all ways holds each of them
-    share = np.concatenate([drawn[0][:1], *(one[1:] for one in drawn)])
-    none = np.zeros_like(share)
-    mass = np.stack([1 - share, share, none, none], axis=1)
-    return LayerFigures("the output", 0, mass, mass[:, :2], np.zeros(mass.shape, np.int64), none, seed)
-
-
-def _unseen(visible: Sequence[Visibility], told: dict[str, str], asked: Sequence[Entry]) -> tuple[tuple[str, str], ...]:
-    """Side and reason of every concept that is not seen, or of which no phrase is known."""
-    known = {(entry.side, entry.concept) for entry in asked if _text(entry) not in told}
-    unknown_ones = [
-        (entry.side, told[_text(entry)])
-        for entry in asked
-        if _text(entry) in told and (entry.side, entry.concept) not in known
-    ]
-    hidden = [one for one in visible if one.seen == "no" and (one.side, one.concept) in known]
-    return (*dict.fromkeys(unknown_ones), *((one.side, one.reason) for one in hidden))
-
-
-def _blind(side: str, visible: Sequence[Visibility], told: dict[str, str], asked: Sequence[Entry]) -> bool:
-    """Whether half of the concepts of a side or more are not seen or not known: too many to say that it is free."""
-    concepts = {entry.concept for entry in asked if entry.side == side}
-    known = {entry.concept for entry in asked if entry.side == side and _text(entry) not in told}
-    return 2 * len(known - {one.concept for one in visible if one.seen == "no"}) <= len(concepts)
-
-
-def _doubts(
-    told: dict[str, str], asked: Sequence[Entry], pairs: Sequence[tuple[int, int]], visible: Sequence[Visibility]
-) -> tuple[str, ...]:
-    """All that a reader has to know about the phrases, a sentence each."""
-    return (
-        *told.values(),
-        *(_pair(asked, [pair]) for pair in pairs),
-        *(one.reason for one in visible if one.seen == "no"),
-    )
-
-
-def _pair(asked: Sequence[Entry], pairs: Sequence[tuple[int, int]]) -> str:
-    """Which phrases of the two sides are one to the foundation model."""
-    named = [[_text(asked[n]) for n in sorted(pair, key=lambda n: asked[n].side, reverse=True)] for pair in pairs]
-    told = "; ".join(f"{valid!r} (valid) and {spurious!r} (spurious)" for valid, spurious in named)
-    return f"{told}: the foundation model hardly tells them apart"
-
-
-def _text(entry: Entry) -> str:
-    return entry.phrase or f"images of {entry.concept}"
+    return own, figured(found.concepts.spurious, RESAMPLES), [figured(mask, 2) for mask in masks]
 
 
 def _too_few(index: ConceptIndex, images: int, by: str) -> str:

@@ -11,13 +11,23 @@ from functools import cached_property
 
 import numpy as np
 
+from semlens.analysis import (
+    ALIKE,
+    Driven,
+    Probes,
+    critical_p,
+    driven,
+    joint_of,
+    layer_numbers,
+    output_of,
+    resampled_images,
+    similarities,
+)
 from semlens.analysis.audit.grammar import QUADRANTS, SIDES
 from semlens.analysis.audit.quadrants import Fit, quadrant
 from semlens.analysis.audit.requirements import LayerFigures
 from semlens.analysis.audit.spec import Entry
-from semlens.analysis.chance import critical_p, layer_numbers
-from semlens.analysis.drivers import joint_of, resampled_images, similarities
-from semlens.analysis.probe import Probes
+from semlens.errors import SemlensError
 from semlens.index import ConceptIndex, Encodings
 from semlens.numerics import Metric, highest_null, like_shapes, permutations, tail_p, unit
 from semlens.types import Bool, Float, Float32, Float64, Int64
@@ -52,6 +62,11 @@ class Concepts:
     def on(self, side: int) -> Bool[np.ndarray, "q"]:
         """Which concepts are on a side, by its number."""
         return np.array([own == SIDES[side] for own, _ in self.names])
+
+    @property
+    def spurious(self) -> Bool[np.ndarray, "q"]:
+        """Which concepts are spurious."""
+        return self.on(SIDES.index("spurious"))
 
 
 def concepts_of(probes: Probes, entries: Sequence[Entry], unknown: Collection[str] = ()) -> Concepts:
@@ -272,3 +287,29 @@ def _divide(
     worst = float((sides[1] * speaks * leans).max(initial=0)) / total
     neither = float(speaks[places == QUADRANTS.index("neither")].sum()) / total
     return _Divided(np.array([*mass, 0, neither]), net, worst)
+
+
+def driving_of(index: ConceptIndex, of: str | int, concepts: Concepts, seed: int) -> Driven | None:
+    """What drives the output by its own encoding; None where the index has none of it."""
+    if index.encodings is None or not index.encodings.outputs:
+        return None
+    try:
+        number = output_of(index.encodings, of)
+    except SemlensError:
+        return None
+    return driven(index.encodings, number, concepts.directions, seed=seed)
+
+
+def driven_share(driving: Driven | None, concepts: Concepts, seed: int) -> LayerFigures | None:
+    """Each side's share in what drives the output; what is hardly told apart may belong to either."""
+    if driving is None:
+        return None
+    spurious = concepts.spurious
+    like = np.abs(driving.correlation) > ALIKE
+    doubted = (like & (spurious[:, None] != spurious[None])).any(axis=1)
+    ways = [spurious] if not doubted.any() else [spurious, spurious | doubted, spurious & ~doubted]
+    drawn = [driving.share(np.flatnonzero(way)) for way in ways]  # an interval over all ways holds each of them
+    share = np.concatenate([drawn[0][:1], *(one[1:] for one in drawn)])
+    none = np.zeros_like(share)
+    mass = np.stack([1 - share, share, none, none], axis=1)
+    return LayerFigures("the output", 0, mass, mass[:, :2], np.zeros(mass.shape, np.int64), none, seed)

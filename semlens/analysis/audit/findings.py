@@ -7,16 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from semlens.analysis import Driven, Driver, Labels, Probes, Rows, affected, column_of, pictures, relevance_of
 from semlens.analysis.audit.grammar import QUADRANTS, SIDES, parse_requirement
 from semlens.analysis.audit.quadrants import Fit, quadrant
 from semlens.analysis.audit.requirements import Change, LayerFigures, Mass, Sight, Verdict, changes_between, judge
 from semlens.analysis.audit.sight import Visibility, marked_views, views
 from semlens.analysis.audit.spec import Spec, entries
-from semlens.analysis.drivers import Driven, Driver
-from semlens.analysis.labels import Labels
-from semlens.analysis.outputs import affected, column_of, relevance_of
-from semlens.analysis.probe import Probes
-from semlens.analysis.results import Rows, pictures
 from semlens.index import ConceptIndex
 from semlens.types import Bool, Component, Float32, Int64
 

@@ -170,6 +170,80 @@ def alike(seen: Views, probes: Probes, entries: Sequence[Entry]) -> tuple[dict[i
     return nothing, tuple((a, b) for a, b in pairs if entries[a].side != entries[b].side)
 
 
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """What the foundation model knows, sees and tells apart of a spec's phrases."""
+
+    asked: tuple[Entry, ...]
+    visible: tuple[Visibility, ...]  # of every concept
+    told: Mapping[str, str]  # by phrase, why it is not known, or nothing to the foundation model
+    pairs: tuple[tuple[int, int], ...]  # entries of either side that it does not tell apart
+
+    @property
+    def unseen(self) -> tuple[tuple[str, str], ...]:
+        """Side and reason of every concept that is not seen, or of which no phrase is known."""
+        known = {(entry.side, entry.concept) for entry in self.asked if _text(entry) not in self.told}
+        unknown_ones = [
+            (entry.side, self.told[_text(entry)])
+            for entry in self.asked
+            if _text(entry) in self.told and (entry.side, entry.concept) not in known
+        ]
+        hidden = [one for one in self.visible if one.seen == "no" and (one.side, one.concept) in known]
+        return (*dict.fromkeys(unknown_ones), *((one.side, one.reason) for one in hidden))
+
+    @property
+    def blind(self) -> tuple[str, ...]:
+        """Sides of which half of the concepts or more are not seen or not known: too many to say that it is free."""
+        return tuple(side for side in SIDES if self._is_blind(side))
+
+    def _is_blind(self, side: str) -> bool:
+        concepts = {entry.concept for entry in self.asked if entry.side == side}
+        known = {entry.concept for entry in self.asked if entry.side == side and _text(entry) not in self.told}
+        return 2 * len(known - {one.concept for one in self.visible if one.seen == "no"}) <= len(concepts)
+
+    @property
+    def proven(self) -> bool:
+        """Whether marked images prove that every spurious concept is seen."""
+        return all(one.seen == "yes" for one in self.visible if one.side == "spurious")
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """All that a reader has to know about the phrases, a sentence each."""
+        return (
+            *self.told.values(),
+            *(self._said([pair]) for pair in self.pairs),
+            *(one.reason for one in self.visible if one.seen == "no"),
+        )
+
+    @property
+    def alike(self) -> str:
+        """Which phrases of the two sides are one to the foundation model."""
+        return self._said(self.pairs)
+
+    def _said(self, pairs: Sequence[tuple[int, int]]) -> str:
+        asked = self.asked
+        named = [[_text(asked[n]) for n in sorted(pair, key=lambda n: asked[n].side, reverse=True)] for pair in pairs]
+        told = "; ".join(f"{valid!r} (valid) and {spurious!r} (spurious)" for valid, spurious in named)
+        return f"{told}: the foundation model hardly tells them apart"
+
+    def either_way(self) -> list[Mapping[int, str]]:
+        """The side of every entry if the phrases that are not told apart were all valid, and if all were spurious;
+        nothing where all are told apart."""
+        return [moved(self.asked, self.pairs, side) for side in SIDES] if self.pairs else []
+
+
+def knowledge(index: ConceptIndex, spec: Spec, probes: Probes, asked: Sequence[Entry]) -> Knowledge:
+    """What the foundation model knows, sees and tells apart of a spec's phrases, on the images of an index."""
+    seen = views(index)
+    nothing, pairs = alike(seen, probes, asked)
+    told = unknown(probes, asked) | {_text(asked[n]): why for n, why in nothing.items()}
+    return Knowledge(tuple(asked), visibility(spec, seen, probes, asked), told, pairs)
+
+
+def _text(entry: Entry) -> str:
+    return entry.phrase or f"images of {entry.concept}"
+
+
 def moved(entries: Sequence[Entry], pairs: Sequence[tuple[int, int]], side: str) -> Mapping[int, str]:
     """The side of every probe if all that is in doubt belonged to one side."""
     doubted = {n for pair in pairs for n in pair}
