@@ -39,7 +39,7 @@ def main(name: str) -> None:
         for _ in range(FORWARD):
             logits = net(x)
         forward = (process_time() - start) / (FORWARD * BATCH)
-        rows = torch.cat([pooled().activations, logits], dim=1)
+        rows = torch.cat([pooled(BATCH).activations, logits], dim=1)
     c = rows.shape[1] - OUTPUTS
     wanted = ToEncode(EncodingTask("f", None, 2000, 0), DIMENSION, drawn(IMAGES, None), lambda ids: e[list(ids)])
     layers = (slice(0, c), slice(c, c + OUTPUTS))

@@ -17,6 +17,7 @@ export interface ScoreColumns extends Scores {
 export interface AtlasColumns extends Atlas {
   names: string[]; // of the clusters; empty: none
   drawing: string;
+  by: string;
 }
 
 export class Indexed {
@@ -51,7 +52,7 @@ export class Indexed {
     });
     this.atlas = loaded(async () => {
       const { arrays, metadata } = await this.arrays("atlas");
-      return { ...(arrays as unknown as Atlas), names: JSON.parse(metadata.names!), drawing: metadata.drawing! };
+      return { ...(arrays as unknown as Atlas), names: JSON.parse(metadata.names!), drawing: metadata.drawing!, by: metadata.by! };
     });
     if (annotated) void transport.get(`${number}/annotations`).then((answer) => (this.annotations.value = jsonOf(answer)));
   }

@@ -79,7 +79,7 @@ export interface Atlas {
   x: Float32Array; // c, NaN for a dead component
   y: Float32Array;
   cluster: Int32Array; // c: 0 is the largest, -1 for a dead component
-  // metadata.names: JSON string[] (empty string: no name), metadata.drawing: "umap" | "principal"
+  // metadata.names: JSON string[] (empty string: no name), metadata.drawing: "umap" | "principal", metadata.by: "examples" | "encoding"
 }
 
 /** GET {i}/relevance/{class number} — safetensors */

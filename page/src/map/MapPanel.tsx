@@ -21,7 +21,7 @@ export function MapPanel() {
   return (
     <section class="map" aria-label="Map of all components">
       <p class="map-says soft">
-        Each point is one component. Near means similar to the foundation model; distances are no figures. <MoreSaid state={state} />
+        Each point is one component. <Near state={state} />; distances are no figures. <MoreSaid state={state} />
       </p>
       <Tools state={state} scene={scene} />
       <div class="map-body">
@@ -93,6 +93,10 @@ function Empty({ state, scene }: { state: MapState; scene: Scene | null }) {
       </button>
     </p>
   );
+}
+
+function Near({ state }: { state: MapState }) {
+  return <>{state.model?.by === "encoding" ? "Near means responding alike over all images" : "Near means similar to the foundation model"}</>;
 }
 
 function MoreSaid({ state }: { state: MapState }) {

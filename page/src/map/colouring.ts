@@ -51,7 +51,7 @@ export const NAMES: Record<ColourBy, string> = {
 };
 
 export const SAYS: Record<ColourBy, string> = {
-  cluster: "Groups found by what the components mean, not by where they lie on the map",
+  cluster: "Groups found by what the components mean or respond to, not by where they lie on the map",
   layer: "The layer of the model that a component belongs to",
   label: "The most frequent labels: the phrases that fit best",
   tag: "How you judged a component: valid, spurious or unsure",

@@ -23,6 +23,7 @@ export interface MapModel {
   halfY: number;
   names: string[]; // of the clusters, as the server gave them
   drawing: string;
+  by: string; // what near means: examples or encoding
   tree: KDBush;
   living: Uint32Array; // the tree's items as points
 }
@@ -73,7 +74,7 @@ function makeModel(drawn: { index: Indexed; atlas: AtlasColumns }[]): MapModel {
   for (const point of living) tree.add(xy[2 * point]!, xy[2 * point + 1]!);
   if (!living.length) tree.add(NaN, NaN); // a tree of nothing cannot be finished
   tree.finish();
-  return { parts, count, xy, cluster, halfX, halfY, names: drawn[0]!.atlas.names, drawing: drawn[0]!.atlas.drawing, tree, living };
+  return { parts, count, xy, cluster, halfX, halfY, names: drawn[0]!.atlas.names, drawing: drawn[0]!.atlas.drawing, by: drawn[0]!.atlas.by, tree, living };
 }
 
 /** Moves the middle of all points to the origin and their longer side to -1 ... 1, in place. */

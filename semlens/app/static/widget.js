@@ -1075,7 +1075,8 @@ var Ut = class {
 			return {
 				...e,
 				names: JSON.parse(t.names),
-				drawing: t.drawing
+				drawing: t.drawing,
+				by: t.by
 			};
 		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = R(e));
 	}
@@ -3619,6 +3620,7 @@ function Gi(e) {
 		halfY: s,
 		names: e[0].atlas.names,
 		drawing: e[0].atlas.drawing,
+		by: e[0].atlas.by,
 		tree: l,
 		living: c
 	};
@@ -3744,7 +3746,7 @@ var oa = [
 	relevance: "class relevance",
 	query: "search"
 }, la = {
-	cluster: "Groups found by what the components mean, not by where they lie on the map",
+	cluster: "Groups found by what the components mean or respond to, not by where they lie on the map",
 	layer: "The layer of the model that a component belongs to",
 	label: "The most frequent labels: the phrases that fit best",
 	tag: "How you judged a component: valid, spurious or unsure",
@@ -5555,7 +5557,12 @@ function Bs() {
 		children: [
 			/* @__PURE__ */ K("p", {
 				class: "map-says soft",
-				children: ["Each point is one component. Near means similar to the foundation model; distances are no figures. ", /* @__PURE__ */ K(Us, { state: t })]
+				children: [
+					"Each point is one component. ",
+					/* @__PURE__ */ K(Us, { state: t }),
+					"; distances are no figures. ",
+					/* @__PURE__ */ K(Ws, { state: t })
+				]
 			}),
 			/* @__PURE__ */ K(Fs, {
 				state: t,
@@ -5571,7 +5578,7 @@ function Bs() {
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "map-foot soft",
-				children: /* @__PURE__ */ K(Ws, { state: t })
+				children: /* @__PURE__ */ K(Gs, { state: t })
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "map-heard",
@@ -5648,13 +5655,16 @@ function Hs({ state: e, scene: t }) {
 	});
 }
 function Us({ state: e }) {
+	return /* @__PURE__ */ K(T, { children: e.model?.by === "encoding" ? "Near means responding alike over all images" : "Near means similar to the foundation model" });
+}
+function Ws({ state: e }) {
 	return e.model?.drawing === "principal" ? /* @__PURE__ */ K(T, { children: [
 		"Drawn along the two principal axes, which is coarse: ",
 		/* @__PURE__ */ K("code", { children: "pip install 'semlens[umap]'" }),
 		" gives a finer map."
 	] }) : null;
 }
-function Ws({ state: e }) {
+function Gs({ state: e }) {
 	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("a", {
@@ -5684,15 +5694,15 @@ function Ws({ state: e }) {
 	] });
 }
 // src/views/Explore.tsx
-var Gs = "(min-width: 1000px)";
-function Ks() {
+var Ks = "(min-width: 1000px)";
+function qs() {
 	return /* @__PURE__ */ K("div", {
 		class: "explore",
-		children: [/* @__PURE__ */ K(qs, {}), /* @__PURE__ */ K(Bs, {})]
+		children: [/* @__PURE__ */ K(Js, {}), /* @__PURE__ */ K(Bs, {})]
 	});
 }
-function qs() {
-	let e = B(), t = ui(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && ti(i), [i]), [c, l] = O(1), u = matchMedia(Gs).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Zs(e, t);
+function Js() {
+	let e = B(), t = ui(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && ti(i), [i]), [c, l] = O(1), u = matchMedia(Ks).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Qs(e, t);
 	return k(() => l(1), [r]), /* @__PURE__ */ K("section", {
 		class: "results",
 		ref: f,
@@ -5712,7 +5722,7 @@ function qs() {
 					}),
 					i?.remark && /* @__PURE__ */ K("p", {
 						class: "remark",
-						children: Js(i.remark)
+						children: Ys(i.remark)
 					}),
 					/* @__PURE__ */ K("a", {
 						class: "to-map",
@@ -5728,7 +5738,7 @@ function qs() {
 				found: i,
 				scale: s,
 				count: d
-			}) : /* @__PURE__ */ K(Ys, {}),
+			}) : /* @__PURE__ */ K(Xs, {}),
 			d < r.length && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button more",
@@ -5738,10 +5748,10 @@ function qs() {
 		]
 	});
 }
-function Js(e) {
+function Ys(e) {
 	return `${e.charAt(0).toUpperCase()}${e.slice(1)}.`;
 }
-function Ys() {
+function Xs() {
 	let e = B();
 	return In(e.place) ? /* @__PURE__ */ K("p", {
 		class: "nothing",
@@ -5760,14 +5770,14 @@ function Ys() {
 		children: "There is no component to show."
 	});
 }
-var Xs = null;
-function Zs(e, { busy: t, rows: n }) {
+var Zs = null;
+function Qs(e, { busy: t, rows: n }) {
 	let r = j(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
 	return A(() => {
 		let e = r.current;
-		e.scrollTop = !t && Xs?.of === i ? Xs.top : 0;
+		e.scrollTop = !t && Zs?.of === i ? Zs.top : 0;
 		let n = () => {
-			Xs = {
+			Zs = {
 				of: i,
 				top: e.scrollTop
 			};
@@ -5776,7 +5786,7 @@ function Zs(e, { busy: t, rows: n }) {
 	}, [i, t]), r;
 }
 // src/ui/SaveAs.tsx
-function Qs({ what: e, kinds: t, save: n }) {
+function $s({ what: e, kinds: t, save: n }) {
 	let r = B(), [i, a] = O(!1), o = async (t) => {
 		a(!0);
 		try {
@@ -5806,8 +5816,8 @@ function Qs({ what: e, kinds: t, save: n }) {
 	});
 }
 // src/audit/frame.ts
-var $s = 17, ec = 2.2, tc = 3e3, nc = 1.4, rc = 5;
-function ic(e, t, n, r) {
+var ec = 17, tc = 2.2, nc = 3e3, rc = 1.4, ic = 5;
+function ac(e, t, n, r) {
 	let i = Math.round(Math.min(Math.max(r * .74, 340), 600)), a = (r) => {
 		let [i, a] = [0, 4];
 		for (let n of t) [i, a] = [Math.min(i, e.rows[n][r]), Math.max(a, e.rows[n][r])];
@@ -5826,29 +5836,29 @@ function ic(e, t, n, r) {
 		spurious: a("spurious")
 	};
 }
-function ac({ left: e, right: t, valid: [n, r] }, i) {
+function oc({ left: e, right: t, valid: [n, r] }, i) {
 	return e + (i - n) / (r - n) * (t - e);
 }
-function oc({ top: e, bottom: t, spurious: [n, r] }, i) {
+function sc({ top: e, bottom: t, spurious: [n, r] }, i) {
 	return e + (r - i) / (r - n) * (t - e);
 }
-function sc(e, t, n) {
-	return t === "valid" ? Math.max(e.left, Math.min(ac(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? oc(e, n) : e.top, e.top));
+function cc(e, t, n) {
+	return t === "valid" ? Math.max(e.left, Math.min(oc(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? sc(e, n) : e.top, e.top));
 }
-function cc(e, t, n, r) {
+function lc(e, t, n, r) {
 	let [i, a] = e[t], o = t === "valid" ? (n - e.left) / (e.right - e.left) : (e.bottom - r) / (e.bottom - e.top);
 	return i + Math.min(Math.max(o, 0), 1) * (a - i);
 }
-function lc(e, t, n) {
-	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > tc ? nc : ec, o = n.width < 480 ? $s * .7 : $s;
+function uc(e, t, n) {
+	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > nc ? rc : tc, o = n.width < 480 ? ec * .7 : ec;
 	return {
 		at: t,
-		x: Float32Array.from(r, (e) => ac(n, e.valid)),
-		y: Float32Array.from(r, (e) => oc(n, e.spurious)),
+		x: Float32Array.from(r, (e) => oc(n, e.valid)),
+		y: Float32Array.from(r, (e) => sc(n, e.spurious)),
 		radius: Float32Array.from(r, (e) => Math.max(a, o * Math.sqrt(Math.max(e.relevance, 0) / i)))
 	};
 }
-function uc({ at: e, x: t, y: n, radius: r }, i) {
+function dc({ at: e, x: t, y: n, radius: r }, i) {
 	return {
 		at: Int32Array.from(i, (t) => e[t]),
 		x: Float32Array.from(i, (e) => t[e]),
@@ -5856,20 +5866,20 @@ function uc({ at: e, x: t, y: n, radius: r }, i) {
 		radius: Float32Array.from(i, (e) => r[e])
 	};
 }
-function dc(e, t, n) {
+function fc(e, t, n) {
 	let [r, i] = [-1, Infinity];
 	for (let a = 0; a < e.at.length; a++) {
 		let o = e.radius[a], s = Math.hypot(e.x[a] - t, e.y[a] - n), c = s <= o ? o : o + s;
-		s <= Math.max(o, rc) && c <= i && ([r, i] = [a, c]);
+		s <= Math.max(o, ic) && c <= i && ([r, i] = [a, c]);
 	}
 	return r;
 }
-function fc(e, t) {
+function pc(e, t) {
 	let n = [];
-	for (let r = 0; r < e.at.length; r++) pc(t, e.x[r], e.y[r]) && n.push(r);
+	for (let r = 0; r < e.at.length; r++) mc(t, e.x[r], e.y[r]) && n.push(r);
 	return n;
 }
-function pc(e, t, n) {
+function mc(e, t, n) {
 	let r = !1;
 	for (let i = 0, a = e.length - 1; i < e.length; a = i++) {
 		let [[o, s], [c, l]] = [e[a], e[i]];
@@ -5877,7 +5887,7 @@ function pc(e, t, n) {
 	}
 	return r;
 }
-function mc([e, t], n) {
+function hc([e, t], n) {
 	let r = [
 		1,
 		2,
@@ -5896,42 +5906,42 @@ var Y = [
 	"spurious",
 	"both",
 	"neither"
-], hc = {
+], gc = {
 	valid: "valid only",
 	spurious: "spurious only",
 	both: "both valid and spurious",
 	neither: "neither"
-}, gc = {
-	...hc,
+}, _c = {
+	...gc,
 	both: "both"
-}, _c = (e) => e !== null && Number.isFinite(e);
+}, vc = (e) => e !== null && Number.isFinite(e);
 function X(e, t = 1) {
-	return _c(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
+	return vc(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
 }
-function vc(e, t, n = 1) {
-	return _c(e) && _c(t) ? `${(100 * e).toFixed(n)} to ${X(t, n)}` : "not known";
-}
-function yc(e) {
-	return _c(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
+function yc(e, t, n = 1) {
+	return vc(e) && vc(t) ? `${(100 * e).toFixed(n)} to ${X(t, n)}` : "not known";
 }
 function bc(e) {
-	return _c(e) ? `needs ${yc(e)}` : "no alignment is enough: too few random components";
+	return vc(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
 }
 function xc(e) {
-	return _c(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+	return vc(e) ? `needs ${bc(e)}` : "no alignment is enough: too few random components";
 }
-function Sc(e, t) {
+function Sc(e) {
+	return vc(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+}
+function Cc(e, t) {
 	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
 }
-function Cc(e) {
-	return _c(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+function wc(e) {
+	return vc(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
 }
-function wc(e, t = 120) {
+function Tc(e, t = 120) {
 	let n = e.trim().replace(/\s+/g, " ");
 	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
 }
 // src/audit/Marks.tsx
-function Tc(e, t, n, r) {
+function Ec(e, t, n, r) {
 	let i = (e) => e.toFixed(1);
 	if (e === "spurious") {
 		let e = r * Math.sqrt(Math.PI / 2);
@@ -5944,24 +5954,24 @@ function Tc(e, t, n, r) {
 	let a = i(r), o = i(2 * Number(a));
 	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
 }
-function Ec({ of: e }) {
+function Dc({ of: e }) {
 	return /* @__PURE__ */ K("svg", {
 		class: "key",
 		viewBox: "0 0 16 16",
 		"aria-hidden": "true",
 		children: /* @__PURE__ */ K("path", {
 			class: `dot ${e}`,
-			d: Tc(e, 8, 8, 5)
+			d: Ec(e, 8, 8, 5)
 		})
 	});
 }
-var Dc = {
+var Oc = {
 	good: ["M12 1.5a10.5 10.5 0 1 0 .01 0z", "M6.8 12.4l3.6 3.6l7-7.6"],
 	bad: ["M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z", "M8 8l8 8M16 8l-8 8"],
 	untold: ["M12 1l11 11l-11 11l-11-11z", "M9.2 9.3a2.8 2.8 0 1 1 4.2 2.5c-1 .6-1.4 1.1-1.4 2.2M12 17.2v.2"]
 };
-function Oc({ kind: e }) {
-	let [t, n] = Dc[e];
+function kc({ kind: e }) {
+	let [t, n] = Oc[e];
 	return /* @__PURE__ */ K("svg", {
 		class: `sign ${e}`,
 		viewBox: "0 0 24 24",
@@ -5975,7 +5985,7 @@ function Oc({ kind: e }) {
 		})]
 	});
 }
-function kc({ value: e, low: t, high: n, top: r }) {
+function Ac({ value: e, low: t, high: n, top: r }) {
 	let i = (e) => Z((Math.min(Math.max(e, -r), r) / r + 1) / 2), a = [
 		e,
 		t,
@@ -6017,8 +6027,8 @@ function kc({ value: e, low: t, high: n, top: r }) {
 		]
 	});
 }
-var Z = (e) => `${(100 * e).toFixed(2)}%`, Ac = .14, jc = .45;
-function Mc({ shares: e }) {
+var Z = (e) => `${(100 * e).toFixed(2)}%`, jc = .14, Mc = .45;
+function Nc({ shares: e }) {
 	let t = 0, n = e.flatMap(({ quadrant: e, relevance: t }) => t ? [{
 		quadrant: e,
 		relevance: t
@@ -6026,7 +6036,7 @@ function Mc({ shares: e }) {
 	return /* @__PURE__ */ K("svg", {
 		class: "stacked",
 		role: "img",
-		"aria-label": e.map((e) => `${hc[e.quadrant]} ${X(e.relevance)}`).join(", "),
+		"aria-label": e.map((e) => `${gc[e.quadrant]} ${X(e.relevance)}`).join(", "),
 		children: [n.map((e) => {
 			let n = t;
 			return t += e.relevance, /* @__PURE__ */ K("rect", {
@@ -6038,12 +6048,12 @@ function Mc({ shares: e }) {
 			}, e.quadrant);
 		}), n.map((e, t) => {
 			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
-			return e.relevance < Ac ? null : /* @__PURE__ */ K("text", {
-				class: e.relevance < jc ? "narrow" : void 0,
+			return e.relevance < jc ? null : /* @__PURE__ */ K("text", {
+				class: e.relevance < Mc ? "narrow" : void 0,
 				x: Z(r + e.relevance / 2),
 				y: "22",
 				children: [
-					gc[e.quadrant],
+					_c[e.quadrant],
 					" ",
 					X(e.relevance, 0)
 				]
@@ -6051,7 +6061,7 @@ function Mc({ shares: e }) {
 		})]
 	});
 }
-function Nc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
+function Pc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
 	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
 	return /* @__PURE__ */ K("svg", {
 		class: "interval",
@@ -6102,7 +6112,7 @@ function Nc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, 
 		]
 	});
 }
-function Pc({ relevance: e, against: t, top: n, kind: r }) {
+function Fc({ relevance: e, against: t, top: n, kind: r }) {
 	return /* @__PURE__ */ K("svg", {
 		class: "two-bars",
 		"aria-hidden": "true",
@@ -6123,22 +6133,22 @@ function Pc({ relevance: e, against: t, top: n, kind: r }) {
 		}, e))
 	});
 }
-function Fc() {
+function Ic() {
 	return /* @__PURE__ */ K("p", {
 		class: "legend",
 		children: Y.map((e) => /* @__PURE__ */ K("span", { children: [
-			/* @__PURE__ */ K(Ec, { of: e }),
+			/* @__PURE__ */ K(Dc, { of: e }),
 			" fits ",
-			hc[e]
+			gc[e]
 		] }, e))
 	});
 }
 // src/audit/names.ts
-var Ic = 6.8, Lc = 15, Rc = 24;
-function zc(e, t, n) {
-	let r = [...Bc(n), ...t.map((t, n) => Vc(e, n))];
+var Lc = 6.8, Rc = 15, zc = 24;
+function Bc(e, t, n) {
+	let r = [...Vc(n), ...t.map((t, n) => Hc(e, n))];
 	return t.map((t, i) => {
-		let a = wc(t, Rc), o = Hc(e, i, a.length * Ic, n, r);
+		let a = Tc(t, zc), o = Uc(e, i, a.length * Lc, n, r);
 		r.push(o);
 		let [s, c, l] = [
 			e.x[i],
@@ -6157,7 +6167,7 @@ function zc(e, t, n) {
 		};
 	});
 }
-function Bc({ left: e, right: t, top: n, bottom: r }) {
+function Vc({ left: e, right: t, top: n, bottom: r }) {
 	return [e, t - 130].flatMap((e) => [n, r - 28].map((t) => [
 		e,
 		t,
@@ -6165,7 +6175,7 @@ function Bc({ left: e, right: t, top: n, bottom: r }) {
 		t + 28
 	]));
 }
-function Vc({ x: e, y: t, radius: n }, r) {
+function Hc({ x: e, y: t, radius: n }, r) {
 	return [
 		e[r] - n[r],
 		t[r] - n[r],
@@ -6173,7 +6183,7 @@ function Vc({ x: e, y: t, radius: n }, r) {
 		t[r] + n[r]
 	];
 }
-function Hc(e, t, n, r, i) {
+function Uc(e, t, n, r, i) {
 	let [a, o, s] = [
 		e.x[t],
 		e.y[t],
@@ -6196,25 +6206,25 @@ function Hc(e, t, n, r, i) {
 		a - n / 2
 	]) {
 		if (c === a - n / 2 && t === 0) continue;
-		let l = o + t * (s + Lc / 2 + 2 + e / 2), u = [
+		let l = o + t * (s + Rc / 2 + 2 + e / 2), u = [
 			c,
-			l - Lc / 2,
+			l - Rc / 2,
 			c + n,
-			l + Lc / 2
+			l + Rc / 2
 		];
 		if (u[0] >= r.left && u[2] <= r.right && u[1] >= r.top && u[3] <= r.bottom && !i.some((e) => u[0] < e[2] && e[0] < u[2] && u[1] < e[3] && e[1] < u[3])) return u;
 	}
 	let c = Math.max(r.left, Math.min(a + s, r.right - n));
 	return [
 		c,
-		o - Lc / 2,
+		o - Rc / 2,
 		c + n,
-		o + Lc / 2
+		o + Rc / 2
 	];
 }
 // src/audit/paint.ts
-var Uc = .14;
-function Wc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
+var Wc = .14;
+function Gc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 	return {
 		valid: [
 			i,
@@ -6242,7 +6252,7 @@ function Wc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 		]
 	};
 }
-function Gc(e, t, n, r) {
+function Kc(e, t, n, r) {
 	let { width: i, height: a } = t.frame, o = window.devicePixelRatio || 1;
 	e.width = Math.round(i * o), e.height = Math.round(a * o);
 	let s = e.getContext("2d");
@@ -6254,37 +6264,37 @@ function Gc(e, t, n, r) {
 			t.kept(e),
 			Math.round(f[e] * 4)
 		], a = i * 8 + n * 2 + Number(r), c = m.get(a);
-		c || m.set(a, c = Kc(Y[n], i / 4, r ? 1 : Uc, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
+		c || m.set(a, c = qc(Y[n], i / 4, r ? 1 : Wc, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
 	}
 }
-function Kc(e, t, n, r, i) {
+function qc(e, t, n, r, i) {
 	let a = 2 * Math.ceil((t * 1.3 + 2) * i), o = new OffscreenCanvas(a, a), s = o.getContext("2d");
 	s.scale(i, i);
-	let c = new Path2D(Tc(e, a / i / 2, a / i / 2, t));
+	let c = new Path2D(Ec(e, a / i / 2, a / i / 2, t));
 	s.fillStyle = s.strokeStyle = r;
-	let l = t < nc + .3;
+	let l = t < rc + .3;
 	return s.globalAlpha = n * (e === "neither" ? l ? .3 : .1 : .5), s.fill(c), l || (s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c)), o.transferToImageBitmap();
 }
 // src/audit/Scenery.tsx
-var qc = (e) => String(e).replace("-", "−");
-function Jc({ frame: e }) {
+var Jc = (e) => String(e).replace("-", "−");
+function Yc({ frame: e }) {
 	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of chance)";
 	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: [
-			mc(e.valid, n - t).map((t) => /* @__PURE__ */ K("text", {
+			hc(e.valid, n - t).map((t) => /* @__PURE__ */ K("text", {
 				class: "tick",
-				x: ac(e, t),
+				x: oc(e, t),
 				y: i + 26,
 				"text-anchor": "middle",
-				children: qc(t)
+				children: Jc(t)
 			}, `x${t}`)),
-			mc(e.spurious, i - r).map((n) => /* @__PURE__ */ K("text", {
+			hc(e.spurious, i - r).map((n) => /* @__PURE__ */ K("text", {
 				class: "tick",
 				x: t - 17,
-				y: oc(e, n) + 4,
+				y: sc(e, n) + 4,
 				"text-anchor": "end",
-				children: qc(n)
+				children: Jc(n)
 			}, `y${n}`)),
 			/* @__PURE__ */ K("text", {
 				class: "axis",
@@ -6302,8 +6312,8 @@ function Jc({ frame: e }) {
 		]
 	});
 }
-function Yc({ frame: e, edges: t }) {
-	return /* @__PURE__ */ K(T, { children: Object.entries(Wc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ K("rect", {
+function Xc({ frame: e, edges: t }) {
+	return /* @__PURE__ */ K(T, { children: Object.entries(Gc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ K("rect", {
 		class: `region ${e}`,
 		x: t,
 		y: n,
@@ -6311,8 +6321,8 @@ function Yc({ frame: e, edges: t }) {
 		height: i - n
 	}, e)) });
 }
-function Xc({ frame: e, edges: t, shares: n }) {
-	let r = Wc(e, t);
+function Zc({ frame: e, edges: t, shares: n }) {
+	let r = Gc(e, t);
 	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: n.map(({ quadrant: e, relevance: t }) => {
@@ -6325,7 +6335,7 @@ function Xc({ frame: e, edges: t, shares: n }) {
 				y: c ? i + 20 : o - 10,
 				"text-anchor": s ? "start" : "end",
 				children: [
-					gc[e],
+					_c[e],
 					" ",
 					X(t, 0)
 				]
@@ -6333,7 +6343,7 @@ function Xc({ frame: e, edges: t, shares: n }) {
 		})
 	});
 }
-function Zc({ names: e }) {
+function Qc({ names: e }) {
 	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ K("line", {
@@ -6352,22 +6362,22 @@ function Zc({ names: e }) {
 	});
 }
 // src/audit/spec.ts
-var Qc = ["valid", "spurious"], $c = .05, el = ["{}"], tl = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
-function nl(e) {
+var $c = ["valid", "spurious"], el = .05, tl = ["{}"], nl = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
+function rl(e) {
 	return {
 		output: e,
 		valid: [],
 		spurious: [],
-		requirements: [...tl],
+		requirements: [...nl],
 		title: "",
 		notes: "",
 		layers: [],
-		templates: [...el],
-		fdr: $c
+		templates: [...tl],
+		fdr: el
 	};
 }
-function rl(e) {
-	let t = (e) => (Array.isArray(e) ? e : []).map(il);
+function il(e) {
+	let t = (e) => (Array.isArray(e) ? e : []).map(al);
 	return {
 		output: e.output ?? "",
 		valid: t(e.valid),
@@ -6376,11 +6386,11 @@ function rl(e) {
 		title: e.title ?? "",
 		notes: e.notes ?? "",
 		layers: [...e.layers ?? []],
-		templates: e.templates?.length ? [...e.templates] : [...el],
-		fdr: e.fdr ?? $c
+		templates: e.templates?.length ? [...e.templates] : [...tl],
+		fdr: e.fdr ?? el
 	};
 }
-function il(e) {
+function al(e) {
 	return typeof e == "string" ? {
 		name: e,
 		phrases: [],
@@ -6391,8 +6401,8 @@ function il(e) {
 		images: [...e.images ?? []]
 	};
 }
-function al(e) {
-	let t = (e) => e.map(ol), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
+function ol(e) {
+	let t = (e) => e.map(sl), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
 	return {
 		...e.title.trim() && { title: e.title.trim() },
 		...e.notes.trim() && { notes: e.notes.trim() },
@@ -6401,101 +6411,101 @@ function al(e) {
 		spurious: t(e.spurious),
 		...n.length && { requirements: n },
 		...e.layers.length && { layers: e.layers },
-		...r.length && r.join("\n") !== el.join() && { templates: r },
-		...e.fdr !== $c && { fdr: e.fdr }
+		...r.length && r.join("\n") !== tl.join() && { templates: r },
+		...e.fdr !== el && { fdr: e.fdr }
 	};
 }
-function ol({ name: e, phrases: t, images: n }) {
+function sl({ name: e, phrases: t, images: n }) {
 	return !t.length && !n.length ? e : {
 		name: e,
 		...t.length && { phrases: t },
 		...n.length && { images: n }
 	};
 }
-function sl(e) {
-	let { title: t, notes: n, ...r } = al(e);
+function cl(e) {
+	let { title: t, notes: n, ...r } = ol(e);
 	return JSON.stringify(r);
 }
-function cl(e) {
+function ll(e) {
 	if (e.output === "") return "Choose the class that is audited.";
-	let t = Qc.filter((t) => !e[t].length);
+	let t = $c.filter((t) => !e[t].length);
 	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
 }
-function ll(e) {
-	let t = new TextEncoder().encode(JSON.stringify(al(e))), n = "";
+function ul(e) {
+	let t = new TextEncoder().encode(JSON.stringify(ol(e))), n = "";
 	for (let e of t) n += String.fromCharCode(e);
 	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
-function ul(e) {
+function dl(e) {
 	try {
 		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
-		return typeof n == "object" && n && !Array.isArray(n) ? rl(n) : null;
+		return typeof n == "object" && n && !Array.isArray(n) ? il(n) : null;
 	} catch {
 		return null;
 	}
 }
-function dl(e) {
-	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : pl(e.slice(t + 1));
+function fl(e) {
+	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : ml(e.slice(t + 1));
 	return n ? {
 		name: n,
 		phrases: r,
 		images: []
 	} : null;
 }
-function fl(e) {
+function pl(e) {
 	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
 }
-function pl(e) {
+function ml(e) {
 	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
 }
-function ml(e) {
+function hl(e) {
 	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
 }
 // src/audit/requirement.ts
-var hl = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", gl = RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${hl}$`), _l = RegExp(`^no component with spurious > valid above relevance ${hl}$`), vl = { unexpected: "neither" }, yl = {
+var gl = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", _l = RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${gl}$`), vl = RegExp(`^no component with spurious > valid above relevance ${gl}$`), yl = { unexpected: "neither" }, bl = {
 	valid: "valid concepts only",
 	spurious: "spurious concepts only",
 	both: "both valid and spurious concepts",
 	neither: "no concept of the spec"
-}, bl = {
+}, xl = {
 	"<=": "At most",
 	"<": "Less than",
 	">=": "At least",
 	">": "More than"
-}, xl = (e, t) => Number(e) / (t ? 100 : 1);
-function Sl(e) {
-	let t = e.trim().replace(/\s+/g, " "), n = _l.exec(t);
+}, Sl = (e, t) => Number(e) / (t ? 100 : 1);
+function Cl(e) {
+	let t = e.trim().replace(/\s+/g, " "), n = vl.exec(t);
 	if (n) return {
 		figure: "worst",
 		quadrants: [],
 		operator: "<=",
-		limit: xl(n[1], n[2])
+		limit: Sl(n[1], n[2])
 	};
-	let r = gl.exec(t);
+	let r = _l.exec(t);
 	if (!r) return null;
-	let i = r[2].split("+").map((e) => vl[e.trim()] ?? e.trim()), a = r[1] === "drivers" || r[1] === "net_relevance" ? ["valid", "spurious"] : Y;
+	let i = r[2].split("+").map((e) => yl[e.trim()] ?? e.trim()), a = r[1] === "drivers" || r[1] === "net_relevance" ? ["valid", "spurious"] : Y;
 	return i.every((e) => a.includes(e)) ? {
 		figure: r[1],
 		quadrants: [...new Set(i)],
 		operator: r[3],
-		limit: xl(r[4], r[5])
+		limit: Sl(r[4], r[5])
 	} : null;
 }
-function Cl(e) {
+function wl(e) {
 	return e.figure !== "components";
 }
-function wl(e) {
-	return Cl(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
+function Tl(e) {
+	return wl(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
 }
-function Tl(e, t) {
-	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${wl(e)} of what speaks for it in its layer`;
-	let n = e.quadrants.map((e) => yl[e]).join(" or "), r = `${bl[e.operator]} ${wl(e)}`;
+function El(e, t) {
+	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${Tl(e)} of what speaks for it in its layer`;
+	let n = e.quadrants.map((e) => bl[e]).join(" or "), r = `${xl[e.operator]} ${Tl(e)}`;
 	if (e.figure === "components") return `${r} components fit ${n}`;
 	let i = e.quadrants.map((e) => `${e} concepts`).join(" or ");
 	return e.figure === "drivers" ? `${r} of all that drives “${t}”, for it or against it, is ${i}` : e.figure === "net_relevance" ? `${r} of what speaks for “${t}” goes through ${i}, less what speaks against it, concept by concept` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
 }
-function El(e, t) {
-	if (!Cl(t)) return Cc(e);
+function Dl(e, t) {
+	if (!wl(t)) return wc(e);
 	for (let n of [
 		1,
 		2,
@@ -6503,142 +6513,142 @@ function El(e, t) {
 	]) if (X(e, n) !== X(t.limit, n)) return X(e, n);
 	return X(e);
 }
-function Dl(e, t) {
-	return Cl(t) ? vc(e.low, e.high) : `${Cc(e.low)} to ${Cc(e.high)}`;
-}
 function Ol(e, t) {
+	return wl(t) ? yc(e.low, e.high) : `${wc(e.low)} to ${wc(e.high)}`;
+}
+function kl(e, t) {
 	return e === null ? !1 : t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
 }
 // src/audit/recount.ts
-var kl = {
+var Al = {
 	valid: null,
 	spurious: null
-}, Al = (e) => e.valid !== null || e.spurious !== null;
-function jl(e, t, n) {
+}, jl = (e) => e.valid !== null || e.spurious !== null;
+function Ml(e, t, n) {
 	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
 }
-function Ml(e) {
+function Nl(e) {
 	return e.component.slice(0, e.component.lastIndexOf(":"));
 }
-var Nl = /* @__PURE__ */ new WeakMap();
-function Pl(e) {
-	let t = Nl.get(e);
+var Pl = /* @__PURE__ */ new WeakMap();
+function Fl(e) {
+	let t = Pl.get(e);
 	if (t) return t;
 	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
-		layer: Int32Array.from(e.rows, (e) => r.get(Ml(e))),
-		valid: Int32Array.from(e.rows, (e) => i.get(n(Ml(e), "valid", e.valid_concept)) ?? -1),
-		spurious: Int32Array.from(e.rows, (e) => i.get(n(Ml(e), "spurious", e.spurious_concept)) ?? -1)
+		layer: Int32Array.from(e.rows, (e) => r.get(Nl(e))),
+		valid: Int32Array.from(e.rows, (e) => i.get(n(Nl(e), "valid", e.valid_concept)) ?? -1),
+		spurious: Int32Array.from(e.rows, (e) => i.get(n(Nl(e), "spurious", e.spurious_concept)) ?? -1)
 	};
-	return Nl.set(e, a), a;
+	return Pl.set(e, a), a;
 }
-function Fl(e, t) {
-	let n = e.layers.indexOf(t), r = Pl(e).layer;
+function Il(e, t) {
+	let n = e.layers.indexOf(t), r = Fl(e).layer;
 	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
 }
-var Il = [
+var Ll = [
 	3,
 	0,
 	1,
 	2
-], Ll = 3;
-function Rl(e, t) {
+], Rl = 3;
+function zl(e, t) {
 	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
 	return e.rows.forEach((e, i) => {
-		n[i] = Al(t) ? zl(e, t) : Y.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
+		n[i] = jl(t) ? Bl(e, t) : Y.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
 	}), {
 		audit: e,
 		moved: t,
 		quadrant: n,
 		offends: r,
-		shares: Bl(e, n),
-		concepts: Al(t) ? Hl(e, n) : e.concepts
+		shares: Vl(e, n),
+		concepts: jl(t) ? Ul(e, n) : e.concepts
 	};
 }
-function zl(e, t) {
-	let n = e.valid > jl(e, "valid", t), r = e.spurious > jl(e, "spurious", t);
-	return Il[Number(n) + 2 * Number(r)];
-}
 function Bl(e, t) {
+	let n = e.valid > Ml(e, "valid", t), r = e.spurious > Ml(e, "spurious", t);
+	return Ll[Number(n) + 2 * Number(r)];
+}
+function Vl(e, t) {
 	let n = e.layers.flatMap((e) => Y.map((t) => ({
 		layer: e,
 		quadrant: t,
 		components: 0,
 		relevance: 0
-	}))), { layer: r } = Pl(e), i = e.layers.map(() => 0);
+	}))), { layer: r } = Fl(e), i = e.layers.map(() => 0);
 	if (e.rows.forEach((a, o) => {
 		let s = 4 * r[o];
-		n[s + t[o]].components += 1, (e.by !== "encoding" || t[o] === Ll) && (n[s + t[o]].relevance += a.relevance), e.by === "encoding" && a.spurious_share !== null && (i[r[o]] += a.relevance, n[s].relevance += a.relevance * (1 - a.spurious_share), n[s + 1].relevance += a.relevance * a.spurious_share);
-	}), e.by === "encoding") return n.map((e, t) => Vl(e, i[t >> 2]));
+		n[s + t[o]].components += 1, (e.by !== "encoding" || t[o] === Rl) && (n[s + t[o]].relevance += a.relevance), e.by === "encoding" && a.spurious_share !== null && (i[r[o]] += a.relevance, n[s].relevance += a.relevance * (1 - a.spurious_share), n[s + 1].relevance += a.relevance * a.spurious_share);
+	}), e.by === "encoding") return n.map((e, t) => Hl(e, i[t >> 2]));
 	let a = new Set(n.filter((e) => e.relevance > 0).map((e) => e.layer));
 	return n.map((e) => a.has(e.layer) ? e : {
 		...e,
 		relevance: null
 	});
 }
-function Vl(e, t) {
+function Hl(e, t) {
 	return e.quadrant === "both" || e.quadrant === "neither" ? e : {
 		...e,
 		relevance: t > 0 ? e.relevance / t : null
 	};
 }
-function Hl(e, t) {
+function Ul(e, t) {
 	let n = e.concepts.map((e) => ({
 		...e,
 		components: 0,
 		relevance: 0,
 		against: 0
-	})), r = Pl(e);
+	})), r = Fl(e);
 	return e.rows.forEach((e, i) => {
-		for (let a of Ul(t[i])) {
+		for (let a of Wl(t[i])) {
 			let t = n[r[a][i]];
 			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
 		}
 	}), n.sort((e, t) => t.relevance - e.relevance);
 }
-var Ul = (e) => Wl[e], Wl = [
+var Wl = (e) => Gl[e], Gl = [
 	["valid"],
 	["spurious"],
 	["valid", "spurious"],
 	[]
 ];
-function Gl(e, t) {
-	if (t.figure === "drivers" || t.figure === "net_relevance" && e.audit.by === "encoding") return Kl(e.audit, t);
+function Kl(e, t) {
+	if (t.figure === "drivers" || t.figure === "net_relevance" && e.audit.by === "encoding") return ql(e.audit, t);
 	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
 		layer: n,
-		value: Jl(e, t, r)
+		value: Yl(e, t, r)
 	})), i = (e) => e === null ? Infinity : n * e, a = r.reduce((e, t) => i(t.value) > i(e.value) ? t : e);
 	return {
 		...a,
-		met: Ol(a.value, t)
+		met: kl(a.value, t)
 	};
 }
-function Kl(e, t) {
-	let n = e.verdicts.find((e) => JSON.stringify(Sl(e.requirement)) === JSON.stringify(t));
+function ql(e, t) {
+	let n = e.verdicts.find((e) => JSON.stringify(Cl(e.requirement)) === JSON.stringify(t));
 	return {
 		value: n?.value ?? null,
 		layer: n?.layer ?? "",
-		met: Ol(n?.value ?? null, t)
+		met: kl(n?.value ?? null, t)
 	};
 }
-function ql({ audit: e, quadrant: t }, n, r) {
-	let { layer: i } = Pl(e), a = /* @__PURE__ */ new Map();
+function Jl({ audit: e, quadrant: t }, n, r) {
+	let { layer: i } = Fl(e), a = /* @__PURE__ */ new Map();
 	return e.rows.forEach((e, o) => {
-		if (i[o] !== r || !Ul(t[o]).includes(n)) return;
+		if (i[o] !== r || !Wl(t[o]).includes(n)) return;
 		let s = e[`${n}_concept`];
 		a.set(s, (a.get(s) ?? 0) + e.relevance - e.against);
 	}), [...a.values()].reduce((e, t) => e + Math.max(t, 0), 0);
 }
-function Jl(e, t, n) {
+function Yl(e, t, n) {
 	let { audit: r, offends: i, shares: a } = e, o = a.slice(4 * n, 4 * n + 4);
 	if (t.figure !== "components" && o.some((e) => e.relevance === null)) return null;
 	if (t.figure === "worst") {
-		let { layer: e } = Pl(r);
+		let { layer: e } = Fl(r);
 		return r.rows.reduce((t, r, a) => i[a] && e[a] === n ? Math.max(t, r.relevance * (r.spurious_share ?? 1)) : t, 0);
 	}
-	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + ql(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
+	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + Jl(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
 }
 // src/audit/state.ts
-var Yl = 500, Xl = 250, Zl = 400, Ql = class {
+var Xl = 500, Zl = 250, Ql = 400, $l = class {
 	store;
 	index;
 	draft = F(null);
@@ -6646,21 +6656,21 @@ var Yl = 500, Xl = 250, Zl = 400, Ql = class {
 	fault = F("");
 	busy = F(null);
 	stale;
-	moved = F(kl);
+	moved = F(Al);
 	counted;
 	settled;
-	rest = F(kl);
+	rest = F(Al);
 	at;
 	layer;
 	written = "";
-	levels = JSON.stringify(kl);
+	levels = JSON.stringify(Al);
 	resting;
 	timer;
 	turn = 0;
 	constructor(e, t) {
 		this.store = e, this.index = t;
 		let n = (t) => e.place.route.value.params.get(t);
-		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== sl(this.draft.value)), this.counted = I(() => this.answer.value ? Rl(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? Rl(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
+		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== cl(this.draft.value)), this.counted = I(() => this.answer.value ? zl(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? zl(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
 			let e = new Int32Array(t.count).fill(-1);
 			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
 		});
@@ -6675,7 +6685,7 @@ var Yl = 500, Xl = 250, Zl = 400, Ql = class {
 		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
 			let { path: t, params: n } = e.route.value;
 			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
-			let [r, i] = [n.get("spec") ?? "", nu(n)];
+			let [r, i] = [n.get("spec") ?? "", ru(n)];
 			r !== this.written && this.read(r), JSON.stringify(i) !== this.levels && this.settle(i);
 		});
 	}
@@ -6686,11 +6696,11 @@ var Yl = 500, Xl = 250, Zl = 400, Ql = class {
 			...e
 		}), clearTimeout(this.timer), this.timer = setTimeout(() => {
 			this.write(), this.ask();
-		}, Yl);
+		}, Xl);
 	}
 	begin(e) {
 		clearTimeout(this.timer);
-		let t = e ? ll(e) : "";
+		let t = e ? ul(e) : "";
 		Je(() => {
 			this.draft.value = e, this.written = t, this.store.place.set({
 				spec: t || null,
@@ -6712,7 +6722,7 @@ var Yl = 500, Xl = 250, Zl = 400, Ql = class {
 				tv: t.valid,
 				ts: t.spurious
 			}, !0);
-		}, Xl);
+		}, Zl);
 	}
 	quadrant(e) {
 		return Y[this.counted.value.quadrant[e]];
@@ -6722,12 +6732,12 @@ var Yl = 500, Xl = 250, Zl = 400, Ql = class {
 	}
 	read(e) {
 		this.written = e;
-		let t = e ? ul(e) : null;
+		let t = e ? dl(e) : null;
 		e && !t && (this.store.told.value = "The address holds a spec that cannot be read."), this.draft.value = t, this.ask();
 	}
 	write() {
 		let e = this.draft.peek();
-		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? ll(e) : "", this.store.place.set({ spec: this.written || null }, !0));
+		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? ul(e) : "", this.store.place.set({ spec: this.written || null }, !0));
 	}
 	settle(e) {
 		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
@@ -6737,10 +6747,10 @@ var Yl = 500, Xl = 250, Zl = 400, Ql = class {
 			this.fault.value = e, this.busy.value = null;
 		});
 		if (!e || !this.store.session.can.audit) return n("");
-		let r = sl(e);
-		if (cl(e) || this.answer.peek()?.key === r) return n("");
+		let r = cl(e);
+		if (ll(e) || this.answer.peek()?.key === r) return n("");
 		for (this.busy.value = { job: null }; t === this.turn;) try {
-			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: al(e) })));
+			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: ol(e) })));
 			return t === this.turn ? (this.answer.value = {
 				audit: i,
 				draft: e,
@@ -6749,18 +6759,18 @@ var Yl = 500, Xl = 250, Zl = 400, Ql = class {
 		} catch (e) {
 			if (t !== this.turn) return;
 			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
-			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, Zl));
+			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, Ql));
 		}
 	}
-}, $l = /* @__PURE__ */ new WeakMap();
-function eu(e, t) {
-	let n = $l.get(t) ?? new Ql(e, t);
-	return $l.set(t, n), n;
+}, eu = /* @__PURE__ */ new WeakMap();
+function tu(e, t) {
+	let n = eu.get(t) ?? new $l(e, t);
+	return eu.set(t, n), n;
 }
-function tu(e, t, n) {
+function nu(e, t, n) {
 	return e.annotation(t.row)?.label || t.label || e.names.get(t.row) || (n === "neither" ? t.component : n === "valid" ? t.valid_concept : t.spurious_concept);
 }
-function nu(e) {
+function ru(e) {
 	let t = (t) => e.get(t) && Number.isFinite(Number(e.get(t))) ? Number(e.get(t)) : null;
 	return {
 		valid: t("tv"),
@@ -6768,9 +6778,9 @@ function nu(e) {
 	};
 }
 // src/audit/Threshold.tsx
-var ru = .1, iu = 1, au = (e) => Math.round(e * 100) / 100;
-function ou({ state: e, side: t, frame: n }) {
-	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(au), c = (n) => e.move({ [t]: au(Math.min(Math.max(n, o), s)) }), l = sc(n, t, a), u = t === "valid", d = u ? {
+var iu = .1, au = 1, ou = (e) => Math.round(e * 100) / 100;
+function su({ state: e, side: t, frame: n }) {
+	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(ou), c = (n) => e.move({ [t]: ou(Math.min(Math.max(n, o), s)) }), l = cc(n, t, a), u = t === "valid", d = u ? {
 		x1: l,
 		x2: l,
 		y1: n.top,
@@ -6780,13 +6790,13 @@ function ou({ state: e, side: t, frame: n }) {
 		x2: n.right,
 		y1: l,
 		y2: l
-	}, f = sc(n, t, r), p = (e) => {
+	}, f = cc(n, t, r), p = (e) => {
 		let r = e.currentTarget;
 		if (!r.hasPointerCapture(e.pointerId)) return;
 		let i = r.ownerSVGElement.getBoundingClientRect();
-		c(cc(n, t, e.clientX - i.left, e.clientY - i.top));
+		c(lc(n, t, e.clientX - i.left, e.clientY - i.top));
 	}, m = (n) => {
-		let r = cu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
+		let r = lu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
 		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
 	};
 	return /* @__PURE__ */ K("g", {
@@ -6818,8 +6828,8 @@ function ou({ state: e, side: t, frame: n }) {
 				"aria-orientation": u ? "horizontal" : "vertical",
 				"aria-valuemin": o,
 				"aria-valuemax": s,
-				"aria-valuenow": au(Math.min(a, s)),
-				"aria-valuetext": `${Number.isFinite(a) ? `${yc(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
+				"aria-valuenow": ou(Math.min(a, s)),
+				"aria-valuetext": `${Number.isFinite(a) ? `${bc(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
 				onPointerDown: (e) => {
 					e.stopPropagation(), e.currentTarget.setPointerCapture(e.pointerId);
 				},
@@ -6836,7 +6846,7 @@ function ou({ state: e, side: t, frame: n }) {
 					/* @__PURE__ */ K("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
 				]
 			}),
-			/* @__PURE__ */ K(su, {
+			/* @__PURE__ */ K(cu, {
 				side: t,
 				frame: n,
 				value: a,
@@ -6845,8 +6855,8 @@ function ou({ state: e, side: t, frame: n }) {
 		]
 	});
 }
-function su({ side: e, frame: t, value: n, yours: r }) {
-	let i = sc(t, e, n);
+function cu({ side: e, frame: t, value: n, yours: r }) {
+	let i = cc(t, e, n);
 	return /* @__PURE__ */ K("text", {
 		class: "needs",
 		"aria-hidden": "true",
@@ -6862,21 +6872,21 @@ function su({ side: e, frame: t, value: n, yours: r }) {
 		children: [
 			r ? "yours" : "chance",
 			" ",
-			yc(n)
+			bc(n)
 		]
 	});
 }
-function cu(e, t, n, r, i) {
-	let a = i ? iu : ru;
-	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + iu : e === "PageDown" ? t - iu : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
+function lu(e, t, n, r, i) {
+	let a = i ? au : iu;
+	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + au : e === "PageDown" ? t - au : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
 }
 // src/audit/ChartPicture.tsx
-var lu = 1500, uu = 10;
-async function du(e, t, n, r, i, a) {
+var uu = 1500, du = 10;
+async function fu(e, t, n, r, i, a) {
 	let o = e.appendChild(document.createElement("div"));
 	o.className = "off-screen";
 	try {
-		xe(/* @__PURE__ */ K(fu, {
+		xe(/* @__PURE__ */ K(pu, {
 			state: t,
 			frame: n,
 			dots: r
@@ -6885,18 +6895,18 @@ async function du(e, t, n, r, i, a) {
 		xe(null, o), o.remove();
 	}
 }
-function fu({ state: e, frame: t, dots: n }) {
+function pu({ state: e, frame: t, dots: n }) {
 	let r = e.counted.value, i = (t) => r.moved[t] ?? e.critical(t), a = {
-		x: sc(t, "valid", i("valid")),
-		y: sc(t, "spurious", i("spurious"))
-	}, o = (t) => Tc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, uu).map((t) => tu(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(lu);
+		x: cc(t, "valid", i("valid")),
+		y: cc(t, "spurious", i("spurious"))
+	}, o = (t) => Ec(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, du).map((t) => nu(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(uu);
 	return /* @__PURE__ */ K("svg", {
 		class: "scatter",
 		viewBox: `0 0 ${t.width} ${t.height}`,
 		width: t.width,
 		height: t.height,
 		children: [
-			/* @__PURE__ */ K(Yc, {
+			/* @__PURE__ */ K(Xc, {
 				frame: t,
 				edges: a
 			}),
@@ -6904,13 +6914,13 @@ function fu({ state: e, frame: t, dots: n }) {
 				class: `dot ${t}`,
 				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
 			}, t)),
-			s.slice(0, lu).map((t) => /* @__PURE__ */ K("path", {
+			s.slice(0, uu).map((t) => /* @__PURE__ */ K("path", {
 				class: `dot ${e.quadrant(n.at[t])}`,
 				d: o(t),
 				children: /* @__PURE__ */ K("title", { children: r.audit.rows[n.at[t]].component })
 			}, t)),
-			/* @__PURE__ */ K(Jc, { frame: t }),
-			/* @__PURE__ */ K(Xc, {
+			/* @__PURE__ */ K(Yc, { frame: t }),
+			/* @__PURE__ */ K(Zc, {
 				frame: t,
 				edges: a,
 				shares: r.shares.filter((t) => t.layer === e.layer.value)
@@ -6929,46 +6939,46 @@ function fu({ state: e, frame: t, dots: n }) {
 				y1: a.y,
 				y2: a.y
 			}),
-			Qc.map((e) => /* @__PURE__ */ K(su, {
+			$c.map((e) => /* @__PURE__ */ K(cu, {
 				side: e,
 				frame: t,
 				value: i(e),
 				yours: r.moved[e] !== null
 			}, e)),
-			/* @__PURE__ */ K(Zc, { names: zc(n, c, t) })
+			/* @__PURE__ */ K(Qc, { names: Bc(n, c, t) })
 		]
 	});
 }
 // src/ui/theme.ts
-var pu = [
+var mu = [
 	"system",
 	"light",
 	"dark"
-], mu = "semlens-theme";
-function hu() {
+], hu = "semlens-theme";
+function gu() {
 	try {
-		let e = localStorage.getItem(mu);
-		return pu.includes(e) ? e : "system";
+		let e = localStorage.getItem(hu);
+		return mu.includes(e) ? e : "system";
 	} catch {
 		return "system";
 	}
 }
-var gu = F(hu());
-function _u(e) {
-	gu.value = e;
+var _u = F(gu());
+function vu(e) {
+	_u.value = e;
 	try {
-		localStorage.setItem(mu, e);
+		localStorage.setItem(hu, e);
 	} catch {}
 }
-function vu(e, t) {
+function yu(e, t) {
 	t === "system" ? delete e.dataset.theme : e.dataset.theme = t;
 }
 // src/audit/Facts.tsx
-function yu({ row: e, quadrant: t, moved: n, top: r }) {
+function bu({ row: e, quadrant: t, moved: n, top: r }) {
 	return /* @__PURE__ */ K("dl", {
 		class: "told-of",
 		children: [
-			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ K(bu, {
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ K(xu, {
 				row: e,
 				side: t,
 				moved: n
@@ -6978,7 +6988,7 @@ function yu({ row: e, quadrant: t, moved: n, top: r }) {
 				" for, ",
 				X(e.against),
 				" against",
-				/* @__PURE__ */ K(Pc, {
+				/* @__PURE__ */ K(Fc, {
 					relevance: e.relevance,
 					against: e.against,
 					top: r,
@@ -6989,32 +6999,32 @@ function yu({ row: e, quadrant: t, moved: n, top: r }) {
 		]
 	});
 }
-function bu({ row: e, side: t, moved: n }) {
-	let r = jl(e, t, n), i = /* @__PURE__ */ K("bdi", { children: e[`${t}_concept`] });
+function xu({ row: e, side: t, moved: n }) {
+	let r = Ml(e, t, n), i = /* @__PURE__ */ K("bdi", { children: e[`${t}_concept`] });
 	return /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ K("dd", {
 		title: "Alignment, in standard deviations of chance; p: how often chance fits some concept of the side as well",
 		children: [
 			e[t] > r ? /* @__PURE__ */ K("strong", { children: i }) : /* @__PURE__ */ K(T, { children: ["nearest: ", i] }),
 			", ",
-			yc(e[t]),
+			bc(e[t]),
 			" (",
-			bc(r),
+			xc(r),
 			"), ",
-			xc(e[`${t}_p`])
+			Sc(e[`${t}_p`])
 		]
 	})] });
 }
-function xu(e, t, n) {
+function Su(e, t, n) {
 	return [
 		e === t.component ? e : `${e}, ${t.component}`,
-		`fits ${hc[n]}`,
-		`spurious: ${t.spurious_concept}, ${yc(t.spurious)} (${xc(t.spurious_p)})`,
-		`valid: ${t.valid_concept}, ${yc(t.valid)} (${xc(t.valid_p)})`,
+		`fits ${gc[n]}`,
+		`spurious: ${t.spurious_concept}, ${bc(t.spurious)} (${Sc(t.spurious_p)})`,
+		`valid: ${t.valid_concept}, ${bc(t.valid)} (${Sc(t.valid_p)})`,
 		`relevance: ${X(t.relevance)} for, ${X(t.against)} against`
 	].join("; ");
 }
 // src/audit/Judge.tsx
-var Su = [
+var Cu = [
 	{
 		tag: "valid",
 		key: "1"
@@ -7028,7 +7038,7 @@ var Su = [
 		key: "3"
 	}
 ];
-async function Cu(e, t, n, r) {
+async function wu(e, t, n, r) {
 	try {
 		await t.annotate({
 			row: n,
@@ -7038,7 +7048,7 @@ async function Cu(e, t, n, r) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-async function wu(e, t) {
+async function Tu(e, t) {
 	let n = t.annotations.peek().undo;
 	if (n) try {
 		await t.undo(), e.told.value = `Undone: ${n}`;
@@ -7046,7 +7056,7 @@ async function wu(e, t) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-function Tu({ index: e, row: t, of: n }) {
+function Eu({ index: e, row: t, of: n }) {
 	let r = B();
 	if (!r.session.can.annotate) return null;
 	let i = e.tag(t);
@@ -7054,12 +7064,12 @@ function Tu({ index: e, row: t, of: n }) {
 		class: "judge",
 		role: "group",
 		"aria-label": `Your judgement of ${n}`,
-		children: Su.map(({ tag: n, key: a }) => /* @__PURE__ */ K("button", {
+		children: Cu.map(({ tag: n, key: a }) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: n,
 			"aria-pressed": i === n,
 			title: `${n} (key ${a})`,
-			onClick: () => void Cu(r, e, t, n),
+			onClick: () => void wu(r, e, t, n),
 			children: [
 				/* @__PURE__ */ K("kbd", {
 					"aria-hidden": "true",
@@ -7072,20 +7082,20 @@ function Tu({ index: e, row: t, of: n }) {
 	});
 }
 // src/audit/Preview.tsx
-var Eu = 264, Du = 300, Ou = 370;
-function ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
-	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Eu + 20 < a.width ? r + 16 : Math.max(2, r - Eu - 16), p = Math.max(0, Math.min(i - Du / 2, a.height - (o ? Ou : Du))), m = tu(t, u, d);
+var Du = 264, Ou = 300, ku = 370;
+function Au({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
+	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Du + 20 < a.width ? r + 16 : Math.max(2, r - Du - 16), p = Math.max(0, Math.min(i - Ou / 2, a.height - (o ? ku : Ou))), m = nu(t, u, d);
 	return /* @__PURE__ */ K("div", {
 		class: `preview ${o ? "pinned" : ""}`,
 		style: {
-			left: `${Math.min(f, Math.max(2, a.width - Eu - 2))}px`,
+			left: `${Math.min(f, Math.max(2, a.width - Du - 2))}px`,
 			top: `${p}px`
 		},
 		children: [
 			/* @__PURE__ */ K("p", {
 				class: "name",
 				children: [
-					/* @__PURE__ */ K(Ec, { of: d }),
+					/* @__PURE__ */ K(Dc, { of: d }),
 					" ",
 					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: m }) }),
 					" ",
@@ -7100,20 +7110,20 @@ function ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: ["fits ", hc[d]]
+				children: ["fits ", gc[d]]
 			}),
 			/* @__PURE__ */ K(Fr, {
 				index: t,
 				row: u.row,
 				count: 4
 			}),
-			/* @__PURE__ */ K(yu, {
+			/* @__PURE__ */ K(bu, {
 				row: u,
 				quadrant: d,
 				moved: l,
 				top: Math.max(u.relevance, u.against)
 			}),
-			o && /* @__PURE__ */ K(Tu, {
+			o && /* @__PURE__ */ K(Eu, {
 				index: t,
 				row: u.row,
 				of: m
@@ -7126,8 +7136,8 @@ function ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 	});
 }
 // src/audit/usePointer.ts
-var Au = 4;
-function ju({ dots: e, tool: t, point: n, click: r, select: i }) {
+var ju = 4;
+function Mu({ dots: e, tool: t, point: n, click: r, select: i }) {
 	let a = St([]), o = j(null), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect();
 		return [e.clientX - t.left, e.clientY - t.top];
@@ -7135,9 +7145,9 @@ function ju({ dots: e, tool: t, point: n, click: r, select: i }) {
 		e.button === 0 && (o.current = s(e), e.pointerType !== "touch" && e.currentTarget.setPointerCapture(e.pointerId));
 	}, l = (r) => {
 		let i = s(r), c = o.current;
-		if (!c || r.pointerType === "touch") return n(dc(e, ...i));
+		if (!c || r.pointerType === "touch") return n(fc(e, ...i));
 		let l = a.peek();
-		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < Au || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
+		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < ju || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
 			c,
 			[i[0], c[1]],
 			i,
@@ -7153,20 +7163,20 @@ function ju({ dots: e, tool: t, point: n, click: r, select: i }) {
 		onPointerUp: (t) => {
 			if (!o.current) return;
 			let n = a.peek();
-			u(), n.length ? i(fc(e, n), t) : r(dc(e, ...s(t)));
+			u(), n.length ? i(pc(e, n), t) : r(fc(e, ...s(t)));
 		},
 		onPointerCancel: u,
 		onPointerLeave: () => n(-1)
 	};
 }
 // src/audit/Overlay.tsx
-function Mu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
+function Nu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
 		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
 			index: s.number,
 			row: d(e).row
 		});
-	}, { line: g, ..._ } = ju({
+	}, { line: g, ..._ } = Mu({
 		dots: n,
 		tool: r,
 		point: h,
@@ -7193,7 +7203,7 @@ function Mu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	}, b = Ct(() => {
 		let t = o.pointed.value;
 		return t && t.index === s.number ? e.at.value[t.row] : -1;
-	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Tc(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => xu(tu(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
+	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Ec(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Su(nu(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("svg", {
 		class: "scatter",
 		width: t.width,
@@ -7227,7 +7237,7 @@ function Mu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 				onKeyDown: y
 			})
 		]
-	}), S >= 0 && /* @__PURE__ */ K(ku, {
+	}), S >= 0 && /* @__PURE__ */ K(Au, {
 		state: e,
 		index: s,
 		at: n.at[S],
@@ -7238,7 +7248,7 @@ function Mu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	})] });
 }
 // src/audit/useDark.ts
-function Nu() {
+function Pu() {
 	let e = matchMedia("(prefers-color-scheme: dark)"), [t, n] = O(e.matches);
 	return k(() => {
 		let t = () => n(e.matches);
@@ -7246,31 +7256,31 @@ function Nu() {
 	}, []), t;
 }
 // src/audit/Plot.tsx
-var Pu = 1500, Fu = 10, Iu = 480;
-function Lu({ state: e, frame: t, dots: n, tool: r }) {
-	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => sc(t, n, l[n] ?? e.critical(n)), m = {
+var Fu = 1500, Iu = 10, Lu = 480;
+function Ru({ state: e, frame: t, dots: n, tool: r }) {
+	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => cc(t, n, l[n] ?? e.critical(n)), m = {
 		x: p("valid"),
 		y: p("spurious")
-	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Nu(), _ = (e) => ({
+	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Pu(), _ = (e) => ({
 		frame: t,
 		dots: n,
 		quadrant: (t) => e[n.at[t]],
 		kept: h
 	});
-	A(() => Gc(a.current, _(c), 0, Pu), [
+	A(() => Kc(a.current, _(c), 0, Fu), [
 		t,
 		n,
 		c,
 		f,
 		g,
-		gu.value
-	]), A(() => Gc(o.current, _(d), Pu, Infinity), [
+		_u.value
+	]), A(() => Kc(o.current, _(d), Fu, Infinity), [
 		t,
 		n,
 		d,
 		f,
 		g,
-		gu.value
+		_u.value
 	]);
 	let v = e.layer.value;
 	return /* @__PURE__ */ K("div", {
@@ -7282,7 +7292,7 @@ function Lu({ state: e, frame: t, dots: n, tool: r }) {
 				width: t.width,
 				height: t.height,
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ K(Yc, {
+				children: /* @__PURE__ */ K(Xc, {
 					frame: t,
 					edges: m
 				})
@@ -7295,26 +7305,26 @@ function Lu({ state: e, frame: t, dots: n, tool: r }) {
 				},
 				"aria-hidden": "true"
 			}, n)),
-			/* @__PURE__ */ K(Mu, {
+			/* @__PURE__ */ K(Nu, {
 				state: e,
 				frame: t,
 				dots: n,
 				tool: r,
-				label: `Quadrant chart of ${v}: ${Sc(n.at.length, "component")}`,
+				label: `Quadrant chart of ${v}: ${Cc(n.at.length, "component")}`,
 				children: [
-					/* @__PURE__ */ K(Jc, { frame: t }),
-					/* @__PURE__ */ K(Xc, {
+					/* @__PURE__ */ K(Yc, { frame: t }),
+					/* @__PURE__ */ K(Zc, {
 						frame: t,
 						edges: m,
 						shares: u.filter((e) => e.layer === v)
 					}),
-					/* @__PURE__ */ K(Zc, { names: Ru(e, n, t, f) }),
-					/* @__PURE__ */ K(ou, {
+					/* @__PURE__ */ K(Qc, { names: zu(e, n, t, f) }),
+					/* @__PURE__ */ K(su, {
 						state: e,
 						side: "valid",
 						frame: t
 					}),
-					/* @__PURE__ */ K(ou, {
+					/* @__PURE__ */ K(su, {
 						state: e,
 						side: "spurious",
 						frame: t
@@ -7324,13 +7334,13 @@ function Lu({ state: e, frame: t, dots: n, tool: r }) {
 		]
 	});
 }
-function Ru(e, t, n, r) {
+function zu(e, t, n, r) {
 	let i = e.settled.value, a = e.index.annotations.value;
 	return M(() => {
-		let { rows: i } = e.counted.peek().audit, a = n.width < Iu ? Fu / 2 : Fu, o = [];
+		let { rows: i } = e.counted.peek().audit, a = n.width < Lu ? Iu / 2 : Iu, o = [];
 		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
-		let s = o.map((n) => tu(e.index, i[t.at[n]], e.quadrant(t.at[n])));
-		return zc(uc(t, o), s, n);
+		let s = o.map((n) => nu(e.index, i[t.at[n]], e.quadrant(t.at[n])));
+		return Bc(dc(t, o), s, n);
 	}, [
 		t,
 		n,
@@ -7340,7 +7350,7 @@ function Ru(e, t, n, r) {
 	]);
 }
 // src/audit/useWidth.ts
-function zu(e) {
+function Bu(e) {
 	let [t, n] = O(0);
 	return A(() => {
 		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
@@ -7348,15 +7358,15 @@ function zu(e) {
 	}, []), t;
 }
 // src/audit/Chart.tsx
-function Bu({ state: e }) {
-	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = zu(i), [o, s] = O("box"), c = M(() => Fl(n, r), [n, r]), l = {
+function Vu({ state: e }) {
+	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = Bu(i), [o, s] = O("box"), c = M(() => Il(n, r), [n, r]), l = {
 		valid: e.critical("valid"),
 		spurious: e.critical("spurious")
-	}, u = M(() => ic(n, c, l, a), [
+	}, u = M(() => ac(n, c, l, a), [
 		n,
 		c,
 		a
-	]), d = M(() => lc(n, c, u), [
+	]), d = M(() => uc(n, c, u), [
 		n,
 		c,
 		u
@@ -7370,7 +7380,7 @@ function Bu({ state: e }) {
 				class: "hint",
 				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
 			}),
-			/* @__PURE__ */ K(Fc, {}),
+			/* @__PURE__ */ K(Ic, {}),
 			/* @__PURE__ */ K("div", {
 				class: "tools",
 				children: [
@@ -7408,10 +7418,10 @@ function Bu({ state: e }) {
 							")"
 						]
 					}),
-					/* @__PURE__ */ K(Qs, {
+					/* @__PURE__ */ K($s, {
 						what: "the chart",
 						kinds: ["svg", "png"],
-						save: (t) => du(i.current, e, u, d, `${ml(n.output)}-${r}-quadrants`, t)
+						save: (t) => fu(i.current, e, u, d, `${hl(n.output)}-${r}-quadrants`, t)
 					})
 				]
 			}),
@@ -7419,7 +7429,7 @@ function Bu({ state: e }) {
 				class: "place",
 				ref: i,
 				style: { minHeight: `${u.height}px` },
-				children: a > 0 && /* @__PURE__ */ K(Lu, {
+				children: a > 0 && /* @__PURE__ */ K(Ru, {
 					state: e,
 					frame: u,
 					dots: d,
@@ -7432,16 +7442,16 @@ function Bu({ state: e }) {
 				children: [
 					/* @__PURE__ */ K("span", { children: [
 						"Needed to fit: valid ",
-						yc(p.valid ?? l.valid),
+						bc(p.valid ?? l.valid),
 						", spurious ",
-						yc(p.spurious ?? l.spurious),
+						bc(p.spurious ?? l.spurious),
 						" ",
-						Al(p) ? `– your thresholds, the same for every component. ${Vu(e.counted.value)}` : "– chance's; components with fewer examples need more."
+						jl(p) ? `– your thresholds, the same for every component. ${Hu(e.counted.value)}` : "– chance's; components with fewer examples need more."
 					] }),
 					" ",
 					/* @__PURE__ */ K("button", {
 						type: "button",
-						disabled: !Al(p),
+						disabled: !jl(p),
 						onClick: () => e.move({
 							valid: null,
 							spurious: null
@@ -7455,7 +7465,7 @@ function Bu({ state: e }) {
 				children: [
 					/* @__PURE__ */ K("bdi", { children: r }),
 					", ",
-					Sc(c.length, "component"),
+					Cc(c.length, "component"),
 					"; the largest mark is ",
 					X(f),
 					" of what speaks for the output.",
@@ -7465,13 +7475,13 @@ function Bu({ state: e }) {
 		]
 	});
 }
-function Vu(e) {
-	let t = e.audit.verdicts.map((e) => Sl(e.requirement)).filter((e) => e !== null);
-	return t.length ? `By them ${t.filter((t) => Gl(e, t).met).length} of ${Sc(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
+function Hu(e) {
+	let t = e.audit.verdicts.map((e) => Cl(e.requirement)).filter((e) => e !== null);
+	return t.length ? `By them ${t.filter((t) => Kl(e, t).met).length} of ${Cc(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
 }
 // src/audit/ConceptTable.tsx
-var Hu = (e, t) => `${e}:${t}`;
-function Uu({ state: e }) {
+var Uu = (e, t) => `${e}:${t}`;
+function Wu({ state: e }) {
 	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
 	return /* @__PURE__ */ K("section", {
 		class: "concepts",
@@ -7520,7 +7530,7 @@ function Uu({ state: e }) {
 						children: "against"
 					}),
 					/* @__PURE__ */ K("td", {})
-				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((e) => /* @__PURE__ */ K(Wu, {
+				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((e) => /* @__PURE__ */ K(Gu, {
 					one: e,
 					top: o,
 					several: s,
@@ -7550,8 +7560,8 @@ function Uu({ state: e }) {
 		]
 	});
 }
-function Wu({ one: e, top: t, several: n, chosen: r }) {
-	let { place: i } = B(), a = Hu(e.side, e.concept);
+function Gu({ one: e, top: t, several: n, chosen: r }) {
+	let { place: i } = B(), a = Uu(e.side, e.concept);
 	return /* @__PURE__ */ K("tr", {
 		class: a === r ? "chosen" : void 0,
 		children: [
@@ -7569,7 +7579,7 @@ function Wu({ one: e, top: t, several: n, chosen: r }) {
 				})
 			}),
 			/* @__PURE__ */ K("td", { children: [
-				/* @__PURE__ */ K(Ec, { of: e.side }),
+				/* @__PURE__ */ K(Dc, { of: e.side }),
 				" ",
 				e.side
 			] }),
@@ -7588,7 +7598,7 @@ function Wu({ one: e, top: t, several: n, chosen: r }) {
 			}),
 			/* @__PURE__ */ K("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ K(Pc, {
+				children: /* @__PURE__ */ K(Fc, {
 					relevance: e.relevance,
 					against: e.against,
 					top: t,
@@ -7599,7 +7609,7 @@ function Wu({ one: e, top: t, several: n, chosen: r }) {
 	});
 }
 // src/ui/Menu.tsx
-function Gu({ name: e, value: t, children: n }) {
+function Ku({ name: e, value: t, children: n }) {
 	let [r, i] = O(!1), a = j(null), o = j(null);
 	return k(() => {
 		if (!r) return;
@@ -7635,37 +7645,37 @@ function Gu({ name: e, value: t, children: n }) {
 	});
 }
 // src/audit/files.ts
-var Ku = /* @__PURE__ */ new WeakMap();
-function qu(e, t) {
-	let n = Ku.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
-	return Ku.set(t, n), n;
+var qu = /* @__PURE__ */ new WeakMap();
+function Ju(e, t) {
+	let n = qu.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
+	return qu.set(t, n), n;
 }
-var Ju = /* @__PURE__ */ new WeakMap();
-function Yu(e, t) {
-	let n = Ju.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
-	return Ju.set(t, n), n;
+var Yu = /* @__PURE__ */ new WeakMap();
+function Xu(e, t) {
+	let n = Yu.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
+	return Yu.set(t, n), n;
 }
-async function Xu(e, t, n, r) {
+async function Zu(e, t, n, r) {
 	let i = R(await e.post(t.at("specs"), JSON.stringify({
 		name: n,
 		spec: r
 	})));
-	Yu(e, t).value = {
+	Xu(e, t).value = {
 		state: "ready",
 		value: i
 	};
 }
-async function Zu(e, t) {
-	return rl(R(await e.post("spec/read", t)).spec);
+async function Qu(e, t) {
+	return il(R(await e.post("spec/read", t)).spec);
 }
-async function Qu(e, t, n = []) {
+async function $u(e, t, n = []) {
 	let r = await e.post("spec/write", JSON.stringify({
 		spec: t,
 		verdicts: n
 	}));
 	return new Blob([Lt(r)], { type: "application/yaml" });
 }
-async function $u(e, t, n) {
+async function ed(e, t, n) {
 	for (;;) try {
 		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
 		return new Blob([Lt(r)], { type: "text/html" });
@@ -7674,7 +7684,7 @@ async function $u(e, t, n) {
 		await new Promise((e) => setTimeout(e, 400));
 	}
 }
-function ed(e, t, n) {
+function td(e, t, n) {
 	let r = Array.from(n, (e) => ({
 		...t.audit.rows[e],
 		quadrant: Y[t.quadrant[e]]
@@ -7693,16 +7703,16 @@ function ed(e, t, n) {
 			"valid_p",
 			"spurious_p"
 		].map((e) => [e, r.map((t) => t[e])])),
-		valid_critical: r.map((e) => jl(e, "valid", t.moved)),
-		spurious_critical: r.map((e) => jl(e, "spurious", t.moved)),
+		valid_critical: r.map((e) => Ml(e, "valid", t.moved)),
+		spurious_critical: r.map((e) => Ml(e, "spurious", t.moved)),
 		affected: r.map((e) => e.affected.join("; ")),
 		tag: r.map(({ row: t }) => e.tag(t)),
 		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
 	};
 }
-function td(e, t) {
+function nd(e, t) {
 	let n = t.verdicts.map((e) => {
-		let t = Sl(e.requirement), n = t ? ` ${El(e.value, t)} (${Dl(e, t)})` : "", r = e.sure || e.verdict === "cannot tell" ? "" : ", not sure";
+		let t = Cl(e.requirement), n = t ? ` ${Dl(e.value, t)} (${Ol(e, t)})` : "", r = e.sure || e.verdict === "cannot tell" ? "" : ", not sure";
 		return `${e.verdict}${r}${e.reason ? ` (${e.reason})` : ""}: ${e.requirement}:${n} in ${e.layer}`;
 	}), r = t.rows.flatMap(({ row: t, component: n }) => {
 		let r = e.annotation(t);
@@ -7715,8 +7725,8 @@ function td(e, t) {
 	];
 }
 // src/audit/Export.tsx
-function nd({ state: e }) {
-	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = ml(a.draft.title || a.audit.output), s = async (e, n) => {
+function rd({ state: e }) {
+	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = hl(a.draft.title || a.audit.output), s = async (e, n) => {
 		r(e);
 		try {
 			await n(), t.told.value = `Saved: ${e}`;
@@ -7724,24 +7734,24 @@ function nd({ state: e }) {
 			t.told.value = e instanceof Error ? e.message : String(e);
 		}
 		r("");
-	}, { transport: c } = t, l = al(a.draft), u = (n) => dn(`${o}-components`, ed(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+	}, { transport: c } = t, l = ol(a.draft), u = (n) => dn(`${o}-components`, td(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
 		{
 			name: "Report",
 			says: "one HTML page with pictures, for whoever signs off",
 			live: !0,
-			make: async () => un(`${o}.html`, await $u(c, i, l))
+			make: async () => un(`${o}.html`, await ed(c, i, l))
 		},
 		{
 			name: "Spec",
 			says: "YAML, to run again",
 			live: !0,
-			make: async () => un(`${o}.yaml`, await Qu(c, l))
+			make: async () => un(`${o}.yaml`, await $u(c, l))
 		},
 		{
 			name: "Spec with verdicts and tags",
 			says: "YAML; verdicts and judgements as remarks",
 			live: !0,
-			make: async () => un(`${o}-judged.yaml`, await Qu(c, l, td(i, a.audit)))
+			make: async () => un(`${o}-judged.yaml`, await $u(c, l, nd(i, a.audit)))
 		},
 		{
 			name: "All components, CSV",
@@ -7762,7 +7772,7 @@ function nd({ state: e }) {
 			make: () => u("parquet")
 		}] : []
 	];
-	return /* @__PURE__ */ K(Gu, {
+	return /* @__PURE__ */ K(Ku, {
 		name: "Save",
 		value: n ? `${n}…` : "the result",
 		children: /* @__PURE__ */ K("ul", {
@@ -7780,8 +7790,8 @@ function nd({ state: e }) {
 	});
 }
 // src/audit/AuditCard.tsx
-function rd({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
-	let s = B(), { index: c } = e, l = t.audit.rows[n], u = Y[t.quadrant[n]], d = c.tag(l.row), f = tu(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+function id({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
+	let s = B(), { index: c } = e, l = t.audit.rows[n], u = Y[t.quadrant[n]], d = c.tag(l.row), f = nu(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
 		index: c.number,
 		row: l.row
 	} : null;
@@ -7796,7 +7806,7 @@ function rd({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 		onPointerLeave: () => m(!1),
 		children: [
 			/* @__PURE__ */ K("h4", { children: [
-				/* @__PURE__ */ K(Ec, { of: u }),
+				/* @__PURE__ */ K(Dc, { of: u }),
 				" ",
 				/* @__PURE__ */ K("a", {
 					href: Fn(s, c, l.row),
@@ -7813,7 +7823,7 @@ function rd({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 				class: "hint",
 				children: [
 					"fits ",
-					hc[u],
+					gc[u],
 					!l.label && " · no label"
 				]
 			}),
@@ -7822,13 +7832,13 @@ function rd({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 				row: l.row,
 				count: 4
 			}),
-			/* @__PURE__ */ K(yu, {
+			/* @__PURE__ */ K(bu, {
 				row: l,
 				quadrant: u,
 				moved: t.moved,
 				top: r
 			}),
-			/* @__PURE__ */ K(Tu, {
+			/* @__PURE__ */ K(Eu, {
 				index: c,
 				row: l.row,
 				of: f
@@ -7837,7 +7847,7 @@ function rd({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 	});
 }
 // src/audit/lists.ts
-var id = [
+var ad = [
 	{
 		list: "offenders",
 		name: "What should not matter",
@@ -7859,7 +7869,7 @@ var id = [
 		says: "They fit a valid concept and a spurious one. The most relevant first."
 	}
 ];
-function ad(e, t) {
+function od(e, t) {
 	let { rows: n } = e.audit, r = [];
 	for (let i = 0; i < n.length; i++) {
 		let n = Y[e.quadrant[i]];
@@ -7867,16 +7877,16 @@ function ad(e, t) {
 	}
 	return r;
 }
-function od(e, t, n, r, i, a) {
+function sd(e, t, n, r, i, a) {
 	return t.filter((t) => {
 		let o = e.audit.rows[t];
 		if (!r[o.row]) return !1;
 		let s = n.tag(o.row);
-		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Ul(e.quadrant[t]).some((e) => Hu(e, o[`${e}_concept`]) === i);
+		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Wl(e.quadrant[t]).some((e) => Uu(e, o[`${e}_concept`]) === i);
 	});
 }
 // src/audit/Findings.tsx
-var sd = 12;
+var cd = 12;
 Kn.push({
 	where: "Audit",
 	keys: [
@@ -7902,7 +7912,7 @@ Kn.push({
 		}
 	]
 });
-var cd = [
+var ld = [
 	{
 		judged: "all",
 		name: "all"
@@ -7924,30 +7934,30 @@ var cd = [
 		name: "unsure"
 	}
 ];
-function ld(e) {
+function ud(e) {
 	let { params: t } = e.place.route.value;
 	return {
-		list: id.find((e) => e.list === t.get("list"))?.list ?? "offenders",
-		judged: cd.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
+		list: ad.find((e) => e.list === t.get("list"))?.list ?? "offenders",
+		judged: ld.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
 		concept: t.get("ac")
 	};
 }
-function ud({ state: e }) {
-	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = ld(t), s = ad(r, i), c = od(r, s, n, t.kept.value, o, a);
+function dd({ state: e }) {
+	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = ud(t), s = od(r, i), c = sd(r, s, n, t.kept.value, o, a);
 	return /* @__PURE__ */ K("section", {
 		class: "findings",
 		"aria-label": "Components",
 		children: [
 			/* @__PURE__ */ K("h3", { children: "Components to look at" }),
-			/* @__PURE__ */ K(dd, {
-				counted: id.map((e) => (e.list === i ? s : ad(r, e.list)).length),
+			/* @__PURE__ */ K(fd, {
+				counted: ad.map((e) => (e.list === i ? s : od(r, e.list)).length),
 				list: i
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: id.find((e) => e.list === i).says
+				children: ad.find((e) => e.list === i).says
 			}),
-			/* @__PURE__ */ K(pd, {
+			/* @__PURE__ */ K(md, {
 				state: e,
 				whole: s,
 				judged: a
@@ -7970,26 +7980,26 @@ function ud({ state: e }) {
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "tools",
-				children: [/* @__PURE__ */ K("span", { children: c.length === s.length ? Sc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${Sc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ K(Qs, {
+				children: [/* @__PURE__ */ K("span", { children: c.length === s.length ? Cc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${Cc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ K($s, {
 					what: "this list",
 					kinds: ["csv", "json"],
-					save: (e) => dn(`${ml(r.audit.output)}-${i}`, ed(n, r, c), e, t)
+					save: (e) => dn(`${hl(r.audit.output)}-${i}`, td(n, r, c), e, t)
 				})]
 			}),
-			c.length ? /* @__PURE__ */ K(md, {
+			c.length ? /* @__PURE__ */ K(hd, {
 				state: e,
 				at: c
-			}, i) : /* @__PURE__ */ K(fd, { whole: s.length })
+			}, i) : /* @__PURE__ */ K(pd, { whole: s.length })
 		]
 	});
 }
-function dd({ counted: e, list: t }) {
+function fd({ counted: e, list: t }) {
 	let { place: n } = B();
 	return /* @__PURE__ */ K("div", {
 		class: "lists",
 		role: "group",
 		"aria-label": "Which components",
-		children: id.map((r, i) => /* @__PURE__ */ K("button", {
+		children: ad.map((r, i) => /* @__PURE__ */ K("button", {
 			type: "button",
 			"aria-pressed": r.list === t,
 			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
@@ -8004,7 +8014,7 @@ function dd({ counted: e, list: t }) {
 		}, r.list))
 	});
 }
-function fd({ whole: e }) {
+function pd({ whole: e }) {
 	let t = B();
 	return e ? /* @__PURE__ */ K("p", {
 		class: "none",
@@ -8026,7 +8036,7 @@ function fd({ whole: e }) {
 		children: "None."
 	});
 }
-function pd({ state: e, whole: t, judged: n }) {
+function md({ state: e, whole: t, judged: n }) {
 	let r = B(), { index: i } = e;
 	if (!r.session.can.annotate) return null;
 	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
@@ -8058,7 +8068,7 @@ function pd({ state: e, whole: t, judged: n }) {
 					"aria-label": "Show",
 					value: n,
 					onChange: (e) => c(e.currentTarget.value),
-					children: cd.map((e) => /* @__PURE__ */ K("option", {
+					children: ld.map((e) => /* @__PURE__ */ K("option", {
 						value: e.judged,
 						children: e.name
 					}, e.judged))
@@ -8068,7 +8078,7 @@ function pd({ state: e, whole: t, judged: n }) {
 				type: "button",
 				disabled: !s,
 				title: s ? `Take back: ${s}` : "Nothing to take back",
-				onClick: () => void wu(r, i),
+				onClick: () => void Tu(r, i),
 				children: ["Undo ", /* @__PURE__ */ K("kbd", {
 					"aria-hidden": "true",
 					children: "u"
@@ -8094,20 +8104,20 @@ function pd({ state: e, whole: t, judged: n }) {
 		]
 	});
 }
-function md({ state: e, at: t }) {
-	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(sd), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+function hd({ state: e, at: t }) {
+	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(cd), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
 		let n = Math.min(Math.max(e, 0), t.length - 1);
-		o(t[n]), n >= s && c(n + sd - n % sd), u(l + 1);
+		o(t[n]), n >= s && c(n + cd - n % cd), u(l + 1);
 	};
 	k(() => {
 		l && d.current?.focus();
 	}, [l]);
-	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void Cu(n, r, i.audit.rows[t[f]].row, e), g = {
+	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void wu(n, r, i.audit.rows[t[f]].row, e), g = {
 		j: () => p(m() ? f + 1 : f),
 		k: () => p(m() ? f - 1 : f),
-		u: () => void wu(n, r)
+		u: () => void Tu(n, r)
 	};
-	for (let e of Su) g[e.key] = () => (h(e.tag), p(f));
+	for (let e of Cu) g[e.key] = () => (h(e.tag), p(f));
 	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), qn(g);
 	let _ = (e) => {
 		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
@@ -8121,7 +8131,7 @@ function md({ state: e, at: t }) {
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
 		class: "finding-cards",
 		onKeyDown: _,
-		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ K(rd, {
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ K(id, {
 			state: e,
 			counted: i,
 			top: y,
@@ -8132,17 +8142,17 @@ function md({ state: e, at: t }) {
 		}, t))
 	}), t.length > s && /* @__PURE__ */ K("p", { children: /* @__PURE__ */ K("button", {
 		type: "button",
-		onClick: () => c(s + sd),
+		onClick: () => c(s + cd),
 		children: [
 			"Show ",
-			Math.min(sd, t.length - s),
+			Math.min(cd, t.length - s),
 			" more"
 		]
 	}) })] });
 }
 // src/audit/Masses.tsx
-function hd({ state: e }) {
-	let t = e.counted.value, { audit: n, shares: r } = t, i = Al(t.moved);
+function gd({ state: e }) {
+	let t = e.counted.value, { audit: n, shares: r } = t, i = jl(t.moved);
 	return /* @__PURE__ */ K("section", {
 		class: "masses",
 		"aria-label": "Where the relevance goes",
@@ -8164,8 +8174,8 @@ function hd({ state: e }) {
 					class: "layer",
 					children: [
 						/* @__PURE__ */ K("h4", { children: /* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e }) }) }),
-						/* @__PURE__ */ K(Mc, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
-						/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((t) => /* @__PURE__ */ K(gd, {
+						/* @__PURE__ */ K(Nc, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
+						/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((t) => /* @__PURE__ */ K(_d, {
 							share: t,
 							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
 						}, t.quadrant)) }) })
@@ -8175,20 +8185,20 @@ function hd({ state: e }) {
 		]
 	});
 }
-function gd({ share: e, mass: t }) {
-	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${X(n)}, from ${vc(r, i)}` : X(n);
+function _d({ share: e, mass: t }) {
+	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${X(n)}, from ${yc(r, i)}` : X(n);
 	return /* @__PURE__ */ K("tr", { children: [
 		/* @__PURE__ */ K("th", {
 			scope: "row",
 			children: [
-				/* @__PURE__ */ K(Ec, { of: e.quadrant }),
+				/* @__PURE__ */ K(Dc, { of: e.quadrant }),
 				" fits ",
-				hc[e.quadrant]
+				gc[e.quadrant]
 			]
 		}),
 		/* @__PURE__ */ K("td", {
 			class: "n components",
-			children: Sc(e.components, "component")
+			children: Cc(e.components, "component")
 		}),
 		/* @__PURE__ */ K("td", {
 			class: "n",
@@ -8196,11 +8206,11 @@ function gd({ share: e, mass: t }) {
 		}),
 		/* @__PURE__ */ K("td", {
 			class: "n",
-			children: t ? vc(r, i) : ""
+			children: t ? yc(r, i) : ""
 		}),
 		/* @__PURE__ */ K("td", {
 			class: "drawn-in",
-			children: /* @__PURE__ */ K(Nc, {
+			children: /* @__PURE__ */ K(Pc, {
 				value: n,
 				low: r ?? n,
 				high: i ?? n,
@@ -8212,9 +8222,9 @@ function gd({ share: e, mass: t }) {
 	] });
 }
 // src/audit/Drivers.tsx
-var _d = 12, vd = (e) => `${e > 0 ? "+" : ""}${e.toFixed(2)}`.replace("-", "−");
-function yd({ audit: e }) {
-	let t = e.drivers.slice(0, _d);
+var vd = 12, yd = (e) => `${e > 0 ? "+" : ""}${e.toFixed(2)}`.replace("-", "−");
+function bd({ audit: e }) {
+	let t = e.drivers.slice(0, vd);
 	if (!t.length) return null;
 	let n = Math.max(...t.map((e) => Math.max(Math.abs(e.low), Math.abs(e.high)))) || 1, r = new Map(e.concepts.map((e) => [e.concept, e.side]));
 	return /* @__PURE__ */ K("section", {
@@ -8234,7 +8244,7 @@ function yd({ audit: e }) {
 				/* @__PURE__ */ K("th", {
 					scope: "row",
 					children: [
-						/* @__PURE__ */ K(Ec, { of: r.get(e.phrase) ?? "neither" }),
+						/* @__PURE__ */ K(Dc, { of: r.get(e.phrase) ?? "neither" }),
 						" ",
 						/* @__PURE__ */ K("bdi", { children: e.phrase }),
 						e.alike.length > 0 && /* @__PURE__ */ K("span", {
@@ -8249,19 +8259,19 @@ function yd({ audit: e }) {
 				}),
 				/* @__PURE__ */ K("td", {
 					class: "n",
-					children: vd(e.effect)
+					children: yd(e.effect)
 				}),
 				/* @__PURE__ */ K("td", {
 					class: "n",
 					children: [
-						vd(e.low),
+						yd(e.low),
 						" to ",
-						vd(e.high)
+						yd(e.high)
 					]
 				}),
 				/* @__PURE__ */ K("td", {
 					class: "drawn-in",
-					children: /* @__PURE__ */ K(kc, {
+					children: /* @__PURE__ */ K(Ac, {
 						value: e.effect,
 						low: e.low,
 						high: e.high,
@@ -8273,8 +8283,8 @@ function yd({ audit: e }) {
 	});
 }
 // src/audit/Outcome.tsx
-var bd = 3, xd = .05;
-function Sd({ audit: e }) {
+var xd = 3, Sd = .05;
+function Cd({ audit: e }) {
 	let t = {
 		passed: "good",
 		failed: "bad",
@@ -8282,31 +8292,31 @@ function Sd({ audit: e }) {
 	}[e.verdict];
 	return /* @__PURE__ */ K("div", {
 		class: `outcome ${e.verdicts.length ? t : "open"}`,
-		children: [e.verdicts.length > 0 && /* @__PURE__ */ K(Oc, { kind: t }), /* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("strong", { children: Cd(e) }),
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ K(kc, { kind: t }), /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", { children: wd(e) }),
 			" ",
-			/* @__PURE__ */ K(wd, { audit: e })
+			/* @__PURE__ */ K(Td, { audit: e })
 		] })]
 	});
 }
-function Cd({ verdicts: e }) {
+function wd({ verdicts: e }) {
 	let t = e.filter((e) => e.verdict === "not met").length, n = e.filter((e) => e.verdict === "cannot tell").length, r = e.filter((e) => !e.sure).length - n;
 	if (!e.length) return "The spec states no requirement, so nothing was passed or failed.";
-	let i = Sc(e.length, "requirement"), a = t ? [`${t} of ${i} ${t === 1 ? "is" : "are"} not met`] : [];
+	let i = Cc(e.length, "requirement"), a = t ? [`${t} of ${i} ${t === 1 ? "is" : "are"} not met`] : [];
 	n && a.push(t ? `of ${n} it cannot be told` : `Of ${n} of ${i} it cannot be told`);
 	let o = `${a.join("; ")}.`;
 	if (a.length || (o = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !r) return o;
 	let s = e.length > 1 ? `${r} of these verdicts ${r === 1 ? "is" : "are"}` : "This verdict is";
 	return `${o} ${s} not sure.`;
 }
-function wd({ audit: e }) {
+function Td({ audit: e }) {
 	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
 	if (!n) return null;
-	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= xd).slice(0, bd);
+	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= Sd).slice(0, xd);
 	return /* @__PURE__ */ K(T, { children: [
 		X(n.relevance, 0),
 		" (",
-		vc(n.low, n.high, 0),
+		yc(n.low, n.high, 0),
 		") of what speaks for “",
 		/* @__PURE__ */ K("bdi", { children: e.output }),
 		"” in ",
@@ -8322,7 +8332,7 @@ function wd({ audit: e }) {
 		"."
 	] });
 }
-function Td({ audit: e }) {
+function Ed({ audit: e }) {
 	return e.doubts.length ? /* @__PURE__ */ K("section", {
 		class: "doubts",
 		"aria-label": "Doubts",
@@ -8334,11 +8344,11 @@ function Td({ audit: e }) {
 	}) : null;
 }
 // src/audit/RequirementField.tsx
-function Ed(e) {
-	return e.findIndex((e) => e.trim() && !Sl(e));
+function Dd(e) {
+	return e.findIndex((e) => e.trim() && !Cl(e));
 }
-function Dd({ state: e }) {
-	let t = e.draft.value, n = t.requirements, r = Ed(n), i = (t) => e.edit({ requirements: t });
+function Od({ state: e }) {
+	let t = e.draft.value, n = t.requirements, r = Dd(n), i = (t) => e.edit({ requirements: t });
 	return /* @__PURE__ */ K("fieldset", {
 		class: "requirements",
 		children: [
@@ -8348,7 +8358,7 @@ function Dd({ state: e }) {
 				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
 			}),
 			/* @__PURE__ */ K("ul", { children: n.map((a, o) => {
-				let s = Sl(a);
+				let s = Cl(a);
 				return /* @__PURE__ */ K("li", { children: [
 					/* @__PURE__ */ K("textarea", {
 						class: "code",
@@ -8368,7 +8378,7 @@ function Dd({ state: e }) {
 					}),
 					s && /* @__PURE__ */ K("p", {
 						class: "hint",
-						children: [Tl(s, String(t.output)), "."]
+						children: [El(s, String(t.output)), "."]
 					}),
 					o === r && e.fault.value && /* @__PURE__ */ K("p", {
 						class: "fault",
@@ -8376,22 +8386,22 @@ function Dd({ state: e }) {
 					})
 				] }, o);
 			}) }),
-			/* @__PURE__ */ K(kd, {
+			/* @__PURE__ */ K(Ad, {
 				output: String(t.output),
 				add: (e) => i([...n, e])
 			})
 		]
 	});
 }
-var Od = {
+var kd = {
 	relevance_mass: "share of relevance",
 	net_relevance: "net relevance, for less against",
 	drivers: "share in what drives the output",
 	components: "number of components",
 	worst: "any one offender's relevance"
 };
-function kd({ output: e, add: t }) {
-	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? Y.slice(0, 2) : Y, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? Sl(m) : null, g = (e) => a(Y.filter((t) => t === e !== i.includes(t)));
+function Ad({ output: e, add: t }) {
+	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? Y.slice(0, 2) : Y, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? Cl(m) : null, g = (e) => a(Y.filter((t) => t === e !== i.includes(t)));
 	return /* @__PURE__ */ K("details", {
 		class: "builder",
 		children: [
@@ -8403,7 +8413,7 @@ function kd({ output: e, add: t }) {
 						"aria-label": "What is limited",
 						value: n,
 						onChange: (e) => r(e.currentTarget.value),
-						children: Object.entries(Od).map(([e, t]) => /* @__PURE__ */ K("option", {
+						children: Object.entries(kd).map(([e, t]) => /* @__PURE__ */ K("option", {
 							value: e,
 							children: t
 						}, e))
@@ -8445,14 +8455,14 @@ function kd({ output: e, add: t }) {
 						onChange: () => g(e)
 					}),
 					" ",
-					/* @__PURE__ */ K(Ec, { of: e }),
+					/* @__PURE__ */ K(Dc, { of: e }),
 					" ",
-					hc[e]
+					gc[e]
 				] }, e))
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: h ? `${Tl(h, e)}.` : "Choose at least one kind of component and a limit."
+				children: h ? `${El(h, e)}.` : "Choose at least one kind of component and a limit."
 			}),
 			/* @__PURE__ */ K("button", {
 				type: "button",
@@ -8464,7 +8474,7 @@ function kd({ output: e, add: t }) {
 	});
 }
 // src/audit/Verdicts.tsx
-function Ad({ state: e }) {
+function jd({ state: e }) {
 	let t = e.counted.value, { verdicts: n } = t.audit;
 	return /* @__PURE__ */ K("section", {
 		class: "verdicts",
@@ -8475,50 +8485,50 @@ function Ad({ state: e }) {
 				class: "hint",
 				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
 			}) : /* @__PURE__ */ K("p", { children: "The spec states none." }),
-			Al(t.moved) && n.length > 0 && /* @__PURE__ */ K("p", {
+			jl(t.moved) && n.length > 0 && /* @__PURE__ */ K("p", {
 				class: "yours-note",
 				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
 			}),
-			/* @__PURE__ */ K("ul", { children: n.map((e) => /* @__PURE__ */ K(Pd, {
+			/* @__PURE__ */ K("ul", { children: n.map((e) => /* @__PURE__ */ K(Fd, {
 				verdict: e,
 				counted: t
 			}, e.requirement)) })
 		]
 	});
 }
-var jd = {
+var Md = {
 	met: "Met",
 	"not met": "Not met",
 	"cannot tell": "Cannot tell"
-}, Md = {
+}, Nd = {
 	met: "good",
 	"not met": "bad",
 	"cannot tell": "untold"
-}, Nd = {
+}, Pd = {
 	met: "met",
 	"not met": "unmet",
 	"cannot tell": "untold"
 };
-function Pd({ verdict: e, counted: t }) {
-	let n = Sl(e.requirement);
+function Fd({ verdict: e, counted: t }) {
+	let n = Cl(e.requirement);
 	return /* @__PURE__ */ K("li", {
-		class: `verdict ${Nd[e.verdict]}`,
+		class: `verdict ${Pd[e.verdict]}`,
 		children: [/* @__PURE__ */ K("div", { children: [
 			/* @__PURE__ */ K("p", {
 				class: "head",
 				children: [/* @__PURE__ */ K("span", {
 					class: "mark",
 					children: [
-						/* @__PURE__ */ K(Oc, { kind: Md[e.verdict] }),
+						/* @__PURE__ */ K(kc, { kind: Nd[e.verdict] }),
 						" ",
-						/* @__PURE__ */ K("strong", { children: jd[e.verdict] })
+						/* @__PURE__ */ K("strong", { children: Md[e.verdict] })
 					]
 				}), /* @__PURE__ */ K("span", {
 					class: `sure ${e.sure ? "" : "unsure"}`,
 					children: /* @__PURE__ */ K("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
 				})]
 			}),
-			n && /* @__PURE__ */ K("p", { children: [/* @__PURE__ */ K("bdi", { children: Tl(n, t.audit.output) }), "."] }),
+			n && /* @__PURE__ */ K("p", { children: [/* @__PURE__ */ K("bdi", { children: El(n, t.audit.output) }), "."] }),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
@@ -8528,15 +8538,15 @@ function Pd({ verdict: e, counted: t }) {
 					/* @__PURE__ */ K("bdi", { children: e.layer })
 				]
 			})
-		] }), n && /* @__PURE__ */ K(Fd, {
+		] }), n && /* @__PURE__ */ K(Id, {
 			verdict: e,
 			asked: n,
 			counted: t
 		})]
 	});
 }
-function Fd({ verdict: e, asked: t, counted: n }) {
-	let r = Al(n.moved) ? Gl(n, t) : null, i = [
+function Id({ verdict: e, asked: t, counted: n }) {
+	let r = jl(n.moved) ? Kl(n, t) : null, i = [
 		e.high,
 		t.limit,
 		r?.value ?? null
@@ -8544,12 +8554,12 @@ function Fd({ verdict: e, asked: t, counted: n }) {
 		"relevance_mass",
 		"net_relevance",
 		"drivers"
-	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${El(e.value, t)}, from ${Dl(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${wl(t)}`;
+	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${Dl(e.value, t)}, from ${Ol(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${Tl(t)}`;
 	return /* @__PURE__ */ K("div", { children: [
-		/* @__PURE__ */ K(Nc, {
+		/* @__PURE__ */ K(Pc, {
 			...e,
 			top: a,
-			kind: Nd[e.verdict],
+			kind: Pd[e.verdict],
 			words: s,
 			allowed: o,
 			yours: r?.value ?? null
@@ -8557,18 +8567,18 @@ function Fd({ verdict: e, asked: t, counted: n }) {
 		/* @__PURE__ */ K("p", {
 			class: "figures",
 			children: [
-				El(e.value, t),
+				Dl(e.value, t),
 				" (",
-				Dl(e, t),
+				Ol(e, t),
 				"), limit ",
-				wl(t)
+				Tl(t)
 			]
 		}),
 		r && /* @__PURE__ */ K("p", {
 			class: "figures yours-figure",
 			children: [
 				"by your thresholds ",
-				El(r.value, t),
+				Dl(r.value, t),
 				": ",
 				r.met ? "met" : "not met"
 			]
@@ -8576,7 +8586,7 @@ function Fd({ verdict: e, asked: t, counted: n }) {
 	] });
 }
 // src/audit/Result.tsx
-function Id({ state: e }) {
+function Ld({ state: e }) {
 	let t = e.answer.value, n = e.stale.value;
 	return /* @__PURE__ */ K("div", {
 		class: "result",
@@ -8584,20 +8594,20 @@ function Id({ state: e }) {
 			class: `found ${n ? "stale" : ""}`,
 			"aria-busy": n,
 			children: [
-				/* @__PURE__ */ K(Ld, { state: e }),
-				/* @__PURE__ */ K(Sd, { audit: t.audit }),
-				/* @__PURE__ */ K(Td, { audit: t.audit }),
-				/* @__PURE__ */ K(Ad, { state: e }),
-				/* @__PURE__ */ K(yd, { audit: t.audit }),
-				/* @__PURE__ */ K(hd, { state: e }),
-				/* @__PURE__ */ K(Bu, { state: e }),
-				/* @__PURE__ */ K(Uu, { state: e }),
-				/* @__PURE__ */ K(ud, { state: e })
+				/* @__PURE__ */ K(Rd, { state: e }),
+				/* @__PURE__ */ K(Cd, { audit: t.audit }),
+				/* @__PURE__ */ K(Ed, { audit: t.audit }),
+				/* @__PURE__ */ K(jd, { state: e }),
+				/* @__PURE__ */ K(bd, { audit: t.audit }),
+				/* @__PURE__ */ K(gd, { state: e }),
+				/* @__PURE__ */ K(Vu, { state: e }),
+				/* @__PURE__ */ K(Wu, { state: e }),
+				/* @__PURE__ */ K(dd, { state: e })
 			]
-		}), /* @__PURE__ */ K(Rd, { state: e })]
+		}), /* @__PURE__ */ K(zd, { state: e })]
 	});
 }
-function Ld({ state: e }) {
+function Rd({ state: e }) {
 	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
 	return /* @__PURE__ */ K("div", {
 		class: "result-head",
@@ -8607,12 +8617,12 @@ function Ld({ state: e }) {
 				"Output “",
 				/* @__PURE__ */ K("bdi", { children: n.output }),
 				"”, ",
-				Sc(n.rows.length, "component"),
+				Cc(n.rows.length, "component"),
 				" in ",
 				/* @__PURE__ */ K("bdi", { children: n.layers.join(", ") }),
 				", relevance on",
 				" ",
-				Sc(n.images, "image"),
+				Cc(n.images, "image"),
 				", by ",
 				n.by,
 				i !== void 0 && /* @__PURE__ */ K(T, { children: [" · ", /* @__PURE__ */ K("a", {
@@ -8620,11 +8630,11 @@ function Ld({ state: e }) {
 					children: "how this class comes about"
 				})] })
 			]
-		})] }), /* @__PURE__ */ K(nd, { state: e })]
+		})] }), /* @__PURE__ */ K(rd, { state: e })]
 	});
 }
-function Rd({ state: e }) {
-	let t = e.draft.value, n = t ? cl(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && Ed(t.requirements) >= 0;
+function zd({ state: e }) {
+	let t = e.draft.value, n = t ? ll(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && Dd(t.requirements) >= 0;
 	return /* @__PURE__ */ K("div", {
 		class: "standing",
 		"aria-live": "polite",
@@ -8645,19 +8655,19 @@ function Rd({ state: e }) {
 	});
 }
 // src/audit/ConceptField.tsx
-var zd = {
+var Bd = {
 	valid: "What may speak for the class",
 	spurious: "What must not speak for it"
-}, Bd = "One name, or a name and several phrases for it — border: ragged border; notched border", Vd = (e) => e === "valid" ? "spurious" : "valid", Hd = null;
-function Ud(e, t) {
+}, Vd = "One name, or a name and several phrases for it — border: ragged border; notched border", Hd = (e) => e === "valid" ? "spurious" : "valid", Ud = null;
+function Wd(e, t) {
 	let n = (e) => e.name.toLowerCase() === t.toLowerCase();
-	return Qc.find((t) => e[t].some(n));
+	return $c.find((t) => e[t].some(n));
 }
-function Wd({ state: e, side: t }) {
+function Gd({ state: e, side: t }) {
 	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
-		let r = dl(n);
+		let r = fl(n);
 		if (!r) return;
-		let a = Ud(e.draft.peek(), r.name);
+		let a = Wd(e.draft.peek(), r.name);
 		if (a) return o(`“${r.name}” stands there already, as a ${a} concept.`);
 		u([...e.draft.peek()[t], r]), i(""), o("");
 	}, f = (e) => {
@@ -8666,34 +8676,34 @@ function Wd({ state: e, side: t }) {
 		let r = e.draft.peek(), i = r[t][n];
 		e.edit({
 			[t]: r[t].filter((e) => e !== i),
-			[Vd(t)]: [...r[Vd(t)], i]
+			[Hd(t)]: [...r[Hd(t)], i]
 		}), c(-1);
 	};
 	return /* @__PURE__ */ K("fieldset", {
 		class: `side ${t}`,
-		onDragOver: (e) => Hd?.side === Vd(t) && e.preventDefault(),
+		onDragOver: (e) => Ud?.side === Hd(t) && e.preventDefault(),
 		onDrop: (e) => {
-			e.preventDefault(), Hd?.side === Vd(t) && p(Hd.side, Hd.at), Hd = null;
+			e.preventDefault(), Ud?.side === Hd(t) && p(Ud.side, Ud.at), Ud = null;
 		},
 		children: [
 			/* @__PURE__ */ K("legend", { children: [
-				/* @__PURE__ */ K(Ec, { of: t }),
+				/* @__PURE__ */ K(Dc, { of: t }),
 				" ",
 				t === "valid" ? "Valid" : "Spurious",
 				" concepts"
 			] }),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: [zd[t], "."]
+				children: [Bd[t], "."]
 			}),
 			/* @__PURE__ */ K("ul", {
 				class: "ideas",
 				"aria-label": `${t} concepts`,
-				children: n[t].map((e, n) => /* @__PURE__ */ K(Gd, {
+				children: n[t].map((e, n) => /* @__PURE__ */ K(Kd, {
 					idea: e,
 					side: t,
 					open: s === n,
-					drag: () => Hd = {
+					drag: () => Ud = {
 						side: t,
 						at: n
 					},
@@ -8702,7 +8712,7 @@ function Wd({ state: e, side: t }) {
 					remove: () => f(n)
 				}, e.name))
 			}),
-			s >= 0 && n[t][s] && /* @__PURE__ */ K(qd, {
+			s >= 0 && n[t][s] && /* @__PURE__ */ K(Jd, {
 				idea: n[t][s],
 				side: t,
 				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
@@ -8713,12 +8723,12 @@ function Wd({ state: e, side: t }) {
 				type: "text",
 				"aria-label": `Add a ${t} concept`,
 				placeholder: "Add a concept, then Enter",
-				title: Bd,
+				title: Vd,
 				value: r,
 				"aria-invalid": a ? !0 : void 0,
 				onInput: (e) => (i(e.currentTarget.value), o("")),
 				onKeyDown: (e) => {
-					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(fl(n[t].at(-1))), u(n[t].slice(0, -1)));
+					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(pl(n[t].at(-1))), u(n[t].slice(0, -1)));
 				},
 				onPaste: (e) => {
 					let t = (e.clipboardData?.getData("text") ?? "").split("\n").filter((e) => e.trim());
@@ -8733,7 +8743,7 @@ function Wd({ state: e, side: t }) {
 		]
 	});
 }
-function Gd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
+function Kd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
 	let s = e.phrases.length + e.images.length;
 	return /* @__PURE__ */ K("li", {
 		class: "idea",
@@ -8744,7 +8754,7 @@ function Gd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 				type: "button",
 				class: "name",
 				"aria-expanded": n,
-				title: Kd(e),
+				title: qd(e),
 				onClick: i,
 				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
 				children: [/* @__PURE__ */ K("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ K("span", {
@@ -8754,8 +8764,8 @@ function Gd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 			}),
 			/* @__PURE__ */ K("button", {
 				type: "button",
-				"aria-label": `Move ${e.name} to the ${Vd(t)} concepts`,
-				title: `Move to ${Vd(t)}`,
+				"aria-label": `Move ${e.name} to the ${Hd(t)} concepts`,
+				title: `Move to ${Hd(t)}`,
 				onClick: a,
 				children: t === "valid" ? "↓" : "↑"
 			}),
@@ -8769,11 +8779,11 @@ function Gd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 		]
 	});
 }
-function Kd({ phrases: e, images: t }) {
+function qd({ phrases: e, images: t }) {
 	let n = [...e, ...t.map((e) => `image ${e}`)];
 	return n.length ? `Sought as: ${n.join("; ")}. Click to change.` : "Sought by its name. Click to give it phrases.";
 }
-function qd({ idea: e, side: t, change: n, close: r }) {
+function Jd({ idea: e, side: t, change: n, close: r }) {
 	let [i, a] = O(e.phrases.join("\n"));
 	return /* @__PURE__ */ K("div", {
 		class: "details",
@@ -8794,7 +8804,7 @@ function qd({ idea: e, side: t, change: n, close: r }) {
 				onInput: (t) => {
 					a(t.currentTarget.value), n({
 						...e,
-						phrases: pl(t.currentTarget.value)
+						phrases: ml(t.currentTarget.value)
 					});
 				}
 			})] }),
@@ -8823,7 +8833,7 @@ function qd({ idea: e, side: t, change: n, close: r }) {
 	});
 }
 // src/audit/Start.tsx
-function Jd({ state: e }) {
+function Yd({ state: e }) {
 	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
 	return /* @__PURE__ */ K("section", {
 		class: "start",
@@ -8841,21 +8851,21 @@ function Jd({ state: e }) {
 				children: [/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "main",
-					onClick: () => e.begin(nl(i.name)),
+					onClick: () => e.begin(rl(i.name)),
 					children: "Write a new one"
-				}), /* @__PURE__ */ K(Xd, { state: e })]
+				}), /* @__PURE__ */ K(Zd, { state: e })]
 			}),
 			/* @__PURE__ */ K(Bn, {
-				of: Yu(t.transport, n).value,
+				of: Xu(t.transport, n).value,
 				what: "specs",
 				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ K("ul", {
 					class: "choices",
-					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Yd, {
+					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Xd, {
 						name: t,
 						spec: n,
 						kind: "saved",
 						state: e
-					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Yd, {
+					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Xd, {
 						name: t,
 						spec: n,
 						kind: "comes with semlens",
@@ -8866,22 +8876,22 @@ function Jd({ state: e }) {
 		]
 	});
 }
-function Yd({ name: e, spec: t, kind: n, state: r }) {
-	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Xu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
+function Xd({ name: e, spec: t, kind: n, state: r }) {
+	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Zu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
 	return /* @__PURE__ */ K("li", { children: [/* @__PURE__ */ K("button", {
 		type: "button",
 		class: "choice",
-		onClick: () => r.begin(rl(t)),
+		onClick: () => r.begin(il(t)),
 		children: [
 			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: t.title || e }) }),
 			/* @__PURE__ */ K("span", {
 				class: "hint",
 				children: [
-					Sc(t.valid.length, "valid concept"),
+					Cc(t.valid.length, "valid concept"),
 					", ",
 					t.spurious.length,
 					" spurious, ",
-					Sc(t.requirements?.length ?? 0, "requirement")
+					Cc(t.requirements?.length ?? 0, "requirement")
 				]
 			}),
 			/* @__PURE__ */ K("span", {
@@ -8908,11 +8918,11 @@ function Yd({ name: e, spec: t, kind: n, state: r }) {
 		children: "×"
 	})] });
 }
-function Xd({ state: e }) {
+function Zd({ state: e }) {
 	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
 		if (r) {
 			try {
-				e.begin(await Zu(t.transport, r)), i("");
+				e.begin(await Qu(t.transport, r)), i("");
 			} catch (e) {
 				i(e instanceof Error ? e.message : String(e));
 			}
@@ -8941,7 +8951,7 @@ function Xd({ state: e }) {
 	] });
 }
 // src/audit/SpecForm.tsx
-function Zd({ state: e }) {
+function Qd({ state: e }) {
 	let t = e.draft.value;
 	return /* @__PURE__ */ K("form", {
 		class: "spec",
@@ -8954,7 +8964,7 @@ function Zd({ state: e }) {
 					type: "button",
 					onClick: () => e.begin(null),
 					children: "Other spec"
-				}), /* @__PURE__ */ K(Xd, { state: e })]
+				}), /* @__PURE__ */ K(Zd, { state: e })]
 			}),
 			/* @__PURE__ */ K("label", {
 				class: "entry",
@@ -8965,23 +8975,23 @@ function Zd({ state: e }) {
 					onInput: (t) => e.edit({ title: t.currentTarget.value })
 				})]
 			}),
-			/* @__PURE__ */ K(Qd, { state: e }),
-			/* @__PURE__ */ K(Wd, {
+			/* @__PURE__ */ K($d, { state: e }),
+			/* @__PURE__ */ K(Gd, {
 				state: e,
 				side: "valid"
 			}),
-			/* @__PURE__ */ K(Wd, {
+			/* @__PURE__ */ K(Gd, {
 				state: e,
 				side: "spurious"
 			}),
-			/* @__PURE__ */ K(Dd, { state: e }),
-			/* @__PURE__ */ K($d, { state: e }),
+			/* @__PURE__ */ K(Od, { state: e }),
 			/* @__PURE__ */ K(ef, { state: e }),
-			/* @__PURE__ */ K(tf, { state: e })
+			/* @__PURE__ */ K(tf, { state: e }),
+			/* @__PURE__ */ K(nf, { state: e })
 		]
 	});
 }
-function Qd({ state: e }) {
+function $d({ state: e }) {
 	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
 		let n = t[e];
 		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
@@ -9007,7 +9017,7 @@ function Qd({ state: e }) {
 		})]
 	});
 }
-function $d({ state: e }) {
+function ef({ state: e }) {
 	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
 		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
 		e.edit({ layers: a });
@@ -9035,7 +9045,7 @@ function $d({ state: e }) {
 		]
 	});
 }
-function ef({ state: e }) {
+function tf({ state: e }) {
 	let t = e.draft.value;
 	return /* @__PURE__ */ K("details", {
 		class: "more-fields",
@@ -9076,13 +9086,13 @@ function ef({ state: e }) {
 		]
 	});
 }
-function tf({ state: e }) {
+function nf({ state: e }) {
 	let t = B(), [n, r] = O(""), [i, a] = O("");
 	if (!t.session.can.annotate) return null;
 	let o = async () => {
-		let r = n.trim() || ml(e.draft.peek().title);
+		let r = n.trim() || hl(e.draft.peek().title);
 		try {
-			await Xu(t.transport, e.index, r, al(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
+			await Zu(t.transport, e.index, r, ol(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
 		} catch (e) {
 			a(e instanceof Error ? e.message : String(e));
 		}
@@ -9093,7 +9103,7 @@ function tf({ state: e }) {
 			/* @__PURE__ */ K("input", {
 				type: "text",
 				"aria-label": "Name to save the spec under",
-				placeholder: ml(e.draft.value.title),
+				placeholder: hl(e.draft.value.title),
 				value: n,
 				onInput: (e) => r(e.currentTarget.value),
 				onKeyDown: (e) => e.key === "Enter" && void o()
@@ -9111,12 +9121,12 @@ function tf({ state: e }) {
 	});
 }
 // src/audit/Stored.tsx
-function nf({ state: e, audits: t }) {
+function rf({ state: e, audits: t }) {
 	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
 	return k(() => {
 		i && (e.answer.value = {
 			audit: i.audit,
-			draft: rl(i.spec),
+			draft: il(i.spec),
 			key: ""
 		});
 	}, [i]), i ? /* @__PURE__ */ K(T, { children: [
@@ -9142,26 +9152,26 @@ function nf({ state: e, audits: t }) {
 				children: /* @__PURE__ */ K("bdi", { children: e.spec.title || e.name })
 			}, e.name))
 		}),
-		/* @__PURE__ */ K(Id, { state: e })
+		/* @__PURE__ */ K(Ld, { state: e })
 	] }) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
 	});
 }
 // src/views/Audit.tsx
-function rf() {
-	let e = B(), t = eu(e, e.index.value);
+function af() {
+	let e = B(), t = tu(e, e.index.value);
 	return /* @__PURE__ */ K("div", {
 		class: "audit",
-		children: [/* @__PURE__ */ K("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ K(af, { state: t })]
+		children: [/* @__PURE__ */ K("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ K(of, { state: t })]
 	}, t.index.number);
 }
-function af({ state: e }) {
+function of({ state: e }) {
 	let t = B();
 	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ K("div", {
 		class: "desk",
-		children: [/* @__PURE__ */ K(of, { state: e }), /* @__PURE__ */ K(Id, { state: e })]
-	}) : /* @__PURE__ */ K(Jd, { state: e }) : /* @__PURE__ */ K(sf, { state: e }) : /* @__PURE__ */ K("p", {
+		children: [/* @__PURE__ */ K(sf, { state: e }), /* @__PURE__ */ K(Ld, { state: e })]
+	}) : /* @__PURE__ */ K(Yd, { state: e }) : /* @__PURE__ */ K(cf, { state: e }) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: [
 			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
@@ -9170,8 +9180,8 @@ function af({ state: e }) {
 		]
 	});
 }
-function of({ state: e }) {
-	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || cl(e.draft.peek()) !== "");
+function sf({ state: e }) {
+	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || ll(e.draft.peek()) !== "");
 	return /* @__PURE__ */ K("section", {
 		class: `spec-panel ${t ? "" : "folded"}`,
 		"aria-label": "Spec",
@@ -9181,48 +9191,48 @@ function of({ state: e }) {
 			"aria-expanded": t,
 			onClick: () => n(!t),
 			children: "The spec"
-		}) }), t && /* @__PURE__ */ K(Zd, { state: e })]
+		}) }), t && /* @__PURE__ */ K(Qd, { state: e })]
 	});
 }
-function sf({ state: e }) {
-	let t = qu(B().transport, e.index).value;
+function cf({ state: e }) {
+	let t = Ju(B().transport, e.index).value;
 	return t.state === "loading" ? /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "Looking for audits …"
-	}) : /* @__PURE__ */ K(nf, {
+	}) : /* @__PURE__ */ K(rf, {
 		state: e,
 		audits: z(t) ?? []
 	});
 }
 // src/about/Additions.tsx
-function cf({ index: e }) {
+function lf({ index: e }) {
 	let t = e.info.name, { classes: n, relevance: r } = e.info;
 	return /* @__PURE__ */ K("ul", {
 		class: "additions",
 		role: "list",
 		children: [
-			/* @__PURE__ */ K(uf, {
+			/* @__PURE__ */ K(df, {
 				name: "Labels",
 				says: "a phrase for each component that fits better than chance",
 				of: e.labels.value,
 				command: `semlens label ${t} --vocabulary FILE --save`,
 				children: (t) => `${H(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${V(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
 			}),
-			/* @__PURE__ */ K(uf, {
+			/* @__PURE__ */ K(df, {
 				name: "Measures",
 				says: "clarity, polysemanticity, redundancy",
 				of: e.scores.value,
 				command: `semlens score ${t} --save`,
 				children: () => "of every component and layer, beside chance"
 			}),
-			/* @__PURE__ */ K(uf, {
+			/* @__PURE__ */ K(df, {
 				name: "Map",
 				says: "all components in two dimensions",
 				of: e.atlas.value,
 				command: `semlens atlas ${t} --save`,
 				children: (e) => `${V(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
 			}),
-			/* @__PURE__ */ K(uf, {
+			/* @__PURE__ */ K(df, {
 				name: "Relevance",
 				says: "what each component contributes to the model’s outputs",
 				of: r ? {
@@ -9233,19 +9243,19 @@ function cf({ index: e }) {
 					why: "None was computed."
 				},
 				command: "semlens build … --classes NAMES --resume",
-				children: (e) => `for ${V(n.length, "class", "classes")}, by ${e.method}, ${lf(e.of)}`
+				children: (e) => `for ${V(n.length, "class", "classes")}, by ${e.method}, ${uf(e.of)}`
 			})
 		]
 	});
 }
-function lf(e) {
+function uf(e) {
 	return {
 		label: "over the images that are labelled so",
 		predicted: "over the images that are predicted so",
 		all: "over all images"
 	}[e] ?? e;
 }
-function uf({ name: e, says: t, of: n, command: r, children: i }) {
+function df({ name: e, says: t, of: n, command: r, children: i }) {
 	let a = {
 		ready: "✓",
 		loading: "…",
@@ -9275,30 +9285,30 @@ function uf({ name: e, says: t, of: n, command: r, children: i }) {
 	});
 }
 // src/about/licence.ts
-var df = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
-function ff(e) {
+var ff = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
+function pf(e) {
 	let t = e.trim();
-	return !t || /^unknown$/i.test(t) ? "unknown" : df.test(t) ? "permissive" : "other";
+	return !t || /^unknown$/i.test(t) ? "unknown" : ff.test(t) ? "permissive" : "other";
 }
 // src/about/Tree.tsx
-function pf({ of: e }) {
+function mf({ of: e }) {
 	return /* @__PURE__ */ K("dl", {
 		class: "tree",
-		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K(mf, { of: t }) })] }, e))
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K(hf, { of: t }) })] }, e))
 	});
 }
-function mf({ of: e }) {
+function hf({ of: e }) {
 	if (e == null || e === "") return /* @__PURE__ */ K("span", {
 		class: "soft",
 		children: "none"
 	});
-	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ K("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ K(pf, { of: Object.fromEntries(e.entries()) });
-	if (typeof e == "object") return /* @__PURE__ */ K(pf, { of: e });
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ K("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ K(mf, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ K(mf, { of: e });
 	let t = String(e);
 	return t.includes("\n") ? /* @__PURE__ */ K("pre", { children: t }) : /* @__PURE__ */ K("bdi", { children: t });
 }
 // src/views/About.tsx
-function hf() {
+function gf() {
 	let e = B(), t = e.index.value, { info: n } = t;
 	return /* @__PURE__ */ K("article", {
 		class: "about",
@@ -9308,11 +9318,11 @@ function hf() {
 				class: "soft",
 				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
 			}),
-			/* @__PURE__ */ K(gf, { info: n }),
+			/* @__PURE__ */ K(_f, { info: n }),
 			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "At a glance",
-				children: [/* @__PURE__ */ K("h2", { children: "At a glance" }), /* @__PURE__ */ K(_f, {
+				children: [/* @__PURE__ */ K("h2", { children: "At a glance" }), /* @__PURE__ */ K(vf, {
 					info: n,
 					version: e.session.version
 				})]
@@ -9320,12 +9330,12 @@ function hf() {
 			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "Layers",
-				children: [/* @__PURE__ */ K("h2", { children: "Layers" }), /* @__PURE__ */ K(vf, { info: n })]
+				children: [/* @__PURE__ */ K("h2", { children: "Layers" }), /* @__PURE__ */ K(yf, { info: n })]
 			}),
 			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "What there is besides",
-				children: [/* @__PURE__ */ K("h2", { children: "What there is besides" }), /* @__PURE__ */ K(cf, { index: t })]
+				children: [/* @__PURE__ */ K("h2", { children: "What there is besides" }), /* @__PURE__ */ K(lf, { index: t })]
 			}),
 			/* @__PURE__ */ K("section", {
 				class: "panel",
@@ -9337,13 +9347,13 @@ function hf() {
 						class: "soft",
 						children: "all that determined what the index holds"
 					})
-				] }), /* @__PURE__ */ K(pf, { of: n.recipe })] })
+				] }), /* @__PURE__ */ K(mf, { of: n.recipe })] })
 			})
 		]
 	});
 }
-function gf({ info: e }) {
-	let { licence: t, name: n } = e.foundation, r = ff(t);
+function _f({ info: e }) {
+	let { licence: t, name: n } = e.foundation, r = pf(t);
 	return r === "permissive" ? null : /* @__PURE__ */ K("section", {
 		class: "panel warning",
 		role: "note",
@@ -9359,7 +9369,7 @@ function gf({ info: e }) {
 		] })]
 	});
 }
-function _f({ info: e, version: t }) {
+function vf({ info: e, version: t }) {
 	let n = e.layers.reduce((e, t) => e + t.dead, 0);
 	return /* @__PURE__ */ K("dl", {
 		class: "facts",
@@ -9376,7 +9386,7 @@ function _f({ info: e, version: t }) {
 		].map(([e, t]) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: e }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: t }) })] }))
 	});
 }
-function vf({ info: e }) {
+function yf({ info: e }) {
 	let { place: t } = B();
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
 		class: "soft",
@@ -9429,31 +9439,31 @@ function vf({ info: e }) {
 	})] });
 }
 // src/table/fitted.ts
-var yf = null;
-function bf(e, t, n = 400) {
-	return yf ??= document.createElement("canvas").getContext("2d"), yf ? (yf.font = `${n} ${t}px system-ui, sans-serif`, yf.measureText(e).width) : e.length * t * .6;
+var bf = null;
+function xf(e, t, n = 400) {
+	return bf ??= document.createElement("canvas").getContext("2d"), bf ? (bf.font = `${n} ${t}px system-ui, sans-serif`, bf.measureText(e).width) : e.length * t * .6;
 }
-function xf(e, t, n, r = "end", i = 400) {
-	if (bf(e, n, i) <= t) return e;
+function Sf(e, t, n, r = "end", i = 400) {
+	if (xf(e, n, i) <= t) return e;
 	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
 	for (; o < s;) {
 		let e = o + s + 1 >> 1;
-		bf(c(e), n, i) <= t ? o = e : s = e - 1;
+		xf(c(e), n, i) <= t ? o = e : s = e - 1;
 	}
 	return c(o);
 }
-function Sf(e, t, n, r, i = 400) {
+function Cf(e, t, n, r, i = 400) {
 	let a = e.split(/\s+/).filter(Boolean), o = [];
 	for (; a.length && o.length < r;) {
 		let e = a.shift();
-		for (; a.length && bf(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
+		for (; a.length && xf(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
 		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
-		o.push(xf(e + s, t, n, "end", i));
+		o.push(Sf(e + s, t, n, "end", i));
 	}
 	return o;
 }
 // src/compare/pairs.ts
-function Cf({ matches: e }) {
+function wf({ matches: e }) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
 		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
@@ -9472,10 +9482,10 @@ function Cf({ matches: e }) {
 	}
 	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
 }
-function wf(e, t) {
+function Tf(e, t) {
 	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
 }
-function Tf({ matches: e }, t) {
+function Ef({ matches: e }, t) {
 	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
 	return {
 		shared: r,
@@ -9483,33 +9493,33 @@ function Tf({ matches: e }, t) {
 	};
 }
 // src/compare/Overview.tsx
-var [Ef, Df, Of, kf, Af] = [
+var [Df, Of, kf, Af, jf] = [
 	14,
 	196,
 	36,
 	40,
 	4
 ];
-function jf({ comparison: e, chart: t }) {
+function Mf({ comparison: e, chart: t }) {
 	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
 	A(a, []), k(() => {
 		let e = new ResizeObserver(a);
 		return e.observe(n.current), () => e.disconnect();
 	}, []);
-	let o = r >= 640, s = o ? (r - Of) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
+	let o = r >= 640, s = o ? (r - kf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
 	return /* @__PURE__ */ K("div", {
 		class: "overview",
 		ref: n,
 		children: /* @__PURE__ */ K("svg", {
 			ref: t,
-			viewBox: `0 0 ${r} ${o ? Df : 2 * Df}`,
+			viewBox: `0 0 ${r} ${o ? Of : 2 * Of}`,
 			width: r,
-			height: o ? Df : 2 * Df,
+			height: o ? Of : 2 * Of,
 			role: "img",
-			"aria-label": [0, 1].map((t) => Nf(e, t)).join(" "),
+			"aria-label": [0, 1].map((t) => Pf(e, t)).join(" "),
 			children: [0, 1].map((t) => /* @__PURE__ */ K("g", {
-				transform: o ? `translate(${t * (s + Of)} 0)` : `translate(0 ${t * Df})`,
-				children: /* @__PURE__ */ K(Pf, {
+				transform: o ? `translate(${t * (s + kf)} 0)` : `translate(0 ${t * Of})`,
+				children: /* @__PURE__ */ K(Ff, {
 					comparison: e,
 					from: t,
 					wide: s,
@@ -9519,23 +9529,23 @@ function jf({ comparison: e, chart: t }) {
 		})
 	});
 }
-function Mf({ sides: e, pairs: t }, n) {
+function Nf({ sides: e, pairs: t }, n) {
 	return t.find((t) => t.source === e[n].name) ?? t[n];
 }
-function Nf(e, t) {
-	let n = Mf(e, t), { shared: r, unique: i } = Tf(e, t);
+function Pf(e, t) {
+	let n = Nf(e, t), { shared: r, unique: i } = Ef(e, t);
 	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${U(n.similarity)}, 95 % interval ${U(n.low)} to ${U(n.high)}, random ${U(n.baseline)}; ${H(r)} shared, ${H(i)} unique.`;
 }
-function Pf({ comparison: e, from: t, wide: n, low: r }) {
-	let i = Mf(e, t), { shared: a, unique: o } = Tf(e, t), s = (e) => Af + (e - r) / (1 - r) * (n - 2 * Af), c = {
+function Ff({ comparison: e, from: t, wide: n, low: r }) {
+	let i = Nf(e, t), { shared: a, unique: o } = Ef(e, t), s = (e) => jf + (e - r) / (1 - r) * (n - 2 * jf), c = {
 		low: i.baseline_low ?? i.baseline,
 		high: i.baseline_high ?? i.baseline
-	}, l = Df - 22;
+	}, l = Of - 22;
 	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("title", { children: Nf(e, t) }),
+		/* @__PURE__ */ K("title", { children: Pf(e, t) }),
 		/* @__PURE__ */ K("text", {
 			class: "head",
-			x: Af,
+			x: jf,
 			y: 15,
 			children: [
 				"How much of ",
@@ -9544,7 +9554,7 @@ function Pf({ comparison: e, from: t, wide: n, low: r }) {
 				"BA"[t]
 			]
 		}),
-		/* @__PURE__ */ K(Ff, {
+		/* @__PURE__ */ K(If, {
 			pair: i,
 			room: n
 		}),
@@ -9553,27 +9563,27 @@ function Pf({ comparison: e, from: t, wide: n, low: r }) {
 			x: s(r),
 			y: 46,
 			width: s(1) - s(r),
-			height: Ef
+			height: Df
 		}),
 		/* @__PURE__ */ K("rect", {
 			class: "bar",
 			x: s(0),
 			y: 46,
 			width: Math.max(0, s(i.similarity) - s(0)),
-			height: Ef
+			height: Df
 		}),
 		/* @__PURE__ */ K("rect", {
 			class: "chance",
 			x: s(c.low),
 			y: 41,
 			width: Math.max(2, s(c.high) - s(c.low)),
-			height: Ef + 10
+			height: Df + 10
 		}),
 		i.low !== null && i.high !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
-			d: `M${s(i.low)} ${46 + Ef / 2}H${s(i.high)}M${s(i.low)} 48v${Ef - 4}M${s(i.high)} 48v${Ef - 4}`
+			d: `M${s(i.low)} ${46 + Df / 2}H${s(i.high)}M${s(i.low)} 48v${Df - 4}M${s(i.high)} 48v${Df - 4}`
 		}),
-		/* @__PURE__ */ K(If, {
+		/* @__PURE__ */ K(Lf, {
 			comparison: e,
 			from: t,
 			low: r,
@@ -9583,7 +9593,7 @@ function Pf({ comparison: e, from: t, wide: n, low: r }) {
 		}),
 		/* @__PURE__ */ K("text", {
 			class: "small",
-			x: Af,
+			x: jf,
 			y: 86,
 			children: [
 				/* @__PURE__ */ K("tspan", {
@@ -9624,29 +9634,29 @@ function Pf({ comparison: e, from: t, wide: n, low: r }) {
 		}, t))
 	] });
 }
-function Ff({ pair: e, room: t }) {
+function If({ pair: e, room: t }) {
 	let n = U(e.similarity), r = `${e.low === null ? "" : ` (${U(e.low)} – ${U(e.high)})`}; by chance ${U(e.baseline_low ?? e.baseline)} – ${U(e.baseline_high ?? e.baseline)}`;
 	return /* @__PURE__ */ K("text", {
 		class: "small",
-		x: Af,
+		x: jf,
 		y: 34,
 		children: [/* @__PURE__ */ K("tspan", {
 			class: "figure",
 			children: n
-		}), xf(r, t - bf(n, 13, 600) - 12, 12)]
+		}), Sf(r, t - xf(n, 13, 600) - 12, 12)]
 	});
 }
-function If({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
-	let o = Array.from({ length: kf }, () => ({
+function Lf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
+	let o = Array.from({ length: Af }, () => ({
 		shared: 0,
 		unique: 0
 	}));
 	for (let r of e.matches) {
 		if (r.from !== t) continue;
-		let e = Math.min(kf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * kf)));
+		let e = Math.min(Af - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * Af)));
 		o[e][r.shared ? "shared" : "unique"]++;
 	}
-	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / kf;
+	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / Af;
 	return /* @__PURE__ */ K(T, { children: o.map(({ shared: e, unique: t }, o) => {
 		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
 		return /* @__PURE__ */ K("g", { children: [
@@ -9669,9 +9679,9 @@ function If({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
 	}) });
 }
 // src/table/virtual.ts
-var Lf = 12e6, Rf = 6;
-function zf(e, t, n) {
-	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Lf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+var Rf = 12e6, zf = 6;
+function Bf(e, t, n) {
+	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Rf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
 	A(() => {
 		let e = r.current;
 		if (!e) return;
@@ -9685,7 +9695,7 @@ function zf(e, t, n) {
 		let t = () => a(e.scrollTop);
 		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
 	}, []);
-	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - Rf), h = Math.min(e, Math.ceil((p + u) / t) + Rf), g = Ie((e) => {
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - zf), h = Math.min(e, Math.ceil((p + u) / t) + zf), g = Ie((e) => {
 		let i = r.current;
 		if (!i) return;
 		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
@@ -9706,7 +9716,7 @@ function zf(e, t, n) {
 	};
 }
 // src/compare/PairList.tsx
-var Bf = 76, Vf = {
+var Vf = 76, Hf = {
 	both: {
 		sign: "↔",
 		says: "each is the most similar to the other"
@@ -9720,8 +9730,8 @@ var Bf = 76, Vf = {
 		says: "A's is the most similar to B's, which is not so the other way round"
 	}
 };
-function Hf({ pairs: e, a: t, b: n }) {
-	let r = B(), i = zf(e.length, Bf, 0), a = j(e);
+function Uf({ pairs: e, a: t, b: n }) {
+	let r = B(), i = Bf(e.length, Vf, 0), a = j(e);
 	k(() => {
 		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
 	}, [e]);
@@ -9732,7 +9742,7 @@ function Hf({ pairs: e, a: t, b: n }) {
 		tabIndex: 0,
 		role: "region",
 		"aria-label": "Pairs; scrolls",
-		style: { "--high": `${Bf}px` },
+		style: { "--high": `${Vf}px` },
 		onMouseLeave: () => r.pointed.value = null,
 		children: /* @__PURE__ */ K("div", {
 			style: { height: `${i.span}px` },
@@ -9744,13 +9754,13 @@ function Hf({ pairs: e, a: t, b: n }) {
 					"aria-posinset": i.first + a + 1,
 					"aria-setsize": e.length,
 					children: [
-						/* @__PURE__ */ K(Uf, {
+						/* @__PURE__ */ K(Wf, {
 							side: "a",
 							index: t,
 							row: r.a
 						}),
-						/* @__PURE__ */ K(Wf, { pair: r }),
-						/* @__PURE__ */ K(Uf, {
+						/* @__PURE__ */ K(Gf, { pair: r }),
+						/* @__PURE__ */ K(Wf, {
 							side: "b",
 							index: n,
 							row: r.b
@@ -9761,7 +9771,7 @@ function Hf({ pairs: e, a: t, b: n }) {
 		})
 	});
 }
-function Uf({ side: e, index: t, row: n }) {
+function Wf({ side: e, index: t, row: n }) {
 	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
 		index: t.number,
 		row: n
@@ -9783,8 +9793,8 @@ function Uf({ side: e, index: t, row: n }) {
 		})]
 	});
 }
-function Wf({ pair: e }) {
-	let { sign: t, says: n } = Vf[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
+function Gf({ pair: e }) {
+	let { sign: t, says: n } = Hf[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
 	return /* @__PURE__ */ K("span", {
 		class: `between ${r ? "shared" : "unique"}`,
 		children: [
@@ -9814,12 +9824,12 @@ function Wf({ pair: e }) {
 	});
 }
 // src/compare/Sides.tsx
-function Gf({ a: e, b: t }) {
+function Kf({ a: e, b: t }) {
 	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
 	return /* @__PURE__ */ K("div", {
 		class: "tools sides",
 		children: [
-			/* @__PURE__ */ K(Kf, {
+			/* @__PURE__ */ K(qf, {
 				letter: "a",
 				index: i,
 				layer: e,
@@ -9837,7 +9847,7 @@ function Gf({ a: e, b: t }) {
 				}),
 				children: "⇄"
 			}),
-			/* @__PURE__ */ K(Kf, {
+			/* @__PURE__ */ K(qf, {
 				letter: "b",
 				index: a,
 				layer: t,
@@ -9847,7 +9857,7 @@ function Gf({ a: e, b: t }) {
 		]
 	});
 }
-function Kf({ letter: e, index: t, layer: n, without: r, all: i }) {
+function qf({ letter: e, index: t, layer: n, without: r, all: i }) {
 	let { place: a } = B();
 	return /* @__PURE__ */ K("label", {
 		class: `side ${e}`,
@@ -9874,20 +9884,20 @@ function Kf({ letter: e, index: t, layer: n, without: r, all: i }) {
 	});
 }
 // src/compare/ask.ts
-var qf = /* @__PURE__ */ new WeakMap();
-function Jf(e, t, n) {
+var Jf = /* @__PURE__ */ new WeakMap();
+function Yf(e, t, n) {
 	let r = `compare?${new URLSearchParams({
 		...t && { a: t },
 		...n && { b: n }
-	})}`.replace(/\?$/, ""), i = qf.get(e) ?? /* @__PURE__ */ new Map();
-	qf.set(e, i);
+	})}`.replace(/\?$/, ""), i = Jf.get(e) ?? /* @__PURE__ */ new Map();
+	Jf.set(e, i);
 	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
 	return i.set(r, a), k(() => () => {
 		a.peek().state === "absent" && i.delete(r);
 	}, [r]), a.value;
 }
 // src/views/Compare.tsx
-function Yf() {
+function Xf() {
 	let e = B();
 	return /* @__PURE__ */ K("div", {
 		class: "compare-view",
@@ -9897,11 +9907,11 @@ function Yf() {
 				class: "explains",
 				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
 			}),
-			Xf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ K(Zf, {})
+			Zf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ K(Qf, {})
 		]
 	});
 }
-function Xf(e, t) {
+function Zf(e, t) {
 	let [n, r] = e;
 	return r && !t ? /* @__PURE__ */ K("div", {
 		class: "absent",
@@ -9921,9 +9931,9 @@ function Xf(e, t) {
 		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
 	}) : null;
 }
-function Zf() {
-	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Jf(e, i, a);
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Gf, {
+function Qf() {
+	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Yf(e, i, a);
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Kf, {
 		a: i,
 		b: a
 	}), /* @__PURE__ */ K("div", {
@@ -9931,21 +9941,21 @@ function Zf() {
 		children: /* @__PURE__ */ K(Bn, {
 			of: o,
 			what: "comparison",
-			children: (e) => /* @__PURE__ */ K(Qf, { comparison: e })
+			children: (e) => /* @__PURE__ */ K($f, { comparison: e })
 		})
 	})] });
 }
-function Qf({ comparison: e }) {
+function $f({ comparison: e }) {
 	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
 		"shared",
 		"a",
 		"b"
-	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => Cf(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => $f(e, a, o, d, u)), [
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => wf(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => ep(e, a, o, d, u)), [
 		l,
 		u,
 		d
 	]), p = M(() => {
-		let e = f.filter((e) => wf(e, s));
+		let e = f.filter((e) => Tf(e, s));
 		return c ? e.reverse() : e;
 	}, [
 		f,
@@ -9962,7 +9972,7 @@ function Qf({ comparison: e }) {
 		"parquet"
 	] : ["csv", "json"];
 	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K(jf, {
+		/* @__PURE__ */ K(Mf, {
 			comparison: e,
 			chart: i
 		}),
@@ -9971,7 +9981,7 @@ function Qf({ comparison: e }) {
 			children: [/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [e.by === "encoding" ? "By encoding: two components are as similar as what their responses over all images predict correlates. " : "", "Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes."]
-			}), /* @__PURE__ */ K(Qs, {
+			}), /* @__PURE__ */ K($s, {
 				what: "the chart",
 				kinds: ["svg", "png"],
 				save: (e) => vn(i.current, h, e)
@@ -9994,7 +10004,7 @@ function Qf({ comparison: e }) {
 							" ",
 							/* @__PURE__ */ K("span", {
 								class: "of",
-								children: H(f.filter((t) => wf(t, e)).length)
+								children: H(f.filter((t) => Tf(t, e)).length)
 							})
 						]
 					}, e))
@@ -10010,24 +10020,24 @@ function Qf({ comparison: e }) {
 					role: "status",
 					children: [/* @__PURE__ */ K("b", { children: V(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
 				}),
-				/* @__PURE__ */ K(Qs, {
+				/* @__PURE__ */ K($s, {
 					what: "the pairs",
 					kinds: g,
-					save: (e) => dn(h, ep(p, a, o), e, t)
+					save: (e) => dn(h, tp(p, a, o), e, t)
 				})
 			]
 		}),
-		/* @__PURE__ */ K(Hf, {
+		/* @__PURE__ */ K(Uf, {
 			pairs: p,
 			a,
 			b: o
 		})
 	] });
 }
-function $f(e, t, n, r, i) {
+function ep(e, t, n, r, i) {
 	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
 }
-function ep(e, t, n) {
+function tp(e, t, n) {
 	return {
 		a: e.map((e) => t.id(e.a)),
 		a_label: e.map((e) => t.label(e.a)),
@@ -10035,12 +10045,12 @@ function ep(e, t, n) {
 		b_label: e.map((e) => n.label(e.b)),
 		similarity: e.map((e) => e.similarity),
 		nearest: e.map((e) => e.nearest),
-		shared: e.map((e) => wf(e, "shared")),
+		shared: e.map((e) => Tf(e, "shared")),
 		q_value: e.map((e) => e.q)
 	};
 }
 // src/graph/Legend.tsx
-var tp = [
+var np = [
 	{
 		kind: "for",
 		text: "speaks for"
@@ -10061,16 +10071,16 @@ var tp = [
 		kind: "others",
 		text: "all others of a layer"
 	}
-], np = (e) => 60 + bf(e, 12), rp = 16 + tp.reduce((e, t) => e + np(t.text), 0);
-function ip({ y: e }) {
+], rp = (e) => 60 + xf(e, 12), ip = 16 + np.reduce((e, t) => e + rp(t.text), 0);
+function ap({ y: e }) {
 	let t = 16;
 	return /* @__PURE__ */ K("g", {
 		class: "legend",
 		transform: `translate(0 ${e})`,
 		"aria-hidden": "true",
-		children: tp.map(({ kind: e, text: n }) => {
+		children: np.map(({ kind: e, text: n }) => {
 			let r = t;
-			return t += np(n), /* @__PURE__ */ K("g", {
+			return t += rp(n), /* @__PURE__ */ K("g", {
 				transform: `translate(${r} 0)`,
 				children: [e === "for" || e === "against" ? /* @__PURE__ */ K("path", {
 					class: `edge ${e}`,
@@ -10100,9 +10110,9 @@ function ip({ y: e }) {
 	});
 }
 // src/graph/NodeBox.tsx
-var [ap, Q] = [54, 10];
-function op({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
-	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + ap + 8 : Q, m = l - p - Q, h = Sf(c.label, m, 13, 2, 600);
+var [op, Q] = [54, 10];
+function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
+	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + op + 8 : Q, m = l - p - Q, h = Cf(c.label, m, 13, 2, 600);
 	return /* @__PURE__ */ K("g", {
 		class: `node ${d} ${n}`,
 		transform: `translate(${e.x} ${e.y})`,
@@ -10121,7 +10131,7 @@ function op({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 			else if (!s(e.key, e.currentTarget)) return;
 			e.preventDefault();
 		},
-		children: [/* @__PURE__ */ K("title", { children: up(c) }), /* @__PURE__ */ K("g", {
+		children: [/* @__PURE__ */ K("title", { children: dp(c) }), /* @__PURE__ */ K("g", {
 			"aria-hidden": "true",
 			children: [
 				/* @__PURE__ */ K("rect", {
@@ -10132,7 +10142,7 @@ function op({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					height: u - 1,
 					rx: 8
 				}),
-				f && /* @__PURE__ */ K(sp, { row: c.rows[0] }),
+				f && /* @__PURE__ */ K(cp, { row: c.rows[0] }),
 				/* @__PURE__ */ K("text", {
 					class: "name",
 					x: p,
@@ -10147,9 +10157,9 @@ function op({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					class: "small",
 					x: p,
 					y: 57,
-					children: xf(lp(c), m, 11.5)
+					children: Sf(up(c), m, 11.5)
 				}),
-				/* @__PURE__ */ K(cp, {
+				/* @__PURE__ */ K(lp, {
 					box: e,
 					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
 				})
@@ -10157,24 +10167,24 @@ function op({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 		})]
 	});
 }
-function sp({ row: e }) {
+function cp({ row: e }) {
 	let t = B().index.value, n = t.base.crop[e] ?? -1, r = Yn(n < 0 ? null : t.at(`crop/${n}.webp`));
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("rect", {
 		class: "thumb",
 		x: Q,
 		y: Q,
-		width: ap,
-		height: ap
+		width: op,
+		height: op
 	}), r && /* @__PURE__ */ K("image", {
 		href: r,
 		x: Q,
 		y: Q,
-		width: ap,
-		height: ap,
+		width: op,
+		height: op,
 		preserveAspectRatio: "xMidYMid slice"
 	})] });
 }
-function cp({ box: { node: e, wide: t, high: n }, most: r }) {
+function lp({ box: { node: e, wide: t, high: n }, most: r }) {
 	let i = t - 2 * Q, a = (e) => Q + i * Math.min(1, e / r), o = n - 19;
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("rect", {
@@ -10207,18 +10217,18 @@ function cp({ box: { node: e, wide: t, high: n }, most: r }) {
 		})
 	] });
 }
-function lp(e) {
+function up(e) {
 	let t = G(e.relevance);
 	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${V(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${G(e.against)} against` : ""}`;
 }
-function up(e) {
+function dp(e) {
 	let t = e.low !== null && e.high !== null ? ` (95 % interval ${G(e.low)} to ${G(e.high)})` : "";
 	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${G(e.relevance)} for${t}, ${G(e.against)} against`;
 }
 // src/graph/Drawing.tsx
-var dp = 30;
-function fp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
-	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, rp), t.height + dp + 40];
+var fp = 30;
+function pp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
+	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, ip), t.height + fp + 40];
 	return /* @__PURE__ */ K("svg", {
 		ref: a,
 		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
@@ -10233,22 +10243,22 @@ function fp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 				class: "title",
 				x: 16,
 				y: 24,
-				children: xf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
+				children: Sf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
 			}),
 			/* @__PURE__ */ K("g", {
-				transform: `translate(0 ${dp})`,
+				transform: `translate(0 ${fp})`,
 				children: [
-					t.names.map((e) => /* @__PURE__ */ K(pp, {
+					t.names.map((e) => /* @__PURE__ */ K(mp, {
 						...e,
 						way: t.way,
 						wide: t.ranks[0][0].wide
 					}, e.layer)),
-					t.lines.map((e) => /* @__PURE__ */ K(mp, {
+					t.lines.map((e) => /* @__PURE__ */ K(hp, {
 						line: e,
 						names: d,
 						near: !!r && (e.link.source === r || e.link.target === r)
 					}, `${e.link.source}→${e.link.target}`)),
-					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ K(op, {
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ K(sp, {
 						box: e,
 						most: u,
 						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
@@ -10259,23 +10269,23 @@ function fp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 						},
 						onLight: o,
 						onPin: () => s(i === e.node.id ? null : e.node),
-						onMove: (e, r) => hp(t, n, a, e, r)
+						onMove: (e, r) => gp(t, n, a, e, r)
 					}, e.node.id)))
 				]
 			}),
-			/* @__PURE__ */ K(ip, { y: p - 24 })
+			/* @__PURE__ */ K(ap, { y: p - 24 })
 		]
 	});
 }
-function pp({ layer: e, x: t, y: n, way: r, wide: i }) {
+function mp({ layer: e, x: t, y: n, way: r, wide: i }) {
 	if (!e) return null;
 	if (r === "right") return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: t,
 		y: n,
-		children: [/* @__PURE__ */ K("title", { children: e }), xf(e, i, 13, "start", 600)]
+		children: [/* @__PURE__ */ K("title", { children: e }), Sf(e, i, 13, "start", 600)]
 	});
-	let a = Sf(e.replaceAll(".", ". "), 100, 13, 3, 600);
+	let a = Cf(e.replaceAll(".", ". "), 100, 13, 3, 600);
 	return /* @__PURE__ */ K("text", {
 		class: "layer",
 		y: n - 8 * (a.length - 1) + 4,
@@ -10286,7 +10296,7 @@ function pp({ layer: e, x: t, y: n, way: r, wide: i }) {
 		}, n))]
 	});
 }
-function mp({ line: e, names: t, near: n }) {
+function hp({ line: e, names: t, near: n }) {
 	let { link: r, thick: i, strength: a, others: o, path: s } = e, c = r.weight >= 0 ? "for" : "against";
 	return /* @__PURE__ */ K("path", {
 		class: `edge ${c} ${o ? "others" : ""} ${n ? "near" : ""}`,
@@ -10296,7 +10306,7 @@ function mp({ line: e, names: t, near: n }) {
 		children: /* @__PURE__ */ K("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${U(r.weight, 3)}, ${G(r.part)} of what comes in; speaks ${c}` })
 	});
 }
-function hp(e, t, n, r, i) {
+function gp(e, t, n, r, i) {
 	let a = e.way === "right" ? {
 		ArrowRight: 1,
 		ArrowLeft: -1
@@ -10315,19 +10325,19 @@ function hp(e, t, n, r, i) {
 	return i.closest("svg")?.querySelector(`[data-place="${l} ${d}"]`)?.focus(), !0;
 }
 // src/graph/Panel.tsx
-var gp = 24;
-function _p({ graph: e, node: t, onPin: n }) {
+var _p = 24;
+function vp({ graph: e, node: t, onPin: n }) {
 	return /* @__PURE__ */ K("aside", {
 		class: "node-panel",
 		"aria-label": "The chosen node",
-		children: t ? /* @__PURE__ */ K(yp, {
+		children: t ? /* @__PURE__ */ K(bp, {
 			graph: e,
 			node: t,
 			onPin: n
-		}, t.id) : /* @__PURE__ */ K(vp, { graph: e })
+		}, t.id) : /* @__PURE__ */ K(yp, { graph: e })
 	});
 }
-function vp({ graph: e }) {
+function yp({ graph: e }) {
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("h2", { children: "How to read it" }),
 		/* @__PURE__ */ K("p", { children: [
@@ -10348,7 +10358,7 @@ function vp({ graph: e }) {
 		})
 	] });
 }
-function yp({ graph: e, node: t, onPin: n }) {
+function bp({ graph: e, node: t, onPin: n }) {
 	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("button", {
@@ -10380,15 +10390,15 @@ function yp({ graph: e, node: t, onPin: n }) {
 			/* @__PURE__ */ K("dd", { children: G(t.against) }),
 			t.affected.map((e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: ["also for ", /* @__PURE__ */ K("bdi", { children: e.output })] }), /* @__PURE__ */ K("dd", { children: G(e.relevance) })] }))
 		] }),
-		t.rows.length > 0 && /* @__PURE__ */ K(bp, { node: t }),
-		/* @__PURE__ */ K(xp, {
+		t.rows.length > 0 && /* @__PURE__ */ K(xp, { node: t }),
+		/* @__PURE__ */ K(Sp, {
 			title: "Comes in from",
 			links: r,
 			end: "source",
 			graph: e,
 			onPin: n
 		}),
-		/* @__PURE__ */ K(xp, {
+		/* @__PURE__ */ K(Sp, {
 			title: "Goes on to",
 			links: i,
 			end: "target",
@@ -10397,8 +10407,8 @@ function yp({ graph: e, node: t, onPin: n }) {
 		})
 	] });
 }
-function bp({ node: e }) {
-	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, gp);
+function xp({ node: e }) {
+	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, _p);
 	return /* @__PURE__ */ K("section", { children: [
 		/* @__PURE__ */ K("h3", { children: V(e.rows.length, "component") }),
 		/* @__PURE__ */ K("ul", {
@@ -10433,7 +10443,7 @@ function bp({ node: e }) {
 		})
 	] });
 }
-function xp({ title: e, links: t, end: n, graph: r, onPin: i }) {
+function Sp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	if (!t.length) return null;
 	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
 	return /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e }), /* @__PURE__ */ K("ul", {
@@ -10459,8 +10469,8 @@ function xp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	})] });
 }
 // src/graph/layout.ts
-var Sp = 16;
-function Cp({ nodes: e, links: t, layouts: n }, r) {
+var Cp = 16;
+function wp({ nodes: e, links: t, layouts: n }, r) {
 	let { width: i, height: a, box: o, ranks: s, lines: c } = n[r], [l, u] = o, d = s.map((t) => t.map(({ node: t, x: n, y: r }) => ({
 		node: e[t],
 		x: n,
@@ -10473,7 +10483,7 @@ function Cp({ nodes: e, links: t, layouts: n }, r) {
 			x: e.x,
 			y: 28
 		} : {
-			x: Sp,
+			x: Cp,
 			y: e.y + u / 2
 		}
 	}));
@@ -10490,7 +10500,7 @@ function Cp({ nodes: e, links: t, layouts: n }, r) {
 	};
 }
 // src/graph/pan.ts
-function wp() {
+function Tp() {
 	let e = j(null);
 	return k(() => {
 		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
@@ -10512,17 +10522,17 @@ function wp() {
 	}, []), e;
 }
 // src/graph/GraphFrame.tsx
-var [Tp, Ep, Dp] = [
+var [Ep, Dp, Op] = [
 	.3,
 	2,
 	1.25
-], Op = .85;
-function kp({ graph: e, children: t }) {
-	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => Cp(e, o), [e, o]), c = j(null), l = wp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
-	A(() => h(Op), [s]), k(() => {
+], kp = .85;
+function Ap({ graph: e, children: t }) {
+	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => wp(e, o), [e, o]), c = j(null), l = Tp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
+	A(() => h(kp), [s]), k(() => {
 		o === "up" && (l.current.scrollLeft = (l.current.scrollWidth - l.current.clientWidth) / 2);
 	}, [o]);
-	let g = (e) => f((t) => Math.max(Tp, Math.min(Ep, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
+	let g = (e) => f((t) => Math.max(Ep, Math.min(Dp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
 		m(e), n.pointed.value = e && !e.others && e.rows.length ? {
 			index: i.number,
 			row: e.rows[0]
@@ -10552,25 +10562,25 @@ function kp({ graph: e, children: t }) {
 							type: "button",
 							class: "button",
 							"aria-label": "Smaller",
-							onClick: () => g(1 / Dp),
+							onClick: () => g(1 / Op),
 							children: "−"
 						}),
 						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Larger",
-							onClick: () => g(Dp),
+							onClick: () => g(Op),
 							children: "+"
 						}),
 						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
-							onClick: () => h(Tp),
+							onClick: () => h(Ep),
 							children: "Fit"
 						})
 					]
 				}),
-				/* @__PURE__ */ K(Qs, {
+				/* @__PURE__ */ K($s, {
 					what: "the graph",
 					kinds: [
 						"svg",
@@ -10578,14 +10588,14 @@ function kp({ graph: e, children: t }) {
 						"json"
 					],
 					save: async (t) => {
-						t === "json" ? un(`${S}.json`, new Blob([jp(e, i.id.bind(i))], { type: "application/json" })) : await vn(c.current, S, t);
+						t === "json" ? un(`${S}.json`, new Blob([Mp(e, i.id.bind(i))], { type: "application/json" })) : await vn(c.current, S, t);
 					}
 				})
 			]
 		}),
 		/* @__PURE__ */ K("p", {
 			class: "hint",
-			children: Ap(e)
+			children: jp(e)
 		}),
 		/* @__PURE__ */ K("div", {
 			class: "frame",
@@ -10596,7 +10606,7 @@ function kp({ graph: e, children: t }) {
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Graph; scrolls",
-				children: /* @__PURE__ */ K(fp, {
+				children: /* @__PURE__ */ K(pp, {
 					graph: e,
 					layout: s,
 					scale: d,
@@ -10606,7 +10616,7 @@ function kp({ graph: e, children: t }) {
 					onLight: b,
 					onPin: (e) => x(e?.id ?? null)
 				})
-			}), /* @__PURE__ */ K(_p, {
+			}), /* @__PURE__ */ K(vp, {
 				graph: e,
 				node: y,
 				onPin: x
@@ -10614,13 +10624,13 @@ function kp({ graph: e, children: t }) {
 		})
 	] });
 }
-function Ap(e) {
+function jp(e) {
 	let t = `Shares of each layer's relevance, mean over ${H(e.images)} images`;
 	if (!e.edge_images) return `${t}. Edges to the output only.`;
 	let n = e.dropped_edges ? `; ${H(e.dropped_edges)} weak edges left out, with ${G(e.dropped)} of what passes` : "";
 	return `${t}; between layers over ${H(e.edge_images)}${n}.`;
 }
-function jp(e, t) {
+function Mp(e, t) {
 	let { nodes: n, links: r, edges_possible: i, layouts: a, ...o } = e;
 	return JSON.stringify({
 		directed: !0,
@@ -10634,27 +10644,27 @@ function jp(e, t) {
 	}, null, 1);
 }
 // src/graph/ask.ts
-var Mp = /* @__PURE__ */ new WeakMap(), Np = F({
+var Np = /* @__PURE__ */ new WeakMap(), Pp = F({
 	state: "loading",
 	job: null
 });
-function Pp(e, t) {
-	let n = e.index.value, r = t ? Fp(e, n, t) : Np, i = t && Ip(t);
+function Fp(e, t) {
+	let n = e.index.value, r = t ? Ip(e, n, t) : Pp, i = t && Lp(t);
 	return k(() => () => {
-		i && r.peek().state === "absent" && Mp.get(n)?.delete(i);
+		i && r.peek().state === "absent" && Np.get(n)?.delete(i);
 	}, [n, i]), r.value;
 }
-function Fp(e, t, n) {
-	let r = Mp.get(t) ?? /* @__PURE__ */ new Map();
-	Mp.set(t, r);
-	let i = Ip(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
+function Ip(e, t, n) {
+	let r = Np.get(t) ?? /* @__PURE__ */ new Map();
+	Np.set(t, r);
+	let i = Lp(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
 	return r.set(i, a), a;
 }
-function Ip({ number: e, layers: t, edges: n }) {
+function Lp({ number: e, layers: t, edges: n }) {
 	return `graph?class=${e}${t.length ? `&layers=${encodeURIComponent(t.join(","))}` : ""}&edges=${+!!n}`;
 }
 // src/ui/ClassPicker.tsx
-function Lp({ label: e = "Class" }) {
+function Rp({ label: e = "Class" }) {
 	let t = B(), n = t.index.value.info.classes;
 	return n.length ? /* @__PURE__ */ K("label", {
 		class: "class-picker",
@@ -10670,12 +10680,12 @@ function Lp({ label: e = "Class" }) {
 	}) : null;
 }
 // src/views/Graph.tsx
-function Rp() {
+function zp() {
 	let e = B(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = M(() => r === null ? null : {
 		number: r,
 		layers: a,
 		edges: !1
-	}, [r, a.join()]), c = Pp(e, s), l = Pp(e, s && o ? {
+	}, [r, a.join()]), c = Fp(e, s), l = Fp(e, s && o ? {
 		...s,
 		edges: o
 	} : null), u = o && l.state === "ready" ? l : c;
@@ -10692,13 +10702,13 @@ function Rp() {
 				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
 			}) : /* @__PURE__ */ K(T, { children: [u.state !== "ready" && /* @__PURE__ */ K("div", {
 				class: "tools",
-				children: /* @__PURE__ */ K(Lp, {})
+				children: /* @__PURE__ */ K(Rp, {})
 			}), /* @__PURE__ */ K(Bn, {
 				of: u,
 				what: "graph",
-				children: (e) => /* @__PURE__ */ K(kp, {
+				children: (e) => /* @__PURE__ */ K(Ap, {
 					graph: e,
-					children: [/* @__PURE__ */ K(Lp, {}), /* @__PURE__ */ K(zp, {
+					children: [/* @__PURE__ */ K(Rp, {}), /* @__PURE__ */ K(Bp, {
 						possible: e.edges_possible,
 						on: o,
 						found: l
@@ -10708,7 +10718,7 @@ function Rp() {
 		]
 	});
 }
-function zp({ possible: e, on: t, found: n }) {
+function Bp({ possible: e, on: t, found: n }) {
 	let { place: r } = B();
 	return e ? t ? n.state === "loading" ? /* @__PURE__ */ K(Vn, {
 		what: "edges",
@@ -10732,9 +10742,9 @@ function zp({ possible: e, on: t, found: n }) {
 	});
 }
 // src/table/ColumnPicker.tsx
-function Bp({ columns: e, shown: t, onChange: n }) {
+function Vp({ columns: e, shown: t, onChange: n }) {
 	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
-	return /* @__PURE__ */ K(Gu, {
+	return /* @__PURE__ */ K(Ku, {
 		name: "Columns",
 		value: `${t.length} of ${e.length}`,
 		children: /* @__PURE__ */ K("fieldset", {
@@ -10762,31 +10772,31 @@ function Bp({ columns: e, shown: t, onChange: n }) {
 	});
 }
 // src/table/columns.tsx
-var Vp = NaN, Hp = (e) => (t) => U(t, e), Up = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Wp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
-function Gp(e) {
+var Hp = NaN, Up = (e) => (t) => U(t, e), Wp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Gp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function Kp(e) {
 	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
 }
-function Kp(e) {
+function qp(e) {
 	let t = 0;
 	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
 	return t || 1;
 }
 function $(e) {
-	return (t) => e?.[t] ?? Vp;
+	return (t) => e?.[t] ?? Hp;
 }
-function qp(e) {
+function Jp(e) {
 	let t = e.index.value;
 	return [
-		...Jp(e, t),
-		...Yp(t),
+		...Yp(e, t),
 		...Xp(t),
 		...Zp(t),
-		...Qp(e, t),
-		...$p(e),
-		...em(t)
+		...Qp(t),
+		...$p(e, t),
+		...em(e),
+		...tm(t)
 	];
 }
-function Jp(e, t) {
+function Yp(e, t) {
 	let { base: n, info: r } = t;
 	return [
 		{
@@ -10796,7 +10806,7 @@ function Jp(e, t) {
 			kind: "picture",
 			width: 56,
 			shown: !0,
-			value: () => Vp,
+			value: () => Hp,
 			cell: (r) => {
 				let i = n.crop[r];
 				return /* @__PURE__ */ K("a", {
@@ -10837,8 +10847,8 @@ function Jp(e, t) {
 		}
 	];
 }
-function Yp(e) {
-	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Gp(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
+function Xp(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Kp(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
 		let t = n?.best[e] ?? -1;
 		return t < 0 ? "" : n.phrases[t];
 	};
@@ -10850,7 +10860,7 @@ function Yp(e) {
 			kind: "text",
 			width: 200,
 			shown: !0,
-			value: () => Vp,
+			value: () => Hp,
 			text: a,
 			cell: (e) => {
 				let t = a(e);
@@ -10870,7 +10880,7 @@ function Yp(e) {
 			shown: !1,
 			...r,
 			value: $(n?.p_value),
-			write: Wp,
+			write: Gp,
 			rising: !0
 		},
 		{
@@ -10882,7 +10892,7 @@ function Yp(e) {
 			shown: !1,
 			...r,
 			value: $(n?.stability),
-			write: Hp(2),
+			write: Up(2),
 			bar: 1
 		},
 		{
@@ -10894,17 +10904,17 @@ function Yp(e) {
 			shown: !0,
 			...r,
 			value: $(n?.alignment),
-			write: Hp(i ? 1 : 3),
-			bar: Kp(n?.alignment)
+			write: Up(i ? 1 : 3),
+			bar: qp(n?.alignment)
 		}
 	];
 }
-function Xp(e) {
+function Zp(e) {
 	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
 		kind: "number",
 		shown: !0,
-		...Gp(t),
-		write: Hp(3),
+		...Kp(t),
+		write: Up(3),
 		bar: 1
 	};
 	return [
@@ -10915,7 +10925,7 @@ function Xp(e) {
 			says: "How alike its examples are: 1 means that they all show the same.",
 			width: 92,
 			value: $(n?.clarity),
-			bar: Kp(n?.clarity)
+			bar: qp(n?.clarity)
 		},
 		{
 			...r,
@@ -10924,7 +10934,7 @@ function Xp(e) {
 			says: "Whether its examples show two different things: high means more than one meaning.",
 			width: 144,
 			value: $(n?.polysemanticity),
-			bar: Kp(n?.polysemanticity)
+			bar: qp(n?.polysemanticity)
 		},
 		{
 			...r,
@@ -10933,11 +10943,11 @@ function Xp(e) {
 			says: "How close the most similar other component of its layer is: 1 means a twin.",
 			width: 116,
 			value: $(n?.redundancy),
-			bar: Kp(n?.redundancy)
+			bar: qp(n?.redundancy)
 		}
 	];
 }
-function Zp(e) {
+function Qp(e) {
 	let { base: t } = e;
 	return [
 		{
@@ -10958,7 +10968,7 @@ function Zp(e) {
 			width: 86,
 			shown: !0,
 			value: $(t.fired),
-			write: Up,
+			write: Wp,
 			bar: 1
 		},
 		{
@@ -10973,13 +10983,13 @@ function Zp(e) {
 		}
 	];
 }
-function Qp(e, t) {
+function $p(e, t) {
 	let n = e.of.value;
 	if (n === null) return [];
 	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
 		kind: "number",
-		...Gp(r),
-		write: Up
+		...Kp(r),
+		write: Wp
 	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
 	return [{
 		...a,
@@ -10989,7 +10999,7 @@ function Qp(e, t) {
 		width: 132,
 		shown: !0,
 		value: $(i?.positive),
-		bar: Kp(i?.positive)
+		bar: qp(i?.positive)
 	}, {
 		...a,
 		key: "against",
@@ -10998,10 +11008,10 @@ function Qp(e, t) {
 		width: 150,
 		shown: !1,
 		value: $(i?.negative),
-		bar: Kp(i?.negative)
+		bar: qp(i?.negative)
 	}];
 }
-function $p(e) {
+function em(e) {
 	let t = e.search.value;
 	if (!t) return [];
 	let n = t.state === "ready" ? t.value : void 0, r = n?.by === "encoding";
@@ -11012,13 +11022,13 @@ function $p(e) {
 		kind: "number",
 		width: 100,
 		shown: !0,
-		...Gp(t),
+		...Kp(t),
 		value: $(n?.value),
-		write: Hp(3),
-		bar: Kp(n?.value)
+		write: Up(3),
+		bar: qp(n?.value)
 	}];
 }
-function em(e) {
+function tm(e) {
 	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
 		let t = n?.cluster[e] ?? -1;
 		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
@@ -11031,8 +11041,8 @@ function em(e) {
 			kind: "text",
 			width: 130,
 			shown: !1,
-			...Gp(t),
-			value: () => Vp,
+			...Kp(t),
+			value: () => Hp,
 			text: r
 		},
 		{
@@ -11042,7 +11052,7 @@ function em(e) {
 			kind: "text",
 			width: 90,
 			shown: !0,
-			value: () => Vp,
+			value: () => Hp,
 			text: (t) => e.tag(t) ?? "",
 			cell: (t) => e.tag(t) && /* @__PURE__ */ K("span", {
 				class: `tag ${e.tag(t)}`,
@@ -11056,32 +11066,32 @@ function em(e) {
 			kind: "text",
 			width: 180,
 			shown: !1,
-			value: () => Vp,
+			value: () => Hp,
 			text: (t) => e.annotation(t)?.note ?? ""
 		}
 	];
 }
-function tm(e, t) {
+function nm(e, t) {
 	if (e.text) return e.text(t) || null;
 	let n = e.value(t);
 	return Number.isNaN(n) ? null : n;
 }
-function nm(e, t) {
+function rm(e, t) {
 	if (e.text) return e.text(t);
 	let n = e.value(t);
 	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
 }
 // src/table/Grid.tsx
-var rm = 46, im = 40, am = 500;
-function om(e) {
-	let { columns: t, rows: n, marks: r } = e, i = Re(), a = zf(n.length, rm, im), o = j(n);
+var im = 46, am = 40, om = 500;
+function sm(e) {
+	let { columns: t, rows: n, marks: r } = e, i = Re(), a = Bf(n.length, im, am), o = j(n);
 	k(() => {
 		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
 	}, [n]);
 	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = M(() => /* @__PURE__ */ new Map(), [e]);
-	u.size > am && u.clear();
+	u.size > om && u.clear();
 	let d = (t) => {
-		let r = u.get(t) ?? /* @__PURE__ */ K(cm, {
+		let r = u.get(t) ?? /* @__PURE__ */ K(lm, {
 			...e,
 			at: t,
 			id: `${i}-${t}`
@@ -11098,15 +11108,15 @@ function om(e) {
 		"aria-multiselectable": "true",
 		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
 		ref: a.box,
-		onKeyDown: (t) => dm(t, e, a.page, a.reveal),
+		onKeyDown: (t) => fm(t, e, a.page, a.reveal),
 		onMouseLeave: () => e.onPoint(null),
 		style: {
 			"--columns": c,
 			"--wide": `${s}px`,
-			"--high": `${rm}px`,
-			"--head": `${im}px`
+			"--high": `${im}px`,
+			"--head": `${am}px`
 		},
-		children: [/* @__PURE__ */ K(sm, { ...e }), /* @__PURE__ */ K("div", {
+		children: [/* @__PURE__ */ K(cm, { ...e }), /* @__PURE__ */ K("div", {
 			class: "lines",
 			role: "rowgroup",
 			style: { height: `${a.span}px` },
@@ -11119,7 +11129,7 @@ function om(e) {
 		})]
 	});
 }
-function sm({ columns: e, sort: t, onSort: n }) {
+function cm({ columns: e, sort: t, onSort: n }) {
 	return /* @__PURE__ */ K("div", {
 		class: "heads",
 		role: "rowgroup",
@@ -11132,7 +11142,7 @@ function sm({ columns: e, sort: t, onSort: n }) {
 					role: "columnheader",
 					"aria-colindex": r + 1,
 					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
-					class: um(e),
+					class: dm(e),
 					title: e.why ?? e.says,
 					children: e.kind === "picture" ? /* @__PURE__ */ K("span", {
 						class: "unseen",
@@ -11154,7 +11164,7 @@ function sm({ columns: e, sort: t, onSort: n }) {
 		})
 	});
 }
-function cm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+function lm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
 	let c = r[e], l = i.marked.has(c), u = Ct(() => a.value === c).value;
 	return /* @__PURE__ */ K("div", {
 		id: t,
@@ -11167,19 +11177,19 @@ function cm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o
 		},
 		onDblClick: () => o(c),
 		onMouseEnter: () => s(c),
-		children: n.map((e, t) => /* @__PURE__ */ K(lm, {
+		children: n.map((e, t) => /* @__PURE__ */ K(um, {
 			column: e,
 			row: c,
 			number: t + 1
 		}, e.key))
 	});
 }
-function lm({ column: e, row: t, number: n }) {
+function um({ column: e, row: t, number: n }) {
 	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
 	return /* @__PURE__ */ K("div", {
 		role: "gridcell",
 		"aria-colindex": n,
-		class: um(e),
+		class: dm(e),
 		children: [i > 0 && /* @__PURE__ */ K("span", {
 			class: "fills",
 			"aria-hidden": "true",
@@ -11188,13 +11198,13 @@ function lm({ column: e, row: t, number: n }) {
 			class: "dots",
 			title: "being computed",
 			children: "…"
-		}) : e.cell ? e.cell(t) : /* @__PURE__ */ K("span", { children: nm(e, t) })]
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ K("span", { children: rm(e, t) })]
 	});
 }
-function um(e) {
+function dm(e) {
 	return `${e.kind} of-${e.key}`;
 }
-function dm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+function fm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	if (e.target !== e.currentTarget) return;
 	let c = e.key;
 	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
@@ -11220,28 +11230,28 @@ function dm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	}
 }
 // src/table/ranges.ts
-function fm(e) {
+function pm(e) {
 	return e.split(",").flatMap((e) => {
 		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
 		return t ? [{
 			key: t[1],
-			low: mm(t[2]),
-			high: mm(t[3])
+			low: hm(t[2]),
+			high: hm(t[3])
 		}] : [];
 	});
 }
-function pm(e) {
+function mm(e) {
 	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
 }
-function mm(e) {
+function hm(e) {
 	let t = Number(e);
 	return e.trim() === "" || !Number.isFinite(t) ? null : t;
 }
-function hm({ low: e, high: t }, n) {
+function gm({ low: e, high: t }, n) {
 	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
 }
 // src/table/RangeBar.tsx
-function gm({ columns: e, ranges: t, onChange: n }) {
+function _m({ columns: e, ranges: t, onChange: n }) {
 	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
 		...t,
 		...r
@@ -11253,7 +11263,7 @@ function gm({ columns: e, ranges: t, onChange: n }) {
 			role: "group",
 			"aria-label": `Range of ${a}`,
 			children: [
-				/* @__PURE__ */ K(_m, {
+				/* @__PURE__ */ K(vm, {
 					label: `${a} from`,
 					value: r.low,
 					onSet: (e) => i(r, { low: e })
@@ -11266,7 +11276,7 @@ function gm({ columns: e, ranges: t, onChange: n }) {
 						" ≤"
 					]
 				}),
-				/* @__PURE__ */ K(_m, {
+				/* @__PURE__ */ K(vm, {
 					label: `${a} to`,
 					value: r.high,
 					onSet: (e) => i(r, { high: e })
@@ -11300,29 +11310,29 @@ function gm({ columns: e, ranges: t, onChange: n }) {
 		}, e.key))]
 	})] });
 }
-function _m({ label: e, value: t, onSet: n }) {
+function vm({ label: e, value: t, onSet: n }) {
 	return /* @__PURE__ */ K("input", {
 		type: "text",
 		inputMode: "decimal",
 		"aria-label": e,
 		placeholder: "any",
 		value: t ?? "",
-		onInput: (e) => n(mm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+		onInput: (e) => n(hm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
 	});
 }
 // src/table/Summary.tsx
-var vm = {
+var ym = {
 	clarity: "how alike the examples of a component are",
 	polysemanticity: "whether they show two different things",
 	redundancy: "how close its twin in the layer is"
-}, [ym, bm, xm, Sm, Cm] = [
+}, [bm, xm, Sm, Cm, wm] = [
 	24,
 	34,
 	18,
 	28,
 	40
 ];
-function wm() {
+function Tm() {
 	let e = B().index.value, t = j(null);
 	return /* @__PURE__ */ K("details", {
 		class: "measures",
@@ -11334,7 +11344,7 @@ function wm() {
 				children: [/* @__PURE__ */ K("p", {
 					class: "hint",
 					children: "Dot and line: a layer's mean with its 95 % interval. Grey band: what random sets of images reach."
-				}), /* @__PURE__ */ K(Qs, {
+				}), /* @__PURE__ */ K($s, {
 					what: "the chart of measures",
 					kinds: ["svg", "png"],
 					save: (n) => vn(t.current, `${e.info.name}-measures`, n)
@@ -11345,22 +11355,22 @@ function wm() {
 				children: /* @__PURE__ */ K(Bn, {
 					of: e.scores.value,
 					what: "measures",
-					children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Tm, {
+					children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Em, {
 						rows: e.summary,
 						of: t
-					}), /* @__PURE__ */ K(Am, { rows: e.summary })] })
+					}), /* @__PURE__ */ K(jm, { rows: e.summary })] })
 				})
 			})
 		]
 	});
 }
-function Tm({ rows: e, of: t }) {
+function Em({ rows: e, of: t }) {
 	let [n, r] = O(900), i = j(null);
 	A(() => r(i.current?.clientWidth || 900), []), k(() => {
 		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
 		return e.observe(i.current), () => e.disconnect();
 	}, []);
-	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * Sm) / 3 : n - s - Sm, l = bm + a.length * ym + xm, u = o ? l : 3 * l;
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * Cm) / 3 : n - s - Cm, l = xm + a.length * bm + Sm, u = o ? l : 3 * l;
 	return /* @__PURE__ */ K("div", {
 		class: "drawing",
 		ref: i,
@@ -11371,12 +11381,12 @@ function Tm({ rows: e, of: t }) {
 			height: u,
 			role: "img",
 			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
-			children: Object.entries(vm).map(([t, n], r) => /* @__PURE__ */ K("g", {
-				transform: o ? `translate(${s + r * (c + Sm)} 0)` : `translate(${s} ${r * l})`,
+			children: Object.entries(ym).map(([t, n], r) => /* @__PURE__ */ K("g", {
+				transform: o ? `translate(${s + r * (c + Cm)} 0)` : `translate(${s} ${r * l})`,
 				children: [
-					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ K(Em, {
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ K(Dm, {
 						layer: e,
-						y: bm + (t + .5) * ym,
+						y: xm + (t + .5) * bm,
 						wide: s - 10
 					}, e)),
 					/* @__PURE__ */ K("text", {
@@ -11389,9 +11399,9 @@ function Tm({ rows: e, of: t }) {
 						class: "says",
 						x: 0,
 						y: 28,
-						children: xf(n, c + Sm - 8, 11)
+						children: Sf(n, c + Cm - 8, 11)
 					}),
-					/* @__PURE__ */ K(Dm, {
+					/* @__PURE__ */ K(Om, {
 						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
 						wide: c
 					})
@@ -11400,27 +11410,27 @@ function Tm({ rows: e, of: t }) {
 		})
 	});
 }
-function Em({ layer: e, y: t, wide: n }) {
+function Dm({ layer: e, y: t, wide: n }) {
 	return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: -10,
 		y: t + 4,
 		"text-anchor": "end",
-		children: [/* @__PURE__ */ K("title", { children: e }), xf(e, n, 12, "start")]
+		children: [/* @__PURE__ */ K("title", { children: e }), Sf(e, n, 12, "start")]
 	});
 }
-function Dm({ rows: e, wide: t }) {
+function Om({ rows: e, wide: t }) {
 	let n = e.flatMap((e) => e ? [
 		e.low,
 		e.high,
 		e.mean,
 		e.baseline_low,
 		e.baseline_high
-	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - Cm), o = bm + e.length * ym;
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - wm), o = xm + e.length * bm;
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("path", {
 			class: "axis",
-			d: `M0 ${o}H${t - Cm}`
+			d: `M0 ${o}H${t - wm}`
 		}),
 		[r, i / 1.04].map((e, t) => /* @__PURE__ */ K("text", {
 			class: "tick",
@@ -11429,59 +11439,59 @@ function Dm({ rows: e, wide: t }) {
 			"text-anchor": t ? "end" : "start",
 			children: U(e)
 		}, t)),
-		e.map((e, n) => e && /* @__PURE__ */ K(Om, {
+		e.map((e, n) => e && /* @__PURE__ */ K(km, {
 			row: e,
-			y: bm + n * ym,
+			y: xm + n * bm,
 			x: a,
 			wide: t
 		}, e.layer))
 	] });
 }
-function Om({ row: e, y: t, x: n, wide: r }) {
+function km({ row: e, y: t, x: n, wide: r }) {
 	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
 	return /* @__PURE__ */ K("g", { children: [
-		/* @__PURE__ */ K("title", { children: km(e) }),
+		/* @__PURE__ */ K("title", { children: Am(e) }),
 		/* @__PURE__ */ K("rect", {
 			class: "ground",
 			x: 0,
 			y: t + 2,
-			width: r - Cm,
-			height: ym - 4
+			width: r - wm,
+			height: bm - 4
 		}),
 		c !== null && l !== null && /* @__PURE__ */ K("rect", {
 			class: "chance",
 			x: n(c),
 			y: t + 3,
 			width: Math.max(2, n(l) - n(c)),
-			height: ym - 6
+			height: bm - 6
 		}),
 		s !== null && /* @__PURE__ */ K("path", {
 			class: "baseline",
-			d: `M${n(s)} ${t + 3}v${ym - 6}`
+			d: `M${n(s)} ${t + 3}v${bm - 6}`
 		}),
 		a !== null && o !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
-			d: `M${n(a)} ${t + ym / 2}H${n(o)}M${n(a)} ${t + ym / 2 - 3}v6M${n(o)} ${t + ym / 2 - 3}v6`
+			d: `M${n(a)} ${t + bm / 2}H${n(o)}M${n(a)} ${t + bm / 2 - 3}v6M${n(o)} ${t + bm / 2 - 3}v6`
 		}),
 		i !== null && /* @__PURE__ */ K("circle", {
 			class: "mean",
 			cx: n(i),
-			cy: t + ym / 2,
+			cy: t + bm / 2,
 			r: 4.5
 		}),
 		/* @__PURE__ */ K("text", {
 			class: "value",
 			x: r,
-			y: t + ym / 2 + 4,
+			y: t + bm / 2 + 4,
 			"text-anchor": "end",
 			children: i === null ? "" : U(i)
 		})
 	] });
 }
-function km({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
+function Am({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
 	return `${e}, ${t}: mean ${U(n, 3)} (95 % interval ${U(r, 3)} to ${U(i, 3)}); random: ${U(a, 3)} (${U(o, 3)} to ${U(s, 3)})`;
 }
-function Am({ rows: e }) {
+function jm({ rows: e }) {
 	return /* @__PURE__ */ K("div", {
 		class: "unseen",
 		children: /* @__PURE__ */ K("table", { children: [
@@ -11529,7 +11539,7 @@ function Am({ rows: e }) {
 	});
 }
 // src/table/marks.ts
-function jm(e) {
+function Mm(e) {
 	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = j(-1), o = j(e);
 	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
 		marked: t,
@@ -11549,8 +11559,8 @@ function jm(e) {
 	};
 }
 // src/table/sorting.ts
-var Mm = 2 ** 21;
-function Nm(e, t, n) {
+var Nm = 2 ** 21;
+function Pm(e, t, n) {
 	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
 	for (let c = 0; c < e.length; c++) {
 		let l = t(e[c]);
@@ -11560,13 +11570,13 @@ function Nm(e, t, n) {
 		}
 		r[0] = (n ? -l : l) + 0;
 		let u = i[0];
-		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Mm + c;
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Nm + c;
 	}
 	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
-	for (let t = 0; t < s; t++) l[t] = e[c[t] % Mm];
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % Nm];
 	return l.set(o, s), l;
 }
-function Pm(e, t) {
+function Fm(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let r of e) n.add(t(r));
 	let r = new Intl.Collator(void 0, {
@@ -11576,42 +11586,42 @@ function Pm(e, t) {
 	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
 }
 // src/table/rows.ts
-function Fm(e) {
+function Im(e) {
 	return e ? {
 		key: e.replace(/^-/, ""),
 		down: e.startsWith("-")
 	} : null;
 }
-function Im(e, t) {
+function Lm(e, t) {
 	let n = e.kind === "number" && !e.rising;
 	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
 }
-function Lm(e, t) {
+function Rm(e, t) {
 	if (t === null) return e.filter((e) => e.shown);
 	let n = t.split(",");
 	return e.filter((e) => n.includes(e.key));
 }
-function Rm(e, t, n, r) {
+function zm(e, t, n, r) {
 	let i = n.flatMap((e) => {
 		let n = t.find((t) => t.key === e.key && t.kind === "number");
 		return n && !n.waits ? [{
 			range: e,
 			column: n
 		}] : [];
-	}), a = (e) => i.every(({ range: t, column: n }) => hm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	}), a = (e) => i.every(({ range: t, column: n }) => gm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
 	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
 	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
-	return Nm(s, o.text && Number.isNaN(o.value(0)) ? Pm(s, o.text) : o.value, r.down);
+	return Pm(s, o.text && Number.isNaN(o.value(0)) ? Fm(s, o.text) : o.value, r.down);
 }
 // src/views/Table.tsx
-function zm() {
-	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => qp(e)).value, a = r("where") ?? "", o = M(() => fm(a), [a]), s = Fm(r("sort") ?? ""), c = Bm(M(() => Rm(e, i, o, s), [
+function Bm() {
+	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Jp(e)).value, a = r("where") ?? "", o = M(() => pm(a), [a]), s = Im(r("sort") ?? ""), c = Vm(M(() => zm(e, i, o, s), [
 		e,
 		i,
 		o,
 		r("sort"),
 		e.order.value
-	])), l = Lm(i, r("cols")), u = jm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+	])), l = Rm(i, r("cols")), u = Mm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
 		e.select(t), u.clear(), e.told.value = `${V(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
 	};
 	return /* @__PURE__ */ K("div", {
@@ -11626,22 +11636,22 @@ function zm() {
 					": what it responds to, and how clearly. A click on a column's name sorts by it."
 				]
 			}),
-			/* @__PURE__ */ K(wm, {}),
+			/* @__PURE__ */ K(Tm, {}),
 			/* @__PURE__ */ K("div", {
 				class: "tools",
 				children: [
-					/* @__PURE__ */ K(Vm, {
+					/* @__PURE__ */ K(Hm, {
 						shown: c.length,
 						all: n.count,
-						order: Hm(i, s?.key, !!e.search.value)
+						order: Um(i, s?.key, !!e.search.value)
 					}),
-					/* @__PURE__ */ K(gm, {
+					/* @__PURE__ */ K(_m, {
 						columns: i,
 						ranges: o,
-						onChange: (e) => t.set({ where: pm(e) }, !0)
+						onChange: (e) => t.set({ where: mm(e) }, !0)
 					}),
-					/* @__PURE__ */ K(Lp, { label: "Relevance for" }),
-					/* @__PURE__ */ K(Bp, {
+					/* @__PURE__ */ K(Rp, { label: "Relevance for" }),
+					/* @__PURE__ */ K(Vp, {
 						columns: i,
 						shown: l,
 						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
@@ -11666,25 +11676,25 @@ function zm() {
 							})
 						]
 					}),
-					/* @__PURE__ */ K(Qs, {
+					/* @__PURE__ */ K($s, {
 						what: "the table",
 						kinds: e.session.can.parquet ? [
 							"csv",
 							"json",
 							"parquet"
 						] : ["csv", "json"],
-						save: (t) => dn(`${n.info.name}-components`, Um(l, c), t, e)
+						save: (t) => dn(`${n.info.name}-components`, Wm(l, c), t, e)
 					})
 				]
 			}),
-			/* @__PURE__ */ K(om, {
+			/* @__PURE__ */ K(sm, {
 				label: "Components",
 				columns: l,
 				rows: c,
 				sort: s,
 				marks: u,
 				pointed: d,
-				onSort: (e) => t.set({ sort: Im(e, s) }, !0),
+				onSort: (e) => t.set({ sort: Lm(e, s) }, !0),
 				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
 				onPoint: (t) => e.pointed.value = t === null ? null : {
 					index: n.number,
@@ -11699,11 +11709,11 @@ function zm() {
 		]
 	});
 }
-function Bm(e) {
+function Vm(e) {
 	let t = j(e);
 	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
 }
-function Vm({ shown: e, all: t, order: n }) {
+function Hm({ shown: e, all: t, order: n }) {
 	return /* @__PURE__ */ K("p", {
 		class: "how-many",
 		role: "status",
@@ -11715,81 +11725,81 @@ function Vm({ shown: e, all: t, order: n }) {
 		]
 	});
 }
-function Hm(e, t, n) {
+function Um(e, t, n) {
 	let r = e.find((e) => e.key === t);
 	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "labelled and clearest first";
 }
-function Um(e, t) {
-	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => tm(e, t))]));
+function Wm(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => nm(e, t))]));
 }
 // src/views/views.ts
-var Wm = [
+var Gm = [
 	{
 		path: "",
 		name: "Explore",
-		view: Ks,
+		view: qs,
 		says: "search, and a map of all components"
 	},
 	{
 		path: "table",
 		name: "Table",
-		view: zm,
+		view: Bm,
 		says: "every component with its measures"
 	},
 	{
 		path: "audit",
 		name: "Audit",
-		view: rf,
+		view: af,
 		says: "does it rely on what it should?"
 	},
 	{
 		path: "graph",
 		name: "Graph",
-		view: Rp,
+		view: zp,
 		says: "how a class comes about"
 	},
 	{
 		path: "compare",
 		name: "Compare",
-		view: Yf,
+		view: Xf,
 		says: "what two models, or two layers, share"
 	},
 	{
 		path: "about",
 		name: "About",
-		view: hf,
+		view: gf,
 		says: "how this index was made"
 	}
-], Gm = [
+], Km = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function Km() {
+function qm() {
 	let { place: e } = B(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
 	return !n && (!In(e) || t === "about") ? null : /* @__PURE__ */ K("section", {
 		class: "filters",
 		"aria-label": "Filters",
 		children: [
 			n ? /* @__PURE__ */ K(T, { children: [
-				/* @__PURE__ */ K(qm, {}),
 				/* @__PURE__ */ K(Jm, {}),
-				/* @__PURE__ */ K(Ym, {})
-			] }) : /* @__PURE__ */ K(Xm, {}),
-			/* @__PURE__ */ K(Zm, {}),
+				/* @__PURE__ */ K(Ym, {}),
+				/* @__PURE__ */ K(Xm, {})
+			] }) : /* @__PURE__ */ K(Zm, {}),
 			/* @__PURE__ */ K(Qm, {}),
-			/* @__PURE__ */ K($m, {})
+			/* @__PURE__ */ K($m, {}),
+			/* @__PURE__ */ K(eh, {})
 		]
 	});
 }
-function qm() {
+function Jm() {
 	let e = B(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
 	if (t.length < 2) return null;
 	let r = (r, i) => {
 		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
 		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
 	};
-	return /* @__PURE__ */ K(Gu, {
+	return /* @__PURE__ */ K(Ku, {
 		name: "Layers",
 		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ K("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
 		children: /* @__PURE__ */ K("fieldset", { children: [/* @__PURE__ */ K("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ K("label", { children: [
@@ -11804,7 +11814,7 @@ function qm() {
 		] }, e))] })
 	});
 }
-function Jm() {
+function Ym() {
 	let { place: e } = B(), t = e.route.value.params.get("words") ?? "";
 	return /* @__PURE__ */ K("span", {
 		class: "field",
@@ -11816,13 +11826,13 @@ function Jm() {
 			autocomplete: "off",
 			spellcheck: !1,
 			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
-		}), t && /* @__PURE__ */ K(th, {
+		}), t && /* @__PURE__ */ K(nh, {
 			what: `labels with ${t}`,
 			off: () => e.set({ words: null })
 		})]
 	});
 }
-function Ym() {
+function Xm() {
 	let e = B(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
 	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ K("select", {
 		"aria-label": "Tag",
@@ -11832,20 +11842,20 @@ function Ym() {
 		children: [/* @__PURE__ */ K("option", {
 			value: "",
 			children: "Any tag"
-		}), Gm.map((e) => /* @__PURE__ */ K("option", {
+		}), Km.map((e) => /* @__PURE__ */ K("option", {
 			value: e,
 			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
 		}, e))]
 	});
 }
-function Xm() {
+function Zm() {
 	let { place: e } = B(), t = (t) => e.route.value.params.get(t);
 	return /* @__PURE__ */ K(T, { children: [
-		t("layers") && /* @__PURE__ */ K(eh, {
+		t("layers") && /* @__PURE__ */ K(th, {
 			off: () => e.set({ layers: null }),
 			children: ["layers ", t("layers").replaceAll(",", ", ")]
 		}),
-		t("words") && /* @__PURE__ */ K(eh, {
+		t("words") && /* @__PURE__ */ K(th, {
 			off: () => e.set({ words: null }),
 			children: [
 				"label contains “",
@@ -11853,29 +11863,29 @@ function Xm() {
 				"”"
 			]
 		}),
-		t("tag") && /* @__PURE__ */ K(eh, {
+		t("tag") && /* @__PURE__ */ K(th, {
 			off: () => e.set({ tag: null }),
 			children: ["tagged ", t("tag")]
 		})
 	] });
 }
-function Zm() {
+function Qm() {
 	let e = B(), t = e.place.route.value.params.get("cluster");
 	if (t === null) return null;
 	let n = z(e.index.value.atlas.value)?.names[Number(t)];
-	return /* @__PURE__ */ K(eh, {
+	return /* @__PURE__ */ K(th, {
 		off: () => e.place.set({ cluster: null }),
 		children: n ? `cluster “${n}”` : `cluster ${t}`
 	});
 }
-function Qm() {
+function $m() {
 	let e = B(), t = e.selection.value;
-	return t && /* @__PURE__ */ K(eh, {
+	return t && /* @__PURE__ */ K(th, {
 		off: () => e.select(null),
 		children: [H(t.length), " selected"]
 	});
 }
-function $m() {
+function eh() {
 	let e = B(), { place: t } = e;
 	if (!In(t)) return null;
 	let n = e.order.value.length;
@@ -11895,16 +11905,16 @@ function $m() {
 		children: "Show all"
 	})] });
 }
-function eh({ off: e, children: t }) {
+function th({ off: e, children: t }) {
 	return /* @__PURE__ */ K("span", {
 		class: "chip",
-		children: [/* @__PURE__ */ K("bdi", { children: t }), /* @__PURE__ */ K(th, {
-			what: nh(t),
+		children: [/* @__PURE__ */ K("bdi", { children: t }), /* @__PURE__ */ K(nh, {
+			what: rh(t),
 			off: e
 		})]
 	});
 }
-function th({ what: e, off: t }) {
+function nh({ what: e, off: t }) {
 	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
@@ -11914,12 +11924,12 @@ function th({ what: e, off: t }) {
 		children: /* @__PURE__ */ K(q, { name: "clear" })
 	});
 }
-function nh(e) {
-	return Array.isArray(e) ? e.map(nh).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
+function rh(e) {
+	return Array.isArray(e) ? e.map(rh).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
 }
 // src/ui/imageQuery.ts
-var rh = F(null), ih = F(!1);
-async function ah(e, t) {
+var ih = F(null), ah = F(!1);
+async function oh(e, t) {
 	if (!t) return;
 	if (!e.session.can.search) {
 		e.told.value = "Pictures cannot be searched here: that takes a running server.";
@@ -11932,30 +11942,30 @@ async function ah(e, t) {
 	let n = e.query.peek();
 	await e.searchImage(t);
 	let r = e.query.peek();
-	r !== n && r.startsWith("image:") && (rh.peek() && URL.revokeObjectURL(rh.peek().address), rh.value = {
+	r !== n && r.startsWith("image:") && (ih.peek() && URL.revokeObjectURL(ih.peek().address), ih.value = {
 		id: r.slice(6),
 		address: URL.createObjectURL(t)
 	});
 }
-function oh() {
+function sh() {
 	let e = B();
 	k(() => {
 		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && Gn(e, t), i = (e) => {
-			r(e) && (e.preventDefault(), ih.value = !0);
+			r(e) && (e.preventDefault(), ah.value = !0);
 		};
 		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
-			e.relatedTarget || (ih.value = !1);
+			e.relatedTarget || (ah.value = !1);
 		}, { signal: n }), document.addEventListener("drop", (t) => {
-			r(t) && (t.preventDefault(), ih.value = !1, ah(e, t.dataTransfer?.files[0]));
+			r(t) && (t.preventDefault(), ah.value = !1, oh(e, t.dataTransfer?.files[0]));
 		}, { signal: n }), document.addEventListener("paste", (t) => {
 			let n = t.clipboardData?.files[0];
-			n && Gn(e, t) && (t.preventDefault(), ah(e, n));
+			n && Gn(e, t) && (t.preventDefault(), oh(e, n));
 		}, { signal: n }), () => t.abort();
 	}, [e]);
 }
 // src/ui/suggest.ts
-var sh = 8, ch = /* @__PURE__ */ new WeakMap();
-function lh(e, t) {
+var ch = 8, lh = /* @__PURE__ */ new WeakMap();
+function uh(e, t) {
 	let n = t.trim().toLowerCase();
 	if (!n) return [];
 	let r = [
@@ -11963,13 +11973,13 @@ function lh(e, t) {
 		[],
 		[]
 	];
-	for (let t of dh(e)) {
+	for (let t of fh(e)) {
 		let e = t.lower.indexOf(n);
 		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
 	}
-	return [...uh(e, n), ...r.flat()].slice(0, sh);
+	return [...dh(e, n), ...r.flat()].slice(0, ch);
 }
-function uh(e, t) {
+function dh(e, t) {
 	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
 	return i < 0 ? [] : [{
 		text: e.id(i),
@@ -11977,8 +11987,8 @@ function uh(e, t) {
 		row: i
 	}];
 }
-function dh(e) {
-	let t = e.labels.value, n = e.annotations.value, r = ch.get(e);
+function fh(e) {
+	let t = e.labels.value, n = e.annotations.value, r = lh.get(e);
 	if (r?.labels === t && r.mine === n) return r.entries;
 	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
 		if (!t || e.base.dead[n]) return;
@@ -11995,15 +12005,15 @@ function dh(e) {
 		a(n, t), r !== n && a(r, t);
 	}
 	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
-	return ch.set(e, {
+	return lh.set(e, {
 		labels: t,
 		mine: n,
 		entries: o
 	}), o;
 }
 // src/ui/SearchBox.tsx
-function fh() {
-	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? lh(n, a) : [], m = r[0] === "table" ? r : [];
+function ph() {
+	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? uh(n, a) : [], m = r[0] === "table" ? r : [];
 	qn({ "/": () => (o.current?.focus(), o.current?.select()) });
 	let h = (r) => {
 		t.go(m, {
@@ -12041,7 +12051,7 @@ function fh() {
 		role: "search",
 		children: [
 			/* @__PURE__ */ K(q, { name: "search" }),
-			i.has("image") && /* @__PURE__ */ K(mh, { id: i.get("image") }),
+			i.has("image") && /* @__PURE__ */ K(hh, { id: i.get("image") }),
 			/* @__PURE__ */ K("input", {
 				ref: o,
 				type: "text",
@@ -12072,14 +12082,14 @@ function fh() {
 				"aria-hidden": "true",
 				children: "/"
 			}),
-			b && /* @__PURE__ */ K(hh, {}),
+			b && /* @__PURE__ */ K(gh, {}),
 			/* @__PURE__ */ K("ul", {
 				class: "suggestions",
 				id: s,
 				role: "listbox",
 				"aria-label": "Labels that match",
 				hidden: !p.length,
-				children: p.map((e, t) => /* @__PURE__ */ K(ph, {
+				children: p.map((e, t) => /* @__PURE__ */ K(mh, {
 					id: `${s}-${t}`,
 					one: e,
 					typed: a,
@@ -12090,7 +12100,7 @@ function fh() {
 		]
 	});
 }
-function ph({ id: e, one: t, typed: n, active: r, choose: i }) {
+function mh({ id: e, one: t, typed: n, active: r, choose: i }) {
 	let a = B().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
 	return /* @__PURE__ */ K("li", {
 		id: e,
@@ -12112,8 +12122,8 @@ function ph({ id: e, one: t, typed: n, active: r, choose: i }) {
 		]
 	});
 }
-function mh({ id: e }) {
-	let t = rh.value?.id === e ? rh.value.address : null;
+function hh({ id: e }) {
+	let t = ih.value?.id === e ? ih.value.address : null;
 	return /* @__PURE__ */ K("span", {
 		class: "asked",
 		children: [t ? /* @__PURE__ */ K("img", {
@@ -12122,7 +12132,7 @@ function mh({ id: e }) {
 		}) : /* @__PURE__ */ K(q, { name: "image" }), "your picture"]
 	});
 }
-function hh() {
+function gh() {
 	let e = B(), t = j(null);
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("button", {
 		type: "button",
@@ -12138,12 +12148,12 @@ function hh() {
 		hidden: !0,
 		"aria-label": "Picture to search by",
 		onChange: (t) => {
-			ah(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+			oh(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
 		}
 	})] });
 }
 // src/ui/Shortcuts.tsx
-function gh({ close: e }) {
+function _h({ close: e }) {
 	return /* @__PURE__ */ K(Qn, {
 		title: "Keyboard shortcuts",
 		class: "shortcuts",
@@ -12155,9 +12165,9 @@ function gh({ close: e }) {
 	});
 }
 // src/ui/Header.tsx
-function _h() {
+function vh() {
 	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Pn(e, e.index.value);
-	return A(() => Un(e, n.current.closest(".semlens")), [e]), A(() => vu(n.current.closest(".semlens"), gu.value), [gu.value]), bh(), Ur(), oh(), qn({ "?": () => i(!0) }), /* @__PURE__ */ K("header", {
+	return A(() => Un(e, n.current.closest(".semlens")), [e]), A(() => yu(n.current.closest(".semlens"), _u.value), [_u.value]), xh(), Ur(), sh(), qn({ "?": () => i(!0) }), /* @__PURE__ */ K("header", {
 		class: "top",
 		ref: n,
 		children: [
@@ -12171,12 +12181,12 @@ function _h() {
 						...o
 					}),
 					children: "semlens"
-				}), /* @__PURE__ */ K(vh, {})]
+				}), /* @__PURE__ */ K(yh, {})]
 			}),
-			/* @__PURE__ */ K(fh, {}),
+			/* @__PURE__ */ K(ph, {}),
 			/* @__PURE__ */ K("nav", {
 				"aria-label": "Views",
-				children: Wm.map((e) => /* @__PURE__ */ K("a", {
+				children: Gm.map((e) => /* @__PURE__ */ K("a", {
 					href: t.href(e.path ? [e.path] : [], o),
 					title: e.says,
 					"aria-current": a === e.path ? "page" : void 0,
@@ -12185,7 +12195,7 @@ function _h() {
 			}),
 			/* @__PURE__ */ K("div", {
 				class: "whole-page",
-				children: [/* @__PURE__ */ K(yh, {}), /* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ K(bh, {}), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Keyboard shortcuts",
@@ -12194,15 +12204,15 @@ function _h() {
 					children: "?"
 				})]
 			}),
-			r && /* @__PURE__ */ K(gh, { close: () => i(!1) }),
-			ih.value && /* @__PURE__ */ K("p", {
+			r && /* @__PURE__ */ K(_h, { close: () => i(!1) }),
+			ah.value && /* @__PURE__ */ K("p", {
 				class: "drop",
 				children: "Drop the picture: the components that are most like it will be listed."
 			})
 		]
 	});
 }
-function vh() {
+function yh() {
 	let e = B(), { place: t, indexes: n } = e, r = e.index.value;
 	if (n.length < 2) return /* @__PURE__ */ K("bdi", {
 		class: "index-name",
@@ -12225,8 +12235,8 @@ function vh() {
 		}, e.number))
 	});
 }
-function yh() {
-	let e = gu.value, t = pu[(pu.indexOf(e) + 1) % pu.length], n = {
+function bh() {
+	let e = _u.value, t = mu[(mu.indexOf(e) + 1) % mu.length], n = {
 		system: "as the system has it",
 		light: "light",
 		dark: "dark"
@@ -12236,22 +12246,22 @@ function yh() {
 		class: "bare-button",
 		"aria-label": `Theme: ${n[e]}`,
 		title: `Theme: ${n[e]}; press for ${n[t]}`,
-		onClick: () => _u(t),
+		onClick: () => vu(t),
 		children: /* @__PURE__ */ K(q, { name: e })
 	});
 }
-function bh() {
-	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Wm.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+function xh() {
+	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Gm.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
 	k(() => {
 		Wn(e) && (document.title = `${c} · ${t.info.name} · semlens`);
 	}, [c, t]);
 }
 // src/ui/Told.tsx
-var xh = 5e3;
-function Sh() {
+var Sh = 5e3;
+function Ch() {
 	let { told: e } = B(), t = e.value;
 	return k(() => {
-		let n = t ? setTimeout(() => e.value = "", xh) : void 0;
+		let n = t ? setTimeout(() => e.value = "", Sh) : void 0;
 		return () => clearTimeout(n);
 	}, [t]), /* @__PURE__ */ K("p", {
 		class: "told",
@@ -12261,8 +12271,8 @@ function Sh() {
 	});
 }
 // src/ui/App.tsx
-function Ch() {
-	let [e = ""] = B().place.route.value.path, t = e === "m" ? Jr : Wm.find((t) => t.path === e)?.view ?? Ks;
+function wh() {
+	let [e = ""] = B().place.route.value.path, t = e === "m" ? Jr : Gm.find((t) => t.path === e)?.view ?? qs;
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("a", {
 			class: "skip",
@@ -12270,22 +12280,22 @@ function Ch() {
 			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
 			children: "Skip to the content"
 		}),
-		/* @__PURE__ */ K(_h, {}),
-		/* @__PURE__ */ K(Km, {}),
+		/* @__PURE__ */ K(vh, {}),
+		/* @__PURE__ */ K(qm, {}),
 		/* @__PURE__ */ K("main", {
 			id: "content",
 			tabIndex: -1,
 			children: /* @__PURE__ */ K(t, {})
 		}),
-		/* @__PURE__ */ K(Sh, {})
+		/* @__PURE__ */ K(Ch, {})
 	] });
 }
 // src/mount.tsx
-function wh(e, t, n) {
+function Th(e, t, n) {
 	return Xt(t, n).then((t) => {
 		e.replaceChildren(), xe(/* @__PURE__ */ K(Qt, {
 			value: t,
-			children: /* @__PURE__ */ K(Ch, {})
+			children: /* @__PURE__ */ K(wh, {})
 		}), e);
 	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
 		className: "bare",
@@ -12293,7 +12303,7 @@ function wh(e, t, n) {
 	}))), () => xe(null, e);
 }
 // src/widget.tsx
-function Th({ model: t, el: n }) {
+function Eh({ model: t, el: n }) {
 	let r = document.createElement("div");
 	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
 	let i = new e(t), a = Nt();
@@ -12301,10 +12311,10 @@ function Th({ model: t, el: n }) {
 		let t = e.target.closest?.("a[href^=\"#/\"]");
 		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
 	});
-	let o = wh(r, i, a);
+	let o = Th(r, i, a);
 	return () => {
 		o(), i.close();
 	};
 }
-var Eh = { render: Th };
-export { Eh as default };
+var Dh = { render: Eh };
+export { Dh as default };
