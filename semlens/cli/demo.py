@@ -1,4 +1,5 @@
-"""The whole story on the testbed: a network is searched, labelled, audited, and caught at what it should not do.
+"""The whole story on the testbed: a network is searched, labelled, audited, caught at what it should not do, corrected,
+and audited again.
 
 It is told with the public names, as any script would tell it.
 """
@@ -14,8 +15,9 @@ from PIL import Image, ImageDraw
 
 import semlens as sl
 from semlens.analysis import Hit, Labels, relevance_of
-from semlens.analysis.audit import Verdict
+from semlens.analysis.audit import Audit, Verdict
 from semlens.benchmark.truth import outputs
+from semlens.images import ImageSet
 from semlens.testbed.world import CLASSES, CONCEPTS, SHORTCUT, Scene, World, draw, write_world
 from semlens.types import Component, Float32, Progress
 from semlens.views.tiles import GAP, SIDE, TEXT, font, lay
@@ -86,14 +88,20 @@ class Story:
     before: float  # mean probability of that class on melanomas, in [0, 1] ...
     after: float  # ... and with the artefact put in, nothing else changed
     turned: float  # part of these melanomas that are taken for the other class only with the artefact
+    corrected: Path  # the correction's folder
+    second: tuple[Verdict, ...]  # of the audit of the corrected model
+    healed: Effect  # what the artefact does to it
 
     def json(self) -> list[dict[str, Any]]:
-        """Hits, what is known, the audit's verdicts and the effect of the artefact, a row each."""
+        """Hits, what is known, the verdicts of both audits, what the artefact does before and after, a row each."""
         effect = {"put_in": ARTEFACT, "before": self.before, "after": self.after, "turned": self.turned}
         hits = [asdict(hit) | {"component": str(hit.component)} for hit in self.hits]
         known = [asdict(group) | {"strongest": str(group.strongest)} for group in self.known]
         files = {"index": str(self.index), "picture": str(self.picture), "report": str(self.report)}
-        return [*hits, *known, *map(asdict, self.verdicts), files | effect]
+        second = [asdict(verdict) | {"model": "corrected"} for verdict in self.second]
+        healed = {"corrected": str(self.corrected), "put_in": ARTEFACT, "before": float(self.healed.before.mean()),
+                  "after": float(self.healed.after.mean()), "turned": self.healed.turned}  # fmt: skip
+        return [*hits, *known, *map(asdict, self.verdicts), *second, healed, files | effect]
 
 
 def run(out: Path, progress: Progress, size: Size = USUAL) -> Story:
@@ -117,6 +125,7 @@ def run(out: Path, progress: Progress, size: Size = USUAL) -> Story:
     audited = sl.audit(index, spec, sl.probe_spec(foundation, spec), labels=labels)
     (out / "report.html").write_text(sl.report(audited), encoding="utf-8")
     effect = put_in(model, pictures.scenes, size.changed)
+    second, healed = _corrected(model, audited, images, pictures.scenes, out, progress, size)
     heats = sl.portraits(index, model, images, [group.strongest for group in known[:LABELS_ON_SHEET]], examples=4)
     rows = [replace(row, label=group.label or "no label") for row, group in zip(heats, known, strict=False)]
     sheet = {
@@ -125,12 +134,32 @@ def run(out: Path, progress: Progress, size: Size = USUAL) -> Story:
             rows
         ),
         f"What a {ARTEFACT} does: the chance of {SPOKEN_FOR!r} before and after": pairs(effect),
+        "The same pictures with the corrected network": pairs(healed),
     }
     page(sheet).save(out / "sheet.png")
     return Story(
         out / "index", table, out / "sheet.png", out / "report.html", tuple(hits), tuple(known),
         tuple(audited.verdicts), float(effect.before.mean()), float(effect.after.mean()), effect.turned,
+        out / "corrected", tuple(second.verdicts), healed,
     )  # fmt: skip
+
+
+def _corrected(
+    model: sl.VisionModel, audited: Audit, images: ImageSet, scenes: Sequence[Scene], out: Path,
+    progress: Progress, size: Size,
+) -> tuple[Audit, Effect]:  # fmt: skip
+    """What the audit found taken out of the network: an audit of what is left, and what the artefact does to it."""
+    correction = sl.corrected(model, audited, images, progress=progress)
+    correction.save(out / "corrected", images)
+    with correction as corrected:
+        index = sl.build(
+            corrected, images, LAYERS[-1], sl.load_foundation(FOUNDATION), out / "corrected-index", k=size.examples,
+            classes=CLASSES, resume=True, progress=progress,
+        )  # fmt: skip
+        healed = put_in(corrected, scenes, size.changed)
+    second = sl.audit(index, audited.spec, audited.probes)
+    (out / "report-corrected.html").write_text(sl.report(second, before=audited), encoding="utf-8")
+    return second, healed
 
 
 def run_on(source: str, choices: Mapping[str, Any], out: Path, progress: Progress) -> tuple[Path, Sequence[Hit]]:

@@ -16,6 +16,7 @@ from semlens.errors import SemlensError, unknown
 
 if TYPE_CHECKING:
     from semlens.analysis import Hit
+    from semlens.analysis.audit import Verdict
     from semlens.cli.demo import Size, Story
 
 
@@ -48,7 +49,8 @@ def demo(
 
 
 def _tell(story: "Story") -> None:
-    """Prints the story: what was found, what speaks for the class, the audit, and what the artefact does."""
+    """Prints the story: what was found, what speaks for the class, the audit, what the artefact does, and the same of
+    the corrected network."""
     from semlens.cli.demo import ARTEFACT, MODEL, SPOKEN_FOR
 
     _hits(story.hits)
@@ -59,19 +61,32 @@ def _tell(story: "Story") -> None:
             for group in story.known
         ],
     )
-    table(
-        (f"audit of {SPOKEN_FOR!r}", "met", "value", "95 % interval"),
-        [
-            (row.requirement, "yes" if row.met else "NO", f"{row.value:.1%}", f"{row.low:.1%} to {row.high:.1%}")
-            for row in story.verdicts
-        ],
-    )
+    _verdicts(f"audit of {SPOKEN_FOR!r}", story.verdicts)
     say(
         f"A {ARTEFACT} put on melanomas, nothing else changed, raises the chance of {SPOKEN_FOR!r} from "
         f"{story.before:.0%} to {story.after:.0%} and turns {story.turned:.0%} of them: the network relies on it.\n"
-        f"index: {story.index}\npicture: {story.picture}\nreport of the audit: {story.report}\n"
+        "Now what the audit found spurious is taken out of the last layer's input, and the last layer fitted anew:"
+    )
+    _verdicts("audit of the corrected network", story.second)
+    healed = story.healed
+    say(
+        f"The same {ARTEFACT} now takes the chance of {SPOKEN_FOR!r} from {healed.before.mean():.0%} to "
+        f"{healed.after.mean():.0%} and turns {healed.turned:.0%}.\n"
+        f"index: {story.index}\npicture: {story.picture}\nreports of the audits: {story.report}, "
+        f"{story.report.with_name('report-corrected.html')}\n"
+        f"the corrected network, wherever a model is named: corrected:{story.corrected}\n"
         f'try: semlens search {story.index} "purple ink" --sheet ink.png\n'
         f"look around: semlens serve {story.index} --images {story.images} --model {MODEL}"
+    )
+
+
+def _verdicts(title: str, verdicts: "Sequence[Verdict]") -> None:
+    table(
+        (title, "met", "value", "95 % interval"),
+        [
+            (row.requirement, "yes" if row.met else "NO", f"{row.value:.1%}", f"{row.low:.1%} to {row.high:.1%}")
+            for row in verdicts
+        ],
     )
 
 
