@@ -18,6 +18,7 @@ from PIL.Image import Image
 from semlens.correct.concepts import learn_concepts
 from semlens.correct.correction import Correction
 from semlens.correct.head import fit_head
+from semlens.correct.localise import localise
 from semlens.correct.measure import groups_of, worst_group
 from semlens.correct.seen import head_path, see
 from semlens.correct.suppress import suppress
@@ -26,7 +27,7 @@ from semlens.images import ImageSet, load_images
 from semlens.model import Changes, Dictionary, VisionModel, load_model
 from semlens.numerics.metrics import rate
 from semlens.testbed.nets import CLASSIFIERS
-from semlens.testbed.world import CLASSES, CLEAN, CONCEPTS, World, in_parts, scenario
+from semlens.testbed.world import CLASSES, CLEAN, CONCEPTS, PLANTED, Scenario, World, in_parts, scenario
 from semlens.types import silent
 
 NETWORKS = {"shortcut": ("block4", "clean"), "residual": ("stage4", "residual-clean")}
@@ -39,6 +40,11 @@ class Pictures:
 
     world: World
     images: ImageSet
+
+    @property
+    def seed(self) -> int:
+        """Of the world that they are from."""
+        return self.world.scenes[0].seed >> 32
 
     @classmethod
     def of(cls, world: World) -> "Pictures":
@@ -59,16 +65,16 @@ def _drawn(world: World) -> list[Image]:
     return [world[i][0] for i in range(len(world))]
 
 
-def directions(model: VisionModel, images: ImageSet, layer: str, jointly: bool) -> Dictionary:
-    """A direction per concept of the world, from its first phrase."""
-    phrases = {one.name: one.phrases[0] for one in CONCEPTS}
+def directions(model: VisionModel, images: ImageSet, layer: str, jointly: bool, count: int | None = 1) -> Dictionary:
+    """A direction per concept of the world, from its phrases, or the first `count` of them."""
+    phrases = {one.name: tuple(one.phrases[:count]) for one in CONCEPTS}
     space = load_foundation("testbed:clip")
     return learn_concepts(
         model, images, layer, positive=phrases, foundation=space, jointly=jointly, progress=silent
     ).dictionary
 
 
-def ways(name: str, model: VisionModel, train: Pictures) -> Iterator[tuple[str, Correction]]:
+def ways(name: str, model: VisionModel, train: Pictures, phrases: int | None) -> Iterator[tuple[str, Correction]]:
     """Every way to correct a network."""
     layer, planted = NETWORKS[name][0], CLASSIFIERS[name].planted
     images, diagnosis = train.images, train.labels
@@ -80,17 +86,56 @@ def ways(name: str, model: VisionModel, train: Pictures) -> Iterator[tuple[str, 
         return correction.with_head(fit_head(head, seen, diagnosis, groups=groups))
 
     yield "as it is", nothing
-    alone, joint = (directions(model, images, layer, jointly) for jointly in (False, True))
+    alone, joint = (directions(model, images, layer, jointly, phrases) for jointly in (False, True))
     one_by_one, projected = (suppress(model, one, units=planted) for one in (alone, joint))
     yield "one by one", one_by_one
     yield "one by one, last layer refitted", refitted(one_by_one)
     yield "joint", projected
-    yield "joint, reactive", suppress(model, joint, "reactive", units=planted, images=images)
+    reactive = suppress(model, joint, "reactive", units=planted, images=images)
+    yield "joint, reactive", reactive
     yield "last layer refitted alone", refitted(nothing)
     yield "joint, last layer refitted", refitted(projected)
-    shown = train.marks(planted)
-    groups = diagnosis + 2 * sum(2**n * shown[one].astype(int) for n, one in enumerate(planted))
-    yield "last layer refitted, true groups alike", refitted(nothing, np.asarray(groups))
+    yield "joint, reactive, last layer refitted", refitted(reactive)
+    yield "last layer refitted, true groups alike", refitted(nothing, groups_by_number(train, planted))
+    there = Pictures.of(World.of(Scenario("softer", dict.fromkeys(planted, 0.8)), len(train.images), train.seed + 1000))
+    print(
+        f"{name}: pictures that speak against each artefact:", against(train, planted), "and", against(there, planted)
+    )
+    with nothing as same:
+        seen = see(same, there.images, head=head)
+    last = fit_head(head, seen, there.labels, groups=groups_by_number(there, planted))
+    yield "the same with counter-examples", nothing.with_head(last)
+
+
+def against(pictures: Pictures, planted: Sequence[str]) -> dict[str, int]:
+    """How many pictures show an artefact with the diagnosis that it speaks against."""
+    shown = pictures.marks(planted)
+    return {one: int((shown[one] & (pictures.labels == _rare(one))).sum()) for one in planted}
+
+
+def _rare(artefact: str) -> int:
+    """The diagnosis that an artefact speaks against."""
+    melanoma, other = PLANTED[artefact]
+    return int(melanoma > other)
+
+
+def groups_by_number(pictures: Pictures, planted: Sequence[str]) -> np.ndarray:
+    """Diagnosis with every planted artefact."""
+    shown = pictures.marks(planted)
+    return np.asarray(pictures.labels + 2 * sum(2**n * shown[one].astype(int) for n, one in enumerate(planted)))
+
+
+def masks(name: str, count: int, seed: int) -> None:
+    """Prints how the masks of planted artefacts lie on the true pixels of the pictures that show most of each."""
+    layer, model = NETWORKS[name][0], load_model(f"testbed:{name}")
+    own = Pictures.of(World.of(scenario(CLASSIFIERS[name].population), count, seed))
+    joint = directions(model, own.images, layer, jointly=True)
+    for artefact in CLASSIFIERS[name].planted:
+        found = localise(model, own.images, joint, artefact, 0)
+        truth = np.stack([own.world.picture(int(i)).masks[artefact] for i in found.ids])
+        hit = (found.masks & truth).sum((1, 2))
+        print(f"{name}, {artefact}: of the mask {np.mean(hit / found.masks.sum((1, 2))):.2f} is true, "
+              f"of the truth {np.mean(hit / truth.sum((1, 2))):.2f} is in it")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,19 +169,28 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--count", type=int, default=800)
     parser.add_argument("--pairs", type=int, default=0)
+    parser.add_argument("--first", type=int, default=31, help="seed")
+    parser.add_argument("--phrases", type=int, help="of each concept; all if not given")
+    parser.add_argument("--masks", action="store_true", help="only how masks of artefacts lie on the true pixels")
     options = parser.parse_args()
     for name in options.network:
+        if options.masks:
+            masks(name, options.count, options.first)
+            continue
         rows: dict[str, list[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]] = {}
         moved: dict[str, list[np.ndarray]] = {}
         model, twin = load_model(f"testbed:{name}"), load_model(f"testbed:{NETWORKS[name][1]}")
         pairs = Pairs.of(World.of(CLEAN, options.pairs, 231)) if options.pairs else None
-        for seed in range(31, 31 + options.seeds):
+        for seed in range(options.first, options.first + options.seeds):
             own = scenario(CLASSIFIERS[name].population)
             train, test = (
                 Pictures.of(World.of(*how)) for how in ((own, options.count, seed), (CLEAN, options.count, seed + 100))
             )
             groups = groups_of(test.labels, test.marks(CLASSIFIERS[name].planted), CLASSES)
-            for way, correction in [*ways(name, model, train), ("clean twin", Correction(twin, Changes()))]:
+            for way, correction in [
+                *ways(name, model, train, options.phrases),
+                ("clean twin", Correction(twin, Changes())),
+            ]:
                 with correction as corrected:
                     rows.setdefault(way, []).append((see(corrected, test.images).logits, test.labels, groups))
                 if pairs:
