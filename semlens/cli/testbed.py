@@ -82,11 +82,8 @@ def _tell(story: "Story") -> None:
 
 def _verdicts(title: str, verdicts: "Sequence[Verdict]") -> None:
     table(
-        (title, "met", "value", "95 % interval"),
-        [
-            (row.requirement, "yes" if row.met else "NO", f"{row.value:.1%}", f"{row.low:.1%} to {row.high:.1%}")
-            for row in verdicts
-        ],
+        (title, "verdict", "value", "95 % interval"),
+        [(row.requirement, row.verdict, f"{row.value:.1%}", f"{row.low:.1%} to {row.high:.1%}") for row in verdicts],
     )
 
 

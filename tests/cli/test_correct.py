@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import semlens as sl
 from semlens.app.notes import FILE, digest_of, open_notes
@@ -182,3 +183,29 @@ def test_training_takes_its_options_and_others_refuse_them(
     ):
         assert command("correct", MODEL, *asked, *data, "-o", str(tmp_path / "no")) == 2
         assert match in capsys.readouterr().err
+
+
+def test_revise_prints_its_rounds_and_writes_a_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On images of one colour, of which the output is one; run again it reads what is there, and says the same."""
+    rng = np.random.default_rng(0)
+    for n, (r, g, b) in enumerate(rng.integers(0, 256, (60, 3)).tolist()):
+        folder = tmp_path / "images" / ("red" if r > g else "green")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (r, g, b)).save(folder / f"{n}.png")
+    (tmp_path / "spec.yaml").write_text(
+        "output: red\nvalid: [red]\nspurious: [blue-white veil]\nrequirements: ['drivers(spurious) <= 0.01']\n"
+    )
+    images = str(tmp_path / "images")
+    asked = ["revise", f"file:{Path(__file__).parents[1] / 'toy_model.py'}:build", str(tmp_path / "spec.yaml"),
+             "--train", images, "--images", images, "--foundation", "testbed:clip", "--no-refit", "--rounds", "1",
+             "-o", str(tmp_path / "out")]  # fmt: skip
+    assert command(*asked) == 2
+    assert "--layer" in capsys.readouterr().err
+    found = rows(capsys, *asked, "--layer", "act")
+    assert [row["round"] for row in found] == list(range(len(found)))
+    assert (found[0]["without"], found[-1]["next"]) == ("", "")
+    page = (tmp_path / "out" / "certificate.html").read_bytes()
+    assert page.count(b"<h2>Rounds</h2>") == 1
+    assert rows(capsys, *asked, "--layer", "act") == found
+    assert (tmp_path / "out" / "certificate.html").read_bytes() == page
+    assert (tmp_path / "out" / "correction.json").exists()
