@@ -1,5 +1,6 @@
 """A network's components in the order in which they can go, the least needed first, and the network without some."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from semlens.correct.head import labels_of
 from semlens.correct.seen import see
 from semlens.correct.structures import Structure, structures
 from semlens.errors import SemlensError, unknown
-from semlens.images import ImageSet, load_images, match_labels
+from semlens.images import ImageSet, LabelWarning, load_images, match_labels
 from semlens.model import Change, Changes, VisionModel, as_model
 from semlens.progress import visible
 from semlens.types import Bool, Component, Float64, Int64, Progress
@@ -172,4 +173,7 @@ def classes_of(model: VisionModel, images: ImageSet, of: str, progress: Progress
         return np.where(classes >= 0, labels, -1)
     if of == "label":
         raise SemlensError(f"{images.source}: {matches}; give images whose labels name classes, or of='predicted'")
+    if matches.labelled:
+        said = f"{images.source}: {matches}; what is right is what the whole network predicts"
+        warnings.warn(said, LabelWarning, stacklevel=2)
     return classes

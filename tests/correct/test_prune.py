@@ -1,6 +1,7 @@
 """Pruning: what of a network can go, in which order, and what is left, against the same weights set to zero by hand."""
 
 from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from semlens.correct.criteria import magnitudes, margin, per_image
 from semlens.correct.curves import _widths
 from semlens.correct.tuning import layer_groups
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
+from semlens.images import ImageSet, LabelWarning
 from semlens.model import VisionModel, load_model
 from semlens.types import silent
 from tests.toy import SIDE, colours, flat_images, random_images, to_tensor
@@ -253,6 +254,18 @@ def test_layers_stand_in_groups_by_where_they_run() -> None:
     model, _ = studied()
     assert layer_groups(model, model.example_input()) == {
         "low": ("conv1",), "high": ("twice",), "last": ("hidden", "out")}  # fmt: skip
+
+
+def test_labels_count_where_they_name_classes_and_else_that_is_said() -> None:
+    model, images = shades()
+    kept = structures(model, model.example_input())
+    order = {"red first": Pruning(model, kept, np.array([0.0, 1.0, 2.0]), {"method": "given"})}
+    right = replace(images, labels=("green", "green", "blue", None))  # the red image is called green
+    assert pruning_curves(order, right, shares=(0.0, 1 / 3), progress=silent)[0].accuracy == (2 / 3, 1)
+    assert pruning_curves(order, right, shares=(0.0, 1 / 3), of="predicted", progress=silent)[0].accuracy == (1, 0.75)
+    with pytest.warns(LabelWarning, match="predicts"):
+        odd = pruning_curves(order, replace(images, labels=("cat",) * 4), shares=(0.0, 1 / 3), progress=silent)
+    assert odd[0].accuracy == (1, 0.75)
 
 
 def test_what_cannot_be_pruned_is_said() -> None:
