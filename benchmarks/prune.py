@@ -65,7 +65,7 @@ def load(name: str) -> sl.VisionModel:
 
 def network(name: str, options: argparse.Namespace) -> Iterator[Table]:
     """Curves of one network."""
-    shares = SHARES.get(name, USUAL)
+    shares = tuple(options.shares or SHARES.get(name, USUAL))
     model = load(name)
     drawn = parts_of(options.images, (options.references, options.validation, options.test))
     references, test = sl.load_images(drawn[0]), sl.load_images(drawn[2])
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--validation", type=int, default=0, help="images to tune rules on; 0 tunes none")
     parser.add_argument("--test", type=int, default=100)
     parser.add_argument("--draws", type=int, default=3, help="random orders")
+    parser.add_argument("--shares", type=float, nargs="*", help="at which accuracy is measured; 0 first")
     parser.add_argument("--leave-out", nargs="*", default=[], help="orders, by their names in the table")
     parser.add_argument("--work", type=Path, help="a folder from which a run that was stopped goes on")
     parser.add_argument("--figure", type=Path)

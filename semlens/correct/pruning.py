@@ -140,7 +140,8 @@ def prune(
     classes = classes_of(model, references, of, progress)
     found = _scaled(per_image(model, Feed(model, references, BATCH), classes, kept, rules, progress), kept, scale)
     recipe |= {
-        "rules": parameters_of(rules) if isinstance(rules, Composite) else {}, "signed": signed, "of": of,
+        "method": rules if isinstance(rules, str) else rules.name, "signed": signed, "of": of,
+        "rules": parameters_of(rules) if isinstance(rules, Composite) else {},
         "references": references.source, "references_digest": references.fingerprint, "images": len(found),
     }  # fmt: skip
     return Pruning(model, kept, found.mean(axis=0) if signed else np.abs(found).mean(axis=0), recipe)
