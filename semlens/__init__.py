@@ -65,7 +65,9 @@ if TYPE_CHECKING:
     from semlens.correct import suppress as suppress
     from semlens.correct import tune_rules as tune_rules
     from semlens.dictionaries import learn_dictionary as learn_dictionary
+    from semlens.dictionaries import neural_pca as neural_pca
     from semlens.dictionaries import reconstruction as reconstruction
+    from semlens.dictionaries import tcav as tcav
     from semlens.errors import SemlensError as SemlensError
     from semlens.foundation import load_foundation as load_foundation
     from semlens.images import load_images as load_images
@@ -168,6 +170,7 @@ _HOME = {
     "measure_correction": "correct",
     "mean_relevance": "revisit",
     "merge": "collection",
+    "neural_pca": "dictionaries",
     "overlay": "views.heatmap",
     "phrase_directions": "correct",
     "retrain": "correct",
@@ -187,6 +190,7 @@ _HOME = {
     "save_dictionary": "model",
     "score": "analysis",
     "search": "analysis",
+    "tcav": "dictionaries",
     "similarity": "attribution",
     "simulation": "analysis",
     "split": "revisit",

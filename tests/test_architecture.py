@@ -22,7 +22,7 @@ ARROWS = {
     "foundation": {"model", "testbed"},
     "collection": {"images", "model", "numerics"},
     "attribution": {"collection", "images", "model"},
-    "dictionaries": {"collection", "images", "model"},
+    "dictionaries": {"analysis", "attribution", "collection", "images", "model", "numerics"},
     "analysis": {"foundation", "images", "index", "numerics"},
     "crop": {"attribution", "collection", "images", "index", "model"},
     "views": {"analysis", "index"},

@@ -1,4 +1,4 @@
-"""The commands about dictionaries: `dictionary learn`, `dictionary info`."""
+"""The commands about dictionaries: `dictionary learn`, `info`, `pca`, `tcav`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 import semlens as sl
-from semlens.cli.common import NewFile, app, as_json, device, image_choices, print_json, seed
+from semlens.cli.checks import read_target
+from semlens.cli.common import NewFile, app, as_json, device, image_choices, print_json, seed, show
 from semlens.cli.show import Progress, say
 
 _FACTS = ("fvu", "dead", "active", "vectors")
@@ -15,7 +16,7 @@ _FACTS = ("fvu", "dead", "active", "vectors")
 
 @app.group()
 def dictionary() -> None:
-    """Directions of a layer as components: learn a sparse autoencoder, or see what a file holds."""
+    """Directions of a layer as components: make them, see what a file holds, ask what an output does with them."""
 
 
 @dictionary.command()
@@ -92,6 +93,61 @@ def info(
         return print_json([row])
     for name, value in row.items():
         print(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
+
+
+@dictionary.command()
+@click.argument("model")
+@click.argument("images")
+@click.option("--layer", required=True, help="Whose directions, best the last before the mean and the last layer.")
+@click.option("--output", required=True, help="Whose class's images count, by name or number.")
+@click.option("-n", "--units", default=10, show_default=True, type=click.IntRange(1), help="How many directions.")
+@click.option("--count", default=1000, show_default=True, type=click.IntRange(2), help="Images looked at.")
+@click.option("-o", "--out", required=True, type=NewFile(".safetensors"), help="The dictionary's file.")
+@image_choices
+@seed
+@device
+@as_json
+def pca(
+    model: str, images: str, layer: str, output: str, units: int, count: int, out: Path, seed: int,
+    device: str | None, as_json: bool, choices: dict[str, Any],
+) -> None:  # fmt: skip
+    """Make the directions of a layer whose part of an output varies most over its class (class-wise neural PCA)."""
+    with Progress() as progress:
+        found = sl.neural_pca(
+            sl.load_model(model, device), sl.load_images(images, **choices), layer, output, n=units, count=count,
+            seed=seed, progress=progress,
+        )  # fmt: skip
+    saved = sl.save_dictionary(found, out)
+    if as_json:
+        return print_json([_row(saved)])
+    say(f"{out}: {saved.units} directions; a layer with it is written {saved.text}")
+
+
+@dictionary.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("model")
+@click.argument("images")
+@click.option("--layer", default="", help="The layer that it is of, where the file does not say it.")
+@click.option("--target", help="An output by name or number (by default each image's highest), similarity:TEXT.")
+@click.option("--foundation", help="Which embeds the TEXT; by default the model itself, if it is a tower of one.")
+@click.option("--count", default=200, show_default=True, type=click.IntRange(2), help="Images looked at.")
+@click.option("--draws", default=1000, show_default=True, type=click.IntRange(1), help="Random directions.")
+@image_choices
+@seed
+@device
+@as_json
+def tcav(
+    file: Path, model: str, images: str, layer: str, target: str | None, foundation: str | None, count: int,
+    draws: int, seed: int, device: str | None, as_json: bool, choices: dict[str, Any],
+) -> None:  # fmt: skip
+    """Say how an output of MODEL answers to the directions in FILE on IMAGES (TCAV), against random directions."""
+    studied = sl.load_model(model, device)
+    with Progress() as progress:
+        found = sl.tcav(
+            studied, sl.load_images(images, **choices), sl.load_dictionary(file, layer),
+            read_target(target, studied, foundation), count=count, draws=draws, seed=seed, progress=progress,
+        )  # fmt: skip
+    show(found, as_json)
 
 
 def _row(found: "sl.Dictionary") -> dict[str, Any]:

@@ -30,6 +30,12 @@ def test_a_dictionary_is_learned_described_and_built_upon(
     assert "give --model and --images, or neither" in capsys.readouterr().err
     assert command("dictionary", "info", "none.safetensors") == 2
     assert "there is no dictionary 'none.safetensors'" in capsys.readouterr().err
+    (parts,) = rows(capsys, "dictionary", "pca", MODEL, "photos", "--layer", "conv", "--output", "red", "-n", "2",
+                    "-o", "pca.safetensors")  # fmt: skip
+    assert (parts["units"], parts["rule"], parts["named"]) == (1, "Linear()", 1)  # red is of one channel alone
+    told = rows(capsys, "dictionary", "tcav", "pca.safetensors", MODEL, "photos", "--target", "red", "--draws", "50")
+    assert [row["direction"] for row in told] == ["red 0"]
+    assert all(row["n"] == 24 and 0 < row["effect_p"] <= 1 for row in told)
     layer = "conv@dictionary:d.safetensors"
     built = ["--images", "photos", "--layer", f"fc,{layer}", "--foundation", f"open_clip:local-dir:{clip_folder}"]
     (row,) = rows(capsys, "build", "--model", MODEL, *built, "--out", "index", "--k", "3")
