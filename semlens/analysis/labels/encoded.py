@@ -18,6 +18,10 @@ CANDIDATES = 50
 RATIO, RATIO_OF_MANY, MANY = 0.6, 0.7, 300
 """A second label has at least this part of the first one's z; the larger one where there are more than MANY phrases."""
 
+CLEAR = 0.15
+"""z of a second label is at least this part of the root of the number of images, which makes z a correlation: what is
+weaker may be sure and still be what other things leave behind."""
+
 OVERLAP = 0.2
 """By chance, z of a second label correlates with that of the first by less than this: it is no synonym."""
 
@@ -64,7 +68,7 @@ def rank(asked: Responses, vocabulary: Probes, layers: Sequence[int], *, fdr: fl
     metric = asked.metric.among(directions)
     contrasts = metric.contrasts(directions)
     ranked, z = _highest(asked.cross[rows], contrasts, min(CANDIDATES, len(vocabulary)))
-    second = _second(ranked, z, metric.whitened(directions), len(vocabulary))
+    second = _second(ranked, z, metric.whitened(directions), len(vocabulary), metric.images)
     both = np.stack([z[:, 0], np.where(second == MISSING, -np.inf, z[np.arange(len(z)), second % z.shape[1]])], axis=1)
     kept, activations = asked.encodings, asked.encodings.activations[rows]
 
@@ -113,15 +117,16 @@ def _top(scores: Float32[np.ndarray, "n q"], m: int) -> Int64[np.ndarray, "n m"]
 
 
 def _second(
-    ranked: Int32[np.ndarray, "n m"], z: Float32[np.ndarray, "n m"], whitened: Float32[np.ndarray, "q d"], phrases: int
-) -> Int32[np.ndarray, "n"]:
-    """Which of the ranked phrases comes next that is no synonym of the first, if it is not far behind."""
+    ranked: Int32[np.ndarray, "n m"], z: Float32[np.ndarray, "n m"], whitened: Float32[np.ndarray, "q d"],
+    phrases: int, images: int,
+) -> Int32[np.ndarray, "n"]:  # fmt: skip
+    """Which of the ranked phrases comes next that is no synonym of the first, if it is clear and not far behind."""
     second = np.full(len(ranked), MISSING, np.int32)
 
     def some(block: slice) -> None:
         overlap = (whitened[ranked[block]] @ whitened[ranked[block, 0]][..., None])[..., 0]
         near = z[block] >= (RATIO_OF_MANY if phrases > MANY else RATIO) * z[block, :1]
-        fits = near & (overlap < OVERLAP) & (z[block] > 0)
+        fits = near & (overlap < OVERLAP) & (z[block] >= CLEAR * np.sqrt(images))
         second[block] = np.where(fits.any(axis=1), fits.argmax(axis=1), MISSING)
 
     each(some, (slice(start, start + _BLOCK) for start in range(0, len(ranked), _BLOCK)))

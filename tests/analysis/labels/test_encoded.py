@@ -9,7 +9,7 @@ import pytest
 
 from semlens.analysis.chance import q_values
 from semlens.analysis.keep import keep, stored_labels
-from semlens.analysis.labels.encoded import OVERLAP, RATIO, _top, rank
+from semlens.analysis.labels.encoded import OVERLAP, RATIO, _second, _top, rank
 from semlens.analysis.labels.label import Labels, label
 from semlens.analysis.probe import Probes
 from semlens.analysis.responses import responses
@@ -17,6 +17,7 @@ from semlens.errors import SemlensError
 from semlens.index.index import load_index
 from semlens.index.records import Thumbnails
 from semlens.numerics.vectors import unit
+from semlens.types import MISSING
 from semlens.views.contact_sheet import label_sheet
 from tests.responding import responding, words
 
@@ -76,6 +77,12 @@ def test_a_sum_of_two_has_two_labels_and_what_has_one_does_not() -> None:
         assert second.ratio == pytest.approx(second.score / first.score, rel=1e-5)
         assert second.ratio >= RATIO
     assert not label(INDEX, words(), split=False).meanings
+
+
+def test_a_second_label_is_clear_not_only_sure() -> None:
+    """z of 7 beside 10 is a correlation of 0.29 over 600 images and of 0.11 over 4,000."""
+    ranked, z, apart = np.array([[0, 1]], np.int32), np.array([[10, 7]], np.float32), np.eye(2, dtype=np.float32)
+    assert [_second(ranked, z, apart, 2, images).tolist() for images in (600, 2000, 4000)] == [[1], [1], [MISSING]]
 
 
 def test_a_synonym_is_no_second_label() -> None:
