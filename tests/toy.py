@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from semlens.images import ImageSet, load_images
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from semlens.types import FoundationId
 
 SIDE = 8

@@ -7,10 +7,9 @@ from semlens.attribution.composite import COMPOSITES, Composite, choose, rules_f
 from semlens.attribution.conservation import Conservation
 from semlens.attribution.edges import edges
 from semlens.attribution.maps import component_maps, conditional_maps
-from semlens.attribution.outputs import ProbabilityWarning, logits_in
 from semlens.attribution.recipes import box_score, map_mean, mask_logit
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox
-from semlens.attribution.targets import Activation, Fixed, fixed, similarity
+from semlens.attribution.targets import Activation, Fixed, ProbabilityWarning, fixed, logits_in, similarity
 from semlens.attribution.trace import trace
 
 __all__ = [

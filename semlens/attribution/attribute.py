@@ -9,9 +9,9 @@ from semlens.attribution.composite import Composite, choose, rules_for
 from semlens.attribution.conservation import WARN_ABOVE, warn
 from semlens.attribution.flow import Conditions, arrive, entering, on_input, through
 from semlens.attribution.gradients import STEPS, Attribution, gradient, integrated_gradients
+from semlens.attribution.taps import warn_unread
 from semlens.attribution.targets import Activation, Target, starting, target_of, then_of
 from semlens.attribution.trace import trace
-from semlens.attribution.unread import warn_unread
 from semlens.model import Components, Layer, VisionModel, as_layers, layer_text, one_of_each, parse_all
 from semlens.types import Component
 

@@ -11,13 +11,20 @@ from torch import Tensor
 from semlens.attribution.attribute import attribute
 from semlens.attribution.composite import Composite, rules_for
 from semlens.attribution.conservation import Conservation, ConservationWarning
-from semlens.attribution.constants import tensors_in
 from semlens.attribution.gradients import Attribution
-from semlens.attribution.outputs import PROBABILITY, ProbabilityWarning, is_probability, logits_in
-from semlens.attribution.targets import Activation, Logit, Target, target_of
+from semlens.attribution.targets import (
+    PROBABILITY,
+    Activation,
+    Logit,
+    ProbabilityWarning,
+    Target,
+    is_probability,
+    logits_in,
+    target_of,
+)
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
-from semlens.model import VisionModel, still
+from semlens.model import VisionModel, still, tensors_in
 from semlens.types import Float
 
 LITTLE = 0.1

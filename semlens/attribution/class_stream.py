@@ -10,10 +10,9 @@ from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Conservation, joined
 from semlens.attribution.flow import Front, brought, entering, exact_device, reaches, relevance_of, summed
 from semlens.attribution.membership import Classes, Membership
-from semlens.attribution.outputs import logits_in
-from semlens.attribution.taps import Gradients, Tap, by_site
+from semlens.attribution.taps import Gradients, Tap, beside, by_site, unread
+from semlens.attribution.targets import logits_in
 from semlens.attribution.trace import Trace, trace
-from semlens.attribution.unread import beside, unread
 from semlens.collection import TopK, decode
 from semlens.errors import SemlensError
 from semlens.model import Components, VisionModel

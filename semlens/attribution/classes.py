@@ -11,8 +11,8 @@ from semlens.attribution.class_stream import ClassStream, ClassTask
 from semlens.attribution.composite import Composite, choose
 from semlens.attribution.conservation import WARN_ABOVE, warn
 from semlens.attribution.membership import Classes, check_of, membership
-from semlens.attribution.outputs import logits_in, warn_of_probability
-from semlens.attribution.unread import warn_unread
+from semlens.attribution.taps import warn_unread
+from semlens.attribution.targets import logits_in, warn_of_probability
 from semlens.collection import RELEVANCE, Checkpoint, Feed, check_k, fill, origin_of, part_of, tuned_allocator
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images

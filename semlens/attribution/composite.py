@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from semlens.attribution.constants import tensors_in
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, z_plus
 from semlens.errors import SemlensError, unknown
-from semlens.model import VisionModel, modules_of, still
+from semlens.model import VisionModel, modules_of, still, tensors_in
 from semlens.types import Float
 
 ATTENTION = ("attnlrp", "cp")

@@ -4,40 +4,33 @@ embeddings and class tokens. Each is known by the name of the parameter or buffe
 A bias is one number per channel, or one for all; a constant that differs from place to place is such an input.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from semlens.attribution.marks import mark_of
+from semlens.model import tensors_in
 from semlens.types import Float
 
 
-class Names:
-    """The names of a model's parameters and buffers, looked for when the first is asked for: few networks need them."""
-
-    def __init__(self, modules: Iterable[tuple[str, nn.Module]]) -> None:
-        self._modules = modules
-
-    @cached_property
-    def by_identity(self) -> Mapping[int, str]:
-        """The names by the identity of the tensor, which lives as long as the model."""
-        names: dict[int, str] = {}
-        for path, module in self._modules:
-            for name, tensor in (*module._buffers.items(), *module._parameters.items()):
-                if tensor is not None:
-                    names.setdefault(id(tensor), f"{path}.{name}" if path else name)
-        return names
+def names_of(modules: Iterable[tuple[str, nn.Module]]) -> Mapping[int, str]:
+    """The names of a model's parameters and buffers by the identity of the tensor, which lives as long as the model."""
+    names: dict[int, str] = {}
+    for path, module in modules:
+        for name, tensor in (*module._buffers.items(), *module._parameters.items()):
+            if tensor is not None:
+                names.setdefault(id(tensor), f"{path}.{name}" if path else name)
+    return names
 
 
-def origin_of(value: Any, names: Names) -> tuple[int, ...]:
+def origin_of(value: Any, names: Mapping[int, str]) -> tuple[int, ...]:
     """The parameters and buffers, by identity, that the tensors in `value` are or were made from."""
     origins: list[int] = []
     for tensor in filter(Tensor.is_floating_point, tensors_in(value)):
         origin = mark_of(tensor).origin
-        origins += origin or ((id(tensor),) if id(tensor) in names.by_identity else ())
+        origins += origin or ((id(tensor),) if id(tensor) in names else ())
     return tuple(dict.fromkeys(origins))
 
 
@@ -58,15 +51,3 @@ def with_zeros(value: Any, keep: Tensor) -> Any:
 def constants_in(value: Any) -> list[Float[Tensor, "..."]]:
     """The floating-point tensors that carry no relevance."""
     return [tensor for tensor in tensors_in(value) if tensor.is_floating_point() and not tensor.requires_grad]
-
-
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """The tensors in nested tuples, lists and dicts, in order."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from tensors_in(item)
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from tensors_in(item)

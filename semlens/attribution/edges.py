@@ -7,6 +7,7 @@ from torch import Tensor
 
 from semlens.attribution.composite import Composite, rules_for
 from semlens.attribution.flow import (
+    CHUNK,
     Front,
     brought,
     check_units,
@@ -17,10 +18,7 @@ from semlens.attribution.flow import (
     restrict_each,
     summed,
 )
-from semlens.attribution.maps import CHUNK
-from semlens.attribution.outputs import logits_in
-from semlens.attribution.taps import Tap
-from semlens.attribution.targets import Logit, starting
+from semlens.attribution.targets import Logit, logits_in, starting
 from semlens.attribution.trace import Trace, trace
 from semlens.collection import Feed, tuned_allocator
 from semlens.errors import SemlensError
@@ -92,22 +90,23 @@ def _between(
     run: Trace, front: Front, upper: str, lower: str, units: Sequence[int], chunk: int
 ) -> tuple[Float[Tensor, "n a"], Float[Tensor, "a c"]]:
     """Per image the shares of the upper units, and summed over images the shares that pass from them to the lower."""
-    above, below = run.taps[upper], run.taps[lower]
+    above = run.taps[upper]
     gradients = reach([front], above)
     total = summed(relevance_of(above, gradients), 2)  # "n c"
     size = total.abs().sum(1).clamp(min=1e-300)  # "n"
     parts = [
-        _lower_shares(below, restrict_each(above, gradients, units[start : start + chunk]), upper, size)
+        _lower_shares(run, lower, restrict_each(above, gradients, units[start : start + chunk]), upper, size)
         for start in range(0, len(units), chunk)
     ]
     return total[:, list(units)] / size[:, None], torch.cat(parts)
 
 
-def _lower_shares(below: Tap, fronts: Sequence[Front], upper: str, size: Float[Tensor, "n"]) -> Float[Tensor, "a c"]:
+def _lower_shares(
+    run: Trace, lower: str, fronts: Sequence[Front], upper: str, size: Float[Tensor, "n"]
+) -> Float[Tensor, "a c"]:
+    below = run.taps[lower]
     (down,) = brought(fronts, [below], many=True)
     if not reaches(down):
-        raise SemlensError(
-            f"layer {below.kind.layer!r} does not feed {upper!r}: name the layer nearer to the output first"
-        )
+        raise SemlensError(f"layer {lower!r} does not feed {upper!r}: name the layer nearer to the output first")
     relevance = summed(relevance_of(below, down, many=True), 3)  # "a n c"
     return (relevance / size[None, :, None]).sum(1)

@@ -14,14 +14,16 @@ from torch.autograd.graph import GradientEdge
 from torch.nn import functional
 
 from semlens.attribution.conservation import per_image
-from semlens.attribution.taps import Gradients, Tap, by_site
+from semlens.attribution.taps import Gradients, Tap, by_site, unread
 from semlens.attribution.trace import Trace
-from semlens.attribution.unread import unread
 from semlens.errors import SemlensError
 from semlens.model import ROWS, OnAxes, Rows, put_tensor, tensor_in
 from semlens.types import Float, Float64, Int64
 
 POSITIONS = ("all", "max")
+
+CHUNK = 16
+"""Backward passes that run as one batch."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from semlens.attribution.conservation import Conservation
 from semlens.attribution.flow import on_input, relevance_of, send
-from semlens.attribution.taps import by_site
+from semlens.attribution.taps import by_site, unread
 from semlens.attribution.targets import Activation, Target, starting, then_of
 from semlens.attribution.trace import Trace, trace
-from semlens.attribution.unread import unread
 from semlens.errors import SemlensError
 from semlens.model import Components, VisionModel, edit, record, still
 from semlens.types import Float

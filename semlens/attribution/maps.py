@@ -8,14 +8,11 @@ import torch
 from torch import Tensor
 
 from semlens.attribution.composite import Composite, rules_for
-from semlens.attribution.flow import Front, arrive, check_units, from_components, on_input, reach, restrict_each
+from semlens.attribution.flow import CHUNK, Front, arrive, check_units, from_components, on_input, reach, restrict_each
 from semlens.attribution.targets import Activation, starting, target_of, then_of
 from semlens.attribution.trace import Trace, trace
 from semlens.model import Components, Layer, VisionModel, one_of_each, parse_all
 from semlens.types import Float, Int64
-
-CHUNK = 16
-"""Maps that run as one batch of backward passes."""
 
 AHEAD = 4
 """Chunks that share a forward pass."""

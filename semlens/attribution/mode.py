@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from semlens.attribution.chance import DRAWS, DROPOUTS, refuse_chance
-from semlens.attribution.constants import origin_of, tensors_in
+from semlens.attribution.constants import origin_of
 from semlens.attribution.exponential import DIVISIONS, pass_on
 from semlens.attribution.marks import UNMARKED, Mark, mark_of, put_mark, remark
-from semlens.attribution.names import MOVES, PASSIVE, SHIFTS, VIEWS
 from semlens.attribution.operations import Call, Setting, carries
-from semlens.attribution.table import known_as, name_of, operate
-from semlens.attribution.writing import as_any_view, one_by_one, root
+from semlens.attribution.table import MOVES, PASSIVE, SHIFTS, VIEWS, known_as, name_of, operate
+from semlens.attribution.writing import WrittenTogether, as_any_view, one_by_one, root
 from semlens.errors import SemlensError
+from semlens.model import tensors_in
 
 
 class Mode(TorchFunctionMode):
@@ -34,11 +34,28 @@ class Mode(TorchFunctionMode):
         self._apart = False
         self._embedded: list[Tensor] = []
 
-    def restart(self) -> None:
-        """Forgets the forward pass so far; from now on views are made one by one."""
-        self._apart = True
-        self.blind = ""
-        self._embedded.clear()
+    def mark_input(self, entry: Tensor, shadow: Tensor | None) -> None:
+        """Marks what goes into the model: an image with the `shadow` where the relevance of zeros arrives, else token
+        numbers."""
+        if shadow is None:
+            remark(entry, tokens=True)
+        else:
+            remark(entry, seen_by=self.token, shadow=shadow)
+
+    def watched(self, forward: Callable[[], Any]) -> Any:
+        """What a forward pass gives. Where the model writes into one of several views that came together, it runs a
+        second time, with views that are made one by one."""
+        try:
+            out = forward()
+        except WrittenTogether:
+            self._apart = True
+            self.blind = ""
+            self._embedded.clear()
+            out = forward()
+        with self.paused():
+            for tensor in tensors_in(out):
+                self.check_seen(tensor, "the model's output")
+        return out
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -163,7 +180,7 @@ class Mode(TorchFunctionMode):
         made = [tensor for tensor in tensors_in(out) if tensor.is_floating_point()]
         origin = origin_of(given, self.setting.names) if made else ()
         for tensor in made if origin else ():
-            if id(tensor) not in self.setting.names.by_identity:
+            if id(tensor) not in self.setting.names:
                 remark(tensor, origin=origin)
 
     def embeddings(self) -> Tensor:

@@ -1,18 +1,18 @@
 """How relevance passes each function that a network may call, except layers with weights, products, normalisations and
 layers with several functions in one: the handlers that `table` chooses from."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from semlens.attribution.branches import BranchSum, one_layer
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
-from semlens.attribution.constants import Names, constants_in, is_input, origin_of, with_zeros
+from semlens.attribution.constants import constants_in, is_input, names_of, origin_of, with_zeros
 from semlens.attribution.functions import ElementWise, Joined, Noted, SameSign, Scaled, portion
 from semlens.attribution.marks import SavedTensors, mark_of, remark
 from semlens.errors import SemlensError
@@ -26,13 +26,19 @@ class Setting:
     """What all calls of one trace share.
 
     Args:
-        names: of the model's parameters and buffers.
+        modules: the model's, with their paths.
     """
 
     composite: Composite
     ledger: Ledger
-    names: Names
+    modules: Sequence[tuple[str, nn.Module]]
     saved: SavedTensors = field(default_factory=SavedTensors)
+
+    @cached_property
+    def names(self) -> Mapping[int, str]:
+        """The names of the model's parameters and buffers, looked for when the first is asked for: few networks need
+        them."""
+        return names_of(self.modules)
 
 
 class Call(NamedTuple):
@@ -236,8 +242,8 @@ def _account(call: Call, constant: Any) -> str:
 
 
 def _input_account(call: Call, constant: Tensor) -> str:
-    names = call.setting.names.by_identity
-    known = " + ".join(names[tensor] for tensor in origin_of(constant, call.setting.names) if tensor in names)
+    names = call.setting.names
+    known = " + ".join(names[tensor] for tensor in origin_of(constant, names) if tensor in names)
     return call.setting.ledger.account_of_input(known or f"a constant of {call.layer or 'the model'!r}")
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semlens.attribution.outputs import detections_in, map_in
-from semlens.attribution.targets import Scalar
+from semlens.attribution.targets import Scalar, detections_in, map_in
 from semlens.errors import SemlensError
 from semlens.types import Float
 

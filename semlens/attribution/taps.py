@@ -5,7 +5,8 @@ made, so a layer that is read changes nothing. Only a view gives way to a copy, 
 writing into a view moves its place in the graph.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,13 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from semlens.attribution.conservation import per_image
 from semlens.attribution.marks import LayerCall, SavedTensor, SavedTensors, mark_of, put_mark
 from semlens.errors import SemlensError
-from semlens.model import Components, Site, edit, put_tensor, tensor_in
+from semlens.model import Components, OnAxes, Site, edit, put_tensor, tensor_in
 from semlens.types import Float
 
 Gradients = tuple[Tensor | None, ...]
 """What a backward pass brings to each of a tap's `ends`; None where it brings nothing."""
+
+WARN_ABOVE = 0.5
+"""Share of a layer's relevance that may pass tokens which are not read before a warning names them."""
+_ALL = 0.9995
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,3 +170,64 @@ def _tap(kind: Components, output: Any, saved: SavedTensors | None) -> Tap:
         mark.layer,
         value.view_as(value).grad_fn,
     )
+
+
+class UnreadTokensWarning(UserWarning):
+    """Most of a layer's relevance passes tokens that are not read, such as the class token."""
+
+
+def unread(gradients: Mapping[Tap, Gradients]) -> dict[str, Float[Tensor, "n"]]:
+    """The part of each tensor's |relevance| that passes tokens which none of the taps reads, in [0, 1] and per image,
+    by the name under which they can be read.
+
+    Args:
+        gradients: what came to each tap.
+    """
+    shares: dict[str, Float[Tensor, "n"]] = {}
+    groups: dict[SavedTensor, list[Tap]] = {}
+    for tap in gradients:
+        groups.setdefault(tap.saved, []).append(tap)
+    for taps in groups.values():
+        shares |= _of_tensor(taps, gradients[taps[0]])
+    return shares
+
+
+def beside(kinds: Iterable[Components]) -> dict[str, Components]:
+    """The tokens that none of the kinds reads, by the name under which they can be read.
+
+    Args:
+        kinds: of one tensor.
+    """
+    kinds = tuple(kinds)
+    read = {kind.part for kind in kinds}
+    return {other.layer: other for kind in kinds for other in kind.beside if other.part not in read}
+
+
+def _of_tensor(taps: Sequence[Tap], gradients: Gradients) -> dict[str, Float[Tensor, "n"]]:
+    missing = beside(tap.kind for tap in taps)
+    if not missing:
+        return {}
+    first, rows = taps[0], taps[0].kind.rows
+    size = rows.gather(first.elements(gradients).abs())
+    whole = size.flatten(1).sum(1).clamp(min=1e-30)
+    shares = {}
+    for name, kind in missing.items():
+        assert isinstance(kind, OnAxes)  # tokens
+        there = kind.spread(first.laid, torch.ones_like(kind.read(first.laid)))
+        shares[name] = per_image(size, rows.gather(there)) / whole
+    return shares
+
+
+def warn_unread(shares: Mapping[str, float], threshold: float = WARN_ABOVE) -> None:
+    """Issues an UnreadTokensWarning that names the tokens above the threshold, if there are any."""
+    much = sorted(((share, name) for name, share in shares.items() if share > threshold), reverse=True)
+    if much:
+        parts = [
+            f"{'all' if share > _ALL else f'{share:.0%}'} of layer {name.partition('@')[0]!r} through {name!r}"
+            for share, name in much
+        ]
+        warnings.warn(
+            f"relevance passes tokens that are not read: {', '.join(parts)}; name these as layers too to see it",
+            UnreadTokensWarning,
+            stacklevel=3,
+        )

@@ -18,12 +18,9 @@ from torch import Tensor, nn
 from semlens.attribution.chance import Watch
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
-from semlens.attribution.constants import Names, tensors_in
-from semlens.attribution.marks import remark
 from semlens.attribution.mode import Mode
 from semlens.attribution.operations import Setting
 from semlens.attribution.taps import Stop, Tap, tapping
-from semlens.attribution.writing import WrittenTogether
 from semlens.errors import SemlensError
 from semlens.model import Components, check_images, follow, modules_of, refuse_hidden, still
 
@@ -93,20 +90,20 @@ def trace(
     ledger = Ledger(images=len(x))
     modules = modules_of(net)
     where = follow(modules)
-    mode = Mode(Setting(composite, ledger, Names(modules)), where) if composite else None
+    mode = Mode(Setting(composite, ledger, modules), where) if composite else None
     _check_visible(net, modules, x, mode)
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(_uncompiled())
-        run, entry = _start(x, ledger, mode)
+        run = Trace(x, None, ledger)
         saved, paused = (mode.setting.saved, mode.paused) if mode else (None, nullcontext)
         with still(net), tapping(net, kinds, run.taps, saved=saved, paused=paused, stop=stop):
             if mode is None:
                 with Watch(where):
-                    run.output = _output(net, entry, then)
+                    run.output = _output(net, _enter(run, x, None), then)
             else:
-                _run(run, mode, net, x, entry, then)
+                _run(run, mode, net, x, then)
         for layer, tap in run.taps.items():
             check_images(layer, len(tap.kind.rows.gather(tap.value)), len(x))
         yield run
@@ -135,36 +132,31 @@ def _check_visible(net: nn.Module, modules: Iterable[tuple[str, nn.Module]], x: 
         )
 
 
-def _run(
-    run: Trace, mode: Mode, net: nn.Module, x: Tensor, entry: Tensor, then: Callable[[Any], Any]
-) -> None:  # fmt: skip
-    """One forward pass under the mode, or a second one where the first finds that views must be made one by one."""
+def _run(run: Trace, mode: Mode, net: nn.Module, x: Tensor, then: Callable[[Any], Any]) -> None:
+    """A forward pass under the mode."""
+
+    def forward() -> Any:
+        run.taps.clear()
+        with mode.paused():
+            entry = _enter(run, x, mode)
+        return _output(net, entry, then)
+
     with mode, mode.setting.saved.kept():
-        try:
-            run.output = _output(net, entry, then)
-        except WrittenTogether:
-            entry = _again(run, x, mode)
-            run.output = _output(net, entry, then)
+        run.output = mode.watched(forward)
     run.blind = mode.blind
     if not x.is_floating_point():
         run.source = mode.embeddings()
-    for tensor in tensors_in(run.output):
-        mode.check_seen(tensor, "the model's output")
 
 
-def _start(x: Tensor, ledger: Ledger, mode: Mode | None) -> tuple[Trace, Tensor]:
-    """The trace before the forward pass, and what goes into the model."""
-    if not x.is_floating_point():
-        entry = x.clone()  # token numbers: relevance arrives at their embeddings
-        remark(entry, tokens=True)
-        return Trace(x, None, ledger), entry
-    source = x.detach().clone().requires_grad_()
-    entry = source.clone()  # a model may overwrite its input
-    if mode is None:
-        return Trace(source, None, ledger), entry
-    shadow = torch.zeros_like(source).requires_grad_()
-    remark(entry, seen_by=mode.token, shadow=shadow)
-    return Trace(source, shadow, ledger), entry
+def _enter(run: Trace, x: Tensor, mode: Mode | None) -> Tensor:
+    """What goes into the model; the trace learns where relevance arrives."""
+    if x.is_floating_point():
+        run.source = x.detach().clone().requires_grad_()
+        run.shadow = torch.zeros_like(run.source).requires_grad_() if mode else None
+    entry = run.source.clone()  # a model may overwrite its input
+    if mode:
+        mode.mark_input(entry, run.shadow)
+    return entry
 
 
 def _output(net: nn.Module, entry: Tensor, then: Callable[[Any], Any]) -> Any:
@@ -173,13 +165,3 @@ def _output(net: nn.Module, entry: Tensor, then: Callable[[Any], Any]) -> Any:
         return then(net(entry))
     except Stop:
         return None
-
-
-def _again(run: Trace, x: Tensor, mode: Mode) -> Tensor:
-    """Prepares a second forward pass in which views are made one by one, and gives what goes into the model."""
-    mode.restart()
-    with mode.paused():
-        fresh, entry = _start(x, run.ledger, mode)
-    run.source, run.shadow = fresh.source, fresh.shadow
-    run.taps.clear()
-    return entry

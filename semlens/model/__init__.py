@@ -24,6 +24,7 @@ from semlens.model.components import (
     check_images,
     put_tensor,
     tensor_in,
+    tensors_in,
 )
 from semlens.model.dictionary import (
     DICTIONARY,
@@ -40,22 +41,21 @@ from semlens.model.dictionary import (
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
 from semlens.model.hooks import Site, edit, follow, modules_of, record, still, survey
 from semlens.model.kinds import Channels, Heads
-from semlens.model.latents import Latents
-from semlens.model.layers import (
+from semlens.model.latents import (
+    Latents,
     Layer,
     as_layers,
     check_dictionaries,
     dictionaries_of,
     layer_text,
     one_of_each,
-    parse_all,
-    refuse_hidden,
-    unit_names,
 )
-from semlens.model.loading import Preprocess, VisionModel, as_model, check_device, describe, load_model, users_function
+from semlens.model.layers import parse_all, refuse_hidden, unit_names
+from semlens.model.loading import as_model, check_device, load_model, users_function
 from semlens.model.outputs import less_the_other, logits_of, output_number
 from semlens.model.tensors import write_tensors
 from semlens.model.untrained import untrained
+from semlens.model.vision_model import Preprocess, VisionModel, describe
 from semlens.model.weights import CheckpointWarning, load_weights
 
 __all__ = [
@@ -121,6 +121,7 @@ __all__ = [
     "still",
     "survey",
     "tensor_in",
+    "tensors_in",
     "unit_names",
     "units_set",
     "untrained",

@@ -15,8 +15,8 @@ from semlens.errors import SemlensError
 from semlens.model.components import Components, Vectors, put_tensor, tensor_in
 from semlens.model.dictionary import Dictionary, Linear
 from semlens.model.hooks import edit, module_at
-from semlens.model.latents import Latents
-from semlens.model.layers import Layer, layer_text, parse_all
+from semlens.model.latents import Latents, Layer, layer_text
+from semlens.model.layers import parse_all
 from semlens.types import Bool, Float
 
 Pool = Literal["", "max", "mean"]

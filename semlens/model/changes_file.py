@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unwritten
-from semlens.model.changes import Change, Changes, Condition, Head
+from semlens.model.changes import Change, Changes, Condition, Head, change_for_good
 from semlens.model.checkpoint import first_line, read_checkpoint
 from semlens.model.dictionary import Dictionary
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
-from semlens.model.layers import layer_text
+from semlens.model.latents import layer_text
 from semlens.model.tensors import write_tensors
+from semlens.model.weights import load_weights
+from semlens.types import Float
 
 MANIFEST, TENSORS, WEIGHTS = "correction.json", "tensors.safetensors", "weights.safetensors"
 TRAINED = "trained."
@@ -119,3 +121,15 @@ def _change(said: Mapping[str, Any], number: int, folder: Path, tensors: Mapping
     if said["dictionary"]:  # by what it is, wherever the folder was moved
         layer = replace(load_dictionary(folder / said["dictionary"]), name="")
     return Change(layer, tuple(said["units"]), tensors[f"{number}.targets"], said["pool"], condition)
+
+
+def apply_saved(saved: SavedChanges, net: nn.Module, x: Float[Tensor, "n ..."]) -> None:
+    """Changes a network for good: by the weights of the folder, where it has them, else by the changes.
+
+    Args:
+        x: an image that the network takes.
+    """
+    if saved.weights is not None:
+        load_weights(net, saved.weights)
+    else:
+        change_for_good(net, saved.changes, x)

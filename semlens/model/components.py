@@ -4,7 +4,7 @@ The law of every kind: `write(x, read(x)) == x`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -124,6 +124,18 @@ def tensor_in(output: Any) -> Tensor:
     if isinstance(output, tuple | list) and output:
         return tensor_in(output[0])
     raise SemlensError(f"the layer's output is a {type(output).__name__}, which holds no tensor; choose another layer")
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in nested tuples, lists and dicts, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from tensors_in(item)
 
 
 def put_tensor(output: Any, tensor: Tensor) -> Any:

@@ -1,6 +1,7 @@
-"""The units of a dictionary as components of a layer: read out of the vectors at its positions, and written back."""
+"""The units of a dictionary as components of a layer: read out of the vectors at its positions, and written back; and
+how a layer with one is named."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import starmap
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from semlens.errors import SemlensError
 from semlens.model.components import Components, Pooled, Rows, Vectors, pool_rows, tensor_in
-from semlens.model.dictionary import Dictionary, TopK, Weights
+from semlens.model.dictionary import MARK, Dictionary, TopK, Weights, in_memory
+from semlens.model.dictionary_file import named_file
 from semlens.model.hooks import Site
-from semlens.types import Float, Int64
+from semlens.types import Float, Int64, LayerAxis
 
 BLOCK = 2**21
 """Products that are held at once while activations are pooled: 8 MB, which a cache holds."""
@@ -128,3 +131,62 @@ def _joined(parts: Sequence[Pooled], axis: int) -> Pooled:
     """Parts of images, or of units, side by side."""
     places = [part.positions for part in parts if part.positions is not None]
     return Pooled(torch.cat([part.activations for part in parts], axis), torch.cat(places, axis) if places else None)
+
+
+Layer = str | Dictionary | Components
+"""A layer as a user may give it: its name, a dictionary on one, or a kind that is bound to a model already."""
+
+
+def as_layers(layers: Layer | Iterable[Layer]) -> tuple[Layer, ...]:
+    """One layer or several as a tuple."""
+    return tuple(layers) if isinstance(layers, Iterable) and not isinstance(layers, str) else (layers,)
+
+
+def layer_text(layer: Layer) -> str:
+    """The layer as it is written."""
+    return layer if isinstance(layer, str) else layer.text if isinstance(layer, Dictionary) else layer.layer
+
+
+def one_of_each(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers in their order, each once, however often it is named."""
+    by_text: dict[str, Layer] = {}
+    for layer in layers:
+        if not isinstance(layer, str) or layer_text(layer) not in by_text:
+            by_text[layer_text(layer)] = layer
+    return list(by_text.values())
+
+
+def dictionaries_of(layers: Iterable[Layer]) -> tuple[str, ...]:
+    """The kinds of those layers that are dictionaries, in their order."""
+    named = [layer for layer in layers if not isinstance(layer, str) or MARK in layer]
+    found = [named_dictionary(layer.partition(MARK)[2]) if isinstance(layer, str) else layer for layer in named]
+    return tuple(layer.kind for layer in found if isinstance(layer, Dictionary | Latents))
+
+
+def check_dictionaries(axes: Iterable[LayerAxis]) -> None:
+    """Returns if the dictionaries that some layers name are still those that were used.
+
+    Raises:
+        SemlensError: one is another, or is no longer there.
+    """
+    for axis in axes:
+        _, mark, name = axis.layer.partition(MARK)
+        if mark and (now := named_dictionary(name).kind) != axis.kind:
+            raise SemlensError(f"{axis.layer!r} is not the dictionary that was used then: it is {now}, not {axis.kind}")
+
+
+def named_dictionary(name: str) -> Dictionary:
+    """The dictionary of this process, or in a file, that has this name."""
+    return in_memory(name) or named_file(name)
+
+
+def layer_of(layer: str, dictionary: Dictionary, spec: str) -> str:
+    """The layer of a dictionary, with its kind, of which the spec names the path at least.
+
+    Raises:
+        SemlensError: they are two.
+    """
+    own = dictionary.layer
+    if own in ("", layer) or (own.partition("@")[0] == layer and "@" not in layer):
+        return own or layer
+    raise SemlensError(f"{spec!r}: that dictionary is one of layer {own!r}; write {own}{MARK}{dictionary.name}")

@@ -1,7 +1,7 @@
 """From what the user writes to component kinds: `parse` reads a spec against a model, `list_layers` shows what there
 is."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,14 +9,13 @@ from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unknown
 from semlens.model.components import Components, site_of, tensor_in
-from semlens.model.dictionary import MARK, Dictionary, in_memory, moved
-from semlens.model.dictionary_file import named_file
+from semlens.model.dictionary import MARK, Dictionary, moved
 from semlens.model.hooks import Site, check_calls, module_at, record
 from semlens.model.kinds import Channels, Heads, Tokens
-from semlens.model.latents import Latents
+from semlens.model.latents import Latents, Layer, layer_of, layer_text, named_dictionary
 from semlens.model.layout import Layout, Layouts, layouts
 from semlens.model.projections import attention_above
-from semlens.types import Float, LayerAxis
+from semlens.types import Float
 
 KINDS = ("channels", "tokens", "cls", "registers", "heads", "heads:all", "dictionary:FILE")
 
@@ -41,36 +40,6 @@ def head_projection(net: nn.Module, path: str) -> tuple[str, int] | None:
         if isinstance(heads, int) and isinstance(getattr(module, name, None), nn.Linear):
             return name, heads
     return None
-
-
-Layer = str | Dictionary | Components
-"""A layer as a user may give it: its name, a dictionary on one, or a kind that is bound to a model already."""
-
-
-def as_layers(layers: Layer | Iterable[Layer]) -> tuple[Layer, ...]:
-    """One layer or several as a tuple."""
-    return tuple(layers) if isinstance(layers, Iterable) and not isinstance(layers, str) else (layers,)
-
-
-def layer_text(layer: Layer) -> str:
-    """The layer as it is written."""
-    return layer if isinstance(layer, str) else layer.text if isinstance(layer, Dictionary) else layer.layer
-
-
-def one_of_each(layers: Iterable[Layer]) -> list[Layer]:
-    """The layers in their order, each once, however often it is named."""
-    by_text: dict[str, Layer] = {}
-    for layer in layers:
-        if not isinstance(layer, str) or layer_text(layer) not in by_text:
-            by_text[layer_text(layer)] = layer
-    return list(by_text.values())
-
-
-def dictionaries_of(layers: Iterable[Layer]) -> tuple[str, ...]:
-    """The kinds of those layers that are dictionaries, in their order."""
-    named = [layer for layer in layers if not isinstance(layer, str) or MARK in layer]
-    found = [_named(layer.partition(MARK)[2]) if isinstance(layer, str) else layer for layer in named]
-    return tuple(layer.kind for layer in found if isinstance(layer, Dictionary | Latents))
 
 
 def parse(net: nn.Module, spec: Layer, x: Float[Tensor, "n ..."]) -> Components:
@@ -111,23 +80,6 @@ def parse_all(net: nn.Module, specs: Sequence[Layer], x: Float[Tensor, "n ..."])
     return [_bound(net, spec, seen) for spec in specs]
 
 
-def check_dictionaries(axes: Iterable[LayerAxis]) -> None:
-    """Returns if the dictionaries that some layers name are still those that were used.
-
-    Raises:
-        SemlensError: one is another, or is no longer there.
-    """
-    for axis in axes:
-        _, mark, name = axis.layer.partition(MARK)
-        if mark and (now := _named(name).kind) != axis.kind:
-            raise SemlensError(f"{axis.layer!r} is not the dictionary that was used then: it is {now}, not {axis.kind}")
-
-
-def _named(name: str) -> Dictionary:
-    """The dictionary of this process, or in a file, that has this name."""
-    return in_memory(name) or named_file(name)
-
-
 def _modules(net: nn.Module, specs: Sequence[str]) -> Iterator[str]:
     """The paths of the modules that the specs speak of, with the projections of their heads."""
     for spec in specs:
@@ -147,20 +99,8 @@ def _bound(net: nn.Module, spec: Layer, seen: Layouts) -> tuple[Components, int]
     layer, mark, name = spec.partition(MARK)
     if not mark:
         return _parse(net, spec, seen)
-    dictionary = _named(name)
-    return _latents(net, _layer_of(layer, dictionary, spec), dictionary, seen, spec)
-
-
-def _layer_of(layer: str, dictionary: Dictionary, spec: str) -> str:
-    """The layer of a dictionary, with its kind, of which the spec names the path at least.
-
-    Raises:
-        SemlensError: they are two.
-    """
-    own = dictionary.layer
-    if own in ("", layer) or (own.partition("@")[0] == layer and "@" not in layer):
-        return own or layer
-    raise SemlensError(f"{spec!r}: that dictionary is one of layer {own!r}; write {own}{MARK}{dictionary.name}")
+    dictionary = named_dictionary(name)
+    return _latents(net, layer_of(layer, dictionary, spec), dictionary, seen, spec)
 
 
 def _latents(net: nn.Module, layer: str, dictionary: Dictionary, seen: Layouts, text: str = "") -> tuple[Latents, int]:

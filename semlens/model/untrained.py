@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from semlens.errors import SemlensError
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 
 RESETS = ("reset_parameters", "_reset_parameters", "init_weights")
 """What modules call the function that draws their weights: PyTorch's, its attention's, timm's."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 
 
 def to_tensor(image: object) -> Tensor:

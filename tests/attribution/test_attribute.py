@@ -14,7 +14,7 @@ from semlens.attribution.rules import Epsilon
 from semlens.attribution.targets import Activation, Scalar, similarity
 from semlens.errors import SemlensError
 from semlens.model.layers import parse_all
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from semlens.types import Component
 from tests.attribution.loops import each
 from tests.attribution.nets import Branches, Chain, Skip, model, pixels

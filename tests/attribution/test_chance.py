@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from semlens.attribution.attribute import attribute
 from semlens.errors import SemlensError
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from tests.attribution.loops import each
 from tests.attribution.nets import to_tensor
 

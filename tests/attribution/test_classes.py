@@ -13,7 +13,7 @@ from semlens.collection.relevance import merge_relevance
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model.layers import parse_all
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from semlens.types import MISSING, Relevance
 from tests.attribution.nets import Chain, model
 from tests.toy import random_images, to_tensor

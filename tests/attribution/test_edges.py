@@ -10,7 +10,7 @@ from semlens.attribution.edges import edges
 from semlens.collection import UnreadableWarning
 from semlens.errors import SemlensError
 from semlens.images import load_images
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from tests.attribution.nets import Chain, Skip, model
 from tests.toy import random_images, to_tensor
 

@@ -10,21 +10,21 @@ import torch
 from torch import Tensor
 from torch.overrides import get_overridable_functions, resolve_name
 
-from semlens.attribution import names
 from semlens.attribution import operations as ops
+from semlens.attribution import table
 from semlens.attribution.chance import DRAWS, DROPOUTS
 from semlens.attribution.composite import COMPOSITES
 from semlens.attribution.conservation import Ledger
-from semlens.attribution.constants import Names, tensors_in
 from semlens.attribution.marks import remark
 from semlens.attribution.mode import Mode
 from semlens.attribution.operations import Setting
 from semlens.attribution.table import _REFUSED, _TABLE, known_as, name_of
 from semlens.errors import SemlensError
+from semlens.model import tensors_in
 
 Function = Callable[..., Any]
 SHAPES = ((6,), (3, 4), (4, 4), (2, 3, 8), (2, 4, 6, 6), (1, 2, 4, 4, 4))
-LISTED = (names.MOVES | names.POOLS | names.SUMS | names.WINNERS | names.HOMOGENEOUS) - {
+LISTED = (table.MOVES | table.POOLS | table.SUMS | table.WINNERS | table.HOMOGENEOUS) - {
     "logaddexp"
 }  # up to its entropy
 OF_A_VALUE = {"fill", "fill_diagonal", "index_fill", "full_like", "block_diag", "bfloat16", "half"}
@@ -42,7 +42,7 @@ def functions() -> tuple[tuple[Function, str, bool], ...]:
 
 def known(name: str, in_place: bool) -> bool:
     """Whether somebody has said how a function is treated, or why not."""
-    special = name in DRAWS | DROPOUTS | {"requires_grad"} or (name in names.PASSIVE and not in_place)
+    special = name in DRAWS | DROPOUTS | {"requires_grad"} or (name in table.PASSIVE and not in_place)
     return special or known_as(name) in _TABLE or known_as(name) in _REFUSED
 
 
@@ -54,7 +54,7 @@ def seen_by(mode: Mode, shape: tuple[int, ...] = (2, 3)) -> Tensor:
 
 
 def a_mode() -> Mode:
-    return Mode(Setting(COMPOSITES["attnlrp"], Ledger(), Names([])), lambda: "block.0")
+    return Mode(Setting(COMPOSITES["attnlrp"], Ledger(), []), lambda: "block.0")
 
 
 def test_what_nobody_classified_is_refused_before_it_runs() -> None:
@@ -139,7 +139,7 @@ def test_what_passes_by_its_gradient_gets_its_whole_value_by_it() -> None:
 def test_activations_are_element_by_element() -> None:
     checked, wrong = set(), set()
     for func, name, in_place in functions():
-        if known_as(name) not in names.ACTIVATIONS - NOT_BY_ELEMENT or in_place:
+        if known_as(name) not in table.ACTIVATIONS - NOT_BY_ELEMENT or in_place:
             continue
         for given, out in attempts(func):
             if isinstance(out, Tensor) and out.shape == given[0].shape and out.requires_grad:
@@ -159,7 +159,7 @@ def test_activations_are_element_by_element() -> None:
 def test_what_carries_nothing_has_no_gradient() -> None:
     checked, wrong = set(), set()
     for func, name, in_place in functions():
-        if (name not in names.PASSIVE and known_as(name) not in names.STEPS) or in_place or name in DRAWS:
+        if (name not in table.PASSIVE and known_as(name) not in table.STEPS) or in_place or name in DRAWS:
             continue
         for given, out in attempts(func):
             checked.add(name)

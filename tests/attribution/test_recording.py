@@ -14,14 +14,14 @@ from semlens.attribution.composite import COMPOSITES
 from semlens.attribution.maps import component_maps
 from semlens.attribution.targets import Activation
 from semlens.model.layers import list_layers, parse_all
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from semlens.types import Component
 from tests.attribution.loops import each
 from tests.attribution.nets import model
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::semlens.attribution.conservation.ConservationWarning",
-    "ignore::semlens.attribution.unread.UnreadTokensWarning",
+    "ignore::semlens.attribution.taps.UnreadTokensWarning",
 )
 METHODS = ["epsilon_plus_flat", "epsilon_gamma_box", "epsilon_alpha2_beta1_flat", "attnlrp_gamma", "cp_lrp", "gradient"]
 """Every rule and every treatment of products that composites know."""

@@ -17,10 +17,10 @@ from semlens.attribution.composite import COMPOSITES
 from semlens.attribution.edges import edges
 from semlens.attribution.flow import exact_device
 from semlens.attribution.maps import component_maps, conditional_maps
+from semlens.attribution.taps import UnreadTokensWarning
 from semlens.attribution.targets import Activation
-from semlens.attribution.unread import UnreadTokensWarning
 from semlens.model.layers import LayerRow, list_layers, parse_all
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from semlens.types import Component
 from tests.attribution.loops import each
 from tests.attribution.nets import model, pixels
@@ -225,7 +225,7 @@ def test_class_relevance_of_a_last_block_says_where_it_went() -> None:
         relevance(net, images, ["blocks.1", "blocks.1@cls", "blocks.1@registers"], ["a"], of="all", k=2, workers=0)
 
 
-@pytest.mark.filterwarnings("ignore::semlens.attribution.unread.UnreadTokensWarning")
+@pytest.mark.filterwarnings("ignore::semlens.attribution.taps.UnreadTokensWarning")
 def test_how_much_passes_what_is_not_read_is_measured() -> None:
     net, x = vit("one class token"), pixels(2)
     found = attribute(net, x, 0, layers=["blocks.0", "blocks.0@cls"])

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from semlens.attribution.attribute import attribute
 from semlens.errors import SemlensError
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from tests.attribution.loops import each
 from tests.attribution.nets import Chain, model, pixels, to_tensor
 

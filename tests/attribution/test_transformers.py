@@ -14,7 +14,7 @@ from torch.nn import functional
 from semlens.attribution.attribute import attribute
 from semlens.attribution.composite import COMPOSITES
 from semlens.attribution.trace import trace
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from tests.attribution.heat import arrived
 from tests.attribution.loops import each
 from tests.conftest import OPEN_CLIP

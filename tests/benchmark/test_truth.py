@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from semlens.benchmark.truth import MAIN, RESPONDS, Effects, effects, outputs, removals
 from semlens.errors import SemlensError
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from semlens.testbed.nets import preprocess
 from semlens.testbed.world.population import World
 from semlens.testbed.world.render import draw

@@ -22,7 +22,7 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model.hooks import record
 from semlens.model.layers import parse_all
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from semlens.numerics.histogram import bins
 from semlens.types import MISSING, ConceptExamples
 from tests.toy import Colours, colours, flat_images, random_images, to_tensor

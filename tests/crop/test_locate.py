@@ -30,7 +30,7 @@ from semlens.crop.locate import Find
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model.layers import parse_all
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from semlens.types import ConceptExamples
 from tests.toy import Colours, colours, flat_images, random_images
 

@@ -16,8 +16,8 @@ from semlens.model.components import Components
 from semlens.model.dictionary import BatchTopK, Dictionary, JumpRelu, Linear, Relu, Sparsity, TopK, moved
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
 from semlens.model.kinds import Channels, Heads, Tokens
-from semlens.model.latents import Latents
-from semlens.model.layers import check_dictionaries, parse, parse_all, unit_names
+from semlens.model.latents import Latents, check_dictionaries
+from semlens.model.layers import parse, parse_all, unit_names
 from semlens.types import LayerAxis
 
 RULES: list[Sparsity] = [

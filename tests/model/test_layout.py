@@ -17,7 +17,7 @@ from semlens.images import load_images
 from semlens.model.components import Rows
 from semlens.model.kinds import Channels, Heads, Tokens
 from semlens.model.layers import LayerRow, list_layers, parse, parse_all
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from tests.toy import random_images, to_tensor
 
 X = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -8,7 +8,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from semlens.errors import SemlensError
-from semlens.model.loading import VisionModel, describe, load_model
+from semlens.model.loading import load_model
+from semlens.model.vision_model import VisionModel, describe
 from semlens.model.weights import CheckpointWarning
 from tests.toy import Colours, colours, to_tensor
 

@@ -10,7 +10,7 @@ from semlens.attribution.attribute import attribute
 from semlens.model.hooks import edit, record
 from semlens.model.kinds import Heads
 from semlens.model.layers import LayerRow, list_layers, parse
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from tests.attribution.loops import each
 from tests.attribution.nets import to_tensor
 

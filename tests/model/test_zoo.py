@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from semlens.collection import collect
 from semlens.model.layers import list_layers
-from semlens.model.loading import VisionModel
+from semlens.model.vision_model import VisionModel
 from tests.model.plain_hooks import PlainHooks, spec, verdict, with_other_tokens
 from tests.toy import random_images, to_tensor
 

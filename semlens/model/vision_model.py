@@ -1,0 +1,108 @@
+"""The studied model: a PyTorch network, how it takes an image, and what it is called."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import torch
+from PIL.Image import Image
+from PIL.Image import new as blank_image
+from torch import Tensor, nn
+
+from semlens.errors import SemlensError
+from semlens.model.layers import LayerRow, list_layers
+from semlens.types import Float, class_text, several
+
+Preprocess = Callable[[Image], Tensor]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VisionModel:
+    """A network with its preprocessing. It is used where it is: its device, precision and mode stay the user's.
+
+    Args:
+        net: any module that takes a batch of images.
+        preprocess: from an RGB image to a float tensor "3 h w", the same size for every image.
+        class_names: of the outputs, if it classifies.
+        name: what reports call it.
+    """
+
+    net: nn.Module
+    preprocess: Preprocess
+    class_names: tuple[str, ...] = ()
+    name: str = "model"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.net, str) or not callable(self.preprocess):
+            raise SemlensError("a VisionModel is made of a network and its preprocessing; load_model takes names")
+        names = tuple(map(class_text, several(self.class_names)))  # a name may be several, as torchvision's ImageNet's
+        object.__setattr__(self, "class_names", names)
+
+    def __repr__(self) -> str:
+        count = f", {len(self.class_names):,} classes" if self.class_names else ""
+        return f"VisionModel({self.name}: {type(self.net).__name__}{count})"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network's first parameter lies."""
+        return next((p.device for p in self.net.parameters()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the network's first floating-point parameter."""
+        return next((p.dtype for p in self.net.parameters() if p.is_floating_point()), torch.float32)
+
+    def fingerprint(self) -> str:
+        """sha256 over every weight and buffer with its name, and over how the preprocessing is written down."""
+        digest = hashlib.sha256(f"{type(self.net).__qualname__}\n{describe(self.preprocess)}\n".encode())
+        for name, value in self.net.state_dict().items():
+            _digest(digest, name, value)
+        return digest.hexdigest()
+
+    def example_input(self) -> Float[Tensor, "1 ..."]:
+        """A grey image, preprocessed, on the network's device and in its precision."""
+        x = self.preprocess(blank_image("RGB", (256, 256), (128, 128, 128)))
+        return x[None].to(self.device, self.dtype)
+
+    def layers(self) -> list[LayerRow]:
+        """Every layer that can be analysed."""
+        return list_layers(self.net, self.example_input())
+
+
+def _digest(digest: Any, name: str, value: Any) -> None:
+    """Feeds one entry of a state dict to a digest: a tensor, or what modules keep beside them (quantised weights, their
+    own extra state)."""
+    if isinstance(value, Tensor) and value.is_quantized:
+        digest.update(f"{name} {value.qscheme()}\n".encode())
+        _digest(digest, f"{name} quantised", value.int_repr())
+        _digest(digest, f"{name} scaled", value.dequantize())
+    elif isinstance(value, Tensor):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        raw = value.detach().cpu().contiguous()
+        digest.update(raw.flatten().view(torch.uint8).numpy().data if raw.numel() else b"")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _digest(digest, f"{name}.{key}", item)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            _digest(digest, f"{name}.{number}", item)
+    elif isinstance(value, BytesIO):
+        digest.update(f"{name}\n".encode() + value.getvalue())
+    else:
+        digest.update(f"{name} {_words(value)}\n".encode())
+
+
+def describe(preprocess: Preprocess) -> str:
+    """A preprocessing in words that change when it does: its repr without addresses, or its qualified name."""
+    if isinstance(preprocess, partial):
+        return f"{describe(preprocess.func)}{preprocess.args}{sorted(preprocess.keywords.items())}"
+    return _words(preprocess)
+
+
+def _words(value: Any) -> str:
+    """The repr of anything, or without one of its own its qualified name."""
+    text = repr(value)
+    return text if " at 0x" not in text else str(getattr(value, "__qualname__", type(value).__qualname__))
