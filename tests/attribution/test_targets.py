@@ -207,7 +207,7 @@ def test_the_similarity_to_a_text_is_explained(clip_folder: Path) -> None:
         expected = seen @ mean / np.linalg.norm(seen) / np.linalg.norm(mean)
         found = attribute(tower, x, sl.similarity(texts, foundation), method="gradient")
         torch.testing.assert_close(found.value, torch.tensor([expected]), rtol=1e-4, atol=1e-6)
-    with pytest.raises(SemlensError, match="'a cat' is a text: give the foundation model that embeds it"):
+    with pytest.raises(SemlensError, match="'a cat' is a text: give the foundation model whose image tower this is"):
         sl.similarity("a cat")
     with pytest.raises(SemlensError, match=r"shape \(1, 12\) and the vector .* has 128 entries: give the foundation"):
         attribute(tower, x, sl.similarity("a ruler", sl.load_foundation("testbed:clip", "cpu")))
