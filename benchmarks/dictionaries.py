@@ -138,7 +138,7 @@ def faithful(layers: list[str], count: int, steps: int) -> None:
     model, foundation = sl.load_model("testbed:clip"), load_foundation("testbed:clip")
     photos = load_images([draw(scene).image for scene in World.of(CLEAN, 300, 5).scenes])
     scenes = World.of(CLEAN, 600, 7).scenes
-    print("| layer | components | curve | by | area | beyond patching |")
+    print("| layer | components | phrase | curve | by | area | beyond patching |")
     for layer in layers:
         parts = sl.learn_dictionary(
             model, photos, layer, n=512, k=8, steps=steps, batch=512, workers=0, progress=lambda *_: None
@@ -153,11 +153,16 @@ def faithful(layers: list[str], count: int, steps: int) -> None:
                     progress=lambda *_: None,
                 )  # fmt: skip
                 found.append(curves)
+                tell(layer, name, phrase, curves)
             whole = reduce(joined, found)
-            for row in whole.rows:
-                beyond = f"{row.beyond:+.3f} [{row.beyond_low:+.3f}, {row.beyond_high:+.3f}]"
-                print(f"| {layer} | {name} | {row.curve} | {row.by} | {row.area:.3f} | {beyond} |", flush=True)
+            tell(layer, name, "all", whole)
             sl.plot(whole).savefig(f"faithful-{layer}-{name.replace(' ', '-')}.png", dpi=110)
+
+
+def tell(layer: str, name: str, phrase: str, curves: Faithfulness) -> None:
+    for row in curves.rows:
+        beyond = f"{row.beyond:+.3f} [{row.beyond_low:+.3f}, {row.beyond_high:+.3f}]"
+        print(f"| {layer} | {name} | {phrase} | {row.curve} | {row.by} | {row.area:.3f} | {beyond} |", flush=True)
 
 
 def joined(one: Faithfulness, other: Faithfulness) -> Faithfulness:

@@ -4,6 +4,7 @@
 |---|---|---|
 | SAELens, Prisma, BatchTopK | W_enc d x c, W_dec c x d, b_enc, b_dec, threshold | cfg.json, config.json |
 | VisAEBench, dictionary_learning | encoder.weight c x d, decoder.weight either way, biases | config.json |
+| attributing CLIP | the same under weight norm: weight_g and weight_v, or parametrizations | none: k is given |
 | overcomplete | encoder.final_block.*, dictionary.*, thresholds | none: k is given |
 """
 
@@ -53,7 +54,7 @@ def read_layout(path: Path, k: int | None = None) -> Dictionary:
     checkpoint = read_checkpoint(file)
     said = _settings(file.parent) | _said_inside(checkpoint)
     for _, state in states(checkpoint):
-        tensors = {name: value.detach() for name, value in state.items() if isinstance(value, Tensor)}
+        tensors = _weighed({name: value.detach() for name, value in state.items() if isinstance(value, Tensor)})
         parts = _parts(file, tensors, said)
         if parts is not None:
             return _dictionary(path, parts, said, k)
@@ -93,6 +94,27 @@ def _flat(said: Any) -> dict[str, Any]:
         return {}
     inner = [said[key] for key in ("metadata", "activation_fn_kwargs") if isinstance(said.get(key), Mapping)]
     return {key: value for part in (*inner, said) for key, value in part.items()}
+
+
+_NORMED = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
+"""What torch calls length and direction of a layer under weight norm, the old way and the new one."""
+
+
+def _weighed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with those under weight norm as the weights that they stand for.
+
+    Source: Salimans and Kingma 2016, Eq. 2.
+    """
+    found = dict(tensors)
+    for length, direction in _NORMED:
+        for name in [name for name in tensors if name.endswith(f".{length}")]:
+            path = name.removesuffix(length)
+            if f"{path}{direction}" not in tensors:
+                continue
+            g, v = found.pop(name).float(), found.pop(f"{path}{direction}").float()
+            axes = [axis for axis in range(v.ndim) if g.shape[axis] == 1]
+            found[f"{path}weight"] = v * (g / v.norm(dim=axes, keepdim=True))
+    return found
 
 
 def _parts(file: Path, tensors: Mapping[str, Tensor], said: Mapping[str, Any]) -> _Parts | None:

@@ -143,6 +143,27 @@ class TopKSAE(nn.Module):
         return z, z @ nn.functional.normalize(self.dictionary._weights, dim=1)
 
 
+@pytest.mark.parametrize("new", [False, True], ids=["weight_g", "parametrizations"])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+def test_layers_under_weight_norm_are_the_weights_that_they_stand_for(new: bool, tmp_path: Path) -> None:
+    """An encoder with a bias and a decoder without, of columns of length 1, as attributing CLIP trains them."""
+    normed = nn.utils.parametrizations.weight_norm if new else nn.utils.weight_norm
+    torch.manual_seed(0)
+    net = nn.Module()
+    net.encoder, net.decoder = normed(nn.Linear(D, C)), normed(nn.Linear(C, D, bias=False), dim=1)
+    with torch.no_grad():
+        for name, value in net.named_parameters():
+            if "decoder" in name and name.endswith(("weight_g", "original0")):
+                value.fill_(1.0)
+    torch.save(net.state_dict(), tmp_path / "sae.pt")
+    found = load_dictionary(tmp_path / "sae.pt", "a", k=4)
+    with torch.no_grad():
+        pre = net.encoder(X)
+        torch.testing.assert_close(acts_of(found), top(pre, 4))
+        torch.testing.assert_close(decoded(found), net.decoder(top(pre, 4)))
+    torch.testing.assert_close(found.decoder.norm(dim=1), torch.ones(C))
+
+
 def test_one_forward_pass_is_that_of_overcomplete(tmp_path: Path) -> None:
     sae = TopKSAE().eval()
     torch.save(sae.state_dict(), tmp_path / "sae.pt")
