@@ -8,16 +8,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from semlens.analysis.audit import Spec
 from semlens.attribution import attribute, conditional_maps
 from semlens.collection import Feed
 from semlens.correct.correction import Correction
+from semlens.correct.head import labels_by_name
 from semlens.correct.measure import Measured, Outcome, planted, relevant
-from semlens.correct.seen import glance
+from semlens.correct.phrases import image_directions
+from semlens.correct.seen import glance, outputs_of
 from semlens.correct.suppress import split
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.model import Dictionary, VisionModel, logits_of, still
-from semlens.types import Bool, Float, Float32, Float64, Int64, Progress, silent
+from semlens.model import Dictionary, VisionModel, logits_of, output_number, still
+from semlens.types import Bool, Float, Float32, Float64, FoundationModel, Int64, Progress, silent
 
 SHOWN = 12
 """Images that show an artefact most, on which it is looked for."""
@@ -34,6 +37,7 @@ class Localised:
     """An artefact in the images that show it most, the clearest first."""
 
     concept: str
+    output: int  # that it is looked at for
     ids: Int64[np.ndarray, "n"]
     inputs: Float[Tensor, "n ..."]  # as the model takes them
     heat: Float32[np.ndarray, "n h w"]  # relevance for the output that passes the artefact's direction, in logits
@@ -73,7 +77,17 @@ def localise(
     heat = torch.cat(maps).float().cpu().numpy()
     sign = 1.0 if heat.sum() >= 0 else -1.0
     masks = np.stack([mask_of(np.maximum(sign * one, 0)) for one in heat])
-    return Localised(concept, np.array([id for _, here in parts for id in here], np.int64), x, heat, masks)
+    return Localised(concept, output, np.array([id for _, here in parts for id in here], np.int64), x, heat, masks)
+
+
+def localise_in(
+    model: VisionModel, spec: Spec, concept: str, images: ImageSet, *, layer: str, foundation: FoundationModel,
+    progress: Progress = silent,
+) -> Localised:  # fmt: skip
+    """Where a concept of a spec lies, by its direction among those of all concepts, for the spec's output."""
+    directions = image_directions(model, spec, images, layer, foundation, progress)
+    output = output_number(spec.output, model.class_names, outputs_of(model))
+    return localise(model, images, directions, concept, output, progress=progress)
 
 
 def mask_of(heat: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
@@ -93,22 +107,32 @@ def smoothed(values: Float64[np.ndarray, "h w"], deviation: float) -> Float64[np
     return values
 
 
-def relevance_inside(correction: Correction, found: Localised, output: int, *, seed: int = 0) -> Measured:
-    """The part of an output's |relevance| on the pixels that lies inside the artefact's masks, in [0, 1].
+def inside_and_laid_in(
+    correction: Correction, found: Localised, images: ImageSet, *, seed: int = 0, progress: Progress = silent
+) -> list[Measured]:
+    """Accuracy on labelled images with the artefact laid in, and how much of the relevance lies inside its masks."""
+    model = correction.model
+    labels = labels_by_name(images, model, np.arange(len(images)), outputs_of(model))
+    laid = laid_in(correction, found, images, labels, seed=seed, progress=progress)
+    return [laid, relevance_inside(correction, found, seed=seed)]
+
+
+def relevance_inside(correction: Correction, found: Localised, *, seed: int = 0) -> Measured:
+    """The part of the output's |relevance| on the pixels that lies inside the artefact's masks, in [0, 1].
 
     Raises:
         SemlensError: a function in the model that no rule of relevance covers.
     """
-    before = _inside(correction.model, found, output)
+    before = _inside(correction.model, found)
     with correction as model:
-        after = _inside(model, found, output)
+        after = _inside(model, found)
     return relevant(INSIDE, found.concept, before, after, seed=seed)
 
 
-def _inside(model: VisionModel, found: Localised, output: int) -> Float64[np.ndarray, "n"]:
+def _inside(model: VisionModel, found: Localised) -> Float64[np.ndarray, "n"]:
     shares = []
     for x, masks in zip(found.inputs.split(4), np.split(found.masks, range(4, len(found.masks), 4)), strict=True):
-        heat = attribute(model, x, output, warn_above=float("inf")).heat
+        heat = attribute(model, x, found.output, warn_above=float("inf")).heat
         assert heat is not None
         size = heat.double().abs().cpu().numpy()
         shares.append((size * masks).sum((1, 2)) / np.maximum(size.sum((1, 2)), 1e-12))

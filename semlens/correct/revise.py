@@ -13,15 +13,12 @@ from semlens.analysis import Rows, probe_spec
 from semlens.analysis.audit import QUADRANTS, Audit, Spec, audit
 from semlens.correct.certify import measure_correction
 from semlens.correct.correction import Correction, load_correction
-from semlens.correct.head import labels_by_name
-from semlens.correct.localise import INSIDE, LAID_IN, Localised, cut_out, laid_in, localise, relevance_inside
+from semlens.correct.localise import INSIDE, LAID_IN, Localised, cut_out, inside_and_laid_in, localise_in
 from semlens.correct.measure import Measured
-from semlens.correct.phrases import image_directions, spurious_of
-from semlens.correct.seen import outputs_of
 from semlens.correct.whole import corrected
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
-from semlens.model import Changes, VisionModel, as_model, output_number
+from semlens.model import Changes, VisionModel, as_model
 from semlens.pipeline import build
 from semlens.progress import visible
 from semlens.types import FoundationModel, Progress
@@ -158,12 +155,9 @@ def _corrected(job: _Job, taken: Sequence[str]) -> Correction:
 
 def _seen(job: _Job, artefact: str) -> Localised:
     """Where the artefact lies, for the model as it came."""
-    directions = image_directions(job.model, job.spec, job.train, job.layer, job.foundation, job.progress)
-    return localise(job.model, job.train, directions, artefact, _output(job), progress=job.progress)
-
-
-def _output(job: _Job) -> int:
-    return output_number(job.spec.output, job.model.class_names, outputs_of(job.model))
+    return localise_in(
+        job.model, job.spec, artefact, job.train, layer=job.layer, foundation=job.foundation, progress=job.progress
+    )
 
 
 def _measured(job: _Job, correction: Correction, seen: Localised | None) -> Rows[Measured]:
@@ -173,11 +167,7 @@ def _measured(job: _Job, correction: Correction, seen: Localised | None) -> Rows
     )  # fmt: skip
     if seen is None:
         return rows
-    labels = labels_by_name(job.images, job.model, np.arange(len(job.images)), outputs_of(job.model))
-    more = [
-        laid_in(correction, seen, job.images, labels, seed=job.seed, progress=job.progress),
-        relevance_inside(correction, seen, _output(job), seed=job.seed),
-    ]
+    more = inside_and_laid_in(correction, seen, job.images, seed=job.seed, progress=job.progress)
     return Rows([*rows, *more], rows.title, remarks=rows.remarks)
 
 
@@ -210,7 +200,7 @@ def _audit(job: _Job, correction: Correction, place: Path) -> Audit:
 
 def _worst(result: Audit, taken: Sequence[str]) -> str:
     """The spurious concept that moves the output most; empty where none is shown to."""
-    left = [name for name in spurious_of(result.spec) if name not in taken]
+    left = [name for side, name in result.asked if side == "spurious" and name not in taken]
     driving = [row for row in result.drivers if row.phrase in left and not row.low <= 0 <= row.high]
     if driving:
         return max(driving, key=lambda row: abs(row.effect)).phrase

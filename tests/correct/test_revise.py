@@ -69,7 +69,7 @@ def test_what_is_laid_in_turns_a_network_that_relies_on_it_and_not_the_corrected
     """Blue speaks for class 2 and is laid into green images, whose class is 1; without blue they stay green."""
     model = colours()
     found = localise(model, patched(), EYE, "blue", 2, count=2)
-    whole = Localised("blue", found.ids, found.inputs, found.heat, np.ones_like(found.masks))
+    whole = Localised("blue", 2, found.ids, found.inputs, found.heat, np.ones_like(found.masks))
     images = flat_images([(0, 20, 0)] * 6)
     correction = suppress(model, EYE, "zero", units=["blue"])
     labels = np.array([1, 1, 1, 1, -1, 1])
@@ -77,9 +77,9 @@ def test_what_is_laid_in_turns_a_network_that_relies_on_it_and_not_the_corrected
     row = laid_in(correction, brighter, images, labels)
     assert (row.before, row.after, row.n) == (0, 1, 5)
     assert laid_in(correction, replace(brighter, masks=~whole.masks), images, labels).before == 1
-    inside = relevance_inside(suppress(model, EYE, "zero", units=["green"]), found, 1)
+    inside = relevance_inside(suppress(model, EYE, "zero", units=["green"]), replace(found, output=1))
     assert inside.before == pytest.approx(0.25)  # green lies everywhere, a quarter of it in the corner
-    assert relevance_inside(correction, found, 2).before == pytest.approx(1)
+    assert relevance_inside(correction, found).before == pytest.approx(1)
 
 
 def fooled() -> VisionModel:
