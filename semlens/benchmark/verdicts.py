@@ -1,6 +1,6 @@
 """Audits by encoding, end to end: are intervals of relevance masses and verdicts right?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -32,17 +32,17 @@ def decided(asked: Asked) -> Iterator[Figure]:
         for output in CLASSES
         for verdict in _audited(asked, spec_of(asked.planted, output, requirements=REQUIREMENTS)).verdicts
     ]
-    yield Figure("audit: verdicts that are right", bootstrap([one.verdict == right for one in said]), np.nan, 1.0)
+    yield Figure("audit: verdicts that are right", bootstrap(_each(one.verdict == right for one in said)), np.nan, 1.0)
     yield Figure(
-        "audit: verdicts that are wrong", bootstrap([one.verdict not in (right, "cannot tell") for one in said])
+        "audit: verdicts that are wrong", bootstrap(_each(one.verdict not in (right, "cannot tell") for one in said))
     )
-    yield Figure("audit: cannot tell", bootstrap([one.verdict == "cannot tell" for one in said]))
-    wrong = [asked.has_shortcuts and one.met and one.sure for one in said]
+    yield Figure("audit: cannot tell", bootstrap(_each(one.verdict == "cannot tell" for one in said)))
+    wrong = _each(asked.has_shortcuts and one.met and one.sure for one in said)
     yield Figure("audit: met and sure, with a shortcut", bootstrap(wrong), np.nan, 0.0)
     for one in _audited(asked, load_spec(SHIPPED)).verdicts:
         figure = Estimate(one.value, one.low, one.high, len(asked.scenes))
         yield Figure(f"shipped spec: {one.requirement}", figure)
-        yield Figure(f"shipped spec: {one.requirement}: right", bootstrap([one.verdict == right]), np.nan, 1.0)
+        yield Figure(f"shipped spec: {one.requirement}: right", bootstrap(_each([one.verdict == right])), np.nan, 1.0)
 
 
 def massed(asked: Asked) -> Iterator[Figure]:
@@ -56,10 +56,14 @@ def massed(asked: Asked) -> Iterator[Figure]:
     for what, valid, spurious in (("planted shortcuts", RULE, asked.planted), ("all artefacts", lesion, ARTEFACTS)):
         specs = [replace(spec_of(spurious, output, valid), layers=_layers(asked)) for output in CLASSES]
         pairs = [pair for spec in specs for pair in _masses(asked, _audited(asked, spec))]
-        held = [one.low <= true <= one.high for one, true in pairs]
+        held = _each(one.low <= true <= one.high for one, true in pairs)
         yield Figure(f"relevance mass, {what}: the interval holds the truth", bootstrap(held), np.nan, 1.0)
         away = [abs(one.value - true) for one, true in pairs]
         yield Figure(f"relevance mass, {what}: distance from the truth", bootstrap(away), np.nan, 0.0)
+
+
+def _each(answers: Iterable[bool]) -> Bool[np.ndarray, "n"]:
+    return np.array([bool(one) for one in answers], bool)
 
 
 def _relevant(asked: Asked) -> bool:
