@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import semlens as sl
 from semlens.analysis.graph import graph
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
@@ -90,3 +91,25 @@ def test_a_dictionary_in_memory_is_found_by_its_digest(tmp_path: Path) -> None:
     index = build(model, IMAGES, given, ColourSpace(), tmp_path / "index", k=3, crop="relevance")
     assert index.layers[0].layer == f"act@dictionary:{given.digest[:16]}"
     assert portraits(index, model, IMAGES, [f"{given.text}:4"], examples=1)[0].examples
+
+
+def test_a_question_to_the_identitys_units_has_the_answer_that_channels_give(built: Built) -> None:
+    index, _, given, _ = built
+    foundation = ColourSpace()
+    probes = sl.probe(foundation, ["red", "green", "blue"])
+    for by in ("examples", "auto"):
+        plain = sl.search(index, probes, layers=["act"], by=by, top=3)
+        ours = [hit for hit in sl.search(index, probes, layers=[given.text], by=by, top=7) if hit.component.unit < 3]
+        assert [(hit.probe, hit.component.unit) for hit in ours] == [(hit.probe, hit.component.unit) for hit in plain]
+        np.testing.assert_allclose([hit.alignment for hit in ours], [hit.alignment for hit in plain], rtol=1e-5)
+    labels = sl.label(index, probes)
+    act, latents, _ = index.layers
+    best = [labels.best(row) for row in range(latents.start, latents.start + 3)]
+    assert best == [labels.best(row) for row in range(act.start, act.stop)]
+    assert index.component(latents.start).layer == given.text
+    scores = sl.score(index, draws=50)
+    np.testing.assert_allclose(
+        scores.clarity[latents.start : latents.start + 3], scores.clarity[act.start : act.stop], rtol=1e-6
+    )
+    listed = sl.unexpected(index, probes, 0, layers=[given.text], least=0.0)
+    assert {row.component.layer for row in listed} <= {given.text}
