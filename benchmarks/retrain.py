@@ -176,7 +176,7 @@ def rows_of(study: Study, only: list[str]) -> None:
 
 
 def _row(study: Study, way: str, make: Any) -> None:
-    file = study.folder / f"{study.name}-{study.seed}-{way.replace(' ', '_')}.json"
+    file = _file(study.folder, study.name, study.seed, way)
     if file.exists():
         return
     started = time.process_time()
@@ -223,20 +223,25 @@ def _groups(study: Study) -> Mapping[str, np.ndarray]:
 
 
 def report(name: str, folder: Path, seeds: list[int]) -> None:
-    """Prints the table of a network, over all seeds."""
-    studies = [Study(name, seed, folder) for seed in seeds]
-    found: dict[str, list[dict[str, Any]]] = {}
-    for way in ("as it is", *METHODS, "clean twin"):
-        files = [folder / f"{name}-{seed}-{way.replace(' ', '_')}.json" for seed in seeds]
-        if all(file.exists() for file in files):
-            found[way] = [json.loads(file.read_text()) for file in files]
+    """Prints the table of a network: each way over the seeds that it is made for."""
     print(f"\n{name}: way | accuracy | worst group | of each seed | of the gap | shift | CPU minutes")
-    low, high = (_worst(found[way], studies) for way in ("as it is", "clean twin"))
-    for way, rows in found.items():
-        each = " ".join(f"{_worst([row], [study]):.2f}" for row, study in zip(rows, studies, strict=True))
-        gap = (_worst(rows, studies) - low) / (high - low)
+    for way in ("as it is", *METHODS, "clean twin"):
+        own = [Study(name, seed, folder) for seed in seeds if _file(folder, name, seed, way).exists()]
+        if not own:
+            continue
+        rows, before, twin = (
+            [json.loads(_file(folder, name, study.seed, one).read_text()) for study in own]
+            for one in (way, "as it is", "clean twin")
+        )
+        low, high = _worst(before, own), _worst(twin, own)
+        each = " ".join(f"{_worst([row], [study]):.2f}" for row, study in zip(rows, own, strict=True))
         minutes = np.mean([row["seconds"] for row in rows]) / 60
-        print(f"{way} | {summary(studies[0], rows, studies)} | {each} | {gap:.2f} | {minutes:.1f}")
+        gap = (_worst(rows, own) - low) / (high - low)
+        print(f"{way} | {summary(own[0], rows, own)} | {each} | {gap:.2f} | {minutes:.2f}")
+
+
+def _file(folder: Path, name: str, seed: int, way: str) -> Path:
+    return folder / f"{name}-{seed}-{way.replace(' ', '_')}.json"
 
 
 def _worst(rows: list[dict[str, Any]], studies: list[Study]) -> float:
