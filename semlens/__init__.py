@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from semlens.revisit import portraits as portraits
     from semlens.revisit import split as split
     from semlens.revisit import verify_audit as verify_audit
+    from semlens.synthesis import maximise as maximise
     from semlens.types import Component as Component
     from semlens.types import ConceptExamples as ConceptExamples
     from semlens.views.contact_sheet import contact_sheet as contact_sheet
@@ -167,6 +168,7 @@ _HOME = {
     "load_weights": "model",
     "map_mean": "attribution",
     "mask_logit": "attribution",
+    "maximise": "synthesis",
     "measure_correction": "correct",
     "mean_relevance": "revisit",
     "merge": "collection",

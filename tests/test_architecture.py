@@ -28,6 +28,7 @@ ARROWS = {
     "views": {"analysis", "index"},
     "pipeline": {"attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics"},
     "revisit": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "views"},
+    "synthesis": {"analysis", "index", "model"},
     "correct": {"analysis", "attribution", "collection", "images", "index", "model", "numerics", "pipeline"},
     "app": {"analysis", "images", "index", "model", "numerics", "revisit", "views"},
     "benchmark": {
@@ -36,14 +37,14 @@ ARROWS = {
     },
     "cli": {
         "analysis", "app", "attribution", "benchmark", "correct", "crop", "dictionaries", "images", "index", "model",
-        "pipeline", "revisit", "testbed", "views",
+        "pipeline", "revisit", "synthesis", "testbed", "views",
     },
 }  # fmt: skip
 """What each package may import beside the root, lazily or for types alone too. docs/design.md draws it."""
 
 FACES = {
     "analysis", "attribution", "collection", "correct", "crop", "dictionaries", "foundation", "images", "index",
-    "model", "numerics", "pipeline", "revisit", "analysis.audit", "analysis.compare", "analysis.graph",
+    "model", "numerics", "pipeline", "revisit", "synthesis", "analysis.audit", "analysis.compare", "analysis.graph",
     "analysis.labels", "testbed.world", "views.heatmap", "views.plot", "views.report",
 }  # fmt: skip
 """Packages that name in `__init__` all that others may use of them; the files inside are their own affair."""
@@ -157,6 +158,7 @@ def test_only_hooks_registers_hooks_and_nothing_unpickles(path: Path) -> None:
 def test_reading_and_searching_import_no_torch() -> None:
     code = (
         "import sys, semlens; semlens.load_index, semlens.search, semlens.probe, semlens.contact_sheet\n"
+        "assert 'pydantic' not in sys.modules\n"
         "import semlens.cli, semlens.app.server\n"
         f"assert not {HEAVY!r} & set(sys.modules), {HEAVY!r} & set(sys.modules)\n"
         "assert callable(semlens.search) and 'pyarrow' not in sys.modules"

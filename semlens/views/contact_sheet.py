@@ -107,9 +107,13 @@ def _chosen(labels: Labels, start: int, stop: int, most: int) -> list[int]:
 
 
 def _examples(sheet: Image.Image, index: ConceptIndex, row: int, y: int, examples: int) -> None:
-    slots = [int(slot) for slot in index.rows[row, :examples] if slot != MISSING]
-    for place, slot in enumerate(slots):
-        picture = index.thumbnails.get(slot)
-        if picture:
-            shown = Image.open(io.BytesIO(picture), formats=("WEBP",)).convert("RGB")
+    for place, shown in enumerate(example_pictures(index, row, examples)):
+        if shown:
             lay(sheet, shown, (TEXT + place * (SIDE + GAP), y))
+
+
+def example_pictures(index: ConceptIndex, row: int, examples: int) -> list[Image.Image | None]:
+    """The thumbnails of a component's strongest examples, None for each that the index was saved without."""
+    slots = [int(slot) for slot in index.rows[row, :examples] if slot != MISSING]
+    kept = [index.thumbnails.get(slot) for slot in slots]
+    return [Image.open(io.BytesIO(each), formats=("WEBP",)).convert("RGB") if each else None for each in kept]
