@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/maximise.py [--components 24] [--stamps FOLDER]
 
-Every picture is searched for among the components of its own layer, by the index's foundation model: the share whose own
-component is among the first ten, and the median place; beside it the same for the component's strongest example alone
-(an image that is in the index), and what chance gives. The activation is compared with that of the strongest example.
+Every picture is searched for among the components of its own layer: the share whose own component is among the first
+ten, and the median place; beside it the same for the component's strongest example alone (an image that is in the
+index), and what chance gives. The activation is compared with that of the strongest example.
 """
 
 import argparse
@@ -39,12 +39,13 @@ def main(model: str, layers: Sequence[str], images: object, foundation: str, com
         best = [float(index.activations[rows.start + unit][0]) for unit in units]
         ranks, of_first = own_ranks(index, space, made), own_ranks(index, space, first)
         count = rows.stop - rows.start
+        top, first_top = np.mean(np.array(ranks) <= 10), np.mean(np.array(of_first) <= 10)
+        more = np.median([m.activation / b for m, b in zip(made, best, strict=True)])
         print(
-            f"{model} {layer}, {len(made)} of {count:,}: first ten {np.mean(np.array(ranks) <= 10):.2f}, median place "
-            f"{np.median(ranks):.0f} (strongest example {np.mean(np.array(of_first) <= 10):.2f}, {np.median(of_first):.0f}; "
-            f"chance {min(10 / count, 1):.2f}, {count / 2:.0f}); activation "
-            f"{np.median([m.activation / b for m, b in zip(made, best, strict=True)]):.1f} x the strongest example's; "
-            f"{seconds:.1f} CPU s each"
+            f"{model} {layer}, {len(made)} of {count:,}: first ten {top:.2f}, median place {np.median(ranks):.0f} "
+            f"(strongest example {first_top:.2f}, {np.median(of_first):.0f}; "
+            f"chance {min(10 / count, 1):.2f}, {count / 2:.0f}); "
+            f"activation {more:.1f} x the strongest example's; {seconds:.1f} CPU s each"
         )
 
 

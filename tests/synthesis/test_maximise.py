@@ -123,7 +123,7 @@ def test_a_component_that_noise_does_not_reach_is_reached() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 3), nn.ReLU())
     with torch.no_grad():
-        net[1].bias.copy_(torch.tensor([-0.4, -0.4, 0.0]))
+        dict(net.named_parameters())["1.bias"].copy_(torch.tensor([-0.4, -0.4, 0.0]))
     model = sl.VisionModel(net, made(8).preprocess)
     shown = sl.maximise(model, ["2:0", "2:1"], steps=200, contrast=0.4, jitter=False)
     assert [each.before for each in shown] == [0, 0]
@@ -144,8 +144,9 @@ def test_diversity_keeps_pictures_of_one_component_apart() -> None:
     """Bright and dark excite the unit alike, each through a channel of its own."""
     net = nn.Sequential(nn.Conv2d(3, 2, 1, bias=False), nn.ReLU(), nn.Conv2d(2, 3, 1, bias=False))
     with torch.no_grad():
-        net[0].weight.copy_(torch.tensor([[1.0] * 3, [-1.0] * 3])[:, :, None, None])
-        net[2].weight.copy_(torch.tensor([[1.0, 0], [0, 1], [1, 1]])[:, :, None, None])
+        bright, both = net.parameters()
+        bright.copy_(torch.tensor([[1.0] * 3, [-1.0] * 3])[:, :, None, None])
+        both.copy_(torch.tensor([[1.0, 0], [0, 1], [1, 1]])[:, :, None, None])
     model = sl.VisionModel(net, made(16).preprocess)
 
     def alike(diversity: float) -> float:
