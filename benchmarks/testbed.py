@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from semlens.benchmark import PUBLISHED, Row, Study, markdown, prepare, search
-from semlens.cli.show import Progress
+from semlens.cli.common import Progress
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CONCEPTS, picture_path
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from semlens.analysis import cosy_retrieved as cosy_retrieved
     from semlens.analysis import drivers as drivers
     from semlens.analysis import final_layer as final_layer
+    from semlens.analysis import graph as graph
     from semlens.analysis import keep as keep
     from semlens.analysis import label as label
     from semlens.analysis import load_vocabulary as load_vocabulary
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from semlens.analysis.audit import audit as audit
     from semlens.analysis.audit import changes as changes
     from semlens.analysis.audit import load_spec as load_spec
-    from semlens.analysis.graph import graph as graph
     from semlens.app.widget import explore as explore
     from semlens.attribution import Activation as Activation
     from semlens.attribution import Composite as Composite
@@ -149,7 +149,7 @@ _HOME = {
     "faithful": "revisit",
     "figure": "views.heatmap",
     "final_layer": "analysis",
-    "graph": "analysis.graph",
+    "graph": "analysis",
     "graph_svg": "views.plot",
     "heat_sheet": "views.heatmap",
     "keep": "analysis",

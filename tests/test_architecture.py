@@ -52,7 +52,7 @@ FACES = {
 BESIDE_A_FACE = {
     "foundation.open_clip", "foundation.transformers", "foundation.testbed", "foundation.conse",  # a family each
     "images.loader",  # brings torch
-    "analysis.audit", "analysis.graph",  # pydantic, to read specs: half of the time that a search takes to start
+    "analysis.audit",  # pydantic, to read specs: half of the time that a search takes to start
     "model.offline",  # weights inside packages, of which some are a foundation model's
     "model.open_clip",  # brings open_clip
 }  # fmt: skip

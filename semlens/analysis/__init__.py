@@ -1,6 +1,6 @@
 """Questions to an index, one per file: pure functions of the index and a few probes. numpy only.
 
-Audits and graphs are asked for by their own packages: to read a spec takes pydantic, which no search waits for.
+Audits are asked for by their own package: to read a spec takes pydantic, which no search waits for.
 """
 
 from semlens.analysis.ask import as_probes, ask, ask_spec, ask_vocabulary, choices_of, labels_by, load, probe_spec
@@ -19,6 +19,7 @@ from semlens.analysis.drivers import (
     similarities,
 )
 from semlens.analysis.faithfulness import CURVES, Curve, Faithfulness
+from semlens.analysis.graph import OUTPUT, Edge, Graph, Node, graph, wanted
 from semlens.analysis.keep import keep, stored_atlas, stored_labels, stored_scores
 from semlens.analysis.labels import (
     METHODS,
@@ -50,6 +51,7 @@ __all__ = [
     "DRAWS",
     "MEASURES",
     "METHODS",
+    "OUTPUT",
     "SOURCES",
     "Atlas",
     "Comparison",
@@ -57,12 +59,15 @@ __all__ = [
     "Direction",
     "Driven",
     "Driver",
+    "Edge",
     "Evaluation",
     "Faithfulness",
+    "Graph",
     "Hit",
     "Labels",
     "LayerScores",
     "Meaning",
+    "Node",
     "Probes",
     "Responses",
     "Rows",
@@ -89,6 +94,7 @@ __all__ = [
     "drivers",
     "effects",
     "final_layer",
+    "graph",
     "hidden_layers",
     "joint_of",
     "keep",
@@ -121,5 +127,6 @@ __all__ = [
     "stored_labels",
     "stored_scores",
     "unexpected",
+    "wanted",
     "way",
 ]

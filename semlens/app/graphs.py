@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from semlens.analysis.graph import Graph, graph
+from semlens.analysis import Graph, graph
 from semlens.app.foundation_proxy import labels_if_any
 from semlens.app.jobs import Job
 from semlens.app.request import Answer, Call, as_json

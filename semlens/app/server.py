@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from semlens.app.guard import Guard, Policy
+from semlens.app.guard import Guard, Policy, fresh_token
 from semlens.app.request import Answer, Request
 from semlens.app.routes import answer
 from semlens.app.session import Session
@@ -54,7 +54,7 @@ def page_folder() -> Path:
 
 
 def serve(
-    session: Session, *, host: str, port: int | None, token: str | None, browser: bool, say: Callable[[str], None]
+    session: Session, *, host: str, port: int | None, token: bool, browser: bool, say: Callable[[str], None]
 ) -> None:
     """Serves until it is interrupted. `port` None: the usual one, or any that is free.
 
@@ -63,7 +63,7 @@ def serve(
     """
     bound = _bound(host, port)
     try:
-        policy = Policy(host, bound.getsockname()[1], token)
+        policy = Policy(host, bound.getsockname()[1], fresh_token() if token else None)
         app = create_app(session, policy)
         say(policy.address)
         if browser:

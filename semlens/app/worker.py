@@ -92,8 +92,7 @@ def edges(
     progress: Progress, *, index: str, model: str, images: str, of: int, layers: list[str], labelled: bool
 ) -> Reply:
     """The graph of a class with what passes between layers, as the page shows it."""
-    from semlens.analysis import stored_labels
-    from semlens.analysis.graph import graph
+    from semlens.analysis import graph, stored_labels
     from semlens.app.graphs import payload
     from semlens.revisit import flows
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 import semlens as sl
-from semlens.cli.common import NewFolder, app, as_json, print_json
-from semlens.cli.show import Progress, say
+from semlens.cli.common import NewFolder, Progress, app, as_json, print_json, say
 
 images_option = click.option(
     "--images",
@@ -44,7 +43,6 @@ def serve(
 
     Everything stays on this machine. Tags and notes are kept in INDEX/annotations.sqlite.
     """
-    from semlens.app.guard import fresh_token
     from semlens.app.server import serve as run
     from semlens.app.session import open_session
 
@@ -53,7 +51,7 @@ def serve(
     def say(address: str) -> None:
         print(f"semlens: {address}  (Ctrl-C stops)", flush=True)
 
-    run(session, host=host, port=port, token=fresh_token() if token else None, browser=browser, say=say)
+    run(session, host=host, port=port, token=token, browser=browser, say=say)
 
 
 @app.command()

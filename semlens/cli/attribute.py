@@ -8,8 +8,7 @@ import click
 
 import semlens as sl
 from semlens.cli.checks import read_target, show_checks
-from semlens.cli.common import NewFile, app, as_json, device, pixel_choices, print_json
-from semlens.cli.show import say, table
+from semlens.cli.common import NewFile, app, as_json, device, pixel_choices, print_json, say, table
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import semlens as sl
-from semlens.cli.common import print_json
-from semlens.cli.show import say, table
+from semlens.cli.common import print_json, say, table
 from semlens.errors import SemlensError, unknown
 
 if TYPE_CHECKING:

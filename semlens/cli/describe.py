@@ -9,6 +9,7 @@ import semlens as sl
 from semlens.cli.common import (
     NewFile,
     NewFolder,
+    Progress,
     app,
     as_json,
     by,
@@ -21,11 +22,11 @@ from semlens.cli.common import (
     print_json,
     save,
     save_result,
+    say,
     seed,
     show,
     vocabulary,
 )
-from semlens.cli.show import Progress, say
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ import click
 
 import semlens as sl
 from semlens.cli.checks import read_target
-from semlens.cli.common import NewFile, app, as_json, device, image_choices, print_json, seed, show
-from semlens.cli.show import Progress, say
+from semlens.cli.common import NewFile, Progress, app, as_json, device, image_choices, print_json, say, seed, show
 
 _FACTS = ("fvu", "dead", "active", "vectors")
 

@@ -9,6 +9,7 @@ import semlens as sl
 from semlens.cli.checks import read_target
 from semlens.cli.common import (
     NewFile,
+    Progress,
     app,
     as_json,
     by,
@@ -18,10 +19,10 @@ from semlens.cli.common import (
     index_folder,
     layer,
     print_json,
+    say,
     seed,
     show,
 )
-from semlens.cli.show import Progress, say
 
 
 @app.command()

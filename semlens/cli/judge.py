@@ -11,7 +11,9 @@ import click
 
 import semlens as sl
 from semlens.cli.common import (
+    CANNOT_TELL,
     NewFile,
+    Progress,
     app,
     as_json,
     by,
@@ -22,13 +24,12 @@ from semlens.cli.common import (
     print_json,
     save,
     save_result,
+    say,
     seed,
     show,
     template,
     vocabulary,
 )
-from semlens.cli.ending import CANNOT_TELL
-from semlens.cli.show import Progress, say
 
 if TYPE_CHECKING:
     from semlens.analysis import Rows

@@ -10,8 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import semlens as sl
-from semlens.cli.common import NewFolder, app, as_json, device, image_choices, images_of, layer_names, print_json
-from semlens.cli.show import Progress, say, table
+from semlens.cli.common import (
+    NewFolder,
+    Progress,
+    app,
+    as_json,
+    device,
+    image_choices,
+    images_of,
+    layer_names,
+    print_json,
+    say,
+    table,
+)
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:

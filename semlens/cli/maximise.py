@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 import semlens as sl
-from semlens.cli.common import NewFile, app, as_json, device, print_json, seed
-from semlens.cli.show import Progress, say, table
+from semlens.cli.common import NewFile, Progress, app, as_json, device, print_json, say, seed, table
 
 if TYPE_CHECKING:
     from semlens.synthesis import Maximised

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import semlens as sl
-from semlens.cli.common import NewFile, NewFolder, app, as_json, device, seed, show
-from semlens.cli.show import Progress, say
+from semlens.cli.common import NewFile, NewFolder, Progress, app, as_json, device, say, seed, show
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from semlens.cli.common import (
     layer,
     pixel_choices,
     print_json,
+    say,
+    table,
     template,
 )
-from semlens.cli.show import say, table
 
 if TYPE_CHECKING:
     from semlens.analysis import Hit, Rows

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from semlens.cli.common import NewFolder, app, as_json, image_choices, print_json
-from semlens.cli.show import Progress, say, table
+from semlens.cli.common import NewFolder, Progress, app, as_json, image_choices, print_json, say, table
 from semlens.errors import SemlensError, unknown
 
 if TYPE_CHECKING:

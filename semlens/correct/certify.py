@@ -75,22 +75,27 @@ def measure_correction(
         own = found.part(labels == number)
         if not len(own.ids):
             raise SemlensError(f"{photos.source} holds no image of {wanted!r} to hold spurious features against")
-        rows.append(
-            behaviour(own, outcome(correction, load_images(spurious_only), progress=progress), number, seed=seed)
-        )
-    rows += [
-        row for name, pair in (pairs or {}).items() for row in _pair(correction, name, pair, number, seed, progress)
-    ]
+        other = outcome(correction, load_images(spurious_only), progress=progress)
+        rows.append(behaviour(own, other, number, seed=seed))
+    for name, pair in (pairs or {}).items():
+        rows += _pair(correction, name, pair, number, seed, progress)
     if relevance:
-        try:
-            rows += net_relevance(
-                correction, photos, found.ids.tolist(), number, kept=kept, seed=seed, progress=progress
-            )
-        except SemlensError as fault:
-            remarks.append(f"net relevance is left out: {fault}")
+        ids = found.ids.tolist()
+        some, said = _net_relevance(correction, photos, ids, number, kept=kept, seed=seed, progress=progress)
+        rows, remarks = rows + some, remarks + said
     if spec is not None and foundation is not None:
         rows += spec_effects(correction, spec, foundation, photos, found, number, seed)
     return Rows(rows, f"{model.name} before and after", remarks=remarks)
+
+
+def _net_relevance(
+    correction: Correction, photos: ImageSet, ids: Sequence[int], number: int, **how: Any
+) -> tuple[list[Measured], list[str]]:
+    """The rows, or none and why there are none."""
+    try:
+        return net_relevance(correction, photos, ids, number, **how), []
+    except SemlensError as fault:
+        return [], [f"net relevance is left out: {fault}"]
 
 
 def _pair(

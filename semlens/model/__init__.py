@@ -13,6 +13,7 @@ from semlens.model.changes import (
     vectors_of,
 )
 from semlens.model.changes_file import SavedChanges, load_changes, save_changes
+from semlens.model.checkpoint import write_tensors
 from semlens.model.components import (
     POOLS,
     ROWS,
@@ -53,7 +54,6 @@ from semlens.model.latents import (
 from semlens.model.layers import parse_all, refuse_hidden, unit_names
 from semlens.model.loading import as_model, check_device, load_model, users_function
 from semlens.model.outputs import less_the_other, logits_of, output_number
-from semlens.model.tensors import write_tensors
 from semlens.model.untrained import untrained
 from semlens.model.vision_model import Preprocess, VisionModel, describe
 from semlens.model.weights import CheckpointWarning, load_weights

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 
 from semlens.errors import SemlensError, unwritten
 from semlens.model.changes import Change, Changes, Condition, Head, change_for_good
-from semlens.model.checkpoint import first_line, read_checkpoint
+from semlens.model.checkpoint import first_line, read_checkpoint, write_tensors
 from semlens.model.dictionary import Dictionary
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
 from semlens.model.latents import layer_text
-from semlens.model.tensors import write_tensors
 from semlens.model.weights import load_weights
 from semlens.types import Float
 

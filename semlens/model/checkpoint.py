@@ -191,3 +191,22 @@ def first_line(fault: BaseException) -> str:
     text = str(fault) or type(fault).__name__
     line = text.partition("WeightsUnpickler error: ")[2] or text
     return line.strip().splitlines()[0].partition("\x1b")[0][:300].strip()
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], said: Mapping[str, str] | None = None) -> None:
+    """Writes a file that others may read as far as the user's umask lets them; safetensors alone makes one that only
+    its owner can read.
+
+    Args:
+        said: texts that stand beside the tensors.
+
+    Raises:
+        OSError, SafetensorError: it cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    path.touch()
+    mode = path.stat().st_mode
+    plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}  # each its own memory
+    save_file(plain, path, dict(said) if said else None)
+    path.chmod(mode)

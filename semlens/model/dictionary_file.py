@@ -11,10 +11,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from semlens.errors import SemlensError, unwritten
-from semlens.model.checkpoint import first_line, read_checkpoint
+from semlens.model.checkpoint import first_line, read_checkpoint, write_tensors
 from semlens.model.dictionary import TENSORS, BatchTopK, Dictionary, JumpRelu, Linear, Relu, Sparsity, TopK
 from semlens.model.sae_layouts import read_layout
-from semlens.model.tensors import write_tensors
 
 FORMAT = "semlens-dictionary"
 """The entry of a file's metadata that says how it is to be read."""

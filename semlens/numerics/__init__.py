@@ -15,6 +15,7 @@ from semlens.numerics.directions import (
 from semlens.numerics.encoding import Metric, ridged
 from semlens.numerics.histogram import BINS, MAX_EXPONENT, MIDDLE, MIN_EXPONENT, Histogram, count
 from semlens.numerics.metrics import (
+    TAILS,
     Estimate,
     auroc,
     auroc_estimate,
@@ -23,7 +24,9 @@ from semlens.numerics.metrics import (
     bootstrap_over,
     chance_precision,
     coverage,
+    interval_of,
     mass_accuracy,
+    over_images,
     pointing,
     precision_of_box,
     rank_accuracy,
@@ -55,6 +58,7 @@ __all__ = [
     "MIN_EXPONENT",
     "PERMUTATIONS",
     "RIDGE",
+    "TAILS",
     "TEST_DRAWS",
     "Estimate",
     "Filters",
@@ -77,6 +81,7 @@ __all__ = [
     "each",
     "highest_null",
     "highest_p",
+    "interval_of",
     "joint_patterns",
     "lengths",
     "like_shapes",
@@ -84,6 +89,7 @@ __all__ = [
     "mass_accuracy",
     "mean_rows",
     "orders_of",
+    "over_images",
     "paired_cosine",
     "patterns",
     "permutations",

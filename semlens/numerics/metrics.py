@@ -13,6 +13,9 @@ import numpy as np
 
 from semlens.types import Bool, Float, Float64, Int64, Shaped
 
+TAILS = (0.025, 0.975)
+"""Of a 95 % interval."""
+
 _BLOCK = 2**20  # drawn rows held at once, 8 MB
 _GROUPS = 200  # of which one is left out at a time, to see how skewed a statistic is
 _NORMAL = NormalDist()
@@ -306,3 +309,19 @@ def _grown(mask: Bool[np.ndarray, "h w"], radius: int) -> Bool[np.ndarray, "h w"
 def _inside(box: Int64[np.ndarray, "4"], mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "_ _"]:
     left, top, right, bottom = np.maximum(box, 0)  # a negative start would count from the other side
     return mask[top:bottom, left:right]
+
+
+def over_images(shares: Float64[np.ndarray, "b"], images: int, seed: int = 0) -> Float64[np.ndarray, "b"]:
+    """Draws from the Jeffreys posterior Beta(n p + 1/2, n (1 - p) + 1/2) of mean shares p over n images, one for each.
+
+    Of a share only its mean over the images is known. Its spread is taken as that of a share that is 0 or 1 on every
+    image, the largest there is, so intervals are rather too wide than too narrow.
+    """
+    share = np.clip(shares, 0, 1)
+    return np.random.default_rng(seed).beta(images * share + 0.5, images * (1 - share) + 0.5)
+
+
+def interval_of(value: float, drawn: Float64[np.ndarray, "b"]) -> tuple[float, float]:
+    """The 95 % confidence interval by the percentiles of the resamples, which holds the figure itself in any case."""
+    low, high = np.quantile(drawn, TAILS)
+    return min(float(low), value), max(float(high), value)

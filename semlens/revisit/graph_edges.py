@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from semlens.analysis import Labels, relevance_of
-from semlens.analysis.graph import wanted
+from semlens.analysis import Labels, relevance_of, wanted
 from semlens.attribution import COMPOSITES, edges
 from semlens.collection import Feed
 from semlens.errors import SemlensError

@@ -15,8 +15,7 @@ import click
 import pytest
 
 from semlens.cli import app
-from semlens.cli.common import NewFile, NewFolder, as_line, layer_names
-from semlens.cli.show import table
+from semlens.cli.common import NewFile, NewFolder, as_line, layer_names, table
 from semlens.errors import SemlensError
 from tests.cli.test_cli import command
 
@@ -138,7 +137,7 @@ def test_a_full_disk_under_standard_output_is_one_sentence(
 
 
 def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
-    code = "from semlens.cli import app, main; import click, sys\nfrom semlens.cli.show import table\n"
+    code = "from semlens.cli import app, main; import click, sys\nfrom semlens.cli.common import table\n"
     code += "def run():\n    for n in range(9999): table(('a', 'b'), [('x' * 50, str(n))])\n    return 1\n"
     code += "app.add_command(click.Command('odd', callback=run)); sys.argv = ['semlens', 'odd']; main()"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

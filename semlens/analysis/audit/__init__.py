@@ -5,7 +5,7 @@ from semlens.analysis.audit.audit import audit
 from semlens.analysis.audit.encoded import RATIO, SIZE, concepts_of, encoded_components, fit_encoded
 from semlens.analysis.audit.findings import Audit, AuditRow, ConceptMass, changes
 from semlens.analysis.audit.grammar import QUADRANTS, Requirement, parse_requirement
-from semlens.analysis.audit.requirements import Change, Mass, Verdict, interval_of, over_images
+from semlens.analysis.audit.requirements import Change, Mass, Verdict
 from semlens.analysis.audit.sight import Visibility, views
 from semlens.analysis.audit.spec import (
     Concept,
@@ -43,11 +43,9 @@ __all__ = [
     "entries",
     "file_name",
     "fit_encoded",
-    "interval_of",
     "json_schema",
     "load_spec",
     "named_concepts",
-    "over_images",
     "parse_requirement",
     "read_marks",
     "read_spec",

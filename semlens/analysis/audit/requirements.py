@@ -9,14 +9,12 @@ import numpy as np
 from semlens.analysis.audit.grammar import QUADRANTS, SIDES, Requirement
 from semlens.analysis.audit.quadrants import Fit, quadrant
 from semlens.errors import SemlensError
+from semlens.numerics import TAILS, interval_of, over_images
 from semlens.types import Bool, Float32, Float64, Int64
 
 _OPERATORS = {"<=": le, "<": lt, ">=": ge, ">": gt}
 UNEXPLAINED = 0.5
 """With more of the relevance in components that fit nothing, no requirement on relevance is met: it cannot be told."""
-
-TAILS = (0.025, 0.975)
-"""Of a 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -66,22 +64,6 @@ class Sight:
     def hides(self, side: str) -> str:
         """What is not seen of a side, where that leaves too little of it to say that it is free of anything."""
         return self.unseen_on(side) if side in self.blind else ""
-
-
-def over_images(shares: Float64[np.ndarray, "b"], images: int, seed: int = 0) -> Float64[np.ndarray, "b"]:
-    """Draws from the Jeffreys posterior Beta(n p + 1/2, n (1 - p) + 1/2) of mean shares p over n images, one for each.
-
-    Of a share only its mean over the images is known. Its spread is taken as that of a share that is 0 or 1 on every
-    image, the largest there is, so intervals are rather too wide than too narrow.
-    """
-    share = np.clip(shares, 0, 1)
-    return np.random.default_rng(seed).beta(images * share + 0.5, images * (1 - share) + 0.5)
-
-
-def interval_of(value: float, drawn: Float64[np.ndarray, "b"]) -> tuple[float, float]:
-    """The 95 % confidence interval by the percentiles of the resamples, which holds the figure itself in any case."""
-    low, high = np.quantile(drawn, TAILS)
-    return min(float(low), value), max(float(high), value)
 
 
 @dataclass(frozen=True, eq=False)

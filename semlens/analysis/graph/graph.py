@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from semlens.analysis.audit import interval_of, over_images
 from semlens.analysis.graph.nodes import Group, grouped
 from semlens.analysis.labels import Labels
 from semlens.analysis.outputs import affected, relevance_of
 from semlens.analysis.results import Rows, pictures, plain
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
+from semlens.numerics import interval_of, over_images
 from semlens.types import Component, Edges
 
 INTERVAL_DRAWS = 2000

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from unicodedata import east_asian_width
 
-from semlens.analysis import data_url, pictures
-from semlens.analysis.graph import OUTPUT, Graph, Node
+from semlens.analysis import OUTPUT, Graph, Node, data_url, pictures
 from semlens.index import ConceptIndex
 from semlens.views.plot.layout import Box, Line, Sizes, layout
 

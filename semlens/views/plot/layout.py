@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from semlens.analysis.graph import Edge, Graph, Node
+from semlens.analysis import Edge, Graph, Node
 
 SWEEPS = 12
 """Times that every row is ordered anew, upwards and downwards."""
