@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _report import Table, report
@@ -80,7 +81,8 @@ def network(name: str, options: argparse.Namespace) -> Iterator[Table]:
         for trial in tuned.trials:
             table.row(trial.group, trial.rule, f"{trial.area:.3f}", "yes" if trial.kept else "")
         yield table
-    ways = {"relevance": {}, "relevance, not by layer": {"scale": "none"}, "gradient": {"method": "gradient"},
+    ways: dict[str, dict[str, Any]] = {
+            "relevance": {}, "relevance, not by layer": {"scale": "none"}, "gradient": {"method": "gradient"},
             "gradient, not by layer": {"method": "gradient", "scale": "none"},
             "integrated gradients": {"method": "integrated_gradients"}, "magnitude": {"method": "magnitude"},
             "magnitude, not by layer": {"method": "magnitude", "scale": "none"}}  # fmt: skip

@@ -95,7 +95,8 @@ class Study:
         file = self.folder / f"{key}-{self.seed}.npz"
         if not file.exists():
             parts = list(in_parts(world, partial(_drawn, [name for name in self.planted if name in LOCAL]), workers=0))
-            np.savez(file, **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+            whole: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            np.savez(file, **whole)
         with np.load(file) as read:
             return dict(read)
 
@@ -113,7 +114,7 @@ def _pair(folder: Path, name: str, side: int, world: World) -> np.ndarray:
     file = folder / f"pair-{name}-{side}.npy"
     if not file.exists():
         np.save(file, _drawn([], world)["pixels"])
-    return np.load(file)  # type: ignore[no-any-return]
+    return np.asarray(np.load(file))
 
 
 def _drawn(masked: list[str], world: World) -> dict[str, np.ndarray]:

@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from semlens.model import load_weights as load_weights
     from semlens.model import record as record
     from semlens.model import save_dictionary as save_dictionary
+    from semlens.model import untrained as untrained
     from semlens.numerics import cosine as cosine
     from semlens.numerics import two_means as two_means
     from semlens.pipeline import build as build
@@ -202,6 +203,7 @@ _HOME = {
     "suppress": "correct",
     "unexpected": "analysis",
     "two_means": "numerics",
+    "untrained": "model",
     "verify_audit": "revisit",
 }
 """Which package or file holds each public name."""

@@ -134,6 +134,25 @@ def test_a_package_with_a_face_is_imported_by_it(path: Path) -> None:
         assert not inside, f"{me} imports {name}: take it from {inside[0]}"
 
 
+def test_most_files_import_few_others() -> None:
+    counts = sorted(len(ours(path)) for path in FILES)
+    assert counts[len(counts) // 2] <= 4
+    assert counts[len(counts) * 9 // 10] <= 9, "files that belong together are one, or a package lacks a face"
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    """45 lines, docstrings left out; ruff holds its complexity."""
+    long = []
+    for path in FILES:
+        for node in nodes(path):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                said = node.body[0] if ast.get_docstring(node) is not None else None
+                lines = [node.lineno, node.end_lineno or 0, *((said.lineno, said.end_lineno or 0) if said else ())]
+                length = lines[1] - lines[0] + 1 - (lines[3] - lines[2] + 1 if said else 0)
+                long += [f"{module(path)}.{node.name}: {length}"] if length > 45 else []
+    assert not long
+
+
 def test_the_numpy_side_imports_no_torch() -> None:
     side = [n for n in MODULES if n.startswith(NUMPY_SIDE) and n not in BESIDE_A_FACE]
     assert len(side) > 50

@@ -108,7 +108,6 @@ def build(
     **options: Any,
 ) -> None:
     """Turn a model and images into a concept index."""
-    from semlens.model import untrained as untrained_twin
     from semlens.pipeline import build_shard, check_free, label_remarks
 
     start = perf_counter()
@@ -117,7 +116,7 @@ def build(
         check_free(out, resume)  # before models are loaded
     space = sl.load_foundation(foundation, device)
     studied, photos = sl.load_model(model, device), sl.load_images(images, group_column=group_column, **choices)
-    studied = untrained_twin(studied) if untrained else studied
+    studied = sl.untrained(studied) if untrained else studied
     for note in photos.notes:
         say(note)
     names = layer_names(layer)

@@ -64,7 +64,8 @@ def measure_correction(
     outputs = found.before.shape[1]
     labels = labels_by_name(photos, model, found.ids, outputs)
     shown = {name: marked(photos, found.ids, one) for name, one in (marks or {}).items()}
-    rows, remarks = accuracies(found, labels, groups_of(labels, shown, model.class_names), seed=seed), []
+    rows = accuracies(found, labels, groups_of(labels, shown, model.class_names), seed=seed)
+    remarks: list[str] = []
     wanted = output if output is not None else spec.output if spec else None
     if wanted is None:
         if spurious_only is not None or pairs or relevance:

@@ -14,7 +14,7 @@ from semlens.collection import Feed
 from semlens.correct.correction import Correction
 from semlens.correct.measure import RESAMPLES, Measured, Outcome, relevant
 from semlens.correct.phrases import semantic_directions, spurious_of
-from semlens.correct.shown import embed_images
+from semlens.correct.seen import embed_images
 from semlens.images import ImageSet
 from semlens.model import Change, Dictionary, Layer, VisionModel, layer_text, one_of_each
 from semlens.types import Component, Float, Float64, FoundationModel, Progress, silent

@@ -8,8 +8,7 @@ import numpy as np
 
 from semlens.analysis import Probes, as_probes, check_space
 from semlens.analysis.audit import Audit, Spec, entries
-from semlens.correct.concepts import learn_concepts, units_of
-from semlens.correct.shown import phrase_direction
+from semlens.correct.concepts import learn_concepts, phrase_direction, units_of
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.index import ConceptIndex, Encodings

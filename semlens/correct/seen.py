@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from semlens.collection import Feed
+from semlens.collection import Feed, as_is, image_batches
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.model import (
@@ -24,7 +24,8 @@ from semlens.model import (
     tensor_in,
     vectors_of,
 )
-from semlens.types import Float, Float32, Int64, Progress, silent
+from semlens.numerics import unit
+from semlens.types import Float, Float32, FoundationModel, Int64, Progress, silent
 
 BATCH = 32
 
@@ -120,3 +121,19 @@ def head_path(model: VisionModel, x: Float[Tensor, "n ..."]) -> str:
         if logits is not None and path and torch.equal(value, logits):
             return path
     raise SemlensError(f"{model.name} has no linear layer that gives its logits: only such a last layer is refitted")
+
+
+def embed_images(
+    foundation: FoundationModel, images: ImageSet, ids: Sequence[int] | Int64[np.ndarray, "n"]
+) -> Float[np.ndarray, "n d"]:
+    """Unit embeddings of some whole images.
+
+    Raises:
+        SemlensError: one of them cannot be read any more.
+    """
+    parts = [
+        foundation.embed_images(list(batch.items))
+        for batch in image_batches(images, [int(id) for id in ids], as_is, "embed", batch_size=64, workers=0,
+                                   readable_when="the model looked at it")
+    ]  # fmt: skip
+    return unit(np.concatenate(parts))

@@ -74,7 +74,7 @@ def build(
     choose_crop(crop, model, method)  # what goes wrong up to `_join_shards` is known before hours of collecting
     if classes:
         check_classes(model, images, layers, classes, of, method, k)
-    check_replaced(out, replace, model, images, layers, foundation, k=k, pool=pool, crop=crop, precision=precision)
+    check_replaced(out, replace, model, images, layers, foundation.identity.name, k, pool, crop, precision)
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
     run = {**how, "k": k, "resume": resume}
     with claimed(out, resume=resume) as work:

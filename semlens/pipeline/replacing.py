@@ -10,7 +10,6 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet
 from semlens.index import MANIFEST, ConceptIndex, Recipe, load_index
 from semlens.model import DICTIONARY, Layer, VisionModel, as_layers, dictionaries_of, layer_text
-from semlens.types import FoundationModel
 
 NOTES = "annotations.sqlite"
 """What people noted about the components of an index, beside it."""
@@ -26,14 +25,17 @@ def check_replaced(
     model: VisionModel,
     images: ImageSet,
     layers: Layer | Sequence[Layer],
-    foundation: FoundationModel,
-    **settings: Any,
+    foundation: str,
+    k: int,
+    pool: str,
+    crop: str,
+    precision: str,
 ) -> None:
     """Returns if no index lies at `out` that is of another model, other images or layers, or has other settings.
 
     Args:
         allowed: whether such an index may be replaced.
-        settings: beside these, by the names that `_settings` has.
+        foundation: its name.
 
     Raises:
         SemlensError: it may not.
@@ -43,7 +45,8 @@ def check_replaced(
     asked = as_layers(layers)
     wanted = {
         "model": model.fingerprint(), "images": images.fingerprint, "layers": tuple(map(layer_text, asked)),
-        "dictionaries": dictionaries_of(asked), "foundation": foundation.identity.name, **settings,
+        "dictionaries": dictionaries_of(asked), "foundation": foundation, "k": k, "pool": pool,
+        "crop": crop, "precision": precision,
     }  # fmt: skip
     there = load_index(out)
     other = _settings(there)
