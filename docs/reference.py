@@ -29,6 +29,7 @@ PACKAGES = {
     "dictionaries": "Dictionaries",
     "correct": "Corrections",
     "revisit": "Questions that need the model again",
+    "synthesis": "Activation maximisation",
     "views": "Pictures and pages",
     "app": "The page",
     "numerics": "Arrays",

@@ -107,7 +107,7 @@ def test_a_table_of_images_asks_for_pyarrow(tmp_path: Path, without_pyarrow: Non
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("serve", "INDEX"), "starlette is not installed: pip install 'semlens[app]'"),
+        (("serve", "INDEX"), "uvicorn is not installed: pip install 'semlens[app]'"),
         (
             ("search", "INDEX", "a stripe"),
             "a new text or image needs the foundation model offline:conse, and torch is not installed: "

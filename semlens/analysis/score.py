@@ -200,7 +200,8 @@ def _r2(index: ConceptIndex) -> Float64[np.ndarray, "c"]:
     """How much of each component's activation the foundation model explains; NaN where that is not known."""
     if index.encodings is None:
         return np.full(len(index.rows), np.nan)
-    return index.encodings.r2[: len(index.rows)].astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a NaN that signals, in a file of another hand, is a NaN
+        return index.encodings.r2[: len(index.rows)].astype(np.float64)
 
 
 def clarity(vectors: Float[np.ndarray, "n k d"], valid: Bool[np.ndarray, "n k"]) -> Float64[np.ndarray, "n"]:

@@ -36,6 +36,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def few(place: Path) -> Path:
+    """The same with a quarter of the pictures, where what is measured need not be good."""
+    write_world(World.of(SHORTCUT, 40, 33), place / "few" / "train", workers=0)
+    write_world(World.of(CLEAN, 30, 34), place / "few" / "test", workers=0)
+    return place / "few"
+
+
 def test_concepts_become_a_dictionary(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "concepts.safetensors"
     told = rows(capsys, "concept", MODEL, str(place / "train" / TABLE), "--layer", "block4", "--positive", "ruler",
@@ -51,7 +59,7 @@ def test_concepts_become_a_dictionary(place: Path, tmp_path: Path, capsys: pytes
 
 
 def test_a_spec_corrects_a_network(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The worst group gains; the folder holds the corrected model; the same seeds give the same certificate."""
+    """The worst group gains; the folder holds the corrected model."""
     asked = ["correct", MODEL, "--what", str(place / "spec.yaml"), "--train", str(place / "train" / TABLE), "--images",
              str(place / "test" / TABLE), "--layer", "block4", "--foundation", "testbed:clip"]  # fmt: skip
     found = rows(capsys, *asked, "-o", str(tmp_path / "out"))
@@ -64,13 +72,7 @@ def test_a_spec_corrects_a_network(place: Path, tmp_path: Path, capsys: pytest.C
     assert everything["n"] == 120
     artefact = by_measure["effect on the output", "ruler"]
     assert abs(artefact["after"]) < 0.5 * abs(artefact["before"])
-    assert command(*asked, "-o", str(tmp_path / "again")) == 0
-    shown = capsys.readouterr()
-    assert "worst-group accuracy" in shown.out
-    assert "corrected:" in shown.err
-    pages = [(tmp_path / name / "certificate.html").read_bytes() for name in ("out", "again")]
-    assert pages[0] == pages[1]
-    assert b"Worst-group accuracy" in pages[0]
+    assert b"Worst-group accuracy" in (tmp_path / "out" / "certificate.html").read_bytes()
     images = load_images(place / "test" / TABLE)
     logits = see(load_model(f"corrected:{tmp_path / 'out'}"), images).logits
     labels = np.array([{"melanoma": 0, "other": 1}[str(label)] for label in images.labels])
@@ -78,8 +80,8 @@ def test_a_spec_corrects_a_network(place: Path, tmp_path: Path, capsys: pytest.C
     assert (tmp_path / "out" / "weights.safetensors").exists()  # directions before the mean fold into the last layer
 
 
-def test_components_and_the_last_layer_alone(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = ["--train", str(place / "train" / TABLE), "--images", str(place / "test" / TABLE), "-o", str(tmp_path / "o")]
+def test_components_and_the_last_layer_alone(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--train", str(few / "train" / TABLE), "--images", str(few / "test" / TABLE), "-o", str(tmp_path / "o")]
     zero = rows(capsys, "correct", MODEL, "--what", "block4:3,block4:5", "--how", "zero", "--no-refit", *data)
     assert {row["measure"] for row in zero} == {"accuracy", "worst-group accuracy"}
     capsys.readouterr()
@@ -91,8 +93,11 @@ def test_components_and_the_last_layer_alone(place: Path, tmp_path: Path, capsys
     assert "project" in capsys.readouterr().err
 
 
-def test_all_measures_and_what_must_be_said(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Behaviour by a function that makes images, shifts in pairs that `testbed` draws, net relevance, side effects."""
+def test_all_measures_and_what_must_be_said(
+    place: Path, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behaviour by a function that makes images, shifts in pairs that `testbed` draws, net relevance, side effects; the
+    same seeds give the same certificate."""
     for way in ("with", "without"):
         assert command("testbed", str(tmp_path / way), "--scenario", "clean", "--count", "30", "--seed", "9", "--only",
                        "other", f"--{way}", "ruler") == 0  # fmt: skip
@@ -103,7 +108,7 @@ def test_all_measures_and_what_must_be_said(place: Path, tmp_path: Path, capsys:
         f"def draw(seed):\n    assert seed == 3\n    return sl.load_images({str(tmp_path / 'with' / TABLE)!r})\n"
     )
     asked = ["correct", MODEL, "--what", str(place / "spec.yaml"), "--train", str(place / "train" / TABLE), "--images",
-             str(place / "test" / TABLE), "--layer", "block4", "--foundation", "testbed:clip", "--how", "reactive",
+             str(few / "test" / TABLE), "--layer", "block4", "--foundation", "testbed:clip", "--how", "reactive",
              "--spurious-only", f"file:{tmp_path / 'alone.py'}:draw", "--pair", "ruler",
              str(tmp_path / "with" / TABLE), str(tmp_path / "without" / TABLE), "--seed", "3"]  # fmt: skip
     capsys.readouterr()
@@ -119,16 +124,18 @@ def test_all_measures_and_what_must_be_said(place: Path, tmp_path: Path, capsys:
     assert command(*asked, "-o", str(tmp_path / "again")) == 0
     shown = capsys.readouterr()
     assert "side effects: " in shown.err
+    assert "worst-group accuracy" in shown.out
+    assert "corrected:" in shown.err
     assert "net relevance" in shown.out
     pages = [(tmp_path / name / "certificate.html").read_bytes() for name in ("out", "again")]
     assert pages[0] == pages[1]
     assert b"Side effects: of" in pages[0]
 
 
-def test_tags_of_the_page_are_taken_out(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = ["--train", str(place / "train" / TABLE), "--images", str(place / "test" / TABLE), "--output", "melanoma",
+def test_tags_of_the_page_are_taken_out(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--train", str(few / "train" / TABLE), "--images", str(few / "test" / TABLE), "--output", "melanoma",
             "-o", str(tmp_path / "o"), "--how", "zero"]  # fmt: skip
-    index = sl.build(MODEL, str(place / "train" / TABLE), "block4", "testbed:clip", tmp_path / "index", k=2, encode=0)
+    index = sl.build(MODEL, str(few / "train" / TABLE), "block4", "testbed:clip", tmp_path / "index", k=2, encode=0)
     assert command("correct", MODEL, "--what", f"tags:{tmp_path / 'index'}", *data) == 2
     assert "no component" in capsys.readouterr().err
     assert not (tmp_path / "index" / FILE).exists()
@@ -146,9 +153,9 @@ def test_tags_of_the_page_are_taken_out(place: Path, tmp_path: Path, capsys: pyt
     assert "tagged valid" in (tmp_path / "o" / "certificate.html").read_text()
 
 
-def test_how_much_is_taken_out_is_chosen(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = ["--train", str(place / "train" / TABLE), "--images", str(place / "test" / TABLE), "-o", str(tmp_path / "o")]
-    chosen = ["--choose", str(place / "train" / TABLE), "--no-refit", "--how", "zero"]
+def test_how_much_is_taken_out_is_chosen(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--train", str(few / "train" / TABLE), "--images", str(few / "test" / TABLE), "-o", str(tmp_path / "o")]
+    chosen = ["--choose", str(few / "train" / TABLE), "--no-refit", "--how", "zero"]
     rows(capsys, "correct", MODEL, "--what", "block4:3,block4:5,block4:9", *chosen, *data)
     taken = sl.load_correction(tmp_path / "o", load_model(MODEL)).recipe
     assert set(taken["suppressed"]) < {"block4:3", "block4:5", "block4:9"}
