@@ -15,7 +15,7 @@ from typing import Any
 import jaxtyping
 from beartype import beartype
 
-FIRST, THEN = 8, 32
+FIRST, THEN = 3, 128
 """How many calls of a function are checked in a test, and which one of how many after these."""
 
 calls: dict[int, int] = {}

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the runs to be killed are forked")
 def test_killed_runs_resume_to_the_same_bytes() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "tests.kills", "2", "1"], cwd=Path(__file__).parents[2], capture_output=True, text=True,
+        [sys.executable, "-m", "tests.kills", "1", "1"], cwd=Path(__file__).parents[2], capture_output=True, text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"}, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
