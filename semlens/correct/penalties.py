@@ -93,28 +93,32 @@ def right_reason_clarc(kind: Components, units: Sequence[int], components: int) 
 def right_reasons(masks: Masks) -> Method:
     """RRR, by the mask of each image that has one."""
 
-    def passed(net: nn.Module, weights: Weights, batch: Batch) -> Passed:
-        mask = _laid(masks, batch)
-        if mask is None:
-            return plain(net, weights, batch)
+    def passed(net: nn.Module, weights: Weights, batch: Batch, mask: Tensor) -> Passed:
         x = batch.x.detach().requires_grad_()
         logits = run(net, weights, x)
         slope = _slope(logits.log_softmax(1).sum(), x)
         return Passed(logits, (mask * slope).square().flatten(1).sum(1).mean())
 
-    return passed
+    return _masked(masks, passed)
 
 
 def contextual_decomposition(masks: Masks) -> Method:
     """CDEP, by the mask of each image that has one."""
 
-    def passed(net: nn.Module, weights: Weights, batch: Batch) -> Passed:
-        mask = _laid(masks, batch)
-        if mask is None:
-            return plain(net, weights, batch)
+    def passed(net: nn.Module, weights: Weights, batch: Batch, mask: Tensor) -> Passed:
         with Decomposition() as parts:
             logits = run(net, weights, parts.begin(batch.x, mask))
             return Passed(logits, part_of(logits).abs().sum(1).mean())
+
+    return _masked(masks, passed)
+
+
+def _masked(masks: Masks, method: Callable[[nn.Module, Weights, Batch, Tensor], Passed]) -> Method:
+    """The method where a batch has masks, fine-tuning where it has none."""
+
+    def passed(net: nn.Module, weights: Weights, batch: Batch) -> Passed:
+        mask = _laid(masks, batch)
+        return plain(net, weights, batch) if mask is None else method(net, weights, batch, mask)
 
     return passed
 

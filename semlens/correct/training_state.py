@@ -6,11 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from semlens.errors import SemlensError, unwritten
-from semlens.model import write_tensors
+from semlens.model import taken_up, write_tensors
 
 _SAID = "training"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -80,15 +78,7 @@ class State:
         for number, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"{key}.{number}": moments[key] for key in _MOMENTS}
         said = {"recipe": digest, "scores": [asdict(score) for score in self.scores], "batch": self.batch}
-        beside = file.with_name(f"{file.name}.new")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_tensors(beside, tensors, {_SAID: json.dumps(said)})
-            beside.replace(file)
-        except (OSError, SafetensorError) as fault:
-            raise unwritten(file, fault) from fault
-        finally:
-            beside.unlink(missing_ok=True)
+        write_tensors(file, tensors, {_SAID: json.dumps(said)})
 
     def take_up(self, file: Path, digest: str) -> None:
         """Goes on from what a killed run has written.
@@ -96,20 +86,9 @@ class State:
         Raises:
             SemlensError: that had another recipe, or the file is damaged.
         """
-        try:
-            with safe_open(file, "pt") as stored:
-                said = json.loads((stored.metadata() or {})[_SAID])
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  no dict
-            if said["recipe"] != digest:
-                raise SemlensError(
-                    f"{file} is from a run with another model, other images or settings; delete it to start anew"
-                )
+        with taken_up(file, _SAID, "recipe", digest) as (said, tensors):
             self._fill(tensors)
             self.scores, self.batch = [Score(**score) for score in said["scores"]], int(said["batch"])
-        except (SafetensorError, OSError, KeyError, ValueError, TypeError) as fault:
-            if isinstance(fault, SemlensError):
-                raise
-            raise SemlensError(f"{file} is damaged ({fault}): delete it and begin again") from fault
 
     def _fill(self, tensors: Mapping[str, Tensor]) -> None:
         with torch.no_grad():

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from semlens.collection import Feed, tuned_allocator
 from semlens.dictionaries.autoencoder import Autoencoder, rate_of
 from semlens.dictionaries.measure import Reconstruction, measured
 from semlens.dictionaries.vectors import VectorStream, vectors_at
-from semlens.errors import SemlensError, right_keywords, unknown, unwritten
+from semlens.errors import SemlensError, right_keywords, unknown
 from semlens.images import ImageSet, load_images
 from semlens.model import (
     BatchTopK,
@@ -25,6 +24,7 @@ from semlens.model import (
     as_model,
     describe,
     save_dictionary,
+    taken_up,
     write_tensors,
 )
 from semlens.progress import visible
@@ -226,15 +226,7 @@ class _Run:
         tensors = {name: getattr(self.auto, name) for name in _PARTS}
         tensors |= {"centre": self.centre, "scale": self.scale}
         said = {"course": course.digest, "steps": self.auto.steps, "turn": self.turn, "block": self.block}
-        beside = file.with_name(f"{file.name}.new")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_tensors(beside, tensors, {_KEPT: json.dumps(said)})
-            beside.replace(file)
-        except (OSError, SafetensorError) as fault:
-            raise unwritten(file, fault) from fault
-        finally:
-            beside.unlink(missing_ok=True)
+        write_tensors(file, tensors, {_KEPT: json.dumps(said)})
 
 
 def _taken_up(file: Path, course: Course, device: torch.device) -> _Run:
@@ -243,17 +235,7 @@ def _taken_up(file: Path, course: Course, device: torch.device) -> _Run:
     Raises:
         SemlensError: it learned something else, or the file is damaged.
     """
-    try:
-        with safe_open(file, "pt") as stored:
-            said = json.loads((stored.metadata() or {})[_KEPT])
-            tensors = {name: stored.get_tensor(name).to(device) for name in stored.keys()}  # noqa: SIM118  no dict
-        if said["course"] != course.digest:
-            raise SemlensError(
-                f"{file} is from a run with another model, other images or settings; delete it to start anew"
-            )
+    with taken_up(file, _KEPT, "course", course.digest) as (said, kept):
+        tensors = {name: value.to(device) for name, value in kept.items()}
         auto = Autoencoder(**{name: tensors[name] for name in _PARTS}, steps=said["steps"])
         return _Run(auto, tensors["centre"], tensors["scale"], said["turn"], said["block"])
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as fault:
-        if isinstance(fault, SemlensError):
-            raise
-        raise SemlensError(f"{file} is damaged ({fault}): delete it and begin again") from fault

@@ -13,7 +13,7 @@ from semlens.model.changes import (
     vectors_of,
 )
 from semlens.model.changes_file import SavedChanges, load_changes, save_changes
-from semlens.model.checkpoint import write_tensors
+from semlens.model.checkpoint import taken_up, write_tensors
 from semlens.model.components import (
     POOLS,
     ROWS,
@@ -120,6 +120,7 @@ __all__ = [
     "save_dictionary",
     "still",
     "survey",
+    "taken_up",
     "tensor_in",
     "tensors_in",
     "unit_names",

@@ -1,4 +1,6 @@
-"""A file of weights as people have it, read as plain tensors and nothing else; what is none is said in one sentence."""
+"""A file of weights as people have it, read as plain tensors and nothing else; what is none is said in one sentence.
+And files of tensors of our own: written whole or not at all, and taken up where a run was killed.
+"""
 
 import argparse
 import json
@@ -6,15 +8,16 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from semlens.errors import SemlensError, unknown
+from semlens.errors import SemlensError, unknown, unwritten
 
 OTHERS = MappingProxyType(
     {
@@ -194,19 +197,54 @@ def first_line(fault: BaseException) -> str:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], said: Mapping[str, str] | None = None) -> None:
-    """Writes a file that others may read as far as the user's umask lets them; safetensors alone makes one that only
-    its owner can read.
+    """Writes a file that either replaces the old one whole or leaves it, and that others may read as far as the user's
+    umask lets them; safetensors alone makes one that only its owner can read.
 
     Args:
         said: texts that stand beside the tensors.
 
     Raises:
-        OSError, SafetensorError: it cannot be written.
+        SemlensError: it cannot be written.
     """
     from safetensors.torch import save_file
 
-    path.touch()
-    mode = path.stat().st_mode
+    beside = path.with_name(f".{path.name}.new")
     plain = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}  # each its own memory
-    save_file(plain, path, dict(said) if said else None)
-    path.chmod(mode)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
+        mode = beside.stat().st_mode
+        save_file(plain, beside, dict(said) if said else None)
+        beside.chmod(mode)
+        beside.replace(path)
+    except (OSError, SafetensorError) as fault:
+        raise unwritten(path, fault) from fault
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def taken_up(file: Path, key: str, recipe: str, digest: str) -> Iterator[tuple[dict[str, Any], dict[str, Tensor]]]:
+    """What a run that was killed has left by `write_tensors`: the JSON beside the tensors, and these. What goes wrong
+    inside the `with`, because something is missing in them, is told as damage too.
+
+    Args:
+        key: of the JSON among the texts.
+        recipe, digest: where in it the digest of the run's recipe stands, and what it is to be.
+
+    Raises:
+        SemlensError: the run had another recipe, or the file is damaged.
+    """
+    try:
+        with safe_open(file, "pt") as stored:
+            said = json.loads((stored.metadata() or {})[key])
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  no dict
+        if said[recipe] != digest:
+            raise SemlensError(
+                f"{file} is from a run with another model, other images or settings; delete it to start anew"
+            )
+        yield said, tensors
+    except SemlensError:
+        raise
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as fault:
+        raise SemlensError(f"{file} is damaged ({fault}): delete it and begin again") from fault

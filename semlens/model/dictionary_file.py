@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from semlens.errors import SemlensError, unwritten
+from semlens.errors import SemlensError
 from semlens.model.checkpoint import first_line, read_checkpoint, write_tensors
 from semlens.model.dictionary import TENSORS, BatchTopK, Dictionary, JumpRelu, Linear, Relu, Sparsity, TopK
 from semlens.model.sae_layouts import read_layout
@@ -39,15 +39,7 @@ def save_dictionary(dictionary: Dictionary, path: str | Path) -> Dictionary:
         "fvu": dictionary.fvu,
         "standardised": dictionary.standardised,
     }
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_tensors(beside, tensors, {FORMAT: json.dumps(said, ensure_ascii=False)})
-        beside.replace(path)
-    except (OSError, SafetensorError) as fault:
-        raise unwritten(path, fault) from fault
-    finally:
-        beside.unlink(missing_ok=True)
+    write_tensors(path, tensors, {FORMAT: json.dumps(said, ensure_ascii=False)})
     return replace(dictionary, name=str(path))
 
 
