@@ -217,6 +217,20 @@ class ConceptExamples:
         return sum(stop - start for start, stop in self.seen) - len(self.unreadable)
 
 
+@dataclass(frozen=True, eq=False)
+class VectorRows:
+    """Shares of every component on some images of each class: a row per class and image, ascending.
+
+    Of the images that count for a class, those are kept that come first in one random order of all images.
+    """
+
+    most: int  # images of a class
+    ids: Int32[np.ndarray, "v"]
+    columns: Int32[np.ndarray, "v"]  # the class, by its place in `classes`
+    predicted: Int32[np.ndarray, "v"]  # the output with the highest logit on that image
+    vectors: Float16[np.ndarray, "v c"]  # shares for the class, in [-1, 1]
+
+
 @dataclass(frozen=True, repr=False)
 class Relevance:
     """What every component contributes to some outputs of the model, over the images in `seen`; joined by
@@ -245,13 +259,19 @@ class Relevance:
     shares: Float32[np.ndarray, "c k"]  # its share there, above 0; -inf, with id MISSING, where no image was left
     seen: tuple[tuple[int, int], ...]  # image ids that were looked at, as sorted ranges [start, stop)
     unreadable: tuple[Unreadable, ...]  # among those, the ones that could not be read
+    vectors: VectorRows | None = None  # of single images, if asked for
 
     def __post_init__(self) -> None:
         c, y = self.layers[-1].stop if self.layers else 0, len(self.classes)
         sums = {self.positive.shape, self.negative.shape, self.top.shape} == {(c, y)}
         slots = self.ids.shape == self.shares.shape and len(self.ids) == c
         by_class = self.counts.shape == (y,) and self.passing.shape == (len(self.beside), y)
-        if not (sums and slots and by_class and len(self.class_names) == y):
+        by_image = self.vectors is None or (
+            self.vectors.vectors.shape == (len(self.vectors.ids), c)
+            and self.vectors.ids.shape == self.vectors.columns.shape == self.vectors.predicted.shape
+            and bool((self.vectors.columns < y).all())
+        )
+        if not (sums and slots and by_class and by_image and len(self.class_names) == y):
             raise ValueError("the arrays of the relevance do not fit its layers and classes")
 
     def __repr__(self) -> str:
@@ -288,9 +308,10 @@ class Relevance:
 
     @property
     def recipe(self) -> tuple[object, ...]:
-        """Everything that determines the relevance on given images: origin, layers, method, classes and k."""
-        method = self.method, self.parameters, self.of
-        return self.origin, self.layers, method, self.classes, self.class_names, self.beside, self.ids.shape[1]
+        """Everything that determines the relevance on given images: origin, layers, method, classes, k, and of how many
+        images a class the vectors are kept."""
+        how = self.method, self.parameters, self.of, self.ids.shape[1], self.vectors.most if self.vectors else 0
+        return self.origin, self.layers, how, self.classes, self.class_names, self.beside
 
     def _per_image(self, sums: Int64[np.ndarray, "c y"]) -> Float32[np.ndarray, "c y"]:
         return (sums / np.where(self.counts > 0, self.counts, np.nan)).astype(np.float32)

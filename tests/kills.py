@@ -34,7 +34,7 @@ Work = Callable[[Path], None]
 def building(folder: Path) -> None:
     build(
         colours(), IMAGES, LAYERS, ColourSpace(), folder / "index", k=9, batch_size=1, classes=[0, 2], of="all",
-        crop="activation", workers=0, resume=True,
+        vectors=30, crop="activation", workers=0, resume=True,
     )  # fmt: skip
 
 
@@ -49,13 +49,13 @@ def embedding(folder: Path) -> None:
 
 def relating(folder: Path) -> None:
     relevance(
-        colours(), IMAGES, LAYERS, [0, 2], of="all", k=5, batch_size=1, workers=0,
+        colours(), IMAGES, LAYERS, [0, 2], of="all", k=5, vectors=30, batch_size=1, workers=0,
         checkpoint=folder / "index" / "relevance.safetensors", checkpoint_every=3, resume=True,
     )  # fmt: skip
 
 
 def sharding(folder: Path) -> None:
-    how: dict[str, Any] = {"k": 9, "batch_size": 1, "classes": [0, 2], "of": "all", "workers": 0}
+    how: dict[str, Any] = {"k": 9, "batch_size": 1, "classes": [0, 2], "of": "all", "vectors": 30, "workers": 0}
     if not (folder / "index").exists():
         for number in (2, 0, 1):
             build_shard(colours(), IMAGES, LAYERS, folder / "index", (number, 3), foundation=ColourSpace(), **how)

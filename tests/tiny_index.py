@@ -26,6 +26,7 @@ from semlens.index.kept import (
     VocabularyId,
 )
 from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
+from semlens.index.relevance import RelevanceVectors
 from semlens.numerics.histogram import Histogram
 from semlens.types import MISSING, SHARE_UNIT, FoundationId, LayerAxis, Origin, Relevance, Unreadable
 
@@ -34,11 +35,13 @@ GOLDEN = ROOT / "tests/golden/index"  # written by `tiny().save(GOLDEN)`: where 
 GOLDEN_WHOLE = ROOT / "tests/golden/relevance"  # written by `whole().save(GOLDEN_WHOLE)`
 GOLDEN_ADDED = ROOT / "tests/golden/additions"  # written by `added().save(GOLDEN_ADDED)`
 GOLDEN_ENCODED = ROOT / "tests/golden/encodings"  # written by `encoded().save(GOLDEN_ENCODED)`
+GOLDEN_VECTORS = ROOT / "tests/golden/vectors"  # written by `with_vectors().save(GOLDEN_VECTORS)`
 TABLES = ("components", "images")
 TEXTS = ("unit-names", "image-names", "image-labels", "image-errors")
 ARRAYS = ("examples", "means", "vectors", "thumbnails", *TEXTS)
 LATER = ("relevance", "class-names")  # what an index may hold besides, from format 1.1 on
 ADDED = ("histogram", "labels", "label-phrases", "label-meanings", "scores", "layer-scores", "atlas", "clusters")  # 1.2
+VECTORS = ("relevance-vectors", "vector-classes")  # 1.4
 ENCODED = ("encodings", "encoding-space", "encoding-images", "encoding-thumbnails", "output-names")  # 1.3
 
 
@@ -185,6 +188,27 @@ def encoded() -> ConceptIndex:
     return added().with_addition(tiny_encodings()).with_addition(by_encoding)
 
 
+def with_vectors() -> ConceptIndex:
+    """`encoded()` with what format 1.4 added."""
+    return encoded().with_addition(tiny_vectors())
+
+
+def tiny_vectors() -> RelevanceVectors:
+    """The shares of `tiny_relevance()` by image: 0 and 2 for output 4, of which the first is taken for 0; 1 for 0."""
+    return RelevanceVectors(
+        method="epsilon_plus_flat",
+        parameters={"epsilon": 1e-6, "signed": True},
+        of="label",
+        classes=(4, 0, 2),
+        most=2,
+        class_names=("zebra", "", "çat"),
+        ids=np.array([0, 2, 1], np.int32),
+        columns=np.array([0, 0, 1], np.int32),
+        predicted=np.array([0, 4, 0], np.int32),
+        vectors=np.array([[0.5, -0.5, 1], [0.25, 0.75, 1], [-1, 0, 0]], np.float16),
+    )
+
+
 def tiny_encodings() -> Encodings:
     """Over the three images that can be read, whose embeddings are the axes; fc:0 never varies, two outputs.
 
@@ -227,7 +251,7 @@ def other() -> ConceptIndex:
 
 
 def part_file(folder: Path, name: str) -> Path:
-    return next(folder.glob(f"{name}-*"))
+    return next(folder.glob(f"{name}-{'[0-9a-f]' * 16}.*"))
 
 
 def read_all(
@@ -288,8 +312,11 @@ def entry(dtype: str, shape: Any, start: int, stop: int) -> dict[str, Any]:
 
 
 def write_golden() -> None:
-    """Writes the four golden indexes anew, for a new version of the format: python -m tests.tiny_index"""
-    made = ((tiny(), GOLDEN), (whole(), GOLDEN_WHOLE), (added(), GOLDEN_ADDED), (encoded(), GOLDEN_ENCODED))
+    """Writes the five golden indexes anew, for a new version of the format: python -m tests.tiny_index"""
+    made = (
+        (tiny(), GOLDEN), (whole(), GOLDEN_WHOLE), (added(), GOLDEN_ADDED), (encoded(), GOLDEN_ENCODED),
+        (with_vectors(), GOLDEN_VECTORS),
+    )  # fmt: skip
     for index, folder in made:
         index.save(folder)
         print(f"wrote {folder.relative_to(ROOT)}; see what changed: git diff --stat -- {folder.relative_to(ROOT)}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from semlens.attribution.membership import Classes, Membership
 from semlens.attribution.taps import Gradients, Tap, beside, by_site, unread
 from semlens.attribution.targets import logits_in
 from semlens.attribution.trace import Trace, trace
-from semlens.collection import TopK, decode
+from semlens.collection import Drawing, TopK, decode, no_rows
 from semlens.errors import SemlensError
 from semlens.model import Components, VisionModel
 from semlens.types import SHARE_UNIT, TOP_COMPONENTS, Bool, Float, Int64, LayerAxis, Origin, Relevance, Unreadable
@@ -33,6 +34,7 @@ class ClassTask:
     rules: Composite | None  # None for the gradient
     parameters: dict[str, str | int | float | bool]  # of the rules
     k: int
+    vectors: int = 0  # images of a class, at most, whose shares are kept
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -50,6 +52,7 @@ class ClassStream:
     counts: Int64[Tensor, "y"] = field(init=False)
     passing: Int64[Tensor, "t y"] = field(init=False)  # what passes tokens that are not read
     device: torch.device = field(init=False)
+    drawing: Drawing | None = field(init=False)  # of single images, if any
     report: Conservation | None = None  # of the layer nearest to the image
 
     def __post_init__(self) -> None:
@@ -59,6 +62,8 @@ class ClassStream:
         self.sums = torch.zeros(3, components, classes, dtype=torch.int64, device=device)
         self.counts = torch.zeros(classes, dtype=torch.int64, device=device)
         self.passing = torch.zeros(len(self.task.beside), classes, dtype=torch.int64, device=device)
+        rows, images = no_rows(self.task.vectors, components), self.task.origin.count
+        self.drawing = Drawing(rows, classes, images) if self.task.vectors else None
 
     def wanted(self, start: int, stop: int) -> Sequence[int]:
         """The images from start to stop that may count for a class."""
@@ -75,6 +80,7 @@ class ClassStream:
                 if counts.any():
                     shares = self._shares(run, logits, column)
                     self._count(shares[counts], column[counts])
+                    self._draw(shares, column, logits.detach(), ids)
                     ranked = shares if ranked is None else torch.where((column == own)[:, None], shares, ranked)
         if ranked is not None:
             self._rank(ranked[: len(ids)], own[: len(ids)] >= 0, ids)
@@ -120,6 +126,19 @@ class ClassStream:
         self.sums[2].index_add_(1, column, self._among_the_top(shares).long().T)
         self.counts.index_add_(0, column, torch.ones_like(column))
 
+    def _draw(
+        self, shares: Float[Tensor, "n c"], column: Int64[Tensor, "n"], logits: Float[Tensor, "n y"], ids: Sequence[int]
+    ) -> None:
+        """Keeps the shares of the images that are drawn of their class."""
+        if self.drawing is None:
+            return
+        columns, numbers = column[: len(ids)].cpu().numpy(), np.array(ids)
+        at = np.flatnonzero(columns >= 0)
+        at = at[self.drawing.wanted(numbers[at], columns[at])]
+        predicted = logits.argmax(1).cpu().numpy()[at].astype(np.int32)
+        vectors = shares[torch.from_numpy(at).to(shares.device)].half().cpu().numpy()
+        self.drawing.add(numbers[at].astype(np.int32), columns[at].astype(np.int32), predicted, vectors)
+
     def _rank(self, shares: Float[Tensor, "n c"], member: Bool[Tensor, "n"], ids: Sequence[int]) -> None:
         """RelMax: the images on which a component has the largest share for the image's own class."""
         shares = shares[member]
@@ -157,4 +176,5 @@ class ClassStream:
             shares=shares,
             seen=seen,
             unreadable=unreadable,
+            vectors=self.drawing.settled() if self.drawing else None,
         )

@@ -30,6 +30,7 @@ def relevance(
     of: str = "auto",
     method: str | Composite = "auto",
     k: int = 30,
+    vectors: int = 0,
     batch_size: int = 32,
     workers: int | None = None,
     shard: tuple[int, int] = (0, 1),
@@ -53,15 +54,17 @@ def relevance(
             an image's own class is then the highest of these. "auto": by label where a label names one of the classes,
             else predicted, with a warning (`LabelWarning`) if there are labels.
         method: as in `attribute`, except for integrated gradients, which need a pass per step and layer.
+        vectors: of up to so many images a class, drawn at random, the share of every component is kept, from which
+            `strategies` are found.
         shard, checkpoint, resume: as in `collect`.
 
     Raises:
-        SemlensError: a class, layer or method that does not exist, or k out of range.
+        SemlensError: a class, layer or method that does not exist, or k or vectors out of range.
     """
     model, images = as_model(model), load_images(images)
     part = part_of(images, shard)
     feed = Feed(model, images, batch_size, workers)
-    stream = ClassStream(_task(feed, layers, classes, of, method, k))
+    stream = ClassStream(_task(feed, layers, classes, of, method, k, vectors))
     kept = Checkpoint(checkpoint, checkpoint_every, resume)
     with tuned_allocator():
         found = fill(stream, RELEVANCE, feed, part, "relevance", kept, progress)
@@ -79,19 +82,20 @@ def relevance(
 
 def check_classes(
     model: VisionModel, images: ImageSet, layers: Layer | Sequence[Layer], classes: Sequence[int | str], of: str,
-    method: str | Composite, k: int,
+    method: str | Composite, k: int, vectors: int = 0,
 ) -> None:  # fmt: skip
     """Returns if `relevance` would begin its pass.
 
     Raises:
         SemlensError: every mistake that it would name before.
     """
-    _task(Feed(model, images, 1), layers, classes, of, method, k)
+    _task(Feed(model, images, 1), layers, classes, of, method, k, vectors)
 
 
 def _task(
-    feed: Feed, layers: Layer | Sequence[Layer], classes: Sequence[int | str], of: str, method: str | Composite, k: int
-) -> ClassTask:
+    feed: Feed, layers: Layer | Sequence[Layer], classes: Sequence[int | str], of: str, method: str | Composite, k: int,
+    vectors: int,
+) -> ClassTask:  # fmt: skip
     """The task that the arguments describe.
 
     Raises:
@@ -103,6 +107,8 @@ def _task(
         raise SemlensError("integrated gradients need a pass per step and layer: choose another method for a data set")
     check_of(of)
     check_k(k, images)
+    if vectors < 0:
+        raise SemlensError(f"vectors is {vectors}: give how many images of a class to keep, or 0 for none")
     with torch.no_grad(), still(model.net):
         logits = logits_in(model.net(feed.first), len(feed.first))
     warn_of_probability(logits)
@@ -119,6 +125,7 @@ def _task(
         rules=None if isinstance(rules, str) else rules,
         parameters={} if isinstance(rules, str) else parameters_of(rules),
         k=k,
+        vectors=vectors,
     )
 
 

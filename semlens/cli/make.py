@@ -80,6 +80,13 @@ _encode = click.option(
 )
 @click.option("--class-images", "of", default="auto", show_default=True, help="Whose images: label, predicted, all.")
 @click.option("--method", default="auto", show_default=True, help="Rules for relevance; see `attribute --check`.")
+@click.option(
+    "--vectors",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Images of a class whose relevance vectors are kept, for `strategies`.",
+)
 @_encode
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Images at a time.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that decode images.")

@@ -60,6 +60,7 @@ def info(index: Path, verify: bool, as_json: bool) -> None:
             ("foundation model", f"{space.name} ({space.dimension} dimensions, licence {space.licence})"),
             ("examples", f"{recipe.k} per component, pool {recipe.pool}, crop {recipe.crop.kind}, {recipe.precision}"),
             ("relevance", _relevance(loaded)),
+            ("relevance vectors", _vectors(loaded)),
             ("encodings", _encodings(loaded)),
             *_added(loaded),
             ("components", f"{counts['components']:,}"),
@@ -112,7 +113,20 @@ def _added_row(index: "ConceptIndex") -> dict[str, Any]:
         "scores": scores and asdict(scores.recipe),
         "atlas": atlas and asdict(atlas.recipe) | {"found": list(atlas.labels)},
         "encodings": _encodings_row(index),
+        "relevance_vectors": _vectors_row(index),
     }
+
+
+def _vectors_row(index: "ConceptIndex") -> dict[str, Any] | None:
+    made = index.relevance_vectors
+    return None if made is None else {"method": made.method, "of": made.of, "most": made.most, "rows": len(made.ids)}
+
+
+def _vectors(index: "ConceptIndex") -> str:
+    made = index.relevance_vectors
+    return (
+        "none; `build --vectors` keeps them" if made is None else f"{len(made.ids):,}, of up to {made.most:,} a class"
+    )
 
 
 def _encodings_row(index: "ConceptIndex") -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from semlens.collection.passes import (
     shifted,
 )
 from semlens.collection.pictures import copies_told
-from semlens.collection.relevance import RELEVANCE, load_relevance, merge_relevance, save_relevance
+from semlens.collection.relevance import RELEVANCE, Drawing, load_relevance, merge_relevance, no_rows, save_relevance
 from semlens.collection.states import load_examples, merge, merge_all, missing_ranges, save_examples
 from semlens.collection.sums import ACTIVATION_BITS, EMBEDDING_BITS, MOST_BITS
 from semlens.collection.topk import TopK, decode
@@ -26,6 +26,7 @@ __all__ = [
     "MOST_BITS",
     "RELEVANCE",
     "Checkpoint",
+    "Drawing",
     "Feed",
     "ToEncode",
     "TopK",
@@ -46,6 +47,7 @@ __all__ = [
     "merge_all",
     "merge_relevance",
     "missing_ranges",
+    "no_rows",
     "origin_of",
     "part_of",
     "pooling",

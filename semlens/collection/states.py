@@ -1,7 +1,7 @@
 """What a pass over images found, as a file that merges: what a checkpoint, a shard and a finished pass all are."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import reduce
 from pathlib import Path
@@ -25,10 +25,10 @@ from semlens.types import (
     Origin,
     Relevance,
     Unreadable,
+    VectorRows,
 )
 
 Pass = TypeVar("Pass", ConceptExamples, Relevance)
-_NESTED = "encoding"
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,10 @@ def save_pass(state: Pass, path: Path, what: str) -> None:
         SemlensError: the file cannot be written, as on a full disk; what it held before stays.
     """
     plain, arrays = _divided(state)
-    if isinstance(plain.get(_NESTED), EncodingSums):
-        plain[_NESTED], inner = _divided(plain[_NESTED])
-        arrays |= {f"{_NESTED}.{name}": array for name, array in inner.items()}
+    for field in _NESTED.keys() & plain.keys():
+        if plain[field] is not None:
+            plain[field], inner = _divided(plain[field])
+            arrays |= {f"{field}.{name}": array for name, array in inner.items()}
     text = json.dumps(plain, sort_keys=True, default=asdict)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,12 +155,27 @@ def _divided(record: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return {name: value for name, value in values.items() if name not in arrays}, arrays
 
 
-def _nested(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodingSums:
-    """The sums for encodings inside of a file's values; their arrays are taken out of `arrays`."""
-    inner = {name: arrays.pop(name) for name in list(arrays) if name.startswith(f"{_NESTED}.")}
-    named = {name.removeprefix(f"{_NESTED}."): array for name, array in inner.items()}
+def _encoding(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodingSums:
+    """The sums for encodings that a file's values and arrays are."""
     task, outputs = EncodingTask(**plain["task"]), tuple(plain["outputs"])
-    return EncodingSums(**plain | named | {"task": task, "outputs": outputs})
+    return EncodingSums(**plain | arrays | {"task": task, "outputs": outputs})
+
+
+def _vectors(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> VectorRows:
+    """The relevance vectors that a file's values and arrays are."""
+    return VectorRows(**plain | arrays)
+
+
+_NESTED: Mapping[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Any]] = {
+    "encoding": _encoding, "vectors": _vectors,
+}  # fmt: skip
+"""Fields of a state that hold a record of arrays, if anything: how it is made from a file's values and arrays."""
+
+
+def _taken_out(field: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a nested record, which are then no longer in `arrays`."""
+    inner = [name for name in arrays if name.startswith(f"{field}.")]
+    return {name.removeprefix(f"{field}."): arrays.pop(name) for name in inner}
 
 
 def load_pass(kind: type[Pass], path: Path, what: str) -> Pass:
@@ -172,8 +188,9 @@ def load_pass(kind: type[Pass], path: Path, what: str) -> Pass:
         with safe_open(path, framework="numpy") as file:
             plain = json.loads((file.metadata() or {})[f"semlens-{what}"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, a file is not iterable
-        if plain.get(_NESTED) is not None:
-            plain[_NESTED] = _nested(plain[_NESTED], arrays)
+        for field, made in _NESTED.items():
+            if plain.get(field) is not None:
+                plain[field] = made(plain[field], _taken_out(field, arrays))
         values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()} | arrays
         values |= {
             "origin": Origin(**plain["origin"]),

@@ -19,7 +19,7 @@ from semlens.index.kept import (
     VocabularyId,
 )
 from semlens.index.records import CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails
-from semlens.index.relevance import ClassRelevance
+from semlens.index.relevance import ClassRelevance, RelevanceVectors
 from semlens.index.remarks import IndexWarning, encoding_remarks, remarks
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "LabelsId",
     "ModelId",
     "Recipe",
+    "RelevanceVectors",
     "ScoresId",
     "StoredAtlas",
     "StoredLabels",

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from semlens.errors import SemlensError, unknown
 from semlens.index.files import JSON_LIMIT, Arrays, NewArrays, NewTable, canonical, decode, parse, tensors
 
-FORMAT, MAJOR, MINOR = "semlens-index", 1, 3
+FORMAT, MAJOR, MINOR = "semlens-index", 1, 4
 MANIFEST = "manifest.json"
 PART = re.compile(r"(?P<name>[a-z]+(-[a-z]+)*)-(?P<hash>[0-9a-f]{16})\.(safetensors|parquet)")
 STAGING = ".saving-"

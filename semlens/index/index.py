@@ -18,7 +18,7 @@ from semlens.index.encodings import Encodings
 from semlens.index.kept import KINDS, Addition, Held, StoredAtlas, StoredLabels, StoredScores, kind_of
 from semlens.index.reader import open_stored
 from semlens.index.records import ImageTable, Recipe, Thumbnails
-from semlens.index.relevance import ClassRelevance, class_relevance
+from semlens.index.relevance import ClassRelevance, RelevanceVectors, class_relevance, relevance_vectors
 from semlens.index.writer import Contents, Frame, write_addition, write_index
 from semlens.numerics import Histogram
 from semlens.types import MISSING, Bool, Component, Float16, Float32, Int32, Int64, LayerAxis, Relevance
@@ -84,6 +84,11 @@ class ConceptIndex:
         return self.addition(ClassRelevance)
 
     @property
+    def relevance_vectors(self) -> RelevanceVectors | None:
+        """What every component contributes to a class on single images of it, if kept (build --vectors)."""
+        return self.addition(RelevanceVectors)
+
+    @property
     def histogram(self) -> Histogram | None:
         """How often every component reaches which activation, if that was counted."""
         return self.addition(Histogram)
@@ -111,7 +116,7 @@ class ConceptIndex:
     @property
     def held(self) -> tuple[str, ...]:
         """What the index holds beside what all indexes hold: some of relevance, histogram, labels, scores,
-        atlas and encodings."""
+        atlas, encodings and relevance_vectors."""
         return tuple(kind.name for kind in KINDS if self.addition(kind.record) is not None)
 
     @property
@@ -166,7 +171,8 @@ class ConceptIndex:
         raise unknown("layer", layer, [axis.layer for axis in self.layers])
 
     def with_relevance(self, relevance: Relevance) -> "ConceptIndex":
-        """This index with the relevance beside it, in place of any before; `save` writes it.
+        """This index with the relevance beside it, and its vectors of single images if it has any, in place of any
+        before; `save` writes it.
 
         Raises:
             SemlensError: if it was computed from another model, other images or other layers.
@@ -180,11 +186,12 @@ class ConceptIndex:
         if not all(same.values()):
             odd = ", ".join(name for name, equal in same.items() if not equal)
             raise SemlensError(f"the relevance is not of this index's {odd}: compute it as the index was built")
-        return self._with(ClassRelevance, partial(class_relevance, relevance))
+        index, vectors = self._with(ClassRelevance, partial(class_relevance, relevance)), relevance_vectors(relevance)
+        return index._with(RelevanceVectors, partial(given, vectors))  # those of another relevance do not stay
 
     def with_addition(self, addition: Addition) -> "ConceptIndex":
-        """This index with the histogram, labels, scores, atlas or encodings beside it, in place of any before; `save`
-        writes it.
+        """This index with the histogram, labels, scores, atlas, encodings or relevance vectors beside it, in place of
+        any before; `save` writes it.
 
         Raises:
             SemlensError: if it is of another index.

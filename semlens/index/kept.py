@@ -11,7 +11,7 @@ import numpy as np
 
 from semlens.index.encodings import ENCODINGS, Encodings
 from semlens.index.files import Arrays, pack_texts
-from semlens.index.relevance import RELEVANCE, ClassRelevance
+from semlens.index.relevance import RELEVANCE, RELEVANCE_VECTORS, ClassRelevance, RelevanceVectors
 from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_alike, check_inside, check_range, texts
 from semlens.numerics import Histogram
 from semlens.types import MISSING, Float32, Float64, Int32, LayerAxis, UInt8
@@ -136,7 +136,7 @@ class StoredAtlas:
     fits: Float32[np.ndarray, "g"]  # of the label; not a number where the cluster has none
 
 
-Addition = Histogram | StoredLabels | StoredScores | StoredAtlas | Encodings
+Addition = Histogram | StoredLabels | StoredScores | StoredAtlas | Encodings | RelevanceVectors
 Held = ClassRelevance | Addition
 
 
@@ -301,7 +301,7 @@ ATLAS = Kind(
     since_of=lambda recipe: 3 if recipe.by == "encoding" else 2,
 )  # fmt: skip
 
-KINDS = (RELEVANCE, HISTOGRAM, LABELS, SCORES, ATLAS, ENCODINGS)
+KINDS = (RELEVANCE, HISTOGRAM, LABELS, SCORES, ATLAS, ENCODINGS, RELEVANCE_VECTORS)
 """Everything that an index may hold besides what every index holds. A new one is a record, its `Kind` and its place
 here: nothing else that reads, writes or checks an index has to know of it."""
 

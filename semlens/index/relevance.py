@@ -1,4 +1,4 @@
-"""Relevance per component and class as an index keeps it: means in place of sums."""
+"""Relevance per component and class as an index keeps it: means in place of sums, and single images' vectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,7 +9,7 @@ import numpy as np
 from semlens.errors import SemlensError, unknown
 from semlens.index.files import Arrays, pack_texts
 from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_alike, check_inside, texts
-from semlens.types import MISSING, TOP_COMPONENTS, Float32, Int32, Int64, LayerAxis, Relevance
+from semlens.types import MISSING, TOP_COMPONENTS, Float16, Float32, Int32, Int64, LayerAxis, Relevance
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,7 @@ class ClassRelevance:
         Raises:
             SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
         """
-        by_name = [i for i, name in enumerate(self.class_names) if name == which]
-        columns = by_name or [i for i, number in enumerate(self.classes) if str(number) == str(which)]
-        if not columns:
-            raise unknown("class", str(which), map(self.name, range(len(self.classes))))
-        if len(columns) > 1:
-            numbers = " or ".join(str(self.classes[i]) for i in columns)
-            raise SemlensError(f"{len(columns)} classes are called {which!r}: give the number, {numbers}")
-        return columns[0]
+        return _column(self.classes, self.class_names, which)
 
     def of_class(self, which: str | int) -> Float32[np.ndarray, "c"]:
         """Each component's mean share for a class, by its name or its number: signed, in [-1, 1].
@@ -76,6 +69,22 @@ class ClassRelevance:
         """
         column = self.column(which)
         return np.asarray(self.positive[:, column] - self.negative[:, column])
+
+
+def _column(classes: tuple[int, ...], names: tuple[str, ...], which: str | int) -> int:
+    """Where in `classes` a class stands, by its name or its number.
+
+    Raises:
+        SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
+    """
+    by_name = [i for i, name in enumerate(names) if name == which]
+    columns = by_name or [i for i, number in enumerate(classes) if str(number) == str(which)]
+    if not columns:
+        raise unknown("class", str(which), (name or str(number) for name, number in zip(names, classes, strict=True)))
+    if len(columns) > 1:
+        numbers = " or ".join(str(classes[i]) for i in columns)
+        raise SemlensError(f"{len(columns)} classes are called {which!r}: give the number, {numbers}")
+    return columns[0]
 
 
 def class_relevance(relevance: Relevance) -> ClassRelevance:
@@ -113,10 +122,14 @@ def _check_relevance(arrays: Arrays, sizes: Sizes) -> None:
 def _check_classes(recipe: RelevanceId, layers: tuple[LayerAxis, ...], rows: Mapping[str, int]) -> None:
     """Raises ValueError unless the classes can be outputs of a model, each named once, and there is a row for each."""
     classes = recipe.classes
-    if len(set(classes)) < len(classes) or not all(0 <= number < int(MISSING) for number in classes):
-        raise ValueError("the classes are not distinct numbers from 0 up")
+    _check_distinct(classes)
     if rows["class-names"] != len(classes):
         raise ValueError(f"part 'class-names' has not the {len(classes)} rows that the others ask for")
+
+
+def _check_distinct(classes: tuple[int, ...]) -> None:
+    if len(set(classes)) < len(classes) or not all(0 <= number < int(MISSING) for number in classes):
+        raise ValueError("the classes are not distinct numbers from 0 up")
 
 
 _PARTS = {
@@ -152,4 +165,115 @@ def _recipe(relevance: ClassRelevance) -> RelevanceId:
 RELEVANCE = Kind(
     "relevance", ClassRelevance, _PARTS, _write, _read, since=1, recipe=RelevanceId, recipe_of=_recipe,
     check=_check_classes,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RelevanceVectorsId:
+    """Everything that determines an index's relevance vectors, beside its recipe; fields of `RelevanceVectors`."""
+
+    method: str
+    parameters: dict[str, str | int | float | bool]
+    of: str
+    classes: tuple[int, ...]
+    most: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RelevanceVectors:
+    """What every component of an index contributes to a class on up to `most` of its images: a row per class and image.
+
+    The images are the first of the class in one random order of all.
+    """
+
+    method: str  # "epsilon_plus_flat", "attnlrp", "gradient", ...
+    parameters: dict[str, str | int | float | bool]  # of the method, where they can be chosen
+    of: str  # the images that count for a class: "label" or "predicted", those of that class; "all", every image
+    classes: tuple[int, ...]  # outputs of the model
+    most: int  # images of a class
+    class_names: tuple[str, ...]  # empty for a class without a name
+    ids: Int32[np.ndarray, "v"]  # of the image; rows ascend by class, then by image
+    columns: Int32[np.ndarray, "v"]  # the class, by its place in `classes`
+    predicted: Int32[np.ndarray, "v"]  # the output with the highest logit on that image
+    vectors: Float16[np.ndarray, "v c"]  # the components' shares of their layer's relevance, signed, in [-1, 1]
+
+    def __repr__(self) -> str:
+        return f"RelevanceVectors({self.method}, {len(self.ids):,} of images by {self.of}, {len(self.classes)} classes)"
+
+    def name(self, column: int) -> str:
+        """What the class in a column is called: its name, or its number if it has none."""
+        return self.class_names[column] or str(self.classes[column])
+
+    def rows_of(self, which: str | int) -> slice:
+        """The rows of a class, by its name or its number.
+
+        Raises:
+            SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
+        """
+        column = _column(self.classes, self.class_names, which)
+        return slice(*np.searchsorted(self.columns, [column, column + 1]).tolist())
+
+
+def relevance_vectors(relevance: Relevance) -> RelevanceVectors | None:
+    """The vectors of single images in what a pass found, as an index keeps them; None where none were asked for."""
+    rows = relevance.vectors
+    if rows is None:
+        return None
+    how = {name: getattr(relevance, name) for name in ("method", "parameters", "of", "classes", "class_names")}
+    return RelevanceVectors(**how, **vars(rows))
+
+
+def _check_vectors(arrays: Arrays, sizes: Sizes) -> None:
+    ids, columns = arrays["ids"], arrays["columns"]
+    check_inside("ids", ids, sizes["i"])
+    check_inside("columns", columns, sizes["f"])
+    check_inside("predicted", arrays["predicted"], int(MISSING))
+    place = columns.astype(np.int64) * (sizes["i"] + 1) + ids
+    if (place[1:] <= place[:-1]).any():
+        raise ValueError("the rows do not ascend by class and image")
+    vectors = arrays["vectors"]
+    if not (vectors.min(initial=0) >= -1 and vectors.max(initial=0) <= 1):  # which NaN is not
+        raise ValueError("vectors holds a value outside of -1 to 1")
+
+
+def _check_vectors_recipe(recipe: RelevanceVectorsId, layers: tuple[LayerAxis, ...], rows: Mapping[str, int]) -> None:
+    """Raises ValueError unless the classes are distinct outputs with a name each, of which no more than `most` images
+    can be there."""
+    classes = recipe.classes
+    _check_distinct(classes)
+    if rows["vector-classes"] != len(classes):
+        raise ValueError(f"part 'vector-classes' has not the {len(classes)} rows that the others ask for")
+    if recipe.most < 1 or rows["relevance-vectors"] > recipe.most * len(classes):
+        raise ValueError(f"there are {rows['relevance-vectors']} relevance vectors, more than {recipe.most} a class")
+
+
+_VECTOR_PARTS = {
+    "relevance-vectors": PartRules(
+        "v",
+        {"ids": "int32 v", "columns": "int32 v", "predicted": "int32 v", "vectors": "float16 v c"},
+        _check_vectors,
+    ),
+    "vector-classes": texts("f"),
+}
+
+
+def _write_vectors(made: RelevanceVectors) -> dict[str, Arrays]:
+    return {
+        "relevance-vectors": _VECTOR_PARTS["relevance-vectors"].pick(made),
+        "vector-classes": pack_texts(made.class_names),
+    }
+
+
+def _read_vectors(recipe: RelevanceVectorsId, parts: Parts) -> RelevanceVectors:
+    named: dict[str, Any] = vars(recipe) | parts.arrays("relevance-vectors")
+    return RelevanceVectors(**named, class_names=parts.texts("vector-classes"))
+
+
+def _recipe_of_vectors(made: RelevanceVectors) -> RelevanceVectorsId:
+    return RelevanceVectorsId(**{field.name: getattr(made, field.name) for field in fields(RelevanceVectorsId)})
+
+
+RELEVANCE_VECTORS = Kind(
+    "relevance_vectors", RelevanceVectors, _VECTOR_PARTS, _write_vectors, _read_vectors, since=4,
+    recipe=RelevanceVectorsId, recipe_of=_recipe_of_vectors, check=_check_vectors_recipe,
 )  # fmt: skip

@@ -40,6 +40,7 @@ def build(
     classes: Sequence[int | str] = (),
     of: str = "auto",
     method: str | Composite = "auto",
+    vectors: int = 0,
     batch_size: int = 32,
     workers: int | None = None,
     precision: str = "float32",
@@ -63,7 +64,8 @@ def build(
             "all" or "none". Images of one group (`load_images`, group_column) stay together where they are permuted.
         replace: whether an index of another model, other images or layers, foundation model or settings may be replaced
             that lies at `out`; what people noted in it is then kept beside it, as annotations of what it was.
-        of, method: whose images count for a class and by which rules; see `relevance`.
+        of, method, vectors: whose images count for a class, by which rules, and of how many of them the relevance of
+            every component is kept; see `relevance`.
 
     Raises:
         SemlensError: as `collect`, `relevance`, `embed` and `save` do; or another process is building there.
@@ -73,10 +75,10 @@ def build(
     asked = images_asked(encode)
     choose_crop(crop, model, method)  # what goes wrong up to `_join_shards` is known before hours of collecting
     if classes:
-        check_classes(model, images, layers, classes, of, method, k)
+        check_classes(model, images, layers, classes, of, method, k, vectors)
     check_replaced(out, replace, model, images, layers, foundation.identity.name, k, pool, crop, precision)
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
-    run = {**how, "k": k, "resume": resume}
+    run, whose = {**how, "k": k, "resume": resume}, {"of": of, "method": method, "vectors": vectors}
     with claimed(out, resume=resume) as work:
         foundation.embed_images([Image.new("RGB", (64, 64))])
         file = join_shards(work)
@@ -85,7 +87,7 @@ def build(
         examples = collect(model, images, layers, pool=pool, precision=precision, checkpoint=file, encode=over, **run)
         if classes:
             file = join_relevance(work)
-            relevance = relevance_of(model, images, layers, classes, of=of, method=method, checkpoint=file, **run)
+            relevance = relevance_of(model, images, layers, classes, checkpoint=file, **whose, **run)
         made = embed(examples, images, foundation, crop=crop, model=model, method=method, keep=work, whole=whole, **how)
         save_replacing(made.with_relevance(relevance) if classes else made, out)
         shutil.rmtree(work, ignore_errors=True)
@@ -113,6 +115,7 @@ def build_shard(
     classes: Sequence[int | str] = (),
     of: str = "auto",
     method: str | Composite = "auto",
+    vectors: int = 0,
     batch_size: int = 32,
     workers: int | None = None,
     precision: str = "float32",
@@ -140,8 +143,9 @@ def build_shard(
         )  # fmt: skip
         if classes:
             relevance_of(
-                model, images, layers, classes, of=of, method=method, k=k, batch_size=batch_size, workers=workers,
-                shard=shard, checkpoint=partial / f"relevance-{name}.safetensors", resume=True, progress=progress,
+                model, images, layers, classes, of=of, method=method, vectors=vectors, k=k, batch_size=batch_size,
+                workers=workers, shard=shard, checkpoint=partial / f"relevance-{name}.safetensors", resume=True,
+                progress=progress,
             )  # fmt: skip
         return checkpoint
 

@@ -93,7 +93,7 @@ def test_shards_batches_and_a_killed_run_give_the_same_bytes(
     net: VisionModel, images: ImageSet, of: str, tmp_path: Path
 ) -> None:
     def run(**how: object) -> Relevance:
-        return relevance(net, images, LAYERS, [0, 1, 2], of=of, k=3, **{"batch_size": 4, **how})  # type: ignore[arg-type]
+        return relevance(net, images, LAYERS, [0, 1, 2], of=of, k=3, vectors=2, **{"batch_size": 4, **how})  # type: ignore[arg-type]
 
     whole = run()
     parts = [run(shard=(i, 3)) for i in range(3)]
@@ -103,6 +103,7 @@ def test_shards_batches_and_a_killed_run_give_the_same_bytes(
     ):
         for name in ("positive", "negative", "top", "counts", "ids", "shares"):
             np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+        same_vectors(joined, whole)
         assert joined.seen == whole.seen == ((0, 14),)
 
     class Killed(Exception):
@@ -120,8 +121,38 @@ def test_shards_batches_and_a_killed_run_give_the_same_bytes(
     assert again[0] > 4  # what was done is not done again
     for name in ("positive", "negative", "top", "counts", "ids", "shares", "seen"):
         np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name))
+    same_vectors(resumed, whole)
+    with pytest.raises(SemlensError, match="method or vectors"):
+        relevance(net, images, LAYERS, [0, 1, 2], of=of, k=3, vectors=3, checkpoint=file, resume=True)
     with pytest.raises(SemlensError, match="another model, other images"):
         relevance(net, images, LAYERS, [0, 1], of=of, k=3, checkpoint=file, resume=True)
+
+
+def same_vectors(a: Relevance, b: Relevance) -> None:
+    assert a.vectors
+    assert b.vectors
+    for name, value in vars(a.vectors).items():
+        np.testing.assert_array_equal(getattr(b.vectors, name), value)
+
+
+@pytest.mark.parametrize(("most", "of"), [(2, "label"), (20, "label"), (3, "all")])
+def test_vectors_are_the_shares_of_single_images(net: VisionModel, images: ImageSet, most: int, of: str) -> None:
+    """Of each class those that come first in one order of all images, each with its shares and its predicted class."""
+    found = relevance(net, images, LAYERS, ["b", 3], of=of, k=3, vectors=most, batch_size=4).vectors
+    labelled = [[{"b": 0, "d": 1}[label]] if label in ("b", "d") else [] for label in images.labels]
+    columns = labelled if of == "label" else [[0, 1]] * 14
+    shares = twin(net, images, columns, [1, 3])[3]
+    turn = np.random.default_rng(0).permutation(14)
+    assert found
+    for y in range(2):
+        of_class = sorted((i for i in range(14) if y in columns[i]), key=lambda i: turn[i])
+        rows = found.columns == y
+        assert found.ids[rows].tolist() == sorted(of_class[:most])
+        np.testing.assert_allclose(found.vectors[rows], shares[found.ids[rows], :, y], atol=5e-4)
+    with torch.no_grad():
+        best = [int(net.net(net.preprocess(images.load(i))[None].double()).argmax()) for i in range(14)]
+    assert found.predicted.tolist() == [best[i] for i in found.ids]
+    assert relevance(net, images, LAYERS, ["b", 3], of=of, k=3, batch_size=4).vectors is None
 
 
 def test_other_methods_and_unreadable_images(net: VisionModel, tmp_path: Path) -> None:
@@ -141,6 +172,7 @@ def test_mistakes_are_named_before_the_pass(net: VisionModel, images: ImageSet) 
         ({"classes": []}, "one or more"),
         ({"of": "labels"}, "nearest: label"),
         ({"k": 15}, "14 images"),
+        ({"vectors": -1}, "how many images of a class"),
         ({"method": "integrated_gradients"}, "another method"),
         ({"layers": ["reul2"]}, "relu2"),
     ]

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from semlens.collection.relevance import load_relevance, merge_relevance, save_relevance
+from semlens.collection.relevance import Drawing, load_relevance, merge_relevance, no_rows, save_relevance
 from semlens.collection.states import save_examples
 from semlens.errors import SemlensError
 from semlens.index.relevance import class_relevance
-from semlens.types import MISSING, SHARE_UNIT, ConceptExamples, Origin, Relevance, Unreadable, axis_of
+from semlens.types import MISSING, SHARE_UNIT, ConceptExamples, Origin, Relevance, Unreadable, VectorRows, axis_of
 from tests.tiny_index import tiny_relevance
 
 ORIGIN = Origin("m", "f", "p", "i", "g", 40, "float32")
@@ -45,7 +46,17 @@ def one_pass(shares: np.ndarray, labels: np.ndarray, start: int, stop: int, k: i
         shares=np.array([[-share for share, _ in found] for found in best], np.float32),
         seen=((start, stop),),
         unreadable=(Unreadable(BROKEN, "broken"),) if start <= BROKEN < stop else (),
+        vectors=kept_rows(shares, of),
     )  # fmt: skip
+
+
+def kept_rows(shares: np.ndarray, of: dict[int, list[int]], most: int = 5) -> VectorRows:
+    """The slow twin: of each class the images that come first in one random order of all 40."""
+    turn = {image: place for place, image in enumerate(np.argsort(np.random.default_rng(0).permutation(40)))}
+    kept = [(y, i) for y, number in enumerate(CLASSES) for i in sorted(sorted(of[number], key=turn.get)[:most])]  # type: ignore[arg-type]
+    ids, columns = (np.array([row[at] for row in kept], np.int32) for at in (1, 0))
+    vectors = shares[ids].astype(np.float16).reshape(-1, shares.shape[1])
+    return VectorRows(most, ids, columns, ids * 3, vectors)
 
 
 def images(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +67,10 @@ def images(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def same(a: Relevance, b: Relevance) -> bool:
-    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    plain = all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a) if f.name != "vectors")
+    assert a.vectors
+    assert b.vectors
+    return plain and all(np.array_equal(value, vars(b.vectors)[name]) for name, value in vars(a.vectors).items())
 
 
 def merge_all(parts: list[Relevance]) -> Relevance:
@@ -95,6 +109,8 @@ def test_any_split_merged_in_any_order_is_one_pass(seed: int, cuts: list[int], d
         {"of": "predicted"},
         {"classes": (3, 5)},
         {"ids": np.zeros((3, 5), np.int32), "shares": np.ones((3, 5), np.float32)},
+        {"vectors": None},
+        {"vectors": kept_rows(np.zeros((40, 3)), {5: [21], 3: []}, most=6)},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -134,6 +150,8 @@ def test_arrays_that_do_not_fit_are_no_relevance() -> None:
         {"classes": (1,)},
         {"class_names": ("a", "b")},
         {"layers": relevance.layers[:1]},
+        {"vectors": kept_rows(np.zeros((40, 2)), {5: [1], 3: []})},
+        {"vectors": replace(kept_rows(np.zeros((40, 3)), {5: [1], 3: []}), columns=np.array([3], np.int32))},
     ):
         with pytest.raises(ValueError, match="do not fit its layers and classes"):
             replace(relevance, **change)
@@ -147,6 +165,38 @@ def test_a_file_gives_back_what_was_saved_and_the_same_bytes(tmp_path: Path) -> 
     assert same(loaded, relevance)
     assert loaded.recipe == relevance.recipe
     assert (tmp_path / "a" / "x.safetensors").read_bytes() == (tmp_path / "y.safetensors").read_bytes()
+
+
+def test_a_file_from_before_vectors_is_taken(tmp_path: Path) -> None:
+    """A build that began with an older semlens is taken up by this one."""
+    path, before = tmp_path / "x.safetensors", replace(one_pass(*images(3), 0, 15), vectors=None)
+    save_relevance(before, path)
+    with safe_open(path, framework="numpy") as file:
+        plain = json.loads(file.metadata()["semlens-relevance"])
+    assert plain.pop("vectors") is None
+    save_file(load_file(path), path, {"semlens-relevance": json.dumps(plain)})
+    assert load_relevance(path).vectors is None
+    assert merge_relevance(load_relevance(path), replace(one_pass(*images(3), 15, 40), vectors=None)).vectors is None
+
+
+def test_vectors_stream_as_they_are_drawn() -> None:
+    """Row by row and in batches, with what waits let go in between: the rows of the twin."""
+    shares, labels = images(11)
+    wanted = one_pass(shares, labels, 0, 40).vectors
+    assert wanted
+    for size in (1, 7, 40):
+        drawing = Drawing(no_rows(5, 3), 2, 40)
+        for start in range(0, 40, size):
+            batch = range(start, min(start + size, 40))
+            ids = np.array([i for i in batch if labels[i] in CLASSES and i != BROKEN], int)
+            columns = np.array([CLASSES.index(labels[i]) for i in ids], int)
+            wanted_now = drawing.wanted(ids, columns)
+            ids, columns = ids[wanted_now].astype(np.int32), columns[wanted_now].astype(np.int32)
+            drawing.add(ids, columns, 3 * ids, shares[ids].astype(np.float16))
+            if start % 3 == 0:
+                drawing.settled()
+        for name, value in vars(wanted).items():
+            np.testing.assert_array_equal(getattr(drawing.settled(), name), value)
 
 
 def test_a_loaded_part_merges_with_one_in_memory(tmp_path: Path) -> None:

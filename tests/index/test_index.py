@@ -28,10 +28,12 @@ from tests.tiny_index import (
     GOLDEN,
     GOLDEN_ADDED,
     GOLDEN_ENCODED,
+    GOLDEN_VECTORS,
     GOLDEN_WHOLE,
     LATER,
     ROOT,
     TABLES,
+    VECTORS,
     added,
     encoded,
     forge,
@@ -45,7 +47,9 @@ from tests.tiny_index import (
     tiny_labels,
     tiny_relevance,
     tiny_scores,
+    tiny_vectors,
     whole,
+    with_vectors,
 )
 
 
@@ -140,6 +144,7 @@ def test_two_saves_give_the_same_bytes(tmp_path: Path, folder: Path) -> None:
         (whole, GOLDEN_WHOLE, (*ARRAYS, *LATER)),
         (added, GOLDEN_ADDED, (*ARRAYS, *LATER, *ADDED)),
         (encoded, GOLDEN_ENCODED, (*ARRAYS, *LATER, *ADDED, *ENCODED)),
+        (with_vectors, GOLDEN_VECTORS, (*ARRAYS, *LATER, *ADDED, *ENCODED, *VECTORS)),
     ],
 )
 def test_golden_bytes(tmp_path: Path, make: Callable[[], ConceptIndex], golden: Path, arrays: tuple[str, ...]) -> None:
@@ -161,13 +166,16 @@ def test_golden_bytes(tmp_path: Path, make: Callable[[], ConceptIndex], golden: 
     assert json.dumps(manifests[0]) == json.dumps(manifests[1])  # the order of keys too
 
 
-@pytest.mark.parametrize(("golden", "minor"), [(GOLDEN, 0), (GOLDEN_WHOLE, 1), (GOLDEN_ADDED, 2), (GOLDEN_ENCODED, 3)])
+@pytest.mark.parametrize(
+    ("golden", "minor"),
+    [(GOLDEN, 0), (GOLDEN_WHOLE, 1), (GOLDEN_ADDED, 2), (GOLDEN_ENCODED, 3), (GOLDEN_VECTORS, 4)],
+)
 def test_golden_index_loads(golden: Path, minor: int) -> None:
-    """An index that holds nothing of 1.1 stays one of 1.0, which a reader of 1.0 takes; likewise 1.1, 1.2 and 1.3."""
+    """An index that holds nothing of 1.1 stays one of 1.0, which a reader of 1.0 takes; likewise those that follow."""
     index, thumbnails, images, names = read_all(golden, verify=True)
     assert json.loads((golden / "manifest.json").read_bytes())["version"] == {"major": 1, "minor": minor}
-    everything = ("relevance", "histogram", "labels", "scores", "atlas", "encodings")
-    assert index.held == everything[: (0, 1, 5, 6)[minor]]
+    everything = ("relevance", "histogram", "labels", "scores", "atlas", "encodings", "relevance_vectors")
+    assert index.held == everything[: (0, 1, 5, 6, 7)[minor]]
     assert index.recipe == tiny().recipe
     assert index.means[0].tolist() == np.array([0.6, 0.8, 0], np.float16).tolist()
     assert (thumbnails.get(2), images.names[2], names[2]) == (b"third", "ç.png", "zebra")
@@ -182,7 +190,7 @@ def test_component_table_says_what_the_arrays_say(folder: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_WHOLE, GOLDEN_ADDED, GOLDEN_ENCODED])
+@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_WHOLE, GOLDEN_ADDED, GOLDEN_ENCODED, GOLDEN_VECTORS])
 def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
     code = re.search(r"```python\n(.*?)```", (ROOT / "docs/index-format.md").read_text(encoding="utf-8"), re.DOTALL)
     assert code
@@ -190,13 +198,13 @@ def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
     exec(code[1], page)
     manifest, arrays = page["read_index"](golden)
     assert manifest["recipe"]["k"] == 2
-    if golden == GOLDEN_ENCODED:
+    if golden in (GOLDEN_ENCODED, GOLDEN_VECTORS):
         effect, z = page["responses"](manifest, arrays, np.array([1.0, 0, 0]))
         k = np.linalg.inv(np.eye(3) / 3 - 1 / 9 + 0.3 * 2 / 9 * np.eye(3))
         np.testing.assert_allclose(effect, arrays["encodings"]["cross"] @ k[0], atol=1e-9)
         np.testing.assert_allclose(z[3], np.sqrt(3), rtol=1e-6)  # y is the axis itself, standardised
         assert (effect[2], z[2]) == (0, 0)
-    if golden in (GOLDEN_ADDED, GOLDEN_ENCODED):
+    if golden in (GOLDEN_ADDED, GOLDEN_ENCODED, GOLDEN_VECTORS):
         assert arrays["labels"]["q_value"].tolist() == [0.02, 1, 0.3]
         assert arrays["histogram"]["counts"][0, [64, 97, 99]].tolist() == [1, 1, 1]
         assert page["label_of"](manifest, arrays, 0) == "ç"
@@ -210,15 +218,15 @@ def test_the_reader_in_the_format_page_reads_an_index(golden: Path) -> None:
 
 def test_the_format_page_lists_every_tensor_and_column() -> None:
     page = (ROOT / "docs/index-format.md").read_text(encoding="utf-8")
-    for name in (*ARRAYS, *LATER, *ADDED, *ENCODED):
+    for name in (*ARRAYS, *LATER, *ADDED, *ENCODED, *VECTORS):
         assert f"| {name}" in page or f", {name}" in page
-        for tensor in load_file(part_file(GOLDEN_ENCODED, name)):
+        for tensor in load_file(part_file(GOLDEN_VECTORS, name)):
             assert f"`{tensor}`" in page
     for name in TABLES:
         for column in pq.read_schema(part_file(GOLDEN_WHOLE, name)).names:
             assert f"`{column}`" in page
-    manifest = json.loads((GOLDEN_ENCODED / "manifest.json").read_bytes())
-    for addition in ("relevance", "labels", "scores", "atlas", "encodings"):
+    manifest = json.loads((GOLDEN_VECTORS / "manifest.json").read_bytes())
+    for addition in ("relevance", "labels", "scores", "atlas", "encodings", "relevance_vectors"):
         for key in manifest[addition]:
             assert f"`{key}`" in page
 
@@ -309,6 +317,7 @@ def test_relevance_added_to_an_index_leaves_its_parts_alone(folder: Path) -> Non
         ("scores", tiny_scores(), ADDED[4:6]),
         ("atlas", tiny_atlas(), ADDED[6:]),
         ("encodings", tiny_encodings(), ENCODED),
+        ("relevance_vectors", tiny_vectors(), VECTORS),
     ],
 )
 def test_an_addition_comes_back_and_leaves_all_else_alone(
@@ -323,7 +332,7 @@ def test_an_addition_comes_back_and_leaves_all_else_alone(
     assert {path for path in after if path not in before} == {part_file(folder, part).name for part in parts}
     del before["manifest.json"]
     assert {path: after[path] for path in before} == before
-    assert json.loads(after["manifest.json"])["version"]["minor"] == (3 if parts == ENCODED else 2)
+    assert json.loads(after["manifest.json"])["version"]["minor"] == {ENCODED: 3, VECTORS: 4}.get(parts, 2)
     index.save(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == after
 
@@ -359,7 +368,7 @@ def whole_folder(tmp_path: Path) -> Path:
 
 def test_an_index_of_a_newer_version_is_not_added_to(folder: Path) -> None:
     index = load_index(folder)
-    forge(folder, lambda manifest: manifest["version"].update(minor=4))
+    forge(folder, lambda manifest: manifest["version"].update(minor=5))
     before = (folder / "manifest.json").read_bytes()
     with pytest.raises(SemlensError, match="is of a newer version: nothing was added"):
         index.add(tiny_scores(), folder)

@@ -20,8 +20,9 @@ from tests.tiny_index import (
     ADDED,
     ARRAYS,
     ENCODED,
-    GOLDEN_ENCODED,
+    GOLDEN_VECTORS,
     LATER,
+    VECTORS,
     forge,
     forge_array,
     forge_part,
@@ -45,8 +46,8 @@ def drop_part(manifest: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(encoded_folder: Path) -> Path:
-    return encoded_folder
+def folder(vectors_folder: Path) -> Path:
+    return vectors_folder
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,16 @@ def folder(encoded_folder: Path) -> Path:
         ("encoding-images", "activations", lambda a: a[:4], r"activations is float16 \[4, 2\], not float16 \[5, 2\]"),
         ("encoding-thumbnails", "offsets", lambda a: a + 1, "offsets do not divide data"),
         ("output-names", "data", lambda a: a | 128, "'utf-8' codec can't decode"),
+        ("relevance-vectors", "ids", lambda a: a + 2, "ids points outside of 0 to 3"),
+        ("relevance-vectors", "columns", lambda a: a + 2, "columns points outside of 0 to 2"),
+        ("relevance-vectors", "predicted", lambda a: a - 1, "predicted points outside of 0"),
+        ("relevance-vectors", "ids", lambda a: a * 0, "the rows do not ascend by class and image"),
+        ("relevance-vectors", "columns", lambda a: a[::-1], "the rows do not ascend by class and image"),
+        ("relevance-vectors", "vectors", lambda a: a * 2, "vectors holds a value outside of -1 to 1"),
+        ("relevance-vectors", "vectors", lambda a: a * np.nan, "vectors holds a value outside of -1 to 1"),
+        ("relevance-vectors", "vectors", lambda a: a[:, :2], r"vectors is float16 \[3, 2\], not float16 \[3, 3\]"),
+        ("relevance-vectors", "predicted", lambda a: a[:1], r"predicted is int32 \[1\], not int32 \[3\]"),
+        ("vector-classes", "offsets", lambda a: a + 1, "offsets do not divide data"),
         ("class-names", "offsets", lambda a: a[:-1], r"offsets is int64 \[3\], not int64 \[4\]"),
         ("class-names", "data", lambda a: a | 128, "'utf-8' codec can't decode"),
     ],
@@ -257,6 +268,15 @@ def test_vectors_are_looked_through_when_asked(folder: Path) -> None:
         (lambda m: m["encodings"].update(transforms=["raw", "raw", "log"]), "'log' is no transform of activations"),
         (lambda m: m["encodings"].update(images="all"), r"encodings\.images is a str, not a int or NoneType"),
         (lambda m: m["encodings"].update(later=1), r"the manifest\.encodings has unknown keys later"),
+        (lambda m: m["version"].update(minor=3), r"version 1\.3 has no relevance_vectors"),
+        (lambda m: m.pop("relevance_vectors"), "part '(relevance-vectors|vector-classes)' is unknown"),
+        (lambda m: m["parts"].pop("vector-classes"), "part 'vector-classes' is absent"),
+        (lambda m: m["relevance_vectors"].update(most=1, classes=[4, 0]), "'vector-classes' has not the 2 rows"),
+        (lambda m: m["relevance_vectors"].update(most=0), "there are 3 relevance vectors, more than 0 a class"),
+        (lambda m: m["relevance_vectors"].update(classes=[4, 0, 4]), "the classes are not distinct numbers"),
+        (lambda m: m["relevance_vectors"].update(classes=[4, 0, -1]), "the classes are not distinct numbers"),
+        (lambda m: m["relevance_vectors"].update(most="2"), r"relevance_vectors\.most is a str, not a int"),
+        (lambda m: m["relevance_vectors"].pop("of"), r"the manifest\.relevance_vectors lacks of"),
         (lambda m: m.update(atlas=None), r"the manifest\.atlas is a NoneType, not a dict"),
     ],
 )
@@ -277,7 +297,7 @@ def test_another_major_version_is_refused(folder: Path, major: int, words: str) 
 
 def add_everywhere(manifest: dict[str, Any]) -> None:
     manifest["later"] = manifest["recipe"]["later"] = [1]
-    for name in ("relevance", "labels", "scores", "atlas", "encodings"):
+    for name in ("relevance", "labels", "scores", "atlas", "encodings", "relevance_vectors"):
         manifest[name]["later"] = [1]
     manifest["labels"]["vocabulary"]["later"] = 1
     manifest["parts"]["later"] = manifest["parts"]["means"]
@@ -292,25 +312,25 @@ def test_a_newer_minor_version_may_add(folder: Path) -> None:
     forge(folder, add_everywhere)
     with pytest.raises(SemlensError, match="has unknown keys later"):
         load_index(folder)
-    forge(folder, lambda manifest: manifest["version"].update(minor=4))
+    forge(folder, lambda manifest: manifest["version"].update(minor=5))
     index = load_index(folder)
     assert index.recipe == tiny().recipe
     assert index.relevance
     assert index.relevance.of_class(4).tolist() == [0.375, 0.125, 1]
-    assert index.held == ("relevance", "histogram", "labels", "scores", "atlas", "encodings")
+    assert index.held == ("relevance", "histogram", "labels", "scores", "atlas", "encodings", "relevance_vectors")
 
 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(
-    name=st.sampled_from([*ARRAYS, *LATER, *ADDED, *ENCODED, "manifest"]),
+    name=st.sampled_from([*ARRAYS, *LATER, *ADDED, *ENCODED, *VECTORS, "manifest"]),
     at=st.floats(0, 1, exclude_max=True),
     new=st.binary(max_size=9),
 )
 def test_no_forgery_of_a_signed_index_crashes(tmp_path_factory: Any, name: str, at: float, new: bytes) -> None:
     """Bytes overwritten anywhere, every digest made right: one sentence, or an index that can be used."""
     folder = tmp_path_factory.mktemp("forged") / "i"
-    shutil.copytree(GOLDEN_ENCODED, folder)
+    shutil.copytree(GOLDEN_VECTORS, folder)
     path = folder / "manifest.json" if name == "manifest" else part_file(folder, name)
     data = path.read_bytes()
     begin = int(at * len(data))
