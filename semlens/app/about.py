@@ -21,7 +21,7 @@ def session(call: Call) -> Answer:
         "audit": not shown.frozen,
         "parquet": not shown.frozen and find_spec("pyarrow") is not None,
     }
-    indexes = [_index(opened) for opened in shown.opened]
+    indexes = [_index(opened, shown.frozen) for opened in shown.opened]
     return as_json({"version": __version__, "indexes": indexes, "can": can, "comparable": shown.comparable})
 
 
@@ -74,7 +74,7 @@ def file_name(text: str) -> str:
     return re.sub(r"[^\w-]+", "-", text, flags=re.ASCII).strip("-")[:60] or "table"
 
 
-def _index(opened: Opened) -> dict[str, Any]:
+def _index(opened: Opened, frozen: bool) -> dict[str, Any]:
     index = opened.index
     recipe, relevance = index.recipe, index.relevance
     outputs = [all(index.unit_names[axis.start : axis.stop]) for axis in index.layers]
@@ -110,6 +110,7 @@ def _index(opened: Opened) -> dict[str, Any]:
         "relevance": {"method": relevance.method, "of": relevance.of, "top": relevance.top} if relevance else None,
         "whole": opened.images is not None,
         "heat": opened.images is not None and opened.model is not None,
+        "own": opened.model is not None and not frozen,
         "digest": opened.digest,
         "recipe": asdict(recipe),
     }

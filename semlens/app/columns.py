@@ -9,7 +9,7 @@ from platformdirs import user_cache_path
 from semlens import __version__
 from semlens.analysis import MEASURES, relevance_of, stored_scores
 from semlens.app.foundation_proxy import labels_of
-from semlens.app.jobs import Job, Reply
+from semlens.app.jobs import LONG, Job, Reply
 from semlens.app.request import Answer, Call, as_arrays, as_json
 from semlens.app.session import Opened
 from semlens.index import cached, digest_of
@@ -73,7 +73,7 @@ def scores(call: Call) -> Answer:
         reply = _derived("scores", [opened], lambda: session.analysis.ask("scores", progress, index=folder))
         return as_arrays(reply.arrays, **reply.metadata)
 
-    return session.jobs.get(("scores", opened.number), Job(opened.number, "scores", "measuring"), run)
+    return session.jobs.get(("scores", opened.number), Job(opened.number, "scores", "measuring"), run, lane=LONG)
 
 
 def atlas(call: Call) -> Answer:
@@ -91,7 +91,7 @@ def atlas(call: Call) -> Answer:
         return _derived("atlas", drawn, lambda: session.analysis.ask("atlas", progress, indexes=folders))
 
     key = ("atlas", *(side.number for side in drawn))
-    reply = session.jobs.get(key, Job(opened.number, "atlas", "drawing the map"), run)
+    reply = session.jobs.get(key, Job(opened.number, "atlas", "drawing the map"), run, lane=LONG)
     return as_arrays(_places(reply, opened, drawn.index(opened)), **reply.metadata)
 
 

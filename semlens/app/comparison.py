@@ -3,7 +3,7 @@
 from typing import Any
 
 from semlens.analysis import Comparison, compare
-from semlens.app.jobs import Job
+from semlens.app.jobs import LONG, Job
 from semlens.app.request import Answer, Call, as_json
 from semlens.app.session import Opened
 from semlens.errors import SemlensError
@@ -29,7 +29,7 @@ def comparison(call: Call) -> Answer:
         progress("holding components against each other and against chance", 0, 0)
         return _compared(sides)
 
-    return as_json(session.jobs.get(key, Job(0, "compare", "comparing"), run))
+    return as_json(session.jobs.get(key, Job(0, "compare", "comparing"), run, lane=LONG))
 
 
 def _compared(sides: list[tuple[Opened, str | None]]) -> dict[str, Any]:

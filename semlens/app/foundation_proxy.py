@@ -9,7 +9,7 @@ import numpy as np
 from PIL.Image import Image
 
 from semlens.analysis import Labels, cached, label, load_vocabulary, probe
-from semlens.app.jobs import Job
+from semlens.app.jobs import LONG, Job
 from semlens.app.request import Call, NotThere
 from semlens.types import Float32, FoundationId, Progress, silent
 
@@ -72,7 +72,7 @@ def labels_if_any(call: Call) -> Labels | None:
         phrases = probe(FoundationProxy(call, progress), load_vocabulary(vocabulary))
         return label(opened.index, phrases, progress=progress)
 
-    return call.session.jobs.get(("labels", opened.number), Job(opened.number, "labels", "labelling"), run)
+    return call.session.jobs.get(("labels", opened.number), Job(opened.number, "labels", "labelling"), run, lane=LONG)
 
 
 def _png(image: Image) -> bytes:

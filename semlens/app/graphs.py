@@ -4,7 +4,7 @@ from typing import Any
 
 from semlens.analysis import Graph, graph
 from semlens.app.foundation_proxy import labels_if_any
-from semlens.app.jobs import Job
+from semlens.app.jobs import LONG, Job
 from semlens.app.request import Answer, Call, as_json
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
@@ -85,4 +85,4 @@ def _with_edges(call: Call, target: int, layers: list[str], *, labelled: bool) -
         return shown
 
     key = ("edges", opened.number, target, labelled, *layers)
-    return session.jobs.get(key, Job(opened.number, "edges", "computing what passes between layers"), run)
+    return session.jobs.get(key, Job(opened.number, "edges", "computing what passes between layers"), run, lane=LONG)

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from threading import Lock
+from functools import partial
+from threading import Condition, Lock, Thread
+from time import monotonic
 from typing import Any, TypeVar, final
 
 import numpy as np
@@ -43,17 +45,98 @@ class Pending(Exception):
         self.job = job
 
 
+@dataclass(frozen=True)
+class Lane:
+    """Threads for work of one kind, which no work of another kind has to wait for."""
+
+    name: str
+    threads: int
+    passing: bool = False  # the newest first, and nothing that nobody asks for any more
+
+
+ASKED = Lane("asked", 4)
+"""What a person waits for: searches, audits, their own picture."""
+
+HEAT = Lane("heat", 1, passing=True)
+"""What a person looks at in passing: heat maps of one component after another."""
+
+OWN_HEAT = Lane("own-heat", 1, passing=True)
+"""Heat maps of the reader's own picture: one at a time, so that what else is asked of it comes in between."""
+
+LONG = Lane("long", 2)
+"""What takes long and is done once: labels, measures, the map, what passes between layers."""
+
+PATIENCE = 4.0
+"""Seconds after which passing work that nobody asked for again is dropped: the page asks every 0.4 seconds."""
+
+
+@dataclass(eq=False)
+class _Task:
+    key: tuple[Any, ...]
+    run: Callable[[], Any]
+    future: "Future[Any]"
+    asked: float  # when it was last asked for
+
+
+@final
+class _Queue:
+    """The waiting work of a lane, and its threads, which start with the first of it."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane, self._waiting = lane, list[_Task]()
+        self._there, self._closed, self._threads = Condition(), False, list[Thread]()
+
+    def put(self, task: _Task) -> None:
+        with self._there:
+            self._waiting.append(task)
+            if len(self._threads) < self.lane.threads:
+                thread = Thread(target=self._work, name=f"semlens-{self.lane.name}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+            self._there.notify()
+
+    def close(self) -> None:
+        with self._there:
+            self._closed = True
+            for task in self._waiting:
+                task.future.cancel()
+            self._waiting.clear()
+            self._there.notify_all()
+
+    def _work(self) -> None:
+        while self._do_next():  # which keeps nothing of the work once it is done
+            pass
+
+    def _do_next(self) -> bool:
+        """Does the work whose turn it is; False once the lane is closed."""
+        with self._there:
+            self._there.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return False
+            task = self._waiting.pop(-1 if self.lane.passing else 0)
+        if self.lane.passing and monotonic() - task.asked > PATIENCE:
+            task.future.cancel()
+        if task.future.set_running_or_notify_cancel():
+            try:
+                task.future.set_result(task.run())
+            except BaseException as fault:
+                task.future.set_exception(fault)
+        return True
+
+
 @final
 class Jobs:
     """Running and finished work by its key, each piece done once."""
 
-    def __init__(self, threads: int = 4) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="semlens")
+    def __init__(self) -> None:
+        self._queues = {lane: _Queue(lane) for lane in (ASKED, HEAT, OWN_HEAT, LONG)}
         self._lock = Lock()
-        self._futures: dict[tuple[Any, ...], Future[Any]] = {}
+        self._tasks: dict[tuple[Any, ...], _Task] = {}
         self._states: dict[tuple[Any, ...], Job] = {}
 
-    def get(self, key: tuple[Any, ...], job: Job, run: Callable[[Progress], T], wait: float = 0.05) -> T:
+    def get(
+        self, key: tuple[Any, ...], job: Job, run: Callable[[Progress], T], wait: float = 0.05, lane: Lane = ASKED
+    ) -> T:
         """What `run` returns, started if it was not yet.
 
         A fault is raised once, to whoever asks first; the next one to ask starts anew.
@@ -62,30 +145,34 @@ class Jobs:
             Pending: it takes longer than `wait` seconds.
         """
         with self._lock:
-            future = self._futures.get(key)
-            if future is None:
+            task = self._tasks.get(key)
+            if task is None or task.future.cancelled():
                 self._forget_old()
                 self._states[key] = job
-                future = self._futures[key] = self._pool.submit(run, self._progress(key, job))
-        wait_for([future], timeout=wait)
-        if not future.done():
+                task = self._tasks[key] = _Task(key, partial(run, self._progress(key, job)), Future(), monotonic())
+                self._queues[lane].put(task)
+            task.asked = monotonic()
+        wait_for([task.future], timeout=wait)
+        if not task.future.done() or task.future.cancelled():
             raise Pending(self._states.get(key, job))
         try:
-            result: T = future.result()
+            result: T = task.future.result()
         except Exception:
             with self._lock:
-                self._futures.pop(key, None)
+                if self._tasks.get(key) is task:
+                    self._tasks.pop(key)
             raise
         return result
 
     def running(self) -> list[Job]:
-        """The jobs that are being computed now."""
+        """The jobs that are being computed now, or wait for that."""
         with self._lock:
-            return [self._states[key] for key, future in self._futures.items() if not future.done()]
+            return [self._states[key] for key, task in self._tasks.items() if not task.future.done()]
 
     def close(self) -> None:
         """Waits for nothing: what runs is of no use any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for queue in self._queues.values():
+            queue.close()
 
     def _progress(self, key: tuple[Any, ...], job: Job) -> Progress:
         def report(step: str, done: int, total: int) -> None:
@@ -94,9 +181,9 @@ class Jobs:
         return report
 
     def _forget_old(self) -> None:
-        done = [key for key, future in self._futures.items() if future.done()]
-        for key in done[: max(0, len(self._futures) - MAX_RESULTS)]:
-            self._futures.pop(key), self._states.pop(key, None)
+        done = [key for key, task in self._tasks.items() if task.future.done()]
+        for key in done[: max(0, len(self._tasks) - MAX_RESULTS)]:
+            self._tasks.pop(key), self._states.pop(key, None)
 
 
 @dataclass(frozen=True, eq=False)

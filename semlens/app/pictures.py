@@ -4,7 +4,7 @@ from io import BytesIO
 
 from PIL.Image import Image
 
-from semlens.app.jobs import Job
+from semlens.app.jobs import HEAT, Job
 from semlens.app.request import AGAIN, ALWAYS, Answer, Call, NotThere, as_json
 from semlens.app.session import Opened
 from semlens.app.worker import SIDE
@@ -96,7 +96,9 @@ def _heat_maps(call: Call) -> Arrays:
     def run(progress: Progress) -> Arrays:
         return session.model.ask("heat", progress, **arguments).arrays
 
-    return session.jobs.get(("heat", opened.number, name), Job(opened.number, "heat", "computing heat maps"), run)
+    return session.jobs.get(
+        ("heat", opened.number, name), Job(opened.number, "heat", "waiting for its turn"), run, lane=HEAT
+    )
 
 
 def _webp(picture: bytes) -> Answer:

@@ -2,6 +2,8 @@
 
 import hashlib
 
+from PIL.Image import Image, Resampling
+
 from semlens.analysis import Probes, alignments, baseline, choices_of, effects, probe, probe_images, remark
 from semlens.app.foundation_proxy import FoundationProxy
 from semlens.app.jobs import Job
@@ -14,6 +16,9 @@ from semlens.types import Progress
 MAX_CHARACTERS = 1000
 """Of a text that is searched for."""
 
+MAX_SIDE = 2048
+"""Pixels of the longer side of a picture that is kept for the studied model; a larger one is reduced, which is said."""
+
 _SIDE = 1024  # pixels of an image that a foundation model can make use of
 
 
@@ -21,7 +26,7 @@ def search(call: Call) -> Answer:
     """What every component has to do with what is asked: `text`, or `image` by its id."""
     session, opened, query = call.session, call.opened, call.request.query
     if "image" in query:
-        return _similarities(opened, _image_probe(call, query["image"]))
+        return _similarities(opened, probes_of(call, query["image"]))
     text = query.get("text", "").strip()
     if not 0 < len(text) <= MAX_CHARACTERS:
         raise SemlensError(f"ask for a text of 1 to {MAX_CHARACTERS:,} letters")
@@ -29,29 +34,52 @@ def search(call: Call) -> Answer:
     def run(progress: Progress) -> Probes:
         return probe(FoundationProxy(call, progress), [text])
 
-    job = Job(opened.number, "tower", "loading the foundation model")
     digest = opened.index.recipe.foundation.digest
-    return _similarities(opened, session.jobs.get(("probe", digest, text), job, run, wait=1.0))
+    return _similarities(opened, session.jobs.get(("probe", digest, text), _job(call), run, wait=1.0))
 
 
 def keep_image(call: Call) -> Answer:
-    """An image's vector under an id, for `search`; the image itself is not kept."""
+    """A picture under an id, for `search` and for the studied model; only while the server runs, and in its memory."""
     picture = read_image(call.request.body, choices_of(call.opened.index).get("background", "white"))
-    picture.thumbnail((_SIDE, _SIDE))
+    full = picture.size
+    picture.thumbnail((MAX_SIDE, MAX_SIDE), Resampling.LANCZOS)
     name = hashlib.sha256(call.request.body).hexdigest()[:16]
-    call.session.image_probes.put(_key(call, name), probe_images(FoundationProxy(call), [picture], "an image"))
-    return as_json({"id": name})
+    call.session.sent.put((call.opened.number, name), picture)
+    return as_json({"id": name, "width": full[0], "height": full[1], "reduced": picture.size != full})
 
 
-def _image_probe(call: Call, name: str) -> Probes:
-    probes = call.session.image_probes.get(_key(call, name))
-    if probes is None:
-        raise NotThere("this image was asked for in another session: drop it here again")
-    return probes
+def sent(call: Call, name: str) -> Image:
+    """The picture of an id.
+
+    Raises:
+        NotThere: it is not kept any more.
+    """
+    picture = call.session.sent.get((call.opened.number, name))
+    if picture is None:
+        raise NotThere("this picture was sent in another session, or too many after it: drop it here again")
+    return picture
 
 
-def _key(call: Call, name: str) -> str:
-    return f"{call.opened.index.recipe.foundation.digest}/{name}"
+def probes_of(call: Call, name: str) -> Probes:
+    """The vector of a picture that was sent.
+
+    Raises:
+        NotThere: it is not kept any more.
+        Pending: it is being computed.
+    """
+    picture = sent(call, name)
+
+    def run(progress: Progress) -> Probes:
+        small = picture.copy()
+        small.thumbnail((_SIDE, _SIDE))
+        return probe_images(FoundationProxy(call, progress), [small], "an image")
+
+    digest = call.opened.index.recipe.foundation.digest
+    return call.session.jobs.get(("probe image", call.opened.number, digest, name), _job(call), run, wait=0.15)
+
+
+def _job(call: Call) -> Job:
+    return Job(call.opened.number, "tower", "loading the foundation model")
 
 
 def _similarities(opened: Opened, probes: Probes) -> Answer:

@@ -1,7 +1,7 @@
 """What is asked and what is answered, whoever asks: the server, a folder of files or a notebook."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,6 +90,39 @@ class Call:
     def number(self, name: str) -> int:
         """An integer of the address; the pattern of the route holds it to nine digits at most."""
         return int(self.numbers[name])
+
+    def asked_number(self, name: str) -> int | None:
+        """A number of the query; None if it is not given.
+
+        Raises:
+            SemlensError: it is none.
+        """
+        text = self.request.query.get(name, "")
+        if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise SemlensError(f"{name} has to be a number")
+        return int(text) if text else None
+
+    def rows(self, most: int) -> list[int]:
+        """The components named in the body, each once, ascending.
+
+        Raises:
+            SemlensError: none, more than `most`, or others than the index has.
+        """
+        rows, count = self.value("rows", list), len(self.opened.index.rows)
+        if not 0 < len(rows) <= most or not all(type(row) is int and 0 <= row < count for row in rows):
+            raise SemlensError(f"rows has to be 1 to {most:,} numbers of components from 0 to {count - 1:,}")
+        return sorted(set(rows))
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        """One of some words in the body.
+
+        Raises:
+            SemlensError: it is another.
+        """
+        word: str = self.value(name, str)
+        if word not in choices:
+            raise SemlensError(f"{name} has to be one of {', '.join(choices)}")
+        return word
 
     def tree(self) -> dict[str, Any]:
         """The body as a JSON object.

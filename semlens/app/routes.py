@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from semlens.app import about, audits, columns, comparison, component, graphs, pictures, query
+from semlens.app import about, audits, columns, comparison, component, graphs, own_picture, pictures, query
 from semlens.app.jobs import Pending
 from semlens.app.request import Answer, Call, NotThere, Request, as_json, refusal
 from semlens.app.session import Session
@@ -26,6 +26,11 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "{i}/relevance/{number}", columns.relevance),
     ("GET", "{i}/search", query.search),
     ("POST", "{i}/image", query.keep_image),
+    ("GET", "{i}/own", own_picture.prediction),
+    ("GET", "{i}/own/ready", own_picture.ready),
+    ("POST", "{i}/own/without", own_picture.without),
+    ("GET", "{i}/own/heat.webp", own_picture.heat),
+    ("GET", "{i}/own/similar", own_picture.similar),
     ("GET", "{i}/component/{row}", component.component),
     ("GET", "{i}/crop/{number}.webp", pictures.crop),
     ("GET", "{i}/kept/{image}.webp", pictures.kept),

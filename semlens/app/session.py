@@ -10,8 +10,9 @@ from threading import Lock
 from typing import Generic, TypeVar, final
 
 import numpy as np
+from PIL.Image import Image
 
-from semlens.analysis import Labels, Probes, Responses, responses, space_of, stored_labels
+from semlens.analysis import Labels, Responses, responses, space_of, stored_labels
 from semlens.app.jobs import Jobs, Worker
 from semlens.app.notes import Notes, digest_of, open_notes
 from semlens.errors import SemlensError
@@ -22,8 +23,8 @@ from semlens.types import Float32
 
 T = TypeVar("T")
 
-MAX_IMAGES = 32
-"""Images that can be searched for again, by their id."""
+MAX_SENT = 8
+"""Pictures that were sent and can be asked about again by their id; some 12 MB each at most."""
 
 MAX_PICTURES = 1024
 """Whole images that an index keeps as shown, some 40 MB."""
@@ -98,9 +99,10 @@ class Session:
     frozen: bool = False  # for a folder of files: nothing new can be asked
     jobs: Jobs = field(default_factory=Jobs)
     foundation: Worker = field(default_factory=Worker)  # foundation models
-    model: Worker = field(default_factory=Worker)  # the studied model: heat maps, edges
+    model: Worker = field(default_factory=Worker)  # the studied model: heat maps of examples, edges
+    own: Worker = field(default_factory=Worker)  # the studied model again, for what a reader asks of their own picture
     analysis: Worker = field(default_factory=Worker)  # map and measures
-    image_probes: Recent[Probes] = field(default_factory=lambda: Recent(MAX_IMAGES))  # images that were asked for
+    sent: Recent[Image] = field(default_factory=lambda: Recent(MAX_SENT))  # pictures that were sent, by their id
 
     @cached_property
     def comparable(self) -> bool:
@@ -111,7 +113,7 @@ class Session:
     def close(self) -> None:
         """Ends what the session started."""
         self.jobs.close()
-        for worker in (self.foundation, self.model, self.analysis):
+        for worker in (self.foundation, self.model, self.own, self.analysis):
             worker.close()
         for opened in self.opened:
             if opened.notes is not None:

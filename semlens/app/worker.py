@@ -22,6 +22,8 @@ from semlens.index import ConceptIndex, load_index, pack
 from semlens.types import FoundationId, FoundationModel, Progress
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from semlens.images import ImageSet
     from semlens.model import VisionModel
 
@@ -57,6 +59,18 @@ def _images(source: str) -> "ImageSet":
     return load_images(source)
 
 
+def _picture(file: str) -> "Image":
+    from PIL.Image import open as read
+
+    return read(BytesIO(b64decode(file)), formats=("PNG",)).convert("RGB")
+
+
+def _webp(picture: "Image") -> bytes:
+    file = BytesIO()
+    picture.save(file, "WEBP", quality=80)
+    return file.getvalue()
+
+
 def texts(progress: Progress, *, foundation: Mapping[str, Any], texts: list[str]) -> Reply:
     """A vector per text."""
     progress("loading the foundation model", 0, 0)
@@ -65,11 +79,8 @@ def texts(progress: Progress, *, foundation: Mapping[str, Any], texts: list[str]
 
 def images(progress: Progress, *, foundation: Mapping[str, Any], files: list[str]) -> Reply:
     """A vector per image, which come as PNGs that the server has made itself."""
-    from PIL import Image
-
     progress("loading the foundation model", 0, 0)
-    pictures = [Image.open(BytesIO(b64decode(file)), formats=("PNG",)).convert("RGB") for file in files]
-    return {"vectors": _foundation(**foundation).embed_images(pictures)}, {}
+    return {"vectors": _foundation(**foundation).embed_images(list(map(_picture, files)))}, {}
 
 
 def heat(progress: Progress, *, index: str, model: str, images: str, component: str) -> Reply:
@@ -80,12 +91,46 @@ def heat(progress: Progress, *, index: str, model: str, images: str, component: 
     progress("loading the model", 0, 0)
     loaded = _index(index)
     examples = portraits(loaded, _model(model), _images(images), [component], examples=loaded.rows.shape[1])[0].examples
-    files = []
-    for picture in heated(examples, SIDE):
-        file = BytesIO()
-        picture.save(file, "WEBP", quality=80)
-        files.append(file.getvalue())
-    return pack(files), {}
+    return pack([_webp(picture) for picture in heated(examples, SIDE)]), {}
+
+
+def ready(progress: Progress, *, index: str, model: str) -> Reply:
+    """Loads what `own` needs, and what that imports."""
+    from semlens.revisit import own_picture  # noqa: F401
+
+    progress("loading the model", 0, 0)
+    _index(index), _model(model)
+    return {}, {}
+
+
+def own(progress: Progress, *, index: str, model: str, picture: str, output: int | None = None) -> Reply:
+    """What the studied model makes of a picture, which comes as a PNG that the server has made itself."""
+    from semlens.revisit import own_picture
+
+    progress("loading the model", 0, 0)
+    loaded, studied = _index(index), _model(model)
+    progress("looking at the picture", 0, 0)
+    found = own_picture(loaded, studied, _picture(picture), output)
+    arrays = {name: getattr(found, name) for name in ("logits", "activations", "relevance")}
+    return arrays, {"names": list(found.names), "output": found.output, "warnings": list(found.warnings)}
+
+
+def without(progress: Progress, *, index: str, model: str, picture: str, rows: list[int], setting: str) -> Reply:
+    """The logits of such a picture with components set to another activation."""
+    from semlens.revisit import logits_without
+
+    assert setting in ("off", "strongest")
+    return {"logits": logits_without(_index(index), _model(model), _picture(picture), rows, setting)}, {}  # type: ignore[arg-type]
+
+
+def own_heat(progress: Progress, *, index: str, model: str, picture: str, output: int, row: int | None = None) -> Reply:
+    """Heat over such a picture, as a WebP file: of a component, or of an output."""
+    from semlens.revisit import own_heat as heat_of
+    from semlens.views.heatmap import heated
+
+    progress("computing a heat map", 0, 0)
+    example = heat_of(_index(index), _model(model), _picture(picture), row, output)
+    return pack([_webp(heated([example], SIDE)[0])]), {}
 
 
 def edges(
@@ -125,7 +170,9 @@ def scores(progress: Progress, *, index: str) -> Reply:
     return arrays, {"summary": result.summary.records()}
 
 
-WORK: dict[str, Callable[..., Reply]] = {work.__name__: work for work in (texts, images, heat, edges, atlas, scores)}
+WORK: dict[str, Callable[..., Reply]] = {
+    work.__name__: work for work in (texts, images, heat, ready, own, without, own_heat, edges, atlas, scores)
+}
 
 
 def main() -> None:

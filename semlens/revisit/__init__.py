@@ -5,11 +5,12 @@ from semlens.revisit.example_heatmaps import input_box, portraits
 from semlens.revisit.faithful import faithful
 from semlens.revisit.graph_edges import flows
 from semlens.revisit.mean_relevance import mean_relevance
+from semlens.revisit.own_picture import OwnPicture, logits_without, own_heat, own_picture
 from semlens.revisit.rankings import BY
 from semlens.revisit.split import split
 from semlens.revisit.verify_audit import Verified, verify_audit
 
 __all__ = [
-    "BY", "Verified", "check_simulator", "evaluate_held_out", "faithful", "flows", "input_box", "mean_relevance",
-    "portraits", "split", "verify_audit",
+    "BY", "OwnPicture", "Verified", "check_simulator", "evaluate_held_out", "faithful", "flows", "input_box",
+    "logits_without", "mean_relevance", "own_heat", "own_picture", "portraits", "split", "verify_audit",
 ]  # fmt: skip

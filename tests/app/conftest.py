@@ -131,9 +131,12 @@ def running(stored: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A server over two indexes, planted alike with other components. What the page's views wait for is computed."""
     other = tmp_path_factory.mktemp("app") / "other"
     known(seed=2).save(other)
-    session = open_session([stored, other], vocabulary=str(stored.parent / "words.txt"))
+    model = ["testbed:shortcut"]  # never loaded: what it would answer is there already
+    session = open_session([stored, other], vocabulary=str(stored.parent / "words.txt"), model=model)
     # UMAP takes ten seconds to compile, and no two machines draw alike: the places are those of the principal axes.
     session.jobs.get(("atlas", 0, 1), Job(0, "atlas", "drawing the map"), lambda _: _map(session), wait=60.0)
+    for number in (0, 1):
+        session.jobs.get(("ready", number), Job(number, "own"), lambda _: Reply({}, {}), wait=60.0)
     with served(session) as server:
         for question in ("0/labels", "0/scores", "0/atlas", "1/labels", "1/scores", "1/atlas"):
             while urllib.request.urlopen(f"{server.address}api/{question}").status == 202:

@@ -1,6 +1,7 @@
 """What the app answers, without a server: the same as the verbs give, and a sentence for what cannot be answered."""
 
 import gc
+import io
 import json
 import time
 import weakref
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load
 
 from semlens.analysis.ask import ask
@@ -25,6 +27,7 @@ from semlens.analysis.results import plain
 from semlens.analysis.score import score
 from semlens.analysis.search import search
 from semlens.app.export import PER_FILE, _kept
+from semlens.app.jobs import Job
 from semlens.app.request import Answer, Request
 from semlens.app.routes import answer
 from semlens.app.session import Recent, Session, open_session
@@ -243,15 +246,55 @@ def test_a_text_that_cannot_be_embedded_is_refused(session: Session) -> None:
     assert refused(session, "GET", "0/search", text="x" * 1001)[0] == 400
     assert refused(session, "GET", "0/search", image="0" * 16) == (
         404,
-        "this image was asked for in another session: drop it here again",
+        "this picture was sent in another session, or too many after it: drop it here again",
     )
 
 
 def test_an_image_is_searched_by_its_id(session: Session, index: ConceptIndex) -> None:
     foundation, vector = index.recipe.foundation, index.means[5:6].astype(np.float32)
-    session.image_probes.put(f"{foundation.digest}/abc", Probes(("an image",), vector, 0 * vector, foundation))
+    session.sent.put((0, "abc"), Image.new("RGB", (4, 4)))
+    probes = Probes(("an image",), vector, 0 * vector, foundation)
+    session.jobs.get(("probe image", 0, foundation.digest, "abc"), Job(0, "tower"), lambda _: probes, wait=5.0)
     found = arrays(session, "0/search", image="abc")
     assert int(np.nanargmax(found["alignment"])) == 5
+
+
+def test_a_picture_finds_the_crops_that_are_most_like_it_one_of_an_image(session: Session, index: ConceptIndex) -> None:
+    foundation, crop = index.recipe.foundation, 17
+    vector = index.vectors[crop : crop + 1].astype(np.float32)
+    session.sent.put((0, "abc"), Image.new("RGB", (4, 4)))
+    probes = Probes(("an image",), vector, 0 * vector, foundation)
+    session.jobs.get(("probe image", 0, foundation.digest, "abc"), Job(0, "tower"), lambda _: probes, wait=5.0)
+    found = tree(session, "GET", "0/own/similar", image="abc")
+    similarity = index.vectors.astype(np.float32) @ vector[0]
+    best: dict[int, float] = {}
+    for image, value in zip(index.sources.tolist(), similarity.tolist(), strict=True):
+        best[image] = max(best.get(image, -1.0), value)
+    assert found[0]["image"] == index.sources[crop]
+    assert [one["similarity"] for one in found] == pytest.approx(sorted(best.values(), reverse=True)[:12], abs=1e-6)
+    assert len({one["image"] for one in found}) == len(found)
+
+
+def test_a_picture_that_is_sent_is_kept_small_and_only_the_last_ones_are(session: Session) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (3000, 30), "red").save(file, "PNG")
+    told = tree(session, "POST", "0/image", file.getvalue())
+    assert (told["width"], told["height"], told["reduced"]) == (3000, 30, True)
+    kept = session.sent.get((0, told["id"]))
+    assert kept is not None
+    assert kept.size == (2048, 20)
+    assert session.sent.get((1, told["id"])) is None  # another index reads pictures in a way of its own
+    for number in range(8):
+        session.sent.put((0, str(number)), kept)
+    assert refused(session, "GET", "0/own/similar", image=told["id"])[0] == 404
+
+
+def test_what_a_model_makes_of_a_picture_needs_the_model(session: Session) -> None:
+    session.sent.put((0, "abc"), Image.new("RGB", (4, 4)))
+    needs = (404, "what the model makes of a picture needs the model: start with --model MODEL")
+    assert refused(session, "GET", "0/own", image="abc") == needs
+    assert refused(session, "GET", "0/own/ready") == needs
+    assert not tree(session, "GET", "session")["indexes"][0]["own"]
 
 
 def test_a_component_is_described(session: Session, index: ConceptIndex) -> None:
@@ -426,7 +469,6 @@ def test_a_table_becomes_a_parquet_file(session: Session) -> None:
 
 
 def test_a_fault_of_a_job_is_told_once_and_the_next_asks_anew(session: Session) -> None:
-    from semlens.app.jobs import Job
     from semlens.errors import SemlensError
 
     tries = []

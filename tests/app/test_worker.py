@@ -2,8 +2,9 @@
 
 import gc
 import io
+import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from semlens.analysis.ask import ask, load
@@ -58,6 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def session(place: Place) -> Iterator[Session]:
     opened = open_session([place.index], images=[place.pictures], model=[MODEL])
+    opened = replace(opened, own=opened.model)  # one process, which loads the model once
     yield opened
     opened.close()
 
@@ -118,6 +121,79 @@ def test_heat_maps_are_the_portraits(session: Session, place: Place) -> None:
     assert shown.size == expected.size
     assert np.abs(np.asarray(shown, float) - np.asarray(expected, float)).mean() < 4
     assert refused(session, "GET", "0/heat/70/3.webp") == (404, "there is no heat map 3")
+
+
+def send(session: Session, picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return str(tree(session, "POST", "0/image", file.getvalue())["id"])
+
+
+def test_a_picture_of_ones_own_is_seen_as_the_model_sees_it(session: Session, place: Place) -> None:
+    index, images, model = session.opened[0].index, load_images(place.pictures), load_model(MODEL)
+    row = int(np.flatnonzero(~index.dead)[40])
+    picture = images.load(int(index.ids[row, 0]))  # one of the index, which holds what the row's activation on it is
+    name = send(session, picture)
+    found, told = arrays(session, "0/own", image=name), metadata(session, "0/own", image=name)
+    with torch.no_grad():
+        logits = model.net(model.preprocess(picture)[None].to(model.dtype))[0].float().numpy()
+    np.testing.assert_allclose(found["logits"], logits, rtol=1e-4, atol=1e-4)
+    assert json.loads(told["names"]) == ["melanoma", "other"]
+    assert json.loads(told["output"]) == int(logits.argmax())
+    assert found["activations"][row] == pytest.approx(float(index.activations[row, 0]), rel=1e-3)
+    for axis in index.layers:
+        assert np.abs(found["relevance"][axis.start : axis.stop]).sum() == pytest.approx(1, abs=1e-4)
+    other = 1 - int(logits.argmax())
+    mirrored = arrays(session, "0/own", image=name, output=str(other))
+    assert (mirrored["relevance"] * found["relevance"]).sum() < 0  # what speaks for one of two speaks against the other
+    assert refused(session, "GET", "0/own", image=name, output="2")[0] == 400
+
+
+def test_components_are_switched_off_and_moved(session: Session, place: Place) -> None:
+    index, model = session.opened[0].index, load_model(MODEL)
+    name, axis = send(session, load_images(place.pictures).load(4)), index.layers[0]
+    units = [3, 7]
+    x = model.preprocess(load_images(place.pictures).load(4))[None].to(model.dtype)
+
+    def expected(change: Callable[[torch.Tensor], torch.Tensor]) -> list[float]:
+        hook = model.net.get_submodule(axis.layer).register_forward_hook(lambda *args: change(args[2].clone()))
+        with hook, torch.no_grad():
+            return [float(value) for value in model.net(x)[0]]
+
+    def off(output: torch.Tensor) -> torch.Tensor:
+        output[:, units] = 0
+        return output
+
+    def strongest(output: torch.Tensor) -> torch.Tensor:
+        for unit in units:
+            output[:, unit] += (
+                float(index.activations[axis.start + unit, 0]) - output[:, unit].mean()
+            )  # what the index pools by
+        return output
+
+    for setting, change in (("off", off), ("strongest", strongest)):
+        chosen = {"rows": [axis.start + unit for unit in units], "setting": setting}
+        logits = tree(session, "POST", "0/own/without", chosen, image=name)["logits"]
+        assert logits == pytest.approx(expected(change), rel=1e-3, abs=1e-3)
+    wrong: list[tuple[list[object], str]] = [([], "off"), ([10**6], "off"), ([-1], "off"), ([True], "off"), ([1], "on")]
+    for rows, other in wrong:
+        refusal = refused(session, "POST", "0/own/without", {"rows": rows, "setting": other}, image=name)
+        assert refusal[0] == 400
+
+
+def test_heat_over_a_picture_of_ones_own_is_the_portraits(session: Session, place: Place) -> None:
+    index, images = session.opened[0].index, load_images(place.pictures)
+    name = send(session, images.load(int(index.ids[70, 0])))
+    shown = Image.open(io.BytesIO(settled(session, "GET", "0/own/heat.webp", image=name, row="70").body)).convert("RGB")
+    (row,) = portraits(index, load_model(MODEL), images, [index.component(70)], examples=1)
+    example = replace(row.examples[0], crop=None)
+    expected = heated([example], 512)[0]
+    assert shown.size == expected.size
+    assert np.abs(np.asarray(shown, float) - np.asarray(expected, float)).mean() < 4
+    whole = settled(session, "GET", "0/own/heat.webp", image=name, output="0").body
+    assert Image.open(io.BytesIO(whole)).size == shown.size
+    assert refused(session, "GET", "0/own/heat.webp", image=name, row="9999")[0] == 404
+    assert refused(session, "GET", "0/own/heat.webp", image=name, output="-1")[0] == 400
 
 
 def test_edges_are_those_of_the_verb(session: Session, place: Place) -> None:

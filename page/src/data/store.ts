@@ -115,7 +115,8 @@ export class Store {
     if (now.state !== "ready") this.told.value = now.state === "absent" ? now.why : "";
     else {
       const view = this.place.route.peek().path;
-      this.place.go(view[0] === "table" ? view : [], { q: null, image: now.value.id });
+      const here = view[0] === "table" || view[0] === "picture" || !index.info.own ? view : ["picture"];
+      this.place.go(["table", "picture"].includes(here[0] ?? "") ? here : [], { q: null, image: now.value.id, output: null });
     }
   }
 

@@ -31,6 +31,7 @@ export interface IndexInfo {
   relevance: { method: string; of: string; top: number } | null;
   whole: boolean; // whole images can be shown: GET {i}/whole/{image}.webp
   heat: boolean; // heat maps can be computed: GET {i}/heat/{row}
+  own: boolean; // the model can look at the reader's picture: GET {i}/own
   digest: string; // of the manifest
   recipe: Record<string, unknown>; // all that determined the index
 }

@@ -29,6 +29,13 @@ export async function ask(store: Store, file: File | undefined): Promise<void> {
   asked.value = { id: query.slice(6), address: URL.createObjectURL(file) };
 }
 
+/** Lets the reader choose a file. */
+export function chooseFile(store: Store): void {
+  const input = Object.assign(document.createElement("input"), { type: "file", accept: "image/jpeg,image/png,image/webp" });
+  input.onchange = () => void ask(store, input.files?.[0]);
+  input.click();
+}
+
 /** Listens for pictures as long as the caller is shown. */
 export function usePictures(): void {
   const store = useStore();

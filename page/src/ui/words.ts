@@ -31,7 +31,7 @@ export function percent(share: number | null | undefined): string {
   if (share === null || share === undefined || !Number.isFinite(share)) return NONE;
   const value = share * 100;
   if (value > 0 && value < 0.1) return "under 0.1 %";
-  return `${value > 99 && value < 100 ? value.toFixed(1) : value < 10 ? Number(value.toFixed(1)) : Math.round(value)} %`;
+  return `${value > 99 && value < 100 ? Math.min(99.9, value).toFixed(1) : value < 10 ? Number(value.toFixed(1)) : Math.round(value)} %`;
 }
 
 /** How often chance does it: "1 in 4,000". */

@@ -325,11 +325,11 @@ function Pe(e, t) {
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
 function O(e) {
-	return Ee = 1, Fe(Ge, e);
+	return Ee = 1, Fe(Ke, e);
 }
 function Fe(e, t, n) {
 	var r = Pe(Ce++, 2);
-	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ge(void 0, t), function(e) {
+	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ke(void 0, t), function(e) {
 		var t = r.__N ? r.__N[0] : r.__[0], n = r.t(t, e);
 		t !== n && (r.__N = [n, r.__[1]], r.__c.setState({}));
 	}], r.__c = E, !E.__f)) {
@@ -362,31 +362,31 @@ function Fe(e, t, n) {
 }
 function k(e, t) {
 	var n = Pe(Ce++, 3);
-	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__H.__h.push(n));
+	!D.__s && Ge(n.__H, t) && (n.__ = e, n.u = t, E.__H.__h.push(n));
 }
-function A(e, t) {
+function Ie(e, t) {
 	var n = Pe(Ce++, 4);
-	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__h.push(n));
+	!D.__s && Ge(n.__H, t) && (n.__ = e, n.u = t, E.__h.push(n));
 }
-function j(e) {
-	return Ee = 5, M(function() {
+function A(e) {
+	return Ee = 5, j(function() {
 		return { current: e };
 	}, []);
 }
-function M(e, t) {
+function j(e, t) {
 	var n = Pe(Ce++, 7);
-	return We(n.__H, t) && (n.__ = e(), n.__H = t, n.__h = e), n.__;
+	return Ge(n.__H, t) && (n.__ = e(), n.__H = t, n.__h = e), n.__;
 }
-function Ie(e, t) {
-	return Ee = 8, M(function() {
+function Le(e, t) {
+	return Ee = 8, j(function() {
 		return e;
 	}, t);
 }
-function Le(e) {
+function Re(e) {
 	var t = E.context[e.__c], n = Pe(Ce++, 9);
 	return n.c = e, t ? (n.__ ?? (n.__ = !0, t.sub(E)), t.props.value) : e.__;
 }
-function Re() {
+function ze() {
 	var e = Pe(Ce++, 11);
 	if (!e.__) {
 		for (var t = E.__v; t !== null && !t.__m && t.__ !== null;) t = t.__;
@@ -395,11 +395,11 @@ function Re() {
 	}
 	return e.__;
 }
-function ze() {
+function Be() {
 	for (var e; e = De.shift();) {
 		var t = e.__H;
 		if (e.__P && t) try {
-			t.__h.some(He), t.__h.some(Ue), t.__h = [];
+			t.__h.some(Ue), t.__h.some(We), t.__h = [];
 		} catch (n) {
 			t.__h = [], D.__e(n, e.__v);
 		}
@@ -414,18 +414,18 @@ D.__b = function(e) {
 	var t = (E = e.__c).__H;
 	t && (we === E ? (t.__h = [], E.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
-	})) : (t.__h.some(He), t.__h.some(Ue), t.__h = [], Ce = 0)), we = E;
+	})) : (t.__h.some(Ue), t.__h.some(We), t.__h = [], Ce = 0)), we = E;
 }, D.diffed = function(e) {
 	Ae && Ae(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && (De.push(t) !== 1 && Te === D.requestAnimationFrame || ((Te = D.requestAnimationFrame) || Ve)(ze)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && (De.push(t) !== 1 && Te === D.requestAnimationFrame || ((Te = D.requestAnimationFrame) || He)(Be)), t.__H.__.some(function(e) {
 		e.u &&= (e.__H = e.u, void 0);
 	})), we = E = null;
 }, D.__c = function(e, t) {
 	t.some(function(e) {
 		try {
-			e.__h.some(He), e.__h = e.__h.filter(function(e) {
-				return !e.__ || Ue(e);
+			e.__h.some(Ue), e.__h = e.__h.filter(function(e) {
+				return !e.__ || We(e);
 			});
 		} catch (n) {
 			t.some(function(e) {
@@ -438,53 +438,53 @@ D.__b = function(e) {
 	var t, n = e.__c;
 	n && n.__H && (n.__H.__.some(function(e) {
 		try {
-			He(e);
+			Ue(e);
 		} catch (e) {
 			t = e;
 		}
 	}), n.__H = void 0, t && D.__e(t, n.__v));
 };
-var Be = typeof requestAnimationFrame == "function";
-function Ve(e) {
-	var t, n = function() {
-		clearTimeout(r), Be && cancelAnimationFrame(t), setTimeout(e);
-	}, r = setTimeout(n, 35);
-	Be && (t = requestAnimationFrame(n));
-}
+var Ve = typeof requestAnimationFrame == "function";
 function He(e) {
+	var t, n = function() {
+		clearTimeout(r), Ve && cancelAnimationFrame(t), setTimeout(e);
+	}, r = setTimeout(n, 35);
+	Ve && (t = requestAnimationFrame(n));
+}
+function Ue(e) {
 	var t = E, n = e.__c;
 	typeof n == "function" && (e.__c = void 0, n()), E = t;
 }
-function Ue(e) {
+function We(e) {
 	var t = E;
 	e.__c = e.__(), E = t;
 }
-function We(e, t) {
+function Ge(e, t) {
 	return !e || e.length !== t.length || t.some(function(t, n) {
 		return t !== e[n];
 	});
 }
-function Ge(e, t) {
+function Ke(e, t) {
 	return typeof t == "function" ? t(e) : t;
 }
 // ../../../main/page/node_modules/@preact/signals-core/dist/signals-core.module.js
-var Ke = Symbol.for("preact-signals");
-function qe() {
-	if (Qe > 1) Qe--;
+var qe = Symbol.for("preact-signals");
+function Je() {
+	if ($e > 1) $e--;
 	else {
 		var e, t = !1;
 		for ((function() {
-			var e = nt;
-			for (nt = void 0; e !== void 0;) {
+			var e = rt;
+			for (rt = void 0; e !== void 0;) {
 				var t = e.S;
 				if (t.v === e.v) for (var n = t.t; n !== void 0; n = n.x) n.i === e.i && (n.i = t.i);
 				e = e.o;
 			}
-		})(); Ze !== void 0;) {
-			var n = Ze;
-			for (Ze = void 0, $e++; n !== void 0;) {
+		})(); Qe !== void 0;) {
+			var n = Qe;
+			for (Qe = void 0, et++; n !== void 0;) {
 				var r = n.u;
-				if (n.u = void 0, n.f &= -3, !(8 & n.f) && at(n)) try {
+				if (n.u = void 0, n.f &= -3, !(8 & n.f) && ot(n)) try {
 					n.c();
 				} catch (n) {
 					t ||= (e = n, !0);
@@ -492,116 +492,116 @@ function qe() {
 				n = r;
 			}
 		}
-		if ($e = 0, Qe--, t) throw e;
+		if (et = 0, $e--, t) throw e;
 	}
 }
-function Je(e) {
-	if (Qe > 0) return e();
-	tt = ++et, Qe++;
+function Ye(e) {
+	if ($e > 0) return e();
+	nt = ++tt, $e++;
 	try {
 		return e();
 	} finally {
-		qe();
+		Je();
 	}
 }
-var Ye, N = void 0;
-function Xe(e) {
-	var t = N, n = Ye;
-	N = void 0, Ye = void 0;
+var Xe, M = void 0;
+function Ze(e) {
+	var t = M, n = Xe;
+	M = void 0, Xe = void 0;
 	try {
 		return e();
 	} finally {
-		N = t, Ye = n;
+		M = t, Xe = n;
 	}
 }
-var Ze = void 0, Qe = 0, $e = 0, et = 0, tt = 0, nt = void 0, rt = 0;
-function it(e) {
-	if (N !== void 0) {
+var Qe = void 0, $e = 0, et = 0, tt = 0, nt = 0, rt = void 0, it = 0;
+function at(e) {
+	if (M !== void 0) {
 		var t = e.n;
-		if (t === void 0 || t.t !== N) return t = {
+		if (t === void 0 || t.t !== M) return t = {
 			i: 0,
 			S: e,
-			p: N.s,
+			p: M.s,
 			n: void 0,
-			t: N,
+			t: M,
 			e: void 0,
 			x: void 0,
 			r: t
-		}, N.s !== void 0 && (N.s.n = t), N.s = t, e.n = t, 32 & N.f && e.S(t), t;
-		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = N.s, t.n = void 0, N.s.n = t, N.s = t), t;
+		}, M.s !== void 0 && (M.s.n = t), M.s = t, e.n = t, 32 & M.f && e.S(t), t;
+		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = M.s, t.n = void 0, M.s.n = t, M.s = t), t;
 	}
 }
-function P(e, t) {
+function N(e, t) {
 	this.v = e, this.i = 0, this.n = void 0, this.t = void 0, this.l = 0, this.W = t?.watched, this.Z = t?.unwatched, this.name = t?.name;
 }
-P.prototype.brand = Ke, P.prototype.h = function() {
+N.prototype.brand = qe, N.prototype.h = function() {
 	return !0;
-}, P.prototype.S = function(e) {
+}, N.prototype.S = function(e) {
 	var t = this, n = this.t;
-	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? Xe(function() {
+	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? Ze(function() {
 		var e;
 		(e = t.W) == null || e.call(t);
 	}) : n.e = e);
-}, P.prototype.U = function(e) {
+}, N.prototype.U = function(e) {
 	var t = this;
 	if (this.t !== void 0) {
 		var n = e.e, r = e.x;
-		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && Xe(function() {
+		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && Ze(function() {
 			var e;
 			(e = t.Z) == null || e.call(t);
 		}));
 	}
-}, P.prototype.subscribe = function(e) {
+}, N.prototype.subscribe = function(e) {
 	var t = this;
-	return L(function() {
+	return I(function() {
 		var n = t.value;
-		Xe(function() {
+		Ze(function() {
 			return e(n);
 		});
 	}, { name: "sub" });
-}, P.prototype.valueOf = function() {
+}, N.prototype.valueOf = function() {
 	return this.value;
-}, P.prototype.toString = function() {
+}, N.prototype.toString = function() {
 	return this.value + "";
-}, P.prototype.toJSON = function() {
+}, N.prototype.toJSON = function() {
 	return this.value;
-}, P.prototype.peek = function() {
+}, N.prototype.peek = function() {
 	var e = this;
-	return Xe(function() {
+	return Ze(function() {
 		return e.value;
 	});
-}, Object.defineProperty(P.prototype, "value", {
+}, Object.defineProperty(N.prototype, "value", {
 	get: function() {
-		var e = it(this);
+		var e = at(this);
 		return e !== void 0 && (e.i = this.i), this.v;
 	},
 	set: function(e) {
 		if (e !== this.v) {
-			if ($e > 100) throw Error("Cycle detected");
+			if (et > 100) throw Error("Cycle detected");
 			(function(e) {
-				Qe !== 0 && $e === 0 && e.l !== tt && (e.l = tt, nt = {
+				$e !== 0 && et === 0 && e.l !== nt && (e.l = nt, rt = {
 					S: e,
 					v: e.v,
 					i: e.i,
-					o: nt
+					o: rt
 				});
-			})(this), this.v = e, this.i++, rt++, Qe++;
+			})(this), this.v = e, this.i++, it++, $e++;
 			try {
 				for (var t = this.t; t !== void 0; t = t.x) t.t.N();
 			} finally {
-				qe();
+				Je();
 			}
 		}
 	}
 });
-function F(e, t) {
-	return new P(e, t);
+function P(e, t) {
+	return new N(e, t);
 }
-function at(e) {
+function ot(e) {
 	for (var t = e.s; t !== void 0; t = t.n) if (t.S.i !== t.i || !t.S.h() || t.S.i !== t.i) return !0;
 	return !1;
 }
-function ot(e) {
+function st(e) {
 	for (var t = e.s; t !== void 0; t = t.n) {
 		var n = t.S.n;
 		if (n !== void 0 && (t.r = n), t.S.n = t, t.i = -1, t.n === void 0) {
@@ -610,86 +610,86 @@ function ot(e) {
 		}
 	}
 }
-function st(e) {
+function ct(e) {
 	for (var t = e.s, n = void 0; t !== void 0;) {
 		var r = t.p;
 		t.i === -1 ? (t.S.U(t), r !== void 0 && (r.n = t.n), t.n !== void 0 && (t.n.p = r)) : n = t, t.S.n = t.r, t.r !== void 0 && (t.r = void 0), t = r;
 	}
 	e.s = n;
 }
-function ct(e, t) {
-	P.call(this, void 0, t), this.x = e, this.s = void 0, this.g = rt - 1, this.f = 4;
+function lt(e, t) {
+	N.call(this, void 0, t), this.x = e, this.s = void 0, this.g = it - 1, this.f = 4;
 }
-ct.prototype = new P(), ct.prototype.h = function() {
+lt.prototype = new N(), lt.prototype.h = function() {
 	if (this.f &= -3, 1 & this.f) return !1;
-	if ((36 & this.f) == 32 || (this.f &= -5, this.g === rt)) return !0;
-	if (this.g = rt, this.f |= 1, this.i > 0 && !at(this)) return this.f &= -2, !0;
-	var e = N;
+	if ((36 & this.f) == 32 || (this.f &= -5, this.g === it)) return !0;
+	if (this.g = it, this.f |= 1, this.i > 0 && !ot(this)) return this.f &= -2, !0;
+	var e = M;
 	try {
-		ot(this), N = this;
+		st(this), M = this;
 		var t = this.x();
 		(16 & this.f || this.v !== t || this.i === 0) && (this.v = t, this.f &= -17, this.i++);
 	} catch (e) {
 		this.v = e, this.f |= 16, this.i++;
 	}
-	return N = e, st(this), this.f &= -2, !0;
-}, ct.prototype.S = function(e) {
+	return M = e, ct(this), this.f &= -2, !0;
+}, lt.prototype.S = function(e) {
 	if (this.t === void 0) {
 		this.f |= 36;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.S(t);
 	}
-	P.prototype.S.call(this, e);
-}, ct.prototype.U = function(e) {
-	if (this.t !== void 0 && (P.prototype.U.call(this, e), this.t === void 0)) {
+	N.prototype.S.call(this, e);
+}, lt.prototype.U = function(e) {
+	if (this.t !== void 0 && (N.prototype.U.call(this, e), this.t === void 0)) {
 		this.f &= -33;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.U(t);
 	}
-}, ct.prototype.N = function() {
+}, lt.prototype.N = function() {
 	if (!(2 & this.f)) {
 		this.f |= 6;
 		for (var e = this.t; e !== void 0; e = e.x) e.t.N();
 	}
-}, Object.defineProperty(ct.prototype, "value", { get: function() {
+}, Object.defineProperty(lt.prototype, "value", { get: function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	var e = it(this);
+	var e = at(this);
 	if (this.h(), e !== void 0 && (e.i = this.i), 16 & this.f) throw this.v;
 	return this.v;
 } });
-function I(e, t) {
-	return new ct(e, t);
+function F(e, t) {
+	return new lt(e, t);
 }
-function lt(e) {
+function ut(e) {
 	var t = e.j;
 	if (e.j = void 0, typeof t == "function") {
-		Qe++;
-		var n = N;
-		N = void 0;
+		$e++;
+		var n = M;
+		M = void 0;
 		try {
 			t();
 		} catch (t) {
-			throw e.f &= -2, e.f |= 8, ut(e), t;
+			throw e.f &= -2, e.f |= 8, dt(e), t;
 		} finally {
-			N = n, qe();
+			M = n, Je();
 		}
 	}
 }
-function ut(e) {
-	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
-	e.x = void 0, e.s = void 0, lt(e);
-}
 function dt(e) {
-	if (N !== this) throw Error("Out-of-order effect");
-	st(this), N = e, this.f &= -2;
+	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
+	e.x = void 0, e.s = void 0, ut(e);
+}
+function ft(e) {
+	if (M !== this) throw Error("Out-of-order effect");
+	ct(this), M = e, this.f &= -2;
 	try {
-		8 & this.f && ut(this);
+		8 & this.f && dt(this);
 	} finally {
-		qe();
+		Je();
 	}
 }
-function ft(e, t) {
-	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, Ye && Ye.push(this);
+function pt(e, t) {
+	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, Xe && Xe.push(this);
 }
-ft.prototype.c = function() {
+pt.prototype.c = function() {
 	var e = this.S();
 	try {
 		if (8 & this.f || this.x === void 0) return;
@@ -698,20 +698,20 @@ ft.prototype.c = function() {
 	} finally {
 		e();
 	}
-}, ft.prototype.S = function() {
+}, pt.prototype.S = function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	this.f |= 1, this.f &= -9, lt(this), ot(this), Qe++;
-	var e = N;
-	return N = this, dt.bind(this, e);
-}, ft.prototype.N = function() {
-	2 & this.f || (this.f |= 2, this.u = Ze, Ze = this);
-}, ft.prototype.d = function() {
-	this.f |= 8, 1 & this.f || ut(this);
-}, ft.prototype.dispose = function() {
+	this.f |= 1, this.f &= -9, ut(this), st(this), $e++;
+	var e = M;
+	return M = this, ft.bind(this, e);
+}, pt.prototype.N = function() {
+	2 & this.f || (this.f |= 2, this.u = Qe, Qe = this);
+}, pt.prototype.d = function() {
+	this.f |= 8, 1 & this.f || dt(this);
+}, pt.prototype.dispose = function() {
 	this.d();
 };
-function L(e, t) {
-	var n = new ft(e, t);
+function I(e, t) {
+	var n = new pt(e, t);
 	try {
 		n.c();
 	} catch (e) {
@@ -721,35 +721,35 @@ function L(e, t) {
 	return r[Symbol.dispose] = r, r;
 }
 // ../../../main/page/node_modules/@preact/signals/dist/signals.module.js
-var pt, mt, ht, gt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, _t = [];
-L(function() {
-	pt = this.N;
+var mt, ht, gt, _t = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, vt = [];
+I(function() {
+	mt = this.N;
 })();
-function vt(e, t) {
+function yt(e, t) {
 	n[e] = t.bind(null, n[e] || function() {});
 }
-function yt(e) {
-	if (ht) {
-		var t = ht;
-		ht = void 0, t();
-	}
-	ht = e && e.S();
-}
 function bt(e) {
-	var t = this, n = e.data, r = St(n);
+	if (gt) {
+		var t = gt;
+		gt = void 0, t();
+	}
+	gt = e && e.S();
+}
+function xt(e) {
+	var t = this, n = e.data, r = Ct(n);
 	r.name = "ReactiveDom", r.value = n;
-	var a = M(function() {
+	var a = j(function() {
 		for (var e = t, n = t.__v; n = n.__;) if (n.__c) {
 			n.__c.__$f |= 4;
 			break;
 		}
-		var a = I(function() {
+		var a = F(function() {
 			var e = r.value.value;
 			return e === 0 ? 0 : !0 === e ? "" : e || "";
-		}), o = I(function() {
+		}), o = F(function() {
 			return !Array.isArray(a.value) && !i(a.value);
-		}), s = L(function() {
-			if (this.N = Et, o.value) {
+		}), s = I(function() {
+			if (this.N = Dt, o.value) {
 				var t = a.value;
 				e.__v && e.__v.__e && e.__v.__e.nodeType === 3 && (e.__v.__e.data = t);
 			}
@@ -760,14 +760,14 @@ function bt(e) {
 	}, []), o = a[0], s = a[1];
 	return o.value ? s.peek() : s.value;
 }
-bt.displayName = "ReactiveTextNode", Object.defineProperties(P.prototype, {
+xt.displayName = "ReactiveTextNode", Object.defineProperties(N.prototype, {
 	constructor: {
 		configurable: !0,
 		value: C(T, null).constructor
 	},
 	type: {
 		configurable: !0,
-		value: bt
+		value: xt
 	},
 	props: {
 		configurable: !0,
@@ -782,35 +782,35 @@ bt.displayName = "ReactiveTextNode", Object.defineProperties(P.prototype, {
 		configurable: !0,
 		value: 1
 	}
-}), vt("__b", function(e, t) {
-	if (yt(), mt = void 0, typeof t.type == "string") {
+}), yt("__b", function(e, t) {
+	if (bt(), ht = void 0, typeof t.type == "string") {
 		var n, r = t.props;
 		for (var i in r) if (i !== "children") {
 			var a = r[i];
-			a instanceof P && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
+			a instanceof N && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
 		}
 	}
 	e(t);
-}), vt("__r", function(e, t) {
+}), yt("__r", function(e, t) {
 	if (e(t), t.type !== T) {
-		yt();
+		bt();
 		var n, r = t.__c;
 		r && (r.__$f &= -2, (n = r.__$u) === void 0 && (r.__$u = n = function(e, t) {
 			var n;
-			return L(function() {
+			return I(function() {
 				n = this;
 			}, { name: t }), n.c = e, n;
 		}(function(e) {
 			return function() {
 				var t;
-				gt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
+				_t && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
 			};
-		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), mt = r, yt(n);
+		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), ht = r, bt(n);
 	}
-}), vt("__e", function(e, t, n, r) {
-	yt(), mt = void 0, e(t, n, r);
-}), vt("diffed", function(e, t) {
-	yt(), mt = void 0;
+}), yt("__e", function(e, t, n, r) {
+	bt(), ht = void 0, e(t, n, r);
+}), yt("diffed", function(e, t) {
+	bt(), ht = void 0;
 	var n;
 	if (typeof t.type == "string" && (n = t.__e)) {
 		var r = t.__np, i = t.props, a = n.U;
@@ -820,25 +820,25 @@ bt.displayName = "ReactiveTextNode", Object.defineProperties(P.prototype, {
 		}
 		if (r) for (var c in a || (a = {}, n.U = a), r) {
 			var l = a[c], u = r[c];
-			l === void 0 ? (l = xt(n, c, u, i), a[c] = l) : l.o(u, i);
+			l === void 0 ? (l = St(n, c, u, i), a[c] = l) : l.o(u, i);
 		}
 	}
 	e(t);
 });
-function xt(e, t, n, r) {
-	var i = t in e && e.ownerSVGElement === void 0, a = F(n);
+function St(e, t, n, r) {
+	var i = t in e && e.ownerSVGElement === void 0, a = P(n);
 	return {
 		o: function(e, t) {
 			a.value = e, r = t;
 		},
-		d: L(function() {
-			this.N = Et;
+		d: I(function() {
+			this.N = Dt;
 			var n = a.value.value;
 			r[t] !== n && (r[t] = n, i ? e[t] = n : n != null && (!1 !== n || t[4] === "-") ? e.setAttribute(t, n) : e.removeAttribute(t));
 		})
 	};
 }
-vt("unmount", function(e, t) {
+yt("unmount", function(e, t) {
 	if (typeof t.type == "string") {
 		var n = t.__e;
 		if (n) {
@@ -863,7 +863,7 @@ vt("unmount", function(e, t) {
 		}
 	}
 	e(t);
-}), vt("__h", function(e, t, n, r) {
+}), yt("__h", function(e, t, n, r) {
 	r < 3 && (t.__$f |= 2), e(t, n, r);
 }), ee.prototype.shouldComponentUpdate = function(e, t) {
 	if (this.__R) return !0;
@@ -877,34 +877,34 @@ vt("unmount", function(e, t) {
 	for (var s in this.props) if (!(s in e)) return !0;
 	return !1;
 };
-function St(e, t) {
-	return M(function() {
-		return F(e, t);
+function Ct(e, t) {
+	return j(function() {
+		return P(e, t);
 	}, []);
 }
-function Ct(e, t) {
-	var n = j(e);
-	return n.current = e, mt.__$f |= 4, M(function() {
-		return I(function() {
+function wt(e, t) {
+	var n = A(e);
+	return n.current = e, ht.__$f |= 4, j(function() {
+		return F(function() {
 			return n.current();
 		}, t);
 	}, []);
 }
-var wt = function(e) {
+var Tt = function(e) {
 	queueMicrotask(function() {
 		queueMicrotask(e);
 	});
 };
-function Tt() {
-	Je(function() {
-		for (var e; e = _t.shift();) pt.call(e);
+function Et() {
+	Ye(function() {
+		for (var e; e = vt.shift();) mt.call(e);
 	});
 }
-function Et() {
-	_t.push(this) === 1 && (n.requestAnimationFrame || wt)(Tt);
+function Dt() {
+	vt.push(this) === 1 && (n.requestAnimationFrame || Tt)(Et);
 }
 // src/data/place.ts
-var Dt = [
+var Ot = [
 	"i",
 	"q",
 	"image",
@@ -915,30 +915,30 @@ var Dt = [
 	"sel",
 	"class"
 ];
-function Ot(e) {
+function kt(e) {
 	let [t = "", n = ""] = e.replace(/^#?\/?/, "").split("?", 2);
 	return {
 		path: t.split("/").filter(Boolean).map(decodeURIComponent),
 		params: new URLSearchParams(n)
 	};
 }
-function kt(e, t) {
+function At(e, t) {
 	let n = t.toString().replace(/%2C/g, ",").replace(/%3A/g, ":");
 	return `#/${e.map(encodeURIComponent).join("/")}${n ? `?${n}` : ""}`;
 }
-function At(e, t) {
+function jt(e, t) {
 	let n = new URLSearchParams(e);
 	for (let [e, r] of Object.entries(t)) r == null || r === "" ? n.delete(e) : n.set(e, String(r));
 	return n;
 }
-function jt(e) {
-	return new URLSearchParams([...e].filter(([e]) => Dt.includes(e)));
+function Mt(e) {
+	return new URLSearchParams([...e].filter(([e]) => Ot.includes(e)));
 }
-function Mt(e, t) {
-	let n = F(Ot(e())), r = () => {
-		n.value = Ot(e());
+function Nt(e, t) {
+	let n = P(kt(e())), r = () => {
+		n.value = kt(e());
 	}, i = (e, i = {}, a = !1) => {
-		t(kt(e, At(e.join("/") === n.peek().path.join("/") ? n.peek().params : jt(n.peek().params), i)), a), r();
+		t(At(e, jt(e.join("/") === n.peek().path.join("/") ? n.peek().params : Mt(n.peek().params), i)), a), r();
 	};
 	return {
 		route: n,
@@ -947,43 +947,43 @@ function Mt(e, t) {
 		open: (e) => {
 			t(e, !1), r();
 		},
-		href: (e, t = {}) => kt(e, At(jt(n.value.params), t)),
+		href: (e, t = {}) => At(e, jt(Mt(n.value.params), t)),
 		set: (e, t = !1) => i(n.peek().path, e, t)
 	};
 }
-function Nt(e = "") {
+function Pt(e = "") {
 	let t = e;
-	return Mt(() => t, (e) => {
+	return Nt(() => t, (e) => {
 		t = e;
 	});
 }
 // src/data/transport.ts
-var Pt = class extends Error {
+var Ft = class extends Error {
 	status;
 	constructor(e, t) {
 		super(t), this.status = e;
 	}
-}, Ft = class extends Error {
+}, It = class extends Error {
 	job;
 	constructor(e) {
 		super(e ? `${e.step}: ${e.done} of ${e.total}` : "being computed"), this.job = e;
 	}
-}, It = new TextDecoder();
-function Lt(e) {
+}, Lt = new TextDecoder();
+function Rt(e) {
 	if (e.status === 200) return e.body;
-	if (e.status === 202) throw new Ft(JSON.parse(It.decode(e.body)));
+	if (e.status === 202) throw new It(JSON.parse(Lt.decode(e.body)));
 	let t = `the server answered ${e.status}`;
 	try {
-		t = JSON.parse(It.decode(e.body)).error ?? t;
+		t = JSON.parse(Lt.decode(e.body)).error ?? t;
 	} catch {}
-	throw new Pt(e.status, t);
+	throw new Ft(e.status, t);
 }
-function R(e) {
-	return JSON.parse(It.decode(Lt(e)));
+function L(e) {
+	return JSON.parse(Lt.decode(Rt(e)));
 }
 // src/data/load.ts
-var Rt = 400;
-async function zt(e, t, n) {
+var zt = 400;
+async function Bt(e, t, n) {
 	for (; !n?.aborted;) try {
 		let r = await e();
 		n?.aborted || (t.value = {
@@ -993,7 +993,7 @@ async function zt(e, t, n) {
 		return;
 	} catch (e) {
 		if (n?.aborted || e instanceof Error && e.name === "AbortError") return;
-		if (!(e instanceof Ft)) {
+		if (!(e instanceof It)) {
 			t.value = {
 				state: "absent",
 				why: e instanceof Error ? e.message : String(e)
@@ -1003,29 +1003,29 @@ async function zt(e, t, n) {
 		t.value = {
 			state: "loading",
 			job: e.job
-		}, await new Promise((e) => setTimeout(e, Rt));
+		}, await new Promise((e) => setTimeout(e, zt));
 	}
 }
-function Bt(e, t) {
-	let n = F({
+function Vt(e, t) {
+	let n = P({
 		state: "loading",
 		job: null
 	});
-	return zt(e, n, t), n;
+	return Bt(e, n, t), n;
 }
-function z(e) {
+function R(e) {
 	return e.state === "ready" ? e.value : void 0;
 }
 // src/data/safetensors.ts
-var Vt = {
+var Ht = {
 	F32: Float32Array,
 	I32: Int32Array,
 	U8: Uint8Array
 };
-function Ht(e) {
+function Ut(e) {
 	let t = Number(new DataView(e).getBigUint64(0, !0)), { __metadata__: n, ...r } = JSON.parse(new TextDecoder().decode(new Uint8Array(e, 8, t))), i = JSON.parse(n?.told ?? "{}"), a = {};
 	for (let [n, i] of Object.entries(r)) {
-		let r = Vt[i.dtype];
+		let r = Ht[i.dtype];
 		if (!r) throw Error(`array ${n} is of kind ${i.dtype}, which this page does not read`);
 		let [o, s] = i.data_offsets.map((e) => e + 8 + t);
 		a[n] = new r(e.slice(o, s));
@@ -1036,7 +1036,7 @@ function Ht(e) {
 	};
 }
 // src/data/indexed.ts
-var Ut = class {
+var Wt = class {
 	number;
 	info;
 	base;
@@ -1046,17 +1046,17 @@ var Ut = class {
 	labels;
 	scores;
 	atlas;
-	annotations = F({
+	annotations = P({
 		where: "",
 		rows: [],
 		undo: null
 	});
-	annotated = I(() => new Map(this.annotations.value.rows.map((e) => [e.row, e])));
+	annotated = F(() => new Map(this.annotations.value.rows.map((e) => [e.row, e])));
 	relevances = /* @__PURE__ */ new Map();
 	components = /* @__PURE__ */ new Map();
 	told = /* @__PURE__ */ new Map();
 	constructor(e, t, n, r, i, a) {
-		this.number = e, this.info = t, this.base = n, this.names = r, this.transport = i, this.count = t.components, this.labels = Bt(async () => {
+		this.number = e, this.info = t, this.base = n, this.names = r, this.transport = i, this.count = t.components, this.labels = Vt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("labels");
 			return {
 				...e,
@@ -1064,13 +1064,13 @@ var Ut = class {
 				fdr: Number(t.fdr),
 				by: t.by === "encoding" ? "encoding" : "examples"
 			};
-		}), this.scores = Bt(async () => {
+		}), this.scores = Vt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("scores");
 			return {
 				...e,
 				summary: JSON.parse(t.summary)
 			};
-		}), this.atlas = Bt(async () => {
+		}), this.atlas = Vt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("atlas");
 			return {
 				...e,
@@ -1078,25 +1078,25 @@ var Ut = class {
 				drawing: t.drawing,
 				by: t.by
 			};
-		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = R(e));
+		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = L(e));
 	}
 	at(e) {
 		return `${this.number}/${e}`;
 	}
 	async arrays(e) {
-		return Ht(Lt(await this.transport.get(this.at(e))));
+		return Ut(Rt(await this.transport.get(this.at(e))));
 	}
 	relevance(e) {
 		let t = this.relevances.get(e);
 		if (t) return t;
-		let n = Bt(async () => (await this.arrays(`relevance/${e}`)).arrays);
+		let n = Vt(async () => (await this.arrays(`relevance/${e}`)).arrays);
 		return this.relevances.set(e, n), n;
 	}
 	component(e, t = !1) {
 		let n = this.components.get(e);
 		if (n && !t) return n;
 		let r = this.transport.get(this.at(`component/${e}`)).then((t) => {
-			let n = R(t);
+			let n = L(t);
 			return this.told.set(e, n), n;
 		});
 		return r.catch(() => this.components.delete(e)), this.components.set(e, r), r;
@@ -1141,17 +1141,17 @@ var Ut = class {
 		return this.annotation(e)?.tag ?? null;
 	}
 	async annotate(e) {
-		this.annotations.value = R(await this.transport.post(this.at("annotations"), JSON.stringify(e)));
+		this.annotations.value = L(await this.transport.post(this.at("annotations"), JSON.stringify(e)));
 	}
 	async undo() {
-		this.annotations.value = R(await this.transport.post(this.at("annotations/undo"), "{}"));
+		this.annotations.value = L(await this.transport.post(this.at("annotations/undo"), "{}"));
 	}
 };
-async function Wt(e, t, n, r) {
-	let { arrays: i, metadata: a } = Ht(Lt(await e.get(`${t}/base`)));
-	return new Ut(t, n, i, new Map(JSON.parse(a.names ?? "[]")), e, r);
+async function Gt(e, t, n, r) {
+	let { arrays: i, metadata: a } = Ut(Rt(await e.get(`${t}/base`)));
+	return new Wt(t, n, i, new Map(JSON.parse(a.names ?? "[]")), e, r);
 }
-function Gt(e) {
+function Kt(e) {
 	let t = [], n = -1;
 	for (let r of Array.from(e).sort((e, t) => e - t)) {
 		let e = r - n - 1;
@@ -1160,7 +1160,7 @@ function Gt(e) {
 	}
 	return btoa(Array.from(t, (e) => String.fromCharCode(e)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
-function Kt(e, t) {
+function qt(e, t) {
 	let n;
 	try {
 		n = atob(e.replace(/-/g, "+").replace(/_/g, "/"));
@@ -1178,41 +1178,41 @@ function Kt(e, t) {
 	return Int32Array.from(r);
 }
 // src/data/store.ts
-var qt = 150, Jt = class {
+var Jt = 150, Yt = class {
 	session;
 	indexes;
 	place;
 	transport;
 	index;
 	query;
-	search = F(null);
+	search = P(null);
 	selection;
 	kept;
 	order;
 	of;
-	pointed = F(null);
-	told = F("");
+	pointed = P(null);
+	told = P("");
 	typed;
 	params = /* @__PURE__ */ new Map();
-	large = F(null);
+	large = P(null);
 	constructor(e, t, n, r) {
 		this.session = e, this.indexes = t, this.place = n, this.transport = r;
-		let i = (e) => this.param(e), a = I(() => n.route.value.path[0] === "m" ? n.route.value.path[1] : void 0);
-		this.index = I(() => {
+		let i = (e) => this.param(e), a = F(() => n.route.value.path[0] === "m" ? n.route.value.path[1] : void 0);
+		this.index = F(() => {
 			let e = t[Number(i("i"))];
 			return a.value === void 0 || e?.info.name === a.value ? e ?? t[0] : t.find((e) => e.info.name === a.value) ?? e ?? t[0];
-		}), this.query = I(() => i("q") || i("image") && `image:${i("image")}`), this.selection = I(() => {
+		}), this.query = F(() => i("q") || i("image") && `image:${i("image")}`), this.selection = F(() => {
 			let e = i("sel");
-			return e === "large" ? this.large.value : e ? Kt(e, this.index.value.count) : null;
-		}), this.of = I(() => {
+			return e === "large" ? this.large.value : e ? qt(e, this.index.value.count) : null;
+		}), this.of = F(() => {
 			let e = this.index.value.info.classes;
 			return (e.find((e) => String(e.number) === i("class")) ?? e.find((e) => e.images > 0) ?? e[0])?.number ?? null;
-		}), this.typed = I(() => this.search.value?.state === "absent" ? i("q") : ""), this.kept = I(() => this.filtered(i)), this.order = I(() => this.ranked()), this.searchOnChange();
+		}), this.typed = F(() => this.search.value?.state === "absent" ? i("q") : ""), this.kept = F(() => this.filtered(i)), this.order = F(() => this.ranked()), this.searchOnChange();
 	}
 	param(e) {
 		let t = this.params.get(e);
 		if (t) return t.value;
-		let n = I(() => this.place.route.value.params.get(e) ?? "");
+		let n = F(() => this.place.route.value.params.get(e) ?? "");
 		return this.params.set(e, n), n.value;
 	}
 	layers() {
@@ -1221,26 +1221,27 @@ var qt = 150, Jt = class {
 	}
 	select(e) {
 		if (!e) return this.place.set({ sel: null });
-		let t = Gt(e);
-		Je(() => {
+		let t = Kt(e);
+		Ye(() => {
 			t.length > 6e3 && (this.large.value = Int32Array.from(Array.from(e)).sort()), this.place.set({ sel: t.length > 6e3 ? "large" : t || "none" });
 		});
 	}
 	async searchImage(e) {
-		let t = this.index.peek(), n = F({
+		let t = this.index.peek(), n = P({
 			state: "loading",
 			job: null
 		});
 		n.subscribe((e) => {
 			e.state === "loading" && e.job && (this.told.value = `Your picture: ${e.job.step} …`);
-		}), await zt(async () => R(await this.transport.post(t.at("image"), e)), n);
+		}), await Bt(async () => L(await this.transport.post(t.at("image"), e)), n);
 		let r = n.peek();
 		if (r.state !== "ready") this.told.value = r.state === "absent" ? r.why : "";
 		else {
-			let e = this.place.route.peek().path;
-			this.place.go(e[0] === "table" ? e : [], {
+			let e = this.place.route.peek().path, n = e[0] === "table" || e[0] === "picture" || !t.info.own ? e : ["picture"];
+			this.place.go(["table", "picture"].includes(n[0] ?? "") ? n : [], {
 				q: null,
-				image: r.value.id
+				image: r.value.id,
+				output: null
 			});
 		}
 	}
@@ -1254,7 +1255,7 @@ var qt = 150, Jt = class {
 			for (let t = 0; t < n.length; t++) n[t] &= e[t];
 		}
 		for (let r of [e("words"), this.typed.value].map((e) => e.toLowerCase())) if (r) for (let e = 0; e < n.length; e++) n[e] && !t.called(e).toLowerCase().includes(r) && (n[e] = 0);
-		let a = e("cluster"), o = a === "" ? void 0 : z(t.atlas.value);
+		let a = e("cluster"), o = a === "" ? void 0 : R(t.atlas.value);
 		if (o) for (let e = 0; e < n.length; e++) o.cluster[e] !== Number(a) && (n[e] = 0);
 		let s = e("tag");
 		if (s) {
@@ -1264,13 +1265,13 @@ var qt = 150, Jt = class {
 		return n;
 	}
 	ranked() {
-		let e = this.kept.value, t = this.search.value ? z(this.search.value) : void 0, n = t?.rank ?? z(this.index.value.scores.value)?.clarity, r = Int32Array.from(e.keys()).filter((t) => e[t]);
+		let e = this.kept.value, t = this.search.value ? R(this.search.value) : void 0, n = t?.rank ?? R(this.index.value.scores.value)?.clarity, r = Int32Array.from(e.keys()).filter((t) => e[t]);
 		if (!n) return r;
-		let i = (e) => Number.isNaN(n[e]) ? -Infinity : n[e], a = t ? void 0 : z(this.index.value.labels.value), o = (e) => a && a.label[e] >= 0 ? 1 : 0;
+		let i = (e) => Number.isNaN(n[e]) ? -Infinity : n[e], a = t ? void 0 : R(this.index.value.labels.value), o = (e) => a && a.label[e] >= 0 ? 1 : 0;
 		return r.sort((e, t) => o(t) - o(e) || i(t) - i(e) || e - t);
 	}
 	searchOnChange() {
-		L(() => {
+		I(() => {
 			let e = this.query.value, t = this.index.value;
 			if (!e) {
 				this.search.value = null;
@@ -1280,14 +1281,14 @@ var qt = 150, Jt = class {
 				state: "loading",
 				job: null
 			};
-			let n = new AbortController(), r = setTimeout(() => void zt(() => this.ask(t, e, n.signal), this.search, n.signal), qt);
+			let n = new AbortController(), r = setTimeout(() => void Bt(() => this.ask(t, e, n.signal), this.search, n.signal), Jt);
 			return () => {
 				clearTimeout(r), n.abort();
 			};
 		});
 	}
 	async ask(e, t, n) {
-		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ht(Lt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n))), { similarity: s, alignment: c, effect: l } = a, u = {
+		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ut(Rt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n))), { similarity: s, alignment: c, effect: l } = a, u = {
 			probe: o.probe,
 			remark: o.remark ?? ""
 		};
@@ -1297,32 +1298,32 @@ var qt = 150, Jt = class {
 			value: l,
 			rank: l,
 			error: Number(o.error),
-			baseline: Yt(o.chance)
+			baseline: Xt(o.chance)
 		} : {
 			...u,
 			by: "examples",
 			value: s,
 			rank: c,
 			error: 0,
-			baseline: Yt(o.baseline)
+			baseline: Xt(o.baseline)
 		};
 	}
 };
-function Yt(e) {
+function Xt(e) {
 	return e === void 0 || e === "null" ? NaN : Number(e);
 }
-async function Xt(e, t) {
-	let n = R(await e.get("session"));
-	return e.know?.(n.indexes.map((e) => e.digest)), new Jt(n, await Promise.all(n.indexes.map((t, r) => Wt(e, r, t, n.can.annotate))), t, e);
+async function Zt(e, t) {
+	let n = L(await e.get("session"));
+	return e.know?.(n.indexes.map((e) => e.digest)), new Yt(n, await Promise.all(n.indexes.map((t, r) => Gt(e, r, t, n.can.annotate))), t, e);
 }
-var Zt = Se(null), Qt = Zt.Provider;
-function B() {
-	let e = Le(Zt);
+var Qt = Se(null), $t = Qt.Provider;
+function z() {
+	let e = Re(Qt);
 	if (!e) throw Error("no store above this element");
 	return e;
 }
 // src/ui/standalone.ts
-var $t = {
+var en = {
 	color: "",
 	fill: "rgb(0, 0, 0)",
 	"fill-opacity": "1",
@@ -1342,12 +1343,12 @@ var $t = {
 	"stroke-width": "1px",
 	"text-anchor": "start",
 	visibility: "visible"
-}, en = {
+}, tn = {
 	opacity: "1",
 	"dominant-baseline": "auto",
 	"stop-color": "rgb(0, 0, 0)",
 	"stop-opacity": "1"
-}, tn = [
+}, nn = [
 	"class",
 	"style",
 	"tabindex",
@@ -1358,9 +1359,9 @@ var $t = {
 	"aria-hidden",
 	"aria-pressed"
 ];
-async function nn(e) {
+async function rn(e) {
 	let t = e.viewBox.baseVal, n = e.getBoundingClientRect(), [r, i] = t?.width ? [t.width, t.height] : [n.width, n.height], a = e.cloneNode(!0);
-	await rn(e, a);
+	await an(e, a);
 	let o = t?.width ? {
 		x: t.x,
 		y: t.y
@@ -1374,7 +1375,7 @@ async function nn(e) {
 		height: i,
 		viewBox: `${o.x} ${o.y} ${r} ${i}`
 	})) a.setAttribute(e, String(t));
-	return a.prepend(sn(e, {
+	return a.prepend(cn(e, {
 		...o,
 		width: r,
 		height: i
@@ -1384,26 +1385,26 @@ async function nn(e) {
 		height: i
 	};
 }
-async function rn(e, t) {
+async function an(e, t) {
 	let n = [e, ...e.querySelectorAll("*")], r = [t, ...t.querySelectorAll("*")], i = new Map(n.map((e) => [e, getComputedStyle(e)])), a = [];
 	n.forEach((t, n) => {
 		let o = i.get(t), s = t === e ? void 0 : i.get(t.parentElement), c = r[n];
-		for (let e of tn) c.removeAttribute(e);
+		for (let e of nn) c.removeAttribute(e);
 		if (o.display === "none" && t.tagName !== "title") return c.remove();
 		if (t.tagName !== "title" && t.tagName !== "desc") {
-			for (let [e, t] of Object.entries($t)) {
-				let n = o.getPropertyValue(e);
-				n === (s ? s.getPropertyValue(e) : t) ? c.removeAttribute(e) : c.setAttribute(e, an(n));
-			}
 			for (let [e, t] of Object.entries(en)) {
 				let n = o.getPropertyValue(e);
-				n && n !== t && c.setAttribute(e, an(n));
+				n === (s ? s.getPropertyValue(e) : t) ? c.removeAttribute(e) : c.setAttribute(e, on(n));
 			}
-			t.tagName === "image" && a.push(on(t, c));
+			for (let [e, t] of Object.entries(tn)) {
+				let n = o.getPropertyValue(e);
+				n && n !== t && c.setAttribute(e, on(n));
+			}
+			t.tagName === "image" && a.push(sn(t, c));
 		}
 	}), await Promise.all(a);
 }
-function an(e) {
+function on(e) {
 	if (!/^(color|oklab|oklch|lab|lch|color-mix)\(/.test(e)) return e;
 	let t = Object.assign(document.createElement("canvas"), {
 		width: 1,
@@ -1413,7 +1414,7 @@ function an(e) {
 	let [n, r, i, a] = t.getImageData(0, 0, 1, 1).data;
 	return `rgba(${n}, ${r}, ${i}, ${(a / 255).toFixed(3)})`;
 }
-async function on(e, t) {
+async function sn(e, t) {
 	let n = e.href.baseVal;
 	if (t.removeAttribute("href"), n) try {
 		let e = new Image();
@@ -1427,65 +1428,65 @@ async function on(e, t) {
 		t.remove();
 	}
 }
-function sn(e, t) {
+function cn(e, t) {
 	let n = document.createElementNS("http://www.w3.org/2000/svg", "rect");
 	for (let [e, r] of Object.entries(t)) n.setAttribute(e, String(r));
-	return n.setAttribute("fill", an(getComputedStyle(e).getPropertyValue("--ground").trim() || "white")), n.setAttribute("stroke", "none"), n;
+	return n.setAttribute("fill", on(getComputedStyle(e).getPropertyValue("--ground").trim() || "white")), n.setAttribute("stroke", "none"), n;
 }
 // src/ui/save.ts
-var cn = 2, ln = /^[=+\-@\t\r]/;
-function un(e, t) {
+var ln = 2, un = /^[=+\-@\t\r]/;
+function dn(e, t) {
 	let n = URL.createObjectURL(t);
 	Object.assign(document.createElement("a"), {
 		href: n,
-		download: bn(e)
+		download: xn(e)
 	}).click(), setTimeout(() => URL.revokeObjectURL(n), 1e3);
 }
-async function dn(e, t, n, r) {
-	un(`${e}.${n}`, await fn(e, t, n, r));
-}
 async function fn(e, t, n, r) {
-	if (n === "csv") return new Blob([pn(t)], { type: "text/csv;charset=utf-8" });
-	if (n === "json") return new Blob([hn(t)], { type: "application/json" });
+	dn(`${e}.${n}`, await pn(e, t, n, r));
+}
+async function pn(e, t, n, r) {
+	if (n === "csv") return new Blob([mn(t)], { type: "text/csv;charset=utf-8" });
+	if (n === "json") return new Blob([gn(t)], { type: "application/json" });
 	let i = JSON.stringify({
 		name: e,
-		columns: _n(t, gn)
+		columns: vn(t, _n)
 	}), a = await r.transport.post(r.index.peek().at("table.parquet"), i);
-	return new Blob([Lt(a)], { type: "application/vnd.apache.parquet" });
-}
-function pn(e) {
-	let t = [Object.keys(e).map(mn).join(",")], n = Object.values(e);
-	for (let e = 0; e < (n[0]?.length ?? 0); e++) t.push(n.map((t) => mn(t[e])).join(","));
-	return t.join("\r\n") + "\r\n";
+	return new Blob([Rt(a)], { type: "application/vnd.apache.parquet" });
 }
 function mn(e) {
-	let t = gn(e);
-	if (t === null) return "";
-	let n = typeof t == "string" && ln.test(t) ? `'${t}` : String(t);
-	return /[",\r\n]/.test(n) ? `"${n.replaceAll("\"", "\"\"")}"` : n;
+	let t = [Object.keys(e).map(hn).join(",")], n = Object.values(e);
+	for (let e = 0; e < (n[0]?.length ?? 0); e++) t.push(n.map((t) => hn(t[e])).join(","));
+	return t.join("\r\n") + "\r\n";
 }
 function hn(e) {
-	let t = Object.keys(e), n = e[t[0] ?? ""]?.length ?? 0, r = Array.from({ length: n }, (n, r) => JSON.stringify(Object.fromEntries(t.map((t) => [t, gn(e[t][r])]))));
-	return r.length ? `[\n${r.join(",\n")}\n]\n` : "[]\n";
+	let t = _n(e);
+	if (t === null) return "";
+	let n = typeof t == "string" && un.test(t) ? `'${t}` : String(t);
+	return /[",\r\n]/.test(n) ? `"${n.replaceAll("\"", "\"\"")}"` : n;
 }
 function gn(e) {
+	let t = Object.keys(e), n = e[t[0] ?? ""]?.length ?? 0, r = Array.from({ length: n }, (n, r) => JSON.stringify(Object.fromEntries(t.map((t) => [t, _n(e[t][r])]))));
+	return r.length ? `[\n${r.join(",\n")}\n]\n` : "[]\n";
+}
+function _n(e) {
 	return e === void 0 || typeof e == "number" && !Number.isFinite(e) ? null : e;
 }
-function _n(e, t) {
+function vn(e, t) {
 	return Object.fromEntries(Object.entries(e).map(([e, n]) => [e, n.map(t)]));
 }
-async function vn(e, t, n) {
-	let { element: r, width: i, height: a } = await nn(e), o = new Blob([new XMLSerializer().serializeToString(r)], { type: "image/svg+xml;charset=utf-8" });
-	un(`${t}.${n}`, n === "svg" ? o : await yn(o, i, a));
-}
 async function yn(e, t, n) {
+	let { element: r, width: i, height: a } = await rn(e), o = new Blob([new XMLSerializer().serializeToString(r)], { type: "image/svg+xml;charset=utf-8" });
+	dn(`${t}.${n}`, n === "svg" ? o : await bn(o, i, a));
+}
+async function bn(e, t, n) {
 	let r = URL.createObjectURL(e);
 	try {
 		let e = new Image();
 		e.src = r, await e.decode();
 		let i = Object.assign(document.createElement("canvas"), {
-			width: Math.ceil(t * cn),
-			height: Math.ceil(n * cn)
+			width: Math.ceil(t * ln),
+			height: Math.ceil(n * ln)
 		});
 		i.getContext("2d").drawImage(e, 0, 0, i.width, i.height);
 		let a = await new Promise((e) => i.toBlob(e, "image/png"));
@@ -1495,104 +1496,104 @@ async function yn(e, t, n) {
 		URL.revokeObjectURL(r);
 	}
 }
-function bn(e) {
+function xn(e) {
 	return e.replace(/[\u0000-\u001f\\/:*?"<>|]+/g, "-").slice(-150);
 }
-function V(e, t, n = `${t}s`) {
-	return `${H(e)} ${e === 1 ? t : n}`;
+function B(e, t, n = `${t}s`) {
+	return `${V(e)} ${e === 1 ? t : n}`;
 }
-function H(e) {
+function V(e) {
 	return e.toLocaleString("en-GB");
 }
-function U(e, t = 2) {
+function H(e, t = 2) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let n = e.toFixed(t);
 	return (Number(n) === 0 ? n.replace("-", "") : n).replace("-", "−");
 }
-function W(e) {
+function U(e) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let t = Math.abs(e);
-	return t === 0 ? "0" : t >= 1e3 ? H(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
+	return t === 0 ? "0" : t >= 1e3 ? V(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
 }
-function G(e) {
+function W(e) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let t = e * 100;
-	return t > 0 && t < .1 ? "under 0.1 %" : `${t > 99 && t < 100 ? t.toFixed(1) : t < 10 ? Number(t.toFixed(1)) : Math.round(t)} %`;
+	return t > 0 && t < .1 ? "under 0.1 %" : `${t > 99 && t < 100 ? Math.min(99.9, t).toFixed(1) : t < 10 ? Number(t.toFixed(1)) : Math.round(t)} %`;
 }
-function xn(e) {
+function Sn(e) {
 	if (e > .5) return "most";
 	if (e > .4) return "1 in 2";
 	let t = 1 / e, n = 10 ** Math.max(0, Math.floor(Math.log10(t)) - 1);
-	return `1 in ${H(Math.round(t / n) * n)}`;
+	return `1 in ${V(Math.round(t / n) * n)}`;
 }
 // src/component/histogram.ts
-var Sn = 12, Cn = 22;
-function wn(e, t) {
-	return e.histogram ? En(e, e.histogram, t) : e.examples.length ? Tn(e, t) : null;
-}
+var Cn = 12, wn = 22;
 function Tn(e, t) {
+	return e.histogram ? Dn(e, e.histogram, t) : e.examples.length ? En(e, t) : null;
+}
+function En(e, t) {
 	let n = e.examples.map((e) => e.activation), r = Math.min(e.lowest ?? 0, ...n), i = Math.max(...n);
 	return {
 		bars: [],
 		marks: n.map((e) => 1 + (t - 2) * (e - r) / (i - r || 1)),
-		ticks: On(r, i, 0, t),
+		ticks: kn(r, i, 0, t),
 		zero: null,
 		axis: "activation, from the lowest of all images",
-		says: `Its examples have activations from ${W(Math.min(...n))} to ${W(i)}; the lowest of all images is ${W(e.lowest)}.`
+		says: `Its examples have activations from ${U(Math.min(...n))} to ${U(i)}; the lowest of all images is ${U(e.lowest)}.`
 	};
 }
-function En(e, { edges: t, counts: n }, r) {
-	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : Cn + Sn * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
-	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Sn), s.push(c), c += e === i ? 34 : o;
+function Dn(e, { edges: t, counts: n }, r) {
+	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : wn + Cn * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
+	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Cn), s.push(c), c += e === i ? 34 : o;
 	let l = Math.max(1, ...n.filter((e, t) => t !== i)), u = n.map((e, n) => ({
 		x: s[n] + .5,
-		width: (n === i ? Cn : o) - 1,
+		width: (n === i ? wn : o) - 1,
 		height: e ? Math.max(.015, Math.min(1, e / l)) : 0,
 		zero: n === i,
-		says: `${V(e, "image")} from ${W(t[n])} to ${W(t[n + 1])}`
-	})), d = (e) => Dn(e, t, s, (e) => e === i ? Cn : o), f = i < 0 ? 0 : i + 1;
+		says: `${B(e, "image")} from ${U(t[n])} to ${U(t[n + 1])}`
+	})), d = (e) => On(e, t, s, (e) => e === i ? wn : o), f = i < 0 ? 0 : i + 1;
 	return {
 		bars: u,
 		marks: e.examples.map((e) => d(e.activation)),
-		ticks: f < n.length ? On(t[f], t[t.length - 1], s[f], r) : [],
+		ticks: f < n.length ? kn(t[f], t[t.length - 1], s[f], r) : [],
 		zero: i < 0 ? null : {
 			x: s[i],
-			text: H(n[i])
+			text: V(n[i])
 		},
 		axis: "activation",
-		says: `Histogram of activation over ${V(e.images, "image")}, from ${W(t[0])} to ${W(t[t.length - 1])}${i < 0 ? "" : `; ${V(n[i], "image")} about zero`}.`
+		says: `Histogram of activation over ${B(e.images, "image")}, from ${U(t[0])} to ${U(t[t.length - 1])}${i < 0 ? "" : `; ${B(n[i], "image")} about zero`}.`
 	};
 }
-function Dn(e, t, n, r) {
+function On(e, t, n, r) {
 	let i = t.findIndex((t) => t > e) - 1;
 	i < 0 && (i = e < t[0] ? 0 : n.length - 1);
 	let [a, o] = [t[i], t[i + 1]], s = a > 0 ? Math.log(e / a) / Math.log(o / a) : (e - a) / (o - a);
 	return n[i] + r(i) * Math.min(1, Math.max(0, s));
 }
-function On(e, t, n, r) {
+function kn(e, t, n, r) {
 	let i = e > 0 ? Math.sqrt(e * t) : (e + t) / 2;
 	return [
 		{
 			x: n,
-			text: W(e),
+			text: U(e),
 			anchor: "start"
 		},
 		{
 			x: n + (r - n) / 2,
-			text: W(Number(i.toPrecision(2))),
+			text: U(Number(i.toPrecision(2))),
 			anchor: "middle"
 		},
 		{
 			x: r,
-			text: W(t),
+			text: U(t),
 			anchor: "end"
 		}
 	];
 }
 // ../../../main/page/node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
-var kn = 0;
+var An = 0;
 Array.isArray;
-function K(e, t, r, i, a, o) {
+function G(e, t, r, i, a, o) {
 	t ||= {};
 	var s, c, l = t;
 	if ("ref" in l) for (c in l = {}, t) c == "ref" ? s = t[c] : l[c] = t[c];
@@ -1607,7 +1608,7 @@ function K(e, t, r, i, a, o) {
 		__e: null,
 		__c: null,
 		constructor: void 0,
-		__v: --kn,
+		__v: --An,
 		__i: -1,
 		__u: 0,
 		__source: a,
@@ -1617,75 +1618,75 @@ function K(e, t, r, i, a, o) {
 	return n.vnode && n.vnode(u), u;
 }
 // src/component/Activation.tsx
-var An = 360, jn = 40;
-function Mn({ index: e, found: t }) {
-	let n = j(null), r = wn(t, An), i = r?.bars.length ? 110 : 6, a = i + jn;
-	return /* @__PURE__ */ K("section", {
+var jn = 360, Mn = 40;
+function Nn({ index: e, found: t }) {
+	let n = A(null), r = Tn(t, jn), i = r?.bars.length ? 110 : 6, a = i + Mn;
+	return /* @__PURE__ */ G("section", {
 		class: "panel",
 		"aria-label": "Activation",
 		children: [
-			/* @__PURE__ */ K("h2", { children: "Activation" }),
-			/* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ G("h2", { children: "Activation" }),
+			/* @__PURE__ */ G("p", { children: [
 				"It fires on ",
-				/* @__PURE__ */ K("strong", { children: G(t.images ? t.fired / t.images : null) }),
+				/* @__PURE__ */ G("strong", { children: W(t.images ? t.fired / t.images : null) }),
 				" of ",
-				V(t.images, "image"),
-				t.nan > 0 && `; on ${V(t.nan, "image")} its activation is not a number`,
+				B(t.images, "image"),
+				t.nan > 0 && `; on ${B(t.nan, "image")} its activation is not a number`,
 				"."
 			] }),
-			r && /* @__PURE__ */ K("figure", {
+			r && /* @__PURE__ */ G("figure", {
 				class: "chart",
-				children: [/* @__PURE__ */ K("svg", {
+				children: [/* @__PURE__ */ G("svg", {
 					ref: n,
-					viewBox: `0 0 ${An} ${a}`,
+					viewBox: `0 0 ${jn} ${a}`,
 					role: "img",
 					"aria-label": r.says,
 					children: [
-						r.bars.map((e, t) => /* @__PURE__ */ K("rect", {
+						r.bars.map((e, t) => /* @__PURE__ */ G("rect", {
 							class: e.zero ? "bar-zero" : "bar-some",
 							x: e.x,
 							width: e.width,
 							y: i - e.height * (i - 14),
 							height: e.height * (i - 14),
-							children: /* @__PURE__ */ K("title", { children: e.says })
+							children: /* @__PURE__ */ G("title", { children: e.says })
 						}, t)),
-						/* @__PURE__ */ K("path", {
+						/* @__PURE__ */ G("path", {
 							class: "axis",
-							d: `M0 ${i}H${An}`
+							d: `M0 ${i}H${jn}`
 						}),
-						r.marks.map((e, t) => /* @__PURE__ */ K("path", {
+						r.marks.map((e, t) => /* @__PURE__ */ G("path", {
 							class: "mark",
 							d: `M${e} ${i + 2}v9`
 						}, t)),
-						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ K("text", {
+						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ G("text", {
 							x: e,
 							y: i + 25,
 							"text-anchor": n,
 							children: t
 						}, t)),
-						/* @__PURE__ */ K("text", {
+						/* @__PURE__ */ G("text", {
 							class: "name",
-							x: An,
+							x: jn,
 							y: a - 3,
 							"text-anchor": "end",
 							children: r.axis
 						}),
-						r.zero && /* @__PURE__ */ K("text", {
+						r.zero && /* @__PURE__ */ G("text", {
 							x: r.zero.x,
 							y: a - 3,
 							"text-anchor": "start",
 							children: ["about 0: ", r.zero.text]
 						})
 					]
-				}), /* @__PURE__ */ K("figcaption", {
+				}), /* @__PURE__ */ G("figcaption", {
 					class: "soft",
-					children: [/* @__PURE__ */ K("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ K("span", {
+					children: [/* @__PURE__ */ G("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ G("span", {
 						class: "save",
-						children: ["svg", "png"].map((r) => /* @__PURE__ */ K("button", {
+						children: ["svg", "png"].map((r) => /* @__PURE__ */ G("button", {
 							type: "button",
 							class: "link",
 							"aria-label": `Save as ${r.toUpperCase()}`,
-							onClick: () => n.current && vn(n.current, `activation ${e.id(t.row)}`, r),
+							onClick: () => n.current && yn(n.current, `activation ${e.id(t.row)}`, r),
 							children: r.toUpperCase()
 						}, r))
 					})]
@@ -1695,78 +1696,78 @@ function Mn({ index: e, found: t }) {
 	});
 }
 // src/ui/links.ts
-var Nn = {
+var Pn = {
 	layers: null,
 	words: null,
 	cluster: null,
 	tag: null,
 	sel: null
 };
-function Pn(e, t) {
+function Fn(e, t) {
 	let n = t.number || null;
 	return t === e.index.value ? { i: n } : {
 		i: n,
-		...Nn,
+		...Pn,
 		class: null
 	};
 }
-function Fn(e, t, n, r = {}) {
+function In(e, t, n, r = {}) {
 	return e.place.href(t.path(n), {
-		...Pn(e, t),
+		...Fn(e, t),
 		...r
 	});
 }
-function In(e) {
-	return Object.keys(Nn).some((t) => e.route.value.params.has(t));
+function Ln(e) {
+	return Object.keys(Pn).some((t) => e.route.value.params.has(t));
 }
 // src/component/ClassBars.tsx
-var Ln = 6;
-function Rn({ index: e, relevance: t }) {
-	let n = B(), [r, i] = O(!1), a = r ? t : t.slice(0, Ln), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Pn(n, e);
-	return /* @__PURE__ */ K("section", {
+var Rn = 6;
+function zn({ index: e, relevance: t }) {
+	let n = z(), [r, i] = O(!1), a = r ? t : t.slice(0, Rn), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Fn(n, e);
+	return /* @__PURE__ */ G("section", {
 		class: "panel",
 		"aria-label": "Relevance for classes",
-		children: [/* @__PURE__ */ K("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ K("p", {
+		children: [/* @__PURE__ */ G("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ G("p", {
 			class: "absent",
 			children: [
 				"No relevance was computed for this index: build it with ",
-				/* @__PURE__ */ K("code", { children: "--classes" }),
+				/* @__PURE__ */ G("code", { children: "--classes" }),
 				" to see which outputs each component moves."
 			]
-		}) : /* @__PURE__ */ K(T, { children: [
-			/* @__PURE__ */ K("p", {
+		}) : /* @__PURE__ */ G(T, { children: [
+			/* @__PURE__ */ G("p", {
 				class: "soft",
 				children: "How much of all relevance in its layer passes through it: for the class to the right, against it to the left."
 			}),
-			/* @__PURE__ */ K("table", {
+			/* @__PURE__ */ G("table", {
 				class: "bars sided",
-				children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
-					/* @__PURE__ */ K("th", {
+				children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "Class"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "against | for"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "net"
 					})
-				] }) }), /* @__PURE__ */ K("tbody", { children: a.map((t) => /* @__PURE__ */ K("tr", { children: [
-					/* @__PURE__ */ K("th", {
+				] }) }), /* @__PURE__ */ G("tbody", { children: a.map((t) => /* @__PURE__ */ G("tr", { children: [
+					/* @__PURE__ */ G("th", {
 						scope: "row",
 						children: [
-							/* @__PURE__ */ K("a", {
+							/* @__PURE__ */ G("a", {
 								href: n.place.href(["audit"], {
 									...s,
 									class: t.number
 								}),
 								title: "Audit this class",
-								children: /* @__PURE__ */ K("bdi", { children: t.class })
+								children: /* @__PURE__ */ G("bdi", { children: t.class })
 							}),
 							" ",
-							/* @__PURE__ */ K("a", {
+							/* @__PURE__ */ G("a", {
 								class: "aside",
 								href: n.place.href(["graph"], {
 									...s,
@@ -1778,76 +1779,76 @@ function Rn({ index: e, relevance: t }) {
 							})
 						]
 					}),
-					/* @__PURE__ */ K("td", {
-						title: `for ${G(t.positive)}, against ${G(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${G(t.frequency)} of the class’s images`,
-						children: /* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("td", {
+						title: `for ${W(t.positive)}, against ${W(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${W(t.frequency)} of the class’s images`,
+						children: /* @__PURE__ */ G("span", {
 							class: "bar two",
-							children: [/* @__PURE__ */ K("span", {
+							children: [/* @__PURE__ */ G("span", {
 								class: "against",
 								style: { width: `${50 * t.negative / o}%` }
-							}), /* @__PURE__ */ K("span", {
+							}), /* @__PURE__ */ G("span", {
 								class: "for",
 								style: { width: `${50 * t.positive / o}%` }
 							})]
 						})
 					}),
-					/* @__PURE__ */ K("td", {
+					/* @__PURE__ */ G("td", {
 						class: "value",
-						children: zn(t.positive - t.negative)
+						children: Bn(t.positive - t.negative)
 					})
 				] }, t.number)) })]
 			}),
-			t.length > Ln && /* @__PURE__ */ K("button", {
+			t.length > Rn && /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "link",
 				onClick: () => i(!r),
-				children: r ? "Show fewer" : `Show all ${V(t.length, "class", "classes")}`
+				children: r ? "Show fewer" : `Show all ${B(t.length, "class", "classes")}`
 			})
 		] })]
 	});
 }
-function zn(e) {
-	return e < 0 ? `−${G(-e)}` : G(e);
+function Bn(e) {
+	return e < 0 ? `−${W(-e)}` : W(e);
 }
 // src/ui/Await.tsx
-function Bn({ of: e, what: t, children: n }) {
-	return e.state === "ready" ? /* @__PURE__ */ K(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ K("p", {
+function Vn({ of: e, what: t, children: n }) {
+	return e.state === "ready" ? /* @__PURE__ */ G(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ G("p", {
 		class: "absent",
 		children: e.why
-	}) : /* @__PURE__ */ K(Vn, {
+	}) : /* @__PURE__ */ G(Hn, {
 		what: t,
 		job: e.job
 	});
 }
-function Vn({ what: e, job: t }) {
+function Hn({ what: e, job: t }) {
 	let n = t && t.total > 0;
-	return /* @__PURE__ */ K("p", {
+	return /* @__PURE__ */ G("p", {
 		class: "waiting",
 		role: "status",
-		children: [/* @__PURE__ */ K("span", { children: [
+		children: [/* @__PURE__ */ G("span", { children: [
 			e,
 			": ",
 			t ? t.step : "on the way"
-		] }), n ? /* @__PURE__ */ K("progress", {
+		] }), n ? /* @__PURE__ */ G("progress", {
 			value: t.done,
 			max: t.total,
 			"aria-label": `${e}: ${t.step}`
-		}) : /* @__PURE__ */ K("progress", { "aria-label": e })]
+		}) : /* @__PURE__ */ G("progress", { "aria-label": e })]
 	});
 }
 // src/ui/root.ts
-var Hn = /* @__PURE__ */ new WeakMap();
-function Un(e, t) {
-	Hn.set(e, t);
+var Un = /* @__PURE__ */ new WeakMap();
+function Wn(e, t) {
+	Un.set(e, t);
 }
-function Wn(e) {
-	return Hn.get(e)?.parentElement === document.body;
+function Gn(e) {
+	return Un.get(e)?.parentElement === document.body;
 }
-function Gn(e, t) {
-	return Wn(e) || !!Hn.get(e)?.contains(t.target);
+function Kn(e, t) {
+	return Gn(e) || !!Un.get(e)?.contains(t.target);
 }
 // src/ui/keys.ts
-var Kn = [
+var qn = [
 	{
 		where: "Everywhere",
 		keys: [
@@ -1997,22 +1998,22 @@ var Kn = [
 		]
 	}
 ];
-function qn(e) {
-	let t = B(), n = j(e);
-	n.current = e, A(() => {
+function Jn(e) {
+	let t = z(), n = A(e);
+	n.current = e, Ie(() => {
 		let e = (e) => {
 			let r = n.current[e.key];
-			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Jn(e.target) || document.querySelector("dialog[open]") || !Gn(t, e) || (e.preventDefault(), r(e));
+			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Yn(e.target) || document.querySelector("dialog[open]") || !Kn(t, e) || (e.preventDefault(), r(e));
 		};
 		return document.addEventListener("keydown", e), () => document.removeEventListener("keydown", e);
 	}, [t]);
 }
-function Jn(e) {
+function Yn(e) {
 	return e instanceof HTMLElement && (e.isContentEditable || !!e.closest("input:not([type=checkbox], [type=radio], [type=range]), textarea, select"));
 }
 // src/ui/picture.tsx
-function Yn(e) {
-	let { transport: t } = B(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
+function Xn(e) {
+	let { transport: t } = z(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
 	return k(() => {
 		let e = !0;
 		return r(void 0), i instanceof Promise && i.then((t) => e && r(t)), () => {
@@ -2020,11 +2021,11 @@ function Yn(e) {
 		};
 	}, [e]), typeof i == "string" ? i : n;
 }
-function Xn({ path: e, alt: t, class: n = "" }) {
-	let r = Yn(e);
-	return /* @__PURE__ */ K("span", {
+function K({ path: e, alt: t, class: n = "" }) {
+	let r = Xn(e);
+	return /* @__PURE__ */ G("span", {
 		class: `picture ${n}`,
-		children: r && /* @__PURE__ */ K("img", {
+		children: r && /* @__PURE__ */ G("img", {
 			src: r,
 			alt: t,
 			loading: "lazy",
@@ -2050,40 +2051,40 @@ var Zn = {
 	undo: "M4 9h10a5.5 5.5 0 0 1 0 11H9M4 9l4.5-4.5M4 9l4.5 4.5"
 };
 function q({ name: e }) {
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "icon",
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ K("path", { d: Zn[e] })
+		children: /* @__PURE__ */ G("path", { d: Zn[e] })
 	});
 }
 // src/ui/Dialog.tsx
 function Qn({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
-	let a = j(null);
+	let a = A(null);
 	return k(() => {
 		let e = document.activeElement, t = a.current;
 		return t.showModal(), () => {
 			t.close(), e instanceof HTMLElement && e.focus();
 		};
-	}, []), /* @__PURE__ */ K("dialog", {
+	}, []), /* @__PURE__ */ G("dialog", {
 		ref: a,
 		class: `dialog ${t}`,
 		"aria-label": typeof e == "string" ? e : void 0,
 		onCancel: (e) => (e.preventDefault(), n()),
 		onClick: (e) => e.target === a.current && n(),
 		onKeyDown: r,
-		children: /* @__PURE__ */ K("div", {
+		children: /* @__PURE__ */ G("div", {
 			class: "dialog-inside",
-			children: [/* @__PURE__ */ K("div", {
+			children: [/* @__PURE__ */ G("div", {
 				class: "dialog-head",
-				children: [/* @__PURE__ */ K("h2", { children: e }), /* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G("h2", { children: e }), /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Close",
 					title: "Close (Esc)",
 					onClick: n,
-					children: /* @__PURE__ */ K(q, { name: "clear" })
+					children: /* @__PURE__ */ G(q, { name: "clear" })
 				})]
 			}), i]
 		})
@@ -2114,8 +2115,8 @@ function ir(e, t, n, r, i, a) {
 }
 // src/component/Enlarged.tsx
 function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
-	let o = B(), s = tr(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
-	return /* @__PURE__ */ K(Qn, {
+	let o = z(), s = tr(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
+	return /* @__PURE__ */ G(Qn, {
 		title: `Example ${n + 1} of ${l}`,
 		class: "enlarged",
 		close: a,
@@ -2127,36 +2128,36 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 			t ? u(t) : e.key === "h" && nr(o, $n[($n.indexOf(s) + 1) % $n.length]);
 		},
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "enlarged-picture",
 				children: [
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Previous example",
 						title: "Previous example (←)",
 						onClick: () => u(-1),
-						children: /* @__PURE__ */ K(q, { name: "left" })
+						children: /* @__PURE__ */ G(q, { name: "left" })
 					}),
-					/* @__PURE__ */ K(Xn, {
+					/* @__PURE__ */ G(K, {
 						path: ir(e, t.row, n, c.crop, s, r),
 						alt: `${er[s]} of ${c.name}`
 					}, `${n} ${s}`),
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Next example",
 						title: "Next example (→)",
 						onClick: () => u(1),
-						children: /* @__PURE__ */ K(q, { name: "right" })
+						children: /* @__PURE__ */ G(q, { name: "right" })
 					})
 				]
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "buttons",
 				role: "group",
 				"aria-label": "What is shown",
-				children: $n.filter((t) => rr(e, t)).map((e) => /* @__PURE__ */ K("button", {
+				children: $n.filter((t) => rr(e, t)).map((e) => /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "button",
 					"aria-pressed": e === s,
@@ -2164,14 +2165,14 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 					children: er[e]
 				}, e))
 			}),
-			/* @__PURE__ */ K("dl", {
+			/* @__PURE__ */ G("dl", {
 				class: "facts",
 				children: [
-					/* @__PURE__ */ K("dt", { children: "Image" }),
-					/* @__PURE__ */ K("dd", { children: [
-						/* @__PURE__ */ K("bdi", { children: c.name }),
+					/* @__PURE__ */ G("dt", { children: "Image" }),
+					/* @__PURE__ */ G("dd", { children: [
+						/* @__PURE__ */ G("bdi", { children: c.name }),
 						" ",
-						/* @__PURE__ */ K("span", {
+						/* @__PURE__ */ G("span", {
 							class: "soft",
 							children: [
 								"(id ",
@@ -2180,11 +2181,11 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 							]
 						})
 					] }),
-					c.label && /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: "Its label" }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: c.label }) })] }),
-					/* @__PURE__ */ K("dt", { children: "Activation" }),
-					/* @__PURE__ */ K("dd", { children: W(c.activation) }),
-					/* @__PURE__ */ K("dt", { children: "Cut out" }),
-					/* @__PURE__ */ K("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
+					c.label && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: "Its label" }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G("bdi", { children: c.label }) })] }),
+					/* @__PURE__ */ G("dt", { children: "Activation" }),
+					/* @__PURE__ */ G("dd", { children: U(c.activation) }),
+					/* @__PURE__ */ G("dt", { children: "Cut out" }),
+					/* @__PURE__ */ G("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
 				]
 			})
 		]
@@ -2192,7 +2193,7 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 }
 // src/component/useComponent.ts
 function or(e, t) {
-	let n = e.known(t), r = St(n ? {
+	let n = e.known(t), r = Ct(n ? {
 		state: "ready",
 		value: n
 	} : {
@@ -2201,7 +2202,7 @@ function or(e, t) {
 	}), i = e.labels.value.state === "ready";
 	return k(() => {
 		let n = new AbortController();
-		return zt(async () => {
+		return Bt(async () => {
 			let n = await e.component(t);
 			return i && !n.label && !n.dead ? e.component(t, !0) : n;
 		}, r, n.signal), () => n.abort();
@@ -2212,7 +2213,7 @@ function or(e, t) {
 	]), r.value;
 }
 function sr(e, t, n) {
-	let { transport: r } = B(), i = St({
+	let { transport: r } = z(), i = Ct({
 		state: "loading",
 		job: null
 	});
@@ -2222,7 +2223,7 @@ function sr(e, t, n) {
 		return i.value = {
 			state: "loading",
 			job: null
-		}, zt(async () => R(await r.get(e.at(`heat/${t}`), a.signal)), i, a.signal), () => a.abort();
+		}, Bt(async () => L(await r.get(e.at(`heat/${t}`), a.signal)), i, a.signal), () => a.abort();
 	}, [
 		e,
 		t,
@@ -2231,24 +2232,24 @@ function sr(e, t, n) {
 }
 // src/component/Examples.tsx
 function cr({ index: e, found: t }) {
-	let n = B(), [r, i] = O(null), a = tr(n), o = sr(e, t.row, a === "heat" && e.info.heat), s = z(o)?.slots ?? null;
-	return qn({ h: () => nr(n, $n[($n.indexOf(a) + 1) % $n.length]) }), /* @__PURE__ */ K("section", {
+	let n = z(), [r, i] = O(null), a = tr(n), o = sr(e, t.row, a === "heat" && e.info.heat), s = R(o)?.slots ?? null;
+	return Jn({ h: () => nr(n, $n[($n.indexOf(a) + 1) % $n.length]) }), /* @__PURE__ */ G("section", {
 		class: "examples",
 		"aria-label": "Examples",
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ K("h2", { children: "What excites it most" }), /* @__PURE__ */ K(lr, {
+				children: [/* @__PURE__ */ G("h2", { children: "What excites it most" }), /* @__PURE__ */ G(lr, {
 					store: n,
 					mode: a
 				})]
 			}),
-			/* @__PURE__ */ K(ur, {
+			/* @__PURE__ */ G(ur, {
 				index: e,
 				mode: a,
 				heat: o
 			}),
-			dr(t).map((n) => /* @__PURE__ */ K(fr, {
+			dr(t).map((n) => /* @__PURE__ */ G(fr, {
 				index: e,
 				found: t,
 				group: n,
@@ -2256,7 +2257,7 @@ function cr({ index: e, found: t }) {
 				heated: s,
 				enlarge: i
 			}, n.title)),
-			r !== null && /* @__PURE__ */ K(ar, {
+			r !== null && /* @__PURE__ */ G(ar, {
 				index: e,
 				found: t,
 				slot: r,
@@ -2268,11 +2269,11 @@ function cr({ index: e, found: t }) {
 	});
 }
 function lr({ store: e, mode: t }) {
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "buttons",
 		role: "group",
 		"aria-label": "What is shown of each image (h)",
-		children: $n.map((n) => /* @__PURE__ */ K("button", {
+		children: $n.map((n) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "button",
 			"aria-pressed": n === t,
@@ -2283,26 +2284,26 @@ function lr({ store: e, mode: t }) {
 	});
 }
 function ur({ index: e, mode: t, heat: n }) {
-	return rr(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ K(Vn, {
+	return rr(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ G(Hn, {
 		what: "Heat maps",
 		job: n.job
-	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ K("p", {
+	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ G("p", {
 		class: "soft says",
 		children: n.why
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "soft says",
 		children: {
 			crop: "The parts of images that make it fire most, the strongest first. The number is its activation. Press one to enlarge it.",
 			whole: "The whole images; the frame is the part that was cut out.",
 			heat: "Where in the image the activation comes from: the stronger the colour, the more of it."
 		}[t]
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "soft says",
 		children: [
 			t === "whole" ? "Whole images are" : "Heat maps need the model and the images, which are",
 			" not at hand; here are the crops. To see them, start the server with",
 			" ",
-			/* @__PURE__ */ K("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
+			/* @__PURE__ */ G("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
 			"."
 		]
 	});
@@ -2326,39 +2327,39 @@ function dr(e) {
 	}] : a;
 }
 function fr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "group",
-		children: [n.title && /* @__PURE__ */ K("h3", { children: [
-			n.meaning && /* @__PURE__ */ K("span", {
+		children: [n.title && /* @__PURE__ */ G("h3", { children: [
+			n.meaning && /* @__PURE__ */ G("span", {
 				class: "soft",
 				children: "Meaning "
 			}),
-			/* @__PURE__ */ K("bdi", { children: n.title }),
+			/* @__PURE__ */ G("bdi", { children: n.title }),
 			" ",
-			/* @__PURE__ */ K("small", {
+			/* @__PURE__ */ G("small", {
 				class: "soft",
-				children: V(n.slots.length, "example")
+				children: B(n.slots.length, "example")
 			})
-		] }), /* @__PURE__ */ K("ul", {
+		] }), /* @__PURE__ */ G("ul", {
 			class: "example-list",
 			role: "list",
 			children: n.slots.map((n) => {
 				let o = t.examples[n];
-				return o && /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+				return o && /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "example",
 					"aria-label": `Enlarge example ${n + 1}: ${pr(o)}`,
 					title: o.name,
 					onClick: () => a(n),
-					children: [/* @__PURE__ */ K(Xn, {
+					children: [/* @__PURE__ */ G(K, {
 						path: ir(e, t.row, n, o.crop, r, i),
 						alt: ""
-					}), /* @__PURE__ */ K("span", {
+					}), /* @__PURE__ */ G("span", {
 						class: "example-words",
-						children: [/* @__PURE__ */ K("span", {
+						children: [/* @__PURE__ */ G("span", {
 							class: "value",
-							children: W(o.activation)
-						}), o.label && /* @__PURE__ */ K("bdi", {
+							children: U(o.activation)
+						}), o.label && /* @__PURE__ */ G("bdi", {
 							class: "soft",
 							children: o.label
 						})]
@@ -2372,7 +2373,7 @@ function pr({ name: e, label: t, activation: n }) {
 	return [
 		e,
 		t,
-		`activation ${W(n)}`
+		`activation ${U(n)}`
 	].filter(Boolean).join(", ");
 }
 // src/component/Judgement.tsx
@@ -2394,38 +2395,38 @@ var mr = [
 	}
 ], hr = 800;
 function gr({ index: e, row: t }) {
-	let n = B(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
+	let n = z(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
 		let r = n === a ? null : n;
 		r !== a && o(e.annotate({
 			row: t,
 			tag: r
 		}), r ? `Tagged ${r}.` : "Tag removed.");
 	}, c = () => r ? o(e.undo(), `Undone: ${r}.`) : n.told.value = "There is nothing to undo.";
-	return qn({
+	return Jn({
 		...Object.fromEntries(mr.map((e) => [e.key, () => s(e.tag)])),
 		0: () => s(null),
 		u: c
-	}), /* @__PURE__ */ K("section", {
+	}), /* @__PURE__ */ G("section", {
 		class: "panel judgement",
 		"aria-label": "Your judgement",
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ K("h2", { children: "Your judgement" }), /* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G("h2", { children: "Your judgement" }), /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Undo the last change",
 					title: r ? `Undo: ${r} (u)` : "There is nothing to undo",
 					disabled: !r,
 					onClick: c,
-					children: /* @__PURE__ */ K(q, { name: "undo" })
+					children: /* @__PURE__ */ G(q, { name: "undo" })
 				})]
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "buttons tags",
 				role: "group",
 				"aria-label": "Tag",
-				children: mr.map((e) => /* @__PURE__ */ K("button", {
+				children: mr.map((e) => /* @__PURE__ */ G("button", {
 					type: "button",
 					class: `button ${e.tag}`,
 					"aria-pressed": a === e.tag,
@@ -2434,32 +2435,32 @@ function gr({ index: e, row: t }) {
 					children: [
 						e.tag,
 						" ",
-						/* @__PURE__ */ K("kbd", {
+						/* @__PURE__ */ G("kbd", {
 							"aria-hidden": "true",
 							children: e.key
 						})
 					]
 				}, e.tag))
 			}),
-			/* @__PURE__ */ K(_r, {
+			/* @__PURE__ */ G(_r, {
 				index: e,
 				row: t,
 				of: "label",
 				name: "Your own label",
 				says: "in place of the computed one"
 			}),
-			/* @__PURE__ */ K(_r, {
+			/* @__PURE__ */ G(_r, {
 				index: e,
 				row: t,
 				of: "note",
 				name: "Notes",
 				says: "what did you see?"
 			}),
-			i && /* @__PURE__ */ K("p", {
+			i && /* @__PURE__ */ G("p", {
 				class: "soft where",
 				children: [
 					"Kept in ",
-					/* @__PURE__ */ K("code", { children: i.split(/[\\/]/).pop() }),
+					/* @__PURE__ */ G("code", { children: i.split(/[\\/]/).pop() }),
 					", beside the index."
 				]
 			})
@@ -2467,7 +2468,7 @@ function gr({ index: e, row: t }) {
 	});
 }
 function _r({ index: e, row: t, of: n, name: r, says: i }) {
-	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = j(null), d = () => {
+	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = A(null), d = () => {
 		let r = u.current;
 		if (r !== null) {
 			if (u.current = null, r === (e.annotation(t)?.[n] ?? "")) return s(null);
@@ -2480,7 +2481,7 @@ function _r({ index: e, row: t, of: n, name: r, says: i }) {
 				u.current ??= r, l(`not saved: ${e.message}`);
 			});
 		}
-	}, f = j(d);
+	}, f = A(d);
 	f.current = d, k(() => {
 		let e = o === null ? void 0 : setTimeout(() => f.current(), hr);
 		return () => clearTimeout(e);
@@ -2493,19 +2494,19 @@ function _r({ index: e, row: t, of: n, name: r, says: i }) {
 		},
 		onBlur: d
 	};
-	return /* @__PURE__ */ K("label", {
+	return /* @__PURE__ */ G("label", {
 		class: "kept",
-		children: [/* @__PURE__ */ K("span", { children: [
+		children: [/* @__PURE__ */ G("span", { children: [
 			r,
 			" ",
-			/* @__PURE__ */ K("small", {
+			/* @__PURE__ */ G("small", {
 				role: "status",
 				children: c
 			})
-		] }), n === "note" ? /* @__PURE__ */ K("textarea", {
+		] }), n === "note" ? /* @__PURE__ */ G("textarea", {
 			rows: 4,
 			...p
-		}) : /* @__PURE__ */ K("input", {
+		}) : /* @__PURE__ */ G("input", {
 			type: "text",
 			...p
 		})]
@@ -2514,13 +2515,13 @@ function _r({ index: e, row: t, of: n, name: r, says: i }) {
 // src/component/LabelPart.tsx
 function vr({ index: e, label: t }) {
 	let n = e.labels.value;
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "panel label-part",
 		"aria-label": "Label",
-		children: [/* @__PURE__ */ K("h2", { children: "Label" }), t ? /* @__PURE__ */ K(yr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ K(Vn, {
+		children: [/* @__PURE__ */ G("h2", { children: "Label" }), t ? /* @__PURE__ */ G(yr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ G(Hn, {
 			what: "Labels",
 			job: n.job
-		}) : /* @__PURE__ */ K("p", {
+		}) : /* @__PURE__ */ G("p", {
 			class: "absent",
 			children: n.state === "absent" ? n.why : "There is no label for it."
 		})]
@@ -2532,63 +2533,63 @@ function yr({ label: e }) {
 		alignment: e.alignment,
 		z: e.z
 	}, ...e.runners_up], i = Math.max(.01, ...r.map(n));
-	return /* @__PURE__ */ K(T, { children: [
-		e.label === null ? /* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("strong", { children: "No label: chance fits as well." }),
+	return /* @__PURE__ */ G(T, { children: [
+		e.label === null ? /* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("strong", { children: "No label: chance fits as well." }),
 			" The nearest phrase is “",
-			/* @__PURE__ */ K("bdi", { children: e.best }),
+			/* @__PURE__ */ G("bdi", { children: e.best }),
 			"”, but ",
 			br(e.p_value, t),
 			" some phrase as well as that."
-		] }) : /* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("strong", {
+		] }) : /* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("strong", {
 				class: "label-word",
-				children: /* @__PURE__ */ K("bdi", { children: e.label })
+				children: /* @__PURE__ */ G("bdi", { children: e.label })
 			}),
 			Sr(br(e.p_value, t, "")),
 			" some phrase as well as that."
 		] }),
-		e.remark && /* @__PURE__ */ K("p", {
+		e.remark && /* @__PURE__ */ G("p", {
 			class: "remark",
 			children: [Sr(e.remark), "."]
 		}),
-		e.stability !== null && /* @__PURE__ */ K("p", {
+		e.stability !== null && /* @__PURE__ */ G("p", {
 			class: "soft",
 			children: [
 				"It stays ahead of the others in ",
-				G(e.stability),
+				W(e.stability),
 				" of trials in which the examples are drawn anew."
 			]
 		}),
-		t && e.r2 !== null && /* @__PURE__ */ K("p", {
+		t && e.r2 !== null && /* @__PURE__ */ G("p", {
 			class: "soft",
 			children: xr(e.r2)
 		}),
-		/* @__PURE__ */ K("table", {
+		/* @__PURE__ */ G("table", {
 			class: "bars",
-			children: [t ? /* @__PURE__ */ K("caption", {
+			children: [t ? /* @__PURE__ */ G("caption", {
 				title: "Effect of the phrase over all images, all else equal, by its standard error if nothing were related",
 				children: "How far beyond chance it responds to phrases over all images (z); 2 is what chance often reaches for one phrase"
-			}) : /* @__PURE__ */ K("caption", {
+			}) : /* @__PURE__ */ G("caption", {
 				title: "Cosine similarity to the phrase, less the mean of random components",
 				children: "How well phrases align; the label is the one that exceeds chance most"
-			}), /* @__PURE__ */ K("tbody", { children: r.map((e, r) => /* @__PURE__ */ K("tr", {
+			}), /* @__PURE__ */ G("tbody", { children: r.map((e, r) => /* @__PURE__ */ G("tr", {
 				class: r === 0 ? "first" : "",
 				children: [
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "row",
-						children: /* @__PURE__ */ K("bdi", { children: e.label })
+						children: /* @__PURE__ */ G("bdi", { children: e.label })
 					}),
-					/* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("td", { children: /* @__PURE__ */ G("span", {
 						class: "bar",
-						children: /* @__PURE__ */ K("span", {
+						children: /* @__PURE__ */ G("span", {
 							class: "fill",
 							style: { width: `${100 * Math.max(0, n(e)) / i}%` }
 						})
 					}) }),
-					/* @__PURE__ */ K("td", {
+					/* @__PURE__ */ G("td", {
 						class: "value",
-						children: U(n(e), t ? 1 : 2)
+						children: H(n(e), t ? 1 : 2)
 					})
 				]
 			}, e.label)) })]
@@ -2596,11 +2597,11 @@ function yr({ label: e }) {
 	] });
 }
 function br(e, t, n = "about ") {
-	let r = xn(e), i = t ? "components with permuted activations" : "random components";
+	let r = Sn(e), i = t ? "components with permuted activations" : "random components";
 	return r === "most" ? `most ${i} fit` : `${n}${r} ${i} fits`;
 }
 function xr(e) {
-	return e < .02 ? "The foundation model sees next to nothing of what it responds to: trust no phrase for it." : `The foundation model explains ${G(e)} of its activation on images left out.`;
+	return e < .02 ? "The foundation model sees next to nothing of what it responds to: trust no phrase for it." : `The foundation model explains ${W(e)} of its activation on images left out.`;
 }
 function Sr(e) {
 	return e.charAt(0).toUpperCase() + e.slice(1);
@@ -2625,18 +2626,18 @@ var Cr = {
 };
 function wr({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]].layer;
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "panel measures",
 		"aria-label": "Measures",
-		children: [/* @__PURE__ */ K("h2", { children: "Measures" }), /* @__PURE__ */ K(Bn, {
+		children: [/* @__PURE__ */ G("h2", { children: "Measures" }), /* @__PURE__ */ G(Vn, {
 			of: e.scores.value,
 			what: "Measures",
-			children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
+			children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
 				class: "soft",
 				children: "The dot is this component, the band where 95 % of random components lie, the line the mean of its layer."
-			}), /* @__PURE__ */ K("dl", {
+			}), /* @__PURE__ */ G("dl", {
 				class: "measure-list",
-				children: Object.keys(Cr).map((r) => /* @__PURE__ */ K(Tr, {
+				children: Object.keys(Cr).map((r) => /* @__PURE__ */ G(Tr, {
 					measure: r,
 					value: e[r][t],
 					of: e.summary.find((e) => e.layer === n && e.measure === r)
@@ -2647,27 +2648,27 @@ function wr({ index: e, row: t }) {
 }
 function Tr({ measure: e, value: t, of: n }) {
 	let r = Cr[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", {
 		title: r.says,
 		children: [
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "measure-name",
 				children: e
 			}),
 			" ",
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "value",
-				children: U(t)
+				children: H(t)
 			})
 		]
-	}), /* @__PURE__ */ K("dd", { children: [/* @__PURE__ */ K(Er, {
+	}), /* @__PURE__ */ G("dd", { children: [/* @__PURE__ */ G(Er, {
 		value: o ? t : null,
 		low: i,
 		high: a,
 		mean: n?.mean ?? null
-	}), /* @__PURE__ */ K("span", {
+	}), /* @__PURE__ */ G("span", {
 		class: "soft",
-		children: [s, i !== null && a !== null && ` (${U(i)} to ${U(a)})`]
+		children: [s, i !== null && a !== null && ` (${H(i)} to ${H(a)})`]
 	})] })] });
 }
 function Er({ value: e, low: t, high: n, mean: r }) {
@@ -2677,22 +2678,22 @@ function Er({ value: e, low: t, high: n, mean: r }) {
 		n,
 		r
 	].filter((e) => e !== null), a = Math.min(0, ...i), o = Math.max(1, ...i), s = (e) => `${100 * (e - a) / (o - a)}%`;
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: "track",
 		"aria-hidden": "true",
 		children: [
-			t !== null && n !== null && /* @__PURE__ */ K("span", {
+			t !== null && n !== null && /* @__PURE__ */ G("span", {
 				class: "band",
 				style: {
 					left: s(t),
 					width: `calc(${s(n)} - ${s(t)})`
 				}
 			}),
-			r !== null && /* @__PURE__ */ K("span", {
+			r !== null && /* @__PURE__ */ G("span", {
 				class: "mean",
 				style: { left: s(r) }
 			}),
-			e !== null && /* @__PURE__ */ K("span", {
+			e !== null && /* @__PURE__ */ G("span", {
 				class: "dot",
 				style: { left: s(e) }
 			})
@@ -2701,27 +2702,27 @@ function Er({ value: e, low: t, high: n, mean: r }) {
 }
 // src/component/Levels.tsx
 function Dr({ index: e, levels: t, images: n }) {
-	return t.length ? /* @__PURE__ */ K("section", {
+	return t.length ? /* @__PURE__ */ G("section", {
 		class: "levels",
 		"aria-label": "Lower levels",
 		children: [
-			/* @__PURE__ */ K("h2", { children: "At lower levels" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h2", { children: "At lower levels" }),
+			/* @__PURE__ */ G("p", {
 				class: "soft says",
 				children: "Whole images at lower levels of its activation: what a label says should be on those near the top, and need not be on the one in the middle."
 			}),
-			/* @__PURE__ */ K("ul", {
+			/* @__PURE__ */ G("ul", {
 				class: "example-list",
 				role: "list",
-				children: t.map((t) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("figure", {
+				children: t.map((t) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("figure", {
 					class: "level",
 					title: t.name,
-					children: [/* @__PURE__ */ K(Xn, {
+					children: [/* @__PURE__ */ G(K, {
 						path: e.at(`kept/${t.image}.webp`),
 						alt: [t.name, t.label].filter(Boolean).join(", ")
-					}), /* @__PURE__ */ K("figcaption", {
+					}), /* @__PURE__ */ G("figcaption", {
 						class: "example-words",
-						children: [Or(t.quantile, n), t.label && /* @__PURE__ */ K("bdi", {
+						children: [Or(t.quantile, n), t.label && /* @__PURE__ */ G("bdi", {
 							class: "soft",
 							children: t.label
 						})]
@@ -2734,7 +2735,7 @@ function Dr({ index: e, levels: t, images: n }) {
 function Or(e, t) {
 	if (e === .5) return "in the middle";
 	let n = Math.round(100 * (1 - e));
-	return n > 0 ? `top ${n} %` : `top ${V(Math.max(1, Math.round(t * (1 - e))), "image")}`;
+	return n > 0 ? `top ${n} %` : `top ${B(Math.max(1, Math.round(t * (1 - e))), "image")}`;
 }
 // src/ui/queue.ts
 var kr = 4, Ar = [], jr = 0;
@@ -2761,9 +2762,9 @@ function Fr({ index: e, row: t, count: n }) {
 		return () => (clearTimeout(o), n());
 	}, [e, t]);
 	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: `crops of-${n}`,
-		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ K(Xn, {
+		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ G(K, {
 			path: o[n] === void 0 ? null : e.at(`crop/${o[n]}.webp`),
 			alt: ""
 		}, n))
@@ -2771,39 +2772,39 @@ function Fr({ index: e, row: t, count: n }) {
 }
 // src/ui/Card.tsx
 function Ir({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
-	let a = B(), o = Ct(() => {
+	let a = z(), o = wt(() => {
 		let n = a.pointed.value;
 		return n && n.row === t && n.index === e.number ? "card pointed" : "card";
 	}), s = () => a.pointed.value = {
 		index: e.number,
 		row: t
 	}, c = () => a.pointed.value = null, l = e.title(t), u = e.id(t), d = e.tag(t);
-	return /* @__PURE__ */ K("a", {
+	return /* @__PURE__ */ G("a", {
 		class: o,
-		href: Fn(a, e, t),
+		href: In(a, e, t),
 		tabIndex: r,
 		draggable: !1,
 		onPointerEnter: s,
 		onPointerLeave: c,
 		onFocus: s,
 		onBlur: c,
-		children: [/* @__PURE__ */ K(Fr, {
+		children: [/* @__PURE__ */ G(Fr, {
 			index: e,
 			row: t,
 			count: n
-		}), /* @__PURE__ */ K("span", {
+		}), /* @__PURE__ */ G("span", {
 			class: "card-words",
 			children: [
-				/* @__PURE__ */ K("strong", {
+				/* @__PURE__ */ G("strong", {
 					title: l,
-					children: /* @__PURE__ */ K("bdi", { children: l })
+					children: /* @__PURE__ */ G("bdi", { children: l })
 				}),
-				/* @__PURE__ */ K("small", {
+				/* @__PURE__ */ G("small", {
 					class: "card-id",
-					children: [/* @__PURE__ */ K("bdi", {
+					children: [/* @__PURE__ */ G("bdi", {
 						title: u,
 						children: l === u ? Lr(e) : u
-					}), d && /* @__PURE__ */ K("span", {
+					}), d && /* @__PURE__ */ G("span", {
 						class: `tag ${d}`,
 						children: d
 					})]
@@ -2819,13 +2820,13 @@ function Lr(e) {
 // src/component/Near.tsx
 var Rr = 12;
 function zr({ index: e, found: t }) {
-	let { indexes: n } = B(), r = n.find((t) => t !== e);
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Br, {
+	let { indexes: n } = z(), r = n.find((t) => t !== e);
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Br, {
 		title: "Most similar components",
 		says: "Nearest in the semantic space, in any layer.",
 		index: e,
 		near: t.neighbours
-	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ K(Br, {
+	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ G(Br, {
 		title: `In the other index, ${r.info.name}`,
 		says: "What encodes nearly the same there.",
 		index: r,
@@ -2833,26 +2834,26 @@ function zr({ index: e, found: t }) {
 	})] });
 }
 function Br({ title: e, says: t, index: n, near: r }) {
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "near",
 		"aria-label": e,
 		children: [
-			/* @__PURE__ */ K("h2", { children: e }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h2", { children: e }),
+			/* @__PURE__ */ G("p", {
 				class: "soft says",
 				children: r.length ? t : "There is none."
 			}),
-			/* @__PURE__ */ K("ul", {
+			/* @__PURE__ */ G("ul", {
 				class: "near-list",
 				role: "list",
-				children: r.slice(0, Rr).map(({ row: e, similarity: t }) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K(Ir, {
+				children: r.slice(0, Rr).map(({ row: e, similarity: t }) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G(Ir, {
 					index: n,
 					row: e,
 					crops: n.info.k < 3 ? 2 : 4,
-					children: /* @__PURE__ */ K("small", {
+					children: /* @__PURE__ */ G("small", {
 						class: "soft",
 						title: "cosine similarity of the two",
-						children: ["similarity ", U(t)]
+						children: ["similarity ", H(t)]
 					})
 				}) }, e))
 			})
@@ -2865,13 +2866,13 @@ function Hr() {
 	Vr = !0;
 }
 function Ur() {
-	let e = B(), t = e.place.route.value, n = j();
+	let e = z(), t = e.place.route.value, n = A();
 	k(() => {
 		let e = (e) => e.navigationType === "traverse" && Hr();
 		return window.navigation?.addEventListener("navigate", e), () => window.navigation?.removeEventListener("navigate", e);
 	}, []), k(() => {
 		let r = t.path.join("/");
-		n.current !== void 0 && n.current !== r && Wn(e) && Wr(), n.current = r, Vr = !1;
+		n.current !== void 0 && n.current !== r && Gn(e) && Wr(), n.current = r, Vr = !1;
 	}, [t]);
 }
 function Wr() {
@@ -2879,13 +2880,13 @@ function Wr() {
 }
 // src/component/Steps.tsx
 function Gr({ index: e, row: t }) {
-	let n = B(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
+	let n = z(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
 		t !== void 0 && (Hr(), r.go(e.path(t), {
-			...Pn(n, e),
+			...Fn(n, e),
 			...c
 		}));
 	}, u = () => l(i[Math.floor(Math.random() * i.length)]);
-	qn({
+	Jn({
 		j: () => l(o),
 		k: () => l(s),
 		r: u
@@ -2897,28 +2898,28 @@ function Gr({ index: e, row: t }) {
 		s
 	]);
 	let d = n.query.value ? "of the search" : "of the list";
-	return /* @__PURE__ */ K("nav", {
+	return /* @__PURE__ */ G("nav", {
 		class: "steps",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ K(Kr, {
+			/* @__PURE__ */ G(Kr, {
 				name: "Previous",
 				sign: "k",
 				icon: "left",
-				href: s === void 0 ? null : Fn(n, e, s, c)
+				href: s === void 0 ? null : In(n, e, s, c)
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "soft place",
-				children: a < 0 ? `not among the ${H(i.length)} ${d}` : `${H(a + 1)} of ${H(i.length)} ${d}`
+				children: a < 0 ? `not among the ${V(i.length)} ${d}` : `${V(a + 1)} of ${V(i.length)} ${d}`
 			}),
-			/* @__PURE__ */ K(Kr, {
+			/* @__PURE__ */ G(Kr, {
 				name: "Next",
 				sign: "j",
 				icon: "right",
-				href: o === void 0 ? null : Fn(n, e, o, c)
+				href: o === void 0 ? null : In(n, e, o, c)
 			}),
-			/* @__PURE__ */ K("span", { class: "space" }),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("span", { class: "space" }),
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button",
 				"aria-label": "Random component",
@@ -2926,32 +2927,32 @@ function Gr({ index: e, row: t }) {
 				disabled: !i.length,
 				onClick: u,
 				children: [
-					/* @__PURE__ */ K(q, { name: "dice" }),
+					/* @__PURE__ */ G(q, { name: "dice" }),
 					" ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "word",
 						children: "Random"
 					})
 				]
 			}),
-			/* @__PURE__ */ K("a", {
+			/* @__PURE__ */ G("a", {
 				class: "button",
 				href: r.href([], {
-					...Pn(n, e),
+					...Fn(n, e),
 					at: t
 				}),
 				"aria-label": "On the map",
 				title: "The map, centred on this component",
 				children: [
-					/* @__PURE__ */ K(q, { name: "map" }),
+					/* @__PURE__ */ G(q, { name: "map" }),
 					" ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "word",
 						children: "On the map"
 					})
 				]
 			}),
-			/* @__PURE__ */ K(qr, {
+			/* @__PURE__ */ G(qr, {
 				path: e.path(t),
 				index: e
 			})
@@ -2959,17 +2960,17 @@ function Gr({ index: e, row: t }) {
 	});
 }
 function Kr({ name: e, sign: t, icon: n, href: r }) {
-	let i = `${e} component`, a = /* @__PURE__ */ K(q, { name: n }, "icon"), o = /* @__PURE__ */ K("span", {
+	let i = `${e} component`, a = /* @__PURE__ */ G(q, { name: n }, "icon"), o = /* @__PURE__ */ G("span", {
 		class: "word",
 		children: e
 	}, "word"), s = n === "left" ? [a, o] : [o, a];
-	return r === null ? /* @__PURE__ */ K("span", {
+	return r === null ? /* @__PURE__ */ G("span", {
 		class: "button",
 		role: "link",
 		"aria-disabled": "true",
 		"aria-label": i,
 		children: s
-	}) : /* @__PURE__ */ K("a", {
+	}) : /* @__PURE__ */ G("a", {
 		class: "button",
 		href: r,
 		"aria-label": i,
@@ -2978,7 +2979,7 @@ function Kr({ name: e, sign: t, icon: n, href: r }) {
 	});
 }
 function qr({ path: e, index: t }) {
-	let n = B(), r = async () => {
+	let n = z(), r = async () => {
 		let r = {
 			i: t.number || null,
 			q: null,
@@ -2995,16 +2996,16 @@ function qr({ path: e, index: t }) {
 			n.told.value = i;
 		}
 	};
-	return /* @__PURE__ */ K("button", {
+	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "button",
 		"aria-label": "Copy link",
 		title: "Copy a link to this component",
 		onClick: () => void r(),
 		children: [
-			/* @__PURE__ */ K(q, { name: "link" }),
+			/* @__PURE__ */ G(q, { name: "link" }),
 			" ",
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "word",
 				children: "Copy link"
 			})
@@ -3013,90 +3014,90 @@ function qr({ path: e, index: t }) {
 }
 // src/views/Component.tsx
 function Jr() {
-	let e = B(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
-	return a < 0 ? /* @__PURE__ */ K(Yr, {
+	let e = z(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
+	return a < 0 ? /* @__PURE__ */ G(Yr, {
 		name: n,
 		component: `${r}:${i}`
-	}) : /* @__PURE__ */ K(Xr, {
+	}) : /* @__PURE__ */ G(Xr, {
 		index: t,
 		row: a
 	}, `${t.number} ${a}`);
 }
 function Yr({ name: e, component: t }) {
-	let n = B();
-	return /* @__PURE__ */ K("div", {
+	let n = z();
+	return /* @__PURE__ */ G("div", {
 		class: "component",
-		children: [/* @__PURE__ */ K("h1", { children: "There is no such component" }), /* @__PURE__ */ K("p", { children: [
+		children: [/* @__PURE__ */ G("h1", { children: "There is no such component" }), /* @__PURE__ */ G("p", { children: [
 			"No index here has ",
-			/* @__PURE__ */ K("bdi", { children: t }),
+			/* @__PURE__ */ G("bdi", { children: t }),
 			" under the name ",
-			/* @__PURE__ */ K("bdi", { children: e }),
+			/* @__PURE__ */ G("bdi", { children: e }),
 			". ",
-			/* @__PURE__ */ K("a", {
-				href: n.place.href([], Pn(n, n.index.value)),
+			/* @__PURE__ */ G("a", {
+				href: n.place.href([], Fn(n, n.index.value)),
 				children: "See all components"
 			})
 		] })]
 	});
 }
 function Xr({ index: e, row: t }) {
-	let n = B(), r = or(e, t);
-	return /* @__PURE__ */ K("article", {
+	let n = z(), r = or(e, t);
+	return /* @__PURE__ */ G("article", {
 		class: "component",
 		children: [
-			/* @__PURE__ */ K(Gr, {
+			/* @__PURE__ */ G(Gr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ K(Zr, {
+			/* @__PURE__ */ G(Zr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "component-body",
-				children: [/* @__PURE__ */ K("div", {
+				children: [/* @__PURE__ */ G("div", {
 					class: "main-column",
 					children: [
-						/* @__PURE__ */ K(Bn, {
+						/* @__PURE__ */ G(Vn, {
 							of: r,
 							what: "Component",
-							children: (t) => t.dead ? /* @__PURE__ */ K(Qr, { component: t }) : /* @__PURE__ */ K(cr, {
+							children: (t) => t.dead ? /* @__PURE__ */ G(Qr, { component: t }) : /* @__PURE__ */ G(cr, {
 								index: e,
 								found: t
 							})
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(Dr, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(Dr, {
 							index: e,
 							levels: r.value.levels,
 							images: r.value.images
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(zr, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(zr, {
 							index: e,
 							found: r.value
 						})
 					]
-				}), /* @__PURE__ */ K("div", {
+				}), /* @__PURE__ */ G("div", {
 					class: "side-column",
 					children: [
-						n.session.can.annotate && /* @__PURE__ */ K(gr, {
+						n.session.can.annotate && /* @__PURE__ */ G(gr, {
 							index: e,
 							row: t
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(T, { children: [
-							/* @__PURE__ */ K(vr, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(T, { children: [
+							/* @__PURE__ */ G(vr, {
 								index: e,
 								label: r.value.label
 							}),
-							/* @__PURE__ */ K(Rn, {
+							/* @__PURE__ */ G(zn, {
 								index: e,
 								relevance: r.value.relevance
 							}),
-							/* @__PURE__ */ K(wr, {
+							/* @__PURE__ */ G(wr, {
 								index: e,
 								row: t
 							})
 						] }),
-						r.state === "ready" && /* @__PURE__ */ K(Mn, {
+						r.state === "ready" && /* @__PURE__ */ G(Nn, {
 							index: e,
 							found: r.value
 						})
@@ -3108,20 +3109,20 @@ function Xr({ index: e, row: t }) {
 }
 function Zr({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]], r = e.title(t), i = e.id(t), a = e.names.get(t), o = e.tag(t);
-	return /* @__PURE__ */ K("header", {
+	return /* @__PURE__ */ G("header", {
 		class: "component-head",
-		children: [/* @__PURE__ */ K("h1", { children: [
-			/* @__PURE__ */ K("bdi", { children: r }),
+		children: [/* @__PURE__ */ G("h1", { children: [
+			/* @__PURE__ */ G("bdi", { children: r }),
 			" ",
-			o && /* @__PURE__ */ K("span", {
+			o && /* @__PURE__ */ G("span", {
 				class: `tag ${o}`,
 				children: o
 			})
-		] }), /* @__PURE__ */ K("p", {
+		] }), /* @__PURE__ */ G("p", {
 			class: "soft",
 			children: [
-				r !== i && /* @__PURE__ */ K(T, { children: [
-					/* @__PURE__ */ K("bdi", { children: i }),
+				r !== i && /* @__PURE__ */ G(T, { children: [
+					/* @__PURE__ */ G("bdi", { children: i }),
 					":",
 					" "
 				] }),
@@ -3132,11 +3133,11 @@ function Zr({ index: e, row: t }) {
 				" ",
 				n.kind,
 				" of layer ",
-				/* @__PURE__ */ K("bdi", { children: n.layer }),
+				/* @__PURE__ */ G("bdi", { children: n.layer }),
 				n.outputs && ", the model’s outputs",
-				a && a !== r && /* @__PURE__ */ K(T, { children: [
+				a && a !== r && /* @__PURE__ */ G(T, { children: [
 					"; the model itself calls it “",
-					/* @__PURE__ */ K("bdi", { children: a }),
+					/* @__PURE__ */ G("bdi", { children: a }),
 					"”"
 				] })
 			]
@@ -3144,10 +3145,10 @@ function Zr({ index: e, row: t }) {
 	});
 }
 function Qr({ component: e }) {
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "dead",
 		"aria-label": "Dead component",
-		children: [/* @__PURE__ */ K("h2", { children: "This component is dead" }), /* @__PURE__ */ K("p", { children: [
+		children: [/* @__PURE__ */ G("h2", { children: "This component is dead" }), /* @__PURE__ */ G("p", { children: [
 			"It tells none of the ",
 			e.images.toLocaleString("en-GB"),
 			" images apart: ",
@@ -3161,37 +3162,37 @@ function Qr({ component: e }) {
 var $r = 1.96;
 function ei({ value: e, scale: t }) {
 	let n = !(e > t.baseline) && Number.isFinite(t.baseline), r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`, [i, a] = [e - $r * t.error, e + $r * t.error], o = t.error > 0 && Number.isFinite(e), s = o ? `effect: standard deviations of its activation per unit of the foundation model’s space, with the 95 % interval; z ${(e / t.error).toFixed(1)}` : t.by === "encoding" ? "effect" : "cosine similarity";
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: `similarity ${n ? "chance" : ""}`,
-		children: [/* @__PURE__ */ K("span", {
+		children: [/* @__PURE__ */ G("span", {
 			class: "similarity-bar",
 			"aria-hidden": "true",
 			children: [
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "fill",
 					style: { width: r(e) }
 				}),
-				o && /* @__PURE__ */ K("span", {
+				o && /* @__PURE__ */ G("span", {
 					class: "whisker",
 					style: {
 						left: r(i),
 						width: `calc(${r(a)} - ${r(i)})`
 					}
 				}),
-				Number.isFinite(t.baseline) && /* @__PURE__ */ K("span", {
+				Number.isFinite(t.baseline) && /* @__PURE__ */ G("span", {
 					class: "tick",
 					style: { left: r(t.baseline) }
 				})
 			]
-		}), /* @__PURE__ */ K("span", {
+		}), /* @__PURE__ */ G("span", {
 			class: "similarity-words",
 			children: [
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "value",
 					title: s,
-					children: Number.isFinite(e) ? U(e) : "not encoded"
+					children: Number.isFinite(e) ? H(e) : "not encoded"
 				}),
-				o && ` (${U(i)} to ${U(a)})`,
+				o && ` (${H(i)} to ${H(a)})`,
 				n && (o ? " as by chance" : " no better than chance")
 			]
 		})]
@@ -3210,7 +3211,7 @@ function ti({ by: e, value: t, baseline: n, error: r }) {
 // src/explore/Cards.tsx
 var ni = 12, ri = 61, ii = 34, ai = 1;
 function oi({ index: e, rows: t, found: n, scale: r, count: i }) {
-	let a = j(null), { width: o, from: s, until: c } = li(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + ni) / 184)), m = (o - ni * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + ri + (n ? ii : 0), _ = g + ni, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - ai), b = Math.min(v, Math.ceil(c / _) + ai), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
+	let a = A(null), { width: o, from: s, until: c } = li(a), [l, u] = O(0), d = A(0), f = A(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + ni) / 184)), m = (o - ni * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + ri + (n ? ii : 0), _ = g + ni, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - ai), b = Math.min(v, Math.ceil(c / _) + ai), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
 		d.current = e, u(e);
 	};
 	k(() => S(0), [t]), k(() => {
@@ -3220,7 +3221,7 @@ function oi({ index: e, rows: t, found: n, scale: r, count: i }) {
 		let t = si(e.key, Math.min(d.current, i - 1), p, i);
 		t === null || e.ctrlKey || e.metaKey || e.altKey || (e.preventDefault(), f.current = !0, S(t));
 	}, w = o ? ci(y * p, Math.min(i, b * p), x, i) : [];
-	return /* @__PURE__ */ K("ul", {
+	return /* @__PURE__ */ G("ul", {
 		ref: a,
 		class: "cards",
 		role: "list",
@@ -3233,18 +3234,18 @@ function oi({ index: e, rows: t, found: n, scale: r, count: i }) {
 				width: `${m}px`,
 				height: `${g}px`
 			};
-			return /* @__PURE__ */ K("li", {
+			return /* @__PURE__ */ G("li", {
 				"data-at": a,
 				"aria-setsize": i,
 				"aria-posinset": a + 1,
 				style: s,
 				onFocusIn: () => !f.current && S(a),
-				children: /* @__PURE__ */ K(Ir, {
+				children: /* @__PURE__ */ G(Ir, {
 					index: e,
 					row: o,
 					crops: h ? 2 : 4,
 					tabIndex: a === x ? 0 : -1,
-					children: n && r && /* @__PURE__ */ K(ei, {
+					children: n && r && /* @__PURE__ */ G(ei, {
 						value: n.value[o],
 						scale: r
 					})
@@ -3276,7 +3277,7 @@ function li(e) {
 		from: 0,
 		until: 0
 	});
-	return A(() => {
+	return Ie(() => {
 		let t = 0, r = () => {
 			t = 0;
 			let r = e.current.getBoundingClientRect(), i = Math.floor(-r.top / 64) * 64, a = {
@@ -3300,7 +3301,7 @@ function li(e) {
 }
 // src/explore/listing.ts
 function ui() {
-	let e = B(), t = e.index.value, n = e.search.value, r = n ? z(n) ?? null : null, i = j(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
+	let e = z(), t = e.index.value, n = e.search.value, r = n ? R(n) ?? null : null, i = A(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
 		index: t,
 		rows: e.order.value,
 		found: r
@@ -3324,22 +3325,22 @@ function fi(e) {
 		ready: "the labelled and clearest first",
 		loading: "being put in order",
 		absent: "in the model’s order"
-	}[t.scores.value.state], i = In(e.place) ? ` of ${H(t.count)}` : "";
+	}[t.scores.value.state], i = Ln(e.place) ? ` of ${V(t.count)}` : "";
 	return {
-		title: `${H(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
+		title: `${V(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
 		says: "Each card is a component: a part of the model that reacts to something. Its pictures are what excites it most."
 	};
 }
 function pi(e, t) {
 	let n = e.order.value, r = n.reduce((e, n) => e + +(t.value[n] > t.baseline), 0);
 	if (t.by === "encoding") {
-		let t = `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "responds" : "respond"} more than chance: 95 % of components with permuted activations stay below the tick.`;
+		let t = `${V(r)} of ${B(n.length, "component")} ${r === 1 ? "responds" : "respond"} more than chance: 95 % of components with permuted activations stay below the tick.`;
 		return {
 			title: `What responds most to ${di(e)}`,
 			says: `Effect over all images, with its 95 % interval. ${t}`
 		};
 	}
-	let i = Number.isFinite(t.baseline) ? `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
+	let i = Number.isFinite(t.baseline) ? `${V(r)} of ${B(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
 	return {
 		title: `Most like ${di(e)}`,
 		says: i
@@ -3348,7 +3349,7 @@ function pi(e, t) {
 function mi(e, t) {
 	let n = e.param("q");
 	return n ? {
-		title: `${V(e.order.value.length, "component")} with “${n}” in the label`,
+		title: `${B(e.order.value.length, "component")} with “${n}” in the label`,
 		says: `Only labels are searched here: ${t}`
 	} : {
 		title: "This picture cannot be searched",
@@ -3582,16 +3583,16 @@ function Hi(e) {
 	for (let e of n) if (e.atlas.value.state === "loading") return e.atlas.value;
 	return {
 		state: "ready",
-		value: Wi(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
+		value: Wi(e.indexes.filter((e) => e === t || n.includes(e) && R(e.atlas.value)))
 	};
 }
 var Ui = /* @__PURE__ */ new WeakMap();
 function Wi(e) {
-	let t = z(e[0].atlas.value), n = Ui.get(t);
+	let t = R(e[0].atlas.value), n = Ui.get(t);
 	if (n && n.indexes.length === e.length && n.indexes.every((t, n) => t === e[n])) return n.model;
 	let r = Gi(e.map((e) => ({
 		index: e,
-		atlas: z(e.atlas.value)
+		atlas: R(e.atlas.value)
 	})));
 	return Ui.set(t, {
 		indexes: e,
@@ -3795,7 +3796,7 @@ function ha(e) {
 	if (n.every(Boolean)) return n;
 	let r = n.map(() => /* @__PURE__ */ new Map());
 	for (let { index: t, start: n } of e.parts) {
-		let i = z(t.labels.value);
+		let i = R(t.labels.value);
 		if (i) for (let a = 0; a < t.count; a++) {
 			let t = e.cluster[n + a], o = i.label[a];
 			t >= 0 && o >= 0 && r[t].set(i.phrases[o], (r[t].get(i.phrases[o]) ?? 0) + 1);
@@ -3816,7 +3817,7 @@ function _a(e, t) {
 	for (let { index: r, start: i } of e.parts) {
 		let a = r.labels.value;
 		a.state === "absent" && (n = a.why), a.state === "loading" && (n = "The labels are being computed.");
-		let o = z(a);
+		let o = R(a);
 		for (let n = 0; n < r.count; n++) {
 			let a = o ? o.label[n] : -1;
 			fa(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
@@ -4038,21 +4039,21 @@ function Ha(e, t, n, r) {
 // src/map/Legend.tsx
 function Ua({ state: e }) {
 	let t = e.by.value, n = e.colouring.value;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "map-legend",
 		role: "group",
 		"aria-label": "Legend",
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "map-legend-head",
-				children: [/* @__PURE__ */ K("p", { children: [
-					/* @__PURE__ */ K("strong", { children: ca[t] }),
+				children: [/* @__PURE__ */ G("p", { children: [
+					/* @__PURE__ */ G("strong", { children: ca[t] }),
 					" ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "soft",
 						children: [la[t], "."]
 					})
-				] }), n?.kind === "groups" && /* @__PURE__ */ K("button", {
+				] }), n?.kind === "groups" && /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "map-all",
 					disabled: !e.hidden.value.size,
@@ -4060,32 +4061,32 @@ function Ua({ state: e }) {
 					children: "Show all"
 				})]
 			}),
-			t === "relevance" && /* @__PURE__ */ K(Wa, {}),
-			n?.kind === "groups" && /* @__PURE__ */ K(Ga, {
+			t === "relevance" && /* @__PURE__ */ G(Wa, {}),
+			n?.kind === "groups" && /* @__PURE__ */ G(Ga, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "values" && /* @__PURE__ */ K(qa, {
+			n?.kind === "values" && /* @__PURE__ */ G(qa, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "none" && /* @__PURE__ */ K("p", {
+			n?.kind === "none" && /* @__PURE__ */ G("p", {
 				class: "soft",
 				children: n.why
 			}),
-			/* @__PURE__ */ K(Ja, { state: e })
+			/* @__PURE__ */ G(Ja, { state: e })
 		]
 	});
 }
 function Wa() {
-	let e = B(), { classes: t } = e.index.value.info;
-	return t.length < 2 ? null : /* @__PURE__ */ K("label", { children: [
+	let e = z(), { classes: t } = e.index.value.info;
+	return t.length < 2 ? null : /* @__PURE__ */ G("label", { children: [
 		"Class",
 		" ",
-		/* @__PURE__ */ K("select", {
+		/* @__PURE__ */ G("select", {
 			value: String(e.of.value),
 			onChange: (t) => e.place.set({ class: t.currentTarget.value }, !0),
-			children: t.map((e) => /* @__PURE__ */ K("option", {
+			children: t.map((e) => /* @__PURE__ */ G("option", {
 				value: String(e.number),
 				children: e.name
 			}, e.number))
@@ -4094,10 +4095,10 @@ function Wa() {
 }
 function Ga({ state: e, found: t }) {
 	let { dark: n, plain: r } = e.theme.value, i = e.hidden.value;
-	return /* @__PURE__ */ K("ul", {
+	return /* @__PURE__ */ G("ul", {
 		class: "map-entries",
 		onPointerLeave: () => e.lit.value = null,
-		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "map-entry",
 			"aria-pressed": !i.has(a),
@@ -4106,67 +4107,67 @@ function Ga({ state: e, found: t }) {
 			onClick: (t) => e.toggle(a, t.shiftKey),
 			onDblClick: () => e.toggle(a, !0),
 			children: [
-				/* @__PURE__ */ K(Ka, { colour: t.plain ? r : Fa(a, n) }),
-				/* @__PURE__ */ K("bdi", {
+				/* @__PURE__ */ G(Ka, { colour: t.plain ? r : Fa(a, n) }),
+				/* @__PURE__ */ G("bdi", {
 					class: "map-entry-name",
 					children: t.name
 				}),
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "map-count",
-					children: H(t.count)
+					children: V(t.count)
 				})
 			]
 		}) }, a) : null)
 	});
 }
 function Ka({ colour: e }) {
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: "map-swatch",
 		style: { background: ja(e) },
 		"aria-hidden": "true"
 	});
 }
 function qa({ state: e, found: t }) {
-	let n = La(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => ja(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${W(e)}` : W(e);
-	return /* @__PURE__ */ K("div", {
+	let n = La(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => ja(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${U(e)}` : U(e);
+	return /* @__PURE__ */ G("div", {
 		class: "map-ramp",
 		role: "img",
-		"aria-label": `${t.name} from ${W(t.low)} to ${W(t.high)}`,
+		"aria-label": `${t.name} from ${U(t.low)} to ${U(t.high)}`,
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "map-ramp-bar",
 				style: { background: `linear-gradient(to right, ${r.join(", ")})` },
-				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ K("span", {
+				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ G("span", {
 					class: "map-ramp-mark",
 					style: { left: `${100 * a}%` }
 				})
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "map-ramp-numbers",
 				children: [
-					/* @__PURE__ */ K("span", { children: o(t.low, t.least < t.low, "≤") }),
-					/* @__PURE__ */ K("span", { children: W(i) }),
-					/* @__PURE__ */ K("span", { children: o(t.high, t.most > t.high, "≥") })
+					/* @__PURE__ */ G("span", { children: o(t.low, t.least < t.low, "≤") }),
+					/* @__PURE__ */ G("span", { children: U(i) }),
+					/* @__PURE__ */ G("span", { children: o(t.high, t.most > t.high, "≥") })
 				]
 			}),
-			t.mark && /* @__PURE__ */ K("p", {
+			t.mark && /* @__PURE__ */ G("p", {
 				class: "soft",
 				children: [
 					"Line at ",
-					W(t.mark.at),
+					U(t.mark.at),
 					": ",
 					t.mark.says,
 					"."
 				]
 			}),
-			t.none > 0 && /* @__PURE__ */ K("p", {
+			t.none > 0 && /* @__PURE__ */ G("p", {
 				class: "map-none soft",
 				children: [
-					/* @__PURE__ */ K(Ka, { colour: e.theme.value.plain }),
+					/* @__PURE__ */ G(Ka, { colour: e.theme.value.plain }),
 					" no value ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "map-count",
-						children: H(t.none)
+						children: V(t.none)
 					})
 				]
 			})
@@ -4174,12 +4175,12 @@ function qa({ state: e, found: t }) {
 	});
 }
 function Ja({ state: e }) {
-	let t = B(), n = e.model?.parts ?? [];
-	return n.length < 2 ? null : /* @__PURE__ */ K("ul", {
+	let t = z(), n = e.model?.parts ?? [];
+	return n.length < 2 ? null : /* @__PURE__ */ G("ul", {
 		class: "map-entries map-models",
 		children: n.map(({ index: n }) => {
 			let r = n === t.index.value;
-			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+			return /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "map-entry",
 				"aria-pressed": r || e.others.value,
@@ -4187,17 +4188,17 @@ function Ja({ state: e }) {
 				title: r ? "The index that is looked at" : "Click: show or hide the other index",
 				onClick: () => t.place.set({ other: e.others.value ? "0" : null }, !0),
 				children: [
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: r ? "map-disc" : "map-diamond",
 						"aria-hidden": "true"
 					}),
-					/* @__PURE__ */ K("bdi", {
+					/* @__PURE__ */ G("bdi", {
 						class: "map-entry-name",
 						children: n.info.name
 					}),
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "map-count",
-						children: H(n.count)
+						children: V(n.count)
 					})
 				]
 			}) }, n.number);
@@ -4207,10 +4208,10 @@ function Ja({ state: e }) {
 // src/map/PointCard.tsx
 var Ya = 232, Xa = 4;
 function Za({ state: e }) {
-	let t = B(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
-	return /* @__PURE__ */ K(T, { children: n && a.map((t, r) => {
+	let t = z(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
+	return /* @__PURE__ */ G(T, { children: n && a.map((t, r) => {
 		let i = Qa(e, n, t);
-		return i && /* @__PURE__ */ K("span", {
+		return i && /* @__PURE__ */ G("span", {
 			class: r ? "map-ring map-ring-pinned" : "map-ring",
 			style: { transform: `translate(${i[0]}px, ${i[1]}px)` },
 			"aria-hidden": "true"
@@ -4230,15 +4231,15 @@ function $a({ state: e }) {
 		width: `${Math.min(Ya, s.width - 8)}px`,
 		...d
 	};
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: n >= 0 ? "map-card map-card-pinned" : "map-card",
 		style: f,
 		role: n >= 0 ? "dialog" : void 0,
 		"aria-label": n >= 0 ? "Pinned component" : void 0,
-		children: [/* @__PURE__ */ K(eo, {
+		children: [/* @__PURE__ */ G(eo, {
 			index: a,
 			row: r - o
-		}, r), n >= 0 && /* @__PURE__ */ K(no, {
+		}, r), n >= 0 && /* @__PURE__ */ G(no, {
 			state: e,
 			index: a,
 			row: r - o,
@@ -4247,30 +4248,30 @@ function $a({ state: e }) {
 	});
 }
 function eo({ index: e, row: t }) {
-	let n = e.base.crop[t], r = z(e.labels.value), i = e.label(t), a = r?.p_value[t];
-	return /* @__PURE__ */ K("div", {
+	let n = e.base.crop[t], r = R(e.labels.value), i = e.label(t), a = r?.p_value[t];
+	return /* @__PURE__ */ G("div", {
 		class: "map-glance",
-		children: [/* @__PURE__ */ K(Xn, {
+		children: [/* @__PURE__ */ G(K, {
 			path: n >= 0 ? e.at(`crop/${n}.webp`) : null,
 			alt: "",
 			class: "map-glance-crop"
-		}), /* @__PURE__ */ K("div", {
+		}), /* @__PURE__ */ G("div", {
 			class: "map-glance-text",
 			children: [
-				/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: e.title(t) }) }),
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: e.title(t) }) }),
+				/* @__PURE__ */ G("span", {
 					class: "soft",
-					children: /* @__PURE__ */ K("bdi", { children: e.id(t) })
+					children: /* @__PURE__ */ G("bdi", { children: e.id(t) })
 				}),
-				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ K("span", {
+				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ G("span", {
 					class: "soft",
-					children: ["p = ", W(a)]
+					children: ["p = ", U(a)]
 				}),
-				r && !i && /* @__PURE__ */ K("span", {
+				r && !i && /* @__PURE__ */ G("span", {
 					class: "soft",
 					children: "no label fits better than chance"
 				}),
-				/* @__PURE__ */ K(to, {
+				/* @__PURE__ */ G(to, {
 					index: e,
 					row: t
 				})
@@ -4279,18 +4280,18 @@ function eo({ index: e, row: t }) {
 	});
 }
 function to({ index: e, row: t }) {
-	let n = B(), r = n.search.value ? z(n.search.value) : void 0;
-	return !r || e !== n.index.value ? null : /* @__PURE__ */ K("span", {
+	let n = z(), r = n.search.value ? R(n.search.value) : void 0;
+	return !r || e !== n.index.value ? null : /* @__PURE__ */ G("span", {
 		class: "soft",
 		children: [
 			r.by === "encoding" ? "effect" : "similarity",
 			" ",
-			U(r.value[t])
+			H(r.value[t])
 		]
 	});
 }
 function no({ state: e, index: t, row: n, cluster: r }) {
-	let i = B(), [a, o] = O([]);
+	let i = z(), [a, o] = O([]);
 	k(() => {
 		let e = !0;
 		return t.component(n).then((t) => e && o(t.examples.slice(1, 5).map((e) => e.crop)), () => {}), () => {
@@ -4298,26 +4299,26 @@ function no({ state: e, index: t, row: n, cluster: r }) {
 		};
 	}, [t, n]);
 	let s = e.clusters.value[r];
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
 		class: "map-more",
-		children: Array.from({ length: Xa }, (e, n) => /* @__PURE__ */ K(Xn, {
+		children: Array.from({ length: Xa }, (e, n) => /* @__PURE__ */ G(K, {
 			path: a[n] === void 0 ? null : t.at(`crop/${a[n]}.webp`),
 			alt: "",
 			class: "map-more-crop"
 		}, n))
-	}), /* @__PURE__ */ K("div", {
+	}), /* @__PURE__ */ G("div", {
 		class: "map-card-does",
 		children: [
-			/* @__PURE__ */ K("a", {
-				href: Fn(i, t, n),
+			/* @__PURE__ */ G("a", {
+				href: In(i, t, n),
 				children: "Open component"
 			}),
-			r >= 0 && t === i.index.value && /* @__PURE__ */ K("button", {
+			r >= 0 && t === i.index.value && /* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: () => i.place.set({ cluster: r }),
-				children: ["Select its cluster", s ? /* @__PURE__ */ K(T, { children: [": ", /* @__PURE__ */ K("bdi", { children: s })] }) : null]
+				children: ["Select its cluster", s ? /* @__PURE__ */ G(T, { children: [": ", /* @__PURE__ */ G("bdi", { children: s })] }) : null]
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "map-unpin",
 				"aria-label": "Unpin (Esc)",
@@ -4869,7 +4870,7 @@ function rs(e) {
 	};
 }
 function is(e) {
-	let t = F(rs(e)), n = () => void (t.value = rs(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
+	let t = P(rs(e)), n = () => void (t.value = rs(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
 	return r.addEventListener("change", n), a && i.observe(a, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
@@ -5011,10 +5012,10 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 	}
 	follow() {
 		let { state: e, ends: t } = this, n = is(this.stage), r = new ResizeObserver(() => this.resize());
-		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(L(() => void (e.theme.value = n.theme.value)), L(() => this.takeModel()), L(() => {
+		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(I(() => void (e.theme.value = n.theme.value)), I(() => this.takeModel()), I(() => {
 			let t = e.looks.value;
 			t && this.layer.look(t), this.rest(), this.invalidate();
-		}), L(() => void [
+		}), I(() => void [
 			e.camera.value,
 			e.view.value,
 			e.scenery.value,
@@ -5022,16 +5023,16 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 			e.theme.value,
 			e.places.value,
 			this.invalidate()
-		]), L(() => void [
+		]), I(() => void [
 			e.places.value,
 			e.view.value,
 			this.rest()
-		]), L(() => this.followNames()), L(() => this.followUrl()), L(() => this.goWhereAsked()));
+		]), I(() => this.followNames()), I(() => this.followUrl()), I(() => this.goWhereAsked()));
 	}
 	takeModel() {
 		let e = this.state.model;
 		if (!e || e === this.model) return;
-		this.model && Xe(() => this.forget()), this.model = e, this.layer.place(e.xy);
+		this.model && Ze(() => this.forget()), this.model = e, this.layer.place(e.xy);
 		let t = this.state.view.peek();
 		this.state.view.value = {
 			...t,
@@ -5067,7 +5068,7 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 		return Math.min(15, Math.max(1.6, 26 / e ** .22 * this.state.camera.peek().zoom ** .35));
 	}
 	draw() {
-		let { state: e } = this, t = Xe(() => e.model), n = e.view.peek();
+		let { state: e } = this, t = Ze(() => e.model), n = e.view.peek();
 		if (!t || !n.width) return;
 		this.drawn || performance.mark("map"), this.drawn = !0;
 		let r = e.camera.peek(), i = e.theme.peek(), a = bi(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
@@ -5087,10 +5088,10 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 			model: t,
 			pointSize: s,
 			scenery: e.scenery.peek(),
-			hits: Xe(() => e.hits.value.filter((t) => e.visible.value[t])),
+			hits: Ze(() => e.hits.value.filter((t) => e.visible.value[t])),
 			line: e.line.peek(),
-			colour: Xe(() => e.colour.value),
-			faded: (t) => Xe(() => e.faded(t)),
+			colour: Ze(() => e.colour.value),
+			faded: (t) => Ze(() => e.faded(t)),
 			crops: this.crops,
 			texts: this.texts
 		});
@@ -5155,13 +5156,13 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 		if (e === this.written) return;
 		this.written = e;
 		let t = e ? Ai(e) : hi;
-		t && Xe(() => this.state.scenery.peek() === qo ? this.move(t) : this.fly(t));
+		t && Ze(() => this.state.scenery.peek() === qo ? this.move(t) : this.fly(t));
 	}
 	goWhereAsked() {
 		let { store: e } = this.state, t = e.param("at"), n = this.state.model;
 		if (!t || !n || !this.state.view.value.width) return;
 		let r = Yi(n, e.index.peek().number, Number(t));
-		Xe(() => {
+		Ze(() => {
 			if (e.place.set({ at: null }, !0), r < 0) return void (e.told.value = "This component is not on the map: it has no example.");
 			this.state.pinned.value = r, this.centre(r);
 		});
@@ -5272,23 +5273,23 @@ var Os = 5, ks = {
 	font: "sans-serif"
 }, As = class {
 	store;
-	camera = F(hi);
-	view = F({
+	camera = P(hi);
+	view = P({
 		width: 0,
 		height: 0,
 		halfX: 1,
 		halfY: 1
 	});
-	theme = F(ks);
-	kind = F(null);
-	mode = F("pan");
-	combine = F("new");
-	line = F(null);
-	hover = F(-1);
-	pinned = F(-1);
-	lit = F(null);
-	scenery = F(qo);
-	said = F("");
+	theme = P(ks);
+	kind = P(null);
+	mode = P("pan");
+	combine = P("new");
+	line = P(null);
+	hover = P(-1);
+	pinned = P(-1);
+	lit = P(null);
+	scenery = P(qo);
+	said = P("");
 	found;
 	by;
 	colouring;
@@ -5300,13 +5301,13 @@ var Os = 5, ks = {
 	clusters;
 	places;
 	constructor(e) {
-		this.store = e, this.found = I(() => Hi(e)), this.by = I(() => ua(e)), this.colouring = I(() => this.model && da(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? Ss(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && ws(this.model, this.visible.value, {
+		this.store = e, this.found = F(() => Hi(e)), this.by = F(() => ua(e)), this.colouring = F(() => this.model && da(e, this.model, this.by.value)), this.hidden = F(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = F(() => e.param("other") !== "0"), this.hits = F(() => this.topHits()), this.visible = F(() => this.model ? Ss(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = F(() => this.model && ws(this.model, this.visible.value, {
 			...this.shown(),
 			lit: this.lit.value
-		})), this.clusters = I(() => this.model ? ha(this.model) : []), this.places = I(() => this.model ? Uo(this.model, this.clusters.value, this.standing()) : []);
+		})), this.clusters = F(() => this.model ? ha(this.model) : []), this.places = F(() => this.model ? Uo(this.model, this.clusters.value, this.standing()) : []);
 	}
 	get model() {
-		return z(this.found.value) ?? null;
+		return R(this.found.value) ?? null;
 	}
 	shown() {
 		return {
@@ -5329,11 +5330,11 @@ var Os = 5, ks = {
 	}
 	topHits() {
 		let { model: e, store: t } = this, n = t.search.value;
-		if (!e || !n || !z(n)) return [];
+		if (!e || !n || !R(n)) return [];
 		let r = t.index.value.number;
 		return Array.from(t.order.value.subarray(0, Os), (t) => Yi(e, r, t)).filter((e) => e >= 0);
 	}
-	colour = I(() => Cs(this.colouring.value ?? {
+	colour = F(() => Cs(this.colouring.value ?? {
 		kind: "none",
 		why: ""
 	}, this.theme.value.dark, this.theme.value.plain));
@@ -5383,14 +5384,14 @@ var Os = 5, ks = {
 	save: "M8 2v8M4.700 7 8 10.300 11.300 7M2.500 13.500h11"
 };
 function Ms({ of: e }) {
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "map-icon",
 		viewBox: "0 0 16 16",
 		width: "16",
 		height: "16",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ K("path", {
+		children: /* @__PURE__ */ G("path", {
 			d: js[e],
 			fill: "none",
 			stroke: "currentColor",
@@ -5435,47 +5436,47 @@ var Ns = [
 	}
 ];
 function Fs({ state: e, scene: t }) {
-	let n = B();
-	return /* @__PURE__ */ K("div", {
+	let n = z();
+	return /* @__PURE__ */ G("div", {
 		class: "map-tools",
 		role: "toolbar",
 		"aria-label": "Map tools",
 		children: [
-			/* @__PURE__ */ K(Ls, { state: e }),
-			/* @__PURE__ */ K(Rs, {
+			/* @__PURE__ */ G(Ls, { state: e }),
+			/* @__PURE__ */ G(Rs, {
 				name: "Dragging",
 				choices: Ns,
 				chosen: e.mode.value,
 				choose: (t) => e.mode.value = t
 			}),
-			/* @__PURE__ */ K(Rs, {
+			/* @__PURE__ */ G(Rs, {
 				name: "Selecting",
 				choices: Ps,
 				chosen: e.combine.value,
 				choose: (t) => e.combine.value = t,
 				off: e.mode.value === "pan"
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "map-group",
 				role: "group",
 				"aria-label": "View",
 				children: [
-					/* @__PURE__ */ K(zs, {
+					/* @__PURE__ */ G(zs, {
 						sign: "add",
 						says: "Zoom in (+)",
 						does: () => t?.zoom(1.6)
 					}),
-					/* @__PURE__ */ K(zs, {
+					/* @__PURE__ */ G(zs, {
 						sign: "less",
 						says: "Zoom out (−)",
 						does: () => t?.zoom(1 / 1.6)
 					}),
-					/* @__PURE__ */ K(zs, {
+					/* @__PURE__ */ G(zs, {
 						sign: "all",
 						says: "Fit all components into the view (0)",
 						does: () => t?.fitAll()
 					}),
-					/* @__PURE__ */ K(zs, {
+					/* @__PURE__ */ G(zs, {
 						sign: "kept",
 						says: "Fit the selected and filtered ones into the view",
 						off: !e.filtered,
@@ -5483,7 +5484,7 @@ function Fs({ state: e, scene: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K(zs, {
+			/* @__PURE__ */ G(zs, {
 				sign: "save",
 				says: "Save the map as a picture (PNG)",
 				does: () => t && void Is(t, n)
@@ -5493,7 +5494,7 @@ function Fs({ state: e, scene: t }) {
 }
 async function Is(e, t) {
 	try {
-		un("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
+		dn("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
 	} catch (e) {
 		t.told.value = e instanceof Error ? e.message : String(e);
 	}
@@ -5503,16 +5504,16 @@ function Ls({ state: e }) {
 		color: e,
 		hide: null
 	}, !0);
-	return /* @__PURE__ */ K("label", {
+	return /* @__PURE__ */ G("label", {
 		class: "map-colour",
 		title: la[r],
 		children: [
 			"Colour by",
 			" ",
-			/* @__PURE__ */ K("select", {
+			/* @__PURE__ */ G("select", {
 				value: r,
 				onChange: (e) => a(e.currentTarget.value),
-				children: i.map((e) => /* @__PURE__ */ K("option", {
+				children: i.map((e) => /* @__PURE__ */ G("option", {
 					value: e,
 					children: ca[e]
 				}, e))
@@ -5521,11 +5522,11 @@ function Ls({ state: e }) {
 	});
 }
 function Rs({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: "map-group",
 		role: "group",
 		"aria-label": e,
-		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ K("button", {
+		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "map-tool",
 			"aria-pressed": e === n,
@@ -5533,54 +5534,54 @@ function Rs({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 			"aria-label": a,
 			title: a,
 			onClick: () => r(e),
-			children: /* @__PURE__ */ K(Ms, { of: t })
+			children: /* @__PURE__ */ G(Ms, { of: t })
 		}, e))
 	});
 }
 function zs({ sign: e, says: t, does: n, off: r = !1 }) {
-	return /* @__PURE__ */ K("button", {
+	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "map-tool",
 		"aria-label": t,
 		title: t,
 		disabled: r,
 		onClick: n,
-		children: /* @__PURE__ */ K(Ms, { of: e })
+		children: /* @__PURE__ */ G(Ms, { of: e })
 	});
 }
 // src/map/MapPanel.tsx
 function Bs() {
-	let e = B(), t = M(() => new As(e), [e]), [n, r] = O(null);
-	return /* @__PURE__ */ K("section", {
+	let e = z(), t = j(() => new As(e), [e]), [n, r] = O(null);
+	return /* @__PURE__ */ G("section", {
 		class: "map",
 		"aria-label": "Map of all components",
 		children: [
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "map-says soft",
 				children: [
 					"Each point is one component. ",
-					/* @__PURE__ */ K(Us, { state: t }),
+					/* @__PURE__ */ G(Us, { state: t }),
 					"; distances are no figures. ",
-					/* @__PURE__ */ K(Ws, { state: t })
+					/* @__PURE__ */ G(Ws, { state: t })
 				]
 			}),
-			/* @__PURE__ */ K(Fs, {
+			/* @__PURE__ */ G(Fs, {
 				state: t,
 				scene: n
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "map-body",
-				children: [/* @__PURE__ */ K(Vs, {
+				children: [/* @__PURE__ */ G(Vs, {
 					state: t,
 					scene: n,
 					ready: r
-				}), /* @__PURE__ */ K(Ua, { state: t })]
+				}), /* @__PURE__ */ G(Ua, { state: t })]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "map-foot soft",
-				children: /* @__PURE__ */ K(Gs, { state: t })
+				children: /* @__PURE__ */ G(Gs, { state: t })
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "map-heard",
 				role: "status",
 				"aria-live": "polite",
@@ -5590,28 +5591,28 @@ function Bs() {
 	});
 }
 function Vs({ state: e, scene: t, ready: n }) {
-	let { store: r } = e, i = j(null), a = j(null), o = j(null);
+	let { store: r } = e, i = A(null), a = A(null), o = A(null);
 	k(() => {
 		let t = new vs(e, i.current, a.current, o.current);
 		return n(t), () => (t.stop(), n(null));
 	}, [e]);
 	let s = (t) => {
 		let { index: n, start: i } = Ji(e.model, t);
-		r.place.go(n.path(t - i), Pn(r, n));
+		r.place.go(n.path(t - i), Fn(r, n));
 	}, c = (n) => {
 		t && ta(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
 	}, l = e.found.value;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: `map-stage map-mode-${e.mode.value}`,
 		ref: i,
 		onKeyDown: (e) => e.key === "Escape" && c(e),
 		children: [
-			/* @__PURE__ */ K("canvas", {
+			/* @__PURE__ */ G("canvas", {
 				class: "map-points",
 				ref: a,
 				"aria-hidden": "true"
 			}),
-			/* @__PURE__ */ K("canvas", {
+			/* @__PURE__ */ G("canvas", {
 				class: "map-over",
 				ref: o,
 				role: "application",
@@ -5619,18 +5620,18 @@ function Vs({ state: e, scene: t, ready: n }) {
 				"aria-label": "Map of components. Plus and minus zoom, 0 shows all, arrows move. Ctrl and an arrow jump to the next component, Enter opens it. The table has the same components.",
 				onKeyDown: c
 			}),
-			/* @__PURE__ */ K(Za, { state: e }),
-			/* @__PURE__ */ K($a, { state: e }),
-			/* @__PURE__ */ K(Hs, {
+			/* @__PURE__ */ G(Za, { state: e }),
+			/* @__PURE__ */ G($a, { state: e }),
+			/* @__PURE__ */ G(Hs, {
 				state: e,
 				scene: t
 			}),
-			l.state !== "ready" && /* @__PURE__ */ K("div", {
+			l.state !== "ready" && /* @__PURE__ */ G("div", {
 				class: "map-wait",
-				children: l.state === "absent" ? /* @__PURE__ */ K("p", {
+				children: l.state === "absent" ? /* @__PURE__ */ G("p", {
 					class: "absent",
 					children: l.why
-				}) : /* @__PURE__ */ K(Vn, {
+				}) : /* @__PURE__ */ G(Hn, {
 					what: "map",
 					job: l.job
 				})
@@ -5640,12 +5641,12 @@ function Vs({ state: e, scene: t, ready: n }) {
 }
 function Hs({ state: e, scene: t }) {
 	let n = e.scenery.value;
-	return n === qo || n.inView || !e.model ? null : /* @__PURE__ */ K("p", {
+	return n === qo || n.inView || !e.model ? null : /* @__PURE__ */ G("p", {
 		class: "map-empty",
 		children: [
 			"Nothing here.",
 			" ",
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "map-tool",
 				onClick: () => (e.store.place.set({ hide: null }, !0), t?.fitAll()),
@@ -5655,39 +5656,39 @@ function Hs({ state: e, scene: t }) {
 	});
 }
 function Us({ state: e }) {
-	return /* @__PURE__ */ K(T, { children: e.model?.by === "encoding" ? "Near means responding alike over all images" : "Near means similar to the foundation model" });
+	return /* @__PURE__ */ G(T, { children: e.model?.by === "encoding" ? "Near means responding alike over all images" : "Near means similar to the foundation model" });
 }
 function Ws({ state: e }) {
-	return e.model?.drawing === "principal" ? /* @__PURE__ */ K(T, { children: [
+	return e.model?.drawing === "principal" ? /* @__PURE__ */ G(T, { children: [
 		"Drawn along the two principal axes, which is coarse: ",
-		/* @__PURE__ */ K("code", { children: "pip install 'semlens[umap]'" }),
+		/* @__PURE__ */ G("code", { children: "pip install 'semlens[umap]'" }),
 		" gives a finer map."
 	] }) : null;
 }
 function Gs({ state: e }) {
 	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("a", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("a", {
 			href: t.place.href(["table"]),
 			children: "As a table"
 		}),
-		n && /* @__PURE__ */ K("span", { children: [
+		n && /* @__PURE__ */ G("span", { children: [
 			" · ",
-			H(e.scenery.value.inView),
+			V(e.scenery.value.inView),
 			" of ",
-			H(n.living.length),
+			V(n.living.length),
 			" in view",
-			i > 0 && /* @__PURE__ */ K(T, { children: [
+			i > 0 && /* @__PURE__ */ G(T, { children: [
 				" (",
-				H(i),
+				V(i),
 				" without examples)"
 			] })
 		] }),
-		r === "software" && /* @__PURE__ */ K("span", {
+		r === "software" && /* @__PURE__ */ G("span", {
 			class: "map-slow",
 			children: " · drawn without a graphics card: slower"
 		}),
-		r === "canvas" && /* @__PURE__ */ K("span", {
+		r === "canvas" && /* @__PURE__ */ G("span", {
 			class: "map-slow",
 			children: " · drawn without WebGL2: slower"
 		})
@@ -5696,35 +5697,35 @@ function Gs({ state: e }) {
 // src/views/Explore.tsx
 var Ks = "(min-width: 1000px)";
 function qs() {
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "explore",
-		children: [/* @__PURE__ */ K(Js, {}), /* @__PURE__ */ K(Bs, {})]
+		children: [/* @__PURE__ */ G(Js, {}), /* @__PURE__ */ G(Bs, {})]
 	});
 }
 function Js() {
-	let e = B(), t = ui(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && ti(i), [i]), [c, l] = O(1), u = matchMedia(Ks).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Qs(e, t);
-	return k(() => l(1), [r]), /* @__PURE__ */ K("section", {
+	let e = z(), t = ui(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = j(() => i && ti(i), [i]), [c, l] = O(1), u = matchMedia(Ks).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Qs(e, t);
+	return k(() => l(1), [r]), /* @__PURE__ */ G("section", {
 		class: "results",
 		ref: f,
 		"aria-label": "Results",
 		"aria-busy": a,
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "results-head",
 				children: [
-					/* @__PURE__ */ K("h1", { children: t.title }),
-					o ? /* @__PURE__ */ K(Vn, {
+					/* @__PURE__ */ G("h1", { children: t.title }),
+					o ? /* @__PURE__ */ G(Hn, {
 						what: "Search",
 						job: o
-					}) : /* @__PURE__ */ K("p", {
+					}) : /* @__PURE__ */ G("p", {
 						class: "soft",
 						children: t.says
 					}),
-					i?.remark && /* @__PURE__ */ K("p", {
+					i?.remark && /* @__PURE__ */ G("p", {
 						class: "remark",
 						children: Ys(i.remark)
 					}),
-					/* @__PURE__ */ K("a", {
+					/* @__PURE__ */ G("a", {
 						class: "to-map",
 						href: "#map",
 						onClick: (e) => (e.preventDefault(), f.current?.nextElementSibling?.scrollIntoView()),
@@ -5732,18 +5733,18 @@ function Js() {
 					})
 				]
 			}),
-			r.length ? /* @__PURE__ */ K(oi, {
+			r.length ? /* @__PURE__ */ G(oi, {
 				index: n,
 				rows: r,
 				found: i,
 				scale: s,
 				count: d
-			}) : /* @__PURE__ */ K(Xs, {}),
-			d < r.length && /* @__PURE__ */ K("button", {
+			}) : /* @__PURE__ */ G(Xs, {}),
+			d < r.length && /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button more",
 				onClick: () => l(c + 1),
-				children: ["Show ", V(Math.min(u, r.length - d), "more component", "more components")]
+				children: ["Show ", B(Math.min(u, r.length - d), "more component", "more components")]
 			})
 		]
 	});
@@ -5752,28 +5753,28 @@ function Ys(e) {
 	return `${e.charAt(0).toUpperCase()}${e.slice(1)}.`;
 }
 function Xs() {
-	let e = B();
-	return In(e.place) ? /* @__PURE__ */ K("p", {
+	let e = z();
+	return Ln(e.place) ? /* @__PURE__ */ G("p", {
 		class: "nothing",
 		children: [
 			"No component passes these filters.",
 			" ",
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button",
-				onClick: () => e.place.set(Nn),
+				onClick: () => e.place.set(Pn),
 				children: "Show all"
 			})
 		]
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "nothing",
 		children: "There is no component to show."
 	});
 }
 var Zs = null;
 function Qs(e, { busy: t, rows: n }) {
-	let r = j(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
-	return A(() => {
+	let r = A(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
+	return Ie(() => {
 		let e = r.current;
 		e.scrollTop = !t && Zs?.of === i ? Zs.top : 0;
 		let n = () => {
@@ -5787,7 +5788,7 @@ function Qs(e, { busy: t, rows: n }) {
 }
 // src/ui/SaveAs.tsx
 function $s({ what: e, kinds: t, save: n }) {
-	let r = B(), [i, a] = O(!1), o = async (t) => {
+	let r = z(), [i, a] = O(!1), o = async (t) => {
 		a(!0);
 		try {
 			await n(t), r.told.value = `saved ${e} as ${t.toUpperCase()}`;
@@ -5797,15 +5798,15 @@ function $s({ what: e, kinds: t, save: n }) {
 			a(!1);
 		}
 	};
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: "save-as buttons",
 		role: "group",
 		"aria-label": `Save ${e}`,
-		children: [/* @__PURE__ */ K("span", {
+		children: [/* @__PURE__ */ G("span", {
 			class: "soft",
 			"aria-hidden": "true",
 			children: "Save"
-		}), t.map((t) => /* @__PURE__ */ K("button", {
+		}), t.map((t) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "button",
 			disabled: i,
@@ -5955,11 +5956,11 @@ function Ec(e, t, n, r) {
 	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
 }
 function Dc({ of: e }) {
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "key",
 		viewBox: "0 0 16 16",
 		"aria-hidden": "true",
-		children: /* @__PURE__ */ K("path", {
+		children: /* @__PURE__ */ G("path", {
 			class: `dot ${e}`,
 			d: Ec(e, 8, 8, 5)
 		})
@@ -5972,14 +5973,14 @@ var Oc = {
 };
 function kc({ kind: e }) {
 	let [t, n] = Oc[e];
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: `sign ${e}`,
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
-		children: [/* @__PURE__ */ K("path", {
+		children: [/* @__PURE__ */ G("path", {
 			class: "plate",
 			d: t
-		}), /* @__PURE__ */ K("path", {
+		}), /* @__PURE__ */ G("path", {
 			class: "stroke",
 			d: n
 		})]
@@ -5991,33 +5992,33 @@ function Ac({ value: e, low: t, high: n, top: r }) {
 		t,
 		n
 	].map((e) => e.toFixed(2));
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "interval",
 		role: "img",
 		"aria-label": `${a[0]}, from ${a[1]} to ${a[2]}`,
 		children: [
-			/* @__PURE__ */ K("rect", {
+			/* @__PURE__ */ G("rect", {
 				class: "track",
 				x: 0,
 				y: 5,
 				width: "100%",
 				height: 14
 			}),
-			/* @__PURE__ */ K("line", {
+			/* @__PURE__ */ G("line", {
 				class: "zero",
 				x1: "50%",
 				x2: "50%",
 				y1: 0,
 				y2: 24
 			}),
-			/* @__PURE__ */ K("line", {
+			/* @__PURE__ */ G("line", {
 				class: "reach effect",
 				x1: i(t),
 				x2: i(n),
 				y1: 12,
 				y2: 12
 			}),
-			/* @__PURE__ */ K("line", {
+			/* @__PURE__ */ G("line", {
 				class: "value effect",
 				x1: i(e),
 				x2: i(e),
@@ -6033,13 +6034,13 @@ function Nc({ shares: e }) {
 		quadrant: e,
 		relevance: t
 	}] : []);
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "stacked",
 		role: "img",
 		"aria-label": e.map((e) => `${gc[e.quadrant]} ${X(e.relevance)}`).join(", "),
 		children: [n.map((e) => {
 			let n = t;
-			return t += e.relevance, /* @__PURE__ */ K("rect", {
+			return t += e.relevance, /* @__PURE__ */ G("rect", {
 				class: `fill ${e.quadrant}`,
 				x: Z(n),
 				y: "0",
@@ -6048,7 +6049,7 @@ function Nc({ shares: e }) {
 			}, e.quadrant);
 		}), n.map((e, t) => {
 			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
-			return e.relevance < jc ? null : /* @__PURE__ */ K("text", {
+			return e.relevance < jc ? null : /* @__PURE__ */ G("text", {
 				class: e.relevance < Mc ? "narrow" : void 0,
 				x: Z(r + e.relevance / 2),
 				y: "22",
@@ -6063,47 +6064,47 @@ function Nc({ shares: e }) {
 }
 function Pc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
 	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "interval",
 		role: "img",
 		"aria-label": a,
 		children: [
-			/* @__PURE__ */ K("rect", {
+			/* @__PURE__ */ G("rect", {
 				class: "rail",
 				x: "0",
 				y: "5",
 				width: "100%",
 				height: "14"
 			}),
-			o && /* @__PURE__ */ K("rect", {
+			o && /* @__PURE__ */ G("rect", {
 				class: "allowed",
 				x: Z(c(o[0])),
 				y: "5",
 				width: Z(c(o[1]) - c(o[0])),
 				height: "14"
 			}),
-			l !== void 0 && /* @__PURE__ */ K("line", {
+			l !== void 0 && /* @__PURE__ */ G("line", {
 				class: "limit",
 				x1: Z(l),
 				x2: Z(l),
 				y1: "0",
 				y2: "24"
 			}),
-			u && /* @__PURE__ */ K("line", {
+			u && /* @__PURE__ */ G("line", {
 				class: `reach ${i}`,
 				x1: Z(c(t)),
 				x2: Z(c(n)),
 				y1: "12",
 				y2: "12"
 			}),
-			u && /* @__PURE__ */ K("line", {
+			u && /* @__PURE__ */ G("line", {
 				class: `value ${i}`,
 				x1: Z(c(e)),
 				x2: Z(c(e)),
 				y1: "4",
 				y2: "20"
 			}),
-			s !== null && /* @__PURE__ */ K("circle", {
+			s !== null && /* @__PURE__ */ G("circle", {
 				class: "yours",
 				cx: Z(c(s)),
 				cy: "12",
@@ -6113,7 +6114,7 @@ function Pc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, 
 	});
 }
 function Fc({ relevance: e, against: t, top: n, kind: r }) {
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "two-bars",
 		"aria-hidden": "true",
 		children: [[
@@ -6124,7 +6125,7 @@ function Fc({ relevance: e, against: t, top: n, kind: r }) {
 			"against",
 			t / (n || 1),
 			10
-		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ K("rect", {
+		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ G("rect", {
 			class: `fill ${e}`,
 			x: "0",
 			y: n,
@@ -6134,10 +6135,10 @@ function Fc({ relevance: e, against: t, top: n, kind: r }) {
 	});
 }
 function Ic() {
-	return /* @__PURE__ */ K("p", {
+	return /* @__PURE__ */ G("p", {
 		class: "legend",
-		children: Y.map((e) => /* @__PURE__ */ K("span", { children: [
-			/* @__PURE__ */ K(Dc, { of: e }),
+		children: Y.map((e) => /* @__PURE__ */ G("span", { children: [
+			/* @__PURE__ */ G(Dc, { of: e }),
 			" fits ",
 			gc[e]
 		] }, e))
@@ -6279,31 +6280,31 @@ function qc(e, t, n, r, i) {
 var Jc = (e) => String(e).replace("-", "−");
 function Yc({ frame: e }) {
 	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of chance)";
-	return /* @__PURE__ */ K("g", {
+	return /* @__PURE__ */ G("g", {
 		"aria-hidden": "true",
 		children: [
-			hc(e.valid, n - t).map((t) => /* @__PURE__ */ K("text", {
+			hc(e.valid, n - t).map((t) => /* @__PURE__ */ G("text", {
 				class: "tick",
 				x: oc(e, t),
 				y: i + 26,
 				"text-anchor": "middle",
 				children: Jc(t)
 			}, `x${t}`)),
-			hc(e.spurious, i - r).map((n) => /* @__PURE__ */ K("text", {
+			hc(e.spurious, i - r).map((n) => /* @__PURE__ */ G("text", {
 				class: "tick",
 				x: t - 17,
 				y: sc(e, n) + 4,
 				"text-anchor": "end",
 				children: Jc(n)
 			}, `y${n}`)),
-			/* @__PURE__ */ K("text", {
+			/* @__PURE__ */ G("text", {
 				class: "axis",
 				x: (t + n) / 2,
 				y: a - 10,
 				"text-anchor": "middle",
 				children: ["fits VALID concepts →", s]
 			}),
-			/* @__PURE__ */ K("text", {
+			/* @__PURE__ */ G("text", {
 				class: "axis",
 				"text-anchor": "middle",
 				transform: `translate(14 ${(r + i) / 2}) rotate(-90)`,
@@ -6313,7 +6314,7 @@ function Yc({ frame: e }) {
 	});
 }
 function Xc({ frame: e, edges: t }) {
-	return /* @__PURE__ */ K(T, { children: Object.entries(Gc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ K("rect", {
+	return /* @__PURE__ */ G(T, { children: Object.entries(Gc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ G("rect", {
 		class: `region ${e}`,
 		x: t,
 		y: n,
@@ -6323,13 +6324,13 @@ function Xc({ frame: e, edges: t }) {
 }
 function Zc({ frame: e, edges: t, shares: n }) {
 	let r = Gc(e, t);
-	return /* @__PURE__ */ K("g", {
+	return /* @__PURE__ */ G("g", {
 		"aria-hidden": "true",
 		children: n.map(({ quadrant: e, relevance: t }) => {
 			let [n, i, a, o] = r[e];
 			if (a - n < 90 || o - i < 22) return null;
 			let s = e === "spurious" || e === "neither", c = e === "spurious" || e === "both";
-			return /* @__PURE__ */ K("text", {
+			return /* @__PURE__ */ G("text", {
 				class: `corner ${e}`,
 				x: s ? n + 8 : a - 8,
 				y: c ? i + 20 : o - 10,
@@ -6344,15 +6345,15 @@ function Zc({ frame: e, edges: t, shares: n }) {
 	});
 }
 function Qc({ names: e }) {
-	return /* @__PURE__ */ K("g", {
+	return /* @__PURE__ */ G("g", {
 		"aria-hidden": "true",
-		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ K("line", {
+		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ G("line", {
 			class: "lead",
 			x1: e[0],
 			y1: e[1],
 			x2: e[2],
 			y2: e[3]
-		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ K("text", {
+		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ G("text", {
 			class: "name",
 			x: t,
 			y: n,
@@ -6651,15 +6652,15 @@ function Yl(e, t, n) {
 var Xl = 500, Zl = 250, Ql = 400, $l = class {
 	store;
 	index;
-	draft = F(null);
-	answer = F(null);
-	fault = F("");
-	busy = F(null);
+	draft = P(null);
+	answer = P(null);
+	fault = P("");
+	busy = P(null);
 	stale;
-	moved = F(Al);
+	moved = P(Al);
 	counted;
 	settled;
-	rest = F(Al);
+	rest = P(Al);
 	at;
 	layer;
 	written = "";
@@ -6670,19 +6671,19 @@ var Xl = 500, Zl = 250, Ql = 400, $l = class {
 	constructor(e, t) {
 		this.store = e, this.index = t;
 		let n = (t) => e.place.route.value.params.get(t);
-		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== cl(this.draft.value)), this.counted = I(() => this.answer.value ? zl(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? zl(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
+		this.stale = F(() => this.draft.value !== null && this.answer.value?.key !== cl(this.draft.value)), this.counted = F(() => this.answer.value ? zl(this.answer.value.audit, this.moved.value) : null), this.settled = F(() => this.answer.value ? zl(this.answer.value.audit, this.rest.value) : null), this.at = F(() => {
 			let e = new Int32Array(t.count).fill(-1);
 			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
 		});
-		let r = I(() => n("al") ?? "");
-		this.layer = I(() => {
+		let r = F(() => n("al") ?? "");
+		this.layer = F(() => {
 			let e = this.answer.value?.audit.layers ?? [];
 			return e.includes(r.value) ? r.value : e.at(-1) ?? "";
 		});
 	}
 	enter() {
 		let { place: e } = this.store;
-		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
+		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), I(() => {
 			let { path: t, params: n } = e.route.value;
 			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
 			let [r, i] = [n.get("spec") ?? "", ru(n)];
@@ -6701,7 +6702,7 @@ var Xl = 500, Zl = 250, Ql = 400, $l = class {
 	begin(e) {
 		clearTimeout(this.timer);
 		let t = e ? ul(e) : "";
-		Je(() => {
+		Ye(() => {
 			this.draft.value = e, this.written = t, this.store.place.set({
 				spec: t || null,
 				tv: null,
@@ -6740,17 +6741,17 @@ var Xl = 500, Zl = 250, Ql = 400, $l = class {
 		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? ul(e) : "", this.store.place.set({ spec: this.written || null }, !0));
 	}
 	settle(e) {
-		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
+		clearTimeout(this.resting), this.levels = JSON.stringify(e), Ye(() => this.rest.value = this.moved.value = e);
 	}
 	async ask() {
-		let e = this.draft.peek(), t = ++this.turn, n = (e) => Je(() => {
+		let e = this.draft.peek(), t = ++this.turn, n = (e) => Ye(() => {
 			this.fault.value = e, this.busy.value = null;
 		});
 		if (!e || !this.store.session.can.audit) return n("");
 		let r = cl(e);
 		if (ll(e) || this.answer.peek()?.key === r) return n("");
 		for (this.busy.value = { job: null }; t === this.turn;) try {
-			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: ol(e) })));
+			let i = L(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: ol(e) })));
 			return t === this.turn ? (this.answer.value = {
 				audit: i,
 				draft: e,
@@ -6758,7 +6759,7 @@ var Xl = 500, Zl = 250, Ql = 400, $l = class {
 			}, n("")) : void 0;
 		} catch (e) {
 			if (t !== this.turn) return;
-			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
+			if (!(e instanceof It)) return n(e instanceof Error ? e.message : String(e));
 			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, Ql));
 		}
 	}
@@ -6799,10 +6800,10 @@ function su({ state: e, side: t, frame: n }) {
 		let r = lu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
 		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
 	};
-	return /* @__PURE__ */ K("g", {
+	return /* @__PURE__ */ G("g", {
 		class: `threshold-of ${t}`,
 		children: [
-			i !== null && /* @__PURE__ */ K("line", {
+			i !== null && /* @__PURE__ */ G("line", {
 				class: "chance-line",
 				...u ? {
 					x1: f,
@@ -6816,11 +6817,11 @@ function su({ state: e, side: t, frame: n }) {
 					y2: f
 				}
 			}),
-			/* @__PURE__ */ K("line", {
+			/* @__PURE__ */ G("line", {
 				class: `threshold ${i === null ? "" : "moved"}`,
 				...d
 			}),
-			/* @__PURE__ */ K("g", {
+			/* @__PURE__ */ G("g", {
 				class: "grip",
 				role: "slider",
 				tabindex: 0,
@@ -6838,15 +6839,15 @@ function su({ state: e, side: t, frame: n }) {
 				onDblClick: () => e.move({ [t]: null }),
 				onKeyDown: m,
 				children: [
-					/* @__PURE__ */ K("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
-					/* @__PURE__ */ K("line", {
+					/* @__PURE__ */ G("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
+					/* @__PURE__ */ G("line", {
 						class: "reach",
 						...d
 					}),
-					/* @__PURE__ */ K("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
+					/* @__PURE__ */ G("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
 				]
 			}),
-			/* @__PURE__ */ K(cu, {
+			/* @__PURE__ */ G(cu, {
 				side: t,
 				frame: n,
 				value: a,
@@ -6857,7 +6858,7 @@ function su({ state: e, side: t, frame: n }) {
 }
 function cu({ side: e, frame: t, value: n, yours: r }) {
 	let i = cc(t, e, n);
-	return /* @__PURE__ */ K("text", {
+	return /* @__PURE__ */ G("text", {
 		class: "needs",
 		"aria-hidden": "true",
 		...e === "valid" ? {
@@ -6886,11 +6887,11 @@ async function fu(e, t, n, r, i, a) {
 	let o = e.appendChild(document.createElement("div"));
 	o.className = "off-screen";
 	try {
-		xe(/* @__PURE__ */ K(pu, {
+		xe(/* @__PURE__ */ G(pu, {
 			state: t,
 			frame: n,
 			dots: r
-		}), o), await vn(o.querySelector("svg"), i, a);
+		}), o), await yn(o.querySelector("svg"), i, a);
 	} finally {
 		xe(null, o), o.remove();
 	}
@@ -6900,52 +6901,52 @@ function pu({ state: e, frame: t, dots: n }) {
 		x: cc(t, "valid", i("valid")),
 		y: cc(t, "spurious", i("spurious"))
 	}, o = (t) => Ec(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, du).map((t) => nu(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(uu);
-	return /* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G("svg", {
 		class: "scatter",
 		viewBox: `0 0 ${t.width} ${t.height}`,
 		width: t.width,
 		height: t.height,
 		children: [
-			/* @__PURE__ */ K(Xc, {
+			/* @__PURE__ */ G(Xc, {
 				frame: t,
 				edges: a
 			}),
-			Y.map((t) => /* @__PURE__ */ K("path", {
+			Y.map((t) => /* @__PURE__ */ G("path", {
 				class: `dot ${t}`,
 				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
 			}, t)),
-			s.slice(0, uu).map((t) => /* @__PURE__ */ K("path", {
+			s.slice(0, uu).map((t) => /* @__PURE__ */ G("path", {
 				class: `dot ${e.quadrant(n.at[t])}`,
 				d: o(t),
-				children: /* @__PURE__ */ K("title", { children: r.audit.rows[n.at[t]].component })
+				children: /* @__PURE__ */ G("title", { children: r.audit.rows[n.at[t]].component })
 			}, t)),
-			/* @__PURE__ */ K(Yc, { frame: t }),
-			/* @__PURE__ */ K(Zc, {
+			/* @__PURE__ */ G(Yc, { frame: t }),
+			/* @__PURE__ */ G(Zc, {
 				frame: t,
 				edges: a,
 				shares: r.shares.filter((t) => t.layer === e.layer.value)
 			}),
-			/* @__PURE__ */ K("line", {
+			/* @__PURE__ */ G("line", {
 				class: "threshold",
 				x1: a.x,
 				x2: a.x,
 				y1: t.top,
 				y2: t.bottom
 			}),
-			/* @__PURE__ */ K("line", {
+			/* @__PURE__ */ G("line", {
 				class: "threshold",
 				x1: t.left,
 				x2: t.right,
 				y1: a.y,
 				y2: a.y
 			}),
-			$c.map((e) => /* @__PURE__ */ K(cu, {
+			$c.map((e) => /* @__PURE__ */ G(cu, {
 				side: e,
 				frame: t,
 				value: i(e),
 				yours: r.moved[e] !== null
 			}, e)),
-			/* @__PURE__ */ K(Qc, { names: Bc(n, c, t) })
+			/* @__PURE__ */ G(Qc, { names: Bc(n, c, t) })
 		]
 	});
 }
@@ -6963,7 +6964,7 @@ function gu() {
 		return "system";
 	}
 }
-var _u = F(gu());
+var _u = P(gu());
 function vu(e) {
 	_u.value = e;
 	try {
@@ -6975,36 +6976,36 @@ function yu(e, t) {
 }
 // src/audit/Facts.tsx
 function bu({ row: e, quadrant: t, moved: n, top: r }) {
-	return /* @__PURE__ */ K("dl", {
+	return /* @__PURE__ */ G("dl", {
 		class: "told-of",
 		children: [
-			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ K(xu, {
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ G(xu, {
 				row: e,
 				side: t,
 				moved: n
 			}, t)),
-			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Relevance" }), /* @__PURE__ */ K("dd", { children: [
+			/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: "Relevance" }), /* @__PURE__ */ G("dd", { children: [
 				X(e.relevance),
 				" for, ",
 				X(e.against),
 				" against",
-				/* @__PURE__ */ K(Fc, {
+				/* @__PURE__ */ G(Fc, {
 					relevance: e.relevance,
 					against: e.against,
 					top: r,
 					kind: t
 				})
 			] })] }),
-			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Also for" }), /* @__PURE__ */ K("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ K("bdi", { children: e }, e)]) : "no other output" })] })
+			/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: "Also for" }), /* @__PURE__ */ G("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ G("bdi", { children: e }, e)]) : "no other output" })] })
 		]
 	});
 }
 function xu({ row: e, side: t, moved: n }) {
-	let r = Ml(e, t, n), i = /* @__PURE__ */ K("bdi", { children: e[`${t}_concept`] });
-	return /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ K("dd", {
+	let r = Ml(e, t, n), i = /* @__PURE__ */ G("bdi", { children: e[`${t}_concept`] });
+	return /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ G("dd", {
 		title: "Alignment, in standard deviations of chance; p: how often chance fits some concept of the side as well",
 		children: [
-			e[t] > r ? /* @__PURE__ */ K("strong", { children: i }) : /* @__PURE__ */ K(T, { children: ["nearest: ", i] }),
+			e[t] > r ? /* @__PURE__ */ G("strong", { children: i }) : /* @__PURE__ */ G(T, { children: ["nearest: ", i] }),
 			", ",
 			bc(e[t]),
 			" (",
@@ -7057,21 +7058,21 @@ async function Tu(e, t) {
 	}
 }
 function Eu({ index: e, row: t, of: n }) {
-	let r = B();
+	let r = z();
 	if (!r.session.can.annotate) return null;
 	let i = e.tag(t);
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "judge",
 		role: "group",
 		"aria-label": `Your judgement of ${n}`,
-		children: Cu.map(({ tag: n, key: a }) => /* @__PURE__ */ K("button", {
+		children: Cu.map(({ tag: n, key: a }) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: n,
 			"aria-pressed": i === n,
 			title: `${n} (key ${a})`,
 			onClick: () => void wu(r, e, t, n),
 			children: [
-				/* @__PURE__ */ K("kbd", {
+				/* @__PURE__ */ G("kbd", {
 					"aria-hidden": "true",
 					children: a
 				}),
@@ -7084,23 +7085,23 @@ function Eu({ index: e, row: t, of: n }) {
 // src/audit/Preview.tsx
 var Du = 264, Ou = 300, ku = 370;
 function Au({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
-	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Du + 20 < a.width ? r + 16 : Math.max(2, r - Du - 16), p = Math.max(0, Math.min(i - Ou / 2, a.height - (o ? ku : Ou))), m = nu(t, u, d);
-	return /* @__PURE__ */ K("div", {
+	let s = z(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Du + 20 < a.width ? r + 16 : Math.max(2, r - Du - 16), p = Math.max(0, Math.min(i - Ou / 2, a.height - (o ? ku : Ou))), m = nu(t, u, d);
+	return /* @__PURE__ */ G("div", {
 		class: `preview ${o ? "pinned" : ""}`,
 		style: {
 			left: `${Math.min(f, Math.max(2, a.width - Du - 2))}px`,
 			top: `${p}px`
 		},
 		children: [
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "name",
 				children: [
-					/* @__PURE__ */ K(Dc, { of: d }),
+					/* @__PURE__ */ G(Dc, { of: d }),
 					" ",
-					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: m }) }),
+					/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: m }) }),
 					" ",
-					m !== u.component && /* @__PURE__ */ K("code", { children: u.component }),
-					o && /* @__PURE__ */ K("button", {
+					m !== u.component && /* @__PURE__ */ G("code", { children: u.component }),
+					o && /* @__PURE__ */ G("button", {
 						type: "button",
 						"aria-label": "Close the preview",
 						onClick: o,
@@ -7108,28 +7109,28 @@ function Au({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: ["fits ", gc[d]]
 			}),
-			/* @__PURE__ */ K(Fr, {
+			/* @__PURE__ */ G(Fr, {
 				index: t,
 				row: u.row,
 				count: 4
 			}),
-			/* @__PURE__ */ K(bu, {
+			/* @__PURE__ */ G(bu, {
 				row: u,
 				quadrant: d,
 				moved: l,
 				top: Math.max(u.relevance, u.against)
 			}),
-			o && /* @__PURE__ */ K(Eu, {
+			o && /* @__PURE__ */ G(Eu, {
 				index: t,
 				row: u.row,
 				of: m
 			}),
-			o && /* @__PURE__ */ K("a", {
-				href: Fn(s, t, u.row),
+			o && /* @__PURE__ */ G("a", {
+				href: In(s, t, u.row),
 				children: "Open the component"
 			})
 		]
@@ -7138,7 +7139,7 @@ function Au({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 // src/audit/usePointer.ts
 var ju = 4;
 function Mu({ dots: e, tool: t, point: n, click: r, select: i }) {
-	let a = St([]), o = j(null), s = (e) => {
+	let a = Ct([]), o = A(null), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect();
 		return [e.clientX - t.left, e.clientY - t.top];
 	}, c = (e) => {
@@ -7171,7 +7172,7 @@ function Mu({ dots: e, tool: t, point: n, click: r, select: i }) {
 }
 // src/audit/Overlay.tsx
 function Nu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
-	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
+	let o = z(), { index: s } = e, { rows: c } = e.counted.value.audit, l = Ct(-1), u = Ct(0), d = (e) => c[n.at[e]], f = wt(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
 		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
 			index: s.number,
 			row: d(e).row
@@ -7200,11 +7201,11 @@ function Nu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 		else if (t) u.value = Math.min(Math.max(u.peek() + t, 0), n.at.length - 1);
 		else return;
 		e.preventDefault(), e.stopPropagation(), h(u.peek());
-	}, b = Ct(() => {
+	}, b = wt(() => {
 		let t = o.pointed.value;
 		return t && t.index === s.number ? e.at.value[t.row] : -1;
 	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Ec(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Su(nu(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("svg", {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("svg", {
 		class: "scatter",
 		width: t.width,
 		height: t.height,
@@ -7213,19 +7214,19 @@ function Nu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 		..._,
 		children: [
 			a,
-			g.length > 0 && /* @__PURE__ */ K("polygon", {
+			g.length > 0 && /* @__PURE__ */ G("polygon", {
 				class: "drawn",
 				points: g.map((e) => e.join(",")).join(" ")
 			}),
-			p >= 0 && /* @__PURE__ */ K("path", {
+			p >= 0 && /* @__PURE__ */ G("path", {
 				class: "ring pinned",
 				d: w(p)
 			}),
-			x >= 0 && /* @__PURE__ */ K("path", {
+			x >= 0 && /* @__PURE__ */ G("path", {
 				class: "ring",
 				d: w(x)
 			}),
-			C >= 0 && /* @__PURE__ */ K("path", {
+			C >= 0 && /* @__PURE__ */ G("path", {
 				class: "cursor",
 				d: w(C),
 				role: "button",
@@ -7237,7 +7238,7 @@ function Nu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 				onKeyDown: y
 			})
 		]
-	}), S >= 0 && /* @__PURE__ */ K(Au, {
+	}), S >= 0 && /* @__PURE__ */ G(Au, {
 		state: e,
 		index: s,
 		at: n.at[S],
@@ -7258,7 +7259,7 @@ function Pu() {
 // src/audit/Plot.tsx
 var Fu = 1500, Iu = 10, Lu = 480;
 function Ru({ state: e, frame: t, dots: n, tool: r }) {
-	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => cc(t, n, l[n] ?? e.critical(n)), m = {
+	let i = z(), [a, o] = [A(null), A(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => cc(t, n, l[n] ?? e.critical(n)), m = {
 		x: p("valid"),
 		y: p("spurious")
 	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Pu(), _ = (e) => ({
@@ -7267,14 +7268,14 @@ function Ru({ state: e, frame: t, dots: n, tool: r }) {
 		quadrant: (t) => e[n.at[t]],
 		kept: h
 	});
-	A(() => Kc(a.current, _(c), 0, Fu), [
+	Ie(() => Kc(a.current, _(c), 0, Fu), [
 		t,
 		n,
 		c,
 		f,
 		g,
 		_u.value
-	]), A(() => Kc(o.current, _(d), Fu, Infinity), [
+	]), Ie(() => Kc(o.current, _(d), Fu, Infinity), [
 		t,
 		n,
 		d,
@@ -7283,21 +7284,21 @@ function Ru({ state: e, frame: t, dots: n, tool: r }) {
 		_u.value
 	]);
 	let v = e.layer.value;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "plot",
 		style: { height: `${t.height}px` },
 		children: [
-			/* @__PURE__ */ K("svg", {
+			/* @__PURE__ */ G("svg", {
 				class: "scatter regions",
 				width: t.width,
 				height: t.height,
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ K(Xc, {
+				children: /* @__PURE__ */ G(Xc, {
 					frame: t,
 					edges: m
 				})
 			}),
-			[o, a].map((e, n) => /* @__PURE__ */ K("canvas", {
+			[o, a].map((e, n) => /* @__PURE__ */ G("canvas", {
 				ref: e,
 				style: {
 					width: `${t.width}px`,
@@ -7305,26 +7306,26 @@ function Ru({ state: e, frame: t, dots: n, tool: r }) {
 				},
 				"aria-hidden": "true"
 			}, n)),
-			/* @__PURE__ */ K(Nu, {
+			/* @__PURE__ */ G(Nu, {
 				state: e,
 				frame: t,
 				dots: n,
 				tool: r,
 				label: `Quadrant chart of ${v}: ${Cc(n.at.length, "component")}`,
 				children: [
-					/* @__PURE__ */ K(Yc, { frame: t }),
-					/* @__PURE__ */ K(Zc, {
+					/* @__PURE__ */ G(Yc, { frame: t }),
+					/* @__PURE__ */ G(Zc, {
 						frame: t,
 						edges: m,
 						shares: u.filter((e) => e.layer === v)
 					}),
-					/* @__PURE__ */ K(Qc, { names: zu(e, n, t, f) }),
-					/* @__PURE__ */ K(su, {
+					/* @__PURE__ */ G(Qc, { names: zu(e, n, t, f) }),
+					/* @__PURE__ */ G(su, {
 						state: e,
 						side: "valid",
 						frame: t
 					}),
-					/* @__PURE__ */ K(su, {
+					/* @__PURE__ */ G(su, {
 						state: e,
 						side: "spurious",
 						frame: t
@@ -7336,7 +7337,7 @@ function Ru({ state: e, frame: t, dots: n, tool: r }) {
 }
 function zu(e, t, n, r) {
 	let i = e.settled.value, a = e.index.annotations.value;
-	return M(() => {
+	return j(() => {
 		let { rows: i } = e.counted.peek().audit, a = n.width < Lu ? Iu / 2 : Iu, o = [];
 		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
 		let s = o.map((n) => nu(e.index, i[t.at[n]], e.quadrant(t.at[n])));
@@ -7352,56 +7353,56 @@ function zu(e, t, n, r) {
 // src/audit/useWidth.ts
 function Bu(e) {
 	let [t, n] = O(0);
-	return A(() => {
+	return Ie(() => {
 		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
 		return r.observe(e.current), t(), () => r.disconnect();
 	}, []), t;
 }
 // src/audit/Chart.tsx
 function Vu({ state: e }) {
-	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = Bu(i), [o, s] = O("box"), c = M(() => Il(n, r), [n, r]), l = {
+	let t = z(), { audit: n } = e.answer.value, r = e.layer.value, i = A(null), a = Bu(i), [o, s] = O("box"), c = j(() => Il(n, r), [n, r]), l = {
 		valid: e.critical("valid"),
 		spurious: e.critical("spurious")
-	}, u = M(() => ac(n, c, l, a), [
+	}, u = j(() => ac(n, c, l, a), [
 		n,
 		c,
 		a
-	]), d = M(() => uc(n, c, u), [
+	]), d = j(() => uc(n, c, u), [
 		n,
 		c,
 		u
 	]), f = c.length ? n.rows[c[0]].relevance : 0, p = e.moved.value;
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "quadrants",
 		"aria-label": "Quadrant chart",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Every component, held against both sides" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h3", { children: "Every component, held against both sides" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
 			}),
-			/* @__PURE__ */ K(Ic, {}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G(Ic, {}),
+			/* @__PURE__ */ G("div", {
 				class: "tools",
 				children: [
-					n.layers.length > 1 && /* @__PURE__ */ K("label", { children: [
+					n.layers.length > 1 && /* @__PURE__ */ G("label", { children: [
 						"Layer",
 						" ",
-						/* @__PURE__ */ K("select", {
+						/* @__PURE__ */ G("select", {
 							"aria-label": "Layer",
 							value: r,
 							onChange: (e) => t.place.set({ al: e.currentTarget.value }),
-							children: n.layers.map((e) => /* @__PURE__ */ K("option", { children: e }, e))
+							children: n.layers.map((e) => /* @__PURE__ */ G("option", { children: e }, e))
 						})
 					] }),
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "choice-of",
 						role: "group",
 						"aria-label": "Select by dragging",
-						children: [/* @__PURE__ */ K("span", {
+						children: [/* @__PURE__ */ G("span", {
 							"aria-hidden": "true",
 							children: "Drag selects by"
-						}), ["box", "lasso"].map((e) => /* @__PURE__ */ K("button", {
+						}), ["box", "lasso"].map((e) => /* @__PURE__ */ G("button", {
 							type: "button",
 							"aria-pressed": o === e,
 							title: "Shift adds to the selection, Alt takes away",
@@ -7409,7 +7410,7 @@ function Vu({ state: e }) {
 							children: e
 						}, e))]
 					}),
-					t.selection.value && /* @__PURE__ */ K("button", {
+					t.selection.value && /* @__PURE__ */ G("button", {
 						type: "button",
 						onClick: () => t.select(null),
 						children: [
@@ -7418,29 +7419,29 @@ function Vu({ state: e }) {
 							")"
 						]
 					}),
-					/* @__PURE__ */ K($s, {
+					/* @__PURE__ */ G($s, {
 						what: "the chart",
 						kinds: ["svg", "png"],
 						save: (t) => fu(i.current, e, u, d, `${hl(n.output)}-${r}-quadrants`, t)
 					})
 				]
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "place",
 				ref: i,
 				style: { minHeight: `${u.height}px` },
-				children: a > 0 && /* @__PURE__ */ K(Ru, {
+				children: a > 0 && /* @__PURE__ */ G(Ru, {
 					state: e,
 					frame: u,
 					dots: d,
 					tool: o
 				})
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "thresholds",
 				role: "status",
 				children: [
-					/* @__PURE__ */ K("span", { children: [
+					/* @__PURE__ */ G("span", { children: [
 						"Needed to fit: valid ",
 						bc(p.valid ?? l.valid),
 						", spurious ",
@@ -7449,7 +7450,7 @@ function Vu({ state: e }) {
 						jl(p) ? `– your thresholds, the same for every component. ${Hu(e.counted.value)}` : "– chance's; components with fewer examples need more."
 					] }),
 					" ",
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
 						disabled: !jl(p),
 						onClick: () => e.move({
@@ -7460,10 +7461,10 @@ function Vu({ state: e }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
-					/* @__PURE__ */ K("bdi", { children: r }),
+					/* @__PURE__ */ G("bdi", { children: r }),
 					", ",
 					Cc(c.length, "component"),
 					"; the largest mark is ",
@@ -7482,55 +7483,55 @@ function Hu(e) {
 // src/audit/ConceptTable.tsx
 var Uu = (e, t) => `${e}:${t}`;
 function Wu({ state: e }) {
-	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
-	return /* @__PURE__ */ K("section", {
+	let t = e.counted.value, { place: n } = z(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
+	return /* @__PURE__ */ G("section", {
 		class: "concepts",
 		"aria-label": "Concepts",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Concepts" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h3", { children: "Concepts" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"For: the part of what speaks for “",
-					/* @__PURE__ */ K("bdi", { children: t.audit.output }),
+					/* @__PURE__ */ G("bdi", { children: t.audit.output }),
 					"” that goes through the components that fit a concept best of its side. Against: what the same components speak against it, in the same unit. A component that fits both sides counts on both. Choose a concept to see only its components below."
 				]
 			}),
-			i.length > 0 && /* @__PURE__ */ K("div", {
+			i.length > 0 && /* @__PURE__ */ G("div", {
 				class: "wide",
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Table of concepts",
-				children: /* @__PURE__ */ K("table", { children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
-					/* @__PURE__ */ K("th", {
+				children: /* @__PURE__ */ G("table", { children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "concept"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "side"
 					}),
-					s && /* @__PURE__ */ K("th", {
+					s && /* @__PURE__ */ G("th", {
 						scope: "col",
 						children: "layer"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						class: "n",
 						children: "components"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						class: "n",
 						children: "for"
 					}),
-					/* @__PURE__ */ K("th", {
+					/* @__PURE__ */ G("th", {
 						scope: "col",
 						class: "n",
 						children: "against"
 					}),
-					/* @__PURE__ */ K("td", {})
-				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((e) => /* @__PURE__ */ K(Gu, {
+					/* @__PURE__ */ G("td", {})
+				] }) }), /* @__PURE__ */ G("tbody", { children: i.map((e) => /* @__PURE__ */ G(Gu, {
 					one: e,
 					top: o,
 					several: s,
@@ -7541,14 +7542,14 @@ function Wu({ state: e }) {
 					e.concept
 				]))) })] })
 			}),
-			a.length > 0 && /* @__PURE__ */ K("p", {
+			a.length > 0 && /* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"Fitted by no component:",
 					" ",
-					a.map((e, t) => /* @__PURE__ */ K("span", { children: [
+					a.map((e, t) => /* @__PURE__ */ G("span", { children: [
 						t > 0 && "; ",
-						/* @__PURE__ */ K("bdi", { children: e.concept }),
+						/* @__PURE__ */ G("bdi", { children: e.concept }),
 						" (",
 						e.side,
 						s && `, ${e.layer}`,
@@ -7561,13 +7562,13 @@ function Wu({ state: e }) {
 	});
 }
 function Gu({ one: e, top: t, several: n, chosen: r }) {
-	let { place: i } = B(), a = Uu(e.side, e.concept);
-	return /* @__PURE__ */ K("tr", {
+	let { place: i } = z(), a = Uu(e.side, e.concept);
+	return /* @__PURE__ */ G("tr", {
 		class: a === r ? "chosen" : void 0,
 		children: [
-			/* @__PURE__ */ K("th", {
+			/* @__PURE__ */ G("th", {
 				scope: "row",
-				children: /* @__PURE__ */ K("button", {
+				children: /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "link",
 					"aria-pressed": a === r,
@@ -7575,30 +7576,30 @@ function Gu({ one: e, top: t, several: n, chosen: r }) {
 						ac: a === r ? null : a,
 						list: e.side === "valid" ? "right" : null
 					}),
-					children: /* @__PURE__ */ K("bdi", { children: e.concept })
+					children: /* @__PURE__ */ G("bdi", { children: e.concept })
 				})
 			}),
-			/* @__PURE__ */ K("td", { children: [
-				/* @__PURE__ */ K(Dc, { of: e.side }),
+			/* @__PURE__ */ G("td", { children: [
+				/* @__PURE__ */ G(Dc, { of: e.side }),
 				" ",
 				e.side
 			] }),
-			n && /* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("bdi", { children: e.layer }) }),
-			/* @__PURE__ */ K("td", {
+			n && /* @__PURE__ */ G("td", { children: /* @__PURE__ */ G("bdi", { children: e.layer }) }),
+			/* @__PURE__ */ G("td", {
 				class: "n",
 				children: e.components.toLocaleString("en-GB")
 			}),
-			/* @__PURE__ */ K("td", {
+			/* @__PURE__ */ G("td", {
 				class: "n",
 				children: X(e.relevance)
 			}),
-			/* @__PURE__ */ K("td", {
+			/* @__PURE__ */ G("td", {
 				class: "n",
 				children: X(e.against)
 			}),
-			/* @__PURE__ */ K("td", {
+			/* @__PURE__ */ G("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ K(Fc, {
+				children: /* @__PURE__ */ G(Fc, {
 					relevance: e.relevance,
 					against: e.against,
 					top: t,
@@ -7610,35 +7611,35 @@ function Gu({ one: e, top: t, several: n, chosen: r }) {
 }
 // src/ui/Menu.tsx
 function Ku({ name: e, value: t, children: n }) {
-	let [r, i] = O(!1), a = j(null), o = j(null);
+	let [r, i] = O(!1), a = A(null), o = A(null);
 	return k(() => {
 		if (!r) return;
 		let e = (e) => !a.current?.contains(e.target) && i(!1);
 		return document.addEventListener("pointerdown", e), document.addEventListener("focusin", e), () => {
 			document.removeEventListener("pointerdown", e), document.removeEventListener("focusin", e);
 		};
-	}, [r]), /* @__PURE__ */ K("div", {
+	}, [r]), /* @__PURE__ */ G("div", {
 		class: "menu",
 		ref: a,
 		onKeyDown: (e) => {
 			e.key === "Escape" && r && (e.stopPropagation(), i(!1), o.current?.focus());
 		},
-		children: [/* @__PURE__ */ K("button", {
+		children: [/* @__PURE__ */ G("button", {
 			ref: o,
 			type: "button",
 			class: "button",
 			"aria-expanded": r,
 			onClick: () => i(!r),
 			children: [
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "soft",
 					children: e
 				}),
 				" ",
 				t,
-				/* @__PURE__ */ K(q, { name: "down" })
+				/* @__PURE__ */ G(q, { name: "down" })
 			]
-		}), r && /* @__PURE__ */ K("div", {
+		}), r && /* @__PURE__ */ G("div", {
 			class: "menu-panel",
 			children: n
 		})]
@@ -7647,16 +7648,16 @@ function Ku({ name: e, value: t, children: n }) {
 // src/audit/files.ts
 var qu = /* @__PURE__ */ new WeakMap();
 function Ju(e, t) {
-	let n = qu.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
+	let n = qu.get(t) ?? Vt(async () => L(await e.get(t.at("audits"))));
 	return qu.set(t, n), n;
 }
 var Yu = /* @__PURE__ */ new WeakMap();
 function Xu(e, t) {
-	let n = Yu.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
+	let n = Yu.get(t) ?? Vt(async () => L(await e.get(t.at("specs"))));
 	return Yu.set(t, n), n;
 }
 async function Zu(e, t, n, r) {
-	let i = R(await e.post(t.at("specs"), JSON.stringify({
+	let i = L(await e.post(t.at("specs"), JSON.stringify({
 		name: n,
 		spec: r
 	})));
@@ -7666,21 +7667,21 @@ async function Zu(e, t, n, r) {
 	};
 }
 async function Qu(e, t) {
-	return il(R(await e.post("spec/read", t)).spec);
+	return il(L(await e.post("spec/read", t)).spec);
 }
 async function $u(e, t, n = []) {
 	let r = await e.post("spec/write", JSON.stringify({
 		spec: t,
 		verdicts: n
 	}));
-	return new Blob([Lt(r)], { type: "application/yaml" });
+	return new Blob([Rt(r)], { type: "application/yaml" });
 }
 async function ed(e, t, n) {
 	for (;;) try {
 		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
-		return new Blob([Lt(r)], { type: "text/html" });
+		return new Blob([Rt(r)], { type: "text/html" });
 	} catch (e) {
-		if (!(e instanceof Ft)) throw e;
+		if (!(e instanceof It)) throw e;
 		await new Promise((e) => setTimeout(e, 400));
 	}
 }
@@ -7726,7 +7727,7 @@ function nd(e, t) {
 }
 // src/audit/Export.tsx
 function rd({ state: e }) {
-	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = hl(a.draft.title || a.audit.output), s = async (e, n) => {
+	let t = z(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = hl(a.draft.title || a.audit.output), s = async (e, n) => {
 		r(e);
 		try {
 			await n(), t.told.value = `Saved: ${e}`;
@@ -7734,24 +7735,24 @@ function rd({ state: e }) {
 			t.told.value = e instanceof Error ? e.message : String(e);
 		}
 		r("");
-	}, { transport: c } = t, l = ol(a.draft), u = (n) => dn(`${o}-components`, td(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+	}, { transport: c } = t, l = ol(a.draft), u = (n) => fn(`${o}-components`, td(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
 		{
 			name: "Report",
 			says: "one HTML page with pictures, for whoever signs off",
 			live: !0,
-			make: async () => un(`${o}.html`, await ed(c, i, l))
+			make: async () => dn(`${o}.html`, await ed(c, i, l))
 		},
 		{
 			name: "Spec",
 			says: "YAML, to run again",
 			live: !0,
-			make: async () => un(`${o}.yaml`, await $u(c, l))
+			make: async () => dn(`${o}.yaml`, await $u(c, l))
 		},
 		{
 			name: "Spec with verdicts and tags",
 			says: "YAML; verdicts and judgements as remarks",
 			live: !0,
-			make: async () => un(`${o}-judged.yaml`, await $u(c, l, nd(i, a.audit)))
+			make: async () => dn(`${o}-judged.yaml`, await $u(c, l, nd(i, a.audit)))
 		},
 		{
 			name: "All components, CSV",
@@ -7772,16 +7773,16 @@ function rd({ state: e }) {
 			make: () => u("parquet")
 		}] : []
 	];
-	return /* @__PURE__ */ K(Ku, {
+	return /* @__PURE__ */ G(Ku, {
 		name: "Save",
 		value: n ? `${n}…` : "the result",
-		children: /* @__PURE__ */ K("ul", {
+		children: /* @__PURE__ */ G("ul", {
 			class: "exports",
-			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 				type: "button",
 				"aria-disabled": n !== "",
 				onClick: () => n || void s(e.name, e.make),
-				children: [/* @__PURE__ */ K("strong", { children: e.name }), /* @__PURE__ */ K("span", {
+				children: [/* @__PURE__ */ G("strong", { children: e.name }), /* @__PURE__ */ G("span", {
 					class: "hint",
 					children: e.says
 				})]
@@ -7791,11 +7792,11 @@ function rd({ state: e }) {
 }
 // src/audit/AuditCard.tsx
 function id({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
-	let s = B(), { index: c } = e, l = t.audit.rows[n], u = Y[t.quadrant[n]], d = c.tag(l.row), f = nu(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+	let s = z(), { index: c } = e, l = t.audit.rows[n], u = Y[t.quadrant[n]], d = c.tag(l.row), f = nu(c, l, u), p = wt(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
 		index: c.number,
 		row: l.row
 	} : null;
-	return /* @__PURE__ */ K("article", {
+	return /* @__PURE__ */ G("article", {
 		ref: a,
 		class: `finding ${u} ${p.value} ${d ? "is-judged" : ""}`,
 		tabIndex: i ? 0 : -1,
@@ -7805,21 +7806,21 @@ function id({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 		onPointerEnter: () => m(!0),
 		onPointerLeave: () => m(!1),
 		children: [
-			/* @__PURE__ */ K("h4", { children: [
-				/* @__PURE__ */ K(Dc, { of: u }),
+			/* @__PURE__ */ G("h4", { children: [
+				/* @__PURE__ */ G(Dc, { of: u }),
 				" ",
-				/* @__PURE__ */ K("a", {
-					href: Fn(s, c, l.row),
-					children: /* @__PURE__ */ K("bdi", { children: f })
+				/* @__PURE__ */ G("a", {
+					href: In(s, c, l.row),
+					children: /* @__PURE__ */ G("bdi", { children: f })
 				}),
 				" ",
-				f !== l.component && /* @__PURE__ */ K("code", { children: l.component }),
-				d && /* @__PURE__ */ K("span", {
+				f !== l.component && /* @__PURE__ */ G("code", { children: l.component }),
+				d && /* @__PURE__ */ G("span", {
 					class: `tag ${d}`,
 					children: d
 				})
 			] }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"fits ",
@@ -7827,18 +7828,18 @@ function id({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 					!l.label && " · no label"
 				]
 			}),
-			/* @__PURE__ */ K(Fr, {
+			/* @__PURE__ */ G(Fr, {
 				index: c,
 				row: l.row,
 				count: 4
 			}),
-			/* @__PURE__ */ K(bu, {
+			/* @__PURE__ */ G(bu, {
 				row: l,
 				quadrant: u,
 				moved: t.moved,
 				top: r
 			}),
-			/* @__PURE__ */ K(Eu, {
+			/* @__PURE__ */ G(Eu, {
 				index: c,
 				row: l.row,
 				of: f
@@ -7887,7 +7888,7 @@ function sd(e, t, n, r, i, a) {
 }
 // src/audit/Findings.tsx
 var cd = 12;
-Kn.push({
+qn.push({
 	where: "Audit",
 	keys: [
 		{
@@ -7943,70 +7944,70 @@ function ud(e) {
 	};
 }
 function dd({ state: e }) {
-	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = ud(t), s = od(r, i), c = sd(r, s, n, t.kept.value, o, a);
-	return /* @__PURE__ */ K("section", {
+	let t = z(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = ud(t), s = od(r, i), c = sd(r, s, n, t.kept.value, o, a);
+	return /* @__PURE__ */ G("section", {
 		class: "findings",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Components to look at" }),
-			/* @__PURE__ */ K(fd, {
+			/* @__PURE__ */ G("h3", { children: "Components to look at" }),
+			/* @__PURE__ */ G(fd, {
 				counted: ad.map((e) => (e.list === i ? s : od(r, e.list)).length),
 				list: i
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: ad.find((e) => e.list === i).says
 			}),
-			/* @__PURE__ */ K(md, {
+			/* @__PURE__ */ G(md, {
 				state: e,
 				whole: s,
 				judged: a
 			}),
-			o && /* @__PURE__ */ K("p", {
+			o && /* @__PURE__ */ G("p", {
 				class: "by-concept",
 				children: [
 					"Only those that fit ",
-					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
+					/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
 					" best of the ",
 					o.split(":")[0],
 					" concepts.",
 					" ",
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
 						onClick: () => t.place.set({ ac: null }),
 						children: "Show all"
 					})
 				]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "tools",
-				children: [/* @__PURE__ */ K("span", { children: c.length === s.length ? Cc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${Cc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ K($s, {
+				children: [/* @__PURE__ */ G("span", { children: c.length === s.length ? Cc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${Cc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ G($s, {
 					what: "this list",
 					kinds: ["csv", "json"],
-					save: (e) => dn(`${hl(r.audit.output)}-${i}`, td(n, r, c), e, t)
+					save: (e) => fn(`${hl(r.audit.output)}-${i}`, td(n, r, c), e, t)
 				})]
 			}),
-			c.length ? /* @__PURE__ */ K(hd, {
+			c.length ? /* @__PURE__ */ G(hd, {
 				state: e,
 				at: c
-			}, i) : /* @__PURE__ */ K(pd, { whole: s.length })
+			}, i) : /* @__PURE__ */ G(pd, { whole: s.length })
 		]
 	});
 }
 function fd({ counted: e, list: t }) {
-	let { place: n } = B();
-	return /* @__PURE__ */ K("div", {
+	let { place: n } = z();
+	return /* @__PURE__ */ G("div", {
 		class: "lists",
 		role: "group",
 		"aria-label": "Which components",
-		children: ad.map((r, i) => /* @__PURE__ */ K("button", {
+		children: ad.map((r, i) => /* @__PURE__ */ G("button", {
 			type: "button",
 			"aria-pressed": r.list === t,
 			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
 			children: [
 				r.name,
 				" ",
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "n",
 					children: e[i].toLocaleString("en-GB")
 				})
@@ -8015,41 +8016,41 @@ function fd({ counted: e, list: t }) {
 	});
 }
 function pd({ whole: e }) {
-	let t = B();
-	return e ? /* @__PURE__ */ K("p", {
+	let t = z();
+	return e ? /* @__PURE__ */ G("p", {
 		class: "none",
 		children: [
 			"None passes the filters.",
 			" ",
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: () => t.place.set({
-					...In(t.place) ? Nn : {},
+					...Ln(t.place) ? Pn : {},
 					ac: null,
 					judged: null
 				}),
 				children: "Show all"
 			})
 		]
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "none",
 		children: "None."
 	});
 }
 function md({ state: e, whole: t, judged: n }) {
-	let r = B(), { index: i } = e;
+	let r = z(), { index: i } = e;
 	if (!r.session.can.annotate) return null;
 	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
 		tag: e === "all" || e === "open" ? null : e,
 		judged: e === "open" ? e : null
 	});
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "progress",
 		children: [
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				role: "status",
 				children: [
-					/* @__PURE__ */ K("progress", {
+					/* @__PURE__ */ G("progress", {
 						value: o,
 						max: Math.max(t.length, 1),
 						"aria-hidden": "true"
@@ -8061,43 +8062,43 @@ function md({ state: e, whole: t, judged: n }) {
 					" judged"
 				]
 			}),
-			/* @__PURE__ */ K("label", { children: [
+			/* @__PURE__ */ G("label", { children: [
 				"Show",
 				" ",
-				/* @__PURE__ */ K("select", {
+				/* @__PURE__ */ G("select", {
 					"aria-label": "Show",
 					value: n,
 					onChange: (e) => c(e.currentTarget.value),
-					children: ld.map((e) => /* @__PURE__ */ K("option", {
+					children: ld.map((e) => /* @__PURE__ */ G("option", {
 						value: e.judged,
 						children: e.name
 					}, e.judged))
 				})
 			] }),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				disabled: !s,
 				title: s ? `Take back: ${s}` : "Nothing to take back",
 				onClick: () => void Tu(r, i),
-				children: ["Undo ", /* @__PURE__ */ K("kbd", {
+				children: ["Undo ", /* @__PURE__ */ G("kbd", {
 					"aria-hidden": "true",
 					children: "u"
 				})]
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint keys",
 				children: [
-					/* @__PURE__ */ K("kbd", { children: "j" }),
+					/* @__PURE__ */ G("kbd", { children: "j" }),
 					" ",
-					/* @__PURE__ */ K("kbd", { children: "k" }),
+					/* @__PURE__ */ G("kbd", { children: "k" }),
 					" move, ",
-					/* @__PURE__ */ K("kbd", { children: "1" }),
+					/* @__PURE__ */ G("kbd", { children: "1" }),
 					" valid, ",
-					/* @__PURE__ */ K("kbd", { children: "2" }),
+					/* @__PURE__ */ G("kbd", { children: "2" }),
 					" spurious, ",
-					/* @__PURE__ */ K("kbd", { children: "3" }),
+					/* @__PURE__ */ G("kbd", { children: "3" }),
 					" unsure, ",
-					/* @__PURE__ */ K("kbd", { children: "0" }),
+					/* @__PURE__ */ G("kbd", { children: "0" }),
 					" none"
 				]
 			})
@@ -8105,7 +8106,7 @@ function md({ state: e, whole: t, judged: n }) {
 	});
 }
 function hd({ state: e, at: t }) {
-	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(cd), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+	let n = z(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(cd), [l, u] = O(0), d = A(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
 		let n = Math.min(Math.max(e, 0), t.length - 1);
 		o(t[n]), n >= s && c(n + cd - n % cd), u(l + 1);
 	};
@@ -8118,7 +8119,7 @@ function hd({ state: e, at: t }) {
 		u: () => void Tu(n, r)
 	};
 	for (let e of Cu) g[e.key] = () => (h(e.tag), p(f));
-	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), qn(g);
+	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), Jn(g);
 	let _ = (e) => {
 		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
 			ArrowRight: 1,
@@ -8128,10 +8129,10 @@ function hd({ state: e, at: t }) {
 		}[e.key];
 		n && e.target === d.current && (e.preventDefault(), p(f + n));
 	}, v = i.audit.rows, y = v.length ? Math.max(v[0].relevance, ...t.slice(0, s).map((e) => v[e].against)) : 1;
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
 		class: "finding-cards",
 		onKeyDown: _,
-		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ K(id, {
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ G(id, {
 			state: e,
 			counted: i,
 			top: y,
@@ -8140,7 +8141,7 @@ function hd({ state: e, at: t }) {
 			place: n === f ? d : null,
 			enter: () => o(t)
 		}, t))
-	}), t.length > s && /* @__PURE__ */ K("p", { children: /* @__PURE__ */ K("button", {
+	}), t.length > s && /* @__PURE__ */ G("p", { children: /* @__PURE__ */ G("button", {
 		type: "button",
 		onClick: () => c(s + cd),
 		children: [
@@ -8153,16 +8154,16 @@ function hd({ state: e, at: t }) {
 // src/audit/Masses.tsx
 function gd({ state: e }) {
 	let t = e.counted.value, { audit: n, shares: r } = t, i = jl(t.moved);
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "masses",
 		"aria-label": "Where the relevance goes",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Where the relevance goes" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h3", { children: "Where the relevance goes" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"Of all that speaks for “",
-					/* @__PURE__ */ K("bdi", { children: n.output }),
+					/* @__PURE__ */ G("bdi", { children: n.output }),
 					"” in a layer: how much goes through components that fit which concepts",
 					n.by === "encoding" && " (divided between the sides by what each component responds to; beside it what lies in components that fit neither)",
 					i ? ", by your thresholds (so without intervals)." : ", with the 95 % interval."
@@ -8170,12 +8171,12 @@ function gd({ state: e }) {
 			}),
 			n.layers.map((e) => {
 				let t = r.filter((t) => t.layer === e);
-				return /* @__PURE__ */ K("div", {
+				return /* @__PURE__ */ G("div", {
 					class: "layer",
 					children: [
-						/* @__PURE__ */ K("h4", { children: /* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e }) }) }),
-						/* @__PURE__ */ K(Nc, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
-						/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((t) => /* @__PURE__ */ K(_d, {
+						/* @__PURE__ */ G("h4", { children: /* @__PURE__ */ G("code", { children: /* @__PURE__ */ G("bdi", { children: e }) }) }),
+						/* @__PURE__ */ G(Nc, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
+						/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((t) => /* @__PURE__ */ G(_d, {
 							share: t,
 							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
 						}, t.quadrant)) }) })
@@ -8187,30 +8188,30 @@ function gd({ state: e }) {
 }
 function _d({ share: e, mass: t }) {
 	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${X(n)}, from ${yc(r, i)}` : X(n);
-	return /* @__PURE__ */ K("tr", { children: [
-		/* @__PURE__ */ K("th", {
+	return /* @__PURE__ */ G("tr", { children: [
+		/* @__PURE__ */ G("th", {
 			scope: "row",
 			children: [
-				/* @__PURE__ */ K(Dc, { of: e.quadrant }),
+				/* @__PURE__ */ G(Dc, { of: e.quadrant }),
 				" fits ",
 				gc[e.quadrant]
 			]
 		}),
-		/* @__PURE__ */ K("td", {
+		/* @__PURE__ */ G("td", {
 			class: "n components",
 			children: Cc(e.components, "component")
 		}),
-		/* @__PURE__ */ K("td", {
+		/* @__PURE__ */ G("td", {
 			class: "n",
 			children: X(n)
 		}),
-		/* @__PURE__ */ K("td", {
+		/* @__PURE__ */ G("td", {
 			class: "n",
 			children: t ? yc(r, i) : ""
 		}),
-		/* @__PURE__ */ K("td", {
+		/* @__PURE__ */ G("td", {
 			class: "drawn-in",
-			children: /* @__PURE__ */ K(Pc, {
+			children: /* @__PURE__ */ G(Pc, {
 				value: n,
 				low: r ?? n,
 				high: i ?? n,
@@ -8227,41 +8228,41 @@ function bd({ audit: e }) {
 	let t = e.drivers.slice(0, vd);
 	if (!t.length) return null;
 	let n = Math.max(...t.map((e) => Math.max(Math.abs(e.low), Math.abs(e.high)))) || 1, r = new Map(e.concepts.map((e) => [e.concept, e.side]));
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "masses drivers",
 		"aria-label": "What drives the output",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "What drives the output" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h3", { children: "What drives the output" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"The output itself (",
-					/* @__PURE__ */ K("bdi", { children: t[0].output }),
+					/* @__PURE__ */ G("bdi", { children: t[0].output }),
 					") over all images, before any component: what each concept adds, all others equal, in standard deviations, with the 95 % interval. To the right: for the output."
 				]
 			}),
-			/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((e) => /* @__PURE__ */ K("tr", { children: [
-				/* @__PURE__ */ K("th", {
+			/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((e) => /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
 					scope: "row",
 					children: [
-						/* @__PURE__ */ K(Dc, { of: r.get(e.phrase) ?? "neither" }),
+						/* @__PURE__ */ G(Dc, { of: r.get(e.phrase) ?? "neither" }),
 						" ",
-						/* @__PURE__ */ K("bdi", { children: e.phrase }),
-						e.alike.length > 0 && /* @__PURE__ */ K("span", {
+						/* @__PURE__ */ G("bdi", { children: e.phrase }),
+						e.alike.length > 0 && /* @__PURE__ */ G("span", {
 							class: "hint",
 							children: [
 								" ",
 								"hardly told apart from ",
-								/* @__PURE__ */ K("bdi", { children: e.alike.join(", ") })
+								/* @__PURE__ */ G("bdi", { children: e.alike.join(", ") })
 							]
 						})
 					]
 				}),
-				/* @__PURE__ */ K("td", {
+				/* @__PURE__ */ G("td", {
 					class: "n",
 					children: yd(e.effect)
 				}),
-				/* @__PURE__ */ K("td", {
+				/* @__PURE__ */ G("td", {
 					class: "n",
 					children: [
 						yd(e.low),
@@ -8269,9 +8270,9 @@ function bd({ audit: e }) {
 						yd(e.high)
 					]
 				}),
-				/* @__PURE__ */ K("td", {
+				/* @__PURE__ */ G("td", {
 					class: "drawn-in",
-					children: /* @__PURE__ */ K(Ac, {
+					children: /* @__PURE__ */ G(Ac, {
 						value: e.effect,
 						low: e.low,
 						high: e.high,
@@ -8290,12 +8291,12 @@ function Cd({ audit: e }) {
 		failed: "bad",
 		"cannot tell": "untold"
 	}[e.verdict];
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: `outcome ${e.verdicts.length ? t : "open"}`,
-		children: [e.verdicts.length > 0 && /* @__PURE__ */ K(kc, { kind: t }), /* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("strong", { children: wd(e) }),
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ G(kc, { kind: t }), /* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("strong", { children: wd(e) }),
 			" ",
-			/* @__PURE__ */ K(Td, { audit: e })
+			/* @__PURE__ */ G(Td, { audit: e })
 		] })]
 	});
 }
@@ -8313,18 +8314,18 @@ function Td({ audit: e }) {
 	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
 	if (!n) return null;
 	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= Sd).slice(0, xd);
-	return /* @__PURE__ */ K(T, { children: [
+	return /* @__PURE__ */ G(T, { children: [
 		X(n.relevance, 0),
 		" (",
 		yc(n.low, n.high, 0),
 		") of what speaks for “",
-		/* @__PURE__ */ K("bdi", { children: e.output }),
+		/* @__PURE__ */ G("bdi", { children: e.output }),
 		"” in ",
 		n.layer,
 		" goes through components that fit only spurious concepts, which must not matter",
-		r.map((e, t) => /* @__PURE__ */ K("span", { children: [
+		r.map((e, t) => /* @__PURE__ */ G("span", { children: [
 			t === 0 ? "; the largest: " : ", ",
-			/* @__PURE__ */ K("bdi", { children: e.concept }),
+			/* @__PURE__ */ G("bdi", { children: e.concept }),
 			" (",
 			X(e.relevance, 0),
 			")"
@@ -8333,13 +8334,13 @@ function Td({ audit: e }) {
 	] });
 }
 function Ed({ audit: e }) {
-	return e.doubts.length ? /* @__PURE__ */ K("section", {
+	return e.doubts.length ? /* @__PURE__ */ G("section", {
 		class: "doubts",
 		"aria-label": "Doubts",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Doubts: what the foundation model does not know, see or tell apart" }),
-			/* @__PURE__ */ K("p", { children: "Figures that rest on these phrases are not reliable. Other phrases, or images that are marked as showing a concept, may do better." }),
-			/* @__PURE__ */ K("ul", { children: e.doubts.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("bdi", { children: e }) }, e)) })
+			/* @__PURE__ */ G("h3", { children: "Doubts: what the foundation model does not know, see or tell apart" }),
+			/* @__PURE__ */ G("p", { children: "Figures that rest on these phrases are not reliable. Other phrases, or images that are marked as showing a concept, may do better." }),
+			/* @__PURE__ */ G("ul", { children: e.doubts.map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("bdi", { children: e }) }, e)) })
 		]
 	}) : null;
 }
@@ -8349,18 +8350,18 @@ function Dd(e) {
 }
 function Od({ state: e }) {
 	let t = e.draft.value, n = t.requirements, r = Dd(n), i = (t) => e.edit({ requirements: t });
-	return /* @__PURE__ */ K("fieldset", {
+	return /* @__PURE__ */ G("fieldset", {
 		class: "requirements",
 		children: [
-			/* @__PURE__ */ K("legend", { children: "Requirements" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("legend", { children: "Requirements" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
 			}),
-			/* @__PURE__ */ K("ul", { children: n.map((a, o) => {
+			/* @__PURE__ */ G("ul", { children: n.map((a, o) => {
 				let s = Cl(a);
-				return /* @__PURE__ */ K("li", { children: [
-					/* @__PURE__ */ K("textarea", {
+				return /* @__PURE__ */ G("li", { children: [
+					/* @__PURE__ */ G("textarea", {
 						class: "code",
 						rows: a.length > 34 ? 2 : 1,
 						spellcheck: !1,
@@ -8369,24 +8370,24 @@ function Od({ state: e }) {
 						value: a,
 						onInput: (e) => i(n.map((t, n) => n === o ? e.currentTarget.value.replace(/\n/g, " ") : t))
 					}),
-					/* @__PURE__ */ K("button", {
+					/* @__PURE__ */ G("button", {
 						type: "button",
 						"aria-label": `Remove requirement ${o + 1}`,
 						title: "Remove",
 						onClick: () => i(n.filter((e, t) => t !== o)),
 						children: "×"
 					}),
-					s && /* @__PURE__ */ K("p", {
+					s && /* @__PURE__ */ G("p", {
 						class: "hint",
 						children: [El(s, String(t.output)), "."]
 					}),
-					o === r && e.fault.value && /* @__PURE__ */ K("p", {
+					o === r && e.fault.value && /* @__PURE__ */ G("p", {
 						class: "fault",
 						children: e.fault.value
 					})
 				] }, o);
 			}) }),
-			/* @__PURE__ */ K(Ad, {
+			/* @__PURE__ */ G(Ad, {
 				output: String(t.output),
 				add: (e) => i([...n, e])
 			})
@@ -8402,37 +8403,37 @@ var kd = {
 };
 function Ad({ output: e, add: t }) {
 	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? Y.slice(0, 2) : Y, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? Cl(m) : null, g = (e) => a(Y.filter((t) => t === e !== i.includes(t)));
-	return /* @__PURE__ */ K("details", {
+	return /* @__PURE__ */ G("details", {
 		class: "builder",
 		children: [
-			/* @__PURE__ */ K("summary", { children: "Add a requirement" }),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("summary", { children: "Add a requirement" }),
+			/* @__PURE__ */ G("div", {
 				class: "row",
 				children: [
-					/* @__PURE__ */ K("select", {
+					/* @__PURE__ */ G("select", {
 						"aria-label": "What is limited",
 						value: n,
 						onChange: (e) => r(e.currentTarget.value),
-						children: Object.entries(kd).map(([e, t]) => /* @__PURE__ */ K("option", {
+						children: Object.entries(kd).map(([e, t]) => /* @__PURE__ */ G("option", {
 							value: e,
 							children: t
 						}, e))
 					}),
-					n === "worst" ? /* @__PURE__ */ K("span", { children: "at most" }) : /* @__PURE__ */ K("select", {
+					n === "worst" ? /* @__PURE__ */ G("span", { children: "at most" }) : /* @__PURE__ */ G("select", {
 						"aria-label": "Bound",
 						value: o,
 						onChange: (e) => s(e.currentTarget.value),
-						children: [/* @__PURE__ */ K("option", {
+						children: [/* @__PURE__ */ G("option", {
 							value: "<=",
 							children: "at most"
-						}), /* @__PURE__ */ K("option", {
+						}), /* @__PURE__ */ G("option", {
 							value: ">=",
 							children: "at least"
 						})]
 					}),
-					/* @__PURE__ */ K("label", {
+					/* @__PURE__ */ G("label", {
 						class: "limit",
-						children: [/* @__PURE__ */ K("input", {
+						children: [/* @__PURE__ */ G("input", {
 							type: "number",
 							"aria-label": "Limit",
 							min: "0",
@@ -8444,27 +8445,27 @@ function Ad({ output: e, add: t }) {
 					})
 				]
 			}),
-			n !== "worst" && /* @__PURE__ */ K("div", {
+			n !== "worst" && /* @__PURE__ */ G("div", {
 				class: "row",
 				role: "group",
 				"aria-label": "Of components that fit",
-				children: u.map((e) => /* @__PURE__ */ K("label", { children: [
-					/* @__PURE__ */ K("input", {
+				children: u.map((e) => /* @__PURE__ */ G("label", { children: [
+					/* @__PURE__ */ G("input", {
 						type: "checkbox",
 						checked: i.includes(e),
 						onChange: () => g(e)
 					}),
 					" ",
-					/* @__PURE__ */ K(Dc, { of: e }),
+					/* @__PURE__ */ G(Dc, { of: e }),
 					" ",
 					gc[e]
 				] }, e))
 			}),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: h ? `${El(h, e)}.` : "Choose at least one kind of component and a limit."
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				disabled: !h,
 				onClick: () => t(m),
@@ -8476,20 +8477,20 @@ function Ad({ output: e, add: t }) {
 // src/audit/Verdicts.tsx
 function jd({ state: e }) {
 	let t = e.counted.value, { verdicts: n } = t.audit;
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: "verdicts",
 		"aria-label": "Requirements",
 		children: [
-			/* @__PURE__ */ K("h3", { children: "Requirements" }),
-			n.length ? /* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h3", { children: "Requirements" }),
+			n.length ? /* @__PURE__ */ G("p", {
 				class: "hint",
 				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
-			}) : /* @__PURE__ */ K("p", { children: "The spec states none." }),
-			jl(t.moved) && n.length > 0 && /* @__PURE__ */ K("p", {
+			}) : /* @__PURE__ */ G("p", { children: "The spec states none." }),
+			jl(t.moved) && n.length > 0 && /* @__PURE__ */ G("p", {
 				class: "yours-note",
 				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
 			}),
-			/* @__PURE__ */ K("ul", { children: n.map((e) => /* @__PURE__ */ K(Fd, {
+			/* @__PURE__ */ G("ul", { children: n.map((e) => /* @__PURE__ */ G(Fd, {
 				verdict: e,
 				counted: t
 			}, e.requirement)) })
@@ -8511,34 +8512,34 @@ var Md = {
 };
 function Fd({ verdict: e, counted: t }) {
 	let n = Cl(e.requirement);
-	return /* @__PURE__ */ K("li", {
+	return /* @__PURE__ */ G("li", {
 		class: `verdict ${Pd[e.verdict]}`,
-		children: [/* @__PURE__ */ K("div", { children: [
-			/* @__PURE__ */ K("p", {
+		children: [/* @__PURE__ */ G("div", { children: [
+			/* @__PURE__ */ G("p", {
 				class: "head",
-				children: [/* @__PURE__ */ K("span", {
+				children: [/* @__PURE__ */ G("span", {
 					class: "mark",
 					children: [
-						/* @__PURE__ */ K(kc, { kind: Nd[e.verdict] }),
+						/* @__PURE__ */ G(kc, { kind: Nd[e.verdict] }),
 						" ",
-						/* @__PURE__ */ K("strong", { children: Md[e.verdict] })
+						/* @__PURE__ */ G("strong", { children: Md[e.verdict] })
 					]
-				}), /* @__PURE__ */ K("span", {
+				}), /* @__PURE__ */ G("span", {
 					class: `sure ${e.sure ? "" : "unsure"}`,
-					children: /* @__PURE__ */ K("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
+					children: /* @__PURE__ */ G("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
 				})]
 			}),
-			n && /* @__PURE__ */ K("p", { children: [/* @__PURE__ */ K("bdi", { children: El(n, t.audit.output) }), "."] }),
-			/* @__PURE__ */ K("p", {
+			n && /* @__PURE__ */ G("p", { children: [/* @__PURE__ */ G("bdi", { children: El(n, t.audit.output) }), "."] }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
-					/* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e.requirement }) }),
+					/* @__PURE__ */ G("code", { children: /* @__PURE__ */ G("bdi", { children: e.requirement }) }),
 					" ",
 					"in ",
-					/* @__PURE__ */ K("bdi", { children: e.layer })
+					/* @__PURE__ */ G("bdi", { children: e.layer })
 				]
 			})
-		] }), n && /* @__PURE__ */ K(Id, {
+		] }), n && /* @__PURE__ */ G(Id, {
 			verdict: e,
 			asked: n,
 			counted: t
@@ -8555,8 +8556,8 @@ function Id({ verdict: e, asked: t, counted: n }) {
 		"net_relevance",
 		"drivers"
 	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${Dl(e.value, t)}, from ${Ol(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${Tl(t)}`;
-	return /* @__PURE__ */ K("div", { children: [
-		/* @__PURE__ */ K(Pc, {
+	return /* @__PURE__ */ G("div", { children: [
+		/* @__PURE__ */ G(Pc, {
 			...e,
 			top: a,
 			kind: Pd[e.verdict],
@@ -8564,7 +8565,7 @@ function Id({ verdict: e, asked: t, counted: n }) {
 			allowed: o,
 			yours: r?.value ?? null
 		}),
-		/* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G("p", {
 			class: "figures",
 			children: [
 				Dl(e.value, t),
@@ -8574,7 +8575,7 @@ function Id({ verdict: e, asked: t, counted: n }) {
 				Tl(t)
 			]
 		}),
-		r && /* @__PURE__ */ K("p", {
+		r && /* @__PURE__ */ G("p", {
 			class: "figures yours-figure",
 			children: [
 				"by your thresholds ",
@@ -8588,67 +8589,67 @@ function Id({ verdict: e, asked: t, counted: n }) {
 // src/audit/Result.tsx
 function Ld({ state: e }) {
 	let t = e.answer.value, n = e.stale.value;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "result",
-		children: [t && /* @__PURE__ */ K("div", {
+		children: [t && /* @__PURE__ */ G("div", {
 			class: `found ${n ? "stale" : ""}`,
 			"aria-busy": n,
 			children: [
-				/* @__PURE__ */ K(Rd, { state: e }),
-				/* @__PURE__ */ K(Cd, { audit: t.audit }),
-				/* @__PURE__ */ K(Ed, { audit: t.audit }),
-				/* @__PURE__ */ K(jd, { state: e }),
-				/* @__PURE__ */ K(bd, { audit: t.audit }),
-				/* @__PURE__ */ K(gd, { state: e }),
-				/* @__PURE__ */ K(Vu, { state: e }),
-				/* @__PURE__ */ K(Wu, { state: e }),
-				/* @__PURE__ */ K(dd, { state: e })
+				/* @__PURE__ */ G(Rd, { state: e }),
+				/* @__PURE__ */ G(Cd, { audit: t.audit }),
+				/* @__PURE__ */ G(Ed, { audit: t.audit }),
+				/* @__PURE__ */ G(jd, { state: e }),
+				/* @__PURE__ */ G(bd, { audit: t.audit }),
+				/* @__PURE__ */ G(gd, { state: e }),
+				/* @__PURE__ */ G(Vu, { state: e }),
+				/* @__PURE__ */ G(Wu, { state: e }),
+				/* @__PURE__ */ G(dd, { state: e })
 			]
-		}), /* @__PURE__ */ K(zd, { state: e })]
+		}), /* @__PURE__ */ G(zd, { state: e })]
 	});
 }
 function Rd({ state: e }) {
-	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
-	return /* @__PURE__ */ K("div", {
+	let { place: t } = z(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
+	return /* @__PURE__ */ G("div", {
 		class: "result-head",
-		children: [/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ K("p", {
+		children: [/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ G("p", {
 			class: "hint",
 			children: [
 				"Output “",
-				/* @__PURE__ */ K("bdi", { children: n.output }),
+				/* @__PURE__ */ G("bdi", { children: n.output }),
 				"”, ",
 				Cc(n.rows.length, "component"),
 				" in ",
-				/* @__PURE__ */ K("bdi", { children: n.layers.join(", ") }),
+				/* @__PURE__ */ G("bdi", { children: n.layers.join(", ") }),
 				", relevance on",
 				" ",
 				Cc(n.images, "image"),
 				", by ",
 				n.by,
-				i !== void 0 && /* @__PURE__ */ K(T, { children: [" · ", /* @__PURE__ */ K("a", {
+				i !== void 0 && /* @__PURE__ */ G(T, { children: [" · ", /* @__PURE__ */ G("a", {
 					href: t.href(["graph"], { class: i }),
 					children: "how this class comes about"
 				})] })
 			]
-		})] }), /* @__PURE__ */ K(rd, { state: e })]
+		})] }), /* @__PURE__ */ G(rd, { state: e })]
 	});
 }
 function zd({ state: e }) {
 	let t = e.draft.value, n = t ? ll(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && Dd(t.requirements) >= 0;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "standing",
 		"aria-live": "polite",
-		children: n ? /* @__PURE__ */ K("p", {
+		children: n ? /* @__PURE__ */ G("p", {
 			class: "lacks",
 			children: n
-		}) : r ? /* @__PURE__ */ K("p", {
+		}) : r ? /* @__PURE__ */ G("p", {
 			class: "fault",
 			children: [
 				a ? "A requirement is not understood: see the spec." : r,
 				" ",
 				e.answer.value && "Below is the result before that."
 			]
-		}) : i && /* @__PURE__ */ K(Vn, {
+		}) : i && /* @__PURE__ */ G(Hn, {
 			what: "Audit",
 			job: i.job
 		})
@@ -8664,7 +8665,7 @@ function Wd(e, t) {
 	return $c.find((t) => e[t].some(n));
 }
 function Gd({ state: e, side: t }) {
-	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
+	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = A(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
 		let r = fl(n);
 		if (!r) return;
 		let a = Wd(e.draft.peek(), r.name);
@@ -8679,27 +8680,27 @@ function Gd({ state: e, side: t }) {
 			[Hd(t)]: [...r[Hd(t)], i]
 		}), c(-1);
 	};
-	return /* @__PURE__ */ K("fieldset", {
+	return /* @__PURE__ */ G("fieldset", {
 		class: `side ${t}`,
 		onDragOver: (e) => Ud?.side === Hd(t) && e.preventDefault(),
 		onDrop: (e) => {
 			e.preventDefault(), Ud?.side === Hd(t) && p(Ud.side, Ud.at), Ud = null;
 		},
 		children: [
-			/* @__PURE__ */ K("legend", { children: [
-				/* @__PURE__ */ K(Dc, { of: t }),
+			/* @__PURE__ */ G("legend", { children: [
+				/* @__PURE__ */ G(Dc, { of: t }),
 				" ",
 				t === "valid" ? "Valid" : "Spurious",
 				" concepts"
 			] }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [Bd[t], "."]
 			}),
-			/* @__PURE__ */ K("ul", {
+			/* @__PURE__ */ G("ul", {
 				class: "ideas",
 				"aria-label": `${t} concepts`,
-				children: n[t].map((e, n) => /* @__PURE__ */ K(Kd, {
+				children: n[t].map((e, n) => /* @__PURE__ */ G(Kd, {
 					idea: e,
 					side: t,
 					open: s === n,
@@ -8712,13 +8713,13 @@ function Gd({ state: e, side: t }) {
 					remove: () => f(n)
 				}, e.name))
 			}),
-			s >= 0 && n[t][s] && /* @__PURE__ */ K(Jd, {
+			s >= 0 && n[t][s] && /* @__PURE__ */ G(Jd, {
 				idea: n[t][s],
 				side: t,
 				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
 				close: () => c(-1)
 			}),
-			/* @__PURE__ */ K("input", {
+			/* @__PURE__ */ G("input", {
 				ref: l,
 				type: "text",
 				"aria-label": `Add a ${t} concept`,
@@ -8736,7 +8737,7 @@ function Gd({ state: e, side: t }) {
 				},
 				onBlur: () => d(r)
 			}),
-			a && /* @__PURE__ */ K("p", {
+			a && /* @__PURE__ */ G("p", {
 				class: "fault",
 				children: a
 			})
@@ -8745,31 +8746,31 @@ function Gd({ state: e, side: t }) {
 }
 function Kd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
 	let s = e.phrases.length + e.images.length;
-	return /* @__PURE__ */ K("li", {
+	return /* @__PURE__ */ G("li", {
 		class: "idea",
 		draggable: !0,
 		onDragStart: r,
 		children: [
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "name",
 				"aria-expanded": n,
 				title: qd(e),
 				onClick: i,
 				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
-				children: [/* @__PURE__ */ K("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ K("span", {
+				children: [/* @__PURE__ */ G("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ G("span", {
 					class: "more",
 					children: [" ", s]
 				})]
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				"aria-label": `Move ${e.name} to the ${Hd(t)} concepts`,
 				title: `Move to ${Hd(t)}`,
 				onClick: a,
 				children: t === "valid" ? "↓" : "↑"
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				"aria-label": `Remove ${e.name}`,
 				title: "Remove",
@@ -8785,11 +8786,11 @@ function qd({ phrases: e, images: t }) {
 }
 function Jd({ idea: e, side: t, change: n, close: r }) {
 	let [i, a] = O(e.phrases.join("\n"));
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "details",
 		onKeyDown: (e) => e.key === "Escape" && r(),
 		children: [
-			/* @__PURE__ */ K("label", { children: ["Name", /* @__PURE__ */ K("input", {
+			/* @__PURE__ */ G("label", { children: ["Name", /* @__PURE__ */ G("input", {
 				type: "text",
 				value: e.name,
 				onChange: (t) => t.currentTarget.value.trim() && n({
@@ -8797,7 +8798,7 @@ function Jd({ idea: e, side: t, change: n, close: r }) {
 					name: t.currentTarget.value.trim()
 				})
 			})] }),
-			/* @__PURE__ */ K("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ K("textarea", {
+			/* @__PURE__ */ G("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ G("textarea", {
 				rows: Math.max(2, Math.min(6, e.phrases.length + 1)),
 				value: i,
 				placeholder: e.name,
@@ -8808,7 +8809,7 @@ function Jd({ idea: e, side: t, change: n, close: r }) {
 					});
 				}
 			})] }),
-			e.images.length > 0 && /* @__PURE__ */ K("p", {
+			e.images.length > 0 && /* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
 					"And the images ",
@@ -8816,12 +8817,12 @@ function Jd({ idea: e, side: t, change: n, close: r }) {
 					"."
 				]
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: r,
 				children: "Done"
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "hint",
 				children: [
 					" a ",
@@ -8834,38 +8835,38 @@ function Jd({ idea: e, side: t, change: n, close: r }) {
 }
 // src/audit/Start.tsx
 function Yd({ state: e }) {
-	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
-	return /* @__PURE__ */ K("section", {
+	let t = z(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
+	return /* @__PURE__ */ G("section", {
 		class: "start",
 		children: [
-			/* @__PURE__ */ K("h2", { children: "Start from a spec" }),
-			/* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ G("h2", { children: "Start from a spec" }),
+			/* @__PURE__ */ G("p", { children: [
 				"A spec lists concepts that may speak for a class (",
-				/* @__PURE__ */ K("em", { children: "valid" }),
+				/* @__PURE__ */ G("em", { children: "valid" }),
 				") and concepts that must not (",
-				/* @__PURE__ */ K("em", { children: "spurious" }),
+				/* @__PURE__ */ G("em", { children: "spurious" }),
 				"). The audit then says how much of what speaks for the class goes through either."
 			] }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("p", {
 				class: "actions",
-				children: [/* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "main",
 					onClick: () => e.begin(rl(i.name)),
 					children: "Write a new one"
-				}), /* @__PURE__ */ K(Zd, { state: e })]
+				}), /* @__PURE__ */ G(Zd, { state: e })]
 			}),
-			/* @__PURE__ */ K(Bn, {
+			/* @__PURE__ */ G(Vn, {
 				of: Xu(t.transport, n).value,
 				what: "specs",
-				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ K("ul", {
+				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ G("ul", {
 					class: "choices",
-					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Xd, {
+					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ G(Xd, {
 						name: t,
 						spec: n,
 						kind: "saved",
 						state: e
-					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ K(Xd, {
+					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ G(Xd, {
 						name: t,
 						spec: n,
 						kind: "comes with semlens",
@@ -8877,14 +8878,14 @@ function Yd({ state: e }) {
 	});
 }
 function Xd({ name: e, spec: t, kind: n, state: r }) {
-	let i = B(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Zu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
-	return /* @__PURE__ */ K("li", { children: [/* @__PURE__ */ K("button", {
+	let i = z(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Zu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
+	return /* @__PURE__ */ G("li", { children: [/* @__PURE__ */ G("button", {
 		type: "button",
 		class: "choice",
 		onClick: () => r.begin(il(t)),
 		children: [
-			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: t.title || e }) }),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: t.title || e }) }),
+			/* @__PURE__ */ G("span", {
 				class: "hint",
 				children: [
 					Cc(t.valid.length, "valid concept"),
@@ -8894,11 +8895,11 @@ function Xd({ name: e, spec: t, kind: n, state: r }) {
 					Cc(t.requirements?.length ?? 0, "requirement")
 				]
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "hint",
 				children: [
 					a ? "for " : "written for ",
-					/* @__PURE__ */ K("bdi", { children: [
+					/* @__PURE__ */ G("bdi", { children: [
 						"“",
 						String(t.output),
 						"”"
@@ -8909,7 +8910,7 @@ function Xd({ name: e, spec: t, kind: n, state: r }) {
 				]
 			})
 		]
-	}), n === "saved" && /* @__PURE__ */ K("button", {
+	}), n === "saved" && /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "remove",
 		"aria-label": `Remove the saved spec ${e}`,
@@ -8919,7 +8920,7 @@ function Xd({ name: e, spec: t, kind: n, state: r }) {
 	})] });
 }
 function Zd({ state: e }) {
-	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
+	let t = z(), n = A(null), [r, i] = O(""), a = async (r) => {
 		if (r) {
 			try {
 				e.begin(await Qu(t.transport, r)), i("");
@@ -8929,13 +8930,13 @@ function Zd({ state: e }) {
 			n.current.value = "";
 		}
 	};
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("button", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("button", {
 			type: "button",
 			onClick: () => n.current.click(),
 			children: "Open a YAML file"
 		}),
-		/* @__PURE__ */ K("input", {
+		/* @__PURE__ */ G("input", {
 			ref: n,
 			type: "file",
 			accept: ".yaml,.yml",
@@ -8944,7 +8945,7 @@ function Zd({ state: e }) {
 			"aria-label": "Spec as a YAML file",
 			onChange: (e) => void a(e.currentTarget.files?.[0])
 		}),
-		r && /* @__PURE__ */ K("span", {
+		r && /* @__PURE__ */ G("span", {
 			class: "fault",
 			children: r
 		})
@@ -8953,41 +8954,41 @@ function Zd({ state: e }) {
 // src/audit/SpecForm.tsx
 function Qd({ state: e }) {
 	let t = e.draft.value;
-	return /* @__PURE__ */ K("form", {
+	return /* @__PURE__ */ G("form", {
 		class: "spec",
 		"aria-label": "Spec",
 		onSubmit: (e) => e.preventDefault(),
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "actions",
-				children: [/* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G("button", {
 					type: "button",
 					onClick: () => e.begin(null),
 					children: "Other spec"
-				}), /* @__PURE__ */ K(Zd, { state: e })]
+				}), /* @__PURE__ */ G(Zd, { state: e })]
 			}),
-			/* @__PURE__ */ K("label", {
+			/* @__PURE__ */ G("label", {
 				class: "entry",
-				children: ["Title", /* @__PURE__ */ K("input", {
+				children: ["Title", /* @__PURE__ */ G("input", {
 					type: "text",
 					value: t.title,
 					placeholder: "Audit",
 					onInput: (t) => e.edit({ title: t.currentTarget.value })
 				})]
 			}),
-			/* @__PURE__ */ K($d, { state: e }),
-			/* @__PURE__ */ K(Gd, {
+			/* @__PURE__ */ G($d, { state: e }),
+			/* @__PURE__ */ G(Gd, {
 				state: e,
 				side: "valid"
 			}),
-			/* @__PURE__ */ K(Gd, {
+			/* @__PURE__ */ G(Gd, {
 				state: e,
 				side: "spurious"
 			}),
-			/* @__PURE__ */ K(Od, { state: e }),
-			/* @__PURE__ */ K(ef, { state: e }),
-			/* @__PURE__ */ K(tf, { state: e }),
-			/* @__PURE__ */ K(nf, { state: e })
+			/* @__PURE__ */ G(Od, { state: e }),
+			/* @__PURE__ */ G(ef, { state: e }),
+			/* @__PURE__ */ G(tf, { state: e }),
+			/* @__PURE__ */ G(nf, { state: e })
 		]
 	});
 }
@@ -8996,16 +8997,16 @@ function $d({ state: e }) {
 		let n = t[e];
 		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
 	};
-	return /* @__PURE__ */ K("label", {
+	return /* @__PURE__ */ G("label", {
 		class: "entry",
-		children: ["Class: the output of the model that is audited", /* @__PURE__ */ K("select", {
+		children: ["Class: the output of the model that is audited", /* @__PURE__ */ G("select", {
 			value: r,
 			onChange: (t) => e.edit({ output: i(Number(t.currentTarget.value)) }),
-			children: [r < 0 && /* @__PURE__ */ K("option", {
+			children: [r < 0 && /* @__PURE__ */ G("option", {
 				value: -1,
 				disabled: !0,
 				children: n === "" ? "choose a class" : `${n} – not in this index`
-			}), t.map((e, t) => /* @__PURE__ */ K("option", {
+			}), t.map((e, t) => /* @__PURE__ */ G("option", {
 				value: t,
 				children: [
 					e.name,
@@ -9022,24 +9023,24 @@ function ef({ state: e }) {
 		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
 		e.edit({ layers: a });
 	};
-	return /* @__PURE__ */ K("fieldset", {
+	return /* @__PURE__ */ G("fieldset", {
 		class: "layers",
 		children: [
-			/* @__PURE__ */ K("legend", { children: "Layers" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("legend", { children: "Layers" }),
+			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: t.length ? "Those chosen; each is audited by itself." : `None chosen: the last before the outputs, ${n.at(-1)?.layer ?? ""}.`
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "row",
-				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ K("label", { children: [
-					/* @__PURE__ */ K("input", {
+				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ G("label", { children: [
+					/* @__PURE__ */ G("input", {
 						type: "checkbox",
 						checked: t.includes(e),
 						onChange: () => i(e)
 					}),
 					" ",
-					/* @__PURE__ */ K("bdi", { children: e })
+					/* @__PURE__ */ G("bdi", { children: e })
 				] }, e))
 			})
 		]
@@ -9047,13 +9048,13 @@ function ef({ state: e }) {
 }
 function tf({ state: e }) {
 	let t = e.draft.value;
-	return /* @__PURE__ */ K("details", {
+	return /* @__PURE__ */ G("details", {
 		class: "more-fields",
 		children: [
-			/* @__PURE__ */ K("summary", { children: "False discoveries, templates, notes" }),
-			/* @__PURE__ */ K("label", {
+			/* @__PURE__ */ G("summary", { children: "False discoveries, templates, notes" }),
+			/* @__PURE__ */ G("label", {
 				class: "entry",
-				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ K("input", {
+				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ G("input", {
 					type: "number",
 					min: "0.1",
 					max: "99",
@@ -9062,12 +9063,12 @@ function tf({ state: e }) {
 					onChange: (t) => Number(t.currentTarget.value) > 0 && e.edit({ fdr: Number(t.currentTarget.value) / 100 })
 				})]
 			}),
-			/* @__PURE__ */ K("label", {
+			/* @__PURE__ */ G("label", {
 				class: "entry",
 				children: [
 					"Templates, one per line: what a phrase is put into, at ",
 					"{}",
-					/* @__PURE__ */ K("textarea", {
+					/* @__PURE__ */ G("textarea", {
 						rows: Math.max(2, t.templates.length),
 						value: t.templates.join("\n"),
 						spellcheck: !1,
@@ -9075,9 +9076,9 @@ function tf({ state: e }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K("label", {
+			/* @__PURE__ */ G("label", {
 				class: "entry",
-				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ K("textarea", {
+				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ G("textarea", {
 					rows: 4,
 					value: t.notes,
 					onInput: (t) => e.edit({ notes: t.currentTarget.value })
@@ -9087,7 +9088,7 @@ function tf({ state: e }) {
 	});
 }
 function nf({ state: e }) {
-	let t = B(), [n, r] = O(""), [i, a] = O("");
+	let t = z(), [n, r] = O(""), [i, a] = O("");
 	if (!t.session.can.annotate) return null;
 	let o = async () => {
 		let r = n.trim() || hl(e.draft.peek().title);
@@ -9097,10 +9098,10 @@ function nf({ state: e }) {
 			a(e instanceof Error ? e.message : String(e));
 		}
 	};
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "keep",
 		children: [
-			/* @__PURE__ */ K("input", {
+			/* @__PURE__ */ G("input", {
 				type: "text",
 				"aria-label": "Name to save the spec under",
 				placeholder: hl(e.draft.value.title),
@@ -9108,12 +9109,12 @@ function nf({ state: e }) {
 				onInput: (e) => r(e.currentTarget.value),
 				onKeyDown: (e) => e.key === "Enter" && void o()
 			}),
-			/* @__PURE__ */ K("button", {
+			/* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: () => void o(),
 				children: "Save the spec"
 			}),
-			i && /* @__PURE__ */ K("p", {
+			i && /* @__PURE__ */ G("p", {
 				class: "fault",
 				children: i
 			})
@@ -9122,23 +9123,23 @@ function nf({ state: e }) {
 }
 // src/audit/Stored.tsx
 function rf({ state: e, audits: t }) {
-	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
+	let { place: n } = z(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
 	return k(() => {
 		i && (e.answer.value = {
 			audit: i.audit,
 			draft: il(i.spec),
 			key: ""
 		});
-	}, [i]), i ? /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("p", {
+	}, [i]), i ? /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("p", {
 			class: "hint",
 			children: "This copy of the page holds audits that were made before. New ones take the server."
 		}),
-		/* @__PURE__ */ K("div", {
+		/* @__PURE__ */ G("div", {
 			class: "lists",
 			role: "group",
 			"aria-label": "Audit",
-			children: t.map((e) => /* @__PURE__ */ K("button", {
+			children: t.map((e) => /* @__PURE__ */ G("button", {
 				type: "button",
 				"aria-pressed": e === i,
 				onClick: () => n.set({
@@ -9149,90 +9150,90 @@ function rf({ state: e, audits: t }) {
 					ac: null,
 					pin: null
 				}),
-				children: /* @__PURE__ */ K("bdi", { children: e.spec.title || e.name })
+				children: /* @__PURE__ */ G("bdi", { children: e.spec.title || e.name })
 			}, e.name))
 		}),
-		/* @__PURE__ */ K(Ld, { state: e })
-	] }) : /* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G(Ld, { state: e })
+	] }) : /* @__PURE__ */ G("p", {
 		class: "none",
 		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
 	});
 }
 // src/views/Audit.tsx
 function af() {
-	let e = B(), t = tu(e, e.index.value);
-	return /* @__PURE__ */ K("div", {
+	let e = z(), t = tu(e, e.index.value);
+	return /* @__PURE__ */ G("div", {
 		class: "audit",
-		children: [/* @__PURE__ */ K("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ K(of, { state: t })]
+		children: [/* @__PURE__ */ G("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ G(of, { state: t })]
 	}, t.index.number);
 }
 function of({ state: e }) {
-	let t = B();
-	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ K("div", {
+	let t = z();
+	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ G("div", {
 		class: "desk",
-		children: [/* @__PURE__ */ K(sf, { state: e }), /* @__PURE__ */ K(Ld, { state: e })]
-	}) : /* @__PURE__ */ K(Yd, { state: e }) : /* @__PURE__ */ K(cf, { state: e }) : /* @__PURE__ */ K("p", {
+		children: [/* @__PURE__ */ G(sf, { state: e }), /* @__PURE__ */ G(Ld, { state: e })]
+	}) : /* @__PURE__ */ G(Yd, { state: e }) : /* @__PURE__ */ G(cf, { state: e }) : /* @__PURE__ */ G("p", {
 		class: "none",
 		children: [
 			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
-			/* @__PURE__ */ K("code", { children: "semlens build … --classes NAMES" }),
+			/* @__PURE__ */ G("code", { children: "semlens build … --classes NAMES" }),
 			"), and they can be audited here."
 		]
 	});
 }
 function sf({ state: e }) {
 	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || ll(e.draft.peek()) !== "");
-	return /* @__PURE__ */ K("section", {
+	return /* @__PURE__ */ G("section", {
 		class: `spec-panel ${t ? "" : "folded"}`,
 		"aria-label": "Spec",
-		children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("button", {
+		children: [/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "fold",
 			"aria-expanded": t,
 			onClick: () => n(!t),
 			children: "The spec"
-		}) }), t && /* @__PURE__ */ K(Qd, { state: e })]
+		}) }), t && /* @__PURE__ */ G(Qd, { state: e })]
 	});
 }
 function cf({ state: e }) {
-	let t = Ju(B().transport, e.index).value;
-	return t.state === "loading" ? /* @__PURE__ */ K("p", {
+	let t = Ju(z().transport, e.index).value;
+	return t.state === "loading" ? /* @__PURE__ */ G("p", {
 		class: "none",
 		children: "Looking for audits …"
-	}) : /* @__PURE__ */ K(rf, {
+	}) : /* @__PURE__ */ G(rf, {
 		state: e,
-		audits: z(t) ?? []
+		audits: R(t) ?? []
 	});
 }
 // src/about/Additions.tsx
 function lf({ index: e }) {
 	let t = e.info.name, { classes: n, relevance: r } = e.info;
-	return /* @__PURE__ */ K("ul", {
+	return /* @__PURE__ */ G("ul", {
 		class: "additions",
 		role: "list",
 		children: [
-			/* @__PURE__ */ K(df, {
+			/* @__PURE__ */ G(df, {
 				name: "Labels",
 				says: "a phrase for each component that fits better than chance",
 				of: e.labels.value,
 				command: `semlens label ${t} --vocabulary FILE --save`,
-				children: (t) => `${H(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${V(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
+				children: (t) => `${V(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${B(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
 			}),
-			/* @__PURE__ */ K(df, {
+			/* @__PURE__ */ G(df, {
 				name: "Measures",
 				says: "clarity, polysemanticity, redundancy",
 				of: e.scores.value,
 				command: `semlens score ${t} --save`,
 				children: () => "of every component and layer, beside chance"
 			}),
-			/* @__PURE__ */ K(df, {
+			/* @__PURE__ */ G(df, {
 				name: "Map",
 				says: "all components in two dimensions",
 				of: e.atlas.value,
 				command: `semlens atlas ${t} --save`,
-				children: (e) => `${V(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
+				children: (e) => `${B(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
 			}),
-			/* @__PURE__ */ K(df, {
+			/* @__PURE__ */ G(df, {
 				name: "Relevance",
 				says: "what each component contributes to the model’s outputs",
 				of: r ? {
@@ -9243,7 +9244,7 @@ function lf({ index: e }) {
 					why: "None was computed."
 				},
 				command: "semlens build … --classes NAMES --resume",
-				children: (e) => `for ${V(n.length, "class", "classes")}, by ${e.method}, ${uf(e.of)}`
+				children: (e) => `for ${B(n.length, "class", "classes")}, by ${e.method}, ${uf(e.of)}`
 			})
 		]
 	});
@@ -9261,23 +9262,23 @@ function df({ name: e, says: t, of: n, command: r, children: i }) {
 		loading: "…",
 		absent: "–"
 	}[n.state];
-	return /* @__PURE__ */ K("li", {
+	return /* @__PURE__ */ G("li", {
 		class: n.state,
-		children: [/* @__PURE__ */ K("span", {
+		children: [/* @__PURE__ */ G("span", {
 			class: "sign",
 			"aria-hidden": "true",
 			children: a
-		}), /* @__PURE__ */ K("div", { children: [
-			/* @__PURE__ */ K("strong", { children: e }),
+		}), /* @__PURE__ */ G("div", { children: [
+			/* @__PURE__ */ G("strong", { children: e }),
 			" ",
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "soft",
 				children: t
 			}),
-			/* @__PURE__ */ K("br", {}),
+			/* @__PURE__ */ G("br", {}),
 			n.state === "ready" && i(n.value),
 			n.state === "loading" && (n.job ? `being computed: ${n.job.step}` : "on the way"),
-			n.state === "absent" && /* @__PURE__ */ K(T, { children: [n.why, /* @__PURE__ */ K("code", {
+			n.state === "absent" && /* @__PURE__ */ G(T, { children: [n.why, /* @__PURE__ */ G("code", {
 				class: "command",
 				children: r
 			})] })
@@ -9292,78 +9293,78 @@ function pf(e) {
 }
 // src/about/Tree.tsx
 function mf({ of: e }) {
-	return /* @__PURE__ */ K("dl", {
+	return /* @__PURE__ */ G("dl", {
 		class: "tree",
-		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K(hf, { of: t }) })] }, e))
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G(hf, { of: t }) })] }, e))
 	});
 }
 function hf({ of: e }) {
-	if (e == null || e === "") return /* @__PURE__ */ K("span", {
+	if (e == null || e === "") return /* @__PURE__ */ G("span", {
 		class: "soft",
 		children: "none"
 	});
-	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ K("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ K(mf, { of: Object.fromEntries(e.entries()) });
-	if (typeof e == "object") return /* @__PURE__ */ K(mf, { of: e });
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ G("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ G(mf, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ G(mf, { of: e });
 	let t = String(e);
-	return t.includes("\n") ? /* @__PURE__ */ K("pre", { children: t }) : /* @__PURE__ */ K("bdi", { children: t });
+	return t.includes("\n") ? /* @__PURE__ */ G("pre", { children: t }) : /* @__PURE__ */ G("bdi", { children: t });
 }
 // src/views/About.tsx
 function gf() {
-	let e = B(), t = e.index.value, { info: n } = t;
-	return /* @__PURE__ */ K("article", {
+	let e = z(), t = e.index.value, { info: n } = t;
+	return /* @__PURE__ */ G("article", {
 		class: "about",
 		children: [
-			/* @__PURE__ */ K("h1", { children: ["About ", /* @__PURE__ */ K("bdi", { children: n.name })] }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h1", { children: ["About ", /* @__PURE__ */ G("bdi", { children: n.name })] }),
+			/* @__PURE__ */ G("p", {
 				class: "soft",
 				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
 			}),
-			/* @__PURE__ */ K(_f, { info: n }),
-			/* @__PURE__ */ K("section", {
+			/* @__PURE__ */ G(_f, { info: n }),
+			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "At a glance",
-				children: [/* @__PURE__ */ K("h2", { children: "At a glance" }), /* @__PURE__ */ K(vf, {
+				children: [/* @__PURE__ */ G("h2", { children: "At a glance" }), /* @__PURE__ */ G(vf, {
 					info: n,
 					version: e.session.version
 				})]
 			}),
-			/* @__PURE__ */ K("section", {
+			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "Layers",
-				children: [/* @__PURE__ */ K("h2", { children: "Layers" }), /* @__PURE__ */ K(yf, { info: n })]
+				children: [/* @__PURE__ */ G("h2", { children: "Layers" }), /* @__PURE__ */ G(yf, { info: n })]
 			}),
-			/* @__PURE__ */ K("section", {
+			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "What there is besides",
-				children: [/* @__PURE__ */ K("h2", { children: "What there is besides" }), /* @__PURE__ */ K(lf, { index: t })]
+				children: [/* @__PURE__ */ G("h2", { children: "What there is besides" }), /* @__PURE__ */ G(lf, { index: t })]
 			}),
-			/* @__PURE__ */ K("section", {
+			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "Recipe",
-				children: /* @__PURE__ */ K("details", { children: [/* @__PURE__ */ K("summary", { children: [
-					/* @__PURE__ */ K("h2", { children: "Recipe" }),
+				children: /* @__PURE__ */ G("details", { children: [/* @__PURE__ */ G("summary", { children: [
+					/* @__PURE__ */ G("h2", { children: "Recipe" }),
 					" ",
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: "soft",
 						children: "all that determined what the index holds"
 					})
-				] }), /* @__PURE__ */ K(mf, { of: n.recipe })] })
+				] }), /* @__PURE__ */ G(mf, { of: n.recipe })] })
 			})
 		]
 	});
 }
 function _f({ info: e }) {
 	let { licence: t, name: n } = e.foundation, r = pf(t);
-	return r === "permissive" ? null : /* @__PURE__ */ K("section", {
+	return r === "permissive" ? null : /* @__PURE__ */ G("section", {
 		class: "panel warning",
 		role: "note",
 		"aria-label": "Licence",
-		children: [/* @__PURE__ */ K("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ K("p", { children: [
+		children: [/* @__PURE__ */ G("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ G("p", { children: [
 			"Labels, searches and audits of this index rest on ",
-			/* @__PURE__ */ K("bdi", { children: n }),
-			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ K(T, { children: [
+			/* @__PURE__ */ G("bdi", { children: n }),
+			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ G(T, { children: [
 				", whose weights are under ",
-				/* @__PURE__ */ K("strong", { children: t }),
+				/* @__PURE__ */ G("strong", { children: t }),
 				". Read its terms before you use its results: some forbid commercial or medical use."
 			] })
 		] })]
@@ -9371,68 +9372,68 @@ function _f({ info: e }) {
 }
 function vf({ info: e, version: t }) {
 	let n = e.layers.reduce((e, t) => e + t.dead, 0);
-	return /* @__PURE__ */ K("dl", {
+	return /* @__PURE__ */ G("dl", {
 		class: "facts",
 		children: [
 			["Studied model", e.model],
-			["Images", `${H(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${H(e.images.unreadable)} could not be read` : ""}`],
-			["Components", `${H(e.components)} in ${V(e.layers.length, "layer")}${n ? `, ${H(n)} of them dead` : ", none of them dead"}`],
+			["Images", `${V(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${V(e.images.unreadable)} could not be read` : ""}`],
+			["Components", `${V(e.components)} in ${B(e.layers.length, "layer")}${n ? `, ${V(n)} of them dead` : ", none of them dead"}`],
 			["Examples", `up to ${e.k} of each component; cropped by: ${e.crop}`],
-			["Foundation model", `${e.foundation.name}, ${H(e.foundation.dimension)} dimensions`],
+			["Foundation model", `${e.foundation.name}, ${V(e.foundation.dimension)} dimensions`],
 			["Its licence", e.foundation.licence || "unknown"],
 			["Its digest", e.foundation.digest],
 			["Digest of the index", e.digest],
 			["Shown by", `semlens ${t}`]
-		].map(([e, t]) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: e }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: t }) })] }))
+		].map(([e, t]) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: e }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G("bdi", { children: t }) })] }))
 	});
 }
 function yf({ info: e }) {
-	let { place: t } = B();
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
+	let { place: t } = z();
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
 		class: "soft",
 		children: "A dead component tells no two images apart: it has no example and is left out everywhere."
-	}), /* @__PURE__ */ K("div", {
+	}), /* @__PURE__ */ G("div", {
 		class: "wide",
-		children: /* @__PURE__ */ K("table", {
+		children: /* @__PURE__ */ G("table", {
 			class: "plain",
-			children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
-				/* @__PURE__ */ K("th", {
+			children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Layer"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Kind"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					class: "number",
 					children: "Components"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					class: "number",
 					children: "Dead"
 				})
-			] }) }), /* @__PURE__ */ K("tbody", { children: e.layers.map((e) => /* @__PURE__ */ K("tr", { children: [
-				/* @__PURE__ */ K("th", {
+			] }) }), /* @__PURE__ */ G("tbody", { children: e.layers.map((e) => /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
 					scope: "row",
-					children: [/* @__PURE__ */ K("a", {
+					children: [/* @__PURE__ */ G("a", {
 						href: t.href([], { layers: e.layer }),
-						children: /* @__PURE__ */ K("bdi", { children: e.layer })
-					}), e.outputs && /* @__PURE__ */ K("small", {
+						children: /* @__PURE__ */ G("bdi", { children: e.layer })
+					}), e.outputs && /* @__PURE__ */ G("small", {
 						class: "soft",
 						children: " outputs"
 					})]
 				}),
-				/* @__PURE__ */ K("td", { children: e.kind }),
-				/* @__PURE__ */ K("td", {
+				/* @__PURE__ */ G("td", { children: e.kind }),
+				/* @__PURE__ */ G("td", {
 					class: "number",
-					children: H(e.stop - e.start)
+					children: V(e.stop - e.start)
 				}),
-				/* @__PURE__ */ K("td", {
+				/* @__PURE__ */ G("td", {
 					class: "number",
-					children: H(e.dead)
+					children: V(e.dead)
 				})
 			] }, e.layer)) })]
 		})
@@ -9501,25 +9502,25 @@ var [Df, Of, kf, Af, jf] = [
 	4
 ];
 function Mf({ comparison: e, chart: t }) {
-	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
-	A(a, []), k(() => {
+	let n = A(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
+	Ie(a, []), k(() => {
 		let e = new ResizeObserver(a);
 		return e.observe(n.current), () => e.disconnect();
 	}, []);
 	let o = r >= 640, s = o ? (r - kf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "overview",
 		ref: n,
-		children: /* @__PURE__ */ K("svg", {
+		children: /* @__PURE__ */ G("svg", {
 			ref: t,
 			viewBox: `0 0 ${r} ${o ? Of : 2 * Of}`,
 			width: r,
 			height: o ? Of : 2 * Of,
 			role: "img",
 			"aria-label": [0, 1].map((t) => Pf(e, t)).join(" "),
-			children: [0, 1].map((t) => /* @__PURE__ */ K("g", {
+			children: [0, 1].map((t) => /* @__PURE__ */ G("g", {
 				transform: o ? `translate(${t * (s + kf)} 0)` : `translate(0 ${t * Of})`,
-				children: /* @__PURE__ */ K(Ff, {
+				children: /* @__PURE__ */ G(Ff, {
 					comparison: e,
 					from: t,
 					wide: s,
@@ -9534,16 +9535,16 @@ function Nf({ sides: e, pairs: t }, n) {
 }
 function Pf(e, t) {
 	let n = Nf(e, t), { shared: r, unique: i } = Ef(e, t);
-	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${U(n.similarity)}, 95 % interval ${U(n.low)} to ${U(n.high)}, random ${U(n.baseline)}; ${H(r)} shared, ${H(i)} unique.`;
+	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${H(n.similarity)}, 95 % interval ${H(n.low)} to ${H(n.high)}, random ${H(n.baseline)}; ${V(r)} shared, ${V(i)} unique.`;
 }
 function Ff({ comparison: e, from: t, wide: n, low: r }) {
 	let i = Nf(e, t), { shared: a, unique: o } = Ef(e, t), s = (e) => jf + (e - r) / (1 - r) * (n - 2 * jf), c = {
 		low: i.baseline_low ?? i.baseline,
 		high: i.baseline_high ?? i.baseline
 	}, l = Of - 22;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("title", { children: Pf(e, t) }),
-		/* @__PURE__ */ K("text", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("title", { children: Pf(e, t) }),
+		/* @__PURE__ */ G("text", {
 			class: "head",
 			x: jf,
 			y: 15,
@@ -9554,36 +9555,36 @@ function Ff({ comparison: e, from: t, wide: n, low: r }) {
 				"BA"[t]
 			]
 		}),
-		/* @__PURE__ */ K(If, {
+		/* @__PURE__ */ G(If, {
 			pair: i,
 			room: n
 		}),
-		/* @__PURE__ */ K("rect", {
+		/* @__PURE__ */ G("rect", {
 			class: "ground",
 			x: s(r),
 			y: 46,
 			width: s(1) - s(r),
 			height: Df
 		}),
-		/* @__PURE__ */ K("rect", {
+		/* @__PURE__ */ G("rect", {
 			class: "bar",
 			x: s(0),
 			y: 46,
 			width: Math.max(0, s(i.similarity) - s(0)),
 			height: Df
 		}),
-		/* @__PURE__ */ K("rect", {
+		/* @__PURE__ */ G("rect", {
 			class: "chance",
 			x: s(c.low),
 			y: 41,
 			width: Math.max(2, s(c.high) - s(c.low)),
 			height: Df + 10
 		}),
-		i.low !== null && i.high !== null && /* @__PURE__ */ K("path", {
+		i.low !== null && i.high !== null && /* @__PURE__ */ G("path", {
 			class: "interval",
 			d: `M${s(i.low)} ${46 + Df / 2}H${s(i.high)}M${s(i.low)} 48v${Df - 4}M${s(i.high)} 48v${Df - 4}`
 		}),
-		/* @__PURE__ */ K(Lf, {
+		/* @__PURE__ */ G(Lf, {
 			comparison: e,
 			from: t,
 			low: r,
@@ -9591,29 +9592,29 @@ function Ff({ comparison: e, from: t, wide: n, low: r }) {
 			top: 96,
 			floor: l
 		}),
-		/* @__PURE__ */ K("text", {
+		/* @__PURE__ */ G("text", {
 			class: "small",
 			x: jf,
 			y: 86,
 			children: [
-				/* @__PURE__ */ K("tspan", {
+				/* @__PURE__ */ G("tspan", {
 					class: "key shared",
 					children: "■"
 				}),
 				" ",
-				H(a),
+				V(a),
 				" shared ",
-				/* @__PURE__ */ K("tspan", {
+				/* @__PURE__ */ G("tspan", {
 					class: "key unique",
 					children: "■"
 				}),
 				" ",
-				H(o),
+				V(o),
 				" unique to ",
 				"AB"[t]
 			]
 		}),
-		/* @__PURE__ */ K("path", {
+		/* @__PURE__ */ G("path", {
 			class: "axis",
 			d: `M${s(r)} ${l}H${s(1)}`
 		}),
@@ -9621,7 +9622,7 @@ function Ff({ comparison: e, from: t, wide: n, low: r }) {
 			r,
 			(1 + r) / 2,
 			1
-		].map((e, t) => /* @__PURE__ */ K("text", {
+		].map((e, t) => /* @__PURE__ */ G("text", {
 			class: "tick",
 			x: s(e),
 			y: l + 15,
@@ -9630,17 +9631,17 @@ function Ff({ comparison: e, from: t, wide: n, low: r }) {
 				"middle",
 				"end"
 			][t],
-			children: t === 1 ? `similarity ${U(e)}` : U(e)
+			children: t === 1 ? `similarity ${H(e)}` : H(e)
 		}, t))
 	] });
 }
 function If({ pair: e, room: t }) {
-	let n = U(e.similarity), r = `${e.low === null ? "" : ` (${U(e.low)} – ${U(e.high)})`}; by chance ${U(e.baseline_low ?? e.baseline)} – ${U(e.baseline_high ?? e.baseline)}`;
-	return /* @__PURE__ */ K("text", {
+	let n = H(e.similarity), r = `${e.low === null ? "" : ` (${H(e.low)} – ${H(e.high)})`}; by chance ${H(e.baseline_low ?? e.baseline)} – ${H(e.baseline_high ?? e.baseline)}`;
+	return /* @__PURE__ */ G("text", {
 		class: "small",
 		x: jf,
 		y: 34,
-		children: [/* @__PURE__ */ K("tspan", {
+		children: [/* @__PURE__ */ G("tspan", {
 			class: "figure",
 			children: n
 		}), Sf(r, t - xf(n, 13, 600) - 12, 12)]
@@ -9657,18 +9658,18 @@ function Lf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
 		o[e][r.shared ? "shared" : "unique"]++;
 	}
 	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / Af;
-	return /* @__PURE__ */ K(T, { children: o.map(({ shared: e, unique: t }, o) => {
+	return /* @__PURE__ */ G(T, { children: o.map(({ shared: e, unique: t }, o) => {
 		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
-		return /* @__PURE__ */ K("g", { children: [
-			/* @__PURE__ */ K("title", { children: `similarity ${U(l)} to ${U(l + c)}: ${H(e)} shared, ${H(t)} unique` }),
-			t > 0 && /* @__PURE__ */ K("rect", {
+		return /* @__PURE__ */ G("g", { children: [
+			/* @__PURE__ */ G("title", { children: `similarity ${H(l)} to ${H(l + c)}: ${V(e)} shared, ${V(t)} unique` }),
+			t > 0 && /* @__PURE__ */ G("rect", {
 				class: "unique",
 				x: u,
 				y: a - f,
 				width: d,
 				height: f
 			}),
-			e > 0 && /* @__PURE__ */ K("rect", {
+			e > 0 && /* @__PURE__ */ G("rect", {
 				class: "shared",
 				x: u,
 				y: a - f - p,
@@ -9681,8 +9682,8 @@ function Lf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
 // src/table/virtual.ts
 var Rf = 12e6, zf = 6;
 function Bf(e, t, n) {
-	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Rf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
-	A(() => {
+	let r = A(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Rf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+	Ie(() => {
 		let e = r.current;
 		if (!e) return;
 		let t = () => s(e.clientHeight);
@@ -9695,7 +9696,7 @@ function Bf(e, t, n) {
 		let t = () => a(e.scrollTop);
 		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
 	}, []);
-	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - zf), h = Math.min(e, Math.ceil((p + u) / t) + zf), g = Ie((e) => {
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - zf), h = Math.min(e, Math.ceil((p + u) / t) + zf), g = Le((e) => {
 		let i = r.current;
 		if (!i) return;
 		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
@@ -9731,12 +9732,12 @@ var Vf = 76, Hf = {
 	}
 };
 function Uf({ pairs: e, a: t, b: n }) {
-	let r = B(), i = Bf(e.length, Vf, 0), a = j(e);
+	let r = z(), i = Bf(e.length, Vf, 0), a = A(e);
 	k(() => {
 		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
 	}, [e]);
 	let o = e.slice(i.first, i.last);
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "pairs",
 		ref: i.box,
 		tabIndex: 0,
@@ -9744,23 +9745,23 @@ function Uf({ pairs: e, a: t, b: n }) {
 		"aria-label": "Pairs; scrolls",
 		style: { "--high": `${Vf}px` },
 		onMouseLeave: () => r.pointed.value = null,
-		children: /* @__PURE__ */ K("div", {
+		children: /* @__PURE__ */ G("div", {
 			style: { height: `${i.span}px` },
-			children: /* @__PURE__ */ K("ul", {
+			children: /* @__PURE__ */ G("ul", {
 				class: "drawn",
 				role: "list",
 				style: { transform: `translateY(${i.top}px)` },
-				children: o.map((r, a) => /* @__PURE__ */ K("li", {
+				children: o.map((r, a) => /* @__PURE__ */ G("li", {
 					"aria-posinset": i.first + a + 1,
 					"aria-setsize": e.length,
 					children: [
-						/* @__PURE__ */ K(Wf, {
+						/* @__PURE__ */ G(Wf, {
 							side: "a",
 							index: t,
 							row: r.a
 						}),
-						/* @__PURE__ */ K(Gf, { pair: r }),
-						/* @__PURE__ */ K(Wf, {
+						/* @__PURE__ */ G(Gf, { pair: r }),
+						/* @__PURE__ */ G(Wf, {
 							side: "b",
 							index: n,
 							row: r.b
@@ -9772,46 +9773,46 @@ function Uf({ pairs: e, a: t, b: n }) {
 	});
 }
 function Wf({ side: e, index: t, row: n }) {
-	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
+	let r = z(), { pointed: i } = r, a = wt(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
 		index: t.number,
 		row: n
 	}, s = t.base.crop[n], c = t.label(n) ?? t.names.get(n);
-	return /* @__PURE__ */ K("a", {
+	return /* @__PURE__ */ G("a", {
 		class: `half ${e} ${a ? "pointed" : ""}`,
-		href: Fn(r, t, n),
+		href: In(r, t, n),
 		onMouseEnter: o,
 		onFocus: o,
-		children: [/* @__PURE__ */ K(Xn, {
+		children: [/* @__PURE__ */ G(K, {
 			path: s < 0 ? null : t.at(`crop/${s}.webp`),
 			alt: ""
-		}), /* @__PURE__ */ K("span", {
+		}), /* @__PURE__ */ G("span", {
 			class: "called",
-			children: [c ? /* @__PURE__ */ K("b", {
+			children: [c ? /* @__PURE__ */ G("b", {
 				title: c,
-				children: /* @__PURE__ */ K("bdi", { children: c })
-			}) : /* @__PURE__ */ K("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ K("small", { children: /* @__PURE__ */ K("bdi", { children: t.id(n) }) })]
+				children: /* @__PURE__ */ G("bdi", { children: c })
+			}) : /* @__PURE__ */ G("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ G("small", { children: /* @__PURE__ */ G("bdi", { children: t.id(n) }) })]
 		})]
 	});
 }
 function Gf({ pair: e }) {
 	let { sign: t, says: n } = Hf[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
-	return /* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G("span", {
 		class: `between ${r ? "shared" : "unique"}`,
 		children: [
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "value",
-				children: U(e.similarity)
+				children: H(e.similarity)
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "ground",
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ K("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
+				children: /* @__PURE__ */ G("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
 			}),
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "kind",
 				title: n,
 				children: [
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						role: "img",
 						"aria-label": n,
 						children: t
@@ -9825,18 +9826,18 @@ function Gf({ pair: e }) {
 }
 // src/compare/Sides.tsx
 function Kf({ a: e, b: t }) {
-	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
-	return /* @__PURE__ */ K("div", {
+	let n = z(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
+	return /* @__PURE__ */ G("div", {
 		class: "tools sides",
 		children: [
-			/* @__PURE__ */ K(qf, {
+			/* @__PURE__ */ G(qf, {
 				letter: "a",
 				index: i,
 				layer: e,
 				without: r ? "" : t,
 				all: r
 			}),
-			!r && /* @__PURE__ */ K("button", {
+			!r && /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button",
 				"aria-label": "Swap the two sides",
@@ -9847,7 +9848,7 @@ function Kf({ a: e, b: t }) {
 				}),
 				children: "⇄"
 			}),
-			/* @__PURE__ */ K(qf, {
+			/* @__PURE__ */ G(qf, {
 				letter: "b",
 				index: a,
 				layer: t,
@@ -9858,23 +9859,23 @@ function Kf({ a: e, b: t }) {
 	});
 }
 function qf({ letter: e, index: t, layer: n, without: r, all: i }) {
-	let { place: a } = B();
-	return /* @__PURE__ */ K("label", {
+	let { place: a } = z();
+	return /* @__PURE__ */ G("label", {
 		class: `side ${e}`,
 		children: [
-			/* @__PURE__ */ K("span", {
+			/* @__PURE__ */ G("span", {
 				class: "letter",
 				children: e.toUpperCase()
 			}),
-			i && /* @__PURE__ */ K("b", { children: /* @__PURE__ */ K("bdi", { children: t.info.name }) }),
-			/* @__PURE__ */ K("select", {
+			i && /* @__PURE__ */ G("b", { children: /* @__PURE__ */ G("bdi", { children: t.info.name }) }),
+			/* @__PURE__ */ G("select", {
 				"aria-label": `Layer of side ${e.toUpperCase()}`,
 				value: n,
 				onChange: (t) => a.set({ [e]: t.currentTarget.value }),
-				children: [i && /* @__PURE__ */ K("option", {
+				children: [i && /* @__PURE__ */ G("option", {
 					value: "",
 					children: "all layers"
-				}), t.info.layers.map((e) => /* @__PURE__ */ K("option", {
+				}), t.info.layers.map((e) => /* @__PURE__ */ G("option", {
 					value: e.layer,
 					disabled: e.layer === r,
 					children: e.layer
@@ -9891,70 +9892,70 @@ function Yf(e, t, n) {
 		...n && { b: n }
 	})}`.replace(/\?$/, ""), i = Jf.get(e) ?? /* @__PURE__ */ new Map();
 	Jf.set(e, i);
-	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
+	let a = i.get(r) ?? Vt(async () => L(await e.transport.get(r)));
 	return i.set(r, a), k(() => () => {
 		a.peek().state === "absent" && i.delete(r);
 	}, [r]), a.value;
 }
 // src/views/Compare.tsx
 function Xf() {
-	let e = B();
-	return /* @__PURE__ */ K("div", {
+	let e = z();
+	return /* @__PURE__ */ G("div", {
 		class: "compare-view",
 		children: [
-			/* @__PURE__ */ K("h1", { children: "Compare" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h1", { children: "Compare" }),
+			/* @__PURE__ */ G("p", {
 				class: "explains",
 				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
 			}),
-			Zf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ K(Qf, {})
+			Zf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ G(Qf, {})
 		]
 	});
 }
 function Zf(e, t) {
 	let [n, r] = e;
-	return r && !t ? /* @__PURE__ */ K("div", {
+	return r && !t ? /* @__PURE__ */ G("div", {
 		class: "absent",
-		children: [/* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("bdi", { children: n.info.name }),
+		children: [/* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("bdi", { children: n.info.name }),
 			" was described by the foundation model ",
-			/* @__PURE__ */ K("bdi", { children: n.info.foundation.name }),
+			/* @__PURE__ */ G("bdi", { children: n.info.foundation.name }),
 			" and ",
-			/* @__PURE__ */ K("bdi", { children: r.info.name }),
+			/* @__PURE__ */ G("bdi", { children: r.info.name }),
 			" by ",
-			/* @__PURE__ */ K("bdi", { children: r.info.foundation.name }),
+			/* @__PURE__ */ G("bdi", { children: r.info.foundation.name }),
 			n.info.foundation.name === r.info.foundation.name && " with other weights",
 			": each places pictures in a space of its own, and a distance between two such spaces means nothing."
-		] }), /* @__PURE__ */ K("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
-	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ K("p", {
+		] }), /* @__PURE__ */ G("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
+	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ G("p", {
 		class: "absent",
 		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
 	}) : null;
 }
 function Qf() {
-	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Yf(e, i, a);
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Kf, {
+	let e = z(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Yf(e, i, a);
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Kf, {
 		a: i,
 		b: a
-	}), /* @__PURE__ */ K("div", {
+	}), /* @__PURE__ */ G("div", {
 		class: "held",
-		children: /* @__PURE__ */ K(Bn, {
+		children: /* @__PURE__ */ G(Vn, {
 			of: o,
 			what: "comparison",
-			children: (e) => /* @__PURE__ */ K($f, { comparison: e })
+			children: (e) => /* @__PURE__ */ G($f, { comparison: e })
 		})
 	})] });
 }
 function $f({ comparison: e }) {
-	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
+	let t = z(), { place: n } = t, r = n.route.value.params, i = A(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
 		"shared",
 		"a",
 		"b"
-	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => wf(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => ep(e, a, o, d, u)), [
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = j(() => wf(e), [e]), u = t.kept.value, d = t.index.value, f = j(() => l.filter((e) => ep(e, a, o, d, u)), [
 		l,
 		u,
 		d
-	]), p = M(() => {
+	]), p = j(() => {
 		let e = f.filter((e) => Tf(e, s));
 		return c ? e.reverse() : e;
 	}, [
@@ -9971,30 +9972,30 @@ function $f({ comparison: e }) {
 		"json",
 		"parquet"
 	] : ["csv", "json"];
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K(Mf, {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G(Mf, {
 			comparison: e,
 			chart: i
 		}),
-		/* @__PURE__ */ K("div", {
+		/* @__PURE__ */ G("div", {
 			class: "key",
-			children: [/* @__PURE__ */ K("p", {
+			children: [/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [e.by === "encoding" ? "By encoding: two components are as similar as what their responses over all images predict correlates. " : "", "Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes."]
-			}), /* @__PURE__ */ K($s, {
+			}), /* @__PURE__ */ G($s, {
 				what: "the chart",
 				kinds: ["svg", "png"],
-				save: (e) => vn(i.current, h, e)
+				save: (e) => yn(i.current, h, e)
 			})]
 		}),
-		/* @__PURE__ */ K("div", {
+		/* @__PURE__ */ G("div", {
 			class: "tools",
 			children: [
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "buttons",
 					role: "group",
 					"aria-label": "Which pairs",
-					children: m.map(([e, t]) => /* @__PURE__ */ K("button", {
+					children: m.map(([e, t]) => /* @__PURE__ */ G("button", {
 						type: "button",
 						class: "button",
 						"aria-pressed": s === e,
@@ -10002,32 +10003,32 @@ function $f({ comparison: e }) {
 						children: [
 							t,
 							" ",
-							/* @__PURE__ */ K("span", {
+							/* @__PURE__ */ G("span", {
 								class: "of",
-								children: H(f.filter((t) => Tf(t, e)).length)
+								children: V(f.filter((t) => Tf(t, e)).length)
 							})
 						]
 					}, e))
 				}),
-				/* @__PURE__ */ K("button", {
+				/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "button",
 					onClick: () => n.set({ sort: c ? null : "similarity" }, !0),
 					children: c ? "Least similar first ▲" : "Most similar first ▼"
 				}),
-				/* @__PURE__ */ K("p", {
+				/* @__PURE__ */ G("p", {
 					class: "how-many",
 					role: "status",
-					children: [/* @__PURE__ */ K("b", { children: V(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
+					children: [/* @__PURE__ */ G("b", { children: B(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
 				}),
-				/* @__PURE__ */ K($s, {
+				/* @__PURE__ */ G($s, {
 					what: "the pairs",
 					kinds: g,
-					save: (e) => dn(h, tp(p, a, o), e, t)
+					save: (e) => fn(h, tp(p, a, o), e, t)
 				})
 			]
 		}),
-		/* @__PURE__ */ K(Uf, {
+		/* @__PURE__ */ G(Uf, {
 			pairs: p,
 			a,
 			b: o
@@ -10074,24 +10075,24 @@ var np = [
 ], rp = (e) => 60 + xf(e, 12), ip = 16 + np.reduce((e, t) => e + rp(t.text), 0);
 function ap({ y: e }) {
 	let t = 16;
-	return /* @__PURE__ */ K("g", {
+	return /* @__PURE__ */ G("g", {
 		class: "legend",
 		transform: `translate(0 ${e})`,
 		"aria-hidden": "true",
 		children: np.map(({ kind: e, text: n }) => {
 			let r = t;
-			return t += rp(n), /* @__PURE__ */ K("g", {
+			return t += rp(n), /* @__PURE__ */ G("g", {
 				transform: `translate(${r} 0)`,
-				children: [e === "for" || e === "against" ? /* @__PURE__ */ K("path", {
+				children: [e === "for" || e === "against" ? /* @__PURE__ */ G("path", {
 					class: `edge ${e}`,
 					d: "M0 0h30",
 					"stroke-width": 4
-				}) : e === "wider" ? /* @__PURE__ */ K("path", {
+				}) : e === "wider" ? /* @__PURE__ */ G("path", {
 					class: "wedge",
 					d: "M0 -1l30 -5v12l-30 -5z"
-				}) : /* @__PURE__ */ K("g", {
+				}) : /* @__PURE__ */ G("g", {
 					class: `node ${e}`,
-					children: /* @__PURE__ */ K("rect", {
+					children: /* @__PURE__ */ G("rect", {
 						class: "box",
 						x: 0,
 						y: -8,
@@ -10099,7 +10100,7 @@ function ap({ y: e }) {
 						height: 16,
 						rx: 4
 					})
-				}), /* @__PURE__ */ K("text", {
+				}), /* @__PURE__ */ G("text", {
 					class: "small",
 					x: 38,
 					y: 4,
@@ -10113,7 +10114,7 @@ function ap({ y: e }) {
 var [op, Q] = [54, 10];
 function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
 	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + op + 8 : Q, m = l - p - Q, h = Cf(c.label, m, 13, 2, 600);
-	return /* @__PURE__ */ K("g", {
+	return /* @__PURE__ */ G("g", {
 		class: `node ${d} ${n}`,
 		transform: `translate(${e.x} ${e.y})`,
 		tabindex: 0,
@@ -10131,10 +10132,10 @@ function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 			else if (!s(e.key, e.currentTarget)) return;
 			e.preventDefault();
 		},
-		children: [/* @__PURE__ */ K("title", { children: dp(c) }), /* @__PURE__ */ K("g", {
+		children: [/* @__PURE__ */ G("title", { children: dp(c) }), /* @__PURE__ */ G("g", {
 			"aria-hidden": "true",
 			children: [
-				/* @__PURE__ */ K("rect", {
+				/* @__PURE__ */ G("rect", {
 					class: "box",
 					x: .5,
 					y: .5,
@@ -10142,24 +10143,24 @@ function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					height: u - 1,
 					rx: 8
 				}),
-				f && /* @__PURE__ */ K(cp, { row: c.rows[0] }),
-				/* @__PURE__ */ K("text", {
+				f && /* @__PURE__ */ G(cp, { row: c.rows[0] }),
+				/* @__PURE__ */ G("text", {
 					class: "name",
 					x: p,
 					y: h.length > 1 ? 23 : 31,
-					children: h.map((e, t) => /* @__PURE__ */ K("tspan", {
+					children: h.map((e, t) => /* @__PURE__ */ G("tspan", {
 						x: p,
 						dy: t ? 16 : 0,
 						children: e
 					}, t))
 				}),
-				/* @__PURE__ */ K("text", {
+				/* @__PURE__ */ G("text", {
 					class: "small",
 					x: p,
 					y: 57,
 					children: Sf(up(c), m, 11.5)
 				}),
-				/* @__PURE__ */ K(lp, {
+				/* @__PURE__ */ G(lp, {
 					box: e,
 					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
 				})
@@ -10168,14 +10169,14 @@ function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 	});
 }
 function cp({ row: e }) {
-	let t = B().index.value, n = t.base.crop[e] ?? -1, r = Yn(n < 0 ? null : t.at(`crop/${n}.webp`));
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("rect", {
+	let t = z().index.value, n = t.base.crop[e] ?? -1, r = Xn(n < 0 ? null : t.at(`crop/${n}.webp`));
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("rect", {
 		class: "thumb",
 		x: Q,
 		y: Q,
 		width: op,
 		height: op
-	}), r && /* @__PURE__ */ K("image", {
+	}), r && /* @__PURE__ */ G("image", {
 		href: r,
 		x: Q,
 		y: Q,
@@ -10186,8 +10187,8 @@ function cp({ row: e }) {
 }
 function lp({ box: { node: e, wide: t, high: n }, most: r }) {
 	let i = t - 2 * Q, a = (e) => Q + i * Math.min(1, e / r), o = n - 19;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("rect", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("rect", {
 			class: "ground",
 			x: Q,
 			y: o,
@@ -10195,7 +10196,7 @@ function lp({ box: { node: e, wide: t, high: n }, most: r }) {
 			height: 6,
 			rx: 1
 		}),
-		/* @__PURE__ */ K("rect", {
+		/* @__PURE__ */ G("rect", {
 			class: "share for",
 			x: Q,
 			y: o,
@@ -10203,7 +10204,7 @@ function lp({ box: { node: e, wide: t, high: n }, most: r }) {
 			height: 6,
 			rx: 1
 		}),
-		e.against > 0 && /* @__PURE__ */ K("rect", {
+		e.against > 0 && /* @__PURE__ */ G("rect", {
 			class: "share against",
 			x: Q,
 			y: o + 8,
@@ -10211,25 +10212,25 @@ function lp({ box: { node: e, wide: t, high: n }, most: r }) {
 			height: 3,
 			rx: 1
 		}),
-		e.low !== null && e.high !== null && /* @__PURE__ */ K("path", {
+		e.low !== null && e.high !== null && /* @__PURE__ */ G("path", {
 			class: "interval",
 			d: `M${a(e.low)} ${o + 3}H${a(e.high)}M${a(e.low)} ${o}v6M${a(e.high)} ${o}v6`
 		})
 	] });
 }
 function up(e) {
-	let t = G(e.relevance);
-	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${V(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${G(e.against)} against` : ""}`;
+	let t = W(e.relevance);
+	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${B(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${W(e.against)} against` : ""}`;
 }
 function dp(e) {
-	let t = e.low !== null && e.high !== null ? ` (95 % interval ${G(e.low)} to ${G(e.high)})` : "";
-	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${G(e.relevance)} for${t}, ${G(e.against)} against`;
+	let t = e.low !== null && e.high !== null ? ` (95 % interval ${W(e.low)} to ${W(e.high)})` : "";
+	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${W(e.relevance)} for${t}, ${W(e.against)} against`;
 }
 // src/graph/Drawing.tsx
 var fp = 30;
 function pp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
-	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, ip), t.height + fp + 40];
-	return /* @__PURE__ */ K("svg", {
+	let c = z().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, ip), t.height + fp + 40];
+	return /* @__PURE__ */ G("svg", {
 		ref: a,
 		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
 		viewBox: `0 0 ${f} ${p}`,
@@ -10239,26 +10240,26 @@ function pp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 		"aria-label": `How ${e.output} comes about: ${e.nodes.length} nodes, ${e.links.length} edges`,
 		onClick: (e) => e.target === e.currentTarget && s(null),
 		children: [
-			/* @__PURE__ */ K("text", {
+			/* @__PURE__ */ G("text", {
 				class: "title",
 				x: 16,
 				y: 24,
 				children: Sf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
 			}),
-			/* @__PURE__ */ K("g", {
+			/* @__PURE__ */ G("g", {
 				transform: `translate(0 ${fp})`,
 				children: [
-					t.names.map((e) => /* @__PURE__ */ K(mp, {
+					t.names.map((e) => /* @__PURE__ */ G(mp, {
 						...e,
 						way: t.way,
 						wide: t.ranks[0][0].wide
 					}, e.layer)),
-					t.lines.map((e) => /* @__PURE__ */ K(hp, {
+					t.lines.map((e) => /* @__PURE__ */ G(hp, {
 						line: e,
 						names: d,
 						near: !!r && (e.link.source === r || e.link.target === r)
 					}, `${e.link.source}→${e.link.target}`)),
-					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ K(sp, {
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ G(sp, {
 						box: e,
 						most: u,
 						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
@@ -10273,23 +10274,23 @@ function pp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 					}, e.node.id)))
 				]
 			}),
-			/* @__PURE__ */ K(ap, { y: p - 24 })
+			/* @__PURE__ */ G(ap, { y: p - 24 })
 		]
 	});
 }
 function mp({ layer: e, x: t, y: n, way: r, wide: i }) {
 	if (!e) return null;
-	if (r === "right") return /* @__PURE__ */ K("text", {
+	if (r === "right") return /* @__PURE__ */ G("text", {
 		class: "layer",
 		x: t,
 		y: n,
-		children: [/* @__PURE__ */ K("title", { children: e }), Sf(e, i, 13, "start", 600)]
+		children: [/* @__PURE__ */ G("title", { children: e }), Sf(e, i, 13, "start", 600)]
 	});
 	let a = Cf(e.replaceAll(".", ". "), 100, 13, 3, 600);
-	return /* @__PURE__ */ K("text", {
+	return /* @__PURE__ */ G("text", {
 		class: "layer",
 		y: n - 8 * (a.length - 1) + 4,
-		children: [/* @__PURE__ */ K("title", { children: e }), a.map((e, n) => /* @__PURE__ */ K("tspan", {
+		children: [/* @__PURE__ */ G("title", { children: e }), a.map((e, n) => /* @__PURE__ */ G("tspan", {
 			x: t,
 			dy: n ? 16 : 0,
 			children: e.replaceAll(". ", ".")
@@ -10298,12 +10299,12 @@ function mp({ layer: e, x: t, y: n, way: r, wide: i }) {
 }
 function hp({ line: e, names: t, near: n }) {
 	let { link: r, thick: i, strength: a, others: o, path: s } = e, c = r.weight >= 0 ? "for" : "against";
-	return /* @__PURE__ */ K("path", {
+	return /* @__PURE__ */ G("path", {
 		class: `edge ${c} ${o ? "others" : ""} ${n ? "near" : ""}`,
 		d: s,
 		"stroke-width": i.toFixed(1),
 		"stroke-opacity": n ? .9 : .35 + .35 * a,
-		children: /* @__PURE__ */ K("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${U(r.weight, 3)}, ${G(r.part)} of what comes in; speaks ${c}` })
+		children: /* @__PURE__ */ G("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${H(r.weight, 3)}, ${W(r.part)} of what comes in; speaks ${c}` })
 	});
 }
 function gp(e, t, n, r, i) {
@@ -10327,32 +10328,32 @@ function gp(e, t, n, r, i) {
 // src/graph/Panel.tsx
 var _p = 24;
 function vp({ graph: e, node: t, onPin: n }) {
-	return /* @__PURE__ */ K("aside", {
+	return /* @__PURE__ */ G("aside", {
 		class: "node-panel",
 		"aria-label": "The chosen node",
-		children: t ? /* @__PURE__ */ K(bp, {
+		children: t ? /* @__PURE__ */ G(bp, {
 			graph: e,
 			node: t,
 			onPin: n
-		}, t.id) : /* @__PURE__ */ K(yp, { graph: e })
+		}, t.id) : /* @__PURE__ */ G(yp, { graph: e })
 	});
 }
 function yp({ graph: e }) {
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("h2", { children: "How to read it" }),
-		/* @__PURE__ */ K("p", { children: [
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("h2", { children: "How to read it" }),
+		/* @__PURE__ */ G("p", { children: [
 			"A box is a concept: the components of one layer with the same label. Its bar shows ",
-			/* @__PURE__ */ K("b", { children: "relevance" }),
+			/* @__PURE__ */ G("b", { children: "relevance" }),
 			", the share of all that speaks for “",
-			/* @__PURE__ */ K("bdi", { children: e.output }),
+			/* @__PURE__ */ G("bdi", { children: e.output }),
 			"” in that layer that comes from them."
 		] }),
-		/* @__PURE__ */ K("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
-		/* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
+		/* @__PURE__ */ G("p", {
 			class: "soft",
 			children: [
 				"Means over ",
-				V(e.images, "image"),
+				B(e.images, "image"),
 				" of the class."
 			]
 		})
@@ -10360,45 +10361,45 @@ function yp({ graph: e }) {
 }
 function bp({ graph: e, node: t, onPin: n }) {
 	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("button", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("button", {
 			type: "button",
 			class: "bare-button",
 			"aria-label": "Let go of this node",
 			onClick: () => n(null),
-			children: /* @__PURE__ */ K(q, { name: "clear" })
+			children: /* @__PURE__ */ G(q, { name: "clear" })
 		}),
-		/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: t.label }) }),
-		/* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("bdi", { children: t.label }) }),
+		/* @__PURE__ */ G("p", {
 			class: "soft",
-			children: [t.layer ? /* @__PURE__ */ K("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
+			children: [t.layer ? /* @__PURE__ */ G("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
 		}),
-		/* @__PURE__ */ K("dl", { children: [
-			/* @__PURE__ */ K("dt", { children: "speaks for" }),
-			/* @__PURE__ */ K("dd", { children: [G(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ K("span", {
+		/* @__PURE__ */ G("dl", { children: [
+			/* @__PURE__ */ G("dt", { children: "speaks for" }),
+			/* @__PURE__ */ G("dd", { children: [W(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ G("span", {
 				class: "soft",
 				children: [
 					" ",
 					"(",
-					G(t.low),
+					W(t.low),
 					" – ",
-					G(t.high),
+					W(t.high),
 					")"
 				]
 			})] }),
-			/* @__PURE__ */ K("dt", { children: "against" }),
-			/* @__PURE__ */ K("dd", { children: G(t.against) }),
-			t.affected.map((e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: ["also for ", /* @__PURE__ */ K("bdi", { children: e.output })] }), /* @__PURE__ */ K("dd", { children: G(e.relevance) })] }))
+			/* @__PURE__ */ G("dt", { children: "against" }),
+			/* @__PURE__ */ G("dd", { children: W(t.against) }),
+			t.affected.map((e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: ["also for ", /* @__PURE__ */ G("bdi", { children: e.output })] }), /* @__PURE__ */ G("dd", { children: W(e.relevance) })] }))
 		] }),
-		t.rows.length > 0 && /* @__PURE__ */ K(xp, { node: t }),
-		/* @__PURE__ */ K(Sp, {
+		t.rows.length > 0 && /* @__PURE__ */ G(xp, { node: t }),
+		/* @__PURE__ */ G(Sp, {
 			title: "Comes in from",
 			links: r,
 			end: "source",
 			graph: e,
 			onPin: n
 		}),
-		/* @__PURE__ */ K(Sp, {
+		/* @__PURE__ */ G(Sp, {
 			title: "Goes on to",
 			links: i,
 			end: "target",
@@ -10408,36 +10409,36 @@ function bp({ graph: e, node: t, onPin: n }) {
 	] });
 }
 function xp({ node: e }) {
-	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, _p);
-	return /* @__PURE__ */ K("section", { children: [
-		/* @__PURE__ */ K("h3", { children: V(e.rows.length, "component") }),
-		/* @__PURE__ */ K("ul", {
+	let t = z(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, _p);
+	return /* @__PURE__ */ G("section", { children: [
+		/* @__PURE__ */ G("h3", { children: B(e.rows.length, "component") }),
+		/* @__PURE__ */ G("ul", {
 			class: "thumbs",
-			children: a.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("a", {
-				href: Fn(t, n, e),
+			children: a.map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
+				href: In(t, n, e),
 				title: n.id(e),
 				onMouseEnter: () => t.pointed.value = {
 					index: n.number,
 					row: e
 				},
 				onMouseLeave: () => t.pointed.value = null,
-				children: [/* @__PURE__ */ K(Xn, {
+				children: [/* @__PURE__ */ G(K, {
 					path: n.base.crop[e] < 0 ? null : n.at(`crop/${n.base.crop[e]}.webp`),
 					alt: ""
-				}), /* @__PURE__ */ K("bdi", { children: n.id(e) })]
+				}), /* @__PURE__ */ G("bdi", { children: n.id(e) })]
 			}) }, e))
 		}),
-		a.length < e.rows.length && /* @__PURE__ */ K("button", {
+		a.length < e.rows.length && /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "button",
 			onClick: () => i(!0),
 			children: ["Show all ", e.rows.length]
 		}),
-		/* @__PURE__ */ K("button", {
+		/* @__PURE__ */ G("button", {
 			type: "button",
 			class: "button",
 			onClick: () => {
-				t.select(e.rows), t.told.value = `${V(e.rows.length, "component")} selected: every view shows only these`;
+				t.select(e.rows), t.told.value = `${B(e.rows.length, "component")} selected: every view shows only these`;
 			},
 			children: "Select these components"
 		})
@@ -10446,20 +10447,20 @@ function xp({ node: e }) {
 function Sp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	if (!t.length) return null;
 	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
-	return /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e }), /* @__PURE__ */ K("ul", {
+	return /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e }), /* @__PURE__ */ G("ul", {
 		class: "flows",
 		children: t.map((e) => {
 			let t = r.nodes.find((t) => t.id === e[n]), o = e.weight >= 0 ? "for" : "against";
-			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
+			return /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: () => i(e[n]),
 				children: [
-					/* @__PURE__ */ K("bdi", { children: t?.label ?? e[n] }),
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("bdi", { children: t?.label ?? e[n] }),
+					/* @__PURE__ */ G("span", {
 						class: `weight ${o}`,
-						children: [o === "for" ? "+" : "−", U(Math.abs(e.weight), 3)]
+						children: [o === "for" ? "+" : "−", H(Math.abs(e.weight), 3)]
 					}),
-					/* @__PURE__ */ K("span", {
+					/* @__PURE__ */ G("span", {
 						class: `stroke ${o}`,
 						style: { width: `${100 * Math.abs(e.weight) / a}%` }
 					})
@@ -10501,7 +10502,7 @@ function wp({ nodes: e, links: t, layouts: n }, r) {
 }
 // src/graph/pan.ts
 function Tp() {
-	let e = j(null);
+	let e = A(null);
 	return k(() => {
 		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
 			i = null, t.classList.remove("dragged");
@@ -10528,8 +10529,8 @@ var [Ep, Dp, Op] = [
 	1.25
 ], kp = .85;
 function Ap({ graph: e, children: t }) {
-	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => wp(e, o), [e, o]), c = j(null), l = Tp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
-	A(() => h(kp), [s]), k(() => {
+	let n = z(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = j(() => wp(e, o), [e, o]), c = A(null), l = Tp(), u = A(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
+	Ie(() => h(kp), [s]), k(() => {
 		o === "up" && (l.current.scrollLeft = (l.current.scrollWidth - l.current.clientWidth) / 2);
 	}, [o]);
 	let g = (e) => f((t) => Math.max(Ep, Math.min(Dp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
@@ -10540,17 +10541,17 @@ function Ap({ graph: e, children: t }) {
 	}, x = (e) => {
 		r.set({ node: e }, !0), e && requestAnimationFrame(() => u.current?.querySelector(".node-panel")?.scrollIntoView({ block: "nearest" }));
 	}, S = `${i.info.name}-${e.output}-graph`;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("div", {
 			class: "tools",
 			children: [
 				t,
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					class: "buttons",
 					role: "group",
 					"aria-label": "View of the graph",
 					children: [
-						/* @__PURE__ */ K("button", {
+						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
 							"aria-label": o === "right" ? "Draw from the bottom up" : "Draw from left to right",
@@ -10558,21 +10559,21 @@ function Ap({ graph: e, children: t }) {
 							onClick: () => r.set({ dir: o === "right" ? "up" : null }, !0),
 							children: o === "right" ? "↑" : "→"
 						}),
-						/* @__PURE__ */ K("button", {
+						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Smaller",
 							onClick: () => g(1 / Op),
 							children: "−"
 						}),
-						/* @__PURE__ */ K("button", {
+						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Larger",
 							onClick: () => g(Op),
 							children: "+"
 						}),
-						/* @__PURE__ */ K("button", {
+						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
 							onClick: () => h(Ep),
@@ -10580,7 +10581,7 @@ function Ap({ graph: e, children: t }) {
 						})
 					]
 				}),
-				/* @__PURE__ */ K($s, {
+				/* @__PURE__ */ G($s, {
 					what: "the graph",
 					kinds: [
 						"svg",
@@ -10588,25 +10589,25 @@ function Ap({ graph: e, children: t }) {
 						"json"
 					],
 					save: async (t) => {
-						t === "json" ? un(`${S}.json`, new Blob([Mp(e, i.id.bind(i))], { type: "application/json" })) : await vn(c.current, S, t);
+						t === "json" ? dn(`${S}.json`, new Blob([Mp(e, i.id.bind(i))], { type: "application/json" })) : await yn(c.current, S, t);
 					}
 				})
 			]
 		}),
-		/* @__PURE__ */ K("p", {
+		/* @__PURE__ */ G("p", {
 			class: "hint",
 			children: jp(e)
 		}),
-		/* @__PURE__ */ K("div", {
+		/* @__PURE__ */ G("div", {
 			class: "frame",
 			ref: u,
-			children: [/* @__PURE__ */ K("div", {
+			children: [/* @__PURE__ */ G("div", {
 				class: "scroll",
 				ref: l,
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Graph; scrolls",
-				children: /* @__PURE__ */ K(pp, {
+				children: /* @__PURE__ */ G(pp, {
 					graph: e,
 					layout: s,
 					scale: d,
@@ -10616,7 +10617,7 @@ function Ap({ graph: e, children: t }) {
 					onLight: b,
 					onPin: (e) => x(e?.id ?? null)
 				})
-			}), /* @__PURE__ */ K(vp, {
+			}), /* @__PURE__ */ G(vp, {
 				graph: e,
 				node: y,
 				onPin: x
@@ -10625,10 +10626,10 @@ function Ap({ graph: e, children: t }) {
 	] });
 }
 function jp(e) {
-	let t = `Shares of each layer's relevance, mean over ${H(e.images)} images`;
+	let t = `Shares of each layer's relevance, mean over ${V(e.images)} images`;
 	if (!e.edge_images) return `${t}. Edges to the output only.`;
-	let n = e.dropped_edges ? `; ${H(e.dropped_edges)} weak edges left out, with ${G(e.dropped)} of what passes` : "";
-	return `${t}; between layers over ${H(e.edge_images)}${n}.`;
+	let n = e.dropped_edges ? `; ${V(e.dropped_edges)} weak edges left out, with ${W(e.dropped)} of what passes` : "";
+	return `${t}; between layers over ${V(e.edge_images)}${n}.`;
 }
 function Mp(e, t) {
 	let { nodes: n, links: r, edges_possible: i, layouts: a, ...o } = e;
@@ -10644,7 +10645,7 @@ function Mp(e, t) {
 	}, null, 1);
 }
 // src/graph/ask.ts
-var Np = /* @__PURE__ */ new WeakMap(), Pp = F({
+var Np = /* @__PURE__ */ new WeakMap(), Pp = P({
 	state: "loading",
 	job: null
 });
@@ -10657,7 +10658,7 @@ function Fp(e, t) {
 function Ip(e, t, n) {
 	let r = Np.get(t) ?? /* @__PURE__ */ new Map();
 	Np.set(t, r);
-	let i = Lp(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
+	let i = Lp(n), a = r.get(i) ?? Vt(async () => L(await e.transport.get(t.at(i))));
 	return r.set(i, a), a;
 }
 function Lp({ number: e, layers: t, edges: n }) {
@@ -10665,13 +10666,13 @@ function Lp({ number: e, layers: t, edges: n }) {
 }
 // src/ui/ClassPicker.tsx
 function Rp({ label: e = "Class" }) {
-	let t = B(), n = t.index.value.info.classes;
-	return n.length ? /* @__PURE__ */ K("label", {
+	let t = z(), n = t.index.value.info.classes;
+	return n.length ? /* @__PURE__ */ G("label", {
 		class: "class-picker",
-		children: [/* @__PURE__ */ K("span", { children: e }), /* @__PURE__ */ K("select", {
+		children: [/* @__PURE__ */ G("span", { children: e }), /* @__PURE__ */ G("select", {
 			value: String(t.of.value),
 			onChange: (e) => t.place.set({ class: e.currentTarget.value }),
-			children: n.map((e) => /* @__PURE__ */ K("option", {
+			children: n.map((e) => /* @__PURE__ */ G("option", {
 				value: String(e.number),
 				disabled: !e.images,
 				children: [e.name, e.images ? "" : " (no images)"]
@@ -10681,7 +10682,7 @@ function Rp({ label: e = "Class" }) {
 }
 // src/views/Graph.tsx
 function zp() {
-	let e = B(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = M(() => r === null ? null : {
+	let e = z(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = j(() => r === null ? null : {
 		number: r,
 		layers: a,
 		edges: !1
@@ -10689,26 +10690,26 @@ function zp() {
 		...s,
 		edges: o
 	} : null), u = o && l.state === "ready" ? l : c;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "graph-view",
 		children: [
-			/* @__PURE__ */ K("h1", { children: "Graph" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h1", { children: "Graph" }),
+			/* @__PURE__ */ G("p", {
 				class: "explains",
 				children: "How the model arrives at a class: the concepts of each layer, from the image to the output, and how much each speaks for it."
 			}),
-			r === null ? /* @__PURE__ */ K("p", {
+			r === null ? /* @__PURE__ */ G("p", {
 				class: "absent",
 				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
-			}) : /* @__PURE__ */ K(T, { children: [u.state !== "ready" && /* @__PURE__ */ K("div", {
+			}) : /* @__PURE__ */ G(T, { children: [u.state !== "ready" && /* @__PURE__ */ G("div", {
 				class: "tools",
-				children: /* @__PURE__ */ K(Rp, {})
-			}), /* @__PURE__ */ K(Bn, {
+				children: /* @__PURE__ */ G(Rp, {})
+			}), /* @__PURE__ */ G(Vn, {
 				of: u,
 				what: "graph",
-				children: (e) => /* @__PURE__ */ K(Ap, {
+				children: (e) => /* @__PURE__ */ G(Ap, {
 					graph: e,
-					children: [/* @__PURE__ */ K(Rp, {}), /* @__PURE__ */ K(Bp, {
+					children: [/* @__PURE__ */ G(Rp, {}), /* @__PURE__ */ G(Bp, {
 						possible: e.edges_possible,
 						on: o,
 						found: l
@@ -10719,49 +10720,771 @@ function zp() {
 	});
 }
 function Bp({ possible: e, on: t, found: n }) {
-	let { place: r } = B();
-	return e ? t ? n.state === "loading" ? /* @__PURE__ */ K(Vn, {
+	let { place: r } = z();
+	return e ? t ? n.state === "loading" ? /* @__PURE__ */ G(Hn, {
 		what: "edges",
 		job: n.job
-	}) : n.state === "absent" ? /* @__PURE__ */ K("p", {
+	}) : n.state === "absent" ? /* @__PURE__ */ G("p", {
 		class: "absent",
 		children: n.why
-	}) : /* @__PURE__ */ K("button", {
+	}) : /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: null }),
 		children: "Without what passes between layers"
-	}) : /* @__PURE__ */ K("button", {
+	}) : /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: 1 }),
 		children: "Compute what passes between layers"
-	}) : /* @__PURE__ */ K("p", {
+	}) : /* @__PURE__ */ G("p", {
 		class: "hint",
 		children: "To see what passes between the layers as well, start the server with --model MODEL --images FOLDER."
 	});
 }
+// src/own/ask.ts
+function Vp(e, t) {
+	let n = Ct(null);
+	return k(() => {
+		if (n.value = e && {
+			state: "loading",
+			job: null
+		}, !e) return;
+		let t = new AbortController();
+		return Bt(() => e(t.signal), n, t.signal), () => t.abort();
+	}, t), n.value;
+}
+function Hp(e, t, n) {
+	let { transport: r } = z();
+	return Vp(t ? async (i) => {
+		let { arrays: a, metadata: o } = Ut(Rt(await r.get(e.at(`own?image=${t}${n && `&output=${n}`}`), i)));
+		return {
+			...a,
+			names: JSON.parse(o.names),
+			output: Number(o.output),
+			warnings: JSON.parse(o.warnings)
+		};
+	} : null, [
+		e,
+		t,
+		n
+	]);
+}
+function Up(e, t) {
+	let { transport: n } = z();
+	return Vp(t ? async (r) => L(await n.get(e.at(`own/similar?image=${t}`), r)) : null, [e, t]);
+}
+function Wp(e, t, n, r) {
+	let { transport: i } = z();
+	return Vp(t && n.length ? async () => L(await i.post(e.at(`own/without?image=${t}`), JSON.stringify({
+		rows: n,
+		setting: r
+	}))) : null, [
+		e,
+		t,
+		n.join(),
+		r
+	]);
+}
+function Gp(e, t, n, r) {
+	let { transport: i } = z(), a = Ct(void 0);
+	return k(() => {
+		a.value = void 0;
+		let o = new AbortController(), s = "", c = Mr(async () => {
+			let c = { value: {
+				state: "loading",
+				job: null
+			} };
+			await Bt(async () => Rt(await i.get(e.at(`own/heat.webp?image=${t}&output=${n}${r === null ? "" : `&row=${r}`}`), o.signal)), c, o.signal), o.signal.aborted || (c.value.state === "ready" && (s = URL.createObjectURL(new Blob([c.value.value], { type: "image/webp" }))), a.value = s || null);
+		});
+		return () => (c(), o.abort(), s && URL.revokeObjectURL(s));
+	}, [
+		e,
+		t,
+		n,
+		r
+	]), a.value;
+}
+async function Kp(e, t, n) {
+	let r = { value: {
+		state: "loading",
+		job: null
+	} };
+	return await Bt(async () => {
+		let { arrays: r, metadata: i } = Ut(Rt(await e.transport.get(t.at(`search?text=${encodeURIComponent(n)}`)))), a = r.effect ?? r.similarity, o = Number(r.effect ? i.chance : i.baseline);
+		return Array.from(a.keys()).filter((e) => a[e] > o && !t.base.dead[e]).sort((e, t) => a[t] - a[e] || e - t);
+	}, r), r.value.state === "absent" && (e.told.value = r.value.why), r.value.state === "ready" ? r.value.value : [];
+}
+// src/ui/imageQuery.ts
+var qp = P(null), Jp = P(!1);
+async function Yp(e, t) {
+	if (!t) return;
+	if (!e.session.can.search) {
+		e.told.value = "Pictures cannot be searched here: that takes a running server.";
+		return;
+	}
+	if (!t.type.startsWith("image/")) {
+		e.told.value = "That is no picture: drop a JPEG, PNG or WebP file.";
+		return;
+	}
+	let n = e.query.peek();
+	await e.searchImage(t);
+	let r = e.query.peek();
+	r !== n && r.startsWith("image:") && (qp.peek() && URL.revokeObjectURL(qp.peek().address), qp.value = {
+		id: r.slice(6),
+		address: URL.createObjectURL(t)
+	});
+}
+function Xp(e) {
+	let t = Object.assign(document.createElement("input"), {
+		type: "file",
+		accept: "image/jpeg,image/png,image/webp"
+	});
+	t.onchange = () => void Yp(e, t.files?.[0]), t.click();
+}
+function Zp() {
+	let e = z();
+	k(() => {
+		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && Kn(e, t), i = (e) => {
+			r(e) && (e.preventDefault(), Jp.value = !0);
+		};
+		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
+			e.relatedTarget || (Jp.value = !1);
+		}, { signal: n }), document.addEventListener("drop", (t) => {
+			r(t) && (t.preventDefault(), Jp.value = !1, Yp(e, t.dataTransfer?.files[0]));
+		}, { signal: n }), document.addEventListener("paste", (t) => {
+			let n = t.clipboardData?.files[0];
+			n && Kn(e, t) && (t.preventDefault(), Yp(e, n));
+		}, { signal: n }), () => t.abort();
+	}, [e]);
+}
+// src/own/figures.ts
+function Qp(e) {
+	let t = Array.from(e), n = t.reduce((e, t) => Math.max(e, t), -Infinity), r = t.map((e) => Math.exp(e - n)), i = r.reduce((e, t) => e + t, 0);
+	return r.map((e) => e / i);
+}
+function $p(e, t) {
+	return Array.from(e, (e, t) => t).sort((t, n) => e[n] - e[t] || t - n).slice(0, t);
+}
+function em(e, t, n) {
+	let r = /* @__PURE__ */ new Map();
+	for (let i of t) {
+		let t = e[i];
+		if (t === 0) continue;
+		let a = n(i) ?? "", o = r.get(a) ?? {
+			label: a,
+			rows: [],
+			net: 0
+		};
+		o.rows.push(i), o.net += t, r.set(a, o);
+	}
+	for (let t of r.values()) t.rows.sort((t, n) => Math.abs(e[n]) - Math.abs(e[t]) || t - n);
+	return [...r.values()].sort((e, t) => Math.abs(t.net) - Math.abs(e.net) || e.label.localeCompare(t.label));
+}
+function tm(e, t, n, r) {
+	return Array.from(n, (n) => ({
+		row: n,
+		part: t[n] > 0 ? e[n] / t[n] : 0
+	})).filter(({ part: e }) => e > 0 && Number.isFinite(e)).sort((e, t) => t.part - e.part || e.row - t.row).slice(0, r);
+}
+function nm(e, t, n) {
+	return Array.from(t).filter((t) => e[t] !== 0).sort((t, n) => Math.abs(e[n]) - Math.abs(e[t]) || t - n).slice(0, n);
+}
+// src/own/rows.ts
+function rm({ start: e, stop: t }) {
+	return Array.from({ length: t - e }, (t, n) => e + n);
+}
+// src/own/Drivers.tsx
+var im = 8, am = 3;
+function om({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
+	let o = z(), s = em(t.relevance, rm(n), (t) => e.label(t) ?? e.names.get(t) ?? null), c = s.slice(0, im), l = Math.max(1e-9, ...c.map((e) => Math.abs(e.net))), u = s.filter((e) => e.label && e.net > 0).slice(0, am);
+	return /* @__PURE__ */ G("section", {
+		class: "panel",
+		"aria-label": "What drives it",
+		children: [
+			/* @__PURE__ */ G("div", {
+				class: "section-head",
+				children: [/* @__PURE__ */ G("h2", { children: "What drives it" }), /* @__PURE__ */ G("label", {
+					class: "soft",
+					children: [
+						"In layer",
+						" ",
+						/* @__PURE__ */ G("select", {
+							"aria-label": "Layer",
+							value: n.layer,
+							onChange: (e) => o.place.set({ of: e.currentTarget.value }, !0),
+							children: r.map((e) => /* @__PURE__ */ G("option", { children: e.layer }, e.layer))
+						})
+					]
+				})]
+			}),
+			u.length > 0 && /* @__PURE__ */ G("p", {
+				class: "own-words",
+				children: [
+					"“",
+					/* @__PURE__ */ G("bdi", { children: t.names[t.output] }),
+					"” because of",
+					" ",
+					u.map((e, t) => /* @__PURE__ */ G("span", { children: [
+						t > 0 && (t === u.length - 1 ? " and " : ", "),
+						/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: e.label }) }),
+						" ",
+						"(",
+						W(e.net),
+						")"
+					] }, e.label)),
+					"."
+				]
+			}),
+			/* @__PURE__ */ G("p", {
+				class: "soft",
+				children: "Relevance of the layer’s components for this output on this picture, added up by label: parts of all there is in the layer, for it to the right, against it to the left."
+			}),
+			/* @__PURE__ */ G("table", {
+				class: "bars sided",
+				children: /* @__PURE__ */ G("tbody", { children: c.map((e) => /* @__PURE__ */ G("tr", { children: [
+					/* @__PURE__ */ G("th", {
+						scope: "row",
+						children: [
+							e.label ? /* @__PURE__ */ G("bdi", { children: e.label }) : /* @__PURE__ */ G("i", { children: "without a label" }),
+							" ",
+							/* @__PURE__ */ G("small", {
+								class: "soft",
+								children: B(e.rows.length, "component")
+							})
+						]
+					}),
+					/* @__PURE__ */ G("td", {
+						class: "drawn-in",
+						children: /* @__PURE__ */ G("span", {
+							class: "bar two",
+							children: /* @__PURE__ */ G("span", {
+								class: e.net < 0 ? "against" : "for",
+								style: { width: `${50 * Math.abs(e.net) / l}%` }
+							})
+						})
+					}),
+					/* @__PURE__ */ G("td", {
+						class: "value",
+						children: e.net < 0 ? `−${W(-e.net)}` : W(e.net)
+					}),
+					/* @__PURE__ */ G("td", { children: /* @__PURE__ */ G(sm, {
+						rows: e.rows,
+						of: e.label || "those without a label",
+						off: i,
+						toggle: a
+					}) })
+				] }, e.label)) })
+			})
+		]
+	});
+}
+function sm({ rows: e, of: t, off: n, toggle: r }) {
+	let i = e.every((e) => n.includes(e));
+	return /* @__PURE__ */ G("button", {
+		type: "button",
+		class: "button small",
+		"aria-pressed": i,
+		"aria-label": `Without ${t}`,
+		title: i ? "Switch it on again" : "What is predicted without it?",
+		onClick: () => r(e),
+		children: "without"
+	});
+}
+// src/own/HeatOver.tsx
+function cm({ index: e, image: t, output: n, row: r, plain: i, says: a }) {
+	let o = Gp(e, t, n, r), s = o ?? i;
+	return /* @__PURE__ */ G("figure", {
+		class: "heat-over",
+		"aria-busy": o === void 0,
+		children: [s ? /* @__PURE__ */ G("img", {
+			class: "own-picture",
+			src: s,
+			alt: o ? a ?? "Heat map over your picture" : "Your picture"
+		}) : /* @__PURE__ */ G("span", { class: "own-picture" }), a && /* @__PURE__ */ G("figcaption", {
+			class: "soft",
+			children: o === void 0 ? "Computing a heat map …" : o === null ? "There is no heat map." : a
+		})]
+	});
+}
+// src/own/Components.tsx
+var lm = 6;
+function um(e) {
+	let { index: t, own: n, layer: r } = e, i = rm(r).filter((e) => !t.base.dead[e]), a = nm(n.relevance, i, lm).map((e) => ({
+		row: e,
+		says: `${n.relevance[e] < 0 ? "against it" : "for it"}: ${W(Math.abs(n.relevance[e]))} of the layer`
+	})), o = tm(n.activations, t.base.strongest, i, lm).map(({ row: e, part: t }) => ({
+		row: e,
+		says: `activation ${U(n.activations[e])}: ${W(t)} of its strongest example`
+	}));
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(dm, {
+		...e,
+		title: "Components that moved it most",
+		says: a,
+		none: "None of this layer’s components moved it."
+	}), /* @__PURE__ */ G(dm, {
+		...e,
+		title: "Components that fire most",
+		says: o,
+		none: "None of this layer’s components fires."
+	})] });
+}
+function dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, none: s }) {
+	let c = z(), l = qp.value?.id === t ? qp.value.address : null;
+	return /* @__PURE__ */ G("section", {
+		class: "own-components",
+		"aria-label": a,
+		children: [
+			/* @__PURE__ */ G("h2", { children: a }),
+			!o.length && /* @__PURE__ */ G("p", {
+				class: "none",
+				children: s
+			}),
+			/* @__PURE__ */ G("p", {
+				class: "soft",
+				children: "On the left what each reacts to most in the index, on the right where in your picture its activation comes from."
+			}),
+			/* @__PURE__ */ G("ul", {
+				role: "list",
+				children: o.map((a) => {
+					let o = e.base.crop[a.row];
+					return /* @__PURE__ */ G("li", {
+						class: r.includes(a.row) ? "is-off" : "",
+						children: [
+							/* @__PURE__ */ G("span", {
+								class: "pair",
+								children: [/* @__PURE__ */ G(K, {
+									path: o < 0 ? null : e.at(`crop/${o}.webp`),
+									alt: ""
+								}), /* @__PURE__ */ G(cm, {
+									index: e,
+									image: t,
+									output: n.output,
+									row: a.row,
+									plain: l
+								})]
+							}),
+							/* @__PURE__ */ G("a", {
+								href: In(c, e, a.row),
+								children: /* @__PURE__ */ G("bdi", { children: e.title(a.row) })
+							}),
+							/* @__PURE__ */ G("small", {
+								class: "soft",
+								children: /* @__PURE__ */ G("bdi", { children: e.id(a.row) })
+							}),
+							/* @__PURE__ */ G("small", { children: a.says }),
+							/* @__PURE__ */ G(sm, {
+								rows: [a.row],
+								of: e.id(a.row),
+								off: r,
+								toggle: i
+							})
+						]
+					}, a.row);
+				})
+			})
+		]
+	});
+}
+// src/own/Prediction.tsx
+var fm = 5;
+function pm({ own: e, choose: t }) {
+	let n = Qp(e.logits), r = e.logits.length === 1, i = $p(e.logits, fm);
+	return i.includes(e.output) || i.push(e.output), /* @__PURE__ */ G("section", {
+		class: "panel",
+		"aria-label": "Prediction",
+		children: [
+			/* @__PURE__ */ G("h2", { children: [r ? "Output" : "Predicted: ", !r && /* @__PURE__ */ G("bdi", { children: e.names[i[0]] })] }),
+			/* @__PURE__ */ G("table", {
+				class: "bars",
+				children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+					/* @__PURE__ */ G("th", {
+						scope: "col",
+						children: "Output"
+					}),
+					/* @__PURE__ */ G("td", { children: !r && "chance, as softmax gives it" }),
+					/* @__PURE__ */ G("td", {
+						class: "value",
+						children: [r ? "" : "chance · ", "logit"]
+					})
+				] }) }), /* @__PURE__ */ G("tbody", { children: i.map((i) => /* @__PURE__ */ G("tr", {
+					class: i === e.output ? "first" : "",
+					children: [
+						/* @__PURE__ */ G("th", {
+							scope: "row",
+							children: /* @__PURE__ */ G("button", {
+								type: "button",
+								class: "link",
+								"aria-pressed": i === e.output,
+								title: "Explain this output",
+								onClick: () => t(i),
+								children: /* @__PURE__ */ G("bdi", { children: e.names[i] })
+							})
+						}),
+						/* @__PURE__ */ G("td", {
+							class: "drawn-in",
+							title: r ? "" : W(n[i]),
+							children: !r && /* @__PURE__ */ G("span", {
+								class: "bar",
+								children: /* @__PURE__ */ G("span", {
+									class: "fill",
+									style: { width: `${100 * n[i]}%` }
+								})
+							})
+						}),
+						/* @__PURE__ */ G("td", {
+							class: "value",
+							children: [!r && `${W(n[i])} · `, H(e.logits[i])]
+						})
+					]
+				}, i)) })]
+			}),
+			/* @__PURE__ */ G("p", {
+				class: "soft",
+				children: [
+					e.logits.length > i.length && `The highest of ${V(e.logits.length)} outputs. `,
+					"Explained below: “",
+					/* @__PURE__ */ G("bdi", { children: e.names[e.output] }),
+					"”; press another to explain that one."
+				]
+			}),
+			e.warnings.map((e) => /* @__PURE__ */ G("p", {
+				class: "remark",
+				children: e
+			}, e))
+		]
+	});
+}
+// src/own/SimilarImages.tsx
+function mm({ index: e, image: t }) {
+	let n = Up(e, t);
+	return /* @__PURE__ */ G("section", {
+		class: "own-similar",
+		"aria-label": "Similar images",
+		children: [
+			/* @__PURE__ */ G("h2", { children: "Similar images of the index" }),
+			/* @__PURE__ */ G("p", {
+				class: "soft",
+				children: "Crops that the foundation model places nearest to your picture, one of an image, with their cosine similarity."
+			}),
+			n && /* @__PURE__ */ G(Vn, {
+				of: n,
+				what: "Similar images",
+				children: (t) => /* @__PURE__ */ G("ul", {
+					class: "example-list",
+					role: "list",
+					children: t.map((t) => /* @__PURE__ */ G("li", {
+						class: "level",
+						title: t.name,
+						children: [/* @__PURE__ */ G(K, {
+							path: e.at(`crop/${t.crop}.webp`),
+							alt: t.name
+						}), /* @__PURE__ */ G("span", {
+							class: "example-words",
+							children: [/* @__PURE__ */ G("span", {
+								class: "value",
+								children: H(t.similarity)
+							}), t.label && /* @__PURE__ */ G("bdi", {
+								class: "soft",
+								children: t.label
+							})]
+						})]
+					}, t.image))
+				})
+			})
+		]
+	});
+}
+// src/own/Without.tsx
+var hm = 4, gm = 8;
+function _m({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
+	let [o, s] = O("off"), c = Wp(e, t, r, o);
+	return /* @__PURE__ */ G("section", {
+		class: "panel without",
+		"aria-label": "Without",
+		children: [
+			/* @__PURE__ */ G("h2", { children: "Without" }),
+			/* @__PURE__ */ G("p", {
+				class: "soft",
+				children: "Switch off components, all of a label, or all that respond to a phrase, and the model predicts again."
+			}),
+			/* @__PURE__ */ G(ym, {
+				index: e,
+				off: r,
+				toggle: i
+			}),
+			r.length === 0 ? /* @__PURE__ */ G("p", {
+				class: "none",
+				children: "Nothing is switched off."
+			}) : /* @__PURE__ */ G(T, { children: [
+				/* @__PURE__ */ G("p", { children: [
+					/* @__PURE__ */ G("strong", { children: B(r.length, "component") }),
+					": ",
+					/* @__PURE__ */ G("bdi", { children: vm(e, r) }),
+					" ",
+					/* @__PURE__ */ G("button", {
+						type: "button",
+						class: "link",
+						onClick: a,
+						children: "All on again"
+					})
+				] }),
+				/* @__PURE__ */ G("label", { children: [
+					"They are",
+					" ",
+					/* @__PURE__ */ G("select", {
+						value: o,
+						onChange: (e) => s(e.currentTarget.value),
+						children: [/* @__PURE__ */ G("option", {
+							value: "off",
+							children: "switched off: activation 0"
+						}), /* @__PURE__ */ G("option", {
+							value: "strongest",
+							children: "moved: as on their strongest example"
+						})]
+					})
+				] }),
+				c && /* @__PURE__ */ G(Vn, {
+					of: c,
+					what: "Prediction",
+					children: ({ logits: e }) => /* @__PURE__ */ G(bm, {
+						own: n,
+						logits: e
+					})
+				})
+			] })
+		]
+	});
+}
+function vm(e, t) {
+	let n = /* @__PURE__ */ new Map();
+	for (let r of t) n.set(e.title(r), (n.get(e.title(r)) ?? 0) + 1);
+	let r = [...n].map(([e, t]) => t > 1 ? `${e} (${t})` : e);
+	return r.length > gm ? `${r.slice(0, gm).join(", ")} and ${r.length - gm} others` : r.join(", ");
+}
+function ym({ index: e, off: t, toggle: n }) {
+	let r = z(), [i, a] = O(""), [o, s] = O(!1), c = async (a) => {
+		if (a.preventDefault(), !i.trim() || o) return;
+		s(!0);
+		let c = await Kp(r, e, i.trim());
+		s(!1);
+		let l = c.filter((e) => !t.includes(e));
+		l.length ? n(l) : r.told.value ||= `No further component responds to “${i.trim()}” more than chance does.`;
+	};
+	return /* @__PURE__ */ G("form", {
+		class: "phrase",
+		onSubmit: (e) => void c(e),
+		children: [/* @__PURE__ */ G("input", {
+			type: "text",
+			"aria-label": "All that respond to",
+			placeholder: "All that respond to … a phrase",
+			value: i,
+			disabled: !r.session.can.search,
+			onInput: (e) => a(e.currentTarget.value)
+		}), /* @__PURE__ */ G("button", {
+			type: "submit",
+			class: "button",
+			disabled: o,
+			children: o ? "…" : "Off"
+		})]
+	});
+}
+function bm({ own: e, logits: t }) {
+	let [n, r] = [Qp(e.logits), Qp(t)], i = t.length === 1, a = [.../* @__PURE__ */ new Set([
+		...$p(e.logits, hm),
+		...$p(t, 1),
+		e.output
+	])], [o, s] = [$p(e.logits, 1)[0], $p(t, 1)[0]];
+	return /* @__PURE__ */ G(T, { children: [!i && /* @__PURE__ */ G("p", {
+		class: "own-words",
+		role: "status",
+		children: o === s ? /* @__PURE__ */ G(T, { children: [
+			"Still “",
+			/* @__PURE__ */ G("bdi", { children: e.names[s] }),
+			"”."
+		] }) : /* @__PURE__ */ G(T, { children: [
+			"Now “",
+			/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: e.names[s] }) }),
+			"”, not “",
+			/* @__PURE__ */ G("bdi", { children: e.names[o] }),
+			"”."
+		] })
+	}), /* @__PURE__ */ G("table", {
+		class: "plain",
+		children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+			/* @__PURE__ */ G("th", {
+				scope: "col",
+				children: "Output"
+			}),
+			/* @__PURE__ */ G("th", {
+				scope: "col",
+				class: "number",
+				children: "before"
+			}),
+			/* @__PURE__ */ G("th", {
+				scope: "col",
+				class: "number",
+				children: "without"
+			}),
+			/* @__PURE__ */ G("th", {
+				scope: "col",
+				class: "number",
+				children: "logit"
+			})
+		] }) }), /* @__PURE__ */ G("tbody", { children: a.map((a) => /* @__PURE__ */ G("tr", { children: [
+			/* @__PURE__ */ G("th", {
+				scope: "row",
+				children: /* @__PURE__ */ G("bdi", { children: e.names[a] })
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "number",
+				children: i ? H(e.logits[a]) : W(n[a])
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "number",
+				children: i ? H(t[a]) : W(r[a])
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "number",
+				children: [t[a] < e.logits[a] ? "" : "+", H(t[a] - e.logits[a])]
+			})
+		] }, a)) })]
+	})] });
+}
+// src/views/Picture.tsx
+function xm() {
+	let e = z(), t = e.index.value, n = e.param("image");
+	return k(() => {
+		t.info.own && e.transport.get(t.at("own/ready")).catch(() => void 0);
+	}, [t]), /* @__PURE__ */ G("article", {
+		class: "own-view",
+		children: [
+			/* @__PURE__ */ G("h1", { children: "Your picture" }),
+			/* @__PURE__ */ G("p", {
+				class: "explains",
+				children: [
+					"What ",
+					/* @__PURE__ */ G("bdi", { children: t.info.model }),
+					" makes of a picture of yours: what it predicts, which components fire and which of them moved the prediction, where they look, and what it predicts without them."
+				]
+			}),
+			t.info.own ? n ? /* @__PURE__ */ G(Cm, {
+				index: t,
+				image: n
+			}, `${t.number} ${n}`) : /* @__PURE__ */ G(Sm, {}) : /* @__PURE__ */ G("p", {
+				class: "absent",
+				children: "The model is not at hand, so it cannot look at a picture: start the server with `semlens serve INDEX --model MODEL`. A picture that you drop is still searched for among the components."
+			})
+		]
+	});
+}
+function Sm() {
+	let e = z();
+	return /* @__PURE__ */ G("div", {
+		class: "drop-zone",
+		children: [
+			/* @__PURE__ */ G("p", { children: "Drop a picture anywhere on this page, paste one, or choose a file." }),
+			/* @__PURE__ */ G("button", {
+				type: "button",
+				class: "button primary",
+				onClick: () => Xp(e),
+				children: "Choose a picture"
+			}),
+			/* @__PURE__ */ G("p", {
+				class: "soft",
+				children: "JPEG, PNG or WebP. It goes to the server on your own machine, is kept in its memory only, and is forgotten when the server ends."
+			})
+		]
+	});
+}
+function Cm({ index: e, image: t }) {
+	let n = z(), r = Hp(e, t, n.param("output")), i = e.info.layers.filter((e) => !e.outputs && e.stop > e.start), a = i.find((e) => e.layer === n.param("of")) ?? i[i.length - 1], [o, s] = O([]), c = (e) => s((t) => e.every((e) => t.includes(e)) ? t.filter((t) => !e.includes(t)) : [.../* @__PURE__ */ new Set([...t, ...e])]), l = qp.value?.id === t ? qp.value.address : null;
+	return /* @__PURE__ */ G("div", {
+		class: "own",
+		children: [/* @__PURE__ */ G("div", {
+			class: "own-side",
+			children: [
+				r?.state === "ready" ? /* @__PURE__ */ G(cm, {
+					index: e,
+					image: t,
+					output: r.value.output,
+					row: null,
+					plain: l,
+					says: `What moved “${wm(r.value)}”: the stronger the colour, the more of it`
+				}) : l && /* @__PURE__ */ G("img", {
+					class: "own-picture",
+					src: l,
+					alt: "Your picture"
+				}),
+				/* @__PURE__ */ G("button", {
+					type: "button",
+					class: "button",
+					onClick: () => Xp(n),
+					children: "Another picture"
+				}),
+				r?.state === "ready" && /* @__PURE__ */ G(_m, {
+					index: e,
+					image: t,
+					own: r.value,
+					off: o,
+					toggle: c,
+					clear: () => s([])
+				})
+			]
+		}), /* @__PURE__ */ G("div", {
+			class: "own-main",
+			children: [r && /* @__PURE__ */ G(Vn, {
+				of: r,
+				what: "Your picture",
+				children: (r) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(pm, {
+					own: r,
+					choose: (e) => n.place.set({ output: e }, !0)
+				}), a && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(om, {
+					index: e,
+					own: r,
+					layer: a,
+					layers: i,
+					off: o,
+					toggle: c
+				}), /* @__PURE__ */ G(um, {
+					index: e,
+					image: t,
+					own: r,
+					layer: a,
+					off: o,
+					toggle: c
+				})] })] })
+			}), /* @__PURE__ */ G(mm, {
+				index: e,
+				image: t
+			})]
+		})]
+	});
+}
+function wm(e) {
+	return e.names[e.output];
+}
 // src/table/ColumnPicker.tsx
-function Vp({ columns: e, shown: t, onChange: n }) {
+function Tm({ columns: e, shown: t, onChange: n }) {
 	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
-	return /* @__PURE__ */ K(Ku, {
+	return /* @__PURE__ */ G(Ku, {
 		name: "Columns",
 		value: `${t.length} of ${e.length}`,
-		children: /* @__PURE__ */ K("fieldset", {
+		children: /* @__PURE__ */ G("fieldset", {
 			class: "column-choice",
 			children: [
-				/* @__PURE__ */ K("legend", { children: "Columns of the table, and of the files saved from it" }),
-				e.map((e) => /* @__PURE__ */ K("label", { children: [/* @__PURE__ */ K("input", {
+				/* @__PURE__ */ G("legend", { children: "Columns of the table, and of the files saved from it" }),
+				e.map((e) => /* @__PURE__ */ G("label", { children: [/* @__PURE__ */ G("input", {
 					type: "checkbox",
 					"aria-label": e.name,
 					checked: t.includes(e),
 					disabled: t.length === 1 && t.includes(e),
 					onChange: (t) => r(e, t.currentTarget.checked)
-				}), /* @__PURE__ */ K("span", { children: [e.name, /* @__PURE__ */ K("span", {
+				}), /* @__PURE__ */ G("span", { children: [e.name, /* @__PURE__ */ G("span", {
 					class: "what",
 					children: e.why ?? e.says
 				})] })] }, e.key)),
-				/* @__PURE__ */ K("button", {
+				/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "button",
 					onClick: () => n(null),
@@ -10772,31 +11495,31 @@ function Vp({ columns: e, shown: t, onChange: n }) {
 	});
 }
 // src/table/columns.tsx
-var Hp = NaN, Up = (e) => (t) => U(t, e), Wp = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Gp = (e) => e < .001 ? "<0.001" : e.toFixed(3);
-function Kp(e) {
+var Em = NaN, Dm = (e) => (t) => H(t, e), Om = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, km = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function Am(e) {
 	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
 }
-function qp(e) {
+function jm(e) {
 	let t = 0;
 	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
 	return t || 1;
 }
-function $(e) {
-	return (t) => e?.[t] ?? Hp;
+function Mm(e) {
+	return (t) => e?.[t] ?? Em;
 }
-function Jp(e) {
+function Nm(e) {
 	let t = e.index.value;
 	return [
-		...Yp(e, t),
-		...Xp(t),
-		...Zp(t),
-		...Qp(t),
-		...$p(e, t),
-		...em(e),
-		...tm(t)
+		...Pm(e, t),
+		...Fm(t),
+		...Im(t),
+		...Lm(t),
+		...Rm(e, t),
+		...zm(e),
+		...Bm(t)
 	];
 }
-function Yp(e, t) {
+function Pm(e, t) {
 	let { base: n, info: r } = t;
 	return [
 		{
@@ -10806,14 +11529,14 @@ function Yp(e, t) {
 			kind: "picture",
 			width: 56,
 			shown: !0,
-			value: () => Hp,
+			value: () => Em,
 			cell: (r) => {
 				let i = n.crop[r];
-				return /* @__PURE__ */ K("a", {
-					href: Fn(e, t, r),
+				return /* @__PURE__ */ G("a", {
+					href: In(e, t, r),
 					tabIndex: -1,
 					"aria-hidden": "true",
-					children: /* @__PURE__ */ K(Xn, {
+					children: /* @__PURE__ */ G(K, {
 						path: i < 0 ? null : t.at(`crop/${i}.webp`),
 						alt: ""
 					})
@@ -10829,10 +11552,10 @@ function Yp(e, t) {
 			shown: !0,
 			value: (e) => e,
 			text: (e) => t.id(e),
-			cell: (n) => /* @__PURE__ */ K("a", {
-				href: Fn(e, t, n),
+			cell: (n) => /* @__PURE__ */ G("a", {
+				href: In(e, t, n),
 				tabIndex: -1,
-				children: /* @__PURE__ */ K("bdi", { children: t.id(n) })
+				children: /* @__PURE__ */ G("bdi", { children: t.id(n) })
 			})
 		},
 		{
@@ -10847,8 +11570,8 @@ function Yp(e, t) {
 		}
 	];
 }
-function Xp(e) {
-	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Kp(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
+function Fm(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Am(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
 		let t = n?.best[e] ?? -1;
 		return t < 0 ? "" : n.phrases[t];
 	};
@@ -10860,14 +11583,14 @@ function Xp(e) {
 			kind: "text",
 			width: 200,
 			shown: !0,
-			value: () => Hp,
+			value: () => Em,
 			text: a,
 			cell: (e) => {
 				let t = a(e);
-				return t ? /* @__PURE__ */ K("bdi", { children: t }) : o(e) && /* @__PURE__ */ K("span", {
+				return t ? /* @__PURE__ */ G("bdi", { children: t }) : o(e) && /* @__PURE__ */ G("span", {
 					class: "by-chance",
 					title: "Chance fits as well as this phrase, so it is no label",
-					children: [/* @__PURE__ */ K("bdi", { children: o(e) }), "?"]
+					children: [/* @__PURE__ */ G("bdi", { children: o(e) }), "?"]
 				});
 			}
 		},
@@ -10879,8 +11602,8 @@ function Xp(e) {
 			width: 84,
 			shown: !1,
 			...r,
-			value: $(n?.p_value),
-			write: Gp,
+			value: Mm(n?.p_value),
+			write: km,
 			rising: !0
 		},
 		{
@@ -10891,8 +11614,8 @@ function Xp(e) {
 			width: 92,
 			shown: !1,
 			...r,
-			value: $(n?.stability),
-			write: Up(2),
+			value: Mm(n?.stability),
+			write: Dm(2),
 			bar: 1
 		},
 		{
@@ -10903,18 +11626,18 @@ function Xp(e) {
 			width: 100,
 			shown: !0,
 			...r,
-			value: $(n?.alignment),
-			write: Up(i ? 1 : 3),
-			bar: qp(n?.alignment)
+			value: Mm(n?.alignment),
+			write: Dm(i ? 1 : 3),
+			bar: jm(n?.alignment)
 		}
 	];
 }
-function Zp(e) {
+function Im(e) {
 	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
 		kind: "number",
 		shown: !0,
-		...Kp(t),
-		write: Up(3),
+		...Am(t),
+		write: Dm(3),
 		bar: 1
 	};
 	return [
@@ -10924,8 +11647,8 @@ function Zp(e) {
 			name: "Clarity",
 			says: "How alike its examples are: 1 means that they all show the same.",
 			width: 92,
-			value: $(n?.clarity),
-			bar: qp(n?.clarity)
+			value: Mm(n?.clarity),
+			bar: jm(n?.clarity)
 		},
 		{
 			...r,
@@ -10933,8 +11656,8 @@ function Zp(e) {
 			name: "Polysemanticity",
 			says: "Whether its examples show two different things: high means more than one meaning.",
 			width: 144,
-			value: $(n?.polysemanticity),
-			bar: qp(n?.polysemanticity)
+			value: Mm(n?.polysemanticity),
+			bar: jm(n?.polysemanticity)
 		},
 		{
 			...r,
@@ -10942,12 +11665,12 @@ function Zp(e) {
 			name: "Redundancy",
 			says: "How close the most similar other component of its layer is: 1 means a twin.",
 			width: 116,
-			value: $(n?.redundancy),
-			bar: qp(n?.redundancy)
+			value: Mm(n?.redundancy),
+			bar: jm(n?.redundancy)
 		}
 	];
 }
-function Qp(e) {
+function Lm(e) {
 	let { base: t } = e;
 	return [
 		{
@@ -10957,7 +11680,7 @@ function Qp(e) {
 			kind: "number",
 			width: 86,
 			shown: !1,
-			value: $(t.examples),
+			value: Mm(t.examples),
 			write: String
 		},
 		{
@@ -10967,8 +11690,8 @@ function Qp(e) {
 			kind: "number",
 			width: 86,
 			shown: !0,
-			value: $(t.fired),
-			write: Wp,
+			value: Mm(t.fired),
+			write: Om,
 			bar: 1
 		},
 		{
@@ -10978,18 +11701,18 @@ function Qp(e) {
 			kind: "number",
 			width: 96,
 			shown: !1,
-			value: $(t.strongest),
-			write: W
+			value: Mm(t.strongest),
+			write: U
 		}
 	];
 }
-function $p(e, t) {
+function Rm(e, t) {
 	let n = e.of.value;
 	if (n === null) return [];
 	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
 		kind: "number",
-		...Kp(r),
-		write: Wp
+		...Am(r),
+		write: Om
 	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
 	return [{
 		...a,
@@ -10998,8 +11721,8 @@ function $p(e, t) {
 		says: `Share of all that speaks for “${o}” in its layer that comes from it.`,
 		width: 132,
 		shown: !0,
-		value: $(i?.positive),
-		bar: qp(i?.positive)
+		value: Mm(i?.positive),
+		bar: jm(i?.positive)
 	}, {
 		...a,
 		key: "against",
@@ -11007,11 +11730,11 @@ function $p(e, t) {
 		says: `How much it speaks against “${o}”, on the same scale.`,
 		width: 150,
 		shown: !1,
-		value: $(i?.negative),
-		bar: qp(i?.negative)
+		value: Mm(i?.negative),
+		bar: jm(i?.negative)
 	}];
 }
-function em(e) {
+function zm(e) {
 	let t = e.search.value;
 	if (!t) return [];
 	let n = t.state === "ready" ? t.value : void 0, r = n?.by === "encoding";
@@ -11022,13 +11745,13 @@ function em(e) {
 		kind: "number",
 		width: 100,
 		shown: !0,
-		...Kp(t),
-		value: $(n?.value),
-		write: Up(3),
-		bar: qp(n?.value)
+		...Am(t),
+		value: Mm(n?.value),
+		write: Dm(3),
+		bar: jm(n?.value)
 	}];
 }
-function tm(e) {
+function Bm(e) {
 	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
 		let t = n?.cluster[e] ?? -1;
 		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
@@ -11041,8 +11764,8 @@ function tm(e) {
 			kind: "text",
 			width: 130,
 			shown: !1,
-			...Kp(t),
-			value: () => Hp,
+			...Am(t),
+			value: () => Em,
 			text: r
 		},
 		{
@@ -11052,9 +11775,9 @@ function tm(e) {
 			kind: "text",
 			width: 90,
 			shown: !0,
-			value: () => Hp,
+			value: () => Em,
 			text: (t) => e.tag(t) ?? "",
-			cell: (t) => e.tag(t) && /* @__PURE__ */ K("span", {
+			cell: (t) => e.tag(t) && /* @__PURE__ */ G("span", {
 				class: `tag ${e.tag(t)}`,
 				children: e.tag(t)
 			})
@@ -11066,39 +11789,39 @@ function tm(e) {
 			kind: "text",
 			width: 180,
 			shown: !1,
-			value: () => Hp,
+			value: () => Em,
 			text: (t) => e.annotation(t)?.note ?? ""
 		}
 	];
 }
-function nm(e, t) {
+function Vm(e, t) {
 	if (e.text) return e.text(t) || null;
 	let n = e.value(t);
 	return Number.isNaN(n) ? null : n;
 }
-function rm(e, t) {
+function Hm(e, t) {
 	if (e.text) return e.text(t);
 	let n = e.value(t);
 	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
 }
 // src/table/Grid.tsx
-var im = 46, am = 40, om = 500;
-function sm(e) {
-	let { columns: t, rows: n, marks: r } = e, i = Re(), a = Bf(n.length, im, am), o = j(n);
+var Um = 46, Wm = 40, Gm = 500;
+function Km(e) {
+	let { columns: t, rows: n, marks: r } = e, i = ze(), a = Bf(n.length, Um, Wm), o = A(n);
 	k(() => {
 		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
 	}, [n]);
-	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = M(() => /* @__PURE__ */ new Map(), [e]);
-	u.size > om && u.clear();
+	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = j(() => /* @__PURE__ */ new Map(), [e]);
+	u.size > Gm && u.clear();
 	let d = (t) => {
-		let r = u.get(t) ?? /* @__PURE__ */ K(lm, {
+		let r = u.get(t) ?? /* @__PURE__ */ G(Jm, {
 			...e,
 			at: t,
 			id: `${i}-${t}`
 		}, n[t]);
 		return u.set(t, r), r;
 	}, f = r.active >= a.first && r.active < a.last;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "components-grid",
 		role: "grid",
 		tabIndex: 0,
@@ -11108,19 +11831,19 @@ function sm(e) {
 		"aria-multiselectable": "true",
 		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
 		ref: a.box,
-		onKeyDown: (t) => fm(t, e, a.page, a.reveal),
+		onKeyDown: (t) => Zm(t, e, a.page, a.reveal),
 		onMouseLeave: () => e.onPoint(null),
 		style: {
 			"--columns": c,
 			"--wide": `${s}px`,
-			"--high": `${im}px`,
-			"--head": `${am}px`
+			"--high": `${Um}px`,
+			"--head": `${Wm}px`
 		},
-		children: [/* @__PURE__ */ K(cm, { ...e }), /* @__PURE__ */ K("div", {
+		children: [/* @__PURE__ */ G(qm, { ...e }), /* @__PURE__ */ G("div", {
 			class: "lines",
 			role: "rowgroup",
 			style: { height: `${a.span}px` },
-			children: /* @__PURE__ */ K("div", {
+			children: /* @__PURE__ */ G("div", {
 				class: "drawn",
 				role: "presentation",
 				style: { transform: `translateY(${a.top}px)` },
@@ -11129,31 +11852,31 @@ function sm(e) {
 		})]
 	});
 }
-function cm({ columns: e, sort: t, onSort: n }) {
-	return /* @__PURE__ */ K("div", {
+function qm({ columns: e, sort: t, onSort: n }) {
+	return /* @__PURE__ */ G("div", {
 		class: "heads",
 		role: "rowgroup",
-		children: /* @__PURE__ */ K("div", {
+		children: /* @__PURE__ */ G("div", {
 			role: "row",
 			"aria-rowindex": 1,
 			children: e.map((e, r) => {
 				let i = t?.key === e.key ? t.down ? "descending" : "ascending" : void 0;
-				return /* @__PURE__ */ K("div", {
+				return /* @__PURE__ */ G("div", {
 					role: "columnheader",
 					"aria-colindex": r + 1,
 					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
-					class: dm(e),
+					class: Xm(e),
 					title: e.why ?? e.says,
-					children: e.kind === "picture" ? /* @__PURE__ */ K("span", {
+					children: e.kind === "picture" ? /* @__PURE__ */ G("span", {
 						class: "unseen",
 						children: e.name
-					}) : /* @__PURE__ */ K("button", {
+					}) : /* @__PURE__ */ G("button", {
 						type: "button",
 						onClick: () => n(e),
-						children: [/* @__PURE__ */ K("span", {
+						children: [/* @__PURE__ */ G("span", {
 							class: "name",
 							children: e.name
-						}), /* @__PURE__ */ K("span", {
+						}), /* @__PURE__ */ G("span", {
 							class: "way",
 							"aria-hidden": "true",
 							children: i === "descending" ? "▼" : i === "ascending" ? "▲" : ""
@@ -11164,9 +11887,9 @@ function cm({ columns: e, sort: t, onSort: n }) {
 		})
 	});
 }
-function lm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
-	let c = r[e], l = i.marked.has(c), u = Ct(() => a.value === c).value;
-	return /* @__PURE__ */ K("div", {
+function Jm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+	let c = r[e], l = i.marked.has(c), u = wt(() => a.value === c).value;
+	return /* @__PURE__ */ G("div", {
 		id: t,
 		role: "row",
 		class: `${l ? "marked " : ""}${i.active === e ? "active " : ""}${u ? "pointed" : ""}`,
@@ -11177,34 +11900,34 @@ function lm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o
 		},
 		onDblClick: () => o(c),
 		onMouseEnter: () => s(c),
-		children: n.map((e, t) => /* @__PURE__ */ K(um, {
+		children: n.map((e, t) => /* @__PURE__ */ G(Ym, {
 			column: e,
 			row: c,
 			number: t + 1
 		}, e.key))
 	});
 }
-function um({ column: e, row: t, number: n }) {
+function Ym({ column: e, row: t, number: n }) {
 	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		role: "gridcell",
 		"aria-colindex": n,
-		class: dm(e),
-		children: [i > 0 && /* @__PURE__ */ K("span", {
+		class: Xm(e),
+		children: [i > 0 && /* @__PURE__ */ G("span", {
 			class: "fills",
 			"aria-hidden": "true",
 			style: { "--part": i.toFixed(3) }
-		}), e.waits ? /* @__PURE__ */ K("span", {
+		}), e.waits ? /* @__PURE__ */ G("span", {
 			class: "dots",
 			title: "being computed",
 			children: "…"
-		}) : e.cell ? e.cell(t) : /* @__PURE__ */ K("span", { children: rm(e, t) })]
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ G("span", { children: Hm(e, t) })]
 	});
 }
-function dm(e) {
+function Xm(e) {
 	return `${e.kind} of-${e.key}`;
 }
-function fm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+function Zm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	if (e.target !== e.currentTarget) return;
 	let c = e.key;
 	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
@@ -11230,45 +11953,45 @@ function fm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	}
 }
 // src/table/ranges.ts
-function pm(e) {
+function Qm(e) {
 	return e.split(",").flatMap((e) => {
 		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
 		return t ? [{
 			key: t[1],
-			low: hm(t[2]),
-			high: hm(t[3])
+			low: eh(t[2]),
+			high: eh(t[3])
 		}] : [];
 	});
 }
-function mm(e) {
+function $m(e) {
 	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
 }
-function hm(e) {
+function eh(e) {
 	let t = Number(e);
 	return e.trim() === "" || !Number.isFinite(t) ? null : t;
 }
-function gm({ low: e, high: t }, n) {
+function th({ low: e, high: t }, n) {
 	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
 }
 // src/table/RangeBar.tsx
-function _m({ columns: e, ranges: t, onChange: n }) {
+function nh({ columns: e, ranges: t, onChange: n }) {
 	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
 		...t,
 		...r
 	} : t));
-	return /* @__PURE__ */ K(T, { children: [t.map((r) => {
+	return /* @__PURE__ */ G(T, { children: [t.map((r) => {
 		let a = e.find((e) => e.key === r.key)?.name ?? r.key;
-		return /* @__PURE__ */ K("span", {
+		return /* @__PURE__ */ G("span", {
 			class: "range",
 			role: "group",
 			"aria-label": `Range of ${a}`,
 			children: [
-				/* @__PURE__ */ K(vm, {
+				/* @__PURE__ */ G(rh, {
 					label: `${a} from`,
 					value: r.low,
 					onSet: (e) => i(r, { low: e })
 				}),
-				/* @__PURE__ */ K("span", {
+				/* @__PURE__ */ G("span", {
 					"aria-hidden": "true",
 					children: [
 						"≤ ",
@@ -11276,21 +11999,21 @@ function _m({ columns: e, ranges: t, onChange: n }) {
 						" ≤"
 					]
 				}),
-				/* @__PURE__ */ K(vm, {
+				/* @__PURE__ */ G(rh, {
 					label: `${a} to`,
 					value: r.high,
 					onSet: (e) => i(r, { high: e })
 				}),
-				/* @__PURE__ */ K("button", {
+				/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": `Remove the range of ${a}`,
 					onClick: () => n(t.filter((e) => e !== r)),
-					children: /* @__PURE__ */ K(q, { name: "clear" })
+					children: /* @__PURE__ */ G(q, { name: "clear" })
 				})
 			]
 		}, r.key);
-	}), /* @__PURE__ */ K("select", {
+	}), /* @__PURE__ */ G("select", {
 		"aria-label": "Filter by a column's range",
 		value: "",
 		onChange: (e) => {
@@ -11301,107 +12024,107 @@ function _m({ columns: e, ranges: t, onChange: n }) {
 				high: null
 			}]);
 		},
-		children: [/* @__PURE__ */ K("option", {
+		children: [/* @__PURE__ */ G("option", {
 			value: "",
 			children: "Filter by range …"
-		}), r.map((e) => /* @__PURE__ */ K("option", {
+		}), r.map((e) => /* @__PURE__ */ G("option", {
 			value: e.key,
 			children: e.name
 		}, e.key))]
 	})] });
 }
-function vm({ label: e, value: t, onSet: n }) {
-	return /* @__PURE__ */ K("input", {
+function rh({ label: e, value: t, onSet: n }) {
+	return /* @__PURE__ */ G("input", {
 		type: "text",
 		inputMode: "decimal",
 		"aria-label": e,
 		placeholder: "any",
 		value: t ?? "",
-		onInput: (e) => n(hm(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+		onInput: (e) => n(eh(e.currentTarget.value.replace(",", ".").replace("−", "-")))
 	});
 }
 // src/table/Summary.tsx
-var ym = {
+var ih = {
 	clarity: "how alike the examples of a component are",
 	polysemanticity: "whether they show two different things",
 	redundancy: "how close its twin in the layer is"
-}, [bm, xm, Sm, Cm, wm] = [
+}, [$, ah, oh, sh, ch] = [
 	24,
 	34,
 	18,
 	28,
 	40
 ];
-function Tm() {
-	let e = B().index.value, t = j(null);
-	return /* @__PURE__ */ K("details", {
+function lh() {
+	let e = z().index.value, t = A(null);
+	return /* @__PURE__ */ G("details", {
 		class: "measures",
 		open: matchMedia("(min-width: 761px)").matches,
 		children: [
-			/* @__PURE__ */ K("summary", { children: "How clear each layer is" }),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("summary", { children: "How clear each layer is" }),
+			/* @__PURE__ */ G("div", {
 				class: "key",
-				children: [/* @__PURE__ */ K("p", {
+				children: [/* @__PURE__ */ G("p", {
 					class: "hint",
 					children: "Dot and line: a layer's mean with its 95 % interval. Grey band: what random sets of images reach."
-				}), /* @__PURE__ */ K($s, {
+				}), /* @__PURE__ */ G($s, {
 					what: "the chart of measures",
 					kinds: ["svg", "png"],
-					save: (n) => vn(t.current, `${e.info.name}-measures`, n)
+					save: (n) => yn(t.current, `${e.info.name}-measures`, n)
 				})]
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "chart",
-				children: /* @__PURE__ */ K(Bn, {
+				children: /* @__PURE__ */ G(Vn, {
 					of: e.scores.value,
 					what: "measures",
-					children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Em, {
+					children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(uh, {
 						rows: e.summary,
 						of: t
-					}), /* @__PURE__ */ K(jm, { rows: e.summary })] })
+					}), /* @__PURE__ */ G(hh, { rows: e.summary })] })
 				})
 			})
 		]
 	});
 }
-function Em({ rows: e, of: t }) {
-	let [n, r] = O(900), i = j(null);
-	A(() => r(i.current?.clientWidth || 900), []), k(() => {
+function uh({ rows: e, of: t }) {
+	let [n, r] = O(900), i = A(null);
+	Ie(() => r(i.current?.clientWidth || 900), []), k(() => {
 		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
 		return e.observe(i.current), () => e.disconnect();
 	}, []);
-	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * Cm) / 3 : n - s - Cm, l = xm + a.length * bm + Sm, u = o ? l : 3 * l;
-	return /* @__PURE__ */ K("div", {
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * sh) / 3 : n - s - sh, l = ah + a.length * $ + oh, u = o ? l : 3 * l;
+	return /* @__PURE__ */ G("div", {
 		class: "drawing",
 		ref: i,
-		children: /* @__PURE__ */ K("svg", {
+		children: /* @__PURE__ */ G("svg", {
 			ref: (e) => void (t.current = e),
 			viewBox: `0 0 ${n} ${u}`,
 			width: n,
 			height: u,
 			role: "img",
 			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
-			children: Object.entries(ym).map(([t, n], r) => /* @__PURE__ */ K("g", {
-				transform: o ? `translate(${s + r * (c + Cm)} 0)` : `translate(${s} ${r * l})`,
+			children: Object.entries(ih).map(([t, n], r) => /* @__PURE__ */ G("g", {
+				transform: o ? `translate(${s + r * (c + sh)} 0)` : `translate(${s} ${r * l})`,
 				children: [
-					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ K(Dm, {
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ G(dh, {
 						layer: e,
-						y: xm + (t + .5) * bm,
+						y: ah + (t + .5) * $,
 						wide: s - 10
 					}, e)),
-					/* @__PURE__ */ K("text", {
+					/* @__PURE__ */ G("text", {
 						class: "head",
 						x: 0,
 						y: 13,
 						children: t
 					}),
-					/* @__PURE__ */ K("text", {
+					/* @__PURE__ */ G("text", {
 						class: "says",
 						x: 0,
 						y: 28,
-						children: Sf(n, c + Cm - 8, 11)
+						children: Sf(n, c + sh - 8, 11)
 					}),
-					/* @__PURE__ */ K(Om, {
+					/* @__PURE__ */ G(fh, {
 						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
 						wide: c
 					})
@@ -11410,112 +12133,112 @@ function Em({ rows: e, of: t }) {
 		})
 	});
 }
-function Dm({ layer: e, y: t, wide: n }) {
-	return /* @__PURE__ */ K("text", {
+function dh({ layer: e, y: t, wide: n }) {
+	return /* @__PURE__ */ G("text", {
 		class: "layer",
 		x: -10,
 		y: t + 4,
 		"text-anchor": "end",
-		children: [/* @__PURE__ */ K("title", { children: e }), Sf(e, n, 12, "start")]
+		children: [/* @__PURE__ */ G("title", { children: e }), Sf(e, n, 12, "start")]
 	});
 }
-function Om({ rows: e, wide: t }) {
+function fh({ rows: e, wide: t }) {
 	let n = e.flatMap((e) => e ? [
 		e.low,
 		e.high,
 		e.mean,
 		e.baseline_low,
 		e.baseline_high
-	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - wm), o = xm + e.length * bm;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("path", {
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - ch), o = ah + e.length * $;
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("path", {
 			class: "axis",
-			d: `M0 ${o}H${t - wm}`
+			d: `M0 ${o}H${t - ch}`
 		}),
-		[r, i / 1.04].map((e, t) => /* @__PURE__ */ K("text", {
+		[r, i / 1.04].map((e, t) => /* @__PURE__ */ G("text", {
 			class: "tick",
 			x: a(e),
 			y: o + 14,
 			"text-anchor": t ? "end" : "start",
-			children: U(e)
+			children: H(e)
 		}, t)),
-		e.map((e, n) => e && /* @__PURE__ */ K(km, {
+		e.map((e, n) => e && /* @__PURE__ */ G(ph, {
 			row: e,
-			y: xm + n * bm,
+			y: ah + n * $,
 			x: a,
 			wide: t
 		}, e.layer))
 	] });
 }
-function km({ row: e, y: t, x: n, wide: r }) {
+function ph({ row: e, y: t, x: n, wide: r }) {
 	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
-	return /* @__PURE__ */ K("g", { children: [
-		/* @__PURE__ */ K("title", { children: Am(e) }),
-		/* @__PURE__ */ K("rect", {
+	return /* @__PURE__ */ G("g", { children: [
+		/* @__PURE__ */ G("title", { children: mh(e) }),
+		/* @__PURE__ */ G("rect", {
 			class: "ground",
 			x: 0,
 			y: t + 2,
-			width: r - wm,
-			height: bm - 4
+			width: r - ch,
+			height: $ - 4
 		}),
-		c !== null && l !== null && /* @__PURE__ */ K("rect", {
+		c !== null && l !== null && /* @__PURE__ */ G("rect", {
 			class: "chance",
 			x: n(c),
 			y: t + 3,
 			width: Math.max(2, n(l) - n(c)),
-			height: bm - 6
+			height: $ - 6
 		}),
-		s !== null && /* @__PURE__ */ K("path", {
+		s !== null && /* @__PURE__ */ G("path", {
 			class: "baseline",
-			d: `M${n(s)} ${t + 3}v${bm - 6}`
+			d: `M${n(s)} ${t + 3}v${$ - 6}`
 		}),
-		a !== null && o !== null && /* @__PURE__ */ K("path", {
+		a !== null && o !== null && /* @__PURE__ */ G("path", {
 			class: "interval",
-			d: `M${n(a)} ${t + bm / 2}H${n(o)}M${n(a)} ${t + bm / 2 - 3}v6M${n(o)} ${t + bm / 2 - 3}v6`
+			d: `M${n(a)} ${t + $ / 2}H${n(o)}M${n(a)} ${t + $ / 2 - 3}v6M${n(o)} ${t + $ / 2 - 3}v6`
 		}),
-		i !== null && /* @__PURE__ */ K("circle", {
+		i !== null && /* @__PURE__ */ G("circle", {
 			class: "mean",
 			cx: n(i),
-			cy: t + bm / 2,
+			cy: t + $ / 2,
 			r: 4.5
 		}),
-		/* @__PURE__ */ K("text", {
+		/* @__PURE__ */ G("text", {
 			class: "value",
 			x: r,
-			y: t + bm / 2 + 4,
+			y: t + $ / 2 + 4,
 			"text-anchor": "end",
-			children: i === null ? "" : U(i)
+			children: i === null ? "" : H(i)
 		})
 	] });
 }
-function Am({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
-	return `${e}, ${t}: mean ${U(n, 3)} (95 % interval ${U(r, 3)} to ${U(i, 3)}); random: ${U(a, 3)} (${U(o, 3)} to ${U(s, 3)})`;
+function mh({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
+	return `${e}, ${t}: mean ${H(n, 3)} (95 % interval ${H(r, 3)} to ${H(i, 3)}); random: ${H(a, 3)} (${H(o, 3)} to ${H(s, 3)})`;
 }
-function jm({ rows: e }) {
-	return /* @__PURE__ */ K("div", {
+function hh({ rows: e }) {
+	return /* @__PURE__ */ G("div", {
 		class: "unseen",
-		children: /* @__PURE__ */ K("table", { children: [
-			/* @__PURE__ */ K("caption", { children: "Means of the measures for each layer" }),
-			/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
-				/* @__PURE__ */ K("th", {
+		children: /* @__PURE__ */ G("table", { children: [
+			/* @__PURE__ */ G("caption", { children: "Means of the measures for each layer" }),
+			/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Layer and measure"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Mean"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Interval"
 				}),
-				/* @__PURE__ */ K("th", {
+				/* @__PURE__ */ G("th", {
 					scope: "col",
 					children: "Random"
 				})
 			] }) }),
-			/* @__PURE__ */ K("tbody", { children: e.map((e) => /* @__PURE__ */ K("tr", { children: [
-				/* @__PURE__ */ K("th", {
+			/* @__PURE__ */ G("tbody", { children: e.map((e) => /* @__PURE__ */ G("tr", { children: [
+				/* @__PURE__ */ G("th", {
 					scope: "row",
 					children: [
 						e.layer,
@@ -11523,24 +12246,24 @@ function jm({ rows: e }) {
 						e.measure
 					]
 				}),
-				/* @__PURE__ */ K("td", { children: U(e.mean, 3) }),
-				/* @__PURE__ */ K("td", { children: [
-					U(e.low, 3),
+				/* @__PURE__ */ G("td", { children: H(e.mean, 3) }),
+				/* @__PURE__ */ G("td", { children: [
+					H(e.low, 3),
 					" to ",
-					U(e.high, 3)
+					H(e.high, 3)
 				] }),
-				/* @__PURE__ */ K("td", { children: [
-					U(e.baseline_low, 3),
+				/* @__PURE__ */ G("td", { children: [
+					H(e.baseline_low, 3),
 					" to ",
-					U(e.baseline_high, 3)
+					H(e.baseline_high, 3)
 				] })
 			] }, `${e.layer} ${e.measure}`)) })
 		] })
 	});
 }
 // src/table/marks.ts
-function Mm(e) {
-	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = j(-1), o = j(e);
+function gh(e) {
+	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = A(-1), o = A(e);
 	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
 		marked: t,
 		active: r,
@@ -11559,8 +12282,8 @@ function Mm(e) {
 	};
 }
 // src/table/sorting.ts
-var Nm = 2 ** 21;
-function Pm(e, t, n) {
+var _h = 2 ** 21;
+function vh(e, t, n) {
 	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
 	for (let c = 0; c < e.length; c++) {
 		let l = t(e[c]);
@@ -11570,13 +12293,13 @@ function Pm(e, t, n) {
 		}
 		r[0] = (n ? -l : l) + 0;
 		let u = i[0];
-		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Nm + c;
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * _h + c;
 	}
 	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
-	for (let t = 0; t < s; t++) l[t] = e[c[t] % Nm];
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % _h];
 	return l.set(o, s), l;
 }
-function Fm(e, t) {
+function yh(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let r of e) n.add(t(r));
 	let r = new Intl.Collator(void 0, {
@@ -11586,89 +12309,89 @@ function Fm(e, t) {
 	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
 }
 // src/table/rows.ts
-function Im(e) {
+function bh(e) {
 	return e ? {
 		key: e.replace(/^-/, ""),
 		down: e.startsWith("-")
 	} : null;
 }
-function Lm(e, t) {
+function xh(e, t) {
 	let n = e.kind === "number" && !e.rising;
 	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
 }
-function Rm(e, t) {
+function Sh(e, t) {
 	if (t === null) return e.filter((e) => e.shown);
 	let n = t.split(",");
 	return e.filter((e) => n.includes(e.key));
 }
-function zm(e, t, n, r) {
+function Ch(e, t, n, r) {
 	let i = n.flatMap((e) => {
 		let n = t.find((t) => t.key === e.key && t.kind === "number");
 		return n && !n.waits ? [{
 			range: e,
 			column: n
 		}] : [];
-	}), a = (e) => i.every(({ range: t, column: n }) => gm(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	}), a = (e) => i.every(({ range: t, column: n }) => th(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
 	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
 	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
-	return Pm(s, o.text && Number.isNaN(o.value(0)) ? Fm(s, o.text) : o.value, r.down);
+	return vh(s, o.text && Number.isNaN(o.value(0)) ? yh(s, o.text) : o.value, r.down);
 }
 // src/views/Table.tsx
-function Bm() {
-	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Jp(e)).value, a = r("where") ?? "", o = M(() => pm(a), [a]), s = Im(r("sort") ?? ""), c = Vm(M(() => zm(e, i, o, s), [
+function wh() {
+	let e = z(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = wt(() => Nm(e)).value, a = r("where") ?? "", o = j(() => Qm(a), [a]), s = bh(r("sort") ?? ""), c = Th(j(() => Ch(e, i, o, s), [
 		e,
 		i,
 		o,
 		r("sort"),
 		e.order.value
-	])), l = Rm(i, r("cols")), u = Mm(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
-		e.select(t), u.clear(), e.told.value = `${V(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
+	])), l = Sh(i, r("cols")), u = gh(c), d = wt(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+		e.select(t), u.clear(), e.told.value = `${B(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
 	};
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "table-view",
 		children: [
-			/* @__PURE__ */ K("h1", { children: "Table" }),
-			/* @__PURE__ */ K("p", {
+			/* @__PURE__ */ G("h1", { children: "Table" }),
+			/* @__PURE__ */ G("p", {
 				class: "explains",
 				children: [
 					"One row for every component of ",
-					/* @__PURE__ */ K("bdi", { children: n.info.model }),
+					/* @__PURE__ */ G("bdi", { children: n.info.model }),
 					": what it responds to, and how clearly. A click on a column's name sorts by it."
 				]
 			}),
-			/* @__PURE__ */ K(Tm, {}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G(lh, {}),
+			/* @__PURE__ */ G("div", {
 				class: "tools",
 				children: [
-					/* @__PURE__ */ K(Hm, {
+					/* @__PURE__ */ G(Eh, {
 						shown: c.length,
 						all: n.count,
-						order: Um(i, s?.key, !!e.search.value)
+						order: Dh(i, s?.key, !!e.search.value)
 					}),
-					/* @__PURE__ */ K(_m, {
+					/* @__PURE__ */ G(nh, {
 						columns: i,
 						ranges: o,
-						onChange: (e) => t.set({ where: mm(e) }, !0)
+						onChange: (e) => t.set({ where: $m(e) }, !0)
 					}),
-					/* @__PURE__ */ K(Rp, { label: "Relevance for" }),
-					/* @__PURE__ */ K(Vp, {
+					/* @__PURE__ */ G(Rp, { label: "Relevance for" }),
+					/* @__PURE__ */ G(Tm, {
 						columns: i,
 						shown: l,
 						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
 					}),
-					u.marked.size > 0 && /* @__PURE__ */ K("span", {
+					u.marked.size > 0 && /* @__PURE__ */ G("span", {
 						class: "marked-rows",
 						role: "status",
 						children: [
-							H(u.marked.size),
+							V(u.marked.size),
 							" marked",
-							/* @__PURE__ */ K("button", {
+							/* @__PURE__ */ G("button", {
 								type: "button",
 								class: "button",
 								onClick: () => f(Int32Array.from(u.marked).sort()),
 								children: "Select these"
 							}),
-							/* @__PURE__ */ K("button", {
+							/* @__PURE__ */ G("button", {
 								type: "button",
 								class: "button",
 								onClick: u.clear,
@@ -11676,25 +12399,25 @@ function Bm() {
 							})
 						]
 					}),
-					/* @__PURE__ */ K($s, {
+					/* @__PURE__ */ G($s, {
 						what: "the table",
 						kinds: e.session.can.parquet ? [
 							"csv",
 							"json",
 							"parquet"
 						] : ["csv", "json"],
-						save: (t) => dn(`${n.info.name}-components`, Wm(l, c), t, e)
+						save: (t) => fn(`${n.info.name}-components`, Oh(l, c), t, e)
 					})
 				]
 			}),
-			/* @__PURE__ */ K(sm, {
+			/* @__PURE__ */ G(Km, {
 				label: "Components",
 				columns: l,
 				rows: c,
 				sort: s,
 				marks: u,
 				pointed: d,
-				onSort: (e) => t.set({ sort: Lm(e, s) }, !0),
+				onSort: (e) => t.set({ sort: xh(e, s) }, !0),
 				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
 				onPoint: (t) => e.pointed.value = t === null ? null : {
 					index: n.number,
@@ -11702,38 +12425,38 @@ function Bm() {
 				},
 				onAll: () => f(c)
 			}),
-			!c.length && /* @__PURE__ */ K("p", {
+			!c.length && /* @__PURE__ */ G("p", {
 				class: "no-rows",
 				children: "No component passes these filters."
 			})
 		]
 	});
 }
-function Vm(e) {
-	let t = j(e);
+function Th(e) {
+	let t = A(e);
 	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
 }
-function Hm({ shown: e, all: t, order: n }) {
-	return /* @__PURE__ */ K("p", {
+function Eh({ shown: e, all: t, order: n }) {
+	return /* @__PURE__ */ G("p", {
 		class: "how-many",
 		role: "status",
 		children: [
-			/* @__PURE__ */ K("b", { children: V(e, "component") }),
-			e < t && ` of ${H(t)}`,
+			/* @__PURE__ */ G("b", { children: B(e, "component") }),
+			e < t && ` of ${V(t)}`,
 			", ",
 			n
 		]
 	});
 }
-function Um(e, t, n) {
+function Dh(e, t, n) {
 	let r = e.find((e) => e.key === t);
 	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "labelled and clearest first";
 }
-function Wm(e, t) {
-	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => nm(e, t))]));
+function Oh(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Vm(e, t))]));
 }
 // src/views/views.ts
-var Gm = [
+var kh = [
 	{
 		path: "",
 		name: "Explore",
@@ -11743,8 +12466,14 @@ var Gm = [
 	{
 		path: "table",
 		name: "Table",
-		view: Bm,
+		view: wh,
 		says: "every component with its measures"
+	},
+	{
+		path: "picture",
+		name: "Your picture",
+		view: xm,
+		says: "what the model makes of a picture of yours"
 	},
 	{
 		path: "audit",
@@ -11770,55 +12499,55 @@ var Gm = [
 		view: gf,
 		says: "how this index was made"
 	}
-], Km = [
+], Ah = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function qm() {
-	let { place: e } = B(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
-	return !n && (!In(e) || t === "about") ? null : /* @__PURE__ */ K("section", {
+function jh() {
+	let { place: e } = z(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
+	return !n && (!Ln(e) || t === "about") ? null : /* @__PURE__ */ G("section", {
 		class: "filters",
 		"aria-label": "Filters",
 		children: [
-			n ? /* @__PURE__ */ K(T, { children: [
-				/* @__PURE__ */ K(Jm, {}),
-				/* @__PURE__ */ K(Ym, {}),
-				/* @__PURE__ */ K(Xm, {})
-			] }) : /* @__PURE__ */ K(Zm, {}),
-			/* @__PURE__ */ K(Qm, {}),
-			/* @__PURE__ */ K($m, {}),
-			/* @__PURE__ */ K(eh, {})
+			n ? /* @__PURE__ */ G(T, { children: [
+				/* @__PURE__ */ G(Mh, {}),
+				/* @__PURE__ */ G(Nh, {}),
+				/* @__PURE__ */ G(Ph, {})
+			] }) : /* @__PURE__ */ G(Fh, {}),
+			/* @__PURE__ */ G(Ih, {}),
+			/* @__PURE__ */ G(Lh, {}),
+			/* @__PURE__ */ G(Rh, {})
 		]
 	});
 }
-function Jm() {
-	let e = B(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
+function Mh() {
+	let e = z(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
 	if (t.length < 2) return null;
 	let r = (r, i) => {
 		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
 		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
 	};
-	return /* @__PURE__ */ K(Ku, {
+	return /* @__PURE__ */ G(Ku, {
 		name: "Layers",
-		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ K("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
-		children: /* @__PURE__ */ K("fieldset", { children: [/* @__PURE__ */ K("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ K("label", { children: [
-			/* @__PURE__ */ K("input", {
+		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ G("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
+		children: /* @__PURE__ */ G("fieldset", { children: [/* @__PURE__ */ G("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ G("label", { children: [
+			/* @__PURE__ */ G("input", {
 				type: "checkbox",
 				checked: n.includes(e),
 				onChange: (t) => r(e, t.currentTarget.checked)
 			}),
-			/* @__PURE__ */ K("bdi", { children: e }),
+			/* @__PURE__ */ G("bdi", { children: e }),
 			" ",
-			/* @__PURE__ */ K("small", { children: H(i - t) })
+			/* @__PURE__ */ G("small", { children: V(i - t) })
 		] }, e))] })
 	});
 }
-function Ym() {
-	let { place: e } = B(), t = e.route.value.params.get("words") ?? "";
-	return /* @__PURE__ */ K("span", {
+function Nh() {
+	let { place: e } = z(), t = e.route.value.params.get("words") ?? "";
+	return /* @__PURE__ */ G("span", {
 		class: "field",
-		children: [/* @__PURE__ */ K("input", {
+		children: [/* @__PURE__ */ G("input", {
 			type: "text",
 			"aria-label": "Only labels that contain",
 			placeholder: "Label contains …",
@@ -11826,36 +12555,36 @@ function Ym() {
 			autocomplete: "off",
 			spellcheck: !1,
 			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
-		}), t && /* @__PURE__ */ K(nh, {
+		}), t && /* @__PURE__ */ G(Bh, {
 			what: `labels with ${t}`,
 			off: () => e.set({ words: null })
 		})]
 	});
 }
-function Xm() {
-	let e = B(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
-	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ K("select", {
+function Ph() {
+	let e = z(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
+	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ G("select", {
 		"aria-label": "Tag",
 		class: n ? "on" : "",
 		value: n,
 		onChange: (t) => e.place.set({ tag: t.currentTarget.value }),
-		children: [/* @__PURE__ */ K("option", {
+		children: [/* @__PURE__ */ G("option", {
 			value: "",
 			children: "Any tag"
-		}), Km.map((e) => /* @__PURE__ */ K("option", {
+		}), Ah.map((e) => /* @__PURE__ */ G("option", {
 			value: e,
 			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
 		}, e))]
 	});
 }
-function Zm() {
-	let { place: e } = B(), t = (t) => e.route.value.params.get(t);
-	return /* @__PURE__ */ K(T, { children: [
-		t("layers") && /* @__PURE__ */ K(th, {
+function Fh() {
+	let { place: e } = z(), t = (t) => e.route.value.params.get(t);
+	return /* @__PURE__ */ G(T, { children: [
+		t("layers") && /* @__PURE__ */ G(zh, {
 			off: () => e.set({ layers: null }),
 			children: ["layers ", t("layers").replaceAll(",", ", ")]
 		}),
-		t("words") && /* @__PURE__ */ K(th, {
+		t("words") && /* @__PURE__ */ G(zh, {
 			off: () => e.set({ words: null }),
 			children: [
 				"label contains “",
@@ -11863,109 +12592,73 @@ function Zm() {
 				"”"
 			]
 		}),
-		t("tag") && /* @__PURE__ */ K(th, {
+		t("tag") && /* @__PURE__ */ G(zh, {
 			off: () => e.set({ tag: null }),
 			children: ["tagged ", t("tag")]
 		})
 	] });
 }
-function Qm() {
-	let e = B(), t = e.place.route.value.params.get("cluster");
+function Ih() {
+	let e = z(), t = e.place.route.value.params.get("cluster");
 	if (t === null) return null;
-	let n = z(e.index.value.atlas.value)?.names[Number(t)];
-	return /* @__PURE__ */ K(th, {
+	let n = R(e.index.value.atlas.value)?.names[Number(t)];
+	return /* @__PURE__ */ G(zh, {
 		off: () => e.place.set({ cluster: null }),
 		children: n ? `cluster “${n}”` : `cluster ${t}`
 	});
 }
-function $m() {
-	let e = B(), t = e.selection.value;
-	return t && /* @__PURE__ */ K(th, {
+function Lh() {
+	let e = z(), t = e.selection.value;
+	return t && /* @__PURE__ */ G(zh, {
 		off: () => e.select(null),
-		children: [H(t.length), " selected"]
+		children: [V(t.length), " selected"]
 	});
 }
-function eh() {
-	let e = B(), { place: t } = e;
-	if (!In(t)) return null;
+function Rh() {
+	let e = z(), { place: t } = e;
+	if (!Ln(t)) return null;
 	let n = e.order.value.length;
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("span", {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("span", {
 		class: "soft passing",
 		role: "status",
 		children: [
-			H(n),
+			V(n),
 			" of ",
-			H(e.index.value.count),
+			V(e.index.value.count),
 			" components"
 		]
-	}), /* @__PURE__ */ K("button", {
+	}), /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "link",
-		onClick: () => t.set(Nn),
+		onClick: () => t.set(Pn),
 		children: "Show all"
 	})] });
 }
-function th({ off: e, children: t }) {
-	return /* @__PURE__ */ K("span", {
+function zh({ off: e, children: t }) {
+	return /* @__PURE__ */ G("span", {
 		class: "chip",
-		children: [/* @__PURE__ */ K("bdi", { children: t }), /* @__PURE__ */ K(nh, {
-			what: rh(t),
+		children: [/* @__PURE__ */ G("bdi", { children: t }), /* @__PURE__ */ G(Bh, {
+			what: Vh(t),
 			off: e
 		})]
 	});
 }
-function nh({ what: e, off: t }) {
-	return /* @__PURE__ */ K("button", {
+function Bh({ what: e, off: t }) {
+	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Remove the filter: ${e}`,
 		title: "Remove this filter",
 		onClick: t,
-		children: /* @__PURE__ */ K(q, { name: "clear" })
+		children: /* @__PURE__ */ G(q, { name: "clear" })
 	});
 }
-function rh(e) {
-	return Array.isArray(e) ? e.map(rh).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
-}
-// src/ui/imageQuery.ts
-var ih = F(null), ah = F(!1);
-async function oh(e, t) {
-	if (!t) return;
-	if (!e.session.can.search) {
-		e.told.value = "Pictures cannot be searched here: that takes a running server.";
-		return;
-	}
-	if (!t.type.startsWith("image/")) {
-		e.told.value = "That is no picture: drop a JPEG, PNG or WebP file.";
-		return;
-	}
-	let n = e.query.peek();
-	await e.searchImage(t);
-	let r = e.query.peek();
-	r !== n && r.startsWith("image:") && (ih.peek() && URL.revokeObjectURL(ih.peek().address), ih.value = {
-		id: r.slice(6),
-		address: URL.createObjectURL(t)
-	});
-}
-function sh() {
-	let e = B();
-	k(() => {
-		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && Gn(e, t), i = (e) => {
-			r(e) && (e.preventDefault(), ah.value = !0);
-		};
-		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
-			e.relatedTarget || (ah.value = !1);
-		}, { signal: n }), document.addEventListener("drop", (t) => {
-			r(t) && (t.preventDefault(), ah.value = !1, oh(e, t.dataTransfer?.files[0]));
-		}, { signal: n }), document.addEventListener("paste", (t) => {
-			let n = t.clipboardData?.files[0];
-			n && Gn(e, t) && (t.preventDefault(), oh(e, n));
-		}, { signal: n }), () => t.abort();
-	}, [e]);
+function Vh(e) {
+	return Array.isArray(e) ? e.map(Vh).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
 }
 // src/ui/suggest.ts
-var ch = 8, lh = /* @__PURE__ */ new WeakMap();
-function uh(e, t) {
+var Hh = 8, Uh = /* @__PURE__ */ new WeakMap();
+function Wh(e, t) {
 	let n = t.trim().toLowerCase();
 	if (!n) return [];
 	let r = [
@@ -11973,13 +12666,13 @@ function uh(e, t) {
 		[],
 		[]
 	];
-	for (let t of fh(e)) {
+	for (let t of Kh(e)) {
 		let e = t.lower.indexOf(n);
 		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
 	}
-	return [...dh(e, n), ...r.flat()].slice(0, ch);
+	return [...Gh(e, n), ...r.flat()].slice(0, Hh);
 }
-function dh(e, t) {
+function Gh(e, t) {
 	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
 	return i < 0 ? [] : [{
 		text: e.id(i),
@@ -11987,8 +12680,8 @@ function dh(e, t) {
 		row: i
 	}];
 }
-function fh(e) {
-	let t = e.labels.value, n = e.annotations.value, r = lh.get(e);
+function Kh(e) {
+	let t = e.labels.value, n = e.annotations.value, r = Uh.get(e);
 	if (r?.labels === t && r.mine === n) return r.entries;
 	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
 		if (!t || e.base.dead[n]) return;
@@ -12005,19 +12698,19 @@ function fh(e) {
 		a(n, t), r !== n && a(r, t);
 	}
 	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
-	return lh.set(e, {
+	return Uh.set(e, {
 		labels: t,
 		mine: n,
 		entries: o
 	}), o;
 }
 // src/ui/SearchBox.tsx
-function ph() {
-	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? uh(n, a) : [], m = r[0] === "table" ? r : [];
-	qn({ "/": () => (o.current?.focus(), o.current?.select()) });
+function qh() {
+	let e = z(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = A(null), s = ze(), [c, l] = O(!1), [u, d] = O(-1), f = A(!1), p = c ? Wh(n, a) : [], m = r[0] === "table" ? r : [];
+	Jn({ "/": () => (o.current?.focus(), o.current?.select()) });
 	let h = (r) => {
 		t.go(m, {
-			...Pn(e, n),
+			...Fn(e, n),
 			q: r || null,
 			image: null
 		}, f.current), f.current = !0, l(!0), d(-1);
@@ -12030,12 +12723,12 @@ function ph() {
 		}, f.current), g(), o.current?.focus();
 	}, v = (r) => {
 		g(), r.rows > 1 ? t.go(m, {
-			...Pn(e, n),
+			...Fn(e, n),
 			words: r.text,
 			q: null,
 			image: null
 		}) : t.go(n.path(r.row), {
-			...Pn(e, n),
+			...Fn(e, n),
 			q: null
 		}), o.current?.blur();
 	}, y = (e) => {
@@ -12046,13 +12739,13 @@ function ph() {
 		}[e.key];
 		t && p.length ? (e.preventDefault(), d((u + 1 + t + p.length + 1) % (p.length + 1) - 1)) : e.key === "Enter" ? u >= 0 ? v(p[u]) : g() : e.key === "Escape" && (e.preventDefault(), a || i.has("image") ? _() : o.current?.blur());
 	}, b = e.session.can.search;
-	return /* @__PURE__ */ K("div", {
+	return /* @__PURE__ */ G("div", {
 		class: "search",
 		role: "search",
 		children: [
-			/* @__PURE__ */ K(q, { name: "search" }),
-			i.has("image") && /* @__PURE__ */ K(hh, { id: i.get("image") }),
-			/* @__PURE__ */ K("input", {
+			/* @__PURE__ */ G(q, { name: "search" }),
+			i.has("image") && /* @__PURE__ */ G(Yh, { id: i.get("image") }),
+			/* @__PURE__ */ G("input", {
 				ref: o,
 				type: "text",
 				role: "combobox",
@@ -12071,25 +12764,25 @@ function ph() {
 				onFocus: () => l(!0),
 				onBlur: g
 			}),
-			a || i.has("image") ? /* @__PURE__ */ K("button", {
+			a || i.has("image") ? /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "bare-button",
 				"aria-label": "Clear the search",
 				title: "Clear the search (Esc)",
 				onClick: _,
-				children: /* @__PURE__ */ K(q, { name: "clear" })
-			}) : /* @__PURE__ */ K("kbd", {
+				children: /* @__PURE__ */ G(q, { name: "clear" })
+			}) : /* @__PURE__ */ G("kbd", {
 				"aria-hidden": "true",
 				children: "/"
 			}),
-			b && /* @__PURE__ */ K(gh, {}),
-			/* @__PURE__ */ K("ul", {
+			b && /* @__PURE__ */ G(Xh, {}),
+			/* @__PURE__ */ G("ul", {
 				class: "suggestions",
 				id: s,
 				role: "listbox",
 				"aria-label": "Labels that match",
 				hidden: !p.length,
-				children: p.map((e, t) => /* @__PURE__ */ K(mh, {
+				children: p.map((e, t) => /* @__PURE__ */ G(Jh, {
 					id: `${s}-${t}`,
 					one: e,
 					typed: a,
@@ -12100,80 +12793,80 @@ function ph() {
 		]
 	});
 }
-function mh({ id: e, one: t, typed: n, active: r, choose: i }) {
-	let a = B().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
-	return /* @__PURE__ */ K("li", {
+function Jh({ id: e, one: t, typed: n, active: r, choose: i }) {
+	let a = z().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
+	return /* @__PURE__ */ G("li", {
 		id: e,
 		role: "option",
 		"aria-selected": r,
 		onPointerDown: (e) => e.preventDefault(),
 		onClick: i,
 		children: [
-			/* @__PURE__ */ K(Xn, {
+			/* @__PURE__ */ G(K, {
 				path: o < 0 ? null : a.at(`crop/${o}.webp`),
 				alt: ""
 			}),
-			/* @__PURE__ */ K("bdi", { children: [
+			/* @__PURE__ */ G("bdi", { children: [
 				t.text.slice(0, Math.max(0, s)),
-				/* @__PURE__ */ K("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
+				/* @__PURE__ */ G("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
 				t.text.slice(s < 0 ? 0 : c)
 			] }),
-			/* @__PURE__ */ K("small", { children: t.rows > 1 ? V(t.rows, "component") : a.id(t.row) })
+			/* @__PURE__ */ G("small", { children: t.rows > 1 ? B(t.rows, "component") : a.id(t.row) })
 		]
 	});
 }
-function hh({ id: e }) {
-	let t = ih.value?.id === e ? ih.value.address : null;
-	return /* @__PURE__ */ K("span", {
+function Yh({ id: e }) {
+	let t = qp.value?.id === e ? qp.value.address : null;
+	return /* @__PURE__ */ G("span", {
 		class: "asked",
-		children: [t ? /* @__PURE__ */ K("img", {
+		children: [t ? /* @__PURE__ */ G("img", {
 			src: t,
 			alt: ""
-		}) : /* @__PURE__ */ K(q, { name: "image" }), "your picture"]
+		}) : /* @__PURE__ */ G(q, { name: "image" }), "your picture"]
 	});
 }
-function gh() {
-	let e = B(), t = j(null);
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("button", {
+function Xh() {
+	let e = z(), t = A(null);
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": "Search by a picture",
 		title: "Search by a picture: choose one here, drop it anywhere, or paste it",
 		onClick: () => t.current?.click(),
-		children: /* @__PURE__ */ K(q, { name: "image" })
-	}), /* @__PURE__ */ K("input", {
+		children: /* @__PURE__ */ G(q, { name: "image" })
+	}), /* @__PURE__ */ G("input", {
 		ref: t,
 		type: "file",
 		accept: "image/*",
 		hidden: !0,
 		"aria-label": "Picture to search by",
 		onChange: (t) => {
-			oh(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+			Yp(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
 		}
 	})] });
 }
 // src/ui/Shortcuts.tsx
-function _h({ close: e }) {
-	return /* @__PURE__ */ K(Qn, {
+function Zh({ close: e }) {
+	return /* @__PURE__ */ G(Qn, {
 		title: "Keyboard shortcuts",
 		class: "shortcuts",
 		close: e,
-		children: /* @__PURE__ */ K("div", {
+		children: /* @__PURE__ */ G("div", {
 			class: "shortcut-groups",
-			children: Kn.map((e) => /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e.where }), /* @__PURE__ */ K("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.map((e) => /* @__PURE__ */ K("kbd", { children: e }, e)) }), /* @__PURE__ */ K("dd", { children: t })] }, t)) })] }, e.where))
+			children: qn.map((e) => /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e.where }), /* @__PURE__ */ G("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.map((e) => /* @__PURE__ */ G("kbd", { children: e }, e)) }), /* @__PURE__ */ G("dd", { children: t })] }, t)) })] }, e.where))
 		})
 	});
 }
 // src/ui/Header.tsx
-function vh() {
-	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Pn(e, e.index.value);
-	return A(() => Un(e, n.current.closest(".semlens")), [e]), A(() => yu(n.current.closest(".semlens"), _u.value), [_u.value]), xh(), Ur(), sh(), qn({ "?": () => i(!0) }), /* @__PURE__ */ K("header", {
+function Qh() {
+	let e = z(), { place: t } = e, n = A(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Fn(e, e.index.value);
+	return Ie(() => Wn(e, n.current.closest(".semlens")), [e]), Ie(() => yu(n.current.closest(".semlens"), _u.value), [_u.value]), tg(), Ur(), Zp(), Jn({ "?": () => i(!0) }), /* @__PURE__ */ G("header", {
 		class: "top",
 		ref: n,
 		children: [
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "looked-at",
-				children: [/* @__PURE__ */ K("a", {
+				children: [/* @__PURE__ */ G("a", {
 					class: "brand",
 					href: t.href([], {
 						q: null,
@@ -12181,21 +12874,21 @@ function vh() {
 						...o
 					}),
 					children: "semlens"
-				}), /* @__PURE__ */ K(yh, {})]
+				}), /* @__PURE__ */ G($h, {})]
 			}),
-			/* @__PURE__ */ K(ph, {}),
-			/* @__PURE__ */ K("nav", {
+			/* @__PURE__ */ G(qh, {}),
+			/* @__PURE__ */ G("nav", {
 				"aria-label": "Views",
-				children: Gm.map((e) => /* @__PURE__ */ K("a", {
+				children: kh.map((e) => /* @__PURE__ */ G("a", {
 					href: t.href(e.path ? [e.path] : [], o),
 					title: e.says,
 					"aria-current": a === e.path ? "page" : void 0,
 					children: e.name
 				}, e.path))
 			}),
-			/* @__PURE__ */ K("div", {
+			/* @__PURE__ */ G("div", {
 				class: "whole-page",
-				children: [/* @__PURE__ */ K(bh, {}), /* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ G(eg, {}), /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Keyboard shortcuts",
@@ -12204,66 +12897,66 @@ function vh() {
 					children: "?"
 				})]
 			}),
-			r && /* @__PURE__ */ K(_h, { close: () => i(!1) }),
-			ah.value && /* @__PURE__ */ K("p", {
+			r && /* @__PURE__ */ G(Zh, { close: () => i(!1) }),
+			Jp.value && /* @__PURE__ */ G("p", {
 				class: "drop",
 				children: "Drop the picture: the components that are most like it will be listed."
 			})
 		]
 	});
 }
-function yh() {
-	let e = B(), { place: t, indexes: n } = e, r = e.index.value;
-	if (n.length < 2) return /* @__PURE__ */ K("bdi", {
+function $h() {
+	let e = z(), { place: t, indexes: n } = e, r = e.index.value;
+	if (n.length < 2) return /* @__PURE__ */ G("bdi", {
 		class: "index-name",
 		title: `the index “${r.info.name}” of the model ${r.info.model}`,
 		children: r.info.name
 	});
 	let i = (r) => {
 		let { path: i } = t.route.peek();
-		t.go(i[0] === "m" ? [] : i, Pn(e, n[r]));
+		t.go(i[0] === "m" ? [] : i, Fn(e, n[r]));
 	};
-	return /* @__PURE__ */ K("select", {
+	return /* @__PURE__ */ G("select", {
 		class: "index-name",
 		"aria-label": "Index",
 		title: `the model ${r.info.model}`,
 		value: r.number,
 		onChange: (e) => i(Number(e.currentTarget.value)),
-		children: n.map((e) => /* @__PURE__ */ K("option", {
+		children: n.map((e) => /* @__PURE__ */ G("option", {
 			value: e.number,
 			children: e.info.name
 		}, e.number))
 	});
 }
-function bh() {
+function eg() {
 	let e = _u.value, t = mu[(mu.indexOf(e) + 1) % mu.length], n = {
 		system: "as the system has it",
 		light: "light",
 		dark: "dark"
 	};
-	return /* @__PURE__ */ K("button", {
+	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Theme: ${n[e]}`,
 		title: `Theme: ${n[e]}; press for ${n[t]}`,
 		onClick: () => vu(t),
-		children: /* @__PURE__ */ K(q, { name: e })
+		children: /* @__PURE__ */ G(q, { name: e })
 	});
 }
-function xh() {
-	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Gm.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+function tg() {
+	let e = z(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = kh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
 	k(() => {
-		Wn(e) && (document.title = `${c} · ${t.info.name} · semlens`);
+		Gn(e) && (document.title = `${c} · ${t.info.name} · semlens`);
 	}, [c, t]);
 }
 // src/ui/Told.tsx
-var Sh = 5e3;
-function Ch() {
-	let { told: e } = B(), t = e.value;
+var ng = 5e3;
+function rg() {
+	let { told: e } = z(), t = e.value;
 	return k(() => {
-		let n = t ? setTimeout(() => e.value = "", Sh) : void 0;
+		let n = t ? setTimeout(() => e.value = "", ng) : void 0;
 		return () => clearTimeout(n);
-	}, [t]), /* @__PURE__ */ K("p", {
+	}, [t]), /* @__PURE__ */ G("p", {
 		class: "told",
 		role: "status",
 		"aria-live": "polite",
@@ -12271,31 +12964,31 @@ function Ch() {
 	});
 }
 // src/ui/App.tsx
-function wh() {
-	let [e = ""] = B().place.route.value.path, t = e === "m" ? Jr : Gm.find((t) => t.path === e)?.view ?? qs;
-	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("a", {
+function ig() {
+	let [e = ""] = z().place.route.value.path, t = e === "m" ? Jr : kh.find((t) => t.path === e)?.view ?? qs;
+	return /* @__PURE__ */ G(T, { children: [
+		/* @__PURE__ */ G("a", {
 			class: "skip",
 			href: "#content",
 			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
 			children: "Skip to the content"
 		}),
-		/* @__PURE__ */ K(vh, {}),
-		/* @__PURE__ */ K(qm, {}),
-		/* @__PURE__ */ K("main", {
+		/* @__PURE__ */ G(Qh, {}),
+		/* @__PURE__ */ G(jh, {}),
+		/* @__PURE__ */ G("main", {
 			id: "content",
 			tabIndex: -1,
-			children: /* @__PURE__ */ K(t, {})
+			children: /* @__PURE__ */ G(t, {})
 		}),
-		/* @__PURE__ */ K(Ch, {})
+		/* @__PURE__ */ G(rg, {})
 	] });
 }
 // src/mount.tsx
-function Th(e, t, n) {
-	return Xt(t, n).then((t) => {
-		e.replaceChildren(), xe(/* @__PURE__ */ K(Qt, {
+function ag(e, t, n) {
+	return Zt(t, n).then((t) => {
+		e.replaceChildren(), xe(/* @__PURE__ */ G($t, {
 			value: t,
-			children: /* @__PURE__ */ K(wh, {})
+			children: /* @__PURE__ */ G(ig, {})
 		}), e);
 	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
 		className: "bare",
@@ -12303,18 +12996,18 @@ function Th(e, t, n) {
 	}))), () => xe(null, e);
 }
 // src/widget.tsx
-function Eh({ model: t, el: n }) {
+function og({ model: t, el: n }) {
 	let r = document.createElement("div");
 	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
-	let i = new e(t), a = Nt();
+	let i = new e(t), a = Pt();
 	r.addEventListener("click", (e) => {
 		let t = e.target.closest?.("a[href^=\"#/\"]");
 		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
 	});
-	let o = Th(r, i, a);
+	let o = ag(r, i, a);
 	return () => {
 		o(), i.close();
 	};
 }
-var Dh = { render: Eh };
-export { Dh as default };
+var sg = { render: og };
+export { sg as default };

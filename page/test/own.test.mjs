@@ -1,0 +1,39 @@
+// What is said of the reader's own picture. Run by `npm test`.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { createServer } from "vite";
+
+const server = await createServer({ configFile: false, server: { middlewareMode: true, hmr: false, ws: false, watch: null }, optimizeDeps: { noDiscovery: true }, logLevel: "error" });
+const { byLabel, firing, moving, ranked, softmax } = await server.ssrLoadModule("/src/own/figures.ts");
+const { percent } = await server.ssrLoadModule("/src/ui/words.ts");
+after(() => server.close());
+
+test("softmax adds up to one, whatever the size of the logits", () => {
+  assert.deepEqual(softmax([0, 0]), [0.5, 0.5]);
+  const [most, least] = softmax([1000, 998]);
+  assert.ok(Math.abs(most + least - 1) < 1e-12);
+  assert.ok(Math.abs(most / least - Math.exp(2)) < 1e-9);
+});
+
+test("outputs are ranked, equal ones in their order", () => assert.deepEqual(ranked([1, 3, 3, 2], 3), [1, 2, 3]));
+
+test("components add up by label, for less against", () => {
+  const labels = ["ruler", null, "ruler", "ink", "hair"];
+  const found = byLabel([0.2, 0.1, -0.5, 0.15, 0], [0, 1, 2, 3, 4], (row) => labels[row]);
+  assert.deepEqual(found.map(({ label, rows }) => [label, rows]), [["ruler", [2, 0]], ["ink", [3]], ["", [1]]]);
+  assert.ok(Math.abs(found[0].net + 0.3) < 1e-12);
+});
+
+test("what fires is a part of its strongest example, and what does not is left out", () => {
+  const found = firing([1, 3, -1, 2, 5], [2, 3, 1, 0, NaN], [0, 1, 2, 3, 4], 9);
+  assert.deepEqual(found, [{ row: 1, part: 1 }, { row: 0, part: 0.5 }]);
+});
+
+test("what moves the output is ranked by size, not by sign", () => assert.deepEqual(moving([0.1, -0.4, 0, 0.4], [0, 1, 2, 3], 3), [1, 3, 0]));
+
+test("no share below one is told as all", () => {
+  assert.equal(percent(0.9996), "99.9 %");
+  assert.equal(percent(1), "100 %");
+  assert.equal(percent(0.004), "0.4 %");
+});
