@@ -32,7 +32,7 @@ def ready(call: Call) -> Answer:
     def run(progress: Progress) -> Reply:
         return session.own.ask("ready", progress, **places)
 
-    session.jobs.get(("ready", opened.number), Job(opened.number, "own", "loading the model"), run, wait=0)
+    session.jobs.get(("ready", opened.number), Job(opened.number, "own", "loading the model"), run, wait=0.0)
     return as_json({"ready": True})
 
 

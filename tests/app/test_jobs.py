@@ -28,7 +28,7 @@ def until(there: Callable[[], bool]) -> None:
 def begin(work: Jobs, key: str, run: Callable[[Progress], object], lane: jobs.Lane) -> None:
     """Asks without waiting."""
     with pytest.raises(Pending):
-        work.get((key,), Job(0, key), run, 0, lane)
+        work.get((key,), Job(0, key), run, 0.0, lane)
 
 
 def test_a_search_is_answered_while_twelve_heat_maps_and_a_map_wait(work: Jobs) -> None:
@@ -97,6 +97,6 @@ def test_progress_is_told_at_once(work: Jobs) -> None:
     until(lambda: work.running()[0].step == "drawing")
     assert time.monotonic() - start < 0.2
     with pytest.raises(Pending) as told:
-        work.get(("slow",), Job(0, "slow"), run, 0, LONG)
+        work.get(("slow",), Job(0, "slow"), run, 0.0, LONG)
     assert (told.value.job.done, told.value.job.total) == (3, 7)
     free.set()
