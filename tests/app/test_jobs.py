@@ -19,7 +19,7 @@ def work() -> Iterator[Jobs]:
 
 
 def until(there: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while not there():
         assert time.monotonic() < limit
         time.sleep(0.002)
@@ -29,6 +29,19 @@ def begin(work: Jobs, key: str, run: Callable[[Progress], object], lane: jobs.La
     """Asks without waiting."""
     with pytest.raises(Pending):
         work.get((key,), Job(0, key), run, 0.0, lane)
+
+
+def hold(work: Jobs, key: str, lane: jobs.Lane) -> Event:
+    """Keeps a thread of a lane busy, from now until the event is set."""
+    started, free = Event(), Event()
+
+    def run(_: Progress) -> bool:
+        started.set()
+        return free.wait(60)
+
+    begin(work, key, run, lane)
+    assert started.wait(60)
+    return free
 
 
 def test_a_search_is_answered_while_twelve_heat_maps_and_a_map_wait(work: Jobs) -> None:
@@ -46,8 +59,7 @@ def test_a_search_is_answered_while_twelve_heat_maps_and_a_map_wait(work: Jobs) 
 
 
 def test_of_what_is_looked_at_in_passing_the_newest_comes_first(work: Jobs) -> None:
-    free, done = Event(), list[int]()
-    begin(work, "first", lambda _: free.wait(10), HEAT)
+    free, done = hold(work, "first", HEAT), list[int]()
     for number in range(4):
         begin(work, str(number), lambda _, number=number: done.append(number), HEAT)  # type: ignore[misc]
     free.set()
@@ -56,12 +68,11 @@ def test_of_what_is_looked_at_in_passing_the_newest_comes_first(work: Jobs) -> N
 
 
 def test_long_work_is_done_in_its_order(work: Jobs) -> None:
-    free, done = Event(), list[int]()
-    for number in range(LONG.threads):
-        begin(work, f"long {number}", lambda _: free.wait(10), LONG)
+    held, done = [hold(work, f"long {number}", LONG) for number in range(LONG.threads)], list[int]()
     for number in range(4):
         begin(work, str(number), lambda _, number=number: done.append(number), LONG)  # type: ignore[misc]
-    free.set()
+    for free in held:
+        free.set()
     until(lambda: not work.running())
     assert sorted(done) == [0, 1, 2, 3]
     assert done.index(0) < done.index(3)
@@ -71,8 +82,7 @@ def test_what_nobody_asks_for_any_more_is_dropped_and_begins_anew_when_it_is(
     work: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "PATIENCE", 0.15)
-    free, done = Event(), list[str]()
-    begin(work, "first", lambda _: free.wait(10), HEAT)
+    free, done = hold(work, "first", HEAT), list[str]()
     begin(work, "left", lambda _: done.append("left"), HEAT)
     begin(work, "watched", lambda _: done.append("watched"), HEAT)
     limit = time.monotonic() + 0.3
