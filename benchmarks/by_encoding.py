@@ -1,11 +1,13 @@
 """What is asked by encoding, held against interventions: `python benchmarks/by_encoding.py [--seed 21] [NAME ...]`.
 
-For each network of the testbed 600 pictures of its own world are encoded, and every concept is put into 64 others.
+For each network of the testbed 600 pictures of its own world are encoded, and every concept is put into 320 others:
+64 are too few to tell a component just above the line from one just below, which the last rows show.
 A row per figure of `semlens.benchmark.encoded`: search, labels, and how an audit tells components that respond to
 the planted shortcuts; then how selective components are that are called an artefact. `--harder` asks the same of few
 images, unequal classes, patients that are there again, and a foundation model that sees less and less. `--relevance`
 computes relevance too, and holds intervals of masses and verdicts, also of the shipped spec, against the truth. The
-seed is that of the pictures; one that nothing was chosen by confirms. NAME=FILE takes other weights of that network.
+seed is that of the pictures; one that nothing was chosen by confirms. NAME=FILE takes other weights of that network,
+as `python -m semlens.benchmark.train NAME --seed 1001 --to FOLDER` makes them.
 """
 
 import argparse
@@ -15,13 +17,14 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from PIL.Image import Image
 from safetensors.torch import load_file
 
 from semlens.attribution import relevance
 from semlens.benchmark.conditions import HARDER, Asked, conditions
-from semlens.benchmark.encoded import audited, labelled, searched, selective
+from semlens.benchmark.encoded import audited, labelled, repeated, searched, selective
 from semlens.benchmark.prepare import LAYERS
-from semlens.benchmark.truth import _run, effects
+from semlens.benchmark.truth import Effects, effects, picture, run
 from semlens.benchmark.verdicts import decided, massed
 from semlens.foundation import load_foundation
 from semlens.images import load_images
@@ -30,12 +33,23 @@ from semlens.model import VisionModel, load_model, parse_all
 from semlens.numerics import unit
 from semlens.pipeline import explained
 from semlens.testbed.nets import CLASSIFIERS
-from semlens.testbed.world import CLASSES, CLEAN, World, draw, scenario
+from semlens.testbed.world import CLASSES, CLEAN, Scene, World, scenario
 from semlens.types import axis_of, silent
 from tests.encoded import encoded
 from tests.planted import planted
 
 FOUNDATION = "testbed:clip"
+FEW = 64  # pictures by which it is asked how many are enough
+
+_drawn: dict[tuple[object, ...], Image] = {}
+
+
+def seen(scene: Scene) -> Image:
+    """The picture of a scene, drawn once for all networks."""
+    key = (scene.seed, *scene.levels.values())
+    if key not in _drawn:
+        _drawn[key] = picture(scene)
+    return _drawn[key]
 
 
 def encoded_index(model: VisionModel, name: str, layers: tuple[str, ...], count: int, seed: int) -> ConceptIndex:
@@ -43,8 +57,8 @@ def encoded_index(model: VisionModel, name: str, layers: tuple[str, ...], count:
     foundation = load_foundation(FOUNDATION)
     scenes = World.of(scenario(CLASSIFIERS[name].population), count, seed).scenes
     kinds = parse_all(model.net, layers, model.example_input())
-    ran = _run(model, [kind for kind, _ in kinds], scenes, "mean")
-    images = [draw(scene).image for scene in scenes]
+    ran = run(model, [kind for kind, _ in kinds], scenes, "mean", seen)
+    images = [seen(scene) for scene in scenes]
     embeddings = unit(np.concatenate([foundation.embed_images(images[i : i + 64]) for i in range(0, count, 64)]))
     sizes = tuple(size for _, size in kinds)
     index = planted([None] * sum(sizes), crops=count, layers=sizes)
@@ -70,8 +84,9 @@ def with_relevance(index: ConceptIndex, model: VisionModel, pictures: World) -> 
     return replace(index, recipe=replace(recipe, model=own, images=images)).with_relevance(found)
 
 
-def asked_of(network: str, options: argparse.Namespace) -> Asked:
-    """A network's index and the truth about it; NAME=FILE is the testbed's NAME with other weights."""
+def asked_of(network: str, options: argparse.Namespace) -> tuple[Asked, Effects]:
+    """A network's index and the truth about it, also by few pictures; NAME=FILE is the testbed's NAME with other
+    weights."""
     name, _, weights = network.partition("=")
     model, layers = load_model(f"testbed:{name}"), LAYERS[CLASSIFIERS[name].build]
     if weights:
@@ -80,8 +95,9 @@ def asked_of(network: str, options: argparse.Namespace) -> Asked:
     pictures = World.of(scenario(CLASSIFIERS[name].population), options.count, options.seed)
     if options.relevance:
         index = with_relevance(index, model, pictures)
-    truth = effects(model, World.of(CLEAN, 64, options.seed + 1).scenes, layers)
-    return Asked(name, index, load_foundation(FOUNDATION), truth, pictures.scenes)
+    changed = World.of(CLEAN, options.pairs, options.seed + 1).scenes
+    truth, few = (effects(model, some, layers, see=seen) for some in (changed, changed[:FEW]))
+    return Asked(name, index, load_foundation(FOUNDATION), truth, pictures.scenes), few
 
 
 def main() -> None:
@@ -90,24 +106,25 @@ def main() -> None:
     parser.add_argument("network", nargs="*", default=list(CLASSIFIERS))
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--pairs", type=int, default=320, help="pictures that every concept is put into")
     parser.add_argument("--relevance", action="store_true")
     parser.add_argument("--harder", nargs="*", choices=list(HARDER), default=[])
     options = parser.parse_args()
     table = {}
     for network in options.network:
-        table[network] = dict(figures(asked_of(network, options), options.harder))
-        print(f"{network} is done", file=sys.stderr, flush=True)
+        table[network] = dict(figures(*asked_of(network, options), options.harder))
+        print(f"{network}: {table[network]}", file=sys.stderr, flush=True)
     print(f"| seed {options.seed} | {' | '.join(table)} |\n|{'---|' * (len(table) + 1)}")
     for what in dict.fromkeys(what for column in table.values() for what in column):
         print(f"| {what} | {' | '.join(f'{column.get(what, np.nan):.3f}' for column in table.values())} |")
 
 
-def figures(asked: Asked, harder: Sequence[str]) -> Iterator[tuple[str, float]]:
+def figures(asked: Asked, few: Effects, harder: Sequence[str]) -> Iterator[tuple[str, float]]:
     """All figures about a network, each in words."""
     for what, one in conditions(asked, harder):
         for figure in (*searched(one), *labelled(one), *audited(one), *decided(one)):
             yield f"{what}: {figure.measure}", figure.estimate.value
-    for figure in (*massed(asked), *selective(asked)):
+    for figure in (*massed(asked), *selective(asked), *repeated(asked, few.responds)):
         yield figure.measure, figure.estimate.value
 
 

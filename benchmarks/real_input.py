@@ -4,9 +4,10 @@
 
 EfficientNet-Lite0 with its ImageNet weights is studied over captioned photographs, `offline:conse` is the foundation
 model, k = 2. Every ImageNet class name that stands in a caption as whole words is searched among the 1,000 logits; what
-counts is the place of the class's own logit. Logits with the same two examples are the same point of the semantic space
-and tie ("hen" and "cock" over two pictures of one hen): "first" shares the place among the tied, "first or tied" does
-not. The last row is a random order's.
+counts is the place of the class's own logit. By encoding, over all photographs, k has no part in it: by z of the name
+alone, and by coefficients beside the other names. By examples, logits with the same two of them are the same point of
+the semantic space and tie ("hen" and "cock" over two pictures of one hen): "first" shares the place among the tied,
+"first or tied" does not. The last row is a random order's.
 """
 
 import argparse
@@ -51,20 +52,24 @@ def main() -> None:
             )
         index = sl.load_index(out)
         print(
-            "| null | classes | first (95 % interval) | first or tied | first five | median place |\n"
+            "| ranked by | classes | first (95 % interval) | first or tied | first five | median place |\n"
             "|---|---|---|---|---|---|"
         )
-        for null in ("cosine", "none", "vector"):
+        own = np.array(list(classes))
+        for what, null, by in (
+            ("z", "cosine", "encoding"), ("joint", "cosine", "encoding"), ("alignment", "cosine", "examples"),
+            ("similarity", "none", "examples"), ("alignment to the vector", "vector", "examples"),
+        ):  # fmt: skip
             probes = sl.probe(foundation, list(classes.values()), null=null)
-            hits = sl.search(index, probes, top=1000, layers=["classifier"])
-            alike = np.empty((len(classes), 1000))
+            hits = sl.search(index, probes, top=1000, layers=["classifier"], by=by)
+            scores = np.empty((len(classes), 1000))
             for i, hit in enumerate(hits):
-                alike[i // 1000, hit.component.unit] = hit.alignment
-            report(null, alike, np.array(list(classes)))
+                scores[i // 1000, hit.component.unit] = getattr(hit, what if by == "encoding" else "alignment")
+            report(f"{what}, by {by}", scores, own)
         print(f"| random order | {len(classes)} | 0.001 | 0.001 | 0.005 | 500 |")
 
 
-def report(null: str, alike: np.ndarray, classes: np.ndarray) -> None:
+def report(what: str, alike: np.ndarray, classes: np.ndarray) -> None:
     own = alike[np.arange(len(classes)), classes][:, None]
     above, tied = (alike > own + 1e-6).sum(1), (np.abs(alike - own) <= 1e-6).sum(1)
     first = (above == 0) / tied
@@ -72,7 +77,7 @@ def report(null: str, alike: np.ndarray, classes: np.ndarray) -> None:
     low, high = np.quantile(draws, [0.025, 0.975])
     place = above + (tied - 1) / 2 + 1
     print(
-        f"| {null} | {len(classes)} | {first.mean():.2f} ({low:.2f}-{high:.2f}) | {(above == 0).mean():.2f} "
+        f"| {what} | {len(classes)} | {first.mean():.2f} ({low:.2f}-{high:.2f}) | {(above == 0).mean():.2f} "
         f"| {(place <= 5).mean():.2f} | {np.median(place):g} |"
     )
 

@@ -139,11 +139,13 @@ class EncodingSums:
     """Whole numbers from which encodings are made, of embeddings e and activations a summed over some images.
 
     e counts in 2^-14; a in 2^-17 of 2^exponent, and its squared positive part in 2^-17 of 4^exponent, each row by its
-    own exponent. Axis `a`: components, then outputs; `t`: raw, squared; `e`: images kept.
+    own exponent. Axis `a`: components, then outputs, then roots of the probabilities that these outputs make, if some
+    layer is the outputs; `t`: raw, squared; `e`: images kept.
     """
 
     task: EncodingTask
     outputs: tuple[str, ...]
+    answers: tuple[int, ...]  # first and last but one row of the layer that is the model's output; none if none is
     count: int  # images summed
     exponents: Int32[np.ndarray, "a"]
     embedding: Int64[np.ndarray, "d"]  # sum of e

@@ -104,6 +104,21 @@ def selective(asked: Asked) -> Iterator[Figure]:
     yield Figure("rises when it is put in", bootstrap(rises), 0.5, 1.0)
 
 
+def repeated(asked: Asked, few: Bool[np.ndarray, "c q"]) -> Iterator[Figure]:
+    """How far few pictures measure the same truth: what part of the components that respond to a planted shortcut do so
+    by these, and of those that do not. No audit can do better than what it is held against.
+
+    Args:
+        few: which concepts each component responds to by few pictures.
+    """
+    numbers = [NAMES.index(name) for name in asked.planted]
+    again: Bool[np.ndarray, "c"] = np.asarray(few[:, numbers].any(axis=1))
+    respond: Bool[np.ndarray, "c"] = np.asarray(asked.responds[:, numbers].any(axis=1))
+    alive = ~asked.index.dead
+    yield Figure("fewer changed pictures: respond, of those that do", bootstrap(again[alive & respond]), np.nan, 1.0)
+    yield Figure("fewer changed pictures: of those that do not", bootstrap(again[alive & ~respond]), np.nan, 0.0)
+
+
 def _fitted(
     asked: Asked, spurious: Sequence[str]
 ) -> tuple[Int64[np.ndarray, "n"], Float32[np.ndarray, "n"], Bool[np.ndarray, "n"]]:

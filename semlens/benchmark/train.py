@@ -1,5 +1,11 @@
-"""Trains the networks of the testbed and writes their weights: python -m semlens.benchmark.train [NAME...]"""
+"""Trains the networks of the testbed and writes their weights:
 
+    python -m semlens.benchmark.train [NAME ...] [--seed 0] [--to FOLDER]
+
+Seed 0 makes what the package holds. Another one makes networks that nothing was chosen by, into a folder.
+"""
+
+import argparse
 import math
 import sys
 import time
@@ -7,6 +13,8 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -38,7 +46,8 @@ from semlens.types import Float, Int64, UInt8
 
 PICTURES = 10_000
 TRAIN_SEED = 0
-"""Seed of the worlds that are trained on; nothing else uses it."""
+"""Of the pictures that the package's networks were trained on, their first weights and the order; nothing else uses
+it."""
 
 RATES: dict[Callable[[int], nn.Module], float] = {ConvNet: 3e-3, transformer: 1e-3, ResidualNet: 3e-3}
 """How fast a network learns to see; it learns to diagnose at a third of that."""
@@ -52,6 +61,7 @@ class Course:
     rate: float
     epochs: int
     batch: int
+    seed: int  # of the order of the pictures
     longest_gradient: float = math.inf  # that is followed as it is; longer ones are cut to it
 
 
@@ -90,7 +100,13 @@ def turned(pixels: UInt8[np.ndarray, "n h w 3"], rng: np.random.Generator) -> UI
 
 
 def train_classifier(
-    name: str, *, pictures: int = PICTURES, batch: int = 64, seeing: int = 8, diagnosing: int = 4
+    name: str,
+    *,
+    pictures: int = PICTURES,
+    batch: int = 64,
+    seeing: int = 8,
+    diagnosing: int = 4,
+    seed: int = TRAIN_SEED,
 ) -> nn.Module:
     """A classifier of the testbed: a network that has learnt to see every concept learns, with a new head, to diagnose.
 
@@ -99,27 +115,28 @@ def train_classifier(
 
     Args:
         seeing, diagnosing: epochs of both.
+        seed: of the pictures, the first weights and the order.
     """
     classifier = CLASSIFIERS[name]
-    net = deepcopy(seer(classifier.build, pictures, batch, seeing))
-    torch.manual_seed(0)
+    net = deepcopy(seer(classifier.build, pictures, batch, seeing, seed))
+    torch.manual_seed(seed)
     assert isinstance(net.head, nn.Linear)
     net.head = nn.Linear(net.head.in_features, len(CLASSES))
-    data = drawn(World.of(scenario(classifier.population), pictures, TRAIN_SEED))
+    data = drawn(World.of(scenario(classifier.population), pictures, seed))
     diagnoses = torch.tensor([CLASSES.index(scene.diagnosis) for scene in data.scenes])
     loss = nn.CrossEntropyLoss(label_smoothing=0.05)
-    course = Course(f"{name} diagnoses", RATES[classifier.build] / 3, diagnosing, batch)
+    course = Course(f"{name} diagnoses", RATES[classifier.build] / 3, diagnosing, batch, seed)
     return teach(net, data, diagnoses, loss, course)
 
 
 @cache
-def seer(build: Callable[[int], nn.Module], pictures: int, batch: int, epochs: int) -> nn.Module:
+def seer(build: Callable[[int], nn.Module], pictures: int, batch: int, epochs: int, seed: int) -> nn.Module:
     """A network with an output for every concept, trained on pictures without shortcuts."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     net = build(len(NAMES)).to(memory_format=torch.channels_last)
-    data = drawn(World.of(CLEAN, pictures, TRAIN_SEED))
+    data = drawn(World.of(CLEAN, pictures, seed))
     concepts = torch.tensor([[scene.has(name) for name in NAMES] for scene in data.scenes]).float()
-    course = Course(f"{build.__name__} sees", RATES[build], epochs, batch)
+    course = Course(f"{build.__name__} sees", RATES[build], epochs, batch, seed)
     return teach(net, data, concepts, nn.BCEWithLogitsLoss(), course)
 
 
@@ -148,7 +165,7 @@ def learn(
     steps = count // course.batch
     optimizer = torch.optim.AdamW(net.parameters(), course.rate, weight_decay=0.02)
     pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, course.rate, total_steps=course.epochs * steps)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(course.seed)
     net.train()
     for epoch in range(course.epochs):
         total = 0.0
@@ -244,17 +261,17 @@ def fits(views: Sequence[View]) -> Float[Tensor, "n n"]:
     return torch.from_numpy(table)
 
 
-def train_clip(*, pictures: int = PICTURES, batch: int = 160, epochs: int = 14) -> nn.Module:
+def train_clip(*, pictures: int = PICTURES, batch: int = 160, epochs: int = 14, seed: int = TRAIN_SEED) -> nn.Module:
     """The image-text model, trained on pictures and parts of them with words for them."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     net = Clip(vocabulary()).to(memory_format=torch.channels_last)
-    data = drawn(World.of(CLEAN, pictures, TRAIN_SEED), masks=True)
+    data = drawn(World.of(CLEAN, pictures, seed), masks=True)
 
     def error(rows: Int64[np.ndarray, "n"], rng: np.random.Generator) -> Float[Tensor, ""]:
         views = [view(data, int(i), rng) for i in rows]
         return contrast(net, as_input(turned(np.stack([view.pixels for view in views]), rng)), views, rng)
 
-    return learn(net, error, pictures, Course("clip", 2e-3, epochs, batch, longest_gradient=1.0))
+    return learn(net, error, pictures, Course("clip", 2e-3, epochs, batch, seed, longest_gradient=1.0))
 
 
 def contrast(
@@ -283,30 +300,48 @@ def report(line: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
 
-def write(name: str, net: nn.Module) -> None:
-    """Keeps a network's weights where the package looks for them, in half precision."""
-    WEIGHTS.mkdir(exist_ok=True)
+def write(name: str, net: nn.Module, folder: Path) -> None:
+    """Keeps a network's weights in a folder, in half precision; the package looks for its own in WEIGHTS."""
+    folder.mkdir(parents=True, exist_ok=True)
     state = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in net.state_dict().items()
     }
     words = " ".join(net.words) if isinstance(net, Clip) else ""
-    save_file(state, WEIGHTS / f"{name}.safetensors", {"words": words})
-    (WEIGHTS / f"{name}.safetensors").chmod(0o644)
+    save_file(state, folder / f"{name}.safetensors", {"words": words})
+    (folder / f"{name}.safetensors").chmod(0o644)
 
 
-TRAINERS: dict[str, Callable[[], nn.Module]] = {
+class Trainer(Protocol):
+    """What trains a network from a seed."""
+
+    def __call__(self, *, seed: int = TRAIN_SEED) -> nn.Module:
+        """The trained network."""
+        ...
+
+
+TRAINERS: dict[str, Trainer] = {
     **{name: partial(train_classifier, name) for name in CLASSIFIERS},
     "clip": train_clip,
 }
 
 
-def main(names: list[str]) -> None:
-    """Trains the networks asked for; all, if none is named."""
-    for name in names or TRAINERS:
-        write(name, TRAINERS[name]())
-        report(f"{name}: written to {WEIGHTS}")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Trains the networks asked for; all, if none is named. Another seed than the package's takes a folder, as its own
+    networks would be lost."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="*", help="of the testbed; all if none is named")
+    parser.add_argument("--seed", type=int, default=TRAIN_SEED, help="of the pictures, the first weights and the order")
+    parser.add_argument("--to", type=Path, default=WEIGHTS, help="where the weights go")
+    options = parser.parse_args(arguments)
+    if options.seed != TRAIN_SEED and options.to == WEIGHTS:
+        parser.error(f"seed {options.seed} trains other networks than the package's: say where to with --to")
+    if strange := [name for name in options.name if name not in TRAINERS]:
+        parser.error(f"there is no network {strange[0]!r}: name some of {', '.join(TRAINERS)}")
+    for name in options.name or TRAINERS:
+        write(name, TRAINERS[name](seed=options.seed), options.to)
+        report(f"{name}: written to {options.to}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

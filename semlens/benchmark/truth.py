@@ -1,12 +1,13 @@
 """The truth about a model of the world, measured by intervention: what one concept, or one component less, changes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from semlens.collection import pooling
@@ -42,6 +43,11 @@ class Effects:
         return sure & (self.activation >= RESPONDS) & (self.activation >= MAIN * strongest)
 
 
+def picture(scene: Scene) -> Image:
+    """A scene as it is drawn."""
+    return draw(scene).image
+
+
 def effects(
     model: VisionModel,
     scenes: Sequence[Scene],
@@ -49,21 +55,23 @@ def effects(
     *,
     concepts: Sequence[str] = NAMES,
     pool: str = "mean",
+    see: Callable[[Scene], Image] = picture,
     progress: Progress = silent,
 ) -> Effects:
     """The effect of every concept: each scene is drawn as it is, and again for each concept with only that changed.
 
     Args:
         pool: how a component's activations over positions become one, as in `collect`.
+        see: gives the picture of a scene, such as one that keeps what it has drawn for the next network.
     """
     parsed = parse_all(model.net, layers, model.example_input())
     kinds = [kind for kind, _ in parsed]
-    base = _run(model, kinds, scenes, pool)
+    base = run(model, kinds, scenes, pool, see)
     spread = base.pooled.std(axis=0)
     unit = np.where(spread > 0, spread, np.inf)  # what never varies responds to nothing
     activation, error, logit, turned = [], [], [], []
     for done, concept in enumerate(concepts):
-        other = _run(model, kinds, [scene.flipped(concept) for scene in scenes], pool)
+        other = run(model, kinds, [scene.flipped(concept) for scene in scenes], pool, see)
         sign = np.where([scene.has(concept) for scene in scenes], -1, 1)[:, None]  # with it, less without it
         change = sign * (other.pooled - base.pooled) / unit
         activation.append(change.mean(axis=0))
@@ -106,29 +114,39 @@ def removals(
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
+    """What a model makes of some scenes."""
+
     pooled: Float32[np.ndarray, "n c"]
     logits: Float32[np.ndarray, "n y"]
 
 
-def _run(model: VisionModel, kinds: Sequence[Components], scenes: Sequence[Scene], pool: str) -> _Run:
-    """What the model makes of some scenes."""
+def run(
+    model: VisionModel,
+    kinds: Sequence[Components],
+    scenes: Sequence[Scene],
+    pool: str,
+    see: Callable[[Scene], Image] = picture,
+) -> Run:
+    """What the model makes of some scenes; `see` gives the picture of each."""
     pooled, logits = [], []
     with torch.no_grad(), pooling(model, kinds, pool) as latest:
-        for x in _inputs(model, scenes):
+        for x in _inputs(model, scenes, see):
             logits.append(_logits(model, x))
             pooled.append(latest(len(x)).activations.float().cpu().numpy())
-    return _Run(np.concatenate(pooled), np.concatenate(logits))
+    return Run(np.concatenate(pooled), np.concatenate(logits))
 
 
 def _logits(model: VisionModel, x: Float[Tensor, "n 3 h w"]) -> Float32[np.ndarray, "n y"]:
     return tensor_in(model.net(x)).float().cpu().numpy()
 
 
-def _inputs(model: VisionModel, scenes: Sequence[Scene]) -> Iterator[Float[Tensor, "n 3 h w"]]:
+def _inputs(
+    model: VisionModel, scenes: Sequence[Scene], see: Callable[[Scene], Image] = picture
+) -> Iterator[Float[Tensor, "n 3 h w"]]:
     for start in range(0, len(scenes), BATCH):
-        pictures = [draw(scene).image for scene in scenes[start : start + BATCH]]
-        yield torch.stack([model.preprocess(picture) for picture in pictures]).to(model.device, model.dtype)
+        pictures = [see(scene) for scene in scenes[start : start + BATCH]]
+        yield torch.stack([model.preprocess(image) for image in pictures]).to(model.device, model.dtype)
 
 
 def _without(kind: Components, unit: int, output: Any) -> Any:

@@ -21,6 +21,9 @@ KEPT = 2000
 FIRST = 16
 """Images by whose activations units are chosen."""
 
+LEAST_CLASSES = 3
+"""Outputs that probabilities are made of, at least: of two, their difference says all."""
+
 _WEAKEST = 6  # powers of two below the median of its layer, at which a component's unit ends
 _BUFFER_BYTES = 32 * 2**20
 _CACHE_COLUMNS = 128  # columns that stay in a core's cache
@@ -61,6 +64,7 @@ class RunningSums:
     layers: tuple[slice, ...]  # of the rows, the outputs among them
     device: torch.device
     first: Callable[[], Float[Tensor, "n a"]]  # the activations by which units are chosen
+    answers: tuple[int, ...] = ()  # the rows of the layer that is the model's output
     exponents: Int32[np.ndarray, "a"] | None = None
     count: int = 0
     sums: dict[str, Tensor] = field(default_factory=dict)  # by the names of EncodingSums, once there are any
@@ -87,12 +91,12 @@ class RunningSums:
             return
         if self.exponents is None:
             self._begin()
-        chosen = activations[at].float()
+        chosen = self._with_roots(activations[at])
         self._keep([ids[n] for n in at], vectors, chosen)
         whole = np.rint(vectors.astype(np.float64) * 2**EMBEDDING_BITS)
-        self._waiting.append((chosen.to(self.device), torch.from_numpy(whole).to(self.device)))
+        self._waiting.append((chosen, torch.from_numpy(whole).to(self.device)))
         self._rows += len(at)
-        if self._rows >= 1024 or self._rows * activations.shape[1] * 4 >= _BUFFER_BYTES:
+        if self._rows >= 1024 or self._rows * chosen.shape[1] * 4 >= _BUFFER_BYTES:
             self.flush()
 
     def _keep(self, ids: list[int], vectors: Float16[np.ndarray, "n d"], activations: Float32[Tensor, "n a"]) -> None:
@@ -102,11 +106,21 @@ class RunningSums:
             self.kept += [(ids[n], vectors[n], row) for n, row in zip(at, rows, strict=True)]
 
     def _begin(self) -> None:
-        self.exponents = units(self.first(), self.layers)
+        rows = self.first()
+        self.answers = answers_of(rows, self.layers, len(self.outputs))
+        rows, known = self._with_roots(rows), self.layers[-1].stop
+        self.exponents = units(rows, [*self.layers, slice(known, rows.shape[1])])
         self.sums = {
             name: torch.zeros(shape, dtype=torch.int64, device=self.device)
             for name, shape in _shapes(len(self.exponents), self.wanted.dimension).items()
         }
+
+    def _with_roots(self, activations: Float[Tensor, "n a"]) -> Float32[Tensor, "n b"]:
+        """The rows, and after them the roots of the probabilities, where some layer is the outputs."""
+        rows = activations.float().to(self.device)
+        if not self.answers:
+            return rows
+        return torch.cat([rows, rows[:, slice(*self.answers)].double().softmax(dim=1).sqrt().float()], dim=1)
 
     def flush(self) -> None:
         """Brings what waits in the buffer into the sums."""
@@ -144,7 +158,8 @@ class RunningSums:
     def state(self) -> EncodingSums:
         """What has been summed up to now."""
         self.flush()
-        d, a = self.wanted.dimension, self.layers[-1].stop if self.layers else 0
+        d, known = self.wanted.dimension, self.layers[-1].stop if self.layers else 0
+        a = known if self.exponents is None else len(self.exponents)
         if self.exponents is None:
             arrays = {name: np.zeros(shape, np.int64) for name, shape in _shapes(a, d).items()}
         else:
@@ -153,6 +168,7 @@ class RunningSums:
         return EncodingSums(
             task=self.wanted.task,
             outputs=self.outputs,
+            answers=self.answers,
             count=self.count,
             exponents=np.zeros(a, np.int32) if self.exponents is None else self.exponents,
             **arrays | {"squares": carried(arrays["squares"])},
@@ -168,6 +184,16 @@ def _shapes(a: int, d: int) -> dict[str, tuple[int, ...]]:
         "embedding": (d,), "products": (d, d), "activation": (2, a), "squares": (2, a, 2), "cross": (2, a, d),
         "odd": (2, a),
     }  # fmt: skip
+
+
+def answers_of(rows: Float[Tensor, "n a"], layers: Sequence[slice], outputs: int) -> tuple[int, ...]:
+    """The layer that is the model's output, as its first row and its last but one: on some images both have the same
+    values. None where there is no such layer, or fewer outputs than LEAST_CLASSES."""
+    if outputs < LEAST_CLASSES:
+        return ()
+    given = rows[:, layers[-1]]
+    same = [part for part in layers[:-1] if part.stop - part.start == outputs and torch.equal(rows[:, part], given)]
+    return (same[-1].start, same[-1].stop) if same else ()
 
 
 def units(first: Float[Tensor, "n a"], layers: Sequence[slice]) -> Int32[np.ndarray, "a"]:

@@ -157,8 +157,8 @@ def _divided(record: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def _encoding(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodingSums:
     """The sums for encodings that a file's values and arrays are."""
-    task, outputs = EncodingTask(**plain["task"]), tuple(plain["outputs"])
-    return EncodingSums(**plain | arrays | {"task": task, "outputs": outputs})
+    told = {"task": EncodingTask(**plain["task"])} | {name: tuple(plain[name]) for name in ("outputs", "answers")}
+    return EncodingSums(**plain | arrays | told)
 
 
 def _vectors(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> VectorRows:

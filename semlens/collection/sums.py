@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from semlens.errors import SemlensError
 from semlens.types import EncodingSums, Int32, Int64
 
 EMBEDDING_BITS, ACTIVATION_BITS, MOST_BITS = 14, 17, 25
@@ -16,11 +17,17 @@ _APART = 2  # powers of two: units that are further apart come of a model that i
 
 
 def merge_sums(a: EncodingSums | None, b: EncodingSums | None) -> EncodingSums | None:
-    """The sums over the images of both, which share none: associative and commutative."""
+    """The sums over the images of both, which share none: associative and commutative.
+
+    Raises:
+        SemlensError: a layer is the model's output in one of them, and is not in the other.
+    """
     if a is None or b is None:
         return None
     if not (a.count and b.count):
         return a if a.count else b
+    if a.answers != b.answers:
+        raise SemlensError("one part has a layer for the model's output and another has not: collect both anew")
     exponents = np.minimum(a.exponents, b.exponents)
     a, b = _in_units(a, exponents), _in_units(b, exponents)
     ids = np.concatenate([a.ids, b.ids])

@@ -69,7 +69,7 @@ def _vectors(
     number, axis = next((n, one) for n, one in enumerate(index.layers) if one.layer == layer)
     if encodings.recipe.transforms[number] != "raw" or index.recipe.pool != "mean":
         raise SemlensError(
-            f"the encodings of {layer!r} are of squared or highest activations, which have no directions: give the "
+            f"the encodings of {layer!r} are not of mean activations as they are, and have no directions: give the "
             "model and images instead (concept_directions)"
         )
     scale = encodings.deviation[rows].astype(np.float64)

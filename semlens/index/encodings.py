@@ -12,8 +12,9 @@ from semlens.index.records import Thumbnails
 from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_inside, texts
 from semlens.types import MISSING, Float, Float16, Float32, Float64, Int32, LayerAxis
 
-TRANSFORMS = ("raw", "squared")
-"""What of an activation is explained: itself, or the square of its positive part."""
+TRANSFORMS = ("raw", "squared", "root")
+"""What of an activation is explained: itself, the square of its positive part, or, of a layer that is the model's
+output, the root of the probability that the outputs make (softmax)."""
 
 LEVELS = (0.5, 0.9, 0.99)
 """Quantiles of a component's activations near which images are shown, beside its strongest."""

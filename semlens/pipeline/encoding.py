@@ -14,6 +14,9 @@ from semlens.index import TRANSFORMS, Encodings, EncodingsId, Thumbnails
 from semlens.numerics import ridged
 from semlens.types import Bool, EncodingSums, Float16, Float32, Float64, Int32, LayerAxis
 
+_SUMMED = 2  # of the TRANSFORMS are in the sums; the third is that of rows of their own, as they are
+_ROOT = TRANSFORMS.index("root")
+
 FOLDS = 5
 LEAST_PER_FOLD = 4
 _QUANTILE = 0.9  # of R2 over a layer's components, by which its transform is chosen
@@ -47,19 +50,22 @@ def encodings(sums: EncodingSums, layers: Sequence[LayerAxis], groups: Sequence[
     together = numbered([groups[id] for id in sums.ids.tolist()] if column else [None] * len(sums.ids))
     parts = [slice(axis.start, axis.stop) for axis in layers]
     parts += [slice(layers[-1].stop, layers[-1].stop + len(sums.outputs))] if sums.outputs else []
-    moments = [moments_of(sums, t) for t in range(len(TRANSFORMS))]
+    moments = [moments_of(sums, t) for t in range(_SUMMED)]
     kept = [transformed(np.where(of.deviation > 0, sums.activations, 0), t) for t, of in enumerate(moments)]
     r2 = [explained(sums.embeddings, y, together) for y in kept]
-    chosen = [_better(*(of[part] for of in r2)) for part in parts]
-    rows = np.concatenate([np.full(part.stop - part.start, t) for part, t in zip(parts, chosen, strict=True)])
-    pick = [np.flatnonzero(rows == t) for t in range(len(TRANSFORMS))]
+    chosen = [_ROOT if sums.answers == (part.start, part.stop) else _better(*(of[part] for of in r2)) for part in parts]
+    place = np.arange(parts[-1].stop)  # of each row among those that were summed
+    if sums.answers:
+        place[slice(*sums.answers)] = np.arange(parts[-1].stop, len(sums.exponents))
+    rows = np.repeat([0 if t == _ROOT else t for t in chosen], [part.stop - part.start for part in parts])
     average, deviation, own, cross, y = (
-        np.empty(rows.shape), np.empty(rows.shape), np.empty(rows.shape), np.empty(sums.cross.shape[1:]),
-        np.empty(sums.activations.shape),
+        np.empty(rows.shape), np.empty(rows.shape), np.empty(rows.shape),
+        np.empty((len(rows), sums.cross.shape[2])), np.empty((len(sums.ids), len(rows))),
     )  # fmt: skip
-    for t, at in enumerate(pick):
-        average[at], deviation[at], own[at] = moments[t].average[at], moments[t].deviation[at], r2[t][at]
-        cross[at], y[:, at] = moments[t].cross[at], kept[t][:, at]
+    for t in range(_SUMMED):
+        at, of = np.flatnonzero(rows == t), place[rows == t]
+        average[at], deviation[at], own[at] = moments[t].average[of], moments[t].deviation[of], r2[t][of]
+        cross[at], y[:, at] = moments[t].cross[of], kept[t][:, of]
     standard = np.where(deviation > 0, (y - average) / np.where(deviation > 0, deviation, 1), 0)
     return Encodings(
         EncodingsId(sums.task.images, sums.task.kept, sums.task.seed, tuple(TRANSFORMS[t] for t in chosen), column),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import nn
 
 from semlens.benchmark import train
@@ -141,11 +142,10 @@ def test_a_text_does_not_depend_on_those_it_is_read_with():
 
 
 def test_weights_come_back_in_half_precision(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "WEIGHTS", tmp_path / "weights")
     monkeypatch.setattr(nets, "WEIGHTS", tmp_path / "weights")
     torch.manual_seed(0)
     net = Clip(["hairs", "ruler"]).eval()
-    train.write("mine", net)
+    train.write("mine", net, tmp_path / "weights")
     back = nets.load("mine", lambda told: Clip(told["words"].split()))
     assert back.words == ("hairs", "ruler")
     for mine, theirs in zip(net.state_dict().values(), back.state_dict().values(), strict=True):
@@ -174,6 +174,23 @@ def test_training_learns_and_repeats(name, capsys):
     first_of, last_of = ({step.split(":")[0]: float(loss) for step, loss in steps} for steps in (told[::-1], told))
     assert all(last_of[stage] < first_of[stage] for stage in first_of)
     assert not first.training
+
+
+def test_another_seed_trains_other_networks_into_a_folder_of_their_own(tmp_path, monkeypatch, capsys):
+    one = partial(train.train_classifier, "shortcut", pictures=16, batch=8, seeing=1, diagnosing=1)
+    monkeypatch.setitem(train.TRAINERS, "shortcut", one)
+    for seed in ("5", "6"):
+        train.main(["shortcut", "--seed", seed, "--to", str(tmp_path / seed)])
+    train.seer.cache_clear()
+    first, second = (load_file(tmp_path / seed / "shortcut.safetensors") for seed in ("5", "6"))
+    assert not torch.equal(first["stem.0.weight"], second["stem.0.weight"])
+    for wrong, said in (
+        (["shortcut", "--seed", "7"], "seed 7 trains other networks than the package's: say where to with --to"),
+        (["shortcuts"], "there is no network 'shortcuts': name some of shortcut, "),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            train.main(wrong)
+        assert said in capsys.readouterr().err
 
 
 def test_every_network_of_the_testbed_has_a_trainer():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semlens.collection import collect, load_examples, merge, save_examples
-from semlens.collection.encode import RunningSums, ToEncode, drawn, units
+from semlens.collection.encode import RunningSums, ToEncode, answers_of, drawn, units
 from semlens.collection.sums import MOST_BITS, merge_sums
 from semlens.errors import SemlensError
 from semlens.types import EncodingSums, EncodingTask
@@ -53,6 +53,18 @@ def summed(seed: int, ids: list[int], sizes: list[int], kept: int = 9) -> Encodi
 def same(a: EncodingSums, b: EncodingSums) -> bool:
     pairs = [(getattr(a, f.name), getattr(b, f.name)) for f in fields(a)]
     return all(x.tobytes() == y.tobytes() if isinstance(x, np.ndarray) else x == y for x, y in pairs)
+
+
+def test_a_layer_with_the_outputs_values_is_the_output_from_three_on() -> None:
+    rows = torch.tensor([[1.0, 5, 6, 7, 5, 6, 7], [2, 8, 9, 1, 8, 9, 1]])
+    layers = [slice(0, 1), slice(1, 4), slice(4, 7)]
+    assert answers_of(rows, layers, 3) == (1, 4)
+    assert answers_of(rows, [slice(0, 2), slice(2, 3), slice(3, 4)], 1) == ()
+    rows[1, 2] += 1
+    assert answers_of(rows, layers, 3) == ()
+    found = summed(0, list(range(COUNT)), [COUNT])
+    with pytest.raises(SemlensError, match="one part has a layer for the model's output and another has not"):
+        merge_sums(found, replace(found, answers=(0, 2)))
 
 
 @pytest.mark.slow

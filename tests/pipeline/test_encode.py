@@ -52,20 +52,23 @@ def whole(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pictures(images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings, and what the network gives on all layers and outputs."""
+    """Embeddings, and what is explained of all layers and outputs: the layer that is the output as the roots of its
+    probabilities."""
     pixels = [images.load(i) for i in range(len(images))]
     means = np.stack([to_tensor(image).double().mean((1, 2)).numpy() for image in pixels])
     head = np.concatenate([means, -means[:, :1]], axis=1)
-    return unit(ColourSpace().embed_images(pixels)).astype(np.float16), np.concatenate([means, head, head], axis=1)
+    chances = np.exp(head) / np.exp(head).sum(axis=1, keepdims=True)
+    y = np.concatenate([means, np.sqrt(chances), head], axis=1)
+    return unit(ColourSpace().embed_images(pixels)).astype(np.float16), y
 
 
 def test_encodings_are_those_of_the_slow_twin(images: ImageSet, whole: Path) -> None:
     """Up to quantisation: e in 2^-14, y in 2^-17 of at most twice the range."""
     found, (e, y) = load_index(whole, verify=True).encodings, pictures(images)
     assert found
-    twin = encoded(e, y, outputs=("red", "green", "blue", "not red"), transforms=("raw",) * 3)
+    twin = encoded(e, y, outputs=("red", "green", "blue", "not red"), transforms=("raw", "root", "raw"))
     assert (found.images, found.outputs) == (130, twin.outputs)
-    assert found.recipe == EncodingsId(5000, KEPT, 0, ("raw",) * 3, "")
+    assert found.recipe == EncodingsId(5000, KEPT, 0, ("raw", "root", "raw"), "")
     for name, most in {
         "mean": 2**-15,
         "covariance": 2**-15,
