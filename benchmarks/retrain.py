@@ -39,10 +39,12 @@ LOCAL = ("ruler", "band-aid", "purple ink")
 """Artefacts that lie somewhere; reddened skin is everywhere, and has no pixels of its own."""
 
 METHODS: dict[str, tuple[str, int, dict[str, Any]]] = {
-    "exact counterfactuals": ("augment", 1, {"rate": 1e-3, "epochs": 10}),
+    "exact counterfactuals": ("augment", 1, {"rate": 1e-3, "epochs": 10, "weight": 0.0}),
+    "exact counterfactuals, logits paired": ("augment", 1, {"rate": 1e-3, "weight": 1.0}),
     "RR-ClArC": ("rr-clarc", 0, {"rate": 1e-2, "weight": 3.0}),
     "A-ClArC": ("a-clarc", 1, {"rate": 1e-3}),
-    "artefacts pasted by their pixels": ("augment", 1, {"rate": 1e-3}),
+    "artefacts pasted by their pixels": ("augment", 1, {"rate": 1e-3, "weight": 0.0}),
+    "artefacts pasted by their pixels, logits paired": ("augment", 1, {"rate": 1e-3, "weight": 1.0}),
     "true groups alike": ("reweight", 1, {"rate": 1e-3}),
     "fine-tuned": ("fine-tune", 1, {"rate": 1e-3}),
     "CDEP": ("cdep", 1, {"rate": 1e-3, "weight": 1.0, "epochs": 3}),
@@ -256,11 +258,12 @@ def main() -> None:
     parser.add_argument("network", nargs="*", default=list(NETWORKS))
     parser.add_argument("--keep", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=FIRST, help="seed")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--development", action="store_true")
     options = parser.parse_args()
     options.keep.mkdir(parents=True, exist_ok=True)
-    seeds = [DEVELOPMENT] if options.development else list(range(FIRST, FIRST + options.seeds))
+    seeds = [DEVELOPMENT] if options.development else list(range(options.first, options.first + options.seeds))
     for seed in seeds:
         for name in options.network:
             rows_of(Study(name, seed, options.keep), options.only)

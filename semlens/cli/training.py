@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OPTIONS = (
     click.option("--epochs", type=click.IntRange(1), help="How often training goes over the images.  [10]"),
     click.option("--rate", type=float, help="Of its steps at the start.  [0.001]"),
-    click.option("--weight", type=float, help="Of the method's term: rr-clarc, rrr, cdep.  [1; of rrr 100]"),
+    click.option("--weight", type=float, help="Of the method's term: rr-clarc, rrr, cdep, augment.  [1; of rrr 100]"),
     click.option("--batch", type=click.IntRange(1), help="Images of a step.  [32]"),
     click.option("--patience", type=click.IntRange(1), help="Epochs without a better score that end it.  [4]"),
     click.option("--by", help="What makes weights the best on images held out: loss, or worst group.  [loss]"),

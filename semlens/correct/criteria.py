@@ -12,7 +12,7 @@ from semlens.attribution import Composite, attribute
 from semlens.collection import Feed
 from semlens.correct.structures import Convolution, Structure
 from semlens.errors import SemlensError
-from semlens.model import VisionModel, logits_of, parse_all, still
+from semlens.model import VisionModel, head_projection, logits_of, parse_all, still
 from semlens.types import Float, Float64, Int64, Progress
 
 BATCH = 8
@@ -118,11 +118,11 @@ def magnitudes(model: VisionModel, kept: Sequence[Structure]) -> Float64[np.ndar
 
 
 def _magnitudes(net: nn.Module, one: Structure) -> Float64[np.ndarray, "c"]:
-    module = net.get_submodule(one.path)
+    module: Any = net.get_submodule(one.path)
     if one.kind == "head":
-        projection = next(getattr(module, name) for name in ("proj", "out_proj", "o_proj", "c_proj")
-                          if isinstance(getattr(module, name, None), nn.Linear))  # fmt: skip
-        columns = projection.weight.detach().double().unflatten(1, (one.components, -1))
+        found = head_projection(net, one.path)
+        assert found is not None
+        columns = module.get_submodule(found.path).weight.detach().double().unflatten(1, (one.components, -1))
         return np.asarray(columns.square().sum((0, 2)).sqrt().cpu().numpy())
     length = _rows(module).square().flatten(1).sum(1).sqrt()
     for layer in one.norms:

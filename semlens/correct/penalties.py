@@ -6,13 +6,15 @@ every position of an image, A the pixels of a mask:
     RR-ClArC    mean over images of the sum over directions of (d m.f / d t at 0)^2
     RRR         mean over images of the sum over pixels in A of (d sum_k log p_k / d x)^2
     CDEP        mean over images of the sum over classes of |what the pixels in A give to f|
+    augment     mean over images of the sum over classes of (f(one version) - f(another))^2, at weights above 0
     A-ClArC     no term: while it is trained, what is read of v is the same in every image
 
 A direction is as long as what it says of the concept: in a dictionary of patterns, t = 1 adds the difference that the
 concept makes, so that RR-ClArC's term is in squared logits.
 
 Source: Dreyer et al. 2024 (arXiv 2308.09437); Ross et al. 2017 (arXiv 1703.03717), Eq. 1; Rieger et al. 2020 (arXiv
-1909.13584); Anders et al. 2022 (Information Fusion 77), A-ClArC. But: RR-ClArC's directions as long as they are, and
+1909.13584); Anders et al. 2022 (Information Fusion 77), A-ClArC; Garg et al. 2019 (arXiv 1809.10610), counterfactual
+logit pairing, of which augment's term is the square. But: RR-ClArC's directions as long as they are, and
 its gradient summed over positions, as the concept is added to all of them.
 """
 
@@ -59,6 +61,15 @@ Method = Callable[[nn.Module, Weights, Batch], Passed]
 def plain(net: nn.Module, weights: Weights, batch: Batch) -> Passed:
     """No term: fine-tuning."""
     return Passed(run(net, weights, batch.x))
+
+
+def pairing(net: nn.Module, weights: Weights, batch: Batch) -> Passed:
+    """Logit pairing: what two versions of an image, one after the other in the batch, are told apart by."""
+    logits = run(net, weights, batch.x)
+    first = torch.from_numpy(np.flatnonzero(batch.ids[:-1] == batch.ids[1:])).to(logits.device)
+    if not len(first):
+        return Passed(logits)
+    return Passed(logits, (logits[first] - logits[first + 1]).square().sum(1).mean())
 
 
 def augmentive_clarc(kind: Components, setter: Callable[[Any], Any]) -> Method:

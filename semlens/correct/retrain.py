@@ -14,7 +14,7 @@ from semlens.correct.correction import Correction
 from semlens.correct.head import balanced, labels_by_name, marked
 from semlens.correct.measure import groups_of
 from semlens.correct.pasting import Masked, as_taken, digest_of, one_after_another, pasted
-from semlens.correct.penalties import Method, contextual_decomposition, plain, right_reasons
+from semlens.correct.penalties import Method, contextual_decomposition, pairing, plain, right_reasons
 from semlens.correct.suppress import What
 from semlens.correct.training import Course, Lesson, train
 from semlens.errors import SemlensError, unknown
@@ -26,7 +26,7 @@ from semlens.types import Bool, Float, Float64, Int64, Progress
 METHODS = ("fine-tune", "reweight", "augment", "a-clarc", "rr-clarc", "rrr", "cdep")
 """Plain fine-tuning; the same with true groups counting alike; on other versions of the images; and by `penalties`."""
 
-WEIGHTS = {"rr-clarc": 1.0, "rrr": 100.0, "cdep": 1.0}
+WEIGHTS = {"augment": 1.0, "rr-clarc": 1.0, "rrr": 100.0, "cdep": 1.0}
 """Of each method's term, unless a course says otherwise."""
 
 
@@ -73,7 +73,8 @@ def retrain(
         layer: for the others, the layer behind which parameters are trained; all if none is given.
         masks: for "rrr", "cdep" and "augment", by concept and image the pixels that show it: see `load_masks`.
         versions: for "augment", the same images otherwise: with artefacts put in or taken out, say. With `masks` alone,
-            artefacts are pasted until all classes show them as often.
+            artefacts are pasted until all classes show them as often. Above weight 0 each image comes in two versions
+            at a time, whose logits are drawn together; where only one is given, the image itself is the other.
         marks: which images show what: groups are class by concept. "reweight" goes by them, and a course by them.
         out, resume: OUT.partial keeps what is done until it is whole; with `resume` a killed run is taken up there, on
             a CPU to the same bytes.
@@ -132,7 +133,8 @@ class _Given:
         versions = self._versions(labels)
         groups = {} if self.course.by == "loss" else self._groups(np.where(held, labels, -1))
         joined = one_after_another(images, versions)
-        return Lesson(model, joined, labels, self._share(labels), held, groups, self._trained(x), outputs)
+        paired = self.how == "augment" and self.course.weight > 0
+        return Lesson(model, joined, labels, self._share(labels), held, groups, self._trained(x), outputs, paired)
 
     def _groups(self, held: Int64[np.ndarray, "n"]) -> dict[str, Bool[np.ndarray, "n"]]:
         """Groups of the images held out, by class and mark, that are large enough."""
@@ -176,6 +178,8 @@ class _Given:
             return plain
         if self.how == "rr-clarc" and self.target is not None:
             return self.target.right_reasons()
+        if self.how == "augment":
+            return pairing
         if self.how in ("rrr", "cdep"):
             taken = as_taken(self.model, self.masks)
             return right_reasons(taken) if self.how == "rrr" else contextual_decomposition(taken)

@@ -81,12 +81,23 @@ class Lesson:
     groups: Mapping[str, Bool[np.ndarray, "n"]]  # of the images held out; none if their groups are not known
     trained: tuple[str, ...]  # the names of the parameters
     outputs: int
+    paired: bool = False  # whether each image comes in two versions, one after the other
 
-    def drawn(self, ids: Int64[np.ndarray, "m"], rng: np.random.Generator) -> Int64[np.ndarray, "m"]:
-        """Some images, each in one of the versions that are trained on."""
+    def drawn(self, ids: Int64[np.ndarray, "m"], rng: np.random.Generator) -> Int64[np.ndarray, "v"]:
+        """Some images, each in one of the versions that are trained on, or in two of them."""
         if self.versions == 1:
             return ids
-        return ids + len(self.labels) * rng.integers(1, self.versions, size=len(ids))
+        trained = self.trained_on
+        places = rng.integers(len(trained), size=len(ids))
+        if self.paired:
+            other = (places + rng.integers(1, len(trained), size=len(ids))) % len(trained)
+            places, ids = np.stack([places, other], axis=1).ravel(), np.repeat(ids, 2)
+        return ids + len(self.labels) * np.asarray(trained)[places]
+
+    @property
+    def trained_on(self) -> range:
+        """The versions that are trained on: not the first, unless it is all there is, or has to be one of a pair."""
+        return range(min(1, self.versions - 1 - (self.paired and self.versions < 3)), self.versions)
 
     @property
     def versions(self) -> int:
@@ -194,9 +205,9 @@ class _Run:
         number = state.epoch + 1
         rng = np.random.default_rng([course.seed, number])
         order = self.lesson.drawn(rng.permutation(rows), rng)
-        steps = -(-len(rows) // course.batch)
+        steps = -(-len(order) // course.batch)
         left = order[state.batch * course.batch :]
-        total = course.epochs * len(rows)
+        total = course.epochs * len(order)
         for x, ids in self.batches(left, "train"):
             if ids:
                 done = (number - 1) * steps + state.batch
@@ -204,7 +215,7 @@ class _Run:
                     group["lr"] = course.rate * (1 + cos(pi * done / (course.epochs * steps))) / 2
                 self.step(x, np.array(ids), number)
             state.batch += 1
-            self.progress("train", min((number - 1) * len(rows) + state.batch * course.batch, total), total)
+            self.progress("train", min((number - 1) * len(order) + state.batch * course.batch, total), total)
             self.keeper.at_times(state)
         self.score()
 
@@ -237,9 +248,8 @@ class _Run:
 
     def _held_out(self) -> float:
         """The loss on the images held out, in all versions that are trained on."""
-        count, first = len(self.lesson.labels), min(1, self.lesson.versions - 1)
         held = np.flatnonzero(self.lesson.held & (self.lesson.labels >= 0))
-        ids = np.concatenate([held + count * version for version in range(first, self.lesson.versions)])
+        ids = np.add.outer(held, len(self.lesson.labels) * np.asarray(self.lesson.trained_on)).ravel()
         rng, total, seen = np.random.default_rng(self.course.seed), 0.0, 0
         for x, own in self.batches(ids, "hold out"):
             if own:

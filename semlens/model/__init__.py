@@ -51,7 +51,7 @@ from semlens.model.latents import (
     layer_text,
     one_of_each,
 )
-from semlens.model.layers import parse_all, refuse_hidden, unit_names
+from semlens.model.layers import head_projection, parse_all, refuse_hidden, unit_names
 from semlens.model.loading import as_model, check_device, load_model, users_function
 from semlens.model.outputs import less_the_other, logits_of, output_number
 from semlens.model.untrained import untrained
@@ -100,6 +100,7 @@ __all__ = [
     "dictionaries_of",
     "edit",
     "follow",
+    "head_projection",
     "kth_largest",
     "layer_text",
     "less_the_other",

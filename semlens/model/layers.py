@@ -26,20 +26,58 @@ def registers(net: nn.Module) -> int:
     return sum(shapes[name][-2] for name in ("reg_token", "register_tokens") if name in shapes)
 
 
-def head_projection(net: nn.Module, path: str) -> tuple[str, int] | None:
-    """Path of the output projection inside an attention module and its number of heads; None if the module is not
-    one."""
+@dataclass(frozen=True)
+class HeadProjection:
+    """The linear layer that takes the vectors of an attention's heads, side by side.
+
+    Args:
+        path: inside the attention module.
+        heads: how many there are.
+        inner: path of the module inside whose output it has to take; empty where the attention's own function is.
+    """
+
+    path: str
+    heads: int
+    inner: str = ""
+
+
+def head_projection(net: nn.Module, path: str) -> HeadProjection | None:
+    """The output projection inside an attention module; None if the module is not one.
+
+    It stands beside the number of heads, or, as in some models of transformers, heads and projection stand in a module
+    of their own each.
+    """
     try:
         module = net.get_submodule(path.partition("#")[0])
     except AttributeError:
         return None
-    heads = next(
-        (getattr(module, name) for name in ("num_heads", "num_attention_heads") if hasattr(module, name)), None
-    )
-    for name in ("proj", "out_proj", "o_proj", "c_proj"):
-        if isinstance(heads, int) and isinstance(getattr(module, name, None), nn.Linear):
-            return name, heads
-    return None
+    heads = _head_count(module)
+    if heads:
+        own = next((name for name in _PROJECTIONS if isinstance(_submodule(module, name), nn.Linear)), None)
+        return HeadProjection(own, heads) if own else None
+    inner = [name for name, child in module.named_children() if _head_count(child) and not head_projection(child, "")]
+    beside = [
+        name for name, one in module.named_modules() if isinstance(one, nn.Linear) and name.split(".")[0] not in inner
+    ]
+    if len(inner) != 1 or len(beside) != 1:
+        return None
+    return HeadProjection(beside[0], _head_count(module.get_submodule(inner[0])), inner[0])
+
+
+_HEADS = ("num_heads", "num_attention_heads", "n_heads", "heads")
+_PROJECTIONS = ("proj", "out_proj", "o_proj", "c_proj", "to_out", "to_out.0")
+
+
+def _head_count(module: nn.Module) -> int:
+    found = next((getattr(module, name) for name in _HEADS if hasattr(module, name)), 0)
+    return found if isinstance(found, int) else 0
+
+
+def _submodule(module: nn.Module, name: str) -> nn.Module | None:
+    try:
+        return module.get_submodule(name)
+    except AttributeError:
+        return None
 
 
 def parse(net: nn.Module, spec: Layer, x: Float[Tensor, "n ..."]) -> Components:
@@ -87,7 +125,11 @@ def _modules(net: nn.Module, specs: Sequence[str]) -> Iterator[str]:
         yield path
         projection = head_projection(net, path)
         if projection:
-            yield f"{path}.{projection[0]}" if path else projection[0]
+            yield _inside(path, projection.path)
+
+
+def _inside(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _bound(net: nn.Module, spec: Layer, seen: Layouts) -> tuple[Components, int]:
@@ -157,12 +199,14 @@ def _layout(spec: str, site: Site, seen: Layouts) -> Layout:
     return found
 
 
-def _heads(spec: str, site: Site, projection: tuple[str, int], seen: Layouts) -> Heads | None:
+def _heads(spec: str, site: Site, projection: HeadProjection, seen: Layouts) -> Heads | None:
     """The heads of an attention module's call, where its projection runs on vectors that can be divided among them."""
-    name, heads = projection
-    path = f"{site.path}.{name}" if site.path else name
+    heads, path = projection.heads, _inside(site.path, projection.path)
     calls = seen.calls(path)
-    found = seen.sites.get(Site(path, site.call if calls > 1 else 0, "input"))
+    taken = Site(path, site.call if calls > 1 else 0, "input")
+    if projection.inner and _inside(site.path, projection.inner) not in seen.returned.get(taken, ()):
+        return None
+    found = seen.sites.get(taken)
     if not isinstance(found, Layout) or found.shape[-1] % heads or found.rows.axis == len(found.shape) - 1:
         return None
     where = f"{path}#{site.call}" if calls > 1 else path

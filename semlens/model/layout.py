@@ -1,8 +1,9 @@
 """How the tensors of a model are laid out: which axis holds the images and which the components, and which positions
 are patches. Found by looking at what passes, on two different images; never assumed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from semlens.errors import SemlensError
 from semlens.model.component_axis import ComponentAxes
 from semlens.model.components import Rows
-from semlens.model.dry_run import Choice, Fingerprint, Graph, Run, by_default, dry_run
+from semlens.model.dry_run import Choice, Fingerprint, Graph, Passage, Run, by_default, dry_run
 from semlens.model.hooks import Site
 from semlens.model.positions import Grid, Positions, Tokenised, unchanging
 from semlens.types import Float
@@ -62,11 +63,13 @@ class Layouts:
     Args:
         asked: the paths of the modules that were looked at; None for all.
         runs: how often each module runs in one forward pass.
+        returned: for what a module takes, the paths of the modules that returned this very tensor.
     """
 
     sites: Mapping[Site, Layout | str]
     asked: frozenset[str] | None
     runs: Mapping[str, int]
+    returned: Mapping[Site, frozenset[str]]
 
     def calls(self, path: str) -> int:
         """How often a module runs in one forward pass."""
@@ -160,7 +163,20 @@ def _look(net: nn.Module, x: Tensor, asked: frozenset[str] | None) -> Layouts:
     runs: dict[str, int] = {}
     for site in (*alone.without, *images):
         runs[site.path] = max(runs.get(site.path, 0), 1 + (site.call or 0))
-    return Layouts(sites, asked, runs)
+    return Layouts(sites, asked, runs, _returned(alone.passed))
+
+
+def _returned(passed: Sequence[Passage]) -> dict[Site, frozenset[str]]:
+    """By whom what each module takes was returned."""
+    returned: dict[Any, frozenset[str]] = {}
+    taken: dict[Site, frozenset[str]] = {}
+    for one in passed:
+        lies = one.storage.cdata, one.shape, one.strides, one.offset
+        if one.site.side == "output":
+            returned[lies] = returned.get(lies, frozenset()) | {one.site.path}
+        elif lies in returned:
+            taken[one.site] = returned[lies]
+    return taken
 
 
 def _others(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from semlens.correct.clarc import Target, behind
-from semlens.correct.penalties import Batch, contextual_decomposition, plain, right_reasons
+from semlens.correct.penalties import Batch, contextual_decomposition, pairing, plain, right_reasons
 from semlens.errors import SemlensError
 from semlens.model import Dictionary, Linear, Site, VisionModel
 from semlens.types import silent
@@ -66,6 +66,18 @@ def test_the_gradient_of_right_reason_clarc_is_that_of_the_closed_form(model: Vi
     own, other = (torch.autograd.grad(term, [weights[n] for n in names]) for term in (passed.term, expected))
     torch.testing.assert_close(own, other)
     assert own[0].abs().max() > 0.1
+
+
+def test_pairs_are_of_the_same_image_even_where_a_partner_is_lacking(model: VisionModel, batch: Batch) -> None:
+    """The third image's other version cannot be read, say."""
+    logits = model.net(batch.x)
+    expected = ((logits[0] - logits[1]).square().sum() + (logits[3] - logits[4]).square().sum()) / 2
+    pairs = Batch(batch.x, np.array([7, 7, 2, 0, 0]), batch.signs)
+    found = pairing(model.net, parameters(model.net), pairs)
+    assert found.term is not None
+    torch.testing.assert_close(found.term, expected)
+    torch.testing.assert_close(found.logits, logits)
+    assert pairing(model.net, parameters(model.net), batch).term is None
 
 
 def test_some_units_are_those_that_are_named(model: VisionModel, batch: Batch) -> None:

@@ -20,6 +20,8 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet, LabelWarning
 from semlens.model import VisionModel, load_model
 from semlens.types import silent
+from tests.model.test_layout import InParts
+from tests.model.test_layout import Net as Grid
 from tests.toy import SIDE, colours, flat_images, random_images, to_tensor
 
 
@@ -199,6 +201,27 @@ def test_a_pruned_head_is_gone_at_the_class_token_too(tmp_path: Path) -> None:
     assert correction.save(tmp_path / "headless")
     with torch.no_grad():
         assert torch.allclose(load_model(f"corrected:{tmp_path / 'headless'}").net(x), wanted, atol=1e-5)
+
+
+def test_heads_in_a_module_of_their_own_are_heads() -> None:
+    """As older transformers have them: the projection stands beside, and its columns tell how large a head is."""
+    tokens = Grid(lambda net, f: net.head(net.attn(f.flatten(2).transpose(1, 2)).mean(1)),
+                  attn=InParts(), head=nn.Linear(6, 2)).eval()  # fmt: skip
+    model = VisionModel(tokens, to_tensor, ("a", "b"), "toy:parts")
+    kept = structures(model, model.example_input())
+    assert [(one.path, one.kind, one.components) for one in kept] == [("conv", "filter", 6), ("attn", "head", 2)]
+    weight = tokens.attn.output[0].weight.detach().double()
+    np.testing.assert_allclose(magnitudes(model, kept[1:]), [weight[:, :3].norm(), weight[:, 3:].norm()])
+    x = torch.rand(2, 3, SIDE, SIDE)
+    scores = np.arange(8.0)
+    scores[6] = -1  # the first head goes first
+    by_hand = deepcopy(tokens)
+    with torch.no_grad():
+        by_hand.attn.output[0].weight[:, :3] = 0
+        wanted, before = by_hand(x), tokens(x)
+        with Pruning(model, kept, scores, {"method": "given"}).at(1 / 8) as pruned:
+            torch.testing.assert_close(pruned.net(x), wanted)
+    assert not torch.allclose(wanted, before, atol=1e-4)
 
 
 def shades() -> tuple[VisionModel, ImageSet]:

@@ -11,7 +11,9 @@ from torch import nn
 
 from semlens.collection import UnreadableWarning
 from semlens.correct import Correction, Course, concept_directions, load_correction, retrain
+from semlens.correct.pasting import one_after_another
 from semlens.correct.seen import see
+from semlens.correct.training import Lesson
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import Changes, Dictionary, VisionModel, load_changes
@@ -95,6 +97,25 @@ def test_the_network_stays_and_the_correction_changes_it(model: VisionModel, tmp
     with load_correction(tmp_path / "one", model) as again:
         assert np.array_equal(see(again, images).logits, after)
     assert "8 parameters" in repr(one)
+
+
+def test_versions_of_an_image_are_told_apart_by_less(model: VisionModel) -> None:
+    """One version with red put in or taken out: at weight 0 it alone is trained on, above it a pair with the image."""
+    images, light, red = scenes(160)
+    pixels = np.stack([np.asarray(images.load(i)) for i in range(160)])
+    turned = pixels.copy()
+    turned[:, :, :4, 0] = np.where(red[:, None, None], pixels[:, :, 4:, 0], 240)
+    other = load_images([(one, label) for one, label in zip(_pictures(turned), images.labels, strict=True)])
+    left = []
+    for weight in (0.0, 1.0):
+        course = Course(epochs=6, rate=0.02, batch=16, patience=6, weight=weight)
+        left.append(influence(retrain(model, images, "augment", versions=[other], course=course, progress=silent)))
+    assert left[1] < 0.25 * left[0]
+    lesson = Lesson(model, one_after_another(images, (other, other)), light.astype(np.int64), np.ones(160),
+                    np.zeros(160, bool), {}, (), 2, paired=True)  # fmt: skip
+    drawn = lesson.drawn(np.arange(160), np.random.default_rng(0)).reshape(160, 2)
+    assert (drawn % 160 == np.arange(160)[:, None]).all()
+    assert {tuple(sorted(pair)) for pair in (drawn // 160).tolist()} == {(1, 2)}  # not the image itself, given two
 
 
 @pytest.mark.parametrize("how", ["rr-clarc", "rrr", "cdep"])

@@ -14,7 +14,8 @@ from semlens.attribution import attribute
 from semlens.collection import collect
 from semlens.errors import SemlensError
 from semlens.images import load_images
-from semlens.model.components import Rows
+from semlens.model.components import Rows, tensor_in
+from semlens.model.hooks import Site, record
 from semlens.model.kinds import Channels, Heads, Tokens
 from semlens.model.layers import LayerRow, list_layers, parse, parse_all
 from semlens.model.vision_model import VisionModel
@@ -267,6 +268,46 @@ def test_heads_are_listed_where_they_can_be_read() -> None:
     y = torch.randn(2, 4, 4, 6)
     torch.testing.assert_close(kind.read(y), y.flatten(1, 2).unflatten(2, (2, 3)).norm(dim=-1).transpose(1, 2))
     assert torch.equal(kind.write(y, kind.read(y)), y)
+
+
+class Attend(nn.Module):
+    """Attention without a projection: what it returns are the heads, side by side."""
+
+    def __init__(self, doubled: bool) -> None:
+        super().__init__()
+        self.num_attention_heads, self.doubled = 2, doubled
+        self.query, self.key, self.value = (nn.Linear(6, 6) for _ in range(3))
+
+    def forward(self, t: Tensor) -> tuple[Tensor]:
+        q, k, v = (one(t).unflatten(2, (2, 3)).transpose(1, 2) for one in (self.query, self.key, self.value))
+        return (((q @ k.transpose(2, 3)).softmax(3) @ v).transpose(1, 2).flatten(2).contiguous(),)
+
+
+class InParts(nn.Module):
+    """An attention as older transformers have it: heads in one module, the projection in another."""
+
+    def __init__(self, doubled: bool = False) -> None:
+        super().__init__()
+        self.attention, self.output = Attend(doubled), nn.Sequential(nn.Linear(6, 6), nn.Dropout())
+
+    def forward(self, t: Tensor) -> Tensor:
+        vectors = self.attention(t)[0]
+        return self.output(vectors * 2 if self.attention.doubled else vectors)
+
+
+def test_heads_are_read_where_they_and_their_projection_are_modules_of_their_own() -> None:
+    torch.manual_seed(0)
+    net = Net(lambda net, f: net.attn(f.flatten(2).transpose(1, 2)), attn=InParts()).eval()
+    assert ("attn", "heads", 2) in [(row.layer, row.kind, row.components) for row in list_layers(net, X)]
+    kind = parse(net, "attn@heads:all", X)
+    assert kind.site == Site("attn.output.0", side="input")
+    with record(net, [kind.site, Site("attn.attention")]) as seen:
+        net(X)
+        vectors = tensor_in(seen[Site("attn.attention")])
+        lengths = vectors.unflatten(2, (2, 3)).norm(dim=-1).transpose(1, 2)
+        torch.testing.assert_close(kind.read(seen[kind.site]), lengths)
+    other = Net(lambda net, f: net.attn(f.flatten(2).transpose(1, 2)), attn=InParts(doubled=True)).eval()
+    assert "heads" not in [row.kind for row in list_layers(other, X)]  # something happens on the way to it
 
 
 @pytest.mark.slow
