@@ -35,7 +35,7 @@ from semlens.analysis.audit import (  # noqa: E402
 )
 from semlens.analysis.labels import label  # noqa: E402
 from semlens.analysis.probe import Probes  # noqa: E402
-from semlens.analysis.score import score  # noqa: E402
+from semlens.analysis.scores import score  # noqa: E402
 from semlens.index import (  # noqa: E402
     ClassRelevance,
     ConceptIndex,

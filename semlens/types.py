@@ -2,6 +2,7 @@
 
 The array types are jaxtyping's, checked while tests run and free in use. To import jaxtyping takes as long as numpy, a
 third of a search: its names stand for anything, except to type checkers and in the tests, which have loaded it before.
+So does Pillow's `Image`.
 """
 
 import sys
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from PIL.Image import Image
 
 from semlens.errors import SemlensError
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING or "jaxtyping" in sys.modules:
     from jaxtyping import Int64 as Int64
     from jaxtyping import Shaped as Shaped
     from jaxtyping import UInt8 as UInt8
+    from PIL.Image import Image as Image
 else:
 
     class Bool:
@@ -33,6 +34,7 @@ else:
             return Any
 
     Float = Float16 = Float32 = Float64 = Int32 = Int64 = Shaped = UInt8 = Bool
+    Image = Any
 
 MISSING = np.int32(np.iinfo(np.int32).max)
 """Fills a slot that holds nothing. No array is this long, so using it as an index fails instead of naming an image."""

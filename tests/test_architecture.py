@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import semlens.analysis
+from semlens.analysis import _ROOMS
+
 PACKAGE = Path(__file__).parents[1] / "semlens"
 ROOT = {"errors", "hub", "progress", "types", "wordnet"}
 """Modules at the top that every package may import."""
@@ -44,14 +47,15 @@ ARROWS = {
 
 FACES = {
     "analysis", "attribution", "collection", "correct", "crop", "dictionaries", "foundation", "images", "index",
-    "model", "numerics", "pipeline", "revisit", "synthesis", "analysis.audit", "analysis.compare", "analysis.graph",
-    "analysis.labels", "testbed.world", "views.heatmap", "views.plot", "views.report",
+    "model", "numerics", "pipeline", "revisit", "synthesis", "analysis.audit", "analysis.comparisons",
+    "analysis.graphs", "analysis.labels", "testbed.world", "views.heatmap", "views.plot", "views.report",
 }  # fmt: skip
 """Packages that name in `__init__` all that others may use of them; the files inside are their own affair."""
 
 BESIDE_A_FACE = {
     "foundation.open_clip", "foundation.transformers", "foundation.testbed", "foundation.conse",  # a family each
     "images.loader",  # brings torch
+    "analysis.labels.labelling",  # by the face, mypy takes `label` for a module
     "analysis.audit",  # pydantic, to read specs: half of the time that a search takes to start
     "model.offline",  # weights inside packages, of which some are a foundation model's
     "model.open_clip",  # brings open_clip
@@ -64,7 +68,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def module(path: Path) -> str:
-    """A file's dotted name inside semlens: "analysis.labels.label"; a package's face has the package's name."""
+    """A file's dotted name inside semlens: "analysis.labels.labelling"; a package's face has the package's name."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -162,6 +166,15 @@ def test_the_numpy_side_imports_no_torch() -> None:
         f"assert not {HEAVY!r} & set(sys.modules), {HEAVY!r} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_what_a_search_does_without_is_loaded_when_asked_for() -> None:
+    rooms = {f"semlens.analysis.{name}" for name in _ROOMS} | {"PIL", "pydantic", "jaxtyping"}
+    code = f"import sys, semlens.analysis; assert not {rooms!r} & set(sys.modules), {rooms!r} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert all(getattr(semlens.analysis, name) is not None for name in semlens.analysis.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'lable'"):
+        semlens.analysis.__getattr__("lable")
 
 
 @pytest.mark.parametrize("path", FILES, ids=module)

@@ -1,12 +1,14 @@
 """Questions to an index, one per file: pure functions of the index and a few probes. numpy only.
 
-Audits are asked for by their own package: to read a spec takes pydantic, which no search waits for.
+Audits are asked for by their own package: to read a spec takes pydantic, which no search waits for. Rooms that a search
+does without are loaded when a name of theirs is first used; they are named by nouns, so that none hides its verb.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from semlens.analysis.ask import as_probes, ask, ask_spec, ask_vocabulary, choices_of, labels_by, load, probe_spec
-from semlens.analysis.atlas import Atlas, atlas, space_of
 from semlens.analysis.chance import DRAWS, critical_p, layer_numbers, q_values, random_components
-from semlens.analysis.compare import Comparison, Direction, compare
 from semlens.analysis.drivers import (
     ALIKE,
     Driven,
@@ -18,32 +20,36 @@ from semlens.analysis.drivers import (
     resampled_images,
     similarities,
 )
-from semlens.analysis.faithfulness import CURVES, Curve, Faithfulness
-from semlens.analysis.graph import OUTPUT, Edge, Graph, Node, graph, wanted
-from semlens.analysis.keep import keep, stored_atlas, stored_labels, stored_scores
-from semlens.analysis.labels import (
-    METHODS,
-    SOURCES,
-    Evaluation,
-    Labels,
-    Meaning,
-    cosy_retrieved,
-    final_layer,
-    label,
-    merge_evaluations,
-    over_all_images,
-    retrieve,
-    simulation,
-)
 from semlens.analysis.outputs import affected, column_of, hidden_layers, relevance_of
 from semlens.analysis.probe import Probes, cached, check_space, probe, probe_images
 from semlens.analysis.responses import Responses, responses, way
 from semlens.analysis.results import Rows, cell, data_url, pictures, plain
-from semlens.analysis.score import MEASURES, LayerScores, Scores, Summary, score
 from semlens.analysis.search import Hit, alignments, baseline, effects, search
-from semlens.analysis.unexpected import unexpected
 from semlens.analysis.vocabulary import load_vocabulary
 from semlens.analysis.words import remark
+
+if TYPE_CHECKING:
+    from semlens.analysis.atlases import Atlas, atlas, space_of
+    from semlens.analysis.comparisons import Comparison, Direction, compare
+    from semlens.analysis.faithfulness import CURVES, Curve, Faithfulness
+    from semlens.analysis.graphs import OUTPUT, Edge, Graph, Node, graph, wanted
+    from semlens.analysis.labels import (
+        METHODS,
+        SOURCES,
+        Evaluation,
+        Labels,
+        Meaning,
+        cosy_retrieved,
+        final_layer,
+        merge_evaluations,
+        over_all_images,
+        retrieve,
+        simulation,
+    )
+    from semlens.analysis.labels.labelling import label as label  # by the face mypy takes it for a module
+    from semlens.analysis.scores import MEASURES, LayerScores, Scores, Summary, score
+    from semlens.analysis.stored import keep, stored_atlas, stored_labels, stored_scores
+    from semlens.analysis.surprises import unexpected
 
 __all__ = [
     "ALIKE",
@@ -130,3 +136,26 @@ __all__ = [
     "wanted",
     "way",
 ]
+
+_ROOMS = {
+    "atlases": "Atlas atlas space_of",
+    "comparisons": "Comparison Direction compare",
+    "faithfulness": "CURVES Curve Faithfulness",
+    "graphs": "OUTPUT Edge Graph Node graph wanted",
+    "labels": "METHODS SOURCES Evaluation Labels Meaning cosy_retrieved final_layer label merge_evaluations "
+    "over_all_images retrieve simulation",
+    "scores": "MEASURES LayerScores Scores Summary score",
+    "stored": "keep stored_atlas stored_labels stored_scores",
+    "surprises": "unexpected",
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
+"""Which room holds a name that is loaded when it is first used."""
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module 'semlens.analysis' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"semlens.analysis.{_HOME[name]}"), name)
+        return value

@@ -8,13 +8,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL.Image import Image
 
 from semlens.analysis.probe import Probes, cached, concat_probes, probe, probe_images
 from semlens.analysis.vocabulary import load_vocabulary
 from semlens.errors import SemlensError
 from semlens.numerics import unit
-from semlens.types import Float32, FoundationId, FoundationModel, Progress, several, silent
+from semlens.types import Float32, FoundationId, FoundationModel, Image, Progress, several, silent
 
 if TYPE_CHECKING:
     from semlens.analysis.audit import Spec, SpecProbes

@@ -58,7 +58,10 @@ class Metric:
 
     def spread(self, directions: Float[np.ndarray, "q d"]) -> Float32[np.ndarray, "q"]:
         """sqrt(t' K C K' t) of each direction t: the standard error of an effect times the root of n."""
-        return np.linalg.norm(self._places(directions), axis=1)
+        if len(directions) >= len(self.covariance):
+            return np.linalg.norm(self._places(directions), axis=1)
+        weights = np.asarray(directions, np.float64) @ self.inverse  # a few do without the root, which takes longer
+        return np.sqrt(np.maximum(np.einsum("qd,qd->q", weights @ self.covariance, weights), 0)).astype(np.float32)
 
     def effects(
         self, cross: Float[np.ndarray, "a d"], directions: Float[np.ndarray, "q d"]

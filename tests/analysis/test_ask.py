@@ -11,7 +11,7 @@ from PIL import Image
 
 from semlens.analysis.ask import ask, ask_spec, ask_vocabulary, choices_of, labels_by, load, probe_spec
 from semlens.analysis.audit.spec import Concept, Spec, entries
-from semlens.analysis.labels.label import label
+from semlens.analysis.labels.labelling import label
 from semlens.analysis.probe import Probes, probe, probe_images
 from semlens.errors import SemlensError
 from semlens.foundation import load_foundation

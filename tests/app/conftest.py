@@ -19,11 +19,11 @@ import uvicorn
 from PIL import Image, ImageDraw
 
 from semlens.analysis.ask import ask
-from semlens.analysis.atlas import atlas
-from semlens.analysis.keep import keep
-from semlens.analysis.labels.label import label
+from semlens.analysis.atlases import atlas
+from semlens.analysis.labels.labelling import label
 from semlens.analysis.probe import cached
-from semlens.analysis.score import score
+from semlens.analysis.scores import score
+from semlens.analysis.stored import keep
 from semlens.app.guard import Policy
 from semlens.app.jobs import Job, Reply
 from semlens.app.server import create_app

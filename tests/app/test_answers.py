@@ -18,13 +18,13 @@ from safetensors.numpy import load
 from semlens.analysis.ask import ask
 from semlens.analysis.audit.audit import audit
 from semlens.analysis.audit.spec import check_spec
-from semlens.analysis.compare import compare
-from semlens.analysis.graph.graph import graph
-from semlens.analysis.labels.label import label
+from semlens.analysis.comparisons import compare
+from semlens.analysis.graphs.relevance_graph import graph
+from semlens.analysis.labels.labelling import label
 from semlens.analysis.outputs import relevance_of
 from semlens.analysis.probe import Probes
 from semlens.analysis.results import plain
-from semlens.analysis.score import score
+from semlens.analysis.scores import score
 from semlens.analysis.search import search
 from semlens.app.export import PER_FILE, _kept
 from semlens.app.jobs import Job

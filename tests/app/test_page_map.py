@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load
 
-from semlens.analysis.score import score
+from semlens.analysis.scores import score
 from semlens.app.request import pack
 from tests.app.conftest import LAYERS, known
 

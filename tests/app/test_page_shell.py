@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from semlens.analysis.labels.label import label
+from semlens.analysis.labels.labelling import label
 from semlens.analysis.search import search
 from tests.app.conftest import LAYERS, WORDS, known
 from tests.planted import phrases

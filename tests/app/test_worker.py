@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from semlens.analysis.ask import ask, load
-from semlens.analysis.graph.graph import graph
+from semlens.analysis.graphs.relevance_graph import graph
 from semlens.analysis.probe import probe_images
 from semlens.analysis.search import search
 from semlens.app.jobs import Worker

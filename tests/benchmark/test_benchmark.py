@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semlens.analysis.labels.label import Labels
+from semlens.analysis.labels.labelling import Labels
 from semlens.benchmark import (
     HEADER,
     PARTS,

@@ -21,15 +21,15 @@ import yaml
 from PIL import Image
 
 from semlens.analysis.ask import ask_spec, ask_vocabulary, labels_by, load
-from semlens.analysis.atlas import atlas
+from semlens.analysis.atlases import atlas
 from semlens.analysis.audit import Audit, audit, changes
 from semlens.analysis.audit.spec import load_spec, shipped
-from semlens.analysis.compare import compare
-from semlens.analysis.graph.graph import graph
-from semlens.analysis.keep import stored_atlas, stored_labels, stored_scores
+from semlens.analysis.comparisons import compare
+from semlens.analysis.graphs.relevance_graph import graph
 from semlens.analysis.labels import over_all_images
-from semlens.analysis.labels.label import label
-from semlens.analysis.score import score
+from semlens.analysis.labels.labelling import label
+from semlens.analysis.scores import score
+from semlens.analysis.stored import stored_atlas, stored_labels, stored_scores
 from semlens.cli import app
 from semlens.foundation import load_foundation
 from semlens.images import load_images

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
-from semlens.analysis.keep import stored_atlas, stored_labels, stored_scores
+from semlens.analysis.stored import stored_atlas, stored_labels, stored_scores
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex, load_index
 from semlens.types import MISSING

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import semlens as sl
-from semlens.analysis.graph import graph
+from semlens.analysis.graphs import graph
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.model import Dictionary, Linear, VisionModel, save_dictionary

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from scipy.stats import mannwhitneyu
 
-from semlens.analysis.labels.label import Labels
+from semlens.analysis.labels.labelling import Labels
 from semlens.analysis.probe import probe
 from semlens.collection import UnreadableWarning, collect
 from semlens.errors import SemlensError

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from semlens.analysis.graph.graph import graph, wanted
+from semlens.analysis.graphs.relevance_graph import graph, wanted
 from semlens.attribution.classes import relevance
 from semlens.attribution.edges import edges
 from semlens.collection.collect import collect
@@ -19,7 +19,7 @@ from semlens.index.index import ConceptIndex
 from semlens.pipeline.embed import embed
 from semlens.revisit.graph_edges import flows
 from semlens.types import Edges
-from tests.analysis.graph.test_graph import labelled
+from tests.analysis.graphs.test_relevance_graph import labelled
 from tests.attribution.nets import Chain, model
 from tests.toy import SIDE, ColourSpace, random_images, to_tensor
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from semlens.analysis.graph import OUTPUT, Edge, Graph, Node
+from semlens.analysis.graphs import OUTPUT, Edge, Graph, Node
 from semlens.analysis.results import Rows
 from semlens.views.plot import Sizes, layout
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import semlens as sl
-from semlens.analysis.score import score
+from semlens.analysis.scores import score
 from semlens.errors import SemlensError
 from semlens.index.records import Thumbnails
 from semlens.views.plot import plot

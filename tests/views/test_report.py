@@ -19,7 +19,7 @@ from semlens.analysis.audit.grammar import parse_requirement
 from semlens.analysis.audit.quadrants import Fit
 from semlens.analysis.audit.requirements import Sight, Verdict, figures
 from semlens.analysis.audit.spec import Concept, Spec, check_spec
-from semlens.analysis.labels.label import Labels
+from semlens.analysis.labels.labelling import Labels
 from semlens.analysis.probe import Probes
 from semlens.analysis.results import Rows
 from semlens.errors import SemlensError

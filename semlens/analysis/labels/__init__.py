@@ -10,7 +10,7 @@ from semlens.analysis.labels.evaluate import (
     retrieve,
     simulation,
 )
-from semlens.analysis.labels.label import ENCODING, Labels, label
+from semlens.analysis.labels.labelling import ENCODING, Labels, label
 from semlens.analysis.labels.meanings import Meaning
 from semlens.analysis.labels.scorers import BLOCK, METHODS, Linear, resampled, standardised
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from semlens.analysis.labels.evaluate import Evaluation, scores_of_measures
-from semlens.analysis.labels.label import Labels
+from semlens.analysis.labels.labelling import Labels
 from semlens.analysis.probe import Probes, check_space, vocabulary_id
 from semlens.errors import SemlensError
 from semlens.numerics import unit

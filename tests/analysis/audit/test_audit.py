@@ -12,7 +12,7 @@ from semlens.analysis.audit.quadrants import quadrant
 from semlens.analysis.audit.requirements import LayerFigures, Sight, judge
 from semlens.analysis.audit.spec import Spec, check_spec
 from semlens.analysis.chance import p_values, q_values, random_components, statistic
-from semlens.analysis.labels.label import label
+from semlens.analysis.labels.labelling import label
 from semlens.analysis.labels.scorers import resampled, standardised
 from semlens.analysis.probe import Probes
 from semlens.errors import SemlensError

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from semlens.analysis.chance import q_values
-from semlens.analysis.keep import keep, stored_labels
 from semlens.analysis.labels.encoded import OVERLAP, RATIO, _second, _top, rank
-from semlens.analysis.labels.label import Labels, label
+from semlens.analysis.labels.labelling import Labels, label
 from semlens.analysis.probe import Probes
 from semlens.analysis.responses import responses
+from semlens.analysis.stored import keep, stored_labels
 from semlens.errors import SemlensError
 from semlens.index.index import load_index
 from semlens.index.records import Thumbnails

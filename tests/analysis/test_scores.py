@@ -7,7 +7,7 @@ import pytest
 
 from semlens.analysis.chance import random_components
 from semlens.analysis.results import pictures
-from semlens.analysis.score import MEASURES, Scores, clarity, polysemanticity, redundancy, score
+from semlens.analysis.scores import MEASURES, Scores, clarity, polysemanticity, redundancy, score
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
 from semlens.index.records import Thumbnails

@@ -9,8 +9,8 @@ import networkx
 import numpy as np
 import pytest
 
-from semlens.analysis.graph.graph import Affected, Edge, Graph, Wanted, graph, wanted
-from semlens.analysis.labels.label import Labels
+from semlens.analysis.graphs.relevance_graph import Affected, Edge, Graph, Wanted, graph, wanted
+from semlens.analysis.labels.labelling import Labels
 from semlens.attribution.classes import relevance
 from semlens.attribution.edges import edges
 from semlens.collection.collect import collect

@@ -6,7 +6,7 @@ from math import nan
 
 import numpy as np
 
-from semlens.analysis.atlas import differences, space_of
+from semlens.analysis.atlases import differences, space_of
 from semlens.analysis.chance import RandomComponents, Statistic, p_values, random_components
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError

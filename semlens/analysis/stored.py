@@ -5,9 +5,9 @@ from math import nan
 
 import numpy as np
 
-from semlens.analysis.atlas import Atlas, index_names
+from semlens.analysis.atlases import Atlas, index_names
 from semlens.analysis.labels import ENCODING, Labels, Meaning
-from semlens.analysis.score import MEASURES, LayerScores, Scores, Summary
+from semlens.analysis.scores import MEASURES, LayerScores, Scores, Summary
 from semlens.errors import SemlensError
 from semlens.index import SCORES, ConceptIndex, StoredAtlas, StoredLabels, StoredMeanings, StoredScores, Summaries
 from semlens.types import MISSING

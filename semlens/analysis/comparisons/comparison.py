@@ -9,9 +9,9 @@ import numpy as np
 
 from semlens.analysis.ask import as_vocabulary
 from semlens.analysis.chance import q_values
-from semlens.analysis.compare.changed import LabelChange, Named, label_changes, named
-from semlens.analysis.compare.matches import Best, Null, best_matches, null_of
-from semlens.analysis.compare.spaces import Side, check_alike, side_of, sides_of
+from semlens.analysis.comparisons.changed import LabelChange, Named, label_changes, named
+from semlens.analysis.comparisons.matches import Best, Null, best_matches, null_of
+from semlens.analysis.comparisons.spaces import Side, check_alike, side_of, sides_of
 from semlens.analysis.probe import Probes, check_space
 from semlens.analysis.responses import common_way
 from semlens.analysis.results import Rows, pictures

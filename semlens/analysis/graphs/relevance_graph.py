@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from semlens.analysis.graph.nodes import Group, grouped
+from semlens.analysis.graphs.nodes import Group, grouped
 from semlens.analysis.labels import Labels
 from semlens.analysis.outputs import affected, relevance_of
 from semlens.analysis.results import Rows, pictures, plain

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semlens.analysis.atlas import Atlas, atlas
-from semlens.analysis.keep import as_stored, keep, stored_atlas, stored_labels, stored_scores
-from semlens.analysis.labels.label import Labels, label
-from semlens.analysis.score import Scores, score
+from semlens.analysis.atlases import Atlas, atlas
+from semlens.analysis.labels.labelling import Labels, label
+from semlens.analysis.scores import Scores, score
+from semlens.analysis.stored import as_stored, keep, stored_atlas, stored_labels, stored_scores
 from semlens.errors import SemlensError
 from semlens.index.encodings import Encodings
 from semlens.index.index import ConceptIndex, load_index

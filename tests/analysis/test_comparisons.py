@@ -8,9 +8,9 @@ import pytest
 from matplotlib.axes import Axes
 
 from semlens.analysis.chance import q_values
-from semlens.analysis.compare import compare
-from semlens.analysis.compare.matches import best_matches, rank_weights
-from semlens.analysis.compare.spaces import sides_of
+from semlens.analysis.comparisons import compare
+from semlens.analysis.comparisons.matches import best_matches, rank_weights
+from semlens.analysis.comparisons.spaces import sides_of
 from semlens.errors import SemlensError
 from semlens.index.encodings import Encodings
 from semlens.index.index import ConceptIndex
@@ -127,7 +127,7 @@ def test_best_matches_equal_double_loops_and_every_subset(seed: int) -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = noise(50, 8, 0), noise(31, 8, 1)
     at_once = best_matches(x, y, 11)
-    monkeypatch.setattr(sys.modules["semlens.analysis.compare.matches"], "_CELLS", 100)
+    monkeypatch.setattr(sys.modules["semlens.analysis.comparisons.matches"], "_CELLS", 100)
     in_blocks = best_matches(x, y, 11)
     assert at_once.match.tolist() == in_blocks.match.tolist()
     np.testing.assert_allclose(at_once.corrected, in_blocks.corrected, atol=1e-6)
@@ -198,7 +198,7 @@ def test_random_sets_are_like_the_target_in_layer_and_number_of_examples() -> No
 def test_the_baseline_does_not_depend_on_how_many_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = whole(noise(7, 6, 0), noise(40, 6, 2), "a"), whole(noise(11, 6, 3), noise(40, 6, 1), "b")
     before = compare([a, b], draws=12).pairs
-    monkeypatch.setattr(sys.modules["semlens.analysis.compare.matches"], "_CELLS", 200)
+    monkeypatch.setattr(sys.modules["semlens.analysis.comparisons.matches"], "_CELLS", 200)
     after = compare([a, b], draws=12).pairs
     assert after[0].baseline == pytest.approx(before[0].baseline, abs=1e-6)
     assert compare([b, a], draws=12).pairs[1].baseline == pytest.approx(after[0].baseline, abs=1e-6)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from semlens.analysis.unexpected import unexpected
+from semlens.analysis.surprises import unexpected
 from semlens.errors import SemlensError
 from semlens.types import Component
 from tests.planted import phrases, planted

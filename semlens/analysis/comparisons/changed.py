@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semlens.analysis.compare.spaces import Side
+from semlens.analysis.comparisons.spaces import Side
 from semlens.analysis.labels import Labels, label
 from semlens.analysis.probe import Probes
 from semlens.analysis.responses import responses

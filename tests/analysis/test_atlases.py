@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Annotation
 
-from semlens.analysis.atlas import (
+from semlens.analysis.atlases import (
     Atlas,
     atlas,
     cluster_labels,
@@ -159,7 +159,7 @@ def test_principal_axes_by_hand_and_by_an_outside_oracle() -> None:
 
 @pytest.mark.parametrize("nearest", [2, 7, 30])
 def test_neighbours_equal_the_slow_twin(nearest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["semlens.analysis.atlas"], "_BLOCK", 8)
+    monkeypatch.setattr(sys.modules["semlens.analysis.atlases"], "_BLOCK", 8)
     x = unit(np.random.default_rng(0).normal(size=(30, 5)))
     at, distance = nearest_neighbours(x, nearest)
     for i, vector in enumerate(x.astype(np.float64)):

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from semlens.analysis.atlas import differences, index_names, space_of
+from semlens.analysis.atlases import differences, index_names, space_of
 from semlens.analysis.chance import random_components
-from semlens.analysis.compare.matches import RandomSets
+from semlens.analysis.comparisons.matches import RandomSets
 from semlens.analysis.responses import Responses, encoded_from, responses
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex

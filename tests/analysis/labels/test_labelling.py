@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from semlens.analysis.chance import q_values
-from semlens.analysis.labels.label import Labels, label
+from semlens.analysis.labels.labelling import Labels, label
 from semlens.analysis.results import Rows
 from semlens.errors import SemlensError
 from semlens.numerics.vectors import mean_rows
