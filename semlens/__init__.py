@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from semlens.attribution import check as check
     from semlens.attribution import conditional_maps as conditional_maps
     from semlens.attribution import edges as edges
+    from semlens.attribution import feedback as feedback
     from semlens.attribution import map_mean as map_mean
     from semlens.attribution import mask_logit as mask_logit
     from semlens.attribution import relevance as relevance
@@ -148,6 +149,7 @@ _HOME = {
     "encode": "pipeline",
     "explore": "app.widget",
     "faithful": "revisit",
+    "feedback": "attribution",
     "figure": "views.heatmap",
     "final_layer": "analysis",
     "graph": "analysis",

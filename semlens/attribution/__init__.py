@@ -6,6 +6,8 @@ from semlens.attribution.classes import check_classes, parameters_of, relevance
 from semlens.attribution.composite import COMPOSITES, Composite, choose, rules_for
 from semlens.attribution.conservation import Conservation
 from semlens.attribution.edges import edges
+from semlens.attribution.feedback import Feedback, feedback
+from semlens.attribution.feedback_rules import EpsilonFeedback, FeedbackRule, GammaFeedback, HebbianFeedback
 from semlens.attribution.maps import component_maps, conditional_maps
 from semlens.attribution.recipes import box_score, map_mean, mask_logit
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox
@@ -20,9 +22,14 @@ __all__ = [
     "Composite",
     "Conservation",
     "Epsilon",
+    "EpsilonFeedback",
+    "Feedback",
+    "FeedbackRule",
     "Fixed",
     "Flat",
     "Gamma",
+    "GammaFeedback",
+    "HebbianFeedback",
     "ProbabilityWarning",
     "Rule",
     "WSquare",
@@ -35,6 +42,7 @@ __all__ = [
     "component_maps",
     "conditional_maps",
     "edges",
+    "feedback",
     "fixed",
     "logits_in",
     "map_mean",

@@ -14,6 +14,7 @@ from semlens.attribution.functions import Direct, Proportional, portion
 from semlens.attribution.marks import Branch, LayerCall, Part, mark_of, remark
 from semlens.attribution.operations import Call, carries
 from semlens.attribution.products import multilinear, product, share_product, weighted
+from semlens.attribution.rules import PerLayer
 from semlens.errors import SemlensError
 
 Run = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -32,6 +33,7 @@ def affine(call: Call, layer: Affine, kind: str, x: Tensor, run: Callable[[Tenso
     shadow = mark_of(x).shadow
     name = f"{call.layer}.{part}" if part else call.layer
     rule = call.setting.composite.rule(name, kind, first=shadow is not None)
+    rule = rule.make(layer) if isinstance(rule, PerLayer) else rule
     precise = torch.promote_types(x.dtype, layer.weight.dtype)
     layer_call = LayerCall(_converted(layer, precise), rule, name, call.setting.ledger, run)
     z: Tensor = Proportional.apply(x, layer_call) if rule.proportional else Direct.apply(x, shadow, layer_call)

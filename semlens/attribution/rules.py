@@ -8,7 +8,7 @@ Source: Bach et al. 2015 (LRP-0, epsilon, alpha-beta); Montavon et al. 2017 (w-s
 (flat); Montavon et al. 2019 (gamma); Andéol et al. 2021 (gamma for inputs and outputs of any sign).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol, runtime_checkable
@@ -268,6 +268,17 @@ class ZBox:
             )
         values = torch.tensor(bound, dtype=x.dtype, device=x.device)
         return values.view(1, -1, *[1] * (x.ndim - 2)).expand_as(x)
+
+
+@dataclass(frozen=True, eq=False)
+class PerLayer:
+    """A rule that is made for each layer: it knows the layer's own weights, also where a norm is folded into them."""
+
+    make: Callable[[Affine], Rule]
+    proportional = True
+
+    def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
+        return self.make(layer)(layer, x, z, g)
 
 
 def has_total(rule: Rule) -> bool:
