@@ -56,8 +56,8 @@ def pytest_runtest_setup() -> None:
 
 LONGEST = (
     "cli/test_demo.py", "benchmark/test_benchmark.py", "model/test_zoo.py", "pipeline/test_kills.py",
-    "analysis/test_atlas.py", "app/test_worker.py", "benchmark/test_train.py", "attribution/test_transformers.py",
-    "app/test_page_*.py", "app/test_security.py",
+    "analysis/test_atlases.py", "cli/test_correct.py", "cli/test_questions.py", "app/test_worker.py",
+    "benchmark/test_train.py", "attribution/test_transformers.py", "app/test_page_*.py", "app/test_security.py",
 )  # fmt: skip
 """Files that come first, so that at the end no worker waits for another that has a long one: with --dist loadfile and
 --no-loadscope-reorder, files are handed out in the order of collection."""

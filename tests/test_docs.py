@@ -52,7 +52,7 @@ def test_python_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """With toy models behind the loaders, for the real ones take minutes or a hub, and maps on two axes, for UMAP takes
-    ten seconds to compile (tests/analysis/test_atlas.py draws by it).
+    ten seconds to compile (tests/analysis/test_atlases.py draws by it).
 
     What a comment behind a print says is what is printed: all of it after `->`, else every number with a point in it.
     """

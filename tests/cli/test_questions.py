@@ -640,7 +640,7 @@ def test_the_cache_of_the_user_is_not_touched(
 
 
 def test_atlas(capsys: pytest.CaptureFixture[str], place: Place, tmp_path: Path) -> None:
-    """On two axes: what UMAP draws is the business of tests/analysis/test_atlas.py, and takes 20 s to compile."""
+    """On two axes: what UMAP draws is the business of tests/analysis/test_atlases.py, and takes 20 s to compile."""
     arguments = ["atlas", place.index, "--clusters", "4", "--vocabulary", place.words, "--seed", "1"]
     arguments += ["--drawing", "principal"]
     rows = lines(capsys, *arguments)
