@@ -14,7 +14,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, z_plus
 from semlens.errors import SemlensError, unknown
-from semlens.model import VisionModel, modules_of, still, tensors_in
+from semlens.model import VisionModel, each_module, still, tensors_in
 from semlens.types import Float
 
 ATTENTION = ("attnlrp", "cp")
@@ -124,7 +124,7 @@ def default_composite(net: nn.Module, x: Float[Tensor, "n ..."]) -> Composite:
     modified gradient over all channels, and z+ lets that grow without bound where next to nothing is positive. Both
     are looked for in one forward pass of the first image, which is remembered as long as the network lives.
     """
-    key = (x.shape[1:], x.dtype, *(id(module) for _, module in modules_of(net)))
+    key = (x.shape[1:], x.dtype, *map(id, each_module(net)))
     known = _decided.setdefault(net, {})
     if key not in known:
         known[key] = _attends_or_centres(net, x[:1])

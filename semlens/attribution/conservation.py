@@ -155,6 +155,15 @@ class Entry(NamedTuple):
     bias: Float[Tensor, "n"] | None
 
 
+class Accounts(NamedTuple):
+    """What layers and inputs absorbed, each named once: by its bias, and by its stabiliser, which is the rest of what
+    entered and did not leave."""
+
+    names: list[str]
+    bias: Float[Tensor, "accounts n"]
+    stabiliser: Float[Tensor, "accounts n"]
+
+
 @dataclass
 class Ledger:
     """Notes what layers absorb during a backward pass. Mutable: the backward pass fills it.
@@ -171,28 +180,21 @@ class Ledger:
     entries: list[Entry] = field(default_factory=list)
     inputs: set[str] = field(default_factory=set)
 
-    @property
-    def bias(self) -> dict[str, Float[Tensor, "n"]]:
-        """Relevance that biases absorbed so far, by layer, and inputs that are no pixels."""
-        return self._by_layer(self._column([entry.bias for entry in self.entries])) if self.entries else {}
+    def accounts(self, like: Float[Tensor, "n"]) -> Accounts:
+        """What was absorbed so far.
 
-    @property
-    def kept(self) -> dict[str, Float[Tensor, "n"]]:
-        """Relevance that entered and did not leave so far, by layer: what its bias and its stabiliser absorbed."""
+        Args:
+            like: a tensor of the type of the amounts.
+        """
         if not self.entries:
-            return {}
-        entered, left = ([getattr(entry, side) for entry in self.entries] for side in ("entered", "left"))
-        return self._by_layer(self._column(entered) - self._column(left))
-
-    def _column(self, amounts: Sequence[Tensor | None]) -> Float[Tensor, "entries n"]:
+            return Accounts([], like.new_zeros(0, len(like)), like.new_zeros(0, len(like)))
         nothing = torch.zeros_like(self.entries[0].entered)
-        return torch.stack([nothing if amount is None else amount for amount in amounts])
-
-    def _by_layer(self, amounts: Float[Tensor, "entries n"]) -> dict[str, Float[Tensor, "n"]]:
+        amounts = torch.stack([nothing if a is None else a for entry in self.entries for a in entry[1:]])
         places = {layer: place for place, layer in enumerate(dict.fromkeys(entry.layer for entry in self.entries))}
         rows = torch.tensor([places[entry.layer] for entry in self.entries], device=amounts.device)
-        sums = amounts.new_zeros(len(places), amounts.shape[1]).index_add_(0, rows, amounts)
-        return dict(zip(places, sums, strict=True))
+        sums = amounts.new_zeros(len(places), 3, amounts.shape[1]).index_add_(0, rows, amounts.unflatten(0, (-1, 3)))
+        entered, left, bias = sums.unbind(1)
+        return Accounts([*places], bias, entered - left - bias)
 
     def account_of_input(self, name: str) -> str:
         """The name, from now on that of an input's account and no layer's."""
@@ -238,13 +240,8 @@ class Ledger:
         rows = torch.ones_like(entered, dtype=torch.bool) if counted is None else counted
         entered = entered[rows]
         sign, size = entered.sign(), entered.abs().clamp(min=1e-30)
-        accounts = self.bias
-        names = list(accounts)
-        bias, kept = (
-            torch.stack(list(account.values()))[:, rows] if account else entered.new_zeros(0, len(entered))
-            for account in (accounts, self.kept)
-        )  # "accounts n"
-        stabiliser = kept - bias
+        names, *absorbed = self.accounts(rows.to(entered.dtype))
+        bias, stabiliser = (amount[:, rows] for amount in absorbed)
         self.entries.clear()
         shares = zip(names, *((account.abs() / size).mean(1).tolist() for account in (bias, stabiliser)), strict=True)
         amounts = dict(zip(names, (bias * sign).sum(1).tolist(), strict=True))
@@ -263,8 +260,7 @@ class Ledger:
 
 def per_image(x: Tensor, g: Tensor) -> Float[Tensor, "n"]:
     """Relevance x * g summed per image, in float32 or more precise."""
-    if x.ndim > 2:
-        x, g = x.flatten(1), g.flatten(1)
     if x.dtype in (torch.bfloat16, torch.float16):
         x, g = x.float(), g.float()
-    return torch.linalg.vecdot(x, g)
+    amounts = x.conj() * g
+    return amounts.flatten(1).sum(1) if amounts.ndim > 1 else amounts

@@ -19,6 +19,8 @@ def names_of(modules: Iterable[tuple[str, nn.Module]]) -> Mapping[int, str]:
     """The names of a model's parameters and buffers by the identity of the tensor, which lives as long as the model."""
     names: dict[int, str] = {}
     for path, module in modules:
+        if not module._buffers and not module._parameters:
+            continue
         for name, tensor in (*module._buffers.items(), *module._parameters.items()):
             if tensor is not None:
                 names.setdefault(id(tensor), f"{path}.{name}" if path else name)

@@ -135,8 +135,8 @@ class Noted(Function):
 
 def divisor_of(x: Tensor) -> Tensor:
     """`x` as a divisor: what is nearer to zero than 1e-6 of the mean |x| of its image counts as that far from it; an
-    infinite mean, that of masked scores, counts as 1."""
-    plain = x.detach() + 0.0  # -0.0 + 0.0 is 0.0, which counts as positive
+    infinite mean, that of masked scores, counts as 1. Without a graph where none is made, as in autograd functions."""
+    plain = x + 0.0  # -0.0 + 0.0 is 0.0, which counts as positive
     sizes = plain.abs()
     step = step_of(sizes, range(1, x.ndim), ROUNDING)
     step = step.nan_to_num_(torch.nan, ROUNDING)  # where scores are masked by -inf
@@ -154,7 +154,7 @@ class ElementWise(Function):
     def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
         divisor = divisor_of(x)
         out = own(run(x), x)  # which may overwrite x
-        ratio = torch.div(out.detach(), divisor, out=divisor) if out.dtype == divisor.dtype else out / divisor
+        ratio = torch.div(out, divisor, out=divisor) if out.dtype == divisor.dtype else out / divisor
         ctx.save_for_backward(ratio)
         return out
 
@@ -235,7 +235,7 @@ class Portion(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float | Tensor) -> Tensor:
         ctx.share = share
-        return x.view_as(x)
+        return x.data  # no view, which the model could not overwrite
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:

@@ -157,7 +157,7 @@ def matmul(call: Call) -> Any:
     """
     a, b = call.args[0], call.kwargs.get("mat2", call.get("other", 1))
     if carries(a) and carries(b):
-        return call.func(*weighted(call, a, b))
+        return weighted(call, a, b)
     if carries(a) and b.ndim == 2:
         return affine(call, linear(b.T, None), "linear", a, lambda x: call.func(x, b))
     return call.func(*call.args, **call.kwargs)

@@ -14,7 +14,7 @@ from semlens.attribution.constants import origin_of
 from semlens.attribution.exponential import DIVISIONS, pass_on
 from semlens.attribution.marks import UNMARKED, Mark, mark_of, put_mark, remark
 from semlens.attribution.operations import Call, Setting, carries
-from semlens.attribution.table import MOVES, PASSIVE, SHIFTS, VIEWS, known_as, name_of, operate
+from semlens.attribution.table import LOOKS, MOVES, PASSIVE, SHIFTS, VIEWS, known_as, name_of, operate
 from semlens.attribution.writing import WrittenTogether, as_any_view, one_by_one, root
 from semlens.errors import SemlensError
 from semlens.model import tensors_in
@@ -68,7 +68,7 @@ class Mode(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self._paused:
+        if self._paused or func in LOOKS:
             return func(*args, **kwargs)
         name, in_place = name_of(func, kwargs)
         if name in DRAWS:
@@ -86,7 +86,8 @@ class Mode(TorchFunctionMode):
         """The result of a call while gradients are on."""
         carrying: list[Tensor] = []
         args = tuple([v if type(v) in _PLAIN else self._checked(v, name, carrying) for v in args])
-        kwargs = {key: v if type(v) in _PLAIN else self._checked(v, name, carrying) for key, v in kwargs.items()}
+        if kwargs:
+            kwargs = {key: v if type(v) in _PLAIN else self._checked(v, name, carrying) for key, v in kwargs.items()}
         if not carrying:
             out = self._untouched(Call(func, name, args, kwargs, in_place, "", self.setting))
             self._pass_origin((args, kwargs), out)
@@ -129,7 +130,7 @@ class Mode(TorchFunctionMode):
         if mark is UNMARKED:
             put_mark(tensor, self._seen)
         elif mark.seen_by is not self.token:
-            remark(tensor, seen_by=self.token)
+            put_mark(tensor, Mark(self.token, *mark[1:]))  # `seen_by` is the first
 
     def _operated(self, call: Call, carrying: list[Tensor]) -> Any:
         """The result of a call, marked. `carrying` are the arguments that carry relevance."""
@@ -144,10 +145,10 @@ class Mode(TorchFunctionMode):
                 self._see(tensor)
         if call.in_place or "out" in call.kwargs:
             self._see_memory(call.args[0] if call.in_place else call.kwargs["out"])
-        if call.name != "batch_norm" and (call.in_place or out is not carrying[0]):  # which counts its use itself
-            _count_use(carrying)
         marks = [mark_of(tensor) for tensor in carrying]
         if any(mark is not self._seen for mark in marks):
+            if call.name != "batch_norm" and (call.in_place or out is not carrying[0]):  # which counts its use itself
+                _count_use(marks)
             _pass_marks_on(call, carrying, marks, out)
         return out
 
@@ -222,11 +223,11 @@ class Mode(TorchFunctionMode):
         if isinstance(value, Tensor):
             if not value.requires_grad:
                 return value.clone() if value.is_inference() else value  # which no backward pass could need
-            if value.is_leaf and mark_of(value).seen_by is not self.token:
-                parameter = value.detach().clone() if value.is_inference() else value.detach()
-                put_mark(parameter, Mark(origin=(id(value),)))
-                return parameter
             if mark_of(value).seen_by is not self.token:
+                if value.is_leaf:
+                    parameter = value.detach().clone() if value.is_inference() else value.detach()
+                    put_mark(parameter, Mark(origin=(id(value),)))
+                    return parameter
                 self.check_seen(value, f"{name!r} in layer {self.where() or 'the model'!r}")
             carrying.append(value)
             return value
@@ -257,12 +258,11 @@ def _pass_marks_on(call: Call, carrying: list[Tensor], marks: list[Mark], out: A
         _cast_shadow(call, carrying, out)
 
 
-def _count_use(carrying: list[Tensor]) -> None:
-    """Counts one more use of the affine layers whose outputs these are."""
-    for tensor in carrying:
-        layer = mark_of(tensor).layer
-        if layer is not None:
-            layer.uses += 1
+def _count_use(marks: list[Mark]) -> None:
+    """Counts one more use of the affine layers whose outputs bear these marks."""
+    for mark in marks:
+        if mark.layer is not None:
+            mark.layer.uses += 1
 
 
 def _cast_shadow(call: Call, carrying: list[Tensor], out: Any) -> None:

@@ -118,16 +118,12 @@ def layer_norm(call: Call) -> Any:
     axes = tuple(range(-len(shape), 0))
     out, _, deviation = torch.native_layer_norm(x.detach(), shape, weight, bias, eps)
     out = call.value() if torch.is_autocast_enabled(x.device.type) else out  # which may choose another precision
-    factor = deviation.to(x.dtype) if weight is None else deviation.to(x.dtype) * weight
-    return Centred.apply(x, lambda _: out, _centre_all(axes, factor), bias, call.layer, call.setting.ledger)
 
-
-def _centre_all(axes: tuple[int, ...], factor: Tensor) -> Callable[[Tensor], Tensor]:
     def centre(g: Tensor) -> Tensor:
-        g = g * factor
-        return g.sub_(g.mean(axes, keepdim=True))
+        g = g * deviation if weight is None else (g * weight).mul_(deviation)
+        return g.sub_(g.mean(axes, keepdim=True)).to(x.dtype)
 
-    return centre
+    return Centred.apply(x, lambda _: out, centre, bias, call.layer, call.setting.ledger)
 
 
 def group_norm(call: Call) -> Any:

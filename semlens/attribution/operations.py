@@ -162,7 +162,7 @@ def activation(call: Call) -> Any:
 
 def _check_shape(call: Call, out: Any, *operands: Tensor) -> None:
     shape = out.shape if isinstance(out, Tensor) else None
-    if shape is None or not all(_broadcasts(t.shape, shape) for t in operands):
+    if shape is None or not all(t.shape == shape or _broadcasts(t.shape, shape) for t in operands):
         raise SemlensError(
             f"{call.name!r} in layer {call.layer!r} is no element-wise function: its treatment is 'linear', 'product' "
             "or 'constant'"

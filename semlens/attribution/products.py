@@ -118,19 +118,32 @@ def shared(call: Call, factors: Sequence[Tensor]) -> list[Tensor]:
 
 def share_product(call: Call, a: Any, b: Any) -> tuple[Any, Any]:
     """Two factors, their relevance shared by the composite's `product`."""
+    a, b = without_constant(call, a, b)
+    return (portion(a, 0.5), portion(b, 0.5)) if carries(a) and carries(b) else (a, b)
+
+
+def without_constant(call: Call, a: Any, b: Any) -> tuple[Any, Any]:
+    """Two factors, one of them without its graph if it only normalises, or gates where the signal gets all."""
     if not (carries(a) and carries(b)):
         return a, b
-    if mark_of(a).divisor != mark_of(b).divisor:
-        return (a.detach(), b) if mark_of(a).divisor else (a, b.detach())
-    if call.setting.composite.product == "signal" and mark_of(a).weighs != mark_of(b).weighs:
-        return (a.detach(), b) if mark_of(a).weighs else (a, b.detach())
-    return portion(a, 0.5), portion(b, 0.5)
+    of_a, of_b = mark_of(a), mark_of(b)
+    if of_a.divisor != of_b.divisor:
+        return (a.detach(), b) if of_a.divisor else (a, b.detach())
+    if call.setting.composite.product == "signal" and of_a.weighs != of_b.weighs:
+        return (a.detach(), b) if of_a.weighs else (a, b.detach())
+    return a, b
+
+
+def halved(out: Tensor, a: Any, b: Any) -> Tensor:
+    """A product of two factors, of whose relevance each gets half if both carry any."""
+    return portion(out, 0.5) if carries(a) and carries(b) else out
 
 
 def multiply(call: Call) -> Any:
     """A product: a constant factor only scales; two that carry relevance share it by the composite's `product`."""
     a, b = call.args[0], call.get("other", 1)
-    return call.func(*share_product(call, a, b), *call.args[2:])
+    a, b = without_constant(call, a, b)
+    return halved(call.func(a, b, *call.args[2:]), a, b)
 
 
 def product(call: Call) -> Any:
@@ -141,11 +154,11 @@ def product(call: Call) -> Any:
     return call.func(*args, **kwargs)
 
 
-def weighted(call: Call, a: Any, b: Any) -> tuple[Any, Any]:
-    """The factors of attention: half each, or all to the values if the composite says so; see `attention`."""
+def weighted(call: Call, a: Any, b: Any) -> Tensor:
+    """A product of matrices: half to each factor, or all to the values if the composite says so; see `attention`."""
     if call.setting.composite.attention == "cp" and mark_of(a).weighs != mark_of(b).weighs:
-        return (a.detach(), b) if mark_of(a).weighs else (a, b.detach())
-    return portion(a, 0.5), portion(b, 0.5)
+        a, b = (a.detach(), b) if mark_of(a).weighs else (a, b.detach())
+    return halved(call.func(a, b), a, b)
 
 
 def einsum(call: Call) -> Any:
@@ -156,8 +169,9 @@ def einsum(call: Call) -> Any:
         tensors = [
             t.detach() if mark_of(t).weighs else t for t in tensors
         ]  # attention weights and values, as in `matmul`
-    share = 1 / max(sum(carries(t) for t in tensors), 1)
-    return call.func(equation, *[portion(t, share) if carries(t) and share < 1 else t for t in tensors])
+    out = call.func(equation, *tensors)
+    several = sum(carries(t) for t in tensors)
+    return portion(out, 1 / several) if several > 1 else out
 
 
 def powers(call: Call) -> Any:

@@ -10,6 +10,9 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from semlens.attribution import exponential, layers, norms, products, writing
 from semlens.attribution import operations as ops
 from semlens.attribution.attention import attention, multi_head_attention
@@ -117,6 +120,13 @@ PASSIVE = frozenset(
     "unravel_index untyped_storage xor zeros_like".split()
 )
 """Functions whose result carries no relevance. Random numbers are of the model's own generator: see `chance`."""
+
+LOOKS = frozenset(
+    [getattr(Tensor, name).__get__ for name in "device dtype is_leaf itemsize layout ndim requires_grad shape".split()]
+    + [getattr(Tensor, name) for name in "dim is_complex is_contiguous is_floating_point numel size stride".split()]
+    + [torch._assert, torch.is_complex, torch.is_floating_point, torch.numel]
+)
+"""Those that networks ask for most, of which nothing need be known: they tell what a tensor is, not what it holds."""
 
 WITHOUT_SENSE = {
     "binary_cross_entropy binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss gaussian_nll_loss "

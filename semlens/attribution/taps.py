@@ -106,8 +106,8 @@ class Tap:
         return sum(amounts[1:], amounts[0]) if amounts else torch.zeros_like(self.value)
 
 
-class Stop(Exception):
-    """Ends a forward pass when the last layer that is wanted has run."""
+class Stop(BaseException):
+    """Ends a forward pass when the last layer that is wanted has run. No error that the model may catch."""
 
 
 @contextmanager

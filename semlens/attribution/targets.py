@@ -150,6 +150,23 @@ class Scalar:
 
     function: Callable[[Any], Float[Tensor, "n"]]
 
+    def of(self, output: Any) -> Any:
+        """What the function gives.
+
+        Raises:
+            SemlensError: it fails, as one made for a certain number of images does on one.
+        """
+        try:
+            return self.function(output)
+        except (SemlensError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise SemlensError(
+                f"the target function fails on the model's output, {described(output)}, with {type(error).__name__} "
+                f"({' '.join(str(error).split())[:160]}): it must give a number per image for any number of images, "
+                "also for one"
+            ) from error
+
 
 Target = Logit | Activation | Scalar
 
@@ -189,7 +206,7 @@ def _text_vector(texts: Sequence[str], foundation: FoundationModel | None) -> Fl
 
 def then_of(target: Target) -> Callable[[Any], Any]:
     """The function of the model's output that is traced as part of the model."""
-    return target.function if isinstance(target, Scalar) else lambda output: output
+    return target.of if isinstance(target, Scalar) else lambda output: output
 
 
 def target_of(given: Any) -> Target:
@@ -302,7 +319,7 @@ class Fixed:
             SemlensError: it has another shape than the target needs.
         """
         if isinstance(self.target, Scalar):
-            return number_per_image(self.target.function(output), images)[:, None]
+            return number_per_image(self.target.of(output), images)[:, None]
         return logits_in(output, images)
 
     def of(self, output: Any, rows: Int64[Tensor, "m"]) -> Float[Tensor, "m"]:

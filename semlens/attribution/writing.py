@@ -95,9 +95,9 @@ def prepare(call: Call, memory: Tensor) -> None:
 _TOGETHER = torch._C._autograd.CreationMeta.MULTI_OUTPUT_NODE
 
 
-class WrittenTogether(Exception):
+class WrittenTogether(BaseException):
     """The model writes into one of several views that one function gave (unbind, chunk), which torch refuses: the
-    forward pass has to start again, with views that are made one by one."""
+    forward pass has to start again, with views that are made one by one. No error that the model may catch."""
 
 
 def one_by_one(call: Call) -> Any:

@@ -40,7 +40,7 @@ from semlens.model.dictionary import (
     moved,
 )
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
-from semlens.model.hooks import Site, edit, follow, modules_of, record, still, survey
+from semlens.model.hooks import Site, each_module, edit, follow, modules_of, record, still, survey
 from semlens.model.kinds import Channels, Heads
 from semlens.model.latents import (
     Latents,
@@ -98,6 +98,7 @@ __all__ = [
     "check_images",
     "describe",
     "dictionaries_of",
+    "each_module",
     "edit",
     "follow",
     "head_projection",

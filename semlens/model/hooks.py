@@ -90,7 +90,7 @@ class Recording:
 @contextmanager
 def still(net: nn.Module) -> Iterator[None]:
     """The model in eval mode, so that statistics and dropout rest; each module's own mode comes back on exit."""
-    modes = [(module, module.training) for _, module in modules_of(net)]
+    modes = [(module, module.training) for module in each_module(net)]
     if any(training for _, training in modes):
         with suppress(NotImplementedError):  # a program of torch.export has one mode, in which it was exported
             net.eval()
@@ -100,6 +100,20 @@ def still(net: nn.Module) -> Iterator[None]:
         for module, training in modes:
             if module.training != training:
                 module.training = training
+
+
+def each_module(net: nn.Module) -> Iterable[nn.Module]:
+    """The network and all modules in it, each once; their paths would cost as much again."""
+    if isinstance(net, torch.jit.ScriptModule):
+        return list(net.modules())
+    found = {id(net): net}
+    waiting = [net]
+    while waiting:
+        for child in waiting.pop()._modules.values():
+            if child is not None and id(child) not in found:
+                found[id(child)] = child
+                waiting.append(child)
+    return found.values()
 
 
 def modules_of(net: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -271,17 +271,19 @@ def refuse_hidden(net: nn.Module, layer: str = "") -> None:
     Raises:
         SemlensError: it is TorchScript, or wrapped by torch.compile.
     """
+    scripted = isinstance(net, torch.jit.ScriptModule)
+    if not scripted and "_orig_mod" not in net._modules:
+        return
     what = f"layer {layer!r}" if layer else "the model"
-    if isinstance(net, torch.jit.ScriptModule):
+    if scripted:
         raise SemlensError(
             f"{what} is TorchScript (scripted or traced), inside which no layer can be seen: give the plain PyTorch "
             "module that it was made from, with the same weights"
         )
-    if "_orig_mod" in net._modules:
-        raise SemlensError(
-            f"{what} is wrapped by torch.compile, inside which no layer can be seen: give `net._orig_mod`, or compile "
-            "in place with `net.compile()`"
-        )
+    raise SemlensError(
+        f"{what} is wrapped by torch.compile, inside which no layer can be seen: give `net._orig_mod`, or compile "
+        "in place with `net.compile()`"
+    )
 
 
 def unit_names(

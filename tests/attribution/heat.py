@@ -47,5 +47,5 @@ def accounts(net: nn.Module, x: Tensor, composite: Composite, *kinds: Components
     with trace(net, x, composite, kinds) as t:
         t.ledger.on = True
         found = arrived(t, t.output[:, unit].sum()).flatten(1).sum(1)
-        bias, kept = (sum(account.values(), torch.zeros(())) for account in (t.ledger.bias, t.ledger.kept))
-        return Accounts(t.output[:, unit].detach(), found, bias, kept - bias)
+        absorbed = t.ledger.accounts(found)
+        return Accounts(t.output[:, unit].detach(), found, absorbed.bias.sum(0), absorbed.stabiliser.sum(0))

@@ -67,7 +67,7 @@ def relevance_and_bias(layer: nn.Module, rule: Rule, x: Tensor, g: Tensor) -> tu
         relevance = arrived(t, (t.output * g).sum())
     assert torch.equal(t.output, layer(x))
     wide = torch.promote_types(x.dtype, torch.float32)  # numpy has no bfloat16
-    return relevance.flatten(1).to(wide).numpy(), sum(t.ledger.bias.values()).numpy()
+    return relevance.flatten(1).to(wide).numpy(), t.ledger.accounts(relevance.flatten(1)[:, 0]).bias.sum(0).numpy()
 
 
 def check(layer: nn.Module, x: Tensor, g: Tensor, rule: Rule, weighted: list[tuple[float, dense.Formula]]) -> None:

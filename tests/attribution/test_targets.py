@@ -1,5 +1,6 @@
 """What is explained when a model returns no row of logits, and what is said when it returns probabilities."""
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import semlens as sl
-from semlens.attribution import ProbabilityWarning, attribute, check, logits_in
+from semlens.attribution import ProbabilityWarning, attribute, check, conditional_maps, logits_in
 from semlens.attribution.recipes import overlap
 from semlens.errors import SemlensError
 from tests.attribution.loops import each
@@ -173,6 +174,34 @@ def test_a_function_that_gives_no_number_per_image_is_refused() -> None:
     for function in each((lambda output: output, lambda output: output.sum(), lambda output: {"a": output[:, 0]})):
         with pytest.raises(SemlensError, match=r"not a number per image \(there are 2\)"):
             attribute(model(Chain()), pixels(2), function)
+
+
+def test_a_function_that_fails_is_named_with_what_it_was_given() -> None:
+    for function, said in each(
+        [
+            (lambda output: torch.stack([output[0, 0], output[1, 1]]), r"shape \(1, 4\), with IndexError \(index 1 is"),
+            (lambda output: output["age"], r"shape \(\d, 4\), with IndexError"),
+            (lambda output: 1 / 0, r"with ZeroDivisionError \(division by zero\): it must give a number per image"),
+        ]
+    ):
+        (found,) = check(model(Chain()), pixels(2), ["epsilon"], target=function)
+        assert re.search(said, str(found.fault))
+        with pytest.raises(SemlensError, match="the target function fails on the model's output"):
+            attribute(model(Chain()), pixels(1), function)
+        with pytest.raises(SemlensError, match="the target function fails on the model's output"):
+            list(conditional_maps(model(Chain()), pixels(1), function, "one", units=[0]))
+
+
+def test_a_function_may_write_into_what_came_together() -> None:
+    def written(output: Tensor) -> Tensor:
+        first, *_ = output.unbind(1)
+        first.mul_(2)
+        return first
+
+    got, plain = (attribute(model(Chain()), pixels(2), target) for target in (written, lambda output: output[:, 0] * 2))
+    assert got.heat is not None
+    assert plain.heat is not None
+    torch.testing.assert_close(got.heat, plain.heat)
 
 
 @pytest.mark.parametrize("last", [nn.Softmax(1), nn.Sigmoid(), nn.LogSoftmax(1)])

@@ -6,7 +6,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from semlens.errors import SemlensError
-from semlens.model.hooks import Site, edit, follow, modules_of, record, still, survey
+from semlens.model.hooks import Site, each_module, edit, follow, modules_of, record, still, survey
 from tests.toy import Colours
 
 X = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -168,6 +168,7 @@ def test_modules_are_those_that_torch_names_in_its_order() -> None:
     net.register_module("none", None)
     named["itself"] = net[1]
     assert modules_of(net) == list(net.named_modules())
+    assert {*each_module(net)} == {*net.modules()}
     scripted: nn.Module = torch.jit.script(nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU())))
     assert [path for path, _ in modules_of(scripted)] == ["", "0", "1", "1.0"]
 
