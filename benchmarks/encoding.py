@@ -2,10 +2,13 @@
 
     OMP_NUM_THREADS=1 python benchmarks/encoding.py [MODEL ...]
 
-A row per model of timm, with random weights: all stages or blocks and 1,000 outputs, 512 dimensions, 1,024 images.
+A row per model of timm, with random weights: all stages or blocks and 1,000 outputs, 512 dimensions, 1,024 images. Then
+what the sums of 2,048 components hold after so many images, and what of it an index keeps: the covariances of b, and
+what is kept of 2,000 images to permute.
 """
 
 import sys
+from dataclasses import fields
 from time import process_time
 
 import numpy as np
@@ -24,6 +27,7 @@ LAYERS = {
 }
 IMAGES, BATCH, DIMENSION, OUTPUTS = 1024, 32, 512, 1000
 FORWARD = 3  # batches that are sent through the model
+COMPONENTS, KEPT = 2048, 2000
 
 
 def main(name: str) -> None:
@@ -54,7 +58,28 @@ def main(name: str) -> None:
     print(f"{name}: {c} components, {shares}")
 
 
+def held(images: int) -> None:
+    """What sums hold after some images."""
+    e = np.full((1, DIMENSION), DIMENSION**-0.5, np.float16)
+    wanted = ToEncode(
+        EncodingTask("f", None, KEPT, 0), DIMENSION, drawn(images, None), lambda ids: np.repeat(e, len(ids), axis=0)
+    )
+    rows = torch.rand(BATCH, COMPONENTS)
+    sums = RunningSums(wanted, (), (slice(0, COMPONENTS),), torch.device("cpu"), lambda: rows)
+    for at in range(0, images, BATCH):
+        sums.add(rows, list(range(at, at + BATCH)))
+    state = sums.state()
+    arrays = {one.name: getattr(state, one.name) for one in fields(state)}
+    total = sum(array.nbytes for array in arrays.values() if isinstance(array, np.ndarray))
+    kept = len(state.ids) * (COMPONENTS + DIMENSION) * 2
+    cross = COMPONENTS * DIMENSION * 4
+    told = f"in the index {cross / 2**20:.1f} MiB of covariances, {kept / 2**20:.1f} MiB of images kept"
+    print(f"{COMPONENTS} components after {images} images: sums {total / 2**20:.1f} MiB; {told}")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     for name in sys.argv[1:] or LAYERS:
         main(name)
+    for images in (2048, 8192):
+        held(images)

@@ -48,18 +48,22 @@ def decided(asked: Asked) -> Iterator[Figure]:
 def massed(asked: Asked) -> Iterator[Figure]:
     """In what part of the classes and layers the interval of the spurious mass holds the true share, and how far the
     mass lies from it: of every component's relevance the part that spurious concepts have in its squared rises, among
-    all concepts of the spec. With the planted shortcuts for spurious concepts, and with all artefacts. Nothing without
-    relevance."""
+    all concepts of the spec. With the planted shortcuts for spurious concepts, and with all artefacts. Then what all
+    artefacts truly have of net relevance for the first class. Nothing without relevance."""
     if not _relevant(asked):
         return
     lesion = tuple(one.name for one in CONCEPTS if one.name not in ARTEFACTS)
     for what, valid, spurious in (("planted shortcuts", RULE, asked.planted), ("all artefacts", lesion, ARTEFACTS)):
         specs = [replace(spec_of(spurious, output, valid), layers=_layers(asked)) for output in CLASSES]
-        pairs = [pair for spec in specs for pair in _masses(asked, _audited(asked, spec))]
+        audits = [_audited(asked, spec) for spec in specs]
+        pairs = [pair for audited in audits for pair in _masses(asked, audited)]
         held = _each(one.low <= true <= one.high for one, true in pairs)
         yield Figure(f"relevance mass, {what}: the interval holds the truth", bootstrap(held), np.nan, 1.0)
         away = [abs(one.value - true) for one, true in pairs]
         yield Figure(f"relevance mass, {what}: distance from the truth", bootstrap(away), np.nan, 0.0)
+    said, true = _net(asked, audits[0])
+    yield Figure(f"net relevance for {CLASSES[0]}, all artefacts, last layer", said)
+    yield Figure(f"net relevance for {CLASSES[0]}, all artefacts, last layer: truly", Estimate(true, true, true, 0))
 
 
 def _each(answers: Iterable[bool]) -> Bool[np.ndarray, "n"]:
@@ -92,15 +96,36 @@ def _audited(asked: Asked, spec: Spec) -> Audit:
 
 def _masses(asked: Asked, audited: Audit) -> Iterator[tuple[Estimate, float]]:
     """The spurious mass of each layer, and what it truly is."""
-    named = [name for _, name in audited.asked]
-    rises = np.maximum(asked.truth.activation[audited.fit.members][:, [NAMES.index(name) for name in named]], 0)
-    squared: Float64[np.ndarray, "n q"] = np.square(rises.astype(np.float64))
-    spurious: Bool[np.ndarray, "q"] = np.array([side == "spurious" for side, _ in audited.asked])
-    total = squared.sum(axis=1)
-    share = np.divide(squared[:, spurious].sum(axis=1), total, out=np.zeros(len(total)), where=total > 0)
+    spurious, shares = _true_shares(asked, audited)
+    share = shares[:, spurious].sum(axis=1)
     for figures in audited.figures:
-        layer = asked.index.layer_slice(figures.layer)
-        inside = (audited.fit.members >= layer.start) & (audited.fit.members < layer.stop)
+        inside = _inside(asked, audited, figures.layer)
         weight = audited.relevance[inside].astype(np.float64)
         interval = figures.interval(figures.mass[:, QUADRANTS.index("spurious")], share=True)
         yield Estimate(*interval, audited.images), float(weight @ share[inside] / weight.sum())
+
+
+def _net(asked: Asked, audited: Audit) -> tuple[Estimate, float]:
+    """The net relevance of the spurious side in the last layer, and what it truly is."""
+    spurious, shares = _true_shares(asked, audited)
+    figures = audited.figures[-1]
+    inside = _inside(asked, audited, figures.layer)
+    balance = shares[inside].T @ (audited.relevance - audited.against)[inside].astype(np.float64)
+    said = Estimate(*figures.interval(figures.net[:, QUADRANTS.index("spurious")], share=True), audited.images)
+    return said, float(np.maximum(balance[spurious], 0).sum() / audited.relevance[inside].sum())
+
+
+def _true_shares(asked: Asked, audited: Audit) -> tuple[Bool[np.ndarray, "q"], Float64[np.ndarray, "n q"]]:
+    """Which concepts of an audit are spurious, and the part of each in the squared rises of every component."""
+    numbers = [NAMES.index(name) for _, name in audited.asked]
+    rises = np.maximum(asked.truth.activation[audited.fit.members][:, numbers], 0)
+    squared: Float64[np.ndarray, "n q"] = np.square(rises.astype(np.float64))
+    total = squared.sum(axis=1, keepdims=True)
+    shares = np.divide(squared, total, out=np.zeros_like(squared), where=total > 0)
+    return np.array([side == "spurious" for side, _ in audited.asked]), shares
+
+
+def _inside(asked: Asked, audited: Audit, layer: str) -> Bool[np.ndarray, "n"]:
+    """Which of the audited components are of a layer."""
+    rows = asked.index.layer_slice(layer)
+    return np.asarray((audited.fit.members >= rows.start) & (audited.fit.members < rows.stop))

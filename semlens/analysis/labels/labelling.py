@@ -42,6 +42,9 @@ RESAMPLES = 100
 ENCODING = "encoding"
 """The method of labels by encoding, among those of labels by examples."""
 
+FEW_IMAGES = 200
+"""Encodings over fewer images leave many components unlabelled that do respond to something: it is said."""
+
 _PRINTED = {
     "examples": ("component", "name", "label", "alignment", "p_value", "stability", "meanings"),
     "encoding": ("component", "name", "label", "z", "r2", "p_value", "meanings"),
@@ -147,9 +150,11 @@ class Labels:
 
     @property
     def too_few(self) -> str:
-        """Whether components stand out by all that the draws can show and yet are too few for a label, in words; empty
-        if not."""
-        ranked = self.ranked[:, 0] != MISSING
+        """Whether components stand out by all that the draws can show and yet are too few for a label, or images are
+        too few for most of them, in words; empty if not."""
+        ranked, kept = self.ranked[:, 0] != MISSING, self.index.encodings
+        if self.by == "encoding" and kept and kept.images < FEW_IMAGES and 2 * self.accepted.sum() < ranked.sum():
+            return f"{kept.images:,} images tell few components from chance: encode more (semlens encode)"
         out = int((ranked & ~self.accepted & (self.p_value <= least_p(self.recipe.draws) * 1.001)).sum())
         if not out:
             return ""

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -13,8 +13,10 @@ from semlens.analysis.labels.labelling import Labels, label
 from semlens.analysis.probe import Probes
 from semlens.analysis.responses import responses
 from semlens.analysis.stored import keep, stored_labels
+from semlens.benchmark.conditions import again
 from semlens.errors import SemlensError
-from semlens.index.index import load_index
+from semlens.index.encodings import Encodings
+from semlens.index.index import given, load_index
 from semlens.index.records import Thumbnails
 from semlens.numerics.vectors import unit
 from semlens.types import MISSING
@@ -127,6 +129,16 @@ def test_too_few_even_for_more_draws_are_said() -> None:
     found = label(responding(about), words(), split=False, fdr=1e-5)
     assert not found.accepted.any()
     assert "1 stand out as far as 1,000 draws can show, too few among 61" in found.rows.title
+
+
+@pytest.mark.parametrize(("images", "noise", "said"), [(60, 2.0, True), (60, 0.1, False), (300, 20.0, False)])
+def test_images_too_few_to_tell_most_components_from_chance_are_said(images: int, noise: float, said: bool) -> None:
+    index = responding([(c,) for c in range(4, 12)], noise=noise)
+    assert index.encodings
+    few = index._with(Encodings, partial(given, again(index.encodings, np.arange(images))))
+    found = label(few, words(), split=False)
+    assert (found.accepted.sum() < 4) == (noise > 1)
+    assert ("60 images tell few components from chance: encode more (semlens encode)" in found.rows.title) == said
 
 
 def test_p_values_and_q_values_are_of_what_was_ranked() -> None:
