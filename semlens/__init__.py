@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from semlens.analysis import stored_atlas as stored_atlas
     from semlens.analysis import stored_labels as stored_labels
     from semlens.analysis import stored_scores as stored_scores
+    from semlens.analysis import strategies as strategies
     from semlens.analysis import unexpected as unexpected
     from semlens.analysis.audit import Concept as Concept
     from semlens.analysis.audit import Spec as Spec
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from semlens.views.plot import plot as plot
     from semlens.views.report import certificate as certificate
     from semlens.views.report import report as report
+    from semlens.views.strategy_sheet import strategy_sheet as strategy_sheet
 
 _HOME = {
     "Activation": "attribution",
@@ -202,6 +204,8 @@ _HOME = {
     "stored_atlas": "analysis",
     "stored_labels": "analysis",
     "stored_scores": "analysis",
+    "strategies": "analysis",
+    "strategy_sheet": "views.strategy_sheet",
     "suppress": "correct",
     "unexpected": "analysis",
     "two_means": "numerics",

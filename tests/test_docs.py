@@ -22,7 +22,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 @pytest.fixture(scope="module")
 def toy_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("docs") / "index"
-    sl.build(colours(), random_images(40), ["act", "fc"], ColourSpace(), folder, k=3, classes=[0, 1], of="all")
+    sl.build(
+        colours(), random_images(40), ["act", "fc"], ColourSpace(), folder, k=3, classes=[0, 1], of="all", vectors=40
+    )
     return folder
 
 

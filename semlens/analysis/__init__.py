@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         simulation,
     )
     from semlens.analysis.labels.labelling import label as label  # by the face mypy takes it for a module
+    from semlens.analysis.prototypes import Placed, Prototype, Strategies, picture_of, strategies
     from semlens.analysis.scores import MEASURES, LayerScores, Scores, Summary, score
     from semlens.analysis.stored import keep, stored_atlas, stored_labels, stored_scores
     from semlens.analysis.surprises import unexpected
@@ -74,10 +75,13 @@ __all__ = [
     "LayerScores",
     "Meaning",
     "Node",
+    "Placed",
     "Probes",
+    "Prototype",
     "Responses",
     "Rows",
     "Scores",
+    "Strategies",
     "Summary",
     "affected",
     "alignments",
@@ -112,6 +116,7 @@ __all__ = [
     "merge_evaluations",
     "output_of",
     "over_all_images",
+    "picture_of",
     "pictures",
     "plain",
     "probe",
@@ -132,6 +137,7 @@ __all__ = [
     "stored_atlas",
     "stored_labels",
     "stored_scores",
+    "strategies",
     "unexpected",
     "wanted",
     "way",
@@ -144,6 +150,7 @@ _ROOMS = {
     "graphs": "OUTPUT Edge Graph Node graph wanted",
     "labels": "METHODS SOURCES Evaluation Labels Meaning cosy_retrieved final_layer label merge_evaluations "
     "over_all_images retrieve simulation",
+    "prototypes": "Placed Prototype Strategies picture_of strategies",
     "scores": "MEASURES LayerScores Scores Summary score",
     "stored": "keep stored_atlas stored_labels stored_scores",
     "surprises": "unexpected",

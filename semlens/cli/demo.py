@@ -31,6 +31,7 @@ ARTEFACT, SPOKEN_FOR = "band-aid", "other"
 """The artefact that is put in, and the class that it speaks for."""
 
 SEED = 5
+VECTORS = 500  # images of a class whose relevance vectors are kept
 LABELS_ON_SHEET, PAIRS_ON_SHEET = 5, 9
 
 WIDTH = TEXT + 8 * (SIDE + GAP) + GAP
@@ -112,7 +113,7 @@ def run(out: Path, progress: Progress, size: Size = USUAL) -> Story:
     images = sl.load_images(table)
     index = sl.build(
         model, images, LAYERS, foundation, out / "index", k=size.examples, crop="relevance", classes=CLASSES,
-        resume=True, progress=progress,
+        vectors=VECTORS, resume=True, progress=progress,
     )  # fmt: skip
     hits = sl.search(index, sl.probe(foundation, QUERIES), top=3)
     words = sl.probe(foundation, [concept.phrases[0] for concept in CONCEPTS])

@@ -1,7 +1,8 @@
-"""The commands about relevance of components: `faithful`, is it true; `unexpected`, is it wanted."""
+"""The commands about relevance of components: `faithful`, is it true; `unexpected`, is it wanted; `strategies`, which
+ways it takes."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +24,9 @@ from semlens.cli.common import (
     seed,
     show,
 )
+
+if TYPE_CHECKING:
+    from semlens.analysis import Placed, Rows, Strategies
 
 
 @app.command()
@@ -115,3 +119,58 @@ def unexpected(
     chosen = int(output) if output and output.isdecimal() else output
     found = sl.unexpected(loaded, words, chosen, relevance=relevance, layers=layer, least=least, by=by, seed=seed)
     show(found, as_json)
+
+
+@app.command()
+@index_folder
+@click.option("--class", "output", required=True, help="The class, by name or number.")
+@click.option("--layer", default="", help="Of the index; by default its last hidden one.")
+@click.option("--most", default=8, show_default=True, type=click.IntRange(1), help="Prototypes, at most.")
+@click.option("--axes", default=8, show_default=True, type=click.IntRange(1), help="Principal axes, at most.")
+@click.option("--diagonal", is_flag=True, help="Variances of each component alone, in place of principal axes.")
+@click.option("--alpha", default=0.05, show_default=True, help="Images of the class called unusual by mistake.")
+@click.option("--count", default=20, show_default=True, type=click.IntRange(0), help="Images listed; 0 for all.")
+@click.option("--assign", help="Other images to hold against the prototypes: a folder, a table, or hf:NAME.")
+@click.option("--model", help="For these: the studied model, if it is not where the index says.")
+@click.option("--sheet", type=NewFile(".png", ".jpg"), help="Also draw the prototypes into this file.")
+@click.option("--images", help="For the sheet: the index's images, if they are not where it says.")
+@image_choices
+@seed
+@device
+@as_json
+def strategies(
+    index: Path, output: str, count: int, assign: str | None, model: str | None, sheet: Path | None,
+    images: str | None, choices: dict[str, Any], device: str | None, as_json: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Find the different ways in which the model comes to a class, and the images that fit none of them.
+
+    Shows a row per prototype, then the most unusual images, of which some may carry a wrong label; or with --assign a
+    row per other image.
+    """
+    loaded = sl.load_index(index)
+    found = sl.strategies(loaded, output, **options)
+    if assign:
+        show(_assigned(found, assign, model, device, choices), as_json)
+    else:
+        placed = found.images
+        show(found.prototypes, as_json)
+        show(placed[:count] if count else placed, as_json)
+    if sheet:
+        sl.strategy_sheet(found, images_of(loaded, images, **choices).load).save(sheet)
+        say(f"drawn: {sheet}")
+
+
+def _assigned(
+    found: "Strategies", source: str, model: str | None, device: str | None, choices: dict[str, Any]
+) -> "Rows[Placed]":
+    """Other images beside the prototypes of a class."""
+    index, kept = found.index, found.kept
+    studied = sl.load_model(model or index.recipe.model.name, device)
+    photos = sl.load_images(source, **choices)
+    layers = [axis.layer for axis in index.layers]
+    with Progress() as progress:
+        relevance = sl.relevance(
+            studied, photos, layers, [found.number], of="all", method=kept.method, k=1, vectors=len(photos),
+            progress=progress,
+        )  # fmt: skip
+    return found.assign(relevance, photos.names)

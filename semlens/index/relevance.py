@@ -204,13 +204,16 @@ class RelevanceVectors:
         """What the class in a column is called: its name, or its number if it has none."""
         return self.class_names[column] or str(self.classes[column])
 
-    def rows_of(self, which: str | int) -> slice:
-        """The rows of a class, by its name or its number.
+    def column(self, which: str | int) -> int:
+        """Where in `classes` a class stands, by its name or its number.
 
         Raises:
             SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
         """
-        column = _column(self.classes, self.class_names, which)
+        return _column(self.classes, self.class_names, which)
+
+    def rows(self, column: int) -> slice:
+        """The rows of the class in a column."""
         return slice(*np.searchsorted(self.columns, [column, column + 1]).tolist())
 
 

@@ -32,6 +32,7 @@ from semlens.numerics.metrics import (
     rank_accuracy,
     spearman,
 )
+from semlens.numerics.mixture import FEWEST_POINTS, Mixture, choose_mixture, fit_mixture
 from semlens.numerics.parallel import each
 from semlens.numerics.permutation import (
     BEYOND,
@@ -53,6 +54,7 @@ from semlens.numerics.vectors import cosine, dot_rows, lengths, mean_rows, paire
 __all__ = [
     "BEYOND",
     "BINS",
+    "FEWEST_POINTS",
     "MAX_EXPONENT",
     "MIDDLE",
     "MIN_EXPONENT",
@@ -64,6 +66,7 @@ __all__ = [
     "Filters",
     "Histogram",
     "Metric",
+    "Mixture",
     "Moments",
     "Permutations",
     "auroc",
@@ -72,6 +75,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_over",
     "chance_precision",
+    "choose_mixture",
     "cluster_index",
     "cluster_p",
     "cosine",
@@ -79,6 +83,7 @@ __all__ = [
     "coverage",
     "dot_rows",
     "each",
+    "fit_mixture",
     "highest_null",
     "highest_p",
     "interval_of",

@@ -78,7 +78,7 @@ def build(
         check_classes(model, images, layers, classes, of, method, k, vectors)
     check_replaced(out, replace, model, images, layers, foundation.identity.name, k, pool, crop, precision)
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
-    run, whose = {**how, "k": k, "resume": resume}, {"of": of, "method": method, "vectors": vectors}
+    run, whose = {**how, "k": k, "resume": resume}, dict[str, Any](of=of, method=method, vectors=vectors)
     with claimed(out, resume=resume) as work:
         foundation.embed_images([Image.new("RGB", (64, 64))])
         file = join_shards(work)

@@ -28,6 +28,7 @@ from semlens.analysis.comparisons import compare
 from semlens.analysis.graphs.relevance_graph import graph
 from semlens.analysis.labels import over_all_images
 from semlens.analysis.labels.labelling import label
+from semlens.analysis.prototypes import strategies
 from semlens.analysis.scores import score
 from semlens.analysis.stored import stored_atlas, stored_labels, stored_scores
 from semlens.cli import app
@@ -41,6 +42,7 @@ from semlens.revisit.graph_edges import flows
 from semlens.testbed import CONCEPTS, SHORTCUT, World, write_world
 from semlens.testbed.world.files import TABLE
 from tests.cli.test_cli import command
+from tests.tiny_index import GOLDEN
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +102,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     (at.folder / "words.txt").write_text("\n".join(WORDS), encoding="utf-8")
     made = build(
         load_model("testbed:shortcut"), load_images(at.pictures), ["block3", "block4", "head"],
-        load_foundation("testbed:clip"), at.index, k=5, crop="none", classes=("melanoma", "other"), workers=0,
+        load_foundation("testbed:clip"), at.index, k=5, crop="none", classes=("melanoma", "other"),
+        vectors=50, workers=0,
     )  # fmt: skip
     replace(made, read_unit_names=lambda: (None,) * len(made.means)).save(at.nameless)
     with pytest.MonkeyPatch.context() as patch:
@@ -326,6 +329,30 @@ def test_split_writes_an_index_of_the_halves(capsys: pytest.CaptureFixture[str],
     assert [axis.layer for axis in halves.layers] == ["block4@split"]
     assert len(halves.means) == 128 + sum(row["split"] for row in rows)
     assert "alpha 0.05" in halves.recipe.software["split"]
+
+
+# --- strategies ------------------------------------------------------------------------------------------------------
+
+
+def test_strategies(capsys: pytest.CaptureFixture[str], place: Place, tmp_path: Path) -> None:
+    asked = ["strategies", place.index, "--class", "other", "--layer", "block4", "--most", "2"]
+    found = strategies(place.loaded(), "other", layer="block4", most=2)
+    rows = lines(capsys, *asked, "--count", "3", "--sheet", str(tmp_path / "sheet.png"))
+    assert rows == json.loads(json.dumps([*found.prototypes.records(), *found.images[:3].records()]))
+    assert rows[0]["uses"][0]["component"].startswith("block4:")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 1000
+    told, _ = printed(capsys, *asked)
+    assert "how testbed:shortcut comes to 'other', by block4" in told
+    others = lines(capsys, *asked, "--assign", place.others)
+    assert len(others) == 44
+    assert {row["prototype"] for row in others} <= {row["prototype"] for row in rows[:-3]}
+    assert [row["id"] for row in others] == list(range(44))
+    assert {row["q_value"] for row in others} == {None}
+    again = lines(capsys, *asked, "--assign", place.pictures)
+    here = {row.id: row for row in found.images}
+    assert all(row["prototype"] == here[row["id"]].prototype for row in again if row["id"] in here)
+    assert "no relevance vectors" in printed(capsys, "strategies", str(GOLDEN), "--class", "zebra", code=2)[1]
 
 
 # --- audit -----------------------------------------------------------------------------------------------------------
