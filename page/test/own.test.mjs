@@ -6,7 +6,7 @@ import { createServer } from "vite";
 
 const server = await createServer({ configFile: false, server: { middlewareMode: true, hmr: false, ws: false, watch: null }, optimizeDeps: { noDiscovery: true }, logLevel: "error" });
 const { byLabel, firing, moving, ranked, softmax } = await server.ssrLoadModule("/src/own/figures.ts");
-const { percent } = await server.ssrLoadModule("/src/ui/words.ts");
+const { brief, dictionaryOf, percent } = await server.ssrLoadModule("/src/ui/words.ts");
 after(() => server.close());
 
 test("softmax adds up to one, whatever the size of the logits", () => {
@@ -36,4 +36,17 @@ test("no share below one is told as all", () => {
   assert.equal(percent(0.9996), "99.9 %");
   assert.equal(percent(1), "100 %");
   assert.equal(percent(0.004), "0.4 %");
+});
+
+test("of a dictionary's file only the name is shown", () => {
+  assert.equal(brief("blocks.2@dictionary:/a b/c/dict.safetensors:11"), "blocks.2@dict:11");
+  assert.equal(brief("blocks.2@dictionary:C:\\a\\dict.safetensors"), "blocks.2@dict");
+  assert.equal(brief("layer4:17"), "layer4:17");
+  assert.equal(brief("layer4@cls"), "layer4@cls");
+});
+
+test("a kind says what a dictionary leaves unexplained", () => {
+  assert.deepEqual(dictionaryOf("dictionary 5fba627820fb96cb, FVU 0.057"), { unexplained: 0.057 });
+  assert.ok(Number.isNaN(dictionaryOf("dictionary 5fba627820fb96cb").unexplained));
+  assert.equal(dictionaryOf("channels"), null);
 });

@@ -24,13 +24,13 @@ from semlens.analysis.outputs import affected, column_of, hidden_layers, relevan
 from semlens.analysis.probe import Probes, cached, check_space, probe, probe_images
 from semlens.analysis.responses import Responses, responses, way
 from semlens.analysis.results import Rows, cell, data_url, pictures, plain
-from semlens.analysis.search import Hit, alignments, baseline, effects, search
+from semlens.analysis.search import Hit, aligned_baseline, alignments, baseline, effects, search
 from semlens.analysis.vocabulary import load_vocabulary
 from semlens.analysis.words import remark
 
 if TYPE_CHECKING:
     from semlens.analysis.atlases import Atlas, atlas, space_of
-    from semlens.analysis.comparisons import Comparison, Direction, compare
+    from semlens.analysis.comparisons import Comparison, Direction, LabelChange, compare
     from semlens.analysis.faithfulness import CURVES, Curve, Faithfulness
     from semlens.analysis.graphs import OUTPUT, Edge, Graph, Node, graph, wanted
     from semlens.analysis.labels import (
@@ -71,6 +71,7 @@ __all__ = [
     "Faithfulness",
     "Graph",
     "Hit",
+    "LabelChange",
     "Labels",
     "LayerScores",
     "Meaning",
@@ -84,6 +85,7 @@ __all__ = [
     "Strategies",
     "Summary",
     "affected",
+    "aligned_baseline",
     "alignments",
     "as_probes",
     "ask",
@@ -145,7 +147,7 @@ __all__ = [
 
 _ROOMS = {
     "atlases": "Atlas atlas space_of",
-    "comparisons": "Comparison Direction compare",
+    "comparisons": "Comparison Direction LabelChange compare",
     "faithfulness": "CURVES Curve Faithfulness",
     "graphs": "OUTPUT Edge Graph Node graph wanted",
     "labels": "METHODS SOURCES Evaluation Labels Meaning cosy_retrieved final_layer label merge_evaluations "

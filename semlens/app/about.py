@@ -6,10 +6,16 @@ from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
 
+import numpy as np
+
 from semlens import __version__
 from semlens.app.request import Answer, Call, as_json
 from semlens.app.session import Opened
 from semlens.errors import SemlensError, missing_extra
+from semlens.index import ConceptIndex
+
+NAMED = 3
+"""Outputs of the model that the first view names."""
 
 
 def session(call: Call) -> Answer:
@@ -74,6 +80,16 @@ def file_name(text: str) -> str:
     return re.sub(r"[^\w-]+", "-", text, flags=re.ASCII).strip("-")[:60] or "table"
 
 
+def _explained(index: ConceptIndex) -> float | None:
+    """R2 of the component in the middle: of its activation's variance, what the foundation model explains on images
+    left out. None without encodings."""
+    if index.encodings is None:
+        return None
+    r2 = index.encodings.r2[: len(index.rows)]
+    known = r2[~np.isnan(r2)]
+    return float(np.median(known)) if len(known) else None
+
+
 def _index(opened: Opened, frozen: bool) -> dict[str, Any]:
     index = opened.index
     recipe, relevance = index.recipe, index.relevance
@@ -89,6 +105,7 @@ def _index(opened: Opened, frozen: bool) -> dict[str, Any]:
         }
         for axis, final in zip(index.layers, outputs, strict=True)
     ]
+    outputs_of = index.encodings.outputs if index.encodings is not None else relevance.class_names if relevance else ()
     classes = zip(relevance.classes, relevance.counts.tolist(), strict=True) if relevance else ()
     return {
         "name": opened.name,
@@ -110,6 +127,8 @@ def _index(opened: Opened, frozen: bool) -> dict[str, Any]:
         "relevance": {"method": relevance.method, "of": relevance.of, "top": relevance.top} if relevance else None,
         "whole": opened.images is not None,
         "heat": opened.images is not None and opened.model is not None,
+        "outputs": {"count": len(outputs_of), "first": list(outputs_of[:NAMED])},
+        "explained": _explained(index),
         "own": opened.model is not None and not frozen,
         "digest": opened.digest,
         "recipe": asdict(recipe),

@@ -1,7 +1,8 @@
 """Audits: a spec that the reader writes, held against the index; its report; specs that are kept or read."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from semlens.analysis import probe_spec, relevance_of
 from semlens.analysis.audit import Audit, Spec, audit, check_spec, entries, load_spec, read_spec, shipped
 from semlens.app.foundation_proxy import FoundationProxy, labels_if_any
-from semlens.app.jobs import Job
+from semlens.app.jobs import LONG, Job
 from semlens.app.request import Answer, Call, as_json
 from semlens.errors import SemlensError
 from semlens.types import Progress, silent
@@ -20,7 +21,11 @@ from semlens.views.report import report as report_page
 
 def run_audit(call: Call) -> Answer:
     """The audit of the index by the spec in the body."""
-    return as_json(payload(_requested(call)))
+    result = _requested(call)
+    if call.opened.notes is not None:
+        with suppress(SemlensError):  # the audit stands, whether or not it can be remembered
+            call.opened.notes.keep_audit(spec_tree(result.spec), result.output, result.verdict)
+    return as_json(payload(result))
 
 
 def report(call: Call) -> Answer:
@@ -29,14 +34,31 @@ def report(call: Call) -> Answer:
     return Answer(200, "text/html; charset=utf-8", report_page(result).encode(), name="audit.html")
 
 
+def verified(call: Call) -> Answer:
+    """The audit by the spec in the body put to the test: what the output loses without the components it flags."""
+    spec, opened, session = _spec(call), call.opened, call.session
+    if opened.model is None or opened.images is None:
+        raise SemlensError("to verify needs the model and the images: start with --model MODEL --images FOLDER")
+    places = {"index": str(opened.folder), "model": opened.model, "images": opened.images.source}
+
+    def run(progress: Progress) -> Any:
+        return session.model.ask("verify", progress, spec=spec_tree(spec), **places).metadata["rows"]
+
+    job = Job(opened.number, "verify", "waiting for its turn")
+    key = ("verify", opened.number, json.dumps(spec_tree(spec), sort_keys=True))
+    return as_json(session.jobs.get(key, job, run, lane=LONG))
+
+
 def specs(call: Call) -> Answer:
     """The specs that a reader can start from."""
     notes = call.opened.notes
     saved = notes.specs() if notes else {}
+    last = notes.last_audit() if notes else None
     return as_json(
         {
             "shipped": [{"name": name, "spec": spec_tree(load_spec(name))} for name in shipped()],
             "saved": [{"name": name, "spec": spec} for name, spec in saved.items()],
+            "last": last,
         }
     )
 
@@ -126,17 +148,26 @@ def _requested(call: Call, wait: float = 0.3) -> Audit:
             let whoever wrote it look at files of this machine.
         Pending: it takes longer than `wait` seconds.
     """
-    tree: Mapping[str, Any] = call.value("spec", dict)
-    opened, spec = call.opened, check_spec(dict(tree))
-    relevance_of(opened.index)
-    if any(entry.images for entry in entries(spec)):
-        raise SemlensError("concepts given by images are for the command line: `semlens audit INDEX SPEC.yaml`")
+    opened, spec = call.opened, _spec(call)
 
     def run(progress: Progress) -> Audit:
         return compute(call, spec, progress)
 
     key = ("audit", opened.number, json.dumps(spec_tree(spec), sort_keys=True))
     return call.session.jobs.get(key, Job(opened.number, "audit", "auditing"), run, wait)
+
+
+def _spec(call: Call) -> Spec:
+    """The spec in the body.
+
+    Raises:
+        SemlensError: as `_requested`.
+    """
+    spec = check_spec(dict(call.value("spec", dict)))
+    relevance_of(call.opened.index)
+    if any(entry.images for entry in entries(spec)):
+        raise SemlensError("concepts given by images are for the command line: `semlens audit INDEX SPEC.yaml`")
+    return spec
 
 
 def _critical(result: Audit) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from platformdirs import user_cache_path
@@ -65,12 +66,15 @@ def scores(call: Call) -> Answer:
     """Clarity, polysemanticity and redundancy, and each layer's beside chance."""
     opened, session = call.opened, call.session
     stored = stored_scores(opened.index)
-    if stored is not None and len(stored.layers) == len(opened.index.layers):
+    twin = [session.untrained] if session.untrained else []
+    if stored is not None and len(stored.layers) == len(opened.index.layers) and not twin:
         return as_arrays({name: getattr(stored, name) for name in MEASURES}, summary=stored.summary.records())
 
     def run(progress: Progress) -> Answer:
         folder = str(opened.folder)
-        reply = _derived("scores", [opened], lambda: session.analysis.ask("scores", progress, index=folder))
+        beside = [str(one.folder) for one in twin]
+        work = partial(session.analysis.ask, "scores", progress, index=folder, untrained=beside)
+        reply = _derived("scores", [opened, *twin], work)
         return as_arrays(reply.arrays, **reply.metadata)
 
     return session.jobs.get(("scores", opened.number), Job(opened.number, "scores", "measuring"), run, lane=LONG)

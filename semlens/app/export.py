@@ -65,7 +65,7 @@ def _page() -> Iterator[tuple[str, bytes]]:
 
 def _answers(session: Session, specs: Sequence[Spec], progress: Progress) -> Iterator[tuple[str, bytes]]:
     yield "session", _settled(session, "session", progress).body
-    if session.comparable:
+    if session.comparable or (len(session.opened) == 1 and len(session.opened[0].index.layers) > 1):
         yield "compare", _settled(session, "compare", progress).body
     for opened in session.opened:
         yield from _columns(session, opened, progress)

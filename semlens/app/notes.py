@@ -84,10 +84,25 @@ class Notes:
         """Takes the last change back."""
         self._write("delete from changes where id = (select max(id) from changes)", ())
 
+    def last_audit(self) -> dict[str, Any] | None:
+        """The audit that was made last: its `spec`, `output` and `verdict`; None if there is none."""
+        with self._lock:
+            row = self._base.execute("select spec from specs where name = ''").fetchone()
+        with suppress(ValueError, RecursionError, TypeError):
+            found = json.loads(row[0]) if row else None
+            if isinstance(found, dict) and {"spec", "output", "verdict"} <= set(found):
+                return found
+        return None
+
+    def keep_audit(self, spec: Mapping[str, Any], output: str, verdict: str) -> None:
+        """Remembers an audit as the last one."""
+        text = json.dumps({"spec": spec, "output": output, "verdict": verdict})
+        self._write("insert or replace into specs values ('', ?)", (text,))
+
     def specs(self) -> dict[str, Any]:
         """The audit specs that were kept, by name."""
         with self._lock:
-            rows = self._base.execute("select name, spec from specs order by name").fetchall()
+            rows = self._base.execute("select name, spec from specs where name <> '' order by name").fetchall()
         specs = {}
         for name, spec in rows:
             with suppress(ValueError, RecursionError):

@@ -4,7 +4,17 @@ import hashlib
 
 from PIL.Image import Image, Resampling
 
-from semlens.analysis import Probes, alignments, baseline, choices_of, effects, probe, probe_images, remark
+from semlens.analysis import (
+    Probes,
+    aligned_baseline,
+    alignments,
+    baseline,
+    choices_of,
+    effects,
+    probe,
+    probe_images,
+    remark,
+)
 from semlens.app.foundation_proxy import FoundationProxy
 from semlens.app.jobs import Job
 from semlens.app.request import Answer, Call, NotThere, as_arrays, as_json
@@ -85,7 +95,11 @@ def _job(call: Call) -> Job:
 def _similarities(opened: Opened, probes: Probes) -> Answer:
     aligned = alignments(opened.index, probes, row_lengths=opened.lengths)
     arrays = {"similarity": aligned.similarity[:, 0], "alignment": aligned.alignment[:, 0]}
-    told = {"baseline": float(baseline(opened.index, probes)[0]), "by": "examples"}
+    told = {
+        "baseline": float(baseline(opened.index, probes)[0]),
+        "aligned": float(aligned_baseline(opened.index, probes)[0]),
+        "by": "examples",
+    }
     if opened.responses is not None:
         found = effects(opened.responses, probes)
         arrays["effect"] = found.effect[:, 0]

@@ -39,6 +39,7 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "{i}/heat/{row}", pictures.heat),
     ("GET", "{i}/heat/{row}/{slot}.webp", pictures.heat_picture),
     ("POST", "{i}/audit", audits.run_audit),
+    ("POST", "{i}/verify", audits.verified),
     ("POST", "{i}/report", audits.report),
     ("GET", "{i}/specs", audits.specs),
     ("POST", "{i}/specs", audits.keep_spec),

@@ -97,6 +97,7 @@ class Session:
     opened: tuple[Opened, ...]
     vocabulary: str | None = None  # what components are labelled from where no labels are stored
     frozen: bool = False  # for a folder of files: nothing new can be asked
+    untrained: Opened | None = None  # the untrained twin, to hold measures and comparisons against as well
     jobs: Jobs = field(default_factory=Jobs)
     foundation: Worker = field(default_factory=Worker)  # foundation models
     model: Worker = field(default_factory=Worker)  # the studied model: heat maps of examples, edges
@@ -127,12 +128,14 @@ def open_session(
     model: Sequence[str] = (),
     vocabulary: str | None = None,
     frozen: bool = False,
+    untrained: Path | None = None,
 ) -> Session:
     """A session over one or two indexes.
 
     Args:
         images: for each index where its images are, if they may be shown whole; the same for both if there is one.
         model: likewise the spec of the studied model, for heat maps.
+        untrained: an index of a network with random weights (build --untrained), as a second baseline.
 
     Raises:
         SemlensError: an index that cannot be used, or images that are not those it was made from.
@@ -146,7 +149,8 @@ def open_session(
         _opened(number, name, folder, _nth(images, number), _nth(model, number), frozen)
         for number, (name, folder) in enumerate(zip(names, folders, strict=True))
     ]
-    return Session(tuple(opened), vocabulary, frozen)
+    twin = _opened(len(folders), "the untrained network", untrained, None, None, True) if untrained else None
+    return Session(tuple(opened), vocabulary, frozen, twin)
 
 
 def _opened(number: int, name: str, folder: Path, images: str | None, model: str | None, frozen: bool) -> Opened:

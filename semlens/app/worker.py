@@ -148,6 +148,19 @@ def edges(
     return {}, {"graph": payload(loaded, graph(loaded, of, labels=labels, edges=between, layers=layers))}
 
 
+def verify(progress: Progress, *, index: str, model: str, images: str, spec: dict[str, Any]) -> Reply:
+    """What an output loses without the components that an audit flags."""
+    from semlens.analysis import ask_spec
+    from semlens.analysis.audit import audit, check_spec
+    from semlens.revisit import verify_audit
+
+    progress("loading the model", 0, 0)
+    loaded, asked = _index(index), check_spec(spec)
+    probes = ask_spec(loaded.recipe.foundation, asked, index=loaded)
+    rows = verify_audit(audit(loaded, asked, probes), _model(model), _images(images), progress=progress)
+    return {}, {"rows": rows.records()}
+
+
 def atlas(progress: Progress, *, indexes: list[str]) -> Reply:
     """One map of all components, drawn by UMAP where it is installed."""
     from importlib.util import find_spec
@@ -160,18 +173,18 @@ def atlas(progress: Progress, *, indexes: list[str]) -> Reply:
     return arrays, {"names": list(drawn.labels), "drawing": drawing, "by": drawn.recipe.by}
 
 
-def scores(progress: Progress, *, index: str) -> Reply:
-    """The measures of every component, and of every layer beside the null distribution."""
+def scores(progress: Progress, *, index: str, untrained: list[str]) -> Reply:
+    """The measures of every component, and of every layer beside the null distribution and an untrained network."""
     from semlens.analysis import score
 
     progress("measuring", 0, 0)
-    result = score(_index(index))
+    result = score(_index(index), untrained=_index(untrained[0]) if untrained else None)
     arrays = {name: getattr(result, name).astype(np.float32) for name in ("clarity", "polysemanticity", "redundancy")}
     return arrays, {"summary": result.summary.records()}
 
 
 WORK: dict[str, Callable[..., Reply]] = {
-    work.__name__: work for work in (texts, images, heat, ready, own, without, own_heat, edges, atlas, scores)
+    work.__name__: work for work in (texts, images, heat, ready, own, without, verify, own_heat, edges, atlas, scores)
 }
 
 

@@ -18,6 +18,11 @@ model_option = click.option(
 vocabulary_option = click.option(
     "--vocabulary", help="Label from this where no labels are stored: a file, `imagenet`, `wordnet`."
 )
+untrained_option = click.option(
+    "--untrained",
+    type=click.Path(path_type=Path),
+    help="An index of the untrained twin (build --untrained): what Compare and measures are held against as well.",
+)
 index_folders = click.argument("indexes", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
@@ -26,6 +31,7 @@ index_folders = click.argument("indexes", nargs=-1, required=True, type=click.Pa
 @images_option
 @model_option
 @vocabulary_option
+@untrained_option
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -36,8 +42,8 @@ index_folders = click.argument("indexes", nargs=-1, required=True, type=click.Pa
 @click.option("--token/--no-token", default=True, help="Without, every user of this machine can open the page.")
 @click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
 def serve(
-    indexes: tuple[Path, ...], images: tuple[str, ...], model: tuple[str, ...], vocabulary: str | None, host: str,
-    port: int | None, token: bool, browser: bool,
+    indexes: tuple[Path, ...], images: tuple[str, ...], model: tuple[str, ...], vocabulary: str | None,
+    untrained: Path | None, host: str, port: int | None, token: bool, browser: bool,
 ) -> None:  # fmt: skip
     """Open an index as a web page: search, map, components, audit, graph; of two indexes also what they share.
 
@@ -46,7 +52,7 @@ def serve(
     from semlens.app.server import serve as run
     from semlens.app.session import open_session
 
-    session = open_session(indexes, images=images, model=model, vocabulary=vocabulary)
+    session = open_session(indexes, images=images, model=model, vocabulary=vocabulary, untrained=untrained)
 
     def say(address: str) -> None:
         print(f"semlens: {address}  (Ctrl-C stops)", flush=True)
@@ -60,18 +66,19 @@ def serve(
 @images_option
 @model_option
 @vocabulary_option
+@untrained_option
 @click.option("--spec", multiple=True, help="An audit to show: a YAML file, or a name as for `audit`.")
 @as_json
 def export(
     indexes: tuple[Path, ...], site: Path, images: tuple[str, ...], model: tuple[str, ...], vocabulary: str | None,
-    spec: tuple[str, ...], as_json: bool,
+    untrained: Path | None, spec: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Write the page as a folder of files, for any web server: what is known, without what has to be asked."""
     from semlens.app.export import export as write
     from semlens.app.session import open_session
 
     specs = [sl.load_spec(name) for name in spec]
-    session = open_session(indexes, images=images, model=model, vocabulary=vocabulary, frozen=True)
+    session = open_session(indexes, images=images, model=model, vocabulary=vocabulary, frozen=True, untrained=untrained)
     try:
         with Progress() as progress:
             written = write(session, site, specs, progress=progress)

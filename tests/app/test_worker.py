@@ -241,11 +241,11 @@ def test_a_worker_that_ended_is_started_anew(place: Place) -> None:
     worker = Worker()
     try:
         with pytest.raises(SemlensError, match="is not an index"):
-            worker.ask("scores", index=str(place.index.parent))
+            worker.ask("scores", index=str(place.index.parent), untrained=[])
         process = worker._process
         assert process is not None
         process.kill()
         process.wait()
-        assert len(worker.ask("scores", index=str(place.index)).arrays["clarity"]) == 224
+        assert len(worker.ask("scores", index=str(place.index), untrained=[]).arrays["clarity"]) == 224
     finally:
         worker.close()

@@ -14,6 +14,7 @@ import { firstUnread } from "./RequirementField";
 import { missing } from "./spec";
 import type { AuditState } from "./state";
 import { Verdicts } from "./Verdicts";
+import { Verify } from "./Verify";
 import { count } from "./words";
 
 export function Result({ state }: { state: AuditState }) {
@@ -26,8 +27,9 @@ export function Result({ state }: { state: AuditState }) {
           <Head state={state} />
           <Outcome audit={answer.audit} />
           <Doubts audit={answer.audit} />
-          <Verdicts state={state} />
           <Drivers audit={answer.audit} />
+          <Verdicts state={state} />
+          <Verify state={state} />
           <Masses state={state} />
           <Chart state={state} />
           <ConceptTable state={state} />

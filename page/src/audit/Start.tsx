@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import { useStore } from "../data/store";
-import type { Spec } from "../data/types";
+import type { IndexInfo, Spec, Specs } from "../data/types";
 import { Await } from "../ui/Await";
 import { keepSpec, readSpec, specsOf } from "./files";
 import { draftOf, emptyDraft } from "./spec";
@@ -29,12 +29,13 @@ export function Start({ state }: { state: AuditState }) {
         <OpenFile state={state} />
       </p>
       <Await of={specsOf(store.transport, index).value} what="specs">
-        {({ shipped, saved }) => (
+        {({ shipped, saved, last }) => (
           <ul class="choices">
+            {last && <Choice name={last.spec.title || `Audit of “${last.output}”`} spec={last.spec} kind={`the last audit: ${last.verdict}`} state={state} />}
             {saved.map(({ name, spec }) => (
               <Choice key={`saved ${name}`} name={name} spec={spec} kind="saved" state={state} />
             ))}
-            {shipped.map(({ name, spec }) => (
+            {presentFirst(shipped, classes).map(({ name, spec }) => (
               <Choice key={name} name={name} spec={spec} kind="comes with semlens" state={state} />
             ))}
           </ul>
@@ -44,10 +45,16 @@ export function Start({ state }: { state: AuditState }) {
   );
 }
 
+/** Specs for classes that the index has relevance for before the others. */
+function presentFirst(specs: Specs["shipped"], classes: IndexInfo["classes"]): Specs["shipped"] {
+  const there = ({ spec }: { spec: Spec }) => classes.some((one) => one.name === spec.output || one.number === spec.output);
+  return [...specs.filter(there), ...specs.filter((one) => !there(one))];
+}
+
 interface ChoiceProps {
   name: string;
   spec: Spec;
-  kind: "saved" | "comes with semlens";
+  kind: string; // "saved", or where else it comes from
   state: AuditState;
 }
 

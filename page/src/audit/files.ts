@@ -36,6 +36,12 @@ export function specsOf(transport: Transport, index: Indexed): Signal<Loaded<Spe
   return found;
 }
 
+/** Remembers the audit that was just made, as the server does. */
+export function madeLast(index: Indexed, spec: Spec, { output, verdict }: Audit): void {
+  const known = specs.get(index);
+  if (known?.value.state === "ready") known.value = { state: "ready", value: { ...known.value.value, last: { spec, output, verdict } } };
+}
+
 /** Keeps a spec under a name, or with null removes it. */
 export async function keepSpec(transport: Transport, index: Indexed, name: string, spec: Spec | null): Promise<void> {
   const found = jsonOf<Specs>(await transport.post(index.at("specs"), JSON.stringify({ name, spec })));

@@ -6,6 +6,7 @@ import type { Store } from "../data/store";
 import { Pending, jsonOf } from "../data/transport";
 import type { Audit, AuditRow, Job, Quadrant } from "../data/types";
 import { CHANCE, type Counted, type Moved, recount } from "./recount";
+import { madeLast } from "./files";
 import { type Draft, asked, decode, encode, missing, specOf } from "./spec";
 import { QUADRANTS } from "./words";
 
@@ -164,6 +165,7 @@ export class AuditState {
         const audit = jsonOf<Audit>(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: specOf(draft) })));
         if (turn !== this.turn) return;
         this.answer.value = { audit, draft, key };
+        madeLast(this.index, specOf(draft), audit);
         return done("");
       } catch (fault) {
         if (turn !== this.turn) return;

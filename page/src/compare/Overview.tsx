@@ -45,7 +45,7 @@ function pairOf({ sides, pairs }: Comparison, from: number) {
 function told(comparison: Comparison, from: number): string {
   const pair = pairOf(comparison, from);
   const { shared, unique } = counts(comparison, from);
-  return `How much of ${"AB"[from]} is in ${"BA"[from]}: similarity ${rounded(pair.similarity)}, 95 % interval ${rounded(pair.low)} to ${rounded(pair.high)}, random ${rounded(pair.baseline)}; ${grouped(shared)} shared, ${grouped(unique)} unique.`;
+  return `How much of ${"AB"[from]} is in ${"BA"[from]}: similarity ${rounded(pair.similarity)}, 95 % interval ${rounded(pair.low)} to ${rounded(pair.high)}, random ${rounded(pair.baseline)}${pair.untrained === null ? "" : `, untrained ${rounded(pair.untrained)}`}; ${grouped(shared)} shared, ${grouped(unique)} unique.`;
 }
 
 function Direction({ comparison, from, wide: room, low }: { comparison: Comparison; from: number; wide: number; low: number }) {
@@ -64,6 +64,7 @@ function Direction({ comparison, from, wide: room, low }: { comparison: Comparis
       <rect class="ground" x={x(low)} y={46} width={x(1) - x(low)} height={BAR} />
       <rect class="bar" x={x(0)} y={46} width={Math.max(0, x(pair.similarity) - x(0))} height={BAR} />
       <rect class="chance" x={x(band.low)} y={41} width={Math.max(2, x(band.high) - x(band.low))} height={BAR + 10} />
+      {pair.untrained !== null && <path class="untrained" d={`M${x(pair.untrained)} 38v${BAR + 16}`} />}
       {pair.low !== null && pair.high !== null && <path class="interval" d={`M${x(pair.low)} ${46 + BAR / 2}H${x(pair.high)}M${x(pair.low)} 48v${BAR - 4}M${x(pair.high)} 48v${BAR - 4}`} />}
       <Histogram comparison={comparison} from={from} low={low} x={x} top={96} floor={floor} />
       <text class="small" x={LEFT} y={86}>
@@ -81,7 +82,7 @@ function Direction({ comparison, from, wide: room, low }: { comparison: Comparis
 
 function Figures({ pair, room }: { pair: Comparison["pairs"][number]; room: number }) {
   const main = rounded(pair.similarity);
-  const rest = `${pair.low === null ? "" : ` (${rounded(pair.low)} – ${rounded(pair.high)})`}; by chance ${rounded(pair.baseline_low ?? pair.baseline)} – ${rounded(pair.baseline_high ?? pair.baseline)}`;
+  const rest = `${pair.low === null ? "" : ` (${rounded(pair.low)} – ${rounded(pair.high)})`}; by chance ${rounded(pair.baseline_low ?? pair.baseline)} – ${rounded(pair.baseline_high ?? pair.baseline)}${pair.untrained === null ? "" : `, untrained ${rounded(pair.untrained)}`}`;
   return (
     <text class="small" x={LEFT} y={34}>
       <tspan class="figure">{main}</tspan>

@@ -5,9 +5,9 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Indexed } from "../data/indexed";
 import { useStore } from "../data/store";
 import { useVirtual } from "../table/virtual";
+import { Crops } from "../ui/Crops";
 import { componentHref } from "../ui/links";
-import { Picture } from "../ui/picture";
-import { rounded } from "../ui/words";
+import { brief, rounded } from "../ui/words";
 import type { Pair } from "./pairs";
 
 const HIGH = 76; // pixels of a row
@@ -55,11 +55,10 @@ function Half({ side, index, row }: { side: "a" | "b"; index: Indexed; row: numb
   const { pointed } = store as { pointed: ReadonlySignal<{ index: number; row: number } | null> };
   const lit = useComputed(() => pointed.value?.index === index.number && pointed.value.row === row).value;
   const point = () => (store.pointed.value = { index: index.number, row });
-  const crop = index.base.crop[row]!;
   const label = index.label(row) ?? index.names.get(row);
   return (
     <a class={`half ${side} ${lit ? "pointed" : ""}`} href={componentHref(store, index, row)} onMouseEnter={point} onFocus={point}>
-      <Picture path={crop < 0 ? null : index.at(`crop/${crop}.webp`)} alt="" />
+      <Crops index={index} row={row} count={3} />
       <span class="called">
         {label ? (
           <b title={label}>
@@ -69,7 +68,7 @@ function Half({ side, index, row }: { side: "a" | "b"; index: Indexed; row: numb
           <i>{index.labels.value.state === "loading" ? "…" : "no label"}</i>
         )}
         <small>
-          <bdi>{index.id(row)}</bdi>
+          <bdi>{brief(index.id(row))}</bdi>
         </small>
       </span>
     </a>

@@ -2,6 +2,7 @@
 
 import { useStore } from "../data/store";
 import type { Indexed } from "../data/indexed";
+import { brief } from "../ui/words";
 
 export interface SidesProps {
   a: string; // layer; empty: all of them
@@ -39,7 +40,7 @@ function Side({ letter, index, layer, without, all }: { letter: "a" | "b"; index
         {all && <option value="">all layers</option>}
         {index.info.layers.map((one) => (
           <option key={one.layer} value={one.layer} disabled={one.layer === without}>
-            {one.layer}
+            {brief(one.layer)}
           </option>
         ))}
       </select>

@@ -2,6 +2,7 @@
  *  and pictures lie many to a file, for a folder of a million files is no use to anyone. */
 
 import { type Arrays, unpack } from "./safetensors";
+import type { Comparison } from "./types";
 import { type Answer, type Transport, Refused, Server } from "./transport";
 
 export const PER_FILE = 64; // components, or crops
@@ -22,6 +23,7 @@ export class Files implements Transport {
     if (component) return this.component(component[1]!, Number(component[2]));
     const graph = /^(\d)\/graph\?(.*)$/.exec(path);
     if (graph) return this.files.get(`${graph[1]}/graph/${new URLSearchParams(graph[2]).get("class")}`, signal);
+    if (/^compare\b/.test(path)) return this.comparison(new URLSearchParams(path.split("?")[1]), signal);
     if (/^\d\/search/.test(path)) return this.refuse("This is a copy in files: only labels can be searched.");
     return this.files.get(path.replace(/\?.*$/, ""), signal).then((found) => (found.status === 404 ? this.refuse("This was not exported.") : found));
   }
@@ -64,6 +66,19 @@ export class Files implements Transport {
   private async component(index: string, row: number): Promise<Answer> {
     const file = await this.pack(`${index}/components/${Math.floor(row / PER_FILE)}`);
     return this.told((JSON.parse(new TextDecoder().decode(file)) as unknown[])[row % PER_FILE]);
+  }
+
+  /** The one comparison that was exported, if it is of the layers that are asked for. */
+  private async comparison(asked: URLSearchParams, signal?: AbortSignal): Promise<Answer> {
+    const found = await this.files.get("compare", signal);
+    if (found.status !== 200) return this.refuse("A comparison was not exported.");
+    const { sides } = JSON.parse(new TextDecoder().decode(found.body)) as Comparison;
+    const same = sides.every(({ layers }, at) => {
+      const layer = asked.get("ab"[at]!);
+      return !layer || (layers.length === 1 && layers[0] === layer);
+    });
+    const [a, b] = sides.map(({ name, layers }) => (sides[0]!.index === sides[1]!.index ? layers.join(", ") : name));
+    return same ? found : this.refuse(`This copy in files holds one comparison, of ${a} with ${b}: a running server makes others.`);
   }
 
   private pack(file: string): Promise<ArrayBuffer> {

@@ -122,16 +122,23 @@ export class Indexed {
     return at >= 0 && labels.state === "ready" ? labels.value.phrases[at]! : null;
   }
 
-  /** What to call it: its label, else the model's own name, else layer:unit. */
+  /** Whether it is one of the model's outputs. */
+  output(row: number): boolean {
+    return this.info.layers[this.base.layer[row]!]!.outputs;
+  }
+
+  /** What to call it: its label, else the model's own name, else layer:unit. An output keeps the name that the model
+   *  gives it: there a label is a finding. */
   title(row: number): string {
+    if (this.output(row) && this.names.has(row)) return this.annotation(row)?.label || this.names.get(row)!;
     return this.label(row) ?? this.names.get(row) ?? this.id(row);
   }
 
   /** All that words are looked for in: what it is called, and the model's own name where that is another one. */
   called(row: number): string {
     const title = this.title(row);
-    const name = this.names.get(row);
-    return name && name !== title ? `${title}\n${name}` : title;
+    const others = [this.names.get(row), this.label(row)].filter((one) => one && one !== title);
+    return [title, ...new Set(others)].join("\n");
   }
 
   annotation(row: number) {

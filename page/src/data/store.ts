@@ -15,10 +15,10 @@ const PAUSE = 150; // milliseconds of no typing before a text is sent
 
 export interface Search {
   by: "encoding" | "examples";
-  value: Float32Array; // what is shown: effect, or similarity of the examples; NaN for a dead component
+  value: Float32Array; // what is shown: effect, or alignment of the examples; NaN for a dead component
   rank: Float32Array; // what is ranked by: effect, or alignment
   error: number; // standard error of an effect; 0 by examples
-  baseline: number; // value that 95 % of random components stay below
+  baseline: number; // value that 95 % of random components stay below, on the scale of what is shown
   probe: string; // what was asked
   remark: string; // words that the foundation model does not know
 }
@@ -179,10 +179,10 @@ export class Store {
     const [kind, value] = query.startsWith("image:") ? ["image", query.slice(6)] : ["text", query];
     const answer = await this.transport.get(index.at(`search?${kind}=${encodeURIComponent(value)}`), stop);
     const { arrays, metadata } = unpack(bodyOf(answer));
-    const { similarity, alignment, effect } = arrays as unknown as Found;
+    const { alignment, effect } = arrays as unknown as Found;
     const told = { probe: metadata.probe!, remark: metadata.remark ?? "" };
     if (effect) return { ...told, by: "encoding", value: effect, rank: effect, error: Number(metadata.error), baseline: number(metadata.chance) };
-    return { ...told, by: "examples", value: similarity, rank: alignment, error: 0, baseline: number(metadata.baseline) };
+    return { ...told, by: "examples", value: alignment, rank: alignment, error: 0, baseline: number(metadata.aligned) };
   }
 }
 

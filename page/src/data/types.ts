@@ -31,6 +31,8 @@ export interface IndexInfo {
   relevance: { method: string; of: string; top: number } | null;
   whole: boolean; // whole images can be shown: GET {i}/whole/{image}.webp
   heat: boolean; // heat maps can be computed: GET {i}/heat/{row}
+  outputs: { count: number; first: string[] }; // of the model, as far as they are known
+  explained: number | null; // R2 of the component in the middle: what the foundation model explains of its activation
   own: boolean; // the model can look at the reader's picture: GET {i}/own
   digest: string; // of the manifest
   recipe: Record<string, unknown>; // all that determined the index
@@ -73,6 +75,7 @@ export interface LayerSummary {
   baseline: number | null;
   baseline_low: number | null;
   baseline_high: number | null;
+  untrained: number | null; // the mean in the same layer of an untrained network
 }
 
 /** GET {i}/atlas — safetensors. One map for both indexes where they are comparable: then each index gets its part of it */
@@ -94,7 +97,7 @@ export interface Found {
   similarity: Float32Array; // c: cosine in [-1, 1]; NaN for a dead component
   alignment: Float32Array; // c: similarity less that of the empty prompt: what is ranked by
   effect?: Float32Array; // c, where the index has encodings: what is ranked by then
-  // metadata.baseline: similarity that 95 % of random components stay below; metadata.probe: what was asked
+  // metadata.baseline: similarity that 95 % of random components stay below, metadata.aligned: the same of alignment; metadata.probe: what was asked
   // metadata.by: "encoding" | "examples"; metadata.error: standard error of an effect; metadata.chance: effect that 95 %
   // of components with permuted activations stay below; metadata.remark: words that are not known
 }
@@ -243,9 +246,27 @@ export interface ConceptMass {
   against: number;
 }
 
+/** POST {i}/verify with { spec } — 202 while the model runs: what the output loses without the components that fit a
+ *  spurious concept */
+export interface Verified {
+  layer: string;
+  concept: string;
+  components: number;
+  relevance: number;
+  fall: number; // of the output on images that show the concept, less that on images that do not, in logits
+  low: number;
+  high: number;
+  fall_with: number;
+  fall_without: number;
+  images_with: number;
+  images_without: number;
+  chosen_by: string;
+}
+
 /** GET {i}/specs: what the page can start from */
 export interface Specs {
   shipped: { name: string; spec: Spec }[];
+  last: { spec: Spec; output: string; verdict: Audit["verdict"] } | null; // the audit that was made last
   saved: { name: string; spec: Spec }[]; // POST {i}/specs with { name, spec } keeps one; spec null removes it
 }
 /** POST spec/read (YAML text) -> { spec }; POST spec/write with { spec, verdicts? } -> YAML text; POST {i}/report with { spec } -> HTML */
@@ -294,9 +315,24 @@ export interface GraphLink {
 /** GET compare?a=LAYER&b=LAYER (layers optional) — 202 while it is computed. Sides: index number and layers */
 export interface Comparison {
   sides: { index: number; name: string; layers: string[]; components: number }[];
-  pairs: { source: string; target: string; similarity: number; low: number | null; high: number | null; baseline: number; baseline_low: number | null; baseline_high: number | null; corrected: number | null }[];
+  pairs: { source: string; target: string; similarity: number; low: number | null; high: number | null; baseline: number; baseline_low: number | null; baseline_high: number | null; corrected: number | null; untrained: number | null }[];
   matches: Match[];
   by: "encoding" | "examples";
+  changes: LabelChange[]; // what is gone first, then what is new
+  no_changes: string; // why none are told
+}
+export interface LabelChange {
+  label: string;
+  change: "gone" | "new" | "fewer" | "more" | "same";
+  before: number; // components that have it
+  after: number;
+  untrained: number | null; // of the untrained network
+  reach_before: number | null; // the furthest that any goes for it: z, by examples alignment
+  reach_after: number | null;
+  kept: number;
+  became: string; // what most of their best matches are called
+  side: number; // whose components these are
+  rows: number[]; // some that have it
 }
 export interface Match {
   from: number; // side

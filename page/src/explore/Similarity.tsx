@@ -18,7 +18,7 @@ export function Similarity({ value, scale }: { value: number; scale: Scale }) {
   const at = (of: number) => `${100 * Math.min(1, Math.max(0, of / scale.top))}%`;
   const [low, high] = [value - WIDE * scale.error, value + WIDE * scale.error];
   const wide = scale.error > 0 && Number.isFinite(value);
-  const title = wide ? `effect: standard deviations of its activation per unit of the foundation model’s space, with the 95 % interval; z ${(value / scale.error).toFixed(1)}` : scale.by === "encoding" ? "effect" : "cosine similarity";
+  const title = wide ? `effect: standard deviations of its activation per unit of the foundation model’s space, with the 95 % interval; z ${(value / scale.error).toFixed(1)}` : scale.by === "encoding" ? "effect" : "alignment: cosine similarity to what is asked, less that to nothing in particular";
   return (
     <span class={`similarity ${chance ? "chance" : ""}`}>
       <span class="similarity-bar" aria-hidden="true">

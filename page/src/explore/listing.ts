@@ -57,7 +57,7 @@ function bySearch(store: Store, found: Search) {
     return { title: `What responds most to ${asked(store)}`, says: `Effect over all images, with its 95 % interval. ${is}` };
   }
   const chance = Number.isFinite(found.baseline)
-    ? `${grouped(above)} of ${counted(rows.length, "component")} ${above === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.`
+    ? `${grouped(above)} of ${counted(rows.length, "component")} ${above === 1 ? "is" : "are"} better aligned than chance: 95 % of random components stay below the tick.`
     : "There is no baseline to say what chance reaches.";
   return { title: `Most like ${asked(store)}`, says: chance };
 }

@@ -9,7 +9,7 @@ import { download, saveChart } from "../ui/save";
 import { grouped, percent } from "../ui/words";
 import { Drawing } from "./Drawing";
 import { Panel } from "./Panel";
-import { layout } from "./layout";
+import { fitting, layout, outputAt } from "./layout";
 import { usePan } from "./pan";
 
 const [LEAST, MOST, STEP] = [0.3, 2, 1.25]; // of scales
@@ -27,11 +27,12 @@ export function GraphFrame({ graph, children }: { graph: Graph; children: Compon
   const frame = useRef<HTMLDivElement>(null);
   const [scale, setScale] = useState(1);
   const [lit, setLit] = useState<GraphNode | null>(null);
-  const fit = (least: number) => setScale(Math.max(least, Math.min(1, (box.current!.clientWidth - 4) / drawn.width)));
+  const fit = (least: number) => setScale(fitting({ width: box.current!.clientWidth - 4, height: box.current!.clientHeight - 4 }, drawn, least));
   useLayoutEffect(() => fit(READABLE), [drawn]);
   useEffect(() => {
-    if (way === "up") box.current!.scrollLeft = (box.current!.scrollWidth - box.current!.clientWidth) / 2; // to the output
-  }, [way]);
+    const at = outputAt(drawn);
+    if (at) box.current!.scrollTo({ left: at.x * scale - box.current!.clientWidth / 2, top: at.y * scale - box.current!.clientHeight / 2 });
+  }, [drawn, scale]);
   const zoom = (by: number) => setScale((now) => Math.max(LEAST, Math.min(MOST, now * by)));
   const pointed = store.pointed.value;
   const pointedNode = pointed?.index === index.number ? graph.nodes.find((one) => !one.others && one.rows.includes(pointed.row)) : undefined;

@@ -41,3 +41,14 @@ export function layout({ nodes, links, layouts }: Graph, way: Way): Layout {
   const names = boxes.map(([first]) => ({ layer: first!.node.layer, ...(way === "right" ? { x: first!.x, y: MARGIN + 12 } : { x: MARGIN, y: first!.y + high / 2 }) }));
   return { width, height, way, ranks: boxes, lines: lines.map((line) => ({ ...line, link: links[line.link]! })), names };
 }
+
+/** The scale at which all of a drawing is in view, at most 1 and no less than `least`. */
+export function fitting(room: { width: number; height: number }, drawn: { width: number; height: number }, least: number): number {
+  return Math.max(least, Math.min(1, room.width / drawn.width, room.height / drawn.height));
+}
+
+/** The middle of the output's box. */
+export function outputAt({ ranks }: Pick<Layout, "ranks">): { x: number; y: number } | null {
+  const box = ranks[ranks.length - 1]?.[0];
+  return box ? { x: box.x + box.wide / 2, y: box.y + box.high / 2 } : null;
+}

@@ -21,7 +21,7 @@ export function MapPanel() {
   return (
     <section class="map" aria-label="Map of all components">
       <p class="map-says soft">
-        Each point is one component. <Near state={state} />; distances are no figures. <MoreSaid state={state} />
+        Each point is one component. <Near state={state} />; how far apart they lie measures nothing. <MoreSaid state={state} />
       </p>
       <Tools state={state} scene={scene} />
       <div class="map-body">

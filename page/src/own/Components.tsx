@@ -5,7 +5,7 @@ import { useStore } from "../data/store";
 import { asked } from "../ui/imageQuery";
 import { componentHref } from "../ui/links";
 import { Picture } from "../ui/picture";
-import { percent, short } from "../ui/words";
+import { brief, percent, short } from "../ui/words";
 import { type LayerInfo, Off } from "./Drivers";
 import { type Own, firing, moving } from "./figures";
 import { HeatOver } from "./HeatOver";
@@ -53,10 +53,10 @@ function List({ index, image, own, off, toggle, title, says, none }: ComponentsP
                 <HeatOver index={index} image={image} output={own.output} row={one.row} plain={plain} />
               </span>
               <a href={componentHref(store, index, one.row)}>
-                <bdi>{index.title(one.row)}</bdi>
+                <bdi>{brief(index.title(one.row))}</bdi>
               </a>
               <small class="soft">
-                <bdi>{index.id(one.row)}</bdi>
+                <bdi>{brief(index.id(one.row))}</bdi>
               </small>
               <small>{one.says}</small>
               <Off rows={[one.row]} of={index.id(one.row)} off={off} toggle={toggle} />

@@ -3,7 +3,7 @@
 import type { Indexed } from "../data/indexed";
 import { useStore } from "../data/store";
 import type { IndexInfo } from "../data/types";
-import { counted, percent } from "../ui/words";
+import { brief, counted, percent } from "../ui/words";
 import { type Own, byLabel } from "./figures";
 import { rowsOf } from "./rows";
 
@@ -35,7 +35,9 @@ export function Drivers({ index, own, layer, layers, off, toggle }: DriversProps
           In layer{" "}
           <select aria-label="Layer" value={layer.layer} onChange={(event) => store.place.set({ of: event.currentTarget.value }, true)}>
             {layers.map((one) => (
-              <option key={one.layer}>{one.layer}</option>
+              <option key={one.layer} value={one.layer}>
+                {brief(one.layer)}
+              </option>
             ))}
           </select>
         </label>

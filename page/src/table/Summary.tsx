@@ -89,7 +89,7 @@ function Name({ layer, y, wide }: { layer: string; y: number; wide: number }) {
 
 /** One measure: a row for each layer, from 0 to 1 unless values lie elsewhere. */
 function Panel({ rows, wide }: { rows: (LayerSummary | undefined)[]; wide: number }) {
-  const values = rows.flatMap((one) => (one ? [one.low, one.high, one.mean, one.baseline_low, one.baseline_high] : [])).filter((one) => one !== null);
+  const values = rows.flatMap((one) => (one ? [one.low, one.high, one.mean, one.baseline_low, one.baseline_high, one.untrained] : [])).filter((one) => one !== null);
   const low = Math.min(0, ...values);
   const high = Math.max(low + 0.1, ...values) * 1.04;
   const x = (value: number) => ((value - low) / (high - low)) * (wide - VALUE);
@@ -116,6 +116,7 @@ function Mark({ row, y, x, wide }: { row: LayerSummary; y: number; x: (value: nu
       {baseline_low !== null && baseline_high !== null && <rect class="chance" x={x(baseline_low)} y={y + 3} width={Math.max(2, x(baseline_high) - x(baseline_low))} height={ROW - 6} />}
       {baseline !== null && <path class="baseline" d={`M${x(baseline)} ${y + 3}v${ROW - 6}`} />}
       {low !== null && high !== null && <path class="interval" d={`M${x(low)} ${y + ROW / 2}H${x(high)}M${x(low)} ${y + ROW / 2 - 3}v6M${x(high)} ${y + ROW / 2 - 3}v6`} />}
+      {row.untrained !== null && <path class="untrained" d={`M${x(row.untrained)} ${y + ROW / 2 - 6}l5 6l-5 6l-5 -6z`} />}
       {mean !== null && <circle class="mean" cx={x(mean)} cy={y + ROW / 2} r={4.5} />}
       <text class="value" x={wide} y={y + ROW / 2 + 4} text-anchor="end">
         {mean === null ? "" : rounded(mean)}
@@ -124,8 +125,8 @@ function Mark({ row, y, x, wide }: { row: LayerSummary; y: number; x: (value: nu
   );
 }
 
-function told({ layer, measure, mean, low, high, baseline, baseline_low, baseline_high }: LayerSummary): string {
-  return `${layer}, ${measure}: mean ${rounded(mean, 3)} (95 % interval ${rounded(low, 3)} to ${rounded(high, 3)}); random: ${rounded(baseline, 3)} (${rounded(baseline_low, 3)} to ${rounded(baseline_high, 3)})`;
+function told({ layer, measure, mean, low, high, baseline, baseline_low, baseline_high, untrained }: LayerSummary): string {
+  return `${layer}, ${measure}: mean ${rounded(mean, 3)} (95 % interval ${rounded(low, 3)} to ${rounded(high, 3)}); random: ${rounded(baseline, 3)} (${rounded(baseline_low, 3)} to ${rounded(baseline_high, 3)})${untrained === null ? "" : `; untrained network: ${rounded(untrained, 3)}`}`;
 }
 
 /** The same for those who hear the page. */

@@ -7,7 +7,7 @@ import type { Store } from "../data/store";
 import type { Job } from "../data/types";
 import { componentHref } from "../ui/links";
 import { Picture } from "../ui/picture";
-import { rounded, short } from "../ui/words";
+import { brief, rounded, short } from "../ui/words";
 
 export interface Column {
   key: string; // in the URL and in files
@@ -23,6 +23,7 @@ export interface Column {
   cell?(row: number): ComponentChildren; // in place of the plain text
   write?(value: number): string;
   bar?: number; // value of a full bar behind the number
+  file?: string; // its name in a file, where the key says too little
   rising?: boolean; // small is what a reader looks for first
 }
 
@@ -67,7 +68,7 @@ function identity(store: Store, index: Indexed): Column[] {
   };
   const link = (row: number) => (
     <a href={componentHref(store, index, row)} tabIndex={-1}>
-      <bdi>{index.id(row)}</bdi>
+      <bdi title={index.id(row)}>{brief(index.id(row))}</bdi>
     </a>
   );
   return [
@@ -128,8 +129,8 @@ function ofClass(store: Store, index: Indexed): Column[] {
   const shared = { kind: "number" as const, ...presence(found), write: share };
   const named = index.info.classes.find((one) => one.number === number)?.name ?? String(number);
   return [
-    { ...shared, key: "for", name: "Relevance for", says: `Share of all that speaks for “${named}” in its layer that comes from it.`, width: 132, shown: true, value: of(shares?.positive), bar: largest(shares?.positive) },
-    { ...shared, key: "against", name: "Relevance against", says: `How much it speaks against “${named}”, on the same scale.`, width: 150, shown: false, value: of(shares?.negative), bar: largest(shares?.negative) },
+    { ...shared, key: "for", file: `relevance for ${named}`, name: "Relevance for", says: `Share of all that speaks for “${named}” in its layer that comes from it.`, width: 132, shown: true, value: of(shares?.positive), bar: largest(shares?.positive) },
+    { ...shared, key: "against", file: `relevance against ${named}`, name: "Relevance against", says: `How much it speaks against “${named}”, on the same scale.`, width: 150, shown: false, value: of(shares?.negative), bar: largest(shares?.negative) },
   ];
 }
 
@@ -138,8 +139,8 @@ function ofSearch(store: Store): Column[] {
   if (!found) return [];
   const search = found.state === "ready" ? found.value : undefined;
   const encoded = search?.by === "encoding";
-  const says = encoded ? "How much it responds to what you searched for over all images, in standard deviations of its activation." : "How close it is to what you searched for, from -1 to 1.";
-  return [{ key: "similarity", name: encoded ? "Effect" : "Similarity", says, kind: "number", width: 100, shown: true, ...presence(found), value: of(search?.value), write: fixed(3), bar: largest(search?.value) }];
+  const says = encoded ? "How much it responds to what you searched for over all images, in standard deviations of its activation." : "How much closer its examples are to what you searched for than to nothing in particular.";
+  return [{ key: "similarity", name: encoded ? "Effect" : "Match", says, kind: "number", width: 100, shown: true, ...presence(found), value: of(search?.value), write: fixed(3), bar: largest(search?.value) }];
 }
 
 function ofReader(index: Indexed): Column[] {

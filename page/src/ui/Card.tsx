@@ -6,6 +6,7 @@ import type { Indexed } from "../data/indexed";
 import { useStore } from "../data/store";
 import { Crops } from "./Crops";
 import { componentHref } from "./links";
+import { brief } from "./words";
 
 export interface CardProps {
   index: Indexed;
@@ -31,10 +32,10 @@ export function Card({ index, row, crops = 4, tabIndex, children }: CardProps) {
       <Crops index={index} row={row} count={crops} />
       <span class="card-words">
         <strong title={title}>
-          <bdi>{title}</bdi>
+          <bdi>{brief(title)}</bdi>
         </strong>
         <small class="card-id">
-          <bdi title={id}>{title === id ? unnamed(index) : id}</bdi>
+          <bdi title={id}>{title === id ? unnamed(index) : brief(id)}</bdi>
           {tag && <span class={`tag ${tag}`}>{tag}</span>}
         </small>
         {children}

@@ -7,7 +7,7 @@ import type { Tag } from "../data/types";
 import { Icon } from "./Icon";
 import { UNFILTERED, filtered } from "./links";
 import { Menu } from "./Menu";
-import { grouped } from "./words";
+import { brief, grouped } from "./words";
 
 const TAGS: Tag[] = ["valid", "spurious", "unsure"];
 
@@ -44,13 +44,13 @@ function Layers() {
     store.place.set({ layers: names.length && names.length < layers.length ? names.join(",") : null });
   };
   return (
-    <Menu name="Layers" value={chosen.length === 0 ? "all" : chosen.length === 1 ? <bdi>{chosen[0]}</bdi> : `${chosen.length} of ${layers.length}`}>
+    <Menu name="Layers" value={chosen.length === 0 ? "all" : chosen.length === 1 ? <bdi>{brief(chosen[0]!)}</bdi> : `${chosen.length} of ${layers.length}`}>
       <fieldset>
         <legend>Only components of these layers (none ticked: all)</legend>
         {layers.map(({ layer, start, stop }) => (
           <label key={layer}>
             <input type="checkbox" checked={chosen.includes(layer)} onChange={(event) => toggle(layer, event.currentTarget.checked)} />
-            <bdi>{layer}</bdi> <small>{grouped(stop - start)}</small>
+            <bdi>{brief(layer)}</bdi> <small>{grouped(stop - start)}</small>
           </label>
         ))}
       </fieldset>

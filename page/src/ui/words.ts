@@ -42,3 +42,14 @@ export function oneIn(p: number): string {
   const step = 10 ** Math.max(0, Math.floor(Math.log10(times)) - 1);
   return `1 in ${grouped(Math.round(times / step) * step)}`;
 }
+
+/** A layer or component as it is shown: of the file of a dictionary only its name. */
+export function brief(layer: string): string {
+  return layer.replace(/@dictionary:(?:.*[\\/])?([^\\/:]+?)(\.safetensors)?(?=:\d+$|$)/, "@$1");
+}
+
+/** What a kind says of a dictionary: what it leaves of the layer's variance, NaN where that is not known; null for another kind. */
+export function dictionaryOf(kind: string): { unexplained: number } | null {
+  if (!/^dictionary\b/.test(kind)) return null;
+  return { unexplained: Number(/FVU ([\d.]+)/.exec(kind)?.[1] ?? NaN) };
+}

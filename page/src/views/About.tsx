@@ -5,7 +5,7 @@ import { termsOf } from "../about/licence";
 import { Tree } from "../about/Tree";
 import { useStore } from "../data/store";
 import type { IndexInfo } from "../data/types";
-import { counted, grouped } from "../ui/words";
+import { counted, dictionaryOf, grouped, percent } from "../ui/words";
 
 export function AboutView() {
   const store = useStore();
@@ -71,7 +71,7 @@ function Facts({ info, version }: { info: IndexInfo; version: string }) {
   const facts: [string, string][] = [
     ["Studied model", info.model],
     ["Images", `${grouped(info.images.count)} of ${info.images.source}${info.images.unreadable ? `; ${grouped(info.images.unreadable)} could not be read` : ""}`],
-    ["Components", `${grouped(info.components)} in ${counted(info.layers.length, "layer")}${dead ? `, ${grouped(dead)} of them dead` : ", none of them dead"}`],
+    ["Components", `${grouped(info.components)} in ${counted(info.layers.length, "layer")}${dead ? `, of which ${grouped(dead)} tell no two images apart` : ""}`],
     ["Examples", `up to ${info.k} of each component; cropped by: ${info.crop}`],
     ["Foundation model", `${info.foundation.name}, ${grouped(info.foundation.dimension)} dimensions`],
     ["Its licence", info.foundation.licence || "unknown"],
@@ -110,6 +110,11 @@ function Layers({ info }: { info: IndexInfo }) {
               <th scope="col" class="number">
                 Dead
               </th>
+              {info.layers.some((one) => dictionaryOf(one.kind)) && (
+                <th scope="col" class="number" title="the part of the layer’s variance that the dictionary does not give back (FVU)">
+                  Unexplained
+                </th>
+              )}
             </tr>
           </thead>
           <tbody>
@@ -123,7 +128,10 @@ function Layers({ info }: { info: IndexInfo }) {
                 </th>
                 <td>{one.kind}</td>
                 <td class="number">{grouped(one.stop - one.start)}</td>
-                <td class="number">{grouped(one.dead)}</td>
+                <td class="number">
+                  {grouped(one.dead)} ({percent(one.dead / (one.stop - one.start))})
+                </td>
+                {info.layers.some((other) => dictionaryOf(other.kind)) && <td class="number">{percent(dictionaryOf(one.kind)?.unexplained)}</td>}
               </tr>
             ))}
           </tbody>

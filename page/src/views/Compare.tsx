@@ -1,6 +1,7 @@
 /** What two models, or two layers, share: how much of each is in the other, and which component matches which. */
 
 import { useMemo, useRef } from "preact/hooks";
+import { Changes } from "../compare/Changes";
 import { Overview } from "../compare/Overview";
 import { PairList } from "../compare/PairList";
 import { Sides } from "../compare/Sides";
@@ -88,9 +89,10 @@ function Found({ comparison }: { comparison: Comparison }) {
     <>
       <Overview comparison={comparison} chart={chart} />
       <div class="key">
-        <p class="hint">{comparison.by === "encoding" ? "By encoding: two components are as similar as what their responses over all images predict correlates. " : ""}Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes.</p>
+        <p class="hint">{comparison.by === "encoding" ? "By encoding: two components are as similar as what their responses over all images predict correlates. " : ""}Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. {comparison.pairs.some((one) => one.untrained !== null) && "Dotted line: what as many components of the untrained network reach. "}“Shared”: nearer than chance comes.</p>
         <SaveAs what="the chart" kinds={["svg", "png"] as const} save={(kind) => saveChart(chart.current!, name, kind)} />
       </div>
+      <Changes comparison={comparison} />
       <div class="tools">
         <span class="buttons" role="group" aria-label="Which pairs">
           {names.map(([key, says]) => (

@@ -15,6 +15,7 @@ import { useStore } from "../data/store";
 import type { Component } from "../data/types";
 import { Await } from "../ui/Await";
 import { about } from "../ui/links";
+import { brief, dictionaryOf, grouped, percent } from "../ui/words";
 
 export function ComponentView() {
   const store = useStore();
@@ -70,6 +71,7 @@ function Known({ index, row }: { index: Indexed; row: number }) {
 
 function Head({ index, row }: { index: Indexed; row: number }) {
   const layer = index.info.layers[index.base.layer[row]!]!;
+  const dictionary = dictionaryOf(layer.kind);
   const title = index.title(row);
   const id = index.id(row);
   const name = index.names.get(row);
@@ -77,16 +79,24 @@ function Head({ index, row }: { index: Indexed; row: number }) {
   return (
     <header class="component-head">
       <h1>
-        <bdi>{title}</bdi> {tag && <span class={`tag ${tag}`}>{tag}</span>}
+        <bdi>{brief(title)}</bdi> {tag && <span class={`tag ${tag}`}>{tag}</span>}
       </h1>
       <p class="soft">
         {title !== id && (
           <>
-            <bdi>{id}</bdi>:{" "}
+            <bdi>{brief(id)}</bdi>:{" "}
           </>
         )}
-        unit {row - layer.start} of the {(layer.stop - layer.start).toLocaleString("en-GB")} {layer.kind} of layer <bdi>{layer.layer}</bdi>
+        unit {row - layer.start} of the {grouped(layer.stop - layer.start)} {dictionary ? "latents of a dictionary: layer " : `${layer.kind} of layer `}
+        <bdi>{layer.layer}</bdi>
+        {dictionary && Number.isFinite(dictionary.unexplained) && `, of whose variance it leaves ${percent(dictionary.unexplained)} unexplained`}
+        {dictionary && `; ${percent(layer.dead / (layer.stop - layer.start))} of its latents never fire, this one on ${percent(index.base.fired[row])} of the images`}
         {layer.outputs && ", the model’s outputs"}
+        {name && name === title && index.label(row) && index.label(row) !== name && (
+          <>
+            ; what it responds to most: “<bdi>{index.label(row)}</bdi>”
+          </>
+        )}
         {name && name !== title && (
           <>
             ; the model itself calls it “<bdi>{name}</bdi>”

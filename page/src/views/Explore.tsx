@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Store, useStore } from "../data/store";
 import { Cards } from "../explore/Cards";
+import { Intro } from "../explore/Intro";
 import { type Listing, useListing } from "../explore/listing";
 import { scaleOf } from "../explore/Similarity";
 import { MapPanel } from "../map/MapPanel";
@@ -33,6 +34,7 @@ function Results() {
   useEffect(() => setPages(1), [rows]);
   return (
     <section class="results" ref={box} aria-label="Results" aria-busy={busy}>
+      {!store.query.value && !filtered(store.place) && <Intro />}
       <div class="results-head">
         <h1>{listing.title}</h1>
         {job ? <Waiting what="Search" job={job} /> : <p class="soft">{listing.says}</p>}

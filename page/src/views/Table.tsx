@@ -102,5 +102,5 @@ function orderIn(columns: readonly Column[], key: string | undefined, searched: 
 
 /** Exactly what is shown: these columns, these rows, in this order. The picture is no value. */
 function file(columns: readonly Column[], rows: Int32Array): Columns {
-  return Object.fromEntries(columns.filter((one) => one.kind !== "picture").map((one) => [one.key, Array.from(rows, (row) => valueOfColumn(one, row))]));
+  return Object.fromEntries(columns.filter((one) => one.kind !== "picture").map((one) => [one.file ?? one.key, Array.from(rows, (row) => valueOfColumn(one, row))]));
 }

@@ -1127,12 +1127,15 @@ var Wt = class {
 		let n = this.labels.value, r = n.state === "ready" ? n.value.label[e] : -1;
 		return r >= 0 && n.state === "ready" ? n.value.phrases[r] : null;
 	}
+	output(e) {
+		return this.info.layers[this.base.layer[e]].outputs;
+	}
 	title(e) {
-		return this.label(e) ?? this.names.get(e) ?? this.id(e);
+		return this.output(e) && this.names.has(e) ? this.annotation(e)?.label || this.names.get(e) : this.label(e) ?? this.names.get(e) ?? this.id(e);
 	}
 	called(e) {
-		let t = this.title(e), n = this.names.get(e);
-		return n && n !== t ? `${t}\n${n}` : t;
+		let t = this.title(e), n = [this.names.get(e), this.label(e)].filter((e) => e && e !== t);
+		return [t, ...new Set(n)].join("\n");
 	}
 	annotation(e) {
 		return this.annotated.value.get(e);
@@ -1288,24 +1291,24 @@ var Jt = 150, Yt = class {
 		});
 	}
 	async ask(e, t, n) {
-		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ut(Rt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n))), { similarity: s, alignment: c, effect: l } = a, u = {
+		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ut(Rt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n))), { alignment: s, effect: c } = a, l = {
 			probe: o.probe,
 			remark: o.remark ?? ""
 		};
-		return l ? {
-			...u,
+		return c ? {
+			...l,
 			by: "encoding",
-			value: l,
-			rank: l,
+			value: c,
+			rank: c,
 			error: Number(o.error),
 			baseline: Xt(o.chance)
 		} : {
-			...u,
+			...l,
 			by: "examples",
 			value: s,
-			rank: c,
+			rank: s,
 			error: 0,
-			baseline: Xt(o.baseline)
+			baseline: Xt(o.aligned)
 		};
 	}
 };
@@ -1526,36 +1529,42 @@ function Sn(e) {
 	let t = 1 / e, n = 10 ** Math.max(0, Math.floor(Math.log10(t)) - 1);
 	return `1 in ${V(Math.round(t / n) * n)}`;
 }
-// src/component/histogram.ts
-var Cn = 12, wn = 22;
-function Tn(e, t) {
-	return e.histogram ? Dn(e, e.histogram, t) : e.examples.length ? En(e, t) : null;
+function Cn(e) {
+	return e.replace(/@dictionary:(?:.*[\\/])?([^\\/:]+?)(\.safetensors)?(?=:\d+$|$)/, "@$1");
 }
-function En(e, t) {
+function wn(e) {
+	return /^dictionary\b/.test(e) ? { unexplained: Number(/FVU ([\d.]+)/.exec(e)?.[1] ?? NaN) } : null;
+}
+// src/component/histogram.ts
+var Tn = 12, En = 22;
+function Dn(e, t) {
+	return e.histogram ? kn(e, e.histogram, t) : e.examples.length ? On(e, t) : null;
+}
+function On(e, t) {
 	let n = e.examples.map((e) => e.activation), r = Math.min(e.lowest ?? 0, ...n), i = Math.max(...n);
 	return {
 		bars: [],
 		marks: n.map((e) => 1 + (t - 2) * (e - r) / (i - r || 1)),
-		ticks: kn(r, i, 0, t),
+		ticks: jn(r, i, 0, t),
 		zero: null,
 		axis: "activation, from the lowest of all images",
 		says: `Its examples have activations from ${U(Math.min(...n))} to ${U(i)}; the lowest of all images is ${U(e.lowest)}.`
 	};
 }
-function Dn(e, { edges: t, counts: n }, r) {
-	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : wn + Cn * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
-	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Cn), s.push(c), c += e === i ? 34 : o;
+function kn(e, { edges: t, counts: n }, r) {
+	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : En + Tn * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
+	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Tn), s.push(c), c += e === i ? 34 : o;
 	let l = Math.max(1, ...n.filter((e, t) => t !== i)), u = n.map((e, n) => ({
 		x: s[n] + .5,
-		width: (n === i ? wn : o) - 1,
+		width: (n === i ? En : o) - 1,
 		height: e ? Math.max(.015, Math.min(1, e / l)) : 0,
 		zero: n === i,
 		says: `${B(e, "image")} from ${U(t[n])} to ${U(t[n + 1])}`
-	})), d = (e) => On(e, t, s, (e) => e === i ? wn : o), f = i < 0 ? 0 : i + 1;
+	})), d = (e) => An(e, t, s, (e) => e === i ? En : o), f = i < 0 ? 0 : i + 1;
 	return {
 		bars: u,
 		marks: e.examples.map((e) => d(e.activation)),
-		ticks: f < n.length ? kn(t[f], t[t.length - 1], s[f], r) : [],
+		ticks: f < n.length ? jn(t[f], t[t.length - 1], s[f], r) : [],
 		zero: i < 0 ? null : {
 			x: s[i],
 			text: V(n[i])
@@ -1564,13 +1573,13 @@ function Dn(e, { edges: t, counts: n }, r) {
 		says: `Histogram of activation over ${B(e.images, "image")}, from ${U(t[0])} to ${U(t[t.length - 1])}${i < 0 ? "" : `; ${B(n[i], "image")} about zero`}.`
 	};
 }
-function On(e, t, n, r) {
+function An(e, t, n, r) {
 	let i = t.findIndex((t) => t > e) - 1;
 	i < 0 && (i = e < t[0] ? 0 : n.length - 1);
 	let [a, o] = [t[i], t[i + 1]], s = a > 0 ? Math.log(e / a) / Math.log(o / a) : (e - a) / (o - a);
 	return n[i] + r(i) * Math.min(1, Math.max(0, s));
 }
-function kn(e, t, n, r) {
+function jn(e, t, n, r) {
 	let i = e > 0 ? Math.sqrt(e * t) : (e + t) / 2;
 	return [
 		{
@@ -1591,7 +1600,7 @@ function kn(e, t, n, r) {
 	];
 }
 // ../../../main/page/node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
-var An = 0;
+var Mn = 0;
 Array.isArray;
 function G(e, t, r, i, a, o) {
 	t ||= {};
@@ -1608,7 +1617,7 @@ function G(e, t, r, i, a, o) {
 		__e: null,
 		__c: null,
 		constructor: void 0,
-		__v: --An,
+		__v: --Mn,
 		__i: -1,
 		__u: 0,
 		__source: a,
@@ -1618,9 +1627,9 @@ function G(e, t, r, i, a, o) {
 	return n.vnode && n.vnode(u), u;
 }
 // src/component/Activation.tsx
-var jn = 360, Mn = 40;
-function Nn({ index: e, found: t }) {
-	let n = A(null), r = Tn(t, jn), i = r?.bars.length ? 110 : 6, a = i + Mn;
+var Nn = 360, Pn = 40;
+function Fn({ index: e, found: t }) {
+	let n = A(null), r = Dn(t, Nn), i = r?.bars.length ? 110 : 6, a = i + Pn;
 	return /* @__PURE__ */ G("section", {
 		class: "panel",
 		"aria-label": "Activation",
@@ -1638,7 +1647,7 @@ function Nn({ index: e, found: t }) {
 				class: "chart",
 				children: [/* @__PURE__ */ G("svg", {
 					ref: n,
-					viewBox: `0 0 ${jn} ${a}`,
+					viewBox: `0 0 ${Nn} ${a}`,
 					role: "img",
 					"aria-label": r.says,
 					children: [
@@ -1652,7 +1661,7 @@ function Nn({ index: e, found: t }) {
 						}, t)),
 						/* @__PURE__ */ G("path", {
 							class: "axis",
-							d: `M0 ${i}H${jn}`
+							d: `M0 ${i}H${Nn}`
 						}),
 						r.marks.map((e, t) => /* @__PURE__ */ G("path", {
 							class: "mark",
@@ -1666,7 +1675,7 @@ function Nn({ index: e, found: t }) {
 						}, t)),
 						/* @__PURE__ */ G("text", {
 							class: "name",
-							x: jn,
+							x: Nn,
 							y: a - 3,
 							"text-anchor": "end",
 							children: r.axis
@@ -1696,34 +1705,34 @@ function Nn({ index: e, found: t }) {
 	});
 }
 // src/ui/links.ts
-var Pn = {
+var In = {
 	layers: null,
 	words: null,
 	cluster: null,
 	tag: null,
 	sel: null
 };
-function Fn(e, t) {
+function Ln(e, t) {
 	let n = t.number || null;
 	return t === e.index.value ? { i: n } : {
 		i: n,
-		...Pn,
+		...In,
 		class: null
 	};
 }
-function In(e, t, n, r = {}) {
+function K(e, t, n, r = {}) {
 	return e.place.href(t.path(n), {
-		...Fn(e, t),
+		...Ln(e, t),
 		...r
 	});
 }
-function Ln(e) {
-	return Object.keys(Pn).some((t) => e.route.value.params.has(t));
+function Rn(e) {
+	return Object.keys(In).some((t) => e.route.value.params.has(t));
 }
 // src/component/ClassBars.tsx
-var Rn = 6;
-function zn({ index: e, relevance: t }) {
-	let n = z(), [r, i] = O(!1), a = r ? t : t.slice(0, Rn), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Fn(n, e);
+var zn = 6;
+function Bn({ index: e, relevance: t }) {
+	let n = z(), [r, i] = O(!1), a = r ? t : t.slice(0, zn), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Ln(n, e);
 	return /* @__PURE__ */ G("section", {
 		class: "panel",
 		"aria-label": "Relevance for classes",
@@ -1794,11 +1803,11 @@ function zn({ index: e, relevance: t }) {
 					}),
 					/* @__PURE__ */ G("td", {
 						class: "value",
-						children: Bn(t.positive - t.negative)
+						children: Vn(t.positive - t.negative)
 					})
 				] }, t.number)) })]
 			}),
-			t.length > Rn && /* @__PURE__ */ G("button", {
+			t.length > zn && /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "link",
 				onClick: () => i(!r),
@@ -1807,20 +1816,20 @@ function zn({ index: e, relevance: t }) {
 		] })]
 	});
 }
-function Bn(e) {
+function Vn(e) {
 	return e < 0 ? `−${W(-e)}` : W(e);
 }
 // src/ui/Await.tsx
-function Vn({ of: e, what: t, children: n }) {
+function Hn({ of: e, what: t, children: n }) {
 	return e.state === "ready" ? /* @__PURE__ */ G(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ G("p", {
 		class: "absent",
 		children: e.why
-	}) : /* @__PURE__ */ G(Hn, {
+	}) : /* @__PURE__ */ G(Un, {
 		what: t,
 		job: e.job
 	});
 }
-function Hn({ what: e, job: t }) {
+function Un({ what: e, job: t }) {
 	let n = t && t.total > 0;
 	return /* @__PURE__ */ G("p", {
 		class: "waiting",
@@ -1837,18 +1846,18 @@ function Hn({ what: e, job: t }) {
 	});
 }
 // src/ui/root.ts
-var Un = /* @__PURE__ */ new WeakMap();
-function Wn(e, t) {
-	Un.set(e, t);
+var Wn = /* @__PURE__ */ new WeakMap();
+function Gn(e, t) {
+	Wn.set(e, t);
 }
-function Gn(e) {
-	return Un.get(e)?.parentElement === document.body;
+function Kn(e) {
+	return Wn.get(e)?.parentElement === document.body;
 }
-function Kn(e, t) {
-	return Gn(e) || !!Un.get(e)?.contains(t.target);
+function qn(e, t) {
+	return Kn(e) || !!Wn.get(e)?.contains(t.target);
 }
 // src/ui/keys.ts
-var qn = [
+var Jn = [
 	{
 		where: "Everywhere",
 		keys: [
@@ -1998,21 +2007,21 @@ var qn = [
 		]
 	}
 ];
-function Jn(e) {
+function Yn(e) {
 	let t = z(), n = A(e);
 	n.current = e, Ie(() => {
 		let e = (e) => {
 			let r = n.current[e.key];
-			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Yn(e.target) || document.querySelector("dialog[open]") || !Kn(t, e) || (e.preventDefault(), r(e));
+			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Xn(e.target) || document.querySelector("dialog[open]") || !qn(t, e) || (e.preventDefault(), r(e));
 		};
 		return document.addEventListener("keydown", e), () => document.removeEventListener("keydown", e);
 	}, [t]);
 }
-function Yn(e) {
+function Xn(e) {
 	return e instanceof HTMLElement && (e.isContentEditable || !!e.closest("input:not([type=checkbox], [type=radio], [type=range]), textarea, select"));
 }
 // src/ui/picture.tsx
-function Xn(e) {
+function Zn(e) {
 	let { transport: t } = z(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
 	return k(() => {
 		let e = !0;
@@ -2021,8 +2030,8 @@ function Xn(e) {
 		};
 	}, [e]), typeof i == "string" ? i : n;
 }
-function K({ path: e, alt: t, class: n = "" }) {
-	let r = Xn(e);
+function Qn({ path: e, alt: t, class: n = "" }) {
+	let r = Zn(e);
 	return /* @__PURE__ */ G("span", {
 		class: `picture ${n}`,
 		children: r && /* @__PURE__ */ G("img", {
@@ -2035,7 +2044,7 @@ function K({ path: e, alt: t, class: n = "" }) {
 	});
 }
 // src/ui/Icon.tsx
-var Zn = {
+var $n = {
 	search: "M17 10.5a6.5 6.5 0 1 1-13 0 6.5 6.5 0 0 1 13 0zM15.5 15.5L21 21",
 	clear: "M5 5l14 14M19 5L5 19",
 	image: "M3 5h18v14H3zM3 16l5-5 4 4 3-3 6 6M15.5 9.5h.01",
@@ -2056,11 +2065,11 @@ function q({ name: e }) {
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ G("path", { d: Zn[e] })
+		children: /* @__PURE__ */ G("path", { d: $n[e] })
 	});
 }
 // src/ui/Dialog.tsx
-function Qn({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
+function er({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
 	let a = A(null);
 	return k(() => {
 		let e = document.activeElement, t = a.current;
@@ -2091,32 +2100,32 @@ function Qn({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
 	});
 }
 // src/component/shown.ts
-var $n = [
+var tr = [
 	"crop",
 	"whole",
 	"heat"
-], er = {
+], nr = {
 	crop: "Crop",
 	whole: "Whole image",
 	heat: "Heat map"
 };
-function tr(e) {
+function rr(e) {
 	let t = e.param("show");
-	return $n.includes(t) ? t : "crop";
+	return tr.includes(t) ? t : "crop";
 }
-function nr(e, t) {
+function ir(e, t) {
 	e.place.set({ show: t === "crop" ? null : t }, !0);
 }
-function rr(e, t) {
+function ar(e, t) {
 	return t === "crop" || (t === "whole" ? e.info.whole : e.info.heat);
 }
-function ir(e, t, n, r, i, a) {
+function or(e, t, n, r, i, a) {
 	return i === "heat" && e.info.heat ? a?.includes(n) ? e.at(`heat/${t}/${n}.webp`) : null : i === "whole" && e.info.whole ? e.at(`frame/${t}/${n}.webp`) : e.at(`crop/${r}.webp`);
 }
 // src/component/Enlarged.tsx
-function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
-	let o = z(), s = tr(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
-	return /* @__PURE__ */ G(Qn, {
+function sr({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
+	let o = z(), s = rr(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
+	return /* @__PURE__ */ G(er, {
 		title: `Example ${n + 1} of ${l}`,
 		class: "enlarged",
 		close: a,
@@ -2125,7 +2134,7 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 				ArrowLeft: -1,
 				ArrowRight: 1
 			}[e.key];
-			t ? u(t) : e.key === "h" && nr(o, $n[($n.indexOf(s) + 1) % $n.length]);
+			t ? u(t) : e.key === "h" && ir(o, tr[(tr.indexOf(s) + 1) % tr.length]);
 		},
 		children: [
 			/* @__PURE__ */ G("div", {
@@ -2139,9 +2148,9 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 						onClick: () => u(-1),
 						children: /* @__PURE__ */ G(q, { name: "left" })
 					}),
-					/* @__PURE__ */ G(K, {
-						path: ir(e, t.row, n, c.crop, s, r),
-						alt: `${er[s]} of ${c.name}`
+					/* @__PURE__ */ G(Qn, {
+						path: or(e, t.row, n, c.crop, s, r),
+						alt: `${nr[s]} of ${c.name}`
 					}, `${n} ${s}`),
 					/* @__PURE__ */ G("button", {
 						type: "button",
@@ -2157,12 +2166,12 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 				class: "buttons",
 				role: "group",
 				"aria-label": "What is shown",
-				children: $n.filter((t) => rr(e, t)).map((e) => /* @__PURE__ */ G("button", {
+				children: tr.filter((t) => ar(e, t)).map((e) => /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "button",
 					"aria-pressed": e === s,
-					onClick: () => nr(o, e),
-					children: er[e]
+					onClick: () => ir(o, e),
+					children: nr[e]
 				}, e))
 			}),
 			/* @__PURE__ */ G("dl", {
@@ -2192,7 +2201,7 @@ function ar({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 	});
 }
 // src/component/useComponent.ts
-function or(e, t) {
+function cr(e, t) {
 	let n = e.known(t), r = Ct(n ? {
 		state: "ready",
 		value: n
@@ -2212,7 +2221,7 @@ function or(e, t) {
 		i
 	]), r.value;
 }
-function sr(e, t, n) {
+function lr(e, t, n) {
 	let { transport: r } = z(), i = Ct({
 		state: "loading",
 		job: null
@@ -2231,25 +2240,25 @@ function sr(e, t, n) {
 	]), i.value;
 }
 // src/component/Examples.tsx
-function cr({ index: e, found: t }) {
-	let n = z(), [r, i] = O(null), a = tr(n), o = sr(e, t.row, a === "heat" && e.info.heat), s = R(o)?.slots ?? null;
-	return Jn({ h: () => nr(n, $n[($n.indexOf(a) + 1) % $n.length]) }), /* @__PURE__ */ G("section", {
+function ur({ index: e, found: t }) {
+	let n = z(), [r, i] = O(null), a = rr(n), o = lr(e, t.row, a === "heat" && e.info.heat), s = R(o)?.slots ?? null;
+	return Yn({ h: () => ir(n, tr[(tr.indexOf(a) + 1) % tr.length]) }), /* @__PURE__ */ G("section", {
 		class: "examples",
 		"aria-label": "Examples",
 		children: [
 			/* @__PURE__ */ G("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ G("h2", { children: "What excites it most" }), /* @__PURE__ */ G(lr, {
+				children: [/* @__PURE__ */ G("h2", { children: "What excites it most" }), /* @__PURE__ */ G(dr, {
 					store: n,
 					mode: a
 				})]
 			}),
-			/* @__PURE__ */ G(ur, {
+			/* @__PURE__ */ G(fr, {
 				index: e,
 				mode: a,
 				heat: o
 			}),
-			dr(t).map((n) => /* @__PURE__ */ G(fr, {
+			pr(t).map((n) => /* @__PURE__ */ G(mr, {
 				index: e,
 				found: t,
 				group: n,
@@ -2257,7 +2266,7 @@ function cr({ index: e, found: t }) {
 				heated: s,
 				enlarge: i
 			}, n.title)),
-			r !== null && /* @__PURE__ */ G(ar, {
+			r !== null && /* @__PURE__ */ G(sr, {
 				index: e,
 				found: t,
 				slot: r,
@@ -2268,23 +2277,23 @@ function cr({ index: e, found: t }) {
 		]
 	});
 }
-function lr({ store: e, mode: t }) {
+function dr({ store: e, mode: t }) {
 	return /* @__PURE__ */ G("div", {
 		class: "buttons",
 		role: "group",
 		"aria-label": "What is shown of each image (h)",
-		children: $n.map((n) => /* @__PURE__ */ G("button", {
+		children: tr.map((n) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: "button",
 			"aria-pressed": n === t,
 			title: "Press h for the next",
-			onClick: () => nr(e, n),
-			children: er[n]
+			onClick: () => ir(e, n),
+			children: nr[n]
 		}, n))
 	});
 }
-function ur({ index: e, mode: t, heat: n }) {
-	return rr(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ G(Hn, {
+function fr({ index: e, mode: t, heat: n }) {
+	return ar(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ G(Un, {
 		what: "Heat maps",
 		job: n.job
 	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ G("p", {
@@ -2308,7 +2317,7 @@ function ur({ index: e, mode: t, heat: n }) {
 		]
 	});
 }
-function dr(e) {
+function pr(e) {
 	let t = e.examples.map((e, t) => t), n = e.label?.meanings ?? [];
 	if (n.length < 2) return [{
 		title: "",
@@ -2326,7 +2335,7 @@ function dr(e) {
 		meaning: !1
 	}] : a;
 }
-function fr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
+function mr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
 	return /* @__PURE__ */ G("div", {
 		class: "group",
 		children: [n.title && /* @__PURE__ */ G("h3", { children: [
@@ -2348,11 +2357,11 @@ function fr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
 				return o && /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "example",
-					"aria-label": `Enlarge example ${n + 1}: ${pr(o)}`,
+					"aria-label": `Enlarge example ${n + 1}: ${hr(o)}`,
 					title: o.name,
 					onClick: () => a(n),
-					children: [/* @__PURE__ */ G(K, {
-						path: ir(e, t.row, n, o.crop, r, i),
+					children: [/* @__PURE__ */ G(Qn, {
+						path: or(e, t.row, n, o.crop, r, i),
 						alt: ""
 					}), /* @__PURE__ */ G("span", {
 						class: "example-words",
@@ -2369,7 +2378,7 @@ function fr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
 		})]
 	});
 }
-function pr({ name: e, label: t, activation: n }) {
+function hr({ name: e, label: t, activation: n }) {
 	return [
 		e,
 		t,
@@ -2377,7 +2386,7 @@ function pr({ name: e, label: t, activation: n }) {
 	].filter(Boolean).join(", ");
 }
 // src/component/Judgement.tsx
-var mr = [
+var gr = [
 	{
 		tag: "valid",
 		key: "1",
@@ -2393,8 +2402,8 @@ var mr = [
 		key: "3",
 		says: "to be looked at again"
 	}
-], hr = 800;
-function gr({ index: e, row: t }) {
+], _r = 800;
+function vr({ index: e, row: t }) {
 	let n = z(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
 		let r = n === a ? null : n;
 		r !== a && o(e.annotate({
@@ -2402,8 +2411,8 @@ function gr({ index: e, row: t }) {
 			tag: r
 		}), r ? `Tagged ${r}.` : "Tag removed.");
 	}, c = () => r ? o(e.undo(), `Undone: ${r}.`) : n.told.value = "There is nothing to undo.";
-	return Jn({
-		...Object.fromEntries(mr.map((e) => [e.key, () => s(e.tag)])),
+	return Yn({
+		...Object.fromEntries(gr.map((e) => [e.key, () => s(e.tag)])),
 		0: () => s(null),
 		u: c
 	}), /* @__PURE__ */ G("section", {
@@ -2426,7 +2435,7 @@ function gr({ index: e, row: t }) {
 				class: "buttons tags",
 				role: "group",
 				"aria-label": "Tag",
-				children: mr.map((e) => /* @__PURE__ */ G("button", {
+				children: gr.map((e) => /* @__PURE__ */ G("button", {
 					type: "button",
 					class: `button ${e.tag}`,
 					"aria-pressed": a === e.tag,
@@ -2442,14 +2451,14 @@ function gr({ index: e, row: t }) {
 					]
 				}, e.tag))
 			}),
-			/* @__PURE__ */ G(_r, {
+			/* @__PURE__ */ G(yr, {
 				index: e,
 				row: t,
 				of: "label",
 				name: "Your own label",
 				says: "in place of the computed one"
 			}),
-			/* @__PURE__ */ G(_r, {
+			/* @__PURE__ */ G(yr, {
 				index: e,
 				row: t,
 				of: "note",
@@ -2467,7 +2476,7 @@ function gr({ index: e, row: t }) {
 		]
 	});
 }
-function _r({ index: e, row: t, of: n, name: r, says: i }) {
+function yr({ index: e, row: t, of: n, name: r, says: i }) {
 	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = A(null), d = () => {
 		let r = u.current;
 		if (r !== null) {
@@ -2483,7 +2492,7 @@ function _r({ index: e, row: t, of: n, name: r, says: i }) {
 		}
 	}, f = A(d);
 	f.current = d, k(() => {
-		let e = o === null ? void 0 : setTimeout(() => f.current(), hr);
+		let e = o === null ? void 0 : setTimeout(() => f.current(), _r);
 		return () => clearTimeout(e);
 	}, [o]), k(() => () => f.current(), []);
 	let p = {
@@ -2513,12 +2522,12 @@ function _r({ index: e, row: t, of: n, name: r, says: i }) {
 	});
 }
 // src/component/LabelPart.tsx
-function vr({ index: e, label: t }) {
+function br({ index: e, label: t }) {
 	let n = e.labels.value;
 	return /* @__PURE__ */ G("section", {
 		class: "panel label-part",
 		"aria-label": "Label",
-		children: [/* @__PURE__ */ G("h2", { children: "Label" }), t ? /* @__PURE__ */ G(yr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ G(Hn, {
+		children: [/* @__PURE__ */ G("h2", { children: "Label" }), t ? /* @__PURE__ */ G(xr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ G(Un, {
 			what: "Labels",
 			job: n.job
 		}) : /* @__PURE__ */ G("p", {
@@ -2527,7 +2536,7 @@ function vr({ index: e, label: t }) {
 		})]
 	});
 }
-function yr({ label: e }) {
+function xr({ label: e }) {
 	let t = e.by === "encoding", n = (e) => (t ? e.z : e.alignment) ?? 0, r = [{
 		label: e.best,
 		alignment: e.alignment,
@@ -2539,19 +2548,19 @@ function yr({ label: e }) {
 			" The nearest phrase is “",
 			/* @__PURE__ */ G("bdi", { children: e.best }),
 			"”, but ",
-			br(e.p_value, t),
+			Sr(e.p_value, t),
 			" some phrase as well as that."
 		] }) : /* @__PURE__ */ G("p", { children: [
 			/* @__PURE__ */ G("strong", {
 				class: "label-word",
 				children: /* @__PURE__ */ G("bdi", { children: e.label })
 			}),
-			Sr(br(e.p_value, t, "")),
+			wr(Sr(e.p_value, t, "")),
 			" some phrase as well as that."
 		] }),
 		e.remark && /* @__PURE__ */ G("p", {
 			class: "remark",
-			children: [Sr(e.remark), "."]
+			children: [wr(e.remark), "."]
 		}),
 		e.stability !== null && /* @__PURE__ */ G("p", {
 			class: "soft",
@@ -2563,7 +2572,7 @@ function yr({ label: e }) {
 		}),
 		t && e.r2 !== null && /* @__PURE__ */ G("p", {
 			class: "soft",
-			children: xr(e.r2)
+			children: Cr(e.r2)
 		}),
 		/* @__PURE__ */ G("table", {
 			class: "bars",
@@ -2596,18 +2605,18 @@ function yr({ label: e }) {
 		})
 	] });
 }
-function br(e, t, n = "about ") {
+function Sr(e, t, n = "about ") {
 	let r = Sn(e), i = t ? "components with permuted activations" : "random components";
 	return r === "most" ? `most ${i} fit` : `${n}${r} ${i} fits`;
 }
-function xr(e) {
+function Cr(e) {
 	return e < .02 ? "The foundation model sees next to nothing of what it responds to: trust no phrase for it." : `The foundation model explains ${W(e)} of its activation on images left out.`;
 }
-function Sr(e) {
+function wr(e) {
 	return e.charAt(0).toUpperCase() + e.slice(1);
 }
 // src/component/Measures.tsx
-var Cr = {
+var Tr = {
 	clarity: {
 		says: "how alike its examples are",
 		above: "clearer than chance",
@@ -2624,12 +2633,12 @@ var Cr = {
 		below: "less repeated than chance"
 	}
 };
-function wr({ index: e, row: t }) {
+function Er({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]].layer;
 	return /* @__PURE__ */ G("section", {
 		class: "panel measures",
 		"aria-label": "Measures",
-		children: [/* @__PURE__ */ G("h2", { children: "Measures" }), /* @__PURE__ */ G(Vn, {
+		children: [/* @__PURE__ */ G("h2", { children: "Measures" }), /* @__PURE__ */ G(Hn, {
 			of: e.scores.value,
 			what: "Measures",
 			children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
@@ -2637,7 +2646,7 @@ function wr({ index: e, row: t }) {
 				children: "The dot is this component, the band where 95 % of random components lie, the line the mean of its layer."
 			}), /* @__PURE__ */ G("dl", {
 				class: "measure-list",
-				children: Object.keys(Cr).map((r) => /* @__PURE__ */ G(Tr, {
+				children: Object.keys(Tr).map((r) => /* @__PURE__ */ G(Dr, {
 					measure: r,
 					value: e[r][t],
 					of: e.summary.find((e) => e.layer === n && e.measure === r)
@@ -2646,8 +2655,8 @@ function wr({ index: e, row: t }) {
 		})]
 	});
 }
-function Tr({ measure: e, value: t, of: n }) {
-	let r = Cr[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
+function Dr({ measure: e, value: t, of: n }) {
+	let r = Tr[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
 	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", {
 		title: r.says,
 		children: [
@@ -2661,7 +2670,7 @@ function Tr({ measure: e, value: t, of: n }) {
 				children: H(t)
 			})
 		]
-	}), /* @__PURE__ */ G("dd", { children: [/* @__PURE__ */ G(Er, {
+	}), /* @__PURE__ */ G("dd", { children: [/* @__PURE__ */ G(Or, {
 		value: o ? t : null,
 		low: i,
 		high: a,
@@ -2671,7 +2680,7 @@ function Tr({ measure: e, value: t, of: n }) {
 		children: [s, i !== null && a !== null && ` (${H(i)} to ${H(a)})`]
 	})] })] });
 }
-function Er({ value: e, low: t, high: n, mean: r }) {
+function Or({ value: e, low: t, high: n, mean: r }) {
 	let i = [
 		e,
 		t,
@@ -2701,7 +2710,7 @@ function Er({ value: e, low: t, high: n, mean: r }) {
 	});
 }
 // src/component/Levels.tsx
-function Dr({ index: e, levels: t, images: n }) {
+function kr({ index: e, levels: t, images: n }) {
 	return t.length ? /* @__PURE__ */ G("section", {
 		class: "levels",
 		"aria-label": "Lower levels",
@@ -2717,12 +2726,12 @@ function Dr({ index: e, levels: t, images: n }) {
 				children: t.map((t) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("figure", {
 					class: "level",
 					title: t.name,
-					children: [/* @__PURE__ */ G(K, {
+					children: [/* @__PURE__ */ G(Qn, {
 						path: e.at(`kept/${t.image}.webp`),
 						alt: [t.name, t.label].filter(Boolean).join(", ")
 					}), /* @__PURE__ */ G("figcaption", {
 						class: "example-words",
-						children: [Or(t.quantile, n), t.label && /* @__PURE__ */ G("bdi", {
+						children: [Ar(t.quantile, n), t.label && /* @__PURE__ */ G("bdi", {
 							class: "soft",
 							children: t.label
 						})]
@@ -2732,46 +2741,46 @@ function Dr({ index: e, levels: t, images: n }) {
 		]
 	}) : null;
 }
-function Or(e, t) {
+function Ar(e, t) {
 	if (e === .5) return "in the middle";
 	let n = Math.round(100 * (1 - e));
 	return n > 0 ? `top ${n} %` : `top ${B(Math.max(1, Math.round(t * (1 - e))), "image")}`;
 }
 // src/ui/queue.ts
-var kr = 4, Ar = [], jr = 0;
-function Mr(e) {
-	return Ar.push(e), Nr(), () => {
-		let t = Ar.indexOf(e);
-		t >= 0 && Ar.splice(t, 1);
+var jr = 4, Mr = [], Nr = 0;
+function Pr(e) {
+	return Mr.push(e), Fr(), () => {
+		let t = Mr.indexOf(e);
+		t >= 0 && Mr.splice(t, 1);
 	};
 }
-function Nr() {
-	if (jr >= kr) return;
-	let e = Ar.pop();
-	e && (jr++, e().finally(() => {
-		jr--, Nr();
+function Fr() {
+	if (Nr >= jr) return;
+	let e = Mr.pop();
+	e && (Nr++, e().finally(() => {
+		Nr--, Fr();
 	}));
 }
 // src/ui/Crops.tsx
-var Pr = 120;
-function Fr({ index: e, row: t, count: n }) {
+var Ir = 120;
+function Lr({ index: e, row: t, count: n }) {
 	let [, r] = O(0), i = e.base.crop[t], a = Math.min(n, e.base.examples[t]);
 	k(() => {
 		if (e.known(t) || a < 2) return;
-		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Mr(i), Pr);
+		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Pr(i), Ir);
 		return () => (clearTimeout(o), n());
 	}, [e, t]);
 	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
 	return /* @__PURE__ */ G("span", {
 		class: `crops of-${n}`,
-		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ G(K, {
+		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ G(Qn, {
 			path: o[n] === void 0 ? null : e.at(`crop/${o[n]}.webp`),
 			alt: ""
 		}, n))
 	});
 }
 // src/ui/Card.tsx
-function Ir({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
+function Rr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 	let a = z(), o = wt(() => {
 		let n = a.pointed.value;
 		return n && n.row === t && n.index === e.number ? "card pointed" : "card";
@@ -2781,14 +2790,14 @@ function Ir({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 	}, c = () => a.pointed.value = null, l = e.title(t), u = e.id(t), d = e.tag(t);
 	return /* @__PURE__ */ G("a", {
 		class: o,
-		href: In(a, e, t),
+		href: K(a, e, t),
 		tabIndex: r,
 		draggable: !1,
 		onPointerEnter: s,
 		onPointerLeave: c,
 		onFocus: s,
 		onBlur: c,
-		children: [/* @__PURE__ */ G(Fr, {
+		children: [/* @__PURE__ */ G(Lr, {
 			index: e,
 			row: t,
 			count: n
@@ -2797,13 +2806,13 @@ function Ir({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 			children: [
 				/* @__PURE__ */ G("strong", {
 					title: l,
-					children: /* @__PURE__ */ G("bdi", { children: l })
+					children: /* @__PURE__ */ G("bdi", { children: Cn(l) })
 				}),
 				/* @__PURE__ */ G("small", {
 					class: "card-id",
 					children: [/* @__PURE__ */ G("bdi", {
 						title: u,
-						children: l === u ? Lr(e) : u
+						children: l === u ? zr(e) : Cn(u)
 					}), d && /* @__PURE__ */ G("span", {
 						class: `tag ${d}`,
 						children: d
@@ -2814,26 +2823,26 @@ function Ir({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 		})]
 	});
 }
-function Lr(e) {
+function zr(e) {
 	return e.labels.value.state === "ready" ? "no label: chance fits as well" : "";
 }
 // src/component/Near.tsx
-var Rr = 12;
-function zr({ index: e, found: t }) {
+var Br = 12;
+function Vr({ index: e, found: t }) {
 	let { indexes: n } = z(), r = n.find((t) => t !== e);
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Br, {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Hr, {
 		title: "Most similar components",
 		says: "Nearest in the semantic space, in any layer.",
 		index: e,
 		near: t.neighbours
-	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ G(Br, {
+	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ G(Hr, {
 		title: `In the other index, ${r.info.name}`,
 		says: "What encodes nearly the same there.",
 		index: r,
 		near: t.elsewhere
 	})] });
 }
-function Br({ title: e, says: t, index: n, near: r }) {
+function Hr({ title: e, says: t, index: n, near: r }) {
 	return /* @__PURE__ */ G("section", {
 		class: "near",
 		"aria-label": e,
@@ -2846,7 +2855,7 @@ function Br({ title: e, says: t, index: n, near: r }) {
 			/* @__PURE__ */ G("ul", {
 				class: "near-list",
 				role: "list",
-				children: r.slice(0, Rr).map(({ row: e, similarity: t }) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G(Ir, {
+				children: r.slice(0, Br).map(({ row: e, similarity: t }) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G(Rr, {
 					index: n,
 					row: e,
 					crops: n.info.k < 3 ? 2 : 4,
@@ -2861,32 +2870,32 @@ function Br({ title: e, says: t, index: n, near: r }) {
 	});
 }
 // src/ui/arrive.ts
-var Vr = !1;
-function Hr() {
-	Vr = !0;
+var Ur = !1;
+function Wr() {
+	Ur = !0;
 }
-function Ur() {
+function Gr() {
 	let e = z(), t = e.place.route.value, n = A();
 	k(() => {
-		let e = (e) => e.navigationType === "traverse" && Hr();
+		let e = (e) => e.navigationType === "traverse" && Wr();
 		return window.navigation?.addEventListener("navigate", e), () => window.navigation?.removeEventListener("navigate", e);
 	}, []), k(() => {
 		let r = t.path.join("/");
-		n.current !== void 0 && n.current !== r && Gn(e) && Wr(), n.current = r, Vr = !1;
+		n.current !== void 0 && n.current !== r && Kn(e) && Kr(), n.current = r, Ur = !1;
 	}, [t]);
 }
-function Wr() {
-	Vr || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
+function Kr() {
+	Ur || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
 }
 // src/component/Steps.tsx
-function Gr({ index: e, row: t }) {
+function qr({ index: e, row: t }) {
 	let n = z(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
-		t !== void 0 && (Hr(), r.go(e.path(t), {
-			...Fn(n, e),
+		t !== void 0 && (Wr(), r.go(e.path(t), {
+			...Ln(n, e),
 			...c
 		}));
 	}, u = () => l(i[Math.floor(Math.random() * i.length)]);
-	Jn({
+	Yn({
 		j: () => l(o),
 		k: () => l(s),
 		r: u
@@ -2902,21 +2911,21 @@ function Gr({ index: e, row: t }) {
 		class: "steps",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ G(Kr, {
+			/* @__PURE__ */ G(Jr, {
 				name: "Previous",
 				sign: "k",
 				icon: "left",
-				href: s === void 0 ? null : In(n, e, s, c)
+				href: s === void 0 ? null : K(n, e, s, c)
 			}),
 			/* @__PURE__ */ G("span", {
 				class: "soft place",
 				children: a < 0 ? `not among the ${V(i.length)} ${d}` : `${V(a + 1)} of ${V(i.length)} ${d}`
 			}),
-			/* @__PURE__ */ G(Kr, {
+			/* @__PURE__ */ G(Jr, {
 				name: "Next",
 				sign: "j",
 				icon: "right",
-				href: o === void 0 ? null : In(n, e, o, c)
+				href: o === void 0 ? null : K(n, e, o, c)
 			}),
 			/* @__PURE__ */ G("span", { class: "space" }),
 			/* @__PURE__ */ G("button", {
@@ -2938,7 +2947,7 @@ function Gr({ index: e, row: t }) {
 			/* @__PURE__ */ G("a", {
 				class: "button",
 				href: r.href([], {
-					...Fn(n, e),
+					...Ln(n, e),
 					at: t
 				}),
 				"aria-label": "On the map",
@@ -2952,14 +2961,14 @@ function Gr({ index: e, row: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G(qr, {
+			/* @__PURE__ */ G(Yr, {
 				path: e.path(t),
 				index: e
 			})
 		]
 	});
 }
-function Kr({ name: e, sign: t, icon: n, href: r }) {
+function Jr({ name: e, sign: t, icon: n, href: r }) {
 	let i = `${e} component`, a = /* @__PURE__ */ G(q, { name: n }, "icon"), o = /* @__PURE__ */ G("span", {
 		class: "word",
 		children: e
@@ -2978,7 +2987,7 @@ function Kr({ name: e, sign: t, icon: n, href: r }) {
 		children: s
 	});
 }
-function qr({ path: e, index: t }) {
+function Yr({ path: e, index: t }) {
 	let n = z(), r = async () => {
 		let r = {
 			i: t.number || null,
@@ -3013,17 +3022,17 @@ function qr({ path: e, index: t }) {
 	});
 }
 // src/views/Component.tsx
-function Jr() {
+function Xr() {
 	let e = z(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
-	return a < 0 ? /* @__PURE__ */ G(Yr, {
+	return a < 0 ? /* @__PURE__ */ G(Zr, {
 		name: n,
 		component: `${r}:${i}`
-	}) : /* @__PURE__ */ G(Xr, {
+	}) : /* @__PURE__ */ G(Qr, {
 		index: t,
 		row: a
 	}, `${t.number} ${a}`);
 }
-function Yr({ name: e, component: t }) {
+function Zr({ name: e, component: t }) {
 	let n = z();
 	return /* @__PURE__ */ G("div", {
 		class: "component",
@@ -3034,22 +3043,22 @@ function Yr({ name: e, component: t }) {
 			/* @__PURE__ */ G("bdi", { children: e }),
 			". ",
 			/* @__PURE__ */ G("a", {
-				href: n.place.href([], Fn(n, n.index.value)),
+				href: n.place.href([], Ln(n, n.index.value)),
 				children: "See all components"
 			})
 		] })]
 	});
 }
-function Xr({ index: e, row: t }) {
-	let n = z(), r = or(e, t);
+function Qr({ index: e, row: t }) {
+	let n = z(), r = cr(e, t);
 	return /* @__PURE__ */ G("article", {
 		class: "component",
 		children: [
-			/* @__PURE__ */ G(Gr, {
+			/* @__PURE__ */ G(qr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ G(Zr, {
+			/* @__PURE__ */ G($r, {
 				index: e,
 				row: t
 			}),
@@ -3058,20 +3067,20 @@ function Xr({ index: e, row: t }) {
 				children: [/* @__PURE__ */ G("div", {
 					class: "main-column",
 					children: [
-						/* @__PURE__ */ G(Vn, {
+						/* @__PURE__ */ G(Hn, {
 							of: r,
 							what: "Component",
-							children: (t) => t.dead ? /* @__PURE__ */ G(Qr, { component: t }) : /* @__PURE__ */ G(cr, {
+							children: (t) => t.dead ? /* @__PURE__ */ G(ei, { component: t }) : /* @__PURE__ */ G(ur, {
 								index: e,
 								found: t
 							})
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(Dr, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(kr, {
 							index: e,
 							levels: r.value.levels,
 							images: r.value.images
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(zr, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(Vr, {
 							index: e,
 							found: r.value
 						})
@@ -3079,25 +3088,25 @@ function Xr({ index: e, row: t }) {
 				}), /* @__PURE__ */ G("div", {
 					class: "side-column",
 					children: [
-						n.session.can.annotate && /* @__PURE__ */ G(gr, {
+						n.session.can.annotate && /* @__PURE__ */ G(vr, {
 							index: e,
 							row: t
 						}),
 						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(T, { children: [
-							/* @__PURE__ */ G(vr, {
+							/* @__PURE__ */ G(br, {
 								index: e,
 								label: r.value.label
 							}),
-							/* @__PURE__ */ G(zn, {
+							/* @__PURE__ */ G(Bn, {
 								index: e,
 								relevance: r.value.relevance
 							}),
-							/* @__PURE__ */ G(wr, {
+							/* @__PURE__ */ G(Er, {
 								index: e,
 								row: t
 							})
 						] }),
-						r.state === "ready" && /* @__PURE__ */ G(Nn, {
+						r.state === "ready" && /* @__PURE__ */ G(Fn, {
 							index: e,
 							found: r.value
 						})
@@ -3107,44 +3116,50 @@ function Xr({ index: e, row: t }) {
 		]
 	});
 }
-function Zr({ index: e, row: t }) {
-	let n = e.info.layers[e.base.layer[t]], r = e.title(t), i = e.id(t), a = e.names.get(t), o = e.tag(t);
+function $r({ index: e, row: t }) {
+	let n = e.info.layers[e.base.layer[t]], r = wn(n.kind), i = e.title(t), a = e.id(t), o = e.names.get(t), s = e.tag(t);
 	return /* @__PURE__ */ G("header", {
 		class: "component-head",
 		children: [/* @__PURE__ */ G("h1", { children: [
-			/* @__PURE__ */ G("bdi", { children: r }),
+			/* @__PURE__ */ G("bdi", { children: Cn(i) }),
 			" ",
-			o && /* @__PURE__ */ G("span", {
-				class: `tag ${o}`,
-				children: o
+			s && /* @__PURE__ */ G("span", {
+				class: `tag ${s}`,
+				children: s
 			})
 		] }), /* @__PURE__ */ G("p", {
 			class: "soft",
 			children: [
-				r !== i && /* @__PURE__ */ G(T, { children: [
-					/* @__PURE__ */ G("bdi", { children: i }),
+				i !== a && /* @__PURE__ */ G(T, { children: [
+					/* @__PURE__ */ G("bdi", { children: Cn(a) }),
 					":",
 					" "
 				] }),
 				"unit ",
 				t - n.start,
 				" of the ",
-				(n.stop - n.start).toLocaleString("en-GB"),
+				V(n.stop - n.start),
 				" ",
-				n.kind,
-				" of layer ",
+				r ? "latents of a dictionary: layer " : `${n.kind} of layer `,
 				/* @__PURE__ */ G("bdi", { children: n.layer }),
+				r && Number.isFinite(r.unexplained) && `, of whose variance it leaves ${W(r.unexplained)} unexplained`,
+				r && `; ${W(n.dead / (n.stop - n.start))} of its latents never fire, this one on ${W(e.base.fired[t])} of the images`,
 				n.outputs && ", the model’s outputs",
-				a && a !== r && /* @__PURE__ */ G(T, { children: [
+				o && o === i && e.label(t) && e.label(t) !== o && /* @__PURE__ */ G(T, { children: [
+					"; what it responds to most: “",
+					/* @__PURE__ */ G("bdi", { children: e.label(t) }),
+					"”"
+				] }),
+				o && o !== i && /* @__PURE__ */ G(T, { children: [
 					"; the model itself calls it “",
-					/* @__PURE__ */ G("bdi", { children: a }),
+					/* @__PURE__ */ G("bdi", { children: o }),
 					"”"
 				] })
 			]
 		})]
 	});
 }
-function Qr({ component: e }) {
+function ei({ component: e }) {
 	return /* @__PURE__ */ G("section", {
 		class: "dead",
 		"aria-label": "Dead component",
@@ -3159,9 +3174,9 @@ function Qr({ component: e }) {
 	});
 }
 // src/explore/Similarity.tsx
-var $r = 1.96;
-function ei({ value: e, scale: t }) {
-	let n = !(e > t.baseline) && Number.isFinite(t.baseline), r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`, [i, a] = [e - $r * t.error, e + $r * t.error], o = t.error > 0 && Number.isFinite(e), s = o ? `effect: standard deviations of its activation per unit of the foundation model’s space, with the 95 % interval; z ${(e / t.error).toFixed(1)}` : t.by === "encoding" ? "effect" : "cosine similarity";
+var ti = 1.96;
+function ni({ value: e, scale: t }) {
+	let n = !(e > t.baseline) && Number.isFinite(t.baseline), r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`, [i, a] = [e - ti * t.error, e + ti * t.error], o = t.error > 0 && Number.isFinite(e), s = o ? `effect: standard deviations of its activation per unit of the foundation model’s space, with the 95 % interval; z ${(e / t.error).toFixed(1)}` : t.by === "encoding" ? "effect" : "alignment: cosine similarity to what is asked, less that to nothing in particular";
 	return /* @__PURE__ */ G("span", {
 		class: `similarity ${n ? "chance" : ""}`,
 		children: [/* @__PURE__ */ G("span", {
@@ -3198,38 +3213,38 @@ function ei({ value: e, scale: t }) {
 		})]
 	});
 }
-function ti({ by: e, value: t, baseline: n, error: r }) {
+function ri({ by: e, value: t, baseline: n, error: r }) {
 	let i = 0;
 	for (let e of t) e > i && (i = e);
 	return {
 		by: e,
-		top: Math.max(i + $r * r, (Number.isFinite(n) ? n : 0) * 1.05, .01),
+		top: Math.max(i + ti * r, (Number.isFinite(n) ? n : 0) * 1.05, .01),
 		baseline: n,
 		error: r
 	};
 }
 // src/explore/Cards.tsx
-var ni = 12, ri = 61, ii = 34, ai = 1;
-function oi({ index: e, rows: t, found: n, scale: r, count: i }) {
-	let a = A(null), { width: o, from: s, until: c } = li(a), [l, u] = O(0), d = A(0), f = A(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + ni) / 184)), m = (o - ni * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + ri + (n ? ii : 0), _ = g + ni, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - ai), b = Math.min(v, Math.ceil(c / _) + ai), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
+var ii = 12, ai = 61, oi = 34, si = 1;
+function ci({ index: e, rows: t, found: n, scale: r, count: i }) {
+	let a = A(null), { width: o, from: s, until: c } = di(a), [l, u] = O(0), d = A(0), f = A(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + ii) / 184)), m = (o - ii * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + ai + (n ? oi : 0), _ = g + ii, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - si), b = Math.min(v, Math.ceil(c / _) + si), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
 		d.current = e, u(e);
 	};
 	k(() => S(0), [t]), k(() => {
 		f.current && (f.current = !1, a.current?.querySelector(`[data-at="${x}"] > a`)?.focus());
 	});
 	let C = (e) => {
-		let t = si(e.key, Math.min(d.current, i - 1), p, i);
+		let t = li(e.key, Math.min(d.current, i - 1), p, i);
 		t === null || e.ctrlKey || e.metaKey || e.altKey || (e.preventDefault(), f.current = !0, S(t));
-	}, w = o ? ci(y * p, Math.min(i, b * p), x, i) : [];
+	}, w = o ? ui(y * p, Math.min(i, b * p), x, i) : [];
 	return /* @__PURE__ */ G("ul", {
 		ref: a,
 		class: "cards",
 		role: "list",
-		style: { height: `${Math.max(0, v * _ - ni)}px` },
+		style: { height: `${Math.max(0, v * _ - ii)}px` },
 		onKeyDown: C,
 		children: w.map((a) => {
 			let o = t[a], s = {
-				left: `${a % p * (m + ni)}px`,
+				left: `${a % p * (m + ii)}px`,
 				top: `${Math.floor(a / p) * _}px`,
 				width: `${m}px`,
 				height: `${g}px`
@@ -3240,12 +3255,12 @@ function oi({ index: e, rows: t, found: n, scale: r, count: i }) {
 				"aria-posinset": a + 1,
 				style: s,
 				onFocusIn: () => !f.current && S(a),
-				children: /* @__PURE__ */ G(Ir, {
+				children: /* @__PURE__ */ G(Rr, {
 					index: e,
 					row: o,
 					crops: h ? 2 : 4,
 					tabIndex: a === x ? 0 : -1,
-					children: n && r && /* @__PURE__ */ G(ei, {
+					children: n && r && /* @__PURE__ */ G(ni, {
 						value: n.value[o],
 						scale: r
 					})
@@ -3254,7 +3269,7 @@ function oi({ index: e, rows: t, found: n, scale: r, count: i }) {
 		})
 	});
 }
-function si(e, t, n, r) {
+function li(e, t, n, r) {
 	let i = {
 		ArrowLeft: -1,
 		ArrowRight: 1,
@@ -3267,11 +3282,11 @@ function si(e, t, n, r) {
 	let a = t + i;
 	return a < 0 || a >= r ? t : a;
 }
-function ci(e, t, n, r) {
+function ui(e, t, n, r) {
 	let i = Array.from({ length: Math.max(0, t - e) }, (t, n) => e + n);
 	return r && (n < e || n >= t) && i.push(n), i;
 }
-function li(e) {
+function di(e) {
 	let [t, n] = O({
 		width: 0,
 		from: 0,
@@ -3299,15 +3314,499 @@ function li(e) {
 		};
 	}, []), t;
 }
+// src/audit/words.ts
+var J = [
+	"valid",
+	"spurious",
+	"both",
+	"neither"
+], fi = {
+	valid: "valid only",
+	spurious: "spurious only",
+	both: "both valid and spurious",
+	neither: "neither"
+}, pi = {
+	...fi,
+	both: "both"
+}, mi = (e) => e !== null && Number.isFinite(e);
+function Y(e, t = 1) {
+	return mi(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
+}
+function hi(e, t, n = 1) {
+	return mi(e) && mi(t) ? `${(100 * e).toFixed(n)} to ${Y(t, n)}` : "not known";
+}
+function gi(e) {
+	return mi(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
+}
+function _i(e) {
+	return mi(e) ? `needs ${gi(e)}` : "no alignment is enough: too few random components";
+}
+function vi(e) {
+	return mi(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+}
+function yi(e, t) {
+	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
+}
+function bi(e) {
+	return mi(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+}
+function xi(e, t = 120) {
+	let n = e.trim().replace(/\s+/g, " ");
+	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
+}
+// src/audit/requirement.ts
+var Si = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", Ci = RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${Si}$`), wi = RegExp(`^no component with spurious > valid above relevance ${Si}$`), Ti = { unexpected: "neither" }, Ei = {
+	valid: "valid concepts only",
+	spurious: "spurious concepts only",
+	both: "both valid and spurious concepts",
+	neither: "no concept of the spec"
+}, Di = {
+	"<=": "At most",
+	"<": "Less than",
+	">=": "At least",
+	">": "More than"
+}, Oi = (e, t) => Number(e) / (t ? 100 : 1);
+function ki(e) {
+	let t = e.trim().replace(/\s+/g, " "), n = wi.exec(t);
+	if (n) return {
+		figure: "worst",
+		quadrants: [],
+		operator: "<=",
+		limit: Oi(n[1], n[2])
+	};
+	let r = Ci.exec(t);
+	if (!r) return null;
+	let i = r[2].split("+").map((e) => Ti[e.trim()] ?? e.trim()), a = r[1] === "drivers" || r[1] === "net_relevance" ? ["valid", "spurious"] : J;
+	return i.every((e) => a.includes(e)) ? {
+		figure: r[1],
+		quadrants: [...new Set(i)],
+		operator: r[3],
+		limit: Oi(r[4], r[5])
+	} : null;
+}
+function Ai(e) {
+	return e.figure !== "components";
+}
+function ji(e) {
+	return Ai(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
+}
+function Mi(e, t) {
+	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${ji(e)} of what speaks for it in its layer`;
+	let n = e.quadrants.map((e) => Ei[e]).join(" or "), r = `${Di[e.operator]} ${ji(e)}`;
+	if (e.figure === "components") return `${r} components fit ${n}`;
+	let i = e.quadrants.map((e) => `${e} concepts`).join(" or ");
+	return e.figure === "drivers" ? `${r} of all that drives “${t}”, for it or against it, is ${i}` : e.figure === "net_relevance" ? `${r} of what speaks for “${t}” goes through ${i}, less what speaks against it, concept by concept` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
+}
+function Ni(e, t) {
+	if (!Ai(t)) return bi(e);
+	for (let n of [
+		1,
+		2,
+		3
+	]) if (Y(e, n) !== Y(t.limit, n)) return Y(e, n);
+	return Y(e);
+}
+function Pi(e, t) {
+	return Ai(t) ? hi(e.low, e.high) : `${bi(e.low)} to ${bi(e.high)}`;
+}
+function Fi(e, t) {
+	return e === null ? !1 : t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
+}
+// src/audit/recount.ts
+var Ii = {
+	valid: null,
+	spurious: null
+}, Li = (e) => e.valid !== null || e.spurious !== null;
+function Ri(e, t, n) {
+	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
+}
+function zi(e) {
+	return e.component.slice(0, e.component.lastIndexOf(":"));
+}
+var Bi = /* @__PURE__ */ new WeakMap();
+function Vi(e) {
+	let t = Bi.get(e);
+	if (t) return t;
+	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
+		layer: Int32Array.from(e.rows, (e) => r.get(zi(e))),
+		valid: Int32Array.from(e.rows, (e) => i.get(n(zi(e), "valid", e.valid_concept)) ?? -1),
+		spurious: Int32Array.from(e.rows, (e) => i.get(n(zi(e), "spurious", e.spurious_concept)) ?? -1)
+	};
+	return Bi.set(e, a), a;
+}
+function Hi(e, t) {
+	let n = e.layers.indexOf(t), r = Vi(e).layer;
+	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
+}
+var Ui = [
+	3,
+	0,
+	1,
+	2
+], Wi = 3;
+function Gi(e, t) {
+	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
+	return e.rows.forEach((e, i) => {
+		n[i] = Li(t) ? Ki(e, t) : J.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
+	}), {
+		audit: e,
+		moved: t,
+		quadrant: n,
+		offends: r,
+		shares: qi(e, n),
+		concepts: Li(t) ? Yi(e, n) : e.concepts
+	};
+}
+function Ki(e, t) {
+	let n = e.valid > Ri(e, "valid", t), r = e.spurious > Ri(e, "spurious", t);
+	return Ui[Number(n) + 2 * Number(r)];
+}
+function qi(e, t) {
+	let n = e.layers.flatMap((e) => J.map((t) => ({
+		layer: e,
+		quadrant: t,
+		components: 0,
+		relevance: 0
+	}))), { layer: r } = Vi(e), i = e.layers.map(() => 0);
+	if (e.rows.forEach((a, o) => {
+		let s = 4 * r[o];
+		n[s + t[o]].components += 1, (e.by !== "encoding" || t[o] === Wi) && (n[s + t[o]].relevance += a.relevance), e.by === "encoding" && a.spurious_share !== null && (i[r[o]] += a.relevance, n[s].relevance += a.relevance * (1 - a.spurious_share), n[s + 1].relevance += a.relevance * a.spurious_share);
+	}), e.by === "encoding") return n.map((e, t) => Ji(e, i[t >> 2]));
+	let a = new Set(n.filter((e) => e.relevance > 0).map((e) => e.layer));
+	return n.map((e) => a.has(e.layer) ? e : {
+		...e,
+		relevance: null
+	});
+}
+function Ji(e, t) {
+	return e.quadrant === "both" || e.quadrant === "neither" ? e : {
+		...e,
+		relevance: t > 0 ? e.relevance / t : null
+	};
+}
+function Yi(e, t) {
+	let n = e.concepts.map((e) => ({
+		...e,
+		components: 0,
+		relevance: 0,
+		against: 0
+	})), r = Vi(e);
+	return e.rows.forEach((e, i) => {
+		for (let a of Xi(t[i])) {
+			let t = n[r[a][i]];
+			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
+		}
+	}), n.sort((e, t) => t.relevance - e.relevance);
+}
+var Xi = (e) => Zi[e], Zi = [
+	["valid"],
+	["spurious"],
+	["valid", "spurious"],
+	[]
+];
+function Qi(e, t) {
+	if (t.figure === "drivers" || t.figure === "net_relevance" && e.audit.by === "encoding") return $i(e.audit, t);
+	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
+		layer: n,
+		value: ta(e, t, r)
+	})), i = (e) => e === null ? Infinity : n * e, a = r.reduce((e, t) => i(t.value) > i(e.value) ? t : e);
+	return {
+		...a,
+		met: Fi(a.value, t)
+	};
+}
+function $i(e, t) {
+	let n = e.verdicts.find((e) => JSON.stringify(ki(e.requirement)) === JSON.stringify(t));
+	return {
+		value: n?.value ?? null,
+		layer: n?.layer ?? "",
+		met: Fi(n?.value ?? null, t)
+	};
+}
+function ea({ audit: e, quadrant: t }, n, r) {
+	let { layer: i } = Vi(e), a = /* @__PURE__ */ new Map();
+	return e.rows.forEach((e, o) => {
+		if (i[o] !== r || !Xi(t[o]).includes(n)) return;
+		let s = e[`${n}_concept`];
+		a.set(s, (a.get(s) ?? 0) + e.relevance - e.against);
+	}), [...a.values()].reduce((e, t) => e + Math.max(t, 0), 0);
+}
+function ta(e, t, n) {
+	let { audit: r, offends: i, shares: a } = e, o = a.slice(4 * n, 4 * n + 4);
+	if (t.figure !== "components" && o.some((e) => e.relevance === null)) return null;
+	if (t.figure === "worst") {
+		let { layer: e } = Vi(r);
+		return r.rows.reduce((t, r, a) => i[a] && e[a] === n ? Math.max(t, r.relevance * (r.spurious_share ?? 1)) : t, 0);
+	}
+	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + ea(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
+}
+// src/audit/spec.ts
+var na = ["valid", "spurious"], ra = .05, ia = ["{}"], aa = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
+function oa(e) {
+	return {
+		output: e,
+		valid: [],
+		spurious: [],
+		requirements: [...aa],
+		title: "",
+		notes: "",
+		layers: [],
+		templates: [...ia],
+		fdr: ra
+	};
+}
+function sa(e) {
+	let t = (e) => (Array.isArray(e) ? e : []).map(ca);
+	return {
+		output: e.output ?? "",
+		valid: t(e.valid),
+		spurious: t(e.spurious),
+		requirements: [...e.requirements ?? []],
+		title: e.title ?? "",
+		notes: e.notes ?? "",
+		layers: [...e.layers ?? []],
+		templates: e.templates?.length ? [...e.templates] : [...ia],
+		fdr: e.fdr ?? ra
+	};
+}
+function ca(e) {
+	return typeof e == "string" ? {
+		name: e,
+		phrases: [],
+		images: []
+	} : {
+		name: e.name ?? "",
+		phrases: [...e.phrases ?? []],
+		images: [...e.images ?? []]
+	};
+}
+function la(e) {
+	let t = (e) => e.map(ua), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
+	return {
+		...e.title.trim() && { title: e.title.trim() },
+		...e.notes.trim() && { notes: e.notes.trim() },
+		output: e.output,
+		valid: t(e.valid),
+		spurious: t(e.spurious),
+		...n.length && { requirements: n },
+		...e.layers.length && { layers: e.layers },
+		...r.length && r.join("\n") !== ia.join() && { templates: r },
+		...e.fdr !== ra && { fdr: e.fdr }
+	};
+}
+function ua({ name: e, phrases: t, images: n }) {
+	return !t.length && !n.length ? e : {
+		name: e,
+		...t.length && { phrases: t },
+		...n.length && { images: n }
+	};
+}
+function da(e) {
+	let { title: t, notes: n, ...r } = la(e);
+	return JSON.stringify(r);
+}
+function fa(e) {
+	if (e.output === "") return "Choose the class that is audited.";
+	let t = na.filter((t) => !e[t].length);
+	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
+}
+function pa(e) {
+	let t = new TextEncoder().encode(JSON.stringify(la(e))), n = "";
+	for (let e of t) n += String.fromCharCode(e);
+	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+}
+function ma(e) {
+	try {
+		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
+		return typeof n == "object" && n && !Array.isArray(n) ? sa(n) : null;
+	} catch {
+		return null;
+	}
+}
+function ha(e) {
+	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : _a(e.slice(t + 1));
+	return n ? {
+		name: n,
+		phrases: r,
+		images: []
+	} : null;
+}
+function ga(e) {
+	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
+}
+function _a(e) {
+	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
+}
+function va(e) {
+	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
+}
+// src/audit/files.ts
+var ya = /* @__PURE__ */ new WeakMap();
+function ba(e, t) {
+	let n = ya.get(t) ?? Vt(async () => L(await e.get(t.at("audits"))));
+	return ya.set(t, n), n;
+}
+var xa = /* @__PURE__ */ new WeakMap();
+function Sa(e, t) {
+	let n = xa.get(t) ?? Vt(async () => L(await e.get(t.at("specs"))));
+	return xa.set(t, n), n;
+}
+function Ca(e, t, { output: n, verdict: r }) {
+	let i = xa.get(e);
+	i?.value.state === "ready" && (i.value = {
+		state: "ready",
+		value: {
+			...i.value.value,
+			last: {
+				spec: t,
+				output: n,
+				verdict: r
+			}
+		}
+	});
+}
+async function wa(e, t, n, r) {
+	let i = L(await e.post(t.at("specs"), JSON.stringify({
+		name: n,
+		spec: r
+	})));
+	Sa(e, t).value = {
+		state: "ready",
+		value: i
+	};
+}
+async function Ta(e, t) {
+	return sa(L(await e.post("spec/read", t)).spec);
+}
+async function Ea(e, t, n = []) {
+	let r = await e.post("spec/write", JSON.stringify({
+		spec: t,
+		verdicts: n
+	}));
+	return new Blob([Rt(r)], { type: "application/yaml" });
+}
+async function Da(e, t, n) {
+	for (;;) try {
+		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
+		return new Blob([Rt(r)], { type: "text/html" });
+	} catch (e) {
+		if (!(e instanceof It)) throw e;
+		await new Promise((e) => setTimeout(e, 400));
+	}
+}
+function Oa(e, t, n) {
+	let r = Array.from(n, (e) => ({
+		...t.audit.rows[e],
+		quadrant: J[t.quadrant[e]]
+	}));
+	return {
+		...Object.fromEntries([
+			"component",
+			"label",
+			"quadrant",
+			"relevance",
+			"against",
+			"valid",
+			"spurious",
+			"valid_concept",
+			"spurious_concept",
+			"valid_p",
+			"spurious_p"
+		].map((e) => [e, r.map((t) => t[e])])),
+		valid_critical: r.map((e) => Ri(e, "valid", t.moved)),
+		spurious_critical: r.map((e) => Ri(e, "spurious", t.moved)),
+		affected: r.map((e) => e.affected.join("; ")),
+		tag: r.map(({ row: t }) => e.tag(t)),
+		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
+	};
+}
+function ka(e, t) {
+	let n = t.verdicts.map((e) => {
+		let t = ki(e.requirement), n = t ? ` ${Ni(e.value, t)} (${Pi(e, t)})` : "", r = e.sure || e.verdict === "cannot tell" ? "" : ", not sure";
+		return `${e.verdict}${r}${e.reason ? ` (${e.reason})` : ""}: ${e.requirement}:${n} in ${e.layer}`;
+	}), r = t.rows.flatMap(({ row: t, component: n }) => {
+		let r = e.annotation(t);
+		return r?.tag || r?.note ? [`${n}: ${[r.tag, r.note].filter(Boolean).join(", ")}`] : [];
+	});
+	return [
+		`audit of ${t.output} on ${t.images} images`,
+		...n,
+		...r
+	];
+}
+// src/explore/Intro.tsx
+function Aa() {
+	let e = z(), { place: t } = e, n = e.index.value, { info: r } = n, i = R(n.labels.value), a = i && i.label.reduce((e, t) => e + +(t >= 0), 0), o = r.classes.find((t) => t.number === e.of.value);
+	return /* @__PURE__ */ G("section", {
+		class: "intro",
+		"aria-label": "What this is",
+		children: [/* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: r.model }) }),
+			Ma(r),
+			", seen through ",
+			B(r.images.count, "image"),
+			". ",
+			/* @__PURE__ */ G("bdi", { children: r.foundation.name }),
+			" relates its ",
+			B(r.components, "component"),
+			" to words",
+			r.explained !== null && ` and explains ${W(r.explained)} of the activation of the one in the middle`,
+			a !== void 0 && `; ${V(a)} ${a === 1 ? "has" : "have"} a label`,
+			"."
+		] }), /* @__PURE__ */ G("ul", {
+			role: "list",
+			children: [
+				/* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
+					href: t.href(["table"]),
+					children: "What has it learned?"
+				}) }),
+				o && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
+					href: t.href(["graph"], { class: o.number }),
+					children: [
+						"What drives “",
+						/* @__PURE__ */ G("bdi", { children: o.name }),
+						"”?"
+					]
+				}) }), /* @__PURE__ */ G("li", { children: [/* @__PURE__ */ G("a", {
+					href: t.href(["audit"], { class: o.number }),
+					children: "Does it rely on what it should?"
+				}), e.session.can.audit && /* @__PURE__ */ G(ja, {})] })] }),
+				r.own && /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
+					href: t.href(["picture"]),
+					children: "What does it make of your picture?"
+				}) })
+			]
+		})]
+	});
+}
+function ja() {
+	let e = z(), t = R(Sa(e.transport, e.index.value).value)?.last;
+	return t ? /* @__PURE__ */ G("span", {
+		class: `last-audit ${t.verdict === "cannot tell" ? "untold" : t.verdict}`,
+		children: [
+			" ",
+			"last audit, of “",
+			/* @__PURE__ */ G("bdi", { children: t.output }),
+			"”: ",
+			t.verdict
+		]
+	}) : null;
+}
+function Ma({ outputs: e }) {
+	let { count: t, first: n } = e;
+	if (!t) return "";
+	let r = n.join(", ");
+	return t > n.length ? `, with ${V(t)} outputs (${r} …)` : `, with the ${t === 1 ? "output" : "outputs"} ${r}`;
+}
 // src/explore/listing.ts
-function ui() {
+function Na() {
 	let e = z(), t = e.index.value, n = e.search.value, r = n ? R(n) ?? null : null, i = A(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
 		index: t,
 		rows: e.order.value,
 		found: r
 	};
 	i.current = o;
-	let s = n?.state === "absent" ? mi(e, n.why) : r ? pi(e, r) : fi(e), c = a ? `Searching for ${di(e)} …` : s.title;
+	let s = n?.state === "absent" ? La(e, n.why) : r ? Ia(e, r) : Fa(e), c = a ? `Searching for ${Pa(e)} …` : s.title;
 	return {
 		...o,
 		busy: a,
@@ -3316,37 +3815,37 @@ function ui() {
 		says: s.says
 	};
 }
-function di(e) {
+function Pa(e) {
 	let t = e.param("q");
 	return t ? `“${t}”` : "your picture";
 }
-function fi(e) {
+function Fa(e) {
 	let t = e.index.value, n = e.order.value, r = {
 		ready: "the labelled and clearest first",
 		loading: "being put in order",
 		absent: "in the model’s order"
-	}[t.scores.value.state], i = Ln(e.place) ? ` of ${V(t.count)}` : "";
+	}[t.scores.value.state], i = Rn(e.place) ? ` of ${V(t.count)}` : "";
 	return {
 		title: `${V(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
 		says: "Each card is a component: a part of the model that reacts to something. Its pictures are what excites it most."
 	};
 }
-function pi(e, t) {
+function Ia(e, t) {
 	let n = e.order.value, r = n.reduce((e, n) => e + +(t.value[n] > t.baseline), 0);
 	if (t.by === "encoding") {
 		let t = `${V(r)} of ${B(n.length, "component")} ${r === 1 ? "responds" : "respond"} more than chance: 95 % of components with permuted activations stay below the tick.`;
 		return {
-			title: `What responds most to ${di(e)}`,
+			title: `What responds most to ${Pa(e)}`,
 			says: `Effect over all images, with its 95 % interval. ${t}`
 		};
 	}
-	let i = Number.isFinite(t.baseline) ? `${V(r)} of ${B(n.length, "component")} ${r === 1 ? "is" : "are"} more similar than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
+	let i = Number.isFinite(t.baseline) ? `${V(r)} of ${B(n.length, "component")} ${r === 1 ? "is" : "are"} better aligned than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
 	return {
-		title: `Most like ${di(e)}`,
+		title: `Most like ${Pa(e)}`,
 		says: i
 	};
 }
-function mi(e, t) {
+function La(e, t) {
 	let n = e.param("q");
 	return n ? {
 		title: `${B(e.order.value.length, "component")} with “${n}” in the label`,
@@ -3357,28 +3856,28 @@ function mi(e, t) {
 	};
 }
 // src/map/camera.ts
-var hi = {
+var Ra = {
 	x: 0,
 	y: 0,
 	zoom: 1
-}, gi = .6, _i = 5e3, vi = .08;
-function yi({ width: e, height: t, halfX: n, halfY: r }) {
-	let i = 1 - 2 * vi;
+}, za = .6, Ba = 5e3, Va = .08;
+function Ha({ width: e, height: t, halfX: n, halfY: r }) {
+	let i = 1 - 2 * Va;
 	return Math.max(1e-6, Math.min(e * i / (2 * Math.max(n, 1e-6)), t * i / (2 * Math.max(r, 1e-6))));
 }
-function bi(e, t) {
-	return yi(t) * e.zoom;
+function Ua(e, t) {
+	return Ha(t) * e.zoom;
 }
-function xi(e, t, n, r) {
-	let i = bi(e, t);
+function Wa(e, t, n, r) {
+	let i = Ua(e, t);
 	return [(n - e.x) * i + t.width / 2, (e.y - r) * i + t.height / 2];
 }
-function Si(e, t, n, r) {
-	let i = bi(e, t);
+function Ga(e, t, n, r) {
+	let i = Ua(e, t);
 	return [(n - t.width / 2) / i + e.x, e.y - (r - t.height / 2) / i];
 }
-function Ci(e, t, n = 0) {
-	let [r, i] = Si(e, t, -n, -n), [a, o] = Si(e, t, t.width + n, t.height + n);
+function Ka(e, t, n = 0) {
+	let [r, i] = Ga(e, t, -n, -n), [a, o] = Ga(e, t, t.width + n, t.height + n);
 	return {
 		left: r,
 		bottom: o,
@@ -3386,43 +3885,43 @@ function Ci(e, t, n = 0) {
 		top: i
 	};
 }
-function wi(e, t) {
-	let n = Math.min(_i, Math.max(gi, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
+function qa(e, t) {
+	let n = Math.min(Ba, Math.max(za, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
 	return {
 		x: r(e.x, t.halfX),
 		y: r(e.y, t.halfY),
 		zoom: n
 	};
 }
-function Ti(e, t, n, r, i) {
-	let a = Math.min(_i, Math.max(gi, e.zoom * i)), [o, s] = Si(e, t, n, r), c = e.zoom / a;
-	return wi({
+function Ja(e, t, n, r, i) {
+	let a = Math.min(Ba, Math.max(za, e.zoom * i)), [o, s] = Ga(e, t, n, r), c = e.zoom / a;
+	return qa({
 		x: o + (e.x - o) * c,
 		y: s + (e.y - s) * c,
 		zoom: a
 	}, t);
 }
-function Ei(e, t, n, r) {
-	let i = bi(e, t);
-	return wi({
+function Ya(e, t, n, r) {
+	let i = Ua(e, t);
+	return qa({
 		x: e.x - n / i,
 		y: e.y + r / i,
 		zoom: e.zoom
 	}, t);
 }
-function Di({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
-	let o = (n - e) / 2, s = (r - t) / 2, c = yi({
+function Xa({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
+	let o = (n - e) / 2, s = (r - t) / 2, c = Ha({
 		...i,
 		halfX: o,
 		halfY: s
-	}) / yi(i);
-	return wi({
+	}) / Ha(i);
+	return qa({
 		x: (e + n) / 2,
 		y: (t + r) / 2,
 		zoom: Math.min(a, c)
 	}, i);
 }
-function Oi(e, t, n) {
+function Za(e, t, n) {
 	if (n >= 1) return t;
 	let r = n * n * (3 - 2 * n), i = e.zoom * (t.zoom / e.zoom) ** r, a = 1 / t.zoom - 1 / e.zoom, o = Math.abs(a) < 1e-9 ? r : (1 / i - 1 / e.zoom) / a;
 	return {
@@ -3431,7 +3930,7 @@ function Oi(e, t, n) {
 		zoom: i
 	};
 }
-function ki({ x: e, y: t, zoom: n }) {
+function Qa({ x: e, y: t, zoom: n }) {
 	if (Math.abs(e) < .001 && Math.abs(t) < .001 && Math.abs(n - 1) < .001) return "";
 	let r = Math.max(3, Math.ceil(Math.log10(n)) + 3);
 	return [
@@ -3440,7 +3939,7 @@ function ki({ x: e, y: t, zoom: n }) {
 		Number(n.toPrecision(3))
 	].join(",");
 }
-function Ai(e) {
+function $a(e) {
 	let t = e.split(","), [n, r, i] = t.map(Number);
 	return t.length === 3 && [
 		n,
@@ -3453,7 +3952,7 @@ function Ai(e) {
 	} : null;
 }
 // ../../../main/page/node_modules/kdbush/index.js
-var ji = [
+var eo = [
 	Int8Array,
 	Uint8Array,
 	Uint8ClampedArray,
@@ -3463,14 +3962,14 @@ var ji = [
 	Uint32Array,
 	Float32Array,
 	Float64Array
-], Mi = 1, Ni = 8, J = /* @__PURE__ */ new Uint32Array(96), Pi = class e {
+], to = 1, no = 8, X = /* @__PURE__ */ new Uint32Array(96), ro = class e {
 	static from(t) {
 		if (!t || t.byteLength === void 0 || t.buffer) throw Error("Data must be an instance of ArrayBuffer or SharedArrayBuffer.");
 		let [n, r] = new Uint8Array(t, 0, 2);
 		if (n !== 219) throw Error("Data does not appear to be in a KDBush format.");
 		let i = r >> 4;
-		if (i !== Mi) throw Error(`Got v${i} data when expected v${Mi}.`);
-		let a = ji[r & 15];
+		if (i !== to) throw Error(`Got v${i} data when expected v${to}.`);
+		let a = eo[r & 15];
 		if (!a) throw Error("Unrecognized array type.");
 		let [o] = new Uint16Array(t, 2, 1), [s] = new Uint32Array(t, 4, 1);
 		return new e(s, o, a, void 0, t);
@@ -3478,12 +3977,12 @@ var ji = [
 	constructor(e, t = 64, n = Float64Array, r = ArrayBuffer, i) {
 		if (isNaN(e) || e < 0) throw Error(`Unexpected numItems value: ${e}.`);
 		this.numItems = +e, this.nodeSize = Math.min(Math.max(+t, 2), 65535), this.ArrayType = n, this.IndexArrayType = e < 65536 ? Uint16Array : Uint32Array;
-		let a = ji.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
+		let a = eo.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
 		if (a < 0) throw Error(`Unexpected typed array class: ${n}.`);
-		if (i) this.data = i, this.ids = new this.IndexArrayType(i, Ni, e), this.coords = new n(i, Ni + s + c, e * 2), this._pos = e * 2, this._finished = !0;
+		if (i) this.data = i, this.ids = new this.IndexArrayType(i, no, e), this.coords = new n(i, no + s + c, e * 2), this._pos = e * 2, this._finished = !0;
 		else {
-			let i = this.data = new r(Ni + o + s + c);
-			this.ids = new this.IndexArrayType(i, Ni, e), this.coords = new n(i, Ni + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
+			let i = this.data = new r(no + o + s + c);
+			this.ids = new this.IndexArrayType(i, no, e), this.coords = new n(i, no + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
 		}
 	}
 	add(e, t) {
@@ -3493,15 +3992,15 @@ var ji = [
 	finish() {
 		let e = this._pos >> 1;
 		if (e !== this.numItems) throw Error(`Added ${e} items when expected ${this.numItems}.`);
-		return Fi(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
+		return io(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
 	}
 	range(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
 		let { ids: i, coords: a, nodeSize: o } = this;
-		J[0] = 0, J[1] = i.length - 1, J[2] = 0;
+		X[0] = 0, X[1] = i.length - 1, X[2] = 0;
 		let s = 3, c = [];
 		for (; s > 0;) {
-			let l = J[--s], u = J[--s], d = J[--s];
+			let l = X[--s], u = X[--s], d = X[--s];
 			if (u - d <= o) {
 				for (let o = d; o <= u; o++) {
 					let s = a[2 * o], l = a[2 * o + 1];
@@ -3510,7 +4009,7 @@ var ji = [
 				continue;
 			}
 			let f = d + u >> 1, p = a[2 * f], m = a[2 * f + 1];
-			p >= e && p <= n && m >= t && m <= r && c.push(i[f]), (l === 0 ? e <= p : t <= m) && (J[s++] = d, J[s++] = f - 1, J[s++] = 1 - l), (l === 0 ? n >= p : r >= m) && (J[s++] = f + 1, J[s++] = u, J[s++] = 1 - l);
+			p >= e && p <= n && m >= t && m <= r && c.push(i[f]), (l === 0 ? e <= p : t <= m) && (X[s++] = d, X[s++] = f - 1, X[s++] = 1 - l), (l === 0 ? n >= p : r >= m) && (X[s++] = f + 1, X[s++] = u, X[s++] = 1 - l);
 		}
 		return c;
 	}
@@ -3521,85 +4020,85 @@ var ji = [
 	withinInto(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
 		let { ids: i, coords: a, nodeSize: o } = this;
-		J[0] = 0, J[1] = i.length - 1, J[2] = 0;
+		X[0] = 0, X[1] = i.length - 1, X[2] = 0;
 		let s = 3, c = 0, l = n * n;
 		for (; s > 0;) {
-			let u = J[--s], d = J[--s], f = J[--s];
+			let u = X[--s], d = X[--s], f = X[--s];
 			if (d - f <= o) {
-				for (let n = f; n <= d; n++) zi(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
+				for (let n = f; n <= d; n++) co(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
 				continue;
 			}
 			let p = f + d >> 1, m = a[2 * p], h = a[2 * p + 1];
-			zi(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (J[s++] = f, J[s++] = p - 1, J[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (J[s++] = p + 1, J[s++] = d, J[s++] = 1 - u);
+			co(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (X[s++] = f, X[s++] = p - 1, X[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (X[s++] = p + 1, X[s++] = d, X[s++] = 1 - u);
 		}
 		return c;
 	}
 };
-function Fi(e, t, n, r, i, a) {
+function io(e, t, n, r, i, a) {
 	if (i - r <= n) return;
 	let o = r + i >> 1;
-	Ii(e, t, o, r, i, a), Fi(e, t, n, r, o - 1, 1 - a), Fi(e, t, n, o + 1, i, 1 - a);
+	ao(e, t, o, r, i, a), io(e, t, n, r, o - 1, 1 - a), io(e, t, n, o + 1, i, 1 - a);
 }
-function Ii(e, t, n, r, i, a) {
+function ao(e, t, n, r, i, a) {
 	for (; i > r;) {
 		if (i - r > 600) {
 			let o = i - r + 1, s = n - r + 1, c = Math.log(o), l = .5 * Math.exp(2 * c / 3), u = .5 * Math.sqrt(c * l * (o - l) / o) * (s - o / 2 < 0 ? -1 : 1);
-			Ii(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
+			ao(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
 		}
 		let o = t[2 * n + a], s = r, c = i;
-		for (Li(e, t, r, n), t[2 * i + a] > o && Li(e, t, r, i); s < c;) {
-			for (Li(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
+		for (oo(e, t, r, n), t[2 * i + a] > o && oo(e, t, r, i); s < c;) {
+			for (oo(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
 			for (; t[2 * c + a] > o;) c--;
 		}
-		t[2 * r + a] === o ? Li(e, t, r, c) : (c++, Li(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
+		t[2 * r + a] === o ? oo(e, t, r, c) : (c++, oo(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
 	}
 }
-function Li(e, t, n, r) {
-	Ri(e, n, r), Ri(t, 2 * n, 2 * r), Ri(t, 2 * n + 1, 2 * r + 1);
+function oo(e, t, n, r) {
+	so(e, n, r), so(t, 2 * n, 2 * r), so(t, 2 * n + 1, 2 * r + 1);
 }
-function Ri(e, t, n) {
+function so(e, t, n) {
 	let r = e[t];
 	e[t] = e[n], e[n] = r;
 }
-function zi(e, t, n, r) {
+function co(e, t, n, r) {
 	let i = e - n, a = t - r;
 	return i * i + a * a;
 }
 // src/map/gaps.ts
-var Bi = .08;
-function Vi(e, t) {
+var lo = .08;
+function uo(e, t) {
 	let n = Uint32Array.from({ length: e.length / 2 }, (e, t) => t).filter((n) => !Number.isNaN(e[2 * n + t]));
 	if (n.sort((n, r) => e[2 * n + t] - e[2 * r + t]), n.length < 3) return;
-	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(Bi, 4 / n.length), i = e[2 * n[0] + t], a = 0;
+	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(lo, 4 / n.length), i = e[2 * n[0] + t], a = 0;
 	for (let o of n) {
 		let n = e[2 * o + t];
 		a += Math.max(0, n - i - r), i = n, e[2 * o + t] = n - a;
 	}
 }
 // src/map/model.ts
-function Hi(e) {
+function fo(e) {
 	let t = e.index.value, n = e.session.comparable ? e.indexes.filter((e) => e !== t) : [], r = t.atlas.value;
 	if (r.state !== "ready") return r;
 	for (let e of n) if (e.atlas.value.state === "loading") return e.atlas.value;
 	return {
 		state: "ready",
-		value: Wi(e.indexes.filter((e) => e === t || n.includes(e) && R(e.atlas.value)))
+		value: mo(e.indexes.filter((e) => e === t || n.includes(e) && R(e.atlas.value)))
 	};
 }
-var Ui = /* @__PURE__ */ new WeakMap();
-function Wi(e) {
-	let t = R(e[0].atlas.value), n = Ui.get(t);
+var po = /* @__PURE__ */ new WeakMap();
+function mo(e) {
+	let t = R(e[0].atlas.value), n = po.get(t);
 	if (n && n.indexes.length === e.length && n.indexes.every((t, n) => t === e[n])) return n.model;
-	let r = Gi(e.map((e) => ({
+	let r = ho(e.map((e) => ({
 		index: e,
 		atlas: R(e.atlas.value)
 	})));
-	return Ui.set(t, {
+	return po.set(t, {
 		indexes: e,
 		model: r
 	}), r;
 }
-function Gi(e) {
+function ho(e) {
 	let t = e.reduce((e, { index: t }) => e + t.count, 0), n = new Float32Array(2 * t), r = new Int32Array(t), i = [], a = 0;
 	for (let { index: t, atlas: o } of e) {
 		for (let e = 0; e < t.count; e++) n[2 * (a + e)] = o.x[e], n[2 * (a + e) + 1] = o.y[e];
@@ -3609,8 +4108,8 @@ function Gi(e) {
 			stop: a + t.count
 		}), a += t.count;
 	}
-	Vi(n, 0), Vi(n, 1);
-	let { halfX: o, halfY: s } = Ki(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new Pi(Math.max(1, c.length), 64, Float32Array);
+	uo(n, 0), uo(n, 1);
+	let { halfX: o, halfY: s } = go(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new ro(Math.max(1, c.length), 64, Float32Array);
 	for (let e of c) l.add(n[2 * e], n[2 * e + 1]);
 	return c.length || l.add(NaN, NaN), l.finish(), {
 		parts: i,
@@ -3626,8 +4125,8 @@ function Gi(e) {
 		living: c
 	};
 }
-function Ki(e) {
-	let { left: t, right: n, bottom: r, top: i } = qi(e);
+function go(e) {
+	let { left: t, right: n, bottom: r, top: i } = _o(e);
 	if (!(n >= t)) return {
 		halfX: 1,
 		halfY: 1
@@ -3639,7 +4138,7 @@ function Ki(e) {
 		halfY: (i - r) / 2 / a || .05
 	};
 }
-function qi(e, t) {
+function _o(e, t) {
 	let n = {
 		left: Infinity,
 		bottom: Infinity,
@@ -3653,17 +4152,17 @@ function qi(e, t) {
 	else for (let t = 0; 2 * t < e.length; t++) r(t);
 	return n;
 }
-function Ji(e, t) {
+function vo(e, t) {
 	return e.parts.find((e) => t < e.stop);
 }
-function Yi(e, t, n) {
+function yo(e, t, n) {
 	let r = e.parts.find((e) => e.index.number === t), i = r && n >= 0 && n < r.index.count ? r.start + n : -1;
 	return i >= 0 && !Number.isNaN(e.xy[2 * i]) ? i : -1;
 }
-function Xi(e, { left: t, bottom: n, right: r, top: i }, a) {
+function bo(e, { left: t, bottom: n, right: r, top: i }, a) {
 	return e.tree.range(t, n, r, i).map((t) => e.living[t]).filter((e) => a[e]);
 }
-function Zi(e, t, n, r, i) {
+function xo(e, t, n, r, i) {
 	let a = -1, o = r * r;
 	for (let s of e.tree.within(t, n, r)) {
 		let r = e.living[s], c = (e.xy[2 * r] - t) ** 2 + (e.xy[2 * r + 1] - n) ** 2;
@@ -3671,7 +4170,7 @@ function Zi(e, t, n, r, i) {
 	}
 	return a;
 }
-function Qi(e, t, n, r, i) {
+function So(e, t, n, r, i) {
 	let a = e.xy[2 * t], o = e.xy[2 * t + 1];
 	for (let s = .02; s < 8; s *= 3) {
 		let c = -1, l = Infinity;
@@ -3684,15 +4183,15 @@ function Qi(e, t, n, r, i) {
 	return -1;
 }
 // src/map/keys.ts
-var $i = 60, ea = {
+var Co = 60, wo = {
 	ArrowLeft: [-1, 0],
 	ArrowRight: [1, 0],
 	ArrowUp: [0, 1],
 	ArrowDown: [0, -1]
 };
-function ta(e, t, n, r) {
-	let i = ea[e.key];
-	if (i) return e.ctrlKey || e.metaKey ? ra(t, n, i) : na(t, n, i);
+function To(e, t, n, r) {
+	let i = wo[e.key];
+	if (i) return e.ctrlKey || e.metaKey ? Do(t, n, i) : Eo(t, n, i);
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	switch (e.key) {
 		case "+":
@@ -3701,32 +4200,32 @@ function ta(e, t, n, r) {
 		case "_": return n.zoom(1 / 1.6), !0;
 		case "0": return n.fitAll(), !0;
 		case "Enter":
-		case " ": return ia(e.key, t, r);
-		case "Escape": return aa(t);
+		case " ": return Oo(e.key, t, r);
+		case "Escape": return ko(t);
 		default: return !1;
 	}
 }
-function na(e, t, [n, r]) {
-	return t.move(Ei(e.camera.peek(), e.view.peek(), -n * $i, r * $i)), !0;
+function Eo(e, t, [n, r]) {
+	return t.move(Ya(e.camera.peek(), e.view.peek(), -n * Co, r * Co)), !0;
 }
-function ra(e, t, [n, r]) {
+function Do(e, t, [n, r]) {
 	let i = e.model;
 	if (!i) return !0;
-	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? Zi(i, o, s, 3, e.visible.peek()) : Qi(i, a, n, r, e.visible.peek());
+	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? xo(i, o, s, 3, e.visible.peek()) : So(i, a, n, r, e.visible.peek());
 	if (c < 0) return e.said.value = "No component farther in this direction.", !0;
 	e.pointAt(c), t.reveal(c);
-	let { index: l, start: u } = Ji(i, c);
+	let { index: l, start: u } = vo(i, c);
 	return e.said.value = `${l.title(c - u)}, ${l.id(c - u)}`, !0;
 }
-function ia(e, t, n) {
+function Oo(e, t, n) {
 	let r = t.hover.peek() >= 0 ? t.hover.peek() : t.pinned.peek();
 	return r < 0 ? !1 : (e === "Enter" ? n(r) : t.pinned.value = r, !0);
 }
-function aa(e) {
+function ko(e) {
 	return e.pinned.peek() < 0 && e.hover.peek() < 0 ? !1 : (e.pinned.value = -1, e.pointAt(-1), !0);
 }
 // src/map/colouring.ts
-var oa = [
+var Ao = [
 	"cluster",
 	"layer",
 	"label",
@@ -3736,7 +4235,7 @@ var oa = [
 	"redundancy",
 	"relevance",
 	"query"
-], sa = 20, ca = {
+], jo = 20, Mo = {
 	cluster: "cluster",
 	layer: "layer",
 	label: "label",
@@ -3746,7 +4245,7 @@ var oa = [
 	redundancy: "redundancy",
 	relevance: "class relevance",
 	query: "search"
-}, la = {
+}, No = {
 	cluster: "Groups found by what the components mean or respond to, not by where they lie on the map",
 	layer: "The layer of the model that a component belongs to",
 	label: "The most frequent labels: the phrases that fit best",
@@ -3757,25 +4256,25 @@ var oa = [
 	relevance: "Mean share of what speaks for the class that comes from the component",
 	query: "Effect of what is searched for, or cosine similarity to it"
 };
-function ua(e) {
+function Po(e) {
 	let t = e.param("color");
-	return oa.includes(t) ? t : e.query.value ? "query" : "cluster";
+	return Ao.includes(t) ? t : e.query.value ? "query" : "cluster";
 }
-function da(e, t, n) {
+function Fo(e, t, n) {
 	switch (n) {
-		case "cluster": return ma(t, ha(t));
-		case "layer": return ga(t);
-		case "label": return va(t);
-		case "tag": return ba(t);
-		case "relevance": return wa(e, t);
-		case "query": return Ta(e, t);
-		default: return Sa(t, n);
+		case "cluster": return Ro(t, zo(t));
+		case "layer": return Bo(t);
+		case "label": return Ho(t);
+		case "tag": return Wo(t);
+		case "relevance": return Jo(e, t);
+		case "query": return Yo(e, t);
+		default: return Ko(t, n);
 	}
 }
-function fa(e, t) {
+function Io(e, t) {
 	return e.cluster[t] < 0;
 }
-function pa(e, t) {
+function Lo(e, t) {
 	let n = new Int32Array(t.length);
 	for (let t of e) t >= 0 && n[t]++;
 	return {
@@ -3787,11 +4286,11 @@ function pa(e, t) {
 		}))
 	};
 }
-function ma(e, t) {
+function Ro(e, t) {
 	let n = t.map((e, t) => ({ name: e || `Cluster ${t + 1}` }));
-	return pa(e.cluster, n);
+	return Lo(e.cluster, n);
 }
-function ha(e) {
+function zo(e) {
 	let t = Math.max(e.names.length, ...e.cluster.reduce((e, t) => t >= e[0] ? [t + 1] : e, [0])), n = Array.from({ length: t }, (t, n) => e.names[n] ?? "");
 	if (n.every(Boolean)) return n;
 	let r = n.map(() => /* @__PURE__ */ new Map());
@@ -3804,15 +4303,15 @@ function ha(e) {
 	}
 	return n.map((e, t) => e || ([...r[t]].sort((e, t) => t[1] - e[1])[0]?.[0] ?? ""));
 }
-function ga(e) {
+function Bo(e) {
 	let t = [...new Set(e.parts.flatMap(({ index: e }) => e.info.layers.map((e) => e.layer)))], n = new Map(t.map((e, t) => [e, t])), r = new Int32Array(e.count).fill(-1);
 	for (let { index: t, start: i } of e.parts) {
 		let a = t.info.layers.map(({ layer: e }) => n.get(e));
-		for (let n = 0; n < t.count; n++) fa(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
+		for (let n = 0; n < t.count; n++) Io(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
 	}
-	return pa(r, t.map((e) => ({ name: e })));
+	return Lo(r, t.map((e) => ({ name: e })));
 }
-function _a(e, t) {
+function Vo(e, t) {
 	let n = null;
 	for (let { index: r, start: i } of e.parts) {
 		let a = r.labels.value;
@@ -3820,25 +4319,25 @@ function _a(e, t) {
 		let o = R(a);
 		for (let n = 0; n < r.count; n++) {
 			let a = o ? o.label[n] : -1;
-			fa(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
+			Io(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
 		}
 	}
 	return n;
 }
-function va(e) {
-	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = _a(e, (e, r) => {
+function Ho(e) {
+	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = Vo(e, (e, r) => {
 		t[e] = r, r && n.set(r, (n.get(r) ?? 0) + 1);
 	});
 	if (!n.size) return {
 		kind: "none",
 		why: r ?? "No component has a label."
 	};
-	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, sa).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
+	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, jo).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
 	for (let n = 0; n < e.count; n++) {
 		let e = t[n];
 		e !== void 0 && (o[n] = e === null ? i.length + 1 : a.get(e) ?? i.length);
 	}
-	return pa(o, [
+	return Lo(o, [
 		...i.map((e) => ({ name: e })),
 		{
 			name: "other labels",
@@ -3850,25 +4349,25 @@ function va(e) {
 		}
 	]);
 }
-var ya = [
+var Uo = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function ba(e) {
+function Wo(e) {
 	let t = new Int32Array(e.count).fill(-1);
 	for (let { index: n, start: r } of e.parts) for (let i = 0; i < n.count; i++) {
-		if (fa(e, r + i)) continue;
+		if (Io(e, r + i)) continue;
 		let a = n.tag(i);
-		t[r + i] = a ? ya.indexOf(a) : ya.length;
+		t[r + i] = a ? Uo.indexOf(a) : Uo.length;
 	}
-	return pa(t, [...ya.map((e) => ({ name: e })), {
+	return Lo(t, [...Uo.map((e) => ({ name: e })), {
 		name: "not tagged",
 		plain: !0
 	}]);
 }
-function xa(e, t, n, r = .02) {
-	let i = n.filter((t, n) => !fa(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
+function Go(e, t, n, r = .02) {
+	let i = n.filter((t, n) => !Io(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
 	if (!i.length) return {
 		kind: "none",
 		why: `No component has a value: ${t}.`
@@ -3885,23 +4384,23 @@ function xa(e, t, n, r = .02) {
 		none: a - i.length
 	};
 }
-function Sa(e, t) {
+function Ko(e, t) {
 	let n = new Float32Array(e.count).fill(NaN), r = "";
 	for (let { index: i, start: a } of e.parts) {
 		let e = i.scores.value;
 		e.state === "ready" ? n.set(e.value[t], a) : r = e.state === "absent" ? e.why : "The measures are being computed.";
 	}
-	let i = xa(e, ca[t], n);
+	let i = Go(e, Mo[t], n);
 	return i.kind === "none" && r ? {
 		kind: "none",
 		why: r
 	} : i;
 }
-function Ca(e, t, n) {
+function qo(e, t, n) {
 	let r = new Float32Array(e.count).fill(NaN), i = e.parts.find(({ index: e }) => e === t.index.value);
 	return r.set(n, i.start), r;
 }
-function wa(e, t) {
+function Jo(e, t) {
 	let n = e.index.value, r = e.of.value, i = n.info.classes.find((e) => e.number === r);
 	if (r === null || !i) return {
 		kind: "none",
@@ -3916,13 +4415,13 @@ function wa(e, t) {
 		kind: "none",
 		why: a.why
 	};
-	let o = xa(t, `relevance for ${i.name}`, Ca(t, e, a.value.positive), .01);
+	let o = Go(t, `relevance for ${i.name}`, qo(t, e, a.value.positive), .01);
 	return o.kind === "values" ? {
 		...o,
 		low: 0
 	} : o;
 }
-function Ta(e, t) {
+function Yo(e, t) {
 	let n = e.search.value;
 	if (!n) return {
 		kind: "none",
@@ -3936,7 +4435,7 @@ function Ta(e, t) {
 		kind: "none",
 		why: n.why
 	};
-	let r = xa(t, n.value.by === "encoding" ? "effect" : "similarity", Ca(t, e, n.value.value), .005), i = {
+	let r = Go(t, n.value.by === "encoding" ? "effect" : "similarity", qo(t, e, n.value.value), .005), i = {
 		at: n.value.baseline,
 		says: "95 % of random components stay below"
 	};
@@ -3946,12 +4445,12 @@ function Ta(e, t) {
 	} : r;
 }
 // src/map/palette.ts
-var Ea = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, Da = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
-function Oa([e, t, n]) {
+var Xo = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, Zo = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
+function Qo([e, t, n]) {
 	let [r, i, a] = [
-		Ea(e / 255),
-		Ea(t / 255),
-		Ea(n / 255)
+		Xo(e / 255),
+		Xo(t / 255),
+		Xo(n / 255)
 	], o = Math.cbrt(.4122214708 * r + .5363325363 * i + .0514459929 * a), s = Math.cbrt(.2119034982 * r + .6806995451 * i + .1073969566 * a), c = Math.cbrt(.0883024619 * r + .2817188376 * i + .6299787005 * a);
 	return [
 		.2104542553 * o + .793617785 * s - .0040720468 * c,
@@ -3959,15 +4458,15 @@ function Oa([e, t, n]) {
 		.0259040371 * o + .7827717662 * s - .808675766 * c
 	];
 }
-function ka(e, t, n) {
+function $o(e, t, n) {
 	let r = (e + .3963377774 * t + .2158037573 * n) ** 3, i = (e - .1055613458 * t - .0638541728 * n) ** 3, a = (e - .0894841775 * t - 1.291485548 * n) ** 3;
 	return [
 		4.0767416621 * r - 3.3077115913 * i + .2309699292 * a,
 		-1.2684380046 * r + 2.6097574011 * i - .3413193965 * a,
 		-.0041960863 * r - .7034186147 * i + 1.707614701 * a
-	].map((e) => Math.round(255 * Da(Math.min(1, Math.max(0, e)))));
+	].map((e) => Math.round(255 * Zo(Math.min(1, Math.max(0, e)))));
 }
-function Aa(e) {
+function es(e) {
 	let t = e.length === 4 ? e.replace(/[0-9a-f]/gi, "$&$&") : e;
 	return [
 		1,
@@ -3975,13 +4474,13 @@ function Aa(e) {
 		5
 	].map((e) => parseInt(t.slice(e, e + 2), 16));
 }
-function ja([e, t, n], r = 1) {
+function ts([e, t, n], r = 1) {
 	return r === 1 ? `rgb(${e} ${t} ${n})` : `rgb(${e} ${t} ${n} / ${r})`;
 }
-function Ma(e) {
-	return Oa(e)[0] < .5;
+function ns(e) {
+	return Qo(e)[0] < .5;
 }
-var Na = {
+var rs = {
 	light: [
 		"#0072b2",
 		"#e69f00",
@@ -3990,7 +4489,7 @@ var Na = {
 		"#56b4e9",
 		"#d55e00",
 		"#c7b000"
-	].map(Aa),
+	].map(es),
 	dark: [
 		"#3f9fe0",
 		"#e69f00",
@@ -3999,8 +4498,8 @@ var Na = {
 		"#8acbf5",
 		"#e8702a",
 		"#f0e442"
-	].map(Aa)
-}, Pa = {
+	].map(es)
+}, is = {
 	light: [
 		0,
 		-.2,
@@ -4012,32 +4511,32 @@ var Na = {
 		.12
 	]
 };
-function Fa(e, t) {
-	let n = t ? "dark" : "light", r = Na[n], [i, a, o] = Oa(r[e % r.length]), s = Pa[n][Math.floor(e / r.length) % 3];
-	return s ? ka(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
+function as(e, t) {
+	let n = t ? "dark" : "light", r = rs[n], [i, a, o] = Qo(r[e % r.length]), s = is[n][Math.floor(e / r.length) % 3];
+	return s ? $o(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
 }
-var Ia = 256;
-function La(e) {
-	return (e ? Va : Ba)();
+var os = 256;
+function ss(e) {
+	return (e ? ds : us)();
 }
-function Ra(e) {
+function cs(e) {
 	let t;
 	return () => t ??= e();
 }
-function za(e, t, n) {
-	return Array.from({ length: Ia }, (r, i) => {
+function ls(e, t, n) {
+	return Array.from({ length: os }, (r, i) => {
 		let a = i / 255, o = (e[1] + (t[1] - e[1]) * a) * Math.PI / 180;
-		return ka(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
+		return $o(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
 	});
 }
-var Ba = Ra(() => za([.88, 100], [.3, 280], .105)), Va = Ra(() => za([.38, 285], [.94, 102], .115));
-function Ha(e, t, n, r) {
+var us = cs(() => ls([.88, 100], [.3, 280], .105)), ds = cs(() => ls([.38, 285], [.94, 102], .115));
+function fs(e, t, n, r) {
 	if (Number.isNaN(e)) return null;
 	let i = n > t ? (e - t) / (n - t) : .5;
 	return r[Math.min(255, Math.max(0, Math.round(i * 255)))];
 }
 // src/map/Legend.tsx
-function Ua({ state: e }) {
+function ps({ state: e }) {
 	let t = e.by.value, n = e.colouring.value;
 	return /* @__PURE__ */ G("div", {
 		class: "map-legend",
@@ -4047,11 +4546,11 @@ function Ua({ state: e }) {
 			/* @__PURE__ */ G("div", {
 				class: "map-legend-head",
 				children: [/* @__PURE__ */ G("p", { children: [
-					/* @__PURE__ */ G("strong", { children: ca[t] }),
+					/* @__PURE__ */ G("strong", { children: Mo[t] }),
 					" ",
 					/* @__PURE__ */ G("span", {
 						class: "soft",
-						children: [la[t], "."]
+						children: [No[t], "."]
 					})
 				] }), n?.kind === "groups" && /* @__PURE__ */ G("button", {
 					type: "button",
@@ -4061,12 +4560,12 @@ function Ua({ state: e }) {
 					children: "Show all"
 				})]
 			}),
-			t === "relevance" && /* @__PURE__ */ G(Wa, {}),
-			n?.kind === "groups" && /* @__PURE__ */ G(Ga, {
+			t === "relevance" && /* @__PURE__ */ G(ms, {}),
+			n?.kind === "groups" && /* @__PURE__ */ G(hs, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "values" && /* @__PURE__ */ G(qa, {
+			n?.kind === "values" && /* @__PURE__ */ G(_s, {
 				state: e,
 				found: n
 			}),
@@ -4074,11 +4573,11 @@ function Ua({ state: e }) {
 				class: "soft",
 				children: n.why
 			}),
-			/* @__PURE__ */ G(Ja, { state: e })
+			/* @__PURE__ */ G(vs, { state: e })
 		]
 	});
 }
-function Wa() {
+function ms() {
 	let e = z(), { classes: t } = e.index.value.info;
 	return t.length < 2 ? null : /* @__PURE__ */ G("label", { children: [
 		"Class",
@@ -4093,7 +4592,7 @@ function Wa() {
 		})
 	] });
 }
-function Ga({ state: e, found: t }) {
+function hs({ state: e, found: t }) {
 	let { dark: n, plain: r } = e.theme.value, i = e.hidden.value;
 	return /* @__PURE__ */ G("ul", {
 		class: "map-entries",
@@ -4107,7 +4606,7 @@ function Ga({ state: e, found: t }) {
 			onClick: (t) => e.toggle(a, t.shiftKey),
 			onDblClick: () => e.toggle(a, !0),
 			children: [
-				/* @__PURE__ */ G(Ka, { colour: t.plain ? r : Fa(a, n) }),
+				/* @__PURE__ */ G(gs, { colour: t.plain ? r : as(a, n) }),
 				/* @__PURE__ */ G("bdi", {
 					class: "map-entry-name",
 					children: t.name
@@ -4120,15 +4619,15 @@ function Ga({ state: e, found: t }) {
 		}) }, a) : null)
 	});
 }
-function Ka({ colour: e }) {
+function gs({ colour: e }) {
 	return /* @__PURE__ */ G("span", {
 		class: "map-swatch",
-		style: { background: ja(e) },
+		style: { background: ts(e) },
 		"aria-hidden": "true"
 	});
 }
-function qa({ state: e, found: t }) {
-	let n = La(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => ja(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${U(e)}` : U(e);
+function _s({ state: e, found: t }) {
+	let n = ss(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => ts(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${U(e)}` : U(e);
 	return /* @__PURE__ */ G("div", {
 		class: "map-ramp",
 		role: "img",
@@ -4163,7 +4662,7 @@ function qa({ state: e, found: t }) {
 			t.none > 0 && /* @__PURE__ */ G("p", {
 				class: "map-none soft",
 				children: [
-					/* @__PURE__ */ G(Ka, { colour: e.theme.value.plain }),
+					/* @__PURE__ */ G(gs, { colour: e.theme.value.plain }),
 					" no value ",
 					/* @__PURE__ */ G("span", {
 						class: "map-count",
@@ -4174,7 +4673,7 @@ function qa({ state: e, found: t }) {
 		]
 	});
 }
-function Ja({ state: e }) {
+function vs({ state: e }) {
 	let t = z(), n = e.model?.parts ?? [];
 	return n.length < 2 ? null : /* @__PURE__ */ G("ul", {
 		class: "map-entries map-models",
@@ -4206,11 +4705,11 @@ function Ja({ state: e }) {
 	});
 }
 // src/map/PointCard.tsx
-var Ya = 232, Xa = 4;
-function Za({ state: e }) {
+var ys = 232, bs = 4;
+function xs({ state: e }) {
 	let t = z(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
 	return /* @__PURE__ */ G(T, { children: n && a.map((t, r) => {
-		let i = Qa(e, n, t);
+		let i = Ss(e, n, t);
 		return i && /* @__PURE__ */ G("span", {
 			class: r ? "map-ring map-ring-pinned" : "map-ring",
 			style: { transform: `translate(${i[0]}px, ${i[1]}px)` },
@@ -4218,17 +4717,17 @@ function Za({ state: e }) {
 		}, r);
 	}) });
 }
-function Qa(e, t, n) {
+function Ss(e, t, n) {
 	if (n < 0 || Number.isNaN(t.xy[2 * n])) return null;
-	let r = e.view.value, [i, a] = xi(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
+	let r = e.view.value, [i, a] = Wa(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
 	return i >= 0 && a >= 0 && i <= r.width && a <= r.height ? [i, a] : null;
 }
-function $a({ state: e }) {
-	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Qa(e, t, r);
+function Cs({ state: e }) {
+	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Ss(e, t, r);
 	if (!t || !i) return null;
-	let { index: a, start: o } = Ji(t, r), s = e.view.value, c = i[0] + 18 + Ya < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Ya), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
+	let { index: a, start: o } = vo(t, r), s = e.view.value, c = i[0] + 18 + ys < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - ys), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
 		left: `${c}px`,
-		width: `${Math.min(Ya, s.width - 8)}px`,
+		width: `${Math.min(ys, s.width - 8)}px`,
 		...d
 	};
 	return /* @__PURE__ */ G("div", {
@@ -4236,10 +4735,10 @@ function $a({ state: e }) {
 		style: f,
 		role: n >= 0 ? "dialog" : void 0,
 		"aria-label": n >= 0 ? "Pinned component" : void 0,
-		children: [/* @__PURE__ */ G(eo, {
+		children: [/* @__PURE__ */ G(ws, {
 			index: a,
 			row: r - o
-		}, r), n >= 0 && /* @__PURE__ */ G(no, {
+		}, r), n >= 0 && /* @__PURE__ */ G(Es, {
 			state: e,
 			index: a,
 			row: r - o,
@@ -4247,11 +4746,11 @@ function $a({ state: e }) {
 		}, `p${r}`)]
 	});
 }
-function eo({ index: e, row: t }) {
+function ws({ index: e, row: t }) {
 	let n = e.base.crop[t], r = R(e.labels.value), i = e.label(t), a = r?.p_value[t];
 	return /* @__PURE__ */ G("div", {
 		class: "map-glance",
-		children: [/* @__PURE__ */ G(K, {
+		children: [/* @__PURE__ */ G(Qn, {
 			path: n >= 0 ? e.at(`crop/${n}.webp`) : null,
 			alt: "",
 			class: "map-glance-crop"
@@ -4271,7 +4770,7 @@ function eo({ index: e, row: t }) {
 					class: "soft",
 					children: "no label fits better than chance"
 				}),
-				/* @__PURE__ */ G(to, {
+				/* @__PURE__ */ G(Ts, {
 					index: e,
 					row: t
 				})
@@ -4279,7 +4778,7 @@ function eo({ index: e, row: t }) {
 		})]
 	});
 }
-function to({ index: e, row: t }) {
+function Ts({ index: e, row: t }) {
 	let n = z(), r = n.search.value ? R(n.search.value) : void 0;
 	return !r || e !== n.index.value ? null : /* @__PURE__ */ G("span", {
 		class: "soft",
@@ -4290,7 +4789,7 @@ function to({ index: e, row: t }) {
 		]
 	});
 }
-function no({ state: e, index: t, row: n, cluster: r }) {
+function Es({ state: e, index: t, row: n, cluster: r }) {
 	let i = z(), [a, o] = O([]);
 	k(() => {
 		let e = !0;
@@ -4301,7 +4800,7 @@ function no({ state: e, index: t, row: n, cluster: r }) {
 	let s = e.clusters.value[r];
 	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
 		class: "map-more",
-		children: Array.from({ length: Xa }, (e, n) => /* @__PURE__ */ G(K, {
+		children: Array.from({ length: bs }, (e, n) => /* @__PURE__ */ G(Qn, {
 			path: a[n] === void 0 ? null : t.at(`crop/${a[n]}.webp`),
 			alt: "",
 			class: "map-more-crop"
@@ -4310,7 +4809,7 @@ function no({ state: e, index: t, row: n, cluster: r }) {
 		class: "map-card-does",
 		children: [
 			/* @__PURE__ */ G("a", {
-				href: In(i, t, n),
+				href: K(i, t, n),
 				children: "Open component"
 			}),
 			r >= 0 && t === i.index.value && /* @__PURE__ */ G("button", {
@@ -4330,8 +4829,8 @@ function no({ state: e, index: t, row: n, cluster: r }) {
 	})] });
 }
 // src/map/canvas2d.ts
-var ro = 3;
-function io(e) {
+var Ds = 3;
+function Os(e) {
 	let t = e.getContext("2d", { alpha: !1 }), n = /* @__PURE__ */ new Float32Array(), r = {
 		colours: /* @__PURE__ */ new Uint8Array(),
 		marks: /* @__PURE__ */ new Uint8Array(),
@@ -4354,13 +4853,13 @@ function io(e) {
 			], e.width = Math.max(1, Math.round(t * r)), e.height = Math.max(1, Math.round(n * r));
 		},
 		draw(e) {
-			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = ja(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && ao(t, n, r, e, i[0], i[1]);
+			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = ts(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && ks(t, n, r, e, i[0], i[1]);
 		},
 		onRestored: () => {},
 		destroy: () => {}
 	};
 }
-function ao(e, t, { colours: n, marks: r, order: i }, a, o, s) {
+function ks(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 	let c = -1;
 	for (let l of i) {
 		let i = (t[2 * l] - a.x) * a.scale + o / 2, u = (a.y - t[2 * l + 1]) * a.scale + s / 2;
@@ -4371,19 +4870,19 @@ function ao(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 			n[4 * l + 2],
 			n[4 * l + 3]
 		], h = r[l], g = (d << 16 | f << 8 | p) * 512 + m * 2 + (h & 1);
-		g !== c && (c = g, e.fillStyle = ja([
+		g !== c && (c = g, e.fillStyle = ts([
 			d,
 			f,
 			p
-		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), oo(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
+		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), As(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
 	}
 }
-function oo(e, t, n, r, i) {
+function As(e, t, n, r, i) {
 	let a = r / 2;
-	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= ro ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
+	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Ds ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
 }
 // src/map/crops.ts
-var so = 600, co = 6, lo = class {
+var js = 600, Ms = 6, Ns = class {
 	transport;
 	arrived;
 	kept = /* @__PURE__ */ new Map();
@@ -4404,10 +4903,10 @@ var so = 600, co = 6, lo = class {
 		this.stopped = !0, this.wanted = [], this.kept.clear();
 	}
 	next() {
-		for (; this.loading < co && this.wanted.length;) this.fetch(this.wanted.shift());
+		for (; this.loading < Ms && this.wanted.length;) this.fetch(this.wanted.shift());
 	}
 	async fetch(e) {
-		this.loading++, this.kept.set(e, null), this.kept.size > so && this.kept.delete(this.kept.keys().next().value);
+		this.loading++, this.kept.set(e, null), this.kept.size > js && this.kept.delete(this.kept.keys().next().value);
 		try {
 			let t = new Image();
 			t.src = await this.transport.picture(e), await t.decode(), this.kept.set(e, t), this.stopped || this.arrived();
@@ -4416,7 +4915,7 @@ var so = 600, co = 6, lo = class {
 	}
 };
 // src/map/lasso.ts
-function uo(e, t, n) {
+function Ps(e, t, n) {
 	let r = !1, i = e.length;
 	for (let a = 0, o = i - 2; a < i; o = a, a += 2) {
 		let i = e[a + 1], s = e[o + 1];
@@ -4424,7 +4923,7 @@ function uo(e, t, n) {
 	}
 	return r;
 }
-function fo(e) {
+function Fs(e) {
 	let t = [
 		Infinity,
 		Infinity,
@@ -4434,7 +4933,7 @@ function fo(e) {
 	for (let n = 0; n < e.length; n += 2) t[0] = Math.min(t[0], e[n]), t[1] = Math.min(t[1], e[n + 1]), t[2] = Math.max(t[2], e[n]), t[3] = Math.max(t[3], e[n + 1]);
 	return t;
 }
-function po(e, t, n, r) {
+function Is(e, t, n, r) {
 	return [
 		e,
 		t,
@@ -4446,30 +4945,30 @@ function po(e, t, n, r) {
 		r
 	];
 }
-function mo(e, t, n, r) {
+function Ls(e, t, n, r) {
 	if (n === "new") return [...t];
 	if (n === "add") return [.../* @__PURE__ */ new Set([...Array.from(e ?? []), ...t])];
 	let i = new Set(t);
 	return [...e ? Array.from(e) : r()].filter((e) => !i.has(e));
 }
 // src/map/gestures.ts
-var ho = 4, go = {
+var Rs = 4, zs = {
 	pixels: 1,
 	lines: 18,
 	pages: 300
-}, _o = .0018, vo = .012;
-function yo(e, t) {
+}, Bs = .0018, Vs = .012;
+function Hs(e, t) {
 	let n = /* @__PURE__ */ new Map(), r = null, i = [0, 0], a = !1, o = (t) => {
 		let n = e.getBoundingClientRect();
 		return [t.clientX - n.left, t.clientY - n.top];
 	}, s = (s) => {
-		s.button === 0 && (n.set(s.pointerId, o(s)), bo(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
+		s.button === 0 && (n.set(s.pointerId, o(s)), Us(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
 			what: "pinch",
-			...So(n)
-		}) : (i = o(s), a = !1, r = xo(s, t, i)));
+			...Gs(n)
+		}) : (i = o(s), a = !1, r = Ws(s, t, i)));
 	}, c = (e) => {
 		let s = o(e), c = n.get(e.pointerId);
-		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < ho || (!a && r.what !== "pinch" && t.away(), a = !0, r = Co(r, t, n, i, c, s)));
+		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < Rs || (!a && r.what !== "pinch" && t.away(), a = !0, r = Ks(r, t, n, i, c, s)));
 	}, l = (e) => {
 		if (!n.delete(e.pointerId)) return;
 		let i = r;
@@ -4479,18 +4978,18 @@ function yo(e, t) {
 	}, d = (e) => {
 		e.preventDefault();
 		let n = [
-			go.pixels,
-			go.lines,
-			go.pages
-		][e.deltaMode] ?? 1, r = e.ctrlKey ? vo : _o;
-		t.move(Ti(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
+			zs.pixels,
+			zs.lines,
+			zs.pages
+		][e.deltaMode] ?? 1, r = e.ctrlKey ? Vs : Bs;
+		t.move(Ja(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
 	}, f = {
 		pointerdown: s,
 		pointermove: c,
 		pointerup: l,
 		pointercancel: u,
 		pointerleave: () => n.size || t.away(),
-		dblclick: (e) => t.fly(Ti(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
+		dblclick: (e) => t.fly(Ja(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
 	};
 	for (let [t, n] of Object.entries(f)) e.addEventListener(t, n);
 	return e.addEventListener("wheel", d, { passive: !1 }), () => {
@@ -4498,12 +4997,12 @@ function yo(e, t) {
 		e.removeEventListener("wheel", d);
 	};
 }
-function bo(e, t) {
+function Us(e, t) {
 	try {
 		e.setPointerCapture(t);
 	} catch {}
 }
-function xo(e, t, n) {
+function Ws(e, t, n) {
 	let r = e.altKey ? "less" : e.shiftKey && (e.ctrlKey || e.metaKey) ? "add" : t.combine(), i = t.mode();
 	return i !== "pan" || e.shiftKey || e.altKey ? {
 		what: i === "box" ? "box" : "lasso",
@@ -4511,7 +5010,7 @@ function xo(e, t, n) {
 		line: [...n]
 	} : { what: "pan" };
 }
-function So(e) {
+function Gs(e) {
 	let [t, n] = [...e.values()];
 	return {
 		apart: Math.max(10, Math.hypot(t[0] - n[0], t[1] - n[1])),
@@ -4519,11 +5018,11 @@ function So(e) {
 		y: (t[1] + n[1]) / 2
 	};
 }
-function Co(e, t, n, r, i, a) {
+function Ks(e, t, n, r, i, a) {
 	let o = t.view();
-	if (e.what === "pan" && t.move(Ei(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = po(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
-		let r = So(n), i = Ei(t.camera(), o, r.x - e.x, r.y - e.y);
-		return t.move(Ti(i, o, r.x, r.y, r.apart / e.apart)), {
+	if (e.what === "pan" && t.move(Ya(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = Is(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
+		let r = Gs(n), i = Ya(t.camera(), o, r.x - e.x, r.y - e.y);
+		return t.move(Ja(i, o, r.x, r.y, r.apart / e.apart)), {
 			what: "pinch",
 			...r
 		};
@@ -4531,7 +5030,7 @@ function Co(e, t, n, r, i, a) {
 	return e;
 }
 // src/map/hand.ts
-function wo(e, t) {
+function qs(e, t) {
 	return {
 		mode: () => t.mode.peek(),
 		combine: () => t.combine.peek(),
@@ -4555,7 +5054,7 @@ function wo(e, t) {
 	};
 }
 // src/map/placing.ts
-var To = class {
+var Js = class {
 	cell;
 	cells = /* @__PURE__ */ new Map();
 	constructor(e = 96) {
@@ -4575,12 +5074,12 @@ var To = class {
 		let { cell: i } = this;
 		for (let a = Math.floor(t / i); a <= Math.floor(r / i); a++) for (let t = Math.floor(e / i); t <= Math.floor(n / i); t++) yield a * 4096 + t;
 	}
-}, Eo = 150;
-function Do(e, t, n, r) {
+}, Ys = 150;
+function Xs(e, t, n, r) {
 	let i = /* @__PURE__ */ new Map();
 	return e.map((e) => {
 		let a = i.get(e.text) ?? [];
-		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < Eo)) return null;
+		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < Ys)) return null;
 		for (let [o, s] of e.offsets) {
 			let c = e.x + o, l = e.y + s, u = {
 				left: c - e.width / 2,
@@ -4594,16 +5093,16 @@ function Do(e, t, n, r) {
 	});
 }
 // src/map/overlay.ts
-function Oo(e, t) {
+function Zs(e, t) {
 	return Math.round(Math.min(84, Math.max(26, .5 * Math.sqrt(e.width * e.height / Math.max(1, t)))));
 }
-function ko(e) {
+function Qs(e) {
 	let { context: t, ratio: n, view: r, texts: i, theme: a } = e;
 	t.setTransform(n, 0, 0, n, 0, 0), t.clearRect(0, 0, r.width, r.height), i.suit(a, n);
-	let o = new To(), s = No(e, o), c = jo(e, o);
-	s(), Lo(e, o, c), e.line && zo(e, e.line);
+	let o = new Js(), s = nc(e, o), c = ec(e, o);
+	s(), oc(e, o, c), e.line && cc(e, e.line);
 }
-function Ao(e, t, n) {
+function $s(e, t, n) {
 	return {
 		left: e - n / 2,
 		top: t - n / 2,
@@ -4611,17 +5110,17 @@ function Ao(e, t, n) {
 		bottom: t + n / 2
 	};
 }
-function jo(e, t) {
-	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = Oo(a, r.crops.length), d = /* @__PURE__ */ new Map();
+function ec(e, t) {
+	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = Zs(a, r.crops.length), d = /* @__PURE__ */ new Map();
 	for (let { point: f, path: p } of r.crops) {
-		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = xi(i, a, r, m), _ = Ao(h, g, u);
+		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = Wa(i, a, r, m), _ = $s(h, g, u);
 		if (!(_.right > 0 && _.bottom > 0 && _.left < a.width && _.top < a.height) || !(t.free(_) || e.hits.includes(f))) continue;
 		let v = s.get(p);
-		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = ja(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
+		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = ts(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
 	}
 	return d;
 }
-var Mo = [
+var tc = [
 	[1, -1],
 	[-1, -1],
 	[1, 1],
@@ -4635,12 +5134,12 @@ var Mo = [
 	[2.6, 1.2],
 	[-2.6, 1.2]
 ];
-function No({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
-	let c = t.map((e) => xi(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
-	for (let [e, t] of c) s.take(Ao(e, t, l));
+function nc({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
+	let c = t.map((e) => Wa(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
+	for (let [e, t] of c) s.take($s(e, t, l));
 	let u = c.map(([e, t], n) => {
-		let i = Mo.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
-		return Do([{
+		let i = tc.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
+		return Xs([{
 			text: String(n),
 			x: e,
 			y: t,
@@ -4655,29 +5154,29 @@ function No({ context: e, hits: t, camera: n, view: r, model: i, theme: a, point
 			textBaseline: "middle",
 			font: `700 11px ${a.font}`
 		});
-		for (let [t, n] of c) Po(e, 4, ja(a.ground), () => Fo(e, t, n, l)), Po(e, 2, a.ink, () => Fo(e, t, n, l));
+		for (let [t, n] of c) rc(e, 4, ts(a.ground), () => ic(e, t, n, l)), rc(e, 2, a.ink, () => ic(e, t, n, l));
 		u.forEach((t, n) => {
-			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = ja(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
+			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = ts(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
 		});
 	};
 }
-function Po(e, t, n, r) {
+function rc(e, t, n, r) {
 	e.lineWidth = t, e.strokeStyle = n, r();
 }
-function Fo(e, t, n, r) {
+function ic(e, t, n, r) {
 	e.beginPath(), e.arc(t, n, r, 0, 7), e.stroke();
 }
-var Io = [
+var ac = [
 	[0, 0],
 	[0, -16],
 	[0, 16],
 	[0, -30],
 	[0, 30]
 ];
-function Lo({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
+function oc({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
 	let c = [];
 	for (let e of t.names) {
-		let [t, o] = xi(n, r, e.x, e.y);
+		let [t, o] = Wa(n, r, e.x, e.y);
 		if (t < -80 || o < -40 || t > r.width + 80 || o > r.height + 40) continue;
 		let l = i.of(e.text, e.level);
 		c.push({
@@ -4687,51 +5186,51 @@ function Lo({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a
 			width: l.width,
 			height: l.height - 2,
 			sprite: l,
-			offsets: Ro(e, s, l, a)
+			offsets: sc(e, s, l, a)
 		});
 	}
-	Do(c, o, r.width, r.height).forEach((t, n) => {
+	Xs(c, o, r.width, r.height).forEach((t, n) => {
 		let { sprite: r } = c[n];
 		t && e.drawImage(r.picture, t[0] - r.width / 2, t[1] - r.height / 2, r.width, r.height);
 	});
 }
-function Ro(e, t, n, r) {
-	if (e.level !== "single") return Io;
+function sc(e, t, n, r) {
+	if (e.level !== "single") return ac;
 	let i = t.get(`${e.x},${e.y}`);
 	return i === void 0 ? [[0, r / 2 + n.height / 2], [n.width / 2 + r / 2, 0]] : [[0, i + n.height / 2], [0, -i - n.height / 2]];
 }
-function zo({ context: e, theme: t }, n) {
+function cc({ context: e, theme: t }, n) {
 	if (!(n.length < 4)) {
 		e.beginPath(), e.moveTo(n[0], n[1]);
 		for (let t = 2; t < n.length; t += 2) e.lineTo(n[t], n[t + 1]);
 		e.closePath(), e.globalAlpha = .12, e.fillStyle = t.accent, e.fill(), e.globalAlpha = 1, e.lineWidth = 1.5, e.strokeStyle = t.accent, e.setLineDash([5, 4]), e.stroke(), e.setLineDash([]);
 	}
 }
-var Bo = 150, Vo = 3, Ho = .3;
-function Uo(e, t, n) {
+var lc = 150, uc = 3, dc = .3;
+function fc(e, t, n) {
 	let r = t.map(() => []);
 	for (let t of e.living) n[t] && r[e.cluster[t]]?.push(t);
 	return r.map((e, t) => ({
 		points: e,
 		group: t
 	})).filter(({ points: e, group: n }) => e.length > 0 && t[n]).sort((e, t) => t.points.length - e.points.length).map(({ points: n, group: r }) => ({
-		...Wo(e, n),
+		...pc(e, n),
 		text: t[r],
 		level: "cluster",
 		group: r
 	}));
 }
-function Wo(e, t) {
+function pc(e, t) {
 	let n = (n) => Float32Array.from(t, (t) => e.xy[2 * t + n]).sort()[t.length >> 1];
 	return {
 		x: n(0),
 		y: n(1)
 	};
 }
-function Go(e, t, n, r) {
-	let i = Bo / 2 ** Math.round(Math.log2(bi(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
+function mc(e, t, n, r) {
+	let i = lc / 2 ** Math.round(Math.log2(Ua(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
 	for (let t of r) {
-		let { index: n, start: r } = Ji(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
+		let { index: n, start: r } = vo(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
 		o.set(s, (o.get(s) ?? 0) + 1);
 		let c = n.label(t - r);
 		if (!c) continue;
@@ -4743,8 +5242,8 @@ function Go(e, t, n, r) {
 	let s = [];
 	for (let [t, n] of a) {
 		let [r, i] = [...n].reduce((e, t) => t[1].length > e[1].length ? t : e);
-		i.length < Vo || i.length < Ho * o.get(t) || s.push({
-			...Wo(e, i),
+		i.length < uc || i.length < dc * o.get(t) || s.push({
+			...pc(e, i),
 			text: r,
 			level: "local",
 			size: i.length
@@ -4752,9 +5251,9 @@ function Go(e, t, n, r) {
 	}
 	return s.sort((e, t) => t.size - e.size);
 }
-function Ko(e, t) {
+function hc(e, t) {
 	return t.map((t) => {
-		let { index: n, start: r } = Ji(e, t);
+		let { index: n, start: r } = vo(e, t);
 		return {
 			text: n.title(t - r),
 			x: e.xy[2 * t],
@@ -4763,21 +5262,21 @@ function Ko(e, t) {
 		};
 	});
 }
-var qo = {
+var gc = {
 	names: [],
 	crops: [],
 	inView: 0
-}, Jo = 2.2, Yo = 6e4;
-function Xo(e, t, n, r, i, a) {
-	let o = Xi(e, Ci(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= Jo && !s && o.length < Yo ? Go(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Zo(o, a) : [];
+}, _c = 2.2, vc = 6e4;
+function yc(e, t, n, r, i, a) {
+	let o = bo(e, Ka(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= _c && !s && o.length < vc ? mc(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? bc(o, a) : [];
 	return {
 		names: [
 			...i,
 			...c.filter((e) => !l.has(e.text)),
-			...Ko(e, u)
+			...hc(e, u)
 		],
 		crops: u.flatMap((t) => {
-			let { index: n, start: r } = Ji(e, t), i = n.base.crop[t - r];
+			let { index: n, start: r } = vo(e, t), i = n.base.crop[t - r];
 			return i >= 0 ? [{
 				point: t,
 				path: n.at(`crop/${i}.webp`)
@@ -4786,12 +5285,12 @@ function Xo(e, t, n, r, i, a) {
 		inView: o.length
 	};
 }
-function Zo(e, t) {
+function bc(e, t) {
 	let n = t.filter((t) => e.includes(t));
 	return [...n, ...e.filter((e) => !n.includes(e))];
 }
 // src/map/text.ts
-var Qo = {
+var xc = {
 	cluster: {
 		weight: 650,
 		size: 14,
@@ -4807,12 +5306,12 @@ var Qo = {
 		size: 11,
 		most: 20
 	}
-}, $o = 600;
-function es(e, t) {
+}, Sc = 600;
+function Cc(e, t) {
 	let n = [...e];
 	return n.length <= t ? e : `${n.slice(0, t - 1).join("").trimEnd()}…`;
 }
-var ts = class {
+var wc = class {
 	kept = /* @__PURE__ */ new Map();
 	measure = document.createElement("canvas").getContext("2d");
 	ratio = 0;
@@ -4823,12 +5322,12 @@ var ts = class {
 	of(e, t) {
 		let n = `${t} ${e}`, r = this.kept.get(n);
 		if (r) return r;
-		this.kept.size >= $o && this.kept.delete(this.kept.keys().next().value);
+		this.kept.size >= Sc && this.kept.delete(this.kept.keys().next().value);
 		let i = this.make(e, t);
 		return this.kept.set(n, i), i;
 	}
 	make(e, t) {
-		let { weight: n, size: r, most: i } = Qo[t], a = es(e, i), o = `${n} ${r}px ${this.theme.font}`;
+		let { weight: n, size: r, most: i } = xc[t], a = Cc(e, i), o = `${n} ${r}px ${this.theme.font}`;
 		this.measure.font = o;
 		let s = Math.ceil(this.measure.measureText(a).width) + 6, c = Math.ceil(r * 1.25) + 6, l = Object.assign(document.createElement("canvas"), {
 			width: Math.ceil(s * this.ratio),
@@ -4840,15 +5339,15 @@ var ts = class {
 			textAlign: "center",
 			lineJoin: "round",
 			lineWidth: 6
-		}), u.strokeStyle = ja(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
+		}), u.strokeStyle = ts(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
 			picture: l,
 			width: s,
 			height: c
 		};
 	}
-}, ns = () => document.createElement("canvas").getContext("2d");
-function rs(e) {
-	let t = getComputedStyle(e), n = ns(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = Aa(r("--ground")), a = Ma(i);
+}, Tc = () => document.createElement("canvas").getContext("2d");
+function Ec(e) {
+	let t = getComputedStyle(e), n = Tc(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = es(r("--ground")), a = ns(i);
 	return {
 		dark: a,
 		ground: i,
@@ -4869,8 +5368,8 @@ function rs(e) {
 		font: t.fontFamily || "sans-serif"
 	};
 }
-function is(e) {
-	let t = P(rs(e)), n = () => void (t.value = rs(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
+function Dc(e) {
+	let t = P(Ec(e)), n = () => void (t.value = Ec(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
 	return r.addEventListener("change", n), a && i.observe(a, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
@@ -4882,28 +5381,28 @@ function is(e) {
 	};
 }
 // src/map/webgl.ts
-var as = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", os = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", ss = [
+var Oc = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", kc = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", Ac = [
 	"centre",
 	"scale",
 	"size",
 	"opacity"
 ];
-function cs(e) {
+function jc(e) {
 	let t = e.getContext("webgl2", {
 		alpha: !1,
 		antialias: !1,
 		depth: !1,
 		stencil: !1
 	});
-	return t ? new us(e, t, ls(t) ? "software" : "gpu") : null;
+	return t ? new Nc(e, t, Mc(t) ? "software" : "gpu") : null;
 }
-function ls(e) {
+function Mc(e) {
 	let t = e.getExtension("WEBGL_debug_renderer_info"), n = String(e.getParameter(t ? t.UNMASKED_RENDERER_WEBGL : e.RENDERER));
 	if (/swiftshader|llvmpipe|softpipe|software|basic render/i.test(n)) return !0;
 	let r = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: !0 });
 	return r?.getExtension("WEBGL_lose_context")?.loseContext(), !r;
 }
-var us = class {
+var Nc = class {
 	canvas;
 	gl;
 	kind;
@@ -4921,7 +5420,7 @@ var us = class {
 		1
 	];
 	constructor(e, t, n) {
-		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = ds(t);
+		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = Pc(t);
 	}
 	place(e) {
 		this.xy = e, this.fill("place", e);
@@ -4955,12 +5454,12 @@ var us = class {
 		e.preventDefault(), this.programme = null;
 	};
 	restored = () => {
-		this.programme = ds(this.gl), this.place(this.xy), this.look(this.looks), this.again();
+		this.programme = Pc(this.gl), this.place(this.xy), this.look(this.looks), this.again();
 	};
 };
-function ds(e) {
+function Pc(e) {
 	let t = e.createProgram();
-	for (let [n, r] of [[e.VERTEX_SHADER, as], [e.FRAGMENT_SHADER, os]]) {
+	for (let [n, r] of [[e.VERTEX_SHADER, Oc], [e.FRAGMENT_SHADER, kc]]) {
 		let i = e.createShader(n);
 		if (!i) return null;
 		e.shaderSource(i, r), e.compileShader(i), e.attachShader(t, i);
@@ -4970,11 +5469,11 @@ function ds(e) {
 		throw Error(e.getProgramInfoLog(t) ?? "the map's shaders do not link");
 	}
 	return e.useProgram(t), e.enable(e.BLEND), e.blendFunc(e.ONE, e.ONE_MINUS_SRC_ALPHA), {
-		uniforms: Object.fromEntries(ss.map((n) => [n, e.getUniformLocation(t, n)])),
-		buffers: fs(e)
+		uniforms: Object.fromEntries(Ac.map((n) => [n, e.getUniformLocation(t, n)])),
+		buffers: Fc(e)
 	};
 }
-function fs(e) {
+function Fc(e) {
 	e.bindVertexArray(e.createVertexArray());
 	let t = {
 		place: e.createBuffer(),
@@ -4987,14 +5486,14 @@ function fs(e) {
 	return n(t.place, 0), e.vertexAttribPointer(0, 2, e.FLOAT, !1, 0, 0), n(t.colour, 1), e.vertexAttribPointer(1, 4, e.UNSIGNED_BYTE, !0, 0, 0), n(t.mark, 2), e.vertexAttribIPointer(2, 1, e.UNSIGNED_BYTE, 0, 0), e.bindBuffer(e.ELEMENT_ARRAY_BUFFER, t.order), t;
 }
 // src/map/scene.ts
-var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
+var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 	state;
 	stage;
 	over;
 	layer;
 	context;
 	crops;
-	texts = new ts();
+	texts = new wc();
 	ends = [];
 	ratio = 0;
 	frame = 0;
@@ -5004,14 +5503,14 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 	drawn = !1;
 	model = null;
 	constructor(e, t, n, r) {
-		this.state = e, this.stage = t, this.over = r, this.layer = cs(n) ?? io(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new lo(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(yo(r, wo(this, e)));
+		this.state = e, this.stage = t, this.over = r, this.layer = jc(n) ?? Os(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new Ns(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(Hs(r, qs(this, e)));
 	}
 	stop() {
 		for (let e of this.ends) e();
 		cancelAnimationFrame(this.frame), this.land(), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
 	}
 	follow() {
-		let { state: e, ends: t } = this, n = is(this.stage), r = new ResizeObserver(() => this.resize());
+		let { state: e, ends: t } = this, n = Dc(this.stage), r = new ResizeObserver(() => this.resize());
 		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(I(() => void (e.theme.value = n.theme.value)), I(() => this.takeModel()), I(() => {
 			let t = e.looks.value;
 			t && this.layer.look(t), this.rest(), this.invalidate();
@@ -5044,14 +5543,14 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 		this.state.pinned.value = -1, this.state.pointAt(-1), this.state.store.place.set({
 			v: null,
 			hide: null
-		}, !0), this.move(hi);
+		}, !0), this.move(Ra);
 	}
 	followNames() {
 		for (let { index: e } of this.state.model?.parts ?? []) e.labels.value, e.annotations.value;
 		this.rest();
 	}
 	resize() {
-		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(_s, devicePixelRatio || 1), r = this.state.view.peek();
+		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(Bc, devicePixelRatio || 1), r = this.state.view.peek();
 		e && t && (r.width !== e || r.height !== t || n !== this.ratio) && (this.ratio = n, this.layer.resize(e, t, n), this.over.width = Math.round(e * n), this.over.height = Math.round(t * n), this.state.view.value = {
 			...r,
 			width: e,
@@ -5060,7 +5559,7 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 	}
 	invalidate() {
 		this.frame ||= requestAnimationFrame(() => {
-			this.frame = 0, Math.min(_s, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
+			this.frame = 0, Math.min(Bc, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
 		});
 	}
 	pointSize() {
@@ -5071,7 +5570,7 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 		let { state: e } = this, t = Ze(() => e.model), n = e.view.peek();
 		if (!t || !n.width) return;
 		this.drawn || performance.mark("map"), this.drawn = !0;
-		let r = e.camera.peek(), i = e.theme.peek(), a = bi(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
+		let r = e.camera.peek(), i = e.theme.peek(), a = Ua(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
 		this.layer.draw({
 			x: r.x,
 			y: r.y,
@@ -5079,7 +5578,7 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 			size: s,
 			opacity: o,
 			ground: i.ground
-		}), ko({
+		}), Qs({
 			context: this.context,
 			ratio: this.ratio,
 			camera: r,
@@ -5102,8 +5601,8 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 	fly(e) {
 		if (this.land(), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
 		let t = this.state.camera.peek(), n = performance.now(), r = (i) => {
-			let a = Math.min(1, Math.max(0, (i - n) / ms));
-			this.state.camera.value = Oi(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
+			let a = Math.min(1, Math.max(0, (i - n) / Lc));
+			this.state.camera.value = Za(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
 		};
 		this.flight = requestAnimationFrame(r), this.rest();
 	}
@@ -5112,56 +5611,56 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 	}
 	zoom(e) {
 		let t = this.state.view.peek();
-		this.fly(Ti(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
+		this.fly(Ja(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
 	}
 	fitAll() {
-		this.fly(hi);
+		this.fly(Ra);
 	}
 	fitKept() {
 		let { model: e, store: t, visible: n } = this.state, r = e?.parts.find(({ index: e }) => e === t.index.peek());
 		if (!e || !r) return;
 		let i = t.kept.peek(), a = Array.from(i.keys()).filter((e) => i[e] && n.peek()[r.start + e]).map((e) => r.start + e);
-		a.length && this.fly(Di(qi(e.xy, a), this.state.view.peek()));
+		a.length && this.fly(Xa(_o(e.xy, a), this.state.view.peek()));
 	}
 	centre(e, t = 40) {
 		let { model: n, camera: r } = this.state;
 		if (!n) return;
 		let i = Math.max(r.peek().zoom, Math.min(400, Math.sqrt(n.living.length / t)));
-		this.fly(wi({
+		this.fly(qa({
 			x: n.xy[2 * e],
 			y: n.xy[2 * e + 1],
 			zoom: i
 		}, this.state.view.peek()));
 	}
 	reveal(e) {
-		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = xi(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
-		o > gs && s > gs && o < i - gs && s < a - gs || this.fly(wi({
+		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = Wa(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
+		o > zc && s > zc && o < i - zc && s < a - zc || this.fly(qa({
 			x: t.xy[2 * e],
 			y: t.xy[2 * e + 1],
 			zoom: n.peek().zoom
 		}, r.peek()));
 	}
 	rest() {
-		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), ps);
+		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), Ic);
 	}
 	rested() {
 		let { state: e } = this, t = e.model, n = e.view.peek();
 		if (!t || !n.width || this.flight) return;
-		this.stage.dataset.still = "", e.scenery.value = Xo(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
-		let r = ki(e.camera.peek());
+		this.stage.dataset.still = "", e.scenery.value = yc(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
+		let r = Qa(e.camera.peek());
 		r !== (e.store.place.route.peek().params.get("v") ?? "") && (this.written = r, e.store.place.set({ v: r }, !0));
 	}
 	followUrl() {
 		let e = this.state.store.param("v");
 		if (e === this.written) return;
 		this.written = e;
-		let t = e ? Ai(e) : hi;
-		t && Ze(() => this.state.scenery.peek() === qo ? this.move(t) : this.fly(t));
+		let t = e ? $a(e) : Ra;
+		t && Ze(() => this.state.scenery.peek() === gc ? this.move(t) : this.fly(t));
 	}
 	goWhereAsked() {
 		let { store: e } = this.state, t = e.param("at"), n = this.state.model;
 		if (!t || !n || !this.state.view.value.width) return;
-		let r = Yi(n, e.index.peek().number, Number(t));
+		let r = yo(n, e.index.peek().number, Number(t));
 		Ze(() => {
 			if (e.place.set({ at: null }, !0), r < 0) return void (e.told.value = "This component is not on the map: it has no example.");
 			this.state.pinned.value = r, this.centre(r);
@@ -5170,15 +5669,15 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 	under(e, t) {
 		let { model: n, camera: r, view: i, visible: a, scenery: o } = this.state;
 		if (!n) return -1;
-		let [s, c] = Si(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
-		return Zi(n, s, c, (l ? Math.max(hs, Oo(i.peek(), l) / 2) : hs) / bi(r.peek(), i.peek()), a.peek());
+		let [s, c] = Ga(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
+		return xo(n, s, c, (l ? Math.max(Rc, Zs(i.peek(), l) / 2) : Rc) / Ua(r.peek(), i.peek()), a.peek());
 	}
 	inside(e) {
 		let { model: t, camera: n, view: r, visible: i } = this.state;
 		if (!t) return [];
 		let a = [];
-		for (let t = 0; t < e.length; t += 2) a.push(...Si(n.peek(), r.peek(), e[t], e[t + 1]));
-		return t.tree.range(...fo(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && uo(a, t.xy[2 * e], t.xy[2 * e + 1]));
+		for (let t = 0; t < e.length; t += 2) a.push(...Ga(n.peek(), r.peek(), e[t], e[t + 1]));
+		return t.tree.range(...Fs(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && Ps(a, t.xy[2 * e], t.xy[2 * e + 1]));
 	}
 	async png() {
 		this.draw();
@@ -5188,46 +5687,46 @@ var ps = 180, ms = 420, hs = 14, gs = 30, _s = 2, vs = class {
 		}), t = e.getContext("2d");
 		return t.drawImage(this.layer.canvas, 0, 0, e.width, e.height), t.drawImage(this.over, 0, 0), new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser could not write the picture")), "image/png"));
 	}
-}, ys = 230, bs = 70;
-function xs(e, t) {
+}, Hc = 230, Uc = 70;
+function Wc(e, t) {
 	for (let n = 0; n < e.length; n++) if (!e[n] && !t[n]) return !0;
 	return !1;
 }
-function Ss(e, { colouring: t, hidden: n, active: r, others: i }) {
+function Gc(e, { colouring: t, hidden: n, active: r, others: i }) {
 	let a = new Uint8Array(e.count);
 	for (let { index: t, start: n, stop: o } of e.parts) if (i || t.number === r) for (let t = n; t < o; t++) a[t] = +(e.cluster[t] >= 0);
 	if (t.kind === "groups" && n.size) for (let r = 0; r < e.count; r++) n.has(t.of[r]) && (a[r] = 0);
 	return a;
 }
-function Cs(e, t, n) {
+function Kc(e, t, n) {
 	if (e.kind === "none") return () => n;
 	if (e.kind === "values") {
-		let r = La(t);
-		return (t) => Ha(e.of[t], e.low, e.high, r) ?? n;
+		let r = ss(t);
+		return (t) => fs(e.of[t], e.low, e.high, r) ?? n;
 	}
-	let r = e.groups.map((e, r) => e.plain ? n : Fa(r, t));
+	let r = e.groups.map((e, r) => e.plain ? n : as(r, t));
 	return (t) => r[e.of[t]] ?? n;
 }
-function ws(e, t, n) {
-	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = Cs(r, n.dark, a);
+function qc(e, t, n) {
+	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = Kc(r, n.dark, a);
 	for (let { index: d, start: f, stop: p } of e.parts) {
-		let m = d.number === n.active, h = !m && xs(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
+		let m = d.number === n.active, h = !m && Wc(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
 		for (let e = f; e < p; e++) {
 			if (!t[e]) continue;
 			let n = m ? i[e - f] : !h, d = o === null || r.kind !== "groups" || r.of[e] === o, [p, g, _] = n ? u(e) : a;
-			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? ys : 40 : bs, c[e] = m ? 0 : 2;
+			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? Hc : 40 : Uc, c[e] = m ? 0 : 2;
 		}
 	}
 	for (let e of n.hits) c[e] |= 1, l[e] = 2;
 	return {
 		colours: s,
 		marks: c,
-		order: Ds(e, t, l)
+		order: Xc(e, t, l)
 	};
 }
-var Ts = /* @__PURE__ */ new WeakMap();
-function Es(e) {
-	let t = Ts.get(e);
+var Jc = /* @__PURE__ */ new WeakMap();
+function Yc(e) {
+	let t = Jc.get(e);
 	if (t) return t;
 	let n = e.living.slice(), r = 1;
 	for (let e = n.length - 1; e > 0; e--) {
@@ -5235,14 +5734,14 @@ function Es(e) {
 		let t = Math.floor(r / 2 ** 32 * (e + 1));
 		[n[e], n[t]] = [n[t], n[e]];
 	}
-	return Ts.set(e, n), n;
+	return Jc.set(e, n), n;
 }
-function Ds(e, t, n) {
+function Xc(e, t, n) {
 	let r = [
 		0,
 		0,
 		0
-	], i = Es(e);
+	], i = Yc(e);
 	for (let e of i) t[e] && r[n[e]]++;
 	let a = [
 		0,
@@ -5253,7 +5752,7 @@ function Ds(e, t, n) {
 	return o;
 }
 // src/map/state.ts
-var Os = 5, ks = {
+var Zc = 5, Qc = {
 	dark: !1,
 	ground: [
 		255,
@@ -5271,16 +5770,16 @@ var Os = 5, ks = {
 	panel: "#f6f7f9",
 	line: "#d9dde3",
 	font: "sans-serif"
-}, As = class {
+}, $c = class {
 	store;
-	camera = P(hi);
+	camera = P(Ra);
 	view = P({
 		width: 0,
 		height: 0,
 		halfX: 1,
 		halfY: 1
 	});
-	theme = P(ks);
+	theme = P(Qc);
 	kind = P(null);
 	mode = P("pan");
 	combine = P("new");
@@ -5288,7 +5787,7 @@ var Os = 5, ks = {
 	hover = P(-1);
 	pinned = P(-1);
 	lit = P(null);
-	scenery = P(qo);
+	scenery = P(gc);
 	said = P("");
 	found;
 	by;
@@ -5301,10 +5800,10 @@ var Os = 5, ks = {
 	clusters;
 	places;
 	constructor(e) {
-		this.store = e, this.found = F(() => Hi(e)), this.by = F(() => ua(e)), this.colouring = F(() => this.model && da(e, this.model, this.by.value)), this.hidden = F(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = F(() => e.param("other") !== "0"), this.hits = F(() => this.topHits()), this.visible = F(() => this.model ? Ss(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = F(() => this.model && ws(this.model, this.visible.value, {
+		this.store = e, this.found = F(() => fo(e)), this.by = F(() => Po(e)), this.colouring = F(() => this.model && Fo(e, this.model, this.by.value)), this.hidden = F(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = F(() => e.param("other") !== "0"), this.hits = F(() => this.topHits()), this.visible = F(() => this.model ? Gc(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = F(() => this.model && qc(this.model, this.visible.value, {
 			...this.shown(),
 			lit: this.lit.value
-		})), this.clusters = F(() => this.model ? ha(this.model) : []), this.places = F(() => this.model ? Uo(this.model, this.clusters.value, this.standing()) : []);
+		})), this.clusters = F(() => this.model ? zo(this.model) : []), this.places = F(() => this.model ? fc(this.model, this.clusters.value, this.standing()) : []);
 	}
 	get model() {
 		return R(this.found.value) ?? null;
@@ -5332,22 +5831,22 @@ var Os = 5, ks = {
 		let { model: e, store: t } = this, n = t.search.value;
 		if (!e || !n || !R(n)) return [];
 		let r = t.index.value.number;
-		return Array.from(t.order.value.subarray(0, Os), (t) => Yi(e, r, t)).filter((e) => e >= 0);
+		return Array.from(t.order.value.subarray(0, Zc), (t) => yo(e, r, t)).filter((e) => e >= 0);
 	}
-	colour = F(() => Cs(this.colouring.value ?? {
+	colour = F(() => Kc(this.colouring.value ?? {
 		kind: "none",
 		why: ""
 	}, this.theme.value.dark, this.theme.value.plain));
 	faded(e) {
-		let t = Ji(this.model, e);
+		let t = vo(this.model, e);
 		return t.index === this.store.index.peek() && !this.store.kept.peek()[e - t.start];
 	}
 	get filtered() {
-		return xs(this.store.kept.value, this.store.index.value.base.dead);
+		return Wc(this.store.kept.value, this.store.index.value.base.dead);
 	}
 	pointAt(e) {
 		this.hover.value = e;
-		let t = e >= 0 && this.model ? Ji(this.model, e) : null;
+		let t = e >= 0 && this.model ? vo(this.model, e) : null;
 		this.store.pointed.value = t ? {
 			index: t.index.number,
 			row: e - t.start
@@ -5359,7 +5858,7 @@ var Os = 5, ks = {
 			this.said.value = n.told.value = "No component of this index lies within the line.";
 			return;
 		}
-		let a = n.kept.peek(), o = mo(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
+		let a = n.kept.peek(), o = Ls(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
 		n.select(o), this.said.value = `${o.length} components selected.`;
 	}
 	toggle(e, t) {
@@ -5372,7 +5871,7 @@ var Os = 5, ks = {
 		} else r.delete(e) || r.add(e);
 		this.store.place.set({ hide: [...r].sort((e, t) => e - t).join(",") || null }, !0);
 	}
-}, js = {
+}, el = {
 	pan: "M8 1.5v13M1.5 8h13M8 1.5 6.2 3.6M8 1.5l1.8 2.1M8 14.5l-1.8-2.1M8 14.5l1.8-2.1M1.5 8l2.1-1.8M1.5 8l2.1 1.8M14.5 8l-2.1-1.8M14.5 8l-2.1 1.8",
 	lasso: "M5.2 12.2C2.6 11.4 1.2 9.700 1.400 7.400 1.700 4.200 5 2 9 2.300c3.600.3 5.800 2.500 5.500 5.200-.3 3-3.500 5-7.300 4.900M5.200 12.200a1.400 1.400 0 1 0 1.900.2c-.2 1.200-.9 1.900-2.100 2.400",
 	box: "M2 5V2h3M8 2h0M11 2h3v3M14 8h0M14 11v3h-3M8 14h0M5 14H2v-3M2 8h0",
@@ -5383,7 +5882,7 @@ var Os = 5, ks = {
 	kept: "M2 5V2h3M11 2h3v3M14 11v3h-3M5 14H2v-3M5 6h0M10 5h0M8 8.500h0M6 11h0M11 10.500h0",
 	save: "M8 2v8M4.700 7 8 10.300 11.300 7M2.500 13.500h11"
 };
-function Ms({ of: e }) {
+function tl({ of: e }) {
 	return /* @__PURE__ */ G("svg", {
 		class: "map-icon",
 		viewBox: "0 0 16 16",
@@ -5392,7 +5891,7 @@ function Ms({ of: e }) {
 		"aria-hidden": "true",
 		focusable: "false",
 		children: /* @__PURE__ */ G("path", {
-			d: js[e],
+			d: el[e],
 			fill: "none",
 			stroke: "currentColor",
 			"stroke-width": "1.5",
@@ -5402,7 +5901,7 @@ function Ms({ of: e }) {
 	});
 }
 // src/map/Tools.tsx
-var Ns = [
+var nl = [
 	{
 		value: "pan",
 		sign: "pan",
@@ -5418,7 +5917,7 @@ var Ns = [
 		sign: "box",
 		says: "Drag to select a rectangle"
 	}
-], Ps = [
+], rl = [
 	{
 		value: "new",
 		sign: "new",
@@ -5435,23 +5934,23 @@ var Ns = [
 		says: "Take away from the selection (Alt and drag)"
 	}
 ];
-function Fs({ state: e, scene: t }) {
+function il({ state: e, scene: t }) {
 	let n = z();
 	return /* @__PURE__ */ G("div", {
 		class: "map-tools",
 		role: "toolbar",
 		"aria-label": "Map tools",
 		children: [
-			/* @__PURE__ */ G(Ls, { state: e }),
-			/* @__PURE__ */ G(Rs, {
+			/* @__PURE__ */ G(ol, { state: e }),
+			/* @__PURE__ */ G(sl, {
 				name: "Dragging",
-				choices: Ns,
+				choices: nl,
 				chosen: e.mode.value,
 				choose: (t) => e.mode.value = t
 			}),
-			/* @__PURE__ */ G(Rs, {
+			/* @__PURE__ */ G(sl, {
 				name: "Selecting",
-				choices: Ps,
+				choices: rl,
 				chosen: e.combine.value,
 				choose: (t) => e.combine.value = t,
 				off: e.mode.value === "pan"
@@ -5461,22 +5960,22 @@ function Fs({ state: e, scene: t }) {
 				role: "group",
 				"aria-label": "View",
 				children: [
-					/* @__PURE__ */ G(zs, {
+					/* @__PURE__ */ G(cl, {
 						sign: "add",
 						says: "Zoom in (+)",
 						does: () => t?.zoom(1.6)
 					}),
-					/* @__PURE__ */ G(zs, {
+					/* @__PURE__ */ G(cl, {
 						sign: "less",
 						says: "Zoom out (−)",
 						does: () => t?.zoom(1 / 1.6)
 					}),
-					/* @__PURE__ */ G(zs, {
+					/* @__PURE__ */ G(cl, {
 						sign: "all",
 						says: "Fit all components into the view (0)",
 						does: () => t?.fitAll()
 					}),
-					/* @__PURE__ */ G(zs, {
+					/* @__PURE__ */ G(cl, {
 						sign: "kept",
 						says: "Fit the selected and filtered ones into the view",
 						off: !e.filtered,
@@ -5484,29 +5983,29 @@ function Fs({ state: e, scene: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G(zs, {
+			/* @__PURE__ */ G(cl, {
 				sign: "save",
 				says: "Save the map as a picture (PNG)",
-				does: () => t && void Is(t, n)
+				does: () => t && void al(t, n)
 			})
 		]
 	});
 }
-async function Is(e, t) {
+async function al(e, t) {
 	try {
 		dn("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
 	} catch (e) {
 		t.told.value = e instanceof Error ? e.message : String(e);
 	}
 }
-function Ls({ state: e }) {
-	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = oa.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
+function ol({ state: e }) {
+	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = Ao.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
 		color: e,
 		hide: null
 	}, !0);
 	return /* @__PURE__ */ G("label", {
 		class: "map-colour",
-		title: la[r],
+		title: No[r],
 		children: [
 			"Colour by",
 			" ",
@@ -5515,13 +6014,13 @@ function Ls({ state: e }) {
 				onChange: (e) => a(e.currentTarget.value),
 				children: i.map((e) => /* @__PURE__ */ G("option", {
 					value: e,
-					children: ca[e]
+					children: Mo[e]
 				}, e))
 			})
 		]
 	});
 }
-function Rs({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
+function sl({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 	return /* @__PURE__ */ G("span", {
 		class: "map-group",
 		role: "group",
@@ -5534,11 +6033,11 @@ function Rs({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 			"aria-label": a,
 			title: a,
 			onClick: () => r(e),
-			children: /* @__PURE__ */ G(Ms, { of: t })
+			children: /* @__PURE__ */ G(tl, { of: t })
 		}, e))
 	});
 }
-function zs({ sign: e, says: t, does: n, off: r = !1 }) {
+function cl({ sign: e, says: t, does: n, off: r = !1 }) {
 	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "map-tool",
@@ -5546,12 +6045,12 @@ function zs({ sign: e, says: t, does: n, off: r = !1 }) {
 		title: t,
 		disabled: r,
 		onClick: n,
-		children: /* @__PURE__ */ G(Ms, { of: e })
+		children: /* @__PURE__ */ G(tl, { of: e })
 	});
 }
 // src/map/MapPanel.tsx
-function Bs() {
-	let e = z(), t = j(() => new As(e), [e]), [n, r] = O(null);
+function ll() {
+	let e = z(), t = j(() => new $c(e), [e]), [n, r] = O(null);
 	return /* @__PURE__ */ G("section", {
 		class: "map",
 		"aria-label": "Map of all components",
@@ -5560,26 +6059,26 @@ function Bs() {
 				class: "map-says soft",
 				children: [
 					"Each point is one component. ",
-					/* @__PURE__ */ G(Us, { state: t }),
-					"; distances are no figures. ",
-					/* @__PURE__ */ G(Ws, { state: t })
+					/* @__PURE__ */ G(fl, { state: t }),
+					"; how far apart they lie measures nothing. ",
+					/* @__PURE__ */ G(pl, { state: t })
 				]
 			}),
-			/* @__PURE__ */ G(Fs, {
+			/* @__PURE__ */ G(il, {
 				state: t,
 				scene: n
 			}),
 			/* @__PURE__ */ G("div", {
 				class: "map-body",
-				children: [/* @__PURE__ */ G(Vs, {
+				children: [/* @__PURE__ */ G(ul, {
 					state: t,
 					scene: n,
 					ready: r
-				}), /* @__PURE__ */ G(Ua, { state: t })]
+				}), /* @__PURE__ */ G(ps, { state: t })]
 			}),
 			/* @__PURE__ */ G("p", {
 				class: "map-foot soft",
-				children: /* @__PURE__ */ G(Gs, { state: t })
+				children: /* @__PURE__ */ G(ml, { state: t })
 			}),
 			/* @__PURE__ */ G("p", {
 				class: "map-heard",
@@ -5590,17 +6089,17 @@ function Bs() {
 		]
 	});
 }
-function Vs({ state: e, scene: t, ready: n }) {
+function ul({ state: e, scene: t, ready: n }) {
 	let { store: r } = e, i = A(null), a = A(null), o = A(null);
 	k(() => {
-		let t = new vs(e, i.current, a.current, o.current);
+		let t = new Vc(e, i.current, a.current, o.current);
 		return n(t), () => (t.stop(), n(null));
 	}, [e]);
 	let s = (t) => {
-		let { index: n, start: i } = Ji(e.model, t);
-		r.place.go(n.path(t - i), Fn(r, n));
+		let { index: n, start: i } = vo(e.model, t);
+		r.place.go(n.path(t - i), Ln(r, n));
 	}, c = (n) => {
-		t && ta(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
+		t && To(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
 	}, l = e.found.value;
 	return /* @__PURE__ */ G("div", {
 		class: `map-stage map-mode-${e.mode.value}`,
@@ -5620,9 +6119,9 @@ function Vs({ state: e, scene: t, ready: n }) {
 				"aria-label": "Map of components. Plus and minus zoom, 0 shows all, arrows move. Ctrl and an arrow jump to the next component, Enter opens it. The table has the same components.",
 				onKeyDown: c
 			}),
-			/* @__PURE__ */ G(Za, { state: e }),
-			/* @__PURE__ */ G($a, { state: e }),
-			/* @__PURE__ */ G(Hs, {
+			/* @__PURE__ */ G(xs, { state: e }),
+			/* @__PURE__ */ G(Cs, { state: e }),
+			/* @__PURE__ */ G(dl, {
 				state: e,
 				scene: t
 			}),
@@ -5631,7 +6130,7 @@ function Vs({ state: e, scene: t, ready: n }) {
 				children: l.state === "absent" ? /* @__PURE__ */ G("p", {
 					class: "absent",
 					children: l.why
-				}) : /* @__PURE__ */ G(Hn, {
+				}) : /* @__PURE__ */ G(Un, {
 					what: "map",
 					job: l.job
 				})
@@ -5639,9 +6138,9 @@ function Vs({ state: e, scene: t, ready: n }) {
 		]
 	});
 }
-function Hs({ state: e, scene: t }) {
+function dl({ state: e, scene: t }) {
 	let n = e.scenery.value;
-	return n === qo || n.inView || !e.model ? null : /* @__PURE__ */ G("p", {
+	return n === gc || n.inView || !e.model ? null : /* @__PURE__ */ G("p", {
 		class: "map-empty",
 		children: [
 			"Nothing here.",
@@ -5655,17 +6154,17 @@ function Hs({ state: e, scene: t }) {
 		]
 	});
 }
-function Us({ state: e }) {
+function fl({ state: e }) {
 	return /* @__PURE__ */ G(T, { children: e.model?.by === "encoding" ? "Near means responding alike over all images" : "Near means similar to the foundation model" });
 }
-function Ws({ state: e }) {
+function pl({ state: e }) {
 	return e.model?.drawing === "principal" ? /* @__PURE__ */ G(T, { children: [
 		"Drawn along the two principal axes, which is coarse: ",
 		/* @__PURE__ */ G("code", { children: "pip install 'semlens[umap]'" }),
 		" gives a finer map."
 	] }) : null;
 }
-function Gs({ state: e }) {
+function ml({ state: e }) {
 	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
 	return /* @__PURE__ */ G(T, { children: [
 		/* @__PURE__ */ G("a", {
@@ -5695,26 +6194,27 @@ function Gs({ state: e }) {
 	] });
 }
 // src/views/Explore.tsx
-var Ks = "(min-width: 1000px)";
-function qs() {
+var hl = "(min-width: 1000px)";
+function gl() {
 	return /* @__PURE__ */ G("div", {
 		class: "explore",
-		children: [/* @__PURE__ */ G(Js, {}), /* @__PURE__ */ G(Bs, {})]
+		children: [/* @__PURE__ */ G(_l, {}), /* @__PURE__ */ G(ll, {})]
 	});
 }
-function Js() {
-	let e = z(), t = ui(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = j(() => i && ti(i), [i]), [c, l] = O(1), u = matchMedia(Ks).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = Qs(e, t);
+function _l() {
+	let e = z(), t = Na(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = j(() => i && ri(i), [i]), [c, l] = O(1), u = matchMedia(hl).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = xl(e, t);
 	return k(() => l(1), [r]), /* @__PURE__ */ G("section", {
 		class: "results",
 		ref: f,
 		"aria-label": "Results",
 		"aria-busy": a,
 		children: [
+			!e.query.value && !Rn(e.place) && /* @__PURE__ */ G(Aa, {}),
 			/* @__PURE__ */ G("div", {
 				class: "results-head",
 				children: [
 					/* @__PURE__ */ G("h1", { children: t.title }),
-					o ? /* @__PURE__ */ G(Hn, {
+					o ? /* @__PURE__ */ G(Un, {
 						what: "Search",
 						job: o
 					}) : /* @__PURE__ */ G("p", {
@@ -5723,7 +6223,7 @@ function Js() {
 					}),
 					i?.remark && /* @__PURE__ */ G("p", {
 						class: "remark",
-						children: Ys(i.remark)
+						children: vl(i.remark)
 					}),
 					/* @__PURE__ */ G("a", {
 						class: "to-map",
@@ -5733,13 +6233,13 @@ function Js() {
 					})
 				]
 			}),
-			r.length ? /* @__PURE__ */ G(oi, {
+			r.length ? /* @__PURE__ */ G(ci, {
 				index: n,
 				rows: r,
 				found: i,
 				scale: s,
 				count: d
-			}) : /* @__PURE__ */ G(Xs, {}),
+			}) : /* @__PURE__ */ G(yl, {}),
 			d < r.length && /* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button more",
@@ -5749,12 +6249,12 @@ function Js() {
 		]
 	});
 }
-function Ys(e) {
+function vl(e) {
 	return `${e.charAt(0).toUpperCase()}${e.slice(1)}.`;
 }
-function Xs() {
+function yl() {
 	let e = z();
-	return Ln(e.place) ? /* @__PURE__ */ G("p", {
+	return Rn(e.place) ? /* @__PURE__ */ G("p", {
 		class: "nothing",
 		children: [
 			"No component passes these filters.",
@@ -5762,7 +6262,7 @@ function Xs() {
 			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button",
-				onClick: () => e.place.set(Pn),
+				onClick: () => e.place.set(In),
 				children: "Show all"
 			})
 		]
@@ -5771,14 +6271,14 @@ function Xs() {
 		children: "There is no component to show."
 	});
 }
-var Zs = null;
-function Qs(e, { busy: t, rows: n }) {
+var bl = null;
+function xl(e, { busy: t, rows: n }) {
 	let r = A(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
 	return Ie(() => {
 		let e = r.current;
-		e.scrollTop = !t && Zs?.of === i ? Zs.top : 0;
+		e.scrollTop = !t && bl?.of === i ? bl.top : 0;
 		let n = () => {
-			Zs = {
+			bl = {
 				of: i,
 				top: e.scrollTop
 			};
@@ -5787,7 +6287,7 @@ function Qs(e, { busy: t, rows: n }) {
 	}, [i, t]), r;
 }
 // src/ui/SaveAs.tsx
-function $s({ what: e, kinds: t, save: n }) {
+function Sl({ what: e, kinds: t, save: n }) {
 	let r = z(), [i, a] = O(!1), o = async (t) => {
 		a(!0);
 		try {
@@ -5817,8 +6317,8 @@ function $s({ what: e, kinds: t, save: n }) {
 	});
 }
 // src/audit/frame.ts
-var ec = 17, tc = 2.2, nc = 3e3, rc = 1.4, ic = 5;
-function ac(e, t, n, r) {
+var Cl = 17, wl = 2.2, Tl = 3e3, El = 1.4, Dl = 5;
+function Ol(e, t, n, r) {
 	let i = Math.round(Math.min(Math.max(r * .74, 340), 600)), a = (r) => {
 		let [i, a] = [0, 4];
 		for (let n of t) [i, a] = [Math.min(i, e.rows[n][r]), Math.max(a, e.rows[n][r])];
@@ -5837,29 +6337,29 @@ function ac(e, t, n, r) {
 		spurious: a("spurious")
 	};
 }
-function oc({ left: e, right: t, valid: [n, r] }, i) {
+function kl({ left: e, right: t, valid: [n, r] }, i) {
 	return e + (i - n) / (r - n) * (t - e);
 }
-function sc({ top: e, bottom: t, spurious: [n, r] }, i) {
+function Al({ top: e, bottom: t, spurious: [n, r] }, i) {
 	return e + (r - i) / (r - n) * (t - e);
 }
-function cc(e, t, n) {
-	return t === "valid" ? Math.max(e.left, Math.min(oc(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? sc(e, n) : e.top, e.top));
+function jl(e, t, n) {
+	return t === "valid" ? Math.max(e.left, Math.min(kl(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? Al(e, n) : e.top, e.top));
 }
-function lc(e, t, n, r) {
+function Ml(e, t, n, r) {
 	let [i, a] = e[t], o = t === "valid" ? (n - e.left) / (e.right - e.left) : (e.bottom - r) / (e.bottom - e.top);
 	return i + Math.min(Math.max(o, 0), 1) * (a - i);
 }
-function uc(e, t, n) {
-	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > nc ? rc : tc, o = n.width < 480 ? ec * .7 : ec;
+function Nl(e, t, n) {
+	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > Tl ? El : wl, o = n.width < 480 ? Cl * .7 : Cl;
 	return {
 		at: t,
-		x: Float32Array.from(r, (e) => oc(n, e.valid)),
-		y: Float32Array.from(r, (e) => sc(n, e.spurious)),
+		x: Float32Array.from(r, (e) => kl(n, e.valid)),
+		y: Float32Array.from(r, (e) => Al(n, e.spurious)),
 		radius: Float32Array.from(r, (e) => Math.max(a, o * Math.sqrt(Math.max(e.relevance, 0) / i)))
 	};
 }
-function dc({ at: e, x: t, y: n, radius: r }, i) {
+function Pl({ at: e, x: t, y: n, radius: r }, i) {
 	return {
 		at: Int32Array.from(i, (t) => e[t]),
 		x: Float32Array.from(i, (e) => t[e]),
@@ -5867,20 +6367,20 @@ function dc({ at: e, x: t, y: n, radius: r }, i) {
 		radius: Float32Array.from(i, (e) => r[e])
 	};
 }
-function fc(e, t, n) {
+function Fl(e, t, n) {
 	let [r, i] = [-1, Infinity];
 	for (let a = 0; a < e.at.length; a++) {
 		let o = e.radius[a], s = Math.hypot(e.x[a] - t, e.y[a] - n), c = s <= o ? o : o + s;
-		s <= Math.max(o, ic) && c <= i && ([r, i] = [a, c]);
+		s <= Math.max(o, Dl) && c <= i && ([r, i] = [a, c]);
 	}
 	return r;
 }
-function pc(e, t) {
+function Il(e, t) {
 	let n = [];
-	for (let r = 0; r < e.at.length; r++) mc(t, e.x[r], e.y[r]) && n.push(r);
+	for (let r = 0; r < e.at.length; r++) Ll(t, e.x[r], e.y[r]) && n.push(r);
 	return n;
 }
-function mc(e, t, n) {
+function Ll(e, t, n) {
 	let r = !1;
 	for (let i = 0, a = e.length - 1; i < e.length; a = i++) {
 		let [[o, s], [c, l]] = [e[a], e[i]];
@@ -5888,7 +6388,7 @@ function mc(e, t, n) {
 	}
 	return r;
 }
-function hc([e, t], n) {
+function Rl([e, t], n) {
 	let r = [
 		1,
 		2,
@@ -5901,48 +6401,8 @@ function hc([e, t], n) {
 	for (let n = Math.ceil(e / r) * r; n <= t; n += r) i.push(n);
 	return i;
 }
-// src/audit/words.ts
-var Y = [
-	"valid",
-	"spurious",
-	"both",
-	"neither"
-], gc = {
-	valid: "valid only",
-	spurious: "spurious only",
-	both: "both valid and spurious",
-	neither: "neither"
-}, _c = {
-	...gc,
-	both: "both"
-}, vc = (e) => e !== null && Number.isFinite(e);
-function X(e, t = 1) {
-	return vc(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
-}
-function yc(e, t, n = 1) {
-	return vc(e) && vc(t) ? `${(100 * e).toFixed(n)} to ${X(t, n)}` : "not known";
-}
-function bc(e) {
-	return vc(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
-}
-function xc(e) {
-	return vc(e) ? `needs ${bc(e)}` : "no alignment is enough: too few random components";
-}
-function Sc(e) {
-	return vc(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
-}
-function Cc(e, t) {
-	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
-}
-function wc(e) {
-	return vc(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
-}
-function Tc(e, t = 120) {
-	let n = e.trim().replace(/\s+/g, " ");
-	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
-}
 // src/audit/Marks.tsx
-function Ec(e, t, n, r) {
+function zl(e, t, n, r) {
 	let i = (e) => e.toFixed(1);
 	if (e === "spurious") {
 		let e = r * Math.sqrt(Math.PI / 2);
@@ -5955,24 +6415,24 @@ function Ec(e, t, n, r) {
 	let a = i(r), o = i(2 * Number(a));
 	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
 }
-function Dc({ of: e }) {
+function Bl({ of: e }) {
 	return /* @__PURE__ */ G("svg", {
 		class: "key",
 		viewBox: "0 0 16 16",
 		"aria-hidden": "true",
 		children: /* @__PURE__ */ G("path", {
 			class: `dot ${e}`,
-			d: Ec(e, 8, 8, 5)
+			d: zl(e, 8, 8, 5)
 		})
 	});
 }
-var Oc = {
+var Vl = {
 	good: ["M12 1.5a10.5 10.5 0 1 0 .01 0z", "M6.8 12.4l3.6 3.6l7-7.6"],
 	bad: ["M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z", "M8 8l8 8M16 8l-8 8"],
 	untold: ["M12 1l11 11l-11 11l-11-11z", "M9.2 9.3a2.8 2.8 0 1 1 4.2 2.5c-1 .6-1.4 1.1-1.4 2.2M12 17.2v.2"]
 };
-function kc({ kind: e }) {
-	let [t, n] = Oc[e];
+function Hl({ kind: e }) {
+	let [t, n] = Vl[e];
 	return /* @__PURE__ */ G("svg", {
 		class: `sign ${e}`,
 		viewBox: "0 0 24 24",
@@ -5986,7 +6446,7 @@ function kc({ kind: e }) {
 		})]
 	});
 }
-function Ac({ value: e, low: t, high: n, top: r }) {
+function Ul({ value: e, low: t, high: n, top: r }) {
 	let i = (e) => Z((Math.min(Math.max(e, -r), r) / r + 1) / 2), a = [
 		e,
 		t,
@@ -6028,8 +6488,8 @@ function Ac({ value: e, low: t, high: n, top: r }) {
 		]
 	});
 }
-var Z = (e) => `${(100 * e).toFixed(2)}%`, jc = .14, Mc = .45;
-function Nc({ shares: e }) {
+var Z = (e) => `${(100 * e).toFixed(2)}%`, Wl = .14, Gl = .45;
+function Kl({ shares: e }) {
 	let t = 0, n = e.flatMap(({ quadrant: e, relevance: t }) => t ? [{
 		quadrant: e,
 		relevance: t
@@ -6037,7 +6497,7 @@ function Nc({ shares: e }) {
 	return /* @__PURE__ */ G("svg", {
 		class: "stacked",
 		role: "img",
-		"aria-label": e.map((e) => `${gc[e.quadrant]} ${X(e.relevance)}`).join(", "),
+		"aria-label": e.map((e) => `${fi[e.quadrant]} ${Y(e.relevance)}`).join(", "),
 		children: [n.map((e) => {
 			let n = t;
 			return t += e.relevance, /* @__PURE__ */ G("rect", {
@@ -6049,20 +6509,20 @@ function Nc({ shares: e }) {
 			}, e.quadrant);
 		}), n.map((e, t) => {
 			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
-			return e.relevance < jc ? null : /* @__PURE__ */ G("text", {
-				class: e.relevance < Mc ? "narrow" : void 0,
+			return e.relevance < Wl ? null : /* @__PURE__ */ G("text", {
+				class: e.relevance < Gl ? "narrow" : void 0,
 				x: Z(r + e.relevance / 2),
 				y: "22",
 				children: [
-					_c[e.quadrant],
+					pi[e.quadrant],
 					" ",
-					X(e.relevance, 0)
+					Y(e.relevance, 0)
 				]
 			}, e.quadrant);
 		})]
 	});
 }
-function Pc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
+function ql({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
 	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
 	return /* @__PURE__ */ G("svg", {
 		class: "interval",
@@ -6113,7 +6573,7 @@ function Pc({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, 
 		]
 	});
 }
-function Fc({ relevance: e, against: t, top: n, kind: r }) {
+function Jl({ relevance: e, against: t, top: n, kind: r }) {
 	return /* @__PURE__ */ G("svg", {
 		class: "two-bars",
 		"aria-hidden": "true",
@@ -6134,22 +6594,22 @@ function Fc({ relevance: e, against: t, top: n, kind: r }) {
 		}, e))
 	});
 }
-function Ic() {
+function Yl() {
 	return /* @__PURE__ */ G("p", {
 		class: "legend",
-		children: Y.map((e) => /* @__PURE__ */ G("span", { children: [
-			/* @__PURE__ */ G(Dc, { of: e }),
+		children: J.map((e) => /* @__PURE__ */ G("span", { children: [
+			/* @__PURE__ */ G(Bl, { of: e }),
 			" fits ",
-			gc[e]
+			fi[e]
 		] }, e))
 	});
 }
 // src/audit/names.ts
-var Lc = 6.8, Rc = 15, zc = 24;
-function Bc(e, t, n) {
-	let r = [...Vc(n), ...t.map((t, n) => Hc(e, n))];
+var Xl = 6.8, Zl = 15, Ql = 24;
+function $l(e, t, n) {
+	let r = [...eu(n), ...t.map((t, n) => tu(e, n))];
 	return t.map((t, i) => {
-		let a = Tc(t, zc), o = Uc(e, i, a.length * Lc, n, r);
+		let a = xi(t, Ql), o = nu(e, i, a.length * Xl, n, r);
 		r.push(o);
 		let [s, c, l] = [
 			e.x[i],
@@ -6168,7 +6628,7 @@ function Bc(e, t, n) {
 		};
 	});
 }
-function Vc({ left: e, right: t, top: n, bottom: r }) {
+function eu({ left: e, right: t, top: n, bottom: r }) {
 	return [e, t - 130].flatMap((e) => [n, r - 28].map((t) => [
 		e,
 		t,
@@ -6176,7 +6636,7 @@ function Vc({ left: e, right: t, top: n, bottom: r }) {
 		t + 28
 	]));
 }
-function Hc({ x: e, y: t, radius: n }, r) {
+function tu({ x: e, y: t, radius: n }, r) {
 	return [
 		e[r] - n[r],
 		t[r] - n[r],
@@ -6184,7 +6644,7 @@ function Hc({ x: e, y: t, radius: n }, r) {
 		t[r] + n[r]
 	];
 }
-function Uc(e, t, n, r, i) {
+function nu(e, t, n, r, i) {
 	let [a, o, s] = [
 		e.x[t],
 		e.y[t],
@@ -6207,25 +6667,25 @@ function Uc(e, t, n, r, i) {
 		a - n / 2
 	]) {
 		if (c === a - n / 2 && t === 0) continue;
-		let l = o + t * (s + Rc / 2 + 2 + e / 2), u = [
+		let l = o + t * (s + Zl / 2 + 2 + e / 2), u = [
 			c,
-			l - Rc / 2,
+			l - Zl / 2,
 			c + n,
-			l + Rc / 2
+			l + Zl / 2
 		];
 		if (u[0] >= r.left && u[2] <= r.right && u[1] >= r.top && u[3] <= r.bottom && !i.some((e) => u[0] < e[2] && e[0] < u[2] && u[1] < e[3] && e[1] < u[3])) return u;
 	}
 	let c = Math.max(r.left, Math.min(a + s, r.right - n));
 	return [
 		c,
-		o - Rc / 2,
+		o - Zl / 2,
 		c + n,
-		o + Rc / 2
+		o + Zl / 2
 	];
 }
 // src/audit/paint.ts
-var Wc = .14;
-function Gc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
+var ru = .14;
+function iu({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 	return {
 		valid: [
 			i,
@@ -6253,49 +6713,49 @@ function Gc({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 		]
 	};
 }
-function Kc(e, t, n, r) {
+function au(e, t, n, r) {
 	let { width: i, height: a } = t.frame, o = window.devicePixelRatio || 1;
 	e.width = Math.round(i * o), e.height = Math.round(a * o);
 	let s = e.getContext("2d");
 	if (!s) return;
-	let c = getComputedStyle(e), l = Y.map((e) => c.getPropertyValue(`--${e}`).trim()), { x: u, y: d, radius: f, at: p } = t.dots, m = /* @__PURE__ */ new Map();
+	let c = getComputedStyle(e), l = J.map((e) => c.getPropertyValue(`--${e}`).trim()), { x: u, y: d, radius: f, at: p } = t.dots, m = /* @__PURE__ */ new Map();
 	for (let e = n; e < Math.min(r, p.length); e++) {
 		let [n, r, i] = [
 			t.quadrant(e),
 			t.kept(e),
 			Math.round(f[e] * 4)
 		], a = i * 8 + n * 2 + Number(r), c = m.get(a);
-		c || m.set(a, c = qc(Y[n], i / 4, r ? 1 : Wc, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
+		c || m.set(a, c = ou(J[n], i / 4, r ? 1 : ru, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
 	}
 }
-function qc(e, t, n, r, i) {
+function ou(e, t, n, r, i) {
 	let a = 2 * Math.ceil((t * 1.3 + 2) * i), o = new OffscreenCanvas(a, a), s = o.getContext("2d");
 	s.scale(i, i);
-	let c = new Path2D(Ec(e, a / i / 2, a / i / 2, t));
+	let c = new Path2D(zl(e, a / i / 2, a / i / 2, t));
 	s.fillStyle = s.strokeStyle = r;
-	let l = t < rc + .3;
+	let l = t < El + .3;
 	return s.globalAlpha = n * (e === "neither" ? l ? .3 : .1 : .5), s.fill(c), l || (s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c)), o.transferToImageBitmap();
 }
 // src/audit/Scenery.tsx
-var Jc = (e) => String(e).replace("-", "−");
-function Yc({ frame: e }) {
+var su = (e) => String(e).replace("-", "−");
+function cu({ frame: e }) {
 	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of chance)";
 	return /* @__PURE__ */ G("g", {
 		"aria-hidden": "true",
 		children: [
-			hc(e.valid, n - t).map((t) => /* @__PURE__ */ G("text", {
+			Rl(e.valid, n - t).map((t) => /* @__PURE__ */ G("text", {
 				class: "tick",
-				x: oc(e, t),
+				x: kl(e, t),
 				y: i + 26,
 				"text-anchor": "middle",
-				children: Jc(t)
+				children: su(t)
 			}, `x${t}`)),
-			hc(e.spurious, i - r).map((n) => /* @__PURE__ */ G("text", {
+			Rl(e.spurious, i - r).map((n) => /* @__PURE__ */ G("text", {
 				class: "tick",
 				x: t - 17,
-				y: sc(e, n) + 4,
+				y: Al(e, n) + 4,
 				"text-anchor": "end",
-				children: Jc(n)
+				children: su(n)
 			}, `y${n}`)),
 			/* @__PURE__ */ G("text", {
 				class: "axis",
@@ -6313,8 +6773,8 @@ function Yc({ frame: e }) {
 		]
 	});
 }
-function Xc({ frame: e, edges: t }) {
-	return /* @__PURE__ */ G(T, { children: Object.entries(Gc(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ G("rect", {
+function lu({ frame: e, edges: t }) {
+	return /* @__PURE__ */ G(T, { children: Object.entries(iu(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ G("rect", {
 		class: `region ${e}`,
 		x: t,
 		y: n,
@@ -6322,8 +6782,8 @@ function Xc({ frame: e, edges: t }) {
 		height: i - n
 	}, e)) });
 }
-function Zc({ frame: e, edges: t, shares: n }) {
-	let r = Gc(e, t);
+function uu({ frame: e, edges: t, shares: n }) {
+	let r = iu(e, t);
 	return /* @__PURE__ */ G("g", {
 		"aria-hidden": "true",
 		children: n.map(({ quadrant: e, relevance: t }) => {
@@ -6336,15 +6796,15 @@ function Zc({ frame: e, edges: t, shares: n }) {
 				y: c ? i + 20 : o - 10,
 				"text-anchor": s ? "start" : "end",
 				children: [
-					_c[e],
+					pi[e],
 					" ",
-					X(t, 0)
+					Y(t, 0)
 				]
 			}, e);
 		})
 	});
 }
-function Qc({ names: e }) {
+function du({ names: e }) {
 	return /* @__PURE__ */ G("g", {
 		"aria-hidden": "true",
 		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ G("line", {
@@ -6362,294 +6822,8 @@ function Qc({ names: e }) {
 		}, r))]
 	});
 }
-// src/audit/spec.ts
-var $c = ["valid", "spurious"], el = .05, tl = ["{}"], nl = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
-function rl(e) {
-	return {
-		output: e,
-		valid: [],
-		spurious: [],
-		requirements: [...nl],
-		title: "",
-		notes: "",
-		layers: [],
-		templates: [...tl],
-		fdr: el
-	};
-}
-function il(e) {
-	let t = (e) => (Array.isArray(e) ? e : []).map(al);
-	return {
-		output: e.output ?? "",
-		valid: t(e.valid),
-		spurious: t(e.spurious),
-		requirements: [...e.requirements ?? []],
-		title: e.title ?? "",
-		notes: e.notes ?? "",
-		layers: [...e.layers ?? []],
-		templates: e.templates?.length ? [...e.templates] : [...tl],
-		fdr: e.fdr ?? el
-	};
-}
-function al(e) {
-	return typeof e == "string" ? {
-		name: e,
-		phrases: [],
-		images: []
-	} : {
-		name: e.name ?? "",
-		phrases: [...e.phrases ?? []],
-		images: [...e.images ?? []]
-	};
-}
-function ol(e) {
-	let t = (e) => e.map(sl), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
-	return {
-		...e.title.trim() && { title: e.title.trim() },
-		...e.notes.trim() && { notes: e.notes.trim() },
-		output: e.output,
-		valid: t(e.valid),
-		spurious: t(e.spurious),
-		...n.length && { requirements: n },
-		...e.layers.length && { layers: e.layers },
-		...r.length && r.join("\n") !== tl.join() && { templates: r },
-		...e.fdr !== el && { fdr: e.fdr }
-	};
-}
-function sl({ name: e, phrases: t, images: n }) {
-	return !t.length && !n.length ? e : {
-		name: e,
-		...t.length && { phrases: t },
-		...n.length && { images: n }
-	};
-}
-function cl(e) {
-	let { title: t, notes: n, ...r } = ol(e);
-	return JSON.stringify(r);
-}
-function ll(e) {
-	if (e.output === "") return "Choose the class that is audited.";
-	let t = $c.filter((t) => !e[t].length);
-	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
-}
-function ul(e) {
-	let t = new TextEncoder().encode(JSON.stringify(ol(e))), n = "";
-	for (let e of t) n += String.fromCharCode(e);
-	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
-}
-function dl(e) {
-	try {
-		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
-		return typeof n == "object" && n && !Array.isArray(n) ? il(n) : null;
-	} catch {
-		return null;
-	}
-}
-function fl(e) {
-	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : ml(e.slice(t + 1));
-	return n ? {
-		name: n,
-		phrases: r,
-		images: []
-	} : null;
-}
-function pl(e) {
-	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
-}
-function ml(e) {
-	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
-}
-function hl(e) {
-	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
-}
-// src/audit/requirement.ts
-var gl = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", _l = RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${gl}$`), vl = RegExp(`^no component with spurious > valid above relevance ${gl}$`), yl = { unexpected: "neither" }, bl = {
-	valid: "valid concepts only",
-	spurious: "spurious concepts only",
-	both: "both valid and spurious concepts",
-	neither: "no concept of the spec"
-}, xl = {
-	"<=": "At most",
-	"<": "Less than",
-	">=": "At least",
-	">": "More than"
-}, Sl = (e, t) => Number(e) / (t ? 100 : 1);
-function Cl(e) {
-	let t = e.trim().replace(/\s+/g, " "), n = vl.exec(t);
-	if (n) return {
-		figure: "worst",
-		quadrants: [],
-		operator: "<=",
-		limit: Sl(n[1], n[2])
-	};
-	let r = _l.exec(t);
-	if (!r) return null;
-	let i = r[2].split("+").map((e) => yl[e.trim()] ?? e.trim()), a = r[1] === "drivers" || r[1] === "net_relevance" ? ["valid", "spurious"] : Y;
-	return i.every((e) => a.includes(e)) ? {
-		figure: r[1],
-		quadrants: [...new Set(i)],
-		operator: r[3],
-		limit: Sl(r[4], r[5])
-	} : null;
-}
-function wl(e) {
-	return e.figure !== "components";
-}
-function Tl(e) {
-	return wl(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
-}
-function El(e, t) {
-	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${Tl(e)} of what speaks for it in its layer`;
-	let n = e.quadrants.map((e) => bl[e]).join(" or "), r = `${xl[e.operator]} ${Tl(e)}`;
-	if (e.figure === "components") return `${r} components fit ${n}`;
-	let i = e.quadrants.map((e) => `${e} concepts`).join(" or ");
-	return e.figure === "drivers" ? `${r} of all that drives “${t}”, for it or against it, is ${i}` : e.figure === "net_relevance" ? `${r} of what speaks for “${t}” goes through ${i}, less what speaks against it, concept by concept` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
-}
-function Dl(e, t) {
-	if (!wl(t)) return wc(e);
-	for (let n of [
-		1,
-		2,
-		3
-	]) if (X(e, n) !== X(t.limit, n)) return X(e, n);
-	return X(e);
-}
-function Ol(e, t) {
-	return wl(t) ? yc(e.low, e.high) : `${wc(e.low)} to ${wc(e.high)}`;
-}
-function kl(e, t) {
-	return e === null ? !1 : t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
-}
-// src/audit/recount.ts
-var Al = {
-	valid: null,
-	spurious: null
-}, jl = (e) => e.valid !== null || e.spurious !== null;
-function Ml(e, t, n) {
-	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
-}
-function Nl(e) {
-	return e.component.slice(0, e.component.lastIndexOf(":"));
-}
-var Pl = /* @__PURE__ */ new WeakMap();
-function Fl(e) {
-	let t = Pl.get(e);
-	if (t) return t;
-	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
-		layer: Int32Array.from(e.rows, (e) => r.get(Nl(e))),
-		valid: Int32Array.from(e.rows, (e) => i.get(n(Nl(e), "valid", e.valid_concept)) ?? -1),
-		spurious: Int32Array.from(e.rows, (e) => i.get(n(Nl(e), "spurious", e.spurious_concept)) ?? -1)
-	};
-	return Pl.set(e, a), a;
-}
-function Il(e, t) {
-	let n = e.layers.indexOf(t), r = Fl(e).layer;
-	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
-}
-var Ll = [
-	3,
-	0,
-	1,
-	2
-], Rl = 3;
-function zl(e, t) {
-	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
-	return e.rows.forEach((e, i) => {
-		n[i] = jl(t) ? Bl(e, t) : Y.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
-	}), {
-		audit: e,
-		moved: t,
-		quadrant: n,
-		offends: r,
-		shares: Vl(e, n),
-		concepts: jl(t) ? Ul(e, n) : e.concepts
-	};
-}
-function Bl(e, t) {
-	let n = e.valid > Ml(e, "valid", t), r = e.spurious > Ml(e, "spurious", t);
-	return Ll[Number(n) + 2 * Number(r)];
-}
-function Vl(e, t) {
-	let n = e.layers.flatMap((e) => Y.map((t) => ({
-		layer: e,
-		quadrant: t,
-		components: 0,
-		relevance: 0
-	}))), { layer: r } = Fl(e), i = e.layers.map(() => 0);
-	if (e.rows.forEach((a, o) => {
-		let s = 4 * r[o];
-		n[s + t[o]].components += 1, (e.by !== "encoding" || t[o] === Rl) && (n[s + t[o]].relevance += a.relevance), e.by === "encoding" && a.spurious_share !== null && (i[r[o]] += a.relevance, n[s].relevance += a.relevance * (1 - a.spurious_share), n[s + 1].relevance += a.relevance * a.spurious_share);
-	}), e.by === "encoding") return n.map((e, t) => Hl(e, i[t >> 2]));
-	let a = new Set(n.filter((e) => e.relevance > 0).map((e) => e.layer));
-	return n.map((e) => a.has(e.layer) ? e : {
-		...e,
-		relevance: null
-	});
-}
-function Hl(e, t) {
-	return e.quadrant === "both" || e.quadrant === "neither" ? e : {
-		...e,
-		relevance: t > 0 ? e.relevance / t : null
-	};
-}
-function Ul(e, t) {
-	let n = e.concepts.map((e) => ({
-		...e,
-		components: 0,
-		relevance: 0,
-		against: 0
-	})), r = Fl(e);
-	return e.rows.forEach((e, i) => {
-		for (let a of Wl(t[i])) {
-			let t = n[r[a][i]];
-			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
-		}
-	}), n.sort((e, t) => t.relevance - e.relevance);
-}
-var Wl = (e) => Gl[e], Gl = [
-	["valid"],
-	["spurious"],
-	["valid", "spurious"],
-	[]
-];
-function Kl(e, t) {
-	if (t.figure === "drivers" || t.figure === "net_relevance" && e.audit.by === "encoding") return ql(e.audit, t);
-	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
-		layer: n,
-		value: Yl(e, t, r)
-	})), i = (e) => e === null ? Infinity : n * e, a = r.reduce((e, t) => i(t.value) > i(e.value) ? t : e);
-	return {
-		...a,
-		met: kl(a.value, t)
-	};
-}
-function ql(e, t) {
-	let n = e.verdicts.find((e) => JSON.stringify(Cl(e.requirement)) === JSON.stringify(t));
-	return {
-		value: n?.value ?? null,
-		layer: n?.layer ?? "",
-		met: kl(n?.value ?? null, t)
-	};
-}
-function Jl({ audit: e, quadrant: t }, n, r) {
-	let { layer: i } = Fl(e), a = /* @__PURE__ */ new Map();
-	return e.rows.forEach((e, o) => {
-		if (i[o] !== r || !Wl(t[o]).includes(n)) return;
-		let s = e[`${n}_concept`];
-		a.set(s, (a.get(s) ?? 0) + e.relevance - e.against);
-	}), [...a.values()].reduce((e, t) => e + Math.max(t, 0), 0);
-}
-function Yl(e, t, n) {
-	let { audit: r, offends: i, shares: a } = e, o = a.slice(4 * n, 4 * n + 4);
-	if (t.figure !== "components" && o.some((e) => e.relevance === null)) return null;
-	if (t.figure === "worst") {
-		let { layer: e } = Fl(r);
-		return r.rows.reduce((t, r, a) => i[a] && e[a] === n ? Math.max(t, r.relevance * (r.spurious_share ?? 1)) : t, 0);
-	}
-	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + Jl(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
-}
 // src/audit/state.ts
-var Xl = 500, Zl = 250, Ql = 400, $l = class {
+var fu = 500, pu = 250, mu = 400, hu = class {
 	store;
 	index;
 	draft = P(null);
@@ -6657,21 +6831,21 @@ var Xl = 500, Zl = 250, Ql = 400, $l = class {
 	fault = P("");
 	busy = P(null);
 	stale;
-	moved = P(Al);
+	moved = P(Ii);
 	counted;
 	settled;
-	rest = P(Al);
+	rest = P(Ii);
 	at;
 	layer;
 	written = "";
-	levels = JSON.stringify(Al);
+	levels = JSON.stringify(Ii);
 	resting;
 	timer;
 	turn = 0;
 	constructor(e, t) {
 		this.store = e, this.index = t;
 		let n = (t) => e.place.route.value.params.get(t);
-		this.stale = F(() => this.draft.value !== null && this.answer.value?.key !== cl(this.draft.value)), this.counted = F(() => this.answer.value ? zl(this.answer.value.audit, this.moved.value) : null), this.settled = F(() => this.answer.value ? zl(this.answer.value.audit, this.rest.value) : null), this.at = F(() => {
+		this.stale = F(() => this.draft.value !== null && this.answer.value?.key !== da(this.draft.value)), this.counted = F(() => this.answer.value ? Gi(this.answer.value.audit, this.moved.value) : null), this.settled = F(() => this.answer.value ? Gi(this.answer.value.audit, this.rest.value) : null), this.at = F(() => {
 			let e = new Int32Array(t.count).fill(-1);
 			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
 		});
@@ -6686,7 +6860,7 @@ var Xl = 500, Zl = 250, Ql = 400, $l = class {
 		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), I(() => {
 			let { path: t, params: n } = e.route.value;
 			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
-			let [r, i] = [n.get("spec") ?? "", ru(n)];
+			let [r, i] = [n.get("spec") ?? "", yu(n)];
 			r !== this.written && this.read(r), JSON.stringify(i) !== this.levels && this.settle(i);
 		});
 	}
@@ -6697,11 +6871,11 @@ var Xl = 500, Zl = 250, Ql = 400, $l = class {
 			...e
 		}), clearTimeout(this.timer), this.timer = setTimeout(() => {
 			this.write(), this.ask();
-		}, Xl);
+		}, fu);
 	}
 	begin(e) {
 		clearTimeout(this.timer);
-		let t = e ? ul(e) : "";
+		let t = e ? pa(e) : "";
 		Ye(() => {
 			this.draft.value = e, this.written = t, this.store.place.set({
 				spec: t || null,
@@ -6723,22 +6897,22 @@ var Xl = 500, Zl = 250, Ql = 400, $l = class {
 				tv: t.valid,
 				ts: t.spurious
 			}, !0);
-		}, Zl);
+		}, pu);
 	}
 	quadrant(e) {
-		return Y[this.counted.value.quadrant[e]];
+		return J[this.counted.value.quadrant[e]];
 	}
 	critical(e) {
 		return this.answer.value?.audit.critical.find((e) => e.layer === this.layer.value)?.[e] ?? Infinity;
 	}
 	read(e) {
 		this.written = e;
-		let t = e ? dl(e) : null;
+		let t = e ? ma(e) : null;
 		e && !t && (this.store.told.value = "The address holds a spec that cannot be read."), this.draft.value = t, this.ask();
 	}
 	write() {
 		let e = this.draft.peek();
-		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? ul(e) : "", this.store.place.set({ spec: this.written || null }, !0));
+		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? pa(e) : "", this.store.place.set({ spec: this.written || null }, !0));
 	}
 	settle(e) {
 		clearTimeout(this.resting), this.levels = JSON.stringify(e), Ye(() => this.rest.value = this.moved.value = e);
@@ -6748,30 +6922,30 @@ var Xl = 500, Zl = 250, Ql = 400, $l = class {
 			this.fault.value = e, this.busy.value = null;
 		});
 		if (!e || !this.store.session.can.audit) return n("");
-		let r = cl(e);
-		if (ll(e) || this.answer.peek()?.key === r) return n("");
+		let r = da(e);
+		if (fa(e) || this.answer.peek()?.key === r) return n("");
 		for (this.busy.value = { job: null }; t === this.turn;) try {
-			let i = L(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: ol(e) })));
+			let i = L(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: la(e) })));
 			return t === this.turn ? (this.answer.value = {
 				audit: i,
 				draft: e,
 				key: r
-			}, n("")) : void 0;
+			}, Ca(this.index, la(e), i), n("")) : void 0;
 		} catch (e) {
 			if (t !== this.turn) return;
 			if (!(e instanceof It)) return n(e instanceof Error ? e.message : String(e));
-			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, Ql));
+			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, mu));
 		}
 	}
-}, eu = /* @__PURE__ */ new WeakMap();
-function tu(e, t) {
-	let n = eu.get(t) ?? new $l(e, t);
-	return eu.set(t, n), n;
+}, gu = /* @__PURE__ */ new WeakMap();
+function _u(e, t) {
+	let n = gu.get(t) ?? new hu(e, t);
+	return gu.set(t, n), n;
 }
-function nu(e, t, n) {
+function vu(e, t, n) {
 	return e.annotation(t.row)?.label || t.label || e.names.get(t.row) || (n === "neither" ? t.component : n === "valid" ? t.valid_concept : t.spurious_concept);
 }
-function ru(e) {
+function yu(e) {
 	let t = (t) => e.get(t) && Number.isFinite(Number(e.get(t))) ? Number(e.get(t)) : null;
 	return {
 		valid: t("tv"),
@@ -6779,9 +6953,9 @@ function ru(e) {
 	};
 }
 // src/audit/Threshold.tsx
-var iu = .1, au = 1, ou = (e) => Math.round(e * 100) / 100;
-function su({ state: e, side: t, frame: n }) {
-	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(ou), c = (n) => e.move({ [t]: ou(Math.min(Math.max(n, o), s)) }), l = cc(n, t, a), u = t === "valid", d = u ? {
+var bu = .1, xu = 1, Su = (e) => Math.round(e * 100) / 100;
+function Cu({ state: e, side: t, frame: n }) {
+	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(Su), c = (n) => e.move({ [t]: Su(Math.min(Math.max(n, o), s)) }), l = jl(n, t, a), u = t === "valid", d = u ? {
 		x1: l,
 		x2: l,
 		y1: n.top,
@@ -6791,13 +6965,13 @@ function su({ state: e, side: t, frame: n }) {
 		x2: n.right,
 		y1: l,
 		y2: l
-	}, f = cc(n, t, r), p = (e) => {
+	}, f = jl(n, t, r), p = (e) => {
 		let r = e.currentTarget;
 		if (!r.hasPointerCapture(e.pointerId)) return;
 		let i = r.ownerSVGElement.getBoundingClientRect();
-		c(lc(n, t, e.clientX - i.left, e.clientY - i.top));
+		c(Ml(n, t, e.clientX - i.left, e.clientY - i.top));
 	}, m = (n) => {
-		let r = lu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
+		let r = Tu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
 		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
 	};
 	return /* @__PURE__ */ G("g", {
@@ -6829,8 +7003,8 @@ function su({ state: e, side: t, frame: n }) {
 				"aria-orientation": u ? "horizontal" : "vertical",
 				"aria-valuemin": o,
 				"aria-valuemax": s,
-				"aria-valuenow": ou(Math.min(a, s)),
-				"aria-valuetext": `${Number.isFinite(a) ? `${bc(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
+				"aria-valuenow": Su(Math.min(a, s)),
+				"aria-valuetext": `${Number.isFinite(a) ? `${gi(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
 				onPointerDown: (e) => {
 					e.stopPropagation(), e.currentTarget.setPointerCapture(e.pointerId);
 				},
@@ -6847,7 +7021,7 @@ function su({ state: e, side: t, frame: n }) {
 					/* @__PURE__ */ G("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
 				]
 			}),
-			/* @__PURE__ */ G(cu, {
+			/* @__PURE__ */ G(wu, {
 				side: t,
 				frame: n,
 				value: a,
@@ -6856,8 +7030,8 @@ function su({ state: e, side: t, frame: n }) {
 		]
 	});
 }
-function cu({ side: e, frame: t, value: n, yours: r }) {
-	let i = cc(t, e, n);
+function wu({ side: e, frame: t, value: n, yours: r }) {
+	let i = jl(t, e, n);
 	return /* @__PURE__ */ G("text", {
 		class: "needs",
 		"aria-hidden": "true",
@@ -6873,21 +7047,21 @@ function cu({ side: e, frame: t, value: n, yours: r }) {
 		children: [
 			r ? "yours" : "chance",
 			" ",
-			bc(n)
+			gi(n)
 		]
 	});
 }
-function lu(e, t, n, r, i) {
-	let a = i ? au : iu;
-	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + au : e === "PageDown" ? t - au : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
+function Tu(e, t, n, r, i) {
+	let a = i ? xu : bu;
+	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + xu : e === "PageDown" ? t - xu : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
 }
 // src/audit/ChartPicture.tsx
-var uu = 1500, du = 10;
-async function fu(e, t, n, r, i, a) {
+var Eu = 1500, Du = 10;
+async function Ou(e, t, n, r, i, a) {
 	let o = e.appendChild(document.createElement("div"));
 	o.className = "off-screen";
 	try {
-		xe(/* @__PURE__ */ G(pu, {
+		xe(/* @__PURE__ */ G(ku, {
 			state: t,
 			frame: n,
 			dots: r
@@ -6896,32 +7070,32 @@ async function fu(e, t, n, r, i, a) {
 		xe(null, o), o.remove();
 	}
 }
-function pu({ state: e, frame: t, dots: n }) {
+function ku({ state: e, frame: t, dots: n }) {
 	let r = e.counted.value, i = (t) => r.moved[t] ?? e.critical(t), a = {
-		x: cc(t, "valid", i("valid")),
-		y: cc(t, "spurious", i("spurious"))
-	}, o = (t) => Ec(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, du).map((t) => nu(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(uu);
+		x: jl(t, "valid", i("valid")),
+		y: jl(t, "spurious", i("spurious"))
+	}, o = (t) => zl(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, Du).map((t) => vu(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(Eu);
 	return /* @__PURE__ */ G("svg", {
 		class: "scatter",
 		viewBox: `0 0 ${t.width} ${t.height}`,
 		width: t.width,
 		height: t.height,
 		children: [
-			/* @__PURE__ */ G(Xc, {
+			/* @__PURE__ */ G(lu, {
 				frame: t,
 				edges: a
 			}),
-			Y.map((t) => /* @__PURE__ */ G("path", {
+			J.map((t) => /* @__PURE__ */ G("path", {
 				class: `dot ${t}`,
 				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
 			}, t)),
-			s.slice(0, uu).map((t) => /* @__PURE__ */ G("path", {
+			s.slice(0, Eu).map((t) => /* @__PURE__ */ G("path", {
 				class: `dot ${e.quadrant(n.at[t])}`,
 				d: o(t),
 				children: /* @__PURE__ */ G("title", { children: r.audit.rows[n.at[t]].component })
 			}, t)),
-			/* @__PURE__ */ G(Yc, { frame: t }),
-			/* @__PURE__ */ G(Zc, {
+			/* @__PURE__ */ G(cu, { frame: t }),
+			/* @__PURE__ */ G(uu, {
 				frame: t,
 				edges: a,
 				shares: r.shares.filter((t) => t.layer === e.layer.value)
@@ -6940,56 +7114,56 @@ function pu({ state: e, frame: t, dots: n }) {
 				y1: a.y,
 				y2: a.y
 			}),
-			$c.map((e) => /* @__PURE__ */ G(cu, {
+			na.map((e) => /* @__PURE__ */ G(wu, {
 				side: e,
 				frame: t,
 				value: i(e),
 				yours: r.moved[e] !== null
 			}, e)),
-			/* @__PURE__ */ G(Qc, { names: Bc(n, c, t) })
+			/* @__PURE__ */ G(du, { names: $l(n, c, t) })
 		]
 	});
 }
 // src/ui/theme.ts
-var mu = [
+var Au = [
 	"system",
 	"light",
 	"dark"
-], hu = "semlens-theme";
-function gu() {
+], ju = "semlens-theme";
+function Mu() {
 	try {
-		let e = localStorage.getItem(hu);
-		return mu.includes(e) ? e : "system";
+		let e = localStorage.getItem(ju);
+		return Au.includes(e) ? e : "system";
 	} catch {
 		return "system";
 	}
 }
-var _u = P(gu());
-function vu(e) {
-	_u.value = e;
+var Nu = P(Mu());
+function Pu(e) {
+	Nu.value = e;
 	try {
-		localStorage.setItem(hu, e);
+		localStorage.setItem(ju, e);
 	} catch {}
 }
-function yu(e, t) {
+function Fu(e, t) {
 	t === "system" ? delete e.dataset.theme : e.dataset.theme = t;
 }
 // src/audit/Facts.tsx
-function bu({ row: e, quadrant: t, moved: n, top: r }) {
+function Iu({ row: e, quadrant: t, moved: n, top: r }) {
 	return /* @__PURE__ */ G("dl", {
 		class: "told-of",
 		children: [
-			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ G(xu, {
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ G(Lu, {
 				row: e,
 				side: t,
 				moved: n
 			}, t)),
 			/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: "Relevance" }), /* @__PURE__ */ G("dd", { children: [
-				X(e.relevance),
+				Y(e.relevance),
 				" for, ",
-				X(e.against),
+				Y(e.against),
 				" against",
-				/* @__PURE__ */ G(Fc, {
+				/* @__PURE__ */ G(Jl, {
 					relevance: e.relevance,
 					against: e.against,
 					top: r,
@@ -7000,32 +7174,32 @@ function bu({ row: e, quadrant: t, moved: n, top: r }) {
 		]
 	});
 }
-function xu({ row: e, side: t, moved: n }) {
-	let r = Ml(e, t, n), i = /* @__PURE__ */ G("bdi", { children: e[`${t}_concept`] });
+function Lu({ row: e, side: t, moved: n }) {
+	let r = Ri(e, t, n), i = /* @__PURE__ */ G("bdi", { children: e[`${t}_concept`] });
 	return /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ G("dd", {
 		title: "Alignment, in standard deviations of chance; p: how often chance fits some concept of the side as well",
 		children: [
 			e[t] > r ? /* @__PURE__ */ G("strong", { children: i }) : /* @__PURE__ */ G(T, { children: ["nearest: ", i] }),
 			", ",
-			bc(e[t]),
+			gi(e[t]),
 			" (",
-			xc(r),
+			_i(r),
 			"), ",
-			Sc(e[`${t}_p`])
+			vi(e[`${t}_p`])
 		]
 	})] });
 }
-function Su(e, t, n) {
+function Ru(e, t, n) {
 	return [
 		e === t.component ? e : `${e}, ${t.component}`,
-		`fits ${gc[n]}`,
-		`spurious: ${t.spurious_concept}, ${bc(t.spurious)} (${Sc(t.spurious_p)})`,
-		`valid: ${t.valid_concept}, ${bc(t.valid)} (${Sc(t.valid_p)})`,
-		`relevance: ${X(t.relevance)} for, ${X(t.against)} against`
+		`fits ${fi[n]}`,
+		`spurious: ${t.spurious_concept}, ${gi(t.spurious)} (${vi(t.spurious_p)})`,
+		`valid: ${t.valid_concept}, ${gi(t.valid)} (${vi(t.valid_p)})`,
+		`relevance: ${Y(t.relevance)} for, ${Y(t.against)} against`
 	].join("; ");
 }
 // src/audit/Judge.tsx
-var Cu = [
+var zu = [
 	{
 		tag: "valid",
 		key: "1"
@@ -7039,7 +7213,7 @@ var Cu = [
 		key: "3"
 	}
 ];
-async function wu(e, t, n, r) {
+async function Bu(e, t, n, r) {
 	try {
 		await t.annotate({
 			row: n,
@@ -7049,7 +7223,7 @@ async function wu(e, t, n, r) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-async function Tu(e, t) {
+async function Vu(e, t) {
 	let n = t.annotations.peek().undo;
 	if (n) try {
 		await t.undo(), e.told.value = `Undone: ${n}`;
@@ -7057,7 +7231,7 @@ async function Tu(e, t) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-function Eu({ index: e, row: t, of: n }) {
+function Hu({ index: e, row: t, of: n }) {
 	let r = z();
 	if (!r.session.can.annotate) return null;
 	let i = e.tag(t);
@@ -7065,12 +7239,12 @@ function Eu({ index: e, row: t, of: n }) {
 		class: "judge",
 		role: "group",
 		"aria-label": `Your judgement of ${n}`,
-		children: Cu.map(({ tag: n, key: a }) => /* @__PURE__ */ G("button", {
+		children: zu.map(({ tag: n, key: a }) => /* @__PURE__ */ G("button", {
 			type: "button",
 			class: n,
 			"aria-pressed": i === n,
 			title: `${n} (key ${a})`,
-			onClick: () => void wu(r, e, t, n),
+			onClick: () => void Bu(r, e, t, n),
 			children: [
 				/* @__PURE__ */ G("kbd", {
 					"aria-hidden": "true",
@@ -7083,20 +7257,20 @@ function Eu({ index: e, row: t, of: n }) {
 	});
 }
 // src/audit/Preview.tsx
-var Du = 264, Ou = 300, ku = 370;
-function Au({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
-	let s = z(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Du + 20 < a.width ? r + 16 : Math.max(2, r - Du - 16), p = Math.max(0, Math.min(i - Ou / 2, a.height - (o ? ku : Ou))), m = nu(t, u, d);
+var Uu = 264, Wu = 300, Gu = 370;
+function Ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
+	let s = z(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Uu + 20 < a.width ? r + 16 : Math.max(2, r - Uu - 16), p = Math.max(0, Math.min(i - Wu / 2, a.height - (o ? Gu : Wu))), m = vu(t, u, d);
 	return /* @__PURE__ */ G("div", {
 		class: `preview ${o ? "pinned" : ""}`,
 		style: {
-			left: `${Math.min(f, Math.max(2, a.width - Du - 2))}px`,
+			left: `${Math.min(f, Math.max(2, a.width - Uu - 2))}px`,
 			top: `${p}px`
 		},
 		children: [
 			/* @__PURE__ */ G("p", {
 				class: "name",
 				children: [
-					/* @__PURE__ */ G(Dc, { of: d }),
+					/* @__PURE__ */ G(Bl, { of: d }),
 					" ",
 					/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: m }) }),
 					" ",
@@ -7111,34 +7285,34 @@ function Au({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 			}),
 			/* @__PURE__ */ G("p", {
 				class: "hint",
-				children: ["fits ", gc[d]]
+				children: ["fits ", fi[d]]
 			}),
-			/* @__PURE__ */ G(Fr, {
+			/* @__PURE__ */ G(Lr, {
 				index: t,
 				row: u.row,
 				count: 4
 			}),
-			/* @__PURE__ */ G(bu, {
+			/* @__PURE__ */ G(Iu, {
 				row: u,
 				quadrant: d,
 				moved: l,
 				top: Math.max(u.relevance, u.against)
 			}),
-			o && /* @__PURE__ */ G(Eu, {
+			o && /* @__PURE__ */ G(Hu, {
 				index: t,
 				row: u.row,
 				of: m
 			}),
 			o && /* @__PURE__ */ G("a", {
-				href: In(s, t, u.row),
+				href: K(s, t, u.row),
 				children: "Open the component"
 			})
 		]
 	});
 }
 // src/audit/usePointer.ts
-var ju = 4;
-function Mu({ dots: e, tool: t, point: n, click: r, select: i }) {
+var qu = 4;
+function Ju({ dots: e, tool: t, point: n, click: r, select: i }) {
 	let a = Ct([]), o = A(null), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect();
 		return [e.clientX - t.left, e.clientY - t.top];
@@ -7146,9 +7320,9 @@ function Mu({ dots: e, tool: t, point: n, click: r, select: i }) {
 		e.button === 0 && (o.current = s(e), e.pointerType !== "touch" && e.currentTarget.setPointerCapture(e.pointerId));
 	}, l = (r) => {
 		let i = s(r), c = o.current;
-		if (!c || r.pointerType === "touch") return n(fc(e, ...i));
+		if (!c || r.pointerType === "touch") return n(Fl(e, ...i));
 		let l = a.peek();
-		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < ju || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
+		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < qu || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
 			c,
 			[i[0], c[1]],
 			i,
@@ -7164,20 +7338,20 @@ function Mu({ dots: e, tool: t, point: n, click: r, select: i }) {
 		onPointerUp: (t) => {
 			if (!o.current) return;
 			let n = a.peek();
-			u(), n.length ? i(pc(e, n), t) : r(fc(e, ...s(t)));
+			u(), n.length ? i(Il(e, n), t) : r(Fl(e, ...s(t)));
 		},
 		onPointerCancel: u,
 		onPointerLeave: () => n(-1)
 	};
 }
 // src/audit/Overlay.tsx
-function Nu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
+function Yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	let o = z(), { index: s } = e, { rows: c } = e.counted.value.audit, l = Ct(-1), u = Ct(0), d = (e) => c[n.at[e]], f = wt(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
 		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
 			index: s.number,
 			row: d(e).row
 		});
-	}, { line: g, ..._ } = Mu({
+	}, { line: g, ..._ } = Ju({
 		dots: n,
 		tool: r,
 		point: h,
@@ -7204,7 +7378,7 @@ function Nu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	}, b = wt(() => {
 		let t = o.pointed.value;
 		return t && t.index === s.number ? e.at.value[t.row] : -1;
-	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Ec(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Su(nu(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
+	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => zl(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Ru(vu(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
 	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("svg", {
 		class: "scatter",
 		width: t.width,
@@ -7238,7 +7412,7 @@ function Nu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 				onKeyDown: y
 			})
 		]
-	}), S >= 0 && /* @__PURE__ */ G(Au, {
+	}), S >= 0 && /* @__PURE__ */ G(Ku, {
 		state: e,
 		index: s,
 		at: n.at[S],
@@ -7249,7 +7423,7 @@ function Nu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	})] });
 }
 // src/audit/useDark.ts
-function Pu() {
+function Xu() {
 	let e = matchMedia("(prefers-color-scheme: dark)"), [t, n] = O(e.matches);
 	return k(() => {
 		let t = () => n(e.matches);
@@ -7257,31 +7431,31 @@ function Pu() {
 	}, []), t;
 }
 // src/audit/Plot.tsx
-var Fu = 1500, Iu = 10, Lu = 480;
-function Ru({ state: e, frame: t, dots: n, tool: r }) {
-	let i = z(), [a, o] = [A(null), A(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => cc(t, n, l[n] ?? e.critical(n)), m = {
+var Zu = 1500, Qu = 10, $u = 480;
+function ed({ state: e, frame: t, dots: n, tool: r }) {
+	let i = z(), [a, o] = [A(null), A(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => jl(t, n, l[n] ?? e.critical(n)), m = {
 		x: p("valid"),
 		y: p("spurious")
-	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Pu(), _ = (e) => ({
+	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Xu(), _ = (e) => ({
 		frame: t,
 		dots: n,
 		quadrant: (t) => e[n.at[t]],
 		kept: h
 	});
-	Ie(() => Kc(a.current, _(c), 0, Fu), [
+	Ie(() => au(a.current, _(c), 0, Zu), [
 		t,
 		n,
 		c,
 		f,
 		g,
-		_u.value
-	]), Ie(() => Kc(o.current, _(d), Fu, Infinity), [
+		Nu.value
+	]), Ie(() => au(o.current, _(d), Zu, Infinity), [
 		t,
 		n,
 		d,
 		f,
 		g,
-		_u.value
+		Nu.value
 	]);
 	let v = e.layer.value;
 	return /* @__PURE__ */ G("div", {
@@ -7293,7 +7467,7 @@ function Ru({ state: e, frame: t, dots: n, tool: r }) {
 				width: t.width,
 				height: t.height,
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ G(Xc, {
+				children: /* @__PURE__ */ G(lu, {
 					frame: t,
 					edges: m
 				})
@@ -7306,26 +7480,26 @@ function Ru({ state: e, frame: t, dots: n, tool: r }) {
 				},
 				"aria-hidden": "true"
 			}, n)),
-			/* @__PURE__ */ G(Nu, {
+			/* @__PURE__ */ G(Yu, {
 				state: e,
 				frame: t,
 				dots: n,
 				tool: r,
-				label: `Quadrant chart of ${v}: ${Cc(n.at.length, "component")}`,
+				label: `Quadrant chart of ${v}: ${yi(n.at.length, "component")}`,
 				children: [
-					/* @__PURE__ */ G(Yc, { frame: t }),
-					/* @__PURE__ */ G(Zc, {
+					/* @__PURE__ */ G(cu, { frame: t }),
+					/* @__PURE__ */ G(uu, {
 						frame: t,
 						edges: m,
 						shares: u.filter((e) => e.layer === v)
 					}),
-					/* @__PURE__ */ G(Qc, { names: zu(e, n, t, f) }),
-					/* @__PURE__ */ G(su, {
+					/* @__PURE__ */ G(du, { names: td(e, n, t, f) }),
+					/* @__PURE__ */ G(Cu, {
 						state: e,
 						side: "valid",
 						frame: t
 					}),
-					/* @__PURE__ */ G(su, {
+					/* @__PURE__ */ G(Cu, {
 						state: e,
 						side: "spurious",
 						frame: t
@@ -7335,13 +7509,13 @@ function Ru({ state: e, frame: t, dots: n, tool: r }) {
 		]
 	});
 }
-function zu(e, t, n, r) {
+function td(e, t, n, r) {
 	let i = e.settled.value, a = e.index.annotations.value;
 	return j(() => {
-		let { rows: i } = e.counted.peek().audit, a = n.width < Lu ? Iu / 2 : Iu, o = [];
+		let { rows: i } = e.counted.peek().audit, a = n.width < $u ? Qu / 2 : Qu, o = [];
 		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
-		let s = o.map((n) => nu(e.index, i[t.at[n]], e.quadrant(t.at[n])));
-		return Bc(dc(t, o), s, n);
+		let s = o.map((n) => vu(e.index, i[t.at[n]], e.quadrant(t.at[n])));
+		return $l(Pl(t, o), s, n);
 	}, [
 		t,
 		n,
@@ -7351,7 +7525,7 @@ function zu(e, t, n, r) {
 	]);
 }
 // src/audit/useWidth.ts
-function Bu(e) {
+function nd(e) {
 	let [t, n] = O(0);
 	return Ie(() => {
 		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
@@ -7359,15 +7533,15 @@ function Bu(e) {
 	}, []), t;
 }
 // src/audit/Chart.tsx
-function Vu({ state: e }) {
-	let t = z(), { audit: n } = e.answer.value, r = e.layer.value, i = A(null), a = Bu(i), [o, s] = O("box"), c = j(() => Il(n, r), [n, r]), l = {
+function rd({ state: e }) {
+	let t = z(), { audit: n } = e.answer.value, r = e.layer.value, i = A(null), a = nd(i), [o, s] = O("box"), c = j(() => Hi(n, r), [n, r]), l = {
 		valid: e.critical("valid"),
 		spurious: e.critical("spurious")
-	}, u = j(() => ac(n, c, l, a), [
+	}, u = j(() => Ol(n, c, l, a), [
 		n,
 		c,
 		a
-	]), d = j(() => uc(n, c, u), [
+	]), d = j(() => Nl(n, c, u), [
 		n,
 		c,
 		u
@@ -7381,7 +7555,7 @@ function Vu({ state: e }) {
 				class: "hint",
 				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
 			}),
-			/* @__PURE__ */ G(Ic, {}),
+			/* @__PURE__ */ G(Yl, {}),
 			/* @__PURE__ */ G("div", {
 				class: "tools",
 				children: [
@@ -7419,10 +7593,10 @@ function Vu({ state: e }) {
 							")"
 						]
 					}),
-					/* @__PURE__ */ G($s, {
+					/* @__PURE__ */ G(Sl, {
 						what: "the chart",
 						kinds: ["svg", "png"],
-						save: (t) => fu(i.current, e, u, d, `${hl(n.output)}-${r}-quadrants`, t)
+						save: (t) => Ou(i.current, e, u, d, `${va(n.output)}-${r}-quadrants`, t)
 					})
 				]
 			}),
@@ -7430,7 +7604,7 @@ function Vu({ state: e }) {
 				class: "place",
 				ref: i,
 				style: { minHeight: `${u.height}px` },
-				children: a > 0 && /* @__PURE__ */ G(Ru, {
+				children: a > 0 && /* @__PURE__ */ G(ed, {
 					state: e,
 					frame: u,
 					dots: d,
@@ -7443,16 +7617,16 @@ function Vu({ state: e }) {
 				children: [
 					/* @__PURE__ */ G("span", { children: [
 						"Needed to fit: valid ",
-						bc(p.valid ?? l.valid),
+						gi(p.valid ?? l.valid),
 						", spurious ",
-						bc(p.spurious ?? l.spurious),
+						gi(p.spurious ?? l.spurious),
 						" ",
-						jl(p) ? `– your thresholds, the same for every component. ${Hu(e.counted.value)}` : "– chance's; components with fewer examples need more."
+						Li(p) ? `– your thresholds, the same for every component. ${id(e.counted.value)}` : "– chance's; components with fewer examples need more."
 					] }),
 					" ",
 					/* @__PURE__ */ G("button", {
 						type: "button",
-						disabled: !jl(p),
+						disabled: !Li(p),
 						onClick: () => e.move({
 							valid: null,
 							spurious: null
@@ -7466,9 +7640,9 @@ function Vu({ state: e }) {
 				children: [
 					/* @__PURE__ */ G("bdi", { children: r }),
 					", ",
-					Cc(c.length, "component"),
+					yi(c.length, "component"),
 					"; the largest mark is ",
-					X(f),
+					Y(f),
 					" of what speaks for the output.",
 					!Number.isFinite(l.valid + l.spurious) && " A threshold at the edge of the chart: no alignment would exceed chance surely enough."
 				]
@@ -7476,13 +7650,13 @@ function Vu({ state: e }) {
 		]
 	});
 }
-function Hu(e) {
-	let t = e.audit.verdicts.map((e) => Cl(e.requirement)).filter((e) => e !== null);
-	return t.length ? `By them ${t.filter((t) => Kl(e, t).met).length} of ${Cc(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
+function id(e) {
+	let t = e.audit.verdicts.map((e) => ki(e.requirement)).filter((e) => e !== null);
+	return t.length ? `By them ${t.filter((t) => Qi(e, t).met).length} of ${yi(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
 }
 // src/audit/ConceptTable.tsx
-var Uu = (e, t) => `${e}:${t}`;
-function Wu({ state: e }) {
+var ad = (e, t) => `${e}:${t}`;
+function od({ state: e }) {
 	let t = e.counted.value, { place: n } = z(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
 	return /* @__PURE__ */ G("section", {
 		class: "concepts",
@@ -7531,7 +7705,7 @@ function Wu({ state: e }) {
 						children: "against"
 					}),
 					/* @__PURE__ */ G("td", {})
-				] }) }), /* @__PURE__ */ G("tbody", { children: i.map((e) => /* @__PURE__ */ G(Gu, {
+				] }) }), /* @__PURE__ */ G("tbody", { children: i.map((e) => /* @__PURE__ */ G(sd, {
 					one: e,
 					top: o,
 					several: s,
@@ -7561,8 +7735,8 @@ function Wu({ state: e }) {
 		]
 	});
 }
-function Gu({ one: e, top: t, several: n, chosen: r }) {
-	let { place: i } = z(), a = Uu(e.side, e.concept);
+function sd({ one: e, top: t, several: n, chosen: r }) {
+	let { place: i } = z(), a = ad(e.side, e.concept);
 	return /* @__PURE__ */ G("tr", {
 		class: a === r ? "chosen" : void 0,
 		children: [
@@ -7580,7 +7754,7 @@ function Gu({ one: e, top: t, several: n, chosen: r }) {
 				})
 			}),
 			/* @__PURE__ */ G("td", { children: [
-				/* @__PURE__ */ G(Dc, { of: e.side }),
+				/* @__PURE__ */ G(Bl, { of: e.side }),
 				" ",
 				e.side
 			] }),
@@ -7591,15 +7765,15 @@ function Gu({ one: e, top: t, several: n, chosen: r }) {
 			}),
 			/* @__PURE__ */ G("td", {
 				class: "n",
-				children: X(e.relevance)
+				children: Y(e.relevance)
 			}),
 			/* @__PURE__ */ G("td", {
 				class: "n",
-				children: X(e.against)
+				children: Y(e.against)
 			}),
 			/* @__PURE__ */ G("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ G(Fc, {
+				children: /* @__PURE__ */ G(Jl, {
 					relevance: e.relevance,
 					against: e.against,
 					top: t,
@@ -7610,7 +7784,7 @@ function Gu({ one: e, top: t, several: n, chosen: r }) {
 	});
 }
 // src/ui/Menu.tsx
-function Ku({ name: e, value: t, children: n }) {
+function cd({ name: e, value: t, children: n }) {
 	let [r, i] = O(!1), a = A(null), o = A(null);
 	return k(() => {
 		if (!r) return;
@@ -7645,89 +7819,9 @@ function Ku({ name: e, value: t, children: n }) {
 		})]
 	});
 }
-// src/audit/files.ts
-var qu = /* @__PURE__ */ new WeakMap();
-function Ju(e, t) {
-	let n = qu.get(t) ?? Vt(async () => L(await e.get(t.at("audits"))));
-	return qu.set(t, n), n;
-}
-var Yu = /* @__PURE__ */ new WeakMap();
-function Xu(e, t) {
-	let n = Yu.get(t) ?? Vt(async () => L(await e.get(t.at("specs"))));
-	return Yu.set(t, n), n;
-}
-async function Zu(e, t, n, r) {
-	let i = L(await e.post(t.at("specs"), JSON.stringify({
-		name: n,
-		spec: r
-	})));
-	Xu(e, t).value = {
-		state: "ready",
-		value: i
-	};
-}
-async function Qu(e, t) {
-	return il(L(await e.post("spec/read", t)).spec);
-}
-async function $u(e, t, n = []) {
-	let r = await e.post("spec/write", JSON.stringify({
-		spec: t,
-		verdicts: n
-	}));
-	return new Blob([Rt(r)], { type: "application/yaml" });
-}
-async function ed(e, t, n) {
-	for (;;) try {
-		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
-		return new Blob([Rt(r)], { type: "text/html" });
-	} catch (e) {
-		if (!(e instanceof It)) throw e;
-		await new Promise((e) => setTimeout(e, 400));
-	}
-}
-function td(e, t, n) {
-	let r = Array.from(n, (e) => ({
-		...t.audit.rows[e],
-		quadrant: Y[t.quadrant[e]]
-	}));
-	return {
-		...Object.fromEntries([
-			"component",
-			"label",
-			"quadrant",
-			"relevance",
-			"against",
-			"valid",
-			"spurious",
-			"valid_concept",
-			"spurious_concept",
-			"valid_p",
-			"spurious_p"
-		].map((e) => [e, r.map((t) => t[e])])),
-		valid_critical: r.map((e) => Ml(e, "valid", t.moved)),
-		spurious_critical: r.map((e) => Ml(e, "spurious", t.moved)),
-		affected: r.map((e) => e.affected.join("; ")),
-		tag: r.map(({ row: t }) => e.tag(t)),
-		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
-	};
-}
-function nd(e, t) {
-	let n = t.verdicts.map((e) => {
-		let t = Cl(e.requirement), n = t ? ` ${Dl(e.value, t)} (${Ol(e, t)})` : "", r = e.sure || e.verdict === "cannot tell" ? "" : ", not sure";
-		return `${e.verdict}${r}${e.reason ? ` (${e.reason})` : ""}: ${e.requirement}:${n} in ${e.layer}`;
-	}), r = t.rows.flatMap(({ row: t, component: n }) => {
-		let r = e.annotation(t);
-		return r?.tag || r?.note ? [`${n}: ${[r.tag, r.note].filter(Boolean).join(", ")}`] : [];
-	});
-	return [
-		`audit of ${t.output} on ${t.images} images`,
-		...n,
-		...r
-	];
-}
 // src/audit/Export.tsx
-function rd({ state: e }) {
-	let t = z(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = hl(a.draft.title || a.audit.output), s = async (e, n) => {
+function ld({ state: e }) {
+	let t = z(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = va(a.draft.title || a.audit.output), s = async (e, n) => {
 		r(e);
 		try {
 			await n(), t.told.value = `Saved: ${e}`;
@@ -7735,24 +7829,24 @@ function rd({ state: e }) {
 			t.told.value = e instanceof Error ? e.message : String(e);
 		}
 		r("");
-	}, { transport: c } = t, l = ol(a.draft), u = (n) => fn(`${o}-components`, td(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+	}, { transport: c } = t, l = la(a.draft), u = (n) => fn(`${o}-components`, Oa(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
 		{
 			name: "Report",
 			says: "one HTML page with pictures, for whoever signs off",
 			live: !0,
-			make: async () => dn(`${o}.html`, await ed(c, i, l))
+			make: async () => dn(`${o}.html`, await Da(c, i, l))
 		},
 		{
 			name: "Spec",
 			says: "YAML, to run again",
 			live: !0,
-			make: async () => dn(`${o}.yaml`, await $u(c, l))
+			make: async () => dn(`${o}.yaml`, await Ea(c, l))
 		},
 		{
 			name: "Spec with verdicts and tags",
 			says: "YAML; verdicts and judgements as remarks",
 			live: !0,
-			make: async () => dn(`${o}-judged.yaml`, await $u(c, l, nd(i, a.audit)))
+			make: async () => dn(`${o}-judged.yaml`, await Ea(c, l, ka(i, a.audit)))
 		},
 		{
 			name: "All components, CSV",
@@ -7773,7 +7867,7 @@ function rd({ state: e }) {
 			make: () => u("parquet")
 		}] : []
 	];
-	return /* @__PURE__ */ G(Ku, {
+	return /* @__PURE__ */ G(cd, {
 		name: "Save",
 		value: n ? `${n}…` : "the result",
 		children: /* @__PURE__ */ G("ul", {
@@ -7791,8 +7885,8 @@ function rd({ state: e }) {
 	});
 }
 // src/audit/AuditCard.tsx
-function id({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
-	let s = z(), { index: c } = e, l = t.audit.rows[n], u = Y[t.quadrant[n]], d = c.tag(l.row), f = nu(c, l, u), p = wt(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+function ud({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
+	let s = z(), { index: c } = e, l = t.audit.rows[n], u = J[t.quadrant[n]], d = c.tag(l.row), f = vu(c, l, u), p = wt(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
 		index: c.number,
 		row: l.row
 	} : null;
@@ -7807,10 +7901,10 @@ function id({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 		onPointerLeave: () => m(!1),
 		children: [
 			/* @__PURE__ */ G("h4", { children: [
-				/* @__PURE__ */ G(Dc, { of: u }),
+				/* @__PURE__ */ G(Bl, { of: u }),
 				" ",
 				/* @__PURE__ */ G("a", {
-					href: In(s, c, l.row),
+					href: K(s, c, l.row),
 					children: /* @__PURE__ */ G("bdi", { children: f })
 				}),
 				" ",
@@ -7824,22 +7918,22 @@ function id({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 				class: "hint",
 				children: [
 					"fits ",
-					gc[u],
+					fi[u],
 					!l.label && " · no label"
 				]
 			}),
-			/* @__PURE__ */ G(Fr, {
+			/* @__PURE__ */ G(Lr, {
 				index: c,
 				row: l.row,
 				count: 4
 			}),
-			/* @__PURE__ */ G(bu, {
+			/* @__PURE__ */ G(Iu, {
 				row: l,
 				quadrant: u,
 				moved: t.moved,
 				top: r
 			}),
-			/* @__PURE__ */ G(Eu, {
+			/* @__PURE__ */ G(Hu, {
 				index: c,
 				row: l.row,
 				of: f
@@ -7848,7 +7942,7 @@ function id({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 	});
 }
 // src/audit/lists.ts
-var ad = [
+var dd = [
 	{
 		list: "offenders",
 		name: "What should not matter",
@@ -7870,25 +7964,25 @@ var ad = [
 		says: "They fit a valid concept and a spurious one. The most relevant first."
 	}
 ];
-function od(e, t) {
+function fd(e, t) {
 	let { rows: n } = e.audit, r = [];
 	for (let i = 0; i < n.length; i++) {
-		let n = Y[e.quadrant[i]];
+		let n = J[e.quadrant[i]];
 		(t === "offenders" ? e.offends[i] : t === "right" ? n === "valid" : n === t) && r.push(i);
 	}
 	return r;
 }
-function sd(e, t, n, r, i, a) {
+function pd(e, t, n, r, i, a) {
 	return t.filter((t) => {
 		let o = e.audit.rows[t];
 		if (!r[o.row]) return !1;
 		let s = n.tag(o.row);
-		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Wl(e.quadrant[t]).some((e) => Uu(e, o[`${e}_concept`]) === i);
+		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Xi(e.quadrant[t]).some((e) => ad(e, o[`${e}_concept`]) === i);
 	});
 }
 // src/audit/Findings.tsx
-var cd = 12;
-qn.push({
+var md = 12;
+Jn.push({
 	where: "Audit",
 	keys: [
 		{
@@ -7913,7 +8007,7 @@ qn.push({
 		}
 	]
 });
-var ld = [
+var hd = [
 	{
 		judged: "all",
 		name: "all"
@@ -7935,30 +8029,30 @@ var ld = [
 		name: "unsure"
 	}
 ];
-function ud(e) {
+function gd(e) {
 	let { params: t } = e.place.route.value;
 	return {
-		list: ad.find((e) => e.list === t.get("list"))?.list ?? "offenders",
-		judged: ld.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
+		list: dd.find((e) => e.list === t.get("list"))?.list ?? "offenders",
+		judged: hd.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
 		concept: t.get("ac")
 	};
 }
-function dd({ state: e }) {
-	let t = z(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = ud(t), s = od(r, i), c = sd(r, s, n, t.kept.value, o, a);
+function _d({ state: e }) {
+	let t = z(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = gd(t), s = fd(r, i), c = pd(r, s, n, t.kept.value, o, a);
 	return /* @__PURE__ */ G("section", {
 		class: "findings",
 		"aria-label": "Components",
 		children: [
 			/* @__PURE__ */ G("h3", { children: "Components to look at" }),
-			/* @__PURE__ */ G(fd, {
-				counted: ad.map((e) => (e.list === i ? s : od(r, e.list)).length),
+			/* @__PURE__ */ G(vd, {
+				counted: dd.map((e) => (e.list === i ? s : fd(r, e.list)).length),
 				list: i
 			}),
 			/* @__PURE__ */ G("p", {
 				class: "hint",
-				children: ad.find((e) => e.list === i).says
+				children: dd.find((e) => e.list === i).says
 			}),
-			/* @__PURE__ */ G(md, {
+			/* @__PURE__ */ G(bd, {
 				state: e,
 				whole: s,
 				judged: a
@@ -7981,26 +8075,26 @@ function dd({ state: e }) {
 			}),
 			/* @__PURE__ */ G("p", {
 				class: "tools",
-				children: [/* @__PURE__ */ G("span", { children: c.length === s.length ? Cc(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${Cc(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ G($s, {
+				children: [/* @__PURE__ */ G("span", { children: c.length === s.length ? yi(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${yi(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ G(Sl, {
 					what: "this list",
 					kinds: ["csv", "json"],
-					save: (e) => fn(`${hl(r.audit.output)}-${i}`, td(n, r, c), e, t)
+					save: (e) => fn(`${va(r.audit.output)}-${i}`, Oa(n, r, c), e, t)
 				})]
 			}),
-			c.length ? /* @__PURE__ */ G(hd, {
+			c.length ? /* @__PURE__ */ G(xd, {
 				state: e,
 				at: c
-			}, i) : /* @__PURE__ */ G(pd, { whole: s.length })
+			}, i) : /* @__PURE__ */ G(yd, { whole: s.length })
 		]
 	});
 }
-function fd({ counted: e, list: t }) {
+function vd({ counted: e, list: t }) {
 	let { place: n } = z();
 	return /* @__PURE__ */ G("div", {
 		class: "lists",
 		role: "group",
 		"aria-label": "Which components",
-		children: ad.map((r, i) => /* @__PURE__ */ G("button", {
+		children: dd.map((r, i) => /* @__PURE__ */ G("button", {
 			type: "button",
 			"aria-pressed": r.list === t,
 			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
@@ -8015,7 +8109,7 @@ function fd({ counted: e, list: t }) {
 		}, r.list))
 	});
 }
-function pd({ whole: e }) {
+function yd({ whole: e }) {
 	let t = z();
 	return e ? /* @__PURE__ */ G("p", {
 		class: "none",
@@ -8025,7 +8119,7 @@ function pd({ whole: e }) {
 			/* @__PURE__ */ G("button", {
 				type: "button",
 				onClick: () => t.place.set({
-					...Ln(t.place) ? Pn : {},
+					...Rn(t.place) ? In : {},
 					ac: null,
 					judged: null
 				}),
@@ -8037,7 +8131,7 @@ function pd({ whole: e }) {
 		children: "None."
 	});
 }
-function md({ state: e, whole: t, judged: n }) {
+function bd({ state: e, whole: t, judged: n }) {
 	let r = z(), { index: i } = e;
 	if (!r.session.can.annotate) return null;
 	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
@@ -8069,7 +8163,7 @@ function md({ state: e, whole: t, judged: n }) {
 					"aria-label": "Show",
 					value: n,
 					onChange: (e) => c(e.currentTarget.value),
-					children: ld.map((e) => /* @__PURE__ */ G("option", {
+					children: hd.map((e) => /* @__PURE__ */ G("option", {
 						value: e.judged,
 						children: e.name
 					}, e.judged))
@@ -8079,7 +8173,7 @@ function md({ state: e, whole: t, judged: n }) {
 				type: "button",
 				disabled: !s,
 				title: s ? `Take back: ${s}` : "Nothing to take back",
-				onClick: () => void Tu(r, i),
+				onClick: () => void Vu(r, i),
 				children: ["Undo ", /* @__PURE__ */ G("kbd", {
 					"aria-hidden": "true",
 					children: "u"
@@ -8105,21 +8199,21 @@ function md({ state: e, whole: t, judged: n }) {
 		]
 	});
 }
-function hd({ state: e, at: t }) {
-	let n = z(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(cd), [l, u] = O(0), d = A(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+function xd({ state: e, at: t }) {
+	let n = z(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(md), [l, u] = O(0), d = A(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
 		let n = Math.min(Math.max(e, 0), t.length - 1);
-		o(t[n]), n >= s && c(n + cd - n % cd), u(l + 1);
+		o(t[n]), n >= s && c(n + md - n % md), u(l + 1);
 	};
 	k(() => {
 		l && d.current?.focus();
 	}, [l]);
-	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void wu(n, r, i.audit.rows[t[f]].row, e), g = {
+	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void Bu(n, r, i.audit.rows[t[f]].row, e), g = {
 		j: () => p(m() ? f + 1 : f),
 		k: () => p(m() ? f - 1 : f),
-		u: () => void Tu(n, r)
+		u: () => void Vu(n, r)
 	};
-	for (let e of Cu) g[e.key] = () => (h(e.tag), p(f));
-	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), Jn(g);
+	for (let e of zu) g[e.key] = () => (h(e.tag), p(f));
+	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), Yn(g);
 	let _ = (e) => {
 		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
 			ArrowRight: 1,
@@ -8132,7 +8226,7 @@ function hd({ state: e, at: t }) {
 	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
 		class: "finding-cards",
 		onKeyDown: _,
-		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ G(id, {
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ G(ud, {
 			state: e,
 			counted: i,
 			top: y,
@@ -8143,17 +8237,17 @@ function hd({ state: e, at: t }) {
 		}, t))
 	}), t.length > s && /* @__PURE__ */ G("p", { children: /* @__PURE__ */ G("button", {
 		type: "button",
-		onClick: () => c(s + cd),
+		onClick: () => c(s + md),
 		children: [
 			"Show ",
-			Math.min(cd, t.length - s),
+			Math.min(md, t.length - s),
 			" more"
 		]
 	}) })] });
 }
 // src/audit/Masses.tsx
-function gd({ state: e }) {
-	let t = e.counted.value, { audit: n, shares: r } = t, i = jl(t.moved);
+function Sd({ state: e }) {
+	let t = e.counted.value, { audit: n, shares: r } = t, i = Li(t.moved);
 	return /* @__PURE__ */ G("section", {
 		class: "masses",
 		"aria-label": "Where the relevance goes",
@@ -8175,8 +8269,8 @@ function gd({ state: e }) {
 					class: "layer",
 					children: [
 						/* @__PURE__ */ G("h4", { children: /* @__PURE__ */ G("code", { children: /* @__PURE__ */ G("bdi", { children: e }) }) }),
-						/* @__PURE__ */ G(Nc, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
-						/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((t) => /* @__PURE__ */ G(_d, {
+						/* @__PURE__ */ G(Kl, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
+						/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((t) => /* @__PURE__ */ G(Cd, {
 							share: t,
 							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
 						}, t.quadrant)) }) })
@@ -8186,32 +8280,32 @@ function gd({ state: e }) {
 		]
 	});
 }
-function _d({ share: e, mass: t }) {
-	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${X(n)}, from ${yc(r, i)}` : X(n);
+function Cd({ share: e, mass: t }) {
+	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${Y(n)}, from ${hi(r, i)}` : Y(n);
 	return /* @__PURE__ */ G("tr", { children: [
 		/* @__PURE__ */ G("th", {
 			scope: "row",
 			children: [
-				/* @__PURE__ */ G(Dc, { of: e.quadrant }),
+				/* @__PURE__ */ G(Bl, { of: e.quadrant }),
 				" fits ",
-				gc[e.quadrant]
+				fi[e.quadrant]
 			]
 		}),
 		/* @__PURE__ */ G("td", {
 			class: "n components",
-			children: Cc(e.components, "component")
+			children: yi(e.components, "component")
 		}),
 		/* @__PURE__ */ G("td", {
 			class: "n",
-			children: X(n)
+			children: Y(n)
 		}),
 		/* @__PURE__ */ G("td", {
 			class: "n",
-			children: t ? yc(r, i) : ""
+			children: t ? hi(r, i) : ""
 		}),
 		/* @__PURE__ */ G("td", {
 			class: "drawn-in",
-			children: /* @__PURE__ */ G(Pc, {
+			children: /* @__PURE__ */ G(ql, {
 				value: n,
 				low: r ?? n,
 				high: i ?? n,
@@ -8223,9 +8317,9 @@ function _d({ share: e, mass: t }) {
 	] });
 }
 // src/audit/Drivers.tsx
-var vd = 12, yd = (e) => `${e > 0 ? "+" : ""}${e.toFixed(2)}`.replace("-", "−");
-function bd({ audit: e }) {
-	let t = e.drivers.slice(0, vd);
+var wd = 12, Td = (e) => `${e > 0 ? "+" : ""}${e.toFixed(2)}`.replace("-", "−");
+function Ed({ audit: e }) {
+	let t = e.drivers.slice(0, wd);
 	if (!t.length) return null;
 	let n = Math.max(...t.map((e) => Math.max(Math.abs(e.low), Math.abs(e.high)))) || 1, r = new Map(e.concepts.map((e) => [e.concept, e.side]));
 	return /* @__PURE__ */ G("section", {
@@ -8245,7 +8339,7 @@ function bd({ audit: e }) {
 				/* @__PURE__ */ G("th", {
 					scope: "row",
 					children: [
-						/* @__PURE__ */ G(Dc, { of: r.get(e.phrase) ?? "neither" }),
+						/* @__PURE__ */ G(Bl, { of: r.get(e.phrase) ?? "neither" }),
 						" ",
 						/* @__PURE__ */ G("bdi", { children: e.phrase }),
 						e.alike.length > 0 && /* @__PURE__ */ G("span", {
@@ -8260,19 +8354,19 @@ function bd({ audit: e }) {
 				}),
 				/* @__PURE__ */ G("td", {
 					class: "n",
-					children: yd(e.effect)
+					children: Td(e.effect)
 				}),
 				/* @__PURE__ */ G("td", {
 					class: "n",
 					children: [
-						yd(e.low),
+						Td(e.low),
 						" to ",
-						yd(e.high)
+						Td(e.high)
 					]
 				}),
 				/* @__PURE__ */ G("td", {
 					class: "drawn-in",
-					children: /* @__PURE__ */ G(Ac, {
+					children: /* @__PURE__ */ G(Ul, {
 						value: e.effect,
 						low: e.low,
 						high: e.high,
@@ -8284,8 +8378,8 @@ function bd({ audit: e }) {
 	});
 }
 // src/audit/Outcome.tsx
-var xd = 3, Sd = .05;
-function Cd({ audit: e }) {
+var Dd = 3, Od = .05;
+function kd({ audit: e }) {
 	let t = {
 		passed: "good",
 		failed: "bad",
@@ -8293,31 +8387,31 @@ function Cd({ audit: e }) {
 	}[e.verdict];
 	return /* @__PURE__ */ G("div", {
 		class: `outcome ${e.verdicts.length ? t : "open"}`,
-		children: [e.verdicts.length > 0 && /* @__PURE__ */ G(kc, { kind: t }), /* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("strong", { children: wd(e) }),
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ G(Hl, { kind: t }), /* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ G("strong", { children: Ad(e) }),
 			" ",
-			/* @__PURE__ */ G(Td, { audit: e })
+			/* @__PURE__ */ G(jd, { audit: e })
 		] })]
 	});
 }
-function wd({ verdicts: e }) {
+function Ad({ verdicts: e }) {
 	let t = e.filter((e) => e.verdict === "not met").length, n = e.filter((e) => e.verdict === "cannot tell").length, r = e.filter((e) => !e.sure).length - n;
 	if (!e.length) return "The spec states no requirement, so nothing was passed or failed.";
-	let i = Cc(e.length, "requirement"), a = t ? [`${t} of ${i} ${t === 1 ? "is" : "are"} not met`] : [];
+	let i = yi(e.length, "requirement"), a = t ? [`${t} of ${i} ${t === 1 ? "is" : "are"} not met`] : [];
 	n && a.push(t ? `of ${n} it cannot be told` : `Of ${n} of ${i} it cannot be told`);
 	let o = `${a.join("; ")}.`;
 	if (a.length || (o = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !r) return o;
 	let s = e.length > 1 ? `${r} of these verdicts ${r === 1 ? "is" : "are"}` : "This verdict is";
 	return `${o} ${s} not sure.`;
 }
-function Td({ audit: e }) {
+function jd({ audit: e }) {
 	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
 	if (!n) return null;
-	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= Sd).slice(0, xd);
+	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= Od).slice(0, Dd);
 	return /* @__PURE__ */ G(T, { children: [
-		X(n.relevance, 0),
+		Y(n.relevance, 0),
 		" (",
-		yc(n.low, n.high, 0),
+		hi(n.low, n.high, 0),
 		") of what speaks for “",
 		/* @__PURE__ */ G("bdi", { children: e.output }),
 		"” in ",
@@ -8327,13 +8421,13 @@ function Td({ audit: e }) {
 			t === 0 ? "; the largest: " : ", ",
 			/* @__PURE__ */ G("bdi", { children: e.concept }),
 			" (",
-			X(e.relevance, 0),
+			Y(e.relevance, 0),
 			")"
 		] }, e.concept)),
 		"."
 	] });
 }
-function Ed({ audit: e }) {
+function Md({ audit: e }) {
 	return e.doubts.length ? /* @__PURE__ */ G("section", {
 		class: "doubts",
 		"aria-label": "Doubts",
@@ -8345,11 +8439,11 @@ function Ed({ audit: e }) {
 	}) : null;
 }
 // src/audit/RequirementField.tsx
-function Dd(e) {
-	return e.findIndex((e) => e.trim() && !Cl(e));
+function Nd(e) {
+	return e.findIndex((e) => e.trim() && !ki(e));
 }
-function Od({ state: e }) {
-	let t = e.draft.value, n = t.requirements, r = Dd(n), i = (t) => e.edit({ requirements: t });
+function Pd({ state: e }) {
+	let t = e.draft.value, n = t.requirements, r = Nd(n), i = (t) => e.edit({ requirements: t });
 	return /* @__PURE__ */ G("fieldset", {
 		class: "requirements",
 		children: [
@@ -8359,7 +8453,7 @@ function Od({ state: e }) {
 				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
 			}),
 			/* @__PURE__ */ G("ul", { children: n.map((a, o) => {
-				let s = Cl(a);
+				let s = ki(a);
 				return /* @__PURE__ */ G("li", { children: [
 					/* @__PURE__ */ G("textarea", {
 						class: "code",
@@ -8379,7 +8473,7 @@ function Od({ state: e }) {
 					}),
 					s && /* @__PURE__ */ G("p", {
 						class: "hint",
-						children: [El(s, String(t.output)), "."]
+						children: [Mi(s, String(t.output)), "."]
 					}),
 					o === r && e.fault.value && /* @__PURE__ */ G("p", {
 						class: "fault",
@@ -8387,22 +8481,22 @@ function Od({ state: e }) {
 					})
 				] }, o);
 			}) }),
-			/* @__PURE__ */ G(Ad, {
+			/* @__PURE__ */ G(Id, {
 				output: String(t.output),
 				add: (e) => i([...n, e])
 			})
 		]
 	});
 }
-var kd = {
+var Fd = {
 	relevance_mass: "share of relevance",
 	net_relevance: "net relevance, for less against",
 	drivers: "share in what drives the output",
 	components: "number of components",
 	worst: "any one offender's relevance"
 };
-function Ad({ output: e, add: t }) {
-	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? Y.slice(0, 2) : Y, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? Cl(m) : null, g = (e) => a(Y.filter((t) => t === e !== i.includes(t)));
+function Id({ output: e, add: t }) {
+	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? J.slice(0, 2) : J, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? ki(m) : null, g = (e) => a(J.filter((t) => t === e !== i.includes(t)));
 	return /* @__PURE__ */ G("details", {
 		class: "builder",
 		children: [
@@ -8414,7 +8508,7 @@ function Ad({ output: e, add: t }) {
 						"aria-label": "What is limited",
 						value: n,
 						onChange: (e) => r(e.currentTarget.value),
-						children: Object.entries(kd).map(([e, t]) => /* @__PURE__ */ G("option", {
+						children: Object.entries(Fd).map(([e, t]) => /* @__PURE__ */ G("option", {
 							value: e,
 							children: t
 						}, e))
@@ -8456,14 +8550,14 @@ function Ad({ output: e, add: t }) {
 						onChange: () => g(e)
 					}),
 					" ",
-					/* @__PURE__ */ G(Dc, { of: e }),
+					/* @__PURE__ */ G(Bl, { of: e }),
 					" ",
-					gc[e]
+					fi[e]
 				] }, e))
 			}),
 			/* @__PURE__ */ G("p", {
 				class: "hint",
-				children: h ? `${El(h, e)}.` : "Choose at least one kind of component and a limit."
+				children: h ? `${Mi(h, e)}.` : "Choose at least one kind of component and a limit."
 			}),
 			/* @__PURE__ */ G("button", {
 				type: "button",
@@ -8475,7 +8569,7 @@ function Ad({ output: e, add: t }) {
 	});
 }
 // src/audit/Verdicts.tsx
-function jd({ state: e }) {
+function Ld({ state: e }) {
 	let t = e.counted.value, { verdicts: n } = t.audit;
 	return /* @__PURE__ */ G("section", {
 		class: "verdicts",
@@ -8486,50 +8580,50 @@ function jd({ state: e }) {
 				class: "hint",
 				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
 			}) : /* @__PURE__ */ G("p", { children: "The spec states none." }),
-			jl(t.moved) && n.length > 0 && /* @__PURE__ */ G("p", {
+			Li(t.moved) && n.length > 0 && /* @__PURE__ */ G("p", {
 				class: "yours-note",
 				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
 			}),
-			/* @__PURE__ */ G("ul", { children: n.map((e) => /* @__PURE__ */ G(Fd, {
+			/* @__PURE__ */ G("ul", { children: n.map((e) => /* @__PURE__ */ G(Vd, {
 				verdict: e,
 				counted: t
 			}, e.requirement)) })
 		]
 	});
 }
-var Md = {
+var Rd = {
 	met: "Met",
 	"not met": "Not met",
 	"cannot tell": "Cannot tell"
-}, Nd = {
+}, zd = {
 	met: "good",
 	"not met": "bad",
 	"cannot tell": "untold"
-}, Pd = {
+}, Bd = {
 	met: "met",
 	"not met": "unmet",
 	"cannot tell": "untold"
 };
-function Fd({ verdict: e, counted: t }) {
-	let n = Cl(e.requirement);
+function Vd({ verdict: e, counted: t }) {
+	let n = ki(e.requirement);
 	return /* @__PURE__ */ G("li", {
-		class: `verdict ${Pd[e.verdict]}`,
+		class: `verdict ${Bd[e.verdict]}`,
 		children: [/* @__PURE__ */ G("div", { children: [
 			/* @__PURE__ */ G("p", {
 				class: "head",
 				children: [/* @__PURE__ */ G("span", {
 					class: "mark",
 					children: [
-						/* @__PURE__ */ G(kc, { kind: Nd[e.verdict] }),
+						/* @__PURE__ */ G(Hl, { kind: zd[e.verdict] }),
 						" ",
-						/* @__PURE__ */ G("strong", { children: Md[e.verdict] })
+						/* @__PURE__ */ G("strong", { children: Rd[e.verdict] })
 					]
 				}), /* @__PURE__ */ G("span", {
 					class: `sure ${e.sure ? "" : "unsure"}`,
 					children: /* @__PURE__ */ G("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
 				})]
 			}),
-			n && /* @__PURE__ */ G("p", { children: [/* @__PURE__ */ G("bdi", { children: El(n, t.audit.output) }), "."] }),
+			n && /* @__PURE__ */ G("p", { children: [/* @__PURE__ */ G("bdi", { children: Mi(n, t.audit.output) }), "."] }),
 			/* @__PURE__ */ G("p", {
 				class: "hint",
 				children: [
@@ -8539,15 +8633,15 @@ function Fd({ verdict: e, counted: t }) {
 					/* @__PURE__ */ G("bdi", { children: e.layer })
 				]
 			})
-		] }), n && /* @__PURE__ */ G(Id, {
+		] }), n && /* @__PURE__ */ G(Hd, {
 			verdict: e,
 			asked: n,
 			counted: t
 		})]
 	});
 }
-function Id({ verdict: e, asked: t, counted: n }) {
-	let r = jl(n.moved) ? Kl(n, t) : null, i = [
+function Hd({ verdict: e, asked: t, counted: n }) {
+	let r = Li(n.moved) ? Qi(n, t) : null, i = [
 		e.high,
 		t.limit,
 		r?.value ?? null
@@ -8555,12 +8649,12 @@ function Id({ verdict: e, asked: t, counted: n }) {
 		"relevance_mass",
 		"net_relevance",
 		"drivers"
-	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${Dl(e.value, t)}, from ${Ol(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${Tl(t)}`;
+	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${Ni(e.value, t)}, from ${Pi(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${ji(t)}`;
 	return /* @__PURE__ */ G("div", { children: [
-		/* @__PURE__ */ G(Pc, {
+		/* @__PURE__ */ G(ql, {
 			...e,
 			top: a,
-			kind: Pd[e.verdict],
+			kind: Bd[e.verdict],
 			words: s,
 			allowed: o,
 			yours: r?.value ?? null
@@ -8568,26 +8662,154 @@ function Id({ verdict: e, asked: t, counted: n }) {
 		/* @__PURE__ */ G("p", {
 			class: "figures",
 			children: [
-				Dl(e.value, t),
+				Ni(e.value, t),
 				" (",
-				Ol(e, t),
+				Pi(e, t),
 				"), limit ",
-				Tl(t)
+				ji(t)
 			]
 		}),
 		r && /* @__PURE__ */ G("p", {
 			class: "figures yours-figure",
 			children: [
 				"by your thresholds ",
-				Dl(r.value, t),
+				Ni(r.value, t),
 				": ",
 				r.met ? "met" : "not met"
 			]
 		})
 	] });
 }
+// src/audit/Verify.tsx
+function Ud({ state: e }) {
+	let t = z(), { index: n } = e, r = e.answer.value, i = Ct(null), a = r.audit.concepts.some((e) => e.side === "spurious" && e.components > 0);
+	if (!t.session.can.audit || !a) return null;
+	if (!n.info.heat) return /* @__PURE__ */ G("p", {
+		class: "hint",
+		children: "What the output loses without the components that fit a spurious concept can be measured where the model and the images are at hand: start with --model MODEL --images FOLDER."
+	});
+	let o = () => {
+		let e = JSON.stringify({ spec: la(r.draft) });
+		i.value = {
+			key: r.key,
+			found: {
+				state: "loading",
+				job: null
+			}
+		}, Bt(async () => L(await t.transport.post(n.at("verify"), e)), { set value(e) {
+			i.value = {
+				key: r.key,
+				found: e
+			};
+		} });
+	}, s = i.value?.key === r.key ? i.value.found : null;
+	return /* @__PURE__ */ G("section", {
+		class: "masses verify",
+		"aria-label": "Put to the test",
+		children: [
+			/* @__PURE__ */ G("h3", { children: "Put to the test" }),
+			/* @__PURE__ */ G("p", {
+				class: "hint",
+				children: "Relevance says what goes through components; this says what goes without them. Those that fit a spurious concept are set to their mean activation, and the output is compared on images that show the concept and on images that do not. A shortcut makes it fall on the former."
+			}),
+			s ? /* @__PURE__ */ G(Hn, {
+				of: s,
+				what: "Test",
+				children: (e) => /* @__PURE__ */ G(Wd, { rows: e })
+			}) : /* @__PURE__ */ G("button", {
+				type: "button",
+				class: "button",
+				onClick: o,
+				children: "Switch them off and measure"
+			})
+		]
+	});
+}
+function Wd({ rows: e }) {
+	let t = e.reduce((e, t) => Math.max(e, Math.abs(t.low), Math.abs(t.high)), 1e-9);
+	return /* @__PURE__ */ G("div", {
+		class: "wide",
+		tabIndex: 0,
+		role: "region",
+		"aria-label": "Table of what the output loses",
+		children: [/* @__PURE__ */ G("table", { children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+			/* @__PURE__ */ G("th", {
+				scope: "col",
+				children: "without"
+			}),
+			/* @__PURE__ */ G("th", {
+				scope: "col",
+				class: "n",
+				children: "relevance"
+			}),
+			/* @__PURE__ */ G("th", {
+				scope: "col",
+				class: "n",
+				children: "falls by"
+			}),
+			/* @__PURE__ */ G("th", {
+				scope: "col",
+				class: "n",
+				children: "95 % interval"
+			}),
+			/* @__PURE__ */ G("td", {}),
+			/* @__PURE__ */ G("th", {
+				scope: "col",
+				children: "images"
+			})
+		] }) }), /* @__PURE__ */ G("tbody", { children: e.map((e) => /* @__PURE__ */ G("tr", { children: [
+			/* @__PURE__ */ G("th", {
+				scope: "row",
+				title: e.layer,
+				children: /* @__PURE__ */ G("bdi", { children: e.concept })
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "n",
+				children: Y(e.relevance)
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "n",
+				title: `${H(e.fall_with)} on images that show it, ${H(e.fall_without)} on images that do not`,
+				children: H(e.fall)
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "n",
+				children: [
+					H(e.low),
+					" to ",
+					H(e.high)
+				]
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "drawn-in",
+				children: /* @__PURE__ */ G(Ul, {
+					value: e.fall,
+					low: e.low,
+					high: e.high,
+					top: t
+				})
+			}),
+			/* @__PURE__ */ G("td", { children: [
+				e.images_with,
+				" with, ",
+				e.images_without,
+				" without, by ",
+				e.chosen_by
+			] })
+		] }, `${e.layer} ${e.concept}`)) })] }), /* @__PURE__ */ G("p", {
+			class: "hint",
+			children: [
+				"In logits, of two classes their difference; to the right: the output falls more where the concept is. To take such a concept out of the model and see accuracy before and after: ",
+				/* @__PURE__ */ G("code", { children: "semlens correct" }),
+				" (tags that you set here: ",
+				/* @__PURE__ */ G("code", { children: "--what tags:INDEX" }),
+				")."
+			]
+		})]
+	});
+}
 // src/audit/Result.tsx
-function Ld({ state: e }) {
+function Gd({ state: e }) {
 	let t = e.answer.value, n = e.stale.value;
 	return /* @__PURE__ */ G("div", {
 		class: "result",
@@ -8595,20 +8817,21 @@ function Ld({ state: e }) {
 			class: `found ${n ? "stale" : ""}`,
 			"aria-busy": n,
 			children: [
-				/* @__PURE__ */ G(Rd, { state: e }),
-				/* @__PURE__ */ G(Cd, { audit: t.audit }),
+				/* @__PURE__ */ G(Kd, { state: e }),
+				/* @__PURE__ */ G(kd, { audit: t.audit }),
+				/* @__PURE__ */ G(Md, { audit: t.audit }),
 				/* @__PURE__ */ G(Ed, { audit: t.audit }),
-				/* @__PURE__ */ G(jd, { state: e }),
-				/* @__PURE__ */ G(bd, { audit: t.audit }),
-				/* @__PURE__ */ G(gd, { state: e }),
-				/* @__PURE__ */ G(Vu, { state: e }),
-				/* @__PURE__ */ G(Wu, { state: e }),
-				/* @__PURE__ */ G(dd, { state: e })
+				/* @__PURE__ */ G(Ld, { state: e }),
+				/* @__PURE__ */ G(Ud, { state: e }),
+				/* @__PURE__ */ G(Sd, { state: e }),
+				/* @__PURE__ */ G(rd, { state: e }),
+				/* @__PURE__ */ G(od, { state: e }),
+				/* @__PURE__ */ G(_d, { state: e })
 			]
-		}), /* @__PURE__ */ G(zd, { state: e })]
+		}), /* @__PURE__ */ G(qd, { state: e })]
 	});
 }
-function Rd({ state: e }) {
+function Kd({ state: e }) {
 	let { place: t } = z(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
 	return /* @__PURE__ */ G("div", {
 		class: "result-head",
@@ -8618,12 +8841,12 @@ function Rd({ state: e }) {
 				"Output “",
 				/* @__PURE__ */ G("bdi", { children: n.output }),
 				"”, ",
-				Cc(n.rows.length, "component"),
+				yi(n.rows.length, "component"),
 				" in ",
 				/* @__PURE__ */ G("bdi", { children: n.layers.join(", ") }),
 				", relevance on",
 				" ",
-				Cc(n.images, "image"),
+				yi(n.images, "image"),
 				", by ",
 				n.by,
 				i !== void 0 && /* @__PURE__ */ G(T, { children: [" · ", /* @__PURE__ */ G("a", {
@@ -8631,11 +8854,11 @@ function Rd({ state: e }) {
 					children: "how this class comes about"
 				})] })
 			]
-		})] }), /* @__PURE__ */ G(rd, { state: e })]
+		})] }), /* @__PURE__ */ G(ld, { state: e })]
 	});
 }
-function zd({ state: e }) {
-	let t = e.draft.value, n = t ? ll(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && Dd(t.requirements) >= 0;
+function qd({ state: e }) {
+	let t = e.draft.value, n = t ? fa(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && Nd(t.requirements) >= 0;
 	return /* @__PURE__ */ G("div", {
 		class: "standing",
 		"aria-live": "polite",
@@ -8649,26 +8872,26 @@ function zd({ state: e }) {
 				" ",
 				e.answer.value && "Below is the result before that."
 			]
-		}) : i && /* @__PURE__ */ G(Hn, {
+		}) : i && /* @__PURE__ */ G(Un, {
 			what: "Audit",
 			job: i.job
 		})
 	});
 }
 // src/audit/ConceptField.tsx
-var Bd = {
+var Jd = {
 	valid: "What may speak for the class",
 	spurious: "What must not speak for it"
-}, Vd = "One name, or a name and several phrases for it — border: ragged border; notched border", Hd = (e) => e === "valid" ? "spurious" : "valid", Ud = null;
-function Wd(e, t) {
+}, Yd = "One name, or a name and several phrases for it — border: ragged border; notched border", Xd = (e) => e === "valid" ? "spurious" : "valid", Zd = null;
+function Qd(e, t) {
 	let n = (e) => e.name.toLowerCase() === t.toLowerCase();
-	return $c.find((t) => e[t].some(n));
+	return na.find((t) => e[t].some(n));
 }
-function Gd({ state: e, side: t }) {
+function $d({ state: e, side: t }) {
 	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = A(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
-		let r = fl(n);
+		let r = ha(n);
 		if (!r) return;
-		let a = Wd(e.draft.peek(), r.name);
+		let a = Qd(e.draft.peek(), r.name);
 		if (a) return o(`“${r.name}” stands there already, as a ${a} concept.`);
 		u([...e.draft.peek()[t], r]), i(""), o("");
 	}, f = (e) => {
@@ -8677,34 +8900,34 @@ function Gd({ state: e, side: t }) {
 		let r = e.draft.peek(), i = r[t][n];
 		e.edit({
 			[t]: r[t].filter((e) => e !== i),
-			[Hd(t)]: [...r[Hd(t)], i]
+			[Xd(t)]: [...r[Xd(t)], i]
 		}), c(-1);
 	};
 	return /* @__PURE__ */ G("fieldset", {
 		class: `side ${t}`,
-		onDragOver: (e) => Ud?.side === Hd(t) && e.preventDefault(),
+		onDragOver: (e) => Zd?.side === Xd(t) && e.preventDefault(),
 		onDrop: (e) => {
-			e.preventDefault(), Ud?.side === Hd(t) && p(Ud.side, Ud.at), Ud = null;
+			e.preventDefault(), Zd?.side === Xd(t) && p(Zd.side, Zd.at), Zd = null;
 		},
 		children: [
 			/* @__PURE__ */ G("legend", { children: [
-				/* @__PURE__ */ G(Dc, { of: t }),
+				/* @__PURE__ */ G(Bl, { of: t }),
 				" ",
 				t === "valid" ? "Valid" : "Spurious",
 				" concepts"
 			] }),
 			/* @__PURE__ */ G("p", {
 				class: "hint",
-				children: [Bd[t], "."]
+				children: [Jd[t], "."]
 			}),
 			/* @__PURE__ */ G("ul", {
 				class: "ideas",
 				"aria-label": `${t} concepts`,
-				children: n[t].map((e, n) => /* @__PURE__ */ G(Kd, {
+				children: n[t].map((e, n) => /* @__PURE__ */ G(ef, {
 					idea: e,
 					side: t,
 					open: s === n,
-					drag: () => Ud = {
+					drag: () => Zd = {
 						side: t,
 						at: n
 					},
@@ -8713,7 +8936,7 @@ function Gd({ state: e, side: t }) {
 					remove: () => f(n)
 				}, e.name))
 			}),
-			s >= 0 && n[t][s] && /* @__PURE__ */ G(Jd, {
+			s >= 0 && n[t][s] && /* @__PURE__ */ G(nf, {
 				idea: n[t][s],
 				side: t,
 				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
@@ -8724,12 +8947,12 @@ function Gd({ state: e, side: t }) {
 				type: "text",
 				"aria-label": `Add a ${t} concept`,
 				placeholder: "Add a concept, then Enter",
-				title: Vd,
+				title: Yd,
 				value: r,
 				"aria-invalid": a ? !0 : void 0,
 				onInput: (e) => (i(e.currentTarget.value), o("")),
 				onKeyDown: (e) => {
-					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(pl(n[t].at(-1))), u(n[t].slice(0, -1)));
+					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(ga(n[t].at(-1))), u(n[t].slice(0, -1)));
 				},
 				onPaste: (e) => {
 					let t = (e.clipboardData?.getData("text") ?? "").split("\n").filter((e) => e.trim());
@@ -8744,7 +8967,7 @@ function Gd({ state: e, side: t }) {
 		]
 	});
 }
-function Kd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
+function ef({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
 	let s = e.phrases.length + e.images.length;
 	return /* @__PURE__ */ G("li", {
 		class: "idea",
@@ -8755,7 +8978,7 @@ function Kd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 				type: "button",
 				class: "name",
 				"aria-expanded": n,
-				title: qd(e),
+				title: tf(e),
 				onClick: i,
 				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
 				children: [/* @__PURE__ */ G("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ G("span", {
@@ -8765,8 +8988,8 @@ function Kd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 			}),
 			/* @__PURE__ */ G("button", {
 				type: "button",
-				"aria-label": `Move ${e.name} to the ${Hd(t)} concepts`,
-				title: `Move to ${Hd(t)}`,
+				"aria-label": `Move ${e.name} to the ${Xd(t)} concepts`,
+				title: `Move to ${Xd(t)}`,
 				onClick: a,
 				children: t === "valid" ? "↓" : "↑"
 			}),
@@ -8780,11 +9003,11 @@ function Kd({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 		]
 	});
 }
-function qd({ phrases: e, images: t }) {
+function tf({ phrases: e, images: t }) {
 	let n = [...e, ...t.map((e) => `image ${e}`)];
 	return n.length ? `Sought as: ${n.join("; ")}. Click to change.` : "Sought by its name. Click to give it phrases.";
 }
-function Jd({ idea: e, side: t, change: n, close: r }) {
+function nf({ idea: e, side: t, change: n, close: r }) {
 	let [i, a] = O(e.phrases.join("\n"));
 	return /* @__PURE__ */ G("div", {
 		class: "details",
@@ -8805,7 +9028,7 @@ function Jd({ idea: e, side: t, change: n, close: r }) {
 				onInput: (t) => {
 					a(t.currentTarget.value), n({
 						...e,
-						phrases: ml(t.currentTarget.value)
+						phrases: _a(t.currentTarget.value)
 					});
 				}
 			})] }),
@@ -8834,7 +9057,7 @@ function Jd({ idea: e, side: t, change: n, close: r }) {
 	});
 }
 // src/audit/Start.tsx
-function Yd({ state: e }) {
+function rf({ state: e }) {
 	let t = z(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
 	return /* @__PURE__ */ G("section", {
 		class: "start",
@@ -8852,47 +9075,60 @@ function Yd({ state: e }) {
 				children: [/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "main",
-					onClick: () => e.begin(rl(i.name)),
+					onClick: () => e.begin(oa(i.name)),
 					children: "Write a new one"
-				}), /* @__PURE__ */ G(Zd, { state: e })]
+				}), /* @__PURE__ */ G(sf, { state: e })]
 			}),
-			/* @__PURE__ */ G(Vn, {
-				of: Xu(t.transport, n).value,
+			/* @__PURE__ */ G(Hn, {
+				of: Sa(t.transport, n).value,
 				what: "specs",
-				children: ({ shipped: t, saved: n }) => /* @__PURE__ */ G("ul", {
+				children: ({ shipped: t, saved: n, last: i }) => /* @__PURE__ */ G("ul", {
 					class: "choices",
-					children: [n.map(({ name: t, spec: n }) => /* @__PURE__ */ G(Xd, {
-						name: t,
-						spec: n,
-						kind: "saved",
-						state: e
-					}, `saved ${t}`)), t.map(({ name: t, spec: n }) => /* @__PURE__ */ G(Xd, {
-						name: t,
-						spec: n,
-						kind: "comes with semlens",
-						state: e
-					}, t))]
+					children: [
+						i && /* @__PURE__ */ G(of, {
+							name: i.spec.title || `Audit of “${i.output}”`,
+							spec: i.spec,
+							kind: `the last audit: ${i.verdict}`,
+							state: e
+						}),
+						n.map(({ name: t, spec: n }) => /* @__PURE__ */ G(of, {
+							name: t,
+							spec: n,
+							kind: "saved",
+							state: e
+						}, `saved ${t}`)),
+						af(t, r).map(({ name: t, spec: n }) => /* @__PURE__ */ G(of, {
+							name: t,
+							spec: n,
+							kind: "comes with semlens",
+							state: e
+						}, t))
+					]
 				})
 			})
 		]
 	});
 }
-function Xd({ name: e, spec: t, kind: n, state: r }) {
-	let i = z(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => Zu(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
+function af(e, t) {
+	let n = ({ spec: e }) => t.some((t) => t.name === e.output || t.number === e.output);
+	return [...e.filter(n), ...e.filter((e) => !n(e))];
+}
+function of({ name: e, spec: t, kind: n, state: r }) {
+	let i = z(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => wa(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
 	return /* @__PURE__ */ G("li", { children: [/* @__PURE__ */ G("button", {
 		type: "button",
 		class: "choice",
-		onClick: () => r.begin(il(t)),
+		onClick: () => r.begin(sa(t)),
 		children: [
 			/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: t.title || e }) }),
 			/* @__PURE__ */ G("span", {
 				class: "hint",
 				children: [
-					Cc(t.valid.length, "valid concept"),
+					yi(t.valid.length, "valid concept"),
 					", ",
 					t.spurious.length,
 					" spurious, ",
-					Cc(t.requirements?.length ?? 0, "requirement")
+					yi(t.requirements?.length ?? 0, "requirement")
 				]
 			}),
 			/* @__PURE__ */ G("span", {
@@ -8919,11 +9155,11 @@ function Xd({ name: e, spec: t, kind: n, state: r }) {
 		children: "×"
 	})] });
 }
-function Zd({ state: e }) {
+function sf({ state: e }) {
 	let t = z(), n = A(null), [r, i] = O(""), a = async (r) => {
 		if (r) {
 			try {
-				e.begin(await Qu(t.transport, r)), i("");
+				e.begin(await Ta(t.transport, r)), i("");
 			} catch (e) {
 				i(e instanceof Error ? e.message : String(e));
 			}
@@ -8952,7 +9188,7 @@ function Zd({ state: e }) {
 	] });
 }
 // src/audit/SpecForm.tsx
-function Qd({ state: e }) {
+function cf({ state: e }) {
 	let t = e.draft.value;
 	return /* @__PURE__ */ G("form", {
 		class: "spec",
@@ -8965,7 +9201,7 @@ function Qd({ state: e }) {
 					type: "button",
 					onClick: () => e.begin(null),
 					children: "Other spec"
-				}), /* @__PURE__ */ G(Zd, { state: e })]
+				}), /* @__PURE__ */ G(sf, { state: e })]
 			}),
 			/* @__PURE__ */ G("label", {
 				class: "entry",
@@ -8976,23 +9212,23 @@ function Qd({ state: e }) {
 					onInput: (t) => e.edit({ title: t.currentTarget.value })
 				})]
 			}),
-			/* @__PURE__ */ G($d, { state: e }),
-			/* @__PURE__ */ G(Gd, {
+			/* @__PURE__ */ G(lf, { state: e }),
+			/* @__PURE__ */ G($d, {
 				state: e,
 				side: "valid"
 			}),
-			/* @__PURE__ */ G(Gd, {
+			/* @__PURE__ */ G($d, {
 				state: e,
 				side: "spurious"
 			}),
-			/* @__PURE__ */ G(Od, { state: e }),
-			/* @__PURE__ */ G(ef, { state: e }),
-			/* @__PURE__ */ G(tf, { state: e }),
-			/* @__PURE__ */ G(nf, { state: e })
+			/* @__PURE__ */ G(Pd, { state: e }),
+			/* @__PURE__ */ G(uf, { state: e }),
+			/* @__PURE__ */ G(df, { state: e }),
+			/* @__PURE__ */ G(ff, { state: e })
 		]
 	});
 }
-function $d({ state: e }) {
+function lf({ state: e }) {
 	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
 		let n = t[e];
 		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
@@ -9018,7 +9254,7 @@ function $d({ state: e }) {
 		})]
 	});
 }
-function ef({ state: e }) {
+function uf({ state: e }) {
 	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
 		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
 		e.edit({ layers: a });
@@ -9046,7 +9282,7 @@ function ef({ state: e }) {
 		]
 	});
 }
-function tf({ state: e }) {
+function df({ state: e }) {
 	let t = e.draft.value;
 	return /* @__PURE__ */ G("details", {
 		class: "more-fields",
@@ -9087,13 +9323,13 @@ function tf({ state: e }) {
 		]
 	});
 }
-function nf({ state: e }) {
+function ff({ state: e }) {
 	let t = z(), [n, r] = O(""), [i, a] = O("");
 	if (!t.session.can.annotate) return null;
 	let o = async () => {
-		let r = n.trim() || hl(e.draft.peek().title);
+		let r = n.trim() || va(e.draft.peek().title);
 		try {
-			await Zu(t.transport, e.index, r, ol(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
+			await wa(t.transport, e.index, r, la(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
 		} catch (e) {
 			a(e instanceof Error ? e.message : String(e));
 		}
@@ -9104,7 +9340,7 @@ function nf({ state: e }) {
 			/* @__PURE__ */ G("input", {
 				type: "text",
 				"aria-label": "Name to save the spec under",
-				placeholder: hl(e.draft.value.title),
+				placeholder: va(e.draft.value.title),
 				value: n,
 				onInput: (e) => r(e.currentTarget.value),
 				onKeyDown: (e) => e.key === "Enter" && void o()
@@ -9122,12 +9358,12 @@ function nf({ state: e }) {
 	});
 }
 // src/audit/Stored.tsx
-function rf({ state: e, audits: t }) {
+function pf({ state: e, audits: t }) {
 	let { place: n } = z(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
 	return k(() => {
 		i && (e.answer.value = {
 			audit: i.audit,
-			draft: il(i.spec),
+			draft: sa(i.spec),
 			key: ""
 		});
 	}, [i]), i ? /* @__PURE__ */ G(T, { children: [
@@ -9153,26 +9389,26 @@ function rf({ state: e, audits: t }) {
 				children: /* @__PURE__ */ G("bdi", { children: e.spec.title || e.name })
 			}, e.name))
 		}),
-		/* @__PURE__ */ G(Ld, { state: e })
+		/* @__PURE__ */ G(Gd, { state: e })
 	] }) : /* @__PURE__ */ G("p", {
 		class: "none",
 		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
 	});
 }
 // src/views/Audit.tsx
-function af() {
-	let e = z(), t = tu(e, e.index.value);
+function mf() {
+	let e = z(), t = _u(e, e.index.value);
 	return /* @__PURE__ */ G("div", {
 		class: "audit",
-		children: [/* @__PURE__ */ G("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ G(of, { state: t })]
+		children: [/* @__PURE__ */ G("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ G(hf, { state: t })]
 	}, t.index.number);
 }
-function of({ state: e }) {
+function hf({ state: e }) {
 	let t = z();
 	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ G("div", {
 		class: "desk",
-		children: [/* @__PURE__ */ G(sf, { state: e }), /* @__PURE__ */ G(Ld, { state: e })]
-	}) : /* @__PURE__ */ G(Yd, { state: e }) : /* @__PURE__ */ G(cf, { state: e }) : /* @__PURE__ */ G("p", {
+		children: [/* @__PURE__ */ G(gf, { state: e }), /* @__PURE__ */ G(Gd, { state: e })]
+	}) : /* @__PURE__ */ G(rf, { state: e }) : /* @__PURE__ */ G(_f, { state: e }) : /* @__PURE__ */ G("p", {
 		class: "none",
 		children: [
 			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
@@ -9181,8 +9417,8 @@ function of({ state: e }) {
 		]
 	});
 }
-function sf({ state: e }) {
-	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || ll(e.draft.peek()) !== "");
+function gf({ state: e }) {
+	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || fa(e.draft.peek()) !== "");
 	return /* @__PURE__ */ G("section", {
 		class: `spec-panel ${t ? "" : "folded"}`,
 		"aria-label": "Spec",
@@ -9192,48 +9428,48 @@ function sf({ state: e }) {
 			"aria-expanded": t,
 			onClick: () => n(!t),
 			children: "The spec"
-		}) }), t && /* @__PURE__ */ G(Qd, { state: e })]
+		}) }), t && /* @__PURE__ */ G(cf, { state: e })]
 	});
 }
-function cf({ state: e }) {
-	let t = Ju(z().transport, e.index).value;
+function _f({ state: e }) {
+	let t = ba(z().transport, e.index).value;
 	return t.state === "loading" ? /* @__PURE__ */ G("p", {
 		class: "none",
 		children: "Looking for audits …"
-	}) : /* @__PURE__ */ G(rf, {
+	}) : /* @__PURE__ */ G(pf, {
 		state: e,
 		audits: R(t) ?? []
 	});
 }
 // src/about/Additions.tsx
-function lf({ index: e }) {
+function vf({ index: e }) {
 	let t = e.info.name, { classes: n, relevance: r } = e.info;
 	return /* @__PURE__ */ G("ul", {
 		class: "additions",
 		role: "list",
 		children: [
-			/* @__PURE__ */ G(df, {
+			/* @__PURE__ */ G(bf, {
 				name: "Labels",
 				says: "a phrase for each component that fits better than chance",
 				of: e.labels.value,
 				command: `semlens label ${t} --vocabulary FILE --save`,
 				children: (t) => `${V(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${B(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
 			}),
-			/* @__PURE__ */ G(df, {
+			/* @__PURE__ */ G(bf, {
 				name: "Measures",
 				says: "clarity, polysemanticity, redundancy",
 				of: e.scores.value,
 				command: `semlens score ${t} --save`,
 				children: () => "of every component and layer, beside chance"
 			}),
-			/* @__PURE__ */ G(df, {
+			/* @__PURE__ */ G(bf, {
 				name: "Map",
 				says: "all components in two dimensions",
 				of: e.atlas.value,
 				command: `semlens atlas ${t} --save`,
 				children: (e) => `${B(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
 			}),
-			/* @__PURE__ */ G(df, {
+			/* @__PURE__ */ G(bf, {
 				name: "Relevance",
 				says: "what each component contributes to the model’s outputs",
 				of: r ? {
@@ -9244,19 +9480,19 @@ function lf({ index: e }) {
 					why: "None was computed."
 				},
 				command: "semlens build … --classes NAMES --resume",
-				children: (e) => `for ${B(n.length, "class", "classes")}, by ${e.method}, ${uf(e.of)}`
+				children: (e) => `for ${B(n.length, "class", "classes")}, by ${e.method}, ${yf(e.of)}`
 			})
 		]
 	});
 }
-function uf(e) {
+function yf(e) {
 	return {
 		label: "over the images that are labelled so",
 		predicted: "over the images that are predicted so",
 		all: "over all images"
 	}[e] ?? e;
 }
-function df({ name: e, says: t, of: n, command: r, children: i }) {
+function bf({ name: e, says: t, of: n, command: r, children: i }) {
 	let a = {
 		ready: "✓",
 		loading: "…",
@@ -9286,30 +9522,30 @@ function df({ name: e, says: t, of: n, command: r, children: i }) {
 	});
 }
 // src/about/licence.ts
-var ff = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
-function pf(e) {
+var xf = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
+function Sf(e) {
 	let t = e.trim();
-	return !t || /^unknown$/i.test(t) ? "unknown" : ff.test(t) ? "permissive" : "other";
+	return !t || /^unknown$/i.test(t) ? "unknown" : xf.test(t) ? "permissive" : "other";
 }
 // src/about/Tree.tsx
-function mf({ of: e }) {
+function Cf({ of: e }) {
 	return /* @__PURE__ */ G("dl", {
 		class: "tree",
-		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G(hf, { of: t }) })] }, e))
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G(wf, { of: t }) })] }, e))
 	});
 }
-function hf({ of: e }) {
+function wf({ of: e }) {
 	if (e == null || e === "") return /* @__PURE__ */ G("span", {
 		class: "soft",
 		children: "none"
 	});
-	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ G("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ G(mf, { of: Object.fromEntries(e.entries()) });
-	if (typeof e == "object") return /* @__PURE__ */ G(mf, { of: e });
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ G("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ G(Cf, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ G(Cf, { of: e });
 	let t = String(e);
 	return t.includes("\n") ? /* @__PURE__ */ G("pre", { children: t }) : /* @__PURE__ */ G("bdi", { children: t });
 }
 // src/views/About.tsx
-function gf() {
+function Tf() {
 	let e = z(), t = e.index.value, { info: n } = t;
 	return /* @__PURE__ */ G("article", {
 		class: "about",
@@ -9319,11 +9555,11 @@ function gf() {
 				class: "soft",
 				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
 			}),
-			/* @__PURE__ */ G(_f, { info: n }),
+			/* @__PURE__ */ G(Ef, { info: n }),
 			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "At a glance",
-				children: [/* @__PURE__ */ G("h2", { children: "At a glance" }), /* @__PURE__ */ G(vf, {
+				children: [/* @__PURE__ */ G("h2", { children: "At a glance" }), /* @__PURE__ */ G(Df, {
 					info: n,
 					version: e.session.version
 				})]
@@ -9331,12 +9567,12 @@ function gf() {
 			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "Layers",
-				children: [/* @__PURE__ */ G("h2", { children: "Layers" }), /* @__PURE__ */ G(yf, { info: n })]
+				children: [/* @__PURE__ */ G("h2", { children: "Layers" }), /* @__PURE__ */ G(Of, { info: n })]
 			}),
 			/* @__PURE__ */ G("section", {
 				class: "panel",
 				"aria-label": "What there is besides",
-				children: [/* @__PURE__ */ G("h2", { children: "What there is besides" }), /* @__PURE__ */ G(lf, { index: t })]
+				children: [/* @__PURE__ */ G("h2", { children: "What there is besides" }), /* @__PURE__ */ G(vf, { index: t })]
 			}),
 			/* @__PURE__ */ G("section", {
 				class: "panel",
@@ -9348,13 +9584,13 @@ function gf() {
 						class: "soft",
 						children: "all that determined what the index holds"
 					})
-				] }), /* @__PURE__ */ G(mf, { of: n.recipe })] })
+				] }), /* @__PURE__ */ G(Cf, { of: n.recipe })] })
 			})
 		]
 	});
 }
-function _f({ info: e }) {
-	let { licence: t, name: n } = e.foundation, r = pf(t);
+function Ef({ info: e }) {
+	let { licence: t, name: n } = e.foundation, r = Sf(t);
 	return r === "permissive" ? null : /* @__PURE__ */ G("section", {
 		class: "panel warning",
 		role: "note",
@@ -9370,14 +9606,14 @@ function _f({ info: e }) {
 		] })]
 	});
 }
-function vf({ info: e, version: t }) {
+function Df({ info: e, version: t }) {
 	let n = e.layers.reduce((e, t) => e + t.dead, 0);
 	return /* @__PURE__ */ G("dl", {
 		class: "facts",
 		children: [
 			["Studied model", e.model],
 			["Images", `${V(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${V(e.images.unreadable)} could not be read` : ""}`],
-			["Components", `${V(e.components)} in ${B(e.layers.length, "layer")}${n ? `, ${V(n)} of them dead` : ", none of them dead"}`],
+			["Components", `${V(e.components)} in ${B(e.layers.length, "layer")}${n ? `, of which ${V(n)} tell no two images apart` : ""}`],
 			["Examples", `up to ${e.k} of each component; cropped by: ${e.crop}`],
 			["Foundation model", `${e.foundation.name}, ${V(e.foundation.dimension)} dimensions`],
 			["Its licence", e.foundation.licence || "unknown"],
@@ -9387,7 +9623,7 @@ function vf({ info: e, version: t }) {
 		].map(([e, t]) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: e }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G("bdi", { children: t }) })] }))
 	});
 }
-function yf({ info: e }) {
+function Of({ info: e }) {
 	let { place: t } = z();
 	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
 		class: "soft",
@@ -9414,57 +9650,199 @@ function yf({ info: e }) {
 					scope: "col",
 					class: "number",
 					children: "Dead"
+				}),
+				e.layers.some((e) => wn(e.kind)) && /* @__PURE__ */ G("th", {
+					scope: "col",
+					class: "number",
+					title: "the part of the layer’s variance that the dictionary does not give back (FVU)",
+					children: "Unexplained"
 				})
-			] }) }), /* @__PURE__ */ G("tbody", { children: e.layers.map((e) => /* @__PURE__ */ G("tr", { children: [
+			] }) }), /* @__PURE__ */ G("tbody", { children: e.layers.map((n) => /* @__PURE__ */ G("tr", { children: [
 				/* @__PURE__ */ G("th", {
 					scope: "row",
 					children: [/* @__PURE__ */ G("a", {
-						href: t.href([], { layers: e.layer }),
-						children: /* @__PURE__ */ G("bdi", { children: e.layer })
-					}), e.outputs && /* @__PURE__ */ G("small", {
+						href: t.href([], { layers: n.layer }),
+						children: /* @__PURE__ */ G("bdi", { children: n.layer })
+					}), n.outputs && /* @__PURE__ */ G("small", {
 						class: "soft",
 						children: " outputs"
 					})]
 				}),
-				/* @__PURE__ */ G("td", { children: e.kind }),
+				/* @__PURE__ */ G("td", { children: n.kind }),
 				/* @__PURE__ */ G("td", {
 					class: "number",
-					children: V(e.stop - e.start)
+					children: V(n.stop - n.start)
 				}),
 				/* @__PURE__ */ G("td", {
 					class: "number",
-					children: V(e.dead)
+					children: [
+						V(n.dead),
+						" (",
+						W(n.dead / (n.stop - n.start)),
+						")"
+					]
+				}),
+				e.layers.some((e) => wn(e.kind)) && /* @__PURE__ */ G("td", {
+					class: "number",
+					children: W(wn(n.kind)?.unexplained)
 				})
-			] }, e.layer)) })]
+			] }, n.layer)) })]
 		})
 	})] });
 }
-// src/table/fitted.ts
-var bf = null;
-function xf(e, t, n = 400) {
-	return bf ??= document.createElement("canvas").getContext("2d"), bf ? (bf.font = `${n} ${t}px system-ui, sans-serif`, bf.measureText(e).width) : e.length * t * .6;
+// src/compare/Changes.tsx
+var kf = 12, Af = {
+	gone: "gone",
+	new: "new",
+	fewer: "fewer",
+	more: "more",
+	same: "as many"
+};
+function jf({ comparison: e }) {
+	let [t, n] = O(!1), { changes: r, no_changes: i } = e;
+	if (!r.length) return i ? /* @__PURE__ */ G("p", {
+		class: "hint",
+		children: [
+			"What changed label by label is not told: ",
+			i,
+			"."
+		]
+	}) : null;
+	let a = r.some((e) => e.untrained !== null), o = ["gone", "new"].map((e) => B(r.filter((t) => t.change === e).length, "label") + ` ${e}`);
+	return /* @__PURE__ */ G("section", {
+		"aria-label": "What changed",
+		children: [
+			/* @__PURE__ */ G("h2", { children: "What changed, label by label" }),
+			/* @__PURE__ */ G("p", {
+				class: "hint",
+				children: [
+					"From A to B: ",
+					o.join(", "),
+					" of ",
+					V(r.length),
+					" that either has. A label is counted where it fits better than chance; what most of its components’ best matches on the other side are called stands last."
+				]
+			}),
+			/* @__PURE__ */ G("div", {
+				class: "changes",
+				tabIndex: 0,
+				role: "region",
+				"aria-label": "Labels; scrolls",
+				children: /* @__PURE__ */ G("table", {
+					class: "plain",
+					children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
+						/* @__PURE__ */ G("th", {
+							scope: "col",
+							children: "Label"
+						}),
+						/* @__PURE__ */ G("th", {
+							scope: "col",
+							children: "from A to B"
+						}),
+						/* @__PURE__ */ G("th", {
+							scope: "col",
+							class: "number",
+							children: "A"
+						}),
+						/* @__PURE__ */ G("th", {
+							scope: "col",
+							class: "number",
+							children: "B"
+						}),
+						a && /* @__PURE__ */ G("th", {
+							scope: "col",
+							class: "number",
+							title: "components of the untrained network that have it",
+							children: "untrained"
+						}),
+						/* @__PURE__ */ G("th", {
+							scope: "col",
+							children: "most became"
+						}),
+						/* @__PURE__ */ G("th", {
+							scope: "col",
+							children: "some of them"
+						})
+					] }) }), /* @__PURE__ */ G("tbody", { children: (t ? r : r.slice(0, kf)).map((t) => /* @__PURE__ */ G(Mf, {
+						change: t,
+						comparison: e,
+						twin: a
+					}, t.label)) })]
+				})
+			}),
+			r.length > kf && /* @__PURE__ */ G("button", {
+				type: "button",
+				class: "link",
+				onClick: () => n(!t),
+				children: t ? "Show fewer" : `Show all ${B(r.length, "label")}`
+			})
+		]
+	});
 }
-function Sf(e, t, n, r = "end", i = 400) {
-	if (xf(e, n, i) <= t) return e;
+function Mf({ change: e, comparison: t, twin: n }) {
+	let r = z(), i = r.indexes[t.sides[e.side].index], [a] = e.rows;
+	return /* @__PURE__ */ G("tr", {
+		class: e.change,
+		children: [
+			/* @__PURE__ */ G("th", {
+				scope: "row",
+				children: /* @__PURE__ */ G("bdi", { children: e.label })
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "change",
+				children: Af[e.change]
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "number",
+				children: V(e.before)
+			}),
+			/* @__PURE__ */ G("td", {
+				class: "number",
+				children: V(e.after)
+			}),
+			n && /* @__PURE__ */ G("td", {
+				class: "number",
+				children: e.untrained === null ? "" : V(e.untrained)
+			}),
+			/* @__PURE__ */ G("td", { children: e.before === 0 ? "" : e.became ? /* @__PURE__ */ G("bdi", { children: e.became }) : /* @__PURE__ */ G("i", { children: "no label" }) }),
+			/* @__PURE__ */ G("td", { children: a !== void 0 && /* @__PURE__ */ G("a", {
+				href: K(r, i, a),
+				"aria-label": `${e.label}: ${i.id(a)}`,
+				children: /* @__PURE__ */ G(Lr, {
+					index: i,
+					row: a,
+					count: 3
+				})
+			}) })
+		]
+	});
+}
+// src/table/fitted.ts
+var Nf = null;
+function Pf(e, t, n = 400) {
+	return Nf ??= document.createElement("canvas").getContext("2d"), Nf ? (Nf.font = `${n} ${t}px system-ui, sans-serif`, Nf.measureText(e).width) : e.length * t * .6;
+}
+function Ff(e, t, n, r = "end", i = 400) {
+	if (Pf(e, n, i) <= t) return e;
 	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
 	for (; o < s;) {
 		let e = o + s + 1 >> 1;
-		xf(c(e), n, i) <= t ? o = e : s = e - 1;
+		Pf(c(e), n, i) <= t ? o = e : s = e - 1;
 	}
 	return c(o);
 }
-function Cf(e, t, n, r, i = 400) {
+function If(e, t, n, r, i = 400) {
 	let a = e.split(/\s+/).filter(Boolean), o = [];
 	for (; a.length && o.length < r;) {
 		let e = a.shift();
-		for (; a.length && xf(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
+		for (; a.length && Pf(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
 		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
-		o.push(Sf(e + s, t, n, "end", i));
+		o.push(Ff(e + s, t, n, "end", i));
 	}
 	return o;
 }
 // src/compare/pairs.ts
-function wf({ matches: e }) {
+function Lf({ matches: e }) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
 		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
@@ -9483,10 +9861,10 @@ function wf({ matches: e }) {
 	}
 	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
 }
-function Tf(e, t) {
+function Rf(e, t) {
 	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
 }
-function Ef({ matches: e }, t) {
+function zf({ matches: e }, t) {
 	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
 	return {
 		shared: r,
@@ -9494,33 +9872,33 @@ function Ef({ matches: e }, t) {
 	};
 }
 // src/compare/Overview.tsx
-var [Df, Of, kf, Af, jf] = [
+var [Bf, Vf, Hf, Uf, Wf] = [
 	14,
 	196,
 	36,
 	40,
 	4
 ];
-function Mf({ comparison: e, chart: t }) {
+function Gf({ comparison: e, chart: t }) {
 	let n = A(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
 	Ie(a, []), k(() => {
 		let e = new ResizeObserver(a);
 		return e.observe(n.current), () => e.disconnect();
 	}, []);
-	let o = r >= 640, s = o ? (r - kf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
+	let o = r >= 640, s = o ? (r - Hf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
 	return /* @__PURE__ */ G("div", {
 		class: "overview",
 		ref: n,
 		children: /* @__PURE__ */ G("svg", {
 			ref: t,
-			viewBox: `0 0 ${r} ${o ? Of : 2 * Of}`,
+			viewBox: `0 0 ${r} ${o ? Vf : 2 * Vf}`,
 			width: r,
-			height: o ? Of : 2 * Of,
+			height: o ? Vf : 2 * Vf,
 			role: "img",
-			"aria-label": [0, 1].map((t) => Pf(e, t)).join(" "),
+			"aria-label": [0, 1].map((t) => qf(e, t)).join(" "),
 			children: [0, 1].map((t) => /* @__PURE__ */ G("g", {
-				transform: o ? `translate(${t * (s + kf)} 0)` : `translate(0 ${t * Of})`,
-				children: /* @__PURE__ */ G(Ff, {
+				transform: o ? `translate(${t * (s + Hf)} 0)` : `translate(0 ${t * Vf})`,
+				children: /* @__PURE__ */ G(Jf, {
 					comparison: e,
 					from: t,
 					wide: s,
@@ -9530,23 +9908,23 @@ function Mf({ comparison: e, chart: t }) {
 		})
 	});
 }
-function Nf({ sides: e, pairs: t }, n) {
+function Kf({ sides: e, pairs: t }, n) {
 	return t.find((t) => t.source === e[n].name) ?? t[n];
 }
-function Pf(e, t) {
-	let n = Nf(e, t), { shared: r, unique: i } = Ef(e, t);
-	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${H(n.similarity)}, 95 % interval ${H(n.low)} to ${H(n.high)}, random ${H(n.baseline)}; ${V(r)} shared, ${V(i)} unique.`;
+function qf(e, t) {
+	let n = Kf(e, t), { shared: r, unique: i } = zf(e, t);
+	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${H(n.similarity)}, 95 % interval ${H(n.low)} to ${H(n.high)}, random ${H(n.baseline)}${n.untrained === null ? "" : `, untrained ${H(n.untrained)}`}; ${V(r)} shared, ${V(i)} unique.`;
 }
-function Ff({ comparison: e, from: t, wide: n, low: r }) {
-	let i = Nf(e, t), { shared: a, unique: o } = Ef(e, t), s = (e) => jf + (e - r) / (1 - r) * (n - 2 * jf), c = {
+function Jf({ comparison: e, from: t, wide: n, low: r }) {
+	let i = Kf(e, t), { shared: a, unique: o } = zf(e, t), s = (e) => Wf + (e - r) / (1 - r) * (n - 2 * Wf), c = {
 		low: i.baseline_low ?? i.baseline,
 		high: i.baseline_high ?? i.baseline
-	}, l = Of - 22;
+	}, l = Vf - 22;
 	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("title", { children: Pf(e, t) }),
+		/* @__PURE__ */ G("title", { children: qf(e, t) }),
 		/* @__PURE__ */ G("text", {
 			class: "head",
-			x: jf,
+			x: Wf,
 			y: 15,
 			children: [
 				"How much of ",
@@ -9555,7 +9933,7 @@ function Ff({ comparison: e, from: t, wide: n, low: r }) {
 				"BA"[t]
 			]
 		}),
-		/* @__PURE__ */ G(If, {
+		/* @__PURE__ */ G(Yf, {
 			pair: i,
 			room: n
 		}),
@@ -9564,27 +9942,31 @@ function Ff({ comparison: e, from: t, wide: n, low: r }) {
 			x: s(r),
 			y: 46,
 			width: s(1) - s(r),
-			height: Df
+			height: Bf
 		}),
 		/* @__PURE__ */ G("rect", {
 			class: "bar",
 			x: s(0),
 			y: 46,
 			width: Math.max(0, s(i.similarity) - s(0)),
-			height: Df
+			height: Bf
 		}),
 		/* @__PURE__ */ G("rect", {
 			class: "chance",
 			x: s(c.low),
 			y: 41,
 			width: Math.max(2, s(c.high) - s(c.low)),
-			height: Df + 10
+			height: Bf + 10
+		}),
+		i.untrained !== null && /* @__PURE__ */ G("path", {
+			class: "untrained",
+			d: `M${s(i.untrained)} 38v${Bf + 16}`
 		}),
 		i.low !== null && i.high !== null && /* @__PURE__ */ G("path", {
 			class: "interval",
-			d: `M${s(i.low)} ${46 + Df / 2}H${s(i.high)}M${s(i.low)} 48v${Df - 4}M${s(i.high)} 48v${Df - 4}`
+			d: `M${s(i.low)} ${46 + Bf / 2}H${s(i.high)}M${s(i.low)} 48v${Bf - 4}M${s(i.high)} 48v${Bf - 4}`
 		}),
-		/* @__PURE__ */ G(Lf, {
+		/* @__PURE__ */ G(Xf, {
 			comparison: e,
 			from: t,
 			low: r,
@@ -9594,7 +9976,7 @@ function Ff({ comparison: e, from: t, wide: n, low: r }) {
 		}),
 		/* @__PURE__ */ G("text", {
 			class: "small",
-			x: jf,
+			x: Wf,
 			y: 86,
 			children: [
 				/* @__PURE__ */ G("tspan", {
@@ -9635,29 +10017,29 @@ function Ff({ comparison: e, from: t, wide: n, low: r }) {
 		}, t))
 	] });
 }
-function If({ pair: e, room: t }) {
-	let n = H(e.similarity), r = `${e.low === null ? "" : ` (${H(e.low)} – ${H(e.high)})`}; by chance ${H(e.baseline_low ?? e.baseline)} – ${H(e.baseline_high ?? e.baseline)}`;
+function Yf({ pair: e, room: t }) {
+	let n = H(e.similarity), r = `${e.low === null ? "" : ` (${H(e.low)} – ${H(e.high)})`}; by chance ${H(e.baseline_low ?? e.baseline)} – ${H(e.baseline_high ?? e.baseline)}${e.untrained === null ? "" : `, untrained ${H(e.untrained)}`}`;
 	return /* @__PURE__ */ G("text", {
 		class: "small",
-		x: jf,
+		x: Wf,
 		y: 34,
 		children: [/* @__PURE__ */ G("tspan", {
 			class: "figure",
 			children: n
-		}), Sf(r, t - xf(n, 13, 600) - 12, 12)]
+		}), Ff(r, t - Pf(n, 13, 600) - 12, 12)]
 	});
 }
-function Lf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
-	let o = Array.from({ length: Af }, () => ({
+function Xf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
+	let o = Array.from({ length: Uf }, () => ({
 		shared: 0,
 		unique: 0
 	}));
 	for (let r of e.matches) {
 		if (r.from !== t) continue;
-		let e = Math.min(Af - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * Af)));
+		let e = Math.min(Uf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * Uf)));
 		o[e][r.shared ? "shared" : "unique"]++;
 	}
-	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / Af;
+	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / Uf;
 	return /* @__PURE__ */ G(T, { children: o.map(({ shared: e, unique: t }, o) => {
 		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
 		return /* @__PURE__ */ G("g", { children: [
@@ -9680,9 +10062,9 @@ function Lf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
 	}) });
 }
 // src/table/virtual.ts
-var Rf = 12e6, zf = 6;
-function Bf(e, t, n) {
-	let r = A(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Rf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+var Zf = 12e6, Qf = 6;
+function $f(e, t, n) {
+	let r = A(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Zf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
 	Ie(() => {
 		let e = r.current;
 		if (!e) return;
@@ -9696,7 +10078,7 @@ function Bf(e, t, n) {
 		let t = () => a(e.scrollTop);
 		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
 	}, []);
-	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - zf), h = Math.min(e, Math.ceil((p + u) / t) + zf), g = Le((e) => {
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - Qf), h = Math.min(e, Math.ceil((p + u) / t) + Qf), g = Le((e) => {
 		let i = r.current;
 		if (!i) return;
 		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
@@ -9717,7 +10099,7 @@ function Bf(e, t, n) {
 	};
 }
 // src/compare/PairList.tsx
-var Vf = 76, Hf = {
+var ep = 76, tp = {
 	both: {
 		sign: "↔",
 		says: "each is the most similar to the other"
@@ -9731,8 +10113,8 @@ var Vf = 76, Hf = {
 		says: "A's is the most similar to B's, which is not so the other way round"
 	}
 };
-function Uf({ pairs: e, a: t, b: n }) {
-	let r = z(), i = Bf(e.length, Vf, 0), a = A(e);
+function np({ pairs: e, a: t, b: n }) {
+	let r = z(), i = $f(e.length, ep, 0), a = A(e);
 	k(() => {
 		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
 	}, [e]);
@@ -9743,7 +10125,7 @@ function Uf({ pairs: e, a: t, b: n }) {
 		tabIndex: 0,
 		role: "region",
 		"aria-label": "Pairs; scrolls",
-		style: { "--high": `${Vf}px` },
+		style: { "--high": `${ep}px` },
 		onMouseLeave: () => r.pointed.value = null,
 		children: /* @__PURE__ */ G("div", {
 			style: { height: `${i.span}px` },
@@ -9755,13 +10137,13 @@ function Uf({ pairs: e, a: t, b: n }) {
 					"aria-posinset": i.first + a + 1,
 					"aria-setsize": e.length,
 					children: [
-						/* @__PURE__ */ G(Wf, {
+						/* @__PURE__ */ G(rp, {
 							side: "a",
 							index: t,
 							row: r.a
 						}),
-						/* @__PURE__ */ G(Gf, { pair: r }),
-						/* @__PURE__ */ G(Wf, {
+						/* @__PURE__ */ G(ip, { pair: r }),
+						/* @__PURE__ */ G(rp, {
 							side: "b",
 							index: n,
 							row: r.b
@@ -9772,30 +10154,31 @@ function Uf({ pairs: e, a: t, b: n }) {
 		})
 	});
 }
-function Wf({ side: e, index: t, row: n }) {
+function rp({ side: e, index: t, row: n }) {
 	let r = z(), { pointed: i } = r, a = wt(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
 		index: t.number,
 		row: n
-	}, s = t.base.crop[n], c = t.label(n) ?? t.names.get(n);
+	}, s = t.label(n) ?? t.names.get(n);
 	return /* @__PURE__ */ G("a", {
 		class: `half ${e} ${a ? "pointed" : ""}`,
-		href: In(r, t, n),
+		href: K(r, t, n),
 		onMouseEnter: o,
 		onFocus: o,
-		children: [/* @__PURE__ */ G(K, {
-			path: s < 0 ? null : t.at(`crop/${s}.webp`),
-			alt: ""
+		children: [/* @__PURE__ */ G(Lr, {
+			index: t,
+			row: n,
+			count: 3
 		}), /* @__PURE__ */ G("span", {
 			class: "called",
-			children: [c ? /* @__PURE__ */ G("b", {
-				title: c,
-				children: /* @__PURE__ */ G("bdi", { children: c })
-			}) : /* @__PURE__ */ G("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ G("small", { children: /* @__PURE__ */ G("bdi", { children: t.id(n) }) })]
+			children: [s ? /* @__PURE__ */ G("b", {
+				title: s,
+				children: /* @__PURE__ */ G("bdi", { children: s })
+			}) : /* @__PURE__ */ G("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ G("small", { children: /* @__PURE__ */ G("bdi", { children: Cn(t.id(n)) }) })]
 		})]
 	});
 }
-function Gf({ pair: e }) {
-	let { sign: t, says: n } = Hf[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
+function ip({ pair: e }) {
+	let { sign: t, says: n } = tp[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
 	return /* @__PURE__ */ G("span", {
 		class: `between ${r ? "shared" : "unique"}`,
 		children: [
@@ -9825,12 +10208,12 @@ function Gf({ pair: e }) {
 	});
 }
 // src/compare/Sides.tsx
-function Kf({ a: e, b: t }) {
+function ap({ a: e, b: t }) {
 	let n = z(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
 	return /* @__PURE__ */ G("div", {
 		class: "tools sides",
 		children: [
-			/* @__PURE__ */ G(qf, {
+			/* @__PURE__ */ G(op, {
 				letter: "a",
 				index: i,
 				layer: e,
@@ -9848,7 +10231,7 @@ function Kf({ a: e, b: t }) {
 				}),
 				children: "⇄"
 			}),
-			/* @__PURE__ */ G(qf, {
+			/* @__PURE__ */ G(op, {
 				letter: "b",
 				index: a,
 				layer: t,
@@ -9858,7 +10241,7 @@ function Kf({ a: e, b: t }) {
 		]
 	});
 }
-function qf({ letter: e, index: t, layer: n, without: r, all: i }) {
+function op({ letter: e, index: t, layer: n, without: r, all: i }) {
 	let { place: a } = z();
 	return /* @__PURE__ */ G("label", {
 		class: `side ${e}`,
@@ -9878,27 +10261,27 @@ function qf({ letter: e, index: t, layer: n, without: r, all: i }) {
 				}), t.info.layers.map((e) => /* @__PURE__ */ G("option", {
 					value: e.layer,
 					disabled: e.layer === r,
-					children: e.layer
+					children: Cn(e.layer)
 				}, e.layer))]
 			})
 		]
 	});
 }
 // src/compare/ask.ts
-var Jf = /* @__PURE__ */ new WeakMap();
-function Yf(e, t, n) {
+var sp = /* @__PURE__ */ new WeakMap();
+function cp(e, t, n) {
 	let r = `compare?${new URLSearchParams({
 		...t && { a: t },
 		...n && { b: n }
-	})}`.replace(/\?$/, ""), i = Jf.get(e) ?? /* @__PURE__ */ new Map();
-	Jf.set(e, i);
+	})}`.replace(/\?$/, ""), i = sp.get(e) ?? /* @__PURE__ */ new Map();
+	sp.set(e, i);
 	let a = i.get(r) ?? Vt(async () => L(await e.transport.get(r)));
 	return i.set(r, a), k(() => () => {
 		a.peek().state === "absent" && i.delete(r);
 	}, [r]), a.value;
 }
 // src/views/Compare.tsx
-function Xf() {
+function lp() {
 	let e = z();
 	return /* @__PURE__ */ G("div", {
 		class: "compare-view",
@@ -9908,11 +10291,11 @@ function Xf() {
 				class: "explains",
 				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
 			}),
-			Zf(e.indexes, e.session.comparable) ?? /* @__PURE__ */ G(Qf, {})
+			up(e.indexes, e.session.comparable) ?? /* @__PURE__ */ G(dp, {})
 		]
 	});
 }
-function Zf(e, t) {
+function up(e, t) {
 	let [n, r] = e;
 	return r && !t ? /* @__PURE__ */ G("div", {
 		class: "absent",
@@ -9932,31 +10315,31 @@ function Zf(e, t) {
 		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
 	}) : null;
 }
-function Qf() {
-	let e = z(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = Yf(e, i, a);
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Kf, {
+function dp() {
+	let e = z(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = cp(e, i, a);
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(ap, {
 		a: i,
 		b: a
 	}), /* @__PURE__ */ G("div", {
 		class: "held",
-		children: /* @__PURE__ */ G(Vn, {
+		children: /* @__PURE__ */ G(Hn, {
 			of: o,
 			what: "comparison",
-			children: (e) => /* @__PURE__ */ G($f, { comparison: e })
+			children: (e) => /* @__PURE__ */ G(fp, { comparison: e })
 		})
 	})] });
 }
-function $f({ comparison: e }) {
+function fp({ comparison: e }) {
 	let t = z(), { place: n } = t, r = n.route.value.params, i = A(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
 		"shared",
 		"a",
 		"b"
-	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = j(() => wf(e), [e]), u = t.kept.value, d = t.index.value, f = j(() => l.filter((e) => ep(e, a, o, d, u)), [
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = j(() => Lf(e), [e]), u = t.kept.value, d = t.index.value, f = j(() => l.filter((e) => pp(e, a, o, d, u)), [
 		l,
 		u,
 		d
 	]), p = j(() => {
-		let e = f.filter((e) => Tf(e, s));
+		let e = f.filter((e) => Rf(e, s));
 		return c ? e.reverse() : e;
 	}, [
 		f,
@@ -9973,7 +10356,7 @@ function $f({ comparison: e }) {
 		"parquet"
 	] : ["csv", "json"];
 	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G(Mf, {
+		/* @__PURE__ */ G(Gf, {
 			comparison: e,
 			chart: i
 		}),
@@ -9981,13 +10364,19 @@ function $f({ comparison: e }) {
 			class: "key",
 			children: [/* @__PURE__ */ G("p", {
 				class: "hint",
-				children: [e.by === "encoding" ? "By encoding: two components are as similar as what their responses over all images predict correlates. " : "", "Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. “Shared”: nearer than chance comes."]
-			}), /* @__PURE__ */ G($s, {
+				children: [
+					e.by === "encoding" ? "By encoding: two components are as similar as what their responses over all images predict correlates. " : "",
+					"Bar: mean similarity of one side's components with their best match on the other, with its 95 % interval. Tall band: what as many random components reach. ",
+					e.pairs.some((e) => e.untrained !== null) && "Dotted line: what as many components of the untrained network reach. ",
+					"“Shared”: nearer than chance comes."
+				]
+			}), /* @__PURE__ */ G(Sl, {
 				what: "the chart",
 				kinds: ["svg", "png"],
 				save: (e) => yn(i.current, h, e)
 			})]
 		}),
+		/* @__PURE__ */ G(jf, { comparison: e }),
 		/* @__PURE__ */ G("div", {
 			class: "tools",
 			children: [
@@ -10005,7 +10394,7 @@ function $f({ comparison: e }) {
 							" ",
 							/* @__PURE__ */ G("span", {
 								class: "of",
-								children: V(f.filter((t) => Tf(t, e)).length)
+								children: V(f.filter((t) => Rf(t, e)).length)
 							})
 						]
 					}, e))
@@ -10021,24 +10410,24 @@ function $f({ comparison: e }) {
 					role: "status",
 					children: [/* @__PURE__ */ G("b", { children: B(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
 				}),
-				/* @__PURE__ */ G($s, {
+				/* @__PURE__ */ G(Sl, {
 					what: "the pairs",
 					kinds: g,
-					save: (e) => fn(h, tp(p, a, o), e, t)
+					save: (e) => fn(h, mp(p, a, o), e, t)
 				})
 			]
 		}),
-		/* @__PURE__ */ G(Uf, {
+		/* @__PURE__ */ G(np, {
 			pairs: p,
 			a,
 			b: o
 		})
 	] });
 }
-function ep(e, t, n, r, i) {
+function pp(e, t, n, r, i) {
 	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
 }
-function tp(e, t, n) {
+function mp(e, t, n) {
 	return {
 		a: e.map((e) => t.id(e.a)),
 		a_label: e.map((e) => t.label(e.a)),
@@ -10046,12 +10435,12 @@ function tp(e, t, n) {
 		b_label: e.map((e) => n.label(e.b)),
 		similarity: e.map((e) => e.similarity),
 		nearest: e.map((e) => e.nearest),
-		shared: e.map((e) => Tf(e, "shared")),
+		shared: e.map((e) => Rf(e, "shared")),
 		q_value: e.map((e) => e.q)
 	};
 }
 // src/graph/Legend.tsx
-var np = [
+var hp = [
 	{
 		kind: "for",
 		text: "speaks for"
@@ -10072,16 +10461,16 @@ var np = [
 		kind: "others",
 		text: "all others of a layer"
 	}
-], rp = (e) => 60 + xf(e, 12), ip = 16 + np.reduce((e, t) => e + rp(t.text), 0);
-function ap({ y: e }) {
+], gp = (e) => 60 + Pf(e, 12), _p = 16 + hp.reduce((e, t) => e + gp(t.text), 0);
+function vp({ y: e }) {
 	let t = 16;
 	return /* @__PURE__ */ G("g", {
 		class: "legend",
 		transform: `translate(0 ${e})`,
 		"aria-hidden": "true",
-		children: np.map(({ kind: e, text: n }) => {
+		children: hp.map(({ kind: e, text: n }) => {
 			let r = t;
-			return t += rp(n), /* @__PURE__ */ G("g", {
+			return t += gp(n), /* @__PURE__ */ G("g", {
 				transform: `translate(${r} 0)`,
 				children: [e === "for" || e === "against" ? /* @__PURE__ */ G("path", {
 					class: `edge ${e}`,
@@ -10111,9 +10500,9 @@ function ap({ y: e }) {
 	});
 }
 // src/graph/NodeBox.tsx
-var [op, Q] = [54, 10];
-function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
-	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + op + 8 : Q, m = l - p - Q, h = Cf(c.label, m, 13, 2, 600);
+var [yp, Q] = [54, 10];
+function bp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
+	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + yp + 8 : Q, m = l - p - Q, h = If(c.label, m, 13, 2, 600);
 	return /* @__PURE__ */ G("g", {
 		class: `node ${d} ${n}`,
 		transform: `translate(${e.x} ${e.y})`,
@@ -10132,7 +10521,7 @@ function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 			else if (!s(e.key, e.currentTarget)) return;
 			e.preventDefault();
 		},
-		children: [/* @__PURE__ */ G("title", { children: dp(c) }), /* @__PURE__ */ G("g", {
+		children: [/* @__PURE__ */ G("title", { children: wp(c) }), /* @__PURE__ */ G("g", {
 			"aria-hidden": "true",
 			children: [
 				/* @__PURE__ */ G("rect", {
@@ -10143,7 +10532,7 @@ function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					height: u - 1,
 					rx: 8
 				}),
-				f && /* @__PURE__ */ G(cp, { row: c.rows[0] }),
+				f && /* @__PURE__ */ G(xp, { row: c.rows[0] }),
 				/* @__PURE__ */ G("text", {
 					class: "name",
 					x: p,
@@ -10158,9 +10547,9 @@ function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					class: "small",
 					x: p,
 					y: 57,
-					children: Sf(up(c), m, 11.5)
+					children: Ff(Cp(c), m, 11.5)
 				}),
-				/* @__PURE__ */ G(lp, {
+				/* @__PURE__ */ G(Sp, {
 					box: e,
 					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
 				})
@@ -10168,24 +10557,24 @@ function sp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 		})]
 	});
 }
-function cp({ row: e }) {
-	let t = z().index.value, n = t.base.crop[e] ?? -1, r = Xn(n < 0 ? null : t.at(`crop/${n}.webp`));
+function xp({ row: e }) {
+	let t = z().index.value, n = t.base.crop[e] ?? -1, r = Zn(n < 0 ? null : t.at(`crop/${n}.webp`));
 	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("rect", {
 		class: "thumb",
 		x: Q,
 		y: Q,
-		width: op,
-		height: op
+		width: yp,
+		height: yp
 	}), r && /* @__PURE__ */ G("image", {
 		href: r,
 		x: Q,
 		y: Q,
-		width: op,
-		height: op,
+		width: yp,
+		height: yp,
 		preserveAspectRatio: "xMidYMid slice"
 	})] });
 }
-function lp({ box: { node: e, wide: t, high: n }, most: r }) {
+function Sp({ box: { node: e, wide: t, high: n }, most: r }) {
 	let i = t - 2 * Q, a = (e) => Q + i * Math.min(1, e / r), o = n - 19;
 	return /* @__PURE__ */ G(T, { children: [
 		/* @__PURE__ */ G("rect", {
@@ -10218,18 +10607,18 @@ function lp({ box: { node: e, wide: t, high: n }, most: r }) {
 		})
 	] });
 }
-function up(e) {
+function Cp(e) {
 	let t = W(e.relevance);
 	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${B(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${W(e.against)} against` : ""}`;
 }
-function dp(e) {
+function wp(e) {
 	let t = e.low !== null && e.high !== null ? ` (95 % interval ${W(e.low)} to ${W(e.high)})` : "";
 	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${W(e.relevance)} for${t}, ${W(e.against)} against`;
 }
 // src/graph/Drawing.tsx
-var fp = 30;
-function pp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
-	let c = z().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, ip), t.height + fp + 40];
+var Tp = 30;
+function Ep({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
+	let c = z().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, _p), t.height + Tp + 40];
 	return /* @__PURE__ */ G("svg", {
 		ref: a,
 		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
@@ -10244,22 +10633,22 @@ function pp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 				class: "title",
 				x: 16,
 				y: 24,
-				children: Sf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
+				children: Ff(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
 			}),
 			/* @__PURE__ */ G("g", {
-				transform: `translate(0 ${fp})`,
+				transform: `translate(0 ${Tp})`,
 				children: [
-					t.names.map((e) => /* @__PURE__ */ G(mp, {
+					t.names.map((e) => /* @__PURE__ */ G(Dp, {
 						...e,
 						way: t.way,
 						wide: t.ranks[0][0].wide
 					}, e.layer)),
-					t.lines.map((e) => /* @__PURE__ */ G(hp, {
+					t.lines.map((e) => /* @__PURE__ */ G(Op, {
 						line: e,
 						names: d,
 						near: !!r && (e.link.source === r || e.link.target === r)
 					}, `${e.link.source}→${e.link.target}`)),
-					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ G(sp, {
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ G(bp, {
 						box: e,
 						most: u,
 						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
@@ -10270,23 +10659,23 @@ function pp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 						},
 						onLight: o,
 						onPin: () => s(i === e.node.id ? null : e.node),
-						onMove: (e, r) => gp(t, n, a, e, r)
+						onMove: (e, r) => kp(t, n, a, e, r)
 					}, e.node.id)))
 				]
 			}),
-			/* @__PURE__ */ G(ap, { y: p - 24 })
+			/* @__PURE__ */ G(vp, { y: p - 24 })
 		]
 	});
 }
-function mp({ layer: e, x: t, y: n, way: r, wide: i }) {
+function Dp({ layer: e, x: t, y: n, way: r, wide: i }) {
 	if (!e) return null;
 	if (r === "right") return /* @__PURE__ */ G("text", {
 		class: "layer",
 		x: t,
 		y: n,
-		children: [/* @__PURE__ */ G("title", { children: e }), Sf(e, i, 13, "start", 600)]
+		children: [/* @__PURE__ */ G("title", { children: e }), Ff(e, i, 13, "start", 600)]
 	});
-	let a = Cf(e.replaceAll(".", ". "), 100, 13, 3, 600);
+	let a = If(e.replaceAll(".", ". "), 100, 13, 3, 600);
 	return /* @__PURE__ */ G("text", {
 		class: "layer",
 		y: n - 8 * (a.length - 1) + 4,
@@ -10297,7 +10686,7 @@ function mp({ layer: e, x: t, y: n, way: r, wide: i }) {
 		}, n))]
 	});
 }
-function hp({ line: e, names: t, near: n }) {
+function Op({ line: e, names: t, near: n }) {
 	let { link: r, thick: i, strength: a, others: o, path: s } = e, c = r.weight >= 0 ? "for" : "against";
 	return /* @__PURE__ */ G("path", {
 		class: `edge ${c} ${o ? "others" : ""} ${n ? "near" : ""}`,
@@ -10307,7 +10696,7 @@ function hp({ line: e, names: t, near: n }) {
 		children: /* @__PURE__ */ G("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${H(r.weight, 3)}, ${W(r.part)} of what comes in; speaks ${c}` })
 	});
 }
-function gp(e, t, n, r, i) {
+function kp(e, t, n, r, i) {
 	let a = e.way === "right" ? {
 		ArrowRight: 1,
 		ArrowLeft: -1
@@ -10326,19 +10715,19 @@ function gp(e, t, n, r, i) {
 	return i.closest("svg")?.querySelector(`[data-place="${l} ${d}"]`)?.focus(), !0;
 }
 // src/graph/Panel.tsx
-var _p = 24;
-function vp({ graph: e, node: t, onPin: n }) {
+var Ap = 24;
+function jp({ graph: e, node: t, onPin: n }) {
 	return /* @__PURE__ */ G("aside", {
 		class: "node-panel",
 		"aria-label": "The chosen node",
-		children: t ? /* @__PURE__ */ G(bp, {
+		children: t ? /* @__PURE__ */ G(Np, {
 			graph: e,
 			node: t,
 			onPin: n
-		}, t.id) : /* @__PURE__ */ G(yp, { graph: e })
+		}, t.id) : /* @__PURE__ */ G(Mp, { graph: e })
 	});
 }
-function yp({ graph: e }) {
+function Mp({ graph: e }) {
 	return /* @__PURE__ */ G(T, { children: [
 		/* @__PURE__ */ G("h2", { children: "How to read it" }),
 		/* @__PURE__ */ G("p", { children: [
@@ -10359,7 +10748,7 @@ function yp({ graph: e }) {
 		})
 	] });
 }
-function bp({ graph: e, node: t, onPin: n }) {
+function Np({ graph: e, node: t, onPin: n }) {
 	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
 	return /* @__PURE__ */ G(T, { children: [
 		/* @__PURE__ */ G("button", {
@@ -10391,15 +10780,15 @@ function bp({ graph: e, node: t, onPin: n }) {
 			/* @__PURE__ */ G("dd", { children: W(t.against) }),
 			t.affected.map((e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: ["also for ", /* @__PURE__ */ G("bdi", { children: e.output })] }), /* @__PURE__ */ G("dd", { children: W(e.relevance) })] }))
 		] }),
-		t.rows.length > 0 && /* @__PURE__ */ G(xp, { node: t }),
-		/* @__PURE__ */ G(Sp, {
+		t.rows.length > 0 && /* @__PURE__ */ G(Pp, { node: t }),
+		/* @__PURE__ */ G(Fp, {
 			title: "Comes in from",
 			links: r,
 			end: "source",
 			graph: e,
 			onPin: n
 		}),
-		/* @__PURE__ */ G(Sp, {
+		/* @__PURE__ */ G(Fp, {
 			title: "Goes on to",
 			links: i,
 			end: "target",
@@ -10408,21 +10797,21 @@ function bp({ graph: e, node: t, onPin: n }) {
 		})
 	] });
 }
-function xp({ node: e }) {
-	let t = z(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, _p);
+function Pp({ node: e }) {
+	let t = z(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, Ap);
 	return /* @__PURE__ */ G("section", { children: [
 		/* @__PURE__ */ G("h3", { children: B(e.rows.length, "component") }),
 		/* @__PURE__ */ G("ul", {
 			class: "thumbs",
 			children: a.map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
-				href: In(t, n, e),
+				href: K(t, n, e),
 				title: n.id(e),
 				onMouseEnter: () => t.pointed.value = {
 					index: n.number,
 					row: e
 				},
 				onMouseLeave: () => t.pointed.value = null,
-				children: [/* @__PURE__ */ G(K, {
+				children: [/* @__PURE__ */ G(Qn, {
 					path: n.base.crop[e] < 0 ? null : n.at(`crop/${n.base.crop[e]}.webp`),
 					alt: ""
 				}), /* @__PURE__ */ G("bdi", { children: n.id(e) })]
@@ -10444,7 +10833,7 @@ function xp({ node: e }) {
 		})
 	] });
 }
-function Sp({ title: e, links: t, end: n, graph: r, onPin: i }) {
+function Fp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	if (!t.length) return null;
 	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
 	return /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e }), /* @__PURE__ */ G("ul", {
@@ -10470,8 +10859,8 @@ function Sp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	})] });
 }
 // src/graph/layout.ts
-var Cp = 16;
-function wp({ nodes: e, links: t, layouts: n }, r) {
+var Ip = 16;
+function Lp({ nodes: e, links: t, layouts: n }, r) {
 	let { width: i, height: a, box: o, ranks: s, lines: c } = n[r], [l, u] = o, d = s.map((t) => t.map(({ node: t, x: n, y: r }) => ({
 		node: e[t],
 		x: n,
@@ -10484,7 +10873,7 @@ function wp({ nodes: e, links: t, layouts: n }, r) {
 			x: e.x,
 			y: 28
 		} : {
-			x: Cp,
+			x: Ip,
 			y: e.y + u / 2
 		}
 	}));
@@ -10500,8 +10889,18 @@ function wp({ nodes: e, links: t, layouts: n }, r) {
 		names: f
 	};
 }
+function Rp(e, t, n) {
+	return Math.max(n, Math.min(1, e.width / t.width, e.height / t.height));
+}
+function zp({ ranks: e }) {
+	let t = e[e.length - 1]?.[0];
+	return t ? {
+		x: t.x + t.wide / 2,
+		y: t.y + t.high / 2
+	} : null;
+}
 // src/graph/pan.ts
-function Tp() {
+function Bp() {
 	let e = A(null);
 	return k(() => {
 		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
@@ -10523,17 +10922,24 @@ function Tp() {
 	}, []), e;
 }
 // src/graph/GraphFrame.tsx
-var [Ep, Dp, Op] = [
+var [Vp, Hp, Up] = [
 	.3,
 	2,
 	1.25
-], kp = .85;
-function Ap({ graph: e, children: t }) {
-	let n = z(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = j(() => wp(e, o), [e, o]), c = A(null), l = Tp(), u = A(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Math.max(e, Math.min(1, (l.current.clientWidth - 4) / s.width)));
-	Ie(() => h(kp), [s]), k(() => {
-		o === "up" && (l.current.scrollLeft = (l.current.scrollWidth - l.current.clientWidth) / 2);
-	}, [o]);
-	let g = (e) => f((t) => Math.max(Ep, Math.min(Dp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
+], Wp = .85;
+function Gp({ graph: e, children: t }) {
+	let n = z(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = j(() => Lp(e, o), [e, o]), c = A(null), l = Bp(), u = A(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Rp({
+		width: l.current.clientWidth - 4,
+		height: l.current.clientHeight - 4
+	}, s, e));
+	Ie(() => h(Wp), [s]), k(() => {
+		let e = zp(s);
+		e && l.current.scrollTo({
+			left: e.x * d - l.current.clientWidth / 2,
+			top: e.y * d - l.current.clientHeight / 2
+		});
+	}, [s, d]);
+	let g = (e) => f((t) => Math.max(Vp, Math.min(Hp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
 		m(e), n.pointed.value = e && !e.others && e.rows.length ? {
 			index: i.number,
 			row: e.rows[0]
@@ -10563,25 +10969,25 @@ function Ap({ graph: e, children: t }) {
 							type: "button",
 							class: "button",
 							"aria-label": "Smaller",
-							onClick: () => g(1 / Op),
+							onClick: () => g(1 / Up),
 							children: "−"
 						}),
 						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Larger",
-							onClick: () => g(Op),
+							onClick: () => g(Up),
 							children: "+"
 						}),
 						/* @__PURE__ */ G("button", {
 							type: "button",
 							class: "button",
-							onClick: () => h(Ep),
+							onClick: () => h(Vp),
 							children: "Fit"
 						})
 					]
 				}),
-				/* @__PURE__ */ G($s, {
+				/* @__PURE__ */ G(Sl, {
 					what: "the graph",
 					kinds: [
 						"svg",
@@ -10589,14 +10995,14 @@ function Ap({ graph: e, children: t }) {
 						"json"
 					],
 					save: async (t) => {
-						t === "json" ? dn(`${S}.json`, new Blob([Mp(e, i.id.bind(i))], { type: "application/json" })) : await yn(c.current, S, t);
+						t === "json" ? dn(`${S}.json`, new Blob([qp(e, i.id.bind(i))], { type: "application/json" })) : await yn(c.current, S, t);
 					}
 				})
 			]
 		}),
 		/* @__PURE__ */ G("p", {
 			class: "hint",
-			children: jp(e)
+			children: Kp(e)
 		}),
 		/* @__PURE__ */ G("div", {
 			class: "frame",
@@ -10607,7 +11013,7 @@ function Ap({ graph: e, children: t }) {
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Graph; scrolls",
-				children: /* @__PURE__ */ G(pp, {
+				children: /* @__PURE__ */ G(Ep, {
 					graph: e,
 					layout: s,
 					scale: d,
@@ -10617,7 +11023,7 @@ function Ap({ graph: e, children: t }) {
 					onLight: b,
 					onPin: (e) => x(e?.id ?? null)
 				})
-			}), /* @__PURE__ */ G(vp, {
+			}), /* @__PURE__ */ G(jp, {
 				graph: e,
 				node: y,
 				onPin: x
@@ -10625,13 +11031,13 @@ function Ap({ graph: e, children: t }) {
 		})
 	] });
 }
-function jp(e) {
+function Kp(e) {
 	let t = `Shares of each layer's relevance, mean over ${V(e.images)} images`;
 	if (!e.edge_images) return `${t}. Edges to the output only.`;
 	let n = e.dropped_edges ? `; ${V(e.dropped_edges)} weak edges left out, with ${W(e.dropped)} of what passes` : "";
 	return `${t}; between layers over ${V(e.edge_images)}${n}.`;
 }
-function Mp(e, t) {
+function qp(e, t) {
 	let { nodes: n, links: r, edges_possible: i, layouts: a, ...o } = e;
 	return JSON.stringify({
 		directed: !0,
@@ -10645,27 +11051,27 @@ function Mp(e, t) {
 	}, null, 1);
 }
 // src/graph/ask.ts
-var Np = /* @__PURE__ */ new WeakMap(), Pp = P({
+var Jp = /* @__PURE__ */ new WeakMap(), Yp = P({
 	state: "loading",
 	job: null
 });
-function Fp(e, t) {
-	let n = e.index.value, r = t ? Ip(e, n, t) : Pp, i = t && Lp(t);
+function Xp(e, t) {
+	let n = e.index.value, r = t ? Zp(e, n, t) : Yp, i = t && Qp(t);
 	return k(() => () => {
-		i && r.peek().state === "absent" && Np.get(n)?.delete(i);
+		i && r.peek().state === "absent" && Jp.get(n)?.delete(i);
 	}, [n, i]), r.value;
 }
-function Ip(e, t, n) {
-	let r = Np.get(t) ?? /* @__PURE__ */ new Map();
-	Np.set(t, r);
-	let i = Lp(n), a = r.get(i) ?? Vt(async () => L(await e.transport.get(t.at(i))));
+function Zp(e, t, n) {
+	let r = Jp.get(t) ?? /* @__PURE__ */ new Map();
+	Jp.set(t, r);
+	let i = Qp(n), a = r.get(i) ?? Vt(async () => L(await e.transport.get(t.at(i))));
 	return r.set(i, a), a;
 }
-function Lp({ number: e, layers: t, edges: n }) {
+function Qp({ number: e, layers: t, edges: n }) {
 	return `graph?class=${e}${t.length ? `&layers=${encodeURIComponent(t.join(","))}` : ""}&edges=${+!!n}`;
 }
 // src/ui/ClassPicker.tsx
-function Rp({ label: e = "Class" }) {
+function $p({ label: e = "Class" }) {
 	let t = z(), n = t.index.value.info.classes;
 	return n.length ? /* @__PURE__ */ G("label", {
 		class: "class-picker",
@@ -10681,12 +11087,12 @@ function Rp({ label: e = "Class" }) {
 	}) : null;
 }
 // src/views/Graph.tsx
-function zp() {
+function em() {
 	let e = z(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = j(() => r === null ? null : {
 		number: r,
 		layers: a,
 		edges: !1
-	}, [r, a.join()]), c = Fp(e, s), l = Fp(e, s && o ? {
+	}, [r, a.join()]), c = Xp(e, s), l = Xp(e, s && o ? {
 		...s,
 		edges: o
 	} : null), u = o && l.state === "ready" ? l : c;
@@ -10703,13 +11109,13 @@ function zp() {
 				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
 			}) : /* @__PURE__ */ G(T, { children: [u.state !== "ready" && /* @__PURE__ */ G("div", {
 				class: "tools",
-				children: /* @__PURE__ */ G(Rp, {})
-			}), /* @__PURE__ */ G(Vn, {
+				children: /* @__PURE__ */ G($p, {})
+			}), /* @__PURE__ */ G(Hn, {
 				of: u,
 				what: "graph",
-				children: (e) => /* @__PURE__ */ G(Ap, {
+				children: (e) => /* @__PURE__ */ G(Gp, {
 					graph: e,
-					children: [/* @__PURE__ */ G(Rp, {}), /* @__PURE__ */ G(Bp, {
+					children: [/* @__PURE__ */ G($p, {}), /* @__PURE__ */ G(tm, {
 						possible: e.edges_possible,
 						on: o,
 						found: l
@@ -10719,9 +11125,9 @@ function zp() {
 		]
 	});
 }
-function Bp({ possible: e, on: t, found: n }) {
+function tm({ possible: e, on: t, found: n }) {
 	let { place: r } = z();
-	return e ? t ? n.state === "loading" ? /* @__PURE__ */ G(Hn, {
+	return e ? t ? n.state === "loading" ? /* @__PURE__ */ G(Un, {
 		what: "edges",
 		job: n.job
 	}) : n.state === "absent" ? /* @__PURE__ */ G("p", {
@@ -10743,7 +11149,7 @@ function Bp({ possible: e, on: t, found: n }) {
 	});
 }
 // src/own/ask.ts
-function Vp(e, t) {
+function nm(e, t) {
 	let n = Ct(null);
 	return k(() => {
 		if (n.value = e && {
@@ -10754,9 +11160,9 @@ function Vp(e, t) {
 		return Bt(() => e(t.signal), n, t.signal), () => t.abort();
 	}, t), n.value;
 }
-function Hp(e, t, n) {
+function rm(e, t, n) {
 	let { transport: r } = z();
-	return Vp(t ? async (i) => {
+	return nm(t ? async (i) => {
 		let { arrays: a, metadata: o } = Ut(Rt(await r.get(e.at(`own?image=${t}${n && `&output=${n}`}`), i)));
 		return {
 			...a,
@@ -10770,13 +11176,13 @@ function Hp(e, t, n) {
 		n
 	]);
 }
-function Up(e, t) {
+function im(e, t) {
 	let { transport: n } = z();
-	return Vp(t ? async (r) => L(await n.get(e.at(`own/similar?image=${t}`), r)) : null, [e, t]);
+	return nm(t ? async (r) => L(await n.get(e.at(`own/similar?image=${t}`), r)) : null, [e, t]);
 }
-function Wp(e, t, n, r) {
+function am(e, t, n, r) {
 	let { transport: i } = z();
-	return Vp(t && n.length ? async () => L(await i.post(e.at(`own/without?image=${t}`), JSON.stringify({
+	return nm(t && n.length ? async () => L(await i.post(e.at(`own/without?image=${t}`), JSON.stringify({
 		rows: n,
 		setting: r
 	}))) : null, [
@@ -10786,11 +11192,11 @@ function Wp(e, t, n, r) {
 		r
 	]);
 }
-function Gp(e, t, n, r) {
+function om(e, t, n, r) {
 	let { transport: i } = z(), a = Ct(void 0);
 	return k(() => {
 		a.value = void 0;
-		let o = new AbortController(), s = "", c = Mr(async () => {
+		let o = new AbortController(), s = "", c = Pr(async () => {
 			let c = { value: {
 				state: "loading",
 				job: null
@@ -10805,7 +11211,7 @@ function Gp(e, t, n, r) {
 		r
 	]), a.value;
 }
-async function Kp(e, t, n) {
+async function sm(e, t, n) {
 	let r = { value: {
 		state: "loading",
 		job: null
@@ -10816,8 +11222,8 @@ async function Kp(e, t, n) {
 	}, r), r.value.state === "absent" && (e.told.value = r.value.why), r.value.state === "ready" ? r.value.value : [];
 }
 // src/ui/imageQuery.ts
-var qp = P(null), Jp = P(!1);
-async function Yp(e, t) {
+var cm = P(null), lm = P(!1);
+async function um(e, t) {
 	if (!t) return;
 	if (!e.session.can.search) {
 		e.told.value = "Pictures cannot be searched here: that takes a running server.";
@@ -10830,43 +11236,43 @@ async function Yp(e, t) {
 	let n = e.query.peek();
 	await e.searchImage(t);
 	let r = e.query.peek();
-	r !== n && r.startsWith("image:") && (qp.peek() && URL.revokeObjectURL(qp.peek().address), qp.value = {
+	r !== n && r.startsWith("image:") && (cm.peek() && URL.revokeObjectURL(cm.peek().address), cm.value = {
 		id: r.slice(6),
 		address: URL.createObjectURL(t)
 	});
 }
-function Xp(e) {
+function dm(e) {
 	let t = Object.assign(document.createElement("input"), {
 		type: "file",
 		accept: "image/jpeg,image/png,image/webp"
 	});
-	t.onchange = () => void Yp(e, t.files?.[0]), t.click();
+	t.onchange = () => void um(e, t.files?.[0]), t.click();
 }
-function Zp() {
+function fm() {
 	let e = z();
 	k(() => {
-		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && Kn(e, t), i = (e) => {
-			r(e) && (e.preventDefault(), Jp.value = !0);
+		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && qn(e, t), i = (e) => {
+			r(e) && (e.preventDefault(), lm.value = !0);
 		};
 		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
-			e.relatedTarget || (Jp.value = !1);
+			e.relatedTarget || (lm.value = !1);
 		}, { signal: n }), document.addEventListener("drop", (t) => {
-			r(t) && (t.preventDefault(), Jp.value = !1, Yp(e, t.dataTransfer?.files[0]));
+			r(t) && (t.preventDefault(), lm.value = !1, um(e, t.dataTransfer?.files[0]));
 		}, { signal: n }), document.addEventListener("paste", (t) => {
 			let n = t.clipboardData?.files[0];
-			n && Kn(e, t) && (t.preventDefault(), Yp(e, n));
+			n && qn(e, t) && (t.preventDefault(), um(e, n));
 		}, { signal: n }), () => t.abort();
 	}, [e]);
 }
 // src/own/figures.ts
-function Qp(e) {
+function pm(e) {
 	let t = Array.from(e), n = t.reduce((e, t) => Math.max(e, t), -Infinity), r = t.map((e) => Math.exp(e - n)), i = r.reduce((e, t) => e + t, 0);
 	return r.map((e) => e / i);
 }
-function $p(e, t) {
+function mm(e, t) {
 	return Array.from(e, (e, t) => t).sort((t, n) => e[n] - e[t] || t - n).slice(0, t);
 }
-function em(e, t, n) {
+function hm(e, t, n) {
 	let r = /* @__PURE__ */ new Map();
 	for (let i of t) {
 		let t = e[i];
@@ -10881,23 +11287,23 @@ function em(e, t, n) {
 	for (let t of r.values()) t.rows.sort((t, n) => Math.abs(e[n]) - Math.abs(e[t]) || t - n);
 	return [...r.values()].sort((e, t) => Math.abs(t.net) - Math.abs(e.net) || e.label.localeCompare(t.label));
 }
-function tm(e, t, n, r) {
+function gm(e, t, n, r) {
 	return Array.from(n, (n) => ({
 		row: n,
 		part: t[n] > 0 ? e[n] / t[n] : 0
 	})).filter(({ part: e }) => e > 0 && Number.isFinite(e)).sort((e, t) => t.part - e.part || e.row - t.row).slice(0, r);
 }
-function nm(e, t, n) {
+function _m(e, t, n) {
 	return Array.from(t).filter((t) => e[t] !== 0).sort((t, n) => Math.abs(e[n]) - Math.abs(e[t]) || t - n).slice(0, n);
 }
 // src/own/rows.ts
-function rm({ start: e, stop: t }) {
+function vm({ start: e, stop: t }) {
 	return Array.from({ length: t - e }, (t, n) => e + n);
 }
 // src/own/Drivers.tsx
-var im = 8, am = 3;
-function om({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
-	let o = z(), s = em(t.relevance, rm(n), (t) => e.label(t) ?? e.names.get(t) ?? null), c = s.slice(0, im), l = Math.max(1e-9, ...c.map((e) => Math.abs(e.net))), u = s.filter((e) => e.label && e.net > 0).slice(0, am);
+var ym = 8, bm = 3;
+function xm({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
+	let o = z(), s = hm(t.relevance, vm(n), (t) => e.label(t) ?? e.names.get(t) ?? null), c = s.slice(0, ym), l = Math.max(1e-9, ...c.map((e) => Math.abs(e.net))), u = s.filter((e) => e.label && e.net > 0).slice(0, bm);
 	return /* @__PURE__ */ G("section", {
 		class: "panel",
 		"aria-label": "What drives it",
@@ -10913,7 +11319,10 @@ function om({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
 							"aria-label": "Layer",
 							value: n.layer,
 							onChange: (e) => o.place.set({ of: e.currentTarget.value }, !0),
-							children: r.map((e) => /* @__PURE__ */ G("option", { children: e.layer }, e.layer))
+							children: r.map((e) => /* @__PURE__ */ G("option", {
+								value: e.layer,
+								children: Cn(e.layer)
+							}, e.layer))
 						})
 					]
 				})]
@@ -10968,7 +11377,7 @@ function om({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
 						class: "value",
 						children: e.net < 0 ? `−${W(-e.net)}` : W(e.net)
 					}),
-					/* @__PURE__ */ G("td", { children: /* @__PURE__ */ G(sm, {
+					/* @__PURE__ */ G("td", { children: /* @__PURE__ */ G(Sm, {
 						rows: e.rows,
 						of: e.label || "those without a label",
 						off: i,
@@ -10979,7 +11388,7 @@ function om({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
 		]
 	});
 }
-function sm({ rows: e, of: t, off: n, toggle: r }) {
+function Sm({ rows: e, of: t, off: n, toggle: r }) {
 	let i = e.every((e) => n.includes(e));
 	return /* @__PURE__ */ G("button", {
 		type: "button",
@@ -10992,8 +11401,8 @@ function sm({ rows: e, of: t, off: n, toggle: r }) {
 	});
 }
 // src/own/HeatOver.tsx
-function cm({ index: e, image: t, output: n, row: r, plain: i, says: a }) {
-	let o = Gp(e, t, n, r), s = o ?? i;
+function Cm({ index: e, image: t, output: n, row: r, plain: i, says: a }) {
+	let o = om(e, t, n, r), s = o ?? i;
 	return /* @__PURE__ */ G("figure", {
 		class: "heat-over",
 		"aria-busy": o === void 0,
@@ -11008,29 +11417,29 @@ function cm({ index: e, image: t, output: n, row: r, plain: i, says: a }) {
 	});
 }
 // src/own/Components.tsx
-var lm = 6;
-function um(e) {
-	let { index: t, own: n, layer: r } = e, i = rm(r).filter((e) => !t.base.dead[e]), a = nm(n.relevance, i, lm).map((e) => ({
+var wm = 6;
+function Tm(e) {
+	let { index: t, own: n, layer: r } = e, i = vm(r).filter((e) => !t.base.dead[e]), a = _m(n.relevance, i, wm).map((e) => ({
 		row: e,
 		says: `${n.relevance[e] < 0 ? "against it" : "for it"}: ${W(Math.abs(n.relevance[e]))} of the layer`
-	})), o = tm(n.activations, t.base.strongest, i, lm).map(({ row: e, part: t }) => ({
+	})), o = gm(n.activations, t.base.strongest, i, wm).map(({ row: e, part: t }) => ({
 		row: e,
 		says: `activation ${U(n.activations[e])}: ${W(t)} of its strongest example`
 	}));
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(dm, {
+	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Em, {
 		...e,
 		title: "Components that moved it most",
 		says: a,
 		none: "None of this layer’s components moved it."
-	}), /* @__PURE__ */ G(dm, {
+	}), /* @__PURE__ */ G(Em, {
 		...e,
 		title: "Components that fire most",
 		says: o,
 		none: "None of this layer’s components fires."
 	})] });
 }
-function dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, none: s }) {
-	let c = z(), l = qp.value?.id === t ? qp.value.address : null;
+function Em({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, none: s }) {
+	let c = z(), l = cm.value?.id === t ? cm.value.address : null;
 	return /* @__PURE__ */ G("section", {
 		class: "own-components",
 		"aria-label": a,
@@ -11053,10 +11462,10 @@ function dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, 
 						children: [
 							/* @__PURE__ */ G("span", {
 								class: "pair",
-								children: [/* @__PURE__ */ G(K, {
+								children: [/* @__PURE__ */ G(Qn, {
 									path: o < 0 ? null : e.at(`crop/${o}.webp`),
 									alt: ""
-								}), /* @__PURE__ */ G(cm, {
+								}), /* @__PURE__ */ G(Cm, {
 									index: e,
 									image: t,
 									output: n.output,
@@ -11065,15 +11474,15 @@ function dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, 
 								})]
 							}),
 							/* @__PURE__ */ G("a", {
-								href: In(c, e, a.row),
-								children: /* @__PURE__ */ G("bdi", { children: e.title(a.row) })
+								href: K(c, e, a.row),
+								children: /* @__PURE__ */ G("bdi", { children: Cn(e.title(a.row)) })
 							}),
 							/* @__PURE__ */ G("small", {
 								class: "soft",
-								children: /* @__PURE__ */ G("bdi", { children: e.id(a.row) })
+								children: /* @__PURE__ */ G("bdi", { children: Cn(e.id(a.row)) })
 							}),
 							/* @__PURE__ */ G("small", { children: a.says }),
-							/* @__PURE__ */ G(sm, {
+							/* @__PURE__ */ G(Sm, {
 								rows: [a.row],
 								of: e.id(a.row),
 								off: r,
@@ -11087,9 +11496,9 @@ function dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, 
 	});
 }
 // src/own/Prediction.tsx
-var fm = 5;
-function pm({ own: e, choose: t }) {
-	let n = Qp(e.logits), r = e.logits.length === 1, i = $p(e.logits, fm);
+var Dm = 5;
+function Om({ own: e, choose: t }) {
+	let n = pm(e.logits), r = e.logits.length === 1, i = mm(e.logits, Dm);
 	return i.includes(e.output) || i.push(e.output), /* @__PURE__ */ G("section", {
 		class: "panel",
 		"aria-label": "Prediction",
@@ -11156,8 +11565,8 @@ function pm({ own: e, choose: t }) {
 	});
 }
 // src/own/SimilarImages.tsx
-function mm({ index: e, image: t }) {
-	let n = Up(e, t);
+function km({ index: e, image: t }) {
+	let n = im(e, t);
 	return /* @__PURE__ */ G("section", {
 		class: "own-similar",
 		"aria-label": "Similar images",
@@ -11167,7 +11576,7 @@ function mm({ index: e, image: t }) {
 				class: "soft",
 				children: "Crops that the foundation model places nearest to your picture, one of an image, with their cosine similarity."
 			}),
-			n && /* @__PURE__ */ G(Vn, {
+			n && /* @__PURE__ */ G(Hn, {
 				of: n,
 				what: "Similar images",
 				children: (t) => /* @__PURE__ */ G("ul", {
@@ -11176,7 +11585,7 @@ function mm({ index: e, image: t }) {
 					children: t.map((t) => /* @__PURE__ */ G("li", {
 						class: "level",
 						title: t.name,
-						children: [/* @__PURE__ */ G(K, {
+						children: [/* @__PURE__ */ G(Qn, {
 							path: e.at(`crop/${t.crop}.webp`),
 							alt: t.name
 						}), /* @__PURE__ */ G("span", {
@@ -11196,9 +11605,9 @@ function mm({ index: e, image: t }) {
 	});
 }
 // src/own/Without.tsx
-var hm = 4, gm = 8;
-function _m({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
-	let [o, s] = O("off"), c = Wp(e, t, r, o);
+var Am = 4, jm = 8;
+function Mm({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
+	let [o, s] = O("off"), c = am(e, t, r, o);
 	return /* @__PURE__ */ G("section", {
 		class: "panel without",
 		"aria-label": "Without",
@@ -11208,7 +11617,7 @@ function _m({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
 				class: "soft",
 				children: "Switch off components, all of a label, or all that respond to a phrase, and the model predicts again."
 			}),
-			/* @__PURE__ */ G(ym, {
+			/* @__PURE__ */ G(Pm, {
 				index: e,
 				off: r,
 				toggle: i
@@ -11220,7 +11629,7 @@ function _m({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
 				/* @__PURE__ */ G("p", { children: [
 					/* @__PURE__ */ G("strong", { children: B(r.length, "component") }),
 					": ",
-					/* @__PURE__ */ G("bdi", { children: vm(e, r) }),
+					/* @__PURE__ */ G("bdi", { children: Nm(e, r) }),
 					" ",
 					/* @__PURE__ */ G("button", {
 						type: "button",
@@ -11244,10 +11653,10 @@ function _m({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
 						})]
 					})
 				] }),
-				c && /* @__PURE__ */ G(Vn, {
+				c && /* @__PURE__ */ G(Hn, {
 					of: c,
 					what: "Prediction",
-					children: ({ logits: e }) => /* @__PURE__ */ G(bm, {
+					children: ({ logits: e }) => /* @__PURE__ */ G(Fm, {
 						own: n,
 						logits: e
 					})
@@ -11256,17 +11665,17 @@ function _m({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
 		]
 	});
 }
-function vm(e, t) {
+function Nm(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	for (let r of t) n.set(e.title(r), (n.get(e.title(r)) ?? 0) + 1);
 	let r = [...n].map(([e, t]) => t > 1 ? `${e} (${t})` : e);
-	return r.length > gm ? `${r.slice(0, gm).join(", ")} and ${r.length - gm} others` : r.join(", ");
+	return r.length > jm ? `${r.slice(0, jm).join(", ")} and ${r.length - jm} others` : r.join(", ");
 }
-function ym({ index: e, off: t, toggle: n }) {
+function Pm({ index: e, off: t, toggle: n }) {
 	let r = z(), [i, a] = O(""), [o, s] = O(!1), c = async (a) => {
 		if (a.preventDefault(), !i.trim() || o) return;
 		s(!0);
-		let c = await Kp(r, e, i.trim());
+		let c = await sm(r, e, i.trim());
 		s(!1);
 		let l = c.filter((e) => !t.includes(e));
 		l.length ? n(l) : r.told.value ||= `No further component responds to “${i.trim()}” more than chance does.`;
@@ -11289,12 +11698,12 @@ function ym({ index: e, off: t, toggle: n }) {
 		})]
 	});
 }
-function bm({ own: e, logits: t }) {
-	let [n, r] = [Qp(e.logits), Qp(t)], i = t.length === 1, a = [.../* @__PURE__ */ new Set([
-		...$p(e.logits, hm),
-		...$p(t, 1),
+function Fm({ own: e, logits: t }) {
+	let [n, r] = [pm(e.logits), pm(t)], i = t.length === 1, a = [.../* @__PURE__ */ new Set([
+		...mm(e.logits, Am),
+		...mm(t, 1),
 		e.output
-	])], [o, s] = [$p(e.logits, 1)[0], $p(t, 1)[0]];
+	])], [o, s] = [mm(e.logits, 1)[0], mm(t, 1)[0]];
 	return /* @__PURE__ */ G(T, { children: [!i && /* @__PURE__ */ G("p", {
 		class: "own-words",
 		role: "status",
@@ -11352,7 +11761,7 @@ function bm({ own: e, logits: t }) {
 	})] });
 }
 // src/views/Picture.tsx
-function xm() {
+function Im() {
 	let e = z(), t = e.index.value, n = e.param("image");
 	return k(() => {
 		t.info.own && e.transport.get(t.at("own/ready")).catch(() => void 0);
@@ -11368,17 +11777,17 @@ function xm() {
 					" makes of a picture of yours: what it predicts, which components fire and which of them moved the prediction, where they look, and what it predicts without them."
 				]
 			}),
-			t.info.own ? n ? /* @__PURE__ */ G(Cm, {
+			t.info.own ? n ? /* @__PURE__ */ G(Rm, {
 				index: t,
 				image: n
-			}, `${t.number} ${n}`) : /* @__PURE__ */ G(Sm, {}) : /* @__PURE__ */ G("p", {
+			}, `${t.number} ${n}`) : /* @__PURE__ */ G(Lm, {}) : /* @__PURE__ */ G("p", {
 				class: "absent",
 				children: "The model is not at hand, so it cannot look at a picture: start the server with `semlens serve INDEX --model MODEL`. A picture that you drop is still searched for among the components."
 			})
 		]
 	});
 }
-function Sm() {
+function Lm() {
 	let e = z();
 	return /* @__PURE__ */ G("div", {
 		class: "drop-zone",
@@ -11387,7 +11796,7 @@ function Sm() {
 			/* @__PURE__ */ G("button", {
 				type: "button",
 				class: "button primary",
-				onClick: () => Xp(e),
+				onClick: () => dm(e),
 				children: "Choose a picture"
 			}),
 			/* @__PURE__ */ G("p", {
@@ -11397,20 +11806,20 @@ function Sm() {
 		]
 	});
 }
-function Cm({ index: e, image: t }) {
-	let n = z(), r = Hp(e, t, n.param("output")), i = e.info.layers.filter((e) => !e.outputs && e.stop > e.start), a = i.find((e) => e.layer === n.param("of")) ?? i[i.length - 1], [o, s] = O([]), c = (e) => s((t) => e.every((e) => t.includes(e)) ? t.filter((t) => !e.includes(t)) : [.../* @__PURE__ */ new Set([...t, ...e])]), l = qp.value?.id === t ? qp.value.address : null;
+function Rm({ index: e, image: t }) {
+	let n = z(), r = rm(e, t, n.param("output")), i = e.info.layers.filter((e) => !e.outputs && e.stop > e.start), a = i.find((e) => e.layer === n.param("of")) ?? i[i.length - 1], [o, s] = O([]), c = (e) => s((t) => e.every((e) => t.includes(e)) ? t.filter((t) => !e.includes(t)) : [.../* @__PURE__ */ new Set([...t, ...e])]), l = cm.value?.id === t ? cm.value.address : null;
 	return /* @__PURE__ */ G("div", {
 		class: "own",
 		children: [/* @__PURE__ */ G("div", {
 			class: "own-side",
 			children: [
-				r?.state === "ready" ? /* @__PURE__ */ G(cm, {
+				r?.state === "ready" ? /* @__PURE__ */ G(Cm, {
 					index: e,
 					image: t,
 					output: r.value.output,
 					row: null,
 					plain: l,
-					says: `What moved “${wm(r.value)}”: the stronger the colour, the more of it`
+					says: `What moved “${zm(r.value)}”: the stronger the colour, the more of it`
 				}) : l && /* @__PURE__ */ G("img", {
 					class: "own-picture",
 					src: l,
@@ -11419,10 +11828,10 @@ function Cm({ index: e, image: t }) {
 				/* @__PURE__ */ G("button", {
 					type: "button",
 					class: "button",
-					onClick: () => Xp(n),
+					onClick: () => dm(n),
 					children: "Another picture"
 				}),
-				r?.state === "ready" && /* @__PURE__ */ G(_m, {
+				r?.state === "ready" && /* @__PURE__ */ G(Mm, {
 					index: e,
 					image: t,
 					own: r.value,
@@ -11433,20 +11842,20 @@ function Cm({ index: e, image: t }) {
 			]
 		}), /* @__PURE__ */ G("div", {
 			class: "own-main",
-			children: [r && /* @__PURE__ */ G(Vn, {
+			children: [r && /* @__PURE__ */ G(Hn, {
 				of: r,
 				what: "Your picture",
-				children: (r) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(pm, {
+				children: (r) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Om, {
 					own: r,
 					choose: (e) => n.place.set({ output: e }, !0)
-				}), a && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(om, {
+				}), a && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(xm, {
 					index: e,
 					own: r,
 					layer: a,
 					layers: i,
 					off: o,
 					toggle: c
-				}), /* @__PURE__ */ G(um, {
+				}), /* @__PURE__ */ G(Tm, {
 					index: e,
 					image: t,
 					own: r,
@@ -11454,20 +11863,20 @@ function Cm({ index: e, image: t }) {
 					off: o,
 					toggle: c
 				})] })] })
-			}), /* @__PURE__ */ G(mm, {
+			}), /* @__PURE__ */ G(km, {
 				index: e,
 				image: t
 			})]
 		})]
 	});
 }
-function wm(e) {
+function zm(e) {
 	return e.names[e.output];
 }
 // src/table/ColumnPicker.tsx
-function Tm({ columns: e, shown: t, onChange: n }) {
+function Bm({ columns: e, shown: t, onChange: n }) {
 	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
-	return /* @__PURE__ */ G(Ku, {
+	return /* @__PURE__ */ G(cd, {
 		name: "Columns",
 		value: `${t.length} of ${e.length}`,
 		children: /* @__PURE__ */ G("fieldset", {
@@ -11495,31 +11904,31 @@ function Tm({ columns: e, shown: t, onChange: n }) {
 	});
 }
 // src/table/columns.tsx
-var Em = NaN, Dm = (e) => (t) => H(t, e), Om = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, km = (e) => e < .001 ? "<0.001" : e.toFixed(3);
-function Am(e) {
+var Vm = NaN, Hm = (e) => (t) => H(t, e), Um = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Wm = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function Gm(e) {
 	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
 }
-function jm(e) {
+function Km(e) {
 	let t = 0;
 	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
 	return t || 1;
 }
-function Mm(e) {
-	return (t) => e?.[t] ?? Em;
+function qm(e) {
+	return (t) => e?.[t] ?? Vm;
 }
-function Nm(e) {
+function Jm(e) {
 	let t = e.index.value;
 	return [
-		...Pm(e, t),
-		...Fm(t),
-		...Im(t),
-		...Lm(t),
-		...Rm(e, t),
-		...zm(e),
-		...Bm(t)
+		...Ym(e, t),
+		...Xm(t),
+		...Zm(t),
+		...Qm(t),
+		...$m(e, t),
+		...eh(e),
+		...th(t)
 	];
 }
-function Pm(e, t) {
+function Ym(e, t) {
 	let { base: n, info: r } = t;
 	return [
 		{
@@ -11529,14 +11938,14 @@ function Pm(e, t) {
 			kind: "picture",
 			width: 56,
 			shown: !0,
-			value: () => Em,
+			value: () => Vm,
 			cell: (r) => {
 				let i = n.crop[r];
 				return /* @__PURE__ */ G("a", {
-					href: In(e, t, r),
+					href: K(e, t, r),
 					tabIndex: -1,
 					"aria-hidden": "true",
-					children: /* @__PURE__ */ G(K, {
+					children: /* @__PURE__ */ G(Qn, {
 						path: i < 0 ? null : t.at(`crop/${i}.webp`),
 						alt: ""
 					})
@@ -11553,9 +11962,12 @@ function Pm(e, t) {
 			value: (e) => e,
 			text: (e) => t.id(e),
 			cell: (n) => /* @__PURE__ */ G("a", {
-				href: In(e, t, n),
+				href: K(e, t, n),
 				tabIndex: -1,
-				children: /* @__PURE__ */ G("bdi", { children: t.id(n) })
+				children: /* @__PURE__ */ G("bdi", {
+					title: t.id(n),
+					children: Cn(t.id(n))
+				})
 			})
 		},
 		{
@@ -11570,8 +11982,8 @@ function Pm(e, t) {
 		}
 	];
 }
-function Fm(e) {
-	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Am(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
+function Xm(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Gm(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
 		let t = n?.best[e] ?? -1;
 		return t < 0 ? "" : n.phrases[t];
 	};
@@ -11583,7 +11995,7 @@ function Fm(e) {
 			kind: "text",
 			width: 200,
 			shown: !0,
-			value: () => Em,
+			value: () => Vm,
 			text: a,
 			cell: (e) => {
 				let t = a(e);
@@ -11602,8 +12014,8 @@ function Fm(e) {
 			width: 84,
 			shown: !1,
 			...r,
-			value: Mm(n?.p_value),
-			write: km,
+			value: qm(n?.p_value),
+			write: Wm,
 			rising: !0
 		},
 		{
@@ -11614,8 +12026,8 @@ function Fm(e) {
 			width: 92,
 			shown: !1,
 			...r,
-			value: Mm(n?.stability),
-			write: Dm(2),
+			value: qm(n?.stability),
+			write: Hm(2),
 			bar: 1
 		},
 		{
@@ -11626,18 +12038,18 @@ function Fm(e) {
 			width: 100,
 			shown: !0,
 			...r,
-			value: Mm(n?.alignment),
-			write: Dm(i ? 1 : 3),
-			bar: jm(n?.alignment)
+			value: qm(n?.alignment),
+			write: Hm(i ? 1 : 3),
+			bar: Km(n?.alignment)
 		}
 	];
 }
-function Im(e) {
+function Zm(e) {
 	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
 		kind: "number",
 		shown: !0,
-		...Am(t),
-		write: Dm(3),
+		...Gm(t),
+		write: Hm(3),
 		bar: 1
 	};
 	return [
@@ -11647,8 +12059,8 @@ function Im(e) {
 			name: "Clarity",
 			says: "How alike its examples are: 1 means that they all show the same.",
 			width: 92,
-			value: Mm(n?.clarity),
-			bar: jm(n?.clarity)
+			value: qm(n?.clarity),
+			bar: Km(n?.clarity)
 		},
 		{
 			...r,
@@ -11656,8 +12068,8 @@ function Im(e) {
 			name: "Polysemanticity",
 			says: "Whether its examples show two different things: high means more than one meaning.",
 			width: 144,
-			value: Mm(n?.polysemanticity),
-			bar: jm(n?.polysemanticity)
+			value: qm(n?.polysemanticity),
+			bar: Km(n?.polysemanticity)
 		},
 		{
 			...r,
@@ -11665,12 +12077,12 @@ function Im(e) {
 			name: "Redundancy",
 			says: "How close the most similar other component of its layer is: 1 means a twin.",
 			width: 116,
-			value: Mm(n?.redundancy),
-			bar: jm(n?.redundancy)
+			value: qm(n?.redundancy),
+			bar: Km(n?.redundancy)
 		}
 	];
 }
-function Lm(e) {
+function Qm(e) {
 	let { base: t } = e;
 	return [
 		{
@@ -11680,7 +12092,7 @@ function Lm(e) {
 			kind: "number",
 			width: 86,
 			shown: !1,
-			value: Mm(t.examples),
+			value: qm(t.examples),
 			write: String
 		},
 		{
@@ -11690,8 +12102,8 @@ function Lm(e) {
 			kind: "number",
 			width: 86,
 			shown: !0,
-			value: Mm(t.fired),
-			write: Om,
+			value: qm(t.fired),
+			write: Um,
 			bar: 1
 		},
 		{
@@ -11701,57 +12113,59 @@ function Lm(e) {
 			kind: "number",
 			width: 96,
 			shown: !1,
-			value: Mm(t.strongest),
+			value: qm(t.strongest),
 			write: U
 		}
 	];
 }
-function Rm(e, t) {
+function $m(e, t) {
 	let n = e.of.value;
 	if (n === null) return [];
 	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
 		kind: "number",
-		...Am(r),
-		write: Om
+		...Gm(r),
+		write: Um
 	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
 	return [{
 		...a,
 		key: "for",
+		file: `relevance for ${o}`,
 		name: "Relevance for",
 		says: `Share of all that speaks for “${o}” in its layer that comes from it.`,
 		width: 132,
 		shown: !0,
-		value: Mm(i?.positive),
-		bar: jm(i?.positive)
+		value: qm(i?.positive),
+		bar: Km(i?.positive)
 	}, {
 		...a,
 		key: "against",
+		file: `relevance against ${o}`,
 		name: "Relevance against",
 		says: `How much it speaks against “${o}”, on the same scale.`,
 		width: 150,
 		shown: !1,
-		value: Mm(i?.negative),
-		bar: jm(i?.negative)
+		value: qm(i?.negative),
+		bar: Km(i?.negative)
 	}];
 }
-function zm(e) {
+function eh(e) {
 	let t = e.search.value;
 	if (!t) return [];
 	let n = t.state === "ready" ? t.value : void 0, r = n?.by === "encoding";
 	return [{
 		key: "similarity",
-		name: r ? "Effect" : "Similarity",
-		says: r ? "How much it responds to what you searched for over all images, in standard deviations of its activation." : "How close it is to what you searched for, from -1 to 1.",
+		name: r ? "Effect" : "Match",
+		says: r ? "How much it responds to what you searched for over all images, in standard deviations of its activation." : "How much closer its examples are to what you searched for than to nothing in particular.",
 		kind: "number",
 		width: 100,
 		shown: !0,
-		...Am(t),
-		value: Mm(n?.value),
-		write: Dm(3),
-		bar: jm(n?.value)
+		...Gm(t),
+		value: qm(n?.value),
+		write: Hm(3),
+		bar: Km(n?.value)
 	}];
 }
-function Bm(e) {
+function th(e) {
 	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
 		let t = n?.cluster[e] ?? -1;
 		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
@@ -11764,8 +12178,8 @@ function Bm(e) {
 			kind: "text",
 			width: 130,
 			shown: !1,
-			...Am(t),
-			value: () => Em,
+			...Gm(t),
+			value: () => Vm,
 			text: r
 		},
 		{
@@ -11775,7 +12189,7 @@ function Bm(e) {
 			kind: "text",
 			width: 90,
 			shown: !0,
-			value: () => Em,
+			value: () => Vm,
 			text: (t) => e.tag(t) ?? "",
 			cell: (t) => e.tag(t) && /* @__PURE__ */ G("span", {
 				class: `tag ${e.tag(t)}`,
@@ -11789,32 +12203,32 @@ function Bm(e) {
 			kind: "text",
 			width: 180,
 			shown: !1,
-			value: () => Em,
+			value: () => Vm,
 			text: (t) => e.annotation(t)?.note ?? ""
 		}
 	];
 }
-function Vm(e, t) {
+function nh(e, t) {
 	if (e.text) return e.text(t) || null;
 	let n = e.value(t);
 	return Number.isNaN(n) ? null : n;
 }
-function Hm(e, t) {
+function rh(e, t) {
 	if (e.text) return e.text(t);
 	let n = e.value(t);
 	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
 }
 // src/table/Grid.tsx
-var Um = 46, Wm = 40, Gm = 500;
-function Km(e) {
-	let { columns: t, rows: n, marks: r } = e, i = ze(), a = Bf(n.length, Um, Wm), o = A(n);
+var ih = 46, ah = 40, oh = 500;
+function sh(e) {
+	let { columns: t, rows: n, marks: r } = e, i = ze(), a = $f(n.length, ih, ah), o = A(n);
 	k(() => {
 		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
 	}, [n]);
 	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = j(() => /* @__PURE__ */ new Map(), [e]);
-	u.size > Gm && u.clear();
+	u.size > oh && u.clear();
 	let d = (t) => {
-		let r = u.get(t) ?? /* @__PURE__ */ G(Jm, {
+		let r = u.get(t) ?? /* @__PURE__ */ G(lh, {
 			...e,
 			at: t,
 			id: `${i}-${t}`
@@ -11831,15 +12245,15 @@ function Km(e) {
 		"aria-multiselectable": "true",
 		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
 		ref: a.box,
-		onKeyDown: (t) => Zm(t, e, a.page, a.reveal),
+		onKeyDown: (t) => fh(t, e, a.page, a.reveal),
 		onMouseLeave: () => e.onPoint(null),
 		style: {
 			"--columns": c,
 			"--wide": `${s}px`,
-			"--high": `${Um}px`,
-			"--head": `${Wm}px`
+			"--high": `${ih}px`,
+			"--head": `${ah}px`
 		},
-		children: [/* @__PURE__ */ G(qm, { ...e }), /* @__PURE__ */ G("div", {
+		children: [/* @__PURE__ */ G(ch, { ...e }), /* @__PURE__ */ G("div", {
 			class: "lines",
 			role: "rowgroup",
 			style: { height: `${a.span}px` },
@@ -11852,7 +12266,7 @@ function Km(e) {
 		})]
 	});
 }
-function qm({ columns: e, sort: t, onSort: n }) {
+function ch({ columns: e, sort: t, onSort: n }) {
 	return /* @__PURE__ */ G("div", {
 		class: "heads",
 		role: "rowgroup",
@@ -11865,7 +12279,7 @@ function qm({ columns: e, sort: t, onSort: n }) {
 					role: "columnheader",
 					"aria-colindex": r + 1,
 					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
-					class: Xm(e),
+					class: dh(e),
 					title: e.why ?? e.says,
 					children: e.kind === "picture" ? /* @__PURE__ */ G("span", {
 						class: "unseen",
@@ -11887,7 +12301,7 @@ function qm({ columns: e, sort: t, onSort: n }) {
 		})
 	});
 }
-function Jm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+function lh({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
 	let c = r[e], l = i.marked.has(c), u = wt(() => a.value === c).value;
 	return /* @__PURE__ */ G("div", {
 		id: t,
@@ -11900,19 +12314,19 @@ function Jm({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o
 		},
 		onDblClick: () => o(c),
 		onMouseEnter: () => s(c),
-		children: n.map((e, t) => /* @__PURE__ */ G(Ym, {
+		children: n.map((e, t) => /* @__PURE__ */ G(uh, {
 			column: e,
 			row: c,
 			number: t + 1
 		}, e.key))
 	});
 }
-function Ym({ column: e, row: t, number: n }) {
+function uh({ column: e, row: t, number: n }) {
 	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
 	return /* @__PURE__ */ G("div", {
 		role: "gridcell",
 		"aria-colindex": n,
-		class: Xm(e),
+		class: dh(e),
 		children: [i > 0 && /* @__PURE__ */ G("span", {
 			class: "fills",
 			"aria-hidden": "true",
@@ -11921,13 +12335,13 @@ function Ym({ column: e, row: t, number: n }) {
 			class: "dots",
 			title: "being computed",
 			children: "…"
-		}) : e.cell ? e.cell(t) : /* @__PURE__ */ G("span", { children: Hm(e, t) })]
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ G("span", { children: rh(e, t) })]
 	});
 }
-function Xm(e) {
+function dh(e) {
 	return `${e.kind} of-${e.key}`;
 }
-function Zm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+function fh(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	if (e.target !== e.currentTarget) return;
 	let c = e.key;
 	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
@@ -11953,28 +12367,28 @@ function Zm(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	}
 }
 // src/table/ranges.ts
-function Qm(e) {
+function ph(e) {
 	return e.split(",").flatMap((e) => {
 		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
 		return t ? [{
 			key: t[1],
-			low: eh(t[2]),
-			high: eh(t[3])
+			low: hh(t[2]),
+			high: hh(t[3])
 		}] : [];
 	});
 }
-function $m(e) {
+function mh(e) {
 	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
 }
-function eh(e) {
+function hh(e) {
 	let t = Number(e);
 	return e.trim() === "" || !Number.isFinite(t) ? null : t;
 }
-function th({ low: e, high: t }, n) {
+function gh({ low: e, high: t }, n) {
 	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
 }
 // src/table/RangeBar.tsx
-function nh({ columns: e, ranges: t, onChange: n }) {
+function _h({ columns: e, ranges: t, onChange: n }) {
 	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
 		...t,
 		...r
@@ -11986,7 +12400,7 @@ function nh({ columns: e, ranges: t, onChange: n }) {
 			role: "group",
 			"aria-label": `Range of ${a}`,
 			children: [
-				/* @__PURE__ */ G(rh, {
+				/* @__PURE__ */ G(vh, {
 					label: `${a} from`,
 					value: r.low,
 					onSet: (e) => i(r, { low: e })
@@ -11999,7 +12413,7 @@ function nh({ columns: e, ranges: t, onChange: n }) {
 						" ≤"
 					]
 				}),
-				/* @__PURE__ */ G(rh, {
+				/* @__PURE__ */ G(vh, {
 					label: `${a} to`,
 					value: r.high,
 					onSet: (e) => i(r, { high: e })
@@ -12033,29 +12447,29 @@ function nh({ columns: e, ranges: t, onChange: n }) {
 		}, e.key))]
 	})] });
 }
-function rh({ label: e, value: t, onSet: n }) {
+function vh({ label: e, value: t, onSet: n }) {
 	return /* @__PURE__ */ G("input", {
 		type: "text",
 		inputMode: "decimal",
 		"aria-label": e,
 		placeholder: "any",
 		value: t ?? "",
-		onInput: (e) => n(eh(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+		onInput: (e) => n(hh(e.currentTarget.value.replace(",", ".").replace("−", "-")))
 	});
 }
 // src/table/Summary.tsx
-var ih = {
+var yh = {
 	clarity: "how alike the examples of a component are",
 	polysemanticity: "whether they show two different things",
 	redundancy: "how close its twin in the layer is"
-}, [$, ah, oh, sh, ch] = [
+}, [$, bh, xh, Sh, Ch] = [
 	24,
 	34,
 	18,
 	28,
 	40
 ];
-function lh() {
+function wh() {
 	let e = z().index.value, t = A(null);
 	return /* @__PURE__ */ G("details", {
 		class: "measures",
@@ -12067,7 +12481,7 @@ function lh() {
 				children: [/* @__PURE__ */ G("p", {
 					class: "hint",
 					children: "Dot and line: a layer's mean with its 95 % interval. Grey band: what random sets of images reach."
-				}), /* @__PURE__ */ G($s, {
+				}), /* @__PURE__ */ G(Sl, {
 					what: "the chart of measures",
 					kinds: ["svg", "png"],
 					save: (n) => yn(t.current, `${e.info.name}-measures`, n)
@@ -12075,25 +12489,25 @@ function lh() {
 			}),
 			/* @__PURE__ */ G("div", {
 				class: "chart",
-				children: /* @__PURE__ */ G(Vn, {
+				children: /* @__PURE__ */ G(Hn, {
 					of: e.scores.value,
 					what: "measures",
-					children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(uh, {
+					children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Th, {
 						rows: e.summary,
 						of: t
-					}), /* @__PURE__ */ G(hh, { rows: e.summary })] })
+					}), /* @__PURE__ */ G(Ah, { rows: e.summary })] })
 				})
 			})
 		]
 	});
 }
-function uh({ rows: e, of: t }) {
+function Th({ rows: e, of: t }) {
 	let [n, r] = O(900), i = A(null);
 	Ie(() => r(i.current?.clientWidth || 900), []), k(() => {
 		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
 		return e.observe(i.current), () => e.disconnect();
 	}, []);
-	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * sh) / 3 : n - s - sh, l = ah + a.length * $ + oh, u = o ? l : 3 * l;
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * Sh) / 3 : n - s - Sh, l = bh + a.length * $ + xh, u = o ? l : 3 * l;
 	return /* @__PURE__ */ G("div", {
 		class: "drawing",
 		ref: i,
@@ -12104,12 +12518,12 @@ function uh({ rows: e, of: t }) {
 			height: u,
 			role: "img",
 			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
-			children: Object.entries(ih).map(([t, n], r) => /* @__PURE__ */ G("g", {
-				transform: o ? `translate(${s + r * (c + sh)} 0)` : `translate(${s} ${r * l})`,
+			children: Object.entries(yh).map(([t, n], r) => /* @__PURE__ */ G("g", {
+				transform: o ? `translate(${s + r * (c + Sh)} 0)` : `translate(${s} ${r * l})`,
 				children: [
-					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ G(dh, {
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ G(Eh, {
 						layer: e,
-						y: ah + (t + .5) * $,
+						y: bh + (t + .5) * $,
 						wide: s - 10
 					}, e)),
 					/* @__PURE__ */ G("text", {
@@ -12122,9 +12536,9 @@ function uh({ rows: e, of: t }) {
 						class: "says",
 						x: 0,
 						y: 28,
-						children: Sf(n, c + sh - 8, 11)
+						children: Ff(n, c + Sh - 8, 11)
 					}),
-					/* @__PURE__ */ G(fh, {
+					/* @__PURE__ */ G(Dh, {
 						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
 						wide: c
 					})
@@ -12133,27 +12547,28 @@ function uh({ rows: e, of: t }) {
 		})
 	});
 }
-function dh({ layer: e, y: t, wide: n }) {
+function Eh({ layer: e, y: t, wide: n }) {
 	return /* @__PURE__ */ G("text", {
 		class: "layer",
 		x: -10,
 		y: t + 4,
 		"text-anchor": "end",
-		children: [/* @__PURE__ */ G("title", { children: e }), Sf(e, n, 12, "start")]
+		children: [/* @__PURE__ */ G("title", { children: e }), Ff(e, n, 12, "start")]
 	});
 }
-function fh({ rows: e, wide: t }) {
+function Dh({ rows: e, wide: t }) {
 	let n = e.flatMap((e) => e ? [
 		e.low,
 		e.high,
 		e.mean,
 		e.baseline_low,
-		e.baseline_high
-	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - ch), o = ah + e.length * $;
+		e.baseline_high,
+		e.untrained
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - Ch), o = bh + e.length * $;
 	return /* @__PURE__ */ G(T, { children: [
 		/* @__PURE__ */ G("path", {
 			class: "axis",
-			d: `M0 ${o}H${t - ch}`
+			d: `M0 ${o}H${t - Ch}`
 		}),
 		[r, i / 1.04].map((e, t) => /* @__PURE__ */ G("text", {
 			class: "tick",
@@ -12162,23 +12577,23 @@ function fh({ rows: e, wide: t }) {
 			"text-anchor": t ? "end" : "start",
 			children: H(e)
 		}, t)),
-		e.map((e, n) => e && /* @__PURE__ */ G(ph, {
+		e.map((e, n) => e && /* @__PURE__ */ G(Oh, {
 			row: e,
-			y: ah + n * $,
+			y: bh + n * $,
 			x: a,
 			wide: t
 		}, e.layer))
 	] });
 }
-function ph({ row: e, y: t, x: n, wide: r }) {
+function Oh({ row: e, y: t, x: n, wide: r }) {
 	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
 	return /* @__PURE__ */ G("g", { children: [
-		/* @__PURE__ */ G("title", { children: mh(e) }),
+		/* @__PURE__ */ G("title", { children: kh(e) }),
 		/* @__PURE__ */ G("rect", {
 			class: "ground",
 			x: 0,
 			y: t + 2,
-			width: r - ch,
+			width: r - Ch,
 			height: $ - 4
 		}),
 		c !== null && l !== null && /* @__PURE__ */ G("rect", {
@@ -12196,6 +12611,10 @@ function ph({ row: e, y: t, x: n, wide: r }) {
 			class: "interval",
 			d: `M${n(a)} ${t + $ / 2}H${n(o)}M${n(a)} ${t + $ / 2 - 3}v6M${n(o)} ${t + $ / 2 - 3}v6`
 		}),
+		e.untrained !== null && /* @__PURE__ */ G("path", {
+			class: "untrained",
+			d: `M${n(e.untrained)} ${t + $ / 2 - 6}l5 6l-5 6l-5 -6z`
+		}),
 		i !== null && /* @__PURE__ */ G("circle", {
 			class: "mean",
 			cx: n(i),
@@ -12211,10 +12630,10 @@ function ph({ row: e, y: t, x: n, wide: r }) {
 		})
 	] });
 }
-function mh({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s }) {
-	return `${e}, ${t}: mean ${H(n, 3)} (95 % interval ${H(r, 3)} to ${H(i, 3)}); random: ${H(a, 3)} (${H(o, 3)} to ${H(s, 3)})`;
+function kh({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s, untrained: c }) {
+	return `${e}, ${t}: mean ${H(n, 3)} (95 % interval ${H(r, 3)} to ${H(i, 3)}); random: ${H(a, 3)} (${H(o, 3)} to ${H(s, 3)})${c === null ? "" : `; untrained network: ${H(c, 3)}`}`;
 }
-function hh({ rows: e }) {
+function Ah({ rows: e }) {
 	return /* @__PURE__ */ G("div", {
 		class: "unseen",
 		children: /* @__PURE__ */ G("table", { children: [
@@ -12262,7 +12681,7 @@ function hh({ rows: e }) {
 	});
 }
 // src/table/marks.ts
-function gh(e) {
+function jh(e) {
 	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = A(-1), o = A(e);
 	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
 		marked: t,
@@ -12282,8 +12701,8 @@ function gh(e) {
 	};
 }
 // src/table/sorting.ts
-var _h = 2 ** 21;
-function vh(e, t, n) {
+var Mh = 2 ** 21;
+function Nh(e, t, n) {
 	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
 	for (let c = 0; c < e.length; c++) {
 		let l = t(e[c]);
@@ -12293,13 +12712,13 @@ function vh(e, t, n) {
 		}
 		r[0] = (n ? -l : l) + 0;
 		let u = i[0];
-		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * _h + c;
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Mh + c;
 	}
 	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
-	for (let t = 0; t < s; t++) l[t] = e[c[t] % _h];
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % Mh];
 	return l.set(o, s), l;
 }
-function yh(e, t) {
+function Ph(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let r of e) n.add(t(r));
 	let r = new Intl.Collator(void 0, {
@@ -12309,42 +12728,42 @@ function yh(e, t) {
 	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
 }
 // src/table/rows.ts
-function bh(e) {
+function Fh(e) {
 	return e ? {
 		key: e.replace(/^-/, ""),
 		down: e.startsWith("-")
 	} : null;
 }
-function xh(e, t) {
+function Ih(e, t) {
 	let n = e.kind === "number" && !e.rising;
 	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
 }
-function Sh(e, t) {
+function Lh(e, t) {
 	if (t === null) return e.filter((e) => e.shown);
 	let n = t.split(",");
 	return e.filter((e) => n.includes(e.key));
 }
-function Ch(e, t, n, r) {
+function Rh(e, t, n, r) {
 	let i = n.flatMap((e) => {
 		let n = t.find((t) => t.key === e.key && t.kind === "number");
 		return n && !n.waits ? [{
 			range: e,
 			column: n
 		}] : [];
-	}), a = (e) => i.every(({ range: t, column: n }) => th(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	}), a = (e) => i.every(({ range: t, column: n }) => gh(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
 	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
 	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
-	return vh(s, o.text && Number.isNaN(o.value(0)) ? yh(s, o.text) : o.value, r.down);
+	return Nh(s, o.text && Number.isNaN(o.value(0)) ? Ph(s, o.text) : o.value, r.down);
 }
 // src/views/Table.tsx
-function wh() {
-	let e = z(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = wt(() => Nm(e)).value, a = r("where") ?? "", o = j(() => Qm(a), [a]), s = bh(r("sort") ?? ""), c = Th(j(() => Ch(e, i, o, s), [
+function zh() {
+	let e = z(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = wt(() => Jm(e)).value, a = r("where") ?? "", o = j(() => ph(a), [a]), s = Fh(r("sort") ?? ""), c = Bh(j(() => Rh(e, i, o, s), [
 		e,
 		i,
 		o,
 		r("sort"),
 		e.order.value
-	])), l = Sh(i, r("cols")), u = gh(c), d = wt(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+	])), l = Lh(i, r("cols")), u = jh(c), d = wt(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
 		e.select(t), u.clear(), e.told.value = `${B(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
 	};
 	return /* @__PURE__ */ G("div", {
@@ -12359,22 +12778,22 @@ function wh() {
 					": what it responds to, and how clearly. A click on a column's name sorts by it."
 				]
 			}),
-			/* @__PURE__ */ G(lh, {}),
+			/* @__PURE__ */ G(wh, {}),
 			/* @__PURE__ */ G("div", {
 				class: "tools",
 				children: [
-					/* @__PURE__ */ G(Eh, {
+					/* @__PURE__ */ G(Vh, {
 						shown: c.length,
 						all: n.count,
-						order: Dh(i, s?.key, !!e.search.value)
+						order: Hh(i, s?.key, !!e.search.value)
 					}),
-					/* @__PURE__ */ G(nh, {
+					/* @__PURE__ */ G(_h, {
 						columns: i,
 						ranges: o,
-						onChange: (e) => t.set({ where: $m(e) }, !0)
+						onChange: (e) => t.set({ where: mh(e) }, !0)
 					}),
-					/* @__PURE__ */ G(Rp, { label: "Relevance for" }),
-					/* @__PURE__ */ G(Tm, {
+					/* @__PURE__ */ G($p, { label: "Relevance for" }),
+					/* @__PURE__ */ G(Bm, {
 						columns: i,
 						shown: l,
 						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
@@ -12399,25 +12818,25 @@ function wh() {
 							})
 						]
 					}),
-					/* @__PURE__ */ G($s, {
+					/* @__PURE__ */ G(Sl, {
 						what: "the table",
 						kinds: e.session.can.parquet ? [
 							"csv",
 							"json",
 							"parquet"
 						] : ["csv", "json"],
-						save: (t) => fn(`${n.info.name}-components`, Oh(l, c), t, e)
+						save: (t) => fn(`${n.info.name}-components`, Uh(l, c), t, e)
 					})
 				]
 			}),
-			/* @__PURE__ */ G(Km, {
+			/* @__PURE__ */ G(sh, {
 				label: "Components",
 				columns: l,
 				rows: c,
 				sort: s,
 				marks: u,
 				pointed: d,
-				onSort: (e) => t.set({ sort: xh(e, s) }, !0),
+				onSort: (e) => t.set({ sort: Ih(e, s) }, !0),
 				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
 				onPoint: (t) => e.pointed.value = t === null ? null : {
 					index: n.number,
@@ -12432,11 +12851,11 @@ function wh() {
 		]
 	});
 }
-function Th(e) {
+function Bh(e) {
 	let t = A(e);
 	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
 }
-function Eh({ shown: e, all: t, order: n }) {
+function Vh({ shown: e, all: t, order: n }) {
 	return /* @__PURE__ */ G("p", {
 		class: "how-many",
 		role: "status",
@@ -12448,102 +12867,102 @@ function Eh({ shown: e, all: t, order: n }) {
 		]
 	});
 }
-function Dh(e, t, n) {
+function Hh(e, t, n) {
 	let r = e.find((e) => e.key === t);
 	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "labelled and clearest first";
 }
-function Oh(e, t) {
-	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.key, Array.from(t, (t) => Vm(e, t))]));
+function Uh(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.file ?? e.key, Array.from(t, (t) => nh(e, t))]));
 }
 // src/views/views.ts
-var kh = [
+var Wh = [
 	{
 		path: "",
 		name: "Explore",
-		view: qs,
+		view: gl,
 		says: "search, and a map of all components"
 	},
 	{
 		path: "table",
 		name: "Table",
-		view: wh,
+		view: zh,
 		says: "every component with its measures"
 	},
 	{
 		path: "picture",
 		name: "Your picture",
-		view: xm,
+		view: Im,
 		says: "what the model makes of a picture of yours"
 	},
 	{
 		path: "audit",
 		name: "Audit",
-		view: af,
+		view: mf,
 		says: "does it rely on what it should?"
 	},
 	{
 		path: "graph",
 		name: "Graph",
-		view: zp,
+		view: em,
 		says: "how a class comes about"
 	},
 	{
 		path: "compare",
 		name: "Compare",
-		view: Xf,
+		view: lp,
 		says: "what two models, or two layers, share"
 	},
 	{
 		path: "about",
 		name: "About",
-		view: gf,
+		view: Tf,
 		says: "how this index was made"
 	}
-], Ah = [
+], Gh = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function jh() {
+function Kh() {
 	let { place: e } = z(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
-	return !n && (!Ln(e) || t === "about") ? null : /* @__PURE__ */ G("section", {
+	return !n && (!Rn(e) || t === "about") ? null : /* @__PURE__ */ G("section", {
 		class: "filters",
 		"aria-label": "Filters",
 		children: [
 			n ? /* @__PURE__ */ G(T, { children: [
-				/* @__PURE__ */ G(Mh, {}),
-				/* @__PURE__ */ G(Nh, {}),
-				/* @__PURE__ */ G(Ph, {})
-			] }) : /* @__PURE__ */ G(Fh, {}),
-			/* @__PURE__ */ G(Ih, {}),
-			/* @__PURE__ */ G(Lh, {}),
-			/* @__PURE__ */ G(Rh, {})
+				/* @__PURE__ */ G(qh, {}),
+				/* @__PURE__ */ G(Jh, {}),
+				/* @__PURE__ */ G(Yh, {})
+			] }) : /* @__PURE__ */ G(Xh, {}),
+			/* @__PURE__ */ G(Zh, {}),
+			/* @__PURE__ */ G(Qh, {}),
+			/* @__PURE__ */ G($h, {})
 		]
 	});
 }
-function Mh() {
+function qh() {
 	let e = z(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
 	if (t.length < 2) return null;
 	let r = (r, i) => {
 		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
 		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
 	};
-	return /* @__PURE__ */ G(Ku, {
+	return /* @__PURE__ */ G(cd, {
 		name: "Layers",
-		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ G("bdi", { children: n[0] }) : `${n.length} of ${t.length}`,
+		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ G("bdi", { children: Cn(n[0]) }) : `${n.length} of ${t.length}`,
 		children: /* @__PURE__ */ G("fieldset", { children: [/* @__PURE__ */ G("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ G("label", { children: [
 			/* @__PURE__ */ G("input", {
 				type: "checkbox",
 				checked: n.includes(e),
 				onChange: (t) => r(e, t.currentTarget.checked)
 			}),
-			/* @__PURE__ */ G("bdi", { children: e }),
+			/* @__PURE__ */ G("bdi", { children: Cn(e) }),
 			" ",
 			/* @__PURE__ */ G("small", { children: V(i - t) })
 		] }, e))] })
 	});
 }
-function Nh() {
+function Jh() {
 	let { place: e } = z(), t = e.route.value.params.get("words") ?? "";
 	return /* @__PURE__ */ G("span", {
 		class: "field",
@@ -12555,13 +12974,13 @@ function Nh() {
 			autocomplete: "off",
 			spellcheck: !1,
 			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
-		}), t && /* @__PURE__ */ G(Bh, {
+		}), t && /* @__PURE__ */ G(tg, {
 			what: `labels with ${t}`,
 			off: () => e.set({ words: null })
 		})]
 	});
 }
-function Ph() {
+function Yh() {
 	let e = z(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
 	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ G("select", {
 		"aria-label": "Tag",
@@ -12571,20 +12990,20 @@ function Ph() {
 		children: [/* @__PURE__ */ G("option", {
 			value: "",
 			children: "Any tag"
-		}), Ah.map((e) => /* @__PURE__ */ G("option", {
+		}), Gh.map((e) => /* @__PURE__ */ G("option", {
 			value: e,
 			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
 		}, e))]
 	});
 }
-function Fh() {
+function Xh() {
 	let { place: e } = z(), t = (t) => e.route.value.params.get(t);
 	return /* @__PURE__ */ G(T, { children: [
-		t("layers") && /* @__PURE__ */ G(zh, {
+		t("layers") && /* @__PURE__ */ G(eg, {
 			off: () => e.set({ layers: null }),
 			children: ["layers ", t("layers").replaceAll(",", ", ")]
 		}),
-		t("words") && /* @__PURE__ */ G(zh, {
+		t("words") && /* @__PURE__ */ G(eg, {
 			off: () => e.set({ words: null }),
 			children: [
 				"label contains “",
@@ -12592,31 +13011,31 @@ function Fh() {
 				"”"
 			]
 		}),
-		t("tag") && /* @__PURE__ */ G(zh, {
+		t("tag") && /* @__PURE__ */ G(eg, {
 			off: () => e.set({ tag: null }),
 			children: ["tagged ", t("tag")]
 		})
 	] });
 }
-function Ih() {
+function Zh() {
 	let e = z(), t = e.place.route.value.params.get("cluster");
 	if (t === null) return null;
 	let n = R(e.index.value.atlas.value)?.names[Number(t)];
-	return /* @__PURE__ */ G(zh, {
+	return /* @__PURE__ */ G(eg, {
 		off: () => e.place.set({ cluster: null }),
 		children: n ? `cluster “${n}”` : `cluster ${t}`
 	});
 }
-function Lh() {
+function Qh() {
 	let e = z(), t = e.selection.value;
-	return t && /* @__PURE__ */ G(zh, {
+	return t && /* @__PURE__ */ G(eg, {
 		off: () => e.select(null),
 		children: [V(t.length), " selected"]
 	});
 }
-function Rh() {
+function $h() {
 	let e = z(), { place: t } = e;
-	if (!Ln(t)) return null;
+	if (!Rn(t)) return null;
 	let n = e.order.value.length;
 	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("span", {
 		class: "soft passing",
@@ -12630,20 +13049,20 @@ function Rh() {
 	}), /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "link",
-		onClick: () => t.set(Pn),
+		onClick: () => t.set(In),
 		children: "Show all"
 	})] });
 }
-function zh({ off: e, children: t }) {
+function eg({ off: e, children: t }) {
 	return /* @__PURE__ */ G("span", {
 		class: "chip",
-		children: [/* @__PURE__ */ G("bdi", { children: t }), /* @__PURE__ */ G(Bh, {
-			what: Vh(t),
+		children: [/* @__PURE__ */ G("bdi", { children: t }), /* @__PURE__ */ G(tg, {
+			what: ng(t),
 			off: e
 		})]
 	});
 }
-function Bh({ what: e, off: t }) {
+function tg({ what: e, off: t }) {
 	return /* @__PURE__ */ G("button", {
 		type: "button",
 		class: "bare-button",
@@ -12653,12 +13072,12 @@ function Bh({ what: e, off: t }) {
 		children: /* @__PURE__ */ G(q, { name: "clear" })
 	});
 }
-function Vh(e) {
-	return Array.isArray(e) ? e.map(Vh).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
+function ng(e) {
+	return Array.isArray(e) ? e.map(ng).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
 }
 // src/ui/suggest.ts
-var Hh = 8, Uh = /* @__PURE__ */ new WeakMap();
-function Wh(e, t) {
+var rg = 8, ig = /* @__PURE__ */ new WeakMap();
+function ag(e, t) {
 	let n = t.trim().toLowerCase();
 	if (!n) return [];
 	let r = [
@@ -12666,13 +13085,13 @@ function Wh(e, t) {
 		[],
 		[]
 	];
-	for (let t of Kh(e)) {
+	for (let t of sg(e)) {
 		let e = t.lower.indexOf(n);
 		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
 	}
-	return [...Gh(e, n), ...r.flat()].slice(0, Hh);
+	return [...og(e, n), ...r.flat()].slice(0, rg);
 }
-function Gh(e, t) {
+function og(e, t) {
 	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
 	return i < 0 ? [] : [{
 		text: e.id(i),
@@ -12680,8 +13099,8 @@ function Gh(e, t) {
 		row: i
 	}];
 }
-function Kh(e) {
-	let t = e.labels.value, n = e.annotations.value, r = Uh.get(e);
+function sg(e) {
+	let t = e.labels.value, n = e.annotations.value, r = ig.get(e);
 	if (r?.labels === t && r.mine === n) return r.entries;
 	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
 		if (!t || e.base.dead[n]) return;
@@ -12698,19 +13117,19 @@ function Kh(e) {
 		a(n, t), r !== n && a(r, t);
 	}
 	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
-	return Uh.set(e, {
+	return ig.set(e, {
 		labels: t,
 		mine: n,
 		entries: o
 	}), o;
 }
 // src/ui/SearchBox.tsx
-function qh() {
-	let e = z(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = A(null), s = ze(), [c, l] = O(!1), [u, d] = O(-1), f = A(!1), p = c ? Wh(n, a) : [], m = r[0] === "table" ? r : [];
-	Jn({ "/": () => (o.current?.focus(), o.current?.select()) });
+function cg() {
+	let e = z(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = A(null), s = ze(), [c, l] = O(!1), [u, d] = O(-1), f = A(!1), p = c ? ag(n, a) : [], m = r[0] === "table" ? r : [];
+	Yn({ "/": () => (o.current?.focus(), o.current?.select()) });
 	let h = (r) => {
 		t.go(m, {
-			...Fn(e, n),
+			...Ln(e, n),
 			q: r || null,
 			image: null
 		}, f.current), f.current = !0, l(!0), d(-1);
@@ -12723,12 +13142,12 @@ function qh() {
 		}, f.current), g(), o.current?.focus();
 	}, v = (r) => {
 		g(), r.rows > 1 ? t.go(m, {
-			...Fn(e, n),
+			...Ln(e, n),
 			words: r.text,
 			q: null,
 			image: null
 		}) : t.go(n.path(r.row), {
-			...Fn(e, n),
+			...Ln(e, n),
 			q: null
 		}), o.current?.blur();
 	}, y = (e) => {
@@ -12744,7 +13163,7 @@ function qh() {
 		role: "search",
 		children: [
 			/* @__PURE__ */ G(q, { name: "search" }),
-			i.has("image") && /* @__PURE__ */ G(Yh, { id: i.get("image") }),
+			i.has("image") && /* @__PURE__ */ G(ug, { id: i.get("image") }),
 			/* @__PURE__ */ G("input", {
 				ref: o,
 				type: "text",
@@ -12775,14 +13194,14 @@ function qh() {
 				"aria-hidden": "true",
 				children: "/"
 			}),
-			b && /* @__PURE__ */ G(Xh, {}),
+			b && /* @__PURE__ */ G(dg, {}),
 			/* @__PURE__ */ G("ul", {
 				class: "suggestions",
 				id: s,
 				role: "listbox",
 				"aria-label": "Labels that match",
 				hidden: !p.length,
-				children: p.map((e, t) => /* @__PURE__ */ G(Jh, {
+				children: p.map((e, t) => /* @__PURE__ */ G(lg, {
 					id: `${s}-${t}`,
 					one: e,
 					typed: a,
@@ -12793,7 +13212,7 @@ function qh() {
 		]
 	});
 }
-function Jh({ id: e, one: t, typed: n, active: r, choose: i }) {
+function lg({ id: e, one: t, typed: n, active: r, choose: i }) {
 	let a = z().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
 	return /* @__PURE__ */ G("li", {
 		id: e,
@@ -12802,7 +13221,7 @@ function Jh({ id: e, one: t, typed: n, active: r, choose: i }) {
 		onPointerDown: (e) => e.preventDefault(),
 		onClick: i,
 		children: [
-			/* @__PURE__ */ G(K, {
+			/* @__PURE__ */ G(Qn, {
 				path: o < 0 ? null : a.at(`crop/${o}.webp`),
 				alt: ""
 			}),
@@ -12815,8 +13234,8 @@ function Jh({ id: e, one: t, typed: n, active: r, choose: i }) {
 		]
 	});
 }
-function Yh({ id: e }) {
-	let t = qp.value?.id === e ? qp.value.address : null;
+function ug({ id: e }) {
+	let t = cm.value?.id === e ? cm.value.address : null;
 	return /* @__PURE__ */ G("span", {
 		class: "asked",
 		children: [t ? /* @__PURE__ */ G("img", {
@@ -12825,7 +13244,7 @@ function Yh({ id: e }) {
 		}) : /* @__PURE__ */ G(q, { name: "image" }), "your picture"]
 	});
 }
-function Xh() {
+function dg() {
 	let e = z(), t = A(null);
 	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("button", {
 		type: "button",
@@ -12841,26 +13260,26 @@ function Xh() {
 		hidden: !0,
 		"aria-label": "Picture to search by",
 		onChange: (t) => {
-			Yp(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+			um(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
 		}
 	})] });
 }
 // src/ui/Shortcuts.tsx
-function Zh({ close: e }) {
-	return /* @__PURE__ */ G(Qn, {
+function fg({ close: e }) {
+	return /* @__PURE__ */ G(er, {
 		title: "Keyboard shortcuts",
 		class: "shortcuts",
 		close: e,
 		children: /* @__PURE__ */ G("div", {
 			class: "shortcut-groups",
-			children: qn.map((e) => /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e.where }), /* @__PURE__ */ G("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.map((e) => /* @__PURE__ */ G("kbd", { children: e }, e)) }), /* @__PURE__ */ G("dd", { children: t })] }, t)) })] }, e.where))
+			children: Jn.map((e) => /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e.where }), /* @__PURE__ */ G("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.map((e) => /* @__PURE__ */ G("kbd", { children: e }, e)) }), /* @__PURE__ */ G("dd", { children: t })] }, t)) })] }, e.where))
 		})
 	});
 }
 // src/ui/Header.tsx
-function Qh() {
-	let e = z(), { place: t } = e, n = A(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Fn(e, e.index.value);
-	return Ie(() => Wn(e, n.current.closest(".semlens")), [e]), Ie(() => yu(n.current.closest(".semlens"), _u.value), [_u.value]), tg(), Ur(), Zp(), Jn({ "?": () => i(!0) }), /* @__PURE__ */ G("header", {
+function pg() {
+	let e = z(), { place: t } = e, n = A(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Ln(e, e.index.value);
+	return Ie(() => Gn(e, n.current.closest(".semlens")), [e]), Ie(() => Fu(n.current.closest(".semlens"), Nu.value), [Nu.value]), gg(), Gr(), fm(), Yn({ "?": () => i(!0) }), /* @__PURE__ */ G("header", {
 		class: "top",
 		ref: n,
 		children: [
@@ -12874,12 +13293,12 @@ function Qh() {
 						...o
 					}),
 					children: "semlens"
-				}), /* @__PURE__ */ G($h, {})]
+				}), /* @__PURE__ */ G(mg, {})]
 			}),
-			/* @__PURE__ */ G(qh, {}),
+			/* @__PURE__ */ G(cg, {}),
 			/* @__PURE__ */ G("nav", {
 				"aria-label": "Views",
-				children: kh.map((e) => /* @__PURE__ */ G("a", {
+				children: Wh.map((e) => /* @__PURE__ */ G("a", {
 					href: t.href(e.path ? [e.path] : [], o),
 					title: e.says,
 					"aria-current": a === e.path ? "page" : void 0,
@@ -12888,7 +13307,7 @@ function Qh() {
 			}),
 			/* @__PURE__ */ G("div", {
 				class: "whole-page",
-				children: [/* @__PURE__ */ G(eg, {}), /* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ G(hg, {}), /* @__PURE__ */ G("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Keyboard shortcuts",
@@ -12897,15 +13316,15 @@ function Qh() {
 					children: "?"
 				})]
 			}),
-			r && /* @__PURE__ */ G(Zh, { close: () => i(!1) }),
-			Jp.value && /* @__PURE__ */ G("p", {
+			r && /* @__PURE__ */ G(fg, { close: () => i(!1) }),
+			lm.value && /* @__PURE__ */ G("p", {
 				class: "drop",
 				children: "Drop the picture: the components that are most like it will be listed."
 			})
 		]
 	});
 }
-function $h() {
+function mg() {
 	let e = z(), { place: t, indexes: n } = e, r = e.index.value;
 	if (n.length < 2) return /* @__PURE__ */ G("bdi", {
 		class: "index-name",
@@ -12914,7 +13333,7 @@ function $h() {
 	});
 	let i = (r) => {
 		let { path: i } = t.route.peek();
-		t.go(i[0] === "m" ? [] : i, Fn(e, n[r]));
+		t.go(i[0] === "m" ? [] : i, Ln(e, n[r]));
 	};
 	return /* @__PURE__ */ G("select", {
 		class: "index-name",
@@ -12928,8 +13347,8 @@ function $h() {
 		}, e.number))
 	});
 }
-function eg() {
-	let e = _u.value, t = mu[(mu.indexOf(e) + 1) % mu.length], n = {
+function hg() {
+	let e = Nu.value, t = Au[(Au.indexOf(e) + 1) % Au.length], n = {
 		system: "as the system has it",
 		light: "light",
 		dark: "dark"
@@ -12939,22 +13358,22 @@ function eg() {
 		class: "bare-button",
 		"aria-label": `Theme: ${n[e]}`,
 		title: `Theme: ${n[e]}; press for ${n[t]}`,
-		onClick: () => vu(t),
+		onClick: () => Pu(t),
 		children: /* @__PURE__ */ G(q, { name: e })
 	});
 }
-function tg() {
-	let e = z(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = kh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+function gg() {
+	let e = z(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Wh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
 	k(() => {
-		Gn(e) && (document.title = `${c} · ${t.info.name} · semlens`);
+		Kn(e) && (document.title = `${c} · ${t.info.name} · semlens`);
 	}, [c, t]);
 }
 // src/ui/Told.tsx
-var ng = 5e3;
-function rg() {
+var _g = 5e3;
+function vg() {
 	let { told: e } = z(), t = e.value;
 	return k(() => {
-		let n = t ? setTimeout(() => e.value = "", ng) : void 0;
+		let n = t ? setTimeout(() => e.value = "", _g) : void 0;
 		return () => clearTimeout(n);
 	}, [t]), /* @__PURE__ */ G("p", {
 		class: "told",
@@ -12964,8 +13383,8 @@ function rg() {
 	});
 }
 // src/ui/App.tsx
-function ig() {
-	let [e = ""] = z().place.route.value.path, t = e === "m" ? Jr : kh.find((t) => t.path === e)?.view ?? qs;
+function yg() {
+	let [e = ""] = z().place.route.value.path, t = e === "m" ? Xr : Wh.find((t) => t.path === e)?.view ?? gl;
 	return /* @__PURE__ */ G(T, { children: [
 		/* @__PURE__ */ G("a", {
 			class: "skip",
@@ -12973,22 +13392,22 @@ function ig() {
 			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
 			children: "Skip to the content"
 		}),
-		/* @__PURE__ */ G(Qh, {}),
-		/* @__PURE__ */ G(jh, {}),
+		/* @__PURE__ */ G(pg, {}),
+		/* @__PURE__ */ G(Kh, {}),
 		/* @__PURE__ */ G("main", {
 			id: "content",
 			tabIndex: -1,
 			children: /* @__PURE__ */ G(t, {})
 		}),
-		/* @__PURE__ */ G(rg, {})
+		/* @__PURE__ */ G(vg, {})
 	] });
 }
 // src/mount.tsx
-function ag(e, t, n) {
+function bg(e, t, n) {
 	return Zt(t, n).then((t) => {
 		e.replaceChildren(), xe(/* @__PURE__ */ G($t, {
 			value: t,
-			children: /* @__PURE__ */ G(ig, {})
+			children: /* @__PURE__ */ G(yg, {})
 		}), e);
 	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
 		className: "bare",
@@ -12996,7 +13415,7 @@ function ag(e, t, n) {
 	}))), () => xe(null, e);
 }
 // src/widget.tsx
-function og({ model: t, el: n }) {
+function xg({ model: t, el: n }) {
 	let r = document.createElement("div");
 	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
 	let i = new e(t), a = Pt();
@@ -13004,10 +13423,10 @@ function og({ model: t, el: n }) {
 		let t = e.target.closest?.("a[href^=\"#/\"]");
 		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
 	});
-	let o = ag(r, i, a);
+	let o = bg(r, i, a);
 	return () => {
 		o(), i.close();
 	};
 }
-var sg = { render: og };
-export { sg as default };
+var Sg = { render: xg };
+export { Sg as default };
