@@ -6,6 +6,7 @@ import json
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,16 +26,17 @@ from semlens.analysis.outputs import relevance_of
 from semlens.analysis.probe import Probes
 from semlens.analysis.results import plain
 from semlens.analysis.scores import score
-from semlens.analysis.search import search
+from semlens.analysis.search import aligned_baseline, search
 from semlens.app.export import PER_FILE, _kept
 from semlens.app.jobs import Job
 from semlens.app.request import Answer, Request
 from semlens.app.routes import answer
 from semlens.app.session import Recent, Session, open_session
-from semlens.index.index import ConceptIndex
+from semlens.index.encodings import Encodings
+from semlens.index.index import ConceptIndex, load_index
 from semlens.index.records import Thumbnails
 from semlens.types import Component
-from tests.app.conftest import LAYERS, WORDS, picture
+from tests.app.conftest import LAYERS, WORDS, known, picture
 from tests.encoded_audit import encoded_index
 from tests.planted import SPACE
 
@@ -162,6 +164,9 @@ def test_a_search_ranks_as_the_verb(session: Session, index: ConceptIndex) -> No
     assert [str(index.component(int(row))) for row in order[:10]] == [str(hit.component) for hit in hits]
     np.testing.assert_allclose(found["similarity"][order[:10]], [hit.similarity for hit in hits], atol=1e-5)
     assert np.isnan(found["similarity"][index.dead]).all()
+    assert float(metadata(session, "0/search", text="concept 3")["aligned"]) == pytest.approx(
+        float(aligned_baseline(index, ask(SPACE, ["concept 3"]))[0]), abs=1e-6
+    )
     assert float(metadata(session, "0/search", text="concept 3")["baseline"]) == pytest.approx(
         hits[0].baseline, abs=1e-6
     )
@@ -428,6 +433,49 @@ def test_layers_of_one_index_are_compared(session: Session, index: ConceptIndex)
     match = next(one for one in expected.matches if one.component == index.component(best["row"]))
     assert index.component(best["match"]) == match.match
     assert refused(session, "GET", "compare", a="layer1", b="layer1")[0] == 400
+    words = compare([index, index], layers=[["layer1"], ["layer2"]], vocabulary=ask(SPACE, WORDS)).changes
+    assert [(one["label"], one["change"], one["before"], one["after"]) for one in found["changes"]] == [
+        (one.label, one.change, one.before, one.after) for one in words
+    ]
+    told = found["changes"][0]
+    assert [index.component(row) for row in told["rows"]] == list(words[0].components)
+
+
+def test_two_indexes_are_held_against_an_untrained_network(folder: Path, tmp_path: Path) -> None:
+    known(seed=3).save(tmp_path / "twin")
+    with closing(open_session([folder], untrained=tmp_path / "twin")) as session:
+        index, twin = session.opened[0].index, load_index(tmp_path / "twin")
+        found = tree(session, "GET", "compare", a="layer0", b="layer2")
+        expected = compare([index, index], layers=[["layer0"], ["layer2"]], draws=200, untrained=twin)
+        assert [one["untrained"] for one in found["pairs"]] == pytest.approx([one.untrained for one in expected.pairs])
+        assert all(one["untrained"] is not None for one in found["changes"])
+        assert len(tree(session, "GET", "session")["indexes"]) == 1
+
+
+def test_the_last_audit_is_remembered_beside_the_specs(session: Session) -> None:
+    assert tree(session, "GET", "0/specs")["last"] is None
+    verdict = tree(session, "POST", "0/audit", {"spec": SPEC})["verdict"]
+    found = tree(session, "GET", "0/specs")
+    assert found["last"] == {"spec": SPEC, "output": "cat", "verdict": verdict}
+    assert found["saved"] == []
+    assert refused(session, "POST", "0/specs", {"name": "", "spec": SPEC})[0] == 400
+
+
+def test_to_verify_needs_the_model(session: Session) -> None:
+    assert "--model MODEL" in refused(session, "POST", "0/verify", {"spec": SPEC})[1]
+
+
+def test_the_first_view_knows_outputs_and_what_is_explained(tmp_path: Path) -> None:
+    index = encoded_index([{0: 1.0}, {1: 1.0}, {2: 1.0}], [0.5, 0.3, 0.2], logits=[{0: 1.0}, {1: 1.0}])
+    encodings = index.encodings
+    assert encodings is not None
+    r2 = np.array([0.9, 0.1, 0.5, 0.0, 0.0], np.float32)  # of three components and two outputs
+    kept = {**index.read_additions, Encodings: lambda: replace(encodings, r2=r2)}
+    replace(index, read_additions=kept).save(tmp_path / "index")
+    with closing(open_session([tmp_path / "index"])) as session:
+        (info,) = tree(session, "GET", "session")["indexes"]
+    assert info["outputs"] == {"count": 2, "first": list(encodings.outputs)}
+    assert info["explained"] == pytest.approx(0.5)
 
 
 def test_what_people_say_is_kept_and_taken_back(session: Session, index: ConceptIndex) -> None:

@@ -43,6 +43,12 @@ def test_a_copy_can_ask_nothing_new(site: Path) -> None:
     assert found["can"] == {"search": False, "annotate": False, "audit": False, "parquet": False}
 
 
+def test_the_layers_of_one_index_are_compared_in_it(frozen: Session, site: Path) -> None:
+    found = json.loads((site / "data" / "compare").read_bytes())
+    assert [side["layers"] for side in found["sides"]] == [["layer0"], ["layer2"]]
+    assert found == json.loads(answer(frozen, Request("GET", "compare")).body)
+
+
 @pytest.mark.parametrize("name", ["base", "labels", "scores", "atlas", "relevance/0", "relevance/1"])
 def test_columns_are_what_the_server_answers(frozen: Session, site: Path, name: str) -> None:
     expected = answer(frozen, Request("GET", f"0/{name}"))

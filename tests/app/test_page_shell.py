@@ -58,6 +58,13 @@ def labels() -> list[tuple[str, str | None]]:
     return [(str(row.component), row.label) for row in label(known(), phrases()).rows]
 
 
+OUTSIDE = """() => [...document.querySelectorAll('.card')].flatMap((card) => {
+    const box = card.getBoundingClientRect();
+    return [...card.querySelectorAll('*')].filter((one) => one.getBoundingClientRect().right > box.right + 0.5);
+}).map((one) => one.className)"""
+"""What reaches beyond its card."""
+
+
 # Search
 
 
@@ -128,6 +135,9 @@ def test_hits_below_the_baseline_are_marked(open_page: Open, settle: Settle) -> 
     page = open_page("?q=concept+4")
     see(page.locator(".cards [data-at='0'] .similarity")).not_to_contain_text("chance")
     settle()
+    shown = [float(text.replace("−", "-")) for text in page.locator(".cards .similarity .value").all_inner_texts()]
+    assert shown == sorted(shown, reverse=True)  # by what ranks them
+    assert page.evaluate(OUTSIDE) == []
     page.locator(".cards a").first.focus()
     page.keyboard.press("End")
     see(page.locator(f".cards [data-at='{ALIVE - 1}'] .similarity")).to_contain_text("no better than chance")
@@ -245,8 +255,13 @@ def test_a_card_under_the_pointer_stands_out(open_page: Open) -> None:
     see(card).to_have_class("card")
 
 
-def test_a_card_shows_four_examples(open_page: Open) -> None:
+def test_a_card_shows_four_examples_and_above_all_stands_what_this_is(open_page: Open) -> None:
     page = open_page()
+    intro = page.get_by_role("region", name="What this is")
+    given = sum(label is not None for _, label in labels())
+    see(intro).to_contain_text(re.compile(rf"seen through 600 images.*{COUNT} components.*{given} have a label", re.S))
+    see(intro.get_by_role("link")).to_have_count(4)
+    see(intro.get_by_role("link", name="What drives “cat”?")).to_have_attribute("href", re.compile("#/graph"))
     see(page.locator(".cards [data-at='0'] img")).to_have_count(4)
 
 

@@ -264,6 +264,11 @@ def test_graph_has_the_nodes_of_the_class(open_page: Open) -> None:
     assert page.locator(".graph-view .node[role=button]").count() == len(graph["nodes"])
     assert page.locator(".graph-view .drawing > g > .edge").count() == len(graph["links"])
     assert {one["source"] for one in graph["links"]} < {one["id"] for one in graph["nodes"]}
+    box, frame = (
+        page.locator(what).bounding_box() for what in (".node[aria-label^='output, cat']", ".graph-view .scroll")
+    )
+    assert frame["x"] <= box["x"] <= box["x"] + box["width"] <= frame["x"] + frame["width"] + 1  # the output is in view
+    assert frame["y"] <= box["y"] <= box["y"] + box["height"] <= frame["y"] + frame["height"] + 1
 
 
 def test_graph_of_another_class(open_page: Open) -> None:
@@ -363,6 +368,9 @@ def test_two_indexes_are_compared(open_page: Open) -> None:
     values = [one["similarity"] for one in rows]
     assert values == sorted(values, reverse=True)
     count(page, f"{len(rows)} pairs")
+    expect(page.locator(".compare-view .pairs li").first.locator(".half.a img")).to_have_count(3)
+    changed = page.get_by_role("region", name="What changed")
+    expect(changed.get_by_role("row").nth(1)).to_contain_text(re.compile("concept [0-9]+(gone|new|fewer|more|as many)"))
     assert {one["a"] for one in rows if one["nearest"] != "b"} == {one["a"] for one in rows}  # every one has its best
 
 

@@ -39,6 +39,7 @@ def test_a_cell_shows_the_page_and_keeps_its_links(open_page: Callable[..., Any]
     cell = page.locator("#cell .semlens")
     expect(cell.get_by_role("heading", name="components").first).to_be_visible()
     assert cell.bounding_box()["height"] == 600
+    assert cell.locator("canvas.map-points").bounding_box()["height"] < 600  # and not that of all cards
     crop = cell.locator(".picture img").first
     crop.wait_for()
     assert crop.get_attribute("src").startswith("blob:")

@@ -15,7 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from semlens.analysis.ask import ask, load
+from semlens.analysis.ask import ask, ask_spec, load
+from semlens.analysis.audit import audit, check_spec
 from semlens.analysis.graphs.relevance_graph import graph
 from semlens.analysis.probe import probe_images
 from semlens.analysis.search import search
@@ -28,6 +29,7 @@ from semlens.model.loading import load_model
 from semlens.pipeline.build import build
 from semlens.revisit.example_heatmaps import portraits
 from semlens.revisit.graph_edges import flows
+from semlens.revisit.verify_audit import verify_audit
 from semlens.testbed import SHORTCUT, World, write_world
 from semlens.testbed.world.files import TABLE
 from semlens.views.heatmap import heated
@@ -121,6 +123,17 @@ def test_heat_maps_are_the_portraits(session: Session, place: Place) -> None:
     assert shown.size == expected.size
     assert np.abs(np.asarray(shown, float) - np.asarray(expected, float)).mean() < 4
     assert refused(session, "GET", "0/heat/70/3.webp") == (404, "there is no heat map 3")
+
+
+def test_an_audit_is_put_to_the_test_as_by_the_verb(session: Session, place: Place) -> None:
+    spec = {"output": "melanoma", "valid": ["a blue-white veil"], "spurious": ["a ruler", "a band-aid"]}
+    index, asked = session.opened[0].index, check_spec(spec)
+    audited = audit(index, asked, ask_spec(index.recipe.foundation, asked, index=index))
+    expected = verify_audit(audited, load_model(MODEL), load_images(place.pictures))
+    found = tree(session, "POST", "0/verify", {"spec": spec})
+    assert [(one["concept"], one["layer"]) for one in found] == [(one.concept, one.layer) for one in expected]
+    assert [one["fall"] for one in found] == pytest.approx([one.fall for one in expected], abs=1e-3)
+    assert found
 
 
 def send(session: Session, picture: Image.Image) -> str:

@@ -5,7 +5,7 @@ import { useStore } from "../data/store";
 import type { IndexInfo, Spec, Specs } from "../data/types";
 import { Await } from "../ui/Await";
 import { keepSpec, readSpec, specsOf } from "./files";
-import { draftOf, emptyDraft } from "./spec";
+import { draftOf, emptyDraft, specOf } from "./spec";
 import type { AuditState } from "./state";
 import { count } from "./words";
 
@@ -31,12 +31,12 @@ export function Start({ state }: { state: AuditState }) {
       <Await of={specsOf(store.transport, index).value} what="specs">
         {({ shipped, saved, last }) => (
           <ul class="choices">
-            {last && <Choice name={last.spec.title || `Audit of “${last.output}”`} spec={last.spec} kind={`the last audit: ${last.verdict}`} state={state} />}
+            {last && ![...saved, ...shipped].some(({ spec }) => same(spec, last.spec)) && <Choice name={last.spec.title || `Audit of “${last.output}”`} spec={last.spec} kind={`the last audit: ${last.verdict}`} state={state} />}
             {saved.map(({ name, spec }) => (
-              <Choice key={`saved ${name}`} name={name} spec={spec} kind="saved" state={state} />
+              <Choice key={`saved ${name}`} name={name} spec={spec} kind="saved" last={last} state={state} />
             ))}
             {presentFirst(shipped, classes).map(({ name, spec }) => (
-              <Choice key={name} name={name} spec={spec} kind="comes with semlens" state={state} />
+              <Choice key={name} name={name} spec={spec} kind="comes with semlens" last={last} state={state} />
             ))}
           </ul>
         )}
@@ -55,10 +55,15 @@ interface ChoiceProps {
   name: string;
   spec: Spec;
   kind: string; // "saved", or where else it comes from
+  last?: Specs["last"];
   state: AuditState;
 }
 
-function Choice({ name, spec, kind, state }: ChoiceProps) {
+function same(one: Spec, other: Spec): boolean {
+  return JSON.stringify(specOf(draftOf(one))) === JSON.stringify(specOf(draftOf(other)));
+}
+
+function Choice({ name, spec, kind, last, state }: ChoiceProps) {
   const store = useStore();
   const there = state.index.info.classes.some((one) => one.name === spec.output || one.number === spec.output);
   const remove = () => keepSpec(store.transport, state.index, name, null).catch((fault: Error) => (store.told.value = fault.message));
@@ -75,6 +80,7 @@ function Choice({ name, spec, kind, state }: ChoiceProps) {
           {there ? "for " : "written for "}
           <bdi>“{String(spec.output)}”</bdi>
           {!there && ", a class that this index has no relevance for: choose another then"} · {kind === "saved" && spec.title ? `saved as ${name}` : kind}
+          {last && same(spec, last.spec) && ` · the last audit: ${last.verdict}`}
         </span>
       </button>
       {kind === "saved" && (

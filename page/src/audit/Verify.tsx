@@ -33,7 +33,7 @@ export function Verify({ state }: { state: AuditState }) {
   };
   const now = made.value?.key === answer.key ? made.value.found : null;
   return (
-    <section class="masses verify" aria-label="Put to the test">
+    <section class="masses drivers verify" aria-label="Put to the test">
       <h3>Put to the test</h3>
       <p class="hint">
         Relevance says what goes through components; this says what goes without them. Those that fit a spurious concept are set to their mean activation, and the output is compared on images that show the concept and on images that do not. A shortcut makes it fall on the former.

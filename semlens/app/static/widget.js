@@ -325,11 +325,11 @@ function Pe(e, t) {
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
 function O(e) {
-	return Ee = 1, Fe(Ke, e);
+	return Ee = 1, Fe(Ge, e);
 }
 function Fe(e, t, n) {
 	var r = Pe(Ce++, 2);
-	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ke(void 0, t), function(e) {
+	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ge(void 0, t), function(e) {
 		var t = r.__N ? r.__N[0] : r.__[0], n = r.t(t, e);
 		t !== n && (r.__N = [n, r.__[1]], r.__c.setState({}));
 	}], r.__c = E, !E.__f)) {
@@ -362,31 +362,31 @@ function Fe(e, t, n) {
 }
 function k(e, t) {
 	var n = Pe(Ce++, 3);
-	!D.__s && Ge(n.__H, t) && (n.__ = e, n.u = t, E.__H.__h.push(n));
+	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__H.__h.push(n));
 }
-function Ie(e, t) {
+function A(e, t) {
 	var n = Pe(Ce++, 4);
-	!D.__s && Ge(n.__H, t) && (n.__ = e, n.u = t, E.__h.push(n));
+	!D.__s && We(n.__H, t) && (n.__ = e, n.u = t, E.__h.push(n));
 }
-function A(e) {
-	return Ee = 5, j(function() {
+function j(e) {
+	return Ee = 5, M(function() {
 		return { current: e };
 	}, []);
 }
-function j(e, t) {
+function M(e, t) {
 	var n = Pe(Ce++, 7);
-	return Ge(n.__H, t) && (n.__ = e(), n.__H = t, n.__h = e), n.__;
+	return We(n.__H, t) && (n.__ = e(), n.__H = t, n.__h = e), n.__;
 }
-function Le(e, t) {
-	return Ee = 8, j(function() {
+function Ie(e, t) {
+	return Ee = 8, M(function() {
 		return e;
 	}, t);
 }
-function Re(e) {
+function Le(e) {
 	var t = E.context[e.__c], n = Pe(Ce++, 9);
 	return n.c = e, t ? (n.__ ?? (n.__ = !0, t.sub(E)), t.props.value) : e.__;
 }
-function ze() {
+function Re() {
 	var e = Pe(Ce++, 11);
 	if (!e.__) {
 		for (var t = E.__v; t !== null && !t.__m && t.__ !== null;) t = t.__;
@@ -395,11 +395,11 @@ function ze() {
 	}
 	return e.__;
 }
-function Be() {
+function ze() {
 	for (var e; e = De.shift();) {
 		var t = e.__H;
 		if (e.__P && t) try {
-			t.__h.some(Ue), t.__h.some(We), t.__h = [];
+			t.__h.some(He), t.__h.some(Ue), t.__h = [];
 		} catch (n) {
 			t.__h = [], D.__e(n, e.__v);
 		}
@@ -414,18 +414,18 @@ D.__b = function(e) {
 	var t = (E = e.__c).__H;
 	t && (we === E ? (t.__h = [], E.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
-	})) : (t.__h.some(Ue), t.__h.some(We), t.__h = [], Ce = 0)), we = E;
+	})) : (t.__h.some(He), t.__h.some(Ue), t.__h = [], Ce = 0)), we = E;
 }, D.diffed = function(e) {
 	Ae && Ae(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && (De.push(t) !== 1 && Te === D.requestAnimationFrame || ((Te = D.requestAnimationFrame) || He)(Be)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && (De.push(t) !== 1 && Te === D.requestAnimationFrame || ((Te = D.requestAnimationFrame) || Ve)(ze)), t.__H.__.some(function(e) {
 		e.u &&= (e.__H = e.u, void 0);
 	})), we = E = null;
 }, D.__c = function(e, t) {
 	t.some(function(e) {
 		try {
-			e.__h.some(Ue), e.__h = e.__h.filter(function(e) {
-				return !e.__ || We(e);
+			e.__h.some(He), e.__h = e.__h.filter(function(e) {
+				return !e.__ || Ue(e);
 			});
 		} catch (n) {
 			t.some(function(e) {
@@ -438,53 +438,53 @@ D.__b = function(e) {
 	var t, n = e.__c;
 	n && n.__H && (n.__H.__.some(function(e) {
 		try {
-			Ue(e);
+			He(e);
 		} catch (e) {
 			t = e;
 		}
 	}), n.__H = void 0, t && D.__e(t, n.__v));
 };
-var Ve = typeof requestAnimationFrame == "function";
-function He(e) {
+var Be = typeof requestAnimationFrame == "function";
+function Ve(e) {
 	var t, n = function() {
-		clearTimeout(r), Ve && cancelAnimationFrame(t), setTimeout(e);
+		clearTimeout(r), Be && cancelAnimationFrame(t), setTimeout(e);
 	}, r = setTimeout(n, 35);
-	Ve && (t = requestAnimationFrame(n));
+	Be && (t = requestAnimationFrame(n));
 }
-function Ue(e) {
+function He(e) {
 	var t = E, n = e.__c;
 	typeof n == "function" && (e.__c = void 0, n()), E = t;
 }
-function We(e) {
+function Ue(e) {
 	var t = E;
 	e.__c = e.__(), E = t;
 }
-function Ge(e, t) {
+function We(e, t) {
 	return !e || e.length !== t.length || t.some(function(t, n) {
 		return t !== e[n];
 	});
 }
-function Ke(e, t) {
+function Ge(e, t) {
 	return typeof t == "function" ? t(e) : t;
 }
 // ../../../main/page/node_modules/@preact/signals-core/dist/signals-core.module.js
-var qe = Symbol.for("preact-signals");
-function Je() {
-	if ($e > 1) $e--;
+var Ke = Symbol.for("preact-signals");
+function qe() {
+	if (Qe > 1) Qe--;
 	else {
 		var e, t = !1;
 		for ((function() {
-			var e = rt;
-			for (rt = void 0; e !== void 0;) {
+			var e = nt;
+			for (nt = void 0; e !== void 0;) {
 				var t = e.S;
 				if (t.v === e.v) for (var n = t.t; n !== void 0; n = n.x) n.i === e.i && (n.i = t.i);
 				e = e.o;
 			}
-		})(); Qe !== void 0;) {
-			var n = Qe;
-			for (Qe = void 0, et++; n !== void 0;) {
+		})(); Ze !== void 0;) {
+			var n = Ze;
+			for (Ze = void 0, $e++; n !== void 0;) {
 				var r = n.u;
-				if (n.u = void 0, n.f &= -3, !(8 & n.f) && ot(n)) try {
+				if (n.u = void 0, n.f &= -3, !(8 & n.f) && at(n)) try {
 					n.c();
 				} catch (n) {
 					t ||= (e = n, !0);
@@ -492,116 +492,116 @@ function Je() {
 				n = r;
 			}
 		}
-		if (et = 0, $e--, t) throw e;
+		if ($e = 0, Qe--, t) throw e;
 	}
 }
-function Ye(e) {
-	if ($e > 0) return e();
-	nt = ++tt, $e++;
+function Je(e) {
+	if (Qe > 0) return e();
+	tt = ++et, Qe++;
 	try {
 		return e();
 	} finally {
-		Je();
+		qe();
 	}
 }
-var Xe, M = void 0;
-function Ze(e) {
-	var t = M, n = Xe;
-	M = void 0, Xe = void 0;
+var Ye, N = void 0;
+function Xe(e) {
+	var t = N, n = Ye;
+	N = void 0, Ye = void 0;
 	try {
 		return e();
 	} finally {
-		M = t, Xe = n;
+		N = t, Ye = n;
 	}
 }
-var Qe = void 0, $e = 0, et = 0, tt = 0, nt = 0, rt = void 0, it = 0;
-function at(e) {
-	if (M !== void 0) {
+var Ze = void 0, Qe = 0, $e = 0, et = 0, tt = 0, nt = void 0, rt = 0;
+function it(e) {
+	if (N !== void 0) {
 		var t = e.n;
-		if (t === void 0 || t.t !== M) return t = {
+		if (t === void 0 || t.t !== N) return t = {
 			i: 0,
 			S: e,
-			p: M.s,
+			p: N.s,
 			n: void 0,
-			t: M,
+			t: N,
 			e: void 0,
 			x: void 0,
 			r: t
-		}, M.s !== void 0 && (M.s.n = t), M.s = t, e.n = t, 32 & M.f && e.S(t), t;
-		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = M.s, t.n = void 0, M.s.n = t, M.s = t), t;
+		}, N.s !== void 0 && (N.s.n = t), N.s = t, e.n = t, 32 & N.f && e.S(t), t;
+		if (t.i === -1) return t.i = 0, t.n !== void 0 && (t.n.p = t.p, t.p !== void 0 && (t.p.n = t.n), t.p = N.s, t.n = void 0, N.s.n = t, N.s = t), t;
 	}
 }
-function N(e, t) {
+function P(e, t) {
 	this.v = e, this.i = 0, this.n = void 0, this.t = void 0, this.l = 0, this.W = t?.watched, this.Z = t?.unwatched, this.name = t?.name;
 }
-N.prototype.brand = qe, N.prototype.h = function() {
+P.prototype.brand = Ke, P.prototype.h = function() {
 	return !0;
-}, N.prototype.S = function(e) {
+}, P.prototype.S = function(e) {
 	var t = this, n = this.t;
-	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? Ze(function() {
+	n !== e && e.e === void 0 && (e.x = n, this.t = e, n === void 0 ? Xe(function() {
 		var e;
 		(e = t.W) == null || e.call(t);
 	}) : n.e = e);
-}, N.prototype.U = function(e) {
+}, P.prototype.U = function(e) {
 	var t = this;
 	if (this.t !== void 0) {
 		var n = e.e, r = e.x;
-		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && Ze(function() {
+		n !== void 0 && (n.x = r, e.e = void 0), r !== void 0 && (r.e = n, e.x = void 0), e === this.t && (this.t = r, r === void 0 && Xe(function() {
 			var e;
 			(e = t.Z) == null || e.call(t);
 		}));
 	}
-}, N.prototype.subscribe = function(e) {
+}, P.prototype.subscribe = function(e) {
 	var t = this;
-	return I(function() {
+	return L(function() {
 		var n = t.value;
-		Ze(function() {
+		Xe(function() {
 			return e(n);
 		});
 	}, { name: "sub" });
-}, N.prototype.valueOf = function() {
+}, P.prototype.valueOf = function() {
 	return this.value;
-}, N.prototype.toString = function() {
+}, P.prototype.toString = function() {
 	return this.value + "";
-}, N.prototype.toJSON = function() {
+}, P.prototype.toJSON = function() {
 	return this.value;
-}, N.prototype.peek = function() {
+}, P.prototype.peek = function() {
 	var e = this;
-	return Ze(function() {
+	return Xe(function() {
 		return e.value;
 	});
-}, Object.defineProperty(N.prototype, "value", {
+}, Object.defineProperty(P.prototype, "value", {
 	get: function() {
-		var e = at(this);
+		var e = it(this);
 		return e !== void 0 && (e.i = this.i), this.v;
 	},
 	set: function(e) {
 		if (e !== this.v) {
-			if (et > 100) throw Error("Cycle detected");
+			if ($e > 100) throw Error("Cycle detected");
 			(function(e) {
-				$e !== 0 && et === 0 && e.l !== nt && (e.l = nt, rt = {
+				Qe !== 0 && $e === 0 && e.l !== tt && (e.l = tt, nt = {
 					S: e,
 					v: e.v,
 					i: e.i,
-					o: rt
+					o: nt
 				});
-			})(this), this.v = e, this.i++, it++, $e++;
+			})(this), this.v = e, this.i++, rt++, Qe++;
 			try {
 				for (var t = this.t; t !== void 0; t = t.x) t.t.N();
 			} finally {
-				Je();
+				qe();
 			}
 		}
 	}
 });
-function P(e, t) {
-	return new N(e, t);
+function F(e, t) {
+	return new P(e, t);
 }
-function ot(e) {
+function at(e) {
 	for (var t = e.s; t !== void 0; t = t.n) if (t.S.i !== t.i || !t.S.h() || t.S.i !== t.i) return !0;
 	return !1;
 }
-function st(e) {
+function ot(e) {
 	for (var t = e.s; t !== void 0; t = t.n) {
 		var n = t.S.n;
 		if (n !== void 0 && (t.r = n), t.S.n = t, t.i = -1, t.n === void 0) {
@@ -610,86 +610,86 @@ function st(e) {
 		}
 	}
 }
-function ct(e) {
+function st(e) {
 	for (var t = e.s, n = void 0; t !== void 0;) {
 		var r = t.p;
 		t.i === -1 ? (t.S.U(t), r !== void 0 && (r.n = t.n), t.n !== void 0 && (t.n.p = r)) : n = t, t.S.n = t.r, t.r !== void 0 && (t.r = void 0), t = r;
 	}
 	e.s = n;
 }
-function lt(e, t) {
-	N.call(this, void 0, t), this.x = e, this.s = void 0, this.g = it - 1, this.f = 4;
+function ct(e, t) {
+	P.call(this, void 0, t), this.x = e, this.s = void 0, this.g = rt - 1, this.f = 4;
 }
-lt.prototype = new N(), lt.prototype.h = function() {
+ct.prototype = new P(), ct.prototype.h = function() {
 	if (this.f &= -3, 1 & this.f) return !1;
-	if ((36 & this.f) == 32 || (this.f &= -5, this.g === it)) return !0;
-	if (this.g = it, this.f |= 1, this.i > 0 && !ot(this)) return this.f &= -2, !0;
-	var e = M;
+	if ((36 & this.f) == 32 || (this.f &= -5, this.g === rt)) return !0;
+	if (this.g = rt, this.f |= 1, this.i > 0 && !at(this)) return this.f &= -2, !0;
+	var e = N;
 	try {
-		st(this), M = this;
+		ot(this), N = this;
 		var t = this.x();
 		(16 & this.f || this.v !== t || this.i === 0) && (this.v = t, this.f &= -17, this.i++);
 	} catch (e) {
 		this.v = e, this.f |= 16, this.i++;
 	}
-	return M = e, ct(this), this.f &= -2, !0;
-}, lt.prototype.S = function(e) {
+	return N = e, st(this), this.f &= -2, !0;
+}, ct.prototype.S = function(e) {
 	if (this.t === void 0) {
 		this.f |= 36;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.S(t);
 	}
-	N.prototype.S.call(this, e);
-}, lt.prototype.U = function(e) {
-	if (this.t !== void 0 && (N.prototype.U.call(this, e), this.t === void 0)) {
+	P.prototype.S.call(this, e);
+}, ct.prototype.U = function(e) {
+	if (this.t !== void 0 && (P.prototype.U.call(this, e), this.t === void 0)) {
 		this.f &= -33;
 		for (var t = this.s; t !== void 0; t = t.n) t.S.U(t);
 	}
-}, lt.prototype.N = function() {
+}, ct.prototype.N = function() {
 	if (!(2 & this.f)) {
 		this.f |= 6;
 		for (var e = this.t; e !== void 0; e = e.x) e.t.N();
 	}
-}, Object.defineProperty(lt.prototype, "value", { get: function() {
+}, Object.defineProperty(ct.prototype, "value", { get: function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	var e = at(this);
+	var e = it(this);
 	if (this.h(), e !== void 0 && (e.i = this.i), 16 & this.f) throw this.v;
 	return this.v;
 } });
-function F(e, t) {
-	return new lt(e, t);
+function I(e, t) {
+	return new ct(e, t);
 }
-function ut(e) {
+function lt(e) {
 	var t = e.j;
 	if (e.j = void 0, typeof t == "function") {
-		$e++;
-		var n = M;
-		M = void 0;
+		Qe++;
+		var n = N;
+		N = void 0;
 		try {
 			t();
 		} catch (t) {
-			throw e.f &= -2, e.f |= 8, dt(e), t;
+			throw e.f &= -2, e.f |= 8, ut(e), t;
 		} finally {
-			M = n, Je();
+			N = n, qe();
 		}
 	}
 }
-function dt(e) {
+function ut(e) {
 	for (var t = e.s; t !== void 0; t = t.n) t.S.U(t);
-	e.x = void 0, e.s = void 0, ut(e);
+	e.x = void 0, e.s = void 0, lt(e);
 }
-function ft(e) {
-	if (M !== this) throw Error("Out-of-order effect");
-	ct(this), M = e, this.f &= -2;
+function dt(e) {
+	if (N !== this) throw Error("Out-of-order effect");
+	st(this), N = e, this.f &= -2;
 	try {
-		8 & this.f && dt(this);
+		8 & this.f && ut(this);
 	} finally {
-		Je();
+		qe();
 	}
 }
-function pt(e, t) {
-	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, Xe && Xe.push(this);
+function ft(e, t) {
+	this.x = e, this.j = void 0, this.s = void 0, this.u = void 0, this.f = 32, this.name = t?.name, Ye && Ye.push(this);
 }
-pt.prototype.c = function() {
+ft.prototype.c = function() {
 	var e = this.S();
 	try {
 		if (8 & this.f || this.x === void 0) return;
@@ -698,20 +698,20 @@ pt.prototype.c = function() {
 	} finally {
 		e();
 	}
-}, pt.prototype.S = function() {
+}, ft.prototype.S = function() {
 	if (1 & this.f) throw Error("Cycle detected");
-	this.f |= 1, this.f &= -9, ut(this), st(this), $e++;
-	var e = M;
-	return M = this, ft.bind(this, e);
-}, pt.prototype.N = function() {
-	2 & this.f || (this.f |= 2, this.u = Qe, Qe = this);
-}, pt.prototype.d = function() {
-	this.f |= 8, 1 & this.f || dt(this);
-}, pt.prototype.dispose = function() {
+	this.f |= 1, this.f &= -9, lt(this), ot(this), Qe++;
+	var e = N;
+	return N = this, dt.bind(this, e);
+}, ft.prototype.N = function() {
+	2 & this.f || (this.f |= 2, this.u = Ze, Ze = this);
+}, ft.prototype.d = function() {
+	this.f |= 8, 1 & this.f || ut(this);
+}, ft.prototype.dispose = function() {
 	this.d();
 };
-function I(e, t) {
-	var n = new pt(e, t);
+function L(e, t) {
+	var n = new ft(e, t);
 	try {
 		n.c();
 	} catch (e) {
@@ -721,35 +721,35 @@ function I(e, t) {
 	return r[Symbol.dispose] = r, r;
 }
 // ../../../main/page/node_modules/@preact/signals/dist/signals.module.js
-var mt, ht, gt, _t = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, vt = [];
-I(function() {
-	mt = this.N;
+var pt, mt, ht, gt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, _t = [];
+L(function() {
+	pt = this.N;
 })();
-function yt(e, t) {
+function vt(e, t) {
 	n[e] = t.bind(null, n[e] || function() {});
 }
-function bt(e) {
-	if (gt) {
-		var t = gt;
-		gt = void 0, t();
+function yt(e) {
+	if (ht) {
+		var t = ht;
+		ht = void 0, t();
 	}
-	gt = e && e.S();
+	ht = e && e.S();
 }
-function xt(e) {
-	var t = this, n = e.data, r = Ct(n);
+function bt(e) {
+	var t = this, n = e.data, r = St(n);
 	r.name = "ReactiveDom", r.value = n;
-	var a = j(function() {
+	var a = M(function() {
 		for (var e = t, n = t.__v; n = n.__;) if (n.__c) {
 			n.__c.__$f |= 4;
 			break;
 		}
-		var a = F(function() {
+		var a = I(function() {
 			var e = r.value.value;
 			return e === 0 ? 0 : !0 === e ? "" : e || "";
-		}), o = F(function() {
+		}), o = I(function() {
 			return !Array.isArray(a.value) && !i(a.value);
-		}), s = I(function() {
-			if (this.N = Dt, o.value) {
+		}), s = L(function() {
+			if (this.N = Et, o.value) {
 				var t = a.value;
 				e.__v && e.__v.__e && e.__v.__e.nodeType === 3 && (e.__v.__e.data = t);
 			}
@@ -760,14 +760,14 @@ function xt(e) {
 	}, []), o = a[0], s = a[1];
 	return o.value ? s.peek() : s.value;
 }
-xt.displayName = "ReactiveTextNode", Object.defineProperties(N.prototype, {
+bt.displayName = "ReactiveTextNode", Object.defineProperties(P.prototype, {
 	constructor: {
 		configurable: !0,
 		value: C(T, null).constructor
 	},
 	type: {
 		configurable: !0,
-		value: xt
+		value: bt
 	},
 	props: {
 		configurable: !0,
@@ -782,35 +782,35 @@ xt.displayName = "ReactiveTextNode", Object.defineProperties(N.prototype, {
 		configurable: !0,
 		value: 1
 	}
-}), yt("__b", function(e, t) {
-	if (bt(), ht = void 0, typeof t.type == "string") {
+}), vt("__b", function(e, t) {
+	if (yt(), mt = void 0, typeof t.type == "string") {
 		var n, r = t.props;
 		for (var i in r) if (i !== "children") {
 			var a = r[i];
-			a instanceof N && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
+			a instanceof P && (n || (t.__np = n = {}), n[i] = a, r[i] = a.peek());
 		}
 	}
 	e(t);
-}), yt("__r", function(e, t) {
+}), vt("__r", function(e, t) {
 	if (e(t), t.type !== T) {
-		bt();
+		yt();
 		var n, r = t.__c;
 		r && (r.__$f &= -2, (n = r.__$u) === void 0 && (r.__$u = n = function(e, t) {
 			var n;
-			return I(function() {
+			return L(function() {
 				n = this;
 			}, { name: t }), n.c = e, n;
 		}(function(e) {
 			return function() {
 				var t;
-				_t && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
+				gt && ((t = this.y) == null || t.call(this)), e.__$f |= 1, e.setState({});
 			};
-		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), ht = r, bt(n);
+		}(r), typeof t.type == "function" ? t.type.displayName || t.type.name : ""))), mt = r, yt(n);
 	}
-}), yt("__e", function(e, t, n, r) {
-	bt(), ht = void 0, e(t, n, r);
-}), yt("diffed", function(e, t) {
-	bt(), ht = void 0;
+}), vt("__e", function(e, t, n, r) {
+	yt(), mt = void 0, e(t, n, r);
+}), vt("diffed", function(e, t) {
+	yt(), mt = void 0;
 	var n;
 	if (typeof t.type == "string" && (n = t.__e)) {
 		var r = t.__np, i = t.props, a = n.U;
@@ -820,25 +820,25 @@ xt.displayName = "ReactiveTextNode", Object.defineProperties(N.prototype, {
 		}
 		if (r) for (var c in a || (a = {}, n.U = a), r) {
 			var l = a[c], u = r[c];
-			l === void 0 ? (l = St(n, c, u, i), a[c] = l) : l.o(u, i);
+			l === void 0 ? (l = xt(n, c, u, i), a[c] = l) : l.o(u, i);
 		}
 	}
 	e(t);
 });
-function St(e, t, n, r) {
-	var i = t in e && e.ownerSVGElement === void 0, a = P(n);
+function xt(e, t, n, r) {
+	var i = t in e && e.ownerSVGElement === void 0, a = F(n);
 	return {
 		o: function(e, t) {
 			a.value = e, r = t;
 		},
-		d: I(function() {
-			this.N = Dt;
+		d: L(function() {
+			this.N = Et;
 			var n = a.value.value;
 			r[t] !== n && (r[t] = n, i ? e[t] = n : n != null && (!1 !== n || t[4] === "-") ? e.setAttribute(t, n) : e.removeAttribute(t));
 		})
 	};
 }
-yt("unmount", function(e, t) {
+vt("unmount", function(e, t) {
 	if (typeof t.type == "string") {
 		var n = t.__e;
 		if (n) {
@@ -863,7 +863,7 @@ yt("unmount", function(e, t) {
 		}
 	}
 	e(t);
-}), yt("__h", function(e, t, n, r) {
+}), vt("__h", function(e, t, n, r) {
 	r < 3 && (t.__$f |= 2), e(t, n, r);
 }), ee.prototype.shouldComponentUpdate = function(e, t) {
 	if (this.__R) return !0;
@@ -877,34 +877,34 @@ yt("unmount", function(e, t) {
 	for (var s in this.props) if (!(s in e)) return !0;
 	return !1;
 };
-function Ct(e, t) {
-	return j(function() {
-		return P(e, t);
+function St(e, t) {
+	return M(function() {
+		return F(e, t);
 	}, []);
 }
-function wt(e, t) {
-	var n = A(e);
-	return n.current = e, ht.__$f |= 4, j(function() {
-		return F(function() {
+function Ct(e, t) {
+	var n = j(e);
+	return n.current = e, mt.__$f |= 4, M(function() {
+		return I(function() {
 			return n.current();
 		}, t);
 	}, []);
 }
-var Tt = function(e) {
+var wt = function(e) {
 	queueMicrotask(function() {
 		queueMicrotask(e);
 	});
 };
-function Et() {
-	Ye(function() {
-		for (var e; e = vt.shift();) mt.call(e);
+function Tt() {
+	Je(function() {
+		for (var e; e = _t.shift();) pt.call(e);
 	});
 }
-function Dt() {
-	vt.push(this) === 1 && (n.requestAnimationFrame || Tt)(Et);
+function Et() {
+	_t.push(this) === 1 && (n.requestAnimationFrame || wt)(Tt);
 }
 // src/data/place.ts
-var Ot = [
+var Dt = [
 	"i",
 	"q",
 	"image",
@@ -915,30 +915,30 @@ var Ot = [
 	"sel",
 	"class"
 ];
-function kt(e) {
+function Ot(e) {
 	let [t = "", n = ""] = e.replace(/^#?\/?/, "").split("?", 2);
 	return {
 		path: t.split("/").filter(Boolean).map(decodeURIComponent),
 		params: new URLSearchParams(n)
 	};
 }
-function At(e, t) {
+function kt(e, t) {
 	let n = t.toString().replace(/%2C/g, ",").replace(/%3A/g, ":");
 	return `#/${e.map(encodeURIComponent).join("/")}${n ? `?${n}` : ""}`;
 }
-function jt(e, t) {
+function At(e, t) {
 	let n = new URLSearchParams(e);
 	for (let [e, r] of Object.entries(t)) r == null || r === "" ? n.delete(e) : n.set(e, String(r));
 	return n;
 }
-function Mt(e) {
-	return new URLSearchParams([...e].filter(([e]) => Ot.includes(e)));
+function jt(e) {
+	return new URLSearchParams([...e].filter(([e]) => Dt.includes(e)));
 }
-function Nt(e, t) {
-	let n = P(kt(e())), r = () => {
-		n.value = kt(e());
+function Mt(e, t) {
+	let n = F(Ot(e())), r = () => {
+		n.value = Ot(e());
 	}, i = (e, i = {}, a = !1) => {
-		t(At(e, jt(e.join("/") === n.peek().path.join("/") ? n.peek().params : Mt(n.peek().params), i)), a), r();
+		t(kt(e, At(e.join("/") === n.peek().path.join("/") ? n.peek().params : jt(n.peek().params), i)), a), r();
 	};
 	return {
 		route: n,
@@ -947,43 +947,43 @@ function Nt(e, t) {
 		open: (e) => {
 			t(e, !1), r();
 		},
-		href: (e, t = {}) => At(e, jt(Mt(n.value.params), t)),
+		href: (e, t = {}) => kt(e, At(jt(n.value.params), t)),
 		set: (e, t = !1) => i(n.peek().path, e, t)
 	};
 }
-function Pt(e = "") {
+function Nt(e = "") {
 	let t = e;
-	return Nt(() => t, (e) => {
+	return Mt(() => t, (e) => {
 		t = e;
 	});
 }
 // src/data/transport.ts
-var Ft = class extends Error {
+var Pt = class extends Error {
 	status;
 	constructor(e, t) {
 		super(t), this.status = e;
 	}
-}, It = class extends Error {
+}, Ft = class extends Error {
 	job;
 	constructor(e) {
 		super(e ? `${e.step}: ${e.done} of ${e.total}` : "being computed"), this.job = e;
 	}
-}, Lt = new TextDecoder();
-function Rt(e) {
+}, It = new TextDecoder();
+function Lt(e) {
 	if (e.status === 200) return e.body;
-	if (e.status === 202) throw new It(JSON.parse(Lt.decode(e.body)));
+	if (e.status === 202) throw new Ft(JSON.parse(It.decode(e.body)));
 	let t = `the server answered ${e.status}`;
 	try {
-		t = JSON.parse(Lt.decode(e.body)).error ?? t;
+		t = JSON.parse(It.decode(e.body)).error ?? t;
 	} catch {}
-	throw new Ft(e.status, t);
+	throw new Pt(e.status, t);
 }
-function L(e) {
-	return JSON.parse(Lt.decode(Rt(e)));
+function R(e) {
+	return JSON.parse(It.decode(Lt(e)));
 }
 // src/data/load.ts
-var zt = 400;
-async function Bt(e, t, n) {
+var Rt = 400;
+async function zt(e, t, n) {
 	for (; !n?.aborted;) try {
 		let r = await e();
 		n?.aborted || (t.value = {
@@ -993,7 +993,7 @@ async function Bt(e, t, n) {
 		return;
 	} catch (e) {
 		if (n?.aborted || e instanceof Error && e.name === "AbortError") return;
-		if (!(e instanceof It)) {
+		if (!(e instanceof Ft)) {
 			t.value = {
 				state: "absent",
 				why: e instanceof Error ? e.message : String(e)
@@ -1003,29 +1003,29 @@ async function Bt(e, t, n) {
 		t.value = {
 			state: "loading",
 			job: e.job
-		}, await new Promise((e) => setTimeout(e, zt));
+		}, await new Promise((e) => setTimeout(e, Rt));
 	}
 }
-function Vt(e, t) {
-	let n = P({
+function Bt(e, t) {
+	let n = F({
 		state: "loading",
 		job: null
 	});
-	return Bt(e, n, t), n;
+	return zt(e, n, t), n;
 }
-function R(e) {
+function z(e) {
 	return e.state === "ready" ? e.value : void 0;
 }
 // src/data/safetensors.ts
-var Ht = {
+var Vt = {
 	F32: Float32Array,
 	I32: Int32Array,
 	U8: Uint8Array
 };
-function Ut(e) {
+function Ht(e) {
 	let t = Number(new DataView(e).getBigUint64(0, !0)), { __metadata__: n, ...r } = JSON.parse(new TextDecoder().decode(new Uint8Array(e, 8, t))), i = JSON.parse(n?.told ?? "{}"), a = {};
 	for (let [n, i] of Object.entries(r)) {
-		let r = Ht[i.dtype];
+		let r = Vt[i.dtype];
 		if (!r) throw Error(`array ${n} is of kind ${i.dtype}, which this page does not read`);
 		let [o, s] = i.data_offsets.map((e) => e + 8 + t);
 		a[n] = new r(e.slice(o, s));
@@ -1036,7 +1036,7 @@ function Ut(e) {
 	};
 }
 // src/data/indexed.ts
-var Wt = class {
+var Ut = class {
 	number;
 	info;
 	base;
@@ -1046,17 +1046,17 @@ var Wt = class {
 	labels;
 	scores;
 	atlas;
-	annotations = P({
+	annotations = F({
 		where: "",
 		rows: [],
 		undo: null
 	});
-	annotated = F(() => new Map(this.annotations.value.rows.map((e) => [e.row, e])));
+	annotated = I(() => new Map(this.annotations.value.rows.map((e) => [e.row, e])));
 	relevances = /* @__PURE__ */ new Map();
 	components = /* @__PURE__ */ new Map();
 	told = /* @__PURE__ */ new Map();
 	constructor(e, t, n, r, i, a) {
-		this.number = e, this.info = t, this.base = n, this.names = r, this.transport = i, this.count = t.components, this.labels = Vt(async () => {
+		this.number = e, this.info = t, this.base = n, this.names = r, this.transport = i, this.count = t.components, this.labels = Bt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("labels");
 			return {
 				...e,
@@ -1064,13 +1064,13 @@ var Wt = class {
 				fdr: Number(t.fdr),
 				by: t.by === "encoding" ? "encoding" : "examples"
 			};
-		}), this.scores = Vt(async () => {
+		}), this.scores = Bt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("scores");
 			return {
 				...e,
 				summary: JSON.parse(t.summary)
 			};
-		}), this.atlas = Vt(async () => {
+		}), this.atlas = Bt(async () => {
 			let { arrays: e, metadata: t } = await this.arrays("atlas");
 			return {
 				...e,
@@ -1078,25 +1078,25 @@ var Wt = class {
 				drawing: t.drawing,
 				by: t.by
 			};
-		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = L(e));
+		}), a && i.get(`${e}/annotations`).then((e) => this.annotations.value = R(e));
 	}
 	at(e) {
 		return `${this.number}/${e}`;
 	}
 	async arrays(e) {
-		return Ut(Rt(await this.transport.get(this.at(e))));
+		return Ht(Lt(await this.transport.get(this.at(e))));
 	}
 	relevance(e) {
 		let t = this.relevances.get(e);
 		if (t) return t;
-		let n = Vt(async () => (await this.arrays(`relevance/${e}`)).arrays);
+		let n = Bt(async () => (await this.arrays(`relevance/${e}`)).arrays);
 		return this.relevances.set(e, n), n;
 	}
 	component(e, t = !1) {
 		let n = this.components.get(e);
 		if (n && !t) return n;
 		let r = this.transport.get(this.at(`component/${e}`)).then((t) => {
-			let n = L(t);
+			let n = R(t);
 			return this.told.set(e, n), n;
 		});
 		return r.catch(() => this.components.delete(e)), this.components.set(e, r), r;
@@ -1144,17 +1144,17 @@ var Wt = class {
 		return this.annotation(e)?.tag ?? null;
 	}
 	async annotate(e) {
-		this.annotations.value = L(await this.transport.post(this.at("annotations"), JSON.stringify(e)));
+		this.annotations.value = R(await this.transport.post(this.at("annotations"), JSON.stringify(e)));
 	}
 	async undo() {
-		this.annotations.value = L(await this.transport.post(this.at("annotations/undo"), "{}"));
+		this.annotations.value = R(await this.transport.post(this.at("annotations/undo"), "{}"));
 	}
 };
-async function Gt(e, t, n, r) {
-	let { arrays: i, metadata: a } = Ut(Rt(await e.get(`${t}/base`)));
-	return new Wt(t, n, i, new Map(JSON.parse(a.names ?? "[]")), e, r);
+async function Wt(e, t, n, r) {
+	let { arrays: i, metadata: a } = Ht(Lt(await e.get(`${t}/base`)));
+	return new Ut(t, n, i, new Map(JSON.parse(a.names ?? "[]")), e, r);
 }
-function Kt(e) {
+function Gt(e) {
 	let t = [], n = -1;
 	for (let r of Array.from(e).sort((e, t) => e - t)) {
 		let e = r - n - 1;
@@ -1163,7 +1163,7 @@ function Kt(e) {
 	}
 	return btoa(Array.from(t, (e) => String.fromCharCode(e)).join("")).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
-function qt(e, t) {
+function Kt(e, t) {
 	let n;
 	try {
 		n = atob(e.replace(/-/g, "+").replace(/_/g, "/"));
@@ -1181,41 +1181,41 @@ function qt(e, t) {
 	return Int32Array.from(r);
 }
 // src/data/store.ts
-var Jt = 150, Yt = class {
+var qt = 150, Jt = class {
 	session;
 	indexes;
 	place;
 	transport;
 	index;
 	query;
-	search = P(null);
+	search = F(null);
 	selection;
 	kept;
 	order;
 	of;
-	pointed = P(null);
-	told = P("");
+	pointed = F(null);
+	told = F("");
 	typed;
 	params = /* @__PURE__ */ new Map();
-	large = P(null);
+	large = F(null);
 	constructor(e, t, n, r) {
 		this.session = e, this.indexes = t, this.place = n, this.transport = r;
-		let i = (e) => this.param(e), a = F(() => n.route.value.path[0] === "m" ? n.route.value.path[1] : void 0);
-		this.index = F(() => {
+		let i = (e) => this.param(e), a = I(() => n.route.value.path[0] === "m" ? n.route.value.path[1] : void 0);
+		this.index = I(() => {
 			let e = t[Number(i("i"))];
 			return a.value === void 0 || e?.info.name === a.value ? e ?? t[0] : t.find((e) => e.info.name === a.value) ?? e ?? t[0];
-		}), this.query = F(() => i("q") || i("image") && `image:${i("image")}`), this.selection = F(() => {
+		}), this.query = I(() => i("q") || i("image") && `image:${i("image")}`), this.selection = I(() => {
 			let e = i("sel");
-			return e === "large" ? this.large.value : e ? qt(e, this.index.value.count) : null;
-		}), this.of = F(() => {
+			return e === "large" ? this.large.value : e ? Kt(e, this.index.value.count) : null;
+		}), this.of = I(() => {
 			let e = this.index.value.info.classes;
 			return (e.find((e) => String(e.number) === i("class")) ?? e.find((e) => e.images > 0) ?? e[0])?.number ?? null;
-		}), this.typed = F(() => this.search.value?.state === "absent" ? i("q") : ""), this.kept = F(() => this.filtered(i)), this.order = F(() => this.ranked()), this.searchOnChange();
+		}), this.typed = I(() => this.search.value?.state === "absent" ? i("q") : ""), this.kept = I(() => this.filtered(i)), this.order = I(() => this.ranked()), this.searchOnChange();
 	}
 	param(e) {
 		let t = this.params.get(e);
 		if (t) return t.value;
-		let n = F(() => this.place.route.value.params.get(e) ?? "");
+		let n = I(() => this.place.route.value.params.get(e) ?? "");
 		return this.params.set(e, n), n.value;
 	}
 	layers() {
@@ -1224,19 +1224,19 @@ var Jt = 150, Yt = class {
 	}
 	select(e) {
 		if (!e) return this.place.set({ sel: null });
-		let t = Kt(e);
-		Ye(() => {
+		let t = Gt(e);
+		Je(() => {
 			t.length > 6e3 && (this.large.value = Int32Array.from(Array.from(e)).sort()), this.place.set({ sel: t.length > 6e3 ? "large" : t || "none" });
 		});
 	}
 	async searchImage(e) {
-		let t = this.index.peek(), n = P({
+		let t = this.index.peek(), n = F({
 			state: "loading",
 			job: null
 		});
 		n.subscribe((e) => {
 			e.state === "loading" && e.job && (this.told.value = `Your picture: ${e.job.step} …`);
-		}), await Bt(async () => L(await this.transport.post(t.at("image"), e)), n);
+		}), await zt(async () => R(await this.transport.post(t.at("image"), e)), n);
 		let r = n.peek();
 		if (r.state !== "ready") this.told.value = r.state === "absent" ? r.why : "";
 		else {
@@ -1258,7 +1258,7 @@ var Jt = 150, Yt = class {
 			for (let t = 0; t < n.length; t++) n[t] &= e[t];
 		}
 		for (let r of [e("words"), this.typed.value].map((e) => e.toLowerCase())) if (r) for (let e = 0; e < n.length; e++) n[e] && !t.called(e).toLowerCase().includes(r) && (n[e] = 0);
-		let a = e("cluster"), o = a === "" ? void 0 : R(t.atlas.value);
+		let a = e("cluster"), o = a === "" ? void 0 : z(t.atlas.value);
 		if (o) for (let e = 0; e < n.length; e++) o.cluster[e] !== Number(a) && (n[e] = 0);
 		let s = e("tag");
 		if (s) {
@@ -1268,13 +1268,13 @@ var Jt = 150, Yt = class {
 		return n;
 	}
 	ranked() {
-		let e = this.kept.value, t = this.search.value ? R(this.search.value) : void 0, n = t?.rank ?? R(this.index.value.scores.value)?.clarity, r = Int32Array.from(e.keys()).filter((t) => e[t]);
+		let e = this.kept.value, t = this.search.value ? z(this.search.value) : void 0, n = t?.rank ?? z(this.index.value.scores.value)?.clarity, r = Int32Array.from(e.keys()).filter((t) => e[t]);
 		if (!n) return r;
-		let i = (e) => Number.isNaN(n[e]) ? -Infinity : n[e], a = t ? void 0 : R(this.index.value.labels.value), o = (e) => a && a.label[e] >= 0 ? 1 : 0;
+		let i = (e) => Number.isNaN(n[e]) ? -Infinity : n[e], a = t ? void 0 : z(this.index.value.labels.value), o = (e) => a && a.label[e] >= 0 ? 1 : 0;
 		return r.sort((e, t) => o(t) - o(e) || i(t) - i(e) || e - t);
 	}
 	searchOnChange() {
-		I(() => {
+		L(() => {
 			let e = this.query.value, t = this.index.value;
 			if (!e) {
 				this.search.value = null;
@@ -1284,14 +1284,14 @@ var Jt = 150, Yt = class {
 				state: "loading",
 				job: null
 			};
-			let n = new AbortController(), r = setTimeout(() => void Bt(() => this.ask(t, e, n.signal), this.search, n.signal), Jt);
+			let n = new AbortController(), r = setTimeout(() => void zt(() => this.ask(t, e, n.signal), this.search, n.signal), qt);
 			return () => {
 				clearTimeout(r), n.abort();
 			};
 		});
 	}
 	async ask(e, t, n) {
-		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ut(Rt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n))), { alignment: s, effect: c } = a, l = {
+		let [r, i] = t.startsWith("image:") ? ["image", t.slice(6)] : ["text", t], { arrays: a, metadata: o } = Ht(Lt(await this.transport.get(e.at(`search?${r}=${encodeURIComponent(i)}`), n))), { alignment: s, effect: c } = a, l = {
 			probe: o.probe,
 			remark: o.remark ?? ""
 		};
@@ -1301,32 +1301,32 @@ var Jt = 150, Yt = class {
 			value: c,
 			rank: c,
 			error: Number(o.error),
-			baseline: Xt(o.chance)
+			baseline: Yt(o.chance)
 		} : {
 			...l,
 			by: "examples",
 			value: s,
 			rank: s,
 			error: 0,
-			baseline: Xt(o.aligned)
+			baseline: Yt(o.aligned)
 		};
 	}
 };
-function Xt(e) {
+function Yt(e) {
 	return e === void 0 || e === "null" ? NaN : Number(e);
 }
-async function Zt(e, t) {
-	let n = L(await e.get("session"));
-	return e.know?.(n.indexes.map((e) => e.digest)), new Yt(n, await Promise.all(n.indexes.map((t, r) => Gt(e, r, t, n.can.annotate))), t, e);
+async function Xt(e, t) {
+	let n = R(await e.get("session"));
+	return e.know?.(n.indexes.map((e) => e.digest)), new Jt(n, await Promise.all(n.indexes.map((t, r) => Wt(e, r, t, n.can.annotate))), t, e);
 }
-var Qt = Se(null), $t = Qt.Provider;
-function z() {
-	let e = Re(Qt);
+var Zt = Se(null), Qt = Zt.Provider;
+function B() {
+	let e = Le(Zt);
 	if (!e) throw Error("no store above this element");
 	return e;
 }
 // src/ui/standalone.ts
-var en = {
+var $t = {
 	color: "",
 	fill: "rgb(0, 0, 0)",
 	"fill-opacity": "1",
@@ -1346,12 +1346,12 @@ var en = {
 	"stroke-width": "1px",
 	"text-anchor": "start",
 	visibility: "visible"
-}, tn = {
+}, en = {
 	opacity: "1",
 	"dominant-baseline": "auto",
 	"stop-color": "rgb(0, 0, 0)",
 	"stop-opacity": "1"
-}, nn = [
+}, tn = [
 	"class",
 	"style",
 	"tabindex",
@@ -1362,9 +1362,9 @@ var en = {
 	"aria-hidden",
 	"aria-pressed"
 ];
-async function rn(e) {
+async function nn(e) {
 	let t = e.viewBox.baseVal, n = e.getBoundingClientRect(), [r, i] = t?.width ? [t.width, t.height] : [n.width, n.height], a = e.cloneNode(!0);
-	await an(e, a);
+	await rn(e, a);
 	let o = t?.width ? {
 		x: t.x,
 		y: t.y
@@ -1378,7 +1378,7 @@ async function rn(e) {
 		height: i,
 		viewBox: `${o.x} ${o.y} ${r} ${i}`
 	})) a.setAttribute(e, String(t));
-	return a.prepend(cn(e, {
+	return a.prepend(sn(e, {
 		...o,
 		width: r,
 		height: i
@@ -1388,26 +1388,26 @@ async function rn(e) {
 		height: i
 	};
 }
-async function an(e, t) {
+async function rn(e, t) {
 	let n = [e, ...e.querySelectorAll("*")], r = [t, ...t.querySelectorAll("*")], i = new Map(n.map((e) => [e, getComputedStyle(e)])), a = [];
 	n.forEach((t, n) => {
 		let o = i.get(t), s = t === e ? void 0 : i.get(t.parentElement), c = r[n];
-		for (let e of nn) c.removeAttribute(e);
+		for (let e of tn) c.removeAttribute(e);
 		if (o.display === "none" && t.tagName !== "title") return c.remove();
 		if (t.tagName !== "title" && t.tagName !== "desc") {
+			for (let [e, t] of Object.entries($t)) {
+				let n = o.getPropertyValue(e);
+				n === (s ? s.getPropertyValue(e) : t) ? c.removeAttribute(e) : c.setAttribute(e, an(n));
+			}
 			for (let [e, t] of Object.entries(en)) {
 				let n = o.getPropertyValue(e);
-				n === (s ? s.getPropertyValue(e) : t) ? c.removeAttribute(e) : c.setAttribute(e, on(n));
+				n && n !== t && c.setAttribute(e, an(n));
 			}
-			for (let [e, t] of Object.entries(tn)) {
-				let n = o.getPropertyValue(e);
-				n && n !== t && c.setAttribute(e, on(n));
-			}
-			t.tagName === "image" && a.push(sn(t, c));
+			t.tagName === "image" && a.push(on(t, c));
 		}
 	}), await Promise.all(a);
 }
-function on(e) {
+function an(e) {
 	if (!/^(color|oklab|oklch|lab|lch|color-mix)\(/.test(e)) return e;
 	let t = Object.assign(document.createElement("canvas"), {
 		width: 1,
@@ -1417,7 +1417,7 @@ function on(e) {
 	let [n, r, i, a] = t.getImageData(0, 0, 1, 1).data;
 	return `rgba(${n}, ${r}, ${i}, ${(a / 255).toFixed(3)})`;
 }
-async function sn(e, t) {
+async function on(e, t) {
 	let n = e.href.baseVal;
 	if (t.removeAttribute("href"), n) try {
 		let e = new Image();
@@ -1431,65 +1431,65 @@ async function sn(e, t) {
 		t.remove();
 	}
 }
-function cn(e, t) {
+function sn(e, t) {
 	let n = document.createElementNS("http://www.w3.org/2000/svg", "rect");
 	for (let [e, r] of Object.entries(t)) n.setAttribute(e, String(r));
-	return n.setAttribute("fill", on(getComputedStyle(e).getPropertyValue("--ground").trim() || "white")), n.setAttribute("stroke", "none"), n;
+	return n.setAttribute("fill", an(getComputedStyle(e).getPropertyValue("--ground").trim() || "white")), n.setAttribute("stroke", "none"), n;
 }
 // src/ui/save.ts
-var ln = 2, un = /^[=+\-@\t\r]/;
-function dn(e, t) {
+var cn = 2, ln = /^[=+\-@\t\r]/;
+function un(e, t) {
 	let n = URL.createObjectURL(t);
 	Object.assign(document.createElement("a"), {
 		href: n,
-		download: xn(e)
+		download: bn(e)
 	}).click(), setTimeout(() => URL.revokeObjectURL(n), 1e3);
 }
-async function fn(e, t, n, r) {
-	dn(`${e}.${n}`, await pn(e, t, n, r));
+async function dn(e, t, n, r) {
+	un(`${e}.${n}`, await fn(e, t, n, r));
 }
-async function pn(e, t, n, r) {
-	if (n === "csv") return new Blob([mn(t)], { type: "text/csv;charset=utf-8" });
-	if (n === "json") return new Blob([gn(t)], { type: "application/json" });
+async function fn(e, t, n, r) {
+	if (n === "csv") return new Blob([pn(t)], { type: "text/csv;charset=utf-8" });
+	if (n === "json") return new Blob([hn(t)], { type: "application/json" });
 	let i = JSON.stringify({
 		name: e,
-		columns: vn(t, _n)
+		columns: _n(t, gn)
 	}), a = await r.transport.post(r.index.peek().at("table.parquet"), i);
-	return new Blob([Rt(a)], { type: "application/vnd.apache.parquet" });
+	return new Blob([Lt(a)], { type: "application/vnd.apache.parquet" });
 }
-function mn(e) {
-	let t = [Object.keys(e).map(hn).join(",")], n = Object.values(e);
-	for (let e = 0; e < (n[0]?.length ?? 0); e++) t.push(n.map((t) => hn(t[e])).join(","));
+function pn(e) {
+	let t = [Object.keys(e).map(mn).join(",")], n = Object.values(e);
+	for (let e = 0; e < (n[0]?.length ?? 0); e++) t.push(n.map((t) => mn(t[e])).join(","));
 	return t.join("\r\n") + "\r\n";
 }
-function hn(e) {
-	let t = _n(e);
+function mn(e) {
+	let t = gn(e);
 	if (t === null) return "";
-	let n = typeof t == "string" && un.test(t) ? `'${t}` : String(t);
+	let n = typeof t == "string" && ln.test(t) ? `'${t}` : String(t);
 	return /[",\r\n]/.test(n) ? `"${n.replaceAll("\"", "\"\"")}"` : n;
 }
-function gn(e) {
-	let t = Object.keys(e), n = e[t[0] ?? ""]?.length ?? 0, r = Array.from({ length: n }, (n, r) => JSON.stringify(Object.fromEntries(t.map((t) => [t, _n(e[t][r])]))));
+function hn(e) {
+	let t = Object.keys(e), n = e[t[0] ?? ""]?.length ?? 0, r = Array.from({ length: n }, (n, r) => JSON.stringify(Object.fromEntries(t.map((t) => [t, gn(e[t][r])]))));
 	return r.length ? `[\n${r.join(",\n")}\n]\n` : "[]\n";
 }
-function _n(e) {
+function gn(e) {
 	return e === void 0 || typeof e == "number" && !Number.isFinite(e) ? null : e;
 }
-function vn(e, t) {
+function _n(e, t) {
 	return Object.fromEntries(Object.entries(e).map(([e, n]) => [e, n.map(t)]));
 }
-async function yn(e, t, n) {
-	let { element: r, width: i, height: a } = await rn(e), o = new Blob([new XMLSerializer().serializeToString(r)], { type: "image/svg+xml;charset=utf-8" });
-	dn(`${t}.${n}`, n === "svg" ? o : await bn(o, i, a));
+async function vn(e, t, n) {
+	let { element: r, width: i, height: a } = await nn(e), o = new Blob([new XMLSerializer().serializeToString(r)], { type: "image/svg+xml;charset=utf-8" });
+	un(`${t}.${n}`, n === "svg" ? o : await yn(o, i, a));
 }
-async function bn(e, t, n) {
+async function yn(e, t, n) {
 	let r = URL.createObjectURL(e);
 	try {
 		let e = new Image();
 		e.src = r, await e.decode();
 		let i = Object.assign(document.createElement("canvas"), {
-			width: Math.ceil(t * ln),
-			height: Math.ceil(n * ln)
+			width: Math.ceil(t * cn),
+			height: Math.ceil(n * cn)
 		});
 		i.getContext("2d").drawImage(e, 0, 0, i.width, i.height);
 		let a = await new Promise((e) => i.toBlob(e, "image/png"));
@@ -1499,110 +1499,110 @@ async function bn(e, t, n) {
 		URL.revokeObjectURL(r);
 	}
 }
-function xn(e) {
+function bn(e) {
 	return e.replace(/[\u0000-\u001f\\/:*?"<>|]+/g, "-").slice(-150);
 }
-function B(e, t, n = `${t}s`) {
-	return `${V(e)} ${e === 1 ? t : n}`;
+function V(e, t, n = `${t}s`) {
+	return `${H(e)} ${e === 1 ? t : n}`;
 }
-function V(e) {
+function H(e) {
 	return e.toLocaleString("en-GB");
 }
-function H(e, t = 2) {
+function U(e, t = 2) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let n = e.toFixed(t);
 	return (Number(n) === 0 ? n.replace("-", "") : n).replace("-", "−");
 }
-function U(e) {
+function W(e) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let t = Math.abs(e);
-	return t === 0 ? "0" : t >= 1e3 ? V(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
+	return t === 0 ? "0" : t >= 1e3 ? H(Math.round(e)) : t < .001 ? e.toExponential(1).replace(/-/g, "−") : String(Number(e.toPrecision(3))).replace("-", "−");
 }
-function W(e) {
+function G(e) {
 	if (e == null || !Number.isFinite(e)) return "–";
 	let t = e * 100;
 	return t > 0 && t < .1 ? "under 0.1 %" : `${t > 99 && t < 100 ? Math.min(99.9, t).toFixed(1) : t < 10 ? Number(t.toFixed(1)) : Math.round(t)} %`;
 }
-function Sn(e) {
+function xn(e) {
 	if (e > .5) return "most";
 	if (e > .4) return "1 in 2";
 	let t = 1 / e, n = 10 ** Math.max(0, Math.floor(Math.log10(t)) - 1);
-	return `1 in ${V(Math.round(t / n) * n)}`;
+	return `1 in ${H(Math.round(t / n) * n)}`;
 }
-function Cn(e) {
+function Sn(e) {
 	return e.replace(/@dictionary:(?:.*[\\/])?([^\\/:]+?)(\.safetensors)?(?=:\d+$|$)/, "@$1");
 }
-function wn(e) {
+function Cn(e) {
 	return /^dictionary\b/.test(e) ? { unexplained: Number(/FVU ([\d.]+)/.exec(e)?.[1] ?? NaN) } : null;
 }
 // src/component/histogram.ts
-var Tn = 12, En = 22;
-function Dn(e, t) {
-	return e.histogram ? kn(e, e.histogram, t) : e.examples.length ? On(e, t) : null;
+var wn = 12, Tn = 22;
+function En(e, t) {
+	return e.histogram ? On(e, e.histogram, t) : e.examples.length ? Dn(e, t) : null;
 }
-function On(e, t) {
+function Dn(e, t) {
 	let n = e.examples.map((e) => e.activation), r = Math.min(e.lowest ?? 0, ...n), i = Math.max(...n);
 	return {
 		bars: [],
 		marks: n.map((e) => 1 + (t - 2) * (e - r) / (i - r || 1)),
-		ticks: jn(r, i, 0, t),
+		ticks: An(r, i, 0, t),
 		zero: null,
 		axis: "activation, from the lowest of all images",
-		says: `Its examples have activations from ${U(Math.min(...n))} to ${U(i)}; the lowest of all images is ${U(e.lowest)}.`
+		says: `Its examples have activations from ${W(Math.min(...n))} to ${W(i)}; the lowest of all images is ${W(e.lowest)}.`
 	};
 }
-function kn(e, { edges: t, counts: n }, r) {
-	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : En + Tn * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
-	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += Tn), s.push(c), c += e === i ? 34 : o;
+function On(e, { edges: t, counts: n }, r) {
+	let i = n.findIndex((e, n) => t[n] <= 0 && t[n + 1] > 0), a = n.length - (i < 0 ? 0 : 1), o = (r - (i < 0 ? 0 : Tn + wn * (i > 0 ? 2 : 1))) / Math.max(1, a), s = [], c = 0;
+	for (let e = 0; e < n.length; e++) e === i && e > 0 && (c += wn), s.push(c), c += e === i ? 34 : o;
 	let l = Math.max(1, ...n.filter((e, t) => t !== i)), u = n.map((e, n) => ({
 		x: s[n] + .5,
-		width: (n === i ? En : o) - 1,
+		width: (n === i ? Tn : o) - 1,
 		height: e ? Math.max(.015, Math.min(1, e / l)) : 0,
 		zero: n === i,
-		says: `${B(e, "image")} from ${U(t[n])} to ${U(t[n + 1])}`
-	})), d = (e) => An(e, t, s, (e) => e === i ? En : o), f = i < 0 ? 0 : i + 1;
+		says: `${V(e, "image")} from ${W(t[n])} to ${W(t[n + 1])}`
+	})), d = (e) => kn(e, t, s, (e) => e === i ? Tn : o), f = i < 0 ? 0 : i + 1;
 	return {
 		bars: u,
 		marks: e.examples.map((e) => d(e.activation)),
-		ticks: f < n.length ? jn(t[f], t[t.length - 1], s[f], r) : [],
+		ticks: f < n.length ? An(t[f], t[t.length - 1], s[f], r) : [],
 		zero: i < 0 ? null : {
 			x: s[i],
-			text: V(n[i])
+			text: H(n[i])
 		},
 		axis: "activation",
-		says: `Histogram of activation over ${B(e.images, "image")}, from ${U(t[0])} to ${U(t[t.length - 1])}${i < 0 ? "" : `; ${B(n[i], "image")} about zero`}.`
+		says: `Histogram of activation over ${V(e.images, "image")}, from ${W(t[0])} to ${W(t[t.length - 1])}${i < 0 ? "" : `; ${V(n[i], "image")} about zero`}.`
 	};
 }
-function An(e, t, n, r) {
+function kn(e, t, n, r) {
 	let i = t.findIndex((t) => t > e) - 1;
 	i < 0 && (i = e < t[0] ? 0 : n.length - 1);
 	let [a, o] = [t[i], t[i + 1]], s = a > 0 ? Math.log(e / a) / Math.log(o / a) : (e - a) / (o - a);
 	return n[i] + r(i) * Math.min(1, Math.max(0, s));
 }
-function jn(e, t, n, r) {
+function An(e, t, n, r) {
 	let i = e > 0 ? Math.sqrt(e * t) : (e + t) / 2;
 	return [
 		{
 			x: n,
-			text: U(e),
+			text: W(e),
 			anchor: "start"
 		},
 		{
 			x: n + (r - n) / 2,
-			text: U(Number(i.toPrecision(2))),
+			text: W(Number(i.toPrecision(2))),
 			anchor: "middle"
 		},
 		{
 			x: r,
-			text: U(t),
+			text: W(t),
 			anchor: "end"
 		}
 	];
 }
 // ../../../main/page/node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
-var Mn = 0;
+var jn = 0;
 Array.isArray;
-function G(e, t, r, i, a, o) {
+function K(e, t, r, i, a, o) {
 	t ||= {};
 	var s, c, l = t;
 	if ("ref" in l) for (c in l = {}, t) c == "ref" ? s = t[c] : l[c] = t[c];
@@ -1617,7 +1617,7 @@ function G(e, t, r, i, a, o) {
 		__e: null,
 		__c: null,
 		constructor: void 0,
-		__v: --Mn,
+		__v: --jn,
 		__i: -1,
 		__u: 0,
 		__source: a,
@@ -1627,75 +1627,75 @@ function G(e, t, r, i, a, o) {
 	return n.vnode && n.vnode(u), u;
 }
 // src/component/Activation.tsx
-var Nn = 360, Pn = 40;
-function Fn({ index: e, found: t }) {
-	let n = A(null), r = Dn(t, Nn), i = r?.bars.length ? 110 : 6, a = i + Pn;
-	return /* @__PURE__ */ G("section", {
+var Mn = 360, Nn = 40;
+function Pn({ index: e, found: t }) {
+	let n = j(null), r = En(t, Mn), i = r?.bars.length ? 110 : 6, a = i + Nn;
+	return /* @__PURE__ */ K("section", {
 		class: "panel",
 		"aria-label": "Activation",
 		children: [
-			/* @__PURE__ */ G("h2", { children: "Activation" }),
-			/* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ K("h2", { children: "Activation" }),
+			/* @__PURE__ */ K("p", { children: [
 				"It fires on ",
-				/* @__PURE__ */ G("strong", { children: W(t.images ? t.fired / t.images : null) }),
+				/* @__PURE__ */ K("strong", { children: G(t.images ? t.fired / t.images : null) }),
 				" of ",
-				B(t.images, "image"),
-				t.nan > 0 && `; on ${B(t.nan, "image")} its activation is not a number`,
+				V(t.images, "image"),
+				t.nan > 0 && `; on ${V(t.nan, "image")} its activation is not a number`,
 				"."
 			] }),
-			r && /* @__PURE__ */ G("figure", {
+			r && /* @__PURE__ */ K("figure", {
 				class: "chart",
-				children: [/* @__PURE__ */ G("svg", {
+				children: [/* @__PURE__ */ K("svg", {
 					ref: n,
-					viewBox: `0 0 ${Nn} ${a}`,
+					viewBox: `0 0 ${Mn} ${a}`,
 					role: "img",
 					"aria-label": r.says,
 					children: [
-						r.bars.map((e, t) => /* @__PURE__ */ G("rect", {
+						r.bars.map((e, t) => /* @__PURE__ */ K("rect", {
 							class: e.zero ? "bar-zero" : "bar-some",
 							x: e.x,
 							width: e.width,
 							y: i - e.height * (i - 14),
 							height: e.height * (i - 14),
-							children: /* @__PURE__ */ G("title", { children: e.says })
+							children: /* @__PURE__ */ K("title", { children: e.says })
 						}, t)),
-						/* @__PURE__ */ G("path", {
+						/* @__PURE__ */ K("path", {
 							class: "axis",
-							d: `M0 ${i}H${Nn}`
+							d: `M0 ${i}H${Mn}`
 						}),
-						r.marks.map((e, t) => /* @__PURE__ */ G("path", {
+						r.marks.map((e, t) => /* @__PURE__ */ K("path", {
 							class: "mark",
 							d: `M${e} ${i + 2}v9`
 						}, t)),
-						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ G("text", {
+						r.ticks.map(({ x: e, text: t, anchor: n }) => /* @__PURE__ */ K("text", {
 							x: e,
 							y: i + 25,
 							"text-anchor": n,
 							children: t
 						}, t)),
-						/* @__PURE__ */ G("text", {
+						/* @__PURE__ */ K("text", {
 							class: "name",
-							x: Nn,
+							x: Mn,
 							y: a - 3,
 							"text-anchor": "end",
 							children: r.axis
 						}),
-						r.zero && /* @__PURE__ */ G("text", {
+						r.zero && /* @__PURE__ */ K("text", {
 							x: r.zero.x,
 							y: a - 3,
 							"text-anchor": "start",
 							children: ["about 0: ", r.zero.text]
 						})
 					]
-				}), /* @__PURE__ */ G("figcaption", {
+				}), /* @__PURE__ */ K("figcaption", {
 					class: "soft",
-					children: [/* @__PURE__ */ G("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ G("span", {
+					children: [/* @__PURE__ */ K("span", { children: r.bars.length ? "Images by activation, on a logarithmic scale; the marks below are the examples." : "The marks are its examples." }), /* @__PURE__ */ K("span", {
 						class: "save",
-						children: ["svg", "png"].map((r) => /* @__PURE__ */ G("button", {
+						children: ["svg", "png"].map((r) => /* @__PURE__ */ K("button", {
 							type: "button",
 							class: "link",
 							"aria-label": `Save as ${r.toUpperCase()}`,
-							onClick: () => n.current && yn(n.current, `activation ${e.id(t.row)}`, r),
+							onClick: () => n.current && vn(n.current, `activation ${e.id(t.row)}`, r),
 							children: r.toUpperCase()
 						}, r))
 					})]
@@ -1705,78 +1705,78 @@ function Fn({ index: e, found: t }) {
 	});
 }
 // src/ui/links.ts
-var In = {
+var Fn = {
 	layers: null,
 	words: null,
 	cluster: null,
 	tag: null,
 	sel: null
 };
-function Ln(e, t) {
+function In(e, t) {
 	let n = t.number || null;
 	return t === e.index.value ? { i: n } : {
 		i: n,
-		...In,
+		...Fn,
 		class: null
 	};
 }
-function K(e, t, n, r = {}) {
+function Ln(e, t, n, r = {}) {
 	return e.place.href(t.path(n), {
-		...Ln(e, t),
+		...In(e, t),
 		...r
 	});
 }
 function Rn(e) {
-	return Object.keys(In).some((t) => e.route.value.params.has(t));
+	return Object.keys(Fn).some((t) => e.route.value.params.has(t));
 }
 // src/component/ClassBars.tsx
 var zn = 6;
 function Bn({ index: e, relevance: t }) {
-	let n = z(), [r, i] = O(!1), a = r ? t : t.slice(0, zn), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = Ln(n, e);
-	return /* @__PURE__ */ G("section", {
+	let n = B(), [r, i] = O(!1), a = r ? t : t.slice(0, zn), o = Math.max(1e-9, ...t.map((e) => Math.max(e.positive, e.negative))), s = In(n, e);
+	return /* @__PURE__ */ K("section", {
 		class: "panel",
 		"aria-label": "Relevance for classes",
-		children: [/* @__PURE__ */ G("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ G("p", {
+		children: [/* @__PURE__ */ K("h2", { children: "Relevance for classes" }), t.length === 0 ? /* @__PURE__ */ K("p", {
 			class: "absent",
 			children: [
 				"No relevance was computed for this index: build it with ",
-				/* @__PURE__ */ G("code", { children: "--classes" }),
+				/* @__PURE__ */ K("code", { children: "--classes" }),
 				" to see which outputs each component moves."
 			]
-		}) : /* @__PURE__ */ G(T, { children: [
-			/* @__PURE__ */ G("p", {
+		}) : /* @__PURE__ */ K(T, { children: [
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "How much of all relevance in its layer passes through it: for the class to the right, against it to the left."
 			}),
-			/* @__PURE__ */ G("table", {
+			/* @__PURE__ */ K("table", {
 				class: "bars sided",
-				children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-					/* @__PURE__ */ G("th", {
+				children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "Class"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "against | for"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "net"
 					})
-				] }) }), /* @__PURE__ */ G("tbody", { children: a.map((t) => /* @__PURE__ */ G("tr", { children: [
-					/* @__PURE__ */ G("th", {
+				] }) }), /* @__PURE__ */ K("tbody", { children: a.map((t) => /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
 						scope: "row",
 						children: [
-							/* @__PURE__ */ G("a", {
+							/* @__PURE__ */ K("a", {
 								href: n.place.href(["audit"], {
 									...s,
 									class: t.number
 								}),
 								title: "Audit this class",
-								children: /* @__PURE__ */ G("bdi", { children: t.class })
+								children: /* @__PURE__ */ K("bdi", { children: t.class })
 							}),
 							" ",
-							/* @__PURE__ */ G("a", {
+							/* @__PURE__ */ K("a", {
 								class: "aside",
 								href: n.place.href(["graph"], {
 									...s,
@@ -1788,61 +1788,61 @@ function Bn({ index: e, relevance: t }) {
 							})
 						]
 					}),
-					/* @__PURE__ */ G("td", {
-						title: `for ${W(t.positive)}, against ${W(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${W(t.frequency)} of the class’s images`,
-						children: /* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("td", {
+						title: `for ${G(t.positive)}, against ${G(t.negative)}; among the ${e.info.relevance?.top ?? ""} most relevant of its layer on ${G(t.frequency)} of the class’s images`,
+						children: /* @__PURE__ */ K("span", {
 							class: "bar two",
-							children: [/* @__PURE__ */ G("span", {
+							children: [/* @__PURE__ */ K("span", {
 								class: "against",
 								style: { width: `${50 * t.negative / o}%` }
-							}), /* @__PURE__ */ G("span", {
+							}), /* @__PURE__ */ K("span", {
 								class: "for",
 								style: { width: `${50 * t.positive / o}%` }
 							})]
 						})
 					}),
-					/* @__PURE__ */ G("td", {
+					/* @__PURE__ */ K("td", {
 						class: "value",
 						children: Vn(t.positive - t.negative)
 					})
 				] }, t.number)) })]
 			}),
-			t.length > zn && /* @__PURE__ */ G("button", {
+			t.length > zn && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "link",
 				onClick: () => i(!r),
-				children: r ? "Show fewer" : `Show all ${B(t.length, "class", "classes")}`
+				children: r ? "Show fewer" : `Show all ${V(t.length, "class", "classes")}`
 			})
 		] })]
 	});
 }
 function Vn(e) {
-	return e < 0 ? `−${W(-e)}` : W(e);
+	return e < 0 ? `−${G(-e)}` : G(e);
 }
 // src/ui/Await.tsx
 function Hn({ of: e, what: t, children: n }) {
-	return e.state === "ready" ? /* @__PURE__ */ G(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ G("p", {
+	return e.state === "ready" ? /* @__PURE__ */ K(T, { children: n(e.value) }) : e.state === "absent" ? /* @__PURE__ */ K("p", {
 		class: "absent",
 		children: e.why
-	}) : /* @__PURE__ */ G(Un, {
+	}) : /* @__PURE__ */ K(Un, {
 		what: t,
 		job: e.job
 	});
 }
 function Un({ what: e, job: t }) {
 	let n = t && t.total > 0;
-	return /* @__PURE__ */ G("p", {
+	return /* @__PURE__ */ K("p", {
 		class: "waiting",
 		role: "status",
-		children: [/* @__PURE__ */ G("span", { children: [
+		children: [/* @__PURE__ */ K("span", { children: [
 			e,
 			": ",
 			t ? t.step : "on the way"
-		] }), n ? /* @__PURE__ */ G("progress", {
+		] }), n ? /* @__PURE__ */ K("progress", {
 			value: t.done,
 			max: t.total,
 			"aria-label": `${e}: ${t.step}`
-		}) : /* @__PURE__ */ G("progress", { "aria-label": e })]
+		}) : /* @__PURE__ */ K("progress", { "aria-label": e })]
 	});
 }
 // src/ui/root.ts
@@ -2008,8 +2008,8 @@ var Jn = [
 	}
 ];
 function Yn(e) {
-	let t = z(), n = A(e);
-	n.current = e, Ie(() => {
+	let t = B(), n = j(e);
+	n.current = e, A(() => {
 		let e = (e) => {
 			let r = n.current[e.key];
 			!r || e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || Xn(e.target) || document.querySelector("dialog[open]") || !qn(t, e) || (e.preventDefault(), r(e));
@@ -2022,7 +2022,7 @@ function Xn(e) {
 }
 // src/ui/picture.tsx
 function Zn(e) {
-	let { transport: t } = z(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
+	let { transport: t } = B(), [n, r] = O(), i = e === null ? void 0 : t.picture(e);
 	return k(() => {
 		let e = !0;
 		return r(void 0), i instanceof Promise && i.then((t) => e && r(t)), () => {
@@ -2032,9 +2032,9 @@ function Zn(e) {
 }
 function Qn({ path: e, alt: t, class: n = "" }) {
 	let r = Zn(e);
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: `picture ${n}`,
-		children: r && /* @__PURE__ */ G("img", {
+		children: r && /* @__PURE__ */ K("img", {
 			src: r,
 			alt: t,
 			loading: "lazy",
@@ -2060,40 +2060,40 @@ var $n = {
 	undo: "M4 9h10a5.5 5.5 0 0 1 0 11H9M4 9l4.5-4.5M4 9l4.5 4.5"
 };
 function q({ name: e }) {
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "icon",
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ G("path", { d: $n[e] })
+		children: /* @__PURE__ */ K("path", { d: $n[e] })
 	});
 }
 // src/ui/Dialog.tsx
 function er({ title: e, class: t = "", close: n, onKeyDown: r, children: i }) {
-	let a = A(null);
+	let a = j(null);
 	return k(() => {
 		let e = document.activeElement, t = a.current;
 		return t.showModal(), () => {
 			t.close(), e instanceof HTMLElement && e.focus();
 		};
-	}, []), /* @__PURE__ */ G("dialog", {
+	}, []), /* @__PURE__ */ K("dialog", {
 		ref: a,
 		class: `dialog ${t}`,
 		"aria-label": typeof e == "string" ? e : void 0,
 		onCancel: (e) => (e.preventDefault(), n()),
 		onClick: (e) => e.target === a.current && n(),
 		onKeyDown: r,
-		children: /* @__PURE__ */ G("div", {
+		children: /* @__PURE__ */ K("div", {
 			class: "dialog-inside",
-			children: [/* @__PURE__ */ G("div", {
+			children: [/* @__PURE__ */ K("div", {
 				class: "dialog-head",
-				children: [/* @__PURE__ */ G("h2", { children: e }), /* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K("h2", { children: e }), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Close",
 					title: "Close (Esc)",
 					onClick: n,
-					children: /* @__PURE__ */ G(q, { name: "clear" })
+					children: /* @__PURE__ */ K(q, { name: "clear" })
 				})]
 			}), i]
 		})
@@ -2124,8 +2124,8 @@ function or(e, t, n, r, i, a) {
 }
 // src/component/Enlarged.tsx
 function sr({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
-	let o = z(), s = rr(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
-	return /* @__PURE__ */ G(er, {
+	let o = B(), s = rr(o), c = t.examples[n], l = t.examples.length, u = (e) => i((n + e + l) % l);
+	return /* @__PURE__ */ K(er, {
 		title: `Example ${n + 1} of ${l}`,
 		class: "enlarged",
 		close: a,
@@ -2137,36 +2137,36 @@ function sr({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 			t ? u(t) : e.key === "h" && ir(o, tr[(tr.indexOf(s) + 1) % tr.length]);
 		},
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "enlarged-picture",
 				children: [
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Previous example",
 						title: "Previous example (←)",
 						onClick: () => u(-1),
-						children: /* @__PURE__ */ G(q, { name: "left" })
+						children: /* @__PURE__ */ K(q, { name: "left" })
 					}),
-					/* @__PURE__ */ G(Qn, {
+					/* @__PURE__ */ K(Qn, {
 						path: or(e, t.row, n, c.crop, s, r),
 						alt: `${nr[s]} of ${c.name}`
 					}, `${n} ${s}`),
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						class: "bare-button",
 						"aria-label": "Next example",
 						title: "Next example (→)",
 						onClick: () => u(1),
-						children: /* @__PURE__ */ G(q, { name: "right" })
+						children: /* @__PURE__ */ K(q, { name: "right" })
 					})
 				]
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "buttons",
 				role: "group",
 				"aria-label": "What is shown",
-				children: tr.filter((t) => ar(e, t)).map((e) => /* @__PURE__ */ G("button", {
+				children: tr.filter((t) => ar(e, t)).map((e) => /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
 					"aria-pressed": e === s,
@@ -2174,14 +2174,14 @@ function sr({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 					children: nr[e]
 				}, e))
 			}),
-			/* @__PURE__ */ G("dl", {
+			/* @__PURE__ */ K("dl", {
 				class: "facts",
 				children: [
-					/* @__PURE__ */ G("dt", { children: "Image" }),
-					/* @__PURE__ */ G("dd", { children: [
-						/* @__PURE__ */ G("bdi", { children: c.name }),
+					/* @__PURE__ */ K("dt", { children: "Image" }),
+					/* @__PURE__ */ K("dd", { children: [
+						/* @__PURE__ */ K("bdi", { children: c.name }),
 						" ",
-						/* @__PURE__ */ G("span", {
+						/* @__PURE__ */ K("span", {
 							class: "soft",
 							children: [
 								"(id ",
@@ -2190,11 +2190,11 @@ function sr({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 							]
 						})
 					] }),
-					c.label && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: "Its label" }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G("bdi", { children: c.label }) })] }),
-					/* @__PURE__ */ G("dt", { children: "Activation" }),
-					/* @__PURE__ */ G("dd", { children: U(c.activation) }),
-					/* @__PURE__ */ G("dt", { children: "Cut out" }),
-					/* @__PURE__ */ G("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
+					c.label && /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: "Its label" }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: c.label }) })] }),
+					/* @__PURE__ */ K("dt", { children: "Activation" }),
+					/* @__PURE__ */ K("dd", { children: W(c.activation) }),
+					/* @__PURE__ */ K("dt", { children: "Cut out" }),
+					/* @__PURE__ */ K("dd", { children: c.whole ? "all of the image" : `${c.box[2] - c.box[0]} × ${c.box[3] - c.box[1]} pixels, from ${c.box[0]}, ${c.box[1]}` })
 				]
 			})
 		]
@@ -2202,7 +2202,7 @@ function sr({ index: e, found: t, slot: n, heated: r, go: i, close: a }) {
 }
 // src/component/useComponent.ts
 function cr(e, t) {
-	let n = e.known(t), r = Ct(n ? {
+	let n = e.known(t), r = St(n ? {
 		state: "ready",
 		value: n
 	} : {
@@ -2211,7 +2211,7 @@ function cr(e, t) {
 	}), i = e.labels.value.state === "ready";
 	return k(() => {
 		let n = new AbortController();
-		return Bt(async () => {
+		return zt(async () => {
 			let n = await e.component(t);
 			return i && !n.label && !n.dead ? e.component(t, !0) : n;
 		}, r, n.signal), () => n.abort();
@@ -2222,7 +2222,7 @@ function cr(e, t) {
 	]), r.value;
 }
 function lr(e, t, n) {
-	let { transport: r } = z(), i = Ct({
+	let { transport: r } = B(), i = St({
 		state: "loading",
 		job: null
 	});
@@ -2232,7 +2232,7 @@ function lr(e, t, n) {
 		return i.value = {
 			state: "loading",
 			job: null
-		}, Bt(async () => L(await r.get(e.at(`heat/${t}`), a.signal)), i, a.signal), () => a.abort();
+		}, zt(async () => R(await r.get(e.at(`heat/${t}`), a.signal)), i, a.signal), () => a.abort();
 	}, [
 		e,
 		t,
@@ -2241,24 +2241,24 @@ function lr(e, t, n) {
 }
 // src/component/Examples.tsx
 function ur({ index: e, found: t }) {
-	let n = z(), [r, i] = O(null), a = rr(n), o = lr(e, t.row, a === "heat" && e.info.heat), s = R(o)?.slots ?? null;
-	return Yn({ h: () => ir(n, tr[(tr.indexOf(a) + 1) % tr.length]) }), /* @__PURE__ */ G("section", {
+	let n = B(), [r, i] = O(null), a = rr(n), o = lr(e, t.row, a === "heat" && e.info.heat), s = z(o)?.slots ?? null;
+	return Yn({ h: () => ir(n, tr[(tr.indexOf(a) + 1) % tr.length]) }), /* @__PURE__ */ K("section", {
 		class: "examples",
 		"aria-label": "Examples",
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ G("h2", { children: "What excites it most" }), /* @__PURE__ */ G(dr, {
+				children: [/* @__PURE__ */ K("h2", { children: "What excites it most" }), /* @__PURE__ */ K(dr, {
 					store: n,
 					mode: a
 				})]
 			}),
-			/* @__PURE__ */ G(fr, {
+			/* @__PURE__ */ K(fr, {
 				index: e,
 				mode: a,
 				heat: o
 			}),
-			pr(t).map((n) => /* @__PURE__ */ G(mr, {
+			pr(t).map((n) => /* @__PURE__ */ K(mr, {
 				index: e,
 				found: t,
 				group: n,
@@ -2266,7 +2266,7 @@ function ur({ index: e, found: t }) {
 				heated: s,
 				enlarge: i
 			}, n.title)),
-			r !== null && /* @__PURE__ */ G(sr, {
+			r !== null && /* @__PURE__ */ K(sr, {
 				index: e,
 				found: t,
 				slot: r,
@@ -2278,11 +2278,11 @@ function ur({ index: e, found: t }) {
 	});
 }
 function dr({ store: e, mode: t }) {
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "buttons",
 		role: "group",
 		"aria-label": "What is shown of each image (h)",
-		children: tr.map((n) => /* @__PURE__ */ G("button", {
+		children: tr.map((n) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			"aria-pressed": n === t,
@@ -2293,26 +2293,26 @@ function dr({ store: e, mode: t }) {
 	});
 }
 function fr({ index: e, mode: t, heat: n }) {
-	return ar(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ G(Un, {
+	return ar(e, t) ? t === "heat" && n.state === "loading" ? /* @__PURE__ */ K(Un, {
 		what: "Heat maps",
 		job: n.job
-	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ G("p", {
+	}) : t === "heat" && n.state === "absent" ? /* @__PURE__ */ K("p", {
 		class: "soft says",
 		children: n.why
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "soft says",
 		children: {
 			crop: "The parts of images that make it fire most, the strongest first. The number is its activation. Press one to enlarge it.",
 			whole: "The whole images; the frame is the part that was cut out.",
 			heat: "Where in the image the activation comes from: the stronger the colour, the more of it."
 		}[t]
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "soft says",
 		children: [
 			t === "whole" ? "Whole images are" : "Heat maps need the model and the images, which are",
 			" not at hand; here are the crops. To see them, start the server with",
 			" ",
-			/* @__PURE__ */ G("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
+			/* @__PURE__ */ K("code", { children: "semlens serve INDEX --images FOLDER --model MODEL" }),
 			"."
 		]
 	});
@@ -2336,39 +2336,39 @@ function pr(e) {
 	}] : a;
 }
 function mr({ index: e, found: t, group: n, mode: r, heated: i, enlarge: a }) {
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "group",
-		children: [n.title && /* @__PURE__ */ G("h3", { children: [
-			n.meaning && /* @__PURE__ */ G("span", {
+		children: [n.title && /* @__PURE__ */ K("h3", { children: [
+			n.meaning && /* @__PURE__ */ K("span", {
 				class: "soft",
 				children: "Meaning "
 			}),
-			/* @__PURE__ */ G("bdi", { children: n.title }),
+			/* @__PURE__ */ K("bdi", { children: n.title }),
 			" ",
-			/* @__PURE__ */ G("small", {
+			/* @__PURE__ */ K("small", {
 				class: "soft",
-				children: B(n.slots.length, "example")
+				children: V(n.slots.length, "example")
 			})
-		] }), /* @__PURE__ */ G("ul", {
+		] }), /* @__PURE__ */ K("ul", {
 			class: "example-list",
 			role: "list",
 			children: n.slots.map((n) => {
 				let o = t.examples[n];
-				return o && /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+				return o && /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "example",
 					"aria-label": `Enlarge example ${n + 1}: ${hr(o)}`,
 					title: o.name,
 					onClick: () => a(n),
-					children: [/* @__PURE__ */ G(Qn, {
+					children: [/* @__PURE__ */ K(Qn, {
 						path: or(e, t.row, n, o.crop, r, i),
 						alt: ""
-					}), /* @__PURE__ */ G("span", {
+					}), /* @__PURE__ */ K("span", {
 						class: "example-words",
-						children: [/* @__PURE__ */ G("span", {
+						children: [/* @__PURE__ */ K("span", {
 							class: "value",
-							children: U(o.activation)
-						}), o.label && /* @__PURE__ */ G("bdi", {
+							children: W(o.activation)
+						}), o.label && /* @__PURE__ */ K("bdi", {
 							class: "soft",
 							children: o.label
 						})]
@@ -2382,7 +2382,7 @@ function hr({ name: e, label: t, activation: n }) {
 	return [
 		e,
 		t,
-		`activation ${U(n)}`
+		`activation ${W(n)}`
 	].filter(Boolean).join(", ");
 }
 // src/component/Judgement.tsx
@@ -2404,7 +2404,7 @@ var gr = [
 	}
 ], _r = 800;
 function vr({ index: e, row: t }) {
-	let n = z(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
+	let n = B(), { undo: r, where: i } = e.annotations.value, a = e.tag(t), o = (e, t) => void e.then(() => n.told.value = t, (e) => n.told.value = e.message), s = (n) => {
 		let r = n === a ? null : n;
 		r !== a && o(e.annotate({
 			row: t,
@@ -2415,27 +2415,27 @@ function vr({ index: e, row: t }) {
 		...Object.fromEntries(gr.map((e) => [e.key, () => s(e.tag)])),
 		0: () => s(null),
 		u: c
-	}), /* @__PURE__ */ G("section", {
+	}), /* @__PURE__ */ K("section", {
 		class: "panel judgement",
 		"aria-label": "Your judgement",
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ G("h2", { children: "Your judgement" }), /* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K("h2", { children: "Your judgement" }), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Undo the last change",
 					title: r ? `Undo: ${r} (u)` : "There is nothing to undo",
 					disabled: !r,
 					onClick: c,
-					children: /* @__PURE__ */ G(q, { name: "undo" })
+					children: /* @__PURE__ */ K(q, { name: "undo" })
 				})]
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "buttons tags",
 				role: "group",
 				"aria-label": "Tag",
-				children: gr.map((e) => /* @__PURE__ */ G("button", {
+				children: gr.map((e) => /* @__PURE__ */ K("button", {
 					type: "button",
 					class: `button ${e.tag}`,
 					"aria-pressed": a === e.tag,
@@ -2444,32 +2444,32 @@ function vr({ index: e, row: t }) {
 					children: [
 						e.tag,
 						" ",
-						/* @__PURE__ */ G("kbd", {
+						/* @__PURE__ */ K("kbd", {
 							"aria-hidden": "true",
 							children: e.key
 						})
 					]
 				}, e.tag))
 			}),
-			/* @__PURE__ */ G(yr, {
+			/* @__PURE__ */ K(yr, {
 				index: e,
 				row: t,
 				of: "label",
 				name: "Your own label",
 				says: "in place of the computed one"
 			}),
-			/* @__PURE__ */ G(yr, {
+			/* @__PURE__ */ K(yr, {
 				index: e,
 				row: t,
 				of: "note",
 				name: "Notes",
 				says: "what did you see?"
 			}),
-			i && /* @__PURE__ */ G("p", {
+			i && /* @__PURE__ */ K("p", {
 				class: "soft where",
 				children: [
 					"Kept in ",
-					/* @__PURE__ */ G("code", { children: i.split(/[\\/]/).pop() }),
+					/* @__PURE__ */ K("code", { children: i.split(/[\\/]/).pop() }),
 					", beside the index."
 				]
 			})
@@ -2477,7 +2477,7 @@ function vr({ index: e, row: t }) {
 	});
 }
 function yr({ index: e, row: t, of: n, name: r, says: i }) {
-	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = A(null), d = () => {
+	let a = e.annotation(t)?.[n] ?? "", [o, s] = O(null), [c, l] = O(""), u = j(null), d = () => {
 		let r = u.current;
 		if (r !== null) {
 			if (u.current = null, r === (e.annotation(t)?.[n] ?? "")) return s(null);
@@ -2490,7 +2490,7 @@ function yr({ index: e, row: t, of: n, name: r, says: i }) {
 				u.current ??= r, l(`not saved: ${e.message}`);
 			});
 		}
-	}, f = A(d);
+	}, f = j(d);
 	f.current = d, k(() => {
 		let e = o === null ? void 0 : setTimeout(() => f.current(), _r);
 		return () => clearTimeout(e);
@@ -2503,19 +2503,19 @@ function yr({ index: e, row: t, of: n, name: r, says: i }) {
 		},
 		onBlur: d
 	};
-	return /* @__PURE__ */ G("label", {
+	return /* @__PURE__ */ K("label", {
 		class: "kept",
-		children: [/* @__PURE__ */ G("span", { children: [
+		children: [/* @__PURE__ */ K("span", { children: [
 			r,
 			" ",
-			/* @__PURE__ */ G("small", {
+			/* @__PURE__ */ K("small", {
 				role: "status",
 				children: c
 			})
-		] }), n === "note" ? /* @__PURE__ */ G("textarea", {
+		] }), n === "note" ? /* @__PURE__ */ K("textarea", {
 			rows: 4,
 			...p
-		}) : /* @__PURE__ */ G("input", {
+		}) : /* @__PURE__ */ K("input", {
 			type: "text",
 			...p
 		})]
@@ -2524,13 +2524,13 @@ function yr({ index: e, row: t, of: n, name: r, says: i }) {
 // src/component/LabelPart.tsx
 function br({ index: e, label: t }) {
 	let n = e.labels.value;
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "panel label-part",
 		"aria-label": "Label",
-		children: [/* @__PURE__ */ G("h2", { children: "Label" }), t ? /* @__PURE__ */ G(xr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ G(Un, {
+		children: [/* @__PURE__ */ K("h2", { children: "Label" }), t ? /* @__PURE__ */ K(xr, { label: t }) : n.state === "loading" ? /* @__PURE__ */ K(Un, {
 			what: "Labels",
 			job: n.job
-		}) : /* @__PURE__ */ G("p", {
+		}) : /* @__PURE__ */ K("p", {
 			class: "absent",
 			children: n.state === "absent" ? n.why : "There is no label for it."
 		})]
@@ -2542,63 +2542,63 @@ function xr({ label: e }) {
 		alignment: e.alignment,
 		z: e.z
 	}, ...e.runners_up], i = Math.max(.01, ...r.map(n));
-	return /* @__PURE__ */ G(T, { children: [
-		e.label === null ? /* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("strong", { children: "No label: chance fits as well." }),
+	return /* @__PURE__ */ K(T, { children: [
+		e.label === null ? /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", { children: "No label: chance fits as well." }),
 			" The nearest phrase is “",
-			/* @__PURE__ */ G("bdi", { children: e.best }),
+			/* @__PURE__ */ K("bdi", { children: e.best }),
 			"”, but ",
 			Sr(e.p_value, t),
 			" some phrase as well as that."
-		] }) : /* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("strong", {
+		] }) : /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", {
 				class: "label-word",
-				children: /* @__PURE__ */ G("bdi", { children: e.label })
+				children: /* @__PURE__ */ K("bdi", { children: e.label })
 			}),
 			wr(Sr(e.p_value, t, "")),
 			" some phrase as well as that."
 		] }),
-		e.remark && /* @__PURE__ */ G("p", {
+		e.remark && /* @__PURE__ */ K("p", {
 			class: "remark",
 			children: [wr(e.remark), "."]
 		}),
-		e.stability !== null && /* @__PURE__ */ G("p", {
+		e.stability !== null && /* @__PURE__ */ K("p", {
 			class: "soft",
 			children: [
 				"It stays ahead of the others in ",
-				W(e.stability),
+				G(e.stability),
 				" of trials in which the examples are drawn anew."
 			]
 		}),
-		t && e.r2 !== null && /* @__PURE__ */ G("p", {
+		t && e.r2 !== null && /* @__PURE__ */ K("p", {
 			class: "soft",
 			children: Cr(e.r2)
 		}),
-		/* @__PURE__ */ G("table", {
+		/* @__PURE__ */ K("table", {
 			class: "bars",
-			children: [t ? /* @__PURE__ */ G("caption", {
+			children: [t ? /* @__PURE__ */ K("caption", {
 				title: "Effect of the phrase over all images, all else equal, by its standard error if nothing were related",
 				children: "How far beyond chance it responds to phrases over all images (z); 2 is what chance often reaches for one phrase"
-			}) : /* @__PURE__ */ G("caption", {
+			}) : /* @__PURE__ */ K("caption", {
 				title: "Cosine similarity to the phrase, less the mean of random components",
 				children: "How well phrases align; the label is the one that exceeds chance most"
-			}), /* @__PURE__ */ G("tbody", { children: r.map((e, r) => /* @__PURE__ */ G("tr", {
+			}), /* @__PURE__ */ K("tbody", { children: r.map((e, r) => /* @__PURE__ */ K("tr", {
 				class: r === 0 ? "first" : "",
 				children: [
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "row",
-						children: /* @__PURE__ */ G("bdi", { children: e.label })
+						children: /* @__PURE__ */ K("bdi", { children: e.label })
 					}),
-					/* @__PURE__ */ G("td", { children: /* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("span", {
 						class: "bar",
-						children: /* @__PURE__ */ G("span", {
+						children: /* @__PURE__ */ K("span", {
 							class: "fill",
 							style: { width: `${100 * Math.max(0, n(e)) / i}%` }
 						})
 					}) }),
-					/* @__PURE__ */ G("td", {
+					/* @__PURE__ */ K("td", {
 						class: "value",
-						children: H(n(e), t ? 1 : 2)
+						children: U(n(e), t ? 1 : 2)
 					})
 				]
 			}, e.label)) })]
@@ -2606,11 +2606,11 @@ function xr({ label: e }) {
 	] });
 }
 function Sr(e, t, n = "about ") {
-	let r = Sn(e), i = t ? "components with permuted activations" : "random components";
+	let r = xn(e), i = t ? "components with permuted activations" : "random components";
 	return r === "most" ? `most ${i} fit` : `${n}${r} ${i} fits`;
 }
 function Cr(e) {
-	return e < .02 ? "The foundation model sees next to nothing of what it responds to: trust no phrase for it." : `The foundation model explains ${W(e)} of its activation on images left out.`;
+	return e < .02 ? "The foundation model sees next to nothing of what it responds to: trust no phrase for it." : `The foundation model explains ${G(e)} of its activation on images left out.`;
 }
 function wr(e) {
 	return e.charAt(0).toUpperCase() + e.slice(1);
@@ -2635,18 +2635,18 @@ var Tr = {
 };
 function Er({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]].layer;
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "panel measures",
 		"aria-label": "Measures",
-		children: [/* @__PURE__ */ G("h2", { children: "Measures" }), /* @__PURE__ */ G(Hn, {
+		children: [/* @__PURE__ */ K("h2", { children: "Measures" }), /* @__PURE__ */ K(Hn, {
 			of: e.scores.value,
 			what: "Measures",
-			children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
+			children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "The dot is this component, the band where 95 % of random components lie, the line the mean of its layer."
-			}), /* @__PURE__ */ G("dl", {
+			}), /* @__PURE__ */ K("dl", {
 				class: "measure-list",
-				children: Object.keys(Tr).map((r) => /* @__PURE__ */ G(Dr, {
+				children: Object.keys(Tr).map((r) => /* @__PURE__ */ K(Dr, {
 					measure: r,
 					value: e[r][t],
 					of: e.summary.find((e) => e.layer === n && e.measure === r)
@@ -2657,27 +2657,27 @@ function Er({ index: e, row: t }) {
 }
 function Dr({ measure: e, value: t, of: n }) {
 	let r = Tr[e], i = n?.baseline_low ?? null, a = n?.baseline_high ?? null, o = Number.isFinite(t), s = o ? i === null || a === null ? "" : t > a ? r.above : t < i ? r.below : "as by chance" : "not defined";
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", {
 		title: r.says,
 		children: [
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "measure-name",
 				children: e
 			}),
 			" ",
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "value",
-				children: H(t)
+				children: U(t)
 			})
 		]
-	}), /* @__PURE__ */ G("dd", { children: [/* @__PURE__ */ G(Or, {
+	}), /* @__PURE__ */ K("dd", { children: [/* @__PURE__ */ K(Or, {
 		value: o ? t : null,
 		low: i,
 		high: a,
 		mean: n?.mean ?? null
-	}), /* @__PURE__ */ G("span", {
+	}), /* @__PURE__ */ K("span", {
 		class: "soft",
-		children: [s, i !== null && a !== null && ` (${H(i)} to ${H(a)})`]
+		children: [s, i !== null && a !== null && ` (${U(i)} to ${U(a)})`]
 	})] })] });
 }
 function Or({ value: e, low: t, high: n, mean: r }) {
@@ -2687,22 +2687,22 @@ function Or({ value: e, low: t, high: n, mean: r }) {
 		n,
 		r
 	].filter((e) => e !== null), a = Math.min(0, ...i), o = Math.max(1, ...i), s = (e) => `${100 * (e - a) / (o - a)}%`;
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: "track",
 		"aria-hidden": "true",
 		children: [
-			t !== null && n !== null && /* @__PURE__ */ G("span", {
+			t !== null && n !== null && /* @__PURE__ */ K("span", {
 				class: "band",
 				style: {
 					left: s(t),
 					width: `calc(${s(n)} - ${s(t)})`
 				}
 			}),
-			r !== null && /* @__PURE__ */ G("span", {
+			r !== null && /* @__PURE__ */ K("span", {
 				class: "mean",
 				style: { left: s(r) }
 			}),
-			e !== null && /* @__PURE__ */ G("span", {
+			e !== null && /* @__PURE__ */ K("span", {
 				class: "dot",
 				style: { left: s(e) }
 			})
@@ -2711,27 +2711,27 @@ function Or({ value: e, low: t, high: n, mean: r }) {
 }
 // src/component/Levels.tsx
 function kr({ index: e, levels: t, images: n }) {
-	return t.length ? /* @__PURE__ */ G("section", {
+	return t.length ? /* @__PURE__ */ K("section", {
 		class: "levels",
 		"aria-label": "Lower levels",
 		children: [
-			/* @__PURE__ */ G("h2", { children: "At lower levels" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h2", { children: "At lower levels" }),
+			/* @__PURE__ */ K("p", {
 				class: "soft says",
 				children: "Whole images at lower levels of its activation: what a label says should be on those near the top, and need not be on the one in the middle."
 			}),
-			/* @__PURE__ */ G("ul", {
+			/* @__PURE__ */ K("ul", {
 				class: "example-list",
 				role: "list",
-				children: t.map((t) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("figure", {
+				children: t.map((t) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("figure", {
 					class: "level",
 					title: t.name,
-					children: [/* @__PURE__ */ G(Qn, {
+					children: [/* @__PURE__ */ K(Qn, {
 						path: e.at(`kept/${t.image}.webp`),
 						alt: [t.name, t.label].filter(Boolean).join(", ")
-					}), /* @__PURE__ */ G("figcaption", {
+					}), /* @__PURE__ */ K("figcaption", {
 						class: "example-words",
-						children: [Ar(t.quantile, n), t.label && /* @__PURE__ */ G("bdi", {
+						children: [Ar(t.quantile, n), t.label && /* @__PURE__ */ K("bdi", {
 							class: "soft",
 							children: t.label
 						})]
@@ -2744,7 +2744,7 @@ function kr({ index: e, levels: t, images: n }) {
 function Ar(e, t) {
 	if (e === .5) return "in the middle";
 	let n = Math.round(100 * (1 - e));
-	return n > 0 ? `top ${n} %` : `top ${B(Math.max(1, Math.round(t * (1 - e))), "image")}`;
+	return n > 0 ? `top ${n} %` : `top ${V(Math.max(1, Math.round(t * (1 - e))), "image")}`;
 }
 // src/ui/queue.ts
 var jr = 4, Mr = [], Nr = 0;
@@ -2771,9 +2771,9 @@ function Lr({ index: e, row: t, count: n }) {
 		return () => (clearTimeout(o), n());
 	}, [e, t]);
 	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: `crops of-${n}`,
-		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ G(Qn, {
+		children: Array.from({ length: a }, (t, n) => /* @__PURE__ */ K(Qn, {
 			path: o[n] === void 0 ? null : e.at(`crop/${o[n]}.webp`),
 			alt: ""
 		}, n))
@@ -2781,39 +2781,39 @@ function Lr({ index: e, row: t, count: n }) {
 }
 // src/ui/Card.tsx
 function Rr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
-	let a = z(), o = wt(() => {
+	let a = B(), o = Ct(() => {
 		let n = a.pointed.value;
 		return n && n.row === t && n.index === e.number ? "card pointed" : "card";
 	}), s = () => a.pointed.value = {
 		index: e.number,
 		row: t
 	}, c = () => a.pointed.value = null, l = e.title(t), u = e.id(t), d = e.tag(t);
-	return /* @__PURE__ */ G("a", {
+	return /* @__PURE__ */ K("a", {
 		class: o,
-		href: K(a, e, t),
+		href: Ln(a, e, t),
 		tabIndex: r,
 		draggable: !1,
 		onPointerEnter: s,
 		onPointerLeave: c,
 		onFocus: s,
 		onBlur: c,
-		children: [/* @__PURE__ */ G(Lr, {
+		children: [/* @__PURE__ */ K(Lr, {
 			index: e,
 			row: t,
 			count: n
-		}), /* @__PURE__ */ G("span", {
+		}), /* @__PURE__ */ K("span", {
 			class: "card-words",
 			children: [
-				/* @__PURE__ */ G("strong", {
+				/* @__PURE__ */ K("strong", {
 					title: l,
-					children: /* @__PURE__ */ G("bdi", { children: Cn(l) })
+					children: /* @__PURE__ */ K("bdi", { children: Sn(l) })
 				}),
-				/* @__PURE__ */ G("small", {
+				/* @__PURE__ */ K("small", {
 					class: "card-id",
-					children: [/* @__PURE__ */ G("bdi", {
+					children: [/* @__PURE__ */ K("bdi", {
 						title: u,
-						children: l === u ? zr(e) : Cn(u)
-					}), d && /* @__PURE__ */ G("span", {
+						children: l === u ? zr(e) : Sn(u)
+					}), d && /* @__PURE__ */ K("span", {
 						class: `tag ${d}`,
 						children: d
 					})]
@@ -2829,13 +2829,13 @@ function zr(e) {
 // src/component/Near.tsx
 var Br = 12;
 function Vr({ index: e, found: t }) {
-	let { indexes: n } = z(), r = n.find((t) => t !== e);
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Hr, {
+	let { indexes: n } = B(), r = n.find((t) => t !== e);
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Hr, {
 		title: "Most similar components",
 		says: "Nearest in the semantic space, in any layer.",
 		index: e,
 		near: t.neighbours
-	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ G(Hr, {
+	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ K(Hr, {
 		title: `In the other index, ${r.info.name}`,
 		says: "What encodes nearly the same there.",
 		index: r,
@@ -2843,26 +2843,26 @@ function Vr({ index: e, found: t }) {
 	})] });
 }
 function Hr({ title: e, says: t, index: n, near: r }) {
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "near",
 		"aria-label": e,
 		children: [
-			/* @__PURE__ */ G("h2", { children: e }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h2", { children: e }),
+			/* @__PURE__ */ K("p", {
 				class: "soft says",
 				children: r.length ? t : "There is none."
 			}),
-			/* @__PURE__ */ G("ul", {
+			/* @__PURE__ */ K("ul", {
 				class: "near-list",
 				role: "list",
-				children: r.slice(0, Br).map(({ row: e, similarity: t }) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G(Rr, {
+				children: r.slice(0, Br).map(({ row: e, similarity: t }) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K(Rr, {
 					index: n,
 					row: e,
 					crops: n.info.k < 3 ? 2 : 4,
-					children: /* @__PURE__ */ G("small", {
+					children: /* @__PURE__ */ K("small", {
 						class: "soft",
 						title: "cosine similarity of the two",
-						children: ["similarity ", H(t)]
+						children: ["similarity ", U(t)]
 					})
 				}) }, e))
 			})
@@ -2875,7 +2875,7 @@ function Wr() {
 	Ur = !0;
 }
 function Gr() {
-	let e = z(), t = e.place.route.value, n = A();
+	let e = B(), t = e.place.route.value, n = j();
 	k(() => {
 		let e = (e) => e.navigationType === "traverse" && Wr();
 		return window.navigation?.addEventListener("navigate", e), () => window.navigation?.removeEventListener("navigate", e);
@@ -2889,9 +2889,9 @@ function Kr() {
 }
 // src/component/Steps.tsx
 function qr({ index: e, row: t }) {
-	let n = z(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
+	let n = B(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
 		t !== void 0 && (Wr(), r.go(e.path(t), {
-			...Ln(n, e),
+			...In(n, e),
 			...c
 		}));
 	}, u = () => l(i[Math.floor(Math.random() * i.length)]);
@@ -2907,28 +2907,28 @@ function qr({ index: e, row: t }) {
 		s
 	]);
 	let d = n.query.value ? "of the search" : "of the list";
-	return /* @__PURE__ */ G("nav", {
+	return /* @__PURE__ */ K("nav", {
 		class: "steps",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ G(Jr, {
+			/* @__PURE__ */ K(Jr, {
 				name: "Previous",
 				sign: "k",
 				icon: "left",
-				href: s === void 0 ? null : K(n, e, s, c)
+				href: s === void 0 ? null : Ln(n, e, s, c)
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "soft place",
-				children: a < 0 ? `not among the ${V(i.length)} ${d}` : `${V(a + 1)} of ${V(i.length)} ${d}`
+				children: a < 0 ? `not among the ${H(i.length)} ${d}` : `${H(a + 1)} of ${H(i.length)} ${d}`
 			}),
-			/* @__PURE__ */ G(Jr, {
+			/* @__PURE__ */ K(Jr, {
 				name: "Next",
 				sign: "j",
 				icon: "right",
-				href: o === void 0 ? null : K(n, e, o, c)
+				href: o === void 0 ? null : Ln(n, e, o, c)
 			}),
-			/* @__PURE__ */ G("span", { class: "space" }),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("span", { class: "space" }),
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
 				"aria-label": "Random component",
@@ -2936,32 +2936,32 @@ function qr({ index: e, row: t }) {
 				disabled: !i.length,
 				onClick: u,
 				children: [
-					/* @__PURE__ */ G(q, { name: "dice" }),
+					/* @__PURE__ */ K(q, { name: "dice" }),
 					" ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "word",
 						children: "Random"
 					})
 				]
 			}),
-			/* @__PURE__ */ G("a", {
+			/* @__PURE__ */ K("a", {
 				class: "button",
 				href: r.href([], {
-					...Ln(n, e),
+					...In(n, e),
 					at: t
 				}),
 				"aria-label": "On the map",
 				title: "The map, centred on this component",
 				children: [
-					/* @__PURE__ */ G(q, { name: "map" }),
+					/* @__PURE__ */ K(q, { name: "map" }),
 					" ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "word",
 						children: "On the map"
 					})
 				]
 			}),
-			/* @__PURE__ */ G(Yr, {
+			/* @__PURE__ */ K(Yr, {
 				path: e.path(t),
 				index: e
 			})
@@ -2969,17 +2969,17 @@ function qr({ index: e, row: t }) {
 	});
 }
 function Jr({ name: e, sign: t, icon: n, href: r }) {
-	let i = `${e} component`, a = /* @__PURE__ */ G(q, { name: n }, "icon"), o = /* @__PURE__ */ G("span", {
+	let i = `${e} component`, a = /* @__PURE__ */ K(q, { name: n }, "icon"), o = /* @__PURE__ */ K("span", {
 		class: "word",
 		children: e
 	}, "word"), s = n === "left" ? [a, o] : [o, a];
-	return r === null ? /* @__PURE__ */ G("span", {
+	return r === null ? /* @__PURE__ */ K("span", {
 		class: "button",
 		role: "link",
 		"aria-disabled": "true",
 		"aria-label": i,
 		children: s
-	}) : /* @__PURE__ */ G("a", {
+	}) : /* @__PURE__ */ K("a", {
 		class: "button",
 		href: r,
 		"aria-label": i,
@@ -2988,7 +2988,7 @@ function Jr({ name: e, sign: t, icon: n, href: r }) {
 	});
 }
 function Yr({ path: e, index: t }) {
-	let n = z(), r = async () => {
+	let n = B(), r = async () => {
 		let r = {
 			i: t.number || null,
 			q: null,
@@ -3005,16 +3005,16 @@ function Yr({ path: e, index: t }) {
 			n.told.value = i;
 		}
 	};
-	return /* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button",
 		"aria-label": "Copy link",
 		title: "Copy a link to this component",
 		onClick: () => void r(),
 		children: [
-			/* @__PURE__ */ G(q, { name: "link" }),
+			/* @__PURE__ */ K(q, { name: "link" }),
 			" ",
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "word",
 				children: "Copy link"
 			})
@@ -3023,90 +3023,90 @@ function Yr({ path: e, index: t }) {
 }
 // src/views/Component.tsx
 function Xr() {
-	let e = z(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
-	return a < 0 ? /* @__PURE__ */ G(Zr, {
+	let e = B(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
+	return a < 0 ? /* @__PURE__ */ K(Zr, {
 		name: n,
 		component: `${r}:${i}`
-	}) : /* @__PURE__ */ G(Qr, {
+	}) : /* @__PURE__ */ K(Qr, {
 		index: t,
 		row: a
 	}, `${t.number} ${a}`);
 }
 function Zr({ name: e, component: t }) {
-	let n = z();
-	return /* @__PURE__ */ G("div", {
+	let n = B();
+	return /* @__PURE__ */ K("div", {
 		class: "component",
-		children: [/* @__PURE__ */ G("h1", { children: "There is no such component" }), /* @__PURE__ */ G("p", { children: [
+		children: [/* @__PURE__ */ K("h1", { children: "There is no such component" }), /* @__PURE__ */ K("p", { children: [
 			"No index here has ",
-			/* @__PURE__ */ G("bdi", { children: t }),
+			/* @__PURE__ */ K("bdi", { children: t }),
 			" under the name ",
-			/* @__PURE__ */ G("bdi", { children: e }),
+			/* @__PURE__ */ K("bdi", { children: e }),
 			". ",
-			/* @__PURE__ */ G("a", {
-				href: n.place.href([], Ln(n, n.index.value)),
+			/* @__PURE__ */ K("a", {
+				href: n.place.href([], In(n, n.index.value)),
 				children: "See all components"
 			})
 		] })]
 	});
 }
 function Qr({ index: e, row: t }) {
-	let n = z(), r = cr(e, t);
-	return /* @__PURE__ */ G("article", {
+	let n = B(), r = cr(e, t);
+	return /* @__PURE__ */ K("article", {
 		class: "component",
 		children: [
-			/* @__PURE__ */ G(qr, {
+			/* @__PURE__ */ K(qr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ G($r, {
+			/* @__PURE__ */ K($r, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "component-body",
-				children: [/* @__PURE__ */ G("div", {
+				children: [/* @__PURE__ */ K("div", {
 					class: "main-column",
 					children: [
-						/* @__PURE__ */ G(Hn, {
+						/* @__PURE__ */ K(Hn, {
 							of: r,
 							what: "Component",
-							children: (t) => t.dead ? /* @__PURE__ */ G(ei, { component: t }) : /* @__PURE__ */ G(ur, {
+							children: (t) => t.dead ? /* @__PURE__ */ K(ei, { component: t }) : /* @__PURE__ */ K(ur, {
 								index: e,
 								found: t
 							})
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(kr, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(kr, {
 							index: e,
 							levels: r.value.levels,
 							images: r.value.images
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(Vr, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(Vr, {
 							index: e,
 							found: r.value
 						})
 					]
-				}), /* @__PURE__ */ G("div", {
+				}), /* @__PURE__ */ K("div", {
 					class: "side-column",
 					children: [
-						n.session.can.annotate && /* @__PURE__ */ G(vr, {
+						n.session.can.annotate && /* @__PURE__ */ K(vr, {
 							index: e,
 							row: t
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ G(T, { children: [
-							/* @__PURE__ */ G(br, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(T, { children: [
+							/* @__PURE__ */ K(br, {
 								index: e,
 								label: r.value.label
 							}),
-							/* @__PURE__ */ G(Bn, {
+							/* @__PURE__ */ K(Bn, {
 								index: e,
 								relevance: r.value.relevance
 							}),
-							/* @__PURE__ */ G(Er, {
+							/* @__PURE__ */ K(Er, {
 								index: e,
 								row: t
 							})
 						] }),
-						r.state === "ready" && /* @__PURE__ */ G(Fn, {
+						r.state === "ready" && /* @__PURE__ */ K(Pn, {
 							index: e,
 							found: r.value
 						})
@@ -3117,42 +3117,42 @@ function Qr({ index: e, row: t }) {
 	});
 }
 function $r({ index: e, row: t }) {
-	let n = e.info.layers[e.base.layer[t]], r = wn(n.kind), i = e.title(t), a = e.id(t), o = e.names.get(t), s = e.tag(t);
-	return /* @__PURE__ */ G("header", {
+	let n = e.info.layers[e.base.layer[t]], r = Cn(n.kind), i = e.title(t), a = e.id(t), o = e.names.get(t), s = e.tag(t);
+	return /* @__PURE__ */ K("header", {
 		class: "component-head",
-		children: [/* @__PURE__ */ G("h1", { children: [
-			/* @__PURE__ */ G("bdi", { children: Cn(i) }),
+		children: [/* @__PURE__ */ K("h1", { children: [
+			/* @__PURE__ */ K("bdi", { children: Sn(i) }),
 			" ",
-			s && /* @__PURE__ */ G("span", {
+			s && /* @__PURE__ */ K("span", {
 				class: `tag ${s}`,
 				children: s
 			})
-		] }), /* @__PURE__ */ G("p", {
+		] }), /* @__PURE__ */ K("p", {
 			class: "soft",
 			children: [
-				i !== a && /* @__PURE__ */ G(T, { children: [
-					/* @__PURE__ */ G("bdi", { children: Cn(a) }),
+				i !== a && /* @__PURE__ */ K(T, { children: [
+					/* @__PURE__ */ K("bdi", { children: Sn(a) }),
 					":",
 					" "
 				] }),
 				"unit ",
 				t - n.start,
 				" of the ",
-				V(n.stop - n.start),
+				H(n.stop - n.start),
 				" ",
 				r ? "latents of a dictionary: layer " : `${n.kind} of layer `,
-				/* @__PURE__ */ G("bdi", { children: n.layer }),
-				r && Number.isFinite(r.unexplained) && `, of whose variance it leaves ${W(r.unexplained)} unexplained`,
-				r && `; ${W(n.dead / (n.stop - n.start))} of its latents never fire, this one on ${W(e.base.fired[t])} of the images`,
+				/* @__PURE__ */ K("bdi", { children: n.layer }),
+				r && Number.isFinite(r.unexplained) && `, of whose variance it leaves ${G(r.unexplained)} unexplained`,
+				r && `; ${G(n.dead / (n.stop - n.start))} of its latents never fire, this one on ${G(e.base.fired[t])} of the images`,
 				n.outputs && ", the model’s outputs",
-				o && o === i && e.label(t) && e.label(t) !== o && /* @__PURE__ */ G(T, { children: [
+				o && o === i && e.label(t) && e.label(t) !== o && /* @__PURE__ */ K(T, { children: [
 					"; what it responds to most: “",
-					/* @__PURE__ */ G("bdi", { children: e.label(t) }),
+					/* @__PURE__ */ K("bdi", { children: e.label(t) }),
 					"”"
 				] }),
-				o && o !== i && /* @__PURE__ */ G(T, { children: [
+				o && o !== i && /* @__PURE__ */ K(T, { children: [
 					"; the model itself calls it “",
-					/* @__PURE__ */ G("bdi", { children: o }),
+					/* @__PURE__ */ K("bdi", { children: o }),
 					"”"
 				] })
 			]
@@ -3160,10 +3160,10 @@ function $r({ index: e, row: t }) {
 	});
 }
 function ei({ component: e }) {
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "dead",
 		"aria-label": "Dead component",
-		children: [/* @__PURE__ */ G("h2", { children: "This component is dead" }), /* @__PURE__ */ G("p", { children: [
+		children: [/* @__PURE__ */ K("h2", { children: "This component is dead" }), /* @__PURE__ */ K("p", { children: [
 			"It tells none of the ",
 			e.images.toLocaleString("en-GB"),
 			" images apart: ",
@@ -3177,37 +3177,37 @@ function ei({ component: e }) {
 var ti = 1.96;
 function ni({ value: e, scale: t }) {
 	let n = !(e > t.baseline) && Number.isFinite(t.baseline), r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`, [i, a] = [e - ti * t.error, e + ti * t.error], o = t.error > 0 && Number.isFinite(e), s = o ? `effect: standard deviations of its activation per unit of the foundation model’s space, with the 95 % interval; z ${(e / t.error).toFixed(1)}` : t.by === "encoding" ? "effect" : "alignment: cosine similarity to what is asked, less that to nothing in particular";
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: `similarity ${n ? "chance" : ""}`,
-		children: [/* @__PURE__ */ G("span", {
+		children: [/* @__PURE__ */ K("span", {
 			class: "similarity-bar",
 			"aria-hidden": "true",
 			children: [
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "fill",
 					style: { width: r(e) }
 				}),
-				o && /* @__PURE__ */ G("span", {
+				o && /* @__PURE__ */ K("span", {
 					class: "whisker",
 					style: {
 						left: r(i),
 						width: `calc(${r(a)} - ${r(i)})`
 					}
 				}),
-				Number.isFinite(t.baseline) && /* @__PURE__ */ G("span", {
+				Number.isFinite(t.baseline) && /* @__PURE__ */ K("span", {
 					class: "tick",
 					style: { left: r(t.baseline) }
 				})
 			]
-		}), /* @__PURE__ */ G("span", {
+		}), /* @__PURE__ */ K("span", {
 			class: "similarity-words",
 			children: [
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "value",
 					title: s,
-					children: Number.isFinite(e) ? H(e) : "not encoded"
+					children: Number.isFinite(e) ? U(e) : "not encoded"
 				}),
-				o && ` (${H(i)} to ${H(a)})`,
+				o && ` (${U(i)} to ${U(a)})`,
 				n && (o ? " as by chance" : " no better than chance")
 			]
 		})]
@@ -3226,7 +3226,7 @@ function ri({ by: e, value: t, baseline: n, error: r }) {
 // src/explore/Cards.tsx
 var ii = 12, ai = 61, oi = 34, si = 1;
 function ci({ index: e, rows: t, found: n, scale: r, count: i }) {
-	let a = A(null), { width: o, from: s, until: c } = di(a), [l, u] = O(0), d = A(0), f = A(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + ii) / 184)), m = (o - ii * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + ai + (n ? oi : 0), _ = g + ii, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - si), b = Math.min(v, Math.ceil(c / _) + si), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
+	let a = j(null), { width: o, from: s, until: c } = di(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + ii) / 184)), m = (o - ii * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + ai + (n ? oi : 0), _ = g + ii, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - si), b = Math.min(v, Math.ceil(c / _) + si), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
 		d.current = e, u(e);
 	};
 	k(() => S(0), [t]), k(() => {
@@ -3236,7 +3236,7 @@ function ci({ index: e, rows: t, found: n, scale: r, count: i }) {
 		let t = li(e.key, Math.min(d.current, i - 1), p, i);
 		t === null || e.ctrlKey || e.metaKey || e.altKey || (e.preventDefault(), f.current = !0, S(t));
 	}, w = o ? ui(y * p, Math.min(i, b * p), x, i) : [];
-	return /* @__PURE__ */ G("ul", {
+	return /* @__PURE__ */ K("ul", {
 		ref: a,
 		class: "cards",
 		role: "list",
@@ -3249,18 +3249,18 @@ function ci({ index: e, rows: t, found: n, scale: r, count: i }) {
 				width: `${m}px`,
 				height: `${g}px`
 			};
-			return /* @__PURE__ */ G("li", {
+			return /* @__PURE__ */ K("li", {
 				"data-at": a,
 				"aria-setsize": i,
 				"aria-posinset": a + 1,
 				style: s,
 				onFocusIn: () => !f.current && S(a),
-				children: /* @__PURE__ */ G(Rr, {
+				children: /* @__PURE__ */ K(Rr, {
 					index: e,
 					row: o,
 					crops: h ? 2 : 4,
 					tabIndex: a === x ? 0 : -1,
-					children: n && r && /* @__PURE__ */ G(ni, {
+					children: n && r && /* @__PURE__ */ K(ni, {
 						value: n.value[o],
 						scale: r
 					})
@@ -3292,7 +3292,7 @@ function di(e) {
 		from: 0,
 		until: 0
 	});
-	return Ie(() => {
+	return A(() => {
 		let t = 0, r = () => {
 			t = 0;
 			let r = e.current.getBoundingClientRect(), i = Math.floor(-r.top / 64) * 64, a = {
@@ -3643,12 +3643,12 @@ function va(e) {
 // src/audit/files.ts
 var ya = /* @__PURE__ */ new WeakMap();
 function ba(e, t) {
-	let n = ya.get(t) ?? Vt(async () => L(await e.get(t.at("audits"))));
+	let n = ya.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
 	return ya.set(t, n), n;
 }
 var xa = /* @__PURE__ */ new WeakMap();
 function Sa(e, t) {
-	let n = xa.get(t) ?? Vt(async () => L(await e.get(t.at("specs"))));
+	let n = xa.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
 	return xa.set(t, n), n;
 }
 function Ca(e, t, { output: n, verdict: r }) {
@@ -3666,7 +3666,7 @@ function Ca(e, t, { output: n, verdict: r }) {
 	});
 }
 async function wa(e, t, n, r) {
-	let i = L(await e.post(t.at("specs"), JSON.stringify({
+	let i = R(await e.post(t.at("specs"), JSON.stringify({
 		name: n,
 		spec: r
 	})));
@@ -3676,21 +3676,21 @@ async function wa(e, t, n, r) {
 	};
 }
 async function Ta(e, t) {
-	return sa(L(await e.post("spec/read", t)).spec);
+	return sa(R(await e.post("spec/read", t)).spec);
 }
 async function Ea(e, t, n = []) {
 	let r = await e.post("spec/write", JSON.stringify({
 		spec: t,
 		verdicts: n
 	}));
-	return new Blob([Rt(r)], { type: "application/yaml" });
+	return new Blob([Lt(r)], { type: "application/yaml" });
 }
 async function Da(e, t, n) {
 	for (;;) try {
 		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
-		return new Blob([Rt(r)], { type: "text/html" });
+		return new Blob([Lt(r)], { type: "text/html" });
 	} catch (e) {
-		if (!(e instanceof It)) throw e;
+		if (!(e instanceof Ft)) throw e;
 		await new Promise((e) => setTimeout(e, 400));
 	}
 }
@@ -3736,42 +3736,42 @@ function ka(e, t) {
 }
 // src/explore/Intro.tsx
 function Aa() {
-	let e = z(), { place: t } = e, n = e.index.value, { info: r } = n, i = R(n.labels.value), a = i && i.label.reduce((e, t) => e + +(t >= 0), 0), o = r.classes.find((t) => t.number === e.of.value);
-	return /* @__PURE__ */ G("section", {
+	let e = B(), { place: t } = e, n = e.index.value, { info: r } = n, i = z(n.labels.value), a = i && i.label.reduce((e, t) => e + +(t >= 0), 0), o = r.classes.find((t) => t.number === e.of.value);
+	return /* @__PURE__ */ K("section", {
 		class: "intro",
 		"aria-label": "What this is",
-		children: [/* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: r.model }) }),
+		children: [/* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: r.model }) }),
 			Ma(r),
 			", seen through ",
-			B(r.images.count, "image"),
+			V(r.images.count, "image"),
 			". ",
-			/* @__PURE__ */ G("bdi", { children: r.foundation.name }),
+			/* @__PURE__ */ K("bdi", { children: r.foundation.name }),
 			" relates its ",
-			B(r.components, "component"),
+			V(r.components, "component"),
 			" to words",
-			r.explained !== null && ` and explains ${W(r.explained)} of the activation of the one in the middle`,
-			a !== void 0 && `; ${V(a)} ${a === 1 ? "has" : "have"} a label`,
+			r.explained !== null && ` and explains ${G(r.explained)} of the activation of the one in the middle`,
+			a !== void 0 && `; ${H(a)} ${a === 1 ? "has" : "have"} a label`,
 			"."
-		] }), /* @__PURE__ */ G("ul", {
+		] }), /* @__PURE__ */ K("ul", {
 			role: "list",
 			children: [
-				/* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
+				/* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("a", {
 					href: t.href(["table"]),
 					children: "What has it learned?"
 				}) }),
-				o && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
+				o && /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("a", {
 					href: t.href(["graph"], { class: o.number }),
 					children: [
 						"What drives “",
-						/* @__PURE__ */ G("bdi", { children: o.name }),
+						/* @__PURE__ */ K("bdi", { children: o.name }),
 						"”?"
 					]
-				}) }), /* @__PURE__ */ G("li", { children: [/* @__PURE__ */ G("a", {
+				}) }), /* @__PURE__ */ K("li", { children: [/* @__PURE__ */ K("a", {
 					href: t.href(["audit"], { class: o.number }),
 					children: "Does it rely on what it should?"
-				}), e.session.can.audit && /* @__PURE__ */ G(ja, {})] })] }),
-				r.own && /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
+				}), e.session.can.audit && /* @__PURE__ */ K(ja, {})] })] }),
+				r.own && /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("a", {
 					href: t.href(["picture"]),
 					children: "What does it make of your picture?"
 				}) })
@@ -3780,13 +3780,13 @@ function Aa() {
 	});
 }
 function ja() {
-	let e = z(), t = R(Sa(e.transport, e.index.value).value)?.last;
-	return t ? /* @__PURE__ */ G("span", {
+	let e = B(), t = z(Sa(e.transport, e.index.value).value)?.last;
+	return t ? /* @__PURE__ */ K("span", {
 		class: `last-audit ${t.verdict === "cannot tell" ? "untold" : t.verdict}`,
 		children: [
 			" ",
 			"last audit, of “",
-			/* @__PURE__ */ G("bdi", { children: t.output }),
+			/* @__PURE__ */ K("bdi", { children: t.output }),
 			"”: ",
 			t.verdict
 		]
@@ -3796,11 +3796,11 @@ function Ma({ outputs: e }) {
 	let { count: t, first: n } = e;
 	if (!t) return "";
 	let r = n.join(", ");
-	return t > n.length ? `, with ${V(t)} outputs (${r} …)` : `, with the ${t === 1 ? "output" : "outputs"} ${r}`;
+	return t > n.length ? `, with ${H(t)} outputs (${r} …)` : `, with the ${t === 1 ? "output" : "outputs"} ${r}`;
 }
 // src/explore/listing.ts
 function Na() {
-	let e = z(), t = e.index.value, n = e.search.value, r = n ? R(n) ?? null : null, i = A(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
+	let e = B(), t = e.index.value, n = e.search.value, r = n ? z(n) ?? null : null, i = j(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
 		index: t,
 		rows: e.order.value,
 		found: r
@@ -3824,22 +3824,22 @@ function Fa(e) {
 		ready: "the labelled and clearest first",
 		loading: "being put in order",
 		absent: "in the model’s order"
-	}[t.scores.value.state], i = Rn(e.place) ? ` of ${V(t.count)}` : "";
+	}[t.scores.value.state], i = Rn(e.place) ? ` of ${H(t.count)}` : "";
 	return {
-		title: `${V(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
+		title: `${H(n.length)}${i} ${n.length === 1 && !i ? "component" : "components"}, ${r}`,
 		says: "Each card is a component: a part of the model that reacts to something. Its pictures are what excites it most."
 	};
 }
 function Ia(e, t) {
 	let n = e.order.value, r = n.reduce((e, n) => e + +(t.value[n] > t.baseline), 0);
 	if (t.by === "encoding") {
-		let t = `${V(r)} of ${B(n.length, "component")} ${r === 1 ? "responds" : "respond"} more than chance: 95 % of components with permuted activations stay below the tick.`;
+		let t = `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "responds" : "respond"} more than chance: 95 % of components with permuted activations stay below the tick.`;
 		return {
 			title: `What responds most to ${Pa(e)}`,
 			says: `Effect over all images, with its 95 % interval. ${t}`
 		};
 	}
-	let i = Number.isFinite(t.baseline) ? `${V(r)} of ${B(n.length, "component")} ${r === 1 ? "is" : "are"} better aligned than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
+	let i = Number.isFinite(t.baseline) ? `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "is" : "are"} better aligned than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
 	return {
 		title: `Most like ${Pa(e)}`,
 		says: i
@@ -3848,7 +3848,7 @@ function Ia(e, t) {
 function La(e, t) {
 	let n = e.param("q");
 	return n ? {
-		title: `${B(e.order.value.length, "component")} with “${n}” in the label`,
+		title: `${V(e.order.value.length, "component")} with “${n}” in the label`,
 		says: `Only labels are searched here: ${t}`
 	} : {
 		title: "This picture cannot be searched",
@@ -4082,16 +4082,16 @@ function fo(e) {
 	for (let e of n) if (e.atlas.value.state === "loading") return e.atlas.value;
 	return {
 		state: "ready",
-		value: mo(e.indexes.filter((e) => e === t || n.includes(e) && R(e.atlas.value)))
+		value: mo(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
 	};
 }
 var po = /* @__PURE__ */ new WeakMap();
 function mo(e) {
-	let t = R(e[0].atlas.value), n = po.get(t);
+	let t = z(e[0].atlas.value), n = po.get(t);
 	if (n && n.indexes.length === e.length && n.indexes.every((t, n) => t === e[n])) return n.model;
 	let r = ho(e.map((e) => ({
 		index: e,
-		atlas: R(e.atlas.value)
+		atlas: z(e.atlas.value)
 	})));
 	return po.set(t, {
 		indexes: e,
@@ -4295,7 +4295,7 @@ function zo(e) {
 	if (n.every(Boolean)) return n;
 	let r = n.map(() => /* @__PURE__ */ new Map());
 	for (let { index: t, start: n } of e.parts) {
-		let i = R(t.labels.value);
+		let i = z(t.labels.value);
 		if (i) for (let a = 0; a < t.count; a++) {
 			let t = e.cluster[n + a], o = i.label[a];
 			t >= 0 && o >= 0 && r[t].set(i.phrases[o], (r[t].get(i.phrases[o]) ?? 0) + 1);
@@ -4316,7 +4316,7 @@ function Vo(e, t) {
 	for (let { index: r, start: i } of e.parts) {
 		let a = r.labels.value;
 		a.state === "absent" && (n = a.why), a.state === "loading" && (n = "The labels are being computed.");
-		let o = R(a);
+		let o = z(a);
 		for (let n = 0; n < r.count; n++) {
 			let a = o ? o.label[n] : -1;
 			Io(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
@@ -4538,21 +4538,21 @@ function fs(e, t, n, r) {
 // src/map/Legend.tsx
 function ps({ state: e }) {
 	let t = e.by.value, n = e.colouring.value;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "map-legend",
 		role: "group",
 		"aria-label": "Legend",
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "map-legend-head",
-				children: [/* @__PURE__ */ G("p", { children: [
-					/* @__PURE__ */ G("strong", { children: Mo[t] }),
+				children: [/* @__PURE__ */ K("p", { children: [
+					/* @__PURE__ */ K("strong", { children: Mo[t] }),
 					" ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "soft",
 						children: [No[t], "."]
 					})
-				] }), n?.kind === "groups" && /* @__PURE__ */ G("button", {
+				] }), n?.kind === "groups" && /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "map-all",
 					disabled: !e.hidden.value.size,
@@ -4560,32 +4560,32 @@ function ps({ state: e }) {
 					children: "Show all"
 				})]
 			}),
-			t === "relevance" && /* @__PURE__ */ G(ms, {}),
-			n?.kind === "groups" && /* @__PURE__ */ G(hs, {
+			t === "relevance" && /* @__PURE__ */ K(ms, {}),
+			n?.kind === "groups" && /* @__PURE__ */ K(hs, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "values" && /* @__PURE__ */ G(_s, {
+			n?.kind === "values" && /* @__PURE__ */ K(_s, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "none" && /* @__PURE__ */ G("p", {
+			n?.kind === "none" && /* @__PURE__ */ K("p", {
 				class: "soft",
 				children: n.why
 			}),
-			/* @__PURE__ */ G(vs, { state: e })
+			/* @__PURE__ */ K(vs, { state: e })
 		]
 	});
 }
 function ms() {
-	let e = z(), { classes: t } = e.index.value.info;
-	return t.length < 2 ? null : /* @__PURE__ */ G("label", { children: [
+	let e = B(), { classes: t } = e.index.value.info;
+	return t.length < 2 ? null : /* @__PURE__ */ K("label", { children: [
 		"Class",
 		" ",
-		/* @__PURE__ */ G("select", {
+		/* @__PURE__ */ K("select", {
 			value: String(e.of.value),
 			onChange: (t) => e.place.set({ class: t.currentTarget.value }, !0),
-			children: t.map((e) => /* @__PURE__ */ G("option", {
+			children: t.map((e) => /* @__PURE__ */ K("option", {
 				value: String(e.number),
 				children: e.name
 			}, e.number))
@@ -4594,10 +4594,10 @@ function ms() {
 }
 function hs({ state: e, found: t }) {
 	let { dark: n, plain: r } = e.theme.value, i = e.hidden.value;
-	return /* @__PURE__ */ G("ul", {
+	return /* @__PURE__ */ K("ul", {
 		class: "map-entries",
 		onPointerLeave: () => e.lit.value = null,
-		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+		children: t.groups.map((t, a) => t.count ? /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "map-entry",
 			"aria-pressed": !i.has(a),
@@ -4606,67 +4606,67 @@ function hs({ state: e, found: t }) {
 			onClick: (t) => e.toggle(a, t.shiftKey),
 			onDblClick: () => e.toggle(a, !0),
 			children: [
-				/* @__PURE__ */ G(gs, { colour: t.plain ? r : as(a, n) }),
-				/* @__PURE__ */ G("bdi", {
+				/* @__PURE__ */ K(gs, { colour: t.plain ? r : as(a, n) }),
+				/* @__PURE__ */ K("bdi", {
 					class: "map-entry-name",
 					children: t.name
 				}),
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "map-count",
-					children: V(t.count)
+					children: H(t.count)
 				})
 			]
 		}) }, a) : null)
 	});
 }
 function gs({ colour: e }) {
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: "map-swatch",
 		style: { background: ts(e) },
 		"aria-hidden": "true"
 	});
 }
 function _s({ state: e, found: t }) {
-	let n = ss(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => ts(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${U(e)}` : U(e);
-	return /* @__PURE__ */ G("div", {
+	let n = ss(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => ts(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${W(e)}` : W(e);
+	return /* @__PURE__ */ K("div", {
 		class: "map-ramp",
 		role: "img",
-		"aria-label": `${t.name} from ${U(t.low)} to ${U(t.high)}`,
+		"aria-label": `${t.name} from ${W(t.low)} to ${W(t.high)}`,
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "map-ramp-bar",
 				style: { background: `linear-gradient(to right, ${r.join(", ")})` },
-				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ G("span", {
+				children: a !== void 0 && a >= 0 && a <= 1 && /* @__PURE__ */ K("span", {
 					class: "map-ramp-mark",
 					style: { left: `${100 * a}%` }
 				})
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-ramp-numbers",
 				children: [
-					/* @__PURE__ */ G("span", { children: o(t.low, t.least < t.low, "≤") }),
-					/* @__PURE__ */ G("span", { children: U(i) }),
-					/* @__PURE__ */ G("span", { children: o(t.high, t.most > t.high, "≥") })
+					/* @__PURE__ */ K("span", { children: o(t.low, t.least < t.low, "≤") }),
+					/* @__PURE__ */ K("span", { children: W(i) }),
+					/* @__PURE__ */ K("span", { children: o(t.high, t.most > t.high, "≥") })
 				]
 			}),
-			t.mark && /* @__PURE__ */ G("p", {
+			t.mark && /* @__PURE__ */ K("p", {
 				class: "soft",
 				children: [
 					"Line at ",
-					U(t.mark.at),
+					W(t.mark.at),
 					": ",
 					t.mark.says,
 					"."
 				]
 			}),
-			t.none > 0 && /* @__PURE__ */ G("p", {
+			t.none > 0 && /* @__PURE__ */ K("p", {
 				class: "map-none soft",
 				children: [
-					/* @__PURE__ */ G(gs, { colour: e.theme.value.plain }),
+					/* @__PURE__ */ K(gs, { colour: e.theme.value.plain }),
 					" no value ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "map-count",
-						children: V(t.none)
+						children: H(t.none)
 					})
 				]
 			})
@@ -4674,12 +4674,12 @@ function _s({ state: e, found: t }) {
 	});
 }
 function vs({ state: e }) {
-	let t = z(), n = e.model?.parts ?? [];
-	return n.length < 2 ? null : /* @__PURE__ */ G("ul", {
+	let t = B(), n = e.model?.parts ?? [];
+	return n.length < 2 ? null : /* @__PURE__ */ K("ul", {
 		class: "map-entries map-models",
 		children: n.map(({ index: n }) => {
 			let r = n === t.index.value;
-			return /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "map-entry",
 				"aria-pressed": r || e.others.value,
@@ -4687,17 +4687,17 @@ function vs({ state: e }) {
 				title: r ? "The index that is looked at" : "Click: show or hide the other index",
 				onClick: () => t.place.set({ other: e.others.value ? "0" : null }, !0),
 				children: [
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: r ? "map-disc" : "map-diamond",
 						"aria-hidden": "true"
 					}),
-					/* @__PURE__ */ G("bdi", {
+					/* @__PURE__ */ K("bdi", {
 						class: "map-entry-name",
 						children: n.info.name
 					}),
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "map-count",
-						children: V(n.count)
+						children: H(n.count)
 					})
 				]
 			}) }, n.number);
@@ -4707,10 +4707,10 @@ function vs({ state: e }) {
 // src/map/PointCard.tsx
 var ys = 232, bs = 4;
 function xs({ state: e }) {
-	let t = z(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
-	return /* @__PURE__ */ G(T, { children: n && a.map((t, r) => {
+	let t = B(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
+	return /* @__PURE__ */ K(T, { children: n && a.map((t, r) => {
 		let i = Ss(e, n, t);
-		return i && /* @__PURE__ */ G("span", {
+		return i && /* @__PURE__ */ K("span", {
 			class: r ? "map-ring map-ring-pinned" : "map-ring",
 			style: { transform: `translate(${i[0]}px, ${i[1]}px)` },
 			"aria-hidden": "true"
@@ -4730,15 +4730,15 @@ function Cs({ state: e }) {
 		width: `${Math.min(ys, s.width - 8)}px`,
 		...d
 	};
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: n >= 0 ? "map-card map-card-pinned" : "map-card",
 		style: f,
 		role: n >= 0 ? "dialog" : void 0,
 		"aria-label": n >= 0 ? "Pinned component" : void 0,
-		children: [/* @__PURE__ */ G(ws, {
+		children: [/* @__PURE__ */ K(ws, {
 			index: a,
 			row: r - o
-		}, r), n >= 0 && /* @__PURE__ */ G(Es, {
+		}, r), n >= 0 && /* @__PURE__ */ K(Es, {
 			state: e,
 			index: a,
 			row: r - o,
@@ -4747,30 +4747,30 @@ function Cs({ state: e }) {
 	});
 }
 function ws({ index: e, row: t }) {
-	let n = e.base.crop[t], r = R(e.labels.value), i = e.label(t), a = r?.p_value[t];
-	return /* @__PURE__ */ G("div", {
+	let n = e.base.crop[t], r = z(e.labels.value), i = e.label(t), a = r?.p_value[t];
+	return /* @__PURE__ */ K("div", {
 		class: "map-glance",
-		children: [/* @__PURE__ */ G(Qn, {
+		children: [/* @__PURE__ */ K(Qn, {
 			path: n >= 0 ? e.at(`crop/${n}.webp`) : null,
 			alt: "",
 			class: "map-glance-crop"
-		}), /* @__PURE__ */ G("div", {
+		}), /* @__PURE__ */ K("div", {
 			class: "map-glance-text",
 			children: [
-				/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: e.title(t) }) }),
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: e.title(t) }) }),
+				/* @__PURE__ */ K("span", {
 					class: "soft",
-					children: /* @__PURE__ */ G("bdi", { children: e.id(t) })
+					children: /* @__PURE__ */ K("bdi", { children: e.id(t) })
 				}),
-				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ G("span", {
+				i && a !== void 0 && !Number.isNaN(a) && /* @__PURE__ */ K("span", {
 					class: "soft",
-					children: ["p = ", U(a)]
+					children: ["p = ", W(a)]
 				}),
-				r && !i && /* @__PURE__ */ G("span", {
+				r && !i && /* @__PURE__ */ K("span", {
 					class: "soft",
 					children: "no label fits better than chance"
 				}),
-				/* @__PURE__ */ G(Ts, {
+				/* @__PURE__ */ K(Ts, {
 					index: e,
 					row: t
 				})
@@ -4779,18 +4779,18 @@ function ws({ index: e, row: t }) {
 	});
 }
 function Ts({ index: e, row: t }) {
-	let n = z(), r = n.search.value ? R(n.search.value) : void 0;
-	return !r || e !== n.index.value ? null : /* @__PURE__ */ G("span", {
+	let n = B(), r = n.search.value ? z(n.search.value) : void 0;
+	return !r || e !== n.index.value ? null : /* @__PURE__ */ K("span", {
 		class: "soft",
 		children: [
 			r.by === "encoding" ? "effect" : "similarity",
 			" ",
-			H(r.value[t])
+			U(r.value[t])
 		]
 	});
 }
 function Es({ state: e, index: t, row: n, cluster: r }) {
-	let i = z(), [a, o] = O([]);
+	let i = B(), [a, o] = O([]);
 	k(() => {
 		let e = !0;
 		return t.component(n).then((t) => e && o(t.examples.slice(1, 5).map((e) => e.crop)), () => {}), () => {
@@ -4798,26 +4798,26 @@ function Es({ state: e, index: t, row: n, cluster: r }) {
 		};
 	}, [t, n]);
 	let s = e.clusters.value[r];
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
 		class: "map-more",
-		children: Array.from({ length: bs }, (e, n) => /* @__PURE__ */ G(Qn, {
+		children: Array.from({ length: bs }, (e, n) => /* @__PURE__ */ K(Qn, {
 			path: a[n] === void 0 ? null : t.at(`crop/${a[n]}.webp`),
 			alt: "",
 			class: "map-more-crop"
 		}, n))
-	}), /* @__PURE__ */ G("div", {
+	}), /* @__PURE__ */ K("div", {
 		class: "map-card-does",
 		children: [
-			/* @__PURE__ */ G("a", {
-				href: K(i, t, n),
+			/* @__PURE__ */ K("a", {
+				href: Ln(i, t, n),
 				children: "Open component"
 			}),
-			r >= 0 && t === i.index.value && /* @__PURE__ */ G("button", {
+			r >= 0 && t === i.index.value && /* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => i.place.set({ cluster: r }),
-				children: ["Select its cluster", s ? /* @__PURE__ */ G(T, { children: [": ", /* @__PURE__ */ G("bdi", { children: s })] }) : null]
+				children: ["Select its cluster", s ? /* @__PURE__ */ K(T, { children: [": ", /* @__PURE__ */ K("bdi", { children: s })] }) : null]
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "map-unpin",
 				"aria-label": "Unpin (Esc)",
@@ -5369,7 +5369,7 @@ function Ec(e) {
 	};
 }
 function Dc(e) {
-	let t = P(Ec(e)), n = () => void (t.value = Ec(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
+	let t = F(Ec(e)), n = () => void (t.value = Ec(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
 	return r.addEventListener("change", n), a && i.observe(a, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
@@ -5511,10 +5511,10 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 	}
 	follow() {
 		let { state: e, ends: t } = this, n = Dc(this.stage), r = new ResizeObserver(() => this.resize());
-		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(I(() => void (e.theme.value = n.theme.value)), I(() => this.takeModel()), I(() => {
+		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(L(() => void (e.theme.value = n.theme.value)), L(() => this.takeModel()), L(() => {
 			let t = e.looks.value;
 			t && this.layer.look(t), this.rest(), this.invalidate();
-		}), I(() => void [
+		}), L(() => void [
 			e.camera.value,
 			e.view.value,
 			e.scenery.value,
@@ -5522,16 +5522,16 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 			e.theme.value,
 			e.places.value,
 			this.invalidate()
-		]), I(() => void [
+		]), L(() => void [
 			e.places.value,
 			e.view.value,
 			this.rest()
-		]), I(() => this.followNames()), I(() => this.followUrl()), I(() => this.goWhereAsked()));
+		]), L(() => this.followNames()), L(() => this.followUrl()), L(() => this.goWhereAsked()));
 	}
 	takeModel() {
 		let e = this.state.model;
 		if (!e || e === this.model) return;
-		this.model && Ze(() => this.forget()), this.model = e, this.layer.place(e.xy);
+		this.model && Xe(() => this.forget()), this.model = e, this.layer.place(e.xy);
 		let t = this.state.view.peek();
 		this.state.view.value = {
 			...t,
@@ -5567,7 +5567,7 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 		return Math.min(15, Math.max(1.6, 26 / e ** .22 * this.state.camera.peek().zoom ** .35));
 	}
 	draw() {
-		let { state: e } = this, t = Ze(() => e.model), n = e.view.peek();
+		let { state: e } = this, t = Xe(() => e.model), n = e.view.peek();
 		if (!t || !n.width) return;
 		this.drawn || performance.mark("map"), this.drawn = !0;
 		let r = e.camera.peek(), i = e.theme.peek(), a = Ua(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
@@ -5587,10 +5587,10 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 			model: t,
 			pointSize: s,
 			scenery: e.scenery.peek(),
-			hits: Ze(() => e.hits.value.filter((t) => e.visible.value[t])),
+			hits: Xe(() => e.hits.value.filter((t) => e.visible.value[t])),
 			line: e.line.peek(),
-			colour: Ze(() => e.colour.value),
-			faded: (t) => Ze(() => e.faded(t)),
+			colour: Xe(() => e.colour.value),
+			faded: (t) => Xe(() => e.faded(t)),
 			crops: this.crops,
 			texts: this.texts
 		});
@@ -5655,13 +5655,13 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 		if (e === this.written) return;
 		this.written = e;
 		let t = e ? $a(e) : Ra;
-		t && Ze(() => this.state.scenery.peek() === gc ? this.move(t) : this.fly(t));
+		t && Xe(() => this.state.scenery.peek() === gc ? this.move(t) : this.fly(t));
 	}
 	goWhereAsked() {
 		let { store: e } = this.state, t = e.param("at"), n = this.state.model;
 		if (!t || !n || !this.state.view.value.width) return;
 		let r = yo(n, e.index.peek().number, Number(t));
-		Ze(() => {
+		Xe(() => {
 			if (e.place.set({ at: null }, !0), r < 0) return void (e.told.value = "This component is not on the map: it has no example.");
 			this.state.pinned.value = r, this.centre(r);
 		});
@@ -5772,23 +5772,23 @@ var Zc = 5, Qc = {
 	font: "sans-serif"
 }, $c = class {
 	store;
-	camera = P(Ra);
-	view = P({
+	camera = F(Ra);
+	view = F({
 		width: 0,
 		height: 0,
 		halfX: 1,
 		halfY: 1
 	});
-	theme = P(Qc);
-	kind = P(null);
-	mode = P("pan");
-	combine = P("new");
-	line = P(null);
-	hover = P(-1);
-	pinned = P(-1);
-	lit = P(null);
-	scenery = P(gc);
-	said = P("");
+	theme = F(Qc);
+	kind = F(null);
+	mode = F("pan");
+	combine = F("new");
+	line = F(null);
+	hover = F(-1);
+	pinned = F(-1);
+	lit = F(null);
+	scenery = F(gc);
+	said = F("");
 	found;
 	by;
 	colouring;
@@ -5800,13 +5800,13 @@ var Zc = 5, Qc = {
 	clusters;
 	places;
 	constructor(e) {
-		this.store = e, this.found = F(() => fo(e)), this.by = F(() => Po(e)), this.colouring = F(() => this.model && Fo(e, this.model, this.by.value)), this.hidden = F(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = F(() => e.param("other") !== "0"), this.hits = F(() => this.topHits()), this.visible = F(() => this.model ? Gc(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = F(() => this.model && qc(this.model, this.visible.value, {
+		this.store = e, this.found = I(() => fo(e)), this.by = I(() => Po(e)), this.colouring = I(() => this.model && Fo(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? Gc(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && qc(this.model, this.visible.value, {
 			...this.shown(),
 			lit: this.lit.value
-		})), this.clusters = F(() => this.model ? zo(this.model) : []), this.places = F(() => this.model ? fc(this.model, this.clusters.value, this.standing()) : []);
+		})), this.clusters = I(() => this.model ? zo(this.model) : []), this.places = I(() => this.model ? fc(this.model, this.clusters.value, this.standing()) : []);
 	}
 	get model() {
-		return R(this.found.value) ?? null;
+		return z(this.found.value) ?? null;
 	}
 	shown() {
 		return {
@@ -5829,11 +5829,11 @@ var Zc = 5, Qc = {
 	}
 	topHits() {
 		let { model: e, store: t } = this, n = t.search.value;
-		if (!e || !n || !R(n)) return [];
+		if (!e || !n || !z(n)) return [];
 		let r = t.index.value.number;
 		return Array.from(t.order.value.subarray(0, Zc), (t) => yo(e, r, t)).filter((e) => e >= 0);
 	}
-	colour = F(() => Kc(this.colouring.value ?? {
+	colour = I(() => Kc(this.colouring.value ?? {
 		kind: "none",
 		why: ""
 	}, this.theme.value.dark, this.theme.value.plain));
@@ -5883,14 +5883,14 @@ var Zc = 5, Qc = {
 	save: "M8 2v8M4.700 7 8 10.300 11.300 7M2.500 13.500h11"
 };
 function tl({ of: e }) {
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "map-icon",
 		viewBox: "0 0 16 16",
 		width: "16",
 		height: "16",
 		"aria-hidden": "true",
 		focusable: "false",
-		children: /* @__PURE__ */ G("path", {
+		children: /* @__PURE__ */ K("path", {
 			d: el[e],
 			fill: "none",
 			stroke: "currentColor",
@@ -5935,47 +5935,47 @@ var nl = [
 	}
 ];
 function il({ state: e, scene: t }) {
-	let n = z();
-	return /* @__PURE__ */ G("div", {
+	let n = B();
+	return /* @__PURE__ */ K("div", {
 		class: "map-tools",
 		role: "toolbar",
 		"aria-label": "Map tools",
 		children: [
-			/* @__PURE__ */ G(ol, { state: e }),
-			/* @__PURE__ */ G(sl, {
+			/* @__PURE__ */ K(ol, { state: e }),
+			/* @__PURE__ */ K(sl, {
 				name: "Dragging",
 				choices: nl,
 				chosen: e.mode.value,
 				choose: (t) => e.mode.value = t
 			}),
-			/* @__PURE__ */ G(sl, {
+			/* @__PURE__ */ K(sl, {
 				name: "Selecting",
 				choices: rl,
 				chosen: e.combine.value,
 				choose: (t) => e.combine.value = t,
 				off: e.mode.value === "pan"
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "map-group",
 				role: "group",
 				"aria-label": "View",
 				children: [
-					/* @__PURE__ */ G(cl, {
+					/* @__PURE__ */ K(cl, {
 						sign: "add",
 						says: "Zoom in (+)",
 						does: () => t?.zoom(1.6)
 					}),
-					/* @__PURE__ */ G(cl, {
+					/* @__PURE__ */ K(cl, {
 						sign: "less",
 						says: "Zoom out (−)",
 						does: () => t?.zoom(1 / 1.6)
 					}),
-					/* @__PURE__ */ G(cl, {
+					/* @__PURE__ */ K(cl, {
 						sign: "all",
 						says: "Fit all components into the view (0)",
 						does: () => t?.fitAll()
 					}),
-					/* @__PURE__ */ G(cl, {
+					/* @__PURE__ */ K(cl, {
 						sign: "kept",
 						says: "Fit the selected and filtered ones into the view",
 						off: !e.filtered,
@@ -5983,7 +5983,7 @@ function il({ state: e, scene: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G(cl, {
+			/* @__PURE__ */ K(cl, {
 				sign: "save",
 				says: "Save the map as a picture (PNG)",
 				does: () => t && void al(t, n)
@@ -5993,7 +5993,7 @@ function il({ state: e, scene: t }) {
 }
 async function al(e, t) {
 	try {
-		dn("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
+		un("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
 	} catch (e) {
 		t.told.value = e instanceof Error ? e.message : String(e);
 	}
@@ -6003,16 +6003,16 @@ function ol({ state: e }) {
 		color: e,
 		hide: null
 	}, !0);
-	return /* @__PURE__ */ G("label", {
+	return /* @__PURE__ */ K("label", {
 		class: "map-colour",
 		title: No[r],
 		children: [
 			"Colour by",
 			" ",
-			/* @__PURE__ */ G("select", {
+			/* @__PURE__ */ K("select", {
 				value: r,
 				onChange: (e) => a(e.currentTarget.value),
-				children: i.map((e) => /* @__PURE__ */ G("option", {
+				children: i.map((e) => /* @__PURE__ */ K("option", {
 					value: e,
 					children: Mo[e]
 				}, e))
@@ -6021,11 +6021,11 @@ function ol({ state: e }) {
 	});
 }
 function sl({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: "map-group",
 		role: "group",
 		"aria-label": e,
-		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ G("button", {
+		children: t.map(({ value: e, sign: t, says: a }) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "map-tool",
 			"aria-pressed": e === n,
@@ -6033,54 +6033,54 @@ function sl({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 			"aria-label": a,
 			title: a,
 			onClick: () => r(e),
-			children: /* @__PURE__ */ G(tl, { of: t })
+			children: /* @__PURE__ */ K(tl, { of: t })
 		}, e))
 	});
 }
 function cl({ sign: e, says: t, does: n, off: r = !1 }) {
-	return /* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "map-tool",
 		"aria-label": t,
 		title: t,
 		disabled: r,
 		onClick: n,
-		children: /* @__PURE__ */ G(tl, { of: e })
+		children: /* @__PURE__ */ K(tl, { of: e })
 	});
 }
 // src/map/MapPanel.tsx
 function ll() {
-	let e = z(), t = j(() => new $c(e), [e]), [n, r] = O(null);
-	return /* @__PURE__ */ G("section", {
+	let e = B(), t = M(() => new $c(e), [e]), [n, r] = O(null);
+	return /* @__PURE__ */ K("section", {
 		class: "map",
 		"aria-label": "Map of all components",
 		children: [
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-says soft",
 				children: [
 					"Each point is one component. ",
-					/* @__PURE__ */ G(fl, { state: t }),
+					/* @__PURE__ */ K(fl, { state: t }),
 					"; how far apart they lie measures nothing. ",
-					/* @__PURE__ */ G(pl, { state: t })
+					/* @__PURE__ */ K(pl, { state: t })
 				]
 			}),
-			/* @__PURE__ */ G(il, {
+			/* @__PURE__ */ K(il, {
 				state: t,
 				scene: n
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "map-body",
-				children: [/* @__PURE__ */ G(ul, {
+				children: [/* @__PURE__ */ K(ul, {
 					state: t,
 					scene: n,
 					ready: r
-				}), /* @__PURE__ */ G(ps, { state: t })]
+				}), /* @__PURE__ */ K(ps, { state: t })]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-foot soft",
-				children: /* @__PURE__ */ G(ml, { state: t })
+				children: /* @__PURE__ */ K(ml, { state: t })
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "map-heard",
 				role: "status",
 				"aria-live": "polite",
@@ -6090,28 +6090,28 @@ function ll() {
 	});
 }
 function ul({ state: e, scene: t, ready: n }) {
-	let { store: r } = e, i = A(null), a = A(null), o = A(null);
+	let { store: r } = e, i = j(null), a = j(null), o = j(null);
 	k(() => {
 		let t = new Vc(e, i.current, a.current, o.current);
 		return n(t), () => (t.stop(), n(null));
 	}, [e]);
 	let s = (t) => {
 		let { index: n, start: i } = vo(e.model, t);
-		r.place.go(n.path(t - i), Ln(r, n));
+		r.place.go(n.path(t - i), In(r, n));
 	}, c = (n) => {
 		t && To(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
 	}, l = e.found.value;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: `map-stage map-mode-${e.mode.value}`,
 		ref: i,
 		onKeyDown: (e) => e.key === "Escape" && c(e),
 		children: [
-			/* @__PURE__ */ G("canvas", {
+			/* @__PURE__ */ K("canvas", {
 				class: "map-points",
 				ref: a,
 				"aria-hidden": "true"
 			}),
-			/* @__PURE__ */ G("canvas", {
+			/* @__PURE__ */ K("canvas", {
 				class: "map-over",
 				ref: o,
 				role: "application",
@@ -6119,18 +6119,18 @@ function ul({ state: e, scene: t, ready: n }) {
 				"aria-label": "Map of components. Plus and minus zoom, 0 shows all, arrows move. Ctrl and an arrow jump to the next component, Enter opens it. The table has the same components.",
 				onKeyDown: c
 			}),
-			/* @__PURE__ */ G(xs, { state: e }),
-			/* @__PURE__ */ G(Cs, { state: e }),
-			/* @__PURE__ */ G(dl, {
+			/* @__PURE__ */ K(xs, { state: e }),
+			/* @__PURE__ */ K(Cs, { state: e }),
+			/* @__PURE__ */ K(dl, {
 				state: e,
 				scene: t
 			}),
-			l.state !== "ready" && /* @__PURE__ */ G("div", {
+			l.state !== "ready" && /* @__PURE__ */ K("div", {
 				class: "map-wait",
-				children: l.state === "absent" ? /* @__PURE__ */ G("p", {
+				children: l.state === "absent" ? /* @__PURE__ */ K("p", {
 					class: "absent",
 					children: l.why
-				}) : /* @__PURE__ */ G(Un, {
+				}) : /* @__PURE__ */ K(Un, {
 					what: "map",
 					job: l.job
 				})
@@ -6140,12 +6140,12 @@ function ul({ state: e, scene: t, ready: n }) {
 }
 function dl({ state: e, scene: t }) {
 	let n = e.scenery.value;
-	return n === gc || n.inView || !e.model ? null : /* @__PURE__ */ G("p", {
+	return n === gc || n.inView || !e.model ? null : /* @__PURE__ */ K("p", {
 		class: "map-empty",
 		children: [
 			"Nothing here.",
 			" ",
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "map-tool",
 				onClick: () => (e.store.place.set({ hide: null }, !0), t?.fitAll()),
@@ -6155,39 +6155,39 @@ function dl({ state: e, scene: t }) {
 	});
 }
 function fl({ state: e }) {
-	return /* @__PURE__ */ G(T, { children: e.model?.by === "encoding" ? "Near means responding alike over all images" : "Near means similar to the foundation model" });
+	return /* @__PURE__ */ K(T, { children: e.model?.by === "encoding" ? "Near means responding alike over all images" : "Near means similar to the foundation model" });
 }
 function pl({ state: e }) {
-	return e.model?.drawing === "principal" ? /* @__PURE__ */ G(T, { children: [
+	return e.model?.drawing === "principal" ? /* @__PURE__ */ K(T, { children: [
 		"Drawn along the two principal axes, which is coarse: ",
-		/* @__PURE__ */ G("code", { children: "pip install 'semlens[umap]'" }),
+		/* @__PURE__ */ K("code", { children: "pip install 'semlens[umap]'" }),
 		" gives a finer map."
 	] }) : null;
 }
 function ml({ state: e }) {
 	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("a", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("a", {
 			href: t.place.href(["table"]),
 			children: "As a table"
 		}),
-		n && /* @__PURE__ */ G("span", { children: [
+		n && /* @__PURE__ */ K("span", { children: [
 			" · ",
-			V(e.scenery.value.inView),
+			H(e.scenery.value.inView),
 			" of ",
-			V(n.living.length),
+			H(n.living.length),
 			" in view",
-			i > 0 && /* @__PURE__ */ G(T, { children: [
+			i > 0 && /* @__PURE__ */ K(T, { children: [
 				" (",
-				V(i),
+				H(i),
 				" without examples)"
 			] })
 		] }),
-		r === "software" && /* @__PURE__ */ G("span", {
+		r === "software" && /* @__PURE__ */ K("span", {
 			class: "map-slow",
 			children: " · drawn without a graphics card: slower"
 		}),
-		r === "canvas" && /* @__PURE__ */ G("span", {
+		r === "canvas" && /* @__PURE__ */ K("span", {
 			class: "map-slow",
 			children: " · drawn without WebGL2: slower"
 		})
@@ -6196,36 +6196,36 @@ function ml({ state: e }) {
 // src/views/Explore.tsx
 var hl = "(min-width: 1000px)";
 function gl() {
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "explore",
-		children: [/* @__PURE__ */ G(_l, {}), /* @__PURE__ */ G(ll, {})]
+		children: [/* @__PURE__ */ K(_l, {}), /* @__PURE__ */ K(ll, {})]
 	});
 }
 function _l() {
-	let e = z(), t = Na(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = j(() => i && ri(i), [i]), [c, l] = O(1), u = matchMedia(hl).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = xl(e, t);
-	return k(() => l(1), [r]), /* @__PURE__ */ G("section", {
+	let e = B(), t = Na(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && ri(i), [i]), [c, l] = O(1), u = matchMedia(hl).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = xl(e, t);
+	return k(() => l(1), [r]), /* @__PURE__ */ K("section", {
 		class: "results",
 		ref: f,
 		"aria-label": "Results",
 		"aria-busy": a,
 		children: [
-			!e.query.value && !Rn(e.place) && /* @__PURE__ */ G(Aa, {}),
-			/* @__PURE__ */ G("div", {
+			!e.query.value && !Rn(e.place) && /* @__PURE__ */ K(Aa, {}),
+			/* @__PURE__ */ K("div", {
 				class: "results-head",
 				children: [
-					/* @__PURE__ */ G("h1", { children: t.title }),
-					o ? /* @__PURE__ */ G(Un, {
+					/* @__PURE__ */ K("h1", { children: t.title }),
+					o ? /* @__PURE__ */ K(Un, {
 						what: "Search",
 						job: o
-					}) : /* @__PURE__ */ G("p", {
+					}) : /* @__PURE__ */ K("p", {
 						class: "soft",
 						children: t.says
 					}),
-					i?.remark && /* @__PURE__ */ G("p", {
+					i?.remark && /* @__PURE__ */ K("p", {
 						class: "remark",
 						children: vl(i.remark)
 					}),
-					/* @__PURE__ */ G("a", {
+					/* @__PURE__ */ K("a", {
 						class: "to-map",
 						href: "#map",
 						onClick: (e) => (e.preventDefault(), f.current?.nextElementSibling?.scrollIntoView()),
@@ -6233,18 +6233,18 @@ function _l() {
 					})
 				]
 			}),
-			r.length ? /* @__PURE__ */ G(ci, {
+			r.length ? /* @__PURE__ */ K(ci, {
 				index: n,
 				rows: r,
 				found: i,
 				scale: s,
 				count: d
-			}) : /* @__PURE__ */ G(yl, {}),
-			d < r.length && /* @__PURE__ */ G("button", {
+			}) : /* @__PURE__ */ K(yl, {}),
+			d < r.length && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button more",
 				onClick: () => l(c + 1),
-				children: ["Show ", B(Math.min(u, r.length - d), "more component", "more components")]
+				children: ["Show ", V(Math.min(u, r.length - d), "more component", "more components")]
 			})
 		]
 	});
@@ -6253,28 +6253,28 @@ function vl(e) {
 	return `${e.charAt(0).toUpperCase()}${e.slice(1)}.`;
 }
 function yl() {
-	let e = z();
-	return Rn(e.place) ? /* @__PURE__ */ G("p", {
+	let e = B();
+	return Rn(e.place) ? /* @__PURE__ */ K("p", {
 		class: "nothing",
 		children: [
 			"No component passes these filters.",
 			" ",
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
-				onClick: () => e.place.set(In),
+				onClick: () => e.place.set(Fn),
 				children: "Show all"
 			})
 		]
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "nothing",
 		children: "There is no component to show."
 	});
 }
 var bl = null;
 function xl(e, { busy: t, rows: n }) {
-	let r = A(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
-	return Ie(() => {
+	let r = j(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
+	return A(() => {
 		let e = r.current;
 		e.scrollTop = !t && bl?.of === i ? bl.top : 0;
 		let n = () => {
@@ -6288,7 +6288,7 @@ function xl(e, { busy: t, rows: n }) {
 }
 // src/ui/SaveAs.tsx
 function Sl({ what: e, kinds: t, save: n }) {
-	let r = z(), [i, a] = O(!1), o = async (t) => {
+	let r = B(), [i, a] = O(!1), o = async (t) => {
 		a(!0);
 		try {
 			await n(t), r.told.value = `saved ${e} as ${t.toUpperCase()}`;
@@ -6298,15 +6298,15 @@ function Sl({ what: e, kinds: t, save: n }) {
 			a(!1);
 		}
 	};
-	return /* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K("span", {
 		class: "save-as buttons",
 		role: "group",
 		"aria-label": `Save ${e}`,
-		children: [/* @__PURE__ */ G("span", {
+		children: [/* @__PURE__ */ K("span", {
 			class: "soft",
 			"aria-hidden": "true",
 			children: "Save"
-		}), t.map((t) => /* @__PURE__ */ G("button", {
+		}), t.map((t) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			disabled: i,
@@ -6416,11 +6416,11 @@ function zl(e, t, n, r) {
 	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
 }
 function Bl({ of: e }) {
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "key",
 		viewBox: "0 0 16 16",
 		"aria-hidden": "true",
-		children: /* @__PURE__ */ G("path", {
+		children: /* @__PURE__ */ K("path", {
 			class: `dot ${e}`,
 			d: zl(e, 8, 8, 5)
 		})
@@ -6433,14 +6433,14 @@ var Vl = {
 };
 function Hl({ kind: e }) {
 	let [t, n] = Vl[e];
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: `sign ${e}`,
 		viewBox: "0 0 24 24",
 		"aria-hidden": "true",
-		children: [/* @__PURE__ */ G("path", {
+		children: [/* @__PURE__ */ K("path", {
 			class: "plate",
 			d: t
-		}), /* @__PURE__ */ G("path", {
+		}), /* @__PURE__ */ K("path", {
 			class: "stroke",
 			d: n
 		})]
@@ -6452,33 +6452,33 @@ function Ul({ value: e, low: t, high: n, top: r }) {
 		t,
 		n
 	].map((e) => e.toFixed(2));
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "interval",
 		role: "img",
 		"aria-label": `${a[0]}, from ${a[1]} to ${a[2]}`,
 		children: [
-			/* @__PURE__ */ G("rect", {
+			/* @__PURE__ */ K("rect", {
 				class: "track",
 				x: 0,
 				y: 5,
 				width: "100%",
 				height: 14
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "zero",
 				x1: "50%",
 				x2: "50%",
 				y1: 0,
 				y2: 24
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "reach effect",
 				x1: i(t),
 				x2: i(n),
 				y1: 12,
 				y2: 12
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "value effect",
 				x1: i(e),
 				x2: i(e),
@@ -6494,13 +6494,13 @@ function Kl({ shares: e }) {
 		quadrant: e,
 		relevance: t
 	}] : []);
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "stacked",
 		role: "img",
 		"aria-label": e.map((e) => `${fi[e.quadrant]} ${Y(e.relevance)}`).join(", "),
 		children: [n.map((e) => {
 			let n = t;
-			return t += e.relevance, /* @__PURE__ */ G("rect", {
+			return t += e.relevance, /* @__PURE__ */ K("rect", {
 				class: `fill ${e.quadrant}`,
 				x: Z(n),
 				y: "0",
@@ -6509,7 +6509,7 @@ function Kl({ shares: e }) {
 			}, e.quadrant);
 		}), n.map((e, t) => {
 			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
-			return e.relevance < Wl ? null : /* @__PURE__ */ G("text", {
+			return e.relevance < Wl ? null : /* @__PURE__ */ K("text", {
 				class: e.relevance < Gl ? "narrow" : void 0,
 				x: Z(r + e.relevance / 2),
 				y: "22",
@@ -6524,47 +6524,47 @@ function Kl({ shares: e }) {
 }
 function ql({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
 	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "interval",
 		role: "img",
 		"aria-label": a,
 		children: [
-			/* @__PURE__ */ G("rect", {
+			/* @__PURE__ */ K("rect", {
 				class: "rail",
 				x: "0",
 				y: "5",
 				width: "100%",
 				height: "14"
 			}),
-			o && /* @__PURE__ */ G("rect", {
+			o && /* @__PURE__ */ K("rect", {
 				class: "allowed",
 				x: Z(c(o[0])),
 				y: "5",
 				width: Z(c(o[1]) - c(o[0])),
 				height: "14"
 			}),
-			l !== void 0 && /* @__PURE__ */ G("line", {
+			l !== void 0 && /* @__PURE__ */ K("line", {
 				class: "limit",
 				x1: Z(l),
 				x2: Z(l),
 				y1: "0",
 				y2: "24"
 			}),
-			u && /* @__PURE__ */ G("line", {
+			u && /* @__PURE__ */ K("line", {
 				class: `reach ${i}`,
 				x1: Z(c(t)),
 				x2: Z(c(n)),
 				y1: "12",
 				y2: "12"
 			}),
-			u && /* @__PURE__ */ G("line", {
+			u && /* @__PURE__ */ K("line", {
 				class: `value ${i}`,
 				x1: Z(c(e)),
 				x2: Z(c(e)),
 				y1: "4",
 				y2: "20"
 			}),
-			s !== null && /* @__PURE__ */ G("circle", {
+			s !== null && /* @__PURE__ */ K("circle", {
 				class: "yours",
 				cx: Z(c(s)),
 				cy: "12",
@@ -6574,7 +6574,7 @@ function ql({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, 
 	});
 }
 function Jl({ relevance: e, against: t, top: n, kind: r }) {
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "two-bars",
 		"aria-hidden": "true",
 		children: [[
@@ -6585,7 +6585,7 @@ function Jl({ relevance: e, against: t, top: n, kind: r }) {
 			"against",
 			t / (n || 1),
 			10
-		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ G("rect", {
+		]].map(([e, t, n]) => t > .002 && /* @__PURE__ */ K("rect", {
 			class: `fill ${e}`,
 			x: "0",
 			y: n,
@@ -6595,10 +6595,10 @@ function Jl({ relevance: e, against: t, top: n, kind: r }) {
 	});
 }
 function Yl() {
-	return /* @__PURE__ */ G("p", {
+	return /* @__PURE__ */ K("p", {
 		class: "legend",
-		children: J.map((e) => /* @__PURE__ */ G("span", { children: [
-			/* @__PURE__ */ G(Bl, { of: e }),
+		children: J.map((e) => /* @__PURE__ */ K("span", { children: [
+			/* @__PURE__ */ K(Bl, { of: e }),
 			" fits ",
 			fi[e]
 		] }, e))
@@ -6740,31 +6740,31 @@ function ou(e, t, n, r, i) {
 var su = (e) => String(e).replace("-", "−");
 function cu({ frame: e }) {
 	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of chance)";
-	return /* @__PURE__ */ G("g", {
+	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: [
-			Rl(e.valid, n - t).map((t) => /* @__PURE__ */ G("text", {
+			Rl(e.valid, n - t).map((t) => /* @__PURE__ */ K("text", {
 				class: "tick",
 				x: kl(e, t),
 				y: i + 26,
 				"text-anchor": "middle",
 				children: su(t)
 			}, `x${t}`)),
-			Rl(e.spurious, i - r).map((n) => /* @__PURE__ */ G("text", {
+			Rl(e.spurious, i - r).map((n) => /* @__PURE__ */ K("text", {
 				class: "tick",
 				x: t - 17,
 				y: Al(e, n) + 4,
 				"text-anchor": "end",
 				children: su(n)
 			}, `y${n}`)),
-			/* @__PURE__ */ G("text", {
+			/* @__PURE__ */ K("text", {
 				class: "axis",
 				x: (t + n) / 2,
 				y: a - 10,
 				"text-anchor": "middle",
 				children: ["fits VALID concepts →", s]
 			}),
-			/* @__PURE__ */ G("text", {
+			/* @__PURE__ */ K("text", {
 				class: "axis",
 				"text-anchor": "middle",
 				transform: `translate(14 ${(r + i) / 2}) rotate(-90)`,
@@ -6774,7 +6774,7 @@ function cu({ frame: e }) {
 	});
 }
 function lu({ frame: e, edges: t }) {
-	return /* @__PURE__ */ G(T, { children: Object.entries(iu(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ G("rect", {
+	return /* @__PURE__ */ K(T, { children: Object.entries(iu(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ K("rect", {
 		class: `region ${e}`,
 		x: t,
 		y: n,
@@ -6784,13 +6784,13 @@ function lu({ frame: e, edges: t }) {
 }
 function uu({ frame: e, edges: t, shares: n }) {
 	let r = iu(e, t);
-	return /* @__PURE__ */ G("g", {
+	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: n.map(({ quadrant: e, relevance: t }) => {
 			let [n, i, a, o] = r[e];
 			if (a - n < 90 || o - i < 22) return null;
 			let s = e === "spurious" || e === "neither", c = e === "spurious" || e === "both";
-			return /* @__PURE__ */ G("text", {
+			return /* @__PURE__ */ K("text", {
 				class: `corner ${e}`,
 				x: s ? n + 8 : a - 8,
 				y: c ? i + 20 : o - 10,
@@ -6805,15 +6805,15 @@ function uu({ frame: e, edges: t, shares: n }) {
 	});
 }
 function du({ names: e }) {
-	return /* @__PURE__ */ G("g", {
+	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
-		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ G("line", {
+		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ K("line", {
 			class: "lead",
 			x1: e[0],
 			y1: e[1],
 			x2: e[2],
 			y2: e[3]
-		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ G("text", {
+		}, t)), e.map(({ text: e, x: t, y: n }, r) => /* @__PURE__ */ K("text", {
 			class: "name",
 			x: t,
 			y: n,
@@ -6826,15 +6826,15 @@ function du({ names: e }) {
 var fu = 500, pu = 250, mu = 400, hu = class {
 	store;
 	index;
-	draft = P(null);
-	answer = P(null);
-	fault = P("");
-	busy = P(null);
+	draft = F(null);
+	answer = F(null);
+	fault = F("");
+	busy = F(null);
 	stale;
-	moved = P(Ii);
+	moved = F(Ii);
 	counted;
 	settled;
-	rest = P(Ii);
+	rest = F(Ii);
 	at;
 	layer;
 	written = "";
@@ -6845,19 +6845,19 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 	constructor(e, t) {
 		this.store = e, this.index = t;
 		let n = (t) => e.place.route.value.params.get(t);
-		this.stale = F(() => this.draft.value !== null && this.answer.value?.key !== da(this.draft.value)), this.counted = F(() => this.answer.value ? Gi(this.answer.value.audit, this.moved.value) : null), this.settled = F(() => this.answer.value ? Gi(this.answer.value.audit, this.rest.value) : null), this.at = F(() => {
+		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== da(this.draft.value)), this.counted = I(() => this.answer.value ? Gi(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? Gi(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
 			let e = new Int32Array(t.count).fill(-1);
 			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
 		});
-		let r = F(() => n("al") ?? "");
-		this.layer = F(() => {
+		let r = I(() => n("al") ?? "");
+		this.layer = I(() => {
 			let e = this.answer.value?.audit.layers ?? [];
 			return e.includes(r.value) ? r.value : e.at(-1) ?? "";
 		});
 	}
 	enter() {
 		let { place: e } = this.store;
-		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), I(() => {
+		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
 			let { path: t, params: n } = e.route.value;
 			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
 			let [r, i] = [n.get("spec") ?? "", yu(n)];
@@ -6876,7 +6876,7 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 	begin(e) {
 		clearTimeout(this.timer);
 		let t = e ? pa(e) : "";
-		Ye(() => {
+		Je(() => {
 			this.draft.value = e, this.written = t, this.store.place.set({
 				spec: t || null,
 				tv: null,
@@ -6915,17 +6915,17 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? pa(e) : "", this.store.place.set({ spec: this.written || null }, !0));
 	}
 	settle(e) {
-		clearTimeout(this.resting), this.levels = JSON.stringify(e), Ye(() => this.rest.value = this.moved.value = e);
+		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
 	}
 	async ask() {
-		let e = this.draft.peek(), t = ++this.turn, n = (e) => Ye(() => {
+		let e = this.draft.peek(), t = ++this.turn, n = (e) => Je(() => {
 			this.fault.value = e, this.busy.value = null;
 		});
 		if (!e || !this.store.session.can.audit) return n("");
 		let r = da(e);
 		if (fa(e) || this.answer.peek()?.key === r) return n("");
 		for (this.busy.value = { job: null }; t === this.turn;) try {
-			let i = L(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: la(e) })));
+			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: la(e) })));
 			return t === this.turn ? (this.answer.value = {
 				audit: i,
 				draft: e,
@@ -6933,7 +6933,7 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 			}, Ca(this.index, la(e), i), n("")) : void 0;
 		} catch (e) {
 			if (t !== this.turn) return;
-			if (!(e instanceof It)) return n(e instanceof Error ? e.message : String(e));
+			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
 			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, mu));
 		}
 	}
@@ -6974,10 +6974,10 @@ function Cu({ state: e, side: t, frame: n }) {
 		let r = Tu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
 		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
 	};
-	return /* @__PURE__ */ G("g", {
+	return /* @__PURE__ */ K("g", {
 		class: `threshold-of ${t}`,
 		children: [
-			i !== null && /* @__PURE__ */ G("line", {
+			i !== null && /* @__PURE__ */ K("line", {
 				class: "chance-line",
 				...u ? {
 					x1: f,
@@ -6991,11 +6991,11 @@ function Cu({ state: e, side: t, frame: n }) {
 					y2: f
 				}
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: `threshold ${i === null ? "" : "moved"}`,
 				...d
 			}),
-			/* @__PURE__ */ G("g", {
+			/* @__PURE__ */ K("g", {
 				class: "grip",
 				role: "slider",
 				tabindex: 0,
@@ -7013,15 +7013,15 @@ function Cu({ state: e, side: t, frame: n }) {
 				onDblClick: () => e.move({ [t]: null }),
 				onKeyDown: m,
 				children: [
-					/* @__PURE__ */ G("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
-					/* @__PURE__ */ G("line", {
+					/* @__PURE__ */ K("title", { children: "Drag, or use the arrow keys; Delete: back to chance" }),
+					/* @__PURE__ */ K("line", {
 						class: "reach",
 						...d
 					}),
-					/* @__PURE__ */ G("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
+					/* @__PURE__ */ K("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
 				]
 			}),
-			/* @__PURE__ */ G(wu, {
+			/* @__PURE__ */ K(wu, {
 				side: t,
 				frame: n,
 				value: a,
@@ -7032,7 +7032,7 @@ function Cu({ state: e, side: t, frame: n }) {
 }
 function wu({ side: e, frame: t, value: n, yours: r }) {
 	let i = jl(t, e, n);
-	return /* @__PURE__ */ G("text", {
+	return /* @__PURE__ */ K("text", {
 		class: "needs",
 		"aria-hidden": "true",
 		...e === "valid" ? {
@@ -7061,11 +7061,11 @@ async function Ou(e, t, n, r, i, a) {
 	let o = e.appendChild(document.createElement("div"));
 	o.className = "off-screen";
 	try {
-		xe(/* @__PURE__ */ G(ku, {
+		xe(/* @__PURE__ */ K(ku, {
 			state: t,
 			frame: n,
 			dots: r
-		}), o), await yn(o.querySelector("svg"), i, a);
+		}), o), await vn(o.querySelector("svg"), i, a);
 	} finally {
 		xe(null, o), o.remove();
 	}
@@ -7075,52 +7075,52 @@ function ku({ state: e, frame: t, dots: n }) {
 		x: jl(t, "valid", i("valid")),
 		y: jl(t, "spurious", i("spurious"))
 	}, o = (t) => zl(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, Du).map((t) => vu(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(Eu);
-	return /* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K("svg", {
 		class: "scatter",
 		viewBox: `0 0 ${t.width} ${t.height}`,
 		width: t.width,
 		height: t.height,
 		children: [
-			/* @__PURE__ */ G(lu, {
+			/* @__PURE__ */ K(lu, {
 				frame: t,
 				edges: a
 			}),
-			J.map((t) => /* @__PURE__ */ G("path", {
+			J.map((t) => /* @__PURE__ */ K("path", {
 				class: `dot ${t}`,
 				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
 			}, t)),
-			s.slice(0, Eu).map((t) => /* @__PURE__ */ G("path", {
+			s.slice(0, Eu).map((t) => /* @__PURE__ */ K("path", {
 				class: `dot ${e.quadrant(n.at[t])}`,
 				d: o(t),
-				children: /* @__PURE__ */ G("title", { children: r.audit.rows[n.at[t]].component })
+				children: /* @__PURE__ */ K("title", { children: r.audit.rows[n.at[t]].component })
 			}, t)),
-			/* @__PURE__ */ G(cu, { frame: t }),
-			/* @__PURE__ */ G(uu, {
+			/* @__PURE__ */ K(cu, { frame: t }),
+			/* @__PURE__ */ K(uu, {
 				frame: t,
 				edges: a,
 				shares: r.shares.filter((t) => t.layer === e.layer.value)
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "threshold",
 				x1: a.x,
 				x2: a.x,
 				y1: t.top,
 				y2: t.bottom
 			}),
-			/* @__PURE__ */ G("line", {
+			/* @__PURE__ */ K("line", {
 				class: "threshold",
 				x1: t.left,
 				x2: t.right,
 				y1: a.y,
 				y2: a.y
 			}),
-			na.map((e) => /* @__PURE__ */ G(wu, {
+			na.map((e) => /* @__PURE__ */ K(wu, {
 				side: e,
 				frame: t,
 				value: i(e),
 				yours: r.moved[e] !== null
 			}, e)),
-			/* @__PURE__ */ G(du, { names: $l(n, c, t) })
+			/* @__PURE__ */ K(du, { names: $l(n, c, t) })
 		]
 	});
 }
@@ -7138,7 +7138,7 @@ function Mu() {
 		return "system";
 	}
 }
-var Nu = P(Mu());
+var Nu = F(Mu());
 function Pu(e) {
 	Nu.value = e;
 	try {
@@ -7150,36 +7150,36 @@ function Fu(e, t) {
 }
 // src/audit/Facts.tsx
 function Iu({ row: e, quadrant: t, moved: n, top: r }) {
-	return /* @__PURE__ */ G("dl", {
+	return /* @__PURE__ */ K("dl", {
 		class: "told-of",
 		children: [
-			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ G(Lu, {
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ K(Lu, {
 				row: e,
 				side: t,
 				moved: n
 			}, t)),
-			/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: "Relevance" }), /* @__PURE__ */ G("dd", { children: [
+			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Relevance" }), /* @__PURE__ */ K("dd", { children: [
 				Y(e.relevance),
 				" for, ",
 				Y(e.against),
 				" against",
-				/* @__PURE__ */ G(Jl, {
+				/* @__PURE__ */ K(Jl, {
 					relevance: e.relevance,
 					against: e.against,
 					top: r,
 					kind: t
 				})
 			] })] }),
-			/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: "Also for" }), /* @__PURE__ */ G("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ G("bdi", { children: e }, e)]) : "no other output" })] })
+			/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: "Also for" }), /* @__PURE__ */ K("dd", { children: e.affected.length ? e.affected.map((e, t) => [t > 0 && ", ", /* @__PURE__ */ K("bdi", { children: e }, e)]) : "no other output" })] })
 		]
 	});
 }
 function Lu({ row: e, side: t, moved: n }) {
-	let r = Ri(e, t, n), i = /* @__PURE__ */ G("bdi", { children: e[`${t}_concept`] });
-	return /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ G("dd", {
+	let r = Ri(e, t, n), i = /* @__PURE__ */ K("bdi", { children: e[`${t}_concept`] });
+	return /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ K("dd", {
 		title: "Alignment, in standard deviations of chance; p: how often chance fits some concept of the side as well",
 		children: [
-			e[t] > r ? /* @__PURE__ */ G("strong", { children: i }) : /* @__PURE__ */ G(T, { children: ["nearest: ", i] }),
+			e[t] > r ? /* @__PURE__ */ K("strong", { children: i }) : /* @__PURE__ */ K(T, { children: ["nearest: ", i] }),
 			", ",
 			gi(e[t]),
 			" (",
@@ -7232,21 +7232,21 @@ async function Vu(e, t) {
 	}
 }
 function Hu({ index: e, row: t, of: n }) {
-	let r = z();
+	let r = B();
 	if (!r.session.can.annotate) return null;
 	let i = e.tag(t);
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "judge",
 		role: "group",
 		"aria-label": `Your judgement of ${n}`,
-		children: zu.map(({ tag: n, key: a }) => /* @__PURE__ */ G("button", {
+		children: zu.map(({ tag: n, key: a }) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: n,
 			"aria-pressed": i === n,
 			title: `${n} (key ${a})`,
 			onClick: () => void Bu(r, e, t, n),
 			children: [
-				/* @__PURE__ */ G("kbd", {
+				/* @__PURE__ */ K("kbd", {
 					"aria-hidden": "true",
 					children: a
 				}),
@@ -7259,23 +7259,23 @@ function Hu({ index: e, row: t, of: n }) {
 // src/audit/Preview.tsx
 var Uu = 264, Wu = 300, Gu = 370;
 function Ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
-	let s = z(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Uu + 20 < a.width ? r + 16 : Math.max(2, r - Uu - 16), p = Math.max(0, Math.min(i - Wu / 2, a.height - (o ? Gu : Wu))), m = vu(t, u, d);
-	return /* @__PURE__ */ G("div", {
+	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Uu + 20 < a.width ? r + 16 : Math.max(2, r - Uu - 16), p = Math.max(0, Math.min(i - Wu / 2, a.height - (o ? Gu : Wu))), m = vu(t, u, d);
+	return /* @__PURE__ */ K("div", {
 		class: `preview ${o ? "pinned" : ""}`,
 		style: {
 			left: `${Math.min(f, Math.max(2, a.width - Uu - 2))}px`,
 			top: `${p}px`
 		},
 		children: [
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "name",
 				children: [
-					/* @__PURE__ */ G(Bl, { of: d }),
+					/* @__PURE__ */ K(Bl, { of: d }),
 					" ",
-					/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: m }) }),
+					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: m }) }),
 					" ",
-					m !== u.component && /* @__PURE__ */ G("code", { children: u.component }),
-					o && /* @__PURE__ */ G("button", {
+					m !== u.component && /* @__PURE__ */ K("code", { children: u.component }),
+					o && /* @__PURE__ */ K("button", {
 						type: "button",
 						"aria-label": "Close the preview",
 						onClick: o,
@@ -7283,28 +7283,28 @@ function Ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: ["fits ", fi[d]]
 			}),
-			/* @__PURE__ */ G(Lr, {
+			/* @__PURE__ */ K(Lr, {
 				index: t,
 				row: u.row,
 				count: 4
 			}),
-			/* @__PURE__ */ G(Iu, {
+			/* @__PURE__ */ K(Iu, {
 				row: u,
 				quadrant: d,
 				moved: l,
 				top: Math.max(u.relevance, u.against)
 			}),
-			o && /* @__PURE__ */ G(Hu, {
+			o && /* @__PURE__ */ K(Hu, {
 				index: t,
 				row: u.row,
 				of: m
 			}),
-			o && /* @__PURE__ */ G("a", {
-				href: K(s, t, u.row),
+			o && /* @__PURE__ */ K("a", {
+				href: Ln(s, t, u.row),
 				children: "Open the component"
 			})
 		]
@@ -7313,7 +7313,7 @@ function Ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 // src/audit/usePointer.ts
 var qu = 4;
 function Ju({ dots: e, tool: t, point: n, click: r, select: i }) {
-	let a = Ct([]), o = A(null), s = (e) => {
+	let a = St([]), o = j(null), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect();
 		return [e.clientX - t.left, e.clientY - t.top];
 	}, c = (e) => {
@@ -7346,7 +7346,7 @@ function Ju({ dots: e, tool: t, point: n, click: r, select: i }) {
 }
 // src/audit/Overlay.tsx
 function Yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
-	let o = z(), { index: s } = e, { rows: c } = e.counted.value.audit, l = Ct(-1), u = Ct(0), d = (e) => c[n.at[e]], f = wt(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
+	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
 		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
 			index: s.number,
 			row: d(e).row
@@ -7375,11 +7375,11 @@ function Yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 		else if (t) u.value = Math.min(Math.max(u.peek() + t, 0), n.at.length - 1);
 		else return;
 		e.preventDefault(), e.stopPropagation(), h(u.peek());
-	}, b = wt(() => {
+	}, b = Ct(() => {
 		let t = o.pointed.value;
 		return t && t.index === s.number ? e.at.value[t.row] : -1;
 	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => zl(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Ru(vu(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("svg", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("svg", {
 		class: "scatter",
 		width: t.width,
 		height: t.height,
@@ -7388,19 +7388,19 @@ function Yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 		..._,
 		children: [
 			a,
-			g.length > 0 && /* @__PURE__ */ G("polygon", {
+			g.length > 0 && /* @__PURE__ */ K("polygon", {
 				class: "drawn",
 				points: g.map((e) => e.join(",")).join(" ")
 			}),
-			p >= 0 && /* @__PURE__ */ G("path", {
+			p >= 0 && /* @__PURE__ */ K("path", {
 				class: "ring pinned",
 				d: w(p)
 			}),
-			x >= 0 && /* @__PURE__ */ G("path", {
+			x >= 0 && /* @__PURE__ */ K("path", {
 				class: "ring",
 				d: w(x)
 			}),
-			C >= 0 && /* @__PURE__ */ G("path", {
+			C >= 0 && /* @__PURE__ */ K("path", {
 				class: "cursor",
 				d: w(C),
 				role: "button",
@@ -7412,7 +7412,7 @@ function Yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 				onKeyDown: y
 			})
 		]
-	}), S >= 0 && /* @__PURE__ */ G(Ku, {
+	}), S >= 0 && /* @__PURE__ */ K(Ku, {
 		state: e,
 		index: s,
 		at: n.at[S],
@@ -7433,7 +7433,7 @@ function Xu() {
 // src/audit/Plot.tsx
 var Zu = 1500, Qu = 10, $u = 480;
 function ed({ state: e, frame: t, dots: n, tool: r }) {
-	let i = z(), [a, o] = [A(null), A(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => jl(t, n, l[n] ?? e.critical(n)), m = {
+	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => jl(t, n, l[n] ?? e.critical(n)), m = {
 		x: p("valid"),
 		y: p("spurious")
 	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Xu(), _ = (e) => ({
@@ -7442,14 +7442,14 @@ function ed({ state: e, frame: t, dots: n, tool: r }) {
 		quadrant: (t) => e[n.at[t]],
 		kept: h
 	});
-	Ie(() => au(a.current, _(c), 0, Zu), [
+	A(() => au(a.current, _(c), 0, Zu), [
 		t,
 		n,
 		c,
 		f,
 		g,
 		Nu.value
-	]), Ie(() => au(o.current, _(d), Zu, Infinity), [
+	]), A(() => au(o.current, _(d), Zu, Infinity), [
 		t,
 		n,
 		d,
@@ -7458,21 +7458,21 @@ function ed({ state: e, frame: t, dots: n, tool: r }) {
 		Nu.value
 	]);
 	let v = e.layer.value;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "plot",
 		style: { height: `${t.height}px` },
 		children: [
-			/* @__PURE__ */ G("svg", {
+			/* @__PURE__ */ K("svg", {
 				class: "scatter regions",
 				width: t.width,
 				height: t.height,
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ G(lu, {
+				children: /* @__PURE__ */ K(lu, {
 					frame: t,
 					edges: m
 				})
 			}),
-			[o, a].map((e, n) => /* @__PURE__ */ G("canvas", {
+			[o, a].map((e, n) => /* @__PURE__ */ K("canvas", {
 				ref: e,
 				style: {
 					width: `${t.width}px`,
@@ -7480,26 +7480,26 @@ function ed({ state: e, frame: t, dots: n, tool: r }) {
 				},
 				"aria-hidden": "true"
 			}, n)),
-			/* @__PURE__ */ G(Yu, {
+			/* @__PURE__ */ K(Yu, {
 				state: e,
 				frame: t,
 				dots: n,
 				tool: r,
 				label: `Quadrant chart of ${v}: ${yi(n.at.length, "component")}`,
 				children: [
-					/* @__PURE__ */ G(cu, { frame: t }),
-					/* @__PURE__ */ G(uu, {
+					/* @__PURE__ */ K(cu, { frame: t }),
+					/* @__PURE__ */ K(uu, {
 						frame: t,
 						edges: m,
 						shares: u.filter((e) => e.layer === v)
 					}),
-					/* @__PURE__ */ G(du, { names: td(e, n, t, f) }),
-					/* @__PURE__ */ G(Cu, {
+					/* @__PURE__ */ K(du, { names: td(e, n, t, f) }),
+					/* @__PURE__ */ K(Cu, {
 						state: e,
 						side: "valid",
 						frame: t
 					}),
-					/* @__PURE__ */ G(Cu, {
+					/* @__PURE__ */ K(Cu, {
 						state: e,
 						side: "spurious",
 						frame: t
@@ -7511,7 +7511,7 @@ function ed({ state: e, frame: t, dots: n, tool: r }) {
 }
 function td(e, t, n, r) {
 	let i = e.settled.value, a = e.index.annotations.value;
-	return j(() => {
+	return M(() => {
 		let { rows: i } = e.counted.peek().audit, a = n.width < $u ? Qu / 2 : Qu, o = [];
 		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
 		let s = o.map((n) => vu(e.index, i[t.at[n]], e.quadrant(t.at[n])));
@@ -7527,56 +7527,56 @@ function td(e, t, n, r) {
 // src/audit/useWidth.ts
 function nd(e) {
 	let [t, n] = O(0);
-	return Ie(() => {
+	return A(() => {
 		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
 		return r.observe(e.current), t(), () => r.disconnect();
 	}, []), t;
 }
 // src/audit/Chart.tsx
 function rd({ state: e }) {
-	let t = z(), { audit: n } = e.answer.value, r = e.layer.value, i = A(null), a = nd(i), [o, s] = O("box"), c = j(() => Hi(n, r), [n, r]), l = {
+	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = nd(i), [o, s] = O("box"), c = M(() => Hi(n, r), [n, r]), l = {
 		valid: e.critical("valid"),
 		spurious: e.critical("spurious")
-	}, u = j(() => Ol(n, c, l, a), [
+	}, u = M(() => Ol(n, c, l, a), [
 		n,
 		c,
 		a
-	]), d = j(() => Nl(n, c, u), [
+	]), d = M(() => Nl(n, c, u), [
 		n,
 		c,
 		u
 	]), f = c.length ? n.rows[c[0]].relevance : 0, p = e.moved.value;
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "quadrants",
 		"aria-label": "Quadrant chart",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Every component, held against both sides" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "Every component, held against both sides" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
 			}),
-			/* @__PURE__ */ G(Yl, {}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K(Yl, {}),
+			/* @__PURE__ */ K("div", {
 				class: "tools",
 				children: [
-					n.layers.length > 1 && /* @__PURE__ */ G("label", { children: [
+					n.layers.length > 1 && /* @__PURE__ */ K("label", { children: [
 						"Layer",
 						" ",
-						/* @__PURE__ */ G("select", {
+						/* @__PURE__ */ K("select", {
 							"aria-label": "Layer",
 							value: r,
 							onChange: (e) => t.place.set({ al: e.currentTarget.value }),
-							children: n.layers.map((e) => /* @__PURE__ */ G("option", { children: e }, e))
+							children: n.layers.map((e) => /* @__PURE__ */ K("option", { children: e }, e))
 						})
 					] }),
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "choice-of",
 						role: "group",
 						"aria-label": "Select by dragging",
-						children: [/* @__PURE__ */ G("span", {
+						children: [/* @__PURE__ */ K("span", {
 							"aria-hidden": "true",
 							children: "Drag selects by"
-						}), ["box", "lasso"].map((e) => /* @__PURE__ */ G("button", {
+						}), ["box", "lasso"].map((e) => /* @__PURE__ */ K("button", {
 							type: "button",
 							"aria-pressed": o === e,
 							title: "Shift adds to the selection, Alt takes away",
@@ -7584,7 +7584,7 @@ function rd({ state: e }) {
 							children: e
 						}, e))]
 					}),
-					t.selection.value && /* @__PURE__ */ G("button", {
+					t.selection.value && /* @__PURE__ */ K("button", {
 						type: "button",
 						onClick: () => t.select(null),
 						children: [
@@ -7593,29 +7593,29 @@ function rd({ state: e }) {
 							")"
 						]
 					}),
-					/* @__PURE__ */ G(Sl, {
+					/* @__PURE__ */ K(Sl, {
 						what: "the chart",
 						kinds: ["svg", "png"],
 						save: (t) => Ou(i.current, e, u, d, `${va(n.output)}-${r}-quadrants`, t)
 					})
 				]
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "place",
 				ref: i,
 				style: { minHeight: `${u.height}px` },
-				children: a > 0 && /* @__PURE__ */ G(ed, {
+				children: a > 0 && /* @__PURE__ */ K(ed, {
 					state: e,
 					frame: u,
 					dots: d,
 					tool: o
 				})
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "thresholds",
 				role: "status",
 				children: [
-					/* @__PURE__ */ G("span", { children: [
+					/* @__PURE__ */ K("span", { children: [
 						"Needed to fit: valid ",
 						gi(p.valid ?? l.valid),
 						", spurious ",
@@ -7624,7 +7624,7 @@ function rd({ state: e }) {
 						Li(p) ? `– your thresholds, the same for every component. ${id(e.counted.value)}` : "– chance's; components with fewer examples need more."
 					] }),
 					" ",
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						disabled: !Li(p),
 						onClick: () => e.move({
@@ -7635,10 +7635,10 @@ function rd({ state: e }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
-					/* @__PURE__ */ G("bdi", { children: r }),
+					/* @__PURE__ */ K("bdi", { children: r }),
 					", ",
 					yi(c.length, "component"),
 					"; the largest mark is ",
@@ -7657,55 +7657,55 @@ function id(e) {
 // src/audit/ConceptTable.tsx
 var ad = (e, t) => `${e}:${t}`;
 function od({ state: e }) {
-	let t = e.counted.value, { place: n } = z(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
-	return /* @__PURE__ */ G("section", {
+	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
+	return /* @__PURE__ */ K("section", {
 		class: "concepts",
 		"aria-label": "Concepts",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Concepts" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "Concepts" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"For: the part of what speaks for “",
-					/* @__PURE__ */ G("bdi", { children: t.audit.output }),
+					/* @__PURE__ */ K("bdi", { children: t.audit.output }),
 					"” that goes through the components that fit a concept best of its side. Against: what the same components speak against it, in the same unit. A component that fits both sides counts on both. Choose a concept to see only its components below."
 				]
 			}),
-			i.length > 0 && /* @__PURE__ */ G("div", {
+			i.length > 0 && /* @__PURE__ */ K("div", {
 				class: "wide",
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Table of concepts",
-				children: /* @__PURE__ */ G("table", { children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-					/* @__PURE__ */ G("th", {
+				children: /* @__PURE__ */ K("table", { children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "concept"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "side"
 					}),
-					s && /* @__PURE__ */ G("th", {
+					s && /* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "layer"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						class: "n",
 						children: "components"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						class: "n",
 						children: "for"
 					}),
-					/* @__PURE__ */ G("th", {
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						class: "n",
 						children: "against"
 					}),
-					/* @__PURE__ */ G("td", {})
-				] }) }), /* @__PURE__ */ G("tbody", { children: i.map((e) => /* @__PURE__ */ G(sd, {
+					/* @__PURE__ */ K("td", {})
+				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((e) => /* @__PURE__ */ K(sd, {
 					one: e,
 					top: o,
 					several: s,
@@ -7716,14 +7716,14 @@ function od({ state: e }) {
 					e.concept
 				]))) })] })
 			}),
-			a.length > 0 && /* @__PURE__ */ G("p", {
+			a.length > 0 && /* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"Fitted by no component:",
 					" ",
-					a.map((e, t) => /* @__PURE__ */ G("span", { children: [
+					a.map((e, t) => /* @__PURE__ */ K("span", { children: [
 						t > 0 && "; ",
-						/* @__PURE__ */ G("bdi", { children: e.concept }),
+						/* @__PURE__ */ K("bdi", { children: e.concept }),
 						" (",
 						e.side,
 						s && `, ${e.layer}`,
@@ -7736,13 +7736,13 @@ function od({ state: e }) {
 	});
 }
 function sd({ one: e, top: t, several: n, chosen: r }) {
-	let { place: i } = z(), a = ad(e.side, e.concept);
-	return /* @__PURE__ */ G("tr", {
+	let { place: i } = B(), a = ad(e.side, e.concept);
+	return /* @__PURE__ */ K("tr", {
 		class: a === r ? "chosen" : void 0,
 		children: [
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("th", {
 				scope: "row",
-				children: /* @__PURE__ */ G("button", {
+				children: /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "link",
 					"aria-pressed": a === r,
@@ -7750,30 +7750,30 @@ function sd({ one: e, top: t, several: n, chosen: r }) {
 						ac: a === r ? null : a,
 						list: e.side === "valid" ? "right" : null
 					}),
-					children: /* @__PURE__ */ G("bdi", { children: e.concept })
+					children: /* @__PURE__ */ K("bdi", { children: e.concept })
 				})
 			}),
-			/* @__PURE__ */ G("td", { children: [
-				/* @__PURE__ */ G(Bl, { of: e.side }),
+			/* @__PURE__ */ K("td", { children: [
+				/* @__PURE__ */ K(Bl, { of: e.side }),
 				" ",
 				e.side
 			] }),
-			n && /* @__PURE__ */ G("td", { children: /* @__PURE__ */ G("bdi", { children: e.layer }) }),
-			/* @__PURE__ */ G("td", {
+			n && /* @__PURE__ */ K("td", { children: /* @__PURE__ */ K("bdi", { children: e.layer }) }),
+			/* @__PURE__ */ K("td", {
 				class: "n",
 				children: e.components.toLocaleString("en-GB")
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "n",
 				children: Y(e.relevance)
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "n",
 				children: Y(e.against)
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ G(Jl, {
+				children: /* @__PURE__ */ K(Jl, {
 					relevance: e.relevance,
 					against: e.against,
 					top: t,
@@ -7785,35 +7785,35 @@ function sd({ one: e, top: t, several: n, chosen: r }) {
 }
 // src/ui/Menu.tsx
 function cd({ name: e, value: t, children: n }) {
-	let [r, i] = O(!1), a = A(null), o = A(null);
+	let [r, i] = O(!1), a = j(null), o = j(null);
 	return k(() => {
 		if (!r) return;
 		let e = (e) => !a.current?.contains(e.target) && i(!1);
 		return document.addEventListener("pointerdown", e), document.addEventListener("focusin", e), () => {
 			document.removeEventListener("pointerdown", e), document.removeEventListener("focusin", e);
 		};
-	}, [r]), /* @__PURE__ */ G("div", {
+	}, [r]), /* @__PURE__ */ K("div", {
 		class: "menu",
 		ref: a,
 		onKeyDown: (e) => {
 			e.key === "Escape" && r && (e.stopPropagation(), i(!1), o.current?.focus());
 		},
-		children: [/* @__PURE__ */ G("button", {
+		children: [/* @__PURE__ */ K("button", {
 			ref: o,
 			type: "button",
 			class: "button",
 			"aria-expanded": r,
 			onClick: () => i(!r),
 			children: [
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "soft",
 					children: e
 				}),
 				" ",
 				t,
-				/* @__PURE__ */ G(q, { name: "down" })
+				/* @__PURE__ */ K(q, { name: "down" })
 			]
-		}), r && /* @__PURE__ */ G("div", {
+		}), r && /* @__PURE__ */ K("div", {
 			class: "menu-panel",
 			children: n
 		})]
@@ -7821,7 +7821,7 @@ function cd({ name: e, value: t, children: n }) {
 }
 // src/audit/Export.tsx
 function ld({ state: e }) {
-	let t = z(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = va(a.draft.title || a.audit.output), s = async (e, n) => {
+	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = va(a.draft.title || a.audit.output), s = async (e, n) => {
 		r(e);
 		try {
 			await n(), t.told.value = `Saved: ${e}`;
@@ -7829,24 +7829,24 @@ function ld({ state: e }) {
 			t.told.value = e instanceof Error ? e.message : String(e);
 		}
 		r("");
-	}, { transport: c } = t, l = la(a.draft), u = (n) => fn(`${o}-components`, Oa(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+	}, { transport: c } = t, l = la(a.draft), u = (n) => dn(`${o}-components`, Oa(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
 		{
 			name: "Report",
 			says: "one HTML page with pictures, for whoever signs off",
 			live: !0,
-			make: async () => dn(`${o}.html`, await Da(c, i, l))
+			make: async () => un(`${o}.html`, await Da(c, i, l))
 		},
 		{
 			name: "Spec",
 			says: "YAML, to run again",
 			live: !0,
-			make: async () => dn(`${o}.yaml`, await Ea(c, l))
+			make: async () => un(`${o}.yaml`, await Ea(c, l))
 		},
 		{
 			name: "Spec with verdicts and tags",
 			says: "YAML; verdicts and judgements as remarks",
 			live: !0,
-			make: async () => dn(`${o}-judged.yaml`, await Ea(c, l, ka(i, a.audit)))
+			make: async () => un(`${o}-judged.yaml`, await Ea(c, l, ka(i, a.audit)))
 		},
 		{
 			name: "All components, CSV",
@@ -7867,16 +7867,16 @@ function ld({ state: e }) {
 			make: () => u("parquet")
 		}] : []
 	];
-	return /* @__PURE__ */ G(cd, {
+	return /* @__PURE__ */ K(cd, {
 		name: "Save",
 		value: n ? `${n}…` : "the result",
-		children: /* @__PURE__ */ G("ul", {
+		children: /* @__PURE__ */ K("ul", {
 			class: "exports",
-			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+			children: d.filter((e) => t.session.can.audit || !e.live).map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 				type: "button",
 				"aria-disabled": n !== "",
 				onClick: () => n || void s(e.name, e.make),
-				children: [/* @__PURE__ */ G("strong", { children: e.name }), /* @__PURE__ */ G("span", {
+				children: [/* @__PURE__ */ K("strong", { children: e.name }), /* @__PURE__ */ K("span", {
 					class: "hint",
 					children: e.says
 				})]
@@ -7886,11 +7886,11 @@ function ld({ state: e }) {
 }
 // src/audit/AuditCard.tsx
 function ud({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
-	let s = z(), { index: c } = e, l = t.audit.rows[n], u = J[t.quadrant[n]], d = c.tag(l.row), f = vu(c, l, u), p = wt(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+	let s = B(), { index: c } = e, l = t.audit.rows[n], u = J[t.quadrant[n]], d = c.tag(l.row), f = vu(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
 		index: c.number,
 		row: l.row
 	} : null;
-	return /* @__PURE__ */ G("article", {
+	return /* @__PURE__ */ K("article", {
 		ref: a,
 		class: `finding ${u} ${p.value} ${d ? "is-judged" : ""}`,
 		tabIndex: i ? 0 : -1,
@@ -7900,21 +7900,21 @@ function ud({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 		onPointerEnter: () => m(!0),
 		onPointerLeave: () => m(!1),
 		children: [
-			/* @__PURE__ */ G("h4", { children: [
-				/* @__PURE__ */ G(Bl, { of: u }),
+			/* @__PURE__ */ K("h4", { children: [
+				/* @__PURE__ */ K(Bl, { of: u }),
 				" ",
-				/* @__PURE__ */ G("a", {
-					href: K(s, c, l.row),
-					children: /* @__PURE__ */ G("bdi", { children: f })
+				/* @__PURE__ */ K("a", {
+					href: Ln(s, c, l.row),
+					children: /* @__PURE__ */ K("bdi", { children: f })
 				}),
 				" ",
-				f !== l.component && /* @__PURE__ */ G("code", { children: l.component }),
-				d && /* @__PURE__ */ G("span", {
+				f !== l.component && /* @__PURE__ */ K("code", { children: l.component }),
+				d && /* @__PURE__ */ K("span", {
 					class: `tag ${d}`,
 					children: d
 				})
 			] }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"fits ",
@@ -7922,18 +7922,18 @@ function ud({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 					!l.label && " · no label"
 				]
 			}),
-			/* @__PURE__ */ G(Lr, {
+			/* @__PURE__ */ K(Lr, {
 				index: c,
 				row: l.row,
 				count: 4
 			}),
-			/* @__PURE__ */ G(Iu, {
+			/* @__PURE__ */ K(Iu, {
 				row: l,
 				quadrant: u,
 				moved: t.moved,
 				top: r
 			}),
-			/* @__PURE__ */ G(Hu, {
+			/* @__PURE__ */ K(Hu, {
 				index: c,
 				row: l.row,
 				of: f
@@ -8038,70 +8038,70 @@ function gd(e) {
 	};
 }
 function _d({ state: e }) {
-	let t = z(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = gd(t), s = fd(r, i), c = pd(r, s, n, t.kept.value, o, a);
-	return /* @__PURE__ */ G("section", {
+	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = gd(t), s = fd(r, i), c = pd(r, s, n, t.kept.value, o, a);
+	return /* @__PURE__ */ K("section", {
 		class: "findings",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Components to look at" }),
-			/* @__PURE__ */ G(vd, {
+			/* @__PURE__ */ K("h3", { children: "Components to look at" }),
+			/* @__PURE__ */ K(vd, {
 				counted: dd.map((e) => (e.list === i ? s : fd(r, e.list)).length),
 				list: i
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: dd.find((e) => e.list === i).says
 			}),
-			/* @__PURE__ */ G(bd, {
+			/* @__PURE__ */ K(bd, {
 				state: e,
 				whole: s,
 				judged: a
 			}),
-			o && /* @__PURE__ */ G("p", {
+			o && /* @__PURE__ */ K("p", {
 				class: "by-concept",
 				children: [
 					"Only those that fit ",
-					/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
+					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: o.slice(o.indexOf(":") + 1) }) }),
 					" best of the ",
 					o.split(":")[0],
 					" concepts.",
 					" ",
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						onClick: () => t.place.set({ ac: null }),
 						children: "Show all"
 					})
 				]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "tools",
-				children: [/* @__PURE__ */ G("span", { children: c.length === s.length ? yi(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${yi(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ G(Sl, {
+				children: [/* @__PURE__ */ K("span", { children: c.length === s.length ? yi(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${yi(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ K(Sl, {
 					what: "this list",
 					kinds: ["csv", "json"],
-					save: (e) => fn(`${va(r.audit.output)}-${i}`, Oa(n, r, c), e, t)
+					save: (e) => dn(`${va(r.audit.output)}-${i}`, Oa(n, r, c), e, t)
 				})]
 			}),
-			c.length ? /* @__PURE__ */ G(xd, {
+			c.length ? /* @__PURE__ */ K(xd, {
 				state: e,
 				at: c
-			}, i) : /* @__PURE__ */ G(yd, { whole: s.length })
+			}, i) : /* @__PURE__ */ K(yd, { whole: s.length })
 		]
 	});
 }
 function vd({ counted: e, list: t }) {
-	let { place: n } = z();
-	return /* @__PURE__ */ G("div", {
+	let { place: n } = B();
+	return /* @__PURE__ */ K("div", {
 		class: "lists",
 		role: "group",
 		"aria-label": "Which components",
-		children: dd.map((r, i) => /* @__PURE__ */ G("button", {
+		children: dd.map((r, i) => /* @__PURE__ */ K("button", {
 			type: "button",
 			"aria-pressed": r.list === t,
 			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
 			children: [
 				r.name,
 				" ",
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "n",
 					children: e[i].toLocaleString("en-GB")
 				})
@@ -8110,41 +8110,41 @@ function vd({ counted: e, list: t }) {
 	});
 }
 function yd({ whole: e }) {
-	let t = z();
-	return e ? /* @__PURE__ */ G("p", {
+	let t = B();
+	return e ? /* @__PURE__ */ K("p", {
 		class: "none",
 		children: [
 			"None passes the filters.",
 			" ",
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => t.place.set({
-					...Rn(t.place) ? In : {},
+					...Rn(t.place) ? Fn : {},
 					ac: null,
 					judged: null
 				}),
 				children: "Show all"
 			})
 		]
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "None."
 	});
 }
 function bd({ state: e, whole: t, judged: n }) {
-	let r = z(), { index: i } = e;
+	let r = B(), { index: i } = e;
 	if (!r.session.can.annotate) return null;
 	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
 		tag: e === "all" || e === "open" ? null : e,
 		judged: e === "open" ? e : null
 	});
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "progress",
 		children: [
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				role: "status",
 				children: [
-					/* @__PURE__ */ G("progress", {
+					/* @__PURE__ */ K("progress", {
 						value: o,
 						max: Math.max(t.length, 1),
 						"aria-hidden": "true"
@@ -8156,43 +8156,43 @@ function bd({ state: e, whole: t, judged: n }) {
 					" judged"
 				]
 			}),
-			/* @__PURE__ */ G("label", { children: [
+			/* @__PURE__ */ K("label", { children: [
 				"Show",
 				" ",
-				/* @__PURE__ */ G("select", {
+				/* @__PURE__ */ K("select", {
 					"aria-label": "Show",
 					value: n,
 					onChange: (e) => c(e.currentTarget.value),
-					children: hd.map((e) => /* @__PURE__ */ G("option", {
+					children: hd.map((e) => /* @__PURE__ */ K("option", {
 						value: e.judged,
 						children: e.name
 					}, e.judged))
 				})
 			] }),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				disabled: !s,
 				title: s ? `Take back: ${s}` : "Nothing to take back",
 				onClick: () => void Vu(r, i),
-				children: ["Undo ", /* @__PURE__ */ G("kbd", {
+				children: ["Undo ", /* @__PURE__ */ K("kbd", {
 					"aria-hidden": "true",
 					children: "u"
 				})]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint keys",
 				children: [
-					/* @__PURE__ */ G("kbd", { children: "j" }),
+					/* @__PURE__ */ K("kbd", { children: "j" }),
 					" ",
-					/* @__PURE__ */ G("kbd", { children: "k" }),
+					/* @__PURE__ */ K("kbd", { children: "k" }),
 					" move, ",
-					/* @__PURE__ */ G("kbd", { children: "1" }),
+					/* @__PURE__ */ K("kbd", { children: "1" }),
 					" valid, ",
-					/* @__PURE__ */ G("kbd", { children: "2" }),
+					/* @__PURE__ */ K("kbd", { children: "2" }),
 					" spurious, ",
-					/* @__PURE__ */ G("kbd", { children: "3" }),
+					/* @__PURE__ */ K("kbd", { children: "3" }),
 					" unsure, ",
-					/* @__PURE__ */ G("kbd", { children: "0" }),
+					/* @__PURE__ */ K("kbd", { children: "0" }),
 					" none"
 				]
 			})
@@ -8200,7 +8200,7 @@ function bd({ state: e, whole: t, judged: n }) {
 	});
 }
 function xd({ state: e, at: t }) {
-	let n = z(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(md), [l, u] = O(0), d = A(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(md), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
 		let n = Math.min(Math.max(e, 0), t.length - 1);
 		o(t[n]), n >= s && c(n + md - n % md), u(l + 1);
 	};
@@ -8223,10 +8223,10 @@ function xd({ state: e, at: t }) {
 		}[e.key];
 		n && e.target === d.current && (e.preventDefault(), p(f + n));
 	}, v = i.audit.rows, y = v.length ? Math.max(v[0].relevance, ...t.slice(0, s).map((e) => v[e].against)) : 1;
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
 		class: "finding-cards",
 		onKeyDown: _,
-		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ G(ud, {
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ K(ud, {
 			state: e,
 			counted: i,
 			top: y,
@@ -8235,7 +8235,7 @@ function xd({ state: e, at: t }) {
 			place: n === f ? d : null,
 			enter: () => o(t)
 		}, t))
-	}), t.length > s && /* @__PURE__ */ G("p", { children: /* @__PURE__ */ G("button", {
+	}), t.length > s && /* @__PURE__ */ K("p", { children: /* @__PURE__ */ K("button", {
 		type: "button",
 		onClick: () => c(s + md),
 		children: [
@@ -8248,16 +8248,16 @@ function xd({ state: e, at: t }) {
 // src/audit/Masses.tsx
 function Sd({ state: e }) {
 	let t = e.counted.value, { audit: n, shares: r } = t, i = Li(t.moved);
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "masses",
 		"aria-label": "Where the relevance goes",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Where the relevance goes" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "Where the relevance goes" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"Of all that speaks for “",
-					/* @__PURE__ */ G("bdi", { children: n.output }),
+					/* @__PURE__ */ K("bdi", { children: n.output }),
 					"” in a layer: how much goes through components that fit which concepts",
 					n.by === "encoding" && " (divided between the sides by what each component responds to; beside it what lies in components that fit neither)",
 					i ? ", by your thresholds (so without intervals)." : ", with the 95 % interval."
@@ -8265,12 +8265,12 @@ function Sd({ state: e }) {
 			}),
 			n.layers.map((e) => {
 				let t = r.filter((t) => t.layer === e);
-				return /* @__PURE__ */ G("div", {
+				return /* @__PURE__ */ K("div", {
 					class: "layer",
 					children: [
-						/* @__PURE__ */ G("h4", { children: /* @__PURE__ */ G("code", { children: /* @__PURE__ */ G("bdi", { children: e }) }) }),
-						/* @__PURE__ */ G(Kl, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
-						/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((t) => /* @__PURE__ */ G(Cd, {
+						/* @__PURE__ */ K("h4", { children: /* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e }) }) }),
+						/* @__PURE__ */ K(Kl, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
+						/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((t) => /* @__PURE__ */ K(Cd, {
 							share: t,
 							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
 						}, t.quadrant)) }) })
@@ -8282,30 +8282,30 @@ function Sd({ state: e }) {
 }
 function Cd({ share: e, mass: t }) {
 	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${Y(n)}, from ${hi(r, i)}` : Y(n);
-	return /* @__PURE__ */ G("tr", { children: [
-		/* @__PURE__ */ G("th", {
+	return /* @__PURE__ */ K("tr", { children: [
+		/* @__PURE__ */ K("th", {
 			scope: "row",
 			children: [
-				/* @__PURE__ */ G(Bl, { of: e.quadrant }),
+				/* @__PURE__ */ K(Bl, { of: e.quadrant }),
 				" fits ",
 				fi[e.quadrant]
 			]
 		}),
-		/* @__PURE__ */ G("td", {
+		/* @__PURE__ */ K("td", {
 			class: "n components",
 			children: yi(e.components, "component")
 		}),
-		/* @__PURE__ */ G("td", {
+		/* @__PURE__ */ K("td", {
 			class: "n",
 			children: Y(n)
 		}),
-		/* @__PURE__ */ G("td", {
+		/* @__PURE__ */ K("td", {
 			class: "n",
 			children: t ? hi(r, i) : ""
 		}),
-		/* @__PURE__ */ G("td", {
+		/* @__PURE__ */ K("td", {
 			class: "drawn-in",
-			children: /* @__PURE__ */ G(ql, {
+			children: /* @__PURE__ */ K(ql, {
 				value: n,
 				low: r ?? n,
 				high: i ?? n,
@@ -8322,41 +8322,41 @@ function Ed({ audit: e }) {
 	let t = e.drivers.slice(0, wd);
 	if (!t.length) return null;
 	let n = Math.max(...t.map((e) => Math.max(Math.abs(e.low), Math.abs(e.high)))) || 1, r = new Map(e.concepts.map((e) => [e.concept, e.side]));
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "masses drivers",
 		"aria-label": "What drives the output",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "What drives the output" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "What drives the output" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"The output itself (",
-					/* @__PURE__ */ G("bdi", { children: t[0].output }),
+					/* @__PURE__ */ K("bdi", { children: t[0].output }),
 					") over all images, before any component: what each concept adds, all others equal, in standard deviations, with the 95 % interval. To the right: for the output."
 				]
 			}),
-			/* @__PURE__ */ G("table", { children: /* @__PURE__ */ G("tbody", { children: t.map((e) => /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((e) => /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "row",
 					children: [
-						/* @__PURE__ */ G(Bl, { of: r.get(e.phrase) ?? "neither" }),
+						/* @__PURE__ */ K(Bl, { of: r.get(e.phrase) ?? "neither" }),
 						" ",
-						/* @__PURE__ */ G("bdi", { children: e.phrase }),
-						e.alike.length > 0 && /* @__PURE__ */ G("span", {
+						/* @__PURE__ */ K("bdi", { children: e.phrase }),
+						e.alike.length > 0 && /* @__PURE__ */ K("span", {
 							class: "hint",
 							children: [
 								" ",
 								"hardly told apart from ",
-								/* @__PURE__ */ G("bdi", { children: e.alike.join(", ") })
+								/* @__PURE__ */ K("bdi", { children: e.alike.join(", ") })
 							]
 						})
 					]
 				}),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", {
 					class: "n",
 					children: Td(e.effect)
 				}),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", {
 					class: "n",
 					children: [
 						Td(e.low),
@@ -8364,9 +8364,9 @@ function Ed({ audit: e }) {
 						Td(e.high)
 					]
 				}),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", {
 					class: "drawn-in",
-					children: /* @__PURE__ */ G(Ul, {
+					children: /* @__PURE__ */ K(Ul, {
 						value: e.effect,
 						low: e.low,
 						high: e.high,
@@ -8385,12 +8385,12 @@ function kd({ audit: e }) {
 		failed: "bad",
 		"cannot tell": "untold"
 	}[e.verdict];
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: `outcome ${e.verdicts.length ? t : "open"}`,
-		children: [e.verdicts.length > 0 && /* @__PURE__ */ G(Hl, { kind: t }), /* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("strong", { children: Ad(e) }),
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ K(Hl, { kind: t }), /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", { children: Ad(e) }),
 			" ",
-			/* @__PURE__ */ G(jd, { audit: e })
+			/* @__PURE__ */ K(jd, { audit: e })
 		] })]
 	});
 }
@@ -8408,18 +8408,18 @@ function jd({ audit: e }) {
 	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
 	if (!n) return null;
 	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= Od).slice(0, Dd);
-	return /* @__PURE__ */ G(T, { children: [
+	return /* @__PURE__ */ K(T, { children: [
 		Y(n.relevance, 0),
 		" (",
 		hi(n.low, n.high, 0),
 		") of what speaks for “",
-		/* @__PURE__ */ G("bdi", { children: e.output }),
+		/* @__PURE__ */ K("bdi", { children: e.output }),
 		"” in ",
 		n.layer,
 		" goes through components that fit only spurious concepts, which must not matter",
-		r.map((e, t) => /* @__PURE__ */ G("span", { children: [
+		r.map((e, t) => /* @__PURE__ */ K("span", { children: [
 			t === 0 ? "; the largest: " : ", ",
-			/* @__PURE__ */ G("bdi", { children: e.concept }),
+			/* @__PURE__ */ K("bdi", { children: e.concept }),
 			" (",
 			Y(e.relevance, 0),
 			")"
@@ -8428,13 +8428,13 @@ function jd({ audit: e }) {
 	] });
 }
 function Md({ audit: e }) {
-	return e.doubts.length ? /* @__PURE__ */ G("section", {
+	return e.doubts.length ? /* @__PURE__ */ K("section", {
 		class: "doubts",
 		"aria-label": "Doubts",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Doubts: what the foundation model does not know, see or tell apart" }),
-			/* @__PURE__ */ G("p", { children: "Figures that rest on these phrases are not reliable. Other phrases, or images that are marked as showing a concept, may do better." }),
-			/* @__PURE__ */ G("ul", { children: e.doubts.map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("bdi", { children: e }) }, e)) })
+			/* @__PURE__ */ K("h3", { children: "Doubts: what the foundation model does not know, see or tell apart" }),
+			/* @__PURE__ */ K("p", { children: "Figures that rest on these phrases are not reliable. Other phrases, or images that are marked as showing a concept, may do better." }),
+			/* @__PURE__ */ K("ul", { children: e.doubts.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("bdi", { children: e }) }, e)) })
 		]
 	}) : null;
 }
@@ -8444,18 +8444,18 @@ function Nd(e) {
 }
 function Pd({ state: e }) {
 	let t = e.draft.value, n = t.requirements, r = Nd(n), i = (t) => e.edit({ requirements: t });
-	return /* @__PURE__ */ G("fieldset", {
+	return /* @__PURE__ */ K("fieldset", {
 		class: "requirements",
 		children: [
-			/* @__PURE__ */ G("legend", { children: "Requirements" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("legend", { children: "Requirements" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
 			}),
-			/* @__PURE__ */ G("ul", { children: n.map((a, o) => {
+			/* @__PURE__ */ K("ul", { children: n.map((a, o) => {
 				let s = ki(a);
-				return /* @__PURE__ */ G("li", { children: [
-					/* @__PURE__ */ G("textarea", {
+				return /* @__PURE__ */ K("li", { children: [
+					/* @__PURE__ */ K("textarea", {
 						class: "code",
 						rows: a.length > 34 ? 2 : 1,
 						spellcheck: !1,
@@ -8464,24 +8464,24 @@ function Pd({ state: e }) {
 						value: a,
 						onInput: (e) => i(n.map((t, n) => n === o ? e.currentTarget.value.replace(/\n/g, " ") : t))
 					}),
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						"aria-label": `Remove requirement ${o + 1}`,
 						title: "Remove",
 						onClick: () => i(n.filter((e, t) => t !== o)),
 						children: "×"
 					}),
-					s && /* @__PURE__ */ G("p", {
+					s && /* @__PURE__ */ K("p", {
 						class: "hint",
 						children: [Mi(s, String(t.output)), "."]
 					}),
-					o === r && e.fault.value && /* @__PURE__ */ G("p", {
+					o === r && e.fault.value && /* @__PURE__ */ K("p", {
 						class: "fault",
 						children: e.fault.value
 					})
 				] }, o);
 			}) }),
-			/* @__PURE__ */ G(Id, {
+			/* @__PURE__ */ K(Id, {
 				output: String(t.output),
 				add: (e) => i([...n, e])
 			})
@@ -8497,37 +8497,37 @@ var Fd = {
 };
 function Id({ output: e, add: t }) {
 	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? J.slice(0, 2) : J, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? ki(m) : null, g = (e) => a(J.filter((t) => t === e !== i.includes(t)));
-	return /* @__PURE__ */ G("details", {
+	return /* @__PURE__ */ K("details", {
 		class: "builder",
 		children: [
-			/* @__PURE__ */ G("summary", { children: "Add a requirement" }),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("summary", { children: "Add a requirement" }),
+			/* @__PURE__ */ K("div", {
 				class: "row",
 				children: [
-					/* @__PURE__ */ G("select", {
+					/* @__PURE__ */ K("select", {
 						"aria-label": "What is limited",
 						value: n,
 						onChange: (e) => r(e.currentTarget.value),
-						children: Object.entries(Fd).map(([e, t]) => /* @__PURE__ */ G("option", {
+						children: Object.entries(Fd).map(([e, t]) => /* @__PURE__ */ K("option", {
 							value: e,
 							children: t
 						}, e))
 					}),
-					n === "worst" ? /* @__PURE__ */ G("span", { children: "at most" }) : /* @__PURE__ */ G("select", {
+					n === "worst" ? /* @__PURE__ */ K("span", { children: "at most" }) : /* @__PURE__ */ K("select", {
 						"aria-label": "Bound",
 						value: o,
 						onChange: (e) => s(e.currentTarget.value),
-						children: [/* @__PURE__ */ G("option", {
+						children: [/* @__PURE__ */ K("option", {
 							value: "<=",
 							children: "at most"
-						}), /* @__PURE__ */ G("option", {
+						}), /* @__PURE__ */ K("option", {
 							value: ">=",
 							children: "at least"
 						})]
 					}),
-					/* @__PURE__ */ G("label", {
+					/* @__PURE__ */ K("label", {
 						class: "limit",
-						children: [/* @__PURE__ */ G("input", {
+						children: [/* @__PURE__ */ K("input", {
 							type: "number",
 							"aria-label": "Limit",
 							min: "0",
@@ -8539,27 +8539,27 @@ function Id({ output: e, add: t }) {
 					})
 				]
 			}),
-			n !== "worst" && /* @__PURE__ */ G("div", {
+			n !== "worst" && /* @__PURE__ */ K("div", {
 				class: "row",
 				role: "group",
 				"aria-label": "Of components that fit",
-				children: u.map((e) => /* @__PURE__ */ G("label", { children: [
-					/* @__PURE__ */ G("input", {
+				children: u.map((e) => /* @__PURE__ */ K("label", { children: [
+					/* @__PURE__ */ K("input", {
 						type: "checkbox",
 						checked: i.includes(e),
 						onChange: () => g(e)
 					}),
 					" ",
-					/* @__PURE__ */ G(Bl, { of: e }),
+					/* @__PURE__ */ K(Bl, { of: e }),
 					" ",
 					fi[e]
 				] }, e))
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: h ? `${Mi(h, e)}.` : "Choose at least one kind of component and a limit."
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				disabled: !h,
 				onClick: () => t(m),
@@ -8571,20 +8571,20 @@ function Id({ output: e, add: t }) {
 // src/audit/Verdicts.tsx
 function Ld({ state: e }) {
 	let t = e.counted.value, { verdicts: n } = t.audit;
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: "verdicts",
 		"aria-label": "Requirements",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Requirements" }),
-			n.length ? /* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "Requirements" }),
+			n.length ? /* @__PURE__ */ K("p", {
 				class: "hint",
 				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
-			}) : /* @__PURE__ */ G("p", { children: "The spec states none." }),
-			Li(t.moved) && n.length > 0 && /* @__PURE__ */ G("p", {
+			}) : /* @__PURE__ */ K("p", { children: "The spec states none." }),
+			Li(t.moved) && n.length > 0 && /* @__PURE__ */ K("p", {
 				class: "yours-note",
 				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
 			}),
-			/* @__PURE__ */ G("ul", { children: n.map((e) => /* @__PURE__ */ G(Vd, {
+			/* @__PURE__ */ K("ul", { children: n.map((e) => /* @__PURE__ */ K(Vd, {
 				verdict: e,
 				counted: t
 			}, e.requirement)) })
@@ -8606,34 +8606,34 @@ var Rd = {
 };
 function Vd({ verdict: e, counted: t }) {
 	let n = ki(e.requirement);
-	return /* @__PURE__ */ G("li", {
+	return /* @__PURE__ */ K("li", {
 		class: `verdict ${Bd[e.verdict]}`,
-		children: [/* @__PURE__ */ G("div", { children: [
-			/* @__PURE__ */ G("p", {
+		children: [/* @__PURE__ */ K("div", { children: [
+			/* @__PURE__ */ K("p", {
 				class: "head",
-				children: [/* @__PURE__ */ G("span", {
+				children: [/* @__PURE__ */ K("span", {
 					class: "mark",
 					children: [
-						/* @__PURE__ */ G(Hl, { kind: zd[e.verdict] }),
+						/* @__PURE__ */ K(Hl, { kind: zd[e.verdict] }),
 						" ",
-						/* @__PURE__ */ G("strong", { children: Rd[e.verdict] })
+						/* @__PURE__ */ K("strong", { children: Rd[e.verdict] })
 					]
-				}), /* @__PURE__ */ G("span", {
+				}), /* @__PURE__ */ K("span", {
 					class: `sure ${e.sure ? "" : "unsure"}`,
-					children: /* @__PURE__ */ G("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
+					children: /* @__PURE__ */ K("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
 				})]
 			}),
-			n && /* @__PURE__ */ G("p", { children: [/* @__PURE__ */ G("bdi", { children: Mi(n, t.audit.output) }), "."] }),
-			/* @__PURE__ */ G("p", {
+			n && /* @__PURE__ */ K("p", { children: [/* @__PURE__ */ K("bdi", { children: Mi(n, t.audit.output) }), "."] }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
-					/* @__PURE__ */ G("code", { children: /* @__PURE__ */ G("bdi", { children: e.requirement }) }),
+					/* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e.requirement }) }),
 					" ",
 					"in ",
-					/* @__PURE__ */ G("bdi", { children: e.layer })
+					/* @__PURE__ */ K("bdi", { children: e.layer })
 				]
 			})
-		] }), n && /* @__PURE__ */ G(Hd, {
+		] }), n && /* @__PURE__ */ K(Hd, {
 			verdict: e,
 			asked: n,
 			counted: t
@@ -8650,8 +8650,8 @@ function Hd({ verdict: e, asked: t, counted: n }) {
 		"net_relevance",
 		"drivers"
 	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${Ni(e.value, t)}, from ${Pi(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${ji(t)}`;
-	return /* @__PURE__ */ G("div", { children: [
-		/* @__PURE__ */ G(ql, {
+	return /* @__PURE__ */ K("div", { children: [
+		/* @__PURE__ */ K(ql, {
 			...e,
 			top: a,
 			kind: Bd[e.verdict],
@@ -8659,7 +8659,7 @@ function Hd({ verdict: e, asked: t, counted: n }) {
 			allowed: o,
 			yours: r?.value ?? null
 		}),
-		/* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K("p", {
 			class: "figures",
 			children: [
 				Ni(e.value, t),
@@ -8669,7 +8669,7 @@ function Hd({ verdict: e, asked: t, counted: n }) {
 				ji(t)
 			]
 		}),
-		r && /* @__PURE__ */ G("p", {
+		r && /* @__PURE__ */ K("p", {
 			class: "figures yours-figure",
 			children: [
 				"by your thresholds ",
@@ -8682,9 +8682,9 @@ function Hd({ verdict: e, asked: t, counted: n }) {
 }
 // src/audit/Verify.tsx
 function Ud({ state: e }) {
-	let t = z(), { index: n } = e, r = e.answer.value, i = Ct(null), a = r.audit.concepts.some((e) => e.side === "spurious" && e.components > 0);
+	let t = B(), { index: n } = e, r = e.answer.value, i = St(null), a = r.audit.concepts.some((e) => e.side === "spurious" && e.components > 0);
 	if (!t.session.can.audit || !a) return null;
-	if (!n.info.heat) return /* @__PURE__ */ G("p", {
+	if (!n.info.heat) return /* @__PURE__ */ K("p", {
 		class: "hint",
 		children: "What the output loses without the components that fit a spurious concept can be measured where the model and the images are at hand: start with --model MODEL --images FOLDER."
 	});
@@ -8696,27 +8696,27 @@ function Ud({ state: e }) {
 				state: "loading",
 				job: null
 			}
-		}, Bt(async () => L(await t.transport.post(n.at("verify"), e)), { set value(e) {
+		}, zt(async () => R(await t.transport.post(n.at("verify"), e)), { set value(e) {
 			i.value = {
 				key: r.key,
 				found: e
 			};
 		} });
 	}, s = i.value?.key === r.key ? i.value.found : null;
-	return /* @__PURE__ */ G("section", {
-		class: "masses verify",
+	return /* @__PURE__ */ K("section", {
+		class: "masses drivers verify",
 		"aria-label": "Put to the test",
 		children: [
-			/* @__PURE__ */ G("h3", { children: "Put to the test" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h3", { children: "Put to the test" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: "Relevance says what goes through components; this says what goes without them. Those that fit a spurious concept are set to their mean activation, and the output is compared on images that show the concept and on images that do not. A shortcut makes it fall on the former."
 			}),
-			s ? /* @__PURE__ */ G(Hn, {
+			s ? /* @__PURE__ */ K(Hn, {
 				of: s,
 				what: "Test",
-				children: (e) => /* @__PURE__ */ G(Wd, { rows: e })
-			}) : /* @__PURE__ */ G("button", {
+				children: (e) => /* @__PURE__ */ K(Wd, { rows: e })
+			}) : /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
 				onClick: o,
@@ -8727,82 +8727,82 @@ function Ud({ state: e }) {
 }
 function Wd({ rows: e }) {
 	let t = e.reduce((e, t) => Math.max(e, Math.abs(t.low), Math.abs(t.high)), 1e-9);
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "wide",
 		tabIndex: 0,
 		role: "region",
 		"aria-label": "Table of what the output loses",
-		children: [/* @__PURE__ */ G("table", { children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-			/* @__PURE__ */ G("th", {
+		children: [/* @__PURE__ */ K("table", { children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+			/* @__PURE__ */ K("th", {
 				scope: "col",
 				children: "without"
 			}),
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("th", {
 				scope: "col",
 				class: "n",
 				children: "relevance"
 			}),
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("th", {
 				scope: "col",
 				class: "n",
 				children: "falls by"
 			}),
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("th", {
 				scope: "col",
 				class: "n",
 				children: "95 % interval"
 			}),
-			/* @__PURE__ */ G("td", {}),
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("td", {}),
+			/* @__PURE__ */ K("th", {
 				scope: "col",
 				children: "images"
 			})
-		] }) }), /* @__PURE__ */ G("tbody", { children: e.map((e) => /* @__PURE__ */ G("tr", { children: [
-			/* @__PURE__ */ G("th", {
+		] }) }), /* @__PURE__ */ K("tbody", { children: e.map((e) => /* @__PURE__ */ K("tr", { children: [
+			/* @__PURE__ */ K("th", {
 				scope: "row",
 				title: e.layer,
-				children: /* @__PURE__ */ G("bdi", { children: e.concept })
+				children: /* @__PURE__ */ K("bdi", { children: e.concept })
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "n",
 				children: Y(e.relevance)
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "n",
-				title: `${H(e.fall_with)} on images that show it, ${H(e.fall_without)} on images that do not`,
-				children: H(e.fall)
+				title: `${U(e.fall_with)} on images that show it, ${U(e.fall_without)} on images that do not`,
+				children: U(e.fall)
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "n",
 				children: [
-					H(e.low),
+					U(e.low),
 					" to ",
-					H(e.high)
+					U(e.high)
 				]
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ G(Ul, {
+				children: /* @__PURE__ */ K(Ul, {
 					value: e.fall,
 					low: e.low,
 					high: e.high,
 					top: t
 				})
 			}),
-			/* @__PURE__ */ G("td", { children: [
+			/* @__PURE__ */ K("td", { children: [
 				e.images_with,
 				" with, ",
 				e.images_without,
 				" without, by ",
 				e.chosen_by
 			] })
-		] }, `${e.layer} ${e.concept}`)) })] }), /* @__PURE__ */ G("p", {
+		] }, `${e.layer} ${e.concept}`)) })] }), /* @__PURE__ */ K("p", {
 			class: "hint",
 			children: [
 				"In logits, of two classes their difference; to the right: the output falls more where the concept is. To take such a concept out of the model and see accuracy before and after: ",
-				/* @__PURE__ */ G("code", { children: "semlens correct" }),
+				/* @__PURE__ */ K("code", { children: "semlens correct" }),
 				" (tags that you set here: ",
-				/* @__PURE__ */ G("code", { children: "--what tags:INDEX" }),
+				/* @__PURE__ */ K("code", { children: "--what tags:INDEX" }),
 				")."
 			]
 		})]
@@ -8811,68 +8811,68 @@ function Wd({ rows: e }) {
 // src/audit/Result.tsx
 function Gd({ state: e }) {
 	let t = e.answer.value, n = e.stale.value;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "result",
-		children: [t && /* @__PURE__ */ G("div", {
+		children: [t && /* @__PURE__ */ K("div", {
 			class: `found ${n ? "stale" : ""}`,
 			"aria-busy": n,
 			children: [
-				/* @__PURE__ */ G(Kd, { state: e }),
-				/* @__PURE__ */ G(kd, { audit: t.audit }),
-				/* @__PURE__ */ G(Md, { audit: t.audit }),
-				/* @__PURE__ */ G(Ed, { audit: t.audit }),
-				/* @__PURE__ */ G(Ld, { state: e }),
-				/* @__PURE__ */ G(Ud, { state: e }),
-				/* @__PURE__ */ G(Sd, { state: e }),
-				/* @__PURE__ */ G(rd, { state: e }),
-				/* @__PURE__ */ G(od, { state: e }),
-				/* @__PURE__ */ G(_d, { state: e })
+				/* @__PURE__ */ K(Kd, { state: e }),
+				/* @__PURE__ */ K(kd, { audit: t.audit }),
+				/* @__PURE__ */ K(Md, { audit: t.audit }),
+				/* @__PURE__ */ K(Ed, { audit: t.audit }),
+				/* @__PURE__ */ K(Ld, { state: e }),
+				/* @__PURE__ */ K(Ud, { state: e }),
+				/* @__PURE__ */ K(Sd, { state: e }),
+				/* @__PURE__ */ K(rd, { state: e }),
+				/* @__PURE__ */ K(od, { state: e }),
+				/* @__PURE__ */ K(_d, { state: e })
 			]
-		}), /* @__PURE__ */ G(qd, { state: e })]
+		}), /* @__PURE__ */ K(qd, { state: e })]
 	});
 }
 function Kd({ state: e }) {
-	let { place: t } = z(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
-	return /* @__PURE__ */ G("div", {
+	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
+	return /* @__PURE__ */ K("div", {
 		class: "result-head",
-		children: [/* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ G("p", {
+		children: [/* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: (e.draft.value ?? r).title || `Audit of “${n.output}”` }) }), /* @__PURE__ */ K("p", {
 			class: "hint",
 			children: [
 				"Output “",
-				/* @__PURE__ */ G("bdi", { children: n.output }),
+				/* @__PURE__ */ K("bdi", { children: n.output }),
 				"”, ",
 				yi(n.rows.length, "component"),
 				" in ",
-				/* @__PURE__ */ G("bdi", { children: n.layers.join(", ") }),
+				/* @__PURE__ */ K("bdi", { children: n.layers.join(", ") }),
 				", relevance on",
 				" ",
 				yi(n.images, "image"),
 				", by ",
 				n.by,
-				i !== void 0 && /* @__PURE__ */ G(T, { children: [" · ", /* @__PURE__ */ G("a", {
+				i !== void 0 && /* @__PURE__ */ K(T, { children: [" · ", /* @__PURE__ */ K("a", {
 					href: t.href(["graph"], { class: i }),
 					children: "how this class comes about"
 				})] })
 			]
-		})] }), /* @__PURE__ */ G(ld, { state: e })]
+		})] }), /* @__PURE__ */ K(ld, { state: e })]
 	});
 }
 function qd({ state: e }) {
 	let t = e.draft.value, n = t ? fa(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && Nd(t.requirements) >= 0;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "standing",
 		"aria-live": "polite",
-		children: n ? /* @__PURE__ */ G("p", {
+		children: n ? /* @__PURE__ */ K("p", {
 			class: "lacks",
 			children: n
-		}) : r ? /* @__PURE__ */ G("p", {
+		}) : r ? /* @__PURE__ */ K("p", {
 			class: "fault",
 			children: [
 				a ? "A requirement is not understood: see the spec." : r,
 				" ",
 				e.answer.value && "Below is the result before that."
 			]
-		}) : i && /* @__PURE__ */ G(Un, {
+		}) : i && /* @__PURE__ */ K(Un, {
 			what: "Audit",
 			job: i.job
 		})
@@ -8888,7 +8888,7 @@ function Qd(e, t) {
 	return na.find((t) => e[t].some(n));
 }
 function $d({ state: e, side: t }) {
-	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = A(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
+	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
 		let r = ha(n);
 		if (!r) return;
 		let a = Qd(e.draft.peek(), r.name);
@@ -8903,27 +8903,27 @@ function $d({ state: e, side: t }) {
 			[Xd(t)]: [...r[Xd(t)], i]
 		}), c(-1);
 	};
-	return /* @__PURE__ */ G("fieldset", {
+	return /* @__PURE__ */ K("fieldset", {
 		class: `side ${t}`,
 		onDragOver: (e) => Zd?.side === Xd(t) && e.preventDefault(),
 		onDrop: (e) => {
 			e.preventDefault(), Zd?.side === Xd(t) && p(Zd.side, Zd.at), Zd = null;
 		},
 		children: [
-			/* @__PURE__ */ G("legend", { children: [
-				/* @__PURE__ */ G(Bl, { of: t }),
+			/* @__PURE__ */ K("legend", { children: [
+				/* @__PURE__ */ K(Bl, { of: t }),
 				" ",
 				t === "valid" ? "Valid" : "Spurious",
 				" concepts"
 			] }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [Jd[t], "."]
 			}),
-			/* @__PURE__ */ G("ul", {
+			/* @__PURE__ */ K("ul", {
 				class: "ideas",
 				"aria-label": `${t} concepts`,
-				children: n[t].map((e, n) => /* @__PURE__ */ G(ef, {
+				children: n[t].map((e, n) => /* @__PURE__ */ K(ef, {
 					idea: e,
 					side: t,
 					open: s === n,
@@ -8936,13 +8936,13 @@ function $d({ state: e, side: t }) {
 					remove: () => f(n)
 				}, e.name))
 			}),
-			s >= 0 && n[t][s] && /* @__PURE__ */ G(nf, {
+			s >= 0 && n[t][s] && /* @__PURE__ */ K(nf, {
 				idea: n[t][s],
 				side: t,
 				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
 				close: () => c(-1)
 			}),
-			/* @__PURE__ */ G("input", {
+			/* @__PURE__ */ K("input", {
 				ref: l,
 				type: "text",
 				"aria-label": `Add a ${t} concept`,
@@ -8960,7 +8960,7 @@ function $d({ state: e, side: t }) {
 				},
 				onBlur: () => d(r)
 			}),
-			a && /* @__PURE__ */ G("p", {
+			a && /* @__PURE__ */ K("p", {
 				class: "fault",
 				children: a
 			})
@@ -8969,31 +8969,31 @@ function $d({ state: e, side: t }) {
 }
 function ef({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
 	let s = e.phrases.length + e.images.length;
-	return /* @__PURE__ */ G("li", {
+	return /* @__PURE__ */ K("li", {
 		class: "idea",
 		draggable: !0,
 		onDragStart: r,
 		children: [
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "name",
 				"aria-expanded": n,
 				title: tf(e),
 				onClick: i,
 				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
-				children: [/* @__PURE__ */ G("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ G("span", {
+				children: [/* @__PURE__ */ K("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ K("span", {
 					class: "more",
 					children: [" ", s]
 				})]
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				"aria-label": `Move ${e.name} to the ${Xd(t)} concepts`,
 				title: `Move to ${Xd(t)}`,
 				onClick: a,
 				children: t === "valid" ? "↓" : "↑"
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				"aria-label": `Remove ${e.name}`,
 				title: "Remove",
@@ -9009,11 +9009,11 @@ function tf({ phrases: e, images: t }) {
 }
 function nf({ idea: e, side: t, change: n, close: r }) {
 	let [i, a] = O(e.phrases.join("\n"));
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "details",
 		onKeyDown: (e) => e.key === "Escape" && r(),
 		children: [
-			/* @__PURE__ */ G("label", { children: ["Name", /* @__PURE__ */ G("input", {
+			/* @__PURE__ */ K("label", { children: ["Name", /* @__PURE__ */ K("input", {
 				type: "text",
 				value: e.name,
 				onChange: (t) => t.currentTarget.value.trim() && n({
@@ -9021,7 +9021,7 @@ function nf({ idea: e, side: t, change: n, close: r }) {
 					name: t.currentTarget.value.trim()
 				})
 			})] }),
-			/* @__PURE__ */ G("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ G("textarea", {
+			/* @__PURE__ */ K("label", { children: ["Phrases, one per line; the best fitting counts", /* @__PURE__ */ K("textarea", {
 				rows: Math.max(2, Math.min(6, e.phrases.length + 1)),
 				value: i,
 				placeholder: e.name,
@@ -9032,7 +9032,7 @@ function nf({ idea: e, side: t, change: n, close: r }) {
 					});
 				}
 			})] }),
-			e.images.length > 0 && /* @__PURE__ */ G("p", {
+			e.images.length > 0 && /* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"And the images ",
@@ -9040,12 +9040,12 @@ function nf({ idea: e, side: t, change: n, close: r }) {
 					"."
 				]
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: r,
 				children: "Done"
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "hint",
 				children: [
 					" a ",
@@ -9058,49 +9058,51 @@ function nf({ idea: e, side: t, change: n, close: r }) {
 }
 // src/audit/Start.tsx
 function rf({ state: e }) {
-	let t = z(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
-	return /* @__PURE__ */ G("section", {
+	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
+	return /* @__PURE__ */ K("section", {
 		class: "start",
 		children: [
-			/* @__PURE__ */ G("h2", { children: "Start from a spec" }),
-			/* @__PURE__ */ G("p", { children: [
+			/* @__PURE__ */ K("h2", { children: "Start from a spec" }),
+			/* @__PURE__ */ K("p", { children: [
 				"A spec lists concepts that may speak for a class (",
-				/* @__PURE__ */ G("em", { children: "valid" }),
+				/* @__PURE__ */ K("em", { children: "valid" }),
 				") and concepts that must not (",
-				/* @__PURE__ */ G("em", { children: "spurious" }),
+				/* @__PURE__ */ K("em", { children: "spurious" }),
 				"). The audit then says how much of what speaks for the class goes through either."
 			] }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "actions",
-				children: [/* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "main",
 					onClick: () => e.begin(oa(i.name)),
 					children: "Write a new one"
-				}), /* @__PURE__ */ G(sf, { state: e })]
+				}), /* @__PURE__ */ K(cf, { state: e })]
 			}),
-			/* @__PURE__ */ G(Hn, {
+			/* @__PURE__ */ K(Hn, {
 				of: Sa(t.transport, n).value,
 				what: "specs",
-				children: ({ shipped: t, saved: n, last: i }) => /* @__PURE__ */ G("ul", {
+				children: ({ shipped: t, saved: n, last: i }) => /* @__PURE__ */ K("ul", {
 					class: "choices",
 					children: [
-						i && /* @__PURE__ */ G(of, {
+						i && ![...n, ...t].some(({ spec: e }) => of(e, i.spec)) && /* @__PURE__ */ K(sf, {
 							name: i.spec.title || `Audit of “${i.output}”`,
 							spec: i.spec,
 							kind: `the last audit: ${i.verdict}`,
 							state: e
 						}),
-						n.map(({ name: t, spec: n }) => /* @__PURE__ */ G(of, {
+						n.map(({ name: t, spec: n }) => /* @__PURE__ */ K(sf, {
 							name: t,
 							spec: n,
 							kind: "saved",
+							last: i,
 							state: e
 						}, `saved ${t}`)),
-						af(t, r).map(({ name: t, spec: n }) => /* @__PURE__ */ G(of, {
+						af(t, r).map(({ name: t, spec: n }) => /* @__PURE__ */ K(sf, {
 							name: t,
 							spec: n,
 							kind: "comes with semlens",
+							last: i,
 							state: e
 						}, t))
 					]
@@ -9113,15 +9115,18 @@ function af(e, t) {
 	let n = ({ spec: e }) => t.some((t) => t.name === e.output || t.number === e.output);
 	return [...e.filter(n), ...e.filter((e) => !n(e))];
 }
-function of({ name: e, spec: t, kind: n, state: r }) {
-	let i = z(), a = r.index.info.classes.some((e) => e.name === t.output || e.number === t.output), o = () => wa(i.transport, r.index, e, null).catch((e) => i.told.value = e.message);
-	return /* @__PURE__ */ G("li", { children: [/* @__PURE__ */ G("button", {
+function of(e, t) {
+	return JSON.stringify(la(sa(e))) === JSON.stringify(la(sa(t)));
+}
+function sf({ name: e, spec: t, kind: n, last: r, state: i }) {
+	let a = B(), o = i.index.info.classes.some((e) => e.name === t.output || e.number === t.output), s = () => wa(a.transport, i.index, e, null).catch((e) => a.told.value = e.message);
+	return /* @__PURE__ */ K("li", { children: [/* @__PURE__ */ K("button", {
 		type: "button",
 		class: "choice",
-		onClick: () => r.begin(sa(t)),
+		onClick: () => i.begin(sa(t)),
 		children: [
-			/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: t.title || e }) }),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: t.title || e }) }),
+			/* @__PURE__ */ K("span", {
 				class: "hint",
 				children: [
 					yi(t.valid.length, "valid concept"),
@@ -9131,32 +9136,33 @@ function of({ name: e, spec: t, kind: n, state: r }) {
 					yi(t.requirements?.length ?? 0, "requirement")
 				]
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "hint",
 				children: [
-					a ? "for " : "written for ",
-					/* @__PURE__ */ G("bdi", { children: [
+					o ? "for " : "written for ",
+					/* @__PURE__ */ K("bdi", { children: [
 						"“",
 						String(t.output),
 						"”"
 					] }),
-					!a && ", a class that this index has no relevance for: choose another then",
+					!o && ", a class that this index has no relevance for: choose another then",
 					" · ",
-					n === "saved" && t.title ? `saved as ${e}` : n
+					n === "saved" && t.title ? `saved as ${e}` : n,
+					r && of(t, r.spec) && ` · the last audit: ${r.verdict}`
 				]
 			})
 		]
-	}), n === "saved" && /* @__PURE__ */ G("button", {
+	}), n === "saved" && /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "remove",
 		"aria-label": `Remove the saved spec ${e}`,
 		title: "Remove",
-		onClick: () => void o(),
+		onClick: () => void s(),
 		children: "×"
 	})] });
 }
-function sf({ state: e }) {
-	let t = z(), n = A(null), [r, i] = O(""), a = async (r) => {
+function cf({ state: e }) {
+	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
 		if (r) {
 			try {
 				e.begin(await Ta(t.transport, r)), i("");
@@ -9166,13 +9172,13 @@ function sf({ state: e }) {
 			n.current.value = "";
 		}
 	};
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("button", {
 			type: "button",
 			onClick: () => n.current.click(),
 			children: "Open a YAML file"
 		}),
-		/* @__PURE__ */ G("input", {
+		/* @__PURE__ */ K("input", {
 			ref: n,
 			type: "file",
 			accept: ".yaml,.yml",
@@ -9181,68 +9187,68 @@ function sf({ state: e }) {
 			"aria-label": "Spec as a YAML file",
 			onChange: (e) => void a(e.currentTarget.files?.[0])
 		}),
-		r && /* @__PURE__ */ G("span", {
+		r && /* @__PURE__ */ K("span", {
 			class: "fault",
 			children: r
 		})
 	] });
 }
 // src/audit/SpecForm.tsx
-function cf({ state: e }) {
+function lf({ state: e }) {
 	let t = e.draft.value;
-	return /* @__PURE__ */ G("form", {
+	return /* @__PURE__ */ K("form", {
 		class: "spec",
 		"aria-label": "Spec",
 		onSubmit: (e) => e.preventDefault(),
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "actions",
-				children: [/* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K("button", {
 					type: "button",
 					onClick: () => e.begin(null),
 					children: "Other spec"
-				}), /* @__PURE__ */ G(sf, { state: e })]
+				}), /* @__PURE__ */ K(cf, { state: e })]
 			}),
-			/* @__PURE__ */ G("label", {
+			/* @__PURE__ */ K("label", {
 				class: "entry",
-				children: ["Title", /* @__PURE__ */ G("input", {
+				children: ["Title", /* @__PURE__ */ K("input", {
 					type: "text",
 					value: t.title,
 					placeholder: "Audit",
 					onInput: (t) => e.edit({ title: t.currentTarget.value })
 				})]
 			}),
-			/* @__PURE__ */ G(lf, { state: e }),
-			/* @__PURE__ */ G($d, {
+			/* @__PURE__ */ K(uf, { state: e }),
+			/* @__PURE__ */ K($d, {
 				state: e,
 				side: "valid"
 			}),
-			/* @__PURE__ */ G($d, {
+			/* @__PURE__ */ K($d, {
 				state: e,
 				side: "spurious"
 			}),
-			/* @__PURE__ */ G(Pd, { state: e }),
-			/* @__PURE__ */ G(uf, { state: e }),
-			/* @__PURE__ */ G(df, { state: e }),
-			/* @__PURE__ */ G(ff, { state: e })
+			/* @__PURE__ */ K(Pd, { state: e }),
+			/* @__PURE__ */ K(df, { state: e }),
+			/* @__PURE__ */ K(ff, { state: e }),
+			/* @__PURE__ */ K(pf, { state: e })
 		]
 	});
 }
-function lf({ state: e }) {
+function uf({ state: e }) {
 	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
 		let n = t[e];
 		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
 	};
-	return /* @__PURE__ */ G("label", {
+	return /* @__PURE__ */ K("label", {
 		class: "entry",
-		children: ["Class: the output of the model that is audited", /* @__PURE__ */ G("select", {
+		children: ["Class: the output of the model that is audited", /* @__PURE__ */ K("select", {
 			value: r,
 			onChange: (t) => e.edit({ output: i(Number(t.currentTarget.value)) }),
-			children: [r < 0 && /* @__PURE__ */ G("option", {
+			children: [r < 0 && /* @__PURE__ */ K("option", {
 				value: -1,
 				disabled: !0,
 				children: n === "" ? "choose a class" : `${n} – not in this index`
-			}), t.map((e, t) => /* @__PURE__ */ G("option", {
+			}), t.map((e, t) => /* @__PURE__ */ K("option", {
 				value: t,
 				children: [
 					e.name,
@@ -9254,43 +9260,43 @@ function lf({ state: e }) {
 		})]
 	});
 }
-function uf({ state: e }) {
+function df({ state: e }) {
 	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
 		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
 		e.edit({ layers: a });
 	};
-	return /* @__PURE__ */ G("fieldset", {
+	return /* @__PURE__ */ K("fieldset", {
 		class: "layers",
 		children: [
-			/* @__PURE__ */ G("legend", { children: "Layers" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("legend", { children: "Layers" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: t.length ? "Those chosen; each is audited by itself." : `None chosen: the last before the outputs, ${n.at(-1)?.layer ?? ""}.`
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "row",
-				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ G("label", { children: [
-					/* @__PURE__ */ G("input", {
+				children: [...n.map(({ layer: e }) => e), ...r].map((e) => /* @__PURE__ */ K("label", { children: [
+					/* @__PURE__ */ K("input", {
 						type: "checkbox",
 						checked: t.includes(e),
 						onChange: () => i(e)
 					}),
 					" ",
-					/* @__PURE__ */ G("bdi", { children: e })
+					/* @__PURE__ */ K("bdi", { children: e })
 				] }, e))
 			})
 		]
 	});
 }
-function df({ state: e }) {
+function ff({ state: e }) {
 	let t = e.draft.value;
-	return /* @__PURE__ */ G("details", {
+	return /* @__PURE__ */ K("details", {
 		class: "more-fields",
 		children: [
-			/* @__PURE__ */ G("summary", { children: "False discoveries, templates, notes" }),
-			/* @__PURE__ */ G("label", {
+			/* @__PURE__ */ K("summary", { children: "False discoveries, templates, notes" }),
+			/* @__PURE__ */ K("label", {
 				class: "entry",
-				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ G("input", {
+				children: ["False-discovery rate: of the components said to fit a side, how many may do so by chance, in %", /* @__PURE__ */ K("input", {
 					type: "number",
 					min: "0.1",
 					max: "99",
@@ -9299,12 +9305,12 @@ function df({ state: e }) {
 					onChange: (t) => Number(t.currentTarget.value) > 0 && e.edit({ fdr: Number(t.currentTarget.value) / 100 })
 				})]
 			}),
-			/* @__PURE__ */ G("label", {
+			/* @__PURE__ */ K("label", {
 				class: "entry",
 				children: [
 					"Templates, one per line: what a phrase is put into, at ",
 					"{}",
-					/* @__PURE__ */ G("textarea", {
+					/* @__PURE__ */ K("textarea", {
 						rows: Math.max(2, t.templates.length),
 						value: t.templates.join("\n"),
 						spellcheck: !1,
@@ -9312,9 +9318,9 @@ function df({ state: e }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ G("label", {
+			/* @__PURE__ */ K("label", {
 				class: "entry",
-				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ G("textarea", {
+				children: ["Notes: why these concepts; printed in the report", /* @__PURE__ */ K("textarea", {
 					rows: 4,
 					value: t.notes,
 					onInput: (t) => e.edit({ notes: t.currentTarget.value })
@@ -9323,8 +9329,8 @@ function df({ state: e }) {
 		]
 	});
 }
-function ff({ state: e }) {
-	let t = z(), [n, r] = O(""), [i, a] = O("");
+function pf({ state: e }) {
+	let t = B(), [n, r] = O(""), [i, a] = O("");
 	if (!t.session.can.annotate) return null;
 	let o = async () => {
 		let r = n.trim() || va(e.draft.peek().title);
@@ -9334,10 +9340,10 @@ function ff({ state: e }) {
 			a(e instanceof Error ? e.message : String(e));
 		}
 	};
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "keep",
 		children: [
-			/* @__PURE__ */ G("input", {
+			/* @__PURE__ */ K("input", {
 				type: "text",
 				"aria-label": "Name to save the spec under",
 				placeholder: va(e.draft.value.title),
@@ -9345,12 +9351,12 @@ function ff({ state: e }) {
 				onInput: (e) => r(e.currentTarget.value),
 				onKeyDown: (e) => e.key === "Enter" && void o()
 			}),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => void o(),
 				children: "Save the spec"
 			}),
-			i && /* @__PURE__ */ G("p", {
+			i && /* @__PURE__ */ K("p", {
 				class: "fault",
 				children: i
 			})
@@ -9358,24 +9364,24 @@ function ff({ state: e }) {
 	});
 }
 // src/audit/Stored.tsx
-function pf({ state: e, audits: t }) {
-	let { place: n } = z(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
+function mf({ state: e, audits: t }) {
+	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
 	return k(() => {
 		i && (e.answer.value = {
 			audit: i.audit,
 			draft: sa(i.spec),
 			key: ""
 		});
-	}, [i]), i ? /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("p", {
+	}, [i]), i ? /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("p", {
 			class: "hint",
 			children: "This copy of the page holds audits that were made before. New ones take the server."
 		}),
-		/* @__PURE__ */ G("div", {
+		/* @__PURE__ */ K("div", {
 			class: "lists",
 			role: "group",
 			"aria-label": "Audit",
-			children: t.map((e) => /* @__PURE__ */ G("button", {
+			children: t.map((e) => /* @__PURE__ */ K("button", {
 				type: "button",
 				"aria-pressed": e === i,
 				onClick: () => n.set({
@@ -9386,90 +9392,90 @@ function pf({ state: e, audits: t }) {
 					ac: null,
 					pin: null
 				}),
-				children: /* @__PURE__ */ G("bdi", { children: e.spec.title || e.name })
+				children: /* @__PURE__ */ K("bdi", { children: e.spec.title || e.name })
 			}, e.name))
 		}),
-		/* @__PURE__ */ G(Gd, { state: e })
-	] }) : /* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K(Gd, { state: e })
+	] }) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
 	});
 }
 // src/views/Audit.tsx
-function mf() {
-	let e = z(), t = _u(e, e.index.value);
-	return /* @__PURE__ */ G("div", {
+function hf() {
+	let e = B(), t = _u(e, e.index.value);
+	return /* @__PURE__ */ K("div", {
 		class: "audit",
-		children: [/* @__PURE__ */ G("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ G(hf, { state: t })]
+		children: [/* @__PURE__ */ K("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ K(gf, { state: t })]
 	}, t.index.number);
 }
-function hf({ state: e }) {
-	let t = z();
-	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ G("div", {
+function gf({ state: e }) {
+	let t = B();
+	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ K("div", {
 		class: "desk",
-		children: [/* @__PURE__ */ G(gf, { state: e }), /* @__PURE__ */ G(Gd, { state: e })]
-	}) : /* @__PURE__ */ G(rf, { state: e }) : /* @__PURE__ */ G(_f, { state: e }) : /* @__PURE__ */ G("p", {
+		children: [/* @__PURE__ */ K(_f, { state: e }), /* @__PURE__ */ K(Gd, { state: e })]
+	}) : /* @__PURE__ */ K(rf, { state: e }) : /* @__PURE__ */ K(vf, { state: e }) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: [
 			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
-			/* @__PURE__ */ G("code", { children: "semlens build … --classes NAMES" }),
+			/* @__PURE__ */ K("code", { children: "semlens build … --classes NAMES" }),
 			"), and they can be audited here."
 		]
 	});
 }
-function gf({ state: e }) {
+function _f({ state: e }) {
 	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || fa(e.draft.peek()) !== "");
-	return /* @__PURE__ */ G("section", {
+	return /* @__PURE__ */ K("section", {
 		class: `spec-panel ${t ? "" : "folded"}`,
 		"aria-label": "Spec",
-		children: [/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("button", {
+		children: [/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "fold",
 			"aria-expanded": t,
 			onClick: () => n(!t),
 			children: "The spec"
-		}) }), t && /* @__PURE__ */ G(cf, { state: e })]
+		}) }), t && /* @__PURE__ */ K(lf, { state: e })]
 	});
 }
-function _f({ state: e }) {
-	let t = ba(z().transport, e.index).value;
-	return t.state === "loading" ? /* @__PURE__ */ G("p", {
+function vf({ state: e }) {
+	let t = ba(B().transport, e.index).value;
+	return t.state === "loading" ? /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "Looking for audits …"
-	}) : /* @__PURE__ */ G(pf, {
+	}) : /* @__PURE__ */ K(mf, {
 		state: e,
-		audits: R(t) ?? []
+		audits: z(t) ?? []
 	});
 }
 // src/about/Additions.tsx
-function vf({ index: e }) {
+function yf({ index: e }) {
 	let t = e.info.name, { classes: n, relevance: r } = e.info;
-	return /* @__PURE__ */ G("ul", {
+	return /* @__PURE__ */ K("ul", {
 		class: "additions",
 		role: "list",
 		children: [
-			/* @__PURE__ */ G(bf, {
+			/* @__PURE__ */ K(xf, {
 				name: "Labels",
 				says: "a phrase for each component that fits better than chance",
 				of: e.labels.value,
 				command: `semlens label ${t} --vocabulary FILE --save`,
-				children: (t) => `${V(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${B(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
+				children: (t) => `${H(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${V(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
 			}),
-			/* @__PURE__ */ G(bf, {
+			/* @__PURE__ */ K(xf, {
 				name: "Measures",
 				says: "clarity, polysemanticity, redundancy",
 				of: e.scores.value,
 				command: `semlens score ${t} --save`,
 				children: () => "of every component and layer, beside chance"
 			}),
-			/* @__PURE__ */ G(bf, {
+			/* @__PURE__ */ K(xf, {
 				name: "Map",
 				says: "all components in two dimensions",
 				of: e.atlas.value,
 				command: `semlens atlas ${t} --save`,
-				children: (e) => `${B(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
+				children: (e) => `${V(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
 			}),
-			/* @__PURE__ */ G(bf, {
+			/* @__PURE__ */ K(xf, {
 				name: "Relevance",
 				says: "what each component contributes to the model’s outputs",
 				of: r ? {
@@ -9480,41 +9486,41 @@ function vf({ index: e }) {
 					why: "None was computed."
 				},
 				command: "semlens build … --classes NAMES --resume",
-				children: (e) => `for ${B(n.length, "class", "classes")}, by ${e.method}, ${yf(e.of)}`
+				children: (e) => `for ${V(n.length, "class", "classes")}, by ${e.method}, ${bf(e.of)}`
 			})
 		]
 	});
 }
-function yf(e) {
+function bf(e) {
 	return {
 		label: "over the images that are labelled so",
 		predicted: "over the images that are predicted so",
 		all: "over all images"
 	}[e] ?? e;
 }
-function bf({ name: e, says: t, of: n, command: r, children: i }) {
+function xf({ name: e, says: t, of: n, command: r, children: i }) {
 	let a = {
 		ready: "✓",
 		loading: "…",
 		absent: "–"
 	}[n.state];
-	return /* @__PURE__ */ G("li", {
+	return /* @__PURE__ */ K("li", {
 		class: n.state,
-		children: [/* @__PURE__ */ G("span", {
+		children: [/* @__PURE__ */ K("span", {
 			class: "sign",
 			"aria-hidden": "true",
 			children: a
-		}), /* @__PURE__ */ G("div", { children: [
-			/* @__PURE__ */ G("strong", { children: e }),
+		}), /* @__PURE__ */ K("div", { children: [
+			/* @__PURE__ */ K("strong", { children: e }),
 			" ",
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "soft",
 				children: t
 			}),
-			/* @__PURE__ */ G("br", {}),
+			/* @__PURE__ */ K("br", {}),
 			n.state === "ready" && i(n.value),
 			n.state === "loading" && (n.job ? `being computed: ${n.job.step}` : "on the way"),
-			n.state === "absent" && /* @__PURE__ */ G(T, { children: [n.why, /* @__PURE__ */ G("code", {
+			n.state === "absent" && /* @__PURE__ */ K(T, { children: [n.why, /* @__PURE__ */ K("code", {
 				class: "command",
 				children: r
 			})] })
@@ -9522,185 +9528,185 @@ function bf({ name: e, says: t, of: n, command: r, children: i }) {
 	});
 }
 // src/about/licence.ts
-var xf = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
-function Sf(e) {
+var Sf = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
+function Cf(e) {
 	let t = e.trim();
-	return !t || /^unknown$/i.test(t) ? "unknown" : xf.test(t) ? "permissive" : "other";
+	return !t || /^unknown$/i.test(t) ? "unknown" : Sf.test(t) ? "permissive" : "other";
 }
 // src/about/Tree.tsx
-function Cf({ of: e }) {
-	return /* @__PURE__ */ G("dl", {
+function wf({ of: e }) {
+	return /* @__PURE__ */ K("dl", {
 		class: "tree",
-		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G(wf, { of: t }) })] }, e))
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K(Tf, { of: t }) })] }, e))
 	});
 }
-function wf({ of: e }) {
-	if (e == null || e === "") return /* @__PURE__ */ G("span", {
+function Tf({ of: e }) {
+	if (e == null || e === "") return /* @__PURE__ */ K("span", {
 		class: "soft",
 		children: "none"
 	});
-	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ G("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ G(Cf, { of: Object.fromEntries(e.entries()) });
-	if (typeof e == "object") return /* @__PURE__ */ G(Cf, { of: e });
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ K("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ K(wf, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ K(wf, { of: e });
 	let t = String(e);
-	return t.includes("\n") ? /* @__PURE__ */ G("pre", { children: t }) : /* @__PURE__ */ G("bdi", { children: t });
+	return t.includes("\n") ? /* @__PURE__ */ K("pre", { children: t }) : /* @__PURE__ */ K("bdi", { children: t });
 }
 // src/views/About.tsx
-function Tf() {
-	let e = z(), t = e.index.value, { info: n } = t;
-	return /* @__PURE__ */ G("article", {
+function Ef() {
+	let e = B(), t = e.index.value, { info: n } = t;
+	return /* @__PURE__ */ K("article", {
 		class: "about",
 		children: [
-			/* @__PURE__ */ G("h1", { children: ["About ", /* @__PURE__ */ G("bdi", { children: n.name })] }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h1", { children: ["About ", /* @__PURE__ */ K("bdi", { children: n.name })] }),
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
 			}),
-			/* @__PURE__ */ G(Ef, { info: n }),
-			/* @__PURE__ */ G("section", {
+			/* @__PURE__ */ K(Df, { info: n }),
+			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "At a glance",
-				children: [/* @__PURE__ */ G("h2", { children: "At a glance" }), /* @__PURE__ */ G(Df, {
+				children: [/* @__PURE__ */ K("h2", { children: "At a glance" }), /* @__PURE__ */ K(Of, {
 					info: n,
 					version: e.session.version
 				})]
 			}),
-			/* @__PURE__ */ G("section", {
+			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "Layers",
-				children: [/* @__PURE__ */ G("h2", { children: "Layers" }), /* @__PURE__ */ G(Of, { info: n })]
+				children: [/* @__PURE__ */ K("h2", { children: "Layers" }), /* @__PURE__ */ K(kf, { info: n })]
 			}),
-			/* @__PURE__ */ G("section", {
+			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "What there is besides",
-				children: [/* @__PURE__ */ G("h2", { children: "What there is besides" }), /* @__PURE__ */ G(vf, { index: t })]
+				children: [/* @__PURE__ */ K("h2", { children: "What there is besides" }), /* @__PURE__ */ K(yf, { index: t })]
 			}),
-			/* @__PURE__ */ G("section", {
+			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "Recipe",
-				children: /* @__PURE__ */ G("details", { children: [/* @__PURE__ */ G("summary", { children: [
-					/* @__PURE__ */ G("h2", { children: "Recipe" }),
+				children: /* @__PURE__ */ K("details", { children: [/* @__PURE__ */ K("summary", { children: [
+					/* @__PURE__ */ K("h2", { children: "Recipe" }),
 					" ",
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: "soft",
 						children: "all that determined what the index holds"
 					})
-				] }), /* @__PURE__ */ G(Cf, { of: n.recipe })] })
+				] }), /* @__PURE__ */ K(wf, { of: n.recipe })] })
 			})
 		]
 	});
 }
-function Ef({ info: e }) {
-	let { licence: t, name: n } = e.foundation, r = Sf(t);
-	return r === "permissive" ? null : /* @__PURE__ */ G("section", {
+function Df({ info: e }) {
+	let { licence: t, name: n } = e.foundation, r = Cf(t);
+	return r === "permissive" ? null : /* @__PURE__ */ K("section", {
 		class: "panel warning",
 		role: "note",
 		"aria-label": "Licence",
-		children: [/* @__PURE__ */ G("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ G("p", { children: [
+		children: [/* @__PURE__ */ K("h2", { children: r === "unknown" ? "The licence of the foundation model is unknown" : "The foundation model’s licence sets terms" }), /* @__PURE__ */ K("p", { children: [
 			"Labels, searches and audits of this index rest on ",
-			/* @__PURE__ */ G("bdi", { children: n }),
-			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ G(T, { children: [
+			/* @__PURE__ */ K("bdi", { children: n }),
+			r === "unknown" ? ", whose source does not say under which licence its weights are. Find out before you use its results outside of research." : /* @__PURE__ */ K(T, { children: [
 				", whose weights are under ",
-				/* @__PURE__ */ G("strong", { children: t }),
+				/* @__PURE__ */ K("strong", { children: t }),
 				". Read its terms before you use its results: some forbid commercial or medical use."
 			] })
 		] })]
 	});
 }
-function Df({ info: e, version: t }) {
+function Of({ info: e, version: t }) {
 	let n = e.layers.reduce((e, t) => e + t.dead, 0);
-	return /* @__PURE__ */ G("dl", {
+	return /* @__PURE__ */ K("dl", {
 		class: "facts",
 		children: [
 			["Studied model", e.model],
-			["Images", `${V(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${V(e.images.unreadable)} could not be read` : ""}`],
-			["Components", `${V(e.components)} in ${B(e.layers.length, "layer")}${n ? `, of which ${V(n)} tell no two images apart` : ""}`],
+			["Images", `${H(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${H(e.images.unreadable)} could not be read` : ""}`],
+			["Components", `${H(e.components)} in ${V(e.layers.length, "layer")}${n ? `, of which ${H(n)} tell no two images apart` : ""}`],
 			["Examples", `up to ${e.k} of each component; cropped by: ${e.crop}`],
-			["Foundation model", `${e.foundation.name}, ${V(e.foundation.dimension)} dimensions`],
+			["Foundation model", `${e.foundation.name}, ${H(e.foundation.dimension)} dimensions`],
 			["Its licence", e.foundation.licence || "unknown"],
 			["Its digest", e.foundation.digest],
 			["Digest of the index", e.digest],
 			["Shown by", `semlens ${t}`]
-		].map(([e, t]) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: e }), /* @__PURE__ */ G("dd", { children: /* @__PURE__ */ G("bdi", { children: t }) })] }))
+		].map(([e, t]) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: e }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: t }) })] }))
 	});
 }
-function Of({ info: e }) {
-	let { place: t } = z();
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("p", {
+function kf({ info: e }) {
+	let { place: t } = B();
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
 		class: "soft",
 		children: "A dead component tells no two images apart: it has no example and is left out everywhere."
-	}), /* @__PURE__ */ G("div", {
+	}), /* @__PURE__ */ K("div", {
 		class: "wide",
-		children: /* @__PURE__ */ G("table", {
+		children: /* @__PURE__ */ K("table", {
 			class: "plain",
-			children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+			children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Layer"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Kind"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					class: "number",
 					children: "Components"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					class: "number",
 					children: "Dead"
 				}),
-				e.layers.some((e) => wn(e.kind)) && /* @__PURE__ */ G("th", {
+				e.layers.some((e) => Cn(e.kind)) && /* @__PURE__ */ K("th", {
 					scope: "col",
 					class: "number",
 					title: "the part of the layer’s variance that the dictionary does not give back (FVU)",
 					children: "Unexplained"
 				})
-			] }) }), /* @__PURE__ */ G("tbody", { children: e.layers.map((n) => /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+			] }) }), /* @__PURE__ */ K("tbody", { children: e.layers.map((n) => /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "row",
-					children: [/* @__PURE__ */ G("a", {
+					children: [/* @__PURE__ */ K("a", {
 						href: t.href([], { layers: n.layer }),
-						children: /* @__PURE__ */ G("bdi", { children: n.layer })
-					}), n.outputs && /* @__PURE__ */ G("small", {
+						children: /* @__PURE__ */ K("bdi", { children: n.layer })
+					}), n.outputs && /* @__PURE__ */ K("small", {
 						class: "soft",
 						children: " outputs"
 					})]
 				}),
-				/* @__PURE__ */ G("td", { children: n.kind }),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", { children: n.kind }),
+				/* @__PURE__ */ K("td", {
 					class: "number",
-					children: V(n.stop - n.start)
+					children: H(n.stop - n.start)
 				}),
-				/* @__PURE__ */ G("td", {
+				/* @__PURE__ */ K("td", {
 					class: "number",
 					children: [
-						V(n.dead),
+						H(n.dead),
 						" (",
-						W(n.dead / (n.stop - n.start)),
+						G(n.dead / (n.stop - n.start)),
 						")"
 					]
 				}),
-				e.layers.some((e) => wn(e.kind)) && /* @__PURE__ */ G("td", {
+				e.layers.some((e) => Cn(e.kind)) && /* @__PURE__ */ K("td", {
 					class: "number",
-					children: W(wn(n.kind)?.unexplained)
+					children: G(Cn(n.kind)?.unexplained)
 				})
 			] }, n.layer)) })]
 		})
 	})] });
 }
 // src/compare/Changes.tsx
-var kf = 12, Af = {
+var Af = 12, jf = {
 	gone: "gone",
 	new: "new",
 	fewer: "fewer",
 	more: "more",
 	same: "as many"
 };
-function jf({ comparison: e }) {
+function Mf({ comparison: e }) {
 	let [t, n] = O(!1), { changes: r, no_changes: i } = e;
-	if (!r.length) return i ? /* @__PURE__ */ G("p", {
+	if (!r.length) return i ? /* @__PURE__ */ K("p", {
 		class: "hint",
 		children: [
 			"What changed label by label is not told: ",
@@ -9708,107 +9714,107 @@ function jf({ comparison: e }) {
 			"."
 		]
 	}) : null;
-	let a = r.some((e) => e.untrained !== null), o = ["gone", "new"].map((e) => B(r.filter((t) => t.change === e).length, "label") + ` ${e}`);
-	return /* @__PURE__ */ G("section", {
+	let a = r.some((e) => e.untrained !== null), o = ["gone", "new"].map((e) => V(r.filter((t) => t.change === e).length, "label") + ` ${e}`);
+	return /* @__PURE__ */ K("section", {
 		"aria-label": "What changed",
 		children: [
-			/* @__PURE__ */ G("h2", { children: "What changed, label by label" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h2", { children: "What changed, label by label" }),
+			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					"From A to B: ",
 					o.join(", "),
 					" of ",
-					V(r.length),
+					H(r.length),
 					" that either has. A label is counted where it fits better than chance; what most of its components’ best matches on the other side are called stands last."
 				]
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "changes",
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Labels; scrolls",
-				children: /* @__PURE__ */ G("table", {
+				children: /* @__PURE__ */ K("table", {
 					class: "plain",
-					children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-						/* @__PURE__ */ G("th", {
+					children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+						/* @__PURE__ */ K("th", {
 							scope: "col",
 							children: "Label"
 						}),
-						/* @__PURE__ */ G("th", {
+						/* @__PURE__ */ K("th", {
 							scope: "col",
 							children: "from A to B"
 						}),
-						/* @__PURE__ */ G("th", {
+						/* @__PURE__ */ K("th", {
 							scope: "col",
 							class: "number",
 							children: "A"
 						}),
-						/* @__PURE__ */ G("th", {
+						/* @__PURE__ */ K("th", {
 							scope: "col",
 							class: "number",
 							children: "B"
 						}),
-						a && /* @__PURE__ */ G("th", {
+						a && /* @__PURE__ */ K("th", {
 							scope: "col",
 							class: "number",
 							title: "components of the untrained network that have it",
 							children: "untrained"
 						}),
-						/* @__PURE__ */ G("th", {
+						/* @__PURE__ */ K("th", {
 							scope: "col",
 							children: "most became"
 						}),
-						/* @__PURE__ */ G("th", {
+						/* @__PURE__ */ K("th", {
 							scope: "col",
 							children: "some of them"
 						})
-					] }) }), /* @__PURE__ */ G("tbody", { children: (t ? r : r.slice(0, kf)).map((t) => /* @__PURE__ */ G(Mf, {
+					] }) }), /* @__PURE__ */ K("tbody", { children: (t ? r : r.slice(0, Af)).map((t) => /* @__PURE__ */ K(Nf, {
 						change: t,
 						comparison: e,
 						twin: a
 					}, t.label)) })]
 				})
 			}),
-			r.length > kf && /* @__PURE__ */ G("button", {
+			r.length > Af && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "link",
 				onClick: () => n(!t),
-				children: t ? "Show fewer" : `Show all ${B(r.length, "label")}`
+				children: t ? "Show fewer" : `Show all ${V(r.length, "label")}`
 			})
 		]
 	});
 }
-function Mf({ change: e, comparison: t, twin: n }) {
-	let r = z(), i = r.indexes[t.sides[e.side].index], [a] = e.rows;
-	return /* @__PURE__ */ G("tr", {
+function Nf({ change: e, comparison: t, twin: n }) {
+	let r = B(), i = r.indexes[t.sides[e.side].index], [a] = e.rows;
+	return /* @__PURE__ */ K("tr", {
 		class: e.change,
 		children: [
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("th", {
 				scope: "row",
-				children: /* @__PURE__ */ G("bdi", { children: e.label })
+				children: /* @__PURE__ */ K("bdi", { children: e.label })
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "change",
-				children: Af[e.change]
+				children: jf[e.change]
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "number",
-				children: V(e.before)
+				children: H(e.before)
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "number",
-				children: V(e.after)
+				children: H(e.after)
 			}),
-			n && /* @__PURE__ */ G("td", {
+			n && /* @__PURE__ */ K("td", {
 				class: "number",
-				children: e.untrained === null ? "" : V(e.untrained)
+				children: e.untrained === null ? "" : H(e.untrained)
 			}),
-			/* @__PURE__ */ G("td", { children: e.before === 0 ? "" : e.became ? /* @__PURE__ */ G("bdi", { children: e.became }) : /* @__PURE__ */ G("i", { children: "no label" }) }),
-			/* @__PURE__ */ G("td", { children: a !== void 0 && /* @__PURE__ */ G("a", {
-				href: K(r, i, a),
+			/* @__PURE__ */ K("td", { children: e.before === 0 ? "" : e.became ? /* @__PURE__ */ K("bdi", { children: e.became }) : /* @__PURE__ */ K("i", { children: "no label" }) }),
+			/* @__PURE__ */ K("td", { children: a !== void 0 && /* @__PURE__ */ K("a", {
+				href: Ln(r, i, a),
 				"aria-label": `${e.label}: ${i.id(a)}`,
-				children: /* @__PURE__ */ G(Lr, {
+				children: /* @__PURE__ */ K(Lr, {
 					index: i,
 					row: a,
 					count: 3
@@ -9818,31 +9824,31 @@ function Mf({ change: e, comparison: t, twin: n }) {
 	});
 }
 // src/table/fitted.ts
-var Nf = null;
-function Pf(e, t, n = 400) {
-	return Nf ??= document.createElement("canvas").getContext("2d"), Nf ? (Nf.font = `${n} ${t}px system-ui, sans-serif`, Nf.measureText(e).width) : e.length * t * .6;
+var Pf = null;
+function Ff(e, t, n = 400) {
+	return Pf ??= document.createElement("canvas").getContext("2d"), Pf ? (Pf.font = `${n} ${t}px system-ui, sans-serif`, Pf.measureText(e).width) : e.length * t * .6;
 }
-function Ff(e, t, n, r = "end", i = 400) {
-	if (Pf(e, n, i) <= t) return e;
+function If(e, t, n, r = "end", i = 400) {
+	if (Ff(e, n, i) <= t) return e;
 	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
 	for (; o < s;) {
 		let e = o + s + 1 >> 1;
-		Pf(c(e), n, i) <= t ? o = e : s = e - 1;
+		Ff(c(e), n, i) <= t ? o = e : s = e - 1;
 	}
 	return c(o);
 }
-function If(e, t, n, r, i = 400) {
+function Lf(e, t, n, r, i = 400) {
 	let a = e.split(/\s+/).filter(Boolean), o = [];
 	for (; a.length && o.length < r;) {
 		let e = a.shift();
-		for (; a.length && Pf(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
+		for (; a.length && Ff(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
 		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
-		o.push(Ff(e + s, t, n, "end", i));
+		o.push(If(e + s, t, n, "end", i));
 	}
 	return o;
 }
 // src/compare/pairs.ts
-function Lf({ matches: e }) {
+function Rf({ matches: e }) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
 		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
@@ -9861,10 +9867,10 @@ function Lf({ matches: e }) {
 	}
 	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
 }
-function Rf(e, t) {
+function zf(e, t) {
 	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
 }
-function zf({ matches: e }, t) {
+function Bf({ matches: e }, t) {
 	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
 	return {
 		shared: r,
@@ -9872,33 +9878,33 @@ function zf({ matches: e }, t) {
 	};
 }
 // src/compare/Overview.tsx
-var [Bf, Vf, Hf, Uf, Wf] = [
+var [Vf, Hf, Uf, Wf, Gf] = [
 	14,
 	196,
 	36,
 	40,
 	4
 ];
-function Gf({ comparison: e, chart: t }) {
-	let n = A(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
-	Ie(a, []), k(() => {
+function Kf({ comparison: e, chart: t }) {
+	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
+	A(a, []), k(() => {
 		let e = new ResizeObserver(a);
 		return e.observe(n.current), () => e.disconnect();
 	}, []);
-	let o = r >= 640, s = o ? (r - Hf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
-	return /* @__PURE__ */ G("div", {
+	let o = r >= 640, s = o ? (r - Uf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
+	return /* @__PURE__ */ K("div", {
 		class: "overview",
 		ref: n,
-		children: /* @__PURE__ */ G("svg", {
+		children: /* @__PURE__ */ K("svg", {
 			ref: t,
-			viewBox: `0 0 ${r} ${o ? Vf : 2 * Vf}`,
+			viewBox: `0 0 ${r} ${o ? Hf : 2 * Hf}`,
 			width: r,
-			height: o ? Vf : 2 * Vf,
+			height: o ? Hf : 2 * Hf,
 			role: "img",
-			"aria-label": [0, 1].map((t) => qf(e, t)).join(" "),
-			children: [0, 1].map((t) => /* @__PURE__ */ G("g", {
-				transform: o ? `translate(${t * (s + Hf)} 0)` : `translate(0 ${t * Vf})`,
-				children: /* @__PURE__ */ G(Jf, {
+			"aria-label": [0, 1].map((t) => Jf(e, t)).join(" "),
+			children: [0, 1].map((t) => /* @__PURE__ */ K("g", {
+				transform: o ? `translate(${t * (s + Uf)} 0)` : `translate(0 ${t * Hf})`,
+				children: /* @__PURE__ */ K(Yf, {
 					comparison: e,
 					from: t,
 					wide: s,
@@ -9908,23 +9914,23 @@ function Gf({ comparison: e, chart: t }) {
 		})
 	});
 }
-function Kf({ sides: e, pairs: t }, n) {
+function qf({ sides: e, pairs: t }, n) {
 	return t.find((t) => t.source === e[n].name) ?? t[n];
 }
-function qf(e, t) {
-	let n = Kf(e, t), { shared: r, unique: i } = zf(e, t);
-	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${H(n.similarity)}, 95 % interval ${H(n.low)} to ${H(n.high)}, random ${H(n.baseline)}${n.untrained === null ? "" : `, untrained ${H(n.untrained)}`}; ${V(r)} shared, ${V(i)} unique.`;
+function Jf(e, t) {
+	let n = qf(e, t), { shared: r, unique: i } = Bf(e, t);
+	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${U(n.similarity)}, 95 % interval ${U(n.low)} to ${U(n.high)}, random ${U(n.baseline)}${n.untrained === null ? "" : `, untrained ${U(n.untrained)}`}; ${H(r)} shared, ${H(i)} unique.`;
 }
-function Jf({ comparison: e, from: t, wide: n, low: r }) {
-	let i = Kf(e, t), { shared: a, unique: o } = zf(e, t), s = (e) => Wf + (e - r) / (1 - r) * (n - 2 * Wf), c = {
+function Yf({ comparison: e, from: t, wide: n, low: r }) {
+	let i = qf(e, t), { shared: a, unique: o } = Bf(e, t), s = (e) => Gf + (e - r) / (1 - r) * (n - 2 * Gf), c = {
 		low: i.baseline_low ?? i.baseline,
 		high: i.baseline_high ?? i.baseline
-	}, l = Vf - 22;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("title", { children: qf(e, t) }),
-		/* @__PURE__ */ G("text", {
+	}, l = Hf - 22;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("title", { children: Jf(e, t) }),
+		/* @__PURE__ */ K("text", {
 			class: "head",
-			x: Wf,
+			x: Gf,
 			y: 15,
 			children: [
 				"How much of ",
@@ -9933,40 +9939,40 @@ function Jf({ comparison: e, from: t, wide: n, low: r }) {
 				"BA"[t]
 			]
 		}),
-		/* @__PURE__ */ G(Yf, {
+		/* @__PURE__ */ K(Xf, {
 			pair: i,
 			room: n
 		}),
-		/* @__PURE__ */ G("rect", {
+		/* @__PURE__ */ K("rect", {
 			class: "ground",
 			x: s(r),
 			y: 46,
 			width: s(1) - s(r),
-			height: Bf
+			height: Vf
 		}),
-		/* @__PURE__ */ G("rect", {
+		/* @__PURE__ */ K("rect", {
 			class: "bar",
 			x: s(0),
 			y: 46,
 			width: Math.max(0, s(i.similarity) - s(0)),
-			height: Bf
+			height: Vf
 		}),
-		/* @__PURE__ */ G("rect", {
+		/* @__PURE__ */ K("rect", {
 			class: "chance",
 			x: s(c.low),
 			y: 41,
 			width: Math.max(2, s(c.high) - s(c.low)),
-			height: Bf + 10
+			height: Vf + 10
 		}),
-		i.untrained !== null && /* @__PURE__ */ G("path", {
+		i.untrained !== null && /* @__PURE__ */ K("path", {
 			class: "untrained",
-			d: `M${s(i.untrained)} 38v${Bf + 16}`
+			d: `M${s(i.untrained)} 38v${Vf + 16}`
 		}),
-		i.low !== null && i.high !== null && /* @__PURE__ */ G("path", {
+		i.low !== null && i.high !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
-			d: `M${s(i.low)} ${46 + Bf / 2}H${s(i.high)}M${s(i.low)} 48v${Bf - 4}M${s(i.high)} 48v${Bf - 4}`
+			d: `M${s(i.low)} ${46 + Vf / 2}H${s(i.high)}M${s(i.low)} 48v${Vf - 4}M${s(i.high)} 48v${Vf - 4}`
 		}),
-		/* @__PURE__ */ G(Xf, {
+		/* @__PURE__ */ K(Zf, {
 			comparison: e,
 			from: t,
 			low: r,
@@ -9974,29 +9980,29 @@ function Jf({ comparison: e, from: t, wide: n, low: r }) {
 			top: 96,
 			floor: l
 		}),
-		/* @__PURE__ */ G("text", {
+		/* @__PURE__ */ K("text", {
 			class: "small",
-			x: Wf,
+			x: Gf,
 			y: 86,
 			children: [
-				/* @__PURE__ */ G("tspan", {
+				/* @__PURE__ */ K("tspan", {
 					class: "key shared",
 					children: "■"
 				}),
 				" ",
-				V(a),
+				H(a),
 				" shared ",
-				/* @__PURE__ */ G("tspan", {
+				/* @__PURE__ */ K("tspan", {
 					class: "key unique",
 					children: "■"
 				}),
 				" ",
-				V(o),
+				H(o),
 				" unique to ",
 				"AB"[t]
 			]
 		}),
-		/* @__PURE__ */ G("path", {
+		/* @__PURE__ */ K("path", {
 			class: "axis",
 			d: `M${s(r)} ${l}H${s(1)}`
 		}),
@@ -10004,7 +10010,7 @@ function Jf({ comparison: e, from: t, wide: n, low: r }) {
 			r,
 			(1 + r) / 2,
 			1
-		].map((e, t) => /* @__PURE__ */ G("text", {
+		].map((e, t) => /* @__PURE__ */ K("text", {
 			class: "tick",
 			x: s(e),
 			y: l + 15,
@@ -10013,45 +10019,45 @@ function Jf({ comparison: e, from: t, wide: n, low: r }) {
 				"middle",
 				"end"
 			][t],
-			children: t === 1 ? `similarity ${H(e)}` : H(e)
+			children: t === 1 ? `similarity ${U(e)}` : U(e)
 		}, t))
 	] });
 }
-function Yf({ pair: e, room: t }) {
-	let n = H(e.similarity), r = `${e.low === null ? "" : ` (${H(e.low)} – ${H(e.high)})`}; by chance ${H(e.baseline_low ?? e.baseline)} – ${H(e.baseline_high ?? e.baseline)}${e.untrained === null ? "" : `, untrained ${H(e.untrained)}`}`;
-	return /* @__PURE__ */ G("text", {
+function Xf({ pair: e, room: t }) {
+	let n = U(e.similarity), r = `${e.low === null ? "" : ` (${U(e.low)} – ${U(e.high)})`}; by chance ${U(e.baseline_low ?? e.baseline)} – ${U(e.baseline_high ?? e.baseline)}${e.untrained === null ? "" : `, untrained ${U(e.untrained)}`}`;
+	return /* @__PURE__ */ K("text", {
 		class: "small",
-		x: Wf,
+		x: Gf,
 		y: 34,
-		children: [/* @__PURE__ */ G("tspan", {
+		children: [/* @__PURE__ */ K("tspan", {
 			class: "figure",
 			children: n
-		}), Ff(r, t - Pf(n, 13, 600) - 12, 12)]
+		}), If(r, t - Ff(n, 13, 600) - 12, 12)]
 	});
 }
-function Xf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
-	let o = Array.from({ length: Uf }, () => ({
+function Zf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
+	let o = Array.from({ length: Wf }, () => ({
 		shared: 0,
 		unique: 0
 	}));
 	for (let r of e.matches) {
 		if (r.from !== t) continue;
-		let e = Math.min(Uf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * Uf)));
+		let e = Math.min(Wf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * Wf)));
 		o[e][r.shared ? "shared" : "unique"]++;
 	}
-	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / Uf;
-	return /* @__PURE__ */ G(T, { children: o.map(({ shared: e, unique: t }, o) => {
+	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / Wf;
+	return /* @__PURE__ */ K(T, { children: o.map(({ shared: e, unique: t }, o) => {
 		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
-		return /* @__PURE__ */ G("g", { children: [
-			/* @__PURE__ */ G("title", { children: `similarity ${H(l)} to ${H(l + c)}: ${V(e)} shared, ${V(t)} unique` }),
-			t > 0 && /* @__PURE__ */ G("rect", {
+		return /* @__PURE__ */ K("g", { children: [
+			/* @__PURE__ */ K("title", { children: `similarity ${U(l)} to ${U(l + c)}: ${H(e)} shared, ${H(t)} unique` }),
+			t > 0 && /* @__PURE__ */ K("rect", {
 				class: "unique",
 				x: u,
 				y: a - f,
 				width: d,
 				height: f
 			}),
-			e > 0 && /* @__PURE__ */ G("rect", {
+			e > 0 && /* @__PURE__ */ K("rect", {
 				class: "shared",
 				x: u,
 				y: a - f - p,
@@ -10062,10 +10068,10 @@ function Xf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
 	}) });
 }
 // src/table/virtual.ts
-var Zf = 12e6, Qf = 6;
-function $f(e, t, n) {
-	let r = A(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Zf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
-	Ie(() => {
+var Qf = 12e6, $f = 6;
+function ep(e, t, n) {
+	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Qf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+	A(() => {
 		let e = r.current;
 		if (!e) return;
 		let t = () => s(e.clientHeight);
@@ -10078,7 +10084,7 @@ function $f(e, t, n) {
 		let t = () => a(e.scrollTop);
 		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
 	}, []);
-	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - Qf), h = Math.min(e, Math.ceil((p + u) / t) + Qf), g = Le((e) => {
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - $f), h = Math.min(e, Math.ceil((p + u) / t) + $f), g = Ie((e) => {
 		let i = r.current;
 		if (!i) return;
 		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
@@ -10099,7 +10105,7 @@ function $f(e, t, n) {
 	};
 }
 // src/compare/PairList.tsx
-var ep = 76, tp = {
+var tp = 76, np = {
 	both: {
 		sign: "↔",
 		says: "each is the most similar to the other"
@@ -10113,37 +10119,37 @@ var ep = 76, tp = {
 		says: "A's is the most similar to B's, which is not so the other way round"
 	}
 };
-function np({ pairs: e, a: t, b: n }) {
-	let r = z(), i = $f(e.length, ep, 0), a = A(e);
+function rp({ pairs: e, a: t, b: n }) {
+	let r = B(), i = ep(e.length, tp, 0), a = j(e);
 	k(() => {
 		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
 	}, [e]);
 	let o = e.slice(i.first, i.last);
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "pairs",
 		ref: i.box,
 		tabIndex: 0,
 		role: "region",
 		"aria-label": "Pairs; scrolls",
-		style: { "--high": `${ep}px` },
+		style: { "--high": `${tp}px` },
 		onMouseLeave: () => r.pointed.value = null,
-		children: /* @__PURE__ */ G("div", {
+		children: /* @__PURE__ */ K("div", {
 			style: { height: `${i.span}px` },
-			children: /* @__PURE__ */ G("ul", {
+			children: /* @__PURE__ */ K("ul", {
 				class: "drawn",
 				role: "list",
 				style: { transform: `translateY(${i.top}px)` },
-				children: o.map((r, a) => /* @__PURE__ */ G("li", {
+				children: o.map((r, a) => /* @__PURE__ */ K("li", {
 					"aria-posinset": i.first + a + 1,
 					"aria-setsize": e.length,
 					children: [
-						/* @__PURE__ */ G(rp, {
+						/* @__PURE__ */ K(ip, {
 							side: "a",
 							index: t,
 							row: r.a
 						}),
-						/* @__PURE__ */ G(ip, { pair: r }),
-						/* @__PURE__ */ G(rp, {
+						/* @__PURE__ */ K(ap, { pair: r }),
+						/* @__PURE__ */ K(ip, {
 							side: "b",
 							index: n,
 							row: r.b
@@ -10154,48 +10160,48 @@ function np({ pairs: e, a: t, b: n }) {
 		})
 	});
 }
-function rp({ side: e, index: t, row: n }) {
-	let r = z(), { pointed: i } = r, a = wt(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
+function ip({ side: e, index: t, row: n }) {
+	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
 		index: t.number,
 		row: n
 	}, s = t.label(n) ?? t.names.get(n);
-	return /* @__PURE__ */ G("a", {
+	return /* @__PURE__ */ K("a", {
 		class: `half ${e} ${a ? "pointed" : ""}`,
-		href: K(r, t, n),
+		href: Ln(r, t, n),
 		onMouseEnter: o,
 		onFocus: o,
-		children: [/* @__PURE__ */ G(Lr, {
+		children: [/* @__PURE__ */ K(Lr, {
 			index: t,
 			row: n,
 			count: 3
-		}), /* @__PURE__ */ G("span", {
+		}), /* @__PURE__ */ K("span", {
 			class: "called",
-			children: [s ? /* @__PURE__ */ G("b", {
+			children: [s ? /* @__PURE__ */ K("b", {
 				title: s,
-				children: /* @__PURE__ */ G("bdi", { children: s })
-			}) : /* @__PURE__ */ G("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ G("small", { children: /* @__PURE__ */ G("bdi", { children: Cn(t.id(n)) }) })]
+				children: /* @__PURE__ */ K("bdi", { children: s })
+			}) : /* @__PURE__ */ K("i", { children: t.labels.value.state === "loading" ? "…" : "no label" }), /* @__PURE__ */ K("small", { children: /* @__PURE__ */ K("bdi", { children: Sn(t.id(n)) }) })]
 		})]
 	});
 }
-function ip({ pair: e }) {
-	let { sign: t, says: n } = tp[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
-	return /* @__PURE__ */ G("span", {
+function ap({ pair: e }) {
+	let { sign: t, says: n } = np[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
+	return /* @__PURE__ */ K("span", {
 		class: `between ${r ? "shared" : "unique"}`,
 		children: [
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "value",
-				children: H(e.similarity)
+				children: U(e.similarity)
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "ground",
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ G("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
+				children: /* @__PURE__ */ K("span", { style: { width: `${100 * Math.max(0, e.similarity)}%` } })
 			}),
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "kind",
 				title: n,
 				children: [
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						role: "img",
 						"aria-label": n,
 						children: t
@@ -10208,19 +10214,19 @@ function ip({ pair: e }) {
 	});
 }
 // src/compare/Sides.tsx
-function ap({ a: e, b: t }) {
-	let n = z(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
-	return /* @__PURE__ */ G("div", {
+function op({ a: e, b: t }) {
+	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
+	return /* @__PURE__ */ K("div", {
 		class: "tools sides",
 		children: [
-			/* @__PURE__ */ G(op, {
+			/* @__PURE__ */ K(sp, {
 				letter: "a",
 				index: i,
 				layer: e,
 				without: r ? "" : t,
 				all: r
 			}),
-			!r && /* @__PURE__ */ G("button", {
+			!r && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
 				"aria-label": "Swap the two sides",
@@ -10231,7 +10237,7 @@ function ap({ a: e, b: t }) {
 				}),
 				children: "⇄"
 			}),
-			/* @__PURE__ */ G(op, {
+			/* @__PURE__ */ K(sp, {
 				letter: "b",
 				index: a,
 				layer: t,
@@ -10241,105 +10247,105 @@ function ap({ a: e, b: t }) {
 		]
 	});
 }
-function op({ letter: e, index: t, layer: n, without: r, all: i }) {
-	let { place: a } = z();
-	return /* @__PURE__ */ G("label", {
+function sp({ letter: e, index: t, layer: n, without: r, all: i }) {
+	let { place: a } = B();
+	return /* @__PURE__ */ K("label", {
 		class: `side ${e}`,
 		children: [
-			/* @__PURE__ */ G("span", {
+			/* @__PURE__ */ K("span", {
 				class: "letter",
 				children: e.toUpperCase()
 			}),
-			i && /* @__PURE__ */ G("b", { children: /* @__PURE__ */ G("bdi", { children: t.info.name }) }),
-			/* @__PURE__ */ G("select", {
+			i && /* @__PURE__ */ K("b", { children: /* @__PURE__ */ K("bdi", { children: t.info.name }) }),
+			/* @__PURE__ */ K("select", {
 				"aria-label": `Layer of side ${e.toUpperCase()}`,
 				value: n,
 				onChange: (t) => a.set({ [e]: t.currentTarget.value }),
-				children: [i && /* @__PURE__ */ G("option", {
+				children: [i && /* @__PURE__ */ K("option", {
 					value: "",
 					children: "all layers"
-				}), t.info.layers.map((e) => /* @__PURE__ */ G("option", {
+				}), t.info.layers.map((e) => /* @__PURE__ */ K("option", {
 					value: e.layer,
 					disabled: e.layer === r,
-					children: Cn(e.layer)
+					children: Sn(e.layer)
 				}, e.layer))]
 			})
 		]
 	});
 }
 // src/compare/ask.ts
-var sp = /* @__PURE__ */ new WeakMap();
-function cp(e, t, n) {
+var cp = /* @__PURE__ */ new WeakMap();
+function lp(e, t, n) {
 	let r = `compare?${new URLSearchParams({
 		...t && { a: t },
 		...n && { b: n }
-	})}`.replace(/\?$/, ""), i = sp.get(e) ?? /* @__PURE__ */ new Map();
-	sp.set(e, i);
-	let a = i.get(r) ?? Vt(async () => L(await e.transport.get(r)));
+	})}`.replace(/\?$/, ""), i = cp.get(e) ?? /* @__PURE__ */ new Map();
+	cp.set(e, i);
+	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
 	return i.set(r, a), k(() => () => {
 		a.peek().state === "absent" && i.delete(r);
 	}, [r]), a.value;
 }
 // src/views/Compare.tsx
-function lp() {
-	let e = z();
-	return /* @__PURE__ */ G("div", {
+function up() {
+	let e = B();
+	return /* @__PURE__ */ K("div", {
 		class: "compare-view",
 		children: [
-			/* @__PURE__ */ G("h1", { children: "Compare" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h1", { children: "Compare" }),
+			/* @__PURE__ */ K("p", {
 				class: "explains",
 				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
 			}),
-			up(e.indexes, e.session.comparable) ?? /* @__PURE__ */ G(dp, {})
+			dp(e.indexes, e.session.comparable) ?? /* @__PURE__ */ K(fp, {})
 		]
 	});
 }
-function up(e, t) {
+function dp(e, t) {
 	let [n, r] = e;
-	return r && !t ? /* @__PURE__ */ G("div", {
+	return r && !t ? /* @__PURE__ */ K("div", {
 		class: "absent",
-		children: [/* @__PURE__ */ G("p", { children: [
-			/* @__PURE__ */ G("bdi", { children: n.info.name }),
+		children: [/* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("bdi", { children: n.info.name }),
 			" was described by the foundation model ",
-			/* @__PURE__ */ G("bdi", { children: n.info.foundation.name }),
+			/* @__PURE__ */ K("bdi", { children: n.info.foundation.name }),
 			" and ",
-			/* @__PURE__ */ G("bdi", { children: r.info.name }),
+			/* @__PURE__ */ K("bdi", { children: r.info.name }),
 			" by ",
-			/* @__PURE__ */ G("bdi", { children: r.info.foundation.name }),
+			/* @__PURE__ */ K("bdi", { children: r.info.foundation.name }),
 			n.info.foundation.name === r.info.foundation.name && " with other weights",
 			": each places pictures in a space of its own, and a distance between two such spaces means nothing."
-		] }), /* @__PURE__ */ G("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
-	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ G("p", {
+		] }), /* @__PURE__ */ K("p", { children: "Build one of the indexes again with the foundation model of the other, and open both with `semlens serve A B`." })]
+	}) : !r && n.info.layers.length < 2 ? /* @__PURE__ */ K("p", {
 		class: "absent",
 		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
 	}) : null;
 }
-function dp() {
-	let e = z(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = cp(e, i, a);
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(ap, {
+function fp() {
+	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = lp(e, i, a);
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(op, {
 		a: i,
 		b: a
-	}), /* @__PURE__ */ G("div", {
+	}), /* @__PURE__ */ K("div", {
 		class: "held",
-		children: /* @__PURE__ */ G(Hn, {
+		children: /* @__PURE__ */ K(Hn, {
 			of: o,
 			what: "comparison",
-			children: (e) => /* @__PURE__ */ G(fp, { comparison: e })
+			children: (e) => /* @__PURE__ */ K(pp, { comparison: e })
 		})
 	})] });
 }
-function fp({ comparison: e }) {
-	let t = z(), { place: n } = t, r = n.route.value.params, i = A(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
+function pp({ comparison: e }) {
+	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
 		"shared",
 		"a",
 		"b"
-	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = j(() => Lf(e), [e]), u = t.kept.value, d = t.index.value, f = j(() => l.filter((e) => pp(e, a, o, d, u)), [
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => Rf(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => mp(e, a, o, d, u)), [
 		l,
 		u,
 		d
-	]), p = j(() => {
-		let e = f.filter((e) => Rf(e, s));
+	]), p = M(() => {
+		let e = f.filter((e) => zf(e, s));
 		return c ? e.reverse() : e;
 	}, [
 		f,
@@ -10355,14 +10361,14 @@ function fp({ comparison: e }) {
 		"json",
 		"parquet"
 	] : ["csv", "json"];
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G(Gf, {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K(Kf, {
 			comparison: e,
 			chart: i
 		}),
-		/* @__PURE__ */ G("div", {
+		/* @__PURE__ */ K("div", {
 			class: "key",
-			children: [/* @__PURE__ */ G("p", {
+			children: [/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
 					e.by === "encoding" ? "By encoding: two components are as similar as what their responses over all images predict correlates. " : "",
@@ -10370,21 +10376,21 @@ function fp({ comparison: e }) {
 					e.pairs.some((e) => e.untrained !== null) && "Dotted line: what as many components of the untrained network reach. ",
 					"“Shared”: nearer than chance comes."
 				]
-			}), /* @__PURE__ */ G(Sl, {
+			}), /* @__PURE__ */ K(Sl, {
 				what: "the chart",
 				kinds: ["svg", "png"],
-				save: (e) => yn(i.current, h, e)
+				save: (e) => vn(i.current, h, e)
 			})]
 		}),
-		/* @__PURE__ */ G(jf, { comparison: e }),
-		/* @__PURE__ */ G("div", {
+		/* @__PURE__ */ K(Mf, { comparison: e }),
+		/* @__PURE__ */ K("div", {
 			class: "tools",
 			children: [
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "buttons",
 					role: "group",
 					"aria-label": "Which pairs",
-					children: m.map(([e, t]) => /* @__PURE__ */ G("button", {
+					children: m.map(([e, t]) => /* @__PURE__ */ K("button", {
 						type: "button",
 						class: "button",
 						"aria-pressed": s === e,
@@ -10392,42 +10398,42 @@ function fp({ comparison: e }) {
 						children: [
 							t,
 							" ",
-							/* @__PURE__ */ G("span", {
+							/* @__PURE__ */ K("span", {
 								class: "of",
-								children: V(f.filter((t) => Rf(t, e)).length)
+								children: H(f.filter((t) => zf(t, e)).length)
 							})
 						]
 					}, e))
 				}),
-				/* @__PURE__ */ G("button", {
+				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
 					onClick: () => n.set({ sort: c ? null : "similarity" }, !0),
 					children: c ? "Least similar first ▲" : "Most similar first ▼"
 				}),
-				/* @__PURE__ */ G("p", {
+				/* @__PURE__ */ K("p", {
 					class: "how-many",
 					role: "status",
-					children: [/* @__PURE__ */ G("b", { children: B(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
+					children: [/* @__PURE__ */ K("b", { children: V(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
 				}),
-				/* @__PURE__ */ G(Sl, {
+				/* @__PURE__ */ K(Sl, {
 					what: "the pairs",
 					kinds: g,
-					save: (e) => fn(h, mp(p, a, o), e, t)
+					save: (e) => dn(h, hp(p, a, o), e, t)
 				})
 			]
 		}),
-		/* @__PURE__ */ G(np, {
+		/* @__PURE__ */ K(rp, {
 			pairs: p,
 			a,
 			b: o
 		})
 	] });
 }
-function pp(e, t, n, r, i) {
+function mp(e, t, n, r, i) {
 	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
 }
-function mp(e, t, n) {
+function hp(e, t, n) {
 	return {
 		a: e.map((e) => t.id(e.a)),
 		a_label: e.map((e) => t.label(e.a)),
@@ -10435,12 +10441,12 @@ function mp(e, t, n) {
 		b_label: e.map((e) => n.label(e.b)),
 		similarity: e.map((e) => e.similarity),
 		nearest: e.map((e) => e.nearest),
-		shared: e.map((e) => Rf(e, "shared")),
+		shared: e.map((e) => zf(e, "shared")),
 		q_value: e.map((e) => e.q)
 	};
 }
 // src/graph/Legend.tsx
-var hp = [
+var gp = [
 	{
 		kind: "for",
 		text: "speaks for"
@@ -10461,27 +10467,27 @@ var hp = [
 		kind: "others",
 		text: "all others of a layer"
 	}
-], gp = (e) => 60 + Pf(e, 12), _p = 16 + hp.reduce((e, t) => e + gp(t.text), 0);
-function vp({ y: e }) {
+], _p = (e) => 60 + Ff(e, 12), vp = 16 + gp.reduce((e, t) => e + _p(t.text), 0);
+function yp({ y: e }) {
 	let t = 16;
-	return /* @__PURE__ */ G("g", {
+	return /* @__PURE__ */ K("g", {
 		class: "legend",
 		transform: `translate(0 ${e})`,
 		"aria-hidden": "true",
-		children: hp.map(({ kind: e, text: n }) => {
+		children: gp.map(({ kind: e, text: n }) => {
 			let r = t;
-			return t += gp(n), /* @__PURE__ */ G("g", {
+			return t += _p(n), /* @__PURE__ */ K("g", {
 				transform: `translate(${r} 0)`,
-				children: [e === "for" || e === "against" ? /* @__PURE__ */ G("path", {
+				children: [e === "for" || e === "against" ? /* @__PURE__ */ K("path", {
 					class: `edge ${e}`,
 					d: "M0 0h30",
 					"stroke-width": 4
-				}) : e === "wider" ? /* @__PURE__ */ G("path", {
+				}) : e === "wider" ? /* @__PURE__ */ K("path", {
 					class: "wedge",
 					d: "M0 -1l30 -5v12l-30 -5z"
-				}) : /* @__PURE__ */ G("g", {
+				}) : /* @__PURE__ */ K("g", {
 					class: `node ${e}`,
-					children: /* @__PURE__ */ G("rect", {
+					children: /* @__PURE__ */ K("rect", {
 						class: "box",
 						x: 0,
 						y: -8,
@@ -10489,7 +10495,7 @@ function vp({ y: e }) {
 						height: 16,
 						rx: 4
 					})
-				}), /* @__PURE__ */ G("text", {
+				}), /* @__PURE__ */ K("text", {
 					class: "small",
 					x: 38,
 					y: 4,
@@ -10500,10 +10506,10 @@ function vp({ y: e }) {
 	});
 }
 // src/graph/NodeBox.tsx
-var [yp, Q] = [54, 10];
-function bp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
-	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + yp + 8 : Q, m = l - p - Q, h = If(c.label, m, 13, 2, 600);
-	return /* @__PURE__ */ G("g", {
+var [bp, Q] = [54, 10];
+function xp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
+	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + bp + 8 : Q, m = l - p - Q, h = Lf(c.label, m, 13, 2, 600);
+	return /* @__PURE__ */ K("g", {
 		class: `node ${d} ${n}`,
 		transform: `translate(${e.x} ${e.y})`,
 		tabindex: 0,
@@ -10521,10 +10527,10 @@ function bp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 			else if (!s(e.key, e.currentTarget)) return;
 			e.preventDefault();
 		},
-		children: [/* @__PURE__ */ G("title", { children: wp(c) }), /* @__PURE__ */ G("g", {
+		children: [/* @__PURE__ */ K("title", { children: Tp(c) }), /* @__PURE__ */ K("g", {
 			"aria-hidden": "true",
 			children: [
-				/* @__PURE__ */ G("rect", {
+				/* @__PURE__ */ K("rect", {
 					class: "box",
 					x: .5,
 					y: .5,
@@ -10532,24 +10538,24 @@ function bp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					height: u - 1,
 					rx: 8
 				}),
-				f && /* @__PURE__ */ G(xp, { row: c.rows[0] }),
-				/* @__PURE__ */ G("text", {
+				f && /* @__PURE__ */ K(Sp, { row: c.rows[0] }),
+				/* @__PURE__ */ K("text", {
 					class: "name",
 					x: p,
 					y: h.length > 1 ? 23 : 31,
-					children: h.map((e, t) => /* @__PURE__ */ G("tspan", {
+					children: h.map((e, t) => /* @__PURE__ */ K("tspan", {
 						x: p,
 						dy: t ? 16 : 0,
 						children: e
 					}, t))
 				}),
-				/* @__PURE__ */ G("text", {
+				/* @__PURE__ */ K("text", {
 					class: "small",
 					x: p,
 					y: 57,
-					children: Ff(Cp(c), m, 11.5)
+					children: If(wp(c), m, 11.5)
 				}),
-				/* @__PURE__ */ G(Sp, {
+				/* @__PURE__ */ K(Cp, {
 					box: e,
 					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
 				})
@@ -10557,27 +10563,27 @@ function bp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 		})]
 	});
 }
-function xp({ row: e }) {
-	let t = z().index.value, n = t.base.crop[e] ?? -1, r = Zn(n < 0 ? null : t.at(`crop/${n}.webp`));
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("rect", {
+function Sp({ row: e }) {
+	let t = B().index.value, n = t.base.crop[e] ?? -1, r = Zn(n < 0 ? null : t.at(`crop/${n}.webp`));
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("rect", {
 		class: "thumb",
 		x: Q,
 		y: Q,
-		width: yp,
-		height: yp
-	}), r && /* @__PURE__ */ G("image", {
+		width: bp,
+		height: bp
+	}), r && /* @__PURE__ */ K("image", {
 		href: r,
 		x: Q,
 		y: Q,
-		width: yp,
-		height: yp,
+		width: bp,
+		height: bp,
 		preserveAspectRatio: "xMidYMid slice"
 	})] });
 }
-function Sp({ box: { node: e, wide: t, high: n }, most: r }) {
+function Cp({ box: { node: e, wide: t, high: n }, most: r }) {
 	let i = t - 2 * Q, a = (e) => Q + i * Math.min(1, e / r), o = n - 19;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("rect", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("rect", {
 			class: "ground",
 			x: Q,
 			y: o,
@@ -10585,7 +10591,7 @@ function Sp({ box: { node: e, wide: t, high: n }, most: r }) {
 			height: 6,
 			rx: 1
 		}),
-		/* @__PURE__ */ G("rect", {
+		/* @__PURE__ */ K("rect", {
 			class: "share for",
 			x: Q,
 			y: o,
@@ -10593,7 +10599,7 @@ function Sp({ box: { node: e, wide: t, high: n }, most: r }) {
 			height: 6,
 			rx: 1
 		}),
-		e.against > 0 && /* @__PURE__ */ G("rect", {
+		e.against > 0 && /* @__PURE__ */ K("rect", {
 			class: "share against",
 			x: Q,
 			y: o + 8,
@@ -10601,25 +10607,25 @@ function Sp({ box: { node: e, wide: t, high: n }, most: r }) {
 			height: 3,
 			rx: 1
 		}),
-		e.low !== null && e.high !== null && /* @__PURE__ */ G("path", {
+		e.low !== null && e.high !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
 			d: `M${a(e.low)} ${o + 3}H${a(e.high)}M${a(e.low)} ${o}v6M${a(e.high)} ${o}v6`
 		})
 	] });
 }
-function Cp(e) {
-	let t = W(e.relevance);
-	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${B(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${W(e.against)} against` : ""}`;
-}
 function wp(e) {
-	let t = e.low !== null && e.high !== null ? ` (95 % interval ${W(e.low)} to ${W(e.high)})` : "";
-	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${W(e.relevance)} for${t}, ${W(e.against)} against`;
+	let t = G(e.relevance);
+	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${V(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${G(e.against)} against` : ""}`;
+}
+function Tp(e) {
+	let t = e.low !== null && e.high !== null ? ` (95 % interval ${G(e.low)} to ${G(e.high)})` : "";
+	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${G(e.relevance)} for${t}, ${G(e.against)} against`;
 }
 // src/graph/Drawing.tsx
-var Tp = 30;
-function Ep({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
-	let c = z().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, _p), t.height + Tp + 40];
-	return /* @__PURE__ */ G("svg", {
+var Ep = 30;
+function Dp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
+	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, vp), t.height + Ep + 40];
+	return /* @__PURE__ */ K("svg", {
 		ref: a,
 		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
 		viewBox: `0 0 ${f} ${p}`,
@@ -10629,26 +10635,26 @@ function Ep({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 		"aria-label": `How ${e.output} comes about: ${e.nodes.length} nodes, ${e.links.length} edges`,
 		onClick: (e) => e.target === e.currentTarget && s(null),
 		children: [
-			/* @__PURE__ */ G("text", {
+			/* @__PURE__ */ K("text", {
 				class: "title",
 				x: 16,
 				y: 24,
-				children: Ff(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
+				children: If(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
 			}),
-			/* @__PURE__ */ G("g", {
-				transform: `translate(0 ${Tp})`,
+			/* @__PURE__ */ K("g", {
+				transform: `translate(0 ${Ep})`,
 				children: [
-					t.names.map((e) => /* @__PURE__ */ G(Dp, {
+					t.names.map((e) => /* @__PURE__ */ K(Op, {
 						...e,
 						way: t.way,
 						wide: t.ranks[0][0].wide
 					}, e.layer)),
-					t.lines.map((e) => /* @__PURE__ */ G(Op, {
+					t.lines.map((e) => /* @__PURE__ */ K(kp, {
 						line: e,
 						names: d,
 						near: !!r && (e.link.source === r || e.link.target === r)
 					}, `${e.link.source}→${e.link.target}`)),
-					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ G(bp, {
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ K(xp, {
 						box: e,
 						most: u,
 						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
@@ -10659,44 +10665,44 @@ function Ep({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 						},
 						onLight: o,
 						onPin: () => s(i === e.node.id ? null : e.node),
-						onMove: (e, r) => kp(t, n, a, e, r)
+						onMove: (e, r) => Ap(t, n, a, e, r)
 					}, e.node.id)))
 				]
 			}),
-			/* @__PURE__ */ G(vp, { y: p - 24 })
+			/* @__PURE__ */ K(yp, { y: p - 24 })
 		]
 	});
 }
-function Dp({ layer: e, x: t, y: n, way: r, wide: i }) {
+function Op({ layer: e, x: t, y: n, way: r, wide: i }) {
 	if (!e) return null;
-	if (r === "right") return /* @__PURE__ */ G("text", {
+	if (r === "right") return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: t,
 		y: n,
-		children: [/* @__PURE__ */ G("title", { children: e }), Ff(e, i, 13, "start", 600)]
+		children: [/* @__PURE__ */ K("title", { children: e }), If(e, i, 13, "start", 600)]
 	});
-	let a = If(e.replaceAll(".", ". "), 100, 13, 3, 600);
-	return /* @__PURE__ */ G("text", {
+	let a = Lf(e.replaceAll(".", ". "), 100, 13, 3, 600);
+	return /* @__PURE__ */ K("text", {
 		class: "layer",
 		y: n - 8 * (a.length - 1) + 4,
-		children: [/* @__PURE__ */ G("title", { children: e }), a.map((e, n) => /* @__PURE__ */ G("tspan", {
+		children: [/* @__PURE__ */ K("title", { children: e }), a.map((e, n) => /* @__PURE__ */ K("tspan", {
 			x: t,
 			dy: n ? 16 : 0,
 			children: e.replaceAll(". ", ".")
 		}, n))]
 	});
 }
-function Op({ line: e, names: t, near: n }) {
+function kp({ line: e, names: t, near: n }) {
 	let { link: r, thick: i, strength: a, others: o, path: s } = e, c = r.weight >= 0 ? "for" : "against";
-	return /* @__PURE__ */ G("path", {
+	return /* @__PURE__ */ K("path", {
 		class: `edge ${c} ${o ? "others" : ""} ${n ? "near" : ""}`,
 		d: s,
 		"stroke-width": i.toFixed(1),
 		"stroke-opacity": n ? .9 : .35 + .35 * a,
-		children: /* @__PURE__ */ G("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${H(r.weight, 3)}, ${W(r.part)} of what comes in; speaks ${c}` })
+		children: /* @__PURE__ */ K("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${U(r.weight, 3)}, ${G(r.part)} of what comes in; speaks ${c}` })
 	});
 }
-function kp(e, t, n, r, i) {
+function Ap(e, t, n, r, i) {
 	let a = e.way === "right" ? {
 		ArrowRight: 1,
 		ArrowLeft: -1
@@ -10715,80 +10721,80 @@ function kp(e, t, n, r, i) {
 	return i.closest("svg")?.querySelector(`[data-place="${l} ${d}"]`)?.focus(), !0;
 }
 // src/graph/Panel.tsx
-var Ap = 24;
-function jp({ graph: e, node: t, onPin: n }) {
-	return /* @__PURE__ */ G("aside", {
+var jp = 24;
+function Mp({ graph: e, node: t, onPin: n }) {
+	return /* @__PURE__ */ K("aside", {
 		class: "node-panel",
 		"aria-label": "The chosen node",
-		children: t ? /* @__PURE__ */ G(Np, {
+		children: t ? /* @__PURE__ */ K(Pp, {
 			graph: e,
 			node: t,
 			onPin: n
-		}, t.id) : /* @__PURE__ */ G(Mp, { graph: e })
+		}, t.id) : /* @__PURE__ */ K(Np, { graph: e })
 	});
 }
-function Mp({ graph: e }) {
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("h2", { children: "How to read it" }),
-		/* @__PURE__ */ G("p", { children: [
+function Np({ graph: e }) {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("h2", { children: "How to read it" }),
+		/* @__PURE__ */ K("p", { children: [
 			"A box is a concept: the components of one layer with the same label. Its bar shows ",
-			/* @__PURE__ */ G("b", { children: "relevance" }),
+			/* @__PURE__ */ K("b", { children: "relevance" }),
 			", the share of all that speaks for “",
-			/* @__PURE__ */ G("bdi", { children: e.output }),
+			/* @__PURE__ */ K("bdi", { children: e.output }),
 			"” in that layer that comes from them."
 		] }),
-		/* @__PURE__ */ G("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
-		/* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K("p", { children: "Point at a box to see what flows in and out. Choose it, by a click or the Enter key, to see its components here." }),
+		/* @__PURE__ */ K("p", {
 			class: "soft",
 			children: [
 				"Means over ",
-				B(e.images, "image"),
+				V(e.images, "image"),
 				" of the class."
 			]
 		})
 	] });
 }
-function Np({ graph: e, node: t, onPin: n }) {
+function Pp({ graph: e, node: t, onPin: n }) {
 	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("button", {
 			type: "button",
 			class: "bare-button",
 			"aria-label": "Let go of this node",
 			onClick: () => n(null),
-			children: /* @__PURE__ */ G(q, { name: "clear" })
+			children: /* @__PURE__ */ K(q, { name: "clear" })
 		}),
-		/* @__PURE__ */ G("h2", { children: /* @__PURE__ */ G("bdi", { children: t.label }) }),
-		/* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K("h2", { children: /* @__PURE__ */ K("bdi", { children: t.label }) }),
+		/* @__PURE__ */ K("p", {
 			class: "soft",
-			children: [t.layer ? /* @__PURE__ */ G("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
+			children: [t.layer ? /* @__PURE__ */ K("bdi", { children: t.layer }) : "the output", t.unlabelled && ", no label fits: look at its examples"]
 		}),
-		/* @__PURE__ */ G("dl", { children: [
-			/* @__PURE__ */ G("dt", { children: "speaks for" }),
-			/* @__PURE__ */ G("dd", { children: [W(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ G("span", {
+		/* @__PURE__ */ K("dl", { children: [
+			/* @__PURE__ */ K("dt", { children: "speaks for" }),
+			/* @__PURE__ */ K("dd", { children: [G(t.relevance), t.low !== null && t.high !== null && /* @__PURE__ */ K("span", {
 				class: "soft",
 				children: [
 					" ",
 					"(",
-					W(t.low),
+					G(t.low),
 					" – ",
-					W(t.high),
+					G(t.high),
 					")"
 				]
 			})] }),
-			/* @__PURE__ */ G("dt", { children: "against" }),
-			/* @__PURE__ */ G("dd", { children: W(t.against) }),
-			t.affected.map((e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("dt", { children: ["also for ", /* @__PURE__ */ G("bdi", { children: e.output })] }), /* @__PURE__ */ G("dd", { children: W(e.relevance) })] }))
+			/* @__PURE__ */ K("dt", { children: "against" }),
+			/* @__PURE__ */ K("dd", { children: G(t.against) }),
+			t.affected.map((e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: ["also for ", /* @__PURE__ */ K("bdi", { children: e.output })] }), /* @__PURE__ */ K("dd", { children: G(e.relevance) })] }))
 		] }),
-		t.rows.length > 0 && /* @__PURE__ */ G(Pp, { node: t }),
-		/* @__PURE__ */ G(Fp, {
+		t.rows.length > 0 && /* @__PURE__ */ K(Fp, { node: t }),
+		/* @__PURE__ */ K(Ip, {
 			title: "Comes in from",
 			links: r,
 			end: "source",
 			graph: e,
 			onPin: n
 		}),
-		/* @__PURE__ */ G(Fp, {
+		/* @__PURE__ */ K(Ip, {
 			title: "Goes on to",
 			links: i,
 			end: "target",
@@ -10797,59 +10803,59 @@ function Np({ graph: e, node: t, onPin: n }) {
 		})
 	] });
 }
-function Pp({ node: e }) {
-	let t = z(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, Ap);
-	return /* @__PURE__ */ G("section", { children: [
-		/* @__PURE__ */ G("h3", { children: B(e.rows.length, "component") }),
-		/* @__PURE__ */ G("ul", {
+function Fp({ node: e }) {
+	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, jp);
+	return /* @__PURE__ */ K("section", { children: [
+		/* @__PURE__ */ K("h3", { children: V(e.rows.length, "component") }),
+		/* @__PURE__ */ K("ul", {
 			class: "thumbs",
-			children: a.map((e) => /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("a", {
-				href: K(t, n, e),
+			children: a.map((e) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("a", {
+				href: Ln(t, n, e),
 				title: n.id(e),
 				onMouseEnter: () => t.pointed.value = {
 					index: n.number,
 					row: e
 				},
 				onMouseLeave: () => t.pointed.value = null,
-				children: [/* @__PURE__ */ G(Qn, {
+				children: [/* @__PURE__ */ K(Qn, {
 					path: n.base.crop[e] < 0 ? null : n.at(`crop/${n.base.crop[e]}.webp`),
 					alt: ""
-				}), /* @__PURE__ */ G("bdi", { children: n.id(e) })]
+				}), /* @__PURE__ */ K("bdi", { children: n.id(e) })]
 			}) }, e))
 		}),
-		a.length < e.rows.length && /* @__PURE__ */ G("button", {
+		a.length < e.rows.length && /* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			onClick: () => i(!0),
 			children: ["Show all ", e.rows.length]
 		}),
-		/* @__PURE__ */ G("button", {
+		/* @__PURE__ */ K("button", {
 			type: "button",
 			class: "button",
 			onClick: () => {
-				t.select(e.rows), t.told.value = `${B(e.rows.length, "component")} selected: every view shows only these`;
+				t.select(e.rows), t.told.value = `${V(e.rows.length, "component")} selected: every view shows only these`;
 			},
 			children: "Select these components"
 		})
 	] });
 }
-function Fp({ title: e, links: t, end: n, graph: r, onPin: i }) {
+function Ip({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	if (!t.length) return null;
 	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
-	return /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e }), /* @__PURE__ */ G("ul", {
+	return /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e }), /* @__PURE__ */ K("ul", {
 		class: "flows",
 		children: t.map((e) => {
 			let t = r.nodes.find((t) => t.id === e[n]), o = e.weight >= 0 ? "for" : "against";
-			return /* @__PURE__ */ G("li", { children: /* @__PURE__ */ G("button", {
+			return /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("button", {
 				type: "button",
 				onClick: () => i(e[n]),
 				children: [
-					/* @__PURE__ */ G("bdi", { children: t?.label ?? e[n] }),
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("bdi", { children: t?.label ?? e[n] }),
+					/* @__PURE__ */ K("span", {
 						class: `weight ${o}`,
-						children: [o === "for" ? "+" : "−", H(Math.abs(e.weight), 3)]
+						children: [o === "for" ? "+" : "−", U(Math.abs(e.weight), 3)]
 					}),
-					/* @__PURE__ */ G("span", {
+					/* @__PURE__ */ K("span", {
 						class: `stroke ${o}`,
 						style: { width: `${100 * Math.abs(e.weight) / a}%` }
 					})
@@ -10859,8 +10865,8 @@ function Fp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	})] });
 }
 // src/graph/layout.ts
-var Ip = 16;
-function Lp({ nodes: e, links: t, layouts: n }, r) {
+var Lp = 16;
+function Rp({ nodes: e, links: t, layouts: n }, r) {
 	let { width: i, height: a, box: o, ranks: s, lines: c } = n[r], [l, u] = o, d = s.map((t) => t.map(({ node: t, x: n, y: r }) => ({
 		node: e[t],
 		x: n,
@@ -10873,7 +10879,7 @@ function Lp({ nodes: e, links: t, layouts: n }, r) {
 			x: e.x,
 			y: 28
 		} : {
-			x: Ip,
+			x: Lp,
 			y: e.y + u / 2
 		}
 	}));
@@ -10889,10 +10895,10 @@ function Lp({ nodes: e, links: t, layouts: n }, r) {
 		names: f
 	};
 }
-function Rp(e, t, n) {
+function zp(e, t, n) {
 	return Math.max(n, Math.min(1, e.width / t.width, e.height / t.height));
 }
-function zp({ ranks: e }) {
+function Bp({ ranks: e }) {
 	let t = e[e.length - 1]?.[0];
 	return t ? {
 		x: t.x + t.wide / 2,
@@ -10900,8 +10906,8 @@ function zp({ ranks: e }) {
 	} : null;
 }
 // src/graph/pan.ts
-function Bp() {
-	let e = A(null);
+function Vp() {
+	let e = j(null);
 	return k(() => {
 		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
 			i = null, t.classList.remove("dragged");
@@ -10922,24 +10928,24 @@ function Bp() {
 	}, []), e;
 }
 // src/graph/GraphFrame.tsx
-var [Vp, Hp, Up] = [
+var [Hp, Up, Wp] = [
 	.3,
 	2,
 	1.25
-], Wp = .85;
-function Gp({ graph: e, children: t }) {
-	let n = z(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = j(() => Lp(e, o), [e, o]), c = A(null), l = Bp(), u = A(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Rp({
+], Gp = .85;
+function Kp({ graph: e, children: t }) {
+	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => Rp(e, o), [e, o]), c = j(null), l = Vp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(zp({
 		width: l.current.clientWidth - 4,
 		height: l.current.clientHeight - 4
 	}, s, e));
-	Ie(() => h(Wp), [s]), k(() => {
-		let e = zp(s);
+	A(() => h(Gp), [s]), k(() => {
+		let e = Bp(s);
 		e && l.current.scrollTo({
 			left: e.x * d - l.current.clientWidth / 2,
 			top: e.y * d - l.current.clientHeight / 2
 		});
 	}, [s, d]);
-	let g = (e) => f((t) => Math.max(Vp, Math.min(Hp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
+	let g = (e) => f((t) => Math.max(Hp, Math.min(Up, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
 		m(e), n.pointed.value = e && !e.others && e.rows.length ? {
 			index: i.number,
 			row: e.rows[0]
@@ -10947,17 +10953,17 @@ function Gp({ graph: e, children: t }) {
 	}, x = (e) => {
 		r.set({ node: e }, !0), e && requestAnimationFrame(() => u.current?.querySelector(".node-panel")?.scrollIntoView({ block: "nearest" }));
 	}, S = `${i.info.name}-${e.output}-graph`;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("div", {
 			class: "tools",
 			children: [
 				t,
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					class: "buttons",
 					role: "group",
 					"aria-label": "View of the graph",
 					children: [
-						/* @__PURE__ */ G("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": o === "right" ? "Draw from the bottom up" : "Draw from left to right",
@@ -10965,29 +10971,29 @@ function Gp({ graph: e, children: t }) {
 							onClick: () => r.set({ dir: o === "right" ? "up" : null }, !0),
 							children: o === "right" ? "↑" : "→"
 						}),
-						/* @__PURE__ */ G("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Smaller",
-							onClick: () => g(1 / Up),
+							onClick: () => g(1 / Wp),
 							children: "−"
 						}),
-						/* @__PURE__ */ G("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Larger",
-							onClick: () => g(Up),
+							onClick: () => g(Wp),
 							children: "+"
 						}),
-						/* @__PURE__ */ G("button", {
+						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
-							onClick: () => h(Vp),
+							onClick: () => h(Hp),
 							children: "Fit"
 						})
 					]
 				}),
-				/* @__PURE__ */ G(Sl, {
+				/* @__PURE__ */ K(Sl, {
 					what: "the graph",
 					kinds: [
 						"svg",
@@ -10995,25 +11001,25 @@ function Gp({ graph: e, children: t }) {
 						"json"
 					],
 					save: async (t) => {
-						t === "json" ? dn(`${S}.json`, new Blob([qp(e, i.id.bind(i))], { type: "application/json" })) : await yn(c.current, S, t);
+						t === "json" ? un(`${S}.json`, new Blob([Jp(e, i.id.bind(i))], { type: "application/json" })) : await vn(c.current, S, t);
 					}
 				})
 			]
 		}),
-		/* @__PURE__ */ G("p", {
+		/* @__PURE__ */ K("p", {
 			class: "hint",
-			children: Kp(e)
+			children: qp(e)
 		}),
-		/* @__PURE__ */ G("div", {
+		/* @__PURE__ */ K("div", {
 			class: "frame",
 			ref: u,
-			children: [/* @__PURE__ */ G("div", {
+			children: [/* @__PURE__ */ K("div", {
 				class: "scroll",
 				ref: l,
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Graph; scrolls",
-				children: /* @__PURE__ */ G(Ep, {
+				children: /* @__PURE__ */ K(Dp, {
 					graph: e,
 					layout: s,
 					scale: d,
@@ -11023,7 +11029,7 @@ function Gp({ graph: e, children: t }) {
 					onLight: b,
 					onPin: (e) => x(e?.id ?? null)
 				})
-			}), /* @__PURE__ */ G(jp, {
+			}), /* @__PURE__ */ K(Mp, {
 				graph: e,
 				node: y,
 				onPin: x
@@ -11031,13 +11037,13 @@ function Gp({ graph: e, children: t }) {
 		})
 	] });
 }
-function Kp(e) {
-	let t = `Shares of each layer's relevance, mean over ${V(e.images)} images`;
+function qp(e) {
+	let t = `Shares of each layer's relevance, mean over ${H(e.images)} images`;
 	if (!e.edge_images) return `${t}. Edges to the output only.`;
-	let n = e.dropped_edges ? `; ${V(e.dropped_edges)} weak edges left out, with ${W(e.dropped)} of what passes` : "";
-	return `${t}; between layers over ${V(e.edge_images)}${n}.`;
+	let n = e.dropped_edges ? `; ${H(e.dropped_edges)} weak edges left out, with ${G(e.dropped)} of what passes` : "";
+	return `${t}; between layers over ${H(e.edge_images)}${n}.`;
 }
-function qp(e, t) {
+function Jp(e, t) {
 	let { nodes: n, links: r, edges_possible: i, layouts: a, ...o } = e;
 	return JSON.stringify({
 		directed: !0,
@@ -11051,34 +11057,34 @@ function qp(e, t) {
 	}, null, 1);
 }
 // src/graph/ask.ts
-var Jp = /* @__PURE__ */ new WeakMap(), Yp = P({
+var Yp = /* @__PURE__ */ new WeakMap(), Xp = F({
 	state: "loading",
 	job: null
 });
-function Xp(e, t) {
-	let n = e.index.value, r = t ? Zp(e, n, t) : Yp, i = t && Qp(t);
+function Zp(e, t) {
+	let n = e.index.value, r = t ? Qp(e, n, t) : Xp, i = t && $p(t);
 	return k(() => () => {
-		i && r.peek().state === "absent" && Jp.get(n)?.delete(i);
+		i && r.peek().state === "absent" && Yp.get(n)?.delete(i);
 	}, [n, i]), r.value;
 }
-function Zp(e, t, n) {
-	let r = Jp.get(t) ?? /* @__PURE__ */ new Map();
-	Jp.set(t, r);
-	let i = Qp(n), a = r.get(i) ?? Vt(async () => L(await e.transport.get(t.at(i))));
+function Qp(e, t, n) {
+	let r = Yp.get(t) ?? /* @__PURE__ */ new Map();
+	Yp.set(t, r);
+	let i = $p(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
 	return r.set(i, a), a;
 }
-function Qp({ number: e, layers: t, edges: n }) {
+function $p({ number: e, layers: t, edges: n }) {
 	return `graph?class=${e}${t.length ? `&layers=${encodeURIComponent(t.join(","))}` : ""}&edges=${+!!n}`;
 }
 // src/ui/ClassPicker.tsx
-function $p({ label: e = "Class" }) {
-	let t = z(), n = t.index.value.info.classes;
-	return n.length ? /* @__PURE__ */ G("label", {
+function em({ label: e = "Class" }) {
+	let t = B(), n = t.index.value.info.classes;
+	return n.length ? /* @__PURE__ */ K("label", {
 		class: "class-picker",
-		children: [/* @__PURE__ */ G("span", { children: e }), /* @__PURE__ */ G("select", {
+		children: [/* @__PURE__ */ K("span", { children: e }), /* @__PURE__ */ K("select", {
 			value: String(t.of.value),
 			onChange: (e) => t.place.set({ class: e.currentTarget.value }),
-			children: n.map((e) => /* @__PURE__ */ G("option", {
+			children: n.map((e) => /* @__PURE__ */ K("option", {
 				value: String(e.number),
 				disabled: !e.images,
 				children: [e.name, e.images ? "" : " (no images)"]
@@ -11087,35 +11093,35 @@ function $p({ label: e = "Class" }) {
 	}) : null;
 }
 // src/views/Graph.tsx
-function em() {
-	let e = z(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = j(() => r === null ? null : {
+function tm() {
+	let e = B(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = M(() => r === null ? null : {
 		number: r,
 		layers: a,
 		edges: !1
-	}, [r, a.join()]), c = Xp(e, s), l = Xp(e, s && o ? {
+	}, [r, a.join()]), c = Zp(e, s), l = Zp(e, s && o ? {
 		...s,
 		edges: o
 	} : null), u = o && l.state === "ready" ? l : c;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "graph-view",
 		children: [
-			/* @__PURE__ */ G("h1", { children: "Graph" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h1", { children: "Graph" }),
+			/* @__PURE__ */ K("p", {
 				class: "explains",
 				children: "How the model arrives at a class: the concepts of each layer, from the image to the output, and how much each speaks for it."
 			}),
-			r === null ? /* @__PURE__ */ G("p", {
+			r === null ? /* @__PURE__ */ K("p", {
 				class: "absent",
 				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
-			}) : /* @__PURE__ */ G(T, { children: [u.state !== "ready" && /* @__PURE__ */ G("div", {
+			}) : /* @__PURE__ */ K(T, { children: [u.state !== "ready" && /* @__PURE__ */ K("div", {
 				class: "tools",
-				children: /* @__PURE__ */ G($p, {})
-			}), /* @__PURE__ */ G(Hn, {
+				children: /* @__PURE__ */ K(em, {})
+			}), /* @__PURE__ */ K(Hn, {
 				of: u,
 				what: "graph",
-				children: (e) => /* @__PURE__ */ G(Gp, {
+				children: (e) => /* @__PURE__ */ K(Kp, {
 					graph: e,
-					children: [/* @__PURE__ */ G($p, {}), /* @__PURE__ */ G(tm, {
+					children: [/* @__PURE__ */ K(em, {}), /* @__PURE__ */ K(nm, {
 						possible: e.edges_possible,
 						on: o,
 						found: l
@@ -11125,45 +11131,45 @@ function em() {
 		]
 	});
 }
-function tm({ possible: e, on: t, found: n }) {
-	let { place: r } = z();
-	return e ? t ? n.state === "loading" ? /* @__PURE__ */ G(Un, {
+function nm({ possible: e, on: t, found: n }) {
+	let { place: r } = B();
+	return e ? t ? n.state === "loading" ? /* @__PURE__ */ K(Un, {
 		what: "edges",
 		job: n.job
-	}) : n.state === "absent" ? /* @__PURE__ */ G("p", {
+	}) : n.state === "absent" ? /* @__PURE__ */ K("p", {
 		class: "absent",
 		children: n.why
-	}) : /* @__PURE__ */ G("button", {
+	}) : /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: null }),
 		children: "Without what passes between layers"
-	}) : /* @__PURE__ */ G("button", {
+	}) : /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button",
 		onClick: () => r.set({ edges: 1 }),
 		children: "Compute what passes between layers"
-	}) : /* @__PURE__ */ G("p", {
+	}) : /* @__PURE__ */ K("p", {
 		class: "hint",
 		children: "To see what passes between the layers as well, start the server with --model MODEL --images FOLDER."
 	});
 }
 // src/own/ask.ts
-function nm(e, t) {
-	let n = Ct(null);
+function rm(e, t) {
+	let n = St(null);
 	return k(() => {
 		if (n.value = e && {
 			state: "loading",
 			job: null
 		}, !e) return;
 		let t = new AbortController();
-		return Bt(() => e(t.signal), n, t.signal), () => t.abort();
+		return zt(() => e(t.signal), n, t.signal), () => t.abort();
 	}, t), n.value;
 }
-function rm(e, t, n) {
-	let { transport: r } = z();
-	return nm(t ? async (i) => {
-		let { arrays: a, metadata: o } = Ut(Rt(await r.get(e.at(`own?image=${t}${n && `&output=${n}`}`), i)));
+function im(e, t, n) {
+	let { transport: r } = B();
+	return rm(t ? async (i) => {
+		let { arrays: a, metadata: o } = Ht(Lt(await r.get(e.at(`own?image=${t}${n && `&output=${n}`}`), i)));
 		return {
 			...a,
 			names: JSON.parse(o.names),
@@ -11176,13 +11182,13 @@ function rm(e, t, n) {
 		n
 	]);
 }
-function im(e, t) {
-	let { transport: n } = z();
-	return nm(t ? async (r) => L(await n.get(e.at(`own/similar?image=${t}`), r)) : null, [e, t]);
+function am(e, t) {
+	let { transport: n } = B();
+	return rm(t ? async (r) => R(await n.get(e.at(`own/similar?image=${t}`), r)) : null, [e, t]);
 }
-function am(e, t, n, r) {
-	let { transport: i } = z();
-	return nm(t && n.length ? async () => L(await i.post(e.at(`own/without?image=${t}`), JSON.stringify({
+function om(e, t, n, r) {
+	let { transport: i } = B();
+	return rm(t && n.length ? async () => R(await i.post(e.at(`own/without?image=${t}`), JSON.stringify({
 		rows: n,
 		setting: r
 	}))) : null, [
@@ -11192,8 +11198,8 @@ function am(e, t, n, r) {
 		r
 	]);
 }
-function om(e, t, n, r) {
-	let { transport: i } = z(), a = Ct(void 0);
+function sm(e, t, n, r) {
+	let { transport: i } = B(), a = St(void 0);
 	return k(() => {
 		a.value = void 0;
 		let o = new AbortController(), s = "", c = Pr(async () => {
@@ -11201,7 +11207,7 @@ function om(e, t, n, r) {
 				state: "loading",
 				job: null
 			} };
-			await Bt(async () => Rt(await i.get(e.at(`own/heat.webp?image=${t}&output=${n}${r === null ? "" : `&row=${r}`}`), o.signal)), c, o.signal), o.signal.aborted || (c.value.state === "ready" && (s = URL.createObjectURL(new Blob([c.value.value], { type: "image/webp" }))), a.value = s || null);
+			await zt(async () => Lt(await i.get(e.at(`own/heat.webp?image=${t}&output=${n}${r === null ? "" : `&row=${r}`}`), o.signal)), c, o.signal), o.signal.aborted || (c.value.state === "ready" && (s = URL.createObjectURL(new Blob([c.value.value], { type: "image/webp" }))), a.value = s || null);
 		});
 		return () => (c(), o.abort(), s && URL.revokeObjectURL(s));
 	}, [
@@ -11211,19 +11217,19 @@ function om(e, t, n, r) {
 		r
 	]), a.value;
 }
-async function sm(e, t, n) {
+async function cm(e, t, n) {
 	let r = { value: {
 		state: "loading",
 		job: null
 	} };
-	return await Bt(async () => {
-		let { arrays: r, metadata: i } = Ut(Rt(await e.transport.get(t.at(`search?text=${encodeURIComponent(n)}`)))), a = r.effect ?? r.similarity, o = Number(r.effect ? i.chance : i.baseline);
+	return await zt(async () => {
+		let { arrays: r, metadata: i } = Ht(Lt(await e.transport.get(t.at(`search?text=${encodeURIComponent(n)}`)))), a = r.effect ?? r.similarity, o = Number(r.effect ? i.chance : i.baseline);
 		return Array.from(a.keys()).filter((e) => a[e] > o && !t.base.dead[e]).sort((e, t) => a[t] - a[e] || e - t);
 	}, r), r.value.state === "absent" && (e.told.value = r.value.why), r.value.state === "ready" ? r.value.value : [];
 }
 // src/ui/imageQuery.ts
-var cm = P(null), lm = P(!1);
-async function um(e, t) {
+var lm = F(null), um = F(!1);
+async function dm(e, t) {
 	if (!t) return;
 	if (!e.session.can.search) {
 		e.told.value = "Pictures cannot be searched here: that takes a running server.";
@@ -11236,43 +11242,43 @@ async function um(e, t) {
 	let n = e.query.peek();
 	await e.searchImage(t);
 	let r = e.query.peek();
-	r !== n && r.startsWith("image:") && (cm.peek() && URL.revokeObjectURL(cm.peek().address), cm.value = {
+	r !== n && r.startsWith("image:") && (lm.peek() && URL.revokeObjectURL(lm.peek().address), lm.value = {
 		id: r.slice(6),
 		address: URL.createObjectURL(t)
 	});
 }
-function dm(e) {
+function fm(e) {
 	let t = Object.assign(document.createElement("input"), {
 		type: "file",
 		accept: "image/jpeg,image/png,image/webp"
 	});
-	t.onchange = () => void um(e, t.files?.[0]), t.click();
+	t.onchange = () => void dm(e, t.files?.[0]), t.click();
 }
-function fm() {
-	let e = z();
+function pm() {
+	let e = B();
 	k(() => {
 		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && qn(e, t), i = (e) => {
-			r(e) && (e.preventDefault(), lm.value = !0);
+			r(e) && (e.preventDefault(), um.value = !0);
 		};
 		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
-			e.relatedTarget || (lm.value = !1);
+			e.relatedTarget || (um.value = !1);
 		}, { signal: n }), document.addEventListener("drop", (t) => {
-			r(t) && (t.preventDefault(), lm.value = !1, um(e, t.dataTransfer?.files[0]));
+			r(t) && (t.preventDefault(), um.value = !1, dm(e, t.dataTransfer?.files[0]));
 		}, { signal: n }), document.addEventListener("paste", (t) => {
 			let n = t.clipboardData?.files[0];
-			n && qn(e, t) && (t.preventDefault(), um(e, n));
+			n && qn(e, t) && (t.preventDefault(), dm(e, n));
 		}, { signal: n }), () => t.abort();
 	}, [e]);
 }
 // src/own/figures.ts
-function pm(e) {
+function mm(e) {
 	let t = Array.from(e), n = t.reduce((e, t) => Math.max(e, t), -Infinity), r = t.map((e) => Math.exp(e - n)), i = r.reduce((e, t) => e + t, 0);
 	return r.map((e) => e / i);
 }
-function mm(e, t) {
+function hm(e, t) {
 	return Array.from(e, (e, t) => t).sort((t, n) => e[n] - e[t] || t - n).slice(0, t);
 }
-function hm(e, t, n) {
+function gm(e, t, n) {
 	let r = /* @__PURE__ */ new Map();
 	for (let i of t) {
 		let t = e[i];
@@ -11287,97 +11293,97 @@ function hm(e, t, n) {
 	for (let t of r.values()) t.rows.sort((t, n) => Math.abs(e[n]) - Math.abs(e[t]) || t - n);
 	return [...r.values()].sort((e, t) => Math.abs(t.net) - Math.abs(e.net) || e.label.localeCompare(t.label));
 }
-function gm(e, t, n, r) {
+function _m(e, t, n, r) {
 	return Array.from(n, (n) => ({
 		row: n,
 		part: t[n] > 0 ? e[n] / t[n] : 0
 	})).filter(({ part: e }) => e > 0 && Number.isFinite(e)).sort((e, t) => t.part - e.part || e.row - t.row).slice(0, r);
 }
-function _m(e, t, n) {
+function vm(e, t, n) {
 	return Array.from(t).filter((t) => e[t] !== 0).sort((t, n) => Math.abs(e[n]) - Math.abs(e[t]) || t - n).slice(0, n);
 }
 // src/own/rows.ts
-function vm({ start: e, stop: t }) {
+function ym({ start: e, stop: t }) {
 	return Array.from({ length: t - e }, (t, n) => e + n);
 }
 // src/own/Drivers.tsx
-var ym = 8, bm = 3;
-function xm({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
-	let o = z(), s = hm(t.relevance, vm(n), (t) => e.label(t) ?? e.names.get(t) ?? null), c = s.slice(0, ym), l = Math.max(1e-9, ...c.map((e) => Math.abs(e.net))), u = s.filter((e) => e.label && e.net > 0).slice(0, bm);
-	return /* @__PURE__ */ G("section", {
+var bm = 8, xm = 3;
+function Sm({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
+	let o = B(), s = gm(t.relevance, ym(n), (t) => e.label(t) ?? e.names.get(t) ?? null), c = s.slice(0, bm), l = Math.max(1e-9, ...c.map((e) => Math.abs(e.net))), u = s.filter((e) => e.label && e.net > 0).slice(0, xm);
+	return /* @__PURE__ */ K("section", {
 		class: "panel",
 		"aria-label": "What drives it",
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "section-head",
-				children: [/* @__PURE__ */ G("h2", { children: "What drives it" }), /* @__PURE__ */ G("label", {
+				children: [/* @__PURE__ */ K("h2", { children: "What drives it" }), /* @__PURE__ */ K("label", {
 					class: "soft",
 					children: [
 						"In layer",
 						" ",
-						/* @__PURE__ */ G("select", {
+						/* @__PURE__ */ K("select", {
 							"aria-label": "Layer",
 							value: n.layer,
 							onChange: (e) => o.place.set({ of: e.currentTarget.value }, !0),
-							children: r.map((e) => /* @__PURE__ */ G("option", {
+							children: r.map((e) => /* @__PURE__ */ K("option", {
 								value: e.layer,
-								children: Cn(e.layer)
+								children: Sn(e.layer)
 							}, e.layer))
 						})
 					]
 				})]
 			}),
-			u.length > 0 && /* @__PURE__ */ G("p", {
+			u.length > 0 && /* @__PURE__ */ K("p", {
 				class: "own-words",
 				children: [
 					"“",
-					/* @__PURE__ */ G("bdi", { children: t.names[t.output] }),
+					/* @__PURE__ */ K("bdi", { children: t.names[t.output] }),
 					"” because of",
 					" ",
-					u.map((e, t) => /* @__PURE__ */ G("span", { children: [
+					u.map((e, t) => /* @__PURE__ */ K("span", { children: [
 						t > 0 && (t === u.length - 1 ? " and " : ", "),
-						/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: e.label }) }),
+						/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: e.label }) }),
 						" ",
 						"(",
-						W(e.net),
+						G(e.net),
 						")"
 					] }, e.label)),
 					"."
 				]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "Relevance of the layer’s components for this output on this picture, added up by label: parts of all there is in the layer, for it to the right, against it to the left."
 			}),
-			/* @__PURE__ */ G("table", {
+			/* @__PURE__ */ K("table", {
 				class: "bars sided",
-				children: /* @__PURE__ */ G("tbody", { children: c.map((e) => /* @__PURE__ */ G("tr", { children: [
-					/* @__PURE__ */ G("th", {
+				children: /* @__PURE__ */ K("tbody", { children: c.map((e) => /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
 						scope: "row",
 						children: [
-							e.label ? /* @__PURE__ */ G("bdi", { children: e.label }) : /* @__PURE__ */ G("i", { children: "without a label" }),
+							e.label ? /* @__PURE__ */ K("bdi", { children: e.label }) : /* @__PURE__ */ K("i", { children: "without a label" }),
 							" ",
-							/* @__PURE__ */ G("small", {
+							/* @__PURE__ */ K("small", {
 								class: "soft",
-								children: B(e.rows.length, "component")
+								children: V(e.rows.length, "component")
 							})
 						]
 					}),
-					/* @__PURE__ */ G("td", {
+					/* @__PURE__ */ K("td", {
 						class: "drawn-in",
-						children: /* @__PURE__ */ G("span", {
+						children: /* @__PURE__ */ K("span", {
 							class: "bar two",
-							children: /* @__PURE__ */ G("span", {
+							children: /* @__PURE__ */ K("span", {
 								class: e.net < 0 ? "against" : "for",
 								style: { width: `${50 * Math.abs(e.net) / l}%` }
 							})
 						})
 					}),
-					/* @__PURE__ */ G("td", {
+					/* @__PURE__ */ K("td", {
 						class: "value",
-						children: e.net < 0 ? `−${W(-e.net)}` : W(e.net)
+						children: e.net < 0 ? `−${G(-e.net)}` : G(e.net)
 					}),
-					/* @__PURE__ */ G("td", { children: /* @__PURE__ */ G(Sm, {
+					/* @__PURE__ */ K("td", { children: /* @__PURE__ */ K(Cm, {
 						rows: e.rows,
 						of: e.label || "those without a label",
 						off: i,
@@ -11388,9 +11394,9 @@ function xm({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
 		]
 	});
 }
-function Sm({ rows: e, of: t, off: n, toggle: r }) {
+function Cm({ rows: e, of: t, off: n, toggle: r }) {
 	let i = e.every((e) => n.includes(e));
-	return /* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "button small",
 		"aria-pressed": i,
@@ -11401,71 +11407,71 @@ function Sm({ rows: e, of: t, off: n, toggle: r }) {
 	});
 }
 // src/own/HeatOver.tsx
-function Cm({ index: e, image: t, output: n, row: r, plain: i, says: a }) {
-	let o = om(e, t, n, r), s = o ?? i;
-	return /* @__PURE__ */ G("figure", {
+function wm({ index: e, image: t, output: n, row: r, plain: i, says: a }) {
+	let o = sm(e, t, n, r), s = o ?? i;
+	return /* @__PURE__ */ K("figure", {
 		class: "heat-over",
 		"aria-busy": o === void 0,
-		children: [s ? /* @__PURE__ */ G("img", {
+		children: [s ? /* @__PURE__ */ K("img", {
 			class: "own-picture",
 			src: s,
 			alt: o ? a ?? "Heat map over your picture" : "Your picture"
-		}) : /* @__PURE__ */ G("span", { class: "own-picture" }), a && /* @__PURE__ */ G("figcaption", {
+		}) : /* @__PURE__ */ K("span", { class: "own-picture" }), a && /* @__PURE__ */ K("figcaption", {
 			class: "soft",
 			children: o === void 0 ? "Computing a heat map …" : o === null ? "There is no heat map." : a
 		})]
 	});
 }
 // src/own/Components.tsx
-var wm = 6;
-function Tm(e) {
-	let { index: t, own: n, layer: r } = e, i = vm(r).filter((e) => !t.base.dead[e]), a = _m(n.relevance, i, wm).map((e) => ({
+var Tm = 6;
+function Em(e) {
+	let { index: t, own: n, layer: r } = e, i = ym(r).filter((e) => !t.base.dead[e]), a = vm(n.relevance, i, Tm).map((e) => ({
 		row: e,
-		says: `${n.relevance[e] < 0 ? "against it" : "for it"}: ${W(Math.abs(n.relevance[e]))} of the layer`
-	})), o = gm(n.activations, t.base.strongest, i, wm).map(({ row: e, part: t }) => ({
+		says: `${n.relevance[e] < 0 ? "against it" : "for it"}: ${G(Math.abs(n.relevance[e]))} of the layer`
+	})), o = _m(n.activations, t.base.strongest, i, Tm).map(({ row: e, part: t }) => ({
 		row: e,
-		says: `activation ${U(n.activations[e])}: ${W(t)} of its strongest example`
+		says: `activation ${W(n.activations[e])}: ${G(t)} of its strongest example`
 	}));
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Em, {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Dm, {
 		...e,
 		title: "Components that moved it most",
 		says: a,
 		none: "None of this layer’s components moved it."
-	}), /* @__PURE__ */ G(Em, {
+	}), /* @__PURE__ */ K(Dm, {
 		...e,
 		title: "Components that fire most",
 		says: o,
 		none: "None of this layer’s components fires."
 	})] });
 }
-function Em({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, none: s }) {
-	let c = z(), l = cm.value?.id === t ? cm.value.address : null;
-	return /* @__PURE__ */ G("section", {
+function Dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, none: s }) {
+	let c = B(), l = lm.value?.id === t ? lm.value.address : null;
+	return /* @__PURE__ */ K("section", {
 		class: "own-components",
 		"aria-label": a,
 		children: [
-			/* @__PURE__ */ G("h2", { children: a }),
-			!o.length && /* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h2", { children: a }),
+			!o.length && /* @__PURE__ */ K("p", {
 				class: "none",
 				children: s
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "On the left what each reacts to most in the index, on the right where in your picture its activation comes from."
 			}),
-			/* @__PURE__ */ G("ul", {
+			/* @__PURE__ */ K("ul", {
 				role: "list",
 				children: o.map((a) => {
 					let o = e.base.crop[a.row];
-					return /* @__PURE__ */ G("li", {
+					return /* @__PURE__ */ K("li", {
 						class: r.includes(a.row) ? "is-off" : "",
 						children: [
-							/* @__PURE__ */ G("span", {
+							/* @__PURE__ */ K("span", {
 								class: "pair",
-								children: [/* @__PURE__ */ G(Qn, {
+								children: [/* @__PURE__ */ K(Qn, {
 									path: o < 0 ? null : e.at(`crop/${o}.webp`),
 									alt: ""
-								}), /* @__PURE__ */ G(Cm, {
+								}), /* @__PURE__ */ K(wm, {
 									index: e,
 									image: t,
 									output: n.output,
@@ -11473,16 +11479,16 @@ function Em({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, 
 									plain: l
 								})]
 							}),
-							/* @__PURE__ */ G("a", {
-								href: K(c, e, a.row),
-								children: /* @__PURE__ */ G("bdi", { children: Cn(e.title(a.row)) })
+							/* @__PURE__ */ K("a", {
+								href: Ln(c, e, a.row),
+								children: /* @__PURE__ */ K("bdi", { children: Sn(e.title(a.row)) })
 							}),
-							/* @__PURE__ */ G("small", {
+							/* @__PURE__ */ K("small", {
 								class: "soft",
-								children: /* @__PURE__ */ G("bdi", { children: Cn(e.id(a.row)) })
+								children: /* @__PURE__ */ K("bdi", { children: Sn(e.id(a.row)) })
 							}),
-							/* @__PURE__ */ G("small", { children: a.says }),
-							/* @__PURE__ */ G(Sm, {
+							/* @__PURE__ */ K("small", { children: a.says }),
+							/* @__PURE__ */ K(Cm, {
 								rows: [a.row],
 								of: e.id(a.row),
 								off: r,
@@ -11496,68 +11502,68 @@ function Em({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, 
 	});
 }
 // src/own/Prediction.tsx
-var Dm = 5;
-function Om({ own: e, choose: t }) {
-	let n = pm(e.logits), r = e.logits.length === 1, i = mm(e.logits, Dm);
-	return i.includes(e.output) || i.push(e.output), /* @__PURE__ */ G("section", {
+var Om = 5;
+function km({ own: e, choose: t }) {
+	let n = mm(e.logits), r = e.logits.length === 1, i = hm(e.logits, Om);
+	return i.includes(e.output) || i.push(e.output), /* @__PURE__ */ K("section", {
 		class: "panel",
 		"aria-label": "Prediction",
 		children: [
-			/* @__PURE__ */ G("h2", { children: [r ? "Output" : "Predicted: ", !r && /* @__PURE__ */ G("bdi", { children: e.names[i[0]] })] }),
-			/* @__PURE__ */ G("table", {
+			/* @__PURE__ */ K("h2", { children: [r ? "Output" : "Predicted: ", !r && /* @__PURE__ */ K("bdi", { children: e.names[i[0]] })] }),
+			/* @__PURE__ */ K("table", {
 				class: "bars",
-				children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-					/* @__PURE__ */ G("th", {
+				children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+					/* @__PURE__ */ K("th", {
 						scope: "col",
 						children: "Output"
 					}),
-					/* @__PURE__ */ G("td", { children: !r && "chance, as softmax gives it" }),
-					/* @__PURE__ */ G("td", {
+					/* @__PURE__ */ K("td", { children: !r && "chance, as softmax gives it" }),
+					/* @__PURE__ */ K("td", {
 						class: "value",
 						children: [r ? "" : "chance · ", "logit"]
 					})
-				] }) }), /* @__PURE__ */ G("tbody", { children: i.map((i) => /* @__PURE__ */ G("tr", {
+				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((i) => /* @__PURE__ */ K("tr", {
 					class: i === e.output ? "first" : "",
 					children: [
-						/* @__PURE__ */ G("th", {
+						/* @__PURE__ */ K("th", {
 							scope: "row",
-							children: /* @__PURE__ */ G("button", {
+							children: /* @__PURE__ */ K("button", {
 								type: "button",
 								class: "link",
 								"aria-pressed": i === e.output,
 								title: "Explain this output",
 								onClick: () => t(i),
-								children: /* @__PURE__ */ G("bdi", { children: e.names[i] })
+								children: /* @__PURE__ */ K("bdi", { children: e.names[i] })
 							})
 						}),
-						/* @__PURE__ */ G("td", {
+						/* @__PURE__ */ K("td", {
 							class: "drawn-in",
-							title: r ? "" : W(n[i]),
-							children: !r && /* @__PURE__ */ G("span", {
+							title: r ? "" : G(n[i]),
+							children: !r && /* @__PURE__ */ K("span", {
 								class: "bar",
-								children: /* @__PURE__ */ G("span", {
+								children: /* @__PURE__ */ K("span", {
 									class: "fill",
 									style: { width: `${100 * n[i]}%` }
 								})
 							})
 						}),
-						/* @__PURE__ */ G("td", {
+						/* @__PURE__ */ K("td", {
 							class: "value",
-							children: [!r && `${W(n[i])} · `, H(e.logits[i])]
+							children: [!r && `${G(n[i])} · `, U(e.logits[i])]
 						})
 					]
 				}, i)) })]
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: [
-					e.logits.length > i.length && `The highest of ${V(e.logits.length)} outputs. `,
+					e.logits.length > i.length && `The highest of ${H(e.logits.length)} outputs. `,
 					"Explained below: “",
-					/* @__PURE__ */ G("bdi", { children: e.names[e.output] }),
+					/* @__PURE__ */ K("bdi", { children: e.names[e.output] }),
 					"”; press another to explain that one."
 				]
 			}),
-			e.warnings.map((e) => /* @__PURE__ */ G("p", {
+			e.warnings.map((e) => /* @__PURE__ */ K("p", {
 				class: "remark",
 				children: e
 			}, e))
@@ -11565,35 +11571,35 @@ function Om({ own: e, choose: t }) {
 	});
 }
 // src/own/SimilarImages.tsx
-function km({ index: e, image: t }) {
-	let n = im(e, t);
-	return /* @__PURE__ */ G("section", {
+function Am({ index: e, image: t }) {
+	let n = am(e, t);
+	return /* @__PURE__ */ K("section", {
 		class: "own-similar",
 		"aria-label": "Similar images",
 		children: [
-			/* @__PURE__ */ G("h2", { children: "Similar images of the index" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h2", { children: "Similar images of the index" }),
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "Crops that the foundation model places nearest to your picture, one of an image, with their cosine similarity."
 			}),
-			n && /* @__PURE__ */ G(Hn, {
+			n && /* @__PURE__ */ K(Hn, {
 				of: n,
 				what: "Similar images",
-				children: (t) => /* @__PURE__ */ G("ul", {
+				children: (t) => /* @__PURE__ */ K("ul", {
 					class: "example-list",
 					role: "list",
-					children: t.map((t) => /* @__PURE__ */ G("li", {
+					children: t.map((t) => /* @__PURE__ */ K("li", {
 						class: "level",
 						title: t.name,
-						children: [/* @__PURE__ */ G(Qn, {
+						children: [/* @__PURE__ */ K(Qn, {
 							path: e.at(`crop/${t.crop}.webp`),
 							alt: t.name
-						}), /* @__PURE__ */ G("span", {
+						}), /* @__PURE__ */ K("span", {
 							class: "example-words",
-							children: [/* @__PURE__ */ G("span", {
+							children: [/* @__PURE__ */ K("span", {
 								class: "value",
-								children: H(t.similarity)
-							}), t.label && /* @__PURE__ */ G("bdi", {
+								children: U(t.similarity)
+							}), t.label && /* @__PURE__ */ K("bdi", {
 								class: "soft",
 								children: t.label
 							})]
@@ -11605,58 +11611,58 @@ function km({ index: e, image: t }) {
 	});
 }
 // src/own/Without.tsx
-var Am = 4, jm = 8;
-function Mm({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
-	let [o, s] = O("off"), c = am(e, t, r, o);
-	return /* @__PURE__ */ G("section", {
+var jm = 4, Mm = 8;
+function Nm({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
+	let [o, s] = O("off"), c = om(e, t, r, o);
+	return /* @__PURE__ */ K("section", {
 		class: "panel without",
 		"aria-label": "Without",
 		children: [
-			/* @__PURE__ */ G("h2", { children: "Without" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h2", { children: "Without" }),
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "Switch off components, all of a label, or all that respond to a phrase, and the model predicts again."
 			}),
-			/* @__PURE__ */ G(Pm, {
+			/* @__PURE__ */ K(Fm, {
 				index: e,
 				off: r,
 				toggle: i
 			}),
-			r.length === 0 ? /* @__PURE__ */ G("p", {
+			r.length === 0 ? /* @__PURE__ */ K("p", {
 				class: "none",
 				children: "Nothing is switched off."
-			}) : /* @__PURE__ */ G(T, { children: [
-				/* @__PURE__ */ G("p", { children: [
-					/* @__PURE__ */ G("strong", { children: B(r.length, "component") }),
+			}) : /* @__PURE__ */ K(T, { children: [
+				/* @__PURE__ */ K("p", { children: [
+					/* @__PURE__ */ K("strong", { children: V(r.length, "component") }),
 					": ",
-					/* @__PURE__ */ G("bdi", { children: Nm(e, r) }),
+					/* @__PURE__ */ K("bdi", { children: Pm(e, r) }),
 					" ",
-					/* @__PURE__ */ G("button", {
+					/* @__PURE__ */ K("button", {
 						type: "button",
 						class: "link",
 						onClick: a,
 						children: "All on again"
 					})
 				] }),
-				/* @__PURE__ */ G("label", { children: [
+				/* @__PURE__ */ K("label", { children: [
 					"They are",
 					" ",
-					/* @__PURE__ */ G("select", {
+					/* @__PURE__ */ K("select", {
 						value: o,
 						onChange: (e) => s(e.currentTarget.value),
-						children: [/* @__PURE__ */ G("option", {
+						children: [/* @__PURE__ */ K("option", {
 							value: "off",
 							children: "switched off: activation 0"
-						}), /* @__PURE__ */ G("option", {
+						}), /* @__PURE__ */ K("option", {
 							value: "strongest",
 							children: "moved: as on their strongest example"
 						})]
 					})
 				] }),
-				c && /* @__PURE__ */ G(Hn, {
+				c && /* @__PURE__ */ K(Hn, {
 					of: c,
 					what: "Prediction",
-					children: ({ logits: e }) => /* @__PURE__ */ G(Fm, {
+					children: ({ logits: e }) => /* @__PURE__ */ K(Im, {
 						own: n,
 						logits: e
 					})
@@ -11665,32 +11671,32 @@ function Mm({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
 		]
 	});
 }
-function Nm(e, t) {
+function Pm(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	for (let r of t) n.set(e.title(r), (n.get(e.title(r)) ?? 0) + 1);
 	let r = [...n].map(([e, t]) => t > 1 ? `${e} (${t})` : e);
-	return r.length > jm ? `${r.slice(0, jm).join(", ")} and ${r.length - jm} others` : r.join(", ");
+	return r.length > Mm ? `${r.slice(0, Mm).join(", ")} and ${r.length - Mm} others` : r.join(", ");
 }
-function Pm({ index: e, off: t, toggle: n }) {
-	let r = z(), [i, a] = O(""), [o, s] = O(!1), c = async (a) => {
+function Fm({ index: e, off: t, toggle: n }) {
+	let r = B(), [i, a] = O(""), [o, s] = O(!1), c = async (a) => {
 		if (a.preventDefault(), !i.trim() || o) return;
 		s(!0);
-		let c = await sm(r, e, i.trim());
+		let c = await cm(r, e, i.trim());
 		s(!1);
 		let l = c.filter((e) => !t.includes(e));
 		l.length ? n(l) : r.told.value ||= `No further component responds to “${i.trim()}” more than chance does.`;
 	};
-	return /* @__PURE__ */ G("form", {
+	return /* @__PURE__ */ K("form", {
 		class: "phrase",
 		onSubmit: (e) => void c(e),
-		children: [/* @__PURE__ */ G("input", {
+		children: [/* @__PURE__ */ K("input", {
 			type: "text",
 			"aria-label": "All that respond to",
 			placeholder: "All that respond to … a phrase",
 			value: i,
 			disabled: !r.session.can.search,
 			onInput: (e) => a(e.currentTarget.value)
-		}), /* @__PURE__ */ G("button", {
+		}), /* @__PURE__ */ K("button", {
 			type: "submit",
 			class: "button",
 			disabled: o,
@@ -11698,140 +11704,140 @@ function Pm({ index: e, off: t, toggle: n }) {
 		})]
 	});
 }
-function Fm({ own: e, logits: t }) {
-	let [n, r] = [pm(e.logits), pm(t)], i = t.length === 1, a = [.../* @__PURE__ */ new Set([
-		...mm(e.logits, Am),
-		...mm(t, 1),
+function Im({ own: e, logits: t }) {
+	let [n, r] = [mm(e.logits), mm(t)], i = t.length === 1, a = [.../* @__PURE__ */ new Set([
+		...hm(e.logits, jm),
+		...hm(t, 1),
 		e.output
-	])], [o, s] = [mm(e.logits, 1)[0], mm(t, 1)[0]];
-	return /* @__PURE__ */ G(T, { children: [!i && /* @__PURE__ */ G("p", {
+	])], [o, s] = [hm(e.logits, 1)[0], hm(t, 1)[0]];
+	return /* @__PURE__ */ K(T, { children: [!i && /* @__PURE__ */ K("p", {
 		class: "own-words",
 		role: "status",
-		children: o === s ? /* @__PURE__ */ G(T, { children: [
+		children: o === s ? /* @__PURE__ */ K(T, { children: [
 			"Still “",
-			/* @__PURE__ */ G("bdi", { children: e.names[s] }),
+			/* @__PURE__ */ K("bdi", { children: e.names[s] }),
 			"”."
-		] }) : /* @__PURE__ */ G(T, { children: [
+		] }) : /* @__PURE__ */ K(T, { children: [
 			"Now “",
-			/* @__PURE__ */ G("strong", { children: /* @__PURE__ */ G("bdi", { children: e.names[s] }) }),
+			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: e.names[s] }) }),
 			"”, not “",
-			/* @__PURE__ */ G("bdi", { children: e.names[o] }),
+			/* @__PURE__ */ K("bdi", { children: e.names[o] }),
 			"”."
 		] })
-	}), /* @__PURE__ */ G("table", {
+	}), /* @__PURE__ */ K("table", {
 		class: "plain",
-		children: [/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-			/* @__PURE__ */ G("th", {
+		children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+			/* @__PURE__ */ K("th", {
 				scope: "col",
 				children: "Output"
 			}),
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("th", {
 				scope: "col",
 				class: "number",
 				children: "before"
 			}),
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("th", {
 				scope: "col",
 				class: "number",
 				children: "without"
 			}),
-			/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("th", {
 				scope: "col",
 				class: "number",
 				children: "logit"
 			})
-		] }) }), /* @__PURE__ */ G("tbody", { children: a.map((a) => /* @__PURE__ */ G("tr", { children: [
-			/* @__PURE__ */ G("th", {
+		] }) }), /* @__PURE__ */ K("tbody", { children: a.map((a) => /* @__PURE__ */ K("tr", { children: [
+			/* @__PURE__ */ K("th", {
 				scope: "row",
-				children: /* @__PURE__ */ G("bdi", { children: e.names[a] })
+				children: /* @__PURE__ */ K("bdi", { children: e.names[a] })
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "number",
-				children: i ? H(e.logits[a]) : W(n[a])
+				children: i ? U(e.logits[a]) : G(n[a])
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "number",
-				children: i ? H(t[a]) : W(r[a])
+				children: i ? U(t[a]) : G(r[a])
 			}),
-			/* @__PURE__ */ G("td", {
+			/* @__PURE__ */ K("td", {
 				class: "number",
-				children: [t[a] < e.logits[a] ? "" : "+", H(t[a] - e.logits[a])]
+				children: [t[a] < e.logits[a] ? "" : "+", U(t[a] - e.logits[a])]
 			})
 		] }, a)) })]
 	})] });
 }
 // src/views/Picture.tsx
-function Im() {
-	let e = z(), t = e.index.value, n = e.param("image");
+function Lm() {
+	let e = B(), t = e.index.value, n = e.param("image");
 	return k(() => {
 		t.info.own && e.transport.get(t.at("own/ready")).catch(() => void 0);
-	}, [t]), /* @__PURE__ */ G("article", {
+	}, [t]), /* @__PURE__ */ K("article", {
 		class: "own-view",
 		children: [
-			/* @__PURE__ */ G("h1", { children: "Your picture" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h1", { children: "Your picture" }),
+			/* @__PURE__ */ K("p", {
 				class: "explains",
 				children: [
 					"What ",
-					/* @__PURE__ */ G("bdi", { children: t.info.model }),
+					/* @__PURE__ */ K("bdi", { children: t.info.model }),
 					" makes of a picture of yours: what it predicts, which components fire and which of them moved the prediction, where they look, and what it predicts without them."
 				]
 			}),
-			t.info.own ? n ? /* @__PURE__ */ G(Rm, {
+			t.info.own ? n ? /* @__PURE__ */ K(zm, {
 				index: t,
 				image: n
-			}, `${t.number} ${n}`) : /* @__PURE__ */ G(Lm, {}) : /* @__PURE__ */ G("p", {
+			}, `${t.number} ${n}`) : /* @__PURE__ */ K(Rm, {}) : /* @__PURE__ */ K("p", {
 				class: "absent",
 				children: "The model is not at hand, so it cannot look at a picture: start the server with `semlens serve INDEX --model MODEL`. A picture that you drop is still searched for among the components."
 			})
 		]
 	});
 }
-function Lm() {
-	let e = z();
-	return /* @__PURE__ */ G("div", {
+function Rm() {
+	let e = B();
+	return /* @__PURE__ */ K("div", {
 		class: "drop-zone",
 		children: [
-			/* @__PURE__ */ G("p", { children: "Drop a picture anywhere on this page, paste one, or choose a file." }),
-			/* @__PURE__ */ G("button", {
+			/* @__PURE__ */ K("p", { children: "Drop a picture anywhere on this page, paste one, or choose a file." }),
+			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button primary",
-				onClick: () => dm(e),
+				onClick: () => fm(e),
 				children: "Choose a picture"
 			}),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("p", {
 				class: "soft",
 				children: "JPEG, PNG or WebP. It goes to the server on your own machine, is kept in its memory only, and is forgotten when the server ends."
 			})
 		]
 	});
 }
-function Rm({ index: e, image: t }) {
-	let n = z(), r = rm(e, t, n.param("output")), i = e.info.layers.filter((e) => !e.outputs && e.stop > e.start), a = i.find((e) => e.layer === n.param("of")) ?? i[i.length - 1], [o, s] = O([]), c = (e) => s((t) => e.every((e) => t.includes(e)) ? t.filter((t) => !e.includes(t)) : [.../* @__PURE__ */ new Set([...t, ...e])]), l = cm.value?.id === t ? cm.value.address : null;
-	return /* @__PURE__ */ G("div", {
+function zm({ index: e, image: t }) {
+	let n = B(), r = im(e, t, n.param("output")), i = e.info.layers.filter((e) => !e.outputs && e.stop > e.start), a = i.find((e) => e.layer === n.param("of")) ?? i[i.length - 1], [o, s] = O([]), c = (e) => s((t) => e.every((e) => t.includes(e)) ? t.filter((t) => !e.includes(t)) : [.../* @__PURE__ */ new Set([...t, ...e])]), l = lm.value?.id === t ? lm.value.address : null;
+	return /* @__PURE__ */ K("div", {
 		class: "own",
-		children: [/* @__PURE__ */ G("div", {
+		children: [/* @__PURE__ */ K("div", {
 			class: "own-side",
 			children: [
-				r?.state === "ready" ? /* @__PURE__ */ G(Cm, {
+				r?.state === "ready" ? /* @__PURE__ */ K(wm, {
 					index: e,
 					image: t,
 					output: r.value.output,
 					row: null,
 					plain: l,
-					says: `What moved “${zm(r.value)}”: the stronger the colour, the more of it`
-				}) : l && /* @__PURE__ */ G("img", {
+					says: `What moved “${Bm(r.value)}”: the stronger the colour, the more of it`
+				}) : l && /* @__PURE__ */ K("img", {
 					class: "own-picture",
 					src: l,
 					alt: "Your picture"
 				}),
-				/* @__PURE__ */ G("button", {
+				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
-					onClick: () => dm(n),
+					onClick: () => fm(n),
 					children: "Another picture"
 				}),
-				r?.state === "ready" && /* @__PURE__ */ G(Mm, {
+				r?.state === "ready" && /* @__PURE__ */ K(Nm, {
 					index: e,
 					image: t,
 					own: r.value,
@@ -11840,22 +11846,22 @@ function Rm({ index: e, image: t }) {
 					clear: () => s([])
 				})
 			]
-		}), /* @__PURE__ */ G("div", {
+		}), /* @__PURE__ */ K("div", {
 			class: "own-main",
-			children: [r && /* @__PURE__ */ G(Hn, {
+			children: [r && /* @__PURE__ */ K(Hn, {
 				of: r,
 				what: "Your picture",
-				children: (r) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Om, {
+				children: (r) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(km, {
 					own: r,
 					choose: (e) => n.place.set({ output: e }, !0)
-				}), a && /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(xm, {
+				}), a && /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Sm, {
 					index: e,
 					own: r,
 					layer: a,
 					layers: i,
 					off: o,
 					toggle: c
-				}), /* @__PURE__ */ G(Tm, {
+				}), /* @__PURE__ */ K(Em, {
 					index: e,
 					image: t,
 					own: r,
@@ -11863,37 +11869,37 @@ function Rm({ index: e, image: t }) {
 					off: o,
 					toggle: c
 				})] })] })
-			}), /* @__PURE__ */ G(km, {
+			}), /* @__PURE__ */ K(Am, {
 				index: e,
 				image: t
 			})]
 		})]
 	});
 }
-function zm(e) {
+function Bm(e) {
 	return e.names[e.output];
 }
 // src/table/ColumnPicker.tsx
-function Bm({ columns: e, shown: t, onChange: n }) {
+function Vm({ columns: e, shown: t, onChange: n }) {
 	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
-	return /* @__PURE__ */ G(cd, {
+	return /* @__PURE__ */ K(cd, {
 		name: "Columns",
 		value: `${t.length} of ${e.length}`,
-		children: /* @__PURE__ */ G("fieldset", {
+		children: /* @__PURE__ */ K("fieldset", {
 			class: "column-choice",
 			children: [
-				/* @__PURE__ */ G("legend", { children: "Columns of the table, and of the files saved from it" }),
-				e.map((e) => /* @__PURE__ */ G("label", { children: [/* @__PURE__ */ G("input", {
+				/* @__PURE__ */ K("legend", { children: "Columns of the table, and of the files saved from it" }),
+				e.map((e) => /* @__PURE__ */ K("label", { children: [/* @__PURE__ */ K("input", {
 					type: "checkbox",
 					"aria-label": e.name,
 					checked: t.includes(e),
 					disabled: t.length === 1 && t.includes(e),
 					onChange: (t) => r(e, t.currentTarget.checked)
-				}), /* @__PURE__ */ G("span", { children: [e.name, /* @__PURE__ */ G("span", {
+				}), /* @__PURE__ */ K("span", { children: [e.name, /* @__PURE__ */ K("span", {
 					class: "what",
 					children: e.why ?? e.says
 				})] })] }, e.key)),
-				/* @__PURE__ */ G("button", {
+				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
 					onClick: () => n(null),
@@ -11904,31 +11910,31 @@ function Bm({ columns: e, shown: t, onChange: n }) {
 	});
 }
 // src/table/columns.tsx
-var Vm = NaN, Hm = (e) => (t) => H(t, e), Um = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Wm = (e) => e < .001 ? "<0.001" : e.toFixed(3);
-function Gm(e) {
+var Hm = NaN, Um = (e) => (t) => U(t, e), Wm = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Gm = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function Km(e) {
 	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
 }
-function Km(e) {
+function qm(e) {
 	let t = 0;
 	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
 	return t || 1;
 }
-function qm(e) {
-	return (t) => e?.[t] ?? Vm;
-}
 function Jm(e) {
+	return (t) => e?.[t] ?? Hm;
+}
+function Ym(e) {
 	let t = e.index.value;
 	return [
-		...Ym(e, t),
-		...Xm(t),
+		...Xm(e, t),
 		...Zm(t),
 		...Qm(t),
-		...$m(e, t),
-		...eh(e),
-		...th(t)
+		...$m(t),
+		...eh(e, t),
+		...th(e),
+		...nh(t)
 	];
 }
-function Ym(e, t) {
+function Xm(e, t) {
 	let { base: n, info: r } = t;
 	return [
 		{
@@ -11938,14 +11944,14 @@ function Ym(e, t) {
 			kind: "picture",
 			width: 56,
 			shown: !0,
-			value: () => Vm,
+			value: () => Hm,
 			cell: (r) => {
 				let i = n.crop[r];
-				return /* @__PURE__ */ G("a", {
-					href: K(e, t, r),
+				return /* @__PURE__ */ K("a", {
+					href: Ln(e, t, r),
 					tabIndex: -1,
 					"aria-hidden": "true",
-					children: /* @__PURE__ */ G(Qn, {
+					children: /* @__PURE__ */ K(Qn, {
 						path: i < 0 ? null : t.at(`crop/${i}.webp`),
 						alt: ""
 					})
@@ -11961,12 +11967,12 @@ function Ym(e, t) {
 			shown: !0,
 			value: (e) => e,
 			text: (e) => t.id(e),
-			cell: (n) => /* @__PURE__ */ G("a", {
-				href: K(e, t, n),
+			cell: (n) => /* @__PURE__ */ K("a", {
+				href: Ln(e, t, n),
 				tabIndex: -1,
-				children: /* @__PURE__ */ G("bdi", {
+				children: /* @__PURE__ */ K("bdi", {
 					title: t.id(n),
-					children: Cn(t.id(n))
+					children: Sn(t.id(n))
 				})
 			})
 		},
@@ -11982,8 +11988,8 @@ function Ym(e, t) {
 		}
 	];
 }
-function Xm(e) {
-	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Gm(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
+function Zm(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Km(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
 		let t = n?.best[e] ?? -1;
 		return t < 0 ? "" : n.phrases[t];
 	};
@@ -11995,14 +12001,14 @@ function Xm(e) {
 			kind: "text",
 			width: 200,
 			shown: !0,
-			value: () => Vm,
+			value: () => Hm,
 			text: a,
 			cell: (e) => {
 				let t = a(e);
-				return t ? /* @__PURE__ */ G("bdi", { children: t }) : o(e) && /* @__PURE__ */ G("span", {
+				return t ? /* @__PURE__ */ K("bdi", { children: t }) : o(e) && /* @__PURE__ */ K("span", {
 					class: "by-chance",
 					title: "Chance fits as well as this phrase, so it is no label",
-					children: [/* @__PURE__ */ G("bdi", { children: o(e) }), "?"]
+					children: [/* @__PURE__ */ K("bdi", { children: o(e) }), "?"]
 				});
 			}
 		},
@@ -12014,8 +12020,8 @@ function Xm(e) {
 			width: 84,
 			shown: !1,
 			...r,
-			value: qm(n?.p_value),
-			write: Wm,
+			value: Jm(n?.p_value),
+			write: Gm,
 			rising: !0
 		},
 		{
@@ -12026,8 +12032,8 @@ function Xm(e) {
 			width: 92,
 			shown: !1,
 			...r,
-			value: qm(n?.stability),
-			write: Hm(2),
+			value: Jm(n?.stability),
+			write: Um(2),
 			bar: 1
 		},
 		{
@@ -12038,18 +12044,18 @@ function Xm(e) {
 			width: 100,
 			shown: !0,
 			...r,
-			value: qm(n?.alignment),
-			write: Hm(i ? 1 : 3),
-			bar: Km(n?.alignment)
+			value: Jm(n?.alignment),
+			write: Um(i ? 1 : 3),
+			bar: qm(n?.alignment)
 		}
 	];
 }
-function Zm(e) {
+function Qm(e) {
 	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
 		kind: "number",
 		shown: !0,
-		...Gm(t),
-		write: Hm(3),
+		...Km(t),
+		write: Um(3),
 		bar: 1
 	};
 	return [
@@ -12059,8 +12065,8 @@ function Zm(e) {
 			name: "Clarity",
 			says: "How alike its examples are: 1 means that they all show the same.",
 			width: 92,
-			value: qm(n?.clarity),
-			bar: Km(n?.clarity)
+			value: Jm(n?.clarity),
+			bar: qm(n?.clarity)
 		},
 		{
 			...r,
@@ -12068,8 +12074,8 @@ function Zm(e) {
 			name: "Polysemanticity",
 			says: "Whether its examples show two different things: high means more than one meaning.",
 			width: 144,
-			value: qm(n?.polysemanticity),
-			bar: Km(n?.polysemanticity)
+			value: Jm(n?.polysemanticity),
+			bar: qm(n?.polysemanticity)
 		},
 		{
 			...r,
@@ -12077,12 +12083,12 @@ function Zm(e) {
 			name: "Redundancy",
 			says: "How close the most similar other component of its layer is: 1 means a twin.",
 			width: 116,
-			value: qm(n?.redundancy),
-			bar: Km(n?.redundancy)
+			value: Jm(n?.redundancy),
+			bar: qm(n?.redundancy)
 		}
 	];
 }
-function Qm(e) {
+function $m(e) {
 	let { base: t } = e;
 	return [
 		{
@@ -12092,7 +12098,7 @@ function Qm(e) {
 			kind: "number",
 			width: 86,
 			shown: !1,
-			value: qm(t.examples),
+			value: Jm(t.examples),
 			write: String
 		},
 		{
@@ -12102,8 +12108,8 @@ function Qm(e) {
 			kind: "number",
 			width: 86,
 			shown: !0,
-			value: qm(t.fired),
-			write: Um,
+			value: Jm(t.fired),
+			write: Wm,
 			bar: 1
 		},
 		{
@@ -12113,18 +12119,18 @@ function Qm(e) {
 			kind: "number",
 			width: 96,
 			shown: !1,
-			value: qm(t.strongest),
-			write: U
+			value: Jm(t.strongest),
+			write: W
 		}
 	];
 }
-function $m(e, t) {
+function eh(e, t) {
 	let n = e.of.value;
 	if (n === null) return [];
 	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
 		kind: "number",
-		...Gm(r),
-		write: Um
+		...Km(r),
+		write: Wm
 	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
 	return [{
 		...a,
@@ -12134,8 +12140,8 @@ function $m(e, t) {
 		says: `Share of all that speaks for “${o}” in its layer that comes from it.`,
 		width: 132,
 		shown: !0,
-		value: qm(i?.positive),
-		bar: Km(i?.positive)
+		value: Jm(i?.positive),
+		bar: qm(i?.positive)
 	}, {
 		...a,
 		key: "against",
@@ -12144,11 +12150,11 @@ function $m(e, t) {
 		says: `How much it speaks against “${o}”, on the same scale.`,
 		width: 150,
 		shown: !1,
-		value: qm(i?.negative),
-		bar: Km(i?.negative)
+		value: Jm(i?.negative),
+		bar: qm(i?.negative)
 	}];
 }
-function eh(e) {
+function th(e) {
 	let t = e.search.value;
 	if (!t) return [];
 	let n = t.state === "ready" ? t.value : void 0, r = n?.by === "encoding";
@@ -12159,13 +12165,13 @@ function eh(e) {
 		kind: "number",
 		width: 100,
 		shown: !0,
-		...Gm(t),
-		value: qm(n?.value),
-		write: Hm(3),
-		bar: Km(n?.value)
+		...Km(t),
+		value: Jm(n?.value),
+		write: Um(3),
+		bar: qm(n?.value)
 	}];
 }
-function th(e) {
+function nh(e) {
 	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
 		let t = n?.cluster[e] ?? -1;
 		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
@@ -12178,8 +12184,8 @@ function th(e) {
 			kind: "text",
 			width: 130,
 			shown: !1,
-			...Gm(t),
-			value: () => Vm,
+			...Km(t),
+			value: () => Hm,
 			text: r
 		},
 		{
@@ -12189,9 +12195,9 @@ function th(e) {
 			kind: "text",
 			width: 90,
 			shown: !0,
-			value: () => Vm,
+			value: () => Hm,
 			text: (t) => e.tag(t) ?? "",
-			cell: (t) => e.tag(t) && /* @__PURE__ */ G("span", {
+			cell: (t) => e.tag(t) && /* @__PURE__ */ K("span", {
 				class: `tag ${e.tag(t)}`,
 				children: e.tag(t)
 			})
@@ -12203,39 +12209,39 @@ function th(e) {
 			kind: "text",
 			width: 180,
 			shown: !1,
-			value: () => Vm,
+			value: () => Hm,
 			text: (t) => e.annotation(t)?.note ?? ""
 		}
 	];
 }
-function nh(e, t) {
+function rh(e, t) {
 	if (e.text) return e.text(t) || null;
 	let n = e.value(t);
 	return Number.isNaN(n) ? null : n;
 }
-function rh(e, t) {
+function ih(e, t) {
 	if (e.text) return e.text(t);
 	let n = e.value(t);
 	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
 }
 // src/table/Grid.tsx
-var ih = 46, ah = 40, oh = 500;
-function sh(e) {
-	let { columns: t, rows: n, marks: r } = e, i = ze(), a = $f(n.length, ih, ah), o = A(n);
+var ah = 46, oh = 40, sh = 500;
+function ch(e) {
+	let { columns: t, rows: n, marks: r } = e, i = Re(), a = ep(n.length, ah, oh), o = j(n);
 	k(() => {
 		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
 	}, [n]);
-	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = j(() => /* @__PURE__ */ new Map(), [e]);
-	u.size > oh && u.clear();
+	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = M(() => /* @__PURE__ */ new Map(), [e]);
+	u.size > sh && u.clear();
 	let d = (t) => {
-		let r = u.get(t) ?? /* @__PURE__ */ G(lh, {
+		let r = u.get(t) ?? /* @__PURE__ */ K(uh, {
 			...e,
 			at: t,
 			id: `${i}-${t}`
 		}, n[t]);
 		return u.set(t, r), r;
 	}, f = r.active >= a.first && r.active < a.last;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "components-grid",
 		role: "grid",
 		tabIndex: 0,
@@ -12245,19 +12251,19 @@ function sh(e) {
 		"aria-multiselectable": "true",
 		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
 		ref: a.box,
-		onKeyDown: (t) => fh(t, e, a.page, a.reveal),
+		onKeyDown: (t) => ph(t, e, a.page, a.reveal),
 		onMouseLeave: () => e.onPoint(null),
 		style: {
 			"--columns": c,
 			"--wide": `${s}px`,
-			"--high": `${ih}px`,
-			"--head": `${ah}px`
+			"--high": `${ah}px`,
+			"--head": `${oh}px`
 		},
-		children: [/* @__PURE__ */ G(ch, { ...e }), /* @__PURE__ */ G("div", {
+		children: [/* @__PURE__ */ K(lh, { ...e }), /* @__PURE__ */ K("div", {
 			class: "lines",
 			role: "rowgroup",
 			style: { height: `${a.span}px` },
-			children: /* @__PURE__ */ G("div", {
+			children: /* @__PURE__ */ K("div", {
 				class: "drawn",
 				role: "presentation",
 				style: { transform: `translateY(${a.top}px)` },
@@ -12266,31 +12272,31 @@ function sh(e) {
 		})]
 	});
 }
-function ch({ columns: e, sort: t, onSort: n }) {
-	return /* @__PURE__ */ G("div", {
+function lh({ columns: e, sort: t, onSort: n }) {
+	return /* @__PURE__ */ K("div", {
 		class: "heads",
 		role: "rowgroup",
-		children: /* @__PURE__ */ G("div", {
+		children: /* @__PURE__ */ K("div", {
 			role: "row",
 			"aria-rowindex": 1,
 			children: e.map((e, r) => {
 				let i = t?.key === e.key ? t.down ? "descending" : "ascending" : void 0;
-				return /* @__PURE__ */ G("div", {
+				return /* @__PURE__ */ K("div", {
 					role: "columnheader",
 					"aria-colindex": r + 1,
 					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
-					class: dh(e),
+					class: fh(e),
 					title: e.why ?? e.says,
-					children: e.kind === "picture" ? /* @__PURE__ */ G("span", {
+					children: e.kind === "picture" ? /* @__PURE__ */ K("span", {
 						class: "unseen",
 						children: e.name
-					}) : /* @__PURE__ */ G("button", {
+					}) : /* @__PURE__ */ K("button", {
 						type: "button",
 						onClick: () => n(e),
-						children: [/* @__PURE__ */ G("span", {
+						children: [/* @__PURE__ */ K("span", {
 							class: "name",
 							children: e.name
-						}), /* @__PURE__ */ G("span", {
+						}), /* @__PURE__ */ K("span", {
 							class: "way",
 							"aria-hidden": "true",
 							children: i === "descending" ? "▼" : i === "ascending" ? "▲" : ""
@@ -12301,9 +12307,9 @@ function ch({ columns: e, sort: t, onSort: n }) {
 		})
 	});
 }
-function lh({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
-	let c = r[e], l = i.marked.has(c), u = wt(() => a.value === c).value;
-	return /* @__PURE__ */ G("div", {
+function uh({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+	let c = r[e], l = i.marked.has(c), u = Ct(() => a.value === c).value;
+	return /* @__PURE__ */ K("div", {
 		id: t,
 		role: "row",
 		class: `${l ? "marked " : ""}${i.active === e ? "active " : ""}${u ? "pointed" : ""}`,
@@ -12314,34 +12320,34 @@ function lh({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o
 		},
 		onDblClick: () => o(c),
 		onMouseEnter: () => s(c),
-		children: n.map((e, t) => /* @__PURE__ */ G(uh, {
+		children: n.map((e, t) => /* @__PURE__ */ K(dh, {
 			column: e,
 			row: c,
 			number: t + 1
 		}, e.key))
 	});
 }
-function uh({ column: e, row: t, number: n }) {
+function dh({ column: e, row: t, number: n }) {
 	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		role: "gridcell",
 		"aria-colindex": n,
-		class: dh(e),
-		children: [i > 0 && /* @__PURE__ */ G("span", {
+		class: fh(e),
+		children: [i > 0 && /* @__PURE__ */ K("span", {
 			class: "fills",
 			"aria-hidden": "true",
 			style: { "--part": i.toFixed(3) }
-		}), e.waits ? /* @__PURE__ */ G("span", {
+		}), e.waits ? /* @__PURE__ */ K("span", {
 			class: "dots",
 			title: "being computed",
 			children: "…"
-		}) : e.cell ? e.cell(t) : /* @__PURE__ */ G("span", { children: rh(e, t) })]
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ K("span", { children: ih(e, t) })]
 	});
 }
-function dh(e) {
+function fh(e) {
 	return `${e.kind} of-${e.key}`;
 }
-function fh(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+function ph(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	if (e.target !== e.currentTarget) return;
 	let c = e.key;
 	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
@@ -12367,45 +12373,45 @@ function fh(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	}
 }
 // src/table/ranges.ts
-function ph(e) {
+function mh(e) {
 	return e.split(",").flatMap((e) => {
 		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
 		return t ? [{
 			key: t[1],
-			low: hh(t[2]),
-			high: hh(t[3])
+			low: gh(t[2]),
+			high: gh(t[3])
 		}] : [];
 	});
 }
-function mh(e) {
+function hh(e) {
 	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
 }
-function hh(e) {
+function gh(e) {
 	let t = Number(e);
 	return e.trim() === "" || !Number.isFinite(t) ? null : t;
 }
-function gh({ low: e, high: t }, n) {
+function _h({ low: e, high: t }, n) {
 	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
 }
 // src/table/RangeBar.tsx
-function _h({ columns: e, ranges: t, onChange: n }) {
+function vh({ columns: e, ranges: t, onChange: n }) {
 	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
 		...t,
 		...r
 	} : t));
-	return /* @__PURE__ */ G(T, { children: [t.map((r) => {
+	return /* @__PURE__ */ K(T, { children: [t.map((r) => {
 		let a = e.find((e) => e.key === r.key)?.name ?? r.key;
-		return /* @__PURE__ */ G("span", {
+		return /* @__PURE__ */ K("span", {
 			class: "range",
 			role: "group",
 			"aria-label": `Range of ${a}`,
 			children: [
-				/* @__PURE__ */ G(vh, {
+				/* @__PURE__ */ K(yh, {
 					label: `${a} from`,
 					value: r.low,
 					onSet: (e) => i(r, { low: e })
 				}),
-				/* @__PURE__ */ G("span", {
+				/* @__PURE__ */ K("span", {
 					"aria-hidden": "true",
 					children: [
 						"≤ ",
@@ -12413,21 +12419,21 @@ function _h({ columns: e, ranges: t, onChange: n }) {
 						" ≤"
 					]
 				}),
-				/* @__PURE__ */ G(vh, {
+				/* @__PURE__ */ K(yh, {
 					label: `${a} to`,
 					value: r.high,
 					onSet: (e) => i(r, { high: e })
 				}),
-				/* @__PURE__ */ G("button", {
+				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": `Remove the range of ${a}`,
 					onClick: () => n(t.filter((e) => e !== r)),
-					children: /* @__PURE__ */ G(q, { name: "clear" })
+					children: /* @__PURE__ */ K(q, { name: "clear" })
 				})
 			]
 		}, r.key);
-	}), /* @__PURE__ */ G("select", {
+	}), /* @__PURE__ */ K("select", {
 		"aria-label": "Filter by a column's range",
 		value: "",
 		onChange: (e) => {
@@ -12438,107 +12444,107 @@ function _h({ columns: e, ranges: t, onChange: n }) {
 				high: null
 			}]);
 		},
-		children: [/* @__PURE__ */ G("option", {
+		children: [/* @__PURE__ */ K("option", {
 			value: "",
 			children: "Filter by range …"
-		}), r.map((e) => /* @__PURE__ */ G("option", {
+		}), r.map((e) => /* @__PURE__ */ K("option", {
 			value: e.key,
 			children: e.name
 		}, e.key))]
 	})] });
 }
-function vh({ label: e, value: t, onSet: n }) {
-	return /* @__PURE__ */ G("input", {
+function yh({ label: e, value: t, onSet: n }) {
+	return /* @__PURE__ */ K("input", {
 		type: "text",
 		inputMode: "decimal",
 		"aria-label": e,
 		placeholder: "any",
 		value: t ?? "",
-		onInput: (e) => n(hh(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+		onInput: (e) => n(gh(e.currentTarget.value.replace(",", ".").replace("−", "-")))
 	});
 }
 // src/table/Summary.tsx
-var yh = {
+var bh = {
 	clarity: "how alike the examples of a component are",
 	polysemanticity: "whether they show two different things",
 	redundancy: "how close its twin in the layer is"
-}, [$, bh, xh, Sh, Ch] = [
+}, [$, xh, Sh, Ch, wh] = [
 	24,
 	34,
 	18,
 	28,
 	40
 ];
-function wh() {
-	let e = z().index.value, t = A(null);
-	return /* @__PURE__ */ G("details", {
+function Th() {
+	let e = B().index.value, t = j(null);
+	return /* @__PURE__ */ K("details", {
 		class: "measures",
 		open: matchMedia("(min-width: 761px)").matches,
 		children: [
-			/* @__PURE__ */ G("summary", { children: "How clear each layer is" }),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("summary", { children: "How clear each layer is" }),
+			/* @__PURE__ */ K("div", {
 				class: "key",
-				children: [/* @__PURE__ */ G("p", {
+				children: [/* @__PURE__ */ K("p", {
 					class: "hint",
 					children: "Dot and line: a layer's mean with its 95 % interval. Grey band: what random sets of images reach."
-				}), /* @__PURE__ */ G(Sl, {
+				}), /* @__PURE__ */ K(Sl, {
 					what: "the chart of measures",
 					kinds: ["svg", "png"],
-					save: (n) => yn(t.current, `${e.info.name}-measures`, n)
+					save: (n) => vn(t.current, `${e.info.name}-measures`, n)
 				})]
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "chart",
-				children: /* @__PURE__ */ G(Hn, {
+				children: /* @__PURE__ */ K(Hn, {
 					of: e.scores.value,
 					what: "measures",
-					children: (e) => /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G(Th, {
+					children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Eh, {
 						rows: e.summary,
 						of: t
-					}), /* @__PURE__ */ G(Ah, { rows: e.summary })] })
+					}), /* @__PURE__ */ K(jh, { rows: e.summary })] })
 				})
 			})
 		]
 	});
 }
-function Th({ rows: e, of: t }) {
-	let [n, r] = O(900), i = A(null);
-	Ie(() => r(i.current?.clientWidth || 900), []), k(() => {
+function Eh({ rows: e, of: t }) {
+	let [n, r] = O(900), i = j(null);
+	A(() => r(i.current?.clientWidth || 900), []), k(() => {
 		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
 		return e.observe(i.current), () => e.disconnect();
 	}, []);
-	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * Sh) / 3 : n - s - Sh, l = bh + a.length * $ + xh, u = o ? l : 3 * l;
-	return /* @__PURE__ */ G("div", {
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * Ch) / 3 : n - s - Ch, l = xh + a.length * $ + Sh, u = o ? l : 3 * l;
+	return /* @__PURE__ */ K("div", {
 		class: "drawing",
 		ref: i,
-		children: /* @__PURE__ */ G("svg", {
+		children: /* @__PURE__ */ K("svg", {
 			ref: (e) => void (t.current = e),
 			viewBox: `0 0 ${n} ${u}`,
 			width: n,
 			height: u,
 			role: "img",
 			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
-			children: Object.entries(yh).map(([t, n], r) => /* @__PURE__ */ G("g", {
-				transform: o ? `translate(${s + r * (c + Sh)} 0)` : `translate(${s} ${r * l})`,
+			children: Object.entries(bh).map(([t, n], r) => /* @__PURE__ */ K("g", {
+				transform: o ? `translate(${s + r * (c + Ch)} 0)` : `translate(${s} ${r * l})`,
 				children: [
-					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ G(Eh, {
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ K(Dh, {
 						layer: e,
-						y: bh + (t + .5) * $,
+						y: xh + (t + .5) * $,
 						wide: s - 10
 					}, e)),
-					/* @__PURE__ */ G("text", {
+					/* @__PURE__ */ K("text", {
 						class: "head",
 						x: 0,
 						y: 13,
 						children: t
 					}),
-					/* @__PURE__ */ G("text", {
+					/* @__PURE__ */ K("text", {
 						class: "says",
 						x: 0,
 						y: 28,
-						children: Ff(n, c + Sh - 8, 11)
+						children: If(n, c + Ch - 8, 11)
 					}),
-					/* @__PURE__ */ G(Dh, {
+					/* @__PURE__ */ K(Oh, {
 						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
 						wide: c
 					})
@@ -12547,16 +12553,16 @@ function Th({ rows: e, of: t }) {
 		})
 	});
 }
-function Eh({ layer: e, y: t, wide: n }) {
-	return /* @__PURE__ */ G("text", {
+function Dh({ layer: e, y: t, wide: n }) {
+	return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: -10,
 		y: t + 4,
 		"text-anchor": "end",
-		children: [/* @__PURE__ */ G("title", { children: e }), Ff(e, n, 12, "start")]
+		children: [/* @__PURE__ */ K("title", { children: e }), If(e, n, 12, "start")]
 	});
 }
-function Dh({ rows: e, wide: t }) {
+function Oh({ rows: e, wide: t }) {
 	let n = e.flatMap((e) => e ? [
 		e.low,
 		e.high,
@@ -12564,100 +12570,100 @@ function Dh({ rows: e, wide: t }) {
 		e.baseline_low,
 		e.baseline_high,
 		e.untrained
-	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - Ch), o = bh + e.length * $;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("path", {
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - wh), o = xh + e.length * $;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("path", {
 			class: "axis",
-			d: `M0 ${o}H${t - Ch}`
+			d: `M0 ${o}H${t - wh}`
 		}),
-		[r, i / 1.04].map((e, t) => /* @__PURE__ */ G("text", {
+		[r, i / 1.04].map((e, t) => /* @__PURE__ */ K("text", {
 			class: "tick",
 			x: a(e),
 			y: o + 14,
 			"text-anchor": t ? "end" : "start",
-			children: H(e)
+			children: U(e)
 		}, t)),
-		e.map((e, n) => e && /* @__PURE__ */ G(Oh, {
+		e.map((e, n) => e && /* @__PURE__ */ K(kh, {
 			row: e,
-			y: bh + n * $,
+			y: xh + n * $,
 			x: a,
 			wide: t
 		}, e.layer))
 	] });
 }
-function Oh({ row: e, y: t, x: n, wide: r }) {
+function kh({ row: e, y: t, x: n, wide: r }) {
 	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
-	return /* @__PURE__ */ G("g", { children: [
-		/* @__PURE__ */ G("title", { children: kh(e) }),
-		/* @__PURE__ */ G("rect", {
+	return /* @__PURE__ */ K("g", { children: [
+		/* @__PURE__ */ K("title", { children: Ah(e) }),
+		/* @__PURE__ */ K("rect", {
 			class: "ground",
 			x: 0,
 			y: t + 2,
-			width: r - Ch,
+			width: r - wh,
 			height: $ - 4
 		}),
-		c !== null && l !== null && /* @__PURE__ */ G("rect", {
+		c !== null && l !== null && /* @__PURE__ */ K("rect", {
 			class: "chance",
 			x: n(c),
 			y: t + 3,
 			width: Math.max(2, n(l) - n(c)),
 			height: $ - 6
 		}),
-		s !== null && /* @__PURE__ */ G("path", {
+		s !== null && /* @__PURE__ */ K("path", {
 			class: "baseline",
 			d: `M${n(s)} ${t + 3}v${$ - 6}`
 		}),
-		a !== null && o !== null && /* @__PURE__ */ G("path", {
+		a !== null && o !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
 			d: `M${n(a)} ${t + $ / 2}H${n(o)}M${n(a)} ${t + $ / 2 - 3}v6M${n(o)} ${t + $ / 2 - 3}v6`
 		}),
-		e.untrained !== null && /* @__PURE__ */ G("path", {
+		e.untrained !== null && /* @__PURE__ */ K("path", {
 			class: "untrained",
 			d: `M${n(e.untrained)} ${t + $ / 2 - 6}l5 6l-5 6l-5 -6z`
 		}),
-		i !== null && /* @__PURE__ */ G("circle", {
+		i !== null && /* @__PURE__ */ K("circle", {
 			class: "mean",
 			cx: n(i),
 			cy: t + $ / 2,
 			r: 4.5
 		}),
-		/* @__PURE__ */ G("text", {
+		/* @__PURE__ */ K("text", {
 			class: "value",
 			x: r,
 			y: t + $ / 2 + 4,
 			"text-anchor": "end",
-			children: i === null ? "" : H(i)
+			children: i === null ? "" : U(i)
 		})
 	] });
 }
-function kh({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s, untrained: c }) {
-	return `${e}, ${t}: mean ${H(n, 3)} (95 % interval ${H(r, 3)} to ${H(i, 3)}); random: ${H(a, 3)} (${H(o, 3)} to ${H(s, 3)})${c === null ? "" : `; untrained network: ${H(c, 3)}`}`;
+function Ah({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s, untrained: c }) {
+	return `${e}, ${t}: mean ${U(n, 3)} (95 % interval ${U(r, 3)} to ${U(i, 3)}); random: ${U(a, 3)} (${U(o, 3)} to ${U(s, 3)})${c === null ? "" : `; untrained network: ${U(c, 3)}`}`;
 }
-function Ah({ rows: e }) {
-	return /* @__PURE__ */ G("div", {
+function jh({ rows: e }) {
+	return /* @__PURE__ */ K("div", {
 		class: "unseen",
-		children: /* @__PURE__ */ G("table", { children: [
-			/* @__PURE__ */ G("caption", { children: "Means of the measures for each layer" }),
-			/* @__PURE__ */ G("thead", { children: /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+		children: /* @__PURE__ */ K("table", { children: [
+			/* @__PURE__ */ K("caption", { children: "Means of the measures for each layer" }),
+			/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Layer and measure"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Mean"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Interval"
 				}),
-				/* @__PURE__ */ G("th", {
+				/* @__PURE__ */ K("th", {
 					scope: "col",
 					children: "Random"
 				})
 			] }) }),
-			/* @__PURE__ */ G("tbody", { children: e.map((e) => /* @__PURE__ */ G("tr", { children: [
-				/* @__PURE__ */ G("th", {
+			/* @__PURE__ */ K("tbody", { children: e.map((e) => /* @__PURE__ */ K("tr", { children: [
+				/* @__PURE__ */ K("th", {
 					scope: "row",
 					children: [
 						e.layer,
@@ -12665,24 +12671,24 @@ function Ah({ rows: e }) {
 						e.measure
 					]
 				}),
-				/* @__PURE__ */ G("td", { children: H(e.mean, 3) }),
-				/* @__PURE__ */ G("td", { children: [
-					H(e.low, 3),
+				/* @__PURE__ */ K("td", { children: U(e.mean, 3) }),
+				/* @__PURE__ */ K("td", { children: [
+					U(e.low, 3),
 					" to ",
-					H(e.high, 3)
+					U(e.high, 3)
 				] }),
-				/* @__PURE__ */ G("td", { children: [
-					H(e.baseline_low, 3),
+				/* @__PURE__ */ K("td", { children: [
+					U(e.baseline_low, 3),
 					" to ",
-					H(e.baseline_high, 3)
+					U(e.baseline_high, 3)
 				] })
 			] }, `${e.layer} ${e.measure}`)) })
 		] })
 	});
 }
 // src/table/marks.ts
-function jh(e) {
-	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = A(-1), o = A(e);
+function Mh(e) {
+	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = j(-1), o = j(e);
 	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
 		marked: t,
 		active: r,
@@ -12701,8 +12707,8 @@ function jh(e) {
 	};
 }
 // src/table/sorting.ts
-var Mh = 2 ** 21;
-function Nh(e, t, n) {
+var Nh = 2 ** 21;
+function Ph(e, t, n) {
 	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
 	for (let c = 0; c < e.length; c++) {
 		let l = t(e[c]);
@@ -12712,13 +12718,13 @@ function Nh(e, t, n) {
 		}
 		r[0] = (n ? -l : l) + 0;
 		let u = i[0];
-		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Mh + c;
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Nh + c;
 	}
 	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
-	for (let t = 0; t < s; t++) l[t] = e[c[t] % Mh];
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % Nh];
 	return l.set(o, s), l;
 }
-function Ph(e, t) {
+function Fh(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let r of e) n.add(t(r));
 	let r = new Intl.Collator(void 0, {
@@ -12728,89 +12734,89 @@ function Ph(e, t) {
 	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
 }
 // src/table/rows.ts
-function Fh(e) {
+function Ih(e) {
 	return e ? {
 		key: e.replace(/^-/, ""),
 		down: e.startsWith("-")
 	} : null;
 }
-function Ih(e, t) {
+function Lh(e, t) {
 	let n = e.kind === "number" && !e.rising;
 	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
 }
-function Lh(e, t) {
+function Rh(e, t) {
 	if (t === null) return e.filter((e) => e.shown);
 	let n = t.split(",");
 	return e.filter((e) => n.includes(e.key));
 }
-function Rh(e, t, n, r) {
+function zh(e, t, n, r) {
 	let i = n.flatMap((e) => {
 		let n = t.find((t) => t.key === e.key && t.kind === "number");
 		return n && !n.waits ? [{
 			range: e,
 			column: n
 		}] : [];
-	}), a = (e) => i.every(({ range: t, column: n }) => gh(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	}), a = (e) => i.every(({ range: t, column: n }) => _h(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
 	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
 	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
-	return Nh(s, o.text && Number.isNaN(o.value(0)) ? Ph(s, o.text) : o.value, r.down);
+	return Ph(s, o.text && Number.isNaN(o.value(0)) ? Fh(s, o.text) : o.value, r.down);
 }
 // src/views/Table.tsx
-function zh() {
-	let e = z(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = wt(() => Jm(e)).value, a = r("where") ?? "", o = j(() => ph(a), [a]), s = Fh(r("sort") ?? ""), c = Bh(j(() => Rh(e, i, o, s), [
+function Bh() {
+	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Ym(e)).value, a = r("where") ?? "", o = M(() => mh(a), [a]), s = Ih(r("sort") ?? ""), c = Vh(M(() => zh(e, i, o, s), [
 		e,
 		i,
 		o,
 		r("sort"),
 		e.order.value
-	])), l = Lh(i, r("cols")), u = jh(c), d = wt(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
-		e.select(t), u.clear(), e.told.value = `${B(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
+	])), l = Rh(i, r("cols")), u = Mh(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+		e.select(t), u.clear(), e.told.value = `${V(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
 	};
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "table-view",
 		children: [
-			/* @__PURE__ */ G("h1", { children: "Table" }),
-			/* @__PURE__ */ G("p", {
+			/* @__PURE__ */ K("h1", { children: "Table" }),
+			/* @__PURE__ */ K("p", {
 				class: "explains",
 				children: [
 					"One row for every component of ",
-					/* @__PURE__ */ G("bdi", { children: n.info.model }),
+					/* @__PURE__ */ K("bdi", { children: n.info.model }),
 					": what it responds to, and how clearly. A click on a column's name sorts by it."
 				]
 			}),
-			/* @__PURE__ */ G(wh, {}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K(Th, {}),
+			/* @__PURE__ */ K("div", {
 				class: "tools",
 				children: [
-					/* @__PURE__ */ G(Vh, {
+					/* @__PURE__ */ K(Hh, {
 						shown: c.length,
 						all: n.count,
-						order: Hh(i, s?.key, !!e.search.value)
+						order: Uh(i, s?.key, !!e.search.value)
 					}),
-					/* @__PURE__ */ G(_h, {
+					/* @__PURE__ */ K(vh, {
 						columns: i,
 						ranges: o,
-						onChange: (e) => t.set({ where: mh(e) }, !0)
+						onChange: (e) => t.set({ where: hh(e) }, !0)
 					}),
-					/* @__PURE__ */ G($p, { label: "Relevance for" }),
-					/* @__PURE__ */ G(Bm, {
+					/* @__PURE__ */ K(em, { label: "Relevance for" }),
+					/* @__PURE__ */ K(Vm, {
 						columns: i,
 						shown: l,
 						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
 					}),
-					u.marked.size > 0 && /* @__PURE__ */ G("span", {
+					u.marked.size > 0 && /* @__PURE__ */ K("span", {
 						class: "marked-rows",
 						role: "status",
 						children: [
-							V(u.marked.size),
+							H(u.marked.size),
 							" marked",
-							/* @__PURE__ */ G("button", {
+							/* @__PURE__ */ K("button", {
 								type: "button",
 								class: "button",
 								onClick: () => f(Int32Array.from(u.marked).sort()),
 								children: "Select these"
 							}),
-							/* @__PURE__ */ G("button", {
+							/* @__PURE__ */ K("button", {
 								type: "button",
 								class: "button",
 								onClick: u.clear,
@@ -12818,25 +12824,25 @@ function zh() {
 							})
 						]
 					}),
-					/* @__PURE__ */ G(Sl, {
+					/* @__PURE__ */ K(Sl, {
 						what: "the table",
 						kinds: e.session.can.parquet ? [
 							"csv",
 							"json",
 							"parquet"
 						] : ["csv", "json"],
-						save: (t) => fn(`${n.info.name}-components`, Uh(l, c), t, e)
+						save: (t) => dn(`${n.info.name}-components`, Wh(l, c), t, e)
 					})
 				]
 			}),
-			/* @__PURE__ */ G(sh, {
+			/* @__PURE__ */ K(ch, {
 				label: "Components",
 				columns: l,
 				rows: c,
 				sort: s,
 				marks: u,
 				pointed: d,
-				onSort: (e) => t.set({ sort: Ih(e, s) }, !0),
+				onSort: (e) => t.set({ sort: Lh(e, s) }, !0),
 				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
 				onPoint: (t) => e.pointed.value = t === null ? null : {
 					index: n.number,
@@ -12844,38 +12850,38 @@ function zh() {
 				},
 				onAll: () => f(c)
 			}),
-			!c.length && /* @__PURE__ */ G("p", {
+			!c.length && /* @__PURE__ */ K("p", {
 				class: "no-rows",
 				children: "No component passes these filters."
 			})
 		]
 	});
 }
-function Bh(e) {
-	let t = A(e);
+function Vh(e) {
+	let t = j(e);
 	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
 }
-function Vh({ shown: e, all: t, order: n }) {
-	return /* @__PURE__ */ G("p", {
+function Hh({ shown: e, all: t, order: n }) {
+	return /* @__PURE__ */ K("p", {
 		class: "how-many",
 		role: "status",
 		children: [
-			/* @__PURE__ */ G("b", { children: B(e, "component") }),
-			e < t && ` of ${V(t)}`,
+			/* @__PURE__ */ K("b", { children: V(e, "component") }),
+			e < t && ` of ${H(t)}`,
 			", ",
 			n
 		]
 	});
 }
-function Hh(e, t, n) {
+function Uh(e, t, n) {
 	let r = e.find((e) => e.key === t);
 	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "labelled and clearest first";
 }
-function Uh(e, t) {
-	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.file ?? e.key, Array.from(t, (t) => nh(e, t))]));
+function Wh(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.file ?? e.key, Array.from(t, (t) => rh(e, t))]));
 }
 // src/views/views.ts
-var Wh = [
+var Gh = [
 	{
 		path: "",
 		name: "Explore",
@@ -12885,88 +12891,88 @@ var Wh = [
 	{
 		path: "table",
 		name: "Table",
-		view: zh,
+		view: Bh,
 		says: "every component with its measures"
 	},
 	{
 		path: "picture",
 		name: "Your picture",
-		view: Im,
+		view: Lm,
 		says: "what the model makes of a picture of yours"
 	},
 	{
 		path: "audit",
 		name: "Audit",
-		view: mf,
+		view: hf,
 		says: "does it rely on what it should?"
 	},
 	{
 		path: "graph",
 		name: "Graph",
-		view: em,
+		view: tm,
 		says: "how a class comes about"
 	},
 	{
 		path: "compare",
 		name: "Compare",
-		view: lp,
+		view: up,
 		says: "what two models, or two layers, share"
 	},
 	{
 		path: "about",
 		name: "About",
-		view: Tf,
+		view: Ef,
 		says: "how this index was made"
 	}
-], Gh = [
+], Kh = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function Kh() {
-	let { place: e } = z(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
-	return !n && (!Rn(e) || t === "about") ? null : /* @__PURE__ */ G("section", {
+function qh() {
+	let { place: e } = B(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
+	return !n && (!Rn(e) || t === "about") ? null : /* @__PURE__ */ K("section", {
 		class: "filters",
 		"aria-label": "Filters",
 		children: [
-			n ? /* @__PURE__ */ G(T, { children: [
-				/* @__PURE__ */ G(qh, {}),
-				/* @__PURE__ */ G(Jh, {}),
-				/* @__PURE__ */ G(Yh, {})
-			] }) : /* @__PURE__ */ G(Xh, {}),
-			/* @__PURE__ */ G(Zh, {}),
-			/* @__PURE__ */ G(Qh, {}),
-			/* @__PURE__ */ G($h, {})
+			n ? /* @__PURE__ */ K(T, { children: [
+				/* @__PURE__ */ K(Jh, {}),
+				/* @__PURE__ */ K(Yh, {}),
+				/* @__PURE__ */ K(Xh, {})
+			] }) : /* @__PURE__ */ K(Zh, {}),
+			/* @__PURE__ */ K(Qh, {}),
+			/* @__PURE__ */ K($h, {}),
+			/* @__PURE__ */ K(eg, {})
 		]
 	});
 }
-function qh() {
-	let e = z(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
+function Jh() {
+	let e = B(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
 	if (t.length < 2) return null;
 	let r = (r, i) => {
 		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
 		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
 	};
-	return /* @__PURE__ */ G(cd, {
+	return /* @__PURE__ */ K(cd, {
 		name: "Layers",
-		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ G("bdi", { children: Cn(n[0]) }) : `${n.length} of ${t.length}`,
-		children: /* @__PURE__ */ G("fieldset", { children: [/* @__PURE__ */ G("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ G("label", { children: [
-			/* @__PURE__ */ G("input", {
+		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ K("bdi", { children: Sn(n[0]) }) : `${n.length} of ${t.length}`,
+		children: /* @__PURE__ */ K("fieldset", { children: [/* @__PURE__ */ K("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ K("label", { children: [
+			/* @__PURE__ */ K("input", {
 				type: "checkbox",
 				checked: n.includes(e),
 				onChange: (t) => r(e, t.currentTarget.checked)
 			}),
-			/* @__PURE__ */ G("bdi", { children: Cn(e) }),
+			/* @__PURE__ */ K("bdi", { children: Sn(e) }),
 			" ",
-			/* @__PURE__ */ G("small", { children: V(i - t) })
+			/* @__PURE__ */ K("small", { children: H(i - t) })
 		] }, e))] })
 	});
 }
-function Jh() {
-	let { place: e } = z(), t = e.route.value.params.get("words") ?? "";
-	return /* @__PURE__ */ G("span", {
+function Yh() {
+	let { place: e } = B(), t = e.route.value.params.get("words") ?? "";
+	return /* @__PURE__ */ K("span", {
 		class: "field",
-		children: [/* @__PURE__ */ G("input", {
+		children: [/* @__PURE__ */ K("input", {
 			type: "text",
 			"aria-label": "Only labels that contain",
 			placeholder: "Label contains …",
@@ -12974,36 +12980,36 @@ function Jh() {
 			autocomplete: "off",
 			spellcheck: !1,
 			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
-		}), t && /* @__PURE__ */ G(tg, {
+		}), t && /* @__PURE__ */ K(ng, {
 			what: `labels with ${t}`,
 			off: () => e.set({ words: null })
 		})]
 	});
 }
-function Yh() {
-	let e = z(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
-	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ G("select", {
+function Xh() {
+	let e = B(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
+	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ K("select", {
 		"aria-label": "Tag",
 		class: n ? "on" : "",
 		value: n,
 		onChange: (t) => e.place.set({ tag: t.currentTarget.value }),
-		children: [/* @__PURE__ */ G("option", {
+		children: [/* @__PURE__ */ K("option", {
 			value: "",
 			children: "Any tag"
-		}), Gh.map((e) => /* @__PURE__ */ G("option", {
+		}), Kh.map((e) => /* @__PURE__ */ K("option", {
 			value: e,
 			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
 		}, e))]
 	});
 }
-function Xh() {
-	let { place: e } = z(), t = (t) => e.route.value.params.get(t);
-	return /* @__PURE__ */ G(T, { children: [
-		t("layers") && /* @__PURE__ */ G(eg, {
+function Zh() {
+	let { place: e } = B(), t = (t) => e.route.value.params.get(t);
+	return /* @__PURE__ */ K(T, { children: [
+		t("layers") && /* @__PURE__ */ K(tg, {
 			off: () => e.set({ layers: null }),
 			children: ["layers ", t("layers").replaceAll(",", ", ")]
 		}),
-		t("words") && /* @__PURE__ */ G(eg, {
+		t("words") && /* @__PURE__ */ K(tg, {
 			off: () => e.set({ words: null }),
 			children: [
 				"label contains “",
@@ -13011,73 +13017,73 @@ function Xh() {
 				"”"
 			]
 		}),
-		t("tag") && /* @__PURE__ */ G(eg, {
+		t("tag") && /* @__PURE__ */ K(tg, {
 			off: () => e.set({ tag: null }),
 			children: ["tagged ", t("tag")]
 		})
 	] });
 }
-function Zh() {
-	let e = z(), t = e.place.route.value.params.get("cluster");
+function Qh() {
+	let e = B(), t = e.place.route.value.params.get("cluster");
 	if (t === null) return null;
-	let n = R(e.index.value.atlas.value)?.names[Number(t)];
-	return /* @__PURE__ */ G(eg, {
+	let n = z(e.index.value.atlas.value)?.names[Number(t)];
+	return /* @__PURE__ */ K(tg, {
 		off: () => e.place.set({ cluster: null }),
 		children: n ? `cluster “${n}”` : `cluster ${t}`
 	});
 }
-function Qh() {
-	let e = z(), t = e.selection.value;
-	return t && /* @__PURE__ */ G(eg, {
+function $h() {
+	let e = B(), t = e.selection.value;
+	return t && /* @__PURE__ */ K(tg, {
 		off: () => e.select(null),
-		children: [V(t.length), " selected"]
+		children: [H(t.length), " selected"]
 	});
 }
-function $h() {
-	let e = z(), { place: t } = e;
+function eg() {
+	let e = B(), { place: t } = e;
 	if (!Rn(t)) return null;
 	let n = e.order.value.length;
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("span", {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("span", {
 		class: "soft passing",
 		role: "status",
 		children: [
-			V(n),
+			H(n),
 			" of ",
-			V(e.index.value.count),
+			H(e.index.value.count),
 			" components"
 		]
-	}), /* @__PURE__ */ G("button", {
+	}), /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "link",
-		onClick: () => t.set(In),
+		onClick: () => t.set(Fn),
 		children: "Show all"
 	})] });
 }
-function eg({ off: e, children: t }) {
-	return /* @__PURE__ */ G("span", {
+function tg({ off: e, children: t }) {
+	return /* @__PURE__ */ K("span", {
 		class: "chip",
-		children: [/* @__PURE__ */ G("bdi", { children: t }), /* @__PURE__ */ G(tg, {
-			what: ng(t),
+		children: [/* @__PURE__ */ K("bdi", { children: t }), /* @__PURE__ */ K(ng, {
+			what: rg(t),
 			off: e
 		})]
 	});
 }
-function tg({ what: e, off: t }) {
-	return /* @__PURE__ */ G("button", {
+function ng({ what: e, off: t }) {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Remove the filter: ${e}`,
 		title: "Remove this filter",
 		onClick: t,
-		children: /* @__PURE__ */ G(q, { name: "clear" })
+		children: /* @__PURE__ */ K(q, { name: "clear" })
 	});
 }
-function ng(e) {
-	return Array.isArray(e) ? e.map(ng).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
+function rg(e) {
+	return Array.isArray(e) ? e.map(rg).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
 }
 // src/ui/suggest.ts
-var rg = 8, ig = /* @__PURE__ */ new WeakMap();
-function ag(e, t) {
+var ig = 8, ag = /* @__PURE__ */ new WeakMap();
+function og(e, t) {
 	let n = t.trim().toLowerCase();
 	if (!n) return [];
 	let r = [
@@ -13085,13 +13091,13 @@ function ag(e, t) {
 		[],
 		[]
 	];
-	for (let t of sg(e)) {
+	for (let t of cg(e)) {
 		let e = t.lower.indexOf(n);
 		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
 	}
-	return [...og(e, n), ...r.flat()].slice(0, rg);
+	return [...sg(e, n), ...r.flat()].slice(0, ig);
 }
-function og(e, t) {
+function sg(e, t) {
 	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
 	return i < 0 ? [] : [{
 		text: e.id(i),
@@ -13099,8 +13105,8 @@ function og(e, t) {
 		row: i
 	}];
 }
-function sg(e) {
-	let t = e.labels.value, n = e.annotations.value, r = ig.get(e);
+function cg(e) {
+	let t = e.labels.value, n = e.annotations.value, r = ag.get(e);
 	if (r?.labels === t && r.mine === n) return r.entries;
 	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
 		if (!t || e.base.dead[n]) return;
@@ -13117,19 +13123,19 @@ function sg(e) {
 		a(n, t), r !== n && a(r, t);
 	}
 	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
-	return ig.set(e, {
+	return ag.set(e, {
 		labels: t,
 		mine: n,
 		entries: o
 	}), o;
 }
 // src/ui/SearchBox.tsx
-function cg() {
-	let e = z(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = A(null), s = ze(), [c, l] = O(!1), [u, d] = O(-1), f = A(!1), p = c ? ag(n, a) : [], m = r[0] === "table" ? r : [];
+function lg() {
+	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? og(n, a) : [], m = r[0] === "table" ? r : [];
 	Yn({ "/": () => (o.current?.focus(), o.current?.select()) });
 	let h = (r) => {
 		t.go(m, {
-			...Ln(e, n),
+			...In(e, n),
 			q: r || null,
 			image: null
 		}, f.current), f.current = !0, l(!0), d(-1);
@@ -13142,12 +13148,12 @@ function cg() {
 		}, f.current), g(), o.current?.focus();
 	}, v = (r) => {
 		g(), r.rows > 1 ? t.go(m, {
-			...Ln(e, n),
+			...In(e, n),
 			words: r.text,
 			q: null,
 			image: null
 		}) : t.go(n.path(r.row), {
-			...Ln(e, n),
+			...In(e, n),
 			q: null
 		}), o.current?.blur();
 	}, y = (e) => {
@@ -13158,13 +13164,13 @@ function cg() {
 		}[e.key];
 		t && p.length ? (e.preventDefault(), d((u + 1 + t + p.length + 1) % (p.length + 1) - 1)) : e.key === "Enter" ? u >= 0 ? v(p[u]) : g() : e.key === "Escape" && (e.preventDefault(), a || i.has("image") ? _() : o.current?.blur());
 	}, b = e.session.can.search;
-	return /* @__PURE__ */ G("div", {
+	return /* @__PURE__ */ K("div", {
 		class: "search",
 		role: "search",
 		children: [
-			/* @__PURE__ */ G(q, { name: "search" }),
-			i.has("image") && /* @__PURE__ */ G(ug, { id: i.get("image") }),
-			/* @__PURE__ */ G("input", {
+			/* @__PURE__ */ K(q, { name: "search" }),
+			i.has("image") && /* @__PURE__ */ K(dg, { id: i.get("image") }),
+			/* @__PURE__ */ K("input", {
 				ref: o,
 				type: "text",
 				role: "combobox",
@@ -13183,25 +13189,25 @@ function cg() {
 				onFocus: () => l(!0),
 				onBlur: g
 			}),
-			a || i.has("image") ? /* @__PURE__ */ G("button", {
+			a || i.has("image") ? /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "bare-button",
 				"aria-label": "Clear the search",
 				title: "Clear the search (Esc)",
 				onClick: _,
-				children: /* @__PURE__ */ G(q, { name: "clear" })
-			}) : /* @__PURE__ */ G("kbd", {
+				children: /* @__PURE__ */ K(q, { name: "clear" })
+			}) : /* @__PURE__ */ K("kbd", {
 				"aria-hidden": "true",
 				children: "/"
 			}),
-			b && /* @__PURE__ */ G(dg, {}),
-			/* @__PURE__ */ G("ul", {
+			b && /* @__PURE__ */ K(fg, {}),
+			/* @__PURE__ */ K("ul", {
 				class: "suggestions",
 				id: s,
 				role: "listbox",
 				"aria-label": "Labels that match",
 				hidden: !p.length,
-				children: p.map((e, t) => /* @__PURE__ */ G(lg, {
+				children: p.map((e, t) => /* @__PURE__ */ K(ug, {
 					id: `${s}-${t}`,
 					one: e,
 					typed: a,
@@ -13212,80 +13218,80 @@ function cg() {
 		]
 	});
 }
-function lg({ id: e, one: t, typed: n, active: r, choose: i }) {
-	let a = z().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
-	return /* @__PURE__ */ G("li", {
+function ug({ id: e, one: t, typed: n, active: r, choose: i }) {
+	let a = B().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
+	return /* @__PURE__ */ K("li", {
 		id: e,
 		role: "option",
 		"aria-selected": r,
 		onPointerDown: (e) => e.preventDefault(),
 		onClick: i,
 		children: [
-			/* @__PURE__ */ G(Qn, {
+			/* @__PURE__ */ K(Qn, {
 				path: o < 0 ? null : a.at(`crop/${o}.webp`),
 				alt: ""
 			}),
-			/* @__PURE__ */ G("bdi", { children: [
+			/* @__PURE__ */ K("bdi", { children: [
 				t.text.slice(0, Math.max(0, s)),
-				/* @__PURE__ */ G("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
+				/* @__PURE__ */ K("mark", { children: s < 0 ? "" : t.text.slice(s, c) }),
 				t.text.slice(s < 0 ? 0 : c)
 			] }),
-			/* @__PURE__ */ G("small", { children: t.rows > 1 ? B(t.rows, "component") : a.id(t.row) })
+			/* @__PURE__ */ K("small", { children: t.rows > 1 ? V(t.rows, "component") : a.id(t.row) })
 		]
 	});
 }
-function ug({ id: e }) {
-	let t = cm.value?.id === e ? cm.value.address : null;
-	return /* @__PURE__ */ G("span", {
+function dg({ id: e }) {
+	let t = lm.value?.id === e ? lm.value.address : null;
+	return /* @__PURE__ */ K("span", {
 		class: "asked",
-		children: [t ? /* @__PURE__ */ G("img", {
+		children: [t ? /* @__PURE__ */ K("img", {
 			src: t,
 			alt: ""
-		}) : /* @__PURE__ */ G(q, { name: "image" }), "your picture"]
+		}) : /* @__PURE__ */ K(q, { name: "image" }), "your picture"]
 	});
 }
-function dg() {
-	let e = z(), t = A(null);
-	return /* @__PURE__ */ G(T, { children: [/* @__PURE__ */ G("button", {
+function fg() {
+	let e = B(), t = j(null);
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": "Search by a picture",
 		title: "Search by a picture: choose one here, drop it anywhere, or paste it",
 		onClick: () => t.current?.click(),
-		children: /* @__PURE__ */ G(q, { name: "image" })
-	}), /* @__PURE__ */ G("input", {
+		children: /* @__PURE__ */ K(q, { name: "image" })
+	}), /* @__PURE__ */ K("input", {
 		ref: t,
 		type: "file",
 		accept: "image/*",
 		hidden: !0,
 		"aria-label": "Picture to search by",
 		onChange: (t) => {
-			um(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+			dm(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
 		}
 	})] });
 }
 // src/ui/Shortcuts.tsx
-function fg({ close: e }) {
-	return /* @__PURE__ */ G(er, {
+function pg({ close: e }) {
+	return /* @__PURE__ */ K(er, {
 		title: "Keyboard shortcuts",
 		class: "shortcuts",
 		close: e,
-		children: /* @__PURE__ */ G("div", {
+		children: /* @__PURE__ */ K("div", {
 			class: "shortcut-groups",
-			children: Jn.map((e) => /* @__PURE__ */ G("section", { children: [/* @__PURE__ */ G("h3", { children: e.where }), /* @__PURE__ */ G("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ G("div", { children: [/* @__PURE__ */ G("dt", { children: e.map((e) => /* @__PURE__ */ G("kbd", { children: e }, e)) }), /* @__PURE__ */ G("dd", { children: t })] }, t)) })] }, e.where))
+			children: Jn.map((e) => /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e.where }), /* @__PURE__ */ K("dl", { children: e.keys.map(({ keys: e, says: t }) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.map((e) => /* @__PURE__ */ K("kbd", { children: e }, e)) }), /* @__PURE__ */ K("dd", { children: t })] }, t)) })] }, e.where))
 		})
 	});
 }
 // src/ui/Header.tsx
-function pg() {
-	let e = z(), { place: t } = e, n = A(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = Ln(e, e.index.value);
-	return Ie(() => Gn(e, n.current.closest(".semlens")), [e]), Ie(() => Fu(n.current.closest(".semlens"), Nu.value), [Nu.value]), gg(), Gr(), fm(), Yn({ "?": () => i(!0) }), /* @__PURE__ */ G("header", {
+function mg() {
+	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = In(e, e.index.value);
+	return A(() => Gn(e, n.current.closest(".semlens")), [e]), A(() => Fu(n.current.closest(".semlens"), Nu.value), [Nu.value]), _g(), Gr(), pm(), Yn({ "?": () => i(!0) }), /* @__PURE__ */ K("header", {
 		class: "top",
 		ref: n,
 		children: [
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "looked-at",
-				children: [/* @__PURE__ */ G("a", {
+				children: [/* @__PURE__ */ K("a", {
 					class: "brand",
 					href: t.href([], {
 						q: null,
@@ -13293,21 +13299,21 @@ function pg() {
 						...o
 					}),
 					children: "semlens"
-				}), /* @__PURE__ */ G(mg, {})]
+				}), /* @__PURE__ */ K(hg, {})]
 			}),
-			/* @__PURE__ */ G(cg, {}),
-			/* @__PURE__ */ G("nav", {
+			/* @__PURE__ */ K(lg, {}),
+			/* @__PURE__ */ K("nav", {
 				"aria-label": "Views",
-				children: Wh.map((e) => /* @__PURE__ */ G("a", {
+				children: Gh.map((e) => /* @__PURE__ */ K("a", {
 					href: t.href(e.path ? [e.path] : [], o),
 					title: e.says,
 					"aria-current": a === e.path ? "page" : void 0,
 					children: e.name
 				}, e.path))
 			}),
-			/* @__PURE__ */ G("div", {
+			/* @__PURE__ */ K("div", {
 				class: "whole-page",
-				children: [/* @__PURE__ */ G(hg, {}), /* @__PURE__ */ G("button", {
+				children: [/* @__PURE__ */ K(gg, {}), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Keyboard shortcuts",
@@ -13316,66 +13322,66 @@ function pg() {
 					children: "?"
 				})]
 			}),
-			r && /* @__PURE__ */ G(fg, { close: () => i(!1) }),
-			lm.value && /* @__PURE__ */ G("p", {
+			r && /* @__PURE__ */ K(pg, { close: () => i(!1) }),
+			um.value && /* @__PURE__ */ K("p", {
 				class: "drop",
 				children: "Drop the picture: the components that are most like it will be listed."
 			})
 		]
 	});
 }
-function mg() {
-	let e = z(), { place: t, indexes: n } = e, r = e.index.value;
-	if (n.length < 2) return /* @__PURE__ */ G("bdi", {
+function hg() {
+	let e = B(), { place: t, indexes: n } = e, r = e.index.value;
+	if (n.length < 2) return /* @__PURE__ */ K("bdi", {
 		class: "index-name",
 		title: `the index “${r.info.name}” of the model ${r.info.model}`,
 		children: r.info.name
 	});
 	let i = (r) => {
 		let { path: i } = t.route.peek();
-		t.go(i[0] === "m" ? [] : i, Ln(e, n[r]));
+		t.go(i[0] === "m" ? [] : i, In(e, n[r]));
 	};
-	return /* @__PURE__ */ G("select", {
+	return /* @__PURE__ */ K("select", {
 		class: "index-name",
 		"aria-label": "Index",
 		title: `the model ${r.info.model}`,
 		value: r.number,
 		onChange: (e) => i(Number(e.currentTarget.value)),
-		children: n.map((e) => /* @__PURE__ */ G("option", {
+		children: n.map((e) => /* @__PURE__ */ K("option", {
 			value: e.number,
 			children: e.info.name
 		}, e.number))
 	});
 }
-function hg() {
+function gg() {
 	let e = Nu.value, t = Au[(Au.indexOf(e) + 1) % Au.length], n = {
 		system: "as the system has it",
 		light: "light",
 		dark: "dark"
 	};
-	return /* @__PURE__ */ G("button", {
+	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
 		"aria-label": `Theme: ${n[e]}`,
 		title: `Theme: ${n[e]}; press for ${n[t]}`,
 		onClick: () => Pu(t),
-		children: /* @__PURE__ */ G(q, { name: e })
+		children: /* @__PURE__ */ K(q, { name: e })
 	});
 }
-function gg() {
-	let e = z(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Wh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+function _g() {
+	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Gh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
 	k(() => {
 		Kn(e) && (document.title = `${c} · ${t.info.name} · semlens`);
 	}, [c, t]);
 }
 // src/ui/Told.tsx
-var _g = 5e3;
-function vg() {
-	let { told: e } = z(), t = e.value;
+var vg = 5e3;
+function yg() {
+	let { told: e } = B(), t = e.value;
 	return k(() => {
-		let n = t ? setTimeout(() => e.value = "", _g) : void 0;
+		let n = t ? setTimeout(() => e.value = "", vg) : void 0;
 		return () => clearTimeout(n);
-	}, [t]), /* @__PURE__ */ G("p", {
+	}, [t]), /* @__PURE__ */ K("p", {
 		class: "told",
 		role: "status",
 		"aria-live": "polite",
@@ -13383,31 +13389,31 @@ function vg() {
 	});
 }
 // src/ui/App.tsx
-function yg() {
-	let [e = ""] = z().place.route.value.path, t = e === "m" ? Xr : Wh.find((t) => t.path === e)?.view ?? gl;
-	return /* @__PURE__ */ G(T, { children: [
-		/* @__PURE__ */ G("a", {
+function bg() {
+	let [e = ""] = B().place.route.value.path, t = e === "m" ? Xr : Gh.find((t) => t.path === e)?.view ?? gl;
+	return /* @__PURE__ */ K(T, { children: [
+		/* @__PURE__ */ K("a", {
 			class: "skip",
 			href: "#content",
 			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
 			children: "Skip to the content"
 		}),
-		/* @__PURE__ */ G(pg, {}),
-		/* @__PURE__ */ G(Kh, {}),
-		/* @__PURE__ */ G("main", {
+		/* @__PURE__ */ K(mg, {}),
+		/* @__PURE__ */ K(qh, {}),
+		/* @__PURE__ */ K("main", {
 			id: "content",
 			tabIndex: -1,
-			children: /* @__PURE__ */ G(t, {})
+			children: /* @__PURE__ */ K(t, {})
 		}),
-		/* @__PURE__ */ G(vg, {})
+		/* @__PURE__ */ K(yg, {})
 	] });
 }
 // src/mount.tsx
-function bg(e, t, n) {
-	return Zt(t, n).then((t) => {
-		e.replaceChildren(), xe(/* @__PURE__ */ G($t, {
+function xg(e, t, n) {
+	return Xt(t, n).then((t) => {
+		e.replaceChildren(), xe(/* @__PURE__ */ K(Qt, {
 			value: t,
-			children: /* @__PURE__ */ G(yg, {})
+			children: /* @__PURE__ */ K(bg, {})
 		}), e);
 	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
 		className: "bare",
@@ -13415,18 +13421,18 @@ function bg(e, t, n) {
 	}))), () => xe(null, e);
 }
 // src/widget.tsx
-function xg({ model: t, el: n }) {
+function Sg({ model: t, el: n }) {
 	let r = document.createElement("div");
 	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
-	let i = new e(t), a = Pt();
+	let i = new e(t), a = Nt();
 	r.addEventListener("click", (e) => {
 		let t = e.target.closest?.("a[href^=\"#/\"]");
 		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
 	});
-	let o = bg(r, i, a);
+	let o = xg(r, i, a);
 	return () => {
 		o(), i.close();
 	};
 }
-var Sg = { render: xg };
-export { Sg as default };
+var Cg = { render: Sg };
+export { Cg as default };

@@ -1,4 +1,4 @@
-// What is said of the reader's own picture. Run by `npm test`.
+// Functions of numbers and texts, and what a copy in files answers. Run by `npm test`.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -7,6 +7,8 @@ import { createServer } from "vite";
 const server = await createServer({ configFile: false, server: { middlewareMode: true, hmr: false, ws: false, watch: null }, optimizeDeps: { noDiscovery: true }, logLevel: "error" });
 const { byLabel, firing, moving, ranked, softmax } = await server.ssrLoadModule("/src/own/figures.ts");
 const { brief, dictionaryOf, percent } = await server.ssrLoadModule("/src/ui/words.ts");
+const { fitting, outputAt } = await server.ssrLoadModule("/src/graph/layout.ts");
+const { Files } = await server.ssrLoadModule("/src/data/files.ts");
 after(() => server.close());
 
 test("softmax adds up to one, whatever the size of the logits", () => {
@@ -49,4 +51,27 @@ test("a kind says what a dictionary leaves unexplained", () => {
   assert.deepEqual(dictionaryOf("dictionary 5fba627820fb96cb, FVU 0.057"), { unexplained: 0.057 });
   assert.ok(Number.isNaN(dictionaryOf("dictionary 5fba627820fb96cb").unexplained));
   assert.equal(dictionaryOf("channels"), null);
+});
+
+test("a drawing is fitted in both directions", () => {
+  assert.equal(fitting({ width: 500, height: 100 }, { width: 1000, height: 400 }, 0.1), 0.25);
+  assert.equal(fitting({ width: 500, height: 100 }, { width: 1000, height: 400 }, 0.85), 0.85);
+  assert.equal(fitting({ width: 5000, height: 1000 }, { width: 1000, height: 400 }, 0.1), 1);
+  assert.deepEqual(outputAt({ ranks: [[{ x: 0, y: 0, wide: 1, high: 1 }], [{ x: 10, y: 20, wide: 6, high: 4 }]] }), { x: 13, y: 22 });
+});
+
+test("a copy in files answers for the layers that it holds and for no others", async () => {
+  const sides = [{ index: 0, name: "a", layers: ["x"] }, { index: 0, name: "a", layers: ["z"] }];
+  const before = globalThis.fetch;
+  globalThis.fetch = async () => new Response(JSON.stringify({ sides }));
+  try {
+    const files = new Files();
+    assert.equal((await files.get("compare?a=x&b=z")).status, 200);
+    assert.equal((await files.get("compare")).status, 200);
+    const other = await files.get("compare?a=x&b=y");
+    assert.equal(other.status, 404);
+    assert.match(new TextDecoder().decode(other.body), /of x with z/);
+  } finally {
+    globalThis.fetch = before;
+  }
 });
