@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from semlens.analysis import probe_spec, relevance_of
 from semlens.analysis.audit import Audit, Spec, audit, check_spec, entries, load_spec, read_spec, shipped
 from semlens.app.foundation_proxy import FoundationProxy, labels_if_any
 from semlens.app.jobs import LONG, Job
+from semlens.app.notes import digest_of, open_notes
 from semlens.app.request import Answer, Call, as_json
 from semlens.errors import SemlensError
 from semlens.types import Progress, silent
@@ -99,6 +101,18 @@ def exported(call: Call, specs: Sequence[Spec]) -> Answer:
         result = compute(call, spec)
         records.append({"name": spec.title or result.output, "spec": spec_tree(spec), "audit": payload(result)})
     return as_json(records)
+
+
+def remember(folder: Path, result: Audit) -> None:
+    """Keeps an audit's spec and verdict beside an index, for whoever opens the page.
+
+    Raises:
+        SemlensError: as `open_notes`.
+    """
+    with closing(open_notes(folder, digest_of(folder))) as notes:
+        tree = spec_tree(result.spec)
+        notes.keep_spec(result.spec.title or result.output, tree)
+        notes.keep_audit(tree, result.output, result.verdict)
 
 
 def compute(call: Call, spec: Spec, progress: Progress = silent) -> Audit:

@@ -150,14 +150,10 @@ def edges(
 
 def verify(progress: Progress, *, index: str, model: str, images: str, spec: dict[str, Any]) -> Reply:
     """What an output loses without the components that an audit flags."""
-    from semlens.analysis import ask_spec
-    from semlens.analysis.audit import audit, check_spec
-    from semlens.revisit import verify_audit
+    from semlens.revisit import verify_spec
 
     progress("loading the model", 0, 0)
-    loaded, asked = _index(index), check_spec(spec)
-    probes = ask_spec(loaded.recipe.foundation, asked, index=loaded)
-    rows = verify_audit(audit(loaded, asked, probes), _model(model), _images(images), progress=progress)
+    rows = verify_spec(_index(index), spec, _model(model), _images(images), progress)
     return {}, {"rows": rows.records()}
 
 

@@ -5,7 +5,6 @@ It is told with the public names, as any script would tell it.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +16,7 @@ from PIL import Image, ImageDraw
 import semlens as sl
 from semlens.analysis import Hit, Labels, relevance_of
 from semlens.analysis.audit import Audit, Verdict
-from semlens.app.audits import spec_tree
-from semlens.app.notes import digest_of, open_notes
+from semlens.app.audits import remember
 from semlens.benchmark.truth import outputs
 from semlens.images import ImageSet
 from semlens.testbed.world import CLASSES, CONCEPTS, SHORTCUT, Scene, World, draw, write_world
@@ -128,9 +126,7 @@ def run(out: Path, progress: Progress, size: Size = USUAL) -> Story:
     spec = replace(sl.load_spec("melanoma"), output=SPOKEN_FOR, title=f"What speaks for {SPOKEN_FOR!r}")
     audited = sl.audit(index, spec, sl.probe_spec(foundation, spec), labels=labels)
     (out / "report.html").write_text(sl.report(audited), encoding="utf-8")
-    with closing(open_notes(out / "index", digest_of(out / "index"))) as notes:  # so that the page offers it
-        notes.keep_spec(spec.title, spec_tree(spec))
-        notes.keep_audit(spec_tree(spec), audited.output, audited.verdict)
+    remember(out / "index", audited)  # so that the page offers it
     effect = put_in(model, pictures.scenes, size.changed)
     second, healed = _corrected(model, audited, images, pictures.scenes, out, progress, size)
     heats = sl.portraits(index, model, images, [group.strongest for group in known[:LABELS_ON_SHEET]], examples=4)

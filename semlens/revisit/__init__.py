@@ -8,9 +8,9 @@ from semlens.revisit.mean_relevance import mean_relevance
 from semlens.revisit.own_picture import OwnPicture, logits_without, own_heat, own_picture
 from semlens.revisit.rankings import BY
 from semlens.revisit.split import split
-from semlens.revisit.verify_audit import Verified, verify_audit
+from semlens.revisit.verify_audit import Verified, verify_audit, verify_spec
 
 __all__ = [
     "BY", "OwnPicture", "Verified", "check_simulator", "evaluate_held_out", "faithful", "flows", "input_box",
-    "logits_without", "mean_relevance", "own_heat", "own_picture", "portraits", "split", "verify_audit",
+    "logits_without", "mean_relevance", "own_heat", "own_picture", "portraits", "split", "verify_audit", "verify_spec",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """An audit's finding put to the test: what an output loses when the components that were flagged are silenced."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semlens.analysis import Rows
-from semlens.analysis.audit import Audit, views
+from semlens.analysis import Rows, ask_spec
+from semlens.analysis.audit import Audit, check_spec, views
+from semlens.analysis.audit import audit as audit_index
 from semlens.collection import Feed, pooling
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
+from semlens.index import ConceptIndex
 from semlens.model import (
     Change,
     VisionModel,
@@ -86,6 +88,19 @@ def verify_audit(
         fall = dict(zip(ids, (intact - run.outputs((silenced,))).tolist(), strict=True))
         found.append(_row(mass.layer, mass.concept, len(own), mass.relevance, fall, chosen[mass.concept], seed))
     return Rows(found, f"what {audit.output!r} loses without the components that fit a concept")
+
+
+def verify_spec(
+    index: ConceptIndex, spec: Mapping[str, Any], model: VisionModel, images: ImageSet, progress: Progress = silent
+) -> Rows[Verified]:
+    """The same for a spec as plain data, whose audit is made first.
+
+    Raises:
+        SemlensError: as `verify_audit`; or a spec that is wrong.
+    """
+    asked = check_spec(dict(spec))
+    audited = audit_index(index, asked, ask_spec(index.recipe.foundation, asked, index=index))
+    return verify_audit(audited, model, images, progress=progress)
 
 
 @dataclass(frozen=True)
