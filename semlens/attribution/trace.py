@@ -6,9 +6,8 @@ pass that the composite asks for. A tensor that carries relevance but comes from
 error. What the mode knows of a tensor is in the tensor's `Mark`.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +21,7 @@ from semlens.attribution.mode import Mode
 from semlens.attribution.operations import Setting
 from semlens.attribution.taps import Stop, Tap, tapping
 from semlens.errors import SemlensError
-from semlens.model import Components, check_images, follow, modules_of, refuse_hidden, still
+from semlens.model import Components, check_images, follow, modules_of, refuse_hidden, still, uncompiled
 
 
 @dataclass
@@ -95,7 +94,7 @@ def trace(
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(_uncompiled())
+        stack.enter_context(uncompiled())
         run = Trace(x, None, ledger)
         saved, paused = (mode.setting.saved, mode.paused) if mode else (None, nullcontext)
         with still(net), tapping(net, kinds, run.taps, saved=saved, paused=paused, stop=stop):
@@ -107,15 +106,6 @@ def trace(
         for layer, tap in run.taps.items():
             check_images(layer, len(tap.kind.rows.gather(tap.value)), len(x))
         yield run
-
-
-def _uncompiled() -> AbstractContextManager[Any]:
-    """While it lasts, what `module.compile()` and `torch.compile` of a function have compiled runs as it was written,
-    so that its functions can be seen."""
-    if "torch._dynamo" not in sys.modules:
-        return nullcontext()  # nothing is compiled; asking would load the compiler
-    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
-    return stance
 
 
 def _check_visible(net: nn.Module, modules: Iterable[tuple[str, nn.Module]], x: Tensor, mode: Mode | None) -> None:

@@ -40,7 +40,7 @@ from semlens.model.dictionary import (
     moved,
 )
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
-from semlens.model.hooks import Site, each_module, edit, follow, modules_of, record, still, survey
+from semlens.model.hooks import Site, each_module, edit, follow, modules_of, record, still, survey, uncompiled
 from semlens.model.kinds import Channels, Heads
 from semlens.model.latents import (
     Latents,
@@ -125,6 +125,7 @@ __all__ = [
     "taken_up",
     "tensor_in",
     "tensors_in",
+    "uncompiled",
     "unit_names",
     "units_set",
     "untrained",

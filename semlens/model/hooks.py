@@ -4,7 +4,7 @@ them; `follow` tells which module runs, without any."""
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal
@@ -240,8 +240,8 @@ _CALL = nn.Module._call_impl.__code__
 
 def survey(net: nn.Module, x: Tensor, see: Callable[[Site, nn.Module, Any], None]) -> None:
     """Shows every module call of one forward pass: `see(site, module, value)` for what it takes first and for what it
-    returns. Every site carries the number of its call; TorchScript inside the model, which takes no hooks, is left out.
-    In eval mode as `record` is."""
+    returns. Every site carries the number of its call; TorchScript inside the model, which takes no hooks, is left out,
+    and so is what torch.compile wraps. In eval mode as `record` is."""
     calls: Counter[str] = Counter()
     running: dict[str, list[int]] = {path: [] for path, _ in net.named_modules()}
 
@@ -257,7 +257,7 @@ def survey(net: nn.Module, x: Tensor, see: Callable[[Site, nn.Module, Any], None
     handles: list[Any] = []
     try:
         for path, module in net.named_modules():
-            if isinstance(module, torch.jit.ScriptModule):
+            if _opaque(path, module):
                 continue
             handles.append(
                 module.register_forward_pre_hook(
@@ -267,8 +267,22 @@ def survey(net: nn.Module, x: Tensor, see: Callable[[Site, nn.Module, Any], None
             handles.append(
                 module.register_forward_hook(lambda module, _args, output, path=path: after(path, module, output))
             )
-        with still(net), projections_run(net, running):
+        with uncompiled(), still(net), projections_run(net, running):
             net(x)
     finally:
         for handle in handles:
             handle.remove()
+
+
+def uncompiled() -> AbstractContextManager[Any]:
+    """While it lasts, what `module.compile()` and `torch.compile` of a function have compiled runs as it was written,
+    so that its functions can be seen."""
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()  # nothing is compiled; asking would load the compiler
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return stance
+
+
+def _opaque(path: str, module: nn.Module) -> bool:
+    """Whether no hook sees what the module does: TorchScript, and what torch.compile wraps or is within that."""
+    return isinstance(module, torch.jit.ScriptModule) or "_orig_mod" in (*path.split("."), *module._modules)

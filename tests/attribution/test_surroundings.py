@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from semlens.attribution.attribute import attribute
 from semlens.errors import SemlensError
+from semlens.model.layers import list_layers
 from semlens.model.vision_model import VisionModel
 from tests.attribution.loops import each
 from tests.attribution.nets import Chain, model, pixels, to_tensor
@@ -179,6 +180,10 @@ def test_what_is_compiled_in_place_runs_as_written_and_a_wrapper_names_the_remed
     inside.net.two = compiler(inside.net.two)
     with pytest.raises(SemlensError, match=f"layer 'two' is {remedy}"):
         heat(inside, pixels())
+    rows = list_layers(plain.net, pixels())
+    assert list_layers(compiled.net, pixels()) == rows
+    seen = ["one", "norm", "relu", "flat", "head"]  # of maps behind "two" nothing tells on which axis components lie
+    assert [row.layer for row in list_layers(inside.net, pixels())] == seen
     assert "torch._dynamo" in sys.modules
 
 
