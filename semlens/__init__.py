@@ -91,6 +91,8 @@ if TYPE_CHECKING:
     from semlens.pipeline import embed as embed
     from semlens.pipeline import encode as encode
     from semlens.revisit import faithful as faithful
+    from semlens.revisit import faithful_pixels as faithful_pixels
+    from semlens.revisit import flipping as flipping
     from semlens.revisit import mean_relevance as mean_relevance
     from semlens.revisit import portraits as portraits
     from semlens.revisit import split as split
@@ -151,7 +153,9 @@ _HOME = {
     "encode": "pipeline",
     "explore": "app.widget",
     "faithful": "revisit",
+    "faithful_pixels": "revisit",
     "feedback": "attribution",
+    "flipping": "revisit",
     "figure": "views.heatmap",
     "final_layer": "analysis",
     "graph": "analysis",

@@ -33,6 +33,7 @@ ARROWS = {
     "revisit": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "views"},
     "synthesis": {"analysis", "index", "model"},
     "correct": {"analysis", "attribution", "collection", "images", "index", "model", "numerics", "pipeline"},
+    "interop": {"analysis", "attribution", "collection", "images", "model", "numerics"},
     "app": {"analysis", "images", "index", "model", "numerics", "revisit", "views"},
     "benchmark": {
         "analysis", "collection", "foundation", "images", "index", "model", "numerics", "pipeline", "revisit",
@@ -40,7 +41,7 @@ ARROWS = {
     },
     "cli": {
         "analysis", "app", "attribution", "benchmark", "correct", "crop", "dictionaries", "images", "index", "model",
-        "pipeline", "revisit", "synthesis", "testbed", "views",
+        "interop", "pipeline", "revisit", "synthesis", "testbed", "views",
     },
 }  # fmt: skip
 """What each package may import beside the root, lazily or for types alone too. docs/design.md draws it."""

@@ -84,7 +84,8 @@ def _lrp(
         warn(report, warn_above)
     relevance = {**on_the_way, **arrival.layers}
     by_layer = {layer: relevance[layer] for layer in layers}
-    return Attribution(value, on_input(arrival.source) if heat else None, by_layer, report, arrival.unread)
+    whole = arrival.source if heat else None
+    return Attribution(value, on_input(arrival.source) if heat else None, by_layer, report, arrival.unread, whole)
 
 
 def _by_layer(conditions: Iterable[str | Component]) -> dict[str, tuple[int, ...]]:

@@ -28,6 +28,7 @@ class Attribution:
         heat: relevance of each pixel of the model's input, summed over colour; of each token for a model that reads
             tokens; None if it was not wanted.
         layers: relevance of every component at every position, by layer.
+        source: the same before the sum over colour (or over the embedding), of the shape of what the model takes.
         report: where the relevance went that did not arrive; None for the gradient methods, which conserve nothing.
         unread: the part of a layer's |relevance| that passes tokens which are not read, in [0, 1] and per image, by the
             name under which they can be read.
@@ -38,6 +39,7 @@ class Attribution:
     layers: Mapping[str, Float[Tensor, "n c p"]]
     report: Conservation | None
     unread: Mapping[str, Float[Tensor, "n"]] = field(default_factory=dict)
+    source: Float[Tensor, "n ..."] | None = None
 
 
 def gradient(
@@ -61,7 +63,8 @@ def gradient(
         }
         delta = run.source.detach() if baseline is None else run.source.detach() - baseline
         pixels = grads[-1] * delta if grads[-1] is not None else torch.zeros_like(delta)
-    return Attribution(value, on_input(pixels) if heat else None, relevance, None, missing)
+    whole = pixels if heat else None
+    return Attribution(value, on_input(pixels) if heat else None, relevance, None, missing, whole)
 
 
 def _activations(model: VisionModel, x: Tensor, kinds: Sequence[Components]) -> dict[str, Float[Tensor, "n c p"]]:
@@ -101,7 +104,8 @@ def integrated_gradients(
         relevance[layer] = _path(model, x, goal, by_layer[layer], origin, after[layer], start, steps)
     origin = torch.zeros_like(x) if baseline is None else baseline.expand_as(x)
     pixels = _path(model, x, goal, None, origin, x, start, steps) if heat else None
-    return Attribution(value, None if pixels is None else on_input(pixels), relevance, None)
+    heated = None if pixels is None else on_input(pixels)
+    return Attribution(value, heated, relevance, None, source=pixels)
 
 
 def _path(

@@ -1,7 +1,7 @@
-"""The commands that describe what an index holds: `score`, `compare`, `atlas`, `graph`, `split`, `evaluate`."""
+"""The commands that describe what an index holds: `score`, `compare`, `atlas`, `graph`, `split`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -28,10 +28,6 @@ from semlens.cli.common import (
     vocabulary,
 )
 from semlens.errors import SemlensError
-
-if TYPE_CHECKING:
-    from semlens.analysis import Evaluation, Labels, Rows
-    from semlens.types import FoundationId, FoundationModel
 
 figure = click.option(
     "--figure", type=NewFile(".png", ".svg", ".pdf"), help="Also draw it into this file (.png, .svg, .pdf)."
@@ -227,79 +223,6 @@ def split(
     show(found.rows, as_json)
     if out:
         say(f"index of the halves: {out}")
-
-
-@app.command()
-@index_folder
-@vocabulary("What the labels are chosen from", required=True)
-@by
-@click.option("--images", help="Images to hold the labels against: other ones, or the index's, without its examples.")
-@image_choices
-@click.option("--generated", help="Images made for the labels, in folders named by them; in place of retrieved ones.")
-@click.option("--simulator", help="A foundation model that did not choose the labels: it says how well they predict.")
-@click.option("--model", help="The studied model, if it is not where the index says.")
-@click.option("--count", default=2000, show_default=True, type=click.IntRange(1), help="Images looked at, at most.")
-@click.option("--fdr", default=0.05, show_default=True, help="Of the labels.")
-@click.option("--method", default="standardised", show_default=True, help="Of the labels; see `label`.")
-@seed
-@device
-@as_json
-def evaluate(
-    index: Path, vocabulary: str, by: str, images: str | None, choices: dict[str, Any], generated: str | None,
-    simulator: str | None, model: str | None, count: int, fdr: float, method: str, seed: int, device: str | None,
-    as_json: bool,
-) -> None:  # fmt: skip
-    """Measure how faithful labels are: to true names, over all images, to held-out images, and as predictions."""
-    from semlens.analysis import ask_vocabulary, load, merge_evaluations, over_all_images
-
-    loaded = sl.load_index(index)
-    chooser = loaded.recipe.foundation
-    if not (any(loaded.unit_names) or images or loaded.encodings):
-        raise SemlensError("no layer of the index has names of its own: give --images to hold the labels against")
-    evaluations = []
-    with Progress() as progress:
-        judge = _simulator(simulator, chooser, device) if simulator else None
-        words = ask_vocabulary(chooser, vocabulary, device=device, progress=progress)
-        labels = sl.label(loaded, words, by=by, fdr=fdr, method=method, seed=seed, split=False, progress=progress)
-        named = any(name and labels.of(row) for row, name in enumerate(loaded.unit_names))
-        if loaded.encodings:
-            evaluations.append(over_all_images(labels, words, seed=seed))
-        if named or not (
-            images or loaded.encodings
-        ):  # without either, it says that no label can be held against a true name
-            evaluations.append(_final_layer(labels, judge, seed))
-        if images:
-            from semlens.revisit import evaluate_held_out
-
-            studied = sl.load_model(model or loaded.recipe.model.name, device)
-            held_out = evaluate_held_out(
-                labels, words, studied, images_of(loaded, images, **choices), load(chooser, device), simulator=judge,
-                generated=sl.load_images(generated) if generated else None, count=count, seed=seed, progress=progress,
-            )  # fmt: skip
-            evaluations.append(held_out)
-    show(merge_evaluations(evaluations).rows, as_json)
-
-
-def _simulator(name: str, chooser: "FoundationId", device: str | None) -> "FoundationModel":
-    """The foundation model that says how well labels predict.
-
-    Raises:
-        SemlensError: it is the one that chose them.
-    """
-    from semlens.revisit import check_simulator
-
-    simulator = sl.load_foundation(name, device)
-    check_simulator(simulator, chooser)
-    return simulator
-
-
-def _final_layer(labels: "Labels", judge: "FoundationModel | None", seed: int) -> "Evaluation":
-    """The labels of named outputs held against these names, and near them in the judge's text space."""
-    index, words = labels.index, labels.vocabulary
-    given = [labels.of(row) for row in range(len(index.means))]
-    best = [[words[number] for number in row if number < len(words)] for row in labels.ranked.tolist()]
-    spaces = {judge.identity.name: judge.embed_texts} if judge else {}
-    return sl.final_layer(given, index.unit_names, vocabulary=words, spaces=spaces, ranked=best, seed=seed)
 
 
 def _draw(result: object, figure: Path | None) -> None:

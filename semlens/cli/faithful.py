@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 @app.command()
 @click.argument("model")
 @click.argument("images")
-@click.option("--layer", required=True, help="Whose components go: as `layers` lists them, or LAYER@dictionary:FILE.")
+@click.option("--layer", help="Whose components go: as `layers` lists them, or LAYER@dictionary:FILE.")
+@click.option("--pixels", is_flag=True, help="Pixels go in place of components (MoRF; back from the end, LeRF).")
 @click.option(
     "--target",
     help="What is explained: an output by name or number (by default each image's highest), similarity:TEXT, and what "
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 @click.option("--baseline", help="Other images, one for each: components are set to what they are there, not to zero.")
 @click.option("--count", default=100, show_default=True, type=click.IntRange(1), help="Images looked at.")
 @click.option("--steps", default=20, show_default=True, type=click.IntRange(2), help="Parts of a curve.")
-@click.option("--upto", default=0.25, show_default=True, help="Share of the components at which a curve ends.")
+@click.option("--upto", type=float, help="Share at which a curve ends: 0.25 of the components, or all pixels.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Images at a time.")
 @click.option("--plot", type=NewFile(".png", ".svg", ".pdf"), help="Also draw the curves into this file.")
 @image_choices
@@ -57,23 +58,32 @@ if TYPE_CHECKING:
 @device
 @as_json
 def faithful(
-    model: str, images: str, layer: str, target: str | None, foundation: str | None, by: tuple[str, ...],
-    baseline: str | None, plot: Path | None, device: str | None, as_json: bool, choices: dict[str, Any],
-    **options: Any,
+    model: str, images: str, layer: str | None, pixels: bool, target: str | None, foundation: str | None,
+    by: tuple[str, ...], baseline: str | None, upto: float | None, plot: Path | None, device: str | None, as_json: bool,
+    choices: dict[str, Any], **options: Any,
 ) -> None:  # fmt: skip
-    """Say whether relevance of a layer's components is faithful: what MODEL gives on IMAGES as they are taken away, the
-    most relevant first, and as they are put back into a layer without any.
+    """Say whether relevance of a layer's components, or of --pixels, is faithful: what MODEL gives on IMAGES as they
+    are taken away, the most relevant first, and as they are put back where all are gone.
 
     With --json a row per curve with its area, then one per point of a curve.
     """
-    from semlens.revisit import BY
+    from semlens.revisit import BY, PIXELS, UPTO
 
+    if (layer is None) != pixels or (pixels and baseline):
+        raise sl.SemlensError("give the --layer whose components go or, without --baseline, --pixels")
     studied = sl.load_model(model, device)
+    shown, what = sl.load_images(images, **choices), read_target(target, studied, foundation)
     with Progress() as progress:
-        found = sl.faithful(
-            studied, sl.load_images(images, **choices), layer, read_target(target, studied, foundation), by=by or BY,
-            baseline=sl.load_images(baseline, **choices) if baseline else None, progress=progress, **options,
-        )  # fmt: skip
+        if layer is None:
+            found = sl.faithful_pixels(
+                studied, shown, what, by=by or PIXELS, upto=1.0 if upto is None else upto, progress=progress, **options
+            )
+        else:
+            others = sl.load_images(baseline, **choices) if baseline else None
+            found = sl.faithful(
+                studied, shown, layer, what, by=by or BY, baseline=others, upto=UPTO if upto is None else upto, progress=progress,
+                **options,
+            )  # fmt: skip
     show(found.rows, as_json)
     if as_json:
         print_json(found.points.records())

@@ -534,6 +534,24 @@ def test_evaluate_over_all_images_takes_neither_model_nor_images(
     assert "by examples" in printed(capsys, *asked)[0]
 
 
+def test_evaluate_holds_relevance_against_masks(
+    capsys: pytest.CaptureFixture[str], place: Place, tmp_path: Path
+) -> None:
+    images = load_images(place.pictures)
+    for name in images.names[:3]:
+        mask = np.zeros(images.load(0).size[::-1], np.uint8)
+        mask[: len(mask) // 2] = 255
+        Image.fromarray(mask).save(tmp_path / f"{Path(name).stem}.png")
+    asked = ["evaluate", place.index, "--masks", str(tmp_path), "--attribution", "gradient", "--target", "melanoma"]
+    found = lines(capsys, *asked)
+    assert [(row["measure"], row["n"], row["chance"]) for row in found] == [
+        (measure, 3, 0.5) for measure in ("mass", "rank", "pointing")
+    ]
+    assert all(0 < row["value"] < 1 for row in found[:2])
+    assert command("evaluate", place.index) == 2
+    assert "give the --vocabulary" in capsys.readouterr().err
+
+
 def test_evaluate_by_true_names_alone(capsys: pytest.CaptureFixture[str], place: Place) -> None:
     asked = ["evaluate", place.index, "--vocabulary", place.words, "--fdr", "0.9", "--by", "examples"]
     found = lines(capsys, *asked)

@@ -1,4 +1,5 @@
-"""Do labels say what components do on all images? Correlation and average precision over the images of encodings."""
+"""Do labels say what components do on all images? Correlation, average precision and overlap over the images of
+encodings."""
 
 import numpy as np
 
@@ -13,7 +14,7 @@ SHOWN = 0.05
 """The part of the images, those most similar to a phrase, that count as showing it."""
 
 COMPARED = 256
-"""Phrases of which the average precision is taken for the rows of a random phrase and of the best one, at most."""
+"""Phrases, at most, of which average precision and overlap are taken for the rows of a random and the best phrase."""
 
 
 def over_all_images(labels: Labels, vocabulary: Probes, *, seed: int = 0) -> Evaluation:
@@ -22,6 +23,9 @@ def over_all_images(labels: Labels, vocabulary: Probes, *, seed: int = 0) -> Eva
     Correlation in [-1, 1]: Pearson's, of the images' similarity to the label and the activation.
     AUPRC in [0, 1]: average precision with which the activation finds the images that show the label, which are the
     SHOWN most similar ones; chance is SHOWN.
+    F1, IoU in [0, 1]: overlap of these images with as many that excite the component most, ties together: twice what
+    they share by the sum of both, and what they share by what either has. An image on which a component is at its
+    minimum does not excite it.
 
     The foundation model is the one that chose the labels, and by encoding the images are those it chose them on: the
     rows of a random and of the best phrase say what that makes of any phrase.
@@ -29,7 +33,8 @@ def over_all_images(labels: Labels, vocabulary: Probes, *, seed: int = 0) -> Eva
     Args:
         vocabulary: what the labels were chosen from.
 
-    Source: Oikarinen, Yan and Weng 2025 (arXiv 2506.05774): of the usual measures these two pass their sanity checks.
+    Source: Oikarinen, Yan and Weng 2025 (arXiv 2506.05774): of the usual measures correlation and AUPRC pass their
+    sanity checks; F1 and IoU, of Network Dissection (Bau et al. 2017), are there to compare with.
 
     Raises:
         SemlensError: an index without encodings, or another vocabulary.
@@ -44,9 +49,11 @@ def over_all_images(labels: Labels, vocabulary: Probes, *, seed: int = 0) -> Eva
     found = np.where(labels.accepted, labels.ranked[:, 0], MISSING).astype(np.int64)
     similarity = kept.embeddings.astype(np.float32) @ vocabulary.vectors.T
     activations = kept.activations[:c].astype(np.float32)
+    shown, drawn = _shown(similarity), _drawn(similarity.shape[1], seed)
     measures = {
         "correlation over all images": _correlations(similarity, activations, found),
-        "AUPRC over all images": _precisions(similarity, activations, found, seed),
+        "AUPRC over all images": _precisions(shown, drawn, activations, found),
+        **_overlaps(shown, drawn, activations, found),
     }
     return Evaluation(scores_of_measures(measures, seed=seed), labels.by)
 
@@ -62,22 +69,53 @@ def _correlations(
     return np.where(known, np.stack([own, table.mean(axis=1), table.max(axis=1)]), np.nan)
 
 
+def _shown(similarity: Float32[np.ndarray, "i v"]) -> Int64[np.ndarray, "v p"]:
+    """The images that show each phrase."""
+    p = max(1, round(SHOWN * len(similarity)))
+    return np.argpartition(-similarity, p - 1, axis=0)[:p].T
+
+
+def _drawn(v: int, seed: int) -> Int64[np.ndarray, "r"]:
+    """Phrases that stand for any."""
+    return np.sort(np.random.default_rng(seed).permutation(v)[:COMPARED])
+
+
 def _precisions(
-    similarity: Float32[np.ndarray, "i v"], activations: Float32[np.ndarray, "c i"], found: Int64[np.ndarray, "c"],
-    seed: int,
+    shown: Int64[np.ndarray, "v p"], drawn: Int64[np.ndarray, "r"], activations: Float32[np.ndarray, "c i"],
+    found: Int64[np.ndarray, "c"],
 ) -> Float64[np.ndarray, "3 c"]:  # fmt: skip
-    """The same of average precision; the best is that of COMPARED phrases and the label."""
-    i, v = similarity.shape
-    shown = np.argpartition(-similarity, max(1, round(SHOWN * i)) - 1, axis=0)[: max(1, round(SHOWN * i))].T
-    drawn = np.sort(np.random.default_rng(seed).permutation(v)[:COMPARED])
+    """The same of average precision; the best is that of the phrases drawn and the label."""
     precision = np.full((3, len(found)), np.nan)
     for row in np.flatnonzero((found != MISSING) & (np.ptp(activations, axis=1) > 0)):
         ordered = np.sort(activations[row])
-        above = i - np.searchsorted(ordered, activations[row], side="left")  # images that excite it as much, or more
+        # images that excite it as much, or more
+        above = activations.shape[1] - np.searchsorted(ordered, activations[row], side="left")
         every = average_precisions(above[shown[drawn]])
         own = float(average_precisions(above[shown[found[row]]][None])[0])
         precision[:, row] = own, every.mean(), max(own, every.max())
     return precision
+
+
+def _overlaps(
+    shown: Int64[np.ndarray, "v p"], drawn: Int64[np.ndarray, "r"], activations: Float32[np.ndarray, "c i"],
+    found: Int64[np.ndarray, "c"],
+) -> dict[str, Float64[np.ndarray, "3 c"]]:  # fmt: skip
+    """F1 and IoU of the images that excite a component with those that show a phrase."""
+    p, known = shown.shape[1], (found != MISSING) & (np.ptp(activations, axis=1) > 0)
+    least = np.partition(activations, -p, axis=1)[:, -p, None]
+    excited = (activations >= least) & (activations > activations.min(axis=1, keepdims=True))
+    asked = np.concatenate([shown[drawn], shown[np.where(found == MISSING, 0, found)]])
+    shows = np.zeros((len(asked), activations.shape[1]), np.float32)
+    np.put_along_axis(shows, asked, 1, axis=1)
+    both = excited.astype(np.float32) @ shows[: len(drawn)].T
+    own = (excited * shows[len(drawn) :]).sum(axis=1)
+    hits = np.concatenate([own[:, None], both], axis=1).astype(np.float64)
+    sizes = excited.sum(axis=1, keepdims=True) + p
+    overlaps = {"F1 over all images": 2 * hits / sizes, "IoU over all images": hits / (sizes - hits)}
+    return {
+        name: np.where(known, np.stack([of[:, 0], of[:, 1:].mean(axis=1), of.max(axis=1)]), np.nan)
+        for name, of in overlaps.items()
+    }
 
 
 def average_precisions(above: Int64[np.ndarray, "v p"]) -> Float64[np.ndarray, "v"]:
