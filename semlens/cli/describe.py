@@ -1,7 +1,7 @@
 """The commands that describe what an index holds: `score`, `compare`, `atlas`, `graph`, `split`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +28,9 @@ from semlens.cli.common import (
     vocabulary,
 )
 from semlens.errors import SemlensError
+
+if TYPE_CHECKING:
+    from semlens.analysis import Rows
 
 figure = click.option(
     "--figure", type=NewFile(".png", ".svg", ".pdf"), help="Also draw it into this file (.png, .svg, .pdf)."

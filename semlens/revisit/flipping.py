@@ -116,10 +116,8 @@ def _both(
 ) -> Float[np.ndarray, "2 n f"]:
     places = _places(heat)
     gone = [int(np.ceil(step * places[0].numel() * upto / steps)) for step in range(steps + 1)]
-    curves = [
-        torch.stack([_score(model, goal, x, keep(count), baseline) for count in gone], dim=1)
-        for keep in (lambda count: places >= count, lambda count: places < count)
-    ]
+    kept = [[places >= count for count in gone], [places < count for count in gone]]
+    curves = [torch.stack([_score(model, goal, x, keep, baseline) for keep in curve], dim=1) for curve in kept]
     return np.asarray(torch.stack(curves).double().cpu().numpy())
 
 
