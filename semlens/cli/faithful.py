@@ -81,8 +81,8 @@ def faithful(
         else:
             others = sl.load_images(baseline, **choices) if baseline else None
             found = sl.faithful(
-                studied, shown, layer, what, by=by or BY, baseline=others, upto=UPTO if upto is None else upto, progress=progress,
-                **options,
+                studied, shown, layer, what, by=by or BY, baseline=others, upto=UPTO if upto is None else upto,
+                progress=progress, **options,
             )  # fmt: skip
     show(found.rows, as_json)
     if as_json:
