@@ -13,7 +13,7 @@ as `python -m semlens.benchmark.train NAME --seed 1001 --to FOLDER` makes them.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -34,7 +34,7 @@ from semlens.numerics import unit
 from semlens.pipeline import explained
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLASSES, CLEAN, Scene, World, scenario
-from semlens.types import axis_of, silent
+from semlens.types import Float32, FoundationId, LayerAxis, axis_of, silent
 from tests.encoded import encoded
 from tests.planted import planted
 
@@ -52,27 +52,48 @@ def seen(scene: Scene) -> Image:
     return _drawn[key]
 
 
-def encoded_index(model: VisionModel, name: str, layers: tuple[str, ...], count: int, seed: int) -> ConceptIndex:
-    """An index that holds encodings, of the outputs too, and stands in for one in all else."""
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """What a model and a foundation model make of some pictures: pooled activations and outputs, and embeddings."""
+
+    axes: tuple[LayerAxis, ...]
+    foundation: FoundationId
+    embeddings: Float32[np.ndarray, "n d"]
+    pooled: Float32[np.ndarray, "n c"]
+    outputs: Float32[np.ndarray, "n y"]
+
+    def index(self) -> ConceptIndex:
+        """An index that holds encodings, of the outputs too, and stands in for one in all else."""
+        sizes = tuple(axis.components for axis in self.axes)
+        index = planted([None] * sum(sizes), crops=len(self.embeddings), layers=sizes)
+        index = replace(
+            index,
+            layers=self.axes,
+            recipe=replace(index.recipe, foundation=self.foundation),
+            means=np.zeros((sum(sizes), self.embeddings.shape[1]), np.float16),
+            random=np.zeros((0, self.embeddings.shape[1]), np.float16),
+        )
+        rows = np.concatenate([self.pooled, self.outputs], axis=1)
+        encodings = encoded(self.embeddings, rows, outputs=CLASSES, transforms=("raw",) * (len(sizes) + 1))
+        r2 = explained(encodings.embeddings, rows.astype(np.float64), encodings.groups)
+        return index._with(Encodings, partial(given, replace(encodings, r2=r2.astype(np.float32))))
+
+    def of(self, axis: LayerAxis) -> "Responses":
+        """One layer of it alone."""
+        own = LayerAxis(axis.layer, axis.kind, 0, axis.components)
+        return replace(self, axes=(own,), pooled=self.pooled[:, axis.start : axis.stop])
+
+
+def responses_of(model: VisionModel, name: str, layers: tuple[str, ...], count: int, seed: int) -> Responses:
+    """A network's own pictures as it and the foundation model see them."""
     foundation = load_foundation(FOUNDATION)
     scenes = World.of(scenario(CLASSIFIERS[name].population), count, seed).scenes
     kinds = parse_all(model.net, layers, model.example_input())
     ran = run(model, [kind for kind, _ in kinds], scenes, "mean", seen)
     images = [seen(scene) for scene in scenes]
     embeddings = unit(np.concatenate([foundation.embed_images(images[i : i + 64]) for i in range(0, count, 64)]))
-    sizes = tuple(size for _, size in kinds)
-    index = planted([None] * sum(sizes), crops=count, layers=sizes)
-    index = replace(
-        index,
-        layers=axis_of((kind.layer, kind.kind, size) for kind, size in kinds),
-        recipe=replace(index.recipe, foundation=foundation.identity),
-        means=np.zeros((sum(sizes), embeddings.shape[1]), np.float16),
-        random=np.zeros((0, embeddings.shape[1]), np.float16),
-    )
-    rows = np.concatenate([ran.pooled, ran.logits], axis=1)
-    encodings = encoded(embeddings, rows, outputs=CLASSES, transforms=("raw",) * (len(sizes) + 1))
-    r2 = explained(encodings.embeddings, rows.astype(np.float64), encodings.groups)
-    return index._with(Encodings, partial(given, replace(encodings, r2=r2.astype(np.float32))))
+    axes = axis_of((kind.layer, kind.kind, size) for kind, size in kinds)
+    return Responses(axes, foundation.identity, embeddings, ran.pooled, ran.logits)
 
 
 def with_relevance(index: ConceptIndex, model: VisionModel, pictures: World) -> ConceptIndex:
@@ -91,7 +112,7 @@ def asked_of(network: str, options: argparse.Namespace) -> tuple[Asked, Effects]
     model, layers = load_model(f"testbed:{name}"), LAYERS[CLASSIFIERS[name].build]
     if weights:
         model.net.load_state_dict({key: tensor.float() for key, tensor in load_file(weights).items()}, strict=True)
-    index = encoded_index(model, name, layers, options.count, options.seed)
+    index = responses_of(model, name, layers, options.count, options.seed).index()
     pictures = World.of(scenario(CLASSIFIERS[name].population), options.count, options.seed)
     if options.relevance:
         index = with_relevance(index, model, pictures)

@@ -42,6 +42,9 @@ MISSING = np.int32(np.iinfo(np.int32).max)
 SHARE_UNIT = 2**32
 """Shares of relevance are summed as integers, in units of 1/SHARE_UNIT, so that sums merge exactly, in any order."""
 
+ERROR = "@error"
+"""Behind the name of a layer with a dictionary: what the dictionary does not explain of the layer's vectors."""
+
 TOP_COMPONENTS = 20
 """On an image, a component counts as used if it is among this many most relevant of its layer."""
 
@@ -257,7 +260,7 @@ class Relevance:
     counts: Int64[np.ndarray, "y"]  # images that counted for each class
     beside: tuple[
         str, ...
-    ]  # tokens of these layers that are not read, by the layer that would read them: "blocks.5@cls"
+    ]  # tokens of these layers that are not read, by the layer that would read them: "blocks.5@cls"; error nodes
     passing: Int64[np.ndarray, "t y"]  # sum of the parts of a tensor's |relevance| that pass them, in 1/SHARE_UNIT
     ids: Int32[np.ndarray, "c k"]  # where the component is most relevant to the image's own class, strongest first
     shares: Float32[np.ndarray, "c k"]  # its share there, above 0; -inf, with id MISSING, where no image was left

@@ -1,13 +1,14 @@
 """Curves of what becomes of an output while components are taken away or put back in an order, with areas."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Literal
 
 import numpy as np
 
 from semlens.analysis.results import Rows
+from semlens.errors import SemlensError
 from semlens.numerics import Estimate, bootstrap
 from semlens.types import Float64
 
@@ -67,6 +68,23 @@ class Faithfulness:
             f"deletion and the larger one of insertion, the better; beyond: more than {self.methods[0]} has"
         )
         return Rows(rows, "how faithful relevance is: the output, averaged along each curve", remarks=[said])
+
+    def first(self, share: float) -> "Faithfulness":
+        """The same curves up to a share of the components; of no use beyond where they end.
+
+        Raises:
+            SemlensError: no two points of the curves lie there.
+        """
+        kept = self.fractions <= share * (1 + 1e-9)
+        if kept.sum() < 2:
+            ends = f"{self.fractions[1]:.3g} to {self.fractions[-1]:.3g}"
+            raise SemlensError(f"the curves have no part up to {share:g} of the components: choose from {ends}")
+        return replace(
+            self,
+            fractions=self.fractions[kept],
+            deletion=self.deletion[..., kept],
+            insertion=self.insertion[..., kept],
+        )
 
     @property
     def points(self) -> Rows[CurvePoint]:

@@ -13,7 +13,7 @@ from semlens.attribution.taps import warn_unread
 from semlens.attribution.targets import Activation, Target, starting, target_of, then_of
 from semlens.attribution.trace import trace
 from semlens.model import Components, Layer, VisionModel, as_layers, layer_text, one_of_each, parse_all
-from semlens.types import Component
+from semlens.types import ERROR, Component
 
 
 def attribute(
@@ -66,7 +66,8 @@ def attribute(
     else:
         run = gradient if chosen == "gradient" else integrated_gradients
         found = run(model, x, goal, kinds, asked, heat, start, baseline, steps)
-    warn_unread({name: float(shares.mean()) for name, shares in found.unread.items()})
+    tokens = {name: shares for name, shares in found.unread.items() if not name.endswith(ERROR)}
+    warn_unread({name: float(shares.mean()) for name, shares in tokens.items()})
     return found
 
 

@@ -16,8 +16,19 @@ from semlens.attribution.targets import logits_in
 from semlens.attribution.trace import Trace, trace
 from semlens.collection import Drawing, TopK, decode, no_rows
 from semlens.errors import SemlensError
-from semlens.model import Components, VisionModel
-from semlens.types import SHARE_UNIT, TOP_COMPONENTS, Bool, Float, Int64, LayerAxis, Origin, Relevance, Unreadable
+from semlens.model import Components, Latents, VisionModel
+from semlens.types import (
+    ERROR,
+    SHARE_UNIT,
+    TOP_COMPONENTS,
+    Bool,
+    Float,
+    Int64,
+    LayerAxis,
+    Origin,
+    Relevance,
+    Unreadable,
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +49,10 @@ class ClassTask:
 
     @property
     def beside(self) -> tuple[str, ...]:
-        """The tokens of these layers that are not read, by the name under which they can be."""
-        return tuple(name for kinds in by_site(self.kinds) for name in beside(kinds))
+        """The tokens of these layers that are not read, by the name under which they can be, and error nodes of
+        dictionaries."""
+        tokens = tuple(name for kinds in by_site(self.kinds) for name in beside(kinds))
+        return tokens + tuple(f"{kind.layer}{ERROR}" for kind in self.kinds if isinstance(kind, Latents))
 
 
 @dataclass
@@ -94,18 +107,20 @@ class ClassStream:
         front = Front(logits, start, logits.detach())
         taps = [run.taps[kind.layer] for kind in self.task.kinds]
         gradients = dict(zip(taps, brought([front], taps), strict=True))
-        layers = []
+        layers, relevance = [], dict[str, Tensor]()
         for tap in taps:
             if not reaches(gradients[tap]):
                 raise SemlensError(f"no relevance reaches layer {tap.kind.layer!r}: the classes do not depend on it")
-            total = summed(relevance_of(tap, gradients[tap]), 2)
+            found = relevance_of(tap, gradients[tap])
+            relevance |= {tap.kind.layer: found} if isinstance(tap.kind, Latents) else {}
+            total = summed(found, 2)
             layers.append((total / total.abs().sum(1, keepdim=True).clamp(min=1e-300)).clamp(-1, 1).nan_to_num())
-        self._note(run, entering([front]), gradients, column)
+        self._note(run, entering([front]), gradients, column, unread(gradients, relevance))
         return torch.cat(layers, dim=1)
 
     def _note(
         self, run: Trace, entered: Float[Tensor, "n"], gradients: Mapping[Tap, Gradients],
-        column: Int64[Tensor, "n"],
+        column: Int64[Tensor, "n"], shares: Mapping[str, Float[Tensor, "n"]],
     ) -> None:  # fmt: skip
         """Notes what does not stand in the shares: what is lost on the way, and what passes tokens that are not
         read."""
@@ -114,7 +129,6 @@ class ClassStream:
             amount = nearest.kind.rows.gather(nearest.elements(gradients[nearest]))
             report = run.ledger.close(entered, [amount.flatten(1).sum(1)], counted)
             self.report = report if self.report is None else joined([self.report, report])
-        shares = unread(gradients)
         for place, name in enumerate(self.task.beside):
             whole = (shares[name][counted].to(self.device).double() * SHARE_UNIT).round().long()
             self.passing[place].index_add_(0, column[counted].to(self.device), whole)

@@ -48,7 +48,7 @@ class Arrival:
     """The result of one backward pass: relevance of the components of each layer, and of the input.
 
     Args:
-        unread: the part of a layer's |relevance| that passes tokens which are not read, by their name.
+        unread: the part of a layer's |relevance| that passes tokens which are not read, by their name, and error nodes.
     """
 
     layers: dict[str, Float[Tensor, "..."]]
@@ -106,7 +106,7 @@ def arrive(
     there = dict(zip(taps, _of_each(taps, grads), strict=True))
     by_layer = {tap.kind.layer: relevance_of(tap, gradients, many=many) for tap, gradients in there.items()}
     at_source = _at_source(trace, grads[len(places) :]) if source else None
-    return Arrival(by_layer, at_source, {} if many else unread(there))
+    return Arrival(by_layer, at_source, {} if many else unread(there, by_layer))
 
 
 def _at_source(trace: Trace, grads: Sequence[Tensor | None]) -> Tensor:

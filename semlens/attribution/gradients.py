@@ -13,7 +13,7 @@ from semlens.attribution.taps import by_site, unread
 from semlens.attribution.targets import Activation, Target, starting, then_of
 from semlens.attribution.trace import Trace, trace
 from semlens.errors import SemlensError
-from semlens.model import Components, VisionModel, edit, record, still
+from semlens.model import Components, Latents, VisionModel, edit, record, still
 from semlens.types import Float
 
 STEPS = 16
@@ -31,7 +31,7 @@ class Attribution:
         source: the same before the sum over colour (or over the embedding), of the shape of what the model takes.
         report: where the relevance went that did not arrive; None for the gradient methods, which conserve nothing.
         unread: the part of a layer's |relevance| that passes tokens which are not read, in [0, 1] and per image, by the
-            name under which they can be read.
+            name under which they can be read; and what passes by the units of a dictionary, as LAYER@error.
     """
 
     value: Float[Tensor, "n"]
@@ -56,11 +56,13 @@ def gradient(
         front, value = starting(run, goal, model, start)
         taps = [run.taps[layer] for layer in layers]
         grads = send([front], [*(tap.node for tap in taps), run.source])
-        missing = unread({tap: (g,) for tap, g in zip(taps, grads, strict=False)})
+        came = {tap: (g,) for tap, g in zip(taps, grads, strict=False)}
         relevance = {
-            tap.kind.layer: relevance_of(tap, (g,), baseline=before.get(tap.kind.layer))
-            for tap, g in zip(taps, grads, strict=False)
+            tap.kind.layer: relevance_of(tap, g, baseline=before.get(tap.kind.layer)) for tap, g in came.items()
         }
+        latents = [tap for tap in taps if isinstance(tap.kind, Latents)]
+        plain = {tap.kind.layer: relevance_of(tap, came[tap]) for tap in latents} if before else relevance
+        missing = unread(came, plain)
         delta = run.source.detach() if baseline is None else run.source.detach() - baseline
         pixels = grads[-1] * delta if grads[-1] is not None else torch.zeros_like(delta)
     whole = pixels if heat else None

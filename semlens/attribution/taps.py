@@ -19,8 +19,8 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from semlens.attribution.conservation import per_image
 from semlens.attribution.marks import LayerCall, SavedTensor, SavedTensors, mark_of, put_mark
 from semlens.errors import SemlensError
-from semlens.model import Components, OnAxes, Site, edit, put_tensor, tensor_in
-from semlens.types import Float
+from semlens.model import Components, Latents, OnAxes, Site, edit, put_tensor, tensor_in, vectors_of
+from semlens.types import ERROR, Float
 
 Gradients = tuple[Tensor | None, ...]
 """What a backward pass brings to each of a tap's `ends`; None where it brings nothing."""
@@ -173,23 +173,45 @@ def _tap(kind: Components, output: Any, saved: SavedTensors | None) -> Tap:
 
 
 class UnreadTokensWarning(UserWarning):
-    """Most of a layer's relevance passes tokens that are not read, such as the class token."""
+    """Most of a layer's relevance passes what is not read: tokens such as the class token, or what a dictionary does
+    not explain."""
 
 
-def unread(gradients: Mapping[Tap, Gradients]) -> dict[str, Float[Tensor, "n"]]:
+def unread(
+    gradients: Mapping[Tap, Gradients], relevance: Mapping[str, Float[Tensor, "n c p"]]
+) -> dict[str, Float[Tensor, "n"]]:
     """The part of each tensor's |relevance| that passes tokens which none of the taps reads, in [0, 1] and per image,
-    by the name under which they can be read.
+    by the name under which they can be read; and of the vectors that a dictionary reads, what passes by its units, by
+    the name of the layer and ERROR.
 
     Args:
         gradients: what came to each tap.
+        relevance: of the units, by layer.
     """
-    shares: dict[str, Float[Tensor, "n"]] = {}
+    shares = {
+        f"{tap.kind.layer}{ERROR}": _by_the_units(tap, g, relevance[tap.kind.layer])
+        for tap, g in gradients.items()
+        if isinstance(tap.kind, Latents)
+    }
     groups: dict[SavedTensor, list[Tap]] = {}
     for tap in gradients:
         groups.setdefault(tap.saved, []).append(tap)
     for taps in groups.values():
         shares |= _of_tensor(taps, gradients[taps[0]])
     return shares
+
+
+def _by_the_units(tap: Tap, gradients: Gradients, units: Float[Tensor, "n c p"]) -> Float[Tensor, "n"]:
+    """The part of the |relevance| of units and error nodes at the positions of a dictionary that the error nodes have:
+    what a vector has there, less that of all units and of the constant that the dictionary adds to them."""
+    assert isinstance(tap.kind, Latents)
+    base, (g, _) = vectors_of(tap.kind), tap.parts(gradients)
+    whole = base.vectors(put_tensor(tap.output, tap.elements(gradients))).sum(2)
+    if g is not None:
+        constant = tap.kind.weights.constant(base.vectors(tap.laid))
+        whole = whole - (constant * base.vectors(put_tensor(tap.output, g))).sum(2)
+    error = (whole - units.sum(1)).abs().sum(1)
+    return error / (error + units.abs().sum((1, 2))).clamp(min=1e-30)
 
 
 def beside(kinds: Iterable[Components]) -> dict[str, Components]:
@@ -219,15 +241,17 @@ def _of_tensor(taps: Sequence[Tap], gradients: Gradients) -> dict[str, Float[Ten
 
 
 def warn_unread(shares: Mapping[str, float], threshold: float = WARN_ABOVE) -> None:
-    """Issues an UnreadTokensWarning that names the tokens above the threshold, if there are any."""
+    """Issues an UnreadTokensWarning that names the tokens above the threshold, and one that names dictionaries which
+    leave as much unexplained, if there are any."""
     much = sorted(((share, name) for name, share in shares.items() if share > threshold), reverse=True)
-    if much:
-        parts = [
-            f"{'all' if share > _ALL else f'{share:.0%}'} of layer {name.partition('@')[0]!r} through {name!r}"
-            for share, name in much
-        ]
-        warnings.warn(
-            f"relevance passes tokens that are not read: {', '.join(parts)}; name these as layers too to see it",
-            UnreadTokensWarning,
-            stacklevel=3,
-        )
+    parts = [f"{_share(share)} of layer {name.partition('@')[0]!r} through {name!r}" for share, name in much]
+    tokens = [part for part, (_, name) in zip(parts, much, strict=True) if not name.endswith(ERROR)]
+    errors = [f"{_share(share)} of {name.removesuffix(ERROR)!r}" for share, name in much if name.endswith(ERROR)]
+    said = [f"relevance passes tokens that are not read: {', '.join(tokens)}; name these as layers too to see it"]
+    said += [f"relevance passes what dictionaries do not explain: {', '.join(errors)}; the units are the smaller part"]
+    for sentence in [one for one, there in zip(said, (tokens, errors), strict=True) if there]:
+        warnings.warn(sentence, UnreadTokensWarning, stacklevel=3)
+
+
+def _share(share: float) -> str:
+    return "all" if share > _ALL else f"{share:.0%}"

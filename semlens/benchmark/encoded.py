@@ -93,7 +93,7 @@ def selective(asked: Asked) -> Iterator[Figure]:
     words, vocabulary = vocabulary_of(asked.foundation)
     found = label(asked.index, vocabulary, by="encoding", fdr=FDR, split=False)
     numbers = np.array([NAMES.index(name) for name in ARTEFACTS])
-    called = words[np.maximum(found.ranked[:, 0], 0)]
+    called = words[np.where(found.accepted, found.ranked[:, 0], 0)]
     members = np.flatnonzero(found.accepted & np.isin(called[:, 0], numbers) & (called[:, 1] > 0))
     own = (called[members, 0][:, None] == numbers).argmax(axis=1)
     effect = asked.truth.activation[members][:, numbers].astype(np.float64)

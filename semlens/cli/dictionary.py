@@ -28,6 +28,10 @@ def dictionary() -> None:
 @click.option(
     "--rule", default="batchtopk", show_default=True, help="batchtopk: k on average; topk: at every position."
 )
+@click.option(
+    "--whiten", default=0.1, show_default=True, type=click.FloatRange(0),
+    help="What is added to the variance along every axis before it is made 1, of their mean; 0: do not whiten.",
+)  # fmt: skip
 @click.option("--steps", default=5000, show_default=True, type=click.IntRange(1), help="Steps of the optimiser.")
 @click.option("--batch", default=1024, show_default=True, type=click.IntRange(1), help="Vectors in a step.")
 @click.option(
@@ -42,7 +46,7 @@ def dictionary() -> None:
 @as_json
 def learn(
     model: str, images: str, layer: str, units: int, active: int, out: Path, buffer: int, device: str | None,
-    as_json: bool, choices: dict[str, Any], **options: Any,
+    as_json: bool, choices: dict[str, Any], whiten: float, **options: Any,
 ) -> None:  # fmt: skip
     """Learn a dictionary of a layer of MODEL on IMAGES: a sparse autoencoder whose units are components.
 
@@ -53,8 +57,9 @@ def learn(
     studied, photos = sl.load_model(model, device), sl.load_images(images, **choices)
     with Progress() as progress:
         found = learned(
-            studied, photos, layer, n=units, k=active, out=out, buffer=buffer * 2**20, progress=progress, **options
-        )
+            studied, photos, layer, n=units, k=active, out=out, buffer=buffer * 2**20, whiten=whiten or None,
+            progress=progress, **options,
+        )  # fmt: skip
     row = _row(found.dictionary) | {name: getattr(found.held_out, name) for name in _FACTS}
     if as_json:
         return print_json([row])

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     multiple=True,
     help="How components are ranked, several times; the first is held against the others: gradient (attribution "
     "patching), integrated_gradients, logit_lens, activation_logit_lens, energy, random, ablation (each alone: the "
-    "oracle), or rules as for `attribute --method`. All but rules if none is given.",
+    "oracle), greedy_gradient (patching again as components go), or rules as for `attribute --method`. The first seven "
+    "if none is given.",
 )
 @click.option("--baseline", help="Other images, one for each: components are set to what they are there, not to zero.")
 @click.option("--count", default=100, show_default=True, type=click.IntRange(1), help="Images looked at.")

@@ -6,14 +6,14 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from semlens.model import TopK, kth_largest
+from semlens.model import kth_largest
 from semlens.types import Bool, Float, Int64
 
 AUXILIARY = 1 / 32
 """Weight of the loss by which dead units learn what is left."""
 DEAD_AFTER = 100_000
 """Vectors on which a unit did not fire before it counts as dead."""
-_CHUNK = 2**22  # floats of a sparse product that are laid out at once
+_CHUNK = 2**18  # floats of a sparse product that are laid out at once: what a cache holds
 _BETAS, _SOFT = (0.9, 0.999), 1e-8
 _SLOW = 0.99  # of the running threshold, in a step
 
@@ -61,21 +61,22 @@ class Autoencoder:
             whole_batch: whether the k times b largest products of the batch are kept, or k of each vector.
         """
         products = torch.addmm(self.bias, x, self.encoder.T)
-        kept = _largest_of_all(products, k) if whole_batch else TopK(k).keeps(products)
+        kept = _largest_of_all(products, k, 0.8 * float(self.theta)) if whole_batch else _largest(products, k)
         if whole_batch:
-            self._follow(products, kept)
+            self._follow(kept)
         g = [torch.zeros_like(part) for part in (self.encoder, self.bias, self.decoder)]
-        error = self._gradients(x, x, products, kept, g, 1.0)
-        fired = kept.any(0)
+        error = self._gradients(x, x, kept, g, 1.0)
+        fired = torch.zeros_like(self.silent, dtype=torch.bool).index_fill_(0, kept.units, True)
         if (dead := self.dead).any():
             self._revive(x, -error, products, dead, g)
         self.silent = torch.where(fired, 0, self.silent + len(x))
         self._descend(g, rate)
         return float(error.square().sum() / x.square().sum().clamp(min=1e-30))
 
-    def _follow(self, products: Float[Tensor, "b c"], kept: Bool[Tensor, "b c"]) -> None:
-        least = torch.where(kept, products, torch.inf).amin()
-        least = torch.where(least.isfinite(), least, self.theta)
+    def _follow(self, kept: "Kept") -> None:
+        if not len(kept.acts):
+            return
+        least = kept.acts.amin()
         self.theta = least if self.steps == 0 else _SLOW * self.theta + (1 - _SLOW) * least
 
     def _revive(
@@ -83,19 +84,18 @@ class Autoencoder:
         dead: Bool[Tensor, "c"], g: list[Tensor],
     ) -> None:  # fmt: skip
         """Adds the gradients by which dead units learn to explain what the others leave."""
-        few = products.masked_fill(~dead, -torch.inf)
-        k = min(int(dead.sum()), max(x.shape[1] // 2, 1))
-        kept = (few >= kth_largest(few, k)) & dead & (products > 0)
+        numbers = dead.nonzero()[:, 0]
+        few = _largest(products[:, numbers], min(len(numbers), max(x.shape[1] // 2, 1)))
         share = x.square().sum() / left.square().sum().clamp(min=1e-30)
-        self._gradients(x, left, products, kept, g, AUXILIARY * float(share))
+        kept = Kept(few.rows, numbers[few.units], few.acts)
+        self._gradients(x, left, kept, g, AUXILIARY * float(share))
 
     def _gradients(
-        self, x: Float[Tensor, "b d"], target: Float[Tensor, "b d"], products: Float[Tensor, "b c"],
-        kept: Bool[Tensor, "b c"], g: list[Tensor], weight: float,
-    ) -> Float[Tensor, "b d"]:  # fmt: skip
+        self, x: Float[Tensor, "b d"], target: Float[Tensor, "b d"], kept: "Kept", g: list[Tensor], weight: float
+    ) -> Float[Tensor, "b d"]:
         """Adds the gradients of the squared error per vector to `g`; the error."""
         sparse = _sparse if x.device.type == "cpu" else _dense
-        return sparse(self, x, target, products, kept, g, weight * 2 / len(x))
+        return sparse(self, x, target, kept, g, weight * 2 / len(x))
 
     def _descend(self, g: list[Tensor], rate: float) -> None:
         """Adam, with the decoder kept at length 1 and its gradient across."""
@@ -119,19 +119,47 @@ def rate_of(width: int) -> float:
     return 0.01 / sqrt(width)
 
 
-def _largest_of_all(products: Float[Tensor, "b c"], k: int) -> Bool[Tensor, "b c"]:
-    """The k largest products per vector, over a whole batch, as far as they are positive."""
-    least = kth_largest(products.reshape(1, -1), min(k * len(products), products.numel()))
-    return (products >= least) & (products > 0)
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The products that became activations, vector by vector."""
+
+    rows: Int64[Tensor, "m"]
+    units: Int64[Tensor, "m"]
+    acts: Float[Tensor, "m"]
+
+
+def _largest(products: Float[Tensor, "b c"], k: int) -> Kept:
+    """The k largest products of every vector, as far as they are positive."""
+    acts, units = products.topk(k, dim=1, sorted=False)
+    rows, places = (acts > 0).nonzero(as_tuple=True)
+    return Kept(rows, units[rows, places], acts[rows, places])
+
+
+def _largest_of_all(products: Float[Tensor, "b c"], k: int, guess: float) -> Kept:
+    """The k largest products per vector, over a whole batch, as far as they are positive.
+
+    Args:
+        guess: most likely below the least of them, so that only what is above it has to be looked through.
+    """
+    flat, count = products.reshape(-1), min(k * len(products), products.numel())
+    places = (flat > max(guess, 0.0)).nonzero()[:, 0]
+    if len(places) < count and guess > 0:
+        places = (flat > 0).nonzero()[:, 0]
+    acts = flat[places]
+    if len(acts) > count:
+        large = acts >= kth_largest(acts[None], count)[0]
+        places, acts = places[large], acts[large]
+    return Kept(places // products.shape[1], places % products.shape[1], acts)
 
 
 def _dense(
-    of: Autoencoder, x: Tensor, target: Tensor, products: Tensor, kept: Tensor, g: list[Tensor], weight: float
+    of: Autoencoder, x: Tensor, target: Tensor, kept: Kept, g: list[Tensor], weight: float
 ) -> Float[Tensor, "b d"]:
     """Gradients by whole matrix products, which a GPU is made for."""
-    acts = torch.where(kept, products, 0)
+    acts = x.new_zeros(len(x), len(of.encoder))
+    acts[kept.rows, kept.units] = kept.acts
     error = acts @ of.decoder - target
-    g_acts = torch.where(kept, error @ of.decoder.T, 0) * weight
+    g_acts = torch.where(acts > 0, error @ of.decoder.T, 0) * weight
     g[0] += g_acts.T @ x
     g[1] += g_acts.sum(0)
     g[2] += acts.T @ (error * weight)
@@ -139,23 +167,32 @@ def _dense(
 
 
 def _sparse(
-    of: Autoencoder, x: Tensor, target: Tensor, products: Tensor, kept: Tensor, g: list[Tensor], weight: float
+    of: Autoencoder, x: Tensor, target: Tensor, kept: Kept, g: list[Tensor], weight: float
 ) -> Float[Tensor, "b d"]:
     """The same from what is kept alone: of k of c units a share of k / c of the work, in the same order every time."""
-    rows, units = kept.nonzero(as_tuple=True)
-    acts, error = products[rows, units], -target
-    for some in _chunks(rows, x.shape[1]):
-        error.index_add_(0, rows[some], acts[some, None] * of.decoder[units[some]])
-    for some in _chunks(rows, x.shape[1]):
-        row, unit = rows[some], units[some]
-        scaled = error[row] * weight
-        g_acts = torch.einsum("md,md->m", scaled, of.decoder[unit])
-        g[0].index_add_(0, unit, g_acts[:, None] * x[row])
-        g[1].index_add_(0, unit, g_acts)
-        g[2].index_add_(0, unit, acts[some, None] * scaled)
+    by_unit = kept.units.argsort(stable=True)
+    rows, sizes = kept.rows[by_unit], torch.bincount(kept.units, minlength=len(of.encoder))
+    error = _sums(of.decoder, kept.units, kept.acts, torch.bincount(kept.rows, minlength=len(x))) - target
+    scaled = error * weight
+    g_acts = _along(scaled, of.decoder, kept)[by_unit]
+    g[0] += _sums(x, rows, g_acts, sizes)
+    g[1].index_add_(0, kept.units[by_unit], g_acts)
+    g[2] += _sums(scaled, rows, kept.acts[by_unit], sizes)
     return error
 
 
-def _chunks(rows: Int64[Tensor, "m"], width: int) -> list[slice]:
-    size = max(1, _CHUNK // width)
-    return [slice(start, start + size) for start in range(0, len(rows), size)]
+def _sums(
+    vectors: Float[Tensor, "v d"], which: Int64[Tensor, "m"], weights: Float[Tensor, "m"], sizes: Int64[Tensor, "n"]
+) -> Float[Tensor, "n d"]:
+    """Weighted sums of vectors: the first of as many as the first of `sizes` says, and so on."""
+    ends = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    return torch.nn.functional.embedding_bag(
+        which, vectors, ends, mode="sum", per_sample_weights=weights, include_last_offset=True
+    )
+
+
+def _along(error: Float[Tensor, "b d"], decoder: Float[Tensor, "c d"], kept: Kept) -> Float[Tensor, "m"]:
+    """How far a vector's error points along each of its units."""
+    size = max(1, _CHUNK // decoder.shape[1])
+    pairs = zip(kept.rows.split(size), kept.units.split(size), strict=True)
+    return torch.cat([torch.einsum("md,md->m", error[row], decoder[unit]) for row, unit in pairs])

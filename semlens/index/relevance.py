@@ -9,7 +9,16 @@ import numpy as np
 from semlens.errors import SemlensError, unknown
 from semlens.index.files import Arrays, pack_texts
 from semlens.index.rules import Kind, PartRules, Parts, Sizes, check_alike, check_inside, texts
-from semlens.types import MISSING, TOP_COMPONENTS, Float16, Float32, Int32, Int64, LayerAxis, Relevance
+from semlens.types import ERROR, MISSING, TOP_COMPONENTS, Float16, Float32, Int32, Int64, LayerAxis, Relevance
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Relevance of a layer that none of its components has: what a dictionary does not explain
+    ("LAYER@dictionary:FILE@error")."""
+
+    name: str
+    shares: tuple[float, ...]  # by class: mean part in [0, 1] of the layer's |relevance|; 0 for one without images
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,7 @@ class RelevanceId:
     of: str
     classes: tuple[int, ...]
     top: int
+    unread: tuple[Unread, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,6 +53,7 @@ class ClassRelevance:
     counts: Int64[np.ndarray, "y"]  # images that counted for each class
     ids: Int32[np.ndarray, "c k"]  # where the component is most relevant to the image's own class, strongest first
     shares: Float32[np.ndarray, "c k"]  # its share there, above 0; -inf, with id MISSING, where no image was left
+    unread: tuple[Unread, ...] = ()  # what of a layer's relevance none of its components has
 
     def __repr__(self) -> str:
         named = map(self.name, range(len(self.classes)))
@@ -60,6 +71,16 @@ class ClassRelevance:
             SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
         """
         return _column(self.classes, self.class_names, which)
+
+    def error(self, which: str | int, layer: str) -> float:
+        """The mean part, in [0, 1], of the |relevance| for a class at a dictionary's positions that it does not
+        explain; 0 for a layer without a dictionary.
+
+        Raises:
+            SemlensError: as `column` does.
+        """
+        column = self.column(which)
+        return next((one.shares[column] for one in self.unread if one.name == f"{layer}{ERROR}"), 0.0)
 
     def of_class(self, which: str | int) -> Float32[np.ndarray, "c"]:
         """Each component's mean share for a class, by its name or its number: signed, in [-1, 1].
@@ -102,6 +123,11 @@ def class_relevance(relevance: Relevance) -> ClassRelevance:
         counts=relevance.counts,
         ids=relevance.ids,
         shares=relevance.shares,
+        unread=tuple(
+            Unread(name, tuple(round(float(share), 6) for share in np.nan_to_num(shares)))
+            for name, shares in relevance.unread.items()
+            if name.endswith(ERROR)
+        ),
     )
 
 
@@ -125,6 +151,15 @@ def _check_classes(recipe: RelevanceId, layers: tuple[LayerAxis, ...], rows: Map
     _check_distinct(classes)
     if rows["class-names"] != len(classes):
         raise ValueError(f"part 'class-names' has not the {len(classes)} rows that the others ask for")
+    _check_unread(recipe)
+
+
+def _check_unread(recipe: RelevanceId) -> None:
+    if len({one.name for one in recipe.unread}) < len(recipe.unread):
+        raise ValueError("what is not read of a layer's relevance is named twice")
+    for one in recipe.unread:
+        if len(one.shares) != len(recipe.classes) or not all(0 <= share <= 1 for share in one.shares):
+            raise ValueError(f"{one.name!r:.60} has not a share in 0 to 1 for each of {len(recipe.classes)} classes")
 
 
 def _check_distinct(classes: tuple[int, ...]) -> None:
@@ -164,7 +199,7 @@ def _recipe(relevance: ClassRelevance) -> RelevanceId:
 
 RELEVANCE = Kind(
     "relevance", ClassRelevance, _PARTS, _write, _read, since=1, recipe=RelevanceId, recipe_of=_recipe,
-    check=_check_classes,
+    check=_check_classes, since_of=lambda recipe: 4 if recipe.unread else 1,
 )  # fmt: skip
 
 

@@ -278,9 +278,11 @@ class Weights:
 
     def decoded(self, x: Float[Tensor, "... d"], acts: Float[Tensor, "... c"]) -> Float[Tensor, "... d"]:
         """The vectors as far as the activations explain them."""
-        with torch.autocast(x.device.type, enabled=False):
-            explained = acts @ self.decoder + self.centre
-        return explained * self.scale(x) + x.mean(-1, keepdim=True) if self.standardised else explained
+        return self.change(x, acts) + self.constant(x)
+
+    def constant(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+        """What of the vectors is explained without any unit."""
+        return self.centre * self.scale(x) + x.mean(-1, keepdim=True) if self.standardised else self.centre.expand_as(x)
 
     def change(self, x: Float[Tensor, "... d"], difference: Float[Tensor, "... c"]) -> Float[Tensor, "... d"]:
         """What is added to vectors if the activations change by so much."""

@@ -47,8 +47,9 @@ def faithful(
     Args:
         layer: whose components go: a layer, a dictionary, or `LAYER@dictionary:FILE`.
         target: an output, or a function of the model's output, as for `attribute`: `similarity(text, foundation)`.
-        by: the ways to rank components, of BY ("gradient" is attribution patching, "ablation" the oracle) or composites
-            of LRP rules; the first is the one that the others are held against.
+        by: the ways to rank components, of BY ("gradient" is attribution patching, "ablation" the oracle), composites
+            of LRP rules, or "greedy_gradient", patching that is done again as components go; the first is the one that
+            the others are held against.
         baseline: images to compare with, one for each: components are set to what they are there in place of zero.
         count: images looked at, drawn at random where there are more.
         steps: parts of a curve.

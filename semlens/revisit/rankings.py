@@ -18,6 +18,9 @@ from semlens.types import Bool, Float, Int64
 ATTRIBUTED = ("gradient", "integrated_gradients")
 LENSES = ("logit_lens", "activation_logit_lens")
 PLAIN = ("energy", "random", "ablation")
+GREEDY = "greedy_gradient"
+"""Attribution patching that is done again as components go: in parts, each by its gradient where the last ended."""
+PARTS = 20
 BY = (*ATTRIBUTED, *LENSES, *PLAIN)
 """Ways to rank components: attribution patching and its integral; what a component's direction alone gives, plain and
 times its activation; activation times the direction's length; chance; and what the output loses without it, exactly."""
@@ -31,8 +34,8 @@ def check_ways(by: tuple[str, ...]) -> None:
         SemlensError: one is neither of BY nor a composite, or there is none.
     """
     for one in by:
-        if one not in (*BY, "auto", *COMPOSITES):
-            raise unknown("way to rank components", one, (*BY, "auto", *COMPOSITES))
+        if one not in (*BY, GREEDY, "auto", *COMPOSITES):
+            raise unknown("way to rank components", one, (*BY, GREEDY, "auto", *COMPOSITES))
     if not by or len(set(by)) < len(by):
         raise SemlensError("name at least one way to rank components, and each once")
 
@@ -68,6 +71,15 @@ class Asked:
     def _output(self, x: Float[Tensor, "m ..."], acts: Float[Tensor, "m c p"], rows: Int64[Tensor, "m"]) -> Tensor:
         with torch.no_grad(), edit(self.model.net, self.kind.site, lambda output: self.kind.write(output, acts)):
             return self.target.of(self.model.net(x), rows)
+
+    def patched(self, keep: Bool[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+        """Activation times gradient where only some of the components are as they are."""
+        acts = torch.where(keep[:, :, None], self.acts, self.before).requires_grad_()
+        rows = torch.arange(len(acts), device=acts.device)
+        with torch.enable_grad(), edit(self.model.net, self.kind.site, lambda output: self.kind.write(output, acts)):
+            value = self.target.of(self.model.net(self.x), rows).sum()
+        (g,) = torch.autograd.grad(value, acts)
+        return ((self.acts - self.before) * g).sum(2)
 
     def without_each(self) -> Float[Tensor, "n c"]:
         """What the output loses without each component: one forward pass for each that does anything on an image."""
@@ -160,6 +172,7 @@ def ranked(by: str, asked: Asked, lens: Lens, draw: int = 0) -> Float[Tensor, "n
         "energy": lambda: asked.acts.abs().sum(2) * _lengths(asked),
         "random": lambda: _random(asked, draw),
         "ablation": asked.without_each,
+        GREEDY: lambda: _greedy(asked),
         "logit_lens": lambda: lens.of(asked),
         "activation_logit_lens": lambda: asked.acts.sum(2) * lens.of(asked),
     }
@@ -176,6 +189,20 @@ def ranked(by: str, asked: Asked, lens: Lens, draw: int = 0) -> Float[Tensor, "n
         baseline=baseline,
     )
     return next(iter(found.layers.values())).sum(2)
+
+
+def _greedy(asked: Asked) -> Float[Tensor, "n c"]:
+    """The higher, the earlier a component goes if those that are most relevant at what is left go first, a part of
+    them at a time."""
+    left, sizes = asked.counts, asked.counts.sum(1, keepdim=True)
+    relevance = torch.zeros(left.shape, device=left.device)
+    for part in range(PARTS):
+        now = asked.patched(left).masked_fill(~left, -torch.inf)
+        places = now.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        goes = left & (places < (sizes * (part + 1) / PARTS).round() - (sizes - left.sum(1, keepdim=True)))
+        relevance = torch.where(goes, PARTS - part - places / places.shape[1], relevance)
+        left = left & ~goes
+    return relevance
 
 
 def _lengths(asked: Asked) -> Float[Tensor, "c"]:

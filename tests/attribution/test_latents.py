@@ -11,6 +11,7 @@ from semlens.attribution.attribute import attribute
 from semlens.attribution.edges import edges
 from semlens.attribution.flow import pulling_back, reach, relevance_of, restrict, restrict_each
 from semlens.attribution.maps import conditional_maps
+from semlens.attribution.taps import warn_unread
 from semlens.attribution.targets import Logit, starting
 from semlens.attribution.trace import Trace, trace
 from semlens.model import Dictionary, Linear, Relu, TopK, VisionModel, parse_all
@@ -66,6 +67,13 @@ def test_units_and_what_they_do_not_explain_carry_the_relevance_of_the_layer(
         assert whole == pytest.approx(float((tap.value * g).sum()), rel=1e-9)
         expected = a * torch.einsum("ndp,cd->ncp", g.flatten(2), given.decoder.double())
         torch.testing.assert_close(relevance, expected)
+        beyond = error - given.centre.double()[:, None]  # the centre is no error
+        by_the_units = (beyond * g.flatten(2)).sum(1).abs().sum(1)
+        share = by_the_units / (by_the_units + relevance.abs().sum((1, 2)))
+    for baseline in (None, X.flip(0)):
+        found = attribute(net, X, 1, layers=[given, layer], method="gradient", baseline=baseline)
+        assert list(found.unread) == [f"{given.text}@error"]
+        torch.testing.assert_close(found.unread[f"{given.text}@error"], share)
 
 
 @pytest.mark.parametrize("rule", [Relu(), TopK(4), Linear()], ids=str)
@@ -130,6 +138,17 @@ def test_attribute_takes_a_dictionary_as_a_layer_and_its_units_as_conditions_and
         torch.testing.assert_close(found.layers["relu"], plain.layers["relu"])
         top = attribute(net, X, f"{given.text}:3", warn_above=9.0)
         torch.testing.assert_close(top.heat, attribute(net, X, "relu2:3", warn_above=9.0).heat)
+
+
+def test_most_relevance_that_a_dictionary_leaves_is_said_and_none_where_it_explains_all(net: VisionModel) -> None:
+    nothing = Dictionary("relu2", torch.eye(5), torch.full((5,), -1e3), torch.eye(5), torch.zeros(5), Relu())
+    found = attribute(net, X, 1, layers=[nothing], warn_above=9.0).unread
+    assert found[f"{nothing.text}@error"].tolist() == [1, 1]
+    with pytest.warns(UserWarning, match=f"what dictionaries do not explain: all of '{nothing.text}'; the units"):
+        warn_unread({name: float(shares.mean()) for name, shares in found.items()})
+    whole = eye("relu2", 5)
+    found = attribute(net, X, 1, layers=[whole], warn_above=9.0).unread[f"{whole.text}@error"]
+    torch.testing.assert_close(found, torch.zeros_like(found), atol=1e-9, rtol=0)
 
 
 def test_baselines_of_two_kinds_on_one_tensor_are_told_apart(net: VisionModel) -> None:

@@ -10,6 +10,7 @@ from semlens.index.index import load_index
 from tests.cli.test_cli import MODEL, command, rows
 
 
+@pytest.mark.filterwarnings("ignore:relevance passes what dictionaries")
 def test_a_dictionary_is_learned_described_and_built_upon(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip_folder: Path
 ) -> None:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from semlens.collection import Feed
-from semlens.dictionaries.autoencoder import Autoencoder, _dense, _sparse
-from semlens.dictionaries.learn import learn_dictionary
+from semlens.dictionaries.autoencoder import Autoencoder, Kept, _dense, _largest, _largest_of_all, _sparse
+from semlens.dictionaries.learn import Course, _covariance, _Run, _whitening, learn_dictionary
 from semlens.dictionaries.measure import measured, reconstruction
 from semlens.dictionaries.vectors import vectors_at
 from semlens.errors import SemlensError
-from semlens.model import BatchTopK, Dictionary, TopK, VisionModel
+from semlens.model import Dictionary, JumpRelu, TopK, VisionModel, moved
 from tests.toy import random_images, to_tensor
 
 
@@ -60,11 +60,28 @@ def test_gradients_of_a_step_are_those_of_autograd(way: Callable[..., Tensor], m
     auto = Autoencoder.drawn(40, 32, 3, torch.device("cpu"))
     products = x @ auto.encoder.T + auto.bias
     kept = TopK(4).keeps(products)
+    kept[7] = False  # a vector of which nothing is kept
     g = [torch.zeros_like(part) for part in (auto.encoder, auto.bias, auto.decoder)]
-    error = way(auto, x, x.flip(0), products, kept, g, 2 / len(x))
+    error = way(auto, x, x.flip(0), Kept(*kept.nonzero(as_tuple=True), products[kept]), g, 2 / len(x))
     for found, expected in zip(g, by_autograd(auto, x, x.flip(0), kept), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(error, torch.where(kept, products, 0) @ auto.decoder - x.flip(0))
+
+
+@pytest.mark.parametrize("guess", [0.0, 0.5, 1.5, 9.0])
+def test_what_is_kept_is_what_a_sort_of_all_products_keeps(guess: float) -> None:
+    products = torch.randn(50, 40, generator=torch.Generator().manual_seed(2))
+    products[3] = -products[3].abs()
+    least = products.flatten().sort(descending=True).values[50 * 4 - 1]
+    for found, expected in (
+        (_largest(products, 4), TopK(4).keeps(products)),
+        (_largest_of_all(products, 4, guess), products >= least),
+        (_largest_of_all(products, 35, guess), products > 0),
+    ):
+        again = torch.zeros_like(products)
+        again[found.rows, found.units] = found.acts
+        torch.testing.assert_close(again, torch.where(expected, products, 0))
+        assert len(found.rows) == int(expected.sum())
 
 
 def test_units_that_died_learn_again() -> None:
@@ -103,6 +120,70 @@ IMAGES = random_images(60, side=16)
 HOW = {"n": 30, "k": 4, "steps": 60, "batch": 64, "buffer": 4 * 12 * 4 * 20, "batch_size": 8, "workers": 0}
 
 
+@pytest.mark.parametrize("ridge", [0.1, None])
+def test_whitened_vectors_vary_alike_and_come_back(ridge: float | None) -> None:
+    x = torch.randn(4000, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([9.0, 3, 1, 0.5, 0.2, 0])
+    x = (x @ torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1)))[0]).double()
+    centre = x.mean(0)
+    covariance = _covariance(x, centre)
+    torch.testing.assert_close(covariance, torch.cov(x.T, correction=0), rtol=1e-4, atol=1e-4)
+    into, back = _whitening(covariance, ridge)
+    white = (x - centre) @ into
+    torch.testing.assert_close(white @ back + centre, x)
+    assert float(white.square().sum(1).mean()) == pytest.approx(1, rel=1e-3)
+    variances = torch.linalg.eigvalsh(torch.cov(white.T)).flip(0)
+    old = torch.linalg.eigvalsh(covariance).flip(0).clamp(min=0)
+    expected = old if ridge is None else old / (old + ridge * old.mean())
+    torch.testing.assert_close(variances / variances.sum(), expected / expected.sum(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("rule", ["topk", "batchtopk"])
+@pytest.mark.parametrize("whiten", [0.1, None])
+def test_the_dictionary_does_to_vectors_what_was_learned_of_whitened_ones(
+    net: VisionModel, rule: str, whiten: float | None
+) -> None:
+    kept: list[_Run] = []
+    course = Course("", "", "", "conv", 30, 4, rule, 60, 64, 0.01, whiten, 10**6, 8, 0)
+    stream = vectors_at(Feed(net, IMAGES, 8, 0), "conv", buffer=10**6, seed=0, progress=lambda *_: None)
+    kept.append(_Run.begun(stream, course))
+    while kept[0].auto.steps < 60:
+        kept[0].next_block(stream, course, lambda *_: None)
+    run, found = kept[0], kept[0].dictionary(course)
+    x = stream.vectors(stream.blocks(0)[0], 0)
+    products = (x - run.centre) @ run.into @ run.auto.encoder.T + run.auto.bias
+    acts = TopK(4).kept(products) if rule == "topk" else torch.where(products > run.auto.theta, products, 0)
+    assert (acts > 0).any()
+    weights = moved(found, torch.device("cpu"), torch.float32)
+    own = weights.activations(x)
+    assert torch.equal(own > 0, acts > 0)
+    torch.testing.assert_close(
+        weights.decoded(x, own), acts @ run.auto.decoder @ run.back + run.centre, rtol=1e-4, atol=1e-5
+    )
+    lengths = found.decoder.norm(dim=1)
+    torch.testing.assert_close(lengths.mean(), torch.tensor(1.0))
+    if rule == "batchtopk" or whiten is None:
+        torch.testing.assert_close(lengths, torch.ones(30))
+
+
+@pytest.mark.slow
+def test_whitening_finds_what_varies_little(net: VisionModel) -> None:
+    x, atoms = planted(20_000)
+    loud = nn.functional.normalize(torch.randn(3, 32, generator=torch.Generator().manual_seed(5)), dim=1)
+    x = x + 20 * torch.randn(len(x), 3, generator=torch.Generator().manual_seed(6)) @ loud
+    quiet = torch.eye(32) - torch.linalg.pinv(loud) @ loud
+    found = {}
+    for ridge in (0.001, None):
+        centre = x.mean(0, dtype=torch.float64)
+        into, back = (one.float() for one in _whitening(_covariance(x, centre), ridge))
+        auto, order = Autoencoder.drawn(64, 32, 0, torch.device("cpu")), torch.Generator().manual_seed(1)
+        for step in range(600):
+            some = x[torch.randint(len(x), (256,), generator=order)]
+            auto.step((some - centre.float()) @ into, 4, True, 4e-3 * min(1.0, (600 - step) / 200))
+        ours = nn.functional.normalize(auto.decoder @ back @ quiet, dim=1)
+        found[ridge] = float((ours @ nn.functional.normalize(atoms @ quiet, dim=1).T).amax(0).mean())
+    assert found[0.001] > found[None] + 0.15
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["topk", "batchtopk"])
 def test_a_killed_run_ends_in_the_same_bytes(net: VisionModel, rule: str, tmp_path: Path) -> None:
@@ -125,7 +206,7 @@ def test_a_killed_run_ends_in_the_same_bytes(net: VisionModel, rule: str, tmp_pa
     assert sorted(p.name for p in tmp_path.iterdir()) == ["killed.safetensors", "whole.safetensors"]
     assert whole.layer == "conv"
     assert (whole.units, whole.width) == (30, 12)
-    assert isinstance(whole.sparsity, TopK if rule == "topk" else BatchTopK)
+    assert isinstance(whole.sparsity, TopK if rule == "topk" else JumpRelu)
     again = reconstruction(net, IMAGES, whole, workers=0)
     assert whole.fvu is not None
     assert 0 < again.fvu < 0.7
@@ -166,6 +247,7 @@ def test_blocks_hold_every_image_once_and_no_more_than_the_buffer(net: VisionMod
         ({"k": 31}, "choose k between 1 and 30"),
         ({"rule": "l1"}, "unknown rule 'l1'"),
         ({"steps": 0}, "choose both above 0"),
+        ({"whiten": 0.0}, "choose a part from 1e-6 up, or none"),
         ({"layer": "nothing"}, "unknown layer 'nothing'"),
     ],
 )

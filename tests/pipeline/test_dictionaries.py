@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import semlens as sl
+from semlens.analysis.audit import check_spec
 from semlens.analysis.graphs import graph
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
@@ -113,3 +114,45 @@ def test_a_question_to_the_identitys_units_has_the_answer_that_channels_give(bui
     )
     listed = sl.unexpected(index, probes, 0, layers=[given.text], least=0.0)
     assert {row.component.layer for row in listed} <= {given.text}
+
+
+TILTED = torch.tensor([[0.96, 0.0, 0.28]])
+
+
+def few(decoder: torch.Tensor) -> Dictionary:
+    """A dictionary of some orthonormal directions of `act`."""
+    return Dictionary("act", decoder.T.contiguous(), torch.zeros(len(decoder)), decoder, torch.zeros(3), Linear())
+
+
+@pytest.mark.parametrize("decoder", [torch.eye(3), TILTED], ids=["all", "a part"])
+def test_an_audit_says_how_much_relevance_passes_what_the_dictionary_does_not_explain(
+    decoder: torch.Tensor, tmp_path: Path
+) -> None:
+    model, foundation = colours(), ColourSpace()
+    given = few(decoder)
+    built = build(model, IMAGES, [given], foundation, tmp_path / "index", k=3, classes=[0], of="all", encode="none")
+    index = sl.load_index(tmp_path / "index")
+    assert index.relevance is not None
+    assert built.relevance is not None
+    assert index.relevance.unread == built.relevance.unread
+    share = index.relevance.error("red", given.text)
+    x = torch.stack([model.preprocess(IMAGES.load(i)) for i in range(len(IMAGES))])
+    with torch.no_grad(), sl.record(model.net, ["act"]) as seen:
+        model.net(x)
+        acts = seen["act"].flatten(2)
+    g = sl.attribute(model, x, 0, layers=["act"], warn_above=9.0).layers["act"].sum(0) / acts.sum(0).clamp(min=1e-9)
+    read = torch.einsum("ncp,uc->nup", acts, decoder)
+    units = read * torch.einsum("cp,uc->up", g, decoder)
+    error = ((acts * g).sum(1) - units.sum(1)).abs().sum(1)
+    assert share == pytest.approx(float((error / (error + units.abs().sum((1, 2)))).mean()), abs=1e-4)
+    spec = check_spec({
+        "output": "red", "valid": ["red"], "spurious": ["blue"], "layers": [given.text],
+        "requirements": ["relevance_mass(spurious) <= 0.9"],
+    })  # fmt: skip
+    found = sl.audit(index, spec, sl.probe_spec(foundation, spec), by="examples")
+    (figures,) = found.figures
+    assert figures.error == pytest.approx(share)
+    said = [doubt for doubt in found.doubts if "what the dictionary does not explain" in doubt]
+    sentence = f"{share:.0%} of the relevance at {given.text} passes what the dictionary does not explain"
+    assert said == ([] if len(decoder) == 3 else [sentence])
+    assert figures.unexplained == pytest.approx(share + (1 - share) * float(figures.mass[0, 3]))

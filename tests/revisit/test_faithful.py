@@ -1,5 +1,6 @@
 """Deletion and insertion curves against loops by hand, and each way to rank components against its formula."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 
 import semlens as sl
+from semlens.attribution import fixed
 from semlens.errors import SemlensError
 from semlens.images import load_images
 from semlens.model import Dictionary, Relu, VisionModel, parse_all
@@ -43,7 +45,6 @@ def dictionary(units: int = 10) -> Dictionary:
 
 
 def asked(layer: str | Dictionary, target: str | None, baseline: torch.Tensor | None = None) -> Asked:
-    from semlens.attribution import fixed
     from semlens.revisit.faithful import _activations
 
     ((kind, _),) = parse_all(NET.net, [layer], X[:1])
@@ -107,6 +108,45 @@ def test_a_baseline_is_where_all_ends_and_batches_change_nothing() -> None:
     np.testing.assert_allclose(two.deletion[0, :, 0], whole, atol=1e-5)
 
 
+def test_greedy_patching_ranks_again_what_is_left() -> None:
+    """By a loop over single images: in 20 parts, each by the gradient at what the parts before have left."""
+    layer = dictionary(45)
+    ((kind, _),) = parse_all(NET.net, [layer], X[:1])
+    goal = lambda output: torch.cosine_similarity(output, torch.tensor([[1.0, -2.0, 0.5]]))  # noqa: E731
+    found = replace(asked(layer, "b"), target=fixed(NET, goal, X))
+    ours = ranked("greedy_gradient", found, Lens())
+    once = ranked("gradient", replace(found, target=fixed(NET, goal, X)), Lens())
+    for i in range(7):
+        left = [c for c in range(45) if bool(found.acts[i, c].any())]
+        order, size = [], len(left)
+        for part in range(20):
+            acts = torch.zeros(1, *found.acts.shape[1:])
+            acts[0, left] = found.acts[i, left]
+            acts.requires_grad_()
+            maps = NET.net.act(NET.net.conv(X[i : i + 1]))  # type: ignore[operator]
+            value = goal(NET.net.fc(kind.write(maps, acts).mean((2, 3))))  # type: ignore[operator]
+            (g,) = torch.autograd.grad(value.sum(), acts)
+            relevance = (g * found.acts[i : i + 1]).sum(2)[0]
+            if part == 0:
+                torch.testing.assert_close(once[i][left], relevance[left], rtol=1e-4, atol=1e-6)
+            count = round(size * (part + 1) / 20) - len(order)
+            going = sorted(left, key=lambda c: (-float(relevance[c]), c))[:count]
+            order += going
+            left = [c for c in left if c not in going]
+        places = _places(ours, found.counts)[i]
+        assert sorted(order, key=lambda c: int(places[c])) == order
+    assert not torch.equal(_places(ours, found.counts), _places(once, found.counts))
+
+
+def test_the_first_part_of_curves_is_that_of_shorter_ones() -> None:
+    how = {"by": ("gradient", "energy"), "workers": 0, "progress": quiet}
+    whole = faithful(NET, IMAGES, dictionary(), "b", steps=8, upto=1.0, **how)  # type: ignore[arg-type]
+    half = faithful(NET, IMAGES, dictionary(), "b", steps=4, upto=0.5, **how)  # type: ignore[arg-type]
+    assert repr(whole.first(0.5).rows) == repr(half.rows)
+    with pytest.raises(SemlensError, match="choose from 0.125 to 1"):
+        whole.first(0.1)
+
+
 def test_equal_components_go_from_the_lower_unit_up_and_idle_ones_last() -> None:
     relevance = torch.tensor([[1.0, 5, 1, 9, 1]])
     counts = torch.tensor([[True, True, True, False, True]])
@@ -129,7 +169,6 @@ def test_the_logit_lens_of_a_tower_is_a_direction_through_its_last_norm_and_proj
     lens = Lens()
     ((kind, _),) = parse_all(net, [given], tower.example_input())
     x = torch.stack([tower.preprocess(random_images(5, side=32).load(i)) for i in range(5)])
-    from semlens.attribution import fixed
     from semlens.revisit.faithful import _activations
 
     acts = _activations(tower, kind, x)

@@ -38,6 +38,9 @@ from semlens.types import Bool, Float32
 RESAMPLES = 200
 """Bootstrap resamples of every component's examples, or of the images that encodings are from, for the intervals."""
 
+LEAST_UNREAD = 0.01
+"""Share of a layer's relevance that passes by its components, from which on an audit speaks of it."""
+
 FEWEST, FEWEST_ENCODED = 10, 50
 """Images of the class that relevance is a mean over, and images that encodings are from: with fewer nothing is told."""
 
@@ -62,6 +65,22 @@ class _Material:
         positive, negative = self.relevance[found.members], self.against[found.members]
         total = layer_totals(positive, found.layer)
         return positive / total, negative / total
+
+    def with_errors(self, found: Sequence[LayerFigures]) -> tuple[LayerFigures, ...]:
+        """The figures, with what of each layer's relevance passes what a dictionary does not explain."""
+        return tuple(replace(one, error=self._error(one.layer)) for one in found)
+
+    def _error(self, layer: str) -> float:
+        return relevance_of(self.index).error(self.spec.output, layer)
+
+    @property
+    def unread(self) -> list[str]:
+        """What of the layers' relevance passes by all units of their dictionaries, a sentence each."""
+        return [
+            f"{self._error(layer):.0%} of the relevance at {layer} passes what the dictionary does not explain"
+            for layer in self.layers
+            if self._error(layer) >= LEAST_UNREAD
+        ]
 
     def figured(self, found: Fit) -> tuple[LayerFigures, ...]:
         """The figures of each layer, by a cut: a component's relevance is its quadrant's."""
@@ -105,6 +124,7 @@ def audit(
     relevance, column, known = relevance_of(index), column_of(index, spec.output), material.known
     concepts = concepts_of(probes, known.asked, known.told)
     found, own, others = _by_encoding(material, concepts) if by == "encoding" else _by_examples(material)
+    own, others = material.with_errors(own), [material.with_errors(other) for other in others]
     driving = driving_of(index, relevance.name(column) or relevance.classes[column], concepts, seed)
     sight = Sight(
         unseen=known.unseen,
@@ -126,7 +146,7 @@ def audit(
         against=against,
         figures=own,
         visibility=Rows(known.visible, "what the foundation model sees"),
-        doubts=known.doubts,
+        doubts=(*known.doubts, *material.unread),
         probes=probes,
         sight=sight,
         driving=driving,

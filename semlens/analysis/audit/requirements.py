@@ -77,6 +77,7 @@ class LayerFigures:
     components: Int64[np.ndarray, "b 4"]
     worst: Float64[np.ndarray, "b"]  # share of the most relevant component that leans to the spurious side
     seed: int
+    error: float = 0.0  # share in [0, 1] of the layer's relevance that passes what a dictionary does not explain
 
     def interval(self, values: Float64[np.ndarray, "b"], *, share: bool) -> tuple[float, float, float]:
         """A figure and its 95 % confidence interval: over resampled examples and, for a share, over images."""
@@ -104,8 +105,9 @@ class LayerFigures:
 
     @property
     def unexplained(self) -> float:
-        """The share of relevance that goes through components which fit no concept of the spec."""
-        return float(self.mass[0, QUADRANTS.index("neither")])
+        """The share of relevance that goes through components which fit no concept of the spec, or through what a
+        dictionary does not explain."""
+        return self.error + (1 - self.error) * float(self.mass[0, QUADRANTS.index("neither")])
 
 
 def layer_totals(shares: Float32[np.ndarray, "n"], layer: Int64[np.ndarray, "n"]) -> Float32[np.ndarray, "n"]:
@@ -238,7 +240,8 @@ def _cannot_tell(requirement: Requirement, layer: LayerFigures, value: float, me
         return hidden
     if met and _misses(requirement, layer) > UNEXPLAINED:
         share = f"{100 * layer.unexplained:.0f} % of the relevance in {layer.layer}"
-        return f"{share} goes through components that fit no concept of the spec"
+        beside = ", or through what the dictionary does not explain" if layer.error else ""
+        return f"{share} goes through components that fit no concept of the spec{beside}"
     return ""
 
 

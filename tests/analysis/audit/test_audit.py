@@ -17,7 +17,7 @@ from semlens.analysis.labels.scorers import resampled, standardised
 from semlens.analysis.probe import Probes
 from semlens.errors import SemlensError
 from semlens.index.index import ConceptIndex
-from semlens.index.relevance import ClassRelevance
+from semlens.index.relevance import ClassRelevance, Unread
 from semlens.types import Component, FoundationId
 from tests.planted import phrases, planted, with_relevance
 
@@ -49,6 +49,26 @@ def test_components_stand_where_their_examples_put_them() -> None:
     assert [stands[f"layer0:{unit}"] for unit in (6, 8, 9)] == ["neither"] * 3
     assert sum(stands[f"layer0:{unit}"] != "neither" for unit in range(10, 20)) <= 1
     assert [row.spurious_concept for row in audited().offenders][:2] == ["concept 5", "concept 6"]
+
+
+def test_relevance_that_a_dictionary_does_not_explain_is_no_reason_to_pass() -> None:
+    shares = [[0.9 if unit < 3 else 0.1 / 17] for unit in range(20)]
+    plain = with_relevance(planted(ABOUT, k=12), shares, ("ox",))
+    relevance = plain.relevance
+    assert relevance is not None
+    asked = {"requirements": ["relevance_mass(spurious) <= 0.3"], "layers": ["layer0"]}
+    verdicts = {}
+    for left in (0.2, 0.7):
+        other = replace(relevance, unread=(Unread("layer0@error", (left,)), Unread("layer1@error", (0.9,))))
+        found = run(replace(plain, read_additions={ClassRelevance: lambda other=other: other}), **asked)
+        assert [doubt for doubt in found.doubts if "layer" in doubt] == [
+            f"{left:.0%} of the relevance at layer0 passes what the dictionary does not explain"
+        ]
+        verdicts[left] = found.verdicts[0]
+    assert "or through what the dictionary does not explain" not in verdicts[0.2].reason
+    assert verdicts[0.7].verdict == "cannot tell"
+    assert verdicts[0.7].reason.endswith("fit no concept of the spec, or through what the dictionary does not explain")
+    assert verdicts[0.7].value == verdicts[0.2].value
 
 
 def test_a_component_can_fit_both_sides() -> None:
