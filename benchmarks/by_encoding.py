@@ -30,7 +30,7 @@ from semlens.foundation import load_foundation
 from semlens.images import load_images
 from semlens.index import ConceptIndex, Encodings, given
 from semlens.model import VisionModel, load_model, parse_all
-from semlens.numerics import unit
+from semlens.numerics import Estimate, unit
 from semlens.pipeline import explained
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLASSES, CLEAN, Scene, World, scenario
@@ -134,19 +134,27 @@ def main() -> None:
     table = {}
     for network in options.network:
         table[network] = dict(figures(*asked_of(network, options), options.harder))
-        print(f"{network}: {table[network]}", file=sys.stderr, flush=True)
+        for what, estimate in table[network].items():
+            print(f"{network}: {what}: {cell(estimate)}", file=sys.stderr, flush=True)
     print(f"| seed {options.seed} | {' | '.join(table)} |\n|{'---|' * (len(table) + 1)}")
     for what in dict.fromkeys(what for column in table.values() for what in column):
-        print(f"| {what} | {' | '.join(f'{column.get(what, np.nan):.3f}' for column in table.values())} |")
+        print(f"| {what} | {' | '.join(cell(column.get(what)) for column in table.values())} |")
 
 
-def figures(asked: Asked, few: Effects, harder: Sequence[str]) -> Iterator[tuple[str, float]]:
+def cell(estimate: Estimate | None) -> str:
+    """A figure with its 95 % interval, over components, concepts or verdicts drawn again."""
+    if estimate is None:
+        return ""
+    return f"{estimate.value:.3f} ({estimate.low:.2f}-{estimate.high:.2f})"
+
+
+def figures(asked: Asked, few: Effects, harder: Sequence[str]) -> Iterator[tuple[str, Estimate]]:
     """All figures about a network, each in words."""
     for what, one in conditions(asked, harder):
         for figure in (*searched(one), *labelled(one), *audited(one), *decided(one)):
-            yield f"{what}: {figure.measure}", figure.estimate.value
+            yield f"{what}: {figure.measure}", figure.estimate
     for figure in (*massed(asked), *selective(asked), *repeated(asked, few.responds)):
-        yield figure.measure, figure.estimate.value
+        yield figure.measure, figure.estimate
 
 
 if __name__ == "__main__":
