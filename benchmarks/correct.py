@@ -150,16 +150,20 @@ class Pairs:
         flipped = [tuple(scene.flipped(one.name) for scene in world.scenes) for one in CONCEPTS]
         return cls(Pictures.of(world), [Pictures.of(World(world.name, scenes)) for scenes in flipped])
 
-    def shifts(self, correction: Correction) -> np.ndarray:
-        """Mean shift of logit 0 less logit 1 by each concept."""
+    def each(self, correction: Correction) -> np.ndarray:
+        """Shift of logit 0 less logit 1 by each concept, in each pair."""
         found = []
         with correction as model:
             base = see(model, self.base.images).logits
             for one, other in zip(CONCEPTS, self.others, strict=True):
                 sign = np.where([scene.has(one.name) for scene in self.base.world.scenes], -1, 1)
                 change = see(model, other.images).logits - base
-                found.append(float((sign * (change[:, 0] - change[:, 1])).mean()))
-        return np.array(found)
+                found.append(sign * (change[:, 0] - change[:, 1]))
+        return np.stack(found)
+
+    def shifts(self, correction: Correction) -> np.ndarray:
+        """The mean shift by each concept."""
+        return np.asarray(self.each(correction).mean(axis=1))
 
 
 def main() -> None:

@@ -85,7 +85,8 @@ def measure_correction(
         some, said = _net_relevance(correction, photos, ids, number, kept=kept, seed=seed, progress=progress)
         rows, remarks = rows + some, remarks + said
     if spec is not None and foundation is not None:
-        rows += spec_effects(correction, spec, foundation, photos, found, number, seed)
+        some, said = spec_effects(correction, spec, foundation, photos, found, number, seed, shown)
+        rows, remarks = rows + some, remarks + said
     return Rows(rows, f"{model.name} before and after", remarks=remarks)
 
 

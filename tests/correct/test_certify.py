@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from semlens.analysis.audit import Concept, Spec
 from semlens.correct.certify import measure_correction
@@ -98,6 +99,32 @@ def test_a_side_effect_is_what_moved_and_was_to_be_left_alone() -> None:
         assert list(aside) == ["green", "red"]
         assert aside["green"].moved is (taken == "act:1")
         assert [row.group for row in found if row.measure == "effect on the output"] == ["blue"]
+
+
+def test_side_effects_are_asked_where_nothing_of_what_was_taken_out_is_shown() -> None:
+    """Blue counts for green only where it is strong: green's effect on all images moves with it, on the others not."""
+    rng = np.random.default_rng(0)
+    rows = [(int(r), int(g), int(80 + 170 * (g > 128)) * int(b)) for r, g, b in
+            zip(*rng.integers(0, 256, (2, 120)), rng.integers(0, 2, 120), strict=True)]  # fmt: skip
+    images = labelled(rows, ["green" if g > r else "red" for r, g, _ in rows])
+    spec = Spec("green", valid=[Concept("green"), Concept("red")], spurious=[Concept("blue")])
+    model = colours()
+    with torch.no_grad():
+        model.net.get_submodule("fc").weight[1, 2] = 3  # type: ignore[index]
+    marks = {"blue": {name: row[2] > 0 for name, row in zip(images.names, rows, strict=True)}}
+    how: Any = {"spec": spec, "foundation": ColourSpace(), "progress": silent}
+    found = measure_correction(suppress(model, "act:2", "zero"), images, marks=marks, **how)
+    aside = [row for row in found if row.measure.startswith("side effect")]
+    without = sum(row[2] == 0 for row in rows)
+    assert {row.n for row in aside} == {without}
+    assert all(row.before == row.after and not row.moved for row in aside)
+    assert f"the {without} images that show nothing" in found.remarks[-1]
+    by_phrase = measure_correction(suppress(model, "act:2", "zero"), images, **how)
+    assert {row.n for row in by_phrase if row.measure.startswith("side effect")} == {63}  # five show but a little blue
+    all_of_them = {**marks, "blue": dict.fromkeys(images.names, True)}
+    found = measure_correction(suppress(model, "act:2", "zero"), images, marks=all_of_them, **how)
+    assert any(row.moved for row in found if row.measure.startswith("side effect"))
+    assert "only 0 images" in found.remarks[-1]
 
 
 def test_concepts_learnt_in_parts_are_those_of_all_images_at_once() -> None:
