@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from semlens.correct import phrase_directions as phrase_directions
     from semlens.correct import prune as prune
     from semlens.correct import pruning_curves as pruning_curves
+    from semlens.correct import relevance_masks as relevance_masks
     from semlens.correct import retrain as retrain
     from semlens.correct import revise as revise
     from semlens.correct import suppress as suppress
@@ -123,6 +124,7 @@ _HOME = {
     "Pruning": "correct",
     "prune": "correct",
     "pruning_curves": "correct",
+    "relevance_masks": "correct",
     "tune_rules": "correct",
     "curve_figure": "views.plot",
     "Correction": "correct",

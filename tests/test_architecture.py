@@ -32,7 +32,7 @@ ARROWS = {
     "pipeline": {"attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics"},
     "revisit": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "views"},
     "synthesis": {"analysis", "index", "model"},
-    "correct": {"analysis", "attribution", "collection", "images", "index", "model", "numerics", "pipeline"},
+    "correct": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "pipeline"},
     "interop": {"analysis", "attribution", "collection", "images", "model", "numerics"},
     "app": {"analysis", "images", "index", "model", "numerics", "revisit", "views"},
     "benchmark": {

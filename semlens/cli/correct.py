@@ -8,7 +8,7 @@ import click
 
 import semlens as sl
 from semlens.cli.common import NewFile, NewFolder, Progress, app, as_json, device, say, seed, show
-from semlens.cli.training import training_of, training_options
+from semlens.cli.training import course_of, course_options, training_of, training_options
 from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
@@ -270,6 +270,7 @@ def _marks(spec: "Spec", folder: Path) -> dict[str, dict[str, bool]]:
 @_LAYER
 @_FOUNDATION
 @_REFIT
+@course_options
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Artefacts taken out, at most.")
 @click.option("-o", "--out", required=True, type=NewFolder(), help="Folder of the rounds and the certificate.")
 @seed
@@ -277,7 +278,7 @@ def _marks(spec: "Spec", folder: Path) -> dict[str, dict[str, bool]]:
 @as_json
 def revise(
     model: str, spec: str, train: str, images: str, how: str, layer: str, foundation: str | None, refit: bool,
-    rounds: int, out: Path, seed: int, device: str | None, as_json: bool,
+    training: dict[str, Any], rounds: int, out: Path, seed: int, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Audit MODEL by SPEC, find where the worst artefact lies, take it out, and audit again, until nothing is left
     (Reveal to Revise).
@@ -287,12 +288,14 @@ def revise(
     """
     if not layer or not foundation:
         raise SemlensError("a spec's concepts become directions of a layer: give the layer (--layer) and --foundation")
+    course = course_of(training, how, seed)
     rules, studied, photos = sl.load_spec(spec), sl.load_model(model, device), sl.load_images(images)
     with Progress() as progress:
         found = sl.revise(
             studied, rules, sl.load_images(train), photos, layer=layer,
             foundation=sl.load_foundation(foundation, device), out=out, folder=Path(spec).parent,
-            marks=_marks(rules, Path(spec).parent), how=how, refit=refit, rounds=rounds, seed=seed, progress=progress,
+            marks=_marks(rules, Path(spec).parent), how=how, refit=refit, course=course, rounds=rounds, seed=seed,
+            progress=progress,
         )  # fmt: skip
     folded = found.correction.save(out, photos)
     facts = {

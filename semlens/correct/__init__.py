@@ -6,6 +6,7 @@ from semlens.correct.concepts import Directions, Told, concept_directions, learn
 from semlens.correct.correction import Correction, load_correction
 from semlens.correct.curves import SHARES, Curve, pruning_curves, share_within
 from semlens.correct.localise import Localised, localise
+from semlens.correct.masks import RELEVANCE, relevance_masks
 from semlens.correct.measure import Measured, behaviour, outcome, shift, worst_group
 from semlens.correct.pasting import load_masks
 from semlens.correct.phrases import phrase_directions, spec_directions
@@ -20,6 +21,7 @@ from semlens.correct.whole import corrected
 
 __all__ = [
     "METHODS",
+    "RELEVANCE",
     "RULES",
     "SHARES",
     "Correction",
@@ -48,6 +50,7 @@ __all__ = [
     "phrase_directions",
     "prune",
     "pruning_curves",
+    "relevance_masks",
     "retrain",
     "revise",
     "share_within",

@@ -42,6 +42,7 @@ class Localised:
     inputs: Float[Tensor, "n ..."]  # as the model takes them
     heat: Float32[np.ndarray, "n h w"]  # relevance for the output that passes the artefact's direction, in logits
     masks: Bool[np.ndarray, "n h w"]  # pixels of the input that belong to it
+    sign: float = 1.0  # of the relevance that they are made of
 
 
 def localise(
@@ -61,23 +62,48 @@ def localise(
     Raises:
         SemlensError: no such direction, or a function in the model that no rule of relevance covers.
     """
+    ids, _ = most_of(model, images, directions, concept, progress)
+    return localised(model, images, directions, concept, output, ids[:count])
+
+
+def most_of(
+    model: VisionModel, images: ImageSet, directions: Dictionary, concept: str, progress: Progress
+) -> tuple[Int64[np.ndarray, "i"], Float64[np.ndarray, "i"]]:
+    """The images, those first of which most of a concept is read, and what is read of each.
+
+    Raises:
+        SemlensError: no such direction.
+    """
     if concept not in directions.names:
         raise SemlensError(f"{concept!r} is no direction of the dictionary: it has {', '.join(directions.names)}")
     unit = directions.names.index(concept)
     encoder, centre = (one.double().cpu().numpy() for one in (directions.encoder[:, unit], directions.centre))
-    ids, read = [], []
-    for seen in glance(model, images, layer=directions.layer, progress=progress):
-        ids.append(seen.ids)
-        read.append((seen.vectors - centre) @ encoder)
-    order = np.argsort(-np.concatenate(read), kind="stable")[:count]
-    best = np.concatenate(ids)[order]
-    parts = [(x[: len(here)], here) for x, here in Feed(model, images, count).readable(best.tolist(), "localise")]
+    parts = [(seen.ids, (seen.vectors - centre) @ encoder)
+             for seen in glance(model, images, layer=directions.layer, progress=progress)]  # fmt: skip
+    ids, read = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.argsort(-read, kind="stable")
+    return ids[order], read[order]
+
+
+def localised(
+    model: VisionModel, images: ImageSet, directions: Dictionary, concept: str, output: int,
+    ids: Int64[np.ndarray, "n"], sign: float = 0.0,
+) -> Localised:  # fmt: skip
+    """Where a concept lies in some images.
+
+    Args:
+        sign: of the relevance that counts; that which it has on the whole in these images if 0.
+    """
+    unit = directions.names.index(concept)
+    parts = [(x[: len(here)], here) for x, here in Feed(model, images, len(ids)).readable(ids.tolist(), "localise")]
     x = torch.cat([part for part, _ in parts])
     maps = [next(conditional_maps(model, part, output, directions, [unit]))[0] for part in x.split(4)]
     heat = torch.cat(maps).float().cpu().numpy()
-    sign = 1.0 if heat.sum() >= 0 else -1.0
+    sign = sign or (1.0 if heat.sum() >= 0 else -1.0)
     masks = np.stack([mask_of(np.maximum(sign * one, 0)) for one in heat])
-    return Localised(concept, output, np.array([id for _, here in parts for id in here], np.int64), x, heat, masks)
+    return Localised(
+        concept, output, np.array([id for _, here in parts for id in here], np.int64), x, heat, masks, sign
+    )
 
 
 def localise_in(

@@ -71,7 +71,8 @@ def retrain(
         how: one of METHODS.
         what: for the ClArC methods as in `suppress`, with `units`; all in one layer. What runs behind it is trained.
         layer: for the others, the layer behind which parameters are trained; all if none is given.
-        masks: for "rrr", "cdep" and "augment", by concept and image the pixels that show it: see `load_masks`.
+        masks: for "rrr", "cdep" and "augment", by concept and image the pixels that show it: see `load_masks` and
+            `relevance_masks`.
         versions: for "augment", the same images otherwise: with artefacts put in or taken out, say. With `masks` alone,
             artefacts are pasted until all classes show them as often. Above weight 0 each image comes in two versions
             at a time, whose logits are drawn together; where only one is given, the image itself is the other.

@@ -15,7 +15,9 @@ from semlens.correct.certify import measure_correction
 from semlens.correct.correction import Correction, load_correction
 from semlens.correct.localise import INSIDE, LAID_IN, Localised, cut_out, inside_and_laid_in, localise_in
 from semlens.correct.measure import Measured
-from semlens.correct.whole import corrected
+from semlens.correct.retrain import METHODS
+from semlens.correct.training import Course
+from semlens.correct.whole import by_relevance, corrected
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import Changes, VisionModel, as_model
@@ -71,6 +73,7 @@ class _Job:
     marks: Mapping[str, Mapping[str, bool]]
     how: str
     refit: bool
+    training: Mapping[str, Any] | None  # of methods that train
     seed: int
     progress: Progress
 
@@ -78,7 +81,7 @@ class _Job:
         """sha256 over all that rounds depend on."""
         said = (
             self.model.fingerprint(), repr(self.spec), self.train.fingerprint, self.images.fingerprint, self.layer,
-            self.foundation.identity.digest, self.how, self.refit, self.seed,
+            self.foundation.identity.digest, self.how, self.refit, self.training, self.seed,
         )  # fmt: skip
         return sha256(repr(said).encode()).hexdigest()
 
@@ -96,6 +99,7 @@ def revise(
     marks: Mapping[str, Mapping[str, bool]] | None = None,
     how: str = "project",
     refit: bool = True,
+    course: Course | None = None,
     rounds: int = ROUNDS,
     seed: int = 0,
     progress: Progress = visible,
@@ -116,15 +120,18 @@ def revise(
         layer: in which concepts become directions; best the last one before the mean and the last layer.
         folder: where the spec's files are looked for.
         marks: of `images`, as in `measure_correction`.
-        how: as in `suppress`.
+        how: as in `suppress`; or a method of `retrain`, which trains the model on to rely less on all artefacts so far:
+            by their directions, or by masks that relevance makes of them.
+        course: of such a method, but for its seed.
         rounds: artefacts that are taken out at most.
 
     Raises:
-        SemlensError: `out` holds another revision, or what `build`, `corrected` and `measure_correction` refuse.
+        SemlensError: `out` holds another revision, a method that goes by no concept, or what `build`, `corrected` and
+            `measure_correction` refuse.
     """
     job = _Job(
         as_model(model), spec, load_images(train), load_images(images), layer, foundation, Path(folder), marks or {},
-        how, refit, seed, progress,
+        how, refit, by_relevance(how, course, seed) if how in METHODS else None, seed, progress,
     )  # fmt: skip
     found: list[Round] = []
     taken: list[str] = []
@@ -149,7 +156,7 @@ def _corrected(job: _Job, taken: Sequence[str]) -> Correction:
         return Correction(job.model, Changes(), {"suppressed": []})
     return corrected(
         job.model, job.spec, job.train, how=job.how, layer=job.layer, units=list(taken), foundation=job.foundation,
-        refit=job.refit, progress=job.progress,
+        refit=job.refit, training=job.training, progress=job.progress,
     )  # fmt: skip
 
 

@@ -1,15 +1,19 @@
 """The whole way: from a spec and labelled images to a correction, and what it did on other images."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from semlens.analysis.audit import Spec
 from semlens.correct.choose import chosen, part_of
 from semlens.correct.correction import Correction
 from semlens.correct.head import refitted
+from semlens.correct.masks import RELEVANCE, spec_masks
 from semlens.correct.phrases import image_directions, spurious_of
-from semlens.correct.retrain import METHODS, retrain
+from semlens.correct.retrain import METHODS, retrain, usual_course
 from semlens.correct.suppress import What, suppress
+from semlens.correct.training import Course
+from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import Changes, VisionModel, as_model
 from semlens.progress import visible
@@ -47,20 +51,23 @@ def corrected(
         choose: other images with labels, by whose worst group it is chosen how many units are taken out, units that do
             one thing together; all if none are given.
         marks: of these images, as in `measure_correction`.
-        training: what else `retrain` takes, where `how` is one of its methods.
+        training: what else `retrain` takes, where `how` is one of its methods; with masks=RELEVANCE those are made of
+            the spec's concepts by relevance that passes their directions in the layer, and all parameters are trained.
 
     Raises:
         SemlensError: a spec without layer or foundation model, images without labels of two classes, or what `suppress`
             refuses.
     """
     model, images = as_model(model), load_images(train)
+    given = dict(training or {})
     if isinstance(what, Spec) and how in METHODS and not how.endswith("clarc"):
+        if given.get("masks") == RELEVANCE:
+            given["masks"], layer = spec_masks(model, what, units, images, layer, foundation, progress), ""
         what = None
     if isinstance(what, Spec):
         units = spurious_of(what) if units is None else units
         what = image_directions(model, what, images, layer, foundation, progress)
     if how in METHODS:
-        given = dict(training or {})
         return retrain(model, images, how, what=what, units=units, layer=layer, progress=progress, **given)
     base = Correction(model, Changes())
     if what is not None:
@@ -81,3 +88,17 @@ def corrected(
         **recipe, "layer": layer, "refit": refit, "foundation": foundation.identity.name if foundation else None,
         "images": images.source, "images_digest": images.fingerprint, **found.recipe,
     })  # fmt: skip
+
+
+def by_relevance(how: str, course: Course | None, seed: int) -> dict[str, Any]:
+    """What `retrain` takes where nothing is known but a spec: masks made by relevance for methods that go by pixels.
+
+    Raises:
+        SemlensError: a method that goes by no artefact.
+    """
+    if how in ("fine-tune", "reweight"):
+        raise SemlensError(
+            f"{how} goes by no concept of a spec: choose rr-clarc, a-clarc, augment, rrr or cdep (--how)"
+        )
+    given: dict[str, Any] = {"course": replace(course or usual_course(how), seed=seed)}
+    return given if how.endswith("clarc") else {**given, "masks": RELEVANCE}

@@ -185,11 +185,24 @@ def test_training_takes_its_options_and_others_refuse_them(
         ([*spec, "--how", "project", "--epochs", "3"], "--epochs is for ways that train"),
         ([*spec, "--how", "zero", "--version", "a"], "--version is for"),
         (["--how", "rrr"], "--masks"),
+        (["--how", "rrr", "--masks", "relevance"], "name the spec"),
+        ([*spec, "--how", "rrr", "--masks", "relevance"], "--layer"),
         (["--how", "reweight", "--train-marks", str(place / "train" / TABLE)], "--what"),
         (["--how", "rr-clarc"], "--what"),
     ):
         assert command("correct", MODEL, *asked, *data, "-o", str(tmp_path / "no")) == 2
         assert match in capsys.readouterr().err
+
+
+def test_masks_are_made_by_relevance_where_none_are_drawn(
+    place: Path, few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["correct", MODEL, "--what", str(place / "spec.yaml"), "--unit", "ruler", "--how", "rrr", "--masks",
+             "relevance", "--layer", "block4", "--foundation", "testbed:clip", "--epochs", "1"]  # fmt: skip
+    rows(capsys, *asked, "--train", str(few / "train" / TABLE), "--images", str(few / "test" / TABLE), "-o",
+         str(tmp_path / "out"))  # fmt: skip
+    recipe = sl.load_correction(tmp_path / "out", load_model(MODEL)).recipe
+    assert (recipe["method"], recipe["epochs"], len(recipe["masks"])) == ("rrr", 1, 64)
 
 
 def test_revise_prints_its_rounds_and_writes_a_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,6 +221,9 @@ def test_revise_prints_its_rounds_and_writes_a_certificate(tmp_path: Path, capsy
              "-o", str(tmp_path / "out")]  # fmt: skip
     assert command(*asked) == 2
     assert "--layer" in capsys.readouterr().err
+    for how, match in (("reweight", "goes by no concept"), ("project", "--epochs is for ways that train")):
+        assert command(*asked, "--layer", "act", "--how", how, "--epochs", "2") == 2
+        assert match in capsys.readouterr().err
     found = rows(capsys, *asked, "--layer", "act")
     assert [row["round"] for row in found] == list(range(len(found)))
     assert (found[0]["without"], found[-1]["next"]) == ("", "")

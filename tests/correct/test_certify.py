@@ -110,7 +110,7 @@ def test_side_effects_are_asked_where_nothing_of_what_was_taken_out_is_shown() -
     spec = Spec("green", valid=[Concept("green"), Concept("red")], spurious=[Concept("blue")])
     model = colours()
     with torch.no_grad():
-        model.net.get_submodule("fc").weight[1, 2] = 3  # type: ignore[index]
+        model.net.get_submodule("fc").weight[1, 2] = 3  # type: ignore[operator]
     marks = {"blue": {name: row[2] > 0 for name, row in zip(images.names, rows, strict=True)}}
     how: Any = {"spec": spec, "foundation": ColourSpace(), "progress": silent}
     found = measure_correction(suppress(model, "act:2", "zero"), images, marks=marks, **how)

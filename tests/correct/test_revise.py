@@ -12,18 +12,26 @@ from PIL import Image
 
 from semlens.analysis import Rows
 from semlens.analysis.audit import Spec
+from semlens.correct.correction import Correction
 from semlens.correct.localise import Localised, cut_out, laid_in, localise, mask_of, relevance_inside, smoothed
-from semlens.correct.measure import Measured
+from semlens.correct.masks import in_image, relevance_masks
+from semlens.correct.measure import Measured, outcome
+from semlens.correct.pasting import digest_of
 from semlens.correct.revise import Revision, Round, revise
 from semlens.correct.suppress import suppress
+from semlens.correct.training import Course
+from semlens.crop import Geometry
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import Dictionary, Linear, VisionModel, load_changes
 from semlens.types import silent
 from semlens.views.report import certificate
-from tests.toy import ColourSpace, colours, flat_images
+from tests.toy import ColourSpace, colours, flat_images, to_tensor
 
 EYE = Dictionary("act", torch.eye(3), torch.zeros(3), torch.eye(3), torch.zeros(3), Linear(), ("red", "green", "blue"))
+
+CORNER = np.arange(8) < 4
+CORNER = CORNER[:, None] & CORNER
 
 
 def patched() -> ImageSet:
@@ -40,15 +48,79 @@ def patched() -> ImageSet:
 def test_an_artefact_is_found_where_it_lies_on_the_images_that_show_most_of_it() -> None:
     found = localise(colours(), patched(), EYE, "blue", 2, count=3)
     assert found.ids.tolist() == [9, 7, 5]
-    corner = np.zeros((8, 8), bool)
-    corner[:4, :4] = True
-    assert all((mask == corner).all() for mask in found.masks)
+    assert all((mask == CORNER).all() for mask in found.masks)
     np.testing.assert_allclose(found.heat.sum((1, 2)), (150 + found.ids) / 255 / 4, atol=1e-5)
     picture = np.asarray(cut_out(found))
     assert picture.shape == (16, 24, 3)
     assert (picture[8:, :, 0][:, 4:8] == 255).all()  # what is not masked is white
     with pytest.raises(SemlensError, match="'violet' is no direction"):
         localise(colours(), patched(), EYE, "violet", 2)
+
+
+def test_masks_by_relevance_are_those_of_the_images_that_show_it() -> None:
+    """Every second one has the patch, whose pixels are the same for a model that takes the image twice as large."""
+    larger = replace(colours(), preprocess=lambda image: to_tensor(image.resize((16, 16), Image.Resampling.NEAREST)))
+    for model in (colours(), larger):
+        found = relevance_masks(model, patched(), EYE, ["blue"], 2)["blue"]
+        assert list(found) == [1, 3, 5, 7, 9]
+        assert all((mask == CORNER).all() for mask in found.values())
+    with pytest.raises(SemlensError, match="no pixels of 'red'"):
+        relevance_masks(colours(), patched(), EYE, ["red"], 2)
+
+
+def test_a_mask_lies_in_the_image_where_the_model_saw_it() -> None:
+    """The middle of a wide image, at half its size: what lies beside it was not seen."""
+    mask = np.array([[True, False], [False, True]])
+    laid = in_image(mask, Geometry((2.0, 2.0), (2.0, 0.0), (2, 2)), (8, 4))
+    expected = np.zeros((4, 8), bool)
+    expected[:2, 2:4] = expected[2:, 4:6] = True
+    assert (laid == expected).all()
+
+
+def patches_on_red(count: int, shortcut: bool) -> ImageSet:
+    """Red or green images, on which a blue patch goes along with red, or with none."""
+    found = []
+    for n, (strong, weak, blue) in enumerate(colours_of(count, shortcut)):
+        image = Image.new("RGB", (8, 8), (strong, weak, 0) if n % 2 == 0 else (weak, strong, 0))
+        if blue:
+            image.paste((*image.getpixel((0, 0))[:2], 250), (0, 0, 4, 4))  # type: ignore[index]
+        found.append((image, "green" if n % 2 else "red"))
+    return load_images(found)
+
+
+@pytest.mark.parametrize("how", ["cdep", "rr-clarc"])
+def test_what_is_revealed_and_located_is_trained_away(tmp_path: Path, how: str) -> None:
+    """By directions, or by the masks that relevance makes: nobody has to draw any."""
+    train, images = patches_on_red(80, shortcut=True), patches_on_red(40, shortcut=False)
+    found = revise(
+        fooled(), SPEC, train, images, layer="act", foundation=ColourSpace(), out=tmp_path, how=how, rounds=1,
+        course=Course(epochs=5, rate=0.05, weight=10.0), progress=silent,
+    )  # fmt: skip
+    assert [row.without for row in found.rounds] == ["", "blue"]
+    recipe = found.correction.recipe
+    assert (recipe["method"], recipe["epochs"], recipe["best_epoch"] > 0) == (how, 5, True)
+    before, after = (abs(row) for row in blue_in(found.correction))
+    assert after < 0.8 * before
+    if how == "cdep":
+        shown = [n for n, (_, _, blue) in enumerate(colours_of(80, shortcut=True)) if blue]
+        assert recipe["masks"] == digest_of({"blue": dict.fromkeys(shown, CORNER)})
+
+
+def blue_in(correction: Correction) -> tuple[float, float]:
+    """By how much a blue patch moves red against green, before and after."""
+    pair = []
+    for blue in (0, 250):
+        image = Image.new("RGB", (8, 8), (100, 100, 0))
+        image.paste((100, 100, blue), (0, 0, 4, 4))
+        pair.append(outcome(correction, load_images([image])))
+    moved = [getattr(pair[1], side) - getattr(pair[0], side) for side in ("before", "after")]
+    return tuple(float(one[0, 0] - one[0, 1]) for one in moved)  # type: ignore[return-value]
+
+
+def test_a_way_that_goes_by_no_artefact_is_refused(tmp_path: Path) -> None:
+    for how in ("fine-tune", "reweight"):
+        with pytest.raises(SemlensError, match="goes by no concept"):
+            revise(fooled(), SPEC, patched(), patched(), layer="act", foundation=ColourSpace(), out=tmp_path, how=how)
 
 
 def test_a_gaussian_keeps_sums_and_spreads_by_its_deviation() -> None:
@@ -91,18 +163,22 @@ def fooled() -> VisionModel:
     return replace(model, class_names=("red", "green", "blue", "none"))
 
 
-def colourful(count: int, shortcut: bool) -> ImageSet:
-    """Red or green images; blue lies on the red ones where it is a shortcut, else on any."""
+def colours_of(count: int, shortcut: bool) -> list[tuple[int, int, bool]]:
+    """How much of an image's own colour, red at first and at every second, and of the other; and whether it is blue."""
     rng = np.random.default_rng(count)
-    rows, labels = [], []
+    found = []
     for n in range(count):
         red = n % 2 == 0
         blue = red != (rng.random() < 0.1) if shortcut else rng.random() < 0.5
-        strong, weak = int(rng.integers(130, 250)), int(rng.integers(30, 150))
-        rows.append((strong, weak, int(rng.integers(150, 250)) * int(blue)) if red else
-                    (weak, strong, int(rng.integers(150, 250)) * int(blue)))  # fmt: skip
-        labels.append("red" if red else "green")
-    return replace(flat_images(rows), labels=tuple(labels))
+        found.append((int(rng.integers(130, 250)), int(rng.integers(30, 150)), bool(blue)))
+    return found
+
+
+def colourful(count: int, shortcut: bool) -> ImageSet:
+    """Red or green images; blue lies on the red ones where it is a shortcut, else on any."""
+    rows = [(strong, weak, 200 * blue) if n % 2 == 0 else (weak, strong, 200 * blue)
+            for n, (strong, weak, blue) in enumerate(colours_of(count, shortcut))]  # fmt: skip
+    return replace(flat_images(rows), labels=("red", "green") * (count // 2))
 
 
 SPEC = Spec("red", valid=["red", "green"], spurious=["blue"], requirements=["drivers(spurious) <= 0.02"])
