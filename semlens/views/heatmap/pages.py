@@ -14,6 +14,7 @@ from semlens.views.heatmap.overlay import Box, finite, limit_of, outline, overla
 from semlens.views.tiles import GAP, SIDE, TEXT, fit, font, lay, short
 
 if TYPE_CHECKING:
+    import matplotlib.axes
     import matplotlib.figure
 
 _CAPTION, _FOOT, _FIGURE = 18, 26, 320  # pixels: a line under a pair, the legend, the side of a picture in a figure
@@ -87,6 +88,13 @@ def blank_page(inches: tuple[float, float]) -> "matplotlib.figure.Figure":
             return file.getvalue()
 
     return Page(figsize=inches, layout="constrained")
+
+
+def faint_lines(axes: "matplotlib.axes.Axes") -> None:
+    """Axes with an edge at the left and below alone, and faint lines across, behind all that is drawn."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="0.93")
+    axes.set_axisbelow(True)
 
 
 def _colour_bar(page: "matplotlib.figure.Figure", limit: float, unit: str) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semlens.analysis import CURVES, Curve, Faithfulness
-from semlens.views.heatmap import blank_page
+from semlens.views.heatmap import blank_page, faint_lines
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -56,7 +56,6 @@ def _chart(axes: "matplotlib.axes.Axes", found: Faithfulness, curve: Curve) -> N
         axes.fill_between(share, [p.low for p in own], [p.high for p in own], color=color, alpha=0.12, lw=0)
     axes.set_title(f"{_TITLES[curve]} ({_BETTER[curve]})", fontsize=10.5, loc="left")
     axes.set_xlabel(f"% of the {found.components:,.0f} components that are active on an image")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="0.93")
+    faint_lines(axes)
     axes.margins(x=0)
     axes.legend(title="ranked by, and area", fontsize=8, title_fontsize=8, frameon=False)

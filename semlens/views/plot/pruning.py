@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from semlens.analysis import Rows
 from semlens.errors import SemlensError
-from semlens.views.heatmap import blank_page
+from semlens.views.heatmap import blank_page, faint_lines
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -34,9 +34,7 @@ def curve_figure(curves: Rows[Any]) -> "matplotlib.figure.Figure":
             style = _DASHES[(place - 1) % len(_DASHES)]
             axes.plot(share, curve.accuracy, style, color=_OTHERS[(place - 1) % len(_OTHERS)], lw=1.4, label=name)
     axes.set(xlabel="components pruned, %", ylabel="accuracy", ylim=(0, 1.02), xlim=(0, None))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="0.93")
-    axes.set_axisbelow(True)
+    faint_lines(axes)
     handles, names = axes.get_legend_handles_labels()
     by_area = sorted(range(len(names)), key=lambda place: -curves[place].area)
     axes.legend([handles[at] for at in by_area], [names[at] for at in by_area], title="mean accuracy",

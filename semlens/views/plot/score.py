@@ -7,7 +7,7 @@ import numpy as np
 from semlens.analysis import MEASURES, LayerScores, Scores, Summary
 from semlens.errors import SemlensError
 from semlens.types import Float64
-from semlens.views.heatmap import blank_page
+from semlens.views.heatmap import blank_page, faint_lines
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -36,9 +36,7 @@ def score_figure(scores: Scores) -> "matplotlib.figure.Figure":
             part = scores.index.layer_slice(layer.layer)
             _draw(axes, at, getattr(scores, measure)[part], getattr(layer, measure))
         axes.set_ylabel(measure)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="0.93")
-        axes.set_axisbelow(True)
+        faint_lines(axes)
     _name_layers(rows[-1], scores.layers)
     rows[0].set_title("grey: random examples, 95 % range and mean; dark: mean of the layer", fontsize=9, loc="left")
     return figure
