@@ -8,13 +8,18 @@ and how far concepts that are none move them, compared to before.
 """
 
 import argparse
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from PIL.Image import Image
 
+from semlens.analysis import probe_spec
+from semlens.analysis.audit import Concept, Spec, audit
 from semlens.correct.concepts import learn_concepts
 from semlens.correct.correction import Correction
 from semlens.correct.head import fit_head
@@ -26,6 +31,7 @@ from semlens.foundation import load_foundation
 from semlens.images import ImageSet, load_images
 from semlens.model import Changes, Dictionary, VisionModel, load_model
 from semlens.numerics.metrics import rate
+from semlens.pipeline import build
 from semlens.testbed.nets import CLASSIFIERS
 from semlens.testbed.world import CLASSES, CLEAN, CONCEPTS, PLANTED, Scenario, World, in_parts, scenario
 from semlens.types import silent
@@ -138,6 +144,26 @@ def masks(name: str, count: int, seed: int) -> None:
               f"of the truth {np.mean(hit / truth.sum((1, 2))):.2f} is in it")  # fmt: skip
 
 
+def seconds(name: str, count: int, seed: int) -> None:
+    """Prints how long it takes to suppress what an audit calls spurious, once there is the audit."""
+    layer, model, space = NETWORKS[name][0], load_model(f"testbed:{name}"), load_foundation("testbed:clip")
+    own = Pictures.of(World.of(scenario(CLASSIFIERS[name].population), count, seed))
+    valid, spurious = (
+        [Concept(one.name, list(one.phrases)) for one in CONCEPTS if one.artefact is side] for side in (False, True)
+    )
+    spec = Spec(CLASSES[0], valid=valid, spurious=spurious)
+    with TemporaryDirectory() as folder:
+        index = build(model, own.images, layer, space, Path(folder) / "index", classes=[spec.output], progress=silent)
+        found = audit(index, spec, probe_spec(space, spec, Path(folder), index))
+        wall, work = time.perf_counter(), time.process_time()
+        correction = suppress(model, found)
+        spent = time.perf_counter() - wall, time.process_time() - work
+    taken = len(correction.recipe["suppressed"])
+    print(
+        f"{name}: {taken} directions suppressed after an audit: {spent[1]:.2f} s of work, {spent[0]:.2f} s on the clock"
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """Pictures, and the same with each concept put in or taken out."""
@@ -175,11 +201,12 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=0)
     parser.add_argument("--first", type=int, default=31, help="seed")
     parser.add_argument("--phrases", type=int, help="of each concept; all if not given")
+    parser.add_argument("--seconds", action="store_true", help="only how long suppression takes after an audit")
     parser.add_argument("--masks", action="store_true", help="only how masks of artefacts lie on the true pixels")
     options = parser.parse_args()
     for name in options.network:
-        if options.masks:
-            masks(name, options.count, options.first)
+        if options.masks or options.seconds:
+            (masks if options.masks else seconds)(name, options.count, options.first)
             continue
         rows: dict[str, list[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]]] = {}
         moved: dict[str, list[np.ndarray]] = {}
