@@ -4,17 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from semlens.analysis.audit import Spec
 from semlens.correct.localise import localised, most_of
 from semlens.correct.pasting import Masked
-from semlens.correct.phrases import image_directions, spurious_of
-from semlens.correct.seen import outputs_of
 from semlens.correct.suppress import split
 from semlens.crop import Geometry, geometries
 from semlens.errors import SemlensError
 from semlens.images import ImageSet
-from semlens.model import Dictionary, VisionModel, output_number
-from semlens.types import Bool, FoundationModel, Progress, silent
+from semlens.model import Dictionary, VisionModel
+from semlens.types import Bool, Progress, silent
 
 RELEVANCE = "relevance"
 """In place of masks, where these are to be made by it."""
@@ -56,21 +53,6 @@ def relevance_masks(
                 "direction"
             )
     return found
-
-
-def spec_masks(
-    model: VisionModel, spec: Spec, concepts: Sequence[str | int] | None, images: ImageSet, layer: str,
-    foundation: FoundationModel | None, progress: Progress = silent,
-) -> Masked:  # fmt: skip
-    """The same of some concepts of a spec, all spurious ones if none are given, by directions made of all of them.
-
-    Raises:
-        SemlensError: as above; no layer or no foundation model.
-    """
-    directions = image_directions(model, spec, images, layer, foundation, progress)
-    names = spurious_of(spec) if concepts is None else [str(one) for one in concepts]
-    output = output_number(spec.output, model.class_names, outputs_of(model))
-    return relevance_masks(model, images, directions, names, output, progress=progress)
 
 
 def in_image(mask: Bool[np.ndarray, "h w"], geometry: Geometry, size: tuple[int, int]) -> Bool[np.ndarray, "h2 w2"]:

@@ -8,14 +8,16 @@ from semlens.analysis.audit import Spec
 from semlens.correct.choose import chosen, part_of
 from semlens.correct.correction import Correction
 from semlens.correct.head import refitted
-from semlens.correct.masks import RELEVANCE, spec_masks
+from semlens.correct.masks import RELEVANCE, relevance_masks
+from semlens.correct.pasting import Masked
 from semlens.correct.phrases import image_directions, spurious_of
 from semlens.correct.retrain import METHODS, retrain, usual_course
+from semlens.correct.seen import outputs_of
 from semlens.correct.suppress import What, suppress
 from semlens.correct.training import Course
 from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
-from semlens.model import Changes, VisionModel, as_model
+from semlens.model import Changes, VisionModel, as_model, output_number
 from semlens.progress import visible
 from semlens.types import FoundationModel, Progress
 
@@ -62,7 +64,7 @@ def corrected(
     given = dict(training or {})
     if isinstance(what, Spec) and how in METHODS and not how.endswith("clarc"):
         if given.get("masks") == RELEVANCE:
-            given["masks"], layer = spec_masks(model, what, units, images, layer, foundation, progress), ""
+            given["masks"], layer = _masks(model, what, units, images, layer, foundation, progress), ""
         what = None
     if isinstance(what, Spec):
         units = spurious_of(what) if units is None else units
@@ -88,6 +90,17 @@ def corrected(
         **recipe, "layer": layer, "refit": refit, "foundation": foundation.identity.name if foundation else None,
         "images": images.source, "images_digest": images.fingerprint, **found.recipe,
     })  # fmt: skip
+
+
+def _masks(
+    model: VisionModel, spec: Spec, concepts: Sequence[str | int] | None, images: ImageSet, layer: str,
+    foundation: FoundationModel | None, progress: Progress,
+) -> Masked:  # fmt: skip
+    """Masks of some concepts of a spec, all spurious ones if none are given, by directions made of all of them."""
+    directions = image_directions(model, spec, images, layer, foundation, progress)
+    names = spurious_of(spec) if concepts is None else [str(one) for one in concepts]
+    output = output_number(spec.output, model.class_names, outputs_of(model))
+    return relevance_masks(model, images, directions, names, output, progress=progress)
 
 
 def by_relevance(how: str, course: Course | None, seed: int) -> dict[str, Any]:
