@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from semlens.pipeline import build as build
     from semlens.pipeline import embed as embed
     from semlens.pipeline import encode as encode
+    from semlens.revisit import doctor as doctor
     from semlens.revisit import faithful as faithful
     from semlens.revisit import faithful_pixels as faithful_pixels
     from semlens.revisit import flipping as flipping
@@ -148,6 +149,7 @@ _HOME = {
     "contact_sheet": "views.contact_sheet",
     "cosine": "numerics",
     "cosy_retrieved": "analysis",
+    "doctor": "revisit",
     "drivers": "analysis",
     "edges": "attribution",
     "edit": "model",

@@ -56,7 +56,12 @@ def random_images(count: int, seed: int = 0, side: int = SIDE) -> ImageSet:
 class ColourSpace:
     """A foundation model of three dimensions: an image is its mean colour, a text the colour that it names."""
 
-    WORDS: ClassVar = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "": (1, 1, 1)}
+    WORDS: ClassVar[dict[str, tuple[float, ...]]] = {
+        "red": (1, 0, 0),
+        "green": (0, 1, 0),
+        "blue": (0, 0, 1),
+        "": (1, 1, 1),
+    }
 
     def __init__(self, name: str = "toy:colours") -> None:
         self.identity = FoundationId(name, hashlib.sha256(name.encode()).hexdigest(), 3, "apache-2.0")

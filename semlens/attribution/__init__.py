@@ -1,7 +1,7 @@
 """Relevance: which components and which pixels moved an output, by how much, in which direction."""
 
 from semlens.attribution.attribute import attribute
-from semlens.attribution.check import Check, check
+from semlens.attribution.check import Check, check, noise
 from semlens.attribution.classes import check_classes, parameters_of, relevance
 from semlens.attribution.composite import COMPOSITES, Composite, choose, rules_for
 from semlens.attribution.conservation import Conservation
@@ -47,6 +47,7 @@ __all__ = [
     "logits_in",
     "map_mean",
     "mask_logit",
+    "noise",
     "parameters_of",
     "relevance",
     "rules_for",

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from PIL.Image import Image, Resampling, fromarray
 from torch import Tensor
 
 from semlens.attribution.attribute import attribute
@@ -207,3 +209,9 @@ def _relative(a: Tensor, b: Tensor) -> float:
     if a.shape != b.shape:
         return float("inf")
     return float((a - b).abs().max() / b.abs().max().clamp(min=1e-30)) if a.numel() else 0.0
+
+
+def noise(count: int = 4) -> list[Image]:
+    """RGB images of smooth noise, the same each time, for a model that is tried before there are images."""
+    grids = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    return [fromarray(grid).resize((256, 256), Resampling.BICUBIC) for grid in grids]

@@ -85,10 +85,10 @@ def show_checks(
     """Prints how each method behaves; the exit code: 1 if one that was asked for, or the default one, has a fault."""
     import torch
 
-    from semlens.attribution import COMPOSITES, Composite, choose
+    from semlens.attribution import COMPOSITES, Composite, choose, noise
 
     if not photos:
-        photos = _noise()
+        photos = noise()
         say("checked on noise; give images for figures that mean your data")
     x = torch.stack([model.preprocess(photo) for photo in photos]).to(model.device, model.dtype)
     default = choose("auto", model, x)
@@ -163,12 +163,3 @@ def _row(result: "Check") -> dict[str, Any]:
         "size": result.size if result.size == result.size else None,
         "layer": f"{worst.layer} ({worst.total:.0%})" if worst and worst.total >= 0.005 else None,
     }
-
-
-def _noise() -> list[Any]:
-    """Four images of smooth noise, the same each time."""
-    import numpy as np
-    from PIL import Image
-
-    grids = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
-    return [Image.fromarray(grid).resize((256, 256), Image.Resampling.BICUBIC) for grid in grids]

@@ -1,5 +1,6 @@
 """Questions about an index that need the model or the images again."""
 
+from semlens.revisit.doctor import Finding, doctor
 from semlens.revisit.evaluate_images import check_simulator, evaluate_held_out
 from semlens.revisit.example_heatmaps import input_box, portraits
 from semlens.revisit.faithful import UPTO, faithful
@@ -12,7 +13,7 @@ from semlens.revisit.split import split
 from semlens.revisit.verify_audit import Verified, verify_audit, verify_spec
 
 __all__ = [
-    "BY", "PIXELS", "UPTO", "OwnPicture", "Verified", "check_simulator", "evaluate_held_out", "faithful",
-    "faithful_pixels", "flipping", "flows", "input_box", "logits_without", "mean_relevance", "own_heat", "own_picture",
-    "portraits", "split", "verify_audit", "verify_spec",
+    "BY", "PIXELS", "UPTO", "Finding", "OwnPicture", "Verified", "check_simulator", "doctor", "evaluate_held_out",
+    "faithful", "faithful_pixels", "flipping", "flows", "input_box", "logits_without", "mean_relevance", "own_heat",
+    "own_picture", "portraits", "split", "verify_audit", "verify_spec",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from semlens.analysis.audit.encoded import RATIO, SIZE, concepts_of, encoded_com
 from semlens.analysis.audit.findings import Audit, AuditRow, ConceptMass, changes
 from semlens.analysis.audit.grammar import QUADRANTS, Requirement, parse_requirement
 from semlens.analysis.audit.requirements import Change, Mass, Verdict
-from semlens.analysis.audit.sight import Visibility, views
+from semlens.analysis.audit.sight import Views, Visibility, views, visibility
 from semlens.analysis.audit.spec import (
     Concept,
     Spec,
@@ -34,6 +34,7 @@ __all__ = [
     "Spec",
     "SpecProbes",
     "Verdict",
+    "Views",
     "Visibility",
     "audit",
     "changes",
@@ -51,4 +52,5 @@ __all__ = [
     "read_spec",
     "shipped",
     "views",
+    "visibility",
 ]
