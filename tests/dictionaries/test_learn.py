@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from semlens.attribution import attribute
 from semlens.collection import Feed
 from semlens.dictionaries.autoencoder import Autoencoder, Kept, _dense, _largest, _largest_of_all, _sparse
 from semlens.dictionaries.learn import Course, _covariance, _Run, _whitening, learn_dictionary
 from semlens.dictionaries.measure import measured, reconstruction
 from semlens.dictionaries.vectors import vectors_at
 from semlens.errors import SemlensError
-from semlens.model import Dictionary, JumpRelu, TopK, VisionModel, moved
+from semlens.model import Dictionary, JumpRelu, TopK, VisionModel, moved, parse_all, record
 from tests.toy import random_images, to_tensor
 
 
@@ -261,3 +262,30 @@ def test_a_dictionary_of_a_dictionary_is_refused(net: VisionModel) -> None:
     first = learn_dictionary(net, IMAGES, "conv", **HOW | {"steps": 2})  # type: ignore[arg-type]
     with pytest.raises(SemlensError, match="is a dictionary already"):
         learn_dictionary(net, IMAGES, first, **HOW)  # type: ignore[arg-type]
+
+
+def test_a_dictionary_of_the_class_token_is_learned_from_it_alone_and_writes_to_it_alone() -> None:
+    from timm.models.vision_transformer import VisionTransformer
+
+    torch.manual_seed(0)
+    vit = VisionTransformer(img_size=8, patch_size=4, embed_dim=8, depth=2, num_heads=2, num_classes=3).eval()
+    model, layer = VisionModel(vit, to_tensor, ("a", "b", "c"), "vit"), "blocks.0@cls"
+    how = {"n": 12, "k": 3, "steps": 30, "batch": 16, "workers": 0, "progress": lambda *_: None}
+    found = learn_dictionary(model, IMAGES, layer, **how)  # type: ignore[arg-type]
+    assert (found.layer, found.width) == (layer, 8)
+    assert reconstruction(model, IMAGES, found, workers=0).vectors == 60  # one an image
+    stream = vectors_at(Feed(model, IMAGES, 8, 0), layer, buffer=10**6, seed=0, progress=lambda *_: None)
+    x = torch.stack([to_tensor(IMAGES.load(i)) for i in range(60)])
+    with torch.no_grad(), record(vit, ["blocks.0"]) as seen:
+        vit(x)
+        tokens = seen["blocks.0"].clone()
+    torch.testing.assert_close(torch.cat(list(stream.in_order(range(60)))), tokens[:, 0])
+    ((kind, units),) = parse_all(vit, [found], x[:1])
+    acts = kind.read(tokens)
+    assert acts.shape == (60, units, 1)
+    assert torch.equal(kind.write(tokens, acts), tokens)
+    changed = kind.write(tokens, acts + 1)
+    assert torch.equal(changed[:, 1:], tokens[:, 1:])
+    torch.testing.assert_close(changed[:, 0] - tokens[:, 0], found.decoder.sum(0).expand(60, -1), rtol=1e-4, atol=1e-5)
+    shares = attribute(model, x, "b", layers=[found], method="gradient").unread
+    assert list(shares) == [f"{found.text}@error", "blocks.0@tokens"]
