@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from semlens.pipeline import build as build
     from semlens.pipeline import embed as embed
     from semlens.pipeline import encode as encode
+    from semlens.revisit import compare_manifolds as compare_manifolds
     from semlens.revisit import doctor as doctor
     from semlens.revisit import faithful as faithful
     from semlens.revisit import faithful_pixels as faithful_pixels
@@ -143,6 +144,7 @@ _HOME = {
     "check": "attribution",
     "collect": "collection",
     "compare": "analysis",
+    "compare_manifolds": "revisit",
     "concept_directions": "correct",
     "conditional_maps": "attribution",
     "corrected": "correct",

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         simulation,
     )
     from semlens.analysis.labels.labelling import label as label  # by the face mypy takes it for a module
+    from semlens.analysis.manifolds import Alignment, align, manifold
     from semlens.analysis.prototypes import Placed, Prototype, Strategies, picture_of, strategies
     from semlens.analysis.scores import MEASURES, LayerScores, Scores, Summary, score
     from semlens.analysis.stored import keep, stored_atlas, stored_labels, stored_scores
@@ -60,6 +61,7 @@ __all__ = [
     "METHODS",
     "OUTPUT",
     "SOURCES",
+    "Alignment",
     "Atlas",
     "Comparison",
     "Curve",
@@ -85,6 +87,7 @@ __all__ = [
     "Strategies",
     "Summary",
     "affected",
+    "align",
     "aligned_baseline",
     "alignments",
     "as_probes",
@@ -115,6 +118,7 @@ __all__ = [
     "layer_numbers",
     "load",
     "load_vocabulary",
+    "manifold",
     "merge_evaluations",
     "output_of",
     "over_all_images",
@@ -152,6 +156,7 @@ _ROOMS = {
     "graphs": "OUTPUT Edge Graph Node graph wanted",
     "labels": "METHODS SOURCES Evaluation Labels Meaning cosy_retrieved final_layer label merge_evaluations "
     "over_all_images retrieve simulation",
+    "manifolds": "Alignment align manifold",
     "prototypes": "Placed Prototype Strategies picture_of strategies",
     "scores": "MEASURES LayerScores Scores Summary score",
     "stored": "keep stored_atlas stored_labels stored_scores",

@@ -73,12 +73,23 @@ def score(
 @untrained
 @vocabulary("Also say which labels are gone and which are new")
 @figure
+@click.option("--manifold", is_flag=True, help="Compare layers, not components: which pieces of images are together.")
+@click.option("--images", help="For manifolds: the images; by default those of the first index.")
+@click.option("--count", default=100, show_default=True, type=click.IntRange(2), help="For manifolds: images.")
+@click.option(
+    "--grid", default=4, show_default=True, type=click.IntRange(1), help="For manifolds: pieces along an edge."
+)
+@click.option("--reduction", default="pca", show_default=True, help="For manifolds: pca or umap, to 50 dimensions.")
+@click.option(
+    "--least", default=15, show_default=True, type=click.IntRange(3), help="For manifolds: a cluster's pieces."
+)
 @seed
 @device
 @as_json
 def compare(
     indexes: tuple[Path, ...], by: str, layer: tuple[str, ...], draws: int, untrained: Path | None,
-    vocabulary: str | None, figure: Path | None, seed: int, device: str | None, as_json: bool,
+    vocabulary: str | None, figure: Path | None, seed: int, device: str | None, as_json: bool, manifold: bool,
+    images: str | None, **pieces: Any,
 ) -> None:  # fmt: skip
     """Say how much of what each index knows is in the others, which components are shared or unique, and what changed.
 
@@ -88,6 +99,8 @@ def compare(
 
     layers = [() if names.strip() == "." else tuple(layer_names([names])) for names in layer]
     loaded = [sl.load_index(folder) for folder in indexes]
+    if manifold:
+        return _compare_manifolds(loaded, layers, images, device, as_json, seed=seed, **pieces)
     with Progress() as progress:
         space = loaded[0].recipe.foundation
         words = ask_vocabulary(space, vocabulary, device=device, progress=progress) if vocabulary else None
@@ -104,6 +117,26 @@ def compare(
     for remark in (remark for rows in tables for remark in rows.remarks):
         say(remark)
     _draw(comparison, figure)
+
+
+def _compare_manifolds(
+    indexes: "list[sl.ConceptIndex]", layers: list[tuple[str, ...]], images: str | None, device: str | None,
+    as_json: bool, **pieces: Any,
+) -> None:  # fmt: skip
+    """Holds layers of the indexes' models against each other."""
+    if layers and len(layers) != len(indexes):
+        raise SemlensError(f"layers are given for {len(layers)} of {len(indexes)} indexes: a dot stands for all of one")
+    models = {index.recipe.model.name: sl.load_model(index.recipe.model.name, device) for index in indexes}
+    sides = [
+        (models[index.recipe.model.name], layer)
+        for index, names in zip(indexes, layers or [()] * len(indexes), strict=True)
+        for layer in names or [axis.layer for axis in index.layers]
+    ]
+    photos = images_of(indexes[0], images)
+    with Progress() as progress:
+        found = sl.compare_manifolds(list(dict.fromkeys(sides)), photos, progress=progress, **pieces)
+    show(found.pairs, as_json)
+    show(found.matches, as_json)
 
 
 @app.command()

@@ -282,6 +282,18 @@ def test_compare_says_what_changed_and_what_an_untrained_network_has(
     assert "by examples" in told
 
 
+def test_compare_manifolds_of_layers(capsys: pytest.CaptureFixture[str], place: Place) -> None:
+    asked = ["compare", place.index, "--manifold", "--layer", "block3,block4", "--grid", "3", "--least", "6"]
+    found = lines(capsys, *asked, "--draws", "3")
+    assert [(row["one"], row["other"]) for row in found if "rand" in row] == [("block3", "block4")]
+    assert {row["match"] for row in found if "match" in row} <= set(range(found[0]["concepts"][1]))
+    assert found[0]["chance"] < 1
+    _, told = printed(capsys, *asked, "--layer", ".", code=2)
+    assert "layers are given for 2 of 1 indexes" in told
+    _, told = printed(capsys, "compare", place.index, "--manifold", "--layer", "block3,head", code=2)
+    assert "no square grid" in told
+
+
 # --- graph -----------------------------------------------------------------------------------------------------------
 
 
