@@ -1,6 +1,7 @@
 """Pictures: crops as the index holds them; whole images and heat maps where the user said where those are."""
 
 from io import BytesIO
+from typing import Any
 
 from PIL.Image import Image
 
@@ -77,6 +78,31 @@ def heat_picture(call: Call) -> Answer:
         raise NotThere(f"there is no heat map {slot}")
     start, stop = packed["offsets"][slot : slot + 2].tolist()
     return _webp(packed["data"][start:stop].tobytes())
+
+
+def removed(call: Call) -> Answer:
+    """What every output loses without the component."""
+    session, opened, row = call.session, call.opened, call.row
+    arguments = {"row": row, **_places(opened)}
+
+    def run(progress: Progress) -> Any:
+        return session.model.ask("removed", progress, **arguments).metadata["rows"]
+
+    job = Job(opened.number, "removed", "waiting for its turn")
+    rows = session.jobs.get(("removed", opened.number, row), job, run, lane=HEAT)
+    names = opened.index.encodings.outputs if opened.index.encodings is not None else ()
+    return as_json([one | {"name": names[one["output"]] if names else str(one["output"])} for one in rows])
+
+
+def _places(opened: Opened) -> dict[str, str]:
+    """Where index, model and images are.
+
+    Raises:
+        NotThere: the user did not say where model and images are.
+    """
+    if opened.images is None or opened.model is None:
+        raise NotThere("this needs the model and the images: start with --model MODEL --images FOLDER")
+    return {"index": str(opened.folder), "model": opened.model, "images": opened.images.source}
 
 
 def _heat_maps(call: Call) -> Arrays:

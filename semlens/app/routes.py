@@ -37,6 +37,7 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "{i}/whole/{image}.webp", pictures.whole),
     ("GET", "{i}/frame/{row}/{slot}.webp", pictures.frame),
     ("GET", "{i}/heat/{row}", pictures.heat),
+    ("GET", "{i}/removed/{row}", pictures.removed),
     ("GET", "{i}/heat/{row}/{slot}.webp", pictures.heat_picture),
     ("POST", "{i}/audit", audits.run_audit),
     ("POST", "{i}/verify", audits.verified),

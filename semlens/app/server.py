@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as Incoming
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -32,7 +33,11 @@ def create_app(session: Session, policy: Policy) -> ASGIApp:
 
     async def api(incoming: Incoming) -> Response:
         method = "GET" if incoming.method == "HEAD" else incoming.method  # the server leaves the body out
-        query, body = dict(incoming.query_params), await incoming.body()
+        try:
+            body = await incoming.body()
+        except ClientDisconnect:  # nobody is there to be answered
+            return Response(status_code=400)
+        query = dict(incoming.query_params)
         request = Request(method, incoming.path_params["path"], query, body)
         return _response(await run_in_threadpool(answer, session, request))
 

@@ -148,6 +148,15 @@ def edges(
     return {}, {"graph": payload(loaded, graph(loaded, of, labels=labels, edges=between, layers=layers))}
 
 
+def removed(progress: Progress, *, index: str, model: str, images: str, row: int) -> Reply:
+    """What every output loses without a component."""
+    from semlens.revisit import without_component
+
+    progress("loading the model", 0, 0)
+    rows = without_component(_index(index), _model(model), _images(images), row, progress=progress)
+    return {}, {"rows": [vars(one) for one in rows]}
+
+
 def verify(progress: Progress, *, index: str, model: str, images: str, spec: dict[str, Any]) -> Reply:
     """What an output loses without the components that an audit flags."""
     from semlens.revisit import verify_spec
@@ -180,7 +189,8 @@ def scores(progress: Progress, *, index: str, untrained: list[str]) -> Reply:
 
 
 WORK: dict[str, Callable[..., Reply]] = {
-    work.__name__: work for work in (texts, images, heat, ready, own, without, verify, own_heat, edges, atlas, scores)
+    work.__name__: work
+    for work in (texts, images, heat, ready, own, without, verify, removed, own_heat, edges, atlas, scores)
 }
 
 

@@ -11,10 +11,11 @@ from semlens.revisit.mean_relevance import mean_relevance
 from semlens.revisit.own_picture import OwnPicture, logits_without, own_heat, own_picture
 from semlens.revisit.rankings import BY
 from semlens.revisit.split import split
-from semlens.revisit.verify_audit import Verified, verify_audit, verify_spec
+from semlens.revisit.verify_audit import Removed, Verified, verify_audit, verify_spec, without_component
 
 __all__ = [
-    "BY", "PIXELS", "UPTO", "Finding", "OwnPicture", "Verified", "check_simulator", "compare_manifolds", "doctor",
-    "evaluate_held_out", "faithful", "faithful_pixels", "flipping", "flows", "input_box", "logits_without",
+    "BY", "PIXELS", "UPTO", "Finding", "OwnPicture", "Removed", "Verified", "check_simulator", "compare_manifolds",
+    "doctor", "evaluate_held_out", "faithful", "faithful_pixels", "flipping", "flows", "input_box", "logits_without",
     "mean_relevance", "own_heat", "own_picture", "portraits", "split", "verify_audit", "verify_spec",
+    "without_component",
 ]  # fmt: skip

@@ -127,7 +127,7 @@ def test_range_filters_and_is_in_the_url(open_page: Open) -> None:
     every = json.loads(saved(page, "the table", "json"))
     page.get_by_label("Filter by a column's range").select_option("for")
     page.get_by_label("Relevance for from").fill("0.01")
-    inside = sum(one["for"] >= 0.01 for one in every)
+    inside = sum(one["relevance for cat"] >= 0.01 for one in every)
     assert 1 < inside < ALIVE
     count(page, f"{inside} components")
     assert "where=for:0.01.." in page.url
@@ -145,7 +145,7 @@ def test_words_filter_the_table(open_page: Open) -> None:
 
 def test_search_brings_a_column_and_the_best_first(open_page: Open) -> None:
     page = open_page("table?q=concept%201")
-    expect(heading(page, "Similarity")).to_be_visible()
+    expect(heading(page, "Match")).to_be_visible()
     expect(page.locator(".how-many")).to_contain_text("best match first")
     computed(page)
     assert json.loads(saved(page, "the table", "json"))[0]["label"] == "concept 1"

@@ -835,6 +835,17 @@ def test_a_body_that_never_ends(target: Served) -> None:
         assert received(line).status == 413
 
 
+def test_who_hangs_up_in_the_middle_leaves_no_traceback(target: Served, caplog: pytest.LogCaptureFixture) -> None:
+    host = target.address.split("/")[2]
+    lines = ["POST /api/0/annotations HTTP/1.1", f"Host: {host}", *OWN, "Content-Length: 1000", "", "half"]
+    with caplog.at_level("ERROR"):
+        with connected(host) as line:
+            line.sendall("\r\n".join(lines).encode())
+        assert caller(target)("GET", "/api/session").status == 200
+        time.sleep(0.05)
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_every_promise_names_a_test() -> None:
     """SECURITY.md cannot name one that is gone."""
     root = Path(__file__).parents[2]

@@ -31,6 +31,7 @@ from semlens.revisit.example_heatmaps import portraits
 from semlens.revisit.graph_edges import flows
 from semlens.revisit.verify_audit import verify_audit
 from semlens.testbed import SHORTCUT, World, write_world
+from semlens.testbed.world import CONCEPTS
 from semlens.testbed.world.files import TABLE
 from semlens.views.heatmap import heated
 from tests.app.test_answers import arrays, metadata, refused, settled, tree
@@ -126,7 +127,13 @@ def test_heat_maps_are_the_portraits(session: Session, place: Place) -> None:
 
 
 def test_an_audit_is_put_to_the_test_as_by_the_verb(session: Session, place: Place) -> None:
-    spec = {"output": "melanoma", "valid": ["a blue-white veil"], "spurious": ["a ruler", "a band-aid"]}
+    phrases = [concept.phrases[0] for concept in CONCEPTS]
+    spec = {
+        "output": "melanoma",
+        "valid": phrases[:1],
+        "spurious": phrases[1:],
+        "fdr": 0.3,
+    }  # so few images show little
     index, asked = session.opened[0].index, check_spec(spec)
     audited = audit(index, asked, ask_spec(index.recipe.foundation, asked, index=index))
     expected = verify_audit(audited, load_model(MODEL), load_images(place.pictures))
@@ -134,6 +141,38 @@ def test_an_audit_is_put_to_the_test_as_by_the_verb(session: Session, place: Pla
     assert [(one["concept"], one["layer"]) for one in found] == [(one.concept, one.layer) for one in expected]
     assert [one["fall"] for one in found] == pytest.approx([one.fall for one in expected], abs=1e-3)
     assert found
+
+
+def test_what_outputs_lose_without_a_component(session: Session, place: Place) -> None:
+    index, images, model = session.opened[0].index, load_images(place.pictures), load_model(MODEL)
+    row = int(np.flatnonzero(~index.dead)[80])
+    component = index.component(row)
+    found = tree(session, "GET", f"0/removed/{row}")
+    assert [one["name"] for one in found] == [["melanoma", "other"][one["output"]] for one in found]
+    ids = sorted({*range(len(images))})  # fewer than it would draw from: all are looked at
+    x = torch.stack([model.preprocess(images.load(number)) for number in ids]).to(model.dtype)
+    layer = model.net.get_submodule(component.layer)
+    with torch.no_grad():
+        seen = []
+        with layer.register_forward_hook(lambda *args: seen.append(args[2].clone())):
+            intact = model.net(x)
+        mean = seen[0][:, component.unit].mean()
+
+        def silence(*args: torch.Tensor) -> torch.Tensor:
+            output = args[2].clone()
+            output[:, component.unit] = mean
+            return output
+
+        with layer.register_forward_hook(silence):  # type: ignore[arg-type]
+            fall = intact - model.net(x)
+    own = (fall[:, 0] - fall[:, 1]).numpy()
+    strongest = sorted(set(index.ids[row][index.valid[row]].tolist()))
+    told = next(one for one in found if one["output"] == 0)
+    assert told["fall"] == pytest.approx(float(own[strongest].mean()), abs=2e-3)
+    rest = [number for number in ids if number not in strongest]
+    assert told["elsewhere"] == pytest.approx(float(own[rest].mean()), abs=2e-3)
+    assert told["low"] <= told["fall"] <= told["high"]
+    assert (told["images"], told["others"]) == (len(strongest), len(rest))
 
 
 def send(session: Session, picture: Image.Image) -> str:

@@ -406,6 +406,15 @@ def test_nothing_is_fetched_and_only_our_script_runs(made: Audit) -> None:
     assert "fetch" not in script
 
 
+def test_on_paper_there_is_a_place_to_sign_and_a_number_on_each_page() -> None:
+    text = PAGE
+    assert all(f"{what}: <i></i>" in text for what in ("Date", "Name", "Signature"))
+    printed = text[text.index("@media print") :]
+    assert "counter(page)" in printed
+    assert ".on-screen { display: none; }" in printed
+    assert re.search(r'class="on-screen">[^<]*arrow keys', text)
+
+
 def test_the_same_audit_gives_the_same_bytes() -> None:
     assert report(by_hand()) == PAGE
     assert not re.search(r"20\d\d-\d\d-\d\d", PAGE)

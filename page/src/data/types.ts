@@ -159,6 +159,18 @@ export interface Heat {
   slots: number[];
 }
 
+/** GET {i}/removed/{row} — 202 while the model runs: what each output loses without the component, the largest first */
+export interface Removed {
+  output: number;
+  name: string;
+  fall: number; // in logits, on the images that excite it most
+  low: number;
+  high: number;
+  elsewhere: number | null; // on other images
+  images: number;
+  others: number;
+}
+
 /** POST {i}/audit with { spec } */
 export interface Spec {
   output: string | number;

@@ -71,7 +71,7 @@ function Facts({ info, version }: { info: IndexInfo; version: string }) {
   const facts: [string, string][] = [
     ["Studied model", info.model],
     ["Images", `${grouped(info.images.count)} of ${info.images.source}${info.images.unreadable ? `; ${grouped(info.images.unreadable)} could not be read` : ""}`],
-    ["Components", `${grouped(info.components)} in ${counted(info.layers.length, "layer")}${dead ? `, of which ${grouped(dead)} tell no two images apart` : ""}`],
+    ["Components", `${grouped(info.components)} in ${counted(info.layers.length, "layer")}${dead ? `, of which ${grouped(dead)} ${dead === 1 ? "is" : "are"} dead` : ""}`],
     ["Examples", `up to ${info.k} of each component; cropped by: ${info.crop}`],
     ["Foundation model", `${info.foundation.name}, ${grouped(info.foundation.dimension)} dimensions`],
     ["Its licence", info.foundation.licence || "unknown"],

@@ -7,6 +7,7 @@ import { Judgement } from "../component/Judgement";
 import { LabelPart } from "../component/LabelPart";
 import { Measures } from "../component/Measures";
 import { Levels } from "../component/Levels";
+import { RemovedPart } from "../component/Removed";
 import { Near } from "../component/Near";
 import { Steps } from "../component/Steps";
 import { useComponent } from "../component/useComponent";
@@ -59,6 +60,7 @@ function Known({ index, row }: { index: Indexed; row: number }) {
             <>
               <LabelPart index={index} label={found.value.label} />
               <ClassBars index={index} relevance={found.value.relevance} />
+              <RemovedPart index={index} row={row} />
               <Measures index={index} row={row} />
             </>
           )}

@@ -2746,28 +2746,118 @@ function Ar(e, t) {
 	let n = Math.round(100 * (1 - e));
 	return n > 0 ? `top ${n} %` : `top ${V(Math.max(1, Math.round(t * (1 - e))), "image")}`;
 }
+// src/component/Removed.tsx
+var jr = 6;
+function Mr({ index: e, row: t }) {
+	let { transport: n, session: r } = B(), i = St(!1), a = St({
+		state: "loading",
+		job: null
+	});
+	return k(() => {
+		if (!i.value) return;
+		let r = new AbortController();
+		return zt(async () => R(await n.get(e.at(`removed/${t}`), r.signal)), a, r.signal), () => r.abort();
+	}, [
+		e,
+		t,
+		i.value
+	]), !e.info.heat || !r.can.search ? null : /* @__PURE__ */ K("section", {
+		class: "panel",
+		"aria-label": "Without it",
+		children: [/* @__PURE__ */ K("h2", { children: "Without it" }), i.value ? /* @__PURE__ */ K(Hn, {
+			of: a.value,
+			what: "Without it",
+			children: (e) => /* @__PURE__ */ K(Nr, { rows: e })
+		}) : /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
+			class: "soft",
+			children: "What the outputs lose when it is set to its mean activation: where it fires most, and on other images."
+		}), /* @__PURE__ */ K("button", {
+			type: "button",
+			class: "button",
+			onClick: () => i.value = !0,
+			children: "Measure"
+		})] })]
+	});
+}
+function Nr({ rows: e }) {
+	let [t] = e;
+	return t ? /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("table", {
+		class: "bars",
+		children: [/* @__PURE__ */ K("thead", { children: /* @__PURE__ */ K("tr", { children: [
+			/* @__PURE__ */ K("th", {
+				scope: "col",
+				children: "Output"
+			}),
+			/* @__PURE__ */ K("td", {
+				class: "value",
+				children: "falls by"
+			}),
+			/* @__PURE__ */ K("td", {
+				class: "value",
+				children: "elsewhere"
+			})
+		] }) }), /* @__PURE__ */ K("tbody", { children: e.slice(0, jr).map((e) => /* @__PURE__ */ K("tr", { children: [
+			/* @__PURE__ */ K("th", {
+				scope: "row",
+				children: /* @__PURE__ */ K("bdi", { children: e.name })
+			}),
+			/* @__PURE__ */ K("td", {
+				class: "value",
+				title: `95 % interval ${U(e.low)} to ${U(e.high)}`,
+				children: [
+					U(e.fall),
+					" (",
+					U(e.low),
+					" to ",
+					U(e.high),
+					")"
+				]
+			}),
+			/* @__PURE__ */ K("td", {
+				class: "value",
+				children: U(e.elsewhere)
+			})
+		] }, e.output)) })]
+	}), /* @__PURE__ */ K("p", {
+		class: "soft",
+		children: [
+			"In logits",
+			e.length === 2 && ", of two classes their difference",
+			", with the 95 % interval, on ",
+			V(t.images, "image"),
+			" that ",
+			t.images === 1 ? "excites" : "excite",
+			" it most and on ",
+			V(t.others, "other"),
+			" drawn at random. Less than 0: the output rises without it."
+		]
+	})] }) : /* @__PURE__ */ K("p", {
+		class: "none",
+		children: "The model has no outputs."
+	});
+}
 // src/ui/queue.ts
-var jr = 4, Mr = [], Nr = 0;
-function Pr(e) {
-	return Mr.push(e), Fr(), () => {
-		let t = Mr.indexOf(e);
-		t >= 0 && Mr.splice(t, 1);
+var Pr = 4, Fr = [], Ir = 0;
+function Lr(e) {
+	return Fr.push(e), Rr(), () => {
+		let t = Fr.indexOf(e);
+		t >= 0 && Fr.splice(t, 1);
 	};
 }
-function Fr() {
-	if (Nr >= jr) return;
-	let e = Mr.pop();
-	e && (Nr++, e().finally(() => {
-		Nr--, Fr();
+function Rr() {
+	if (Ir >= Pr) return;
+	let e = Fr.pop();
+	e && (Ir++, e().finally(() => {
+		Ir--, Rr();
 	}));
 }
 // src/ui/Crops.tsx
-var Ir = 120;
-function Lr({ index: e, row: t, count: n }) {
+var zr = 120;
+function Br({ index: e, row: t, count: n }) {
 	let [, r] = O(0), i = e.base.crop[t], a = Math.min(n, e.base.examples[t]);
 	k(() => {
 		if (e.known(t) || a < 2) return;
-		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Pr(i), Ir);
+		let n = () => {}, i = () => e.component(t).then(() => r((e) => e + 1), () => {}), o = setTimeout(() => n = Lr(i), zr);
 		return () => (clearTimeout(o), n());
 	}, [e, t]);
 	let o = e.known(t)?.examples.map((e) => e.crop) ?? (i < 0 ? [] : [i]);
@@ -2780,7 +2870,7 @@ function Lr({ index: e, row: t, count: n }) {
 	});
 }
 // src/ui/Card.tsx
-function Rr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
+function Vr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 	let a = B(), o = Ct(() => {
 		let n = a.pointed.value;
 		return n && n.row === t && n.index === e.number ? "card pointed" : "card";
@@ -2797,7 +2887,7 @@ function Rr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 		onPointerLeave: c,
 		onFocus: s,
 		onBlur: c,
-		children: [/* @__PURE__ */ K(Lr, {
+		children: [/* @__PURE__ */ K(Br, {
 			index: e,
 			row: t,
 			count: n
@@ -2812,7 +2902,7 @@ function Rr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 					class: "card-id",
 					children: [/* @__PURE__ */ K("bdi", {
 						title: u,
-						children: l === u ? zr(e) : Sn(u)
+						children: l === u ? Hr(e) : Sn(u)
 					}), d && /* @__PURE__ */ K("span", {
 						class: `tag ${d}`,
 						children: d
@@ -2823,26 +2913,26 @@ function Rr({ index: e, row: t, crops: n = 4, tabIndex: r, children: i }) {
 		})]
 	});
 }
-function zr(e) {
+function Hr(e) {
 	return e.labels.value.state === "ready" ? "no label: chance fits as well" : "";
 }
 // src/component/Near.tsx
-var Br = 12;
-function Vr({ index: e, found: t }) {
+var Ur = 12;
+function Wr({ index: e, found: t }) {
 	let { indexes: n } = B(), r = n.find((t) => t !== e);
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Hr, {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Gr, {
 		title: "Most similar components",
 		says: "Nearest in the semantic space, in any layer.",
 		index: e,
 		near: t.neighbours
-	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ K(Hr, {
+	}), r && t.elsewhere.length > 0 && /* @__PURE__ */ K(Gr, {
 		title: `In the other index, ${r.info.name}`,
 		says: "What encodes nearly the same there.",
 		index: r,
 		near: t.elsewhere
 	})] });
 }
-function Hr({ title: e, says: t, index: n, near: r }) {
+function Gr({ title: e, says: t, index: n, near: r }) {
 	return /* @__PURE__ */ K("section", {
 		class: "near",
 		"aria-label": e,
@@ -2855,7 +2945,7 @@ function Hr({ title: e, says: t, index: n, near: r }) {
 			/* @__PURE__ */ K("ul", {
 				class: "near-list",
 				role: "list",
-				children: r.slice(0, Br).map(({ row: e, similarity: t }) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K(Rr, {
+				children: r.slice(0, Ur).map(({ row: e, similarity: t }) => /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K(Vr, {
 					index: n,
 					row: e,
 					crops: n.info.k < 3 ? 2 : 4,
@@ -2870,27 +2960,27 @@ function Hr({ title: e, says: t, index: n, near: r }) {
 	});
 }
 // src/ui/arrive.ts
-var Ur = !1;
-function Wr() {
-	Ur = !0;
+var Kr = !1;
+function qr() {
+	Kr = !0;
 }
-function Gr() {
+function Jr() {
 	let e = B(), t = e.place.route.value, n = j();
 	k(() => {
-		let e = (e) => e.navigationType === "traverse" && Wr();
+		let e = (e) => e.navigationType === "traverse" && qr();
 		return window.navigation?.addEventListener("navigate", e), () => window.navigation?.removeEventListener("navigate", e);
 	}, []), k(() => {
 		let r = t.path.join("/");
-		n.current !== void 0 && n.current !== r && Kn(e) && Kr(), n.current = r, Ur = !1;
+		n.current !== void 0 && n.current !== r && Kn(e) && Yr(), n.current = r, Kr = !1;
 	}, [t]);
 }
-function Kr() {
-	Ur || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
+function Yr() {
+	Kr || scrollTo(0, 0), document.activeElement === document.body && document.querySelector(".semlens > main")?.focus({ preventScroll: !0 });
 }
 // src/component/Steps.tsx
-function qr({ index: e, row: t }) {
+function Xr({ index: e, row: t }) {
 	let n = B(), { place: r } = n, i = n.order.value, a = i.indexOf(t), o = i[a + 1], s = a < 0 ? void 0 : i[a - 1], c = { show: n.param("show") || null }, l = (t) => {
-		t !== void 0 && (Wr(), r.go(e.path(t), {
+		t !== void 0 && (qr(), r.go(e.path(t), {
 			...In(n, e),
 			...c
 		}));
@@ -2911,7 +3001,7 @@ function qr({ index: e, row: t }) {
 		class: "steps",
 		"aria-label": "Components",
 		children: [
-			/* @__PURE__ */ K(Jr, {
+			/* @__PURE__ */ K(Zr, {
 				name: "Previous",
 				sign: "k",
 				icon: "left",
@@ -2921,7 +3011,7 @@ function qr({ index: e, row: t }) {
 				class: "soft place",
 				children: a < 0 ? `not among the ${H(i.length)} ${d}` : `${H(a + 1)} of ${H(i.length)} ${d}`
 			}),
-			/* @__PURE__ */ K(Jr, {
+			/* @__PURE__ */ K(Zr, {
 				name: "Next",
 				sign: "j",
 				icon: "right",
@@ -2961,14 +3051,14 @@ function qr({ index: e, row: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K(Yr, {
+			/* @__PURE__ */ K(Qr, {
 				path: e.path(t),
 				index: e
 			})
 		]
 	});
 }
-function Jr({ name: e, sign: t, icon: n, href: r }) {
+function Zr({ name: e, sign: t, icon: n, href: r }) {
 	let i = `${e} component`, a = /* @__PURE__ */ K(q, { name: n }, "icon"), o = /* @__PURE__ */ K("span", {
 		class: "word",
 		children: e
@@ -2987,7 +3077,7 @@ function Jr({ name: e, sign: t, icon: n, href: r }) {
 		children: s
 	});
 }
-function Yr({ path: e, index: t }) {
+function Qr({ path: e, index: t }) {
 	let n = B(), r = async () => {
 		let r = {
 			i: t.number || null,
@@ -3022,17 +3112,17 @@ function Yr({ path: e, index: t }) {
 	});
 }
 // src/views/Component.tsx
-function Xr() {
+function $r() {
 	let e = B(), t = e.index.value, [, n = "", r = "", i = ""] = e.place.route.value.path, a = n === t.info.name && /^\d+$/.test(i) ? t.row(r, Number(i)) : -1;
-	return a < 0 ? /* @__PURE__ */ K(Zr, {
+	return a < 0 ? /* @__PURE__ */ K(ei, {
 		name: n,
 		component: `${r}:${i}`
-	}) : /* @__PURE__ */ K(Qr, {
+	}) : /* @__PURE__ */ K(ti, {
 		index: t,
 		row: a
 	}, `${t.number} ${a}`);
 }
-function Zr({ name: e, component: t }) {
+function ei({ name: e, component: t }) {
 	let n = B();
 	return /* @__PURE__ */ K("div", {
 		class: "component",
@@ -3049,16 +3139,16 @@ function Zr({ name: e, component: t }) {
 		] })]
 	});
 }
-function Qr({ index: e, row: t }) {
+function ti({ index: e, row: t }) {
 	let n = B(), r = cr(e, t);
 	return /* @__PURE__ */ K("article", {
 		class: "component",
 		children: [
-			/* @__PURE__ */ K(qr, {
+			/* @__PURE__ */ K(Xr, {
 				index: e,
 				row: t
 			}),
-			/* @__PURE__ */ K($r, {
+			/* @__PURE__ */ K(ni, {
 				index: e,
 				row: t
 			}),
@@ -3070,7 +3160,7 @@ function Qr({ index: e, row: t }) {
 						/* @__PURE__ */ K(Hn, {
 							of: r,
 							what: "Component",
-							children: (t) => t.dead ? /* @__PURE__ */ K(ei, { component: t }) : /* @__PURE__ */ K(ur, {
+							children: (t) => t.dead ? /* @__PURE__ */ K(ri, { component: t }) : /* @__PURE__ */ K(ur, {
 								index: e,
 								found: t
 							})
@@ -3080,7 +3170,7 @@ function Qr({ index: e, row: t }) {
 							levels: r.value.levels,
 							images: r.value.images
 						}),
-						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(Vr, {
+						r.state === "ready" && !r.value.dead && /* @__PURE__ */ K(Wr, {
 							index: e,
 							found: r.value
 						})
@@ -3101,6 +3191,10 @@ function Qr({ index: e, row: t }) {
 								index: e,
 								relevance: r.value.relevance
 							}),
+							/* @__PURE__ */ K(Mr, {
+								index: e,
+								row: t
+							}),
 							/* @__PURE__ */ K(Er, {
 								index: e,
 								row: t
@@ -3116,7 +3210,7 @@ function Qr({ index: e, row: t }) {
 		]
 	});
 }
-function $r({ index: e, row: t }) {
+function ni({ index: e, row: t }) {
 	let n = e.info.layers[e.base.layer[t]], r = Cn(n.kind), i = e.title(t), a = e.id(t), o = e.names.get(t), s = e.tag(t);
 	return /* @__PURE__ */ K("header", {
 		class: "component-head",
@@ -3159,7 +3253,7 @@ function $r({ index: e, row: t }) {
 		})]
 	});
 }
-function ei({ component: e }) {
+function ri({ component: e }) {
 	return /* @__PURE__ */ K("section", {
 		class: "dead",
 		"aria-label": "Dead component",
@@ -3174,9 +3268,9 @@ function ei({ component: e }) {
 	});
 }
 // src/explore/Similarity.tsx
-var ti = 1.96;
-function ni({ value: e, scale: t }) {
-	let n = !(e > t.baseline) && Number.isFinite(t.baseline), r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`, [i, a] = [e - ti * t.error, e + ti * t.error], o = t.error > 0 && Number.isFinite(e), s = o ? `effect: standard deviations of its activation per unit of the foundation model’s space, with the 95 % interval; z ${(e / t.error).toFixed(1)}` : t.by === "encoding" ? "effect" : "alignment: cosine similarity to what is asked, less that to nothing in particular";
+var ii = 1.96;
+function ai({ value: e, scale: t }) {
+	let n = !(e > t.baseline) && Number.isFinite(t.baseline), r = (e) => `${100 * Math.min(1, Math.max(0, e / t.top))}%`, [i, a] = [e - ii * t.error, e + ii * t.error], o = t.error > 0 && Number.isFinite(e), s = o ? `effect: standard deviations of its activation per unit of the foundation model’s space, with the 95 % interval; z ${(e / t.error).toFixed(1)}` : t.by === "encoding" ? "effect" : "alignment: cosine similarity to what is asked, less that to nothing in particular";
 	return /* @__PURE__ */ K("span", {
 		class: `similarity ${n ? "chance" : ""}`,
 		children: [/* @__PURE__ */ K("span", {
@@ -3213,38 +3307,38 @@ function ni({ value: e, scale: t }) {
 		})]
 	});
 }
-function ri({ by: e, value: t, baseline: n, error: r }) {
+function oi({ by: e, value: t, baseline: n, error: r }) {
 	let i = 0;
 	for (let e of t) e > i && (i = e);
 	return {
 		by: e,
-		top: Math.max(i + ti * r, (Number.isFinite(n) ? n : 0) * 1.05, .01),
+		top: Math.max(i + ii * r, (Number.isFinite(n) ? n : 0) * 1.05, .01),
 		baseline: n,
 		error: r
 	};
 }
 // src/explore/Cards.tsx
-var ii = 12, ai = 61, oi = 34, si = 1;
-function ci({ index: e, rows: t, found: n, scale: r, count: i }) {
-	let a = j(null), { width: o, from: s, until: c } = di(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + ii) / 184)), m = (o - ii * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + ai + (n ? oi : 0), _ = g + ii, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - si), b = Math.min(v, Math.ceil(c / _) + si), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
+var si = 12, ci = 61, li = 34, ui = 1;
+function di({ index: e, rows: t, found: n, scale: r, count: i }) {
+	let a = j(null), { width: o, from: s, until: c } = mi(a), [l, u] = O(0), d = j(0), f = j(!1), p = Math.max(o < 460 ? 2 : 1, Math.floor((o + si) / 184)), m = (o - si * (p - 1)) / p, h = e.info.k < 3, g = (h ? m / 2 : m) + ci + (n ? li : 0), _ = g + si, v = Math.ceil(i / p), y = Math.max(0, Math.floor(s / _) - ui), b = Math.min(v, Math.ceil(c / _) + ui), x = Math.min(l, Math.max(0, i - 1)), S = (e) => {
 		d.current = e, u(e);
 	};
 	k(() => S(0), [t]), k(() => {
 		f.current && (f.current = !1, a.current?.querySelector(`[data-at="${x}"] > a`)?.focus());
 	});
 	let C = (e) => {
-		let t = li(e.key, Math.min(d.current, i - 1), p, i);
+		let t = fi(e.key, Math.min(d.current, i - 1), p, i);
 		t === null || e.ctrlKey || e.metaKey || e.altKey || (e.preventDefault(), f.current = !0, S(t));
-	}, w = o ? ui(y * p, Math.min(i, b * p), x, i) : [];
+	}, w = o ? pi(y * p, Math.min(i, b * p), x, i) : [];
 	return /* @__PURE__ */ K("ul", {
 		ref: a,
 		class: "cards",
 		role: "list",
-		style: { height: `${Math.max(0, v * _ - ii)}px` },
+		style: { height: `${Math.max(0, v * _ - si)}px` },
 		onKeyDown: C,
 		children: w.map((a) => {
 			let o = t[a], s = {
-				left: `${a % p * (m + ii)}px`,
+				left: `${a % p * (m + si)}px`,
 				top: `${Math.floor(a / p) * _}px`,
 				width: `${m}px`,
 				height: `${g}px`
@@ -3255,12 +3349,12 @@ function ci({ index: e, rows: t, found: n, scale: r, count: i }) {
 				"aria-posinset": a + 1,
 				style: s,
 				onFocusIn: () => !f.current && S(a),
-				children: /* @__PURE__ */ K(Rr, {
+				children: /* @__PURE__ */ K(Vr, {
 					index: e,
 					row: o,
 					crops: h ? 2 : 4,
 					tabIndex: a === x ? 0 : -1,
-					children: n && r && /* @__PURE__ */ K(ni, {
+					children: n && r && /* @__PURE__ */ K(ai, {
 						value: n.value[o],
 						scale: r
 					})
@@ -3269,7 +3363,7 @@ function ci({ index: e, rows: t, found: n, scale: r, count: i }) {
 		})
 	});
 }
-function li(e, t, n, r) {
+function fi(e, t, n, r) {
 	let i = {
 		ArrowLeft: -1,
 		ArrowRight: 1,
@@ -3282,11 +3376,11 @@ function li(e, t, n, r) {
 	let a = t + i;
 	return a < 0 || a >= r ? t : a;
 }
-function ui(e, t, n, r) {
+function pi(e, t, n, r) {
 	let i = Array.from({ length: Math.max(0, t - e) }, (t, n) => e + n);
 	return r && (n < e || n >= t) && i.push(n), i;
 }
-function di(e) {
+function mi(e) {
 	let [t, n] = O({
 		width: 0,
 		from: 0,
@@ -3320,85 +3414,85 @@ var J = [
 	"spurious",
 	"both",
 	"neither"
-], fi = {
+], hi = {
 	valid: "valid only",
 	spurious: "spurious only",
 	both: "both valid and spurious",
 	neither: "neither"
-}, pi = {
-	...fi,
+}, gi = {
+	...hi,
 	both: "both"
-}, mi = (e) => e !== null && Number.isFinite(e);
+}, _i = (e) => e !== null && Number.isFinite(e);
 function Y(e, t = 1) {
-	return mi(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
+	return _i(e) ? `${(100 * e).toFixed(t)}\u00a0%` : "not known";
 }
-function hi(e, t, n = 1) {
-	return mi(e) && mi(t) ? `${(100 * e).toFixed(n)} to ${Y(t, n)}` : "not known";
+function vi(e, t, n = 1) {
+	return _i(e) && _i(t) ? `${(100 * e).toFixed(n)} to ${Y(t, n)}` : "not known";
 }
-function gi(e) {
-	return mi(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
-}
-function _i(e) {
-	return mi(e) ? `needs ${gi(e)}` : "no alignment is enough: too few random components";
-}
-function vi(e) {
-	return mi(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
-}
-function yi(e, t) {
-	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
+function yi(e) {
+	return _i(e) ? e.toFixed(1).replace("-0.0", "0.0").replace("-", "−") : "none";
 }
 function bi(e) {
-	return mi(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+	return _i(e) ? `needs ${yi(e)}` : "no alignment is enough: too few random components";
 }
-function xi(e, t = 120) {
+function xi(e) {
+	return _i(e) ? `p\u00a0=\u00a0${Number(e.toPrecision(2))}` : "p not known";
+}
+function Si(e, t) {
+	return `${e.toLocaleString("en-GB")} ${t}${e === 1 ? "" : "s"}`;
+}
+function Ci(e) {
+	return _i(e) ? e.toLocaleString("en-GB", { maximumFractionDigits: 1 }) : "not known";
+}
+function wi(e, t = 120) {
 	let n = e.trim().replace(/\s+/g, " ");
 	return n.length > t ? `${n.slice(0, t - 1)}…` : n;
 }
 // src/audit/requirement.ts
-var Si = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", Ci = RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${Si}$`), wi = RegExp(`^no component with spurious > valid above relevance ${Si}$`), Ti = { unexpected: "neither" }, Ei = {
+var Ti = "(\\d+(?:\\.\\d+)?|\\.\\d+) ?(%?)", Ei = RegExp(`^(relevance_mass|net_relevance|drivers|components) ?\\(([\\w +]+)\\) ?(<=|>=|<|>) ?${Ti}$`), Di = RegExp(`^no component with spurious > valid above relevance ${Ti}$`), Oi = { unexpected: "neither" }, ki = {
 	valid: "valid concepts only",
 	spurious: "spurious concepts only",
 	both: "both valid and spurious concepts",
 	neither: "no concept of the spec"
-}, Di = {
+}, Ai = {
 	"<=": "At most",
 	"<": "Less than",
 	">=": "At least",
 	">": "More than"
-}, Oi = (e, t) => Number(e) / (t ? 100 : 1);
-function ki(e) {
-	let t = e.trim().replace(/\s+/g, " "), n = wi.exec(t);
+}, ji = (e, t) => Number(e) / (t ? 100 : 1);
+function Mi(e) {
+	let t = e.trim().replace(/\s+/g, " "), n = Di.exec(t);
 	if (n) return {
 		figure: "worst",
 		quadrants: [],
 		operator: "<=",
-		limit: Oi(n[1], n[2])
+		limit: ji(n[1], n[2])
 	};
-	let r = Ci.exec(t);
+	let r = Ei.exec(t);
 	if (!r) return null;
-	let i = r[2].split("+").map((e) => Ti[e.trim()] ?? e.trim()), a = r[1] === "drivers" || r[1] === "net_relevance" ? ["valid", "spurious"] : J;
+	let i = r[2].split("+").map((e) => Oi[e.trim()] ?? e.trim()), a = r[1] === "drivers" || r[1] === "net_relevance" ? ["valid", "spurious"] : J;
 	return i.every((e) => a.includes(e)) ? {
 		figure: r[1],
 		quadrants: [...new Set(i)],
 		operator: r[3],
-		limit: Oi(r[4], r[5])
+		limit: ji(r[4], r[5])
 	} : null;
 }
-function Ai(e) {
+function Ni(e) {
 	return e.figure !== "components";
 }
-function ji(e) {
-	return Ai(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
+function Pi(e) {
+	return Ni(e) ? `${Number((100 * e.limit).toPrecision(6))}\u00a0%` : String(e.limit);
 }
-function Mi(e, t) {
-	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${ji(e)} of what speaks for it in its layer`;
-	let n = e.quadrants.map((e) => Ei[e]).join(" or "), r = `${Di[e.operator]} ${ji(e)}`;
+function Fi(e, t) {
+	if (e.figure === "worst") return `No component that fits a spurious concept better than any valid one has more than ${Pi(e)} of what speaks for it in its layer`;
+	let n = e.quadrants.map((e) => ki[e]).join(" or "), r = `${Ai[e.operator]} ${Pi(e)}`;
 	if (e.figure === "components") return `${r} components fit ${n}`;
 	let i = e.quadrants.map((e) => `${e} concepts`).join(" or ");
 	return e.figure === "drivers" ? `${r} of all that drives “${t}”, for it or against it, is ${i}` : e.figure === "net_relevance" ? `${r} of what speaks for “${t}” goes through ${i}, less what speaks against it, concept by concept` : `${r} of what speaks for “${t}” goes through components that fit ${n}`;
 }
-function Ni(e, t) {
-	if (!Ai(t)) return bi(e);
+function Ii(e, t) {
+	if (!Ni(t)) return Ci(e);
 	for (let n of [
 		1,
 		2,
@@ -3406,157 +3500,157 @@ function Ni(e, t) {
 	]) if (Y(e, n) !== Y(t.limit, n)) return Y(e, n);
 	return Y(e);
 }
-function Pi(e, t) {
-	return Ai(t) ? hi(e.low, e.high) : `${bi(e.low)} to ${bi(e.high)}`;
+function Li(e, t) {
+	return Ni(t) ? vi(e.low, e.high) : `${Ci(e.low)} to ${Ci(e.high)}`;
 }
-function Fi(e, t) {
+function Ri(e, t) {
 	return e === null ? !1 : t.operator === "<=" ? e <= t.limit : t.operator === "<" ? e < t.limit : t.operator === ">=" ? e >= t.limit : e > t.limit;
 }
 // src/audit/recount.ts
-var Ii = {
+var zi = {
 	valid: null,
 	spurious: null
-}, Li = (e) => e.valid !== null || e.spurious !== null;
-function Ri(e, t, n) {
+}, Bi = (e) => e.valid !== null || e.spurious !== null;
+function Vi(e, t, n) {
 	return n[t] ?? (t === "valid" ? e.valid_critical : e.spurious_critical) ?? Infinity;
 }
-function zi(e) {
+function Hi(e) {
 	return e.component.slice(0, e.component.lastIndexOf(":"));
 }
-var Bi = /* @__PURE__ */ new WeakMap();
-function Vi(e) {
-	let t = Bi.get(e);
+var Ui = /* @__PURE__ */ new WeakMap();
+function Wi(e) {
+	let t = Ui.get(e);
 	if (t) return t;
 	let n = (e, t, n) => `${e}\n${t}\n${n}`, r = new Map(e.layers.map((e, t) => [e, t])), i = new Map(e.concepts.map((e, t) => [n(e.layer, e.side, e.concept), t])), a = {
-		layer: Int32Array.from(e.rows, (e) => r.get(zi(e))),
-		valid: Int32Array.from(e.rows, (e) => i.get(n(zi(e), "valid", e.valid_concept)) ?? -1),
-		spurious: Int32Array.from(e.rows, (e) => i.get(n(zi(e), "spurious", e.spurious_concept)) ?? -1)
+		layer: Int32Array.from(e.rows, (e) => r.get(Hi(e))),
+		valid: Int32Array.from(e.rows, (e) => i.get(n(Hi(e), "valid", e.valid_concept)) ?? -1),
+		spurious: Int32Array.from(e.rows, (e) => i.get(n(Hi(e), "spurious", e.spurious_concept)) ?? -1)
 	};
-	return Bi.set(e, a), a;
+	return Ui.set(e, a), a;
 }
-function Hi(e, t) {
-	let n = e.layers.indexOf(t), r = Vi(e).layer;
+function Gi(e, t) {
+	let n = e.layers.indexOf(t), r = Wi(e).layer;
 	return Int32Array.from(r.keys()).filter((e) => r[e] === n);
 }
-var Ui = [
+var Ki = [
 	3,
 	0,
 	1,
 	2
-], Wi = 3;
-function Gi(e, t) {
+], qi = 3;
+function Ji(e, t) {
 	let n = new Uint8Array(e.rows.length), r = new Uint8Array(e.rows.length);
 	return e.rows.forEach((e, i) => {
-		n[i] = Li(t) ? Ki(e, t) : J.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
+		n[i] = Bi(t) ? Yi(e, t) : J.indexOf(e.quadrant), r[i] = Number((n[i] === 1 || n[i] === 2) && e.spurious > e.valid);
 	}), {
 		audit: e,
 		moved: t,
 		quadrant: n,
 		offends: r,
-		shares: qi(e, n),
-		concepts: Li(t) ? Yi(e, n) : e.concepts
+		shares: Xi(e, n),
+		concepts: Bi(t) ? Qi(e, n) : e.concepts
 	};
 }
-function Ki(e, t) {
-	let n = e.valid > Ri(e, "valid", t), r = e.spurious > Ri(e, "spurious", t);
-	return Ui[Number(n) + 2 * Number(r)];
+function Yi(e, t) {
+	let n = e.valid > Vi(e, "valid", t), r = e.spurious > Vi(e, "spurious", t);
+	return Ki[Number(n) + 2 * Number(r)];
 }
-function qi(e, t) {
+function Xi(e, t) {
 	let n = e.layers.flatMap((e) => J.map((t) => ({
 		layer: e,
 		quadrant: t,
 		components: 0,
 		relevance: 0
-	}))), { layer: r } = Vi(e), i = e.layers.map(() => 0);
+	}))), { layer: r } = Wi(e), i = e.layers.map(() => 0);
 	if (e.rows.forEach((a, o) => {
 		let s = 4 * r[o];
-		n[s + t[o]].components += 1, (e.by !== "encoding" || t[o] === Wi) && (n[s + t[o]].relevance += a.relevance), e.by === "encoding" && a.spurious_share !== null && (i[r[o]] += a.relevance, n[s].relevance += a.relevance * (1 - a.spurious_share), n[s + 1].relevance += a.relevance * a.spurious_share);
-	}), e.by === "encoding") return n.map((e, t) => Ji(e, i[t >> 2]));
+		n[s + t[o]].components += 1, (e.by !== "encoding" || t[o] === qi) && (n[s + t[o]].relevance += a.relevance), e.by === "encoding" && a.spurious_share !== null && (i[r[o]] += a.relevance, n[s].relevance += a.relevance * (1 - a.spurious_share), n[s + 1].relevance += a.relevance * a.spurious_share);
+	}), e.by === "encoding") return n.map((e, t) => Zi(e, i[t >> 2]));
 	let a = new Set(n.filter((e) => e.relevance > 0).map((e) => e.layer));
 	return n.map((e) => a.has(e.layer) ? e : {
 		...e,
 		relevance: null
 	});
 }
-function Ji(e, t) {
+function Zi(e, t) {
 	return e.quadrant === "both" || e.quadrant === "neither" ? e : {
 		...e,
 		relevance: t > 0 ? e.relevance / t : null
 	};
 }
-function Yi(e, t) {
+function Qi(e, t) {
 	let n = e.concepts.map((e) => ({
 		...e,
 		components: 0,
 		relevance: 0,
 		against: 0
-	})), r = Vi(e);
+	})), r = Wi(e);
 	return e.rows.forEach((e, i) => {
-		for (let a of Xi(t[i])) {
+		for (let a of $i(t[i])) {
 			let t = n[r[a][i]];
 			t && (t.components += 1, t.relevance += e.relevance, t.against += e.against);
 		}
 	}), n.sort((e, t) => t.relevance - e.relevance);
 }
-var Xi = (e) => Zi[e], Zi = [
+var $i = (e) => ea[e], ea = [
 	["valid"],
 	["spurious"],
 	["valid", "spurious"],
 	[]
 ];
-function Qi(e, t) {
-	if (t.figure === "drivers" || t.figure === "net_relevance" && e.audit.by === "encoding") return $i(e.audit, t);
+function ta(e, t) {
+	if (t.figure === "drivers" || t.figure === "net_relevance" && e.audit.by === "encoding") return na(e.audit, t);
 	let n = t.operator.startsWith("<") ? 1 : -1, r = e.audit.layers.map((n, r) => ({
 		layer: n,
-		value: ta(e, t, r)
+		value: ia(e, t, r)
 	})), i = (e) => e === null ? Infinity : n * e, a = r.reduce((e, t) => i(t.value) > i(e.value) ? t : e);
 	return {
 		...a,
-		met: Fi(a.value, t)
+		met: Ri(a.value, t)
 	};
 }
-function $i(e, t) {
-	let n = e.verdicts.find((e) => JSON.stringify(ki(e.requirement)) === JSON.stringify(t));
+function na(e, t) {
+	let n = e.verdicts.find((e) => JSON.stringify(Mi(e.requirement)) === JSON.stringify(t));
 	return {
 		value: n?.value ?? null,
 		layer: n?.layer ?? "",
-		met: Fi(n?.value ?? null, t)
+		met: Ri(n?.value ?? null, t)
 	};
 }
-function ea({ audit: e, quadrant: t }, n, r) {
-	let { layer: i } = Vi(e), a = /* @__PURE__ */ new Map();
+function ra({ audit: e, quadrant: t }, n, r) {
+	let { layer: i } = Wi(e), a = /* @__PURE__ */ new Map();
 	return e.rows.forEach((e, o) => {
-		if (i[o] !== r || !Xi(t[o]).includes(n)) return;
+		if (i[o] !== r || !$i(t[o]).includes(n)) return;
 		let s = e[`${n}_concept`];
 		a.set(s, (a.get(s) ?? 0) + e.relevance - e.against);
 	}), [...a.values()].reduce((e, t) => e + Math.max(t, 0), 0);
 }
-function ta(e, t, n) {
+function ia(e, t, n) {
 	let { audit: r, offends: i, shares: a } = e, o = a.slice(4 * n, 4 * n + 4);
 	if (t.figure !== "components" && o.some((e) => e.relevance === null)) return null;
 	if (t.figure === "worst") {
-		let { layer: e } = Vi(r);
+		let { layer: e } = Wi(r);
 		return r.rows.reduce((t, r, a) => i[a] && e[a] === n ? Math.max(t, r.relevance * (r.spurious_share ?? 1)) : t, 0);
 	}
-	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + ea(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
+	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + ra(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
 }
 // src/audit/spec.ts
-var na = ["valid", "spurious"], ra = .05, ia = ["{}"], aa = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
-function oa(e) {
+var aa = ["valid", "spurious"], oa = .05, sa = ["{}"], ca = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
+function la(e) {
 	return {
 		output: e,
 		valid: [],
 		spurious: [],
-		requirements: [...aa],
+		requirements: [...ca],
 		title: "",
 		notes: "",
 		layers: [],
-		templates: [...ia],
-		fdr: ra
+		templates: [...sa],
+		fdr: oa
 	};
 }
-function sa(e) {
-	let t = (e) => (Array.isArray(e) ? e : []).map(ca);
+function ua(e) {
+	let t = (e) => (Array.isArray(e) ? e : []).map(da);
 	return {
 		output: e.output ?? "",
 		valid: t(e.valid),
@@ -3565,11 +3659,11 @@ function sa(e) {
 		title: e.title ?? "",
 		notes: e.notes ?? "",
 		layers: [...e.layers ?? []],
-		templates: e.templates?.length ? [...e.templates] : [...ia],
-		fdr: e.fdr ?? ra
+		templates: e.templates?.length ? [...e.templates] : [...sa],
+		fdr: e.fdr ?? oa
 	};
 }
-function ca(e) {
+function da(e) {
 	return typeof e == "string" ? {
 		name: e,
 		phrases: [],
@@ -3580,8 +3674,8 @@ function ca(e) {
 		images: [...e.images ?? []]
 	};
 }
-function la(e) {
-	let t = (e) => e.map(ua), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
+function fa(e) {
+	let t = (e) => e.map(pa), n = e.requirements.map((e) => e.trim()).filter(Boolean), r = e.templates.map((e) => e.trim()).filter(Boolean);
 	return {
 		...e.title.trim() && { title: e.title.trim() },
 		...e.notes.trim() && { notes: e.notes.trim() },
@@ -3590,69 +3684,69 @@ function la(e) {
 		spurious: t(e.spurious),
 		...n.length && { requirements: n },
 		...e.layers.length && { layers: e.layers },
-		...r.length && r.join("\n") !== ia.join() && { templates: r },
-		...e.fdr !== ra && { fdr: e.fdr }
+		...r.length && r.join("\n") !== sa.join() && { templates: r },
+		...e.fdr !== oa && { fdr: e.fdr }
 	};
 }
-function ua({ name: e, phrases: t, images: n }) {
+function pa({ name: e, phrases: t, images: n }) {
 	return !t.length && !n.length ? e : {
 		name: e,
 		...t.length && { phrases: t },
 		...n.length && { images: n }
 	};
 }
-function da(e) {
-	let { title: t, notes: n, ...r } = la(e);
+function ma(e) {
+	let { title: t, notes: n, ...r } = fa(e);
 	return JSON.stringify(r);
 }
-function fa(e) {
+function ha(e) {
 	if (e.output === "") return "Choose the class that is audited.";
-	let t = na.filter((t) => !e[t].length);
+	let t = aa.filter((t) => !e[t].length);
 	return t.length === 2 ? "Add at least one valid and one spurious concept, and the result appears here." : t.length ? `Add at least one ${t[0]} concept, and the result appears here.` : "";
 }
-function pa(e) {
-	let t = new TextEncoder().encode(JSON.stringify(la(e))), n = "";
+function ga(e) {
+	let t = new TextEncoder().encode(JSON.stringify(fa(e))), n = "";
 	for (let e of t) n += String.fromCharCode(e);
 	return btoa(n).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
-function ma(e) {
+function _a(e) {
 	try {
 		let t = e.trimStart().startsWith("{") ? e : new TextDecoder().decode(Uint8Array.from(atob(e.replace(/-/g, "+").replace(/_/g, "/")), (e) => e.charCodeAt(0))), n = JSON.parse(t);
-		return typeof n == "object" && n && !Array.isArray(n) ? sa(n) : null;
+		return typeof n == "object" && n && !Array.isArray(n) ? ua(n) : null;
 	} catch {
 		return null;
 	}
 }
-function ha(e) {
-	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : _a(e.slice(t + 1));
+function va(e) {
+	let t = e.indexOf(":"), n = (t < 0 ? e : e.slice(0, t)).trim(), r = t < 0 ? [] : ba(e.slice(t + 1));
 	return n ? {
 		name: n,
 		phrases: r,
 		images: []
 	} : null;
 }
-function ga(e) {
+function ya(e) {
 	return e.phrases.length ? `${e.name}: ${e.phrases.join("; ")}` : e.name;
 }
-function _a(e) {
+function ba(e) {
 	return e.split(/[;\n]/).map((e) => e.trim()).filter(Boolean);
 }
-function va(e) {
+function xa(e) {
 	return e.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "audit";
 }
 // src/audit/files.ts
-var ya = /* @__PURE__ */ new WeakMap();
-function ba(e, t) {
-	let n = ya.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
-	return ya.set(t, n), n;
+var Sa = /* @__PURE__ */ new WeakMap();
+function Ca(e, t) {
+	let n = Sa.get(t) ?? Bt(async () => R(await e.get(t.at("audits"))));
+	return Sa.set(t, n), n;
 }
-var xa = /* @__PURE__ */ new WeakMap();
-function Sa(e, t) {
-	let n = xa.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
-	return xa.set(t, n), n;
+var wa = /* @__PURE__ */ new WeakMap();
+function Ta(e, t) {
+	let n = wa.get(t) ?? Bt(async () => R(await e.get(t.at("specs"))));
+	return wa.set(t, n), n;
 }
-function Ca(e, t, { output: n, verdict: r }) {
-	let i = xa.get(e);
+function Ea(e, t, { output: n, verdict: r }) {
+	let i = wa.get(e);
 	i?.value.state === "ready" && (i.value = {
 		state: "ready",
 		value: {
@@ -3665,27 +3759,27 @@ function Ca(e, t, { output: n, verdict: r }) {
 		}
 	});
 }
-async function wa(e, t, n, r) {
+async function Da(e, t, n, r) {
 	let i = R(await e.post(t.at("specs"), JSON.stringify({
 		name: n,
 		spec: r
 	})));
-	Sa(e, t).value = {
+	Ta(e, t).value = {
 		state: "ready",
 		value: i
 	};
 }
-async function Ta(e, t) {
-	return sa(R(await e.post("spec/read", t)).spec);
+async function Oa(e, t) {
+	return ua(R(await e.post("spec/read", t)).spec);
 }
-async function Ea(e, t, n = []) {
+async function ka(e, t, n = []) {
 	let r = await e.post("spec/write", JSON.stringify({
 		spec: t,
 		verdicts: n
 	}));
 	return new Blob([Lt(r)], { type: "application/yaml" });
 }
-async function Da(e, t, n) {
+async function Aa(e, t, n) {
 	for (;;) try {
 		let r = await e.post(t.at("report"), JSON.stringify({ spec: n }));
 		return new Blob([Lt(r)], { type: "text/html" });
@@ -3694,7 +3788,7 @@ async function Da(e, t, n) {
 		await new Promise((e) => setTimeout(e, 400));
 	}
 }
-function Oa(e, t, n) {
+function ja(e, t, n) {
 	let r = Array.from(n, (e) => ({
 		...t.audit.rows[e],
 		quadrant: J[t.quadrant[e]]
@@ -3713,16 +3807,16 @@ function Oa(e, t, n) {
 			"valid_p",
 			"spurious_p"
 		].map((e) => [e, r.map((t) => t[e])])),
-		valid_critical: r.map((e) => Ri(e, "valid", t.moved)),
-		spurious_critical: r.map((e) => Ri(e, "spurious", t.moved)),
+		valid_critical: r.map((e) => Vi(e, "valid", t.moved)),
+		spurious_critical: r.map((e) => Vi(e, "spurious", t.moved)),
 		affected: r.map((e) => e.affected.join("; ")),
 		tag: r.map(({ row: t }) => e.tag(t)),
 		note: r.map(({ row: t }) => e.annotation(t)?.note ?? null)
 	};
 }
-function ka(e, t) {
+function Ma(e, t) {
 	let n = t.verdicts.map((e) => {
-		let t = ki(e.requirement), n = t ? ` ${Ni(e.value, t)} (${Pi(e, t)})` : "", r = e.sure || e.verdict === "cannot tell" ? "" : ", not sure";
+		let t = Mi(e.requirement), n = t ? ` ${Ii(e.value, t)} (${Li(e, t)})` : "", r = e.sure || e.verdict === "cannot tell" ? "" : ", not sure";
 		return `${e.verdict}${r}${e.reason ? ` (${e.reason})` : ""}: ${e.requirement}:${n} in ${e.layer}`;
 	}), r = t.rows.flatMap(({ row: t, component: n }) => {
 		let r = e.annotation(t);
@@ -3735,14 +3829,14 @@ function ka(e, t) {
 	];
 }
 // src/explore/Intro.tsx
-function Aa() {
+function Na() {
 	let e = B(), { place: t } = e, n = e.index.value, { info: r } = n, i = z(n.labels.value), a = i && i.label.reduce((e, t) => e + +(t >= 0), 0), o = r.classes.find((t) => t.number === e.of.value);
 	return /* @__PURE__ */ K("section", {
 		class: "intro",
 		"aria-label": "What this is",
 		children: [/* @__PURE__ */ K("p", { children: [
 			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: r.model }) }),
-			Ma(r),
+			Fa(r),
 			", seen through ",
 			V(r.images.count, "image"),
 			". ",
@@ -3770,7 +3864,7 @@ function Aa() {
 				}) }), /* @__PURE__ */ K("li", { children: [/* @__PURE__ */ K("a", {
 					href: t.href(["audit"], { class: o.number }),
 					children: "Does it rely on what it should?"
-				}), e.session.can.audit && /* @__PURE__ */ K(ja, {})] })] }),
+				}), e.session.can.audit && /* @__PURE__ */ K(Pa, {})] })] }),
 				r.own && /* @__PURE__ */ K("li", { children: /* @__PURE__ */ K("a", {
 					href: t.href(["picture"]),
 					children: "What does it make of your picture?"
@@ -3779,8 +3873,8 @@ function Aa() {
 		})]
 	});
 }
-function ja() {
-	let e = B(), t = z(Sa(e.transport, e.index.value).value)?.last;
+function Pa() {
+	let e = B(), t = z(Ta(e.transport, e.index.value).value)?.last;
 	return t ? /* @__PURE__ */ K("span", {
 		class: `last-audit ${t.verdict === "cannot tell" ? "untold" : t.verdict}`,
 		children: [
@@ -3792,21 +3886,21 @@ function ja() {
 		]
 	}) : null;
 }
-function Ma({ outputs: e }) {
+function Fa({ outputs: e }) {
 	let { count: t, first: n } = e;
 	if (!t) return "";
 	let r = n.join(", ");
 	return t > n.length ? `, with ${H(t)} outputs (${r} …)` : `, with the ${t === 1 ? "output" : "outputs"} ${r}`;
 }
 // src/explore/listing.ts
-function Na() {
+function Ia() {
 	let e = B(), t = e.index.value, n = e.search.value, r = n ? z(n) ?? null : null, i = j(), a = n?.state === "loading", o = a && i.current?.index === t ? i.current : {
 		index: t,
 		rows: e.order.value,
 		found: r
 	};
 	i.current = o;
-	let s = n?.state === "absent" ? La(e, n.why) : r ? Ia(e, r) : Fa(e), c = a ? `Searching for ${Pa(e)} …` : s.title;
+	let s = n?.state === "absent" ? Ba(e, n.why) : r ? za(e, r) : Ra(e), c = a ? `Searching for ${La(e)} …` : s.title;
 	return {
 		...o,
 		busy: a,
@@ -3815,11 +3909,11 @@ function Na() {
 		says: s.says
 	};
 }
-function Pa(e) {
+function La(e) {
 	let t = e.param("q");
 	return t ? `“${t}”` : "your picture";
 }
-function Fa(e) {
+function Ra(e) {
 	let t = e.index.value, n = e.order.value, r = {
 		ready: "the labelled and clearest first",
 		loading: "being put in order",
@@ -3830,22 +3924,22 @@ function Fa(e) {
 		says: "Each card is a component: a part of the model that reacts to something. Its pictures are what excites it most."
 	};
 }
-function Ia(e, t) {
+function za(e, t) {
 	let n = e.order.value, r = n.reduce((e, n) => e + +(t.value[n] > t.baseline), 0);
 	if (t.by === "encoding") {
 		let t = `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "responds" : "respond"} more than chance: 95 % of components with permuted activations stay below the tick.`;
 		return {
-			title: `What responds most to ${Pa(e)}`,
+			title: `What responds most to ${La(e)}`,
 			says: `Effect over all images, with its 95 % interval. ${t}`
 		};
 	}
 	let i = Number.isFinite(t.baseline) ? `${H(r)} of ${V(n.length, "component")} ${r === 1 ? "is" : "are"} better aligned than chance: 95 % of random components stay below the tick.` : "There is no baseline to say what chance reaches.";
 	return {
-		title: `Most like ${Pa(e)}`,
+		title: `Most like ${La(e)}`,
 		says: i
 	};
 }
-function La(e, t) {
+function Ba(e, t) {
 	let n = e.param("q");
 	return n ? {
 		title: `${V(e.order.value.length, "component")} with “${n}” in the label`,
@@ -3856,28 +3950,28 @@ function La(e, t) {
 	};
 }
 // src/map/camera.ts
-var Ra = {
+var Va = {
 	x: 0,
 	y: 0,
 	zoom: 1
-}, za = .6, Ba = 5e3, Va = .08;
-function Ha({ width: e, height: t, halfX: n, halfY: r }) {
-	let i = 1 - 2 * Va;
+}, Ha = .6, Ua = 5e3, Wa = .08;
+function Ga({ width: e, height: t, halfX: n, halfY: r }) {
+	let i = 1 - 2 * Wa;
 	return Math.max(1e-6, Math.min(e * i / (2 * Math.max(n, 1e-6)), t * i / (2 * Math.max(r, 1e-6))));
 }
-function Ua(e, t) {
-	return Ha(t) * e.zoom;
+function Ka(e, t) {
+	return Ga(t) * e.zoom;
 }
-function Wa(e, t, n, r) {
-	let i = Ua(e, t);
+function qa(e, t, n, r) {
+	let i = Ka(e, t);
 	return [(n - e.x) * i + t.width / 2, (e.y - r) * i + t.height / 2];
 }
-function Ga(e, t, n, r) {
-	let i = Ua(e, t);
+function Ja(e, t, n, r) {
+	let i = Ka(e, t);
 	return [(n - t.width / 2) / i + e.x, e.y - (r - t.height / 2) / i];
 }
-function Ka(e, t, n = 0) {
-	let [r, i] = Ga(e, t, -n, -n), [a, o] = Ga(e, t, t.width + n, t.height + n);
+function Ya(e, t, n = 0) {
+	let [r, i] = Ja(e, t, -n, -n), [a, o] = Ja(e, t, t.width + n, t.height + n);
 	return {
 		left: r,
 		bottom: o,
@@ -3885,43 +3979,43 @@ function Ka(e, t, n = 0) {
 		top: i
 	};
 }
-function qa(e, t) {
-	let n = Math.min(Ba, Math.max(za, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
+function Xa(e, t) {
+	let n = Math.min(Ua, Math.max(Ha, e.zoom)), r = (e, t) => Math.min(t, Math.max(-t, e));
 	return {
 		x: r(e.x, t.halfX),
 		y: r(e.y, t.halfY),
 		zoom: n
 	};
 }
-function Ja(e, t, n, r, i) {
-	let a = Math.min(Ba, Math.max(za, e.zoom * i)), [o, s] = Ga(e, t, n, r), c = e.zoom / a;
-	return qa({
+function Za(e, t, n, r, i) {
+	let a = Math.min(Ua, Math.max(Ha, e.zoom * i)), [o, s] = Ja(e, t, n, r), c = e.zoom / a;
+	return Xa({
 		x: o + (e.x - o) * c,
 		y: s + (e.y - s) * c,
 		zoom: a
 	}, t);
 }
-function Ya(e, t, n, r) {
-	let i = Ua(e, t);
-	return qa({
+function Qa(e, t, n, r) {
+	let i = Ka(e, t);
+	return Xa({
 		x: e.x - n / i,
 		y: e.y + r / i,
 		zoom: e.zoom
 	}, t);
 }
-function Xa({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
-	let o = (n - e) / 2, s = (r - t) / 2, c = Ha({
+function $a({ left: e, bottom: t, right: n, top: r }, i, a = 60) {
+	let o = (n - e) / 2, s = (r - t) / 2, c = Ga({
 		...i,
 		halfX: o,
 		halfY: s
-	}) / Ha(i);
-	return qa({
+	}) / Ga(i);
+	return Xa({
 		x: (e + n) / 2,
 		y: (t + r) / 2,
 		zoom: Math.min(a, c)
 	}, i);
 }
-function Za(e, t, n) {
+function eo(e, t, n) {
 	if (n >= 1) return t;
 	let r = n * n * (3 - 2 * n), i = e.zoom * (t.zoom / e.zoom) ** r, a = 1 / t.zoom - 1 / e.zoom, o = Math.abs(a) < 1e-9 ? r : (1 / i - 1 / e.zoom) / a;
 	return {
@@ -3930,7 +4024,7 @@ function Za(e, t, n) {
 		zoom: i
 	};
 }
-function Qa({ x: e, y: t, zoom: n }) {
+function to({ x: e, y: t, zoom: n }) {
 	if (Math.abs(e) < .001 && Math.abs(t) < .001 && Math.abs(n - 1) < .001) return "";
 	let r = Math.max(3, Math.ceil(Math.log10(n)) + 3);
 	return [
@@ -3939,7 +4033,7 @@ function Qa({ x: e, y: t, zoom: n }) {
 		Number(n.toPrecision(3))
 	].join(",");
 }
-function $a(e) {
+function no(e) {
 	let t = e.split(","), [n, r, i] = t.map(Number);
 	return t.length === 3 && [
 		n,
@@ -3952,7 +4046,7 @@ function $a(e) {
 	} : null;
 }
 // ../../../main/page/node_modules/kdbush/index.js
-var eo = [
+var ro = [
 	Int8Array,
 	Uint8Array,
 	Uint8ClampedArray,
@@ -3962,14 +4056,14 @@ var eo = [
 	Uint32Array,
 	Float32Array,
 	Float64Array
-], to = 1, no = 8, X = /* @__PURE__ */ new Uint32Array(96), ro = class e {
+], io = 1, ao = 8, X = /* @__PURE__ */ new Uint32Array(96), oo = class e {
 	static from(t) {
 		if (!t || t.byteLength === void 0 || t.buffer) throw Error("Data must be an instance of ArrayBuffer or SharedArrayBuffer.");
 		let [n, r] = new Uint8Array(t, 0, 2);
 		if (n !== 219) throw Error("Data does not appear to be in a KDBush format.");
 		let i = r >> 4;
-		if (i !== to) throw Error(`Got v${i} data when expected v${to}.`);
-		let a = eo[r & 15];
+		if (i !== io) throw Error(`Got v${i} data when expected v${io}.`);
+		let a = ro[r & 15];
 		if (!a) throw Error("Unrecognized array type.");
 		let [o] = new Uint16Array(t, 2, 1), [s] = new Uint32Array(t, 4, 1);
 		return new e(s, o, a, void 0, t);
@@ -3977,12 +4071,12 @@ var eo = [
 	constructor(e, t = 64, n = Float64Array, r = ArrayBuffer, i) {
 		if (isNaN(e) || e < 0) throw Error(`Unexpected numItems value: ${e}.`);
 		this.numItems = +e, this.nodeSize = Math.min(Math.max(+t, 2), 65535), this.ArrayType = n, this.IndexArrayType = e < 65536 ? Uint16Array : Uint32Array;
-		let a = eo.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
+		let a = ro.indexOf(this.ArrayType), o = e * 2 * this.ArrayType.BYTES_PER_ELEMENT, s = e * this.IndexArrayType.BYTES_PER_ELEMENT, c = (8 - s % 8) % 8;
 		if (a < 0) throw Error(`Unexpected typed array class: ${n}.`);
-		if (i) this.data = i, this.ids = new this.IndexArrayType(i, no, e), this.coords = new n(i, no + s + c, e * 2), this._pos = e * 2, this._finished = !0;
+		if (i) this.data = i, this.ids = new this.IndexArrayType(i, ao, e), this.coords = new n(i, ao + s + c, e * 2), this._pos = e * 2, this._finished = !0;
 		else {
-			let i = this.data = new r(no + o + s + c);
-			this.ids = new this.IndexArrayType(i, no, e), this.coords = new n(i, no + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
+			let i = this.data = new r(ao + o + s + c);
+			this.ids = new this.IndexArrayType(i, ao, e), this.coords = new n(i, ao + s + c, e * 2), this._pos = 0, this._finished = !1, new Uint8Array(i, 0, 2).set([219, 16 + a]), new Uint16Array(i, 2, 1)[0] = t, new Uint32Array(i, 4, 1)[0] = e;
 		}
 	}
 	add(e, t) {
@@ -3992,7 +4086,7 @@ var eo = [
 	finish() {
 		let e = this._pos >> 1;
 		if (e !== this.numItems) throw Error(`Added ${e} items when expected ${this.numItems}.`);
-		return io(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
+		return so(this.ids, this.coords, this.nodeSize, 0, this.numItems - 1, 0), this._finished = !0, this;
 	}
 	range(e, t, n, r) {
 		if (!this._finished) throw Error("Data not yet indexed - call index.finish().");
@@ -4025,80 +4119,80 @@ var eo = [
 		for (; s > 0;) {
 			let u = X[--s], d = X[--s], f = X[--s];
 			if (d - f <= o) {
-				for (let n = f; n <= d; n++) co(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
+				for (let n = f; n <= d; n++) fo(a[2 * n], a[2 * n + 1], e, t) <= l && (r[c++] = i[n]);
 				continue;
 			}
 			let p = f + d >> 1, m = a[2 * p], h = a[2 * p + 1];
-			co(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (X[s++] = f, X[s++] = p - 1, X[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (X[s++] = p + 1, X[s++] = d, X[s++] = 1 - u);
+			fo(m, h, e, t) <= l && (r[c++] = i[p]), (u === 0 ? e - n <= m : t - n <= h) && (X[s++] = f, X[s++] = p - 1, X[s++] = 1 - u), (u === 0 ? e + n >= m : t + n >= h) && (X[s++] = p + 1, X[s++] = d, X[s++] = 1 - u);
 		}
 		return c;
 	}
 };
-function io(e, t, n, r, i, a) {
+function so(e, t, n, r, i, a) {
 	if (i - r <= n) return;
 	let o = r + i >> 1;
-	ao(e, t, o, r, i, a), io(e, t, n, r, o - 1, 1 - a), io(e, t, n, o + 1, i, 1 - a);
+	co(e, t, o, r, i, a), so(e, t, n, r, o - 1, 1 - a), so(e, t, n, o + 1, i, 1 - a);
 }
-function ao(e, t, n, r, i, a) {
+function co(e, t, n, r, i, a) {
 	for (; i > r;) {
 		if (i - r > 600) {
 			let o = i - r + 1, s = n - r + 1, c = Math.log(o), l = .5 * Math.exp(2 * c / 3), u = .5 * Math.sqrt(c * l * (o - l) / o) * (s - o / 2 < 0 ? -1 : 1);
-			ao(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
+			co(e, t, n, Math.max(r, Math.floor(n - s * l / o + u)), Math.min(i, Math.floor(n + (o - s) * l / o + u)), a);
 		}
 		let o = t[2 * n + a], s = r, c = i;
-		for (oo(e, t, r, n), t[2 * i + a] > o && oo(e, t, r, i); s < c;) {
-			for (oo(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
+		for (lo(e, t, r, n), t[2 * i + a] > o && lo(e, t, r, i); s < c;) {
+			for (lo(e, t, s, c), s++, c--; t[2 * s + a] < o;) s++;
 			for (; t[2 * c + a] > o;) c--;
 		}
-		t[2 * r + a] === o ? oo(e, t, r, c) : (c++, oo(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
+		t[2 * r + a] === o ? lo(e, t, r, c) : (c++, lo(e, t, c, i)), c <= n && (r = c + 1), n <= c && (i = c - 1);
 	}
 }
-function oo(e, t, n, r) {
-	so(e, n, r), so(t, 2 * n, 2 * r), so(t, 2 * n + 1, 2 * r + 1);
+function lo(e, t, n, r) {
+	uo(e, n, r), uo(t, 2 * n, 2 * r), uo(t, 2 * n + 1, 2 * r + 1);
 }
-function so(e, t, n) {
+function uo(e, t, n) {
 	let r = e[t];
 	e[t] = e[n], e[n] = r;
 }
-function co(e, t, n, r) {
+function fo(e, t, n, r) {
 	let i = e - n, a = t - r;
 	return i * i + a * a;
 }
 // src/map/gaps.ts
-var lo = .08;
-function uo(e, t) {
+var po = .08;
+function mo(e, t) {
 	let n = Uint32Array.from({ length: e.length / 2 }, (e, t) => t).filter((n) => !Number.isNaN(e[2 * n + t]));
 	if (n.sort((n, r) => e[2 * n + t] - e[2 * r + t]), n.length < 3) return;
-	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(lo, 4 / n.length), i = e[2 * n[0] + t], a = 0;
+	let r = (e[2 * n[n.length - 1] + t] - e[2 * n[0] + t]) * Math.max(po, 4 / n.length), i = e[2 * n[0] + t], a = 0;
 	for (let o of n) {
 		let n = e[2 * o + t];
 		a += Math.max(0, n - i - r), i = n, e[2 * o + t] = n - a;
 	}
 }
 // src/map/model.ts
-function fo(e) {
+function ho(e) {
 	let t = e.index.value, n = e.session.comparable ? e.indexes.filter((e) => e !== t) : [], r = t.atlas.value;
 	if (r.state !== "ready") return r;
 	for (let e of n) if (e.atlas.value.state === "loading") return e.atlas.value;
 	return {
 		state: "ready",
-		value: mo(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
+		value: _o(e.indexes.filter((e) => e === t || n.includes(e) && z(e.atlas.value)))
 	};
 }
-var po = /* @__PURE__ */ new WeakMap();
-function mo(e) {
-	let t = z(e[0].atlas.value), n = po.get(t);
+var go = /* @__PURE__ */ new WeakMap();
+function _o(e) {
+	let t = z(e[0].atlas.value), n = go.get(t);
 	if (n && n.indexes.length === e.length && n.indexes.every((t, n) => t === e[n])) return n.model;
-	let r = ho(e.map((e) => ({
+	let r = vo(e.map((e) => ({
 		index: e,
 		atlas: z(e.atlas.value)
 	})));
-	return po.set(t, {
+	return go.set(t, {
 		indexes: e,
 		model: r
 	}), r;
 }
-function ho(e) {
+function vo(e) {
 	let t = e.reduce((e, { index: t }) => e + t.count, 0), n = new Float32Array(2 * t), r = new Int32Array(t), i = [], a = 0;
 	for (let { index: t, atlas: o } of e) {
 		for (let e = 0; e < t.count; e++) n[2 * (a + e)] = o.x[e], n[2 * (a + e) + 1] = o.y[e];
@@ -4108,8 +4202,8 @@ function ho(e) {
 			stop: a + t.count
 		}), a += t.count;
 	}
-	uo(n, 0), uo(n, 1);
-	let { halfX: o, halfY: s } = go(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new ro(Math.max(1, c.length), 64, Float32Array);
+	mo(n, 0), mo(n, 1);
+	let { halfX: o, halfY: s } = yo(n), c = Uint32Array.from({ length: t }, (e, t) => t).filter((e) => !Number.isNaN(n[2 * e])), l = new oo(Math.max(1, c.length), 64, Float32Array);
 	for (let e of c) l.add(n[2 * e], n[2 * e + 1]);
 	return c.length || l.add(NaN, NaN), l.finish(), {
 		parts: i,
@@ -4125,8 +4219,8 @@ function ho(e) {
 		living: c
 	};
 }
-function go(e) {
-	let { left: t, right: n, bottom: r, top: i } = _o(e);
+function yo(e) {
+	let { left: t, right: n, bottom: r, top: i } = bo(e);
 	if (!(n >= t)) return {
 		halfX: 1,
 		halfY: 1
@@ -4138,7 +4232,7 @@ function go(e) {
 		halfY: (i - r) / 2 / a || .05
 	};
 }
-function _o(e, t) {
+function bo(e, t) {
 	let n = {
 		left: Infinity,
 		bottom: Infinity,
@@ -4152,17 +4246,17 @@ function _o(e, t) {
 	else for (let t = 0; 2 * t < e.length; t++) r(t);
 	return n;
 }
-function vo(e, t) {
+function xo(e, t) {
 	return e.parts.find((e) => t < e.stop);
 }
-function yo(e, t, n) {
+function So(e, t, n) {
 	let r = e.parts.find((e) => e.index.number === t), i = r && n >= 0 && n < r.index.count ? r.start + n : -1;
 	return i >= 0 && !Number.isNaN(e.xy[2 * i]) ? i : -1;
 }
-function bo(e, { left: t, bottom: n, right: r, top: i }, a) {
+function Co(e, { left: t, bottom: n, right: r, top: i }, a) {
 	return e.tree.range(t, n, r, i).map((t) => e.living[t]).filter((e) => a[e]);
 }
-function xo(e, t, n, r, i) {
+function wo(e, t, n, r, i) {
 	let a = -1, o = r * r;
 	for (let s of e.tree.within(t, n, r)) {
 		let r = e.living[s], c = (e.xy[2 * r] - t) ** 2 + (e.xy[2 * r + 1] - n) ** 2;
@@ -4170,7 +4264,7 @@ function xo(e, t, n, r, i) {
 	}
 	return a;
 }
-function So(e, t, n, r, i) {
+function To(e, t, n, r, i) {
 	let a = e.xy[2 * t], o = e.xy[2 * t + 1];
 	for (let s = .02; s < 8; s *= 3) {
 		let c = -1, l = Infinity;
@@ -4183,15 +4277,15 @@ function So(e, t, n, r, i) {
 	return -1;
 }
 // src/map/keys.ts
-var Co = 60, wo = {
+var Eo = 60, Do = {
 	ArrowLeft: [-1, 0],
 	ArrowRight: [1, 0],
 	ArrowUp: [0, 1],
 	ArrowDown: [0, -1]
 };
-function To(e, t, n, r) {
-	let i = wo[e.key];
-	if (i) return e.ctrlKey || e.metaKey ? Do(t, n, i) : Eo(t, n, i);
+function Oo(e, t, n, r) {
+	let i = Do[e.key];
+	if (i) return e.ctrlKey || e.metaKey ? Ao(t, n, i) : ko(t, n, i);
 	if (e.ctrlKey || e.metaKey || e.altKey) return !1;
 	switch (e.key) {
 		case "+":
@@ -4200,32 +4294,32 @@ function To(e, t, n, r) {
 		case "_": return n.zoom(1 / 1.6), !0;
 		case "0": return n.fitAll(), !0;
 		case "Enter":
-		case " ": return Oo(e.key, t, r);
-		case "Escape": return ko(t);
+		case " ": return jo(e.key, t, r);
+		case "Escape": return Mo(t);
 		default: return !1;
 	}
 }
-function Eo(e, t, [n, r]) {
-	return t.move(Ya(e.camera.peek(), e.view.peek(), -n * Co, r * Co)), !0;
+function ko(e, t, [n, r]) {
+	return t.move(Qa(e.camera.peek(), e.view.peek(), -n * Eo, r * Eo)), !0;
 }
-function Do(e, t, [n, r]) {
+function Ao(e, t, [n, r]) {
 	let i = e.model;
 	if (!i) return !0;
-	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? xo(i, o, s, 3, e.visible.peek()) : So(i, a, n, r, e.visible.peek());
+	let a = e.hover.peek() >= 0 ? e.hover.peek() : e.pinned.peek(), { x: o, y: s } = e.camera.peek(), c = a < 0 ? wo(i, o, s, 3, e.visible.peek()) : To(i, a, n, r, e.visible.peek());
 	if (c < 0) return e.said.value = "No component farther in this direction.", !0;
 	e.pointAt(c), t.reveal(c);
-	let { index: l, start: u } = vo(i, c);
+	let { index: l, start: u } = xo(i, c);
 	return e.said.value = `${l.title(c - u)}, ${l.id(c - u)}`, !0;
 }
-function Oo(e, t, n) {
+function jo(e, t, n) {
 	let r = t.hover.peek() >= 0 ? t.hover.peek() : t.pinned.peek();
 	return r < 0 ? !1 : (e === "Enter" ? n(r) : t.pinned.value = r, !0);
 }
-function ko(e) {
+function Mo(e) {
 	return e.pinned.peek() < 0 && e.hover.peek() < 0 ? !1 : (e.pinned.value = -1, e.pointAt(-1), !0);
 }
 // src/map/colouring.ts
-var Ao = [
+var No = [
 	"cluster",
 	"layer",
 	"label",
@@ -4235,7 +4329,7 @@ var Ao = [
 	"redundancy",
 	"relevance",
 	"query"
-], jo = 20, Mo = {
+], Po = 20, Fo = {
 	cluster: "cluster",
 	layer: "layer",
 	label: "label",
@@ -4245,7 +4339,7 @@ var Ao = [
 	redundancy: "redundancy",
 	relevance: "class relevance",
 	query: "search"
-}, No = {
+}, Io = {
 	cluster: "Groups found by what the components mean or respond to, not by where they lie on the map",
 	layer: "The layer of the model that a component belongs to",
 	label: "The most frequent labels: the phrases that fit best",
@@ -4256,25 +4350,25 @@ var Ao = [
 	relevance: "Mean share of what speaks for the class that comes from the component",
 	query: "Effect of what is searched for, or cosine similarity to it"
 };
-function Po(e) {
+function Lo(e) {
 	let t = e.param("color");
-	return Ao.includes(t) ? t : e.query.value ? "query" : "cluster";
+	return No.includes(t) ? t : e.query.value ? "query" : "cluster";
 }
-function Fo(e, t, n) {
+function Ro(e, t, n) {
 	switch (n) {
-		case "cluster": return Ro(t, zo(t));
-		case "layer": return Bo(t);
-		case "label": return Ho(t);
-		case "tag": return Wo(t);
-		case "relevance": return Jo(e, t);
-		case "query": return Yo(e, t);
-		default: return Ko(t, n);
+		case "cluster": return Vo(t, Ho(t));
+		case "layer": return Uo(t);
+		case "label": return Go(t);
+		case "tag": return qo(t);
+		case "relevance": return Zo(e, t);
+		case "query": return Qo(e, t);
+		default: return Yo(t, n);
 	}
 }
-function Io(e, t) {
+function zo(e, t) {
 	return e.cluster[t] < 0;
 }
-function Lo(e, t) {
+function Bo(e, t) {
 	let n = new Int32Array(t.length);
 	for (let t of e) t >= 0 && n[t]++;
 	return {
@@ -4286,11 +4380,11 @@ function Lo(e, t) {
 		}))
 	};
 }
-function Ro(e, t) {
+function Vo(e, t) {
 	let n = t.map((e, t) => ({ name: e || `Cluster ${t + 1}` }));
-	return Lo(e.cluster, n);
+	return Bo(e.cluster, n);
 }
-function zo(e) {
+function Ho(e) {
 	let t = Math.max(e.names.length, ...e.cluster.reduce((e, t) => t >= e[0] ? [t + 1] : e, [0])), n = Array.from({ length: t }, (t, n) => e.names[n] ?? "");
 	if (n.every(Boolean)) return n;
 	let r = n.map(() => /* @__PURE__ */ new Map());
@@ -4303,15 +4397,15 @@ function zo(e) {
 	}
 	return n.map((e, t) => e || ([...r[t]].sort((e, t) => t[1] - e[1])[0]?.[0] ?? ""));
 }
-function Bo(e) {
+function Uo(e) {
 	let t = [...new Set(e.parts.flatMap(({ index: e }) => e.info.layers.map((e) => e.layer)))], n = new Map(t.map((e, t) => [e, t])), r = new Int32Array(e.count).fill(-1);
 	for (let { index: t, start: i } of e.parts) {
 		let a = t.info.layers.map(({ layer: e }) => n.get(e));
-		for (let n = 0; n < t.count; n++) Io(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
+		for (let n = 0; n < t.count; n++) zo(e, i + n) || (r[i + n] = a[t.base.layer[n]]);
 	}
-	return Lo(r, t.map((e) => ({ name: e })));
+	return Bo(r, t.map((e) => ({ name: e })));
 }
-function Vo(e, t) {
+function Wo(e, t) {
 	let n = null;
 	for (let { index: r, start: i } of e.parts) {
 		let a = r.labels.value;
@@ -4319,25 +4413,25 @@ function Vo(e, t) {
 		let o = z(a);
 		for (let n = 0; n < r.count; n++) {
 			let a = o ? o.label[n] : -1;
-			Io(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
+			zo(e, i + n) || t(i + n, r.annotation(n)?.label || (a >= 0 ? o.phrases[a] : null));
 		}
 	}
 	return n;
 }
-function Ho(e) {
-	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = Vo(e, (e, r) => {
+function Go(e) {
+	let t = Array(e.count), n = /* @__PURE__ */ new Map(), r = Wo(e, (e, r) => {
 		t[e] = r, r && n.set(r, (n.get(r) ?? 0) + 1);
 	});
 	if (!n.size) return {
 		kind: "none",
 		why: r ?? "No component has a label."
 	};
-	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, jo).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
+	let i = [...n].sort((e, t) => t[1] - e[1] || (e[0] < t[0] ? -1 : 1)).slice(0, Po).map(([e]) => e), a = new Map(i.map((e, t) => [e, t])), o = new Int32Array(e.count).fill(-1);
 	for (let n = 0; n < e.count; n++) {
 		let e = t[n];
 		e !== void 0 && (o[n] = e === null ? i.length + 1 : a.get(e) ?? i.length);
 	}
-	return Lo(o, [
+	return Bo(o, [
 		...i.map((e) => ({ name: e })),
 		{
 			name: "other labels",
@@ -4349,25 +4443,25 @@ function Ho(e) {
 		}
 	]);
 }
-var Uo = [
+var Ko = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function Wo(e) {
+function qo(e) {
 	let t = new Int32Array(e.count).fill(-1);
 	for (let { index: n, start: r } of e.parts) for (let i = 0; i < n.count; i++) {
-		if (Io(e, r + i)) continue;
+		if (zo(e, r + i)) continue;
 		let a = n.tag(i);
-		t[r + i] = a ? Uo.indexOf(a) : Uo.length;
+		t[r + i] = a ? Ko.indexOf(a) : Ko.length;
 	}
-	return Lo(t, [...Uo.map((e) => ({ name: e })), {
+	return Bo(t, [...Ko.map((e) => ({ name: e })), {
 		name: "not tagged",
 		plain: !0
 	}]);
 }
-function Go(e, t, n, r = .02) {
-	let i = n.filter((t, n) => !Io(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
+function Jo(e, t, n, r = .02) {
+	let i = n.filter((t, n) => !zo(e, n) && !Number.isNaN(t)).sort(), a = e.living.length;
 	if (!i.length) return {
 		kind: "none",
 		why: `No component has a value: ${t}.`
@@ -4384,23 +4478,23 @@ function Go(e, t, n, r = .02) {
 		none: a - i.length
 	};
 }
-function Ko(e, t) {
+function Yo(e, t) {
 	let n = new Float32Array(e.count).fill(NaN), r = "";
 	for (let { index: i, start: a } of e.parts) {
 		let e = i.scores.value;
 		e.state === "ready" ? n.set(e.value[t], a) : r = e.state === "absent" ? e.why : "The measures are being computed.";
 	}
-	let i = Go(e, Mo[t], n);
+	let i = Jo(e, Fo[t], n);
 	return i.kind === "none" && r ? {
 		kind: "none",
 		why: r
 	} : i;
 }
-function qo(e, t, n) {
+function Xo(e, t, n) {
 	let r = new Float32Array(e.count).fill(NaN), i = e.parts.find(({ index: e }) => e === t.index.value);
 	return r.set(n, i.start), r;
 }
-function Jo(e, t) {
+function Zo(e, t) {
 	let n = e.index.value, r = e.of.value, i = n.info.classes.find((e) => e.number === r);
 	if (r === null || !i) return {
 		kind: "none",
@@ -4415,13 +4509,13 @@ function Jo(e, t) {
 		kind: "none",
 		why: a.why
 	};
-	let o = Go(t, `relevance for ${i.name}`, qo(t, e, a.value.positive), .01);
+	let o = Jo(t, `relevance for ${i.name}`, Xo(t, e, a.value.positive), .01);
 	return o.kind === "values" ? {
 		...o,
 		low: 0
 	} : o;
 }
-function Yo(e, t) {
+function Qo(e, t) {
 	let n = e.search.value;
 	if (!n) return {
 		kind: "none",
@@ -4435,7 +4529,7 @@ function Yo(e, t) {
 		kind: "none",
 		why: n.why
 	};
-	let r = Go(t, n.value.by === "encoding" ? "effect" : "similarity", qo(t, e, n.value.value), .005), i = {
+	let r = Jo(t, n.value.by === "encoding" ? "effect" : "similarity", Xo(t, e, n.value.value), .005), i = {
 		at: n.value.baseline,
 		says: "95 % of random components stay below"
 	};
@@ -4445,12 +4539,12 @@ function Yo(e, t) {
 	} : r;
 }
 // src/map/palette.ts
-var Xo = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, Zo = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
-function Qo([e, t, n]) {
+var $o = (e) => e <= .04045 ? e / 12.92 : ((e + .055) / 1.055) ** 2.4, es = (e) => e <= .0031308 ? 12.92 * e : 1.055 * e ** (1 / 2.4) - .055;
+function ts([e, t, n]) {
 	let [r, i, a] = [
-		Xo(e / 255),
-		Xo(t / 255),
-		Xo(n / 255)
+		$o(e / 255),
+		$o(t / 255),
+		$o(n / 255)
 	], o = Math.cbrt(.4122214708 * r + .5363325363 * i + .0514459929 * a), s = Math.cbrt(.2119034982 * r + .6806995451 * i + .1073969566 * a), c = Math.cbrt(.0883024619 * r + .2817188376 * i + .6299787005 * a);
 	return [
 		.2104542553 * o + .793617785 * s - .0040720468 * c,
@@ -4458,15 +4552,15 @@ function Qo([e, t, n]) {
 		.0259040371 * o + .7827717662 * s - .808675766 * c
 	];
 }
-function $o(e, t, n) {
+function ns(e, t, n) {
 	let r = (e + .3963377774 * t + .2158037573 * n) ** 3, i = (e - .1055613458 * t - .0638541728 * n) ** 3, a = (e - .0894841775 * t - 1.291485548 * n) ** 3;
 	return [
 		4.0767416621 * r - 3.3077115913 * i + .2309699292 * a,
 		-1.2684380046 * r + 2.6097574011 * i - .3413193965 * a,
 		-.0041960863 * r - .7034186147 * i + 1.707614701 * a
-	].map((e) => Math.round(255 * Zo(Math.min(1, Math.max(0, e)))));
+	].map((e) => Math.round(255 * es(Math.min(1, Math.max(0, e)))));
 }
-function es(e) {
+function rs(e) {
 	let t = e.length === 4 ? e.replace(/[0-9a-f]/gi, "$&$&") : e;
 	return [
 		1,
@@ -4474,13 +4568,13 @@ function es(e) {
 		5
 	].map((e) => parseInt(t.slice(e, e + 2), 16));
 }
-function ts([e, t, n], r = 1) {
+function is([e, t, n], r = 1) {
 	return r === 1 ? `rgb(${e} ${t} ${n})` : `rgb(${e} ${t} ${n} / ${r})`;
 }
-function ns(e) {
-	return Qo(e)[0] < .5;
+function as(e) {
+	return ts(e)[0] < .5;
 }
-var rs = {
+var os = {
 	light: [
 		"#0072b2",
 		"#e69f00",
@@ -4489,7 +4583,7 @@ var rs = {
 		"#56b4e9",
 		"#d55e00",
 		"#c7b000"
-	].map(es),
+	].map(rs),
 	dark: [
 		"#3f9fe0",
 		"#e69f00",
@@ -4498,8 +4592,8 @@ var rs = {
 		"#8acbf5",
 		"#e8702a",
 		"#f0e442"
-	].map(es)
-}, is = {
+	].map(rs)
+}, ss = {
 	light: [
 		0,
 		-.2,
@@ -4511,32 +4605,32 @@ var rs = {
 		.12
 	]
 };
-function as(e, t) {
-	let n = t ? "dark" : "light", r = rs[n], [i, a, o] = Qo(r[e % r.length]), s = is[n][Math.floor(e / r.length) % 3];
-	return s ? $o(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
+function cs(e, t) {
+	let n = t ? "dark" : "light", r = os[n], [i, a, o] = ts(r[e % r.length]), s = ss[n][Math.floor(e / r.length) % 3];
+	return s ? ns(Math.min(.95, Math.max(.25, i + s)), a * .92, o * .92) : r[e % r.length];
 }
-var os = 256;
-function ss(e) {
-	return (e ? ds : us)();
+var ls = 256;
+function us(e) {
+	return (e ? ms : ps)();
 }
-function cs(e) {
+function ds(e) {
 	let t;
 	return () => t ??= e();
 }
-function ls(e, t, n) {
-	return Array.from({ length: os }, (r, i) => {
+function fs(e, t, n) {
+	return Array.from({ length: ls }, (r, i) => {
 		let a = i / 255, o = (e[1] + (t[1] - e[1]) * a) * Math.PI / 180;
-		return $o(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
+		return ns(e[0] + (t[0] - e[0]) * a, n * Math.cos(o), n * Math.sin(o));
 	});
 }
-var us = cs(() => ls([.88, 100], [.3, 280], .105)), ds = cs(() => ls([.38, 285], [.94, 102], .115));
-function fs(e, t, n, r) {
+var ps = ds(() => fs([.88, 100], [.3, 280], .105)), ms = ds(() => fs([.38, 285], [.94, 102], .115));
+function hs(e, t, n, r) {
 	if (Number.isNaN(e)) return null;
 	let i = n > t ? (e - t) / (n - t) : .5;
 	return r[Math.min(255, Math.max(0, Math.round(i * 255)))];
 }
 // src/map/Legend.tsx
-function ps({ state: e }) {
+function gs({ state: e }) {
 	let t = e.by.value, n = e.colouring.value;
 	return /* @__PURE__ */ K("div", {
 		class: "map-legend",
@@ -4546,11 +4640,11 @@ function ps({ state: e }) {
 			/* @__PURE__ */ K("div", {
 				class: "map-legend-head",
 				children: [/* @__PURE__ */ K("p", { children: [
-					/* @__PURE__ */ K("strong", { children: Mo[t] }),
+					/* @__PURE__ */ K("strong", { children: Fo[t] }),
 					" ",
 					/* @__PURE__ */ K("span", {
 						class: "soft",
-						children: [No[t], "."]
+						children: [Io[t], "."]
 					})
 				] }), n?.kind === "groups" && /* @__PURE__ */ K("button", {
 					type: "button",
@@ -4560,12 +4654,12 @@ function ps({ state: e }) {
 					children: "Show all"
 				})]
 			}),
-			t === "relevance" && /* @__PURE__ */ K(ms, {}),
-			n?.kind === "groups" && /* @__PURE__ */ K(hs, {
+			t === "relevance" && /* @__PURE__ */ K(_s, {}),
+			n?.kind === "groups" && /* @__PURE__ */ K(vs, {
 				state: e,
 				found: n
 			}),
-			n?.kind === "values" && /* @__PURE__ */ K(_s, {
+			n?.kind === "values" && /* @__PURE__ */ K(bs, {
 				state: e,
 				found: n
 			}),
@@ -4573,11 +4667,11 @@ function ps({ state: e }) {
 				class: "soft",
 				children: n.why
 			}),
-			/* @__PURE__ */ K(vs, { state: e })
+			/* @__PURE__ */ K(xs, { state: e })
 		]
 	});
 }
-function ms() {
+function _s() {
 	let e = B(), { classes: t } = e.index.value.info;
 	return t.length < 2 ? null : /* @__PURE__ */ K("label", { children: [
 		"Class",
@@ -4592,7 +4686,7 @@ function ms() {
 		})
 	] });
 }
-function hs({ state: e, found: t }) {
+function vs({ state: e, found: t }) {
 	let { dark: n, plain: r } = e.theme.value, i = e.hidden.value;
 	return /* @__PURE__ */ K("ul", {
 		class: "map-entries",
@@ -4606,7 +4700,7 @@ function hs({ state: e, found: t }) {
 			onClick: (t) => e.toggle(a, t.shiftKey),
 			onDblClick: () => e.toggle(a, !0),
 			children: [
-				/* @__PURE__ */ K(gs, { colour: t.plain ? r : as(a, n) }),
+				/* @__PURE__ */ K(ys, { colour: t.plain ? r : cs(a, n) }),
 				/* @__PURE__ */ K("bdi", {
 					class: "map-entry-name",
 					children: t.name
@@ -4619,15 +4713,15 @@ function hs({ state: e, found: t }) {
 		}) }, a) : null)
 	});
 }
-function gs({ colour: e }) {
+function ys({ colour: e }) {
 	return /* @__PURE__ */ K("span", {
 		class: "map-swatch",
-		style: { background: ts(e) },
+		style: { background: is(e) },
 		"aria-hidden": "true"
 	});
 }
-function _s({ state: e, found: t }) {
-	let n = ss(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => ts(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${W(e)}` : W(e);
+function bs({ state: e, found: t }) {
+	let n = us(e.theme.value.dark), r = Array.from({ length: 17 }, (e, t) => is(n[Math.round(t / 16 * 255)])), i = (t.low + t.high) / 2, a = t.mark && (t.mark.at - t.low) / (t.high - t.low || 1), o = (e, t, n) => t ? `${n} ${W(e)}` : W(e);
 	return /* @__PURE__ */ K("div", {
 		class: "map-ramp",
 		role: "img",
@@ -4662,7 +4756,7 @@ function _s({ state: e, found: t }) {
 			t.none > 0 && /* @__PURE__ */ K("p", {
 				class: "map-none soft",
 				children: [
-					/* @__PURE__ */ K(gs, { colour: e.theme.value.plain }),
+					/* @__PURE__ */ K(ys, { colour: e.theme.value.plain }),
 					" no value ",
 					/* @__PURE__ */ K("span", {
 						class: "map-count",
@@ -4673,7 +4767,7 @@ function _s({ state: e, found: t }) {
 		]
 	});
 }
-function vs({ state: e }) {
+function xs({ state: e }) {
 	let t = B(), n = e.model?.parts ?? [];
 	return n.length < 2 ? null : /* @__PURE__ */ K("ul", {
 		class: "map-entries map-models",
@@ -4705,11 +4799,11 @@ function vs({ state: e }) {
 	});
 }
 // src/map/PointCard.tsx
-var ys = 232, bs = 4;
-function xs({ state: e }) {
+var Ss = 232, Cs = 4;
+function ws({ state: e }) {
 	let t = B(), n = e.model, r = t.pointed.value, i = n && r && n.parts.find(({ index: e }) => e.number === r.index), a = [i ? i.start + r.row : -1, e.pinned.value];
 	return /* @__PURE__ */ K(T, { children: n && a.map((t, r) => {
-		let i = Ss(e, n, t);
+		let i = Ts(e, n, t);
 		return i && /* @__PURE__ */ K("span", {
 			class: r ? "map-ring map-ring-pinned" : "map-ring",
 			style: { transform: `translate(${i[0]}px, ${i[1]}px)` },
@@ -4717,17 +4811,17 @@ function xs({ state: e }) {
 		}, r);
 	}) });
 }
-function Ss(e, t, n) {
+function Ts(e, t, n) {
 	if (n < 0 || Number.isNaN(t.xy[2 * n])) return null;
-	let r = e.view.value, [i, a] = Wa(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
+	let r = e.view.value, [i, a] = qa(e.camera.value, r, t.xy[2 * n], t.xy[2 * n + 1]);
 	return i >= 0 && a >= 0 && i <= r.width && a <= r.height ? [i, a] : null;
 }
-function Cs({ state: e }) {
-	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Ss(e, t, r);
+function Es({ state: e }) {
+	let t = e.model, n = e.pinned.value, r = n >= 0 ? n : e.hover.value, i = t && Ts(e, t, r);
 	if (!t || !i) return null;
-	let { index: a, start: o } = vo(t, r), s = e.view.value, c = i[0] + 18 + ys < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - ys), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
+	let { index: a, start: o } = xo(t, r), s = e.view.value, c = i[0] + 18 + Ss < s.width ? i[0] + 18 : Math.max(4, i[0] - 18 - Ss), l = n >= 0 ? 260 : 112, u = (e) => `${Math.max(4, Math.min(e + 10, s.height - l))}px`, d = i[1] < s.height / 2 ? { top: u(i[1]) } : { bottom: u(s.height - i[1]) }, f = {
 		left: `${c}px`,
-		width: `${Math.min(ys, s.width - 8)}px`,
+		width: `${Math.min(Ss, s.width - 8)}px`,
 		...d
 	};
 	return /* @__PURE__ */ K("div", {
@@ -4735,10 +4829,10 @@ function Cs({ state: e }) {
 		style: f,
 		role: n >= 0 ? "dialog" : void 0,
 		"aria-label": n >= 0 ? "Pinned component" : void 0,
-		children: [/* @__PURE__ */ K(ws, {
+		children: [/* @__PURE__ */ K(Ds, {
 			index: a,
 			row: r - o
-		}, r), n >= 0 && /* @__PURE__ */ K(Es, {
+		}, r), n >= 0 && /* @__PURE__ */ K(ks, {
 			state: e,
 			index: a,
 			row: r - o,
@@ -4746,7 +4840,7 @@ function Cs({ state: e }) {
 		}, `p${r}`)]
 	});
 }
-function ws({ index: e, row: t }) {
+function Ds({ index: e, row: t }) {
 	let n = e.base.crop[t], r = z(e.labels.value), i = e.label(t), a = r?.p_value[t];
 	return /* @__PURE__ */ K("div", {
 		class: "map-glance",
@@ -4770,7 +4864,7 @@ function ws({ index: e, row: t }) {
 					class: "soft",
 					children: "no label fits better than chance"
 				}),
-				/* @__PURE__ */ K(Ts, {
+				/* @__PURE__ */ K(Os, {
 					index: e,
 					row: t
 				})
@@ -4778,7 +4872,7 @@ function ws({ index: e, row: t }) {
 		})]
 	});
 }
-function Ts({ index: e, row: t }) {
+function Os({ index: e, row: t }) {
 	let n = B(), r = n.search.value ? z(n.search.value) : void 0;
 	return !r || e !== n.index.value ? null : /* @__PURE__ */ K("span", {
 		class: "soft",
@@ -4789,7 +4883,7 @@ function Ts({ index: e, row: t }) {
 		]
 	});
 }
-function Es({ state: e, index: t, row: n, cluster: r }) {
+function ks({ state: e, index: t, row: n, cluster: r }) {
 	let i = B(), [a, o] = O([]);
 	k(() => {
 		let e = !0;
@@ -4800,7 +4894,7 @@ function Es({ state: e, index: t, row: n, cluster: r }) {
 	let s = e.clusters.value[r];
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
 		class: "map-more",
-		children: Array.from({ length: bs }, (e, n) => /* @__PURE__ */ K(Qn, {
+		children: Array.from({ length: Cs }, (e, n) => /* @__PURE__ */ K(Qn, {
 			path: a[n] === void 0 ? null : t.at(`crop/${a[n]}.webp`),
 			alt: "",
 			class: "map-more-crop"
@@ -4829,8 +4923,8 @@ function Es({ state: e, index: t, row: n, cluster: r }) {
 	})] });
 }
 // src/map/canvas2d.ts
-var Ds = 3;
-function Os(e) {
+var As = 3;
+function js(e) {
 	let t = e.getContext("2d", { alpha: !1 }), n = /* @__PURE__ */ new Float32Array(), r = {
 		colours: /* @__PURE__ */ new Uint8Array(),
 		marks: /* @__PURE__ */ new Uint8Array(),
@@ -4853,13 +4947,13 @@ function Os(e) {
 			], e.width = Math.max(1, Math.round(t * r)), e.height = Math.max(1, Math.round(n * r));
 		},
 		draw(e) {
-			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = ts(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && ks(t, n, r, e, i[0], i[1]);
+			t.setTransform(i[2], 0, 0, i[2], 0, 0), t.fillStyle = is(e.ground), t.fillRect(0, 0, i[0], i[1]), r.marks.length * 2 === n.length && Ms(t, n, r, e, i[0], i[1]);
 		},
 		onRestored: () => {},
 		destroy: () => {}
 	};
 }
-function ks(e, t, { colours: n, marks: r, order: i }, a, o, s) {
+function Ms(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 	let c = -1;
 	for (let l of i) {
 		let i = (t[2 * l] - a.x) * a.scale + o / 2, u = (a.y - t[2 * l + 1]) * a.scale + s / 2;
@@ -4870,19 +4964,19 @@ function ks(e, t, { colours: n, marks: r, order: i }, a, o, s) {
 			n[4 * l + 2],
 			n[4 * l + 3]
 		], h = r[l], g = (d << 16 | f << 8 | p) * 512 + m * 2 + (h & 1);
-		g !== c && (c = g, e.fillStyle = ts([
+		g !== c && (c = g, e.fillStyle = is([
 			d,
 			f,
 			p
-		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), As(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
+		], m / 255 * (h & 1 ? 1 : a.opacity)), e.strokeStyle = e.fillStyle), Ns(e, i, u, a.size * (h & 1 ? 1.9 : 1), !!(h & 2));
 	}
 }
-function As(e, t, n, r, i) {
+function Ns(e, t, n, r, i) {
 	let a = r / 2;
-	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= Ds ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
+	i ? (e.beginPath(), e.moveTo(t, n - 1.3 * a), e.lineTo(t + 1.3 * a, n), e.lineTo(t, n + 1.3 * a), e.lineTo(t - 1.3 * a, n), e.closePath(), e.stroke()) : r <= As ? e.fillRect(t - a, n - a, r, r) : (e.beginPath(), e.arc(t, n, a, 0, 7), e.fill());
 }
 // src/map/crops.ts
-var js = 600, Ms = 6, Ns = class {
+var Ps = 600, Fs = 6, Is = class {
 	transport;
 	arrived;
 	kept = /* @__PURE__ */ new Map();
@@ -4903,10 +4997,10 @@ var js = 600, Ms = 6, Ns = class {
 		this.stopped = !0, this.wanted = [], this.kept.clear();
 	}
 	next() {
-		for (; this.loading < Ms && this.wanted.length;) this.fetch(this.wanted.shift());
+		for (; this.loading < Fs && this.wanted.length;) this.fetch(this.wanted.shift());
 	}
 	async fetch(e) {
-		this.loading++, this.kept.set(e, null), this.kept.size > js && this.kept.delete(this.kept.keys().next().value);
+		this.loading++, this.kept.set(e, null), this.kept.size > Ps && this.kept.delete(this.kept.keys().next().value);
 		try {
 			let t = new Image();
 			t.src = await this.transport.picture(e), await t.decode(), this.kept.set(e, t), this.stopped || this.arrived();
@@ -4915,7 +5009,7 @@ var js = 600, Ms = 6, Ns = class {
 	}
 };
 // src/map/lasso.ts
-function Ps(e, t, n) {
+function Ls(e, t, n) {
 	let r = !1, i = e.length;
 	for (let a = 0, o = i - 2; a < i; o = a, a += 2) {
 		let i = e[a + 1], s = e[o + 1];
@@ -4923,7 +5017,7 @@ function Ps(e, t, n) {
 	}
 	return r;
 }
-function Fs(e) {
+function Rs(e) {
 	let t = [
 		Infinity,
 		Infinity,
@@ -4933,7 +5027,7 @@ function Fs(e) {
 	for (let n = 0; n < e.length; n += 2) t[0] = Math.min(t[0], e[n]), t[1] = Math.min(t[1], e[n + 1]), t[2] = Math.max(t[2], e[n]), t[3] = Math.max(t[3], e[n + 1]);
 	return t;
 }
-function Is(e, t, n, r) {
+function zs(e, t, n, r) {
 	return [
 		e,
 		t,
@@ -4945,30 +5039,30 @@ function Is(e, t, n, r) {
 		r
 	];
 }
-function Ls(e, t, n, r) {
+function Bs(e, t, n, r) {
 	if (n === "new") return [...t];
 	if (n === "add") return [.../* @__PURE__ */ new Set([...Array.from(e ?? []), ...t])];
 	let i = new Set(t);
 	return [...e ? Array.from(e) : r()].filter((e) => !i.has(e));
 }
 // src/map/gestures.ts
-var Rs = 4, zs = {
+var Vs = 4, Hs = {
 	pixels: 1,
 	lines: 18,
 	pages: 300
-}, Bs = .0018, Vs = .012;
-function Hs(e, t) {
+}, Us = .0018, Ws = .012;
+function Gs(e, t) {
 	let n = /* @__PURE__ */ new Map(), r = null, i = [0, 0], a = !1, o = (t) => {
 		let n = e.getBoundingClientRect();
 		return [t.clientX - n.left, t.clientY - n.top];
 	}, s = (s) => {
-		s.button === 0 && (n.set(s.pointerId, o(s)), Us(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
+		s.button === 0 && (n.set(s.pointerId, o(s)), Ks(e, s.pointerId), n.size === 2 ? (t.line(null), a = !0, r = {
 			what: "pinch",
-			...Gs(n)
-		}) : (i = o(s), a = !1, r = Ws(s, t, i)));
+			...Js(n)
+		}) : (i = o(s), a = !1, r = qs(s, t, i)));
 	}, c = (e) => {
 		let s = o(e), c = n.get(e.pointerId);
-		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < Rs || (!a && r.what !== "pinch" && t.away(), a = !0, r = Ks(r, t, n, i, c, s)));
+		!c || !r ? e.pointerType !== "touch" && t.hover(...s) : (n.set(e.pointerId, s), !a && Math.hypot(s[0] - i[0], s[1] - i[1]) < Vs || (!a && r.what !== "pinch" && t.away(), a = !0, r = Ys(r, t, n, i, c, s)));
 	}, l = (e) => {
 		if (!n.delete(e.pointerId)) return;
 		let i = r;
@@ -4978,18 +5072,18 @@ function Hs(e, t) {
 	}, d = (e) => {
 		e.preventDefault();
 		let n = [
-			zs.pixels,
-			zs.lines,
-			zs.pages
-		][e.deltaMode] ?? 1, r = e.ctrlKey ? Vs : Bs;
-		t.move(Ja(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
+			Hs.pixels,
+			Hs.lines,
+			Hs.pages
+		][e.deltaMode] ?? 1, r = e.ctrlKey ? Ws : Us;
+		t.move(Za(t.camera(), t.view(), ...o(e), Math.exp(-Math.max(-250, Math.min(250, e.deltaY * n)) * r)));
 	}, f = {
 		pointerdown: s,
 		pointermove: c,
 		pointerup: l,
 		pointercancel: u,
 		pointerleave: () => n.size || t.away(),
-		dblclick: (e) => t.fly(Ja(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
+		dblclick: (e) => t.fly(Za(t.camera(), t.view(), ...o(e), e.shiftKey ? .4 : 2.5))
 	};
 	for (let [t, n] of Object.entries(f)) e.addEventListener(t, n);
 	return e.addEventListener("wheel", d, { passive: !1 }), () => {
@@ -4997,12 +5091,12 @@ function Hs(e, t) {
 		e.removeEventListener("wheel", d);
 	};
 }
-function Us(e, t) {
+function Ks(e, t) {
 	try {
 		e.setPointerCapture(t);
 	} catch {}
 }
-function Ws(e, t, n) {
+function qs(e, t, n) {
 	let r = e.altKey ? "less" : e.shiftKey && (e.ctrlKey || e.metaKey) ? "add" : t.combine(), i = t.mode();
 	return i !== "pan" || e.shiftKey || e.altKey ? {
 		what: i === "box" ? "box" : "lasso",
@@ -5010,7 +5104,7 @@ function Ws(e, t, n) {
 		line: [...n]
 	} : { what: "pan" };
 }
-function Gs(e) {
+function Js(e) {
 	let [t, n] = [...e.values()];
 	return {
 		apart: Math.max(10, Math.hypot(t[0] - n[0], t[1] - n[1])),
@@ -5018,11 +5112,11 @@ function Gs(e) {
 		y: (t[1] + n[1]) / 2
 	};
 }
-function Ks(e, t, n, r, i, a) {
+function Ys(e, t, n, r, i, a) {
 	let o = t.view();
-	if (e.what === "pan" && t.move(Ya(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = Is(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
-		let r = Gs(n), i = Ya(t.camera(), o, r.x - e.x, r.y - e.y);
-		return t.move(Ja(i, o, r.x, r.y, r.apart / e.apart)), {
+	if (e.what === "pan" && t.move(Qa(t.camera(), o, a[0] - i[0], a[1] - i[1])), e.what === "lasso" && e.line.push(...a), e.what === "box" && (e.line = zs(...r, ...a)), (e.what === "lasso" || e.what === "box") && t.line([...e.line]), e.what === "pinch" && n.size === 2) {
+		let r = Js(n), i = Qa(t.camera(), o, r.x - e.x, r.y - e.y);
+		return t.move(Za(i, o, r.x, r.y, r.apart / e.apart)), {
 			what: "pinch",
 			...r
 		};
@@ -5030,7 +5124,7 @@ function Ks(e, t, n, r, i, a) {
 	return e;
 }
 // src/map/hand.ts
-function qs(e, t) {
+function Xs(e, t) {
 	return {
 		mode: () => t.mode.peek(),
 		combine: () => t.combine.peek(),
@@ -5054,7 +5148,7 @@ function qs(e, t) {
 	};
 }
 // src/map/placing.ts
-var Js = class {
+var Zs = class {
 	cell;
 	cells = /* @__PURE__ */ new Map();
 	constructor(e = 96) {
@@ -5074,12 +5168,12 @@ var Js = class {
 		let { cell: i } = this;
 		for (let a = Math.floor(t / i); a <= Math.floor(r / i); a++) for (let t = Math.floor(e / i); t <= Math.floor(n / i); t++) yield a * 4096 + t;
 	}
-}, Ys = 150;
-function Xs(e, t, n, r) {
+}, Qs = 150;
+function $s(e, t, n, r) {
 	let i = /* @__PURE__ */ new Map();
 	return e.map((e) => {
 		let a = i.get(e.text) ?? [];
-		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < Ys)) return null;
+		if (a.some(([t, n]) => Math.hypot(t - e.x, n - e.y) < Qs)) return null;
 		for (let [o, s] of e.offsets) {
 			let c = e.x + o, l = e.y + s, u = {
 				left: c - e.width / 2,
@@ -5093,16 +5187,16 @@ function Xs(e, t, n, r) {
 	});
 }
 // src/map/overlay.ts
-function Zs(e, t) {
+function ec(e, t) {
 	return Math.round(Math.min(84, Math.max(26, .5 * Math.sqrt(e.width * e.height / Math.max(1, t)))));
 }
-function Qs(e) {
+function tc(e) {
 	let { context: t, ratio: n, view: r, texts: i, theme: a } = e;
 	t.setTransform(n, 0, 0, n, 0, 0), t.clearRect(0, 0, r.width, r.height), i.suit(a, n);
-	let o = new Js(), s = nc(e, o), c = ec(e, o);
-	s(), oc(e, o, c), e.line && cc(e, e.line);
+	let o = new Zs(), s = ac(e, o), c = rc(e, o);
+	s(), lc(e, o, c), e.line && dc(e, e.line);
 }
-function $s(e, t, n) {
+function nc(e, t, n) {
 	return {
 		left: e - n / 2,
 		top: t - n / 2,
@@ -5110,17 +5204,17 @@ function $s(e, t, n) {
 		bottom: t + n / 2
 	};
 }
-function ec(e, t) {
-	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = Zs(a, r.crops.length), d = /* @__PURE__ */ new Map();
+function rc(e, t) {
+	let { context: n, scenery: r, camera: i, view: a, model: o, crops: s, colour: c, faded: l } = e, u = ec(a, r.crops.length), d = /* @__PURE__ */ new Map();
 	for (let { point: f, path: p } of r.crops) {
-		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = Wa(i, a, r, m), _ = $s(h, g, u);
+		let r = o.xy[2 * f], m = o.xy[2 * f + 1], [h, g] = qa(i, a, r, m), _ = nc(h, g, u);
 		if (!(_.right > 0 && _.bottom > 0 && _.left < a.width && _.top < a.height) || !(t.free(_) || e.hits.includes(f))) continue;
 		let v = s.get(p);
-		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = ts(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
+		v && (t.take(_), d.set(`${r},${m}`, u / 2), n.globalAlpha = l(f) ? .35 : 1, n.fillStyle = is(c(f)), n.beginPath(), n.roundRect(_.left - 2, _.top - 2, u + 4, u + 4, 5), n.fill(), n.drawImage(v, _.left, _.top, u, u), n.globalAlpha = 1);
 	}
 	return d;
 }
-var tc = [
+var ic = [
 	[1, -1],
 	[-1, -1],
 	[1, 1],
@@ -5134,12 +5228,12 @@ var tc = [
 	[2.6, 1.2],
 	[-2.6, 1.2]
 ];
-function nc({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
-	let c = t.map((e) => Wa(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
-	for (let [e, t] of c) s.take($s(e, t, l));
+function ac({ context: e, hits: t, camera: n, view: r, model: i, theme: a, pointSize: o }, s) {
+	let c = t.map((e) => qa(n, r, i.xy[2 * e], i.xy[2 * e + 1])), l = Math.max(7, o + 2);
+	for (let [e, t] of c) s.take(nc(e, t, l));
 	let u = c.map(([e, t], n) => {
-		let i = tc.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
-		return Xs([{
+		let i = ic.map(([e, t]) => [e * (l + 4), t * (l + 4)]);
+		return $s([{
 			text: String(n),
 			x: e,
 			y: t,
@@ -5154,29 +5248,29 @@ function nc({ context: e, hits: t, camera: n, view: r, model: i, theme: a, point
 			textBaseline: "middle",
 			font: `700 11px ${a.font}`
 		});
-		for (let [t, n] of c) rc(e, 4, ts(a.ground), () => ic(e, t, n, l)), rc(e, 2, a.ink, () => ic(e, t, n, l));
+		for (let [t, n] of c) oc(e, 4, is(a.ground), () => sc(e, t, n, l)), oc(e, 2, a.ink, () => sc(e, t, n, l));
 		u.forEach((t, n) => {
-			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = ts(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
+			t && (e.fillStyle = a.ink, e.beginPath(), e.arc(t[0], t[1], 8, 0, 7), e.fill(), e.fillStyle = is(a.ground), e.fillText(String(n + 1), t[0], t[1] + .5));
 		});
 	};
 }
-function rc(e, t, n, r) {
+function oc(e, t, n, r) {
 	e.lineWidth = t, e.strokeStyle = n, r();
 }
-function ic(e, t, n, r) {
+function sc(e, t, n, r) {
 	e.beginPath(), e.arc(t, n, r, 0, 7), e.stroke();
 }
-var ac = [
+var cc = [
 	[0, 0],
 	[0, -16],
 	[0, 16],
 	[0, -30],
 	[0, 30]
 ];
-function oc({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
+function lc({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a }, o, s) {
 	let c = [];
 	for (let e of t.names) {
-		let [t, o] = Wa(n, r, e.x, e.y);
+		let [t, o] = qa(n, r, e.x, e.y);
 		if (t < -80 || o < -40 || t > r.width + 80 || o > r.height + 40) continue;
 		let l = i.of(e.text, e.level);
 		c.push({
@@ -5186,51 +5280,51 @@ function oc({ context: e, scenery: t, camera: n, view: r, texts: i, pointSize: a
 			width: l.width,
 			height: l.height - 2,
 			sprite: l,
-			offsets: sc(e, s, l, a)
+			offsets: uc(e, s, l, a)
 		});
 	}
-	Xs(c, o, r.width, r.height).forEach((t, n) => {
+	$s(c, o, r.width, r.height).forEach((t, n) => {
 		let { sprite: r } = c[n];
 		t && e.drawImage(r.picture, t[0] - r.width / 2, t[1] - r.height / 2, r.width, r.height);
 	});
 }
-function sc(e, t, n, r) {
-	if (e.level !== "single") return ac;
+function uc(e, t, n, r) {
+	if (e.level !== "single") return cc;
 	let i = t.get(`${e.x},${e.y}`);
 	return i === void 0 ? [[0, r / 2 + n.height / 2], [n.width / 2 + r / 2, 0]] : [[0, i + n.height / 2], [0, -i - n.height / 2]];
 }
-function cc({ context: e, theme: t }, n) {
+function dc({ context: e, theme: t }, n) {
 	if (!(n.length < 4)) {
 		e.beginPath(), e.moveTo(n[0], n[1]);
 		for (let t = 2; t < n.length; t += 2) e.lineTo(n[t], n[t + 1]);
 		e.closePath(), e.globalAlpha = .12, e.fillStyle = t.accent, e.fill(), e.globalAlpha = 1, e.lineWidth = 1.5, e.strokeStyle = t.accent, e.setLineDash([5, 4]), e.stroke(), e.setLineDash([]);
 	}
 }
-var lc = 150, uc = 3, dc = .3;
-function fc(e, t, n) {
+var fc = 150, pc = 3, mc = .3;
+function hc(e, t, n) {
 	let r = t.map(() => []);
 	for (let t of e.living) n[t] && r[e.cluster[t]]?.push(t);
 	return r.map((e, t) => ({
 		points: e,
 		group: t
 	})).filter(({ points: e, group: n }) => e.length > 0 && t[n]).sort((e, t) => t.points.length - e.points.length).map(({ points: n, group: r }) => ({
-		...pc(e, n),
+		...gc(e, n),
 		text: t[r],
 		level: "cluster",
 		group: r
 	}));
 }
-function pc(e, t) {
+function gc(e, t) {
 	let n = (n) => Float32Array.from(t, (t) => e.xy[2 * t + n]).sort()[t.length >> 1];
 	return {
 		x: n(0),
 		y: n(1)
 	};
 }
-function mc(e, t, n, r) {
-	let i = lc / 2 ** Math.round(Math.log2(Ua(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
+function _c(e, t, n, r) {
+	let i = fc / 2 ** Math.round(Math.log2(Ka(t, n))), a = /* @__PURE__ */ new Map(), o = /* @__PURE__ */ new Map();
 	for (let t of r) {
-		let { index: n, start: r } = vo(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
+		let { index: n, start: r } = xo(e, t), s = `${Math.floor(e.xy[2 * t] / i)},${Math.floor(e.xy[2 * t + 1] / i)}`;
 		o.set(s, (o.get(s) ?? 0) + 1);
 		let c = n.label(t - r);
 		if (!c) continue;
@@ -5242,8 +5336,8 @@ function mc(e, t, n, r) {
 	let s = [];
 	for (let [t, n] of a) {
 		let [r, i] = [...n].reduce((e, t) => t[1].length > e[1].length ? t : e);
-		i.length < uc || i.length < dc * o.get(t) || s.push({
-			...pc(e, i),
+		i.length < pc || i.length < mc * o.get(t) || s.push({
+			...gc(e, i),
 			text: r,
 			level: "local",
 			size: i.length
@@ -5251,9 +5345,9 @@ function mc(e, t, n, r) {
 	}
 	return s.sort((e, t) => t.size - e.size);
 }
-function hc(e, t) {
+function vc(e, t) {
 	return t.map((t) => {
-		let { index: n, start: r } = vo(e, t);
+		let { index: n, start: r } = xo(e, t);
 		return {
 			text: n.title(t - r),
 			x: e.xy[2 * t],
@@ -5262,21 +5356,21 @@ function hc(e, t) {
 		};
 	});
 }
-var gc = {
+var yc = {
 	names: [],
 	crops: [],
 	inView: 0
-}, _c = 2.2, vc = 6e4;
-function yc(e, t, n, r, i, a) {
-	let o = bo(e, Ka(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= _c && !s && o.length < vc ? mc(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? bc(o, a) : [];
+}, bc = 2.2, xc = 6e4;
+function Sc(e, t, n, r, i, a) {
+	let o = Co(e, Ya(t, n), r), s = o.length > 0 && o.length < 150 && t.zoom > 1.5, c = t.zoom >= bc && !s && o.length < xc ? _c(e, t, n, o) : [], l = new Set(i.map((e) => e.text)), u = s ? Cc(o, a) : [];
 	return {
 		names: [
 			...i,
 			...c.filter((e) => !l.has(e.text)),
-			...hc(e, u)
+			...vc(e, u)
 		],
 		crops: u.flatMap((t) => {
-			let { index: n, start: r } = vo(e, t), i = n.base.crop[t - r];
+			let { index: n, start: r } = xo(e, t), i = n.base.crop[t - r];
 			return i >= 0 ? [{
 				point: t,
 				path: n.at(`crop/${i}.webp`)
@@ -5285,12 +5379,12 @@ function yc(e, t, n, r, i, a) {
 		inView: o.length
 	};
 }
-function bc(e, t) {
+function Cc(e, t) {
 	let n = t.filter((t) => e.includes(t));
 	return [...n, ...e.filter((e) => !n.includes(e))];
 }
 // src/map/text.ts
-var xc = {
+var wc = {
 	cluster: {
 		weight: 650,
 		size: 14,
@@ -5306,12 +5400,12 @@ var xc = {
 		size: 11,
 		most: 20
 	}
-}, Sc = 600;
-function Cc(e, t) {
+}, Tc = 600;
+function Ec(e, t) {
 	let n = [...e];
 	return n.length <= t ? e : `${n.slice(0, t - 1).join("").trimEnd()}…`;
 }
-var wc = class {
+var Dc = class {
 	kept = /* @__PURE__ */ new Map();
 	measure = document.createElement("canvas").getContext("2d");
 	ratio = 0;
@@ -5322,12 +5416,12 @@ var wc = class {
 	of(e, t) {
 		let n = `${t} ${e}`, r = this.kept.get(n);
 		if (r) return r;
-		this.kept.size >= Sc && this.kept.delete(this.kept.keys().next().value);
+		this.kept.size >= Tc && this.kept.delete(this.kept.keys().next().value);
 		let i = this.make(e, t);
 		return this.kept.set(n, i), i;
 	}
 	make(e, t) {
-		let { weight: n, size: r, most: i } = xc[t], a = Cc(e, i), o = `${n} ${r}px ${this.theme.font}`;
+		let { weight: n, size: r, most: i } = wc[t], a = Ec(e, i), o = `${n} ${r}px ${this.theme.font}`;
 		this.measure.font = o;
 		let s = Math.ceil(this.measure.measureText(a).width) + 6, c = Math.ceil(r * 1.25) + 6, l = Object.assign(document.createElement("canvas"), {
 			width: Math.ceil(s * this.ratio),
@@ -5339,15 +5433,15 @@ var wc = class {
 			textAlign: "center",
 			lineJoin: "round",
 			lineWidth: 6
-		}), u.strokeStyle = ts(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
+		}), u.strokeStyle = is(this.theme.ground, .88), u.strokeText(a, s / 2, c / 2 + .5), u.fillStyle = t === "single" ? this.theme.soft : this.theme.ink, u.fillText(a, s / 2, c / 2 + .5), {
 			picture: l,
 			width: s,
 			height: c
 		};
 	}
-}, Tc = () => document.createElement("canvas").getContext("2d");
-function Ec(e) {
-	let t = getComputedStyle(e), n = Tc(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = es(r("--ground")), a = ns(i);
+}, Oc = () => document.createElement("canvas").getContext("2d");
+function kc(e) {
+	let t = getComputedStyle(e), n = Oc(), r = (e) => (n.fillStyle = t.getPropertyValue(e).trim() || "#888", String(n.fillStyle)), i = rs(r("--ground")), a = as(i);
 	return {
 		dark: a,
 		ground: i,
@@ -5368,8 +5462,8 @@ function Ec(e) {
 		font: t.fontFamily || "sans-serif"
 	};
 }
-function Dc(e) {
-	let t = F(Ec(e)), n = () => void (t.value = Ec(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
+function Ac(e) {
+	let t = F(kc(e)), n = () => void (t.value = kc(e)), r = matchMedia("(prefers-color-scheme: dark)"), i = new MutationObserver(n), a = e.closest(".semlens");
 	return r.addEventListener("change", n), a && i.observe(a, {
 		attributes: !0,
 		attributeFilter: ["data-theme"]
@@ -5381,28 +5475,28 @@ function Dc(e) {
 	};
 }
 // src/map/webgl.ts
-var Oc = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", kc = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", Ac = [
+var jc = "#version 300 es\nlayout(location=0) in vec2 place;\nlayout(location=1) in vec4 colour;\nlayout(location=2) in uint mark;\nuniform vec2 centre;\nuniform vec2 scale;\nuniform float size;\nuniform float opacity;\nout vec4 tint;\nflat out vec2 form; // pixels across, outlined\nvoid main() {\n  gl_Position = vec4((place - centre) * scale, 0.0, 1.0);\n  float large = float(mark & 1u);\n  float outlined = float((mark & 2u) >> 1);\n  gl_PointSize = size * (1.0 + 0.9 * large) * (1.0 + 0.5 * outlined);\n  float alpha = colour.a * mix(opacity, 1.0, large);\n  tint = vec4(colour.rgb * alpha, alpha);\n  form = vec2(gl_PointSize, outlined);\n}", Mc = "#version 300 es\nprecision mediump float;\nin vec4 tint;\nflat in vec2 form;\nout vec4 colour;\nvoid main() {\n  vec2 at = abs(gl_PointCoord * 2.0 - 1.0);\n  float away = form.y > 0.5 ? at.x + at.y : length(at);\n  float pixel = 2.0 / form.x;\n  float cover = clamp((1.0 - away) / pixel + 0.5, 0.0, 1.0);\n  if (form.y > 0.5) cover *= clamp((away - 1.0 + 3.0 * pixel) / pixel, 0.25, 1.0);\n  colour = tint * cover;\n}", Nc = [
 	"centre",
 	"scale",
 	"size",
 	"opacity"
 ];
-function jc(e) {
+function Pc(e) {
 	let t = e.getContext("webgl2", {
 		alpha: !1,
 		antialias: !1,
 		depth: !1,
 		stencil: !1
 	});
-	return t ? new Nc(e, t, Mc(t) ? "software" : "gpu") : null;
+	return t ? new Ic(e, t, Fc(t) ? "software" : "gpu") : null;
 }
-function Mc(e) {
+function Fc(e) {
 	let t = e.getExtension("WEBGL_debug_renderer_info"), n = String(e.getParameter(t ? t.UNMASKED_RENDERER_WEBGL : e.RENDERER));
 	if (/swiftshader|llvmpipe|softpipe|software|basic render/i.test(n)) return !0;
 	let r = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: !0 });
 	return r?.getExtension("WEBGL_lose_context")?.loseContext(), !r;
 }
-var Nc = class {
+var Ic = class {
 	canvas;
 	gl;
 	kind;
@@ -5420,7 +5514,7 @@ var Nc = class {
 		1
 	];
 	constructor(e, t, n) {
-		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = Pc(t);
+		this.canvas = e, this.gl = t, this.kind = n, e.addEventListener("webglcontextlost", this.lost), e.addEventListener("webglcontextrestored", this.restored), this.programme = Lc(t);
 	}
 	place(e) {
 		this.xy = e, this.fill("place", e);
@@ -5454,12 +5548,12 @@ var Nc = class {
 		e.preventDefault(), this.programme = null;
 	};
 	restored = () => {
-		this.programme = Pc(this.gl), this.place(this.xy), this.look(this.looks), this.again();
+		this.programme = Lc(this.gl), this.place(this.xy), this.look(this.looks), this.again();
 	};
 };
-function Pc(e) {
+function Lc(e) {
 	let t = e.createProgram();
-	for (let [n, r] of [[e.VERTEX_SHADER, Oc], [e.FRAGMENT_SHADER, kc]]) {
+	for (let [n, r] of [[e.VERTEX_SHADER, jc], [e.FRAGMENT_SHADER, Mc]]) {
 		let i = e.createShader(n);
 		if (!i) return null;
 		e.shaderSource(i, r), e.compileShader(i), e.attachShader(t, i);
@@ -5469,11 +5563,11 @@ function Pc(e) {
 		throw Error(e.getProgramInfoLog(t) ?? "the map's shaders do not link");
 	}
 	return e.useProgram(t), e.enable(e.BLEND), e.blendFunc(e.ONE, e.ONE_MINUS_SRC_ALPHA), {
-		uniforms: Object.fromEntries(Ac.map((n) => [n, e.getUniformLocation(t, n)])),
-		buffers: Fc(e)
+		uniforms: Object.fromEntries(Nc.map((n) => [n, e.getUniformLocation(t, n)])),
+		buffers: Rc(e)
 	};
 }
-function Fc(e) {
+function Rc(e) {
 	e.bindVertexArray(e.createVertexArray());
 	let t = {
 		place: e.createBuffer(),
@@ -5486,14 +5580,14 @@ function Fc(e) {
 	return n(t.place, 0), e.vertexAttribPointer(0, 2, e.FLOAT, !1, 0, 0), n(t.colour, 1), e.vertexAttribPointer(1, 4, e.UNSIGNED_BYTE, !0, 0, 0), n(t.mark, 2), e.vertexAttribIPointer(2, 1, e.UNSIGNED_BYTE, 0, 0), e.bindBuffer(e.ELEMENT_ARRAY_BUFFER, t.order), t;
 }
 // src/map/scene.ts
-var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
+var zc = 180, Bc = 420, Vc = 14, Hc = 30, Uc = 2, Wc = class {
 	state;
 	stage;
 	over;
 	layer;
 	context;
 	crops;
-	texts = new wc();
+	texts = new Dc();
 	ends = [];
 	ratio = 0;
 	frame = 0;
@@ -5503,14 +5597,14 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 	drawn = !1;
 	model = null;
 	constructor(e, t, n, r) {
-		this.state = e, this.stage = t, this.over = r, this.layer = jc(n) ?? Os(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new Ns(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(Hs(r, qs(this, e)));
+		this.state = e, this.stage = t, this.over = r, this.layer = Pc(n) ?? js(n), e.kind.value = this.layer.kind, this.layer.onRestored(() => this.invalidate()), this.context = r.getContext("2d"), this.crops = new Is(e.store.transport, () => this.invalidate()), this.follow(), this.ends.push(Gs(r, Xs(this, e)));
 	}
 	stop() {
 		for (let e of this.ends) e();
 		cancelAnimationFrame(this.frame), this.land(), clearTimeout(this.resting), this.crops.stop(), this.layer.destroy(), this.state.pointAt(-1);
 	}
 	follow() {
-		let { state: e, ends: t } = this, n = Dc(this.stage), r = new ResizeObserver(() => this.resize());
+		let { state: e, ends: t } = this, n = Ac(this.stage), r = new ResizeObserver(() => this.resize());
 		r.observe(this.stage), t.push(n.stop, () => r.disconnect()), t.push(L(() => void (e.theme.value = n.theme.value)), L(() => this.takeModel()), L(() => {
 			let t = e.looks.value;
 			t && this.layer.look(t), this.rest(), this.invalidate();
@@ -5543,14 +5637,14 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 		this.state.pinned.value = -1, this.state.pointAt(-1), this.state.store.place.set({
 			v: null,
 			hide: null
-		}, !0), this.move(Ra);
+		}, !0), this.move(Va);
 	}
 	followNames() {
 		for (let { index: e } of this.state.model?.parts ?? []) e.labels.value, e.annotations.value;
 		this.rest();
 	}
 	resize() {
-		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(Bc, devicePixelRatio || 1), r = this.state.view.peek();
+		let { clientWidth: e, clientHeight: t } = this.stage, n = Math.min(Uc, devicePixelRatio || 1), r = this.state.view.peek();
 		e && t && (r.width !== e || r.height !== t || n !== this.ratio) && (this.ratio = n, this.layer.resize(e, t, n), this.over.width = Math.round(e * n), this.over.height = Math.round(t * n), this.state.view.value = {
 			...r,
 			width: e,
@@ -5559,7 +5653,7 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 	}
 	invalidate() {
 		this.frame ||= requestAnimationFrame(() => {
-			this.frame = 0, Math.min(Bc, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
+			this.frame = 0, Math.min(Uc, devicePixelRatio || 1) !== this.ratio && this.resize(), this.draw();
 		});
 	}
 	pointSize() {
@@ -5570,7 +5664,7 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 		let { state: e } = this, t = Xe(() => e.model), n = e.view.peek();
 		if (!t || !n.width) return;
 		this.drawn || performance.mark("map"), this.drawn = !0;
-		let r = e.camera.peek(), i = e.theme.peek(), a = Ua(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
+		let r = e.camera.peek(), i = e.theme.peek(), a = Ka(r, n), o = Math.min(.95, Math.max(.3, 1.5 - .2 * Math.log10(t.living.length) + .06 * Math.log2(r.zoom))), s = this.pointSize();
 		this.layer.draw({
 			x: r.x,
 			y: r.y,
@@ -5578,7 +5672,7 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 			size: s,
 			opacity: o,
 			ground: i.ground
-		}), Qs({
+		}), tc({
 			context: this.context,
 			ratio: this.ratio,
 			camera: r,
@@ -5601,8 +5695,8 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 	fly(e) {
 		if (this.land(), matchMedia("(prefers-reduced-motion: reduce)").matches) return this.move(e);
 		let t = this.state.camera.peek(), n = performance.now(), r = (i) => {
-			let a = Math.min(1, Math.max(0, (i - n) / Lc));
-			this.state.camera.value = Za(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
+			let a = Math.min(1, Math.max(0, (i - n) / Bc));
+			this.state.camera.value = eo(t, e, a), this.flight = a < 1 ? requestAnimationFrame(r) : 0, this.flight || this.rest();
 		};
 		this.flight = requestAnimationFrame(r), this.rest();
 	}
@@ -5611,56 +5705,56 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 	}
 	zoom(e) {
 		let t = this.state.view.peek();
-		this.fly(Ja(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
+		this.fly(Za(this.state.camera.peek(), t, t.width / 2, t.height / 2, e));
 	}
 	fitAll() {
-		this.fly(Ra);
+		this.fly(Va);
 	}
 	fitKept() {
 		let { model: e, store: t, visible: n } = this.state, r = e?.parts.find(({ index: e }) => e === t.index.peek());
 		if (!e || !r) return;
 		let i = t.kept.peek(), a = Array.from(i.keys()).filter((e) => i[e] && n.peek()[r.start + e]).map((e) => r.start + e);
-		a.length && this.fly(Xa(_o(e.xy, a), this.state.view.peek()));
+		a.length && this.fly($a(bo(e.xy, a), this.state.view.peek()));
 	}
 	centre(e, t = 40) {
 		let { model: n, camera: r } = this.state;
 		if (!n) return;
 		let i = Math.max(r.peek().zoom, Math.min(400, Math.sqrt(n.living.length / t)));
-		this.fly(qa({
+		this.fly(Xa({
 			x: n.xy[2 * e],
 			y: n.xy[2 * e + 1],
 			zoom: i
 		}, this.state.view.peek()));
 	}
 	reveal(e) {
-		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = Wa(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
-		o > zc && s > zc && o < i - zc && s < a - zc || this.fly(qa({
+		let { model: t, camera: n, view: r } = this.state, { width: i, height: a } = r.peek(), [o, s] = qa(n.peek(), r.peek(), t.xy[2 * e], t.xy[2 * e + 1]);
+		o > Hc && s > Hc && o < i - Hc && s < a - Hc || this.fly(Xa({
 			x: t.xy[2 * e],
 			y: t.xy[2 * e + 1],
 			zoom: n.peek().zoom
 		}, r.peek()));
 	}
 	rest() {
-		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), Ic);
+		clearTimeout(this.resting), delete this.stage.dataset.still, this.resting = setTimeout(() => this.rested(), zc);
 	}
 	rested() {
 		let { state: e } = this, t = e.model, n = e.view.peek();
 		if (!t || !n.width || this.flight) return;
-		this.stage.dataset.still = "", e.scenery.value = yc(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
-		let r = Qa(e.camera.peek());
+		this.stage.dataset.still = "", e.scenery.value = Sc(t, e.camera.peek(), n, e.visible.peek(), e.places.peek(), e.hits.peek()), this.crops.want(e.scenery.peek().crops.map((e) => e.path));
+		let r = to(e.camera.peek());
 		r !== (e.store.place.route.peek().params.get("v") ?? "") && (this.written = r, e.store.place.set({ v: r }, !0));
 	}
 	followUrl() {
 		let e = this.state.store.param("v");
 		if (e === this.written) return;
 		this.written = e;
-		let t = e ? $a(e) : Ra;
-		t && Xe(() => this.state.scenery.peek() === gc ? this.move(t) : this.fly(t));
+		let t = e ? no(e) : Va;
+		t && Xe(() => this.state.scenery.peek() === yc ? this.move(t) : this.fly(t));
 	}
 	goWhereAsked() {
 		let { store: e } = this.state, t = e.param("at"), n = this.state.model;
 		if (!t || !n || !this.state.view.value.width) return;
-		let r = yo(n, e.index.peek().number, Number(t));
+		let r = So(n, e.index.peek().number, Number(t));
 		Xe(() => {
 			if (e.place.set({ at: null }, !0), r < 0) return void (e.told.value = "This component is not on the map: it has no example.");
 			this.state.pinned.value = r, this.centre(r);
@@ -5669,15 +5763,15 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 	under(e, t) {
 		let { model: n, camera: r, view: i, visible: a, scenery: o } = this.state;
 		if (!n) return -1;
-		let [s, c] = Ga(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
-		return xo(n, s, c, (l ? Math.max(Rc, Zs(i.peek(), l) / 2) : Rc) / Ua(r.peek(), i.peek()), a.peek());
+		let [s, c] = Ja(r.peek(), i.peek(), e, t), l = o.peek().crops.length;
+		return wo(n, s, c, (l ? Math.max(Vc, ec(i.peek(), l) / 2) : Vc) / Ka(r.peek(), i.peek()), a.peek());
 	}
 	inside(e) {
 		let { model: t, camera: n, view: r, visible: i } = this.state;
 		if (!t) return [];
 		let a = [];
-		for (let t = 0; t < e.length; t += 2) a.push(...Ga(n.peek(), r.peek(), e[t], e[t + 1]));
-		return t.tree.range(...Fs(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && Ps(a, t.xy[2 * e], t.xy[2 * e + 1]));
+		for (let t = 0; t < e.length; t += 2) a.push(...Ja(n.peek(), r.peek(), e[t], e[t + 1]));
+		return t.tree.range(...Rs(a)).map((e) => t.living[e]).filter((e) => i.peek()[e] && Ls(a, t.xy[2 * e], t.xy[2 * e + 1]));
 	}
 	async png() {
 		this.draw();
@@ -5687,46 +5781,46 @@ var Ic = 180, Lc = 420, Rc = 14, zc = 30, Bc = 2, Vc = class {
 		}), t = e.getContext("2d");
 		return t.drawImage(this.layer.canvas, 0, 0, e.width, e.height), t.drawImage(this.over, 0, 0), new Promise((t, n) => e.toBlob((e) => e ? t(e) : n(/* @__PURE__ */ Error("the browser could not write the picture")), "image/png"));
 	}
-}, Hc = 230, Uc = 70;
-function Wc(e, t) {
+}, Gc = 230, Kc = 70;
+function qc(e, t) {
 	for (let n = 0; n < e.length; n++) if (!e[n] && !t[n]) return !0;
 	return !1;
 }
-function Gc(e, { colouring: t, hidden: n, active: r, others: i }) {
+function Jc(e, { colouring: t, hidden: n, active: r, others: i }) {
 	let a = new Uint8Array(e.count);
 	for (let { index: t, start: n, stop: o } of e.parts) if (i || t.number === r) for (let t = n; t < o; t++) a[t] = +(e.cluster[t] >= 0);
 	if (t.kind === "groups" && n.size) for (let r = 0; r < e.count; r++) n.has(t.of[r]) && (a[r] = 0);
 	return a;
 }
-function Kc(e, t, n) {
+function Yc(e, t, n) {
 	if (e.kind === "none") return () => n;
 	if (e.kind === "values") {
-		let r = ss(t);
-		return (t) => fs(e.of[t], e.low, e.high, r) ?? n;
+		let r = us(t);
+		return (t) => hs(e.of[t], e.low, e.high, r) ?? n;
 	}
-	let r = e.groups.map((e, r) => e.plain ? n : as(r, t));
+	let r = e.groups.map((e, r) => e.plain ? n : cs(r, t));
 	return (t) => r[e.of[t]] ?? n;
 }
-function qc(e, t, n) {
-	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = Kc(r, n.dark, a);
+function Xc(e, t, n) {
+	let { colouring: r, kept: i, plain: a, lit: o } = n, s = new Uint8Array(4 * e.count), c = new Uint8Array(e.count), l = new Uint8Array(e.count), u = Yc(r, n.dark, a);
 	for (let { index: d, start: f, stop: p } of e.parts) {
-		let m = d.number === n.active, h = !m && Wc(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
+		let m = d.number === n.active, h = !m && qc(i, e.parts.find((e) => e.index.number === n.active).index.base.dead);
 		for (let e = f; e < p; e++) {
 			if (!t[e]) continue;
 			let n = m ? i[e - f] : !h, d = o === null || r.kind !== "groups" || r.of[e] === o, [p, g, _] = n ? u(e) : a;
-			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? Hc : 40 : Uc, c[e] = m ? 0 : 2;
+			l[e] = n && d ? 1 : 0, s[4 * e] = p, s[4 * e + 1] = g, s[4 * e + 2] = _, s[4 * e + 3] = n ? d ? Gc : 40 : Kc, c[e] = m ? 0 : 2;
 		}
 	}
 	for (let e of n.hits) c[e] |= 1, l[e] = 2;
 	return {
 		colours: s,
 		marks: c,
-		order: Xc(e, t, l)
+		order: $c(e, t, l)
 	};
 }
-var Jc = /* @__PURE__ */ new WeakMap();
-function Yc(e) {
-	let t = Jc.get(e);
+var Zc = /* @__PURE__ */ new WeakMap();
+function Qc(e) {
+	let t = Zc.get(e);
 	if (t) return t;
 	let n = e.living.slice(), r = 1;
 	for (let e = n.length - 1; e > 0; e--) {
@@ -5734,14 +5828,14 @@ function Yc(e) {
 		let t = Math.floor(r / 2 ** 32 * (e + 1));
 		[n[e], n[t]] = [n[t], n[e]];
 	}
-	return Jc.set(e, n), n;
+	return Zc.set(e, n), n;
 }
-function Xc(e, t, n) {
+function $c(e, t, n) {
 	let r = [
 		0,
 		0,
 		0
-	], i = Yc(e);
+	], i = Qc(e);
 	for (let e of i) t[e] && r[n[e]]++;
 	let a = [
 		0,
@@ -5752,7 +5846,7 @@ function Xc(e, t, n) {
 	return o;
 }
 // src/map/state.ts
-var Zc = 5, Qc = {
+var el = 5, tl = {
 	dark: !1,
 	ground: [
 		255,
@@ -5770,16 +5864,16 @@ var Zc = 5, Qc = {
 	panel: "#f6f7f9",
 	line: "#d9dde3",
 	font: "sans-serif"
-}, $c = class {
+}, nl = class {
 	store;
-	camera = F(Ra);
+	camera = F(Va);
 	view = F({
 		width: 0,
 		height: 0,
 		halfX: 1,
 		halfY: 1
 	});
-	theme = F(Qc);
+	theme = F(tl);
 	kind = F(null);
 	mode = F("pan");
 	combine = F("new");
@@ -5787,7 +5881,7 @@ var Zc = 5, Qc = {
 	hover = F(-1);
 	pinned = F(-1);
 	lit = F(null);
-	scenery = F(gc);
+	scenery = F(yc);
 	said = F("");
 	found;
 	by;
@@ -5800,10 +5894,10 @@ var Zc = 5, Qc = {
 	clusters;
 	places;
 	constructor(e) {
-		this.store = e, this.found = I(() => fo(e)), this.by = I(() => Po(e)), this.colouring = I(() => this.model && Fo(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? Gc(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && qc(this.model, this.visible.value, {
+		this.store = e, this.found = I(() => ho(e)), this.by = I(() => Lo(e)), this.colouring = I(() => this.model && Ro(e, this.model, this.by.value)), this.hidden = I(() => new Set(e.param("hide").split(",").filter(Boolean).map(Number))), this.others = I(() => e.param("other") !== "0"), this.hits = I(() => this.topHits()), this.visible = I(() => this.model ? Jc(this.model, this.shown()) : /* @__PURE__ */ new Uint8Array()), this.looks = I(() => this.model && Xc(this.model, this.visible.value, {
 			...this.shown(),
 			lit: this.lit.value
-		})), this.clusters = I(() => this.model ? zo(this.model) : []), this.places = I(() => this.model ? fc(this.model, this.clusters.value, this.standing()) : []);
+		})), this.clusters = I(() => this.model ? Ho(this.model) : []), this.places = I(() => this.model ? hc(this.model, this.clusters.value, this.standing()) : []);
 	}
 	get model() {
 		return z(this.found.value) ?? null;
@@ -5831,22 +5925,22 @@ var Zc = 5, Qc = {
 		let { model: e, store: t } = this, n = t.search.value;
 		if (!e || !n || !z(n)) return [];
 		let r = t.index.value.number;
-		return Array.from(t.order.value.subarray(0, Zc), (t) => yo(e, r, t)).filter((e) => e >= 0);
+		return Array.from(t.order.value.subarray(0, el), (t) => So(e, r, t)).filter((e) => e >= 0);
 	}
-	colour = I(() => Kc(this.colouring.value ?? {
+	colour = I(() => Yc(this.colouring.value ?? {
 		kind: "none",
 		why: ""
 	}, this.theme.value.dark, this.theme.value.plain));
 	faded(e) {
-		let t = vo(this.model, e);
+		let t = xo(this.model, e);
 		return t.index === this.store.index.peek() && !this.store.kept.peek()[e - t.start];
 	}
 	get filtered() {
-		return Wc(this.store.kept.value, this.store.index.value.base.dead);
+		return qc(this.store.kept.value, this.store.index.value.base.dead);
 	}
 	pointAt(e) {
 		this.hover.value = e;
-		let t = e >= 0 && this.model ? vo(this.model, e) : null;
+		let t = e >= 0 && this.model ? xo(this.model, e) : null;
 		this.store.pointed.value = t ? {
 			index: t.index.number,
 			row: e - t.start
@@ -5858,7 +5952,7 @@ var Zc = 5, Qc = {
 			this.said.value = n.told.value = "No component of this index lies within the line.";
 			return;
 		}
-		let a = n.kept.peek(), o = Ls(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
+		let a = n.kept.peek(), o = Bs(n.selection.peek(), i, t, () => Array.from(a.keys()).filter((e) => a[e]));
 		n.select(o), this.said.value = `${o.length} components selected.`;
 	}
 	toggle(e, t) {
@@ -5871,7 +5965,7 @@ var Zc = 5, Qc = {
 		} else r.delete(e) || r.add(e);
 		this.store.place.set({ hide: [...r].sort((e, t) => e - t).join(",") || null }, !0);
 	}
-}, el = {
+}, rl = {
 	pan: "M8 1.5v13M1.5 8h13M8 1.5 6.2 3.6M8 1.5l1.8 2.1M8 14.5l-1.8-2.1M8 14.5l1.8-2.1M1.5 8l2.1-1.8M1.5 8l2.1 1.8M14.5 8l-2.1-1.8M14.5 8l-2.1 1.8",
 	lasso: "M5.2 12.2C2.6 11.4 1.2 9.700 1.400 7.400 1.700 4.200 5 2 9 2.300c3.600.3 5.800 2.500 5.500 5.200-.3 3-3.500 5-7.300 4.900M5.200 12.200a1.400 1.400 0 1 0 1.900.2c-.2 1.200-.9 1.900-2.100 2.400",
 	box: "M2 5V2h3M8 2h0M11 2h3v3M14 8h0M14 11v3h-3M8 14h0M5 14H2v-3M2 8h0",
@@ -5882,7 +5976,7 @@ var Zc = 5, Qc = {
 	kept: "M2 5V2h3M11 2h3v3M14 11v3h-3M5 14H2v-3M5 6h0M10 5h0M8 8.500h0M6 11h0M11 10.500h0",
 	save: "M8 2v8M4.700 7 8 10.300 11.300 7M2.500 13.500h11"
 };
-function tl({ of: e }) {
+function il({ of: e }) {
 	return /* @__PURE__ */ K("svg", {
 		class: "map-icon",
 		viewBox: "0 0 16 16",
@@ -5891,7 +5985,7 @@ function tl({ of: e }) {
 		"aria-hidden": "true",
 		focusable: "false",
 		children: /* @__PURE__ */ K("path", {
-			d: el[e],
+			d: rl[e],
 			fill: "none",
 			stroke: "currentColor",
 			"stroke-width": "1.5",
@@ -5901,7 +5995,7 @@ function tl({ of: e }) {
 	});
 }
 // src/map/Tools.tsx
-var nl = [
+var al = [
 	{
 		value: "pan",
 		sign: "pan",
@@ -5917,7 +6011,7 @@ var nl = [
 		sign: "box",
 		says: "Drag to select a rectangle"
 	}
-], rl = [
+], ol = [
 	{
 		value: "new",
 		sign: "new",
@@ -5934,23 +6028,23 @@ var nl = [
 		says: "Take away from the selection (Alt and drag)"
 	}
 ];
-function il({ state: e, scene: t }) {
+function sl({ state: e, scene: t }) {
 	let n = B();
 	return /* @__PURE__ */ K("div", {
 		class: "map-tools",
 		role: "toolbar",
 		"aria-label": "Map tools",
 		children: [
-			/* @__PURE__ */ K(ol, { state: e }),
-			/* @__PURE__ */ K(sl, {
+			/* @__PURE__ */ K(ll, { state: e }),
+			/* @__PURE__ */ K(ul, {
 				name: "Dragging",
-				choices: nl,
+				choices: al,
 				chosen: e.mode.value,
 				choose: (t) => e.mode.value = t
 			}),
-			/* @__PURE__ */ K(sl, {
+			/* @__PURE__ */ K(ul, {
 				name: "Selecting",
-				choices: rl,
+				choices: ol,
 				chosen: e.combine.value,
 				choose: (t) => e.combine.value = t,
 				off: e.mode.value === "pan"
@@ -5960,22 +6054,22 @@ function il({ state: e, scene: t }) {
 				role: "group",
 				"aria-label": "View",
 				children: [
-					/* @__PURE__ */ K(cl, {
+					/* @__PURE__ */ K(dl, {
 						sign: "add",
 						says: "Zoom in (+)",
 						does: () => t?.zoom(1.6)
 					}),
-					/* @__PURE__ */ K(cl, {
+					/* @__PURE__ */ K(dl, {
 						sign: "less",
 						says: "Zoom out (−)",
 						does: () => t?.zoom(1 / 1.6)
 					}),
-					/* @__PURE__ */ K(cl, {
+					/* @__PURE__ */ K(dl, {
 						sign: "all",
 						says: "Fit all components into the view (0)",
 						does: () => t?.fitAll()
 					}),
-					/* @__PURE__ */ K(cl, {
+					/* @__PURE__ */ K(dl, {
 						sign: "kept",
 						says: "Fit the selected and filtered ones into the view",
 						off: !e.filtered,
@@ -5983,29 +6077,29 @@ function il({ state: e, scene: t }) {
 					})
 				]
 			}),
-			/* @__PURE__ */ K(cl, {
+			/* @__PURE__ */ K(dl, {
 				sign: "save",
 				says: "Save the map as a picture (PNG)",
-				does: () => t && void al(t, n)
+				does: () => t && void cl(t, n)
 			})
 		]
 	});
 }
-async function al(e, t) {
+async function cl(e, t) {
 	try {
 		un("map.png", await e.png()), t.told.value = "Saved the map as map.png.";
 	} catch (e) {
 		t.told.value = e instanceof Error ? e.message : String(e);
 	}
 }
-function ol({ state: e }) {
-	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = Ao.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
+function ll({ state: e }) {
+	let { store: t } = e, { info: n } = t.index.value, r = e.by.value, i = No.filter((e) => e === r || (e !== "relevance" || n.classes.length > 0) && (e !== "query" || t.query.value) && (e !== "tag" || t.session.can.annotate)), a = (e) => t.place.set({
 		color: e,
 		hide: null
 	}, !0);
 	return /* @__PURE__ */ K("label", {
 		class: "map-colour",
-		title: No[r],
+		title: Io[r],
 		children: [
 			"Colour by",
 			" ",
@@ -6014,13 +6108,13 @@ function ol({ state: e }) {
 				onChange: (e) => a(e.currentTarget.value),
 				children: i.map((e) => /* @__PURE__ */ K("option", {
 					value: e,
-					children: Mo[e]
+					children: Fo[e]
 				}, e))
 			})
 		]
 	});
 }
-function sl({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
+function ul({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 	return /* @__PURE__ */ K("span", {
 		class: "map-group",
 		role: "group",
@@ -6033,11 +6127,11 @@ function sl({ name: e, choices: t, chosen: n, choose: r, off: i = !1 }) {
 			"aria-label": a,
 			title: a,
 			onClick: () => r(e),
-			children: /* @__PURE__ */ K(tl, { of: t })
+			children: /* @__PURE__ */ K(il, { of: t })
 		}, e))
 	});
 }
-function cl({ sign: e, says: t, does: n, off: r = !1 }) {
+function dl({ sign: e, says: t, does: n, off: r = !1 }) {
 	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "map-tool",
@@ -6045,12 +6139,12 @@ function cl({ sign: e, says: t, does: n, off: r = !1 }) {
 		title: t,
 		disabled: r,
 		onClick: n,
-		children: /* @__PURE__ */ K(tl, { of: e })
+		children: /* @__PURE__ */ K(il, { of: e })
 	});
 }
 // src/map/MapPanel.tsx
-function ll() {
-	let e = B(), t = M(() => new $c(e), [e]), [n, r] = O(null);
+function fl() {
+	let e = B(), t = M(() => new nl(e), [e]), [n, r] = O(null);
 	return /* @__PURE__ */ K("section", {
 		class: "map",
 		"aria-label": "Map of all components",
@@ -6059,26 +6153,26 @@ function ll() {
 				class: "map-says soft",
 				children: [
 					"Each point is one component. ",
-					/* @__PURE__ */ K(fl, { state: t }),
+					/* @__PURE__ */ K(hl, { state: t }),
 					"; how far apart they lie measures nothing. ",
-					/* @__PURE__ */ K(pl, { state: t })
+					/* @__PURE__ */ K(gl, { state: t })
 				]
 			}),
-			/* @__PURE__ */ K(il, {
+			/* @__PURE__ */ K(sl, {
 				state: t,
 				scene: n
 			}),
 			/* @__PURE__ */ K("div", {
 				class: "map-body",
-				children: [/* @__PURE__ */ K(ul, {
+				children: [/* @__PURE__ */ K(pl, {
 					state: t,
 					scene: n,
 					ready: r
-				}), /* @__PURE__ */ K(ps, { state: t })]
+				}), /* @__PURE__ */ K(gs, { state: t })]
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "map-foot soft",
-				children: /* @__PURE__ */ K(ml, { state: t })
+				children: /* @__PURE__ */ K(_l, { state: t })
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "map-heard",
@@ -6089,17 +6183,17 @@ function ll() {
 		]
 	});
 }
-function ul({ state: e, scene: t, ready: n }) {
+function pl({ state: e, scene: t, ready: n }) {
 	let { store: r } = e, i = j(null), a = j(null), o = j(null);
 	k(() => {
-		let t = new Vc(e, i.current, a.current, o.current);
+		let t = new Wc(e, i.current, a.current, o.current);
 		return n(t), () => (t.stop(), n(null));
 	}, [e]);
 	let s = (t) => {
-		let { index: n, start: i } = vo(e.model, t);
+		let { index: n, start: i } = xo(e.model, t);
 		r.place.go(n.path(t - i), In(r, n));
 	}, c = (n) => {
-		t && To(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
+		t && Oo(n, e, t, s) && (n.preventDefault(), n.stopPropagation());
 	}, l = e.found.value;
 	return /* @__PURE__ */ K("div", {
 		class: `map-stage map-mode-${e.mode.value}`,
@@ -6119,9 +6213,9 @@ function ul({ state: e, scene: t, ready: n }) {
 				"aria-label": "Map of components. Plus and minus zoom, 0 shows all, arrows move. Ctrl and an arrow jump to the next component, Enter opens it. The table has the same components.",
 				onKeyDown: c
 			}),
-			/* @__PURE__ */ K(xs, { state: e }),
-			/* @__PURE__ */ K(Cs, { state: e }),
-			/* @__PURE__ */ K(dl, {
+			/* @__PURE__ */ K(ws, { state: e }),
+			/* @__PURE__ */ K(Es, { state: e }),
+			/* @__PURE__ */ K(ml, {
 				state: e,
 				scene: t
 			}),
@@ -6138,9 +6232,9 @@ function ul({ state: e, scene: t, ready: n }) {
 		]
 	});
 }
-function dl({ state: e, scene: t }) {
+function ml({ state: e, scene: t }) {
 	let n = e.scenery.value;
-	return n === gc || n.inView || !e.model ? null : /* @__PURE__ */ K("p", {
+	return n === yc || n.inView || !e.model ? null : /* @__PURE__ */ K("p", {
 		class: "map-empty",
 		children: [
 			"Nothing here.",
@@ -6154,17 +6248,17 @@ function dl({ state: e, scene: t }) {
 		]
 	});
 }
-function fl({ state: e }) {
+function hl({ state: e }) {
 	return /* @__PURE__ */ K(T, { children: e.model?.by === "encoding" ? "Near means responding alike over all images" : "Near means similar to the foundation model" });
 }
-function pl({ state: e }) {
+function gl({ state: e }) {
 	return e.model?.drawing === "principal" ? /* @__PURE__ */ K(T, { children: [
 		"Drawn along the two principal axes, which is coarse: ",
 		/* @__PURE__ */ K("code", { children: "pip install 'semlens[umap]'" }),
 		" gives a finer map."
 	] }) : null;
 }
-function ml({ state: e }) {
+function _l({ state: e }) {
 	let { store: t } = e, n = e.model, r = e.kind.value, i = n ? n.count - n.living.length : 0;
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("a", {
@@ -6194,22 +6288,22 @@ function ml({ state: e }) {
 	] });
 }
 // src/views/Explore.tsx
-var hl = "(min-width: 1000px)";
-function gl() {
+var vl = "(min-width: 1000px)";
+function yl() {
 	return /* @__PURE__ */ K("div", {
 		class: "explore",
-		children: [/* @__PURE__ */ K(_l, {}), /* @__PURE__ */ K(ll, {})]
+		children: [/* @__PURE__ */ K(bl, {}), /* @__PURE__ */ K(fl, {})]
 	});
 }
-function _l() {
-	let e = B(), t = Na(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && ri(i), [i]), [c, l] = O(1), u = matchMedia(hl).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = xl(e, t);
+function bl() {
+	let e = B(), t = Ia(), { index: n, rows: r, found: i, busy: a, job: o } = t, s = M(() => i && oi(i), [i]), [c, l] = O(1), u = matchMedia(vl).matches ? 3e3 : 24, d = Math.min(r.length, c * u), f = wl(e, t);
 	return k(() => l(1), [r]), /* @__PURE__ */ K("section", {
 		class: "results",
 		ref: f,
 		"aria-label": "Results",
 		"aria-busy": a,
 		children: [
-			!e.query.value && !Rn(e.place) && /* @__PURE__ */ K(Aa, {}),
+			!e.query.value && !Rn(e.place) && /* @__PURE__ */ K(Na, {}),
 			/* @__PURE__ */ K("div", {
 				class: "results-head",
 				children: [
@@ -6223,7 +6317,7 @@ function _l() {
 					}),
 					i?.remark && /* @__PURE__ */ K("p", {
 						class: "remark",
-						children: vl(i.remark)
+						children: xl(i.remark)
 					}),
 					/* @__PURE__ */ K("a", {
 						class: "to-map",
@@ -6233,13 +6327,13 @@ function _l() {
 					})
 				]
 			}),
-			r.length ? /* @__PURE__ */ K(ci, {
+			r.length ? /* @__PURE__ */ K(di, {
 				index: n,
 				rows: r,
 				found: i,
 				scale: s,
 				count: d
-			}) : /* @__PURE__ */ K(yl, {}),
+			}) : /* @__PURE__ */ K(Sl, {}),
 			d < r.length && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button more",
@@ -6249,10 +6343,10 @@ function _l() {
 		]
 	});
 }
-function vl(e) {
+function xl(e) {
 	return `${e.charAt(0).toUpperCase()}${e.slice(1)}.`;
 }
-function yl() {
+function Sl() {
 	let e = B();
 	return Rn(e.place) ? /* @__PURE__ */ K("p", {
 		class: "nothing",
@@ -6271,14 +6365,14 @@ function yl() {
 		children: "There is no component to show."
 	});
 }
-var bl = null;
-function xl(e, { busy: t, rows: n }) {
+var Cl = null;
+function wl(e, { busy: t, rows: n }) {
 	let r = j(null), i = `${e.index.value.number} ${e.query.value} ${n.length}`;
 	return A(() => {
 		let e = r.current;
-		e.scrollTop = !t && bl?.of === i ? bl.top : 0;
+		e.scrollTop = !t && Cl?.of === i ? Cl.top : 0;
 		let n = () => {
-			bl = {
+			Cl = {
 				of: i,
 				top: e.scrollTop
 			};
@@ -6287,7 +6381,7 @@ function xl(e, { busy: t, rows: n }) {
 	}, [i, t]), r;
 }
 // src/ui/SaveAs.tsx
-function Sl({ what: e, kinds: t, save: n }) {
+function Tl({ what: e, kinds: t, save: n }) {
 	let r = B(), [i, a] = O(!1), o = async (t) => {
 		a(!0);
 		try {
@@ -6317,8 +6411,8 @@ function Sl({ what: e, kinds: t, save: n }) {
 	});
 }
 // src/audit/frame.ts
-var Cl = 17, wl = 2.2, Tl = 3e3, El = 1.4, Dl = 5;
-function Ol(e, t, n, r) {
+var El = 17, Dl = 2.2, Ol = 3e3, kl = 1.4, Al = 5;
+function jl(e, t, n, r) {
 	let i = Math.round(Math.min(Math.max(r * .74, 340), 600)), a = (r) => {
 		let [i, a] = [0, 4];
 		for (let n of t) [i, a] = [Math.min(i, e.rows[n][r]), Math.max(a, e.rows[n][r])];
@@ -6337,29 +6431,29 @@ function Ol(e, t, n, r) {
 		spurious: a("spurious")
 	};
 }
-function kl({ left: e, right: t, valid: [n, r] }, i) {
+function Ml({ left: e, right: t, valid: [n, r] }, i) {
 	return e + (i - n) / (r - n) * (t - e);
 }
-function Al({ top: e, bottom: t, spurious: [n, r] }, i) {
+function Nl({ top: e, bottom: t, spurious: [n, r] }, i) {
 	return e + (r - i) / (r - n) * (t - e);
 }
-function jl(e, t, n) {
-	return t === "valid" ? Math.max(e.left, Math.min(kl(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? Al(e, n) : e.top, e.top));
+function Pl(e, t, n) {
+	return t === "valid" ? Math.max(e.left, Math.min(Ml(e, n), e.right)) : Math.min(e.bottom, Math.max(Number.isFinite(n) ? Nl(e, n) : e.top, e.top));
 }
-function Ml(e, t, n, r) {
+function Fl(e, t, n, r) {
 	let [i, a] = e[t], o = t === "valid" ? (n - e.left) / (e.right - e.left) : (e.bottom - r) / (e.bottom - e.top);
 	return i + Math.min(Math.max(o, 0), 1) * (a - i);
 }
-function Nl(e, t, n) {
-	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > Tl ? El : wl, o = n.width < 480 ? Cl * .7 : Cl;
+function Il(e, t, n) {
+	let r = Array.from(t, (t) => e.rows[t]), i = r.reduce((e, t) => Math.max(e, t.relevance), 0) || 1, a = t.length > Ol ? kl : Dl, o = n.width < 480 ? El * .7 : El;
 	return {
 		at: t,
-		x: Float32Array.from(r, (e) => kl(n, e.valid)),
-		y: Float32Array.from(r, (e) => Al(n, e.spurious)),
+		x: Float32Array.from(r, (e) => Ml(n, e.valid)),
+		y: Float32Array.from(r, (e) => Nl(n, e.spurious)),
 		radius: Float32Array.from(r, (e) => Math.max(a, o * Math.sqrt(Math.max(e.relevance, 0) / i)))
 	};
 }
-function Pl({ at: e, x: t, y: n, radius: r }, i) {
+function Ll({ at: e, x: t, y: n, radius: r }, i) {
 	return {
 		at: Int32Array.from(i, (t) => e[t]),
 		x: Float32Array.from(i, (e) => t[e]),
@@ -6367,20 +6461,20 @@ function Pl({ at: e, x: t, y: n, radius: r }, i) {
 		radius: Float32Array.from(i, (e) => r[e])
 	};
 }
-function Fl(e, t, n) {
+function Rl(e, t, n) {
 	let [r, i] = [-1, Infinity];
 	for (let a = 0; a < e.at.length; a++) {
 		let o = e.radius[a], s = Math.hypot(e.x[a] - t, e.y[a] - n), c = s <= o ? o : o + s;
-		s <= Math.max(o, Dl) && c <= i && ([r, i] = [a, c]);
+		s <= Math.max(o, Al) && c <= i && ([r, i] = [a, c]);
 	}
 	return r;
 }
-function Il(e, t) {
+function zl(e, t) {
 	let n = [];
-	for (let r = 0; r < e.at.length; r++) Ll(t, e.x[r], e.y[r]) && n.push(r);
+	for (let r = 0; r < e.at.length; r++) Bl(t, e.x[r], e.y[r]) && n.push(r);
 	return n;
 }
-function Ll(e, t, n) {
+function Bl(e, t, n) {
 	let r = !1;
 	for (let i = 0, a = e.length - 1; i < e.length; a = i++) {
 		let [[o, s], [c, l]] = [e[a], e[i]];
@@ -6388,7 +6482,7 @@ function Ll(e, t, n) {
 	}
 	return r;
 }
-function Rl([e, t], n) {
+function Vl([e, t], n) {
 	let r = [
 		1,
 		2,
@@ -6402,7 +6496,7 @@ function Rl([e, t], n) {
 	return i;
 }
 // src/audit/Marks.tsx
-function zl(e, t, n, r) {
+function Hl(e, t, n, r) {
 	let i = (e) => e.toFixed(1);
 	if (e === "spurious") {
 		let e = r * Math.sqrt(Math.PI / 2);
@@ -6415,24 +6509,24 @@ function zl(e, t, n, r) {
 	let a = i(r), o = i(2 * Number(a));
 	return `M${i(t - Number(a))} ${i(n)}a${a} ${a} 0 1 0 ${o} 0a${a} ${a} 0 1 0 -${o} 0z`;
 }
-function Bl({ of: e }) {
+function Ul({ of: e }) {
 	return /* @__PURE__ */ K("svg", {
 		class: "key",
 		viewBox: "0 0 16 16",
 		"aria-hidden": "true",
 		children: /* @__PURE__ */ K("path", {
 			class: `dot ${e}`,
-			d: zl(e, 8, 8, 5)
+			d: Hl(e, 8, 8, 5)
 		})
 	});
 }
-var Vl = {
+var Wl = {
 	good: ["M12 1.5a10.5 10.5 0 1 0 .01 0z", "M6.8 12.4l3.6 3.6l7-7.6"],
 	bad: ["M7.5 1.5h9l6 6v9l-6 6h-9l-6-6v-9z", "M8 8l8 8M16 8l-8 8"],
 	untold: ["M12 1l11 11l-11 11l-11-11z", "M9.2 9.3a2.8 2.8 0 1 1 4.2 2.5c-1 .6-1.4 1.1-1.4 2.2M12 17.2v.2"]
 };
-function Hl({ kind: e }) {
-	let [t, n] = Vl[e];
+function Gl({ kind: e }) {
+	let [t, n] = Wl[e];
 	return /* @__PURE__ */ K("svg", {
 		class: `sign ${e}`,
 		viewBox: "0 0 24 24",
@@ -6446,7 +6540,7 @@ function Hl({ kind: e }) {
 		})]
 	});
 }
-function Ul({ value: e, low: t, high: n, top: r }) {
+function Kl({ value: e, low: t, high: n, top: r }) {
 	let i = (e) => Z((Math.min(Math.max(e, -r), r) / r + 1) / 2), a = [
 		e,
 		t,
@@ -6488,8 +6582,8 @@ function Ul({ value: e, low: t, high: n, top: r }) {
 		]
 	});
 }
-var Z = (e) => `${(100 * e).toFixed(2)}%`, Wl = .14, Gl = .45;
-function Kl({ shares: e }) {
+var Z = (e) => `${(100 * e).toFixed(2)}%`, ql = .14, Jl = .45;
+function Yl({ shares: e }) {
 	let t = 0, n = e.flatMap(({ quadrant: e, relevance: t }) => t ? [{
 		quadrant: e,
 		relevance: t
@@ -6497,7 +6591,7 @@ function Kl({ shares: e }) {
 	return /* @__PURE__ */ K("svg", {
 		class: "stacked",
 		role: "img",
-		"aria-label": e.map((e) => `${fi[e.quadrant]} ${Y(e.relevance)}`).join(", "),
+		"aria-label": e.map((e) => `${hi[e.quadrant]} ${Y(e.relevance)}`).join(", "),
 		children: [n.map((e) => {
 			let n = t;
 			return t += e.relevance, /* @__PURE__ */ K("rect", {
@@ -6509,12 +6603,12 @@ function Kl({ shares: e }) {
 			}, e.quadrant);
 		}), n.map((e, t) => {
 			let r = n.slice(0, t).reduce((e, t) => e + t.relevance, 0);
-			return e.relevance < Wl ? null : /* @__PURE__ */ K("text", {
-				class: e.relevance < Gl ? "narrow" : void 0,
+			return e.relevance < ql ? null : /* @__PURE__ */ K("text", {
+				class: e.relevance < Jl ? "narrow" : void 0,
 				x: Z(r + e.relevance / 2),
 				y: "22",
 				children: [
-					pi[e.quadrant],
+					gi[e.quadrant],
 					" ",
 					Y(e.relevance, 0)
 				]
@@ -6522,7 +6616,7 @@ function Kl({ shares: e }) {
 		})]
 	});
 }
-function ql({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
+function Xl({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, yours: s = null }) {
 	let c = (e) => Math.min(Math.max(e, 0), r) / r, l = o && (o[0] <= 0 ? c(o[1]) : c(o[0])), u = e !== null && t !== null && n !== null;
 	return /* @__PURE__ */ K("svg", {
 		class: "interval",
@@ -6573,7 +6667,7 @@ function ql({ value: e, low: t, high: n, top: r, kind: i, words: a, allowed: o, 
 		]
 	});
 }
-function Jl({ relevance: e, against: t, top: n, kind: r }) {
+function Zl({ relevance: e, against: t, top: n, kind: r }) {
 	return /* @__PURE__ */ K("svg", {
 		class: "two-bars",
 		"aria-hidden": "true",
@@ -6594,22 +6688,22 @@ function Jl({ relevance: e, against: t, top: n, kind: r }) {
 		}, e))
 	});
 }
-function Yl() {
+function Ql() {
 	return /* @__PURE__ */ K("p", {
 		class: "legend",
 		children: J.map((e) => /* @__PURE__ */ K("span", { children: [
-			/* @__PURE__ */ K(Bl, { of: e }),
+			/* @__PURE__ */ K(Ul, { of: e }),
 			" fits ",
-			fi[e]
+			hi[e]
 		] }, e))
 	});
 }
 // src/audit/names.ts
-var Xl = 6.8, Zl = 15, Ql = 24;
-function $l(e, t, n) {
-	let r = [...eu(n), ...t.map((t, n) => tu(e, n))];
+var $l = 6.8, eu = 15, tu = 24;
+function nu(e, t, n) {
+	let r = [...ru(n), ...t.map((t, n) => iu(e, n))];
 	return t.map((t, i) => {
-		let a = xi(t, Ql), o = nu(e, i, a.length * Xl, n, r);
+		let a = wi(t, tu), o = au(e, i, a.length * $l, n, r);
 		r.push(o);
 		let [s, c, l] = [
 			e.x[i],
@@ -6628,7 +6722,7 @@ function $l(e, t, n) {
 		};
 	});
 }
-function eu({ left: e, right: t, top: n, bottom: r }) {
+function ru({ left: e, right: t, top: n, bottom: r }) {
 	return [e, t - 130].flatMap((e) => [n, r - 28].map((t) => [
 		e,
 		t,
@@ -6636,7 +6730,7 @@ function eu({ left: e, right: t, top: n, bottom: r }) {
 		t + 28
 	]));
 }
-function tu({ x: e, y: t, radius: n }, r) {
+function iu({ x: e, y: t, radius: n }, r) {
 	return [
 		e[r] - n[r],
 		t[r] - n[r],
@@ -6644,7 +6738,7 @@ function tu({ x: e, y: t, radius: n }, r) {
 		t[r] + n[r]
 	];
 }
-function nu(e, t, n, r, i) {
+function au(e, t, n, r, i) {
 	let [a, o, s] = [
 		e.x[t],
 		e.y[t],
@@ -6667,25 +6761,25 @@ function nu(e, t, n, r, i) {
 		a - n / 2
 	]) {
 		if (c === a - n / 2 && t === 0) continue;
-		let l = o + t * (s + Zl / 2 + 2 + e / 2), u = [
+		let l = o + t * (s + eu / 2 + 2 + e / 2), u = [
 			c,
-			l - Zl / 2,
+			l - eu / 2,
 			c + n,
-			l + Zl / 2
+			l + eu / 2
 		];
 		if (u[0] >= r.left && u[2] <= r.right && u[1] >= r.top && u[3] <= r.bottom && !i.some((e) => u[0] < e[2] && e[0] < u[2] && u[1] < e[3] && e[1] < u[3])) return u;
 	}
 	let c = Math.max(r.left, Math.min(a + s, r.right - n));
 	return [
 		c,
-		o - Zl / 2,
+		o - eu / 2,
 		c + n,
-		o + Zl / 2
+		o + eu / 2
 	];
 }
 // src/audit/paint.ts
-var ru = .14;
-function iu({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
+var ou = .14;
+function su({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 	return {
 		valid: [
 			i,
@@ -6713,7 +6807,7 @@ function iu({ left: e, right: t, top: n, bottom: r }, { x: i, y: a }) {
 		]
 	};
 }
-function au(e, t, n, r) {
+function cu(e, t, n, r) {
 	let { width: i, height: a } = t.frame, o = window.devicePixelRatio || 1;
 	e.width = Math.round(i * o), e.height = Math.round(a * o);
 	let s = e.getContext("2d");
@@ -6725,37 +6819,37 @@ function au(e, t, n, r) {
 			t.kept(e),
 			Math.round(f[e] * 4)
 		], a = i * 8 + n * 2 + Number(r), c = m.get(a);
-		c || m.set(a, c = ou(J[n], i / 4, r ? 1 : ru, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
+		c || m.set(a, c = lu(J[n], i / 4, r ? 1 : ou, l[n], o)), s.drawImage(c, Math.round(u[e] * o - c.width / 2), Math.round(d[e] * o - c.height / 2));
 	}
 }
-function ou(e, t, n, r, i) {
+function lu(e, t, n, r, i) {
 	let a = 2 * Math.ceil((t * 1.3 + 2) * i), o = new OffscreenCanvas(a, a), s = o.getContext("2d");
 	s.scale(i, i);
-	let c = new Path2D(zl(e, a / i / 2, a / i / 2, t));
+	let c = new Path2D(Hl(e, a / i / 2, a / i / 2, t));
 	s.fillStyle = s.strokeStyle = r;
-	let l = t < El + .3;
+	let l = t < kl + .3;
 	return s.globalAlpha = n * (e === "neither" ? l ? .3 : .1 : .5), s.fill(c), l || (s.globalAlpha = n, s.lineWidth = e === "neither" ? 1.5 : 1.2, s.stroke(c)), o.transferToImageBitmap();
 }
 // src/audit/Scenery.tsx
-var su = (e) => String(e).replace("-", "−");
-function cu({ frame: e }) {
+var uu = (e) => String(e).replace("-", "−");
+function du({ frame: e }) {
 	let { left: t, right: n, top: r, bottom: i, height: a, width: o } = e, s = o < 560 ? "" : " (standard deviations of chance)";
 	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: [
-			Rl(e.valid, n - t).map((t) => /* @__PURE__ */ K("text", {
+			Vl(e.valid, n - t).map((t) => /* @__PURE__ */ K("text", {
 				class: "tick",
-				x: kl(e, t),
+				x: Ml(e, t),
 				y: i + 26,
 				"text-anchor": "middle",
-				children: su(t)
+				children: uu(t)
 			}, `x${t}`)),
-			Rl(e.spurious, i - r).map((n) => /* @__PURE__ */ K("text", {
+			Vl(e.spurious, i - r).map((n) => /* @__PURE__ */ K("text", {
 				class: "tick",
 				x: t - 17,
-				y: Al(e, n) + 4,
+				y: Nl(e, n) + 4,
 				"text-anchor": "end",
-				children: su(n)
+				children: uu(n)
 			}, `y${n}`)),
 			/* @__PURE__ */ K("text", {
 				class: "axis",
@@ -6773,8 +6867,8 @@ function cu({ frame: e }) {
 		]
 	});
 }
-function lu({ frame: e, edges: t }) {
-	return /* @__PURE__ */ K(T, { children: Object.entries(iu(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ K("rect", {
+function fu({ frame: e, edges: t }) {
+	return /* @__PURE__ */ K(T, { children: Object.entries(su(e, t)).map(([e, [t, n, r, i]]) => /* @__PURE__ */ K("rect", {
 		class: `region ${e}`,
 		x: t,
 		y: n,
@@ -6782,8 +6876,8 @@ function lu({ frame: e, edges: t }) {
 		height: i - n
 	}, e)) });
 }
-function uu({ frame: e, edges: t, shares: n }) {
-	let r = iu(e, t);
+function pu({ frame: e, edges: t, shares: n }) {
+	let r = su(e, t);
 	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: n.map(({ quadrant: e, relevance: t }) => {
@@ -6796,7 +6890,7 @@ function uu({ frame: e, edges: t, shares: n }) {
 				y: c ? i + 20 : o - 10,
 				"text-anchor": s ? "start" : "end",
 				children: [
-					pi[e],
+					gi[e],
 					" ",
 					Y(t, 0)
 				]
@@ -6804,7 +6898,7 @@ function uu({ frame: e, edges: t, shares: n }) {
 		})
 	});
 }
-function du({ names: e }) {
+function mu({ names: e }) {
 	return /* @__PURE__ */ K("g", {
 		"aria-hidden": "true",
 		children: [e.map(({ lead: e }, t) => e && /* @__PURE__ */ K("line", {
@@ -6823,7 +6917,7 @@ function du({ names: e }) {
 	});
 }
 // src/audit/state.ts
-var fu = 500, pu = 250, mu = 400, hu = class {
+var hu = 500, gu = 250, _u = 400, vu = class {
 	store;
 	index;
 	draft = F(null);
@@ -6831,21 +6925,21 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 	fault = F("");
 	busy = F(null);
 	stale;
-	moved = F(Ii);
+	moved = F(zi);
 	counted;
 	settled;
-	rest = F(Ii);
+	rest = F(zi);
 	at;
 	layer;
 	written = "";
-	levels = JSON.stringify(Ii);
+	levels = JSON.stringify(zi);
 	resting;
 	timer;
 	turn = 0;
 	constructor(e, t) {
 		this.store = e, this.index = t;
 		let n = (t) => e.place.route.value.params.get(t);
-		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== da(this.draft.value)), this.counted = I(() => this.answer.value ? Gi(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? Gi(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
+		this.stale = I(() => this.draft.value !== null && this.answer.value?.key !== ma(this.draft.value)), this.counted = I(() => this.answer.value ? Ji(this.answer.value.audit, this.moved.value) : null), this.settled = I(() => this.answer.value ? Ji(this.answer.value.audit, this.rest.value) : null), this.at = I(() => {
 			let e = new Int32Array(t.count).fill(-1);
 			return this.answer.value?.audit.rows.forEach((t, n) => e[t.row] = n), e;
 		});
@@ -6860,7 +6954,7 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 		return !e.route.peek().params.get("spec") && this.draft.peek() && (this.written = "", this.write()), L(() => {
 			let { path: t, params: n } = e.route.value;
 			if (t[0] !== "audit" || this.store.index.value !== this.index) return;
-			let [r, i] = [n.get("spec") ?? "", yu(n)];
+			let [r, i] = [n.get("spec") ?? "", Su(n)];
 			r !== this.written && this.read(r), JSON.stringify(i) !== this.levels && this.settle(i);
 		});
 	}
@@ -6871,11 +6965,11 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 			...e
 		}), clearTimeout(this.timer), this.timer = setTimeout(() => {
 			this.write(), this.ask();
-		}, fu);
+		}, hu);
 	}
 	begin(e) {
 		clearTimeout(this.timer);
-		let t = e ? pa(e) : "";
+		let t = e ? ga(e) : "";
 		Je(() => {
 			this.draft.value = e, this.written = t, this.store.place.set({
 				spec: t || null,
@@ -6897,7 +6991,7 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 				tv: t.valid,
 				ts: t.spurious
 			}, !0);
-		}, pu);
+		}, gu);
 	}
 	quadrant(e) {
 		return J[this.counted.value.quadrant[e]];
@@ -6907,12 +7001,12 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 	}
 	read(e) {
 		this.written = e;
-		let t = e ? ma(e) : null;
+		let t = e ? _a(e) : null;
 		e && !t && (this.store.told.value = "The address holds a spec that cannot be read."), this.draft.value = t, this.ask();
 	}
 	write() {
 		let e = this.draft.peek();
-		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? pa(e) : "", this.store.place.set({ spec: this.written || null }, !0));
+		this.store.place.route.peek().path[0] === "audit" && (this.written = e ? ga(e) : "", this.store.place.set({ spec: this.written || null }, !0));
 	}
 	settle(e) {
 		clearTimeout(this.resting), this.levels = JSON.stringify(e), Je(() => this.rest.value = this.moved.value = e);
@@ -6922,30 +7016,30 @@ var fu = 500, pu = 250, mu = 400, hu = class {
 			this.fault.value = e, this.busy.value = null;
 		});
 		if (!e || !this.store.session.can.audit) return n("");
-		let r = da(e);
-		if (fa(e) || this.answer.peek()?.key === r) return n("");
+		let r = ma(e);
+		if (ha(e) || this.answer.peek()?.key === r) return n("");
 		for (this.busy.value = { job: null }; t === this.turn;) try {
-			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: la(e) })));
+			let i = R(await this.store.transport.post(this.index.at("audit"), JSON.stringify({ spec: fa(e) })));
 			return t === this.turn ? (this.answer.value = {
 				audit: i,
 				draft: e,
 				key: r
-			}, Ca(this.index, la(e), i), n("")) : void 0;
+			}, Ea(this.index, fa(e), i), n("")) : void 0;
 		} catch (e) {
 			if (t !== this.turn) return;
 			if (!(e instanceof Ft)) return n(e instanceof Error ? e.message : String(e));
-			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, mu));
+			this.busy.value = { job: e.job }, await new Promise((e) => setTimeout(e, _u));
 		}
 	}
-}, gu = /* @__PURE__ */ new WeakMap();
-function _u(e, t) {
-	let n = gu.get(t) ?? new hu(e, t);
-	return gu.set(t, n), n;
+}, yu = /* @__PURE__ */ new WeakMap();
+function bu(e, t) {
+	let n = yu.get(t) ?? new vu(e, t);
+	return yu.set(t, n), n;
 }
-function vu(e, t, n) {
+function xu(e, t, n) {
 	return e.annotation(t.row)?.label || t.label || e.names.get(t.row) || (n === "neither" ? t.component : n === "valid" ? t.valid_concept : t.spurious_concept);
 }
-function yu(e) {
+function Su(e) {
 	let t = (t) => e.get(t) && Number.isFinite(Number(e.get(t))) ? Number(e.get(t)) : null;
 	return {
 		valid: t("tv"),
@@ -6953,9 +7047,9 @@ function yu(e) {
 	};
 }
 // src/audit/Threshold.tsx
-var bu = .1, xu = 1, Su = (e) => Math.round(e * 100) / 100;
-function Cu({ state: e, side: t, frame: n }) {
-	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(Su), c = (n) => e.move({ [t]: Su(Math.min(Math.max(n, o), s)) }), l = jl(n, t, a), u = t === "valid", d = u ? {
+var Cu = .1, wu = 1, Tu = (e) => Math.round(e * 100) / 100;
+function Eu({ state: e, side: t, frame: n }) {
+	let r = e.critical(t), i = e.moved.value[t], a = i ?? r, [o, s] = n[t].map(Tu), c = (n) => e.move({ [t]: Tu(Math.min(Math.max(n, o), s)) }), l = Pl(n, t, a), u = t === "valid", d = u ? {
 		x1: l,
 		x2: l,
 		y1: n.top,
@@ -6965,13 +7059,13 @@ function Cu({ state: e, side: t, frame: n }) {
 		x2: n.right,
 		y1: l,
 		y2: l
-	}, f = jl(n, t, r), p = (e) => {
+	}, f = Pl(n, t, r), p = (e) => {
 		let r = e.currentTarget;
 		if (!r.hasPointerCapture(e.pointerId)) return;
 		let i = r.ownerSVGElement.getBoundingClientRect();
-		c(Ml(n, t, e.clientX - i.left, e.clientY - i.top));
+		c(Fl(n, t, e.clientX - i.left, e.clientY - i.top));
 	}, m = (n) => {
-		let r = Tu(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
+		let r = Ou(n.key, Number.isFinite(a) ? a : s, o, s, n.shiftKey);
 		r !== void 0 && (n.preventDefault(), n.stopPropagation(), r === null ? e.move({ [t]: null }) : c(r));
 	};
 	return /* @__PURE__ */ K("g", {
@@ -7003,8 +7097,8 @@ function Cu({ state: e, side: t, frame: n }) {
 				"aria-orientation": u ? "horizontal" : "vertical",
 				"aria-valuemin": o,
 				"aria-valuemax": s,
-				"aria-valuenow": Su(Math.min(a, s)),
-				"aria-valuetext": `${Number.isFinite(a) ? `${gi(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
+				"aria-valuenow": Tu(Math.min(a, s)),
+				"aria-valuetext": `${Number.isFinite(a) ? `${yi(a)} standard deviations` : "no alignment is enough"}, ${i === null ? "from chance" : "yours"}`,
 				onPointerDown: (e) => {
 					e.stopPropagation(), e.currentTarget.setPointerCapture(e.pointerId);
 				},
@@ -7021,7 +7115,7 @@ function Cu({ state: e, side: t, frame: n }) {
 					/* @__PURE__ */ K("path", { d: u ? `M${l} ${n.bottom - 2}l8 9v5h-16v-5z` : `M${n.left + 2} ${l}l-9 8h-5v-16h5z` })
 				]
 			}),
-			/* @__PURE__ */ K(wu, {
+			/* @__PURE__ */ K(Du, {
 				side: t,
 				frame: n,
 				value: a,
@@ -7030,8 +7124,8 @@ function Cu({ state: e, side: t, frame: n }) {
 		]
 	});
 }
-function wu({ side: e, frame: t, value: n, yours: r }) {
-	let i = jl(t, e, n);
+function Du({ side: e, frame: t, value: n, yours: r }) {
+	let i = Pl(t, e, n);
 	return /* @__PURE__ */ K("text", {
 		class: "needs",
 		"aria-hidden": "true",
@@ -7047,21 +7141,21 @@ function wu({ side: e, frame: t, value: n, yours: r }) {
 		children: [
 			r ? "yours" : "chance",
 			" ",
-			gi(n)
+			yi(n)
 		]
 	});
 }
-function Tu(e, t, n, r, i) {
-	let a = i ? xu : bu;
-	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + xu : e === "PageDown" ? t - xu : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
+function Ou(e, t, n, r, i) {
+	let a = i ? wu : Cu;
+	return e === "ArrowRight" || e === "ArrowUp" ? t + a : e === "ArrowLeft" || e === "ArrowDown" ? t - a : e === "PageUp" ? t + wu : e === "PageDown" ? t - wu : e === "Home" ? n : e === "End" ? r : e === "Delete" || e === "Backspace" ? null : void 0;
 }
 // src/audit/ChartPicture.tsx
-var Eu = 1500, Du = 10;
-async function Ou(e, t, n, r, i, a) {
+var ku = 1500, Au = 10;
+async function ju(e, t, n, r, i, a) {
 	let o = e.appendChild(document.createElement("div"));
 	o.className = "off-screen";
 	try {
-		xe(/* @__PURE__ */ K(ku, {
+		xe(/* @__PURE__ */ K(Mu, {
 			state: t,
 			frame: n,
 			dots: r
@@ -7070,18 +7164,18 @@ async function Ou(e, t, n, r, i, a) {
 		xe(null, o), o.remove();
 	}
 }
-function ku({ state: e, frame: t, dots: n }) {
+function Mu({ state: e, frame: t, dots: n }) {
 	let r = e.counted.value, i = (t) => r.moved[t] ?? e.critical(t), a = {
-		x: jl(t, "valid", i("valid")),
-		y: jl(t, "spurious", i("spurious"))
-	}, o = (t) => zl(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, Du).map((t) => vu(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(Eu);
+		x: Pl(t, "valid", i("valid")),
+		y: Pl(t, "spurious", i("spurious"))
+	}, o = (t) => Hl(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t]), s = [...n.at.keys()], c = s.slice(0, Au).map((t) => xu(e.index, r.audit.rows[n.at[t]], e.quadrant(n.at[t]))), l = s.slice(ku);
 	return /* @__PURE__ */ K("svg", {
 		class: "scatter",
 		viewBox: `0 0 ${t.width} ${t.height}`,
 		width: t.width,
 		height: t.height,
 		children: [
-			/* @__PURE__ */ K(lu, {
+			/* @__PURE__ */ K(fu, {
 				frame: t,
 				edges: a
 			}),
@@ -7089,13 +7183,13 @@ function ku({ state: e, frame: t, dots: n }) {
 				class: `dot ${t}`,
 				d: l.filter((r) => e.quadrant(n.at[r]) === t).map(o).join("")
 			}, t)),
-			s.slice(0, Eu).map((t) => /* @__PURE__ */ K("path", {
+			s.slice(0, ku).map((t) => /* @__PURE__ */ K("path", {
 				class: `dot ${e.quadrant(n.at[t])}`,
 				d: o(t),
 				children: /* @__PURE__ */ K("title", { children: r.audit.rows[n.at[t]].component })
 			}, t)),
-			/* @__PURE__ */ K(cu, { frame: t }),
-			/* @__PURE__ */ K(uu, {
+			/* @__PURE__ */ K(du, { frame: t }),
+			/* @__PURE__ */ K(pu, {
 				frame: t,
 				edges: a,
 				shares: r.shares.filter((t) => t.layer === e.layer.value)
@@ -7114,46 +7208,46 @@ function ku({ state: e, frame: t, dots: n }) {
 				y1: a.y,
 				y2: a.y
 			}),
-			na.map((e) => /* @__PURE__ */ K(wu, {
+			aa.map((e) => /* @__PURE__ */ K(Du, {
 				side: e,
 				frame: t,
 				value: i(e),
 				yours: r.moved[e] !== null
 			}, e)),
-			/* @__PURE__ */ K(du, { names: $l(n, c, t) })
+			/* @__PURE__ */ K(mu, { names: nu(n, c, t) })
 		]
 	});
 }
 // src/ui/theme.ts
-var Au = [
+var Nu = [
 	"system",
 	"light",
 	"dark"
-], ju = "semlens-theme";
-function Mu() {
+], Pu = "semlens-theme";
+function Fu() {
 	try {
-		let e = localStorage.getItem(ju);
-		return Au.includes(e) ? e : "system";
+		let e = localStorage.getItem(Pu);
+		return Nu.includes(e) ? e : "system";
 	} catch {
 		return "system";
 	}
 }
-var Nu = F(Mu());
-function Pu(e) {
-	Nu.value = e;
+var Iu = F(Fu());
+function Lu(e) {
+	Iu.value = e;
 	try {
-		localStorage.setItem(ju, e);
+		localStorage.setItem(Pu, e);
 	} catch {}
 }
-function Fu(e, t) {
+function Ru(e, t) {
 	t === "system" ? delete e.dataset.theme : e.dataset.theme = t;
 }
 // src/audit/Facts.tsx
-function Iu({ row: e, quadrant: t, moved: n, top: r }) {
+function zu({ row: e, quadrant: t, moved: n, top: r }) {
 	return /* @__PURE__ */ K("dl", {
 		class: "told-of",
 		children: [
-			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ K(Lu, {
+			(t === "valid" ? ["valid", "spurious"] : ["spurious", "valid"]).map((t) => /* @__PURE__ */ K(Bu, {
 				row: e,
 				side: t,
 				moved: n
@@ -7163,7 +7257,7 @@ function Iu({ row: e, quadrant: t, moved: n, top: r }) {
 				" for, ",
 				Y(e.against),
 				" against",
-				/* @__PURE__ */ K(Jl, {
+				/* @__PURE__ */ K(Zl, {
 					relevance: e.relevance,
 					against: e.against,
 					top: r,
@@ -7174,32 +7268,32 @@ function Iu({ row: e, quadrant: t, moved: n, top: r }) {
 		]
 	});
 }
-function Lu({ row: e, side: t, moved: n }) {
-	let r = Ri(e, t, n), i = /* @__PURE__ */ K("bdi", { children: e[`${t}_concept`] });
+function Bu({ row: e, side: t, moved: n }) {
+	let r = Vi(e, t, n), i = /* @__PURE__ */ K("bdi", { children: e[`${t}_concept`] });
 	return /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: t === "valid" ? "Valid" : "Spurious" }), /* @__PURE__ */ K("dd", {
 		title: "Alignment, in standard deviations of chance; p: how often chance fits some concept of the side as well",
 		children: [
 			e[t] > r ? /* @__PURE__ */ K("strong", { children: i }) : /* @__PURE__ */ K(T, { children: ["nearest: ", i] }),
 			", ",
-			gi(e[t]),
+			yi(e[t]),
 			" (",
-			_i(r),
+			bi(r),
 			"), ",
-			vi(e[`${t}_p`])
+			xi(e[`${t}_p`])
 		]
 	})] });
 }
-function Ru(e, t, n) {
+function Vu(e, t, n) {
 	return [
 		e === t.component ? e : `${e}, ${t.component}`,
-		`fits ${fi[n]}`,
-		`spurious: ${t.spurious_concept}, ${gi(t.spurious)} (${vi(t.spurious_p)})`,
-		`valid: ${t.valid_concept}, ${gi(t.valid)} (${vi(t.valid_p)})`,
+		`fits ${hi[n]}`,
+		`spurious: ${t.spurious_concept}, ${yi(t.spurious)} (${xi(t.spurious_p)})`,
+		`valid: ${t.valid_concept}, ${yi(t.valid)} (${xi(t.valid_p)})`,
 		`relevance: ${Y(t.relevance)} for, ${Y(t.against)} against`
 	].join("; ");
 }
 // src/audit/Judge.tsx
-var zu = [
+var Hu = [
 	{
 		tag: "valid",
 		key: "1"
@@ -7213,7 +7307,7 @@ var zu = [
 		key: "3"
 	}
 ];
-async function Bu(e, t, n, r) {
+async function Uu(e, t, n, r) {
 	try {
 		await t.annotate({
 			row: n,
@@ -7223,7 +7317,7 @@ async function Bu(e, t, n, r) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-async function Vu(e, t) {
+async function Wu(e, t) {
 	let n = t.annotations.peek().undo;
 	if (n) try {
 		await t.undo(), e.told.value = `Undone: ${n}`;
@@ -7231,7 +7325,7 @@ async function Vu(e, t) {
 		e.told.value = t instanceof Error ? t.message : String(t);
 	}
 }
-function Hu({ index: e, row: t, of: n }) {
+function Gu({ index: e, row: t, of: n }) {
 	let r = B();
 	if (!r.session.can.annotate) return null;
 	let i = e.tag(t);
@@ -7239,12 +7333,12 @@ function Hu({ index: e, row: t, of: n }) {
 		class: "judge",
 		role: "group",
 		"aria-label": `Your judgement of ${n}`,
-		children: zu.map(({ tag: n, key: a }) => /* @__PURE__ */ K("button", {
+		children: Hu.map(({ tag: n, key: a }) => /* @__PURE__ */ K("button", {
 			type: "button",
 			class: n,
 			"aria-pressed": i === n,
 			title: `${n} (key ${a})`,
-			onClick: () => void Bu(r, e, t, n),
+			onClick: () => void Uu(r, e, t, n),
 			children: [
 				/* @__PURE__ */ K("kbd", {
 					"aria-hidden": "true",
@@ -7257,20 +7351,20 @@ function Hu({ index: e, row: t, of: n }) {
 	});
 }
 // src/audit/Preview.tsx
-var Uu = 264, Wu = 300, Gu = 370;
-function Ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
-	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Uu + 20 < a.width ? r + 16 : Math.max(2, r - Uu - 16), p = Math.max(0, Math.min(i - Wu / 2, a.height - (o ? Gu : Wu))), m = vu(t, u, d);
+var Ku = 264, qu = 300, Ju = 370;
+function Yu({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
+	let s = B(), { audit: c, moved: l } = e.counted.value, u = c.rows[n], d = e.quadrant(n), f = r + Ku + 20 < a.width ? r + 16 : Math.max(2, r - Ku - 16), p = Math.max(0, Math.min(i - qu / 2, a.height - (o ? Ju : qu))), m = xu(t, u, d);
 	return /* @__PURE__ */ K("div", {
 		class: `preview ${o ? "pinned" : ""}`,
 		style: {
-			left: `${Math.min(f, Math.max(2, a.width - Uu - 2))}px`,
+			left: `${Math.min(f, Math.max(2, a.width - Ku - 2))}px`,
 			top: `${p}px`
 		},
 		children: [
 			/* @__PURE__ */ K("p", {
 				class: "name",
 				children: [
-					/* @__PURE__ */ K(Bl, { of: d }),
+					/* @__PURE__ */ K(Ul, { of: d }),
 					" ",
 					/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: m }) }),
 					" ",
@@ -7285,20 +7379,20 @@ function Ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: ["fits ", fi[d]]
+				children: ["fits ", hi[d]]
 			}),
-			/* @__PURE__ */ K(Lr, {
+			/* @__PURE__ */ K(Br, {
 				index: t,
 				row: u.row,
 				count: 4
 			}),
-			/* @__PURE__ */ K(Iu, {
+			/* @__PURE__ */ K(zu, {
 				row: u,
 				quadrant: d,
 				moved: l,
 				top: Math.max(u.relevance, u.against)
 			}),
-			o && /* @__PURE__ */ K(Hu, {
+			o && /* @__PURE__ */ K(Gu, {
 				index: t,
 				row: u.row,
 				of: m
@@ -7311,8 +7405,8 @@ function Ku({ state: e, index: t, at: n, x: r, y: i, frame: a, unpin: o }) {
 	});
 }
 // src/audit/usePointer.ts
-var qu = 4;
-function Ju({ dots: e, tool: t, point: n, click: r, select: i }) {
+var Xu = 4;
+function Zu({ dots: e, tool: t, point: n, click: r, select: i }) {
 	let a = St([]), o = j(null), s = (e) => {
 		let t = e.currentTarget.getBoundingClientRect();
 		return [e.clientX - t.left, e.clientY - t.top];
@@ -7320,9 +7414,9 @@ function Ju({ dots: e, tool: t, point: n, click: r, select: i }) {
 		e.button === 0 && (o.current = s(e), e.pointerType !== "touch" && e.currentTarget.setPointerCapture(e.pointerId));
 	}, l = (r) => {
 		let i = s(r), c = o.current;
-		if (!c || r.pointerType === "touch") return n(Fl(e, ...i));
+		if (!c || r.pointerType === "touch") return n(Rl(e, ...i));
 		let l = a.peek();
-		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < qu || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
+		!l.length && Math.hypot(i[0] - c[0], i[1] - c[1]) < Xu || (n(-1), a.value = t === "lasso" ? [...l.length ? l : [c], i] : [
 			c,
 			[i[0], c[1]],
 			i,
@@ -7338,20 +7432,20 @@ function Ju({ dots: e, tool: t, point: n, click: r, select: i }) {
 		onPointerUp: (t) => {
 			if (!o.current) return;
 			let n = a.peek();
-			u(), n.length ? i(Il(e, n), t) : r(Fl(e, ...s(t)));
+			u(), n.length ? i(zl(e, n), t) : r(Rl(e, ...s(t)));
 		},
 		onPointerCancel: u,
 		onPointerLeave: () => n(-1)
 	};
 }
 // src/audit/Overlay.tsx
-function Yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
+function Qu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	let o = B(), { index: s } = e, { rows: c } = e.counted.value.audit, l = St(-1), u = St(0), d = (e) => c[n.at[e]], f = Ct(() => o.place.route.value.params.get("pin")).value, p = f === null ? -1 : n.at.findIndex((e) => c[e].component === f), m = (e) => o.place.set({ pin: e < 0 || e === p ? null : d(e).component }, !0), h = (e) => {
 		l.peek() !== e && (l.value = e, o.pointed.value = e < 0 ? null : {
 			index: s.number,
 			row: d(e).row
 		});
-	}, { line: g, ..._ } = Ju({
+	}, { line: g, ..._ } = Zu({
 		dots: n,
 		tool: r,
 		point: h,
@@ -7378,7 +7472,7 @@ function Yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	}, b = Ct(() => {
 		let t = o.pointed.value;
 		return t && t.index === s.number ? e.at.value[t.row] : -1;
-	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => zl(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Ru(vu(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
+	}).value, x = l.value >= 0 ? l.value : b < 0 ? -1 : n.at.indexOf(b), S = l.value >= 0 ? l.value : p, C = Math.min(u.value, n.at.length - 1), w = (t) => Hl(e.quadrant(n.at[t]), n.x[t], n.y[t], n.radius[t] + 2.5), ee = (t) => Vu(xu(s, d(t), e.quadrant(n.at[t])), d(t), e.quadrant(n.at[t]));
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("svg", {
 		class: "scatter",
 		width: t.width,
@@ -7412,7 +7506,7 @@ function Yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 				onKeyDown: y
 			})
 		]
-	}), S >= 0 && /* @__PURE__ */ K(Ku, {
+	}), S >= 0 && /* @__PURE__ */ K(Yu, {
 		state: e,
 		index: s,
 		at: n.at[S],
@@ -7423,7 +7517,7 @@ function Yu({ state: e, frame: t, dots: n, tool: r, label: i, children: a }) {
 	})] });
 }
 // src/audit/useDark.ts
-function Xu() {
+function $u() {
 	let e = matchMedia("(prefers-color-scheme: dark)"), [t, n] = O(e.matches);
 	return k(() => {
 		let t = () => n(e.matches);
@@ -7431,31 +7525,31 @@ function Xu() {
 	}, []), t;
 }
 // src/audit/Plot.tsx
-var Zu = 1500, Qu = 10, $u = 480;
-function ed({ state: e, frame: t, dots: n, tool: r }) {
-	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => jl(t, n, l[n] ?? e.critical(n)), m = {
+var ed = 1500, td = 10, nd = 480;
+function rd({ state: e, frame: t, dots: n, tool: r }) {
+	let i = B(), [a, o] = [j(null), j(null)], { audit: s, quadrant: c, moved: l, shares: u } = e.counted.value, d = e.settled.value.quadrant, f = i.kept.value, p = (n) => Pl(t, n, l[n] ?? e.critical(n)), m = {
 		x: p("valid"),
 		y: p("spurious")
-	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = Xu(), _ = (e) => ({
+	}, h = (e) => f[s.rows[n.at[e]].row] === 1, g = $u(), _ = (e) => ({
 		frame: t,
 		dots: n,
 		quadrant: (t) => e[n.at[t]],
 		kept: h
 	});
-	A(() => au(a.current, _(c), 0, Zu), [
+	A(() => cu(a.current, _(c), 0, ed), [
 		t,
 		n,
 		c,
 		f,
 		g,
-		Nu.value
-	]), A(() => au(o.current, _(d), Zu, Infinity), [
+		Iu.value
+	]), A(() => cu(o.current, _(d), ed, Infinity), [
 		t,
 		n,
 		d,
 		f,
 		g,
-		Nu.value
+		Iu.value
 	]);
 	let v = e.layer.value;
 	return /* @__PURE__ */ K("div", {
@@ -7467,7 +7561,7 @@ function ed({ state: e, frame: t, dots: n, tool: r }) {
 				width: t.width,
 				height: t.height,
 				"aria-hidden": "true",
-				children: /* @__PURE__ */ K(lu, {
+				children: /* @__PURE__ */ K(fu, {
 					frame: t,
 					edges: m
 				})
@@ -7480,26 +7574,26 @@ function ed({ state: e, frame: t, dots: n, tool: r }) {
 				},
 				"aria-hidden": "true"
 			}, n)),
-			/* @__PURE__ */ K(Yu, {
+			/* @__PURE__ */ K(Qu, {
 				state: e,
 				frame: t,
 				dots: n,
 				tool: r,
-				label: `Quadrant chart of ${v}: ${yi(n.at.length, "component")}`,
+				label: `Quadrant chart of ${v}: ${Si(n.at.length, "component")}`,
 				children: [
-					/* @__PURE__ */ K(cu, { frame: t }),
-					/* @__PURE__ */ K(uu, {
+					/* @__PURE__ */ K(du, { frame: t }),
+					/* @__PURE__ */ K(pu, {
 						frame: t,
 						edges: m,
 						shares: u.filter((e) => e.layer === v)
 					}),
-					/* @__PURE__ */ K(du, { names: td(e, n, t, f) }),
-					/* @__PURE__ */ K(Cu, {
+					/* @__PURE__ */ K(mu, { names: id(e, n, t, f) }),
+					/* @__PURE__ */ K(Eu, {
 						state: e,
 						side: "valid",
 						frame: t
 					}),
-					/* @__PURE__ */ K(Cu, {
+					/* @__PURE__ */ K(Eu, {
 						state: e,
 						side: "spurious",
 						frame: t
@@ -7509,13 +7603,13 @@ function ed({ state: e, frame: t, dots: n, tool: r }) {
 		]
 	});
 }
-function td(e, t, n, r) {
+function id(e, t, n, r) {
 	let i = e.settled.value, a = e.index.annotations.value;
 	return M(() => {
-		let { rows: i } = e.counted.peek().audit, a = n.width < $u ? Qu / 2 : Qu, o = [];
+		let { rows: i } = e.counted.peek().audit, a = n.width < nd ? td / 2 : td, o = [];
 		for (let e = 0; e < t.at.length && o.length < a; e++) r[i[t.at[e]].row] && o.push(e);
-		let s = o.map((n) => vu(e.index, i[t.at[n]], e.quadrant(t.at[n])));
-		return $l(Pl(t, o), s, n);
+		let s = o.map((n) => xu(e.index, i[t.at[n]], e.quadrant(t.at[n])));
+		return nu(Ll(t, o), s, n);
 	}, [
 		t,
 		n,
@@ -7525,7 +7619,7 @@ function td(e, t, n, r) {
 	]);
 }
 // src/audit/useWidth.ts
-function nd(e) {
+function ad(e) {
 	let [t, n] = O(0);
 	return A(() => {
 		let t = () => n(Math.floor(e.current.clientWidth)), r = new ResizeObserver(t);
@@ -7533,15 +7627,15 @@ function nd(e) {
 	}, []), t;
 }
 // src/audit/Chart.tsx
-function rd({ state: e }) {
-	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = nd(i), [o, s] = O("box"), c = M(() => Hi(n, r), [n, r]), l = {
+function od({ state: e }) {
+	let t = B(), { audit: n } = e.answer.value, r = e.layer.value, i = j(null), a = ad(i), [o, s] = O("box"), c = M(() => Gi(n, r), [n, r]), l = {
 		valid: e.critical("valid"),
 		spurious: e.critical("spurious")
-	}, u = M(() => Ol(n, c, l, a), [
+	}, u = M(() => jl(n, c, l, a), [
 		n,
 		c,
 		a
-	]), d = M(() => Nl(n, c, u), [
+	]), d = M(() => Il(n, c, u), [
 		n,
 		c,
 		u
@@ -7555,7 +7649,7 @@ function rd({ state: e }) {
 				class: "hint",
 				children: "A mark is a component (a part of the layer that can be looked at by itself); the larger, the more relevant. Up: it fits something that must not matter. Right: it fits something that may. The dashed lines are what chance reaches; drag them to ask “what if”. Point at a mark to see what excites it."
 			}),
-			/* @__PURE__ */ K(Yl, {}),
+			/* @__PURE__ */ K(Ql, {}),
 			/* @__PURE__ */ K("div", {
 				class: "tools",
 				children: [
@@ -7593,10 +7687,10 @@ function rd({ state: e }) {
 							")"
 						]
 					}),
-					/* @__PURE__ */ K(Sl, {
+					/* @__PURE__ */ K(Tl, {
 						what: "the chart",
 						kinds: ["svg", "png"],
-						save: (t) => Ou(i.current, e, u, d, `${va(n.output)}-${r}-quadrants`, t)
+						save: (t) => ju(i.current, e, u, d, `${xa(n.output)}-${r}-quadrants`, t)
 					})
 				]
 			}),
@@ -7604,7 +7698,7 @@ function rd({ state: e }) {
 				class: "place",
 				ref: i,
 				style: { minHeight: `${u.height}px` },
-				children: a > 0 && /* @__PURE__ */ K(ed, {
+				children: a > 0 && /* @__PURE__ */ K(rd, {
 					state: e,
 					frame: u,
 					dots: d,
@@ -7617,16 +7711,16 @@ function rd({ state: e }) {
 				children: [
 					/* @__PURE__ */ K("span", { children: [
 						"Needed to fit: valid ",
-						gi(p.valid ?? l.valid),
+						yi(p.valid ?? l.valid),
 						", spurious ",
-						gi(p.spurious ?? l.spurious),
+						yi(p.spurious ?? l.spurious),
 						" ",
-						Li(p) ? `– your thresholds, the same for every component. ${id(e.counted.value)}` : "– chance's; components with fewer examples need more."
+						Bi(p) ? `– your thresholds, the same for every component. ${sd(e.counted.value)}` : "– chance's; components with fewer examples need more."
 					] }),
 					" ",
 					/* @__PURE__ */ K("button", {
 						type: "button",
-						disabled: !Li(p),
+						disabled: !Bi(p),
 						onClick: () => e.move({
 							valid: null,
 							spurious: null
@@ -7640,7 +7734,7 @@ function rd({ state: e }) {
 				children: [
 					/* @__PURE__ */ K("bdi", { children: r }),
 					", ",
-					yi(c.length, "component"),
+					Si(c.length, "component"),
 					"; the largest mark is ",
 					Y(f),
 					" of what speaks for the output.",
@@ -7650,13 +7744,13 @@ function rd({ state: e }) {
 		]
 	});
 }
-function id(e) {
-	let t = e.audit.verdicts.map((e) => ki(e.requirement)).filter((e) => e !== null);
-	return t.length ? `By them ${t.filter((t) => Qi(e, t).met).length} of ${yi(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
+function sd(e) {
+	let t = e.audit.verdicts.map((e) => Mi(e.requirement)).filter((e) => e !== null);
+	return t.length ? `By them ${t.filter((t) => ta(e, t).met).length} of ${Si(t.length, "requirement")} would be met; the verdicts above hold for chance's only.` : "";
 }
 // src/audit/ConceptTable.tsx
-var ad = (e, t) => `${e}:${t}`;
-function od({ state: e }) {
+var cd = (e, t) => `${e}:${t}`;
+function ld({ state: e }) {
 	let t = e.counted.value, { place: n } = B(), r = n.route.value.params.get("ac"), i = t.concepts.filter((e) => e.components), a = t.concepts.filter((e) => !e.components), o = i.reduce((e, t) => Math.max(e, t.relevance, t.against), 0), s = t.audit.layers.length > 1;
 	return /* @__PURE__ */ K("section", {
 		class: "concepts",
@@ -7705,7 +7799,7 @@ function od({ state: e }) {
 						children: "against"
 					}),
 					/* @__PURE__ */ K("td", {})
-				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((e) => /* @__PURE__ */ K(sd, {
+				] }) }), /* @__PURE__ */ K("tbody", { children: i.map((e) => /* @__PURE__ */ K(ud, {
 					one: e,
 					top: o,
 					several: s,
@@ -7735,8 +7829,8 @@ function od({ state: e }) {
 		]
 	});
 }
-function sd({ one: e, top: t, several: n, chosen: r }) {
-	let { place: i } = B(), a = ad(e.side, e.concept);
+function ud({ one: e, top: t, several: n, chosen: r }) {
+	let { place: i } = B(), a = cd(e.side, e.concept);
 	return /* @__PURE__ */ K("tr", {
 		class: a === r ? "chosen" : void 0,
 		children: [
@@ -7754,7 +7848,7 @@ function sd({ one: e, top: t, several: n, chosen: r }) {
 				})
 			}),
 			/* @__PURE__ */ K("td", { children: [
-				/* @__PURE__ */ K(Bl, { of: e.side }),
+				/* @__PURE__ */ K(Ul, { of: e.side }),
 				" ",
 				e.side
 			] }),
@@ -7773,7 +7867,7 @@ function sd({ one: e, top: t, several: n, chosen: r }) {
 			}),
 			/* @__PURE__ */ K("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ K(Jl, {
+				children: /* @__PURE__ */ K(Zl, {
 					relevance: e.relevance,
 					against: e.against,
 					top: t,
@@ -7784,7 +7878,7 @@ function sd({ one: e, top: t, several: n, chosen: r }) {
 	});
 }
 // src/ui/Menu.tsx
-function cd({ name: e, value: t, children: n }) {
+function dd({ name: e, value: t, children: n }) {
 	let [r, i] = O(!1), a = j(null), o = j(null);
 	return k(() => {
 		if (!r) return;
@@ -7820,8 +7914,8 @@ function cd({ name: e, value: t, children: n }) {
 	});
 }
 // src/audit/Export.tsx
-function ld({ state: e }) {
-	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = va(a.draft.title || a.audit.output), s = async (e, n) => {
+function fd({ state: e }) {
+	let t = B(), [n, r] = O(""), { index: i } = e, a = e.answer.value, o = xa(a.draft.title || a.audit.output), s = async (e, n) => {
 		r(e);
 		try {
 			await n(), t.told.value = `Saved: ${e}`;
@@ -7829,24 +7923,24 @@ function ld({ state: e }) {
 			t.told.value = e instanceof Error ? e.message : String(e);
 		}
 		r("");
-	}, { transport: c } = t, l = la(a.draft), u = (n) => dn(`${o}-components`, Oa(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
+	}, { transport: c } = t, l = fa(a.draft), u = (n) => dn(`${o}-components`, ja(i, e.counted.peek(), [...a.audit.rows.keys()]), n, t), d = [
 		{
 			name: "Report",
 			says: "one HTML page with pictures, for whoever signs off",
 			live: !0,
-			make: async () => un(`${o}.html`, await Da(c, i, l))
+			make: async () => un(`${o}.html`, await Aa(c, i, l))
 		},
 		{
 			name: "Spec",
 			says: "YAML, to run again",
 			live: !0,
-			make: async () => un(`${o}.yaml`, await Ea(c, l))
+			make: async () => un(`${o}.yaml`, await ka(c, l))
 		},
 		{
 			name: "Spec with verdicts and tags",
 			says: "YAML; verdicts and judgements as remarks",
 			live: !0,
-			make: async () => un(`${o}-judged.yaml`, await Ea(c, l, ka(i, a.audit)))
+			make: async () => un(`${o}-judged.yaml`, await ka(c, l, Ma(i, a.audit)))
 		},
 		{
 			name: "All components, CSV",
@@ -7867,7 +7961,7 @@ function ld({ state: e }) {
 			make: () => u("parquet")
 		}] : []
 	];
-	return /* @__PURE__ */ K(cd, {
+	return /* @__PURE__ */ K(dd, {
 		name: "Save",
 		value: n ? `${n}…` : "the result",
 		children: /* @__PURE__ */ K("ul", {
@@ -7885,8 +7979,8 @@ function ld({ state: e }) {
 	});
 }
 // src/audit/AuditCard.tsx
-function ud({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
-	let s = B(), { index: c } = e, l = t.audit.rows[n], u = J[t.quadrant[n]], d = c.tag(l.row), f = vu(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
+function pd({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: o }) {
+	let s = B(), { index: c } = e, l = t.audit.rows[n], u = J[t.quadrant[n]], d = c.tag(l.row), f = xu(c, l, u), p = Ct(() => s.pointed.value?.row === l.row && s.pointed.value.index === c.number ? "lit" : ""), m = (e) => s.pointed.value = e ? {
 		index: c.number,
 		row: l.row
 	} : null;
@@ -7901,7 +7995,7 @@ function ud({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 		onPointerLeave: () => m(!1),
 		children: [
 			/* @__PURE__ */ K("h4", { children: [
-				/* @__PURE__ */ K(Bl, { of: u }),
+				/* @__PURE__ */ K(Ul, { of: u }),
 				" ",
 				/* @__PURE__ */ K("a", {
 					href: Ln(s, c, l.row),
@@ -7918,22 +8012,22 @@ function ud({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 				class: "hint",
 				children: [
 					"fits ",
-					fi[u],
+					hi[u],
 					!l.label && " · no label"
 				]
 			}),
-			/* @__PURE__ */ K(Lr, {
+			/* @__PURE__ */ K(Br, {
 				index: c,
 				row: l.row,
 				count: 4
 			}),
-			/* @__PURE__ */ K(Iu, {
+			/* @__PURE__ */ K(zu, {
 				row: l,
 				quadrant: u,
 				moved: t.moved,
 				top: r
 			}),
-			/* @__PURE__ */ K(Hu, {
+			/* @__PURE__ */ K(Gu, {
 				index: c,
 				row: l.row,
 				of: f
@@ -7942,7 +8036,7 @@ function ud({ state: e, counted: t, at: n, top: r, current: i, place: a, enter: 
 	});
 }
 // src/audit/lists.ts
-var dd = [
+var md = [
 	{
 		list: "offenders",
 		name: "What should not matter",
@@ -7964,7 +8058,7 @@ var dd = [
 		says: "They fit a valid concept and a spurious one. The most relevant first."
 	}
 ];
-function fd(e, t) {
+function hd(e, t) {
 	let { rows: n } = e.audit, r = [];
 	for (let i = 0; i < n.length; i++) {
 		let n = J[e.quadrant[i]];
@@ -7972,16 +8066,16 @@ function fd(e, t) {
 	}
 	return r;
 }
-function pd(e, t, n, r, i, a) {
+function gd(e, t, n, r, i, a) {
 	return t.filter((t) => {
 		let o = e.audit.rows[t];
 		if (!r[o.row]) return !1;
 		let s = n.tag(o.row);
-		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || Xi(e.quadrant[t]).some((e) => ad(e, o[`${e}_concept`]) === i);
+		return a !== "all" && (a === "open" ? s : s !== a) ? !1 : !i || $i(e.quadrant[t]).some((e) => cd(e, o[`${e}_concept`]) === i);
 	});
 }
 // src/audit/Findings.tsx
-var md = 12;
+var _d = 12;
 Jn.push({
 	where: "Audit",
 	keys: [
@@ -8007,7 +8101,7 @@ Jn.push({
 		}
 	]
 });
-var hd = [
+var vd = [
 	{
 		judged: "all",
 		name: "all"
@@ -8029,30 +8123,30 @@ var hd = [
 		name: "unsure"
 	}
 ];
-function gd(e) {
+function yd(e) {
 	let { params: t } = e.place.route.value;
 	return {
-		list: dd.find((e) => e.list === t.get("list"))?.list ?? "offenders",
-		judged: hd.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
+		list: md.find((e) => e.list === t.get("list"))?.list ?? "offenders",
+		judged: vd.find((e) => e.judged === (t.get("tag") ?? t.get("judged")))?.judged ?? "all",
 		concept: t.get("ac")
 	};
 }
-function _d({ state: e }) {
-	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = gd(t), s = fd(r, i), c = pd(r, s, n, t.kept.value, o, a);
+function bd({ state: e }) {
+	let t = B(), { index: n } = e, r = e.settled.value, { list: i, judged: a, concept: o } = yd(t), s = hd(r, i), c = gd(r, s, n, t.kept.value, o, a);
 	return /* @__PURE__ */ K("section", {
 		class: "findings",
 		"aria-label": "Components",
 		children: [
 			/* @__PURE__ */ K("h3", { children: "Components to look at" }),
-			/* @__PURE__ */ K(vd, {
-				counted: dd.map((e) => (e.list === i ? s : fd(r, e.list)).length),
+			/* @__PURE__ */ K(xd, {
+				counted: md.map((e) => (e.list === i ? s : hd(r, e.list)).length),
 				list: i
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: dd.find((e) => e.list === i).says
+				children: md.find((e) => e.list === i).says
 			}),
-			/* @__PURE__ */ K(bd, {
+			/* @__PURE__ */ K(Cd, {
 				state: e,
 				whole: s,
 				judged: a
@@ -8075,26 +8169,26 @@ function _d({ state: e }) {
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "tools",
-				children: [/* @__PURE__ */ K("span", { children: c.length === s.length ? yi(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${yi(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ K(Sl, {
+				children: [/* @__PURE__ */ K("span", { children: c.length === s.length ? Si(c.length, "component") : `${c.length.toLocaleString("en-GB")} of ${Si(s.length, "component")}` }), c.length > 0 && /* @__PURE__ */ K(Tl, {
 					what: "this list",
 					kinds: ["csv", "json"],
-					save: (e) => dn(`${va(r.audit.output)}-${i}`, Oa(n, r, c), e, t)
+					save: (e) => dn(`${xa(r.audit.output)}-${i}`, ja(n, r, c), e, t)
 				})]
 			}),
-			c.length ? /* @__PURE__ */ K(xd, {
+			c.length ? /* @__PURE__ */ K(wd, {
 				state: e,
 				at: c
-			}, i) : /* @__PURE__ */ K(yd, { whole: s.length })
+			}, i) : /* @__PURE__ */ K(Sd, { whole: s.length })
 		]
 	});
 }
-function vd({ counted: e, list: t }) {
+function xd({ counted: e, list: t }) {
 	let { place: n } = B();
 	return /* @__PURE__ */ K("div", {
 		class: "lists",
 		role: "group",
 		"aria-label": "Which components",
-		children: dd.map((r, i) => /* @__PURE__ */ K("button", {
+		children: md.map((r, i) => /* @__PURE__ */ K("button", {
 			type: "button",
 			"aria-pressed": r.list === t,
 			onClick: () => n.set({ list: r.list === "offenders" ? null : r.list }),
@@ -8109,7 +8203,7 @@ function vd({ counted: e, list: t }) {
 		}, r.list))
 	});
 }
-function yd({ whole: e }) {
+function Sd({ whole: e }) {
 	let t = B();
 	return e ? /* @__PURE__ */ K("p", {
 		class: "none",
@@ -8131,7 +8225,7 @@ function yd({ whole: e }) {
 		children: "None."
 	});
 }
-function bd({ state: e, whole: t, judged: n }) {
+function Cd({ state: e, whole: t, judged: n }) {
 	let r = B(), { index: i } = e;
 	if (!r.session.can.annotate) return null;
 	let a = e.settled.value.audit.rows, o = t.filter((e) => i.tag(a[e].row)).length, s = i.annotations.value.undo, c = (e) => r.place.set({
@@ -8163,7 +8257,7 @@ function bd({ state: e, whole: t, judged: n }) {
 					"aria-label": "Show",
 					value: n,
 					onChange: (e) => c(e.currentTarget.value),
-					children: hd.map((e) => /* @__PURE__ */ K("option", {
+					children: vd.map((e) => /* @__PURE__ */ K("option", {
 						value: e.judged,
 						children: e.name
 					}, e.judged))
@@ -8173,7 +8267,7 @@ function bd({ state: e, whole: t, judged: n }) {
 				type: "button",
 				disabled: !s,
 				title: s ? `Take back: ${s}` : "Nothing to take back",
-				onClick: () => void Vu(r, i),
+				onClick: () => void Wu(r, i),
 				children: ["Undo ", /* @__PURE__ */ K("kbd", {
 					"aria-hidden": "true",
 					children: "u"
@@ -8199,20 +8293,20 @@ function bd({ state: e, whole: t, judged: n }) {
 		]
 	});
 }
-function xd({ state: e, at: t }) {
-	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(md), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
+function wd({ state: e, at: t }) {
+	let n = B(), { index: r } = e, i = e.settled.value, [a, o] = O(t[0]), [s, c] = O(_d), [l, u] = O(0), d = j(null), f = Math.max(0, t.indexOf(a)), p = (e) => {
 		let n = Math.min(Math.max(e, 0), t.length - 1);
-		o(t[n]), n >= s && c(n + md - n % md), u(l + 1);
+		o(t[n]), n >= s && c(n + _d - n % _d), u(l + 1);
 	};
 	k(() => {
 		l && d.current?.focus();
 	}, [l]);
-	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void Bu(n, r, i.audit.rows[t[f]].row, e), g = {
+	let m = () => d.current?.contains(document.activeElement) ?? !1, h = (e) => n.session.can.annotate && void Uu(n, r, i.audit.rows[t[f]].row, e), g = {
 		j: () => p(m() ? f + 1 : f),
 		k: () => p(m() ? f - 1 : f),
-		u: () => void Vu(n, r)
+		u: () => void Wu(n, r)
 	};
-	for (let e of zu) g[e.key] = () => (h(e.tag), p(f));
+	for (let e of Hu) g[e.key] = () => (h(e.tag), p(f));
 	g[0] = () => r.tag(i.audit.rows[t[f]].row) && h(null), Yn(g);
 	let _ = (e) => {
 		let t = getComputedStyle(e.currentTarget).gridTemplateColumns.split(" ").length, n = {
@@ -8226,7 +8320,7 @@ function xd({ state: e, at: t }) {
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("div", {
 		class: "finding-cards",
 		onKeyDown: _,
-		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ K(ud, {
+		children: t.slice(0, s).map((t, n) => /* @__PURE__ */ K(pd, {
 			state: e,
 			counted: i,
 			top: y,
@@ -8237,17 +8331,17 @@ function xd({ state: e, at: t }) {
 		}, t))
 	}), t.length > s && /* @__PURE__ */ K("p", { children: /* @__PURE__ */ K("button", {
 		type: "button",
-		onClick: () => c(s + md),
+		onClick: () => c(s + _d),
 		children: [
 			"Show ",
-			Math.min(md, t.length - s),
+			Math.min(_d, t.length - s),
 			" more"
 		]
 	}) })] });
 }
 // src/audit/Masses.tsx
-function Sd({ state: e }) {
-	let t = e.counted.value, { audit: n, shares: r } = t, i = Li(t.moved);
+function Td({ state: e }) {
+	let t = e.counted.value, { audit: n, shares: r } = t, i = Bi(t.moved);
 	return /* @__PURE__ */ K("section", {
 		class: "masses",
 		"aria-label": "Where the relevance goes",
@@ -8269,8 +8363,8 @@ function Sd({ state: e }) {
 					class: "layer",
 					children: [
 						/* @__PURE__ */ K("h4", { children: /* @__PURE__ */ K("code", { children: /* @__PURE__ */ K("bdi", { children: e }) }) }),
-						/* @__PURE__ */ K(Kl, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
-						/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((t) => /* @__PURE__ */ K(Cd, {
+						/* @__PURE__ */ K(Yl, { shares: n.by === "encoding" ? t.filter((e) => e.quadrant !== "neither") : t }),
+						/* @__PURE__ */ K("table", { children: /* @__PURE__ */ K("tbody", { children: t.map((t) => /* @__PURE__ */ K(Ed, {
 							share: t,
 							mass: i ? void 0 : n.masses.find((n) => n.layer === e && n.quadrant === t.quadrant)
 						}, t.quadrant)) }) })
@@ -8280,20 +8374,20 @@ function Sd({ state: e }) {
 		]
 	});
 }
-function Cd({ share: e, mass: t }) {
-	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${Y(n)}, from ${hi(r, i)}` : Y(n);
+function Ed({ share: e, mass: t }) {
+	let n = t ? t.relevance : e.relevance, [r, i] = t ? [t.low, t.high] : [null, null], a = t ? `${Y(n)}, from ${vi(r, i)}` : Y(n);
 	return /* @__PURE__ */ K("tr", { children: [
 		/* @__PURE__ */ K("th", {
 			scope: "row",
 			children: [
-				/* @__PURE__ */ K(Bl, { of: e.quadrant }),
+				/* @__PURE__ */ K(Ul, { of: e.quadrant }),
 				" fits ",
-				fi[e.quadrant]
+				hi[e.quadrant]
 			]
 		}),
 		/* @__PURE__ */ K("td", {
 			class: "n components",
-			children: yi(e.components, "component")
+			children: Si(e.components, "component")
 		}),
 		/* @__PURE__ */ K("td", {
 			class: "n",
@@ -8301,11 +8395,11 @@ function Cd({ share: e, mass: t }) {
 		}),
 		/* @__PURE__ */ K("td", {
 			class: "n",
-			children: t ? hi(r, i) : ""
+			children: t ? vi(r, i) : ""
 		}),
 		/* @__PURE__ */ K("td", {
 			class: "drawn-in",
-			children: /* @__PURE__ */ K(ql, {
+			children: /* @__PURE__ */ K(Xl, {
 				value: n,
 				low: r ?? n,
 				high: i ?? n,
@@ -8317,9 +8411,9 @@ function Cd({ share: e, mass: t }) {
 	] });
 }
 // src/audit/Drivers.tsx
-var wd = 12, Td = (e) => `${e > 0 ? "+" : ""}${e.toFixed(2)}`.replace("-", "−");
-function Ed({ audit: e }) {
-	let t = e.drivers.slice(0, wd);
+var Dd = 12, Od = (e) => `${e > 0 ? "+" : ""}${e.toFixed(2)}`.replace("-", "−");
+function kd({ audit: e }) {
+	let t = e.drivers.slice(0, Dd);
 	if (!t.length) return null;
 	let n = Math.max(...t.map((e) => Math.max(Math.abs(e.low), Math.abs(e.high)))) || 1, r = new Map(e.concepts.map((e) => [e.concept, e.side]));
 	return /* @__PURE__ */ K("section", {
@@ -8339,7 +8433,7 @@ function Ed({ audit: e }) {
 				/* @__PURE__ */ K("th", {
 					scope: "row",
 					children: [
-						/* @__PURE__ */ K(Bl, { of: r.get(e.phrase) ?? "neither" }),
+						/* @__PURE__ */ K(Ul, { of: r.get(e.phrase) ?? "neither" }),
 						" ",
 						/* @__PURE__ */ K("bdi", { children: e.phrase }),
 						e.alike.length > 0 && /* @__PURE__ */ K("span", {
@@ -8354,19 +8448,19 @@ function Ed({ audit: e }) {
 				}),
 				/* @__PURE__ */ K("td", {
 					class: "n",
-					children: Td(e.effect)
+					children: Od(e.effect)
 				}),
 				/* @__PURE__ */ K("td", {
 					class: "n",
 					children: [
-						Td(e.low),
+						Od(e.low),
 						" to ",
-						Td(e.high)
+						Od(e.high)
 					]
 				}),
 				/* @__PURE__ */ K("td", {
 					class: "drawn-in",
-					children: /* @__PURE__ */ K(Ul, {
+					children: /* @__PURE__ */ K(Kl, {
 						value: e.effect,
 						low: e.low,
 						high: e.high,
@@ -8378,8 +8472,8 @@ function Ed({ audit: e }) {
 	});
 }
 // src/audit/Outcome.tsx
-var Dd = 3, Od = .05;
-function kd({ audit: e }) {
+var Ad = 3, jd = .05;
+function Md({ audit: e }) {
 	let t = {
 		passed: "good",
 		failed: "bad",
@@ -8387,31 +8481,31 @@ function kd({ audit: e }) {
 	}[e.verdict];
 	return /* @__PURE__ */ K("div", {
 		class: `outcome ${e.verdicts.length ? t : "open"}`,
-		children: [e.verdicts.length > 0 && /* @__PURE__ */ K(Hl, { kind: t }), /* @__PURE__ */ K("p", { children: [
-			/* @__PURE__ */ K("strong", { children: Ad(e) }),
+		children: [e.verdicts.length > 0 && /* @__PURE__ */ K(Gl, { kind: t }), /* @__PURE__ */ K("p", { children: [
+			/* @__PURE__ */ K("strong", { children: Nd(e) }),
 			" ",
-			/* @__PURE__ */ K(jd, { audit: e })
+			/* @__PURE__ */ K(Pd, { audit: e })
 		] })]
 	});
 }
-function Ad({ verdicts: e }) {
+function Nd({ verdicts: e }) {
 	let t = e.filter((e) => e.verdict === "not met").length, n = e.filter((e) => e.verdict === "cannot tell").length, r = e.filter((e) => !e.sure).length - n;
 	if (!e.length) return "The spec states no requirement, so nothing was passed or failed.";
-	let i = yi(e.length, "requirement"), a = t ? [`${t} of ${i} ${t === 1 ? "is" : "are"} not met`] : [];
+	let i = Si(e.length, "requirement"), a = t ? [`${t} of ${i} ${t === 1 ? "is" : "are"} not met`] : [];
 	n && a.push(t ? `of ${n} it cannot be told` : `Of ${n} of ${i} it cannot be told`);
 	let o = `${a.join("; ")}.`;
 	if (a.length || (o = e.length === 1 ? "The one requirement is met." : `All ${e.length} requirements are met.`), !r) return o;
 	let s = e.length > 1 ? `${r} of these verdicts ${r === 1 ? "is" : "are"}` : "This verdict is";
 	return `${o} ${s} not sure.`;
 }
-function jd({ audit: e }) {
+function Pd({ audit: e }) {
 	let t = e.masses.filter((e) => e.quadrant === "spurious"), n = t.reduce((e, t) => t.relevance > e.relevance ? t : e, t[0]);
 	if (!n) return null;
-	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= Od).slice(0, Dd);
+	let r = e.concepts.filter((e) => e.layer === n.layer && e.side === "spurious" && e.relevance >= jd).slice(0, Ad);
 	return /* @__PURE__ */ K(T, { children: [
 		Y(n.relevance, 0),
 		" (",
-		hi(n.low, n.high, 0),
+		vi(n.low, n.high, 0),
 		") of what speaks for “",
 		/* @__PURE__ */ K("bdi", { children: e.output }),
 		"” in ",
@@ -8427,7 +8521,7 @@ function jd({ audit: e }) {
 		"."
 	] });
 }
-function Md({ audit: e }) {
+function Fd({ audit: e }) {
 	return e.doubts.length ? /* @__PURE__ */ K("section", {
 		class: "doubts",
 		"aria-label": "Doubts",
@@ -8439,11 +8533,11 @@ function Md({ audit: e }) {
 	}) : null;
 }
 // src/audit/RequirementField.tsx
-function Nd(e) {
-	return e.findIndex((e) => e.trim() && !ki(e));
+function Id(e) {
+	return e.findIndex((e) => e.trim() && !Mi(e));
 }
-function Pd({ state: e }) {
-	let t = e.draft.value, n = t.requirements, r = Nd(n), i = (t) => e.edit({ requirements: t });
+function Ld({ state: e }) {
+	let t = e.draft.value, n = t.requirements, r = Id(n), i = (t) => e.edit({ requirements: t });
 	return /* @__PURE__ */ K("fieldset", {
 		class: "requirements",
 		children: [
@@ -8453,7 +8547,7 @@ function Pd({ state: e }) {
 				children: "Each is met or not met. Relevance: how much of what speaks for the class goes through a component."
 			}),
 			/* @__PURE__ */ K("ul", { children: n.map((a, o) => {
-				let s = ki(a);
+				let s = Mi(a);
 				return /* @__PURE__ */ K("li", { children: [
 					/* @__PURE__ */ K("textarea", {
 						class: "code",
@@ -8473,7 +8567,7 @@ function Pd({ state: e }) {
 					}),
 					s && /* @__PURE__ */ K("p", {
 						class: "hint",
-						children: [Mi(s, String(t.output)), "."]
+						children: [Fi(s, String(t.output)), "."]
 					}),
 					o === r && e.fault.value && /* @__PURE__ */ K("p", {
 						class: "fault",
@@ -8481,22 +8575,22 @@ function Pd({ state: e }) {
 					})
 				] }, o);
 			}) }),
-			/* @__PURE__ */ K(Id, {
+			/* @__PURE__ */ K(zd, {
 				output: String(t.output),
 				add: (e) => i([...n, e])
 			})
 		]
 	});
 }
-var Fd = {
+var Rd = {
 	relevance_mass: "share of relevance",
 	net_relevance: "net relevance, for less against",
 	drivers: "share in what drives the output",
 	components: "number of components",
 	worst: "any one offender's relevance"
 };
-function Id({ output: e, add: t }) {
-	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? J.slice(0, 2) : J, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? ki(m) : null, g = (e) => a(J.filter((t) => t === e !== i.includes(t)));
+function zd({ output: e, add: t }) {
+	let [n, r] = O("relevance_mass"), [i, a] = O(["spurious"]), [o, s] = O("<="), [c, l] = O("10"), u = n === "net_relevance" || n === "drivers" ? J.slice(0, 2) : J, d = i.filter((e) => u.includes(e)), f = n !== "components", p = f ? `${Number(c)}%` : String(Math.round(Number(c))), m = n === "worst" ? `no component with spurious > valid above relevance ${p}` : `${n}(${d.join(" + ")}) ${o} ${p}`, h = c.trim() ? Mi(m) : null, g = (e) => a(J.filter((t) => t === e !== i.includes(t)));
 	return /* @__PURE__ */ K("details", {
 		class: "builder",
 		children: [
@@ -8508,7 +8602,7 @@ function Id({ output: e, add: t }) {
 						"aria-label": "What is limited",
 						value: n,
 						onChange: (e) => r(e.currentTarget.value),
-						children: Object.entries(Fd).map(([e, t]) => /* @__PURE__ */ K("option", {
+						children: Object.entries(Rd).map(([e, t]) => /* @__PURE__ */ K("option", {
 							value: e,
 							children: t
 						}, e))
@@ -8550,14 +8644,14 @@ function Id({ output: e, add: t }) {
 						onChange: () => g(e)
 					}),
 					" ",
-					/* @__PURE__ */ K(Bl, { of: e }),
+					/* @__PURE__ */ K(Ul, { of: e }),
 					" ",
-					fi[e]
+					hi[e]
 				] }, e))
 			}),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: h ? `${Mi(h, e)}.` : "Choose at least one kind of component and a limit."
+				children: h ? `${Fi(h, e)}.` : "Choose at least one kind of component and a limit."
 			}),
 			/* @__PURE__ */ K("button", {
 				type: "button",
@@ -8569,7 +8663,7 @@ function Id({ output: e, add: t }) {
 	});
 }
 // src/audit/Verdicts.tsx
-function Ld({ state: e }) {
+function Bd({ state: e }) {
 	let t = e.counted.value, { verdicts: n } = t.audit;
 	return /* @__PURE__ */ K("section", {
 		class: "verdicts",
@@ -8580,50 +8674,50 @@ function Ld({ state: e }) {
 				class: "hint",
 				children: "Upright bar: the value; line through it: its 95 % interval; dashed: the limit; shaded green: what is allowed."
 			}) : /* @__PURE__ */ K("p", { children: "The spec states none." }),
-			Li(t.moved) && n.length > 0 && /* @__PURE__ */ K("p", {
+			Bi(t.moved) && n.length > 0 && /* @__PURE__ */ K("p", {
 				class: "yours-note",
 				children: "Verdicts and intervals hold for the thresholds of chance. Yours change the values to those after “by your thresholds”, which have no interval."
 			}),
-			/* @__PURE__ */ K("ul", { children: n.map((e) => /* @__PURE__ */ K(Vd, {
+			/* @__PURE__ */ K("ul", { children: n.map((e) => /* @__PURE__ */ K(Wd, {
 				verdict: e,
 				counted: t
 			}, e.requirement)) })
 		]
 	});
 }
-var Rd = {
+var Vd = {
 	met: "Met",
 	"not met": "Not met",
 	"cannot tell": "Cannot tell"
-}, zd = {
+}, Hd = {
 	met: "good",
 	"not met": "bad",
 	"cannot tell": "untold"
-}, Bd = {
+}, Ud = {
 	met: "met",
 	"not met": "unmet",
 	"cannot tell": "untold"
 };
-function Vd({ verdict: e, counted: t }) {
-	let n = ki(e.requirement);
+function Wd({ verdict: e, counted: t }) {
+	let n = Mi(e.requirement);
 	return /* @__PURE__ */ K("li", {
-		class: `verdict ${Bd[e.verdict]}`,
+		class: `verdict ${Ud[e.verdict]}`,
 		children: [/* @__PURE__ */ K("div", { children: [
 			/* @__PURE__ */ K("p", {
 				class: "head",
 				children: [/* @__PURE__ */ K("span", {
 					class: "mark",
 					children: [
-						/* @__PURE__ */ K(Hl, { kind: zd[e.verdict] }),
+						/* @__PURE__ */ K(Gl, { kind: Hd[e.verdict] }),
 						" ",
-						/* @__PURE__ */ K("strong", { children: Rd[e.verdict] })
+						/* @__PURE__ */ K("strong", { children: Vd[e.verdict] })
 					]
 				}), /* @__PURE__ */ K("span", {
 					class: `sure ${e.sure ? "" : "unsure"}`,
 					children: /* @__PURE__ */ K("bdi", { children: e.sure ? "sure" : e.verdict === "cannot tell" ? e.reason : `not sure: ${e.reason}` })
 				})]
 			}),
-			n && /* @__PURE__ */ K("p", { children: [/* @__PURE__ */ K("bdi", { children: Mi(n, t.audit.output) }), "."] }),
+			n && /* @__PURE__ */ K("p", { children: [/* @__PURE__ */ K("bdi", { children: Fi(n, t.audit.output) }), "."] }),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
 				children: [
@@ -8633,15 +8727,15 @@ function Vd({ verdict: e, counted: t }) {
 					/* @__PURE__ */ K("bdi", { children: e.layer })
 				]
 			})
-		] }), n && /* @__PURE__ */ K(Hd, {
+		] }), n && /* @__PURE__ */ K(Gd, {
 			verdict: e,
 			asked: n,
 			counted: t
 		})]
 	});
 }
-function Hd({ verdict: e, asked: t, counted: n }) {
-	let r = Li(n.moved) ? Qi(n, t) : null, i = [
+function Gd({ verdict: e, asked: t, counted: n }) {
+	let r = Bi(n.moved) ? ta(n, t) : null, i = [
 		e.high,
 		t.limit,
 		r?.value ?? null
@@ -8649,12 +8743,12 @@ function Hd({ verdict: e, asked: t, counted: n }) {
 		"relevance_mass",
 		"net_relevance",
 		"drivers"
-	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${Ni(e.value, t)}, from ${Pi(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${ji(t)}`;
+	].includes(t.figure) ? 1 : 1.25 * Math.max(...i) || 1, o = t.operator.startsWith("<") ? [0, t.limit] : [t.limit, a], s = `${Ii(e.value, t)}, from ${Li(e, t)}, on a scale to ${Number(a.toPrecision(3))}; limit ${Pi(t)}`;
 	return /* @__PURE__ */ K("div", { children: [
-		/* @__PURE__ */ K(ql, {
+		/* @__PURE__ */ K(Xl, {
 			...e,
 			top: a,
-			kind: Bd[e.verdict],
+			kind: Ud[e.verdict],
 			words: s,
 			allowed: o,
 			yours: r?.value ?? null
@@ -8662,18 +8756,18 @@ function Hd({ verdict: e, asked: t, counted: n }) {
 		/* @__PURE__ */ K("p", {
 			class: "figures",
 			children: [
-				Ni(e.value, t),
+				Ii(e.value, t),
 				" (",
-				Pi(e, t),
+				Li(e, t),
 				"), limit ",
-				ji(t)
+				Pi(t)
 			]
 		}),
 		r && /* @__PURE__ */ K("p", {
 			class: "figures yours-figure",
 			children: [
 				"by your thresholds ",
-				Ni(r.value, t),
+				Ii(r.value, t),
 				": ",
 				r.met ? "met" : "not met"
 			]
@@ -8681,7 +8775,7 @@ function Hd({ verdict: e, asked: t, counted: n }) {
 	] });
 }
 // src/audit/Verify.tsx
-function Ud({ state: e }) {
+function Kd({ state: e }) {
 	let t = B(), { index: n } = e, r = e.answer.value, i = St(null), a = r.audit.concepts.some((e) => e.side === "spurious" && e.components > 0);
 	if (!t.session.can.audit || !a) return null;
 	if (!n.info.heat) return /* @__PURE__ */ K("p", {
@@ -8689,7 +8783,7 @@ function Ud({ state: e }) {
 		children: "What the output loses without the components that fit a spurious concept can be measured where the model and the images are at hand: start with --model MODEL --images FOLDER."
 	});
 	let o = () => {
-		let e = JSON.stringify({ spec: la(r.draft) });
+		let e = JSON.stringify({ spec: fa(r.draft) });
 		i.value = {
 			key: r.key,
 			found: {
@@ -8715,7 +8809,7 @@ function Ud({ state: e }) {
 			s ? /* @__PURE__ */ K(Hn, {
 				of: s,
 				what: "Test",
-				children: (e) => /* @__PURE__ */ K(Wd, { rows: e })
+				children: (e) => /* @__PURE__ */ K(qd, { rows: e })
 			}) : /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button",
@@ -8725,7 +8819,7 @@ function Ud({ state: e }) {
 		]
 	});
 }
-function Wd({ rows: e }) {
+function qd({ rows: e }) {
 	let t = e.reduce((e, t) => Math.max(e, Math.abs(t.low), Math.abs(t.high)), 1e-9);
 	return /* @__PURE__ */ K("div", {
 		class: "wide",
@@ -8782,7 +8876,7 @@ function Wd({ rows: e }) {
 			}),
 			/* @__PURE__ */ K("td", {
 				class: "drawn-in",
-				children: /* @__PURE__ */ K(Ul, {
+				children: /* @__PURE__ */ K(Kl, {
 					value: e.fall,
 					low: e.low,
 					high: e.high,
@@ -8809,7 +8903,7 @@ function Wd({ rows: e }) {
 	});
 }
 // src/audit/Result.tsx
-function Gd({ state: e }) {
+function Jd({ state: e }) {
 	let t = e.answer.value, n = e.stale.value;
 	return /* @__PURE__ */ K("div", {
 		class: "result",
@@ -8817,21 +8911,21 @@ function Gd({ state: e }) {
 			class: `found ${n ? "stale" : ""}`,
 			"aria-busy": n,
 			children: [
-				/* @__PURE__ */ K(Kd, { state: e }),
-				/* @__PURE__ */ K(kd, { audit: t.audit }),
+				/* @__PURE__ */ K(Yd, { state: e }),
 				/* @__PURE__ */ K(Md, { audit: t.audit }),
-				/* @__PURE__ */ K(Ed, { audit: t.audit }),
-				/* @__PURE__ */ K(Ld, { state: e }),
-				/* @__PURE__ */ K(Ud, { state: e }),
-				/* @__PURE__ */ K(Sd, { state: e }),
-				/* @__PURE__ */ K(rd, { state: e }),
+				/* @__PURE__ */ K(Fd, { audit: t.audit }),
+				/* @__PURE__ */ K(kd, { audit: t.audit }),
+				/* @__PURE__ */ K(Bd, { state: e }),
+				/* @__PURE__ */ K(Kd, { state: e }),
+				/* @__PURE__ */ K(Td, { state: e }),
 				/* @__PURE__ */ K(od, { state: e }),
-				/* @__PURE__ */ K(_d, { state: e })
+				/* @__PURE__ */ K(ld, { state: e }),
+				/* @__PURE__ */ K(bd, { state: e })
 			]
-		}), /* @__PURE__ */ K(qd, { state: e })]
+		}), /* @__PURE__ */ K(Xd, { state: e })]
 	});
 }
-function Kd({ state: e }) {
+function Yd({ state: e }) {
 	let { place: t } = B(), { audit: n, draft: r } = e.answer.value, i = e.index.info.classes.find((e) => e.name === n.output)?.number;
 	return /* @__PURE__ */ K("div", {
 		class: "result-head",
@@ -8841,12 +8935,12 @@ function Kd({ state: e }) {
 				"Output “",
 				/* @__PURE__ */ K("bdi", { children: n.output }),
 				"”, ",
-				yi(n.rows.length, "component"),
+				Si(n.rows.length, "component"),
 				" in ",
 				/* @__PURE__ */ K("bdi", { children: n.layers.join(", ") }),
 				", relevance on",
 				" ",
-				yi(n.images, "image"),
+				Si(n.images, "image"),
 				", by ",
 				n.by,
 				i !== void 0 && /* @__PURE__ */ K(T, { children: [" · ", /* @__PURE__ */ K("a", {
@@ -8854,11 +8948,11 @@ function Kd({ state: e }) {
 					children: "how this class comes about"
 				})] })
 			]
-		})] }), /* @__PURE__ */ K(ld, { state: e })]
+		})] }), /* @__PURE__ */ K(fd, { state: e })]
 	});
 }
-function qd({ state: e }) {
-	let t = e.draft.value, n = t ? fa(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && Nd(t.requirements) >= 0;
+function Xd({ state: e }) {
+	let t = e.draft.value, n = t ? ha(t) : "", r = e.fault.value, i = e.busy.value, a = t !== null && Id(t.requirements) >= 0;
 	return /* @__PURE__ */ K("div", {
 		class: "standing",
 		"aria-live": "polite",
@@ -8879,19 +8973,19 @@ function qd({ state: e }) {
 	});
 }
 // src/audit/ConceptField.tsx
-var Jd = {
+var Zd = {
 	valid: "What may speak for the class",
 	spurious: "What must not speak for it"
-}, Yd = "One name, or a name and several phrases for it — border: ragged border; notched border", Xd = (e) => e === "valid" ? "spurious" : "valid", Zd = null;
-function Qd(e, t) {
+}, Qd = "One name, or a name and several phrases for it — border: ragged border; notched border", $d = (e) => e === "valid" ? "spurious" : "valid", ef = null;
+function tf(e, t) {
 	let n = (e) => e.name.toLowerCase() === t.toLowerCase();
-	return na.find((t) => e[t].some(n));
+	return aa.find((t) => e[t].some(n));
 }
-function $d({ state: e, side: t }) {
+function nf({ state: e, side: t }) {
 	let n = e.draft.value, [r, i] = O(""), [a, o] = O(""), [s, c] = O(-1), l = j(null), u = (n) => e.edit({ [t]: n }), d = (n) => {
-		let r = ha(n);
+		let r = va(n);
 		if (!r) return;
-		let a = Qd(e.draft.peek(), r.name);
+		let a = tf(e.draft.peek(), r.name);
 		if (a) return o(`“${r.name}” stands there already, as a ${a} concept.`);
 		u([...e.draft.peek()[t], r]), i(""), o("");
 	}, f = (e) => {
@@ -8900,34 +8994,34 @@ function $d({ state: e, side: t }) {
 		let r = e.draft.peek(), i = r[t][n];
 		e.edit({
 			[t]: r[t].filter((e) => e !== i),
-			[Xd(t)]: [...r[Xd(t)], i]
+			[$d(t)]: [...r[$d(t)], i]
 		}), c(-1);
 	};
 	return /* @__PURE__ */ K("fieldset", {
 		class: `side ${t}`,
-		onDragOver: (e) => Zd?.side === Xd(t) && e.preventDefault(),
+		onDragOver: (e) => ef?.side === $d(t) && e.preventDefault(),
 		onDrop: (e) => {
-			e.preventDefault(), Zd?.side === Xd(t) && p(Zd.side, Zd.at), Zd = null;
+			e.preventDefault(), ef?.side === $d(t) && p(ef.side, ef.at), ef = null;
 		},
 		children: [
 			/* @__PURE__ */ K("legend", { children: [
-				/* @__PURE__ */ K(Bl, { of: t }),
+				/* @__PURE__ */ K(Ul, { of: t }),
 				" ",
 				t === "valid" ? "Valid" : "Spurious",
 				" concepts"
 			] }),
 			/* @__PURE__ */ K("p", {
 				class: "hint",
-				children: [Jd[t], "."]
+				children: [Zd[t], "."]
 			}),
 			/* @__PURE__ */ K("ul", {
 				class: "ideas",
 				"aria-label": `${t} concepts`,
-				children: n[t].map((e, n) => /* @__PURE__ */ K(ef, {
+				children: n[t].map((e, n) => /* @__PURE__ */ K(rf, {
 					idea: e,
 					side: t,
 					open: s === n,
-					drag: () => Zd = {
+					drag: () => ef = {
 						side: t,
 						at: n
 					},
@@ -8936,7 +9030,7 @@ function $d({ state: e, side: t }) {
 					remove: () => f(n)
 				}, e.name))
 			}),
-			s >= 0 && n[t][s] && /* @__PURE__ */ K(nf, {
+			s >= 0 && n[t][s] && /* @__PURE__ */ K(of, {
 				idea: n[t][s],
 				side: t,
 				change: (e) => u(n[t].map((t, n) => n === s ? e : t)),
@@ -8947,12 +9041,12 @@ function $d({ state: e, side: t }) {
 				type: "text",
 				"aria-label": `Add a ${t} concept`,
 				placeholder: "Add a concept, then Enter",
-				title: Yd,
+				title: Qd,
 				value: r,
 				"aria-invalid": a ? !0 : void 0,
 				onInput: (e) => (i(e.currentTarget.value), o("")),
 				onKeyDown: (e) => {
-					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(ga(n[t].at(-1))), u(n[t].slice(0, -1)));
+					e.key === "Enter" ? (e.preventDefault(), d(r)) : e.key === "Backspace" && !r && n[t].length && (e.preventDefault(), i(ya(n[t].at(-1))), u(n[t].slice(0, -1)));
 				},
 				onPaste: (e) => {
 					let t = (e.clipboardData?.getData("text") ?? "").split("\n").filter((e) => e.trim());
@@ -8967,7 +9061,7 @@ function $d({ state: e, side: t }) {
 		]
 	});
 }
-function ef({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
+function rf({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o }) {
 	let s = e.phrases.length + e.images.length;
 	return /* @__PURE__ */ K("li", {
 		class: "idea",
@@ -8978,7 +9072,7 @@ function ef({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 				type: "button",
 				class: "name",
 				"aria-expanded": n,
-				title: tf(e),
+				title: af(e),
 				onClick: i,
 				onKeyDown: (e) => (e.key === "Backspace" || e.key === "Delete") && o(),
 				children: [/* @__PURE__ */ K("bdi", { children: e.name }), s > 1 && /* @__PURE__ */ K("span", {
@@ -8988,8 +9082,8 @@ function ef({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 			}),
 			/* @__PURE__ */ K("button", {
 				type: "button",
-				"aria-label": `Move ${e.name} to the ${Xd(t)} concepts`,
-				title: `Move to ${Xd(t)}`,
+				"aria-label": `Move ${e.name} to the ${$d(t)} concepts`,
+				title: `Move to ${$d(t)}`,
 				onClick: a,
 				children: t === "valid" ? "↓" : "↑"
 			}),
@@ -9003,11 +9097,11 @@ function ef({ idea: e, side: t, open: n, drag: r, toggle: i, turn: a, remove: o 
 		]
 	});
 }
-function tf({ phrases: e, images: t }) {
+function af({ phrases: e, images: t }) {
 	let n = [...e, ...t.map((e) => `image ${e}`)];
 	return n.length ? `Sought as: ${n.join("; ")}. Click to change.` : "Sought by its name. Click to give it phrases.";
 }
-function nf({ idea: e, side: t, change: n, close: r }) {
+function of({ idea: e, side: t, change: n, close: r }) {
 	let [i, a] = O(e.phrases.join("\n"));
 	return /* @__PURE__ */ K("div", {
 		class: "details",
@@ -9028,7 +9122,7 @@ function nf({ idea: e, side: t, change: n, close: r }) {
 				onInput: (t) => {
 					a(t.currentTarget.value), n({
 						...e,
-						phrases: _a(t.currentTarget.value)
+						phrases: ba(t.currentTarget.value)
 					});
 				}
 			})] }),
@@ -9057,7 +9151,7 @@ function nf({ idea: e, side: t, change: n, close: r }) {
 	});
 }
 // src/audit/Start.tsx
-function rf({ state: e }) {
+function sf({ state: e }) {
 	let t = B(), { index: n } = e, r = n.info.classes, i = r.find((e) => e.number === t.of.value) ?? r[0];
 	return /* @__PURE__ */ K("section", {
 		class: "start",
@@ -9075,30 +9169,30 @@ function rf({ state: e }) {
 				children: [/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "main",
-					onClick: () => e.begin(oa(i.name)),
+					onClick: () => e.begin(la(i.name)),
 					children: "Write a new one"
-				}), /* @__PURE__ */ K(cf, { state: e })]
+				}), /* @__PURE__ */ K(df, { state: e })]
 			}),
 			/* @__PURE__ */ K(Hn, {
-				of: Sa(t.transport, n).value,
+				of: Ta(t.transport, n).value,
 				what: "specs",
 				children: ({ shipped: t, saved: n, last: i }) => /* @__PURE__ */ K("ul", {
 					class: "choices",
 					children: [
-						i && ![...n, ...t].some(({ spec: e }) => of(e, i.spec)) && /* @__PURE__ */ K(sf, {
+						i && ![...n, ...t].some(({ spec: e }) => lf(e, i.spec)) && /* @__PURE__ */ K(uf, {
 							name: i.spec.title || `Audit of “${i.output}”`,
 							spec: i.spec,
 							kind: `the last audit: ${i.verdict}`,
 							state: e
 						}),
-						n.map(({ name: t, spec: n }) => /* @__PURE__ */ K(sf, {
+						n.map(({ name: t, spec: n }) => /* @__PURE__ */ K(uf, {
 							name: t,
 							spec: n,
 							kind: "saved",
 							last: i,
 							state: e
 						}, `saved ${t}`)),
-						af(t, r).map(({ name: t, spec: n }) => /* @__PURE__ */ K(sf, {
+						cf(t, r).map(({ name: t, spec: n }) => /* @__PURE__ */ K(uf, {
 							name: t,
 							spec: n,
 							kind: "comes with semlens",
@@ -9111,29 +9205,29 @@ function rf({ state: e }) {
 		]
 	});
 }
-function af(e, t) {
+function cf(e, t) {
 	let n = ({ spec: e }) => t.some((t) => t.name === e.output || t.number === e.output);
 	return [...e.filter(n), ...e.filter((e) => !n(e))];
 }
-function of(e, t) {
-	return JSON.stringify(la(sa(e))) === JSON.stringify(la(sa(t)));
+function lf(e, t) {
+	return JSON.stringify(fa(ua(e))) === JSON.stringify(fa(ua(t)));
 }
-function sf({ name: e, spec: t, kind: n, last: r, state: i }) {
-	let a = B(), o = i.index.info.classes.some((e) => e.name === t.output || e.number === t.output), s = () => wa(a.transport, i.index, e, null).catch((e) => a.told.value = e.message);
+function uf({ name: e, spec: t, kind: n, last: r, state: i }) {
+	let a = B(), o = i.index.info.classes.some((e) => e.name === t.output || e.number === t.output), s = () => Da(a.transport, i.index, e, null).catch((e) => a.told.value = e.message);
 	return /* @__PURE__ */ K("li", { children: [/* @__PURE__ */ K("button", {
 		type: "button",
 		class: "choice",
-		onClick: () => i.begin(sa(t)),
+		onClick: () => i.begin(ua(t)),
 		children: [
 			/* @__PURE__ */ K("strong", { children: /* @__PURE__ */ K("bdi", { children: t.title || e }) }),
 			/* @__PURE__ */ K("span", {
 				class: "hint",
 				children: [
-					yi(t.valid.length, "valid concept"),
+					Si(t.valid.length, "valid concept"),
 					", ",
 					t.spurious.length,
 					" spurious, ",
-					yi(t.requirements?.length ?? 0, "requirement")
+					Si(t.requirements?.length ?? 0, "requirement")
 				]
 			}),
 			/* @__PURE__ */ K("span", {
@@ -9148,7 +9242,7 @@ function sf({ name: e, spec: t, kind: n, last: r, state: i }) {
 					!o && ", a class that this index has no relevance for: choose another then",
 					" · ",
 					n === "saved" && t.title ? `saved as ${e}` : n,
-					r && of(t, r.spec) && ` · the last audit: ${r.verdict}`
+					r && lf(t, r.spec) && ` · the last audit: ${r.verdict}`
 				]
 			})
 		]
@@ -9161,11 +9255,11 @@ function sf({ name: e, spec: t, kind: n, last: r, state: i }) {
 		children: "×"
 	})] });
 }
-function cf({ state: e }) {
+function df({ state: e }) {
 	let t = B(), n = j(null), [r, i] = O(""), a = async (r) => {
 		if (r) {
 			try {
-				e.begin(await Ta(t.transport, r)), i("");
+				e.begin(await Oa(t.transport, r)), i("");
 			} catch (e) {
 				i(e instanceof Error ? e.message : String(e));
 			}
@@ -9194,7 +9288,7 @@ function cf({ state: e }) {
 	] });
 }
 // src/audit/SpecForm.tsx
-function lf({ state: e }) {
+function ff({ state: e }) {
 	let t = e.draft.value;
 	return /* @__PURE__ */ K("form", {
 		class: "spec",
@@ -9207,7 +9301,7 @@ function lf({ state: e }) {
 					type: "button",
 					onClick: () => e.begin(null),
 					children: "Other spec"
-				}), /* @__PURE__ */ K(cf, { state: e })]
+				}), /* @__PURE__ */ K(df, { state: e })]
 			}),
 			/* @__PURE__ */ K("label", {
 				class: "entry",
@@ -9218,23 +9312,23 @@ function lf({ state: e }) {
 					onInput: (t) => e.edit({ title: t.currentTarget.value })
 				})]
 			}),
-			/* @__PURE__ */ K(uf, { state: e }),
-			/* @__PURE__ */ K($d, {
+			/* @__PURE__ */ K(pf, { state: e }),
+			/* @__PURE__ */ K(nf, {
 				state: e,
 				side: "valid"
 			}),
-			/* @__PURE__ */ K($d, {
+			/* @__PURE__ */ K(nf, {
 				state: e,
 				side: "spurious"
 			}),
-			/* @__PURE__ */ K(Pd, { state: e }),
-			/* @__PURE__ */ K(df, { state: e }),
-			/* @__PURE__ */ K(ff, { state: e }),
-			/* @__PURE__ */ K(pf, { state: e })
+			/* @__PURE__ */ K(Ld, { state: e }),
+			/* @__PURE__ */ K(mf, { state: e }),
+			/* @__PURE__ */ K(hf, { state: e }),
+			/* @__PURE__ */ K(gf, { state: e })
 		]
 	});
 }
-function uf({ state: e }) {
+function pf({ state: e }) {
 	let { classes: t } = e.index.info, { output: n } = e.draft.value, r = t.findIndex((e) => e.name === n || e.number === n), i = (e) => {
 		let n = t[e];
 		return t.filter((e) => e.name === n.name).length > 1 ? n.number : n.name;
@@ -9260,7 +9354,7 @@ function uf({ state: e }) {
 		})]
 	});
 }
-function df({ state: e }) {
+function mf({ state: e }) {
 	let t = e.draft.value.layers, n = e.index.info.layers.filter((e) => !e.outputs), r = t.filter((e) => !n.some(({ layer: t }) => t === e)), i = (i) => {
 		let a = [...n.map(({ layer: e }) => e), ...r].filter((e) => e === i !== t.includes(e));
 		e.edit({ layers: a });
@@ -9288,7 +9382,7 @@ function df({ state: e }) {
 		]
 	});
 }
-function ff({ state: e }) {
+function hf({ state: e }) {
 	let t = e.draft.value;
 	return /* @__PURE__ */ K("details", {
 		class: "more-fields",
@@ -9329,13 +9423,13 @@ function ff({ state: e }) {
 		]
 	});
 }
-function pf({ state: e }) {
+function gf({ state: e }) {
 	let t = B(), [n, r] = O(""), [i, a] = O("");
 	if (!t.session.can.annotate) return null;
 	let o = async () => {
-		let r = n.trim() || va(e.draft.peek().title);
+		let r = n.trim() || xa(e.draft.peek().title);
 		try {
-			await wa(t.transport, e.index, r, la(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
+			await Da(t.transport, e.index, r, fa(e.draft.peek())), t.told.value = `Saved as “${r}”`, a("");
 		} catch (e) {
 			a(e instanceof Error ? e.message : String(e));
 		}
@@ -9346,7 +9440,7 @@ function pf({ state: e }) {
 			/* @__PURE__ */ K("input", {
 				type: "text",
 				"aria-label": "Name to save the spec under",
-				placeholder: va(e.draft.value.title),
+				placeholder: xa(e.draft.value.title),
 				value: n,
 				onInput: (e) => r(e.currentTarget.value),
 				onKeyDown: (e) => e.key === "Enter" && void o()
@@ -9364,12 +9458,12 @@ function pf({ state: e }) {
 	});
 }
 // src/audit/Stored.tsx
-function mf({ state: e, audits: t }) {
+function _f({ state: e, audits: t }) {
 	let { place: n } = B(), r = n.route.value.params.get("audit"), i = t.find((e) => e.name === r) ?? t[0];
 	return k(() => {
 		i && (e.answer.value = {
 			audit: i.audit,
-			draft: sa(i.spec),
+			draft: ua(i.spec),
 			key: ""
 		});
 	}, [i]), i ? /* @__PURE__ */ K(T, { children: [
@@ -9395,26 +9489,26 @@ function mf({ state: e, audits: t }) {
 				children: /* @__PURE__ */ K("bdi", { children: e.spec.title || e.name })
 			}, e.name))
 		}),
-		/* @__PURE__ */ K(Gd, { state: e })
+		/* @__PURE__ */ K(Jd, { state: e })
 	] }) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "No audit was put into this copy of the page, and a new one takes the server: `semlens serve`."
 	});
 }
 // src/views/Audit.tsx
-function hf() {
-	let e = B(), t = _u(e, e.index.value);
+function vf() {
+	let e = B(), t = bu(e, e.index.value);
 	return /* @__PURE__ */ K("div", {
 		class: "audit",
-		children: [/* @__PURE__ */ K("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ K(gf, { state: t })]
+		children: [/* @__PURE__ */ K("h1", { children: "Does the model rely on what it should?" }), /* @__PURE__ */ K(yf, { state: t })]
 	}, t.index.number);
 }
-function gf({ state: e }) {
+function yf({ state: e }) {
 	let t = B();
 	return k(() => e.enter(), [e]), e.index.info.classes.length ? t.session.can.audit ? e.draft.value ? /* @__PURE__ */ K("div", {
 		class: "desk",
-		children: [/* @__PURE__ */ K(_f, { state: e }), /* @__PURE__ */ K(Gd, { state: e })]
-	}) : /* @__PURE__ */ K(rf, { state: e }) : /* @__PURE__ */ K(vf, { state: e }) : /* @__PURE__ */ K("p", {
+		children: [/* @__PURE__ */ K(bf, { state: e }), /* @__PURE__ */ K(Jd, { state: e })]
+	}) : /* @__PURE__ */ K(sf, { state: e }) : /* @__PURE__ */ K(xf, { state: e }) : /* @__PURE__ */ K("p", {
 		class: "none",
 		children: [
 			"This index has no relevance: nobody noted how much each component moves an output. Build it with the classes to be audited (",
@@ -9423,8 +9517,8 @@ function gf({ state: e }) {
 		]
 	});
 }
-function _f({ state: e }) {
-	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || fa(e.draft.peek()) !== "");
+function bf({ state: e }) {
+	let [t, n] = O(() => matchMedia("(min-width: 1020px)").matches || ha(e.draft.peek()) !== "");
 	return /* @__PURE__ */ K("section", {
 		class: `spec-panel ${t ? "" : "folded"}`,
 		"aria-label": "Spec",
@@ -9434,48 +9528,48 @@ function _f({ state: e }) {
 			"aria-expanded": t,
 			onClick: () => n(!t),
 			children: "The spec"
-		}) }), t && /* @__PURE__ */ K(lf, { state: e })]
+		}) }), t && /* @__PURE__ */ K(ff, { state: e })]
 	});
 }
-function vf({ state: e }) {
-	let t = ba(B().transport, e.index).value;
+function xf({ state: e }) {
+	let t = Ca(B().transport, e.index).value;
 	return t.state === "loading" ? /* @__PURE__ */ K("p", {
 		class: "none",
 		children: "Looking for audits …"
-	}) : /* @__PURE__ */ K(mf, {
+	}) : /* @__PURE__ */ K(_f, {
 		state: e,
 		audits: z(t) ?? []
 	});
 }
 // src/about/Additions.tsx
-function yf({ index: e }) {
+function Sf({ index: e }) {
 	let t = e.info.name, { classes: n, relevance: r } = e.info;
 	return /* @__PURE__ */ K("ul", {
 		class: "additions",
 		role: "list",
 		children: [
-			/* @__PURE__ */ K(xf, {
+			/* @__PURE__ */ K(wf, {
 				name: "Labels",
 				says: "a phrase for each component that fits better than chance",
 				of: e.labels.value,
 				command: `semlens label ${t} --vocabulary FILE --save`,
 				children: (t) => `${H(t.label.reduce((e, t) => e + +(t >= 0), 0))} of ${V(e.count, "component")} have one; at most ${t.fdr * 100} % of them by chance`
 			}),
-			/* @__PURE__ */ K(xf, {
+			/* @__PURE__ */ K(wf, {
 				name: "Measures",
 				says: "clarity, polysemanticity, redundancy",
 				of: e.scores.value,
 				command: `semlens score ${t} --save`,
 				children: () => "of every component and layer, beside chance"
 			}),
-			/* @__PURE__ */ K(xf, {
+			/* @__PURE__ */ K(wf, {
 				name: "Map",
 				says: "all components in two dimensions",
 				of: e.atlas.value,
 				command: `semlens atlas ${t} --save`,
 				children: (e) => `${V(e.names.length, "cluster")}, drawn by ${e.drawing === "umap" ? "UMAP" : "principal components"}`
 			}),
-			/* @__PURE__ */ K(xf, {
+			/* @__PURE__ */ K(wf, {
 				name: "Relevance",
 				says: "what each component contributes to the model’s outputs",
 				of: r ? {
@@ -9486,19 +9580,19 @@ function yf({ index: e }) {
 					why: "None was computed."
 				},
 				command: "semlens build … --classes NAMES --resume",
-				children: (e) => `for ${V(n.length, "class", "classes")}, by ${e.method}, ${bf(e.of)}`
+				children: (e) => `for ${V(n.length, "class", "classes")}, by ${e.method}, ${Cf(e.of)}`
 			})
 		]
 	});
 }
-function bf(e) {
+function Cf(e) {
 	return {
 		label: "over the images that are labelled so",
 		predicted: "over the images that are predicted so",
 		all: "over all images"
 	}[e] ?? e;
 }
-function xf({ name: e, says: t, of: n, command: r, children: i }) {
+function wf({ name: e, says: t, of: n, command: r, children: i }) {
 	let a = {
 		ready: "✓",
 		loading: "…",
@@ -9528,30 +9622,30 @@ function xf({ name: e, says: t, of: n, command: r, children: i }) {
 	});
 }
 // src/about/licence.ts
-var Sf = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
-function Cf(e) {
+var Tf = /^(mit|apache[- ]?2(\.0)?|apache|bsd([- ][0-3]([- ]clause)?)?|isc|cc0([- ]1\.0)?|cc[- ]by[- ]?4\.0|unlicense|public domain|zlib)$/i;
+function Ef(e) {
 	let t = e.trim();
-	return !t || /^unknown$/i.test(t) ? "unknown" : Sf.test(t) ? "permissive" : "other";
+	return !t || /^unknown$/i.test(t) ? "unknown" : Tf.test(t) ? "permissive" : "other";
 }
 // src/about/Tree.tsx
-function wf({ of: e }) {
+function Df({ of: e }) {
 	return /* @__PURE__ */ K("dl", {
 		class: "tree",
-		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K(Tf, { of: t }) })] }, e))
+		children: Object.entries(e).map(([e, t]) => /* @__PURE__ */ K("div", { children: [/* @__PURE__ */ K("dt", { children: e.replaceAll("_", " ") }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K(Of, { of: t }) })] }, e))
 	});
 }
-function Tf({ of: e }) {
+function Of({ of: e }) {
 	if (e == null || e === "") return /* @__PURE__ */ K("span", {
 		class: "soft",
 		children: "none"
 	});
-	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ K("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ K(wf, { of: Object.fromEntries(e.entries()) });
-	if (typeof e == "object") return /* @__PURE__ */ K(wf, { of: e });
+	if (Array.isArray(e)) return e.every((e) => typeof e != "object") ? /* @__PURE__ */ K("bdi", { children: e.join(", ") || "none" }) : /* @__PURE__ */ K(Df, { of: Object.fromEntries(e.entries()) });
+	if (typeof e == "object") return /* @__PURE__ */ K(Df, { of: e });
 	let t = String(e);
 	return t.includes("\n") ? /* @__PURE__ */ K("pre", { children: t }) : /* @__PURE__ */ K("bdi", { children: t });
 }
 // src/views/About.tsx
-function Ef() {
+function kf() {
 	let e = B(), t = e.index.value, { info: n } = t;
 	return /* @__PURE__ */ K("article", {
 		class: "about",
@@ -9561,11 +9655,11 @@ function Ef() {
 				class: "soft",
 				children: "A concept index says what each component of a model reacts to: its strongest examples, placed in the space of a foundation model that relates pictures to words. Everything that determines it stands here."
 			}),
-			/* @__PURE__ */ K(Df, { info: n }),
+			/* @__PURE__ */ K(Af, { info: n }),
 			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "At a glance",
-				children: [/* @__PURE__ */ K("h2", { children: "At a glance" }), /* @__PURE__ */ K(Of, {
+				children: [/* @__PURE__ */ K("h2", { children: "At a glance" }), /* @__PURE__ */ K(jf, {
 					info: n,
 					version: e.session.version
 				})]
@@ -9573,12 +9667,12 @@ function Ef() {
 			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "Layers",
-				children: [/* @__PURE__ */ K("h2", { children: "Layers" }), /* @__PURE__ */ K(kf, { info: n })]
+				children: [/* @__PURE__ */ K("h2", { children: "Layers" }), /* @__PURE__ */ K(Mf, { info: n })]
 			}),
 			/* @__PURE__ */ K("section", {
 				class: "panel",
 				"aria-label": "What there is besides",
-				children: [/* @__PURE__ */ K("h2", { children: "What there is besides" }), /* @__PURE__ */ K(yf, { index: t })]
+				children: [/* @__PURE__ */ K("h2", { children: "What there is besides" }), /* @__PURE__ */ K(Sf, { index: t })]
 			}),
 			/* @__PURE__ */ K("section", {
 				class: "panel",
@@ -9590,13 +9684,13 @@ function Ef() {
 						class: "soft",
 						children: "all that determined what the index holds"
 					})
-				] }), /* @__PURE__ */ K(wf, { of: n.recipe })] })
+				] }), /* @__PURE__ */ K(Df, { of: n.recipe })] })
 			})
 		]
 	});
 }
-function Df({ info: e }) {
-	let { licence: t, name: n } = e.foundation, r = Cf(t);
+function Af({ info: e }) {
+	let { licence: t, name: n } = e.foundation, r = Ef(t);
 	return r === "permissive" ? null : /* @__PURE__ */ K("section", {
 		class: "panel warning",
 		role: "note",
@@ -9612,14 +9706,14 @@ function Df({ info: e }) {
 		] })]
 	});
 }
-function Of({ info: e, version: t }) {
+function jf({ info: e, version: t }) {
 	let n = e.layers.reduce((e, t) => e + t.dead, 0);
 	return /* @__PURE__ */ K("dl", {
 		class: "facts",
 		children: [
 			["Studied model", e.model],
 			["Images", `${H(e.images.count)} of ${e.images.source}${e.images.unreadable ? `; ${H(e.images.unreadable)} could not be read` : ""}`],
-			["Components", `${H(e.components)} in ${V(e.layers.length, "layer")}${n ? `, of which ${H(n)} tell no two images apart` : ""}`],
+			["Components", `${H(e.components)} in ${V(e.layers.length, "layer")}${n ? `, of which ${H(n)} ${n === 1 ? "is" : "are"} dead` : ""}`],
 			["Examples", `up to ${e.k} of each component; cropped by: ${e.crop}`],
 			["Foundation model", `${e.foundation.name}, ${H(e.foundation.dimension)} dimensions`],
 			["Its licence", e.foundation.licence || "unknown"],
@@ -9629,7 +9723,7 @@ function Of({ info: e, version: t }) {
 		].map(([e, t]) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: e }), /* @__PURE__ */ K("dd", { children: /* @__PURE__ */ K("bdi", { children: t }) })] }))
 	});
 }
-function kf({ info: e }) {
+function Mf({ info: e }) {
 	let { place: t } = B();
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("p", {
 		class: "soft",
@@ -9697,14 +9791,14 @@ function kf({ info: e }) {
 	})] });
 }
 // src/compare/Changes.tsx
-var Af = 12, jf = {
+var Nf = 12, Pf = {
 	gone: "gone",
 	new: "new",
 	fewer: "fewer",
 	more: "more",
 	same: "as many"
 };
-function Mf({ comparison: e }) {
+function Ff({ comparison: e }) {
 	let [t, n] = O(!1), { changes: r, no_changes: i } = e;
 	if (!r.length) return i ? /* @__PURE__ */ K("p", {
 		class: "hint",
@@ -9769,14 +9863,14 @@ function Mf({ comparison: e }) {
 							scope: "col",
 							children: "some of them"
 						})
-					] }) }), /* @__PURE__ */ K("tbody", { children: (t ? r : r.slice(0, Af)).map((t) => /* @__PURE__ */ K(Nf, {
+					] }) }), /* @__PURE__ */ K("tbody", { children: (t ? r : r.slice(0, Nf)).map((t) => /* @__PURE__ */ K(If, {
 						change: t,
 						comparison: e,
 						twin: a
 					}, t.label)) })]
 				})
 			}),
-			r.length > Af && /* @__PURE__ */ K("button", {
+			r.length > Nf && /* @__PURE__ */ K("button", {
 				type: "button",
 				class: "link",
 				onClick: () => n(!t),
@@ -9785,7 +9879,7 @@ function Mf({ comparison: e }) {
 		]
 	});
 }
-function Nf({ change: e, comparison: t, twin: n }) {
+function If({ change: e, comparison: t, twin: n }) {
 	let r = B(), i = r.indexes[t.sides[e.side].index], [a] = e.rows;
 	return /* @__PURE__ */ K("tr", {
 		class: e.change,
@@ -9796,7 +9890,7 @@ function Nf({ change: e, comparison: t, twin: n }) {
 			}),
 			/* @__PURE__ */ K("td", {
 				class: "change",
-				children: jf[e.change]
+				children: Pf[e.change]
 			}),
 			/* @__PURE__ */ K("td", {
 				class: "number",
@@ -9814,7 +9908,7 @@ function Nf({ change: e, comparison: t, twin: n }) {
 			/* @__PURE__ */ K("td", { children: a !== void 0 && /* @__PURE__ */ K("a", {
 				href: Ln(r, i, a),
 				"aria-label": `${e.label}: ${i.id(a)}`,
-				children: /* @__PURE__ */ K(Lr, {
+				children: /* @__PURE__ */ K(Br, {
 					index: i,
 					row: a,
 					count: 3
@@ -9824,31 +9918,31 @@ function Nf({ change: e, comparison: t, twin: n }) {
 	});
 }
 // src/table/fitted.ts
-var Pf = null;
-function Ff(e, t, n = 400) {
-	return Pf ??= document.createElement("canvas").getContext("2d"), Pf ? (Pf.font = `${n} ${t}px system-ui, sans-serif`, Pf.measureText(e).width) : e.length * t * .6;
+var Lf = null;
+function Rf(e, t, n = 400) {
+	return Lf ??= document.createElement("canvas").getContext("2d"), Lf ? (Lf.font = `${n} ${t}px system-ui, sans-serif`, Lf.measureText(e).width) : e.length * t * .6;
 }
-function If(e, t, n, r = "end", i = 400) {
-	if (Ff(e, n, i) <= t) return e;
+function zf(e, t, n, r = "end", i = 400) {
+	if (Rf(e, n, i) <= t) return e;
 	let a = Array.from(e), o = 0, s = a.length, c = (e) => r === "end" ? `${a.slice(0, e).join("").trimEnd()}…` : `…${a.slice(a.length - e).join("")}`;
 	for (; o < s;) {
 		let e = o + s + 1 >> 1;
-		Ff(c(e), n, i) <= t ? o = e : s = e - 1;
+		Rf(c(e), n, i) <= t ? o = e : s = e - 1;
 	}
 	return c(o);
 }
-function Lf(e, t, n, r, i = 400) {
+function Bf(e, t, n, r, i = 400) {
 	let a = e.split(/\s+/).filter(Boolean), o = [];
 	for (; a.length && o.length < r;) {
 		let e = a.shift();
-		for (; a.length && Ff(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
+		for (; a.length && Rf(`${e} ${a[0]}`, n, i) <= t;) e += ` ${a.shift()}`;
 		let s = o.length === r - 1 && a.length ? ` ${a.join(" ")}` : "";
-		o.push(If(e + s, t, n, "end", i));
+		o.push(zf(e + s, t, n, "end", i));
 	}
 	return o;
 }
 // src/compare/pairs.ts
-function Rf({ matches: e }) {
+function Vf({ matches: e }) {
 	let t = /* @__PURE__ */ new Map();
 	for (let { from: n, row: r, match: i, similarity: a, shared: o, q_value: s } of e) {
 		let [e, c] = n === 0 ? [r, i] : [i, r], l = n === 0 ? "a" : "b", u = `${e} ${c}`, d = t.get(u);
@@ -9867,10 +9961,10 @@ function Rf({ matches: e }) {
 	}
 	return [...t.values()].sort((e, t) => t.similarity - e.similarity || e.a - t.a || e.b - t.b);
 }
-function zf(e, t) {
+function Hf(e, t) {
 	return t === "all" ? !0 : t === "shared" ? e.shared.a === !0 || e.shared.b === !0 : e.shared[t] === !1;
 }
-function Bf({ matches: e }, t) {
+function Uf({ matches: e }, t) {
 	let n = e.filter((e) => e.from === t), r = n.filter((e) => e.shared).length;
 	return {
 		shared: r,
@@ -9878,33 +9972,33 @@ function Bf({ matches: e }, t) {
 	};
 }
 // src/compare/Overview.tsx
-var [Vf, Hf, Uf, Wf, Gf] = [
+var [Wf, Gf, Kf, qf, Jf] = [
 	14,
 	196,
 	36,
 	40,
 	4
 ];
-function Kf({ comparison: e, chart: t }) {
+function Yf({ comparison: e, chart: t }) {
 	let n = j(null), [r, i] = O(900), a = () => i(n.current?.clientWidth || 900);
 	A(a, []), k(() => {
 		let e = new ResizeObserver(a);
 		return e.observe(n.current), () => e.disconnect();
 	}, []);
-	let o = r >= 640, s = o ? (r - Uf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
+	let o = r >= 640, s = o ? (r - Kf) / 2 : r, c = e.matches.reduce((e, t) => Math.min(e, t.similarity), 0), l = Math.min(c, ...e.pairs.map((e) => e.baseline_low ?? e.baseline));
 	return /* @__PURE__ */ K("div", {
 		class: "overview",
 		ref: n,
 		children: /* @__PURE__ */ K("svg", {
 			ref: t,
-			viewBox: `0 0 ${r} ${o ? Hf : 2 * Hf}`,
+			viewBox: `0 0 ${r} ${o ? Gf : 2 * Gf}`,
 			width: r,
-			height: o ? Hf : 2 * Hf,
+			height: o ? Gf : 2 * Gf,
 			role: "img",
-			"aria-label": [0, 1].map((t) => Jf(e, t)).join(" "),
+			"aria-label": [0, 1].map((t) => Zf(e, t)).join(" "),
 			children: [0, 1].map((t) => /* @__PURE__ */ K("g", {
-				transform: o ? `translate(${t * (s + Uf)} 0)` : `translate(0 ${t * Hf})`,
-				children: /* @__PURE__ */ K(Yf, {
+				transform: o ? `translate(${t * (s + Kf)} 0)` : `translate(0 ${t * Gf})`,
+				children: /* @__PURE__ */ K(Qf, {
 					comparison: e,
 					from: t,
 					wide: s,
@@ -9914,23 +10008,23 @@ function Kf({ comparison: e, chart: t }) {
 		})
 	});
 }
-function qf({ sides: e, pairs: t }, n) {
+function Xf({ sides: e, pairs: t }, n) {
 	return t.find((t) => t.source === e[n].name) ?? t[n];
 }
-function Jf(e, t) {
-	let n = qf(e, t), { shared: r, unique: i } = Bf(e, t);
+function Zf(e, t) {
+	let n = Xf(e, t), { shared: r, unique: i } = Uf(e, t);
 	return `How much of ${"AB"[t]} is in ${"BA"[t]}: similarity ${U(n.similarity)}, 95 % interval ${U(n.low)} to ${U(n.high)}, random ${U(n.baseline)}${n.untrained === null ? "" : `, untrained ${U(n.untrained)}`}; ${H(r)} shared, ${H(i)} unique.`;
 }
-function Yf({ comparison: e, from: t, wide: n, low: r }) {
-	let i = qf(e, t), { shared: a, unique: o } = Bf(e, t), s = (e) => Gf + (e - r) / (1 - r) * (n - 2 * Gf), c = {
+function Qf({ comparison: e, from: t, wide: n, low: r }) {
+	let i = Xf(e, t), { shared: a, unique: o } = Uf(e, t), s = (e) => Jf + (e - r) / (1 - r) * (n - 2 * Jf), c = {
 		low: i.baseline_low ?? i.baseline,
 		high: i.baseline_high ?? i.baseline
-	}, l = Hf - 22;
+	}, l = Gf - 22;
 	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K("title", { children: Jf(e, t) }),
+		/* @__PURE__ */ K("title", { children: Zf(e, t) }),
 		/* @__PURE__ */ K("text", {
 			class: "head",
-			x: Gf,
+			x: Jf,
 			y: 15,
 			children: [
 				"How much of ",
@@ -9939,7 +10033,7 @@ function Yf({ comparison: e, from: t, wide: n, low: r }) {
 				"BA"[t]
 			]
 		}),
-		/* @__PURE__ */ K(Xf, {
+		/* @__PURE__ */ K($f, {
 			pair: i,
 			room: n
 		}),
@@ -9948,31 +10042,31 @@ function Yf({ comparison: e, from: t, wide: n, low: r }) {
 			x: s(r),
 			y: 46,
 			width: s(1) - s(r),
-			height: Vf
+			height: Wf
 		}),
 		/* @__PURE__ */ K("rect", {
 			class: "bar",
 			x: s(0),
 			y: 46,
 			width: Math.max(0, s(i.similarity) - s(0)),
-			height: Vf
+			height: Wf
 		}),
 		/* @__PURE__ */ K("rect", {
 			class: "chance",
 			x: s(c.low),
 			y: 41,
 			width: Math.max(2, s(c.high) - s(c.low)),
-			height: Vf + 10
+			height: Wf + 10
 		}),
 		i.untrained !== null && /* @__PURE__ */ K("path", {
 			class: "untrained",
-			d: `M${s(i.untrained)} 38v${Vf + 16}`
+			d: `M${s(i.untrained)} 38v${Wf + 16}`
 		}),
 		i.low !== null && i.high !== null && /* @__PURE__ */ K("path", {
 			class: "interval",
-			d: `M${s(i.low)} ${46 + Vf / 2}H${s(i.high)}M${s(i.low)} 48v${Vf - 4}M${s(i.high)} 48v${Vf - 4}`
+			d: `M${s(i.low)} ${46 + Wf / 2}H${s(i.high)}M${s(i.low)} 48v${Wf - 4}M${s(i.high)} 48v${Wf - 4}`
 		}),
-		/* @__PURE__ */ K(Zf, {
+		/* @__PURE__ */ K(ep, {
 			comparison: e,
 			from: t,
 			low: r,
@@ -9982,7 +10076,7 @@ function Yf({ comparison: e, from: t, wide: n, low: r }) {
 		}),
 		/* @__PURE__ */ K("text", {
 			class: "small",
-			x: Gf,
+			x: Jf,
 			y: 86,
 			children: [
 				/* @__PURE__ */ K("tspan", {
@@ -10023,29 +10117,29 @@ function Yf({ comparison: e, from: t, wide: n, low: r }) {
 		}, t))
 	] });
 }
-function Xf({ pair: e, room: t }) {
+function $f({ pair: e, room: t }) {
 	let n = U(e.similarity), r = `${e.low === null ? "" : ` (${U(e.low)} – ${U(e.high)})`}; by chance ${U(e.baseline_low ?? e.baseline)} – ${U(e.baseline_high ?? e.baseline)}${e.untrained === null ? "" : `, untrained ${U(e.untrained)}`}`;
 	return /* @__PURE__ */ K("text", {
 		class: "small",
-		x: Gf,
+		x: Jf,
 		y: 34,
 		children: [/* @__PURE__ */ K("tspan", {
 			class: "figure",
 			children: n
-		}), If(r, t - Ff(n, 13, 600) - 12, 12)]
+		}), zf(r, t - Rf(n, 13, 600) - 12, 12)]
 	});
 }
-function Zf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
-	let o = Array.from({ length: Wf }, () => ({
+function ep({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
+	let o = Array.from({ length: qf }, () => ({
 		shared: 0,
 		unique: 0
 	}));
 	for (let r of e.matches) {
 		if (r.from !== t) continue;
-		let e = Math.min(Wf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * Wf)));
+		let e = Math.min(qf - 1, Math.max(0, Math.floor((r.similarity - n) / (1 - n) * qf)));
 		o[e][r.shared ? "shared" : "unique"]++;
 	}
-	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / Wf;
+	let s = Math.max(1, ...o.map((e) => e.shared + e.unique)), c = (1 - n) / qf;
 	return /* @__PURE__ */ K(T, { children: o.map(({ shared: e, unique: t }, o) => {
 		let l = n + o * c, u = r(l) + .5, d = r(l + c) - r(l) - 1, [f, p] = [t, e].map((e) => e / s * (a - i));
 		return /* @__PURE__ */ K("g", { children: [
@@ -10068,9 +10162,9 @@ function Zf({ comparison: e, from: t, low: n, x: r, top: i, floor: a }) {
 	}) });
 }
 // src/table/virtual.ts
-var Qf = 12e6, $f = 6;
-function ep(e, t, n) {
-	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, Qf), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
+var tp = 12e6, np = 6;
+function rp(e, t, n) {
+	let r = j(null), [i, a] = O(0), [o, s] = O(600), c = e * t, l = Math.min(c, tp), u = Math.max(t, o - n), d = l > u ? (c - u) / (l - u) : 1;
 	A(() => {
 		let e = r.current;
 		if (!e) return;
@@ -10084,7 +10178,7 @@ function ep(e, t, n) {
 		let t = () => a(e.scrollTop);
 		return e.addEventListener("scroll", t, { passive: !0 }), () => e.removeEventListener("scroll", t);
 	}, []);
-	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - $f), h = Math.min(e, Math.ceil((p + u) / t) + $f), g = Ie((e) => {
+	let f = Math.min(i, Math.max(0, l - u)), p = f * d, m = Math.max(0, Math.floor(p / t) - np), h = Math.min(e, Math.ceil((p + u) / t) + np), g = Ie((e) => {
 		let i = r.current;
 		if (!i) return;
 		let a = i.scrollTop * d, o = Math.max(Math.min(a, e * t), (e + 1) * t - Math.max(t, i.clientHeight - n));
@@ -10105,7 +10199,7 @@ function ep(e, t, n) {
 	};
 }
 // src/compare/PairList.tsx
-var tp = 76, np = {
+var ip = 76, ap = {
 	both: {
 		sign: "↔",
 		says: "each is the most similar to the other"
@@ -10119,8 +10213,8 @@ var tp = 76, np = {
 		says: "A's is the most similar to B's, which is not so the other way round"
 	}
 };
-function rp({ pairs: e, a: t, b: n }) {
-	let r = B(), i = ep(e.length, tp, 0), a = j(e);
+function op({ pairs: e, a: t, b: n }) {
+	let r = B(), i = rp(e.length, ip, 0), a = j(e);
 	k(() => {
 		a.current !== e && i.box.current?.scrollTo({ top: 0 }), a.current = e;
 	}, [e]);
@@ -10131,7 +10225,7 @@ function rp({ pairs: e, a: t, b: n }) {
 		tabIndex: 0,
 		role: "region",
 		"aria-label": "Pairs; scrolls",
-		style: { "--high": `${tp}px` },
+		style: { "--high": `${ip}px` },
 		onMouseLeave: () => r.pointed.value = null,
 		children: /* @__PURE__ */ K("div", {
 			style: { height: `${i.span}px` },
@@ -10143,13 +10237,13 @@ function rp({ pairs: e, a: t, b: n }) {
 					"aria-posinset": i.first + a + 1,
 					"aria-setsize": e.length,
 					children: [
-						/* @__PURE__ */ K(ip, {
+						/* @__PURE__ */ K(sp, {
 							side: "a",
 							index: t,
 							row: r.a
 						}),
-						/* @__PURE__ */ K(ap, { pair: r }),
-						/* @__PURE__ */ K(ip, {
+						/* @__PURE__ */ K(cp, { pair: r }),
+						/* @__PURE__ */ K(sp, {
 							side: "b",
 							index: n,
 							row: r.b
@@ -10160,7 +10254,7 @@ function rp({ pairs: e, a: t, b: n }) {
 		})
 	});
 }
-function ip({ side: e, index: t, row: n }) {
+function sp({ side: e, index: t, row: n }) {
 	let r = B(), { pointed: i } = r, a = Ct(() => i.value?.index === t.number && i.value.row === n).value, o = () => r.pointed.value = {
 		index: t.number,
 		row: n
@@ -10170,7 +10264,7 @@ function ip({ side: e, index: t, row: n }) {
 		href: Ln(r, t, n),
 		onMouseEnter: o,
 		onFocus: o,
-		children: [/* @__PURE__ */ K(Lr, {
+		children: [/* @__PURE__ */ K(Br, {
 			index: t,
 			row: n,
 			count: 3
@@ -10183,8 +10277,8 @@ function ip({ side: e, index: t, row: n }) {
 		})]
 	});
 }
-function ap({ pair: e }) {
-	let { sign: t, says: n } = np[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
+function cp({ pair: e }) {
+	let { sign: t, says: n } = ap[e.nearest], r = e.shared.a === !0 || e.shared.b === !0;
 	return /* @__PURE__ */ K("span", {
 		class: `between ${r ? "shared" : "unique"}`,
 		children: [
@@ -10214,12 +10308,12 @@ function ap({ pair: e }) {
 	});
 }
 // src/compare/Sides.tsx
-function op({ a: e, b: t }) {
+function lp({ a: e, b: t }) {
 	let n = B(), r = n.indexes.length > 1, [i, a] = r ? n.indexes : [n.indexes[0], n.indexes[0]];
 	return /* @__PURE__ */ K("div", {
 		class: "tools sides",
 		children: [
-			/* @__PURE__ */ K(sp, {
+			/* @__PURE__ */ K(up, {
 				letter: "a",
 				index: i,
 				layer: e,
@@ -10237,7 +10331,7 @@ function op({ a: e, b: t }) {
 				}),
 				children: "⇄"
 			}),
-			/* @__PURE__ */ K(sp, {
+			/* @__PURE__ */ K(up, {
 				letter: "b",
 				index: a,
 				layer: t,
@@ -10247,7 +10341,7 @@ function op({ a: e, b: t }) {
 		]
 	});
 }
-function sp({ letter: e, index: t, layer: n, without: r, all: i }) {
+function up({ letter: e, index: t, layer: n, without: r, all: i }) {
 	let { place: a } = B();
 	return /* @__PURE__ */ K("label", {
 		class: `side ${e}`,
@@ -10274,20 +10368,20 @@ function sp({ letter: e, index: t, layer: n, without: r, all: i }) {
 	});
 }
 // src/compare/ask.ts
-var cp = /* @__PURE__ */ new WeakMap();
-function lp(e, t, n) {
+var dp = /* @__PURE__ */ new WeakMap();
+function fp(e, t, n) {
 	let r = `compare?${new URLSearchParams({
 		...t && { a: t },
 		...n && { b: n }
-	})}`.replace(/\?$/, ""), i = cp.get(e) ?? /* @__PURE__ */ new Map();
-	cp.set(e, i);
+	})}`.replace(/\?$/, ""), i = dp.get(e) ?? /* @__PURE__ */ new Map();
+	dp.set(e, i);
 	let a = i.get(r) ?? Bt(async () => R(await e.transport.get(r)));
 	return i.set(r, a), k(() => () => {
 		a.peek().state === "absent" && i.delete(r);
 	}, [r]), a.value;
 }
 // src/views/Compare.tsx
-function up() {
+function pp() {
 	let e = B();
 	return /* @__PURE__ */ K("div", {
 		class: "compare-view",
@@ -10297,11 +10391,11 @@ function up() {
 				class: "explains",
 				children: "How much of what one model, or one layer, has learned is in another: each component beside its nearest on the other side."
 			}),
-			dp(e.indexes, e.session.comparable) ?? /* @__PURE__ */ K(fp, {})
+			mp(e.indexes, e.session.comparable) ?? /* @__PURE__ */ K(hp, {})
 		]
 	});
 }
-function dp(e, t) {
+function mp(e, t) {
 	let [n, r] = e;
 	return r && !t ? /* @__PURE__ */ K("div", {
 		class: "absent",
@@ -10321,9 +10415,9 @@ function dp(e, t) {
 		children: "This index has a single layer, so there is nothing to hold it against. Open two indexes with `semlens serve A B`."
 	}) : null;
 }
-function fp() {
-	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = lp(e, i, a);
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(op, {
+function hp() {
+	let e = B(), t = e.place.route.value.params, n = e.indexes.length > 1, r = e.indexes[0].info.layers.map((e) => e.layer), i = t.get("a") ?? (n ? "" : r.find((e) => e !== t.get("b"))), a = t.get("b") ?? (n ? "" : r.findLast((e) => e !== i)), o = fp(e, i, a);
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(lp, {
 		a: i,
 		b: a
 	}), /* @__PURE__ */ K("div", {
@@ -10331,21 +10425,21 @@ function fp() {
 		children: /* @__PURE__ */ K(Hn, {
 			of: o,
 			what: "comparison",
-			children: (e) => /* @__PURE__ */ K(pp, { comparison: e })
+			children: (e) => /* @__PURE__ */ K(gp, { comparison: e })
 		})
 	})] });
 }
-function pp({ comparison: e }) {
+function gp({ comparison: e }) {
 	let t = B(), { place: n } = t, r = n.route.value.params, i = j(null), [a, o] = e.sides.map((e) => t.indexes[e.index]), s = [
 		"shared",
 		"a",
 		"b"
-	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => Rf(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => mp(e, a, o, d, u)), [
+	].find((e) => e === r.get("show")) ?? "all", c = r.get("sort") === "similarity", l = M(() => Vf(e), [e]), u = t.kept.value, d = t.index.value, f = M(() => l.filter((e) => _p(e, a, o, d, u)), [
 		l,
 		u,
 		d
 	]), p = M(() => {
-		let e = f.filter((e) => zf(e, s));
+		let e = f.filter((e) => Hf(e, s));
 		return c ? e.reverse() : e;
 	}, [
 		f,
@@ -10362,7 +10456,7 @@ function pp({ comparison: e }) {
 		"parquet"
 	] : ["csv", "json"];
 	return /* @__PURE__ */ K(T, { children: [
-		/* @__PURE__ */ K(Kf, {
+		/* @__PURE__ */ K(Yf, {
 			comparison: e,
 			chart: i
 		}),
@@ -10376,13 +10470,13 @@ function pp({ comparison: e }) {
 					e.pairs.some((e) => e.untrained !== null) && "Dotted line: what as many components of the untrained network reach. ",
 					"“Shared”: nearer than chance comes."
 				]
-			}), /* @__PURE__ */ K(Sl, {
+			}), /* @__PURE__ */ K(Tl, {
 				what: "the chart",
 				kinds: ["svg", "png"],
 				save: (e) => vn(i.current, h, e)
 			})]
 		}),
-		/* @__PURE__ */ K(Mf, { comparison: e }),
+		/* @__PURE__ */ K(Ff, { comparison: e }),
 		/* @__PURE__ */ K("div", {
 			class: "tools",
 			children: [
@@ -10400,7 +10494,7 @@ function pp({ comparison: e }) {
 							" ",
 							/* @__PURE__ */ K("span", {
 								class: "of",
-								children: H(f.filter((t) => zf(t, e)).length)
+								children: H(f.filter((t) => Hf(t, e)).length)
 							})
 						]
 					}, e))
@@ -10416,24 +10510,24 @@ function pp({ comparison: e }) {
 					role: "status",
 					children: [/* @__PURE__ */ K("b", { children: V(p.length, "pair") }), f.length < l.length && " of components that pass your filters"]
 				}),
-				/* @__PURE__ */ K(Sl, {
+				/* @__PURE__ */ K(Tl, {
 					what: "the pairs",
 					kinds: g,
-					save: (e) => dn(h, hp(p, a, o), e, t)
+					save: (e) => dn(h, vp(p, a, o), e, t)
 				})
 			]
 		}),
-		/* @__PURE__ */ K(rp, {
+		/* @__PURE__ */ K(op, {
 			pairs: p,
 			a,
 			b: o
 		})
 	] });
 }
-function mp(e, t, n, r, i) {
+function _p(e, t, n, r, i) {
 	return t === r && i[e.a] === 1 || n === r && i[e.b] === 1;
 }
-function hp(e, t, n) {
+function vp(e, t, n) {
 	return {
 		a: e.map((e) => t.id(e.a)),
 		a_label: e.map((e) => t.label(e.a)),
@@ -10441,12 +10535,12 @@ function hp(e, t, n) {
 		b_label: e.map((e) => n.label(e.b)),
 		similarity: e.map((e) => e.similarity),
 		nearest: e.map((e) => e.nearest),
-		shared: e.map((e) => zf(e, "shared")),
+		shared: e.map((e) => Hf(e, "shared")),
 		q_value: e.map((e) => e.q)
 	};
 }
 // src/graph/Legend.tsx
-var gp = [
+var yp = [
 	{
 		kind: "for",
 		text: "speaks for"
@@ -10467,16 +10561,16 @@ var gp = [
 		kind: "others",
 		text: "all others of a layer"
 	}
-], _p = (e) => 60 + Ff(e, 12), vp = 16 + gp.reduce((e, t) => e + _p(t.text), 0);
-function yp({ y: e }) {
+], bp = (e) => 60 + Rf(e, 12), xp = 16 + yp.reduce((e, t) => e + bp(t.text), 0);
+function Sp({ y: e }) {
 	let t = 16;
 	return /* @__PURE__ */ K("g", {
 		class: "legend",
 		transform: `translate(0 ${e})`,
 		"aria-hidden": "true",
-		children: gp.map(({ kind: e, text: n }) => {
+		children: yp.map(({ kind: e, text: n }) => {
 			let r = t;
-			return t += _p(n), /* @__PURE__ */ K("g", {
+			return t += bp(n), /* @__PURE__ */ K("g", {
 				transform: `translate(${r} 0)`,
 				children: [e === "for" || e === "against" ? /* @__PURE__ */ K("path", {
 					class: `edge ${e}`,
@@ -10506,9 +10600,9 @@ function yp({ y: e }) {
 	});
 }
 // src/graph/NodeBox.tsx
-var [bp, Q] = [54, 10];
-function xp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
-	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + bp + 8 : Q, m = l - p - Q, h = Lf(c.label, m, 13, 2, 600);
+var [Cp, Q] = [54, 10];
+function wp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: o, onMove: s }) {
+	let { node: c, wide: l, high: u } = e, d = c.others ? "others" : c.unlabelled ? "unlabelled" : c.layer ? "concept" : "output", f = c.layer && !c.others && c.rows.length > 0, p = f ? Q + Cp + 8 : Q, m = l - p - Q, h = Bf(c.label, m, 13, 2, 600);
 	return /* @__PURE__ */ K("g", {
 		class: `node ${d} ${n}`,
 		transform: `translate(${e.x} ${e.y})`,
@@ -10527,7 +10621,7 @@ function xp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 			else if (!s(e.key, e.currentTarget)) return;
 			e.preventDefault();
 		},
-		children: [/* @__PURE__ */ K("title", { children: Tp(c) }), /* @__PURE__ */ K("g", {
+		children: [/* @__PURE__ */ K("title", { children: Op(c) }), /* @__PURE__ */ K("g", {
 			"aria-hidden": "true",
 			children: [
 				/* @__PURE__ */ K("rect", {
@@ -10538,7 +10632,7 @@ function xp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					height: u - 1,
 					rx: 8
 				}),
-				f && /* @__PURE__ */ K(Sp, { row: c.rows[0] }),
+				f && /* @__PURE__ */ K(Tp, { row: c.rows[0] }),
 				/* @__PURE__ */ K("text", {
 					class: "name",
 					x: p,
@@ -10553,9 +10647,9 @@ function xp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 					class: "small",
 					x: p,
 					y: 57,
-					children: If(wp(c), m, 11.5)
+					children: zf(Dp(c), m, 11.5)
 				}),
-				/* @__PURE__ */ K(Cp, {
+				/* @__PURE__ */ K(Ep, {
 					box: e,
 					most: c.layer && !c.others ? t : Math.max(c.relevance, t)
 				})
@@ -10563,24 +10657,24 @@ function xp({ box: e, most: t, look: n, pinned: r, where: i, onLight: a, onPin: 
 		})]
 	});
 }
-function Sp({ row: e }) {
+function Tp({ row: e }) {
 	let t = B().index.value, n = t.base.crop[e] ?? -1, r = Zn(n < 0 ? null : t.at(`crop/${n}.webp`));
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("rect", {
 		class: "thumb",
 		x: Q,
 		y: Q,
-		width: bp,
-		height: bp
+		width: Cp,
+		height: Cp
 	}), r && /* @__PURE__ */ K("image", {
 		href: r,
 		x: Q,
 		y: Q,
-		width: bp,
-		height: bp,
+		width: Cp,
+		height: Cp,
 		preserveAspectRatio: "xMidYMid slice"
 	})] });
 }
-function Cp({ box: { node: e, wide: t, high: n }, most: r }) {
+function Ep({ box: { node: e, wide: t, high: n }, most: r }) {
 	let i = t - 2 * Q, a = (e) => Q + i * Math.min(1, e / r), o = n - 19;
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("rect", {
@@ -10613,18 +10707,18 @@ function Cp({ box: { node: e, wide: t, high: n }, most: r }) {
 		})
 	] });
 }
-function wp(e) {
+function Dp(e) {
 	let t = G(e.relevance);
 	return e.layer ? e.others ? t : e.unlabelled ? `${t} · no label` : `${t} · ${V(e.rows.length, "component")}` : `${t} for${e.against >= .005 ? `, ${G(e.against)} against` : ""}`;
 }
-function Tp(e) {
+function Op(e) {
 	let t = e.low !== null && e.high !== null ? ` (95 % interval ${G(e.low)} to ${G(e.high)})` : "";
 	return `${e.layer ? `${e.layer}, ` : "output, "}${e.unlabelled ? `${e.label}, no label fits` : e.label}: ${G(e.relevance)} for${t}, ${G(e.against)} against`;
 }
 // src/graph/Drawing.tsx
-var Ep = 30;
-function Dp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
-	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, vp), t.height + Ep + 40];
+var kp = 30;
+function Ap({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLight: o, onPin: s }) {
+	let c = B().kept.value, l = new Set(r ? e.links.flatMap(({ source: e, target: t }) => e === r || t === r ? [e, t] : []) : []), u = Math.max(...e.nodes.map((e) => e.layer && !e.others ? e.high ?? e.relevance : 0), 1e-12), d = new Map(e.nodes.map((e) => [e.id, e.label])), [f, p] = [Math.max(t.width, xp), t.height + kp + 40];
 	return /* @__PURE__ */ K("svg", {
 		ref: a,
 		class: `drawing ${r ? "lit" : ""} ${r && r === i ? "held" : ""}`,
@@ -10639,22 +10733,22 @@ function Dp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 				class: "title",
 				x: 16,
 				y: 24,
-				children: If(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
+				children: zf(`How “${e.output}” comes about`, f - 32, 16, "end", 600)
 			}),
 			/* @__PURE__ */ K("g", {
-				transform: `translate(0 ${Ep})`,
+				transform: `translate(0 ${kp})`,
 				children: [
-					t.names.map((e) => /* @__PURE__ */ K(Op, {
+					t.names.map((e) => /* @__PURE__ */ K(jp, {
 						...e,
 						way: t.way,
 						wide: t.ranks[0][0].wide
 					}, e.layer)),
-					t.lines.map((e) => /* @__PURE__ */ K(kp, {
+					t.lines.map((e) => /* @__PURE__ */ K(Mp, {
 						line: e,
 						names: d,
 						near: !!r && (e.link.source === r || e.link.target === r)
 					}, `${e.link.source}→${e.link.target}`)),
-					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ K(xp, {
+					t.ranks.map((e, n) => e.map((e, a) => /* @__PURE__ */ K(wp, {
 						box: e,
 						most: u,
 						look: `${l.has(e.node.id) || r === e.node.id ? "near " : ""}${i === e.node.id ? "pinned " : ""}${e.node.rows.length && !e.node.rows.some((e) => c[e]) ? "filtered" : ""}`,
@@ -10665,23 +10759,23 @@ function Dp({ graph: e, layout: t, scale: n, lit: r, pinned: i, chart: a, onLigh
 						},
 						onLight: o,
 						onPin: () => s(i === e.node.id ? null : e.node),
-						onMove: (e, r) => Ap(t, n, a, e, r)
+						onMove: (e, r) => Np(t, n, a, e, r)
 					}, e.node.id)))
 				]
 			}),
-			/* @__PURE__ */ K(yp, { y: p - 24 })
+			/* @__PURE__ */ K(Sp, { y: p - 24 })
 		]
 	});
 }
-function Op({ layer: e, x: t, y: n, way: r, wide: i }) {
+function jp({ layer: e, x: t, y: n, way: r, wide: i }) {
 	if (!e) return null;
 	if (r === "right") return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: t,
 		y: n,
-		children: [/* @__PURE__ */ K("title", { children: e }), If(e, i, 13, "start", 600)]
+		children: [/* @__PURE__ */ K("title", { children: e }), zf(e, i, 13, "start", 600)]
 	});
-	let a = Lf(e.replaceAll(".", ". "), 100, 13, 3, 600);
+	let a = Bf(e.replaceAll(".", ". "), 100, 13, 3, 600);
 	return /* @__PURE__ */ K("text", {
 		class: "layer",
 		y: n - 8 * (a.length - 1) + 4,
@@ -10692,7 +10786,7 @@ function Op({ layer: e, x: t, y: n, way: r, wide: i }) {
 		}, n))]
 	});
 }
-function kp({ line: e, names: t, near: n }) {
+function Mp({ line: e, names: t, near: n }) {
 	let { link: r, thick: i, strength: a, others: o, path: s } = e, c = r.weight >= 0 ? "for" : "against";
 	return /* @__PURE__ */ K("path", {
 		class: `edge ${c} ${o ? "others" : ""} ${n ? "near" : ""}`,
@@ -10702,7 +10796,7 @@ function kp({ line: e, names: t, near: n }) {
 		children: /* @__PURE__ */ K("title", { children: `${t.get(r.source)} → ${t.get(r.target)}: share ${U(r.weight, 3)}, ${G(r.part)} of what comes in; speaks ${c}` })
 	});
 }
-function Ap(e, t, n, r, i) {
+function Np(e, t, n, r, i) {
 	let a = e.way === "right" ? {
 		ArrowRight: 1,
 		ArrowLeft: -1
@@ -10721,19 +10815,19 @@ function Ap(e, t, n, r, i) {
 	return i.closest("svg")?.querySelector(`[data-place="${l} ${d}"]`)?.focus(), !0;
 }
 // src/graph/Panel.tsx
-var jp = 24;
-function Mp({ graph: e, node: t, onPin: n }) {
+var Pp = 24;
+function Fp({ graph: e, node: t, onPin: n }) {
 	return /* @__PURE__ */ K("aside", {
 		class: "node-panel",
 		"aria-label": "The chosen node",
-		children: t ? /* @__PURE__ */ K(Pp, {
+		children: t ? /* @__PURE__ */ K(Lp, {
 			graph: e,
 			node: t,
 			onPin: n
-		}, t.id) : /* @__PURE__ */ K(Np, { graph: e })
+		}, t.id) : /* @__PURE__ */ K(Ip, { graph: e })
 	});
 }
-function Np({ graph: e }) {
+function Ip({ graph: e }) {
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("h2", { children: "How to read it" }),
 		/* @__PURE__ */ K("p", { children: [
@@ -10754,7 +10848,7 @@ function Np({ graph: e }) {
 		})
 	] });
 }
-function Pp({ graph: e, node: t, onPin: n }) {
+function Lp({ graph: e, node: t, onPin: n }) {
 	let r = e.links.filter((e) => e.target === t.id), i = e.links.filter((e) => e.source === t.id);
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("button", {
@@ -10786,15 +10880,15 @@ function Pp({ graph: e, node: t, onPin: n }) {
 			/* @__PURE__ */ K("dd", { children: G(t.against) }),
 			t.affected.map((e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("dt", { children: ["also for ", /* @__PURE__ */ K("bdi", { children: e.output })] }), /* @__PURE__ */ K("dd", { children: G(e.relevance) })] }))
 		] }),
-		t.rows.length > 0 && /* @__PURE__ */ K(Fp, { node: t }),
-		/* @__PURE__ */ K(Ip, {
+		t.rows.length > 0 && /* @__PURE__ */ K(Rp, { node: t }),
+		/* @__PURE__ */ K(zp, {
 			title: "Comes in from",
 			links: r,
 			end: "source",
 			graph: e,
 			onPin: n
 		}),
-		/* @__PURE__ */ K(Ip, {
+		/* @__PURE__ */ K(zp, {
 			title: "Goes on to",
 			links: i,
 			end: "target",
@@ -10803,8 +10897,8 @@ function Pp({ graph: e, node: t, onPin: n }) {
 		})
 	] });
 }
-function Fp({ node: e }) {
-	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, jp);
+function Rp({ node: e }) {
+	let t = B(), n = t.index.value, [r, i] = O(!1), a = r ? e.rows : e.rows.slice(0, Pp);
 	return /* @__PURE__ */ K("section", { children: [
 		/* @__PURE__ */ K("h3", { children: V(e.rows.length, "component") }),
 		/* @__PURE__ */ K("ul", {
@@ -10839,7 +10933,7 @@ function Fp({ node: e }) {
 		})
 	] });
 }
-function Ip({ title: e, links: t, end: n, graph: r, onPin: i }) {
+function zp({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	if (!t.length) return null;
 	let a = Math.max(...t.map((e) => Math.abs(e.weight)), 1e-12);
 	return /* @__PURE__ */ K("section", { children: [/* @__PURE__ */ K("h3", { children: e }), /* @__PURE__ */ K("ul", {
@@ -10865,8 +10959,8 @@ function Ip({ title: e, links: t, end: n, graph: r, onPin: i }) {
 	})] });
 }
 // src/graph/layout.ts
-var Lp = 16;
-function Rp({ nodes: e, links: t, layouts: n }, r) {
+var Bp = 16;
+function Vp({ nodes: e, links: t, layouts: n }, r) {
 	let { width: i, height: a, box: o, ranks: s, lines: c } = n[r], [l, u] = o, d = s.map((t) => t.map(({ node: t, x: n, y: r }) => ({
 		node: e[t],
 		x: n,
@@ -10879,7 +10973,7 @@ function Rp({ nodes: e, links: t, layouts: n }, r) {
 			x: e.x,
 			y: 28
 		} : {
-			x: Lp,
+			x: Bp,
 			y: e.y + u / 2
 		}
 	}));
@@ -10895,10 +10989,10 @@ function Rp({ nodes: e, links: t, layouts: n }, r) {
 		names: f
 	};
 }
-function zp(e, t, n) {
+function Hp(e, t, n) {
 	return Math.max(n, Math.min(1, e.width / t.width, e.height / t.height));
 }
-function Bp({ ranks: e }) {
+function Up({ ranks: e }) {
 	let t = e[e.length - 1]?.[0];
 	return t ? {
 		x: t.x + t.wide / 2,
@@ -10906,7 +11000,7 @@ function Bp({ ranks: e }) {
 	} : null;
 }
 // src/graph/pan.ts
-function Vp() {
+function Wp() {
 	let e = j(null);
 	return k(() => {
 		let t = e.current, n = new AbortController(), r = (e, r) => t.addEventListener(e, r, { signal: n.signal }), i = null, a = () => {
@@ -10928,24 +11022,24 @@ function Vp() {
 	}, []), e;
 }
 // src/graph/GraphFrame.tsx
-var [Hp, Up, Wp] = [
+var [Gp, Kp, qp] = [
 	.3,
 	2,
 	1.25
-], Gp = .85;
-function Kp({ graph: e, children: t }) {
-	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => Rp(e, o), [e, o]), c = j(null), l = Vp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(zp({
+], Jp = .85;
+function Yp({ graph: e, children: t }) {
+	let n = B(), { place: r } = n, i = n.index.value, a = r.route.value.params, o = a.get("dir") === "up" ? "up" : "right", s = M(() => Vp(e, o), [e, o]), c = j(null), l = Wp(), u = j(null), [d, f] = O(1), [p, m] = O(null), h = (e) => f(Hp({
 		width: l.current.clientWidth - 4,
 		height: l.current.clientHeight - 4
 	}, s, e));
-	A(() => h(Gp), [s]), k(() => {
-		let e = Bp(s);
+	A(() => h(Jp), [s]), k(() => {
+		let e = Up(s);
 		e && l.current.scrollTo({
 			left: e.x * d - l.current.clientWidth / 2,
 			top: e.y * d - l.current.clientHeight / 2
 		});
 	}, [s, d]);
-	let g = (e) => f((t) => Math.max(Hp, Math.min(Up, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
+	let g = (e) => f((t) => Math.max(Gp, Math.min(Kp, t * e))), _ = n.pointed.value, v = _?.index === i.number ? e.nodes.find((e) => !e.others && e.rows.includes(_.row)) : void 0, y = e.nodes.find((e) => e.id === a.get("node")) ?? null, b = (e) => {
 		m(e), n.pointed.value = e && !e.others && e.rows.length ? {
 			index: i.number,
 			row: e.rows[0]
@@ -10975,25 +11069,25 @@ function Kp({ graph: e, children: t }) {
 							type: "button",
 							class: "button",
 							"aria-label": "Smaller",
-							onClick: () => g(1 / Wp),
+							onClick: () => g(1 / qp),
 							children: "−"
 						}),
 						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
 							"aria-label": "Larger",
-							onClick: () => g(Wp),
+							onClick: () => g(qp),
 							children: "+"
 						}),
 						/* @__PURE__ */ K("button", {
 							type: "button",
 							class: "button",
-							onClick: () => h(Hp),
+							onClick: () => h(Gp),
 							children: "Fit"
 						})
 					]
 				}),
-				/* @__PURE__ */ K(Sl, {
+				/* @__PURE__ */ K(Tl, {
 					what: "the graph",
 					kinds: [
 						"svg",
@@ -11001,14 +11095,14 @@ function Kp({ graph: e, children: t }) {
 						"json"
 					],
 					save: async (t) => {
-						t === "json" ? un(`${S}.json`, new Blob([Jp(e, i.id.bind(i))], { type: "application/json" })) : await vn(c.current, S, t);
+						t === "json" ? un(`${S}.json`, new Blob([Zp(e, i.id.bind(i))], { type: "application/json" })) : await vn(c.current, S, t);
 					}
 				})
 			]
 		}),
 		/* @__PURE__ */ K("p", {
 			class: "hint",
-			children: qp(e)
+			children: Xp(e)
 		}),
 		/* @__PURE__ */ K("div", {
 			class: "frame",
@@ -11019,7 +11113,7 @@ function Kp({ graph: e, children: t }) {
 				tabIndex: 0,
 				role: "region",
 				"aria-label": "Graph; scrolls",
-				children: /* @__PURE__ */ K(Dp, {
+				children: /* @__PURE__ */ K(Ap, {
 					graph: e,
 					layout: s,
 					scale: d,
@@ -11029,7 +11123,7 @@ function Kp({ graph: e, children: t }) {
 					onLight: b,
 					onPin: (e) => x(e?.id ?? null)
 				})
-			}), /* @__PURE__ */ K(Mp, {
+			}), /* @__PURE__ */ K(Fp, {
 				graph: e,
 				node: y,
 				onPin: x
@@ -11037,13 +11131,13 @@ function Kp({ graph: e, children: t }) {
 		})
 	] });
 }
-function qp(e) {
+function Xp(e) {
 	let t = `Shares of each layer's relevance, mean over ${H(e.images)} images`;
 	if (!e.edge_images) return `${t}. Edges to the output only.`;
 	let n = e.dropped_edges ? `; ${H(e.dropped_edges)} weak edges left out, with ${G(e.dropped)} of what passes` : "";
 	return `${t}; between layers over ${H(e.edge_images)}${n}.`;
 }
-function Jp(e, t) {
+function Zp(e, t) {
 	let { nodes: n, links: r, edges_possible: i, layouts: a, ...o } = e;
 	return JSON.stringify({
 		directed: !0,
@@ -11057,27 +11151,27 @@ function Jp(e, t) {
 	}, null, 1);
 }
 // src/graph/ask.ts
-var Yp = /* @__PURE__ */ new WeakMap(), Xp = F({
+var Qp = /* @__PURE__ */ new WeakMap(), $p = F({
 	state: "loading",
 	job: null
 });
-function Zp(e, t) {
-	let n = e.index.value, r = t ? Qp(e, n, t) : Xp, i = t && $p(t);
+function em(e, t) {
+	let n = e.index.value, r = t ? tm(e, n, t) : $p, i = t && nm(t);
 	return k(() => () => {
-		i && r.peek().state === "absent" && Yp.get(n)?.delete(i);
+		i && r.peek().state === "absent" && Qp.get(n)?.delete(i);
 	}, [n, i]), r.value;
 }
-function Qp(e, t, n) {
-	let r = Yp.get(t) ?? /* @__PURE__ */ new Map();
-	Yp.set(t, r);
-	let i = $p(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
+function tm(e, t, n) {
+	let r = Qp.get(t) ?? /* @__PURE__ */ new Map();
+	Qp.set(t, r);
+	let i = nm(n), a = r.get(i) ?? Bt(async () => R(await e.transport.get(t.at(i))));
 	return r.set(i, a), a;
 }
-function $p({ number: e, layers: t, edges: n }) {
+function nm({ number: e, layers: t, edges: n }) {
 	return `graph?class=${e}${t.length ? `&layers=${encodeURIComponent(t.join(","))}` : ""}&edges=${+!!n}`;
 }
 // src/ui/ClassPicker.tsx
-function em({ label: e = "Class" }) {
+function rm({ label: e = "Class" }) {
 	let t = B(), n = t.index.value.info.classes;
 	return n.length ? /* @__PURE__ */ K("label", {
 		class: "class-picker",
@@ -11093,12 +11187,12 @@ function em({ label: e = "Class" }) {
 	}) : null;
 }
 // src/views/Graph.tsx
-function tm() {
+function im() {
 	let e = B(), { place: t } = e, n = e.index.value, r = e.of.value, i = t.route.value.params, a = e.layers().map((e) => n.info.layers[e]).filter((e) => !e.outputs).map((e) => e.layer), o = i.get("edges") === "1", s = M(() => r === null ? null : {
 		number: r,
 		layers: a,
 		edges: !1
-	}, [r, a.join()]), c = Zp(e, s), l = Zp(e, s && o ? {
+	}, [r, a.join()]), c = em(e, s), l = em(e, s && o ? {
 		...s,
 		edges: o
 	} : null), u = o && l.state === "ready" ? l : c;
@@ -11115,13 +11209,13 @@ function tm() {
 				children: "This index holds no relevance, which says how much each component contributes to a class: build it with `--classes`, then a graph can be drawn."
 			}) : /* @__PURE__ */ K(T, { children: [u.state !== "ready" && /* @__PURE__ */ K("div", {
 				class: "tools",
-				children: /* @__PURE__ */ K(em, {})
+				children: /* @__PURE__ */ K(rm, {})
 			}), /* @__PURE__ */ K(Hn, {
 				of: u,
 				what: "graph",
-				children: (e) => /* @__PURE__ */ K(Kp, {
+				children: (e) => /* @__PURE__ */ K(Yp, {
 					graph: e,
-					children: [/* @__PURE__ */ K(em, {}), /* @__PURE__ */ K(nm, {
+					children: [/* @__PURE__ */ K(rm, {}), /* @__PURE__ */ K(am, {
 						possible: e.edges_possible,
 						on: o,
 						found: l
@@ -11131,7 +11225,7 @@ function tm() {
 		]
 	});
 }
-function nm({ possible: e, on: t, found: n }) {
+function am({ possible: e, on: t, found: n }) {
 	let { place: r } = B();
 	return e ? t ? n.state === "loading" ? /* @__PURE__ */ K(Un, {
 		what: "edges",
@@ -11155,7 +11249,7 @@ function nm({ possible: e, on: t, found: n }) {
 	});
 }
 // src/own/ask.ts
-function rm(e, t) {
+function om(e, t) {
 	let n = St(null);
 	return k(() => {
 		if (n.value = e && {
@@ -11166,9 +11260,9 @@ function rm(e, t) {
 		return zt(() => e(t.signal), n, t.signal), () => t.abort();
 	}, t), n.value;
 }
-function im(e, t, n) {
+function sm(e, t, n) {
 	let { transport: r } = B();
-	return rm(t ? async (i) => {
+	return om(t ? async (i) => {
 		let { arrays: a, metadata: o } = Ht(Lt(await r.get(e.at(`own?image=${t}${n && `&output=${n}`}`), i)));
 		return {
 			...a,
@@ -11182,13 +11276,13 @@ function im(e, t, n) {
 		n
 	]);
 }
-function am(e, t) {
+function cm(e, t) {
 	let { transport: n } = B();
-	return rm(t ? async (r) => R(await n.get(e.at(`own/similar?image=${t}`), r)) : null, [e, t]);
+	return om(t ? async (r) => R(await n.get(e.at(`own/similar?image=${t}`), r)) : null, [e, t]);
 }
-function om(e, t, n, r) {
+function lm(e, t, n, r) {
 	let { transport: i } = B();
-	return rm(t && n.length ? async () => R(await i.post(e.at(`own/without?image=${t}`), JSON.stringify({
+	return om(t && n.length ? async () => R(await i.post(e.at(`own/without?image=${t}`), JSON.stringify({
 		rows: n,
 		setting: r
 	}))) : null, [
@@ -11198,11 +11292,11 @@ function om(e, t, n, r) {
 		r
 	]);
 }
-function sm(e, t, n, r) {
+function um(e, t, n, r) {
 	let { transport: i } = B(), a = St(void 0);
 	return k(() => {
 		a.value = void 0;
-		let o = new AbortController(), s = "", c = Pr(async () => {
+		let o = new AbortController(), s = "", c = Lr(async () => {
 			let c = { value: {
 				state: "loading",
 				job: null
@@ -11217,7 +11311,7 @@ function sm(e, t, n, r) {
 		r
 	]), a.value;
 }
-async function cm(e, t, n) {
+async function dm(e, t, n) {
 	let r = { value: {
 		state: "loading",
 		job: null
@@ -11228,8 +11322,8 @@ async function cm(e, t, n) {
 	}, r), r.value.state === "absent" && (e.told.value = r.value.why), r.value.state === "ready" ? r.value.value : [];
 }
 // src/ui/imageQuery.ts
-var lm = F(null), um = F(!1);
-async function dm(e, t) {
+var fm = F(null), pm = F(!1);
+async function mm(e, t) {
 	if (!t) return;
 	if (!e.session.can.search) {
 		e.told.value = "Pictures cannot be searched here: that takes a running server.";
@@ -11242,43 +11336,43 @@ async function dm(e, t) {
 	let n = e.query.peek();
 	await e.searchImage(t);
 	let r = e.query.peek();
-	r !== n && r.startsWith("image:") && (lm.peek() && URL.revokeObjectURL(lm.peek().address), lm.value = {
+	r !== n && r.startsWith("image:") && (fm.peek() && URL.revokeObjectURL(fm.peek().address), fm.value = {
 		id: r.slice(6),
 		address: URL.createObjectURL(t)
 	});
 }
-function fm(e) {
+function hm(e) {
 	let t = Object.assign(document.createElement("input"), {
 		type: "file",
 		accept: "image/jpeg,image/png,image/webp"
 	});
-	t.onchange = () => void dm(e, t.files?.[0]), t.click();
+	t.onchange = () => void mm(e, t.files?.[0]), t.click();
 }
-function pm() {
+function gm() {
 	let e = B();
 	k(() => {
 		let t = new AbortController(), { signal: n } = t, r = (t) => t.dataTransfer?.types.includes("Files") && qn(e, t), i = (e) => {
-			r(e) && (e.preventDefault(), um.value = !0);
+			r(e) && (e.preventDefault(), pm.value = !0);
 		};
 		return document.addEventListener("dragenter", i, { signal: n }), document.addEventListener("dragover", i, { signal: n }), document.addEventListener("dragleave", (e) => {
-			e.relatedTarget || (um.value = !1);
+			e.relatedTarget || (pm.value = !1);
 		}, { signal: n }), document.addEventListener("drop", (t) => {
-			r(t) && (t.preventDefault(), um.value = !1, dm(e, t.dataTransfer?.files[0]));
+			r(t) && (t.preventDefault(), pm.value = !1, mm(e, t.dataTransfer?.files[0]));
 		}, { signal: n }), document.addEventListener("paste", (t) => {
 			let n = t.clipboardData?.files[0];
-			n && qn(e, t) && (t.preventDefault(), dm(e, n));
+			n && qn(e, t) && (t.preventDefault(), mm(e, n));
 		}, { signal: n }), () => t.abort();
 	}, [e]);
 }
 // src/own/figures.ts
-function mm(e) {
+function _m(e) {
 	let t = Array.from(e), n = t.reduce((e, t) => Math.max(e, t), -Infinity), r = t.map((e) => Math.exp(e - n)), i = r.reduce((e, t) => e + t, 0);
 	return r.map((e) => e / i);
 }
-function hm(e, t) {
+function vm(e, t) {
 	return Array.from(e, (e, t) => t).sort((t, n) => e[n] - e[t] || t - n).slice(0, t);
 }
-function gm(e, t, n) {
+function ym(e, t, n) {
 	let r = /* @__PURE__ */ new Map();
 	for (let i of t) {
 		let t = e[i];
@@ -11293,23 +11387,23 @@ function gm(e, t, n) {
 	for (let t of r.values()) t.rows.sort((t, n) => Math.abs(e[n]) - Math.abs(e[t]) || t - n);
 	return [...r.values()].sort((e, t) => Math.abs(t.net) - Math.abs(e.net) || e.label.localeCompare(t.label));
 }
-function _m(e, t, n, r) {
+function bm(e, t, n, r) {
 	return Array.from(n, (n) => ({
 		row: n,
 		part: t[n] > 0 ? e[n] / t[n] : 0
 	})).filter(({ part: e }) => e > 0 && Number.isFinite(e)).sort((e, t) => t.part - e.part || e.row - t.row).slice(0, r);
 }
-function vm(e, t, n) {
+function xm(e, t, n) {
 	return Array.from(t).filter((t) => e[t] !== 0).sort((t, n) => Math.abs(e[n]) - Math.abs(e[t]) || t - n).slice(0, n);
 }
 // src/own/rows.ts
-function ym({ start: e, stop: t }) {
+function Sm({ start: e, stop: t }) {
 	return Array.from({ length: t - e }, (t, n) => e + n);
 }
 // src/own/Drivers.tsx
-var bm = 8, xm = 3;
-function Sm({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
-	let o = B(), s = gm(t.relevance, ym(n), (t) => e.label(t) ?? e.names.get(t) ?? null), c = s.slice(0, bm), l = Math.max(1e-9, ...c.map((e) => Math.abs(e.net))), u = s.filter((e) => e.label && e.net > 0).slice(0, xm);
+var Cm = 8, wm = 3;
+function Tm({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
+	let o = B(), s = ym(t.relevance, Sm(n), (t) => e.label(t) ?? e.names.get(t) ?? null), c = s.slice(0, Cm), l = Math.max(1e-9, ...c.map((e) => Math.abs(e.net))), u = s.filter((e) => e.label && e.net > 0).slice(0, wm);
 	return /* @__PURE__ */ K("section", {
 		class: "panel",
 		"aria-label": "What drives it",
@@ -11383,7 +11477,7 @@ function Sm({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
 						class: "value",
 						children: e.net < 0 ? `−${G(-e.net)}` : G(e.net)
 					}),
-					/* @__PURE__ */ K("td", { children: /* @__PURE__ */ K(Cm, {
+					/* @__PURE__ */ K("td", { children: /* @__PURE__ */ K(Em, {
 						rows: e.rows,
 						of: e.label || "those without a label",
 						off: i,
@@ -11394,7 +11488,7 @@ function Sm({ index: e, own: t, layer: n, layers: r, off: i, toggle: a }) {
 		]
 	});
 }
-function Cm({ rows: e, of: t, off: n, toggle: r }) {
+function Em({ rows: e, of: t, off: n, toggle: r }) {
 	let i = e.every((e) => n.includes(e));
 	return /* @__PURE__ */ K("button", {
 		type: "button",
@@ -11407,8 +11501,8 @@ function Cm({ rows: e, of: t, off: n, toggle: r }) {
 	});
 }
 // src/own/HeatOver.tsx
-function wm({ index: e, image: t, output: n, row: r, plain: i, says: a }) {
-	let o = sm(e, t, n, r), s = o ?? i;
+function Dm({ index: e, image: t, output: n, row: r, plain: i, says: a }) {
+	let o = um(e, t, n, r), s = o ?? i;
 	return /* @__PURE__ */ K("figure", {
 		class: "heat-over",
 		"aria-busy": o === void 0,
@@ -11423,29 +11517,29 @@ function wm({ index: e, image: t, output: n, row: r, plain: i, says: a }) {
 	});
 }
 // src/own/Components.tsx
-var Tm = 6;
-function Em(e) {
-	let { index: t, own: n, layer: r } = e, i = ym(r).filter((e) => !t.base.dead[e]), a = vm(n.relevance, i, Tm).map((e) => ({
+var Om = 6;
+function km(e) {
+	let { index: t, own: n, layer: r } = e, i = Sm(r).filter((e) => !t.base.dead[e]), a = xm(n.relevance, i, Om).map((e) => ({
 		row: e,
 		says: `${n.relevance[e] < 0 ? "against it" : "for it"}: ${G(Math.abs(n.relevance[e]))} of the layer`
-	})), o = _m(n.activations, t.base.strongest, i, Tm).map(({ row: e, part: t }) => ({
+	})), o = bm(n.activations, t.base.strongest, i, Om).map(({ row: e, part: t }) => ({
 		row: e,
 		says: `activation ${W(n.activations[e])}: ${G(t)} of its strongest example`
 	}));
-	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Dm, {
+	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Am, {
 		...e,
 		title: "Components that moved it most",
 		says: a,
 		none: "None of this layer’s components moved it."
-	}), /* @__PURE__ */ K(Dm, {
+	}), /* @__PURE__ */ K(Am, {
 		...e,
 		title: "Components that fire most",
 		says: o,
 		none: "None of this layer’s components fires."
 	})] });
 }
-function Dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, none: s }) {
-	let c = B(), l = lm.value?.id === t ? lm.value.address : null;
+function Am({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, none: s }) {
+	let c = B(), l = fm.value?.id === t ? fm.value.address : null;
 	return /* @__PURE__ */ K("section", {
 		class: "own-components",
 		"aria-label": a,
@@ -11471,7 +11565,7 @@ function Dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, 
 								children: [/* @__PURE__ */ K(Qn, {
 									path: o < 0 ? null : e.at(`crop/${o}.webp`),
 									alt: ""
-								}), /* @__PURE__ */ K(wm, {
+								}), /* @__PURE__ */ K(Dm, {
 									index: e,
 									image: t,
 									output: n.output,
@@ -11488,7 +11582,7 @@ function Dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, 
 								children: /* @__PURE__ */ K("bdi", { children: Sn(e.id(a.row)) })
 							}),
 							/* @__PURE__ */ K("small", { children: a.says }),
-							/* @__PURE__ */ K(Cm, {
+							/* @__PURE__ */ K(Em, {
 								rows: [a.row],
 								of: e.id(a.row),
 								off: r,
@@ -11502,9 +11596,9 @@ function Dm({ index: e, image: t, own: n, off: r, toggle: i, title: a, says: o, 
 	});
 }
 // src/own/Prediction.tsx
-var Om = 5;
-function km({ own: e, choose: t }) {
-	let n = mm(e.logits), r = e.logits.length === 1, i = hm(e.logits, Om);
+var jm = 5;
+function Mm({ own: e, choose: t }) {
+	let n = _m(e.logits), r = e.logits.length === 1, i = vm(e.logits, jm);
 	return i.includes(e.output) || i.push(e.output), /* @__PURE__ */ K("section", {
 		class: "panel",
 		"aria-label": "Prediction",
@@ -11571,8 +11665,8 @@ function km({ own: e, choose: t }) {
 	});
 }
 // src/own/SimilarImages.tsx
-function Am({ index: e, image: t }) {
-	let n = am(e, t);
+function Nm({ index: e, image: t }) {
+	let n = cm(e, t);
 	return /* @__PURE__ */ K("section", {
 		class: "own-similar",
 		"aria-label": "Similar images",
@@ -11611,9 +11705,9 @@ function Am({ index: e, image: t }) {
 	});
 }
 // src/own/Without.tsx
-var jm = 4, Mm = 8;
-function Nm({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
-	let [o, s] = O("off"), c = om(e, t, r, o);
+var Pm = 4, Fm = 8;
+function Im({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
+	let [o, s] = O("off"), c = lm(e, t, r, o);
 	return /* @__PURE__ */ K("section", {
 		class: "panel without",
 		"aria-label": "Without",
@@ -11623,7 +11717,7 @@ function Nm({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
 				class: "soft",
 				children: "Switch off components, all of a label, or all that respond to a phrase, and the model predicts again."
 			}),
-			/* @__PURE__ */ K(Fm, {
+			/* @__PURE__ */ K(Rm, {
 				index: e,
 				off: r,
 				toggle: i
@@ -11635,7 +11729,7 @@ function Nm({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
 				/* @__PURE__ */ K("p", { children: [
 					/* @__PURE__ */ K("strong", { children: V(r.length, "component") }),
 					": ",
-					/* @__PURE__ */ K("bdi", { children: Pm(e, r) }),
+					/* @__PURE__ */ K("bdi", { children: Lm(e, r) }),
 					" ",
 					/* @__PURE__ */ K("button", {
 						type: "button",
@@ -11662,7 +11756,7 @@ function Nm({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
 				c && /* @__PURE__ */ K(Hn, {
 					of: c,
 					what: "Prediction",
-					children: ({ logits: e }) => /* @__PURE__ */ K(Im, {
+					children: ({ logits: e }) => /* @__PURE__ */ K(zm, {
 						own: n,
 						logits: e
 					})
@@ -11671,17 +11765,17 @@ function Nm({ index: e, image: t, own: n, off: r, toggle: i, clear: a }) {
 		]
 	});
 }
-function Pm(e, t) {
+function Lm(e, t) {
 	let n = /* @__PURE__ */ new Map();
 	for (let r of t) n.set(e.title(r), (n.get(e.title(r)) ?? 0) + 1);
 	let r = [...n].map(([e, t]) => t > 1 ? `${e} (${t})` : e);
-	return r.length > Mm ? `${r.slice(0, Mm).join(", ")} and ${r.length - Mm} others` : r.join(", ");
+	return r.length > Fm ? `${r.slice(0, Fm).join(", ")} and ${r.length - Fm} others` : r.join(", ");
 }
-function Fm({ index: e, off: t, toggle: n }) {
+function Rm({ index: e, off: t, toggle: n }) {
 	let r = B(), [i, a] = O(""), [o, s] = O(!1), c = async (a) => {
 		if (a.preventDefault(), !i.trim() || o) return;
 		s(!0);
-		let c = await cm(r, e, i.trim());
+		let c = await dm(r, e, i.trim());
 		s(!1);
 		let l = c.filter((e) => !t.includes(e));
 		l.length ? n(l) : r.told.value ||= `No further component responds to “${i.trim()}” more than chance does.`;
@@ -11704,12 +11798,12 @@ function Fm({ index: e, off: t, toggle: n }) {
 		})]
 	});
 }
-function Im({ own: e, logits: t }) {
-	let [n, r] = [mm(e.logits), mm(t)], i = t.length === 1, a = [.../* @__PURE__ */ new Set([
-		...hm(e.logits, jm),
-		...hm(t, 1),
+function zm({ own: e, logits: t }) {
+	let [n, r] = [_m(e.logits), _m(t)], i = t.length === 1, a = [.../* @__PURE__ */ new Set([
+		...vm(e.logits, Pm),
+		...vm(t, 1),
 		e.output
-	])], [o, s] = [hm(e.logits, 1)[0], hm(t, 1)[0]];
+	])], [o, s] = [vm(e.logits, 1)[0], vm(t, 1)[0]];
 	return /* @__PURE__ */ K(T, { children: [!i && /* @__PURE__ */ K("p", {
 		class: "own-words",
 		role: "status",
@@ -11767,7 +11861,7 @@ function Im({ own: e, logits: t }) {
 	})] });
 }
 // src/views/Picture.tsx
-function Lm() {
+function Bm() {
 	let e = B(), t = e.index.value, n = e.param("image");
 	return k(() => {
 		t.info.own && e.transport.get(t.at("own/ready")).catch(() => void 0);
@@ -11783,17 +11877,17 @@ function Lm() {
 					" makes of a picture of yours: what it predicts, which components fire and which of them moved the prediction, where they look, and what it predicts without them."
 				]
 			}),
-			t.info.own ? n ? /* @__PURE__ */ K(zm, {
+			t.info.own ? n ? /* @__PURE__ */ K(Hm, {
 				index: t,
 				image: n
-			}, `${t.number} ${n}`) : /* @__PURE__ */ K(Rm, {}) : /* @__PURE__ */ K("p", {
+			}, `${t.number} ${n}`) : /* @__PURE__ */ K(Vm, {}) : /* @__PURE__ */ K("p", {
 				class: "absent",
 				children: "The model is not at hand, so it cannot look at a picture: start the server with `semlens serve INDEX --model MODEL`. A picture that you drop is still searched for among the components."
 			})
 		]
 	});
 }
-function Rm() {
+function Vm() {
 	let e = B();
 	return /* @__PURE__ */ K("div", {
 		class: "drop-zone",
@@ -11802,7 +11896,7 @@ function Rm() {
 			/* @__PURE__ */ K("button", {
 				type: "button",
 				class: "button primary",
-				onClick: () => fm(e),
+				onClick: () => hm(e),
 				children: "Choose a picture"
 			}),
 			/* @__PURE__ */ K("p", {
@@ -11812,20 +11906,20 @@ function Rm() {
 		]
 	});
 }
-function zm({ index: e, image: t }) {
-	let n = B(), r = im(e, t, n.param("output")), i = e.info.layers.filter((e) => !e.outputs && e.stop > e.start), a = i.find((e) => e.layer === n.param("of")) ?? i[i.length - 1], [o, s] = O([]), c = (e) => s((t) => e.every((e) => t.includes(e)) ? t.filter((t) => !e.includes(t)) : [.../* @__PURE__ */ new Set([...t, ...e])]), l = lm.value?.id === t ? lm.value.address : null;
+function Hm({ index: e, image: t }) {
+	let n = B(), r = sm(e, t, n.param("output")), i = e.info.layers.filter((e) => !e.outputs && e.stop > e.start), a = i.find((e) => e.layer === n.param("of")) ?? i[i.length - 1], [o, s] = O([]), c = (e) => s((t) => e.every((e) => t.includes(e)) ? t.filter((t) => !e.includes(t)) : [.../* @__PURE__ */ new Set([...t, ...e])]), l = fm.value?.id === t ? fm.value.address : null;
 	return /* @__PURE__ */ K("div", {
 		class: "own",
 		children: [/* @__PURE__ */ K("div", {
 			class: "own-side",
 			children: [
-				r?.state === "ready" ? /* @__PURE__ */ K(wm, {
+				r?.state === "ready" ? /* @__PURE__ */ K(Dm, {
 					index: e,
 					image: t,
 					output: r.value.output,
 					row: null,
 					plain: l,
-					says: `What moved “${Bm(r.value)}”: the stronger the colour, the more of it`
+					says: `What moved “${Um(r.value)}”: the stronger the colour, the more of it`
 				}) : l && /* @__PURE__ */ K("img", {
 					class: "own-picture",
 					src: l,
@@ -11834,10 +11928,10 @@ function zm({ index: e, image: t }) {
 				/* @__PURE__ */ K("button", {
 					type: "button",
 					class: "button",
-					onClick: () => fm(n),
+					onClick: () => hm(n),
 					children: "Another picture"
 				}),
-				r?.state === "ready" && /* @__PURE__ */ K(Nm, {
+				r?.state === "ready" && /* @__PURE__ */ K(Im, {
 					index: e,
 					image: t,
 					own: r.value,
@@ -11851,17 +11945,17 @@ function zm({ index: e, image: t }) {
 			children: [r && /* @__PURE__ */ K(Hn, {
 				of: r,
 				what: "Your picture",
-				children: (r) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(km, {
+				children: (r) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Mm, {
 					own: r,
 					choose: (e) => n.place.set({ output: e }, !0)
-				}), a && /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Sm, {
+				}), a && /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Tm, {
 					index: e,
 					own: r,
 					layer: a,
 					layers: i,
 					off: o,
 					toggle: c
-				}), /* @__PURE__ */ K(Em, {
+				}), /* @__PURE__ */ K(km, {
 					index: e,
 					image: t,
 					own: r,
@@ -11869,20 +11963,20 @@ function zm({ index: e, image: t }) {
 					off: o,
 					toggle: c
 				})] })] })
-			}), /* @__PURE__ */ K(Am, {
+			}), /* @__PURE__ */ K(Nm, {
 				index: e,
 				image: t
 			})]
 		})]
 	});
 }
-function Bm(e) {
+function Um(e) {
 	return e.names[e.output];
 }
 // src/table/ColumnPicker.tsx
-function Vm({ columns: e, shown: t, onChange: n }) {
+function Wm({ columns: e, shown: t, onChange: n }) {
 	let r = (r, i) => n(e.filter((e) => e === r ? i : t.includes(e)).map((e) => e.key));
-	return /* @__PURE__ */ K(cd, {
+	return /* @__PURE__ */ K(dd, {
 		name: "Columns",
 		value: `${t.length} of ${e.length}`,
 		children: /* @__PURE__ */ K("fieldset", {
@@ -11910,31 +12004,31 @@ function Vm({ columns: e, shown: t, onChange: n }) {
 	});
 }
 // src/table/columns.tsx
-var Hm = NaN, Um = (e) => (t) => U(t, e), Wm = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Gm = (e) => e < .001 ? "<0.001" : e.toFixed(3);
-function Km(e) {
+var Gm = NaN, Km = (e) => (t) => U(t, e), qm = (e) => e > 0 && e < 5e-4 ? "<0.1 %" : `${(100 * e).toFixed(1)} %`, Jm = (e) => e < .001 ? "<0.001" : e.toFixed(3);
+function Ym(e) {
 	return e.state === "loading" ? { waits: e.job ?? !0 } : e.state === "absent" ? { why: e.why } : {};
 }
-function qm(e) {
+function Xm(e) {
 	let t = 0;
 	for (let n = 0; n < (e?.length ?? 0); n++) e[n] > t && (t = e[n]);
 	return t || 1;
 }
-function Jm(e) {
-	return (t) => e?.[t] ?? Hm;
+function Zm(e) {
+	return (t) => e?.[t] ?? Gm;
 }
-function Ym(e) {
+function Qm(e) {
 	let t = e.index.value;
 	return [
-		...Xm(e, t),
-		...Zm(t),
-		...Qm(t),
-		...$m(t),
-		...eh(e, t),
-		...th(e),
-		...nh(t)
+		...$m(e, t),
+		...eh(t),
+		...th(t),
+		...nh(t),
+		...rh(e, t),
+		...ih(e),
+		...ah(t)
 	];
 }
-function Xm(e, t) {
+function $m(e, t) {
 	let { base: n, info: r } = t;
 	return [
 		{
@@ -11944,7 +12038,7 @@ function Xm(e, t) {
 			kind: "picture",
 			width: 56,
 			shown: !0,
-			value: () => Hm,
+			value: () => Gm,
 			cell: (r) => {
 				let i = n.crop[r];
 				return /* @__PURE__ */ K("a", {
@@ -11988,8 +12082,8 @@ function Xm(e, t) {
 		}
 	];
 }
-function Zm(e) {
-	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Km(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
+function eh(e) {
+	let t = e.labels.value, n = t.state === "ready" ? t.value : void 0, r = Ym(t), i = n?.by === "encoding", a = (t) => e.label(t) ?? e.names.get(t) ?? "", o = (e) => {
 		let t = n?.best[e] ?? -1;
 		return t < 0 ? "" : n.phrases[t];
 	};
@@ -12001,7 +12095,7 @@ function Zm(e) {
 			kind: "text",
 			width: 200,
 			shown: !0,
-			value: () => Hm,
+			value: () => Gm,
 			text: a,
 			cell: (e) => {
 				let t = a(e);
@@ -12020,8 +12114,8 @@ function Zm(e) {
 			width: 84,
 			shown: !1,
 			...r,
-			value: Jm(n?.p_value),
-			write: Gm,
+			value: Zm(n?.p_value),
+			write: Jm,
 			rising: !0
 		},
 		{
@@ -12032,8 +12126,8 @@ function Zm(e) {
 			width: 92,
 			shown: !1,
 			...r,
-			value: Jm(n?.stability),
-			write: Um(2),
+			value: Zm(n?.stability),
+			write: Km(2),
 			bar: 1
 		},
 		{
@@ -12044,18 +12138,18 @@ function Zm(e) {
 			width: 100,
 			shown: !0,
 			...r,
-			value: Jm(n?.alignment),
-			write: Um(i ? 1 : 3),
-			bar: qm(n?.alignment)
+			value: Zm(n?.alignment),
+			write: Km(i ? 1 : 3),
+			bar: Xm(n?.alignment)
 		}
 	];
 }
-function Qm(e) {
+function th(e) {
 	let t = e.scores.value, n = t.state === "ready" ? t.value : void 0, r = {
 		kind: "number",
 		shown: !0,
-		...Km(t),
-		write: Um(3),
+		...Ym(t),
+		write: Km(3),
 		bar: 1
 	};
 	return [
@@ -12065,8 +12159,8 @@ function Qm(e) {
 			name: "Clarity",
 			says: "How alike its examples are: 1 means that they all show the same.",
 			width: 92,
-			value: Jm(n?.clarity),
-			bar: qm(n?.clarity)
+			value: Zm(n?.clarity),
+			bar: Xm(n?.clarity)
 		},
 		{
 			...r,
@@ -12074,8 +12168,8 @@ function Qm(e) {
 			name: "Polysemanticity",
 			says: "Whether its examples show two different things: high means more than one meaning.",
 			width: 144,
-			value: Jm(n?.polysemanticity),
-			bar: qm(n?.polysemanticity)
+			value: Zm(n?.polysemanticity),
+			bar: Xm(n?.polysemanticity)
 		},
 		{
 			...r,
@@ -12083,12 +12177,12 @@ function Qm(e) {
 			name: "Redundancy",
 			says: "How close the most similar other component of its layer is: 1 means a twin.",
 			width: 116,
-			value: Jm(n?.redundancy),
-			bar: qm(n?.redundancy)
+			value: Zm(n?.redundancy),
+			bar: Xm(n?.redundancy)
 		}
 	];
 }
-function $m(e) {
+function nh(e) {
 	let { base: t } = e;
 	return [
 		{
@@ -12098,7 +12192,7 @@ function $m(e) {
 			kind: "number",
 			width: 86,
 			shown: !1,
-			value: Jm(t.examples),
+			value: Zm(t.examples),
 			write: String
 		},
 		{
@@ -12108,8 +12202,8 @@ function $m(e) {
 			kind: "number",
 			width: 86,
 			shown: !0,
-			value: Jm(t.fired),
-			write: Wm,
+			value: Zm(t.fired),
+			write: qm,
 			bar: 1
 		},
 		{
@@ -12119,18 +12213,18 @@ function $m(e) {
 			kind: "number",
 			width: 96,
 			shown: !1,
-			value: Jm(t.strongest),
+			value: Zm(t.strongest),
 			write: W
 		}
 	];
 }
-function eh(e, t) {
+function rh(e, t) {
 	let n = e.of.value;
 	if (n === null) return [];
 	let r = t.relevance(n).value, i = r.state === "ready" ? r.value : void 0, a = {
 		kind: "number",
-		...Km(r),
-		write: Wm
+		...Ym(r),
+		write: qm
 	}, o = t.info.classes.find((e) => e.number === n)?.name ?? String(n);
 	return [{
 		...a,
@@ -12140,8 +12234,8 @@ function eh(e, t) {
 		says: `Share of all that speaks for “${o}” in its layer that comes from it.`,
 		width: 132,
 		shown: !0,
-		value: Jm(i?.positive),
-		bar: qm(i?.positive)
+		value: Zm(i?.positive),
+		bar: Xm(i?.positive)
 	}, {
 		...a,
 		key: "against",
@@ -12150,11 +12244,11 @@ function eh(e, t) {
 		says: `How much it speaks against “${o}”, on the same scale.`,
 		width: 150,
 		shown: !1,
-		value: Jm(i?.negative),
-		bar: qm(i?.negative)
+		value: Zm(i?.negative),
+		bar: Xm(i?.negative)
 	}];
 }
-function th(e) {
+function ih(e) {
 	let t = e.search.value;
 	if (!t) return [];
 	let n = t.state === "ready" ? t.value : void 0, r = n?.by === "encoding";
@@ -12165,13 +12259,13 @@ function th(e) {
 		kind: "number",
 		width: 100,
 		shown: !0,
-		...Km(t),
-		value: Jm(n?.value),
-		write: Um(3),
-		bar: qm(n?.value)
+		...Ym(t),
+		value: Zm(n?.value),
+		write: Km(3),
+		bar: Xm(n?.value)
 	}];
 }
-function nh(e) {
+function ah(e) {
 	let t = e.atlas.value, n = t.state === "ready" ? t.value : void 0, r = (e) => {
 		let t = n?.cluster[e] ?? -1;
 		return t < 0 ? "" : n.names[t] || `cluster ${t}`;
@@ -12184,8 +12278,8 @@ function nh(e) {
 			kind: "text",
 			width: 130,
 			shown: !1,
-			...Km(t),
-			value: () => Hm,
+			...Ym(t),
+			value: () => Gm,
 			text: r
 		},
 		{
@@ -12195,7 +12289,7 @@ function nh(e) {
 			kind: "text",
 			width: 90,
 			shown: !0,
-			value: () => Hm,
+			value: () => Gm,
 			text: (t) => e.tag(t) ?? "",
 			cell: (t) => e.tag(t) && /* @__PURE__ */ K("span", {
 				class: `tag ${e.tag(t)}`,
@@ -12209,32 +12303,32 @@ function nh(e) {
 			kind: "text",
 			width: 180,
 			shown: !1,
-			value: () => Hm,
+			value: () => Gm,
 			text: (t) => e.annotation(t)?.note ?? ""
 		}
 	];
 }
-function rh(e, t) {
+function oh(e, t) {
 	if (e.text) return e.text(t) || null;
 	let n = e.value(t);
 	return Number.isNaN(n) ? null : n;
 }
-function ih(e, t) {
+function sh(e, t) {
 	if (e.text) return e.text(t);
 	let n = e.value(t);
 	return Number.isNaN(n) ? "" : e.write?.(n) ?? String(n);
 }
 // src/table/Grid.tsx
-var ah = 46, oh = 40, sh = 500;
-function ch(e) {
-	let { columns: t, rows: n, marks: r } = e, i = Re(), a = ep(n.length, ah, oh), o = j(n);
+var ch = 46, lh = 40, uh = 500;
+function dh(e) {
+	let { columns: t, rows: n, marks: r } = e, i = Re(), a = rp(n.length, ch, lh), o = j(n);
 	k(() => {
 		o.current !== n && a.box.current?.scrollTo({ top: 0 }), o.current = n;
 	}, [n]);
 	let s = t.reduce((e, t) => e + t.width, 0), c = t.map((e) => e.kind === "number" || e.kind === "picture" ? `${e.width}px` : `minmax(${e.width}px, 1fr)`).join(" "), l = Array.from({ length: a.last - a.first }, (e, t) => a.first + t), u = M(() => /* @__PURE__ */ new Map(), [e]);
-	u.size > sh && u.clear();
+	u.size > uh && u.clear();
 	let d = (t) => {
-		let r = u.get(t) ?? /* @__PURE__ */ K(uh, {
+		let r = u.get(t) ?? /* @__PURE__ */ K(ph, {
 			...e,
 			at: t,
 			id: `${i}-${t}`
@@ -12251,15 +12345,15 @@ function ch(e) {
 		"aria-multiselectable": "true",
 		"aria-activedescendant": f ? `${i}-${r.active}` : void 0,
 		ref: a.box,
-		onKeyDown: (t) => ph(t, e, a.page, a.reveal),
+		onKeyDown: (t) => gh(t, e, a.page, a.reveal),
 		onMouseLeave: () => e.onPoint(null),
 		style: {
 			"--columns": c,
 			"--wide": `${s}px`,
-			"--high": `${ah}px`,
-			"--head": `${oh}px`
+			"--high": `${ch}px`,
+			"--head": `${lh}px`
 		},
-		children: [/* @__PURE__ */ K(lh, { ...e }), /* @__PURE__ */ K("div", {
+		children: [/* @__PURE__ */ K(fh, { ...e }), /* @__PURE__ */ K("div", {
 			class: "lines",
 			role: "rowgroup",
 			style: { height: `${a.span}px` },
@@ -12272,7 +12366,7 @@ function ch(e) {
 		})]
 	});
 }
-function lh({ columns: e, sort: t, onSort: n }) {
+function fh({ columns: e, sort: t, onSort: n }) {
 	return /* @__PURE__ */ K("div", {
 		class: "heads",
 		role: "rowgroup",
@@ -12285,7 +12379,7 @@ function lh({ columns: e, sort: t, onSort: n }) {
 					role: "columnheader",
 					"aria-colindex": r + 1,
 					"aria-sort": e.kind === "picture" ? void 0 : i ?? "none",
-					class: fh(e),
+					class: hh(e),
 					title: e.why ?? e.says,
 					children: e.kind === "picture" ? /* @__PURE__ */ K("span", {
 						class: "unseen",
@@ -12307,7 +12401,7 @@ function lh({ columns: e, sort: t, onSort: n }) {
 		})
 	});
 }
-function uh({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
+function ph({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o, onPoint: s }) {
 	let c = r[e], l = i.marked.has(c), u = Ct(() => a.value === c).value;
 	return /* @__PURE__ */ K("div", {
 		id: t,
@@ -12320,19 +12414,19 @@ function uh({ at: e, id: t, columns: n, rows: r, marks: i, pointed: a, onOpen: o
 		},
 		onDblClick: () => o(c),
 		onMouseEnter: () => s(c),
-		children: n.map((e, t) => /* @__PURE__ */ K(dh, {
+		children: n.map((e, t) => /* @__PURE__ */ K(mh, {
 			column: e,
 			row: c,
 			number: t + 1
 		}, e.key))
 	});
 }
-function dh({ column: e, row: t, number: n }) {
+function mh({ column: e, row: t, number: n }) {
 	let r = e.bar ? e.value(t) : NaN, i = Math.max(0, Math.min(1, r / (e.bar ?? 1)));
 	return /* @__PURE__ */ K("div", {
 		role: "gridcell",
 		"aria-colindex": n,
-		class: fh(e),
+		class: hh(e),
 		children: [i > 0 && /* @__PURE__ */ K("span", {
 			class: "fills",
 			"aria-hidden": "true",
@@ -12341,13 +12435,13 @@ function dh({ column: e, row: t, number: n }) {
 			class: "dots",
 			title: "being computed",
 			children: "…"
-		}) : e.cell ? e.cell(t) : /* @__PURE__ */ K("span", { children: ih(e, t) })]
+		}) : e.cell ? e.cell(t) : /* @__PURE__ */ K("span", { children: sh(e, t) })]
 	});
 }
-function fh(e) {
+function hh(e) {
 	return `${e.kind} of-${e.key}`;
 }
-function ph(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
+function gh(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	if (e.target !== e.currentTarget) return;
 	let c = e.key;
 	if ((e.ctrlKey || e.metaKey) && c.toLowerCase() === "a") return e.preventDefault(), i();
@@ -12373,28 +12467,28 @@ function ph(e, { rows: t, marks: n, onOpen: r, onAll: i, onPoint: a }, o, s) {
 	}
 }
 // src/table/ranges.ts
-function mh(e) {
+function _h(e) {
 	return e.split(",").flatMap((e) => {
 		let t = /^(\w+):(.*?)\.\.(.*)$/.exec(e);
 		return t ? [{
 			key: t[1],
-			low: gh(t[2]),
-			high: gh(t[3])
+			low: yh(t[2]),
+			high: yh(t[3])
 		}] : [];
 	});
 }
-function hh(e) {
+function vh(e) {
 	return e.map(({ key: e, low: t, high: n }) => `${e}:${t ?? ""}..${n ?? ""}`).join(",");
 }
-function gh(e) {
+function yh(e) {
 	let t = Number(e);
 	return e.trim() === "" || !Number.isFinite(t) ? null : t;
 }
-function _h({ low: e, high: t }, n) {
+function bh({ low: e, high: t }, n) {
 	return e === null && t === null || (e === null || n >= e) && (t === null || n <= t) && !Number.isNaN(n);
 }
 // src/table/RangeBar.tsx
-function vh({ columns: e, ranges: t, onChange: n }) {
+function xh({ columns: e, ranges: t, onChange: n }) {
 	let r = e.filter((e) => e.kind === "number" && !e.why), i = (e, r) => n(t.map((t) => t === e ? {
 		...t,
 		...r
@@ -12406,7 +12500,7 @@ function vh({ columns: e, ranges: t, onChange: n }) {
 			role: "group",
 			"aria-label": `Range of ${a}`,
 			children: [
-				/* @__PURE__ */ K(yh, {
+				/* @__PURE__ */ K(Sh, {
 					label: `${a} from`,
 					value: r.low,
 					onSet: (e) => i(r, { low: e })
@@ -12419,7 +12513,7 @@ function vh({ columns: e, ranges: t, onChange: n }) {
 						" ≤"
 					]
 				}),
-				/* @__PURE__ */ K(yh, {
+				/* @__PURE__ */ K(Sh, {
 					label: `${a} to`,
 					value: r.high,
 					onSet: (e) => i(r, { high: e })
@@ -12453,29 +12547,29 @@ function vh({ columns: e, ranges: t, onChange: n }) {
 		}, e.key))]
 	})] });
 }
-function yh({ label: e, value: t, onSet: n }) {
+function Sh({ label: e, value: t, onSet: n }) {
 	return /* @__PURE__ */ K("input", {
 		type: "text",
 		inputMode: "decimal",
 		"aria-label": e,
 		placeholder: "any",
 		value: t ?? "",
-		onInput: (e) => n(gh(e.currentTarget.value.replace(",", ".").replace("−", "-")))
+		onInput: (e) => n(yh(e.currentTarget.value.replace(",", ".").replace("−", "-")))
 	});
 }
 // src/table/Summary.tsx
-var bh = {
+var Ch = {
 	clarity: "how alike the examples of a component are",
 	polysemanticity: "whether they show two different things",
 	redundancy: "how close its twin in the layer is"
-}, [$, xh, Sh, Ch, wh] = [
+}, [$, wh, Th, Eh, Dh] = [
 	24,
 	34,
 	18,
 	28,
 	40
 ];
-function Th() {
+function Oh() {
 	let e = B().index.value, t = j(null);
 	return /* @__PURE__ */ K("details", {
 		class: "measures",
@@ -12487,7 +12581,7 @@ function Th() {
 				children: [/* @__PURE__ */ K("p", {
 					class: "hint",
 					children: "Dot and line: a layer's mean with its 95 % interval. Grey band: what random sets of images reach."
-				}), /* @__PURE__ */ K(Sl, {
+				}), /* @__PURE__ */ K(Tl, {
 					what: "the chart of measures",
 					kinds: ["svg", "png"],
 					save: (n) => vn(t.current, `${e.info.name}-measures`, n)
@@ -12498,22 +12592,22 @@ function Th() {
 				children: /* @__PURE__ */ K(Hn, {
 					of: e.scores.value,
 					what: "measures",
-					children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(Eh, {
+					children: (e) => /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K(kh, {
 						rows: e.summary,
 						of: t
-					}), /* @__PURE__ */ K(jh, { rows: e.summary })] })
+					}), /* @__PURE__ */ K(Ph, { rows: e.summary })] })
 				})
 			})
 		]
 	});
 }
-function Eh({ rows: e, of: t }) {
+function kh({ rows: e, of: t }) {
 	let [n, r] = O(900), i = j(null);
 	A(() => r(i.current?.clientWidth || 900), []), k(() => {
 		let e = new ResizeObserver(() => r(i.current?.clientWidth || 900));
 		return e.observe(i.current), () => e.disconnect();
 	}, []);
-	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * Ch) / 3 : n - s - Ch, l = xh + a.length * $ + Sh, u = o ? l : 3 * l;
+	let a = [...new Set(e.map((e) => e.layer))], o = n >= 620, s = Math.min(150, Math.max(...a.map((e) => 8 * e.length)) + 8, n / 3), c = o ? (n - s - 3 * Eh) / 3 : n - s - Eh, l = wh + a.length * $ + Th, u = o ? l : 3 * l;
 	return /* @__PURE__ */ K("div", {
 		class: "drawing",
 		ref: i,
@@ -12524,12 +12618,12 @@ function Eh({ rows: e, of: t }) {
 			height: u,
 			role: "img",
 			"aria-label": "Means of the measures for each layer; the table after it has the same numbers",
-			children: Object.entries(bh).map(([t, n], r) => /* @__PURE__ */ K("g", {
-				transform: o ? `translate(${s + r * (c + Ch)} 0)` : `translate(${s} ${r * l})`,
+			children: Object.entries(Ch).map(([t, n], r) => /* @__PURE__ */ K("g", {
+				transform: o ? `translate(${s + r * (c + Eh)} 0)` : `translate(${s} ${r * l})`,
 				children: [
-					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ K(Dh, {
+					(r === 0 || !o) && a.map((e, t) => /* @__PURE__ */ K(Ah, {
 						layer: e,
-						y: xh + (t + .5) * $,
+						y: wh + (t + .5) * $,
 						wide: s - 10
 					}, e)),
 					/* @__PURE__ */ K("text", {
@@ -12542,9 +12636,9 @@ function Eh({ rows: e, of: t }) {
 						class: "says",
 						x: 0,
 						y: 28,
-						children: If(n, c + Ch - 8, 11)
+						children: zf(n, c + Eh - 8, 11)
 					}),
-					/* @__PURE__ */ K(Oh, {
+					/* @__PURE__ */ K(jh, {
 						rows: a.map((n) => e.find((e) => e.layer === n && e.measure === t)),
 						wide: c
 					})
@@ -12553,16 +12647,16 @@ function Eh({ rows: e, of: t }) {
 		})
 	});
 }
-function Dh({ layer: e, y: t, wide: n }) {
+function Ah({ layer: e, y: t, wide: n }) {
 	return /* @__PURE__ */ K("text", {
 		class: "layer",
 		x: -10,
 		y: t + 4,
 		"text-anchor": "end",
-		children: [/* @__PURE__ */ K("title", { children: e }), If(e, n, 12, "start")]
+		children: [/* @__PURE__ */ K("title", { children: e }), zf(e, n, 12, "start")]
 	});
 }
-function Oh({ rows: e, wide: t }) {
+function jh({ rows: e, wide: t }) {
 	let n = e.flatMap((e) => e ? [
 		e.low,
 		e.high,
@@ -12570,11 +12664,11 @@ function Oh({ rows: e, wide: t }) {
 		e.baseline_low,
 		e.baseline_high,
 		e.untrained
-	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - wh), o = xh + e.length * $;
+	] : []).filter((e) => e !== null), r = Math.min(0, ...n), i = Math.max(r + .1, ...n) * 1.04, a = (e) => (e - r) / (i - r) * (t - Dh), o = wh + e.length * $;
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("path", {
 			class: "axis",
-			d: `M0 ${o}H${t - wh}`
+			d: `M0 ${o}H${t - Dh}`
 		}),
 		[r, i / 1.04].map((e, t) => /* @__PURE__ */ K("text", {
 			class: "tick",
@@ -12583,23 +12677,23 @@ function Oh({ rows: e, wide: t }) {
 			"text-anchor": t ? "end" : "start",
 			children: U(e)
 		}, t)),
-		e.map((e, n) => e && /* @__PURE__ */ K(kh, {
+		e.map((e, n) => e && /* @__PURE__ */ K(Mh, {
 			row: e,
-			y: xh + n * $,
+			y: wh + n * $,
 			x: a,
 			wide: t
 		}, e.layer))
 	] });
 }
-function kh({ row: e, y: t, x: n, wide: r }) {
+function Mh({ row: e, y: t, x: n, wide: r }) {
 	let { mean: i, low: a, high: o, baseline: s, baseline_low: c, baseline_high: l } = e;
 	return /* @__PURE__ */ K("g", { children: [
-		/* @__PURE__ */ K("title", { children: Ah(e) }),
+		/* @__PURE__ */ K("title", { children: Nh(e) }),
 		/* @__PURE__ */ K("rect", {
 			class: "ground",
 			x: 0,
 			y: t + 2,
-			width: r - wh,
+			width: r - Dh,
 			height: $ - 4
 		}),
 		c !== null && l !== null && /* @__PURE__ */ K("rect", {
@@ -12636,10 +12730,10 @@ function kh({ row: e, y: t, x: n, wide: r }) {
 		})
 	] });
 }
-function Ah({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s, untrained: c }) {
+function Nh({ layer: e, measure: t, mean: n, low: r, high: i, baseline: a, baseline_low: o, baseline_high: s, untrained: c }) {
 	return `${e}, ${t}: mean ${U(n, 3)} (95 % interval ${U(r, 3)} to ${U(i, 3)}); random: ${U(a, 3)} (${U(o, 3)} to ${U(s, 3)})${c === null ? "" : `; untrained network: ${U(c, 3)}`}`;
 }
-function jh({ rows: e }) {
+function Ph({ rows: e }) {
 	return /* @__PURE__ */ K("div", {
 		class: "unseen",
 		children: /* @__PURE__ */ K("table", { children: [
@@ -12687,7 +12781,7 @@ function jh({ rows: e }) {
 	});
 }
 // src/table/marks.ts
-function Mh(e) {
+function Fh(e) {
 	let [t, n] = O(/* @__PURE__ */ new Set()), [r, i] = O(-1), a = j(-1), o = j(e);
 	return o.current !== e && (o.current = e, a.current = -1, r >= e.length && i(-1)), {
 		marked: t,
@@ -12707,8 +12801,8 @@ function Mh(e) {
 	};
 }
 // src/table/sorting.ts
-var Nh = 2 ** 21;
-function Ph(e, t, n) {
+var Ih = 2 ** 21;
+function Lh(e, t, n) {
 	let r = /* @__PURE__ */ new Float32Array(1), i = new Uint32Array(r.buffer), a = new Float64Array(e.length), o = [], s = 0;
 	for (let c = 0; c < e.length; c++) {
 		let l = t(e[c]);
@@ -12718,13 +12812,13 @@ function Ph(e, t, n) {
 		}
 		r[0] = (n ? -l : l) + 0;
 		let u = i[0];
-		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Nh + c;
+		a[s++] = (u >= 2 ** 31 ? ~u >>> 0 : u + 2 ** 31) * Ih + c;
 	}
 	let c = a.subarray(0, s).sort(), l = new Int32Array(e.length);
-	for (let t = 0; t < s; t++) l[t] = e[c[t] % Nh];
+	for (let t = 0; t < s; t++) l[t] = e[c[t] % Ih];
 	return l.set(o, s), l;
 }
-function Fh(e, t) {
+function Rh(e, t) {
 	let n = /* @__PURE__ */ new Set();
 	for (let r of e) n.add(t(r));
 	let r = new Intl.Collator(void 0, {
@@ -12734,42 +12828,42 @@ function Fh(e, t) {
 	return i.set("", NaN), (e) => i.get(t(e)) ?? NaN;
 }
 // src/table/rows.ts
-function Ih(e) {
+function zh(e) {
 	return e ? {
 		key: e.replace(/^-/, ""),
 		down: e.startsWith("-")
 	} : null;
 }
-function Lh(e, t) {
+function Bh(e, t) {
 	let n = e.kind === "number" && !e.rising;
 	return t?.key === e.key ? t.down === n ? `${n ? "" : "-"}${e.key}` : null : `${n ? "-" : ""}${e.key}`;
 }
-function Rh(e, t) {
+function Vh(e, t) {
 	if (t === null) return e.filter((e) => e.shown);
 	let n = t.split(",");
 	return e.filter((e) => n.includes(e.key));
 }
-function zh(e, t, n, r) {
+function Hh(e, t, n, r) {
 	let i = n.flatMap((e) => {
 		let n = t.find((t) => t.key === e.key && t.kind === "number");
 		return n && !n.waits ? [{
 			range: e,
 			column: n
 		}] : [];
-	}), a = (e) => i.every(({ range: t, column: n }) => _h(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
+	}), a = (e) => i.every(({ range: t, column: n }) => bh(t, n.value(e))), o = r && t.find((e) => e.key === r.key && e.kind !== "picture");
 	if (!o) return i.length ? e.order.value.filter(a) : e.order.value;
 	let s = Int32Array.from(e.kept.value.keys()).filter((t) => e.kept.value[t] && a(t));
-	return Ph(s, o.text && Number.isNaN(o.value(0)) ? Fh(s, o.text) : o.value, r.down);
+	return Lh(s, o.text && Number.isNaN(o.value(0)) ? Rh(s, o.text) : o.value, r.down);
 }
 // src/views/Table.tsx
-function Bh() {
-	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Ym(e)).value, a = r("where") ?? "", o = M(() => mh(a), [a]), s = Ih(r("sort") ?? ""), c = Vh(M(() => zh(e, i, o, s), [
+function Uh() {
+	let e = B(), { place: t } = e, n = e.index.value, r = (e) => t.route.value.params.get(e), i = Ct(() => Qm(e)).value, a = r("where") ?? "", o = M(() => _h(a), [a]), s = zh(r("sort") ?? ""), c = Wh(M(() => Hh(e, i, o, s), [
 		e,
 		i,
 		o,
 		r("sort"),
 		e.order.value
-	])), l = Rh(i, r("cols")), u = Mh(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
+	])), l = Vh(i, r("cols")), u = Fh(c), d = Ct(() => e.pointed.value?.index === e.index.value.number ? e.pointed.value.row : -1), f = (t) => {
 		e.select(t), u.clear(), e.told.value = `${V(t.length, "component")} selected: every view shows only ${t.length === 1 ? "this one" : "these"}`;
 	};
 	return /* @__PURE__ */ K("div", {
@@ -12784,22 +12878,22 @@ function Bh() {
 					": what it responds to, and how clearly. A click on a column's name sorts by it."
 				]
 			}),
-			/* @__PURE__ */ K(Th, {}),
+			/* @__PURE__ */ K(Oh, {}),
 			/* @__PURE__ */ K("div", {
 				class: "tools",
 				children: [
-					/* @__PURE__ */ K(Hh, {
+					/* @__PURE__ */ K(Gh, {
 						shown: c.length,
 						all: n.count,
-						order: Uh(i, s?.key, !!e.search.value)
+						order: Kh(i, s?.key, !!e.search.value)
 					}),
-					/* @__PURE__ */ K(vh, {
+					/* @__PURE__ */ K(xh, {
 						columns: i,
 						ranges: o,
-						onChange: (e) => t.set({ where: hh(e) }, !0)
+						onChange: (e) => t.set({ where: vh(e) }, !0)
 					}),
-					/* @__PURE__ */ K(em, { label: "Relevance for" }),
-					/* @__PURE__ */ K(Vm, {
+					/* @__PURE__ */ K(rm, { label: "Relevance for" }),
+					/* @__PURE__ */ K(Wm, {
 						columns: i,
 						shown: l,
 						onChange: (e) => t.set({ cols: e?.join(",") }, !0)
@@ -12824,25 +12918,25 @@ function Bh() {
 							})
 						]
 					}),
-					/* @__PURE__ */ K(Sl, {
+					/* @__PURE__ */ K(Tl, {
 						what: "the table",
 						kinds: e.session.can.parquet ? [
 							"csv",
 							"json",
 							"parquet"
 						] : ["csv", "json"],
-						save: (t) => dn(`${n.info.name}-components`, Wh(l, c), t, e)
+						save: (t) => dn(`${n.info.name}-components`, qh(l, c), t, e)
 					})
 				]
 			}),
-			/* @__PURE__ */ K(ch, {
+			/* @__PURE__ */ K(dh, {
 				label: "Components",
 				columns: l,
 				rows: c,
 				sort: s,
 				marks: u,
 				pointed: d,
-				onSort: (e) => t.set({ sort: Lh(e, s) }, !0),
+				onSort: (e) => t.set({ sort: Bh(e, s) }, !0),
 				onOpen: (e) => t.go(n.path(e), { i: n.number || null }),
 				onPoint: (t) => e.pointed.value = t === null ? null : {
 					index: n.number,
@@ -12857,11 +12951,11 @@ function Bh() {
 		]
 	});
 }
-function Vh(e) {
+function Wh(e) {
 	let t = j(e);
 	return e !== t.current && (e.length !== t.current.length || e.some((e, n) => e !== t.current[n])) && (t.current = e), t.current;
 }
-function Hh({ shown: e, all: t, order: n }) {
+function Gh({ shown: e, all: t, order: n }) {
 	return /* @__PURE__ */ K("p", {
 		class: "how-many",
 		role: "status",
@@ -12873,87 +12967,87 @@ function Hh({ shown: e, all: t, order: n }) {
 		]
 	});
 }
-function Uh(e, t, n) {
+function Kh(e, t, n) {
 	let r = e.find((e) => e.key === t);
 	return r ? `by ${r.name.toLowerCase()}` : n ? "best match first" : "labelled and clearest first";
 }
-function Wh(e, t) {
-	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.file ?? e.key, Array.from(t, (t) => rh(e, t))]));
+function qh(e, t) {
+	return Object.fromEntries(e.filter((e) => e.kind !== "picture").map((e) => [e.file ?? e.key, Array.from(t, (t) => oh(e, t))]));
 }
 // src/views/views.ts
-var Gh = [
+var Jh = [
 	{
 		path: "",
 		name: "Explore",
-		view: gl,
+		view: yl,
 		says: "search, and a map of all components"
 	},
 	{
 		path: "table",
 		name: "Table",
-		view: Bh,
+		view: Uh,
 		says: "every component with its measures"
 	},
 	{
 		path: "picture",
 		name: "Your picture",
-		view: Lm,
+		view: Bm,
 		says: "what the model makes of a picture of yours"
 	},
 	{
 		path: "audit",
 		name: "Audit",
-		view: hf,
+		view: vf,
 		says: "does it rely on what it should?"
 	},
 	{
 		path: "graph",
 		name: "Graph",
-		view: tm,
+		view: im,
 		says: "how a class comes about"
 	},
 	{
 		path: "compare",
 		name: "Compare",
-		view: up,
+		view: pp,
 		says: "what two models, or two layers, share"
 	},
 	{
 		path: "about",
 		name: "About",
-		view: Ef,
+		view: kf,
 		says: "how this index was made"
 	}
-], Kh = [
+], Yh = [
 	"valid",
 	"spurious",
 	"unsure"
 ];
-function qh() {
+function Xh() {
 	let { place: e } = B(), t = e.route.value.path[0] ?? "", n = t === "" || t === "table";
 	return !n && (!Rn(e) || t === "about") ? null : /* @__PURE__ */ K("section", {
 		class: "filters",
 		"aria-label": "Filters",
 		children: [
 			n ? /* @__PURE__ */ K(T, { children: [
-				/* @__PURE__ */ K(Jh, {}),
-				/* @__PURE__ */ K(Yh, {}),
-				/* @__PURE__ */ K(Xh, {})
-			] }) : /* @__PURE__ */ K(Zh, {}),
-			/* @__PURE__ */ K(Qh, {}),
-			/* @__PURE__ */ K($h, {}),
-			/* @__PURE__ */ K(eg, {})
+				/* @__PURE__ */ K(Zh, {}),
+				/* @__PURE__ */ K(Qh, {}),
+				/* @__PURE__ */ K($h, {})
+			] }) : /* @__PURE__ */ K(eg, {}),
+			/* @__PURE__ */ K(tg, {}),
+			/* @__PURE__ */ K(ng, {}),
+			/* @__PURE__ */ K(rg, {})
 		]
 	});
 }
-function Jh() {
+function Zh() {
 	let e = B(), { layers: t } = e.index.value.info, n = e.layers().map((e) => t[e].layer);
 	if (t.length < 2) return null;
 	let r = (r, i) => {
 		let a = t.map((e) => e.layer).filter((e) => e === r ? i : n.includes(e));
 		e.place.set({ layers: a.length && a.length < t.length ? a.join(",") : null });
 	};
-	return /* @__PURE__ */ K(cd, {
+	return /* @__PURE__ */ K(dd, {
 		name: "Layers",
 		value: n.length === 0 ? "all" : n.length === 1 ? /* @__PURE__ */ K("bdi", { children: Sn(n[0]) }) : `${n.length} of ${t.length}`,
 		children: /* @__PURE__ */ K("fieldset", { children: [/* @__PURE__ */ K("legend", { children: "Only components of these layers (none ticked: all)" }), t.map(({ layer: e, start: t, stop: i }) => /* @__PURE__ */ K("label", { children: [
@@ -12968,7 +13062,7 @@ function Jh() {
 		] }, e))] })
 	});
 }
-function Yh() {
+function Qh() {
 	let { place: e } = B(), t = e.route.value.params.get("words") ?? "";
 	return /* @__PURE__ */ K("span", {
 		class: "field",
@@ -12980,13 +13074,13 @@ function Yh() {
 			autocomplete: "off",
 			spellcheck: !1,
 			onInput: (t) => e.set({ words: t.currentTarget.value }, !0)
-		}), t && /* @__PURE__ */ K(ng, {
+		}), t && /* @__PURE__ */ K(ag, {
 			what: `labels with ${t}`,
 			off: () => e.set({ words: null })
 		})]
 	});
 }
-function Xh() {
+function $h() {
 	let e = B(), { rows: t } = e.index.value.annotations.value, n = e.place.route.value.params.get("tag") ?? "";
 	return !e.session.can.annotate && !n ? null : /* @__PURE__ */ K("select", {
 		"aria-label": "Tag",
@@ -12996,20 +13090,20 @@ function Xh() {
 		children: [/* @__PURE__ */ K("option", {
 			value: "",
 			children: "Any tag"
-		}), Kh.map((e) => /* @__PURE__ */ K("option", {
+		}), Yh.map((e) => /* @__PURE__ */ K("option", {
 			value: e,
 			children: `Tagged ${e} (${t.filter((t) => t.tag === e).length})`
 		}, e))]
 	});
 }
-function Zh() {
+function eg() {
 	let { place: e } = B(), t = (t) => e.route.value.params.get(t);
 	return /* @__PURE__ */ K(T, { children: [
-		t("layers") && /* @__PURE__ */ K(tg, {
+		t("layers") && /* @__PURE__ */ K(ig, {
 			off: () => e.set({ layers: null }),
 			children: ["layers ", t("layers").replaceAll(",", ", ")]
 		}),
-		t("words") && /* @__PURE__ */ K(tg, {
+		t("words") && /* @__PURE__ */ K(ig, {
 			off: () => e.set({ words: null }),
 			children: [
 				"label contains “",
@@ -13017,29 +13111,29 @@ function Zh() {
 				"”"
 			]
 		}),
-		t("tag") && /* @__PURE__ */ K(tg, {
+		t("tag") && /* @__PURE__ */ K(ig, {
 			off: () => e.set({ tag: null }),
 			children: ["tagged ", t("tag")]
 		})
 	] });
 }
-function Qh() {
+function tg() {
 	let e = B(), t = e.place.route.value.params.get("cluster");
 	if (t === null) return null;
 	let n = z(e.index.value.atlas.value)?.names[Number(t)];
-	return /* @__PURE__ */ K(tg, {
+	return /* @__PURE__ */ K(ig, {
 		off: () => e.place.set({ cluster: null }),
 		children: n ? `cluster “${n}”` : `cluster ${t}`
 	});
 }
-function $h() {
+function ng() {
 	let e = B(), t = e.selection.value;
-	return t && /* @__PURE__ */ K(tg, {
+	return t && /* @__PURE__ */ K(ig, {
 		off: () => e.select(null),
 		children: [H(t.length), " selected"]
 	});
 }
-function eg() {
+function rg() {
 	let e = B(), { place: t } = e;
 	if (!Rn(t)) return null;
 	let n = e.order.value.length;
@@ -13059,16 +13153,16 @@ function eg() {
 		children: "Show all"
 	})] });
 }
-function tg({ off: e, children: t }) {
+function ig({ off: e, children: t }) {
 	return /* @__PURE__ */ K("span", {
 		class: "chip",
-		children: [/* @__PURE__ */ K("bdi", { children: t }), /* @__PURE__ */ K(ng, {
-			what: rg(t),
+		children: [/* @__PURE__ */ K("bdi", { children: t }), /* @__PURE__ */ K(ag, {
+			what: og(t),
 			off: e
 		})]
 	});
 }
-function ng({ what: e, off: t }) {
+function ag({ what: e, off: t }) {
 	return /* @__PURE__ */ K("button", {
 		type: "button",
 		class: "bare-button",
@@ -13078,12 +13172,12 @@ function ng({ what: e, off: t }) {
 		children: /* @__PURE__ */ K(q, { name: "clear" })
 	});
 }
-function rg(e) {
-	return Array.isArray(e) ? e.map(rg).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
+function og(e) {
+	return Array.isArray(e) ? e.map(og).join("") : typeof e == "string" || typeof e == "number" ? String(e) : "";
 }
 // src/ui/suggest.ts
-var ig = 8, ag = /* @__PURE__ */ new WeakMap();
-function og(e, t) {
+var sg = 8, cg = /* @__PURE__ */ new WeakMap();
+function lg(e, t) {
 	let n = t.trim().toLowerCase();
 	if (!n) return [];
 	let r = [
@@ -13091,13 +13185,13 @@ function og(e, t) {
 		[],
 		[]
 	];
-	for (let t of cg(e)) {
+	for (let t of dg(e)) {
 		let e = t.lower.indexOf(n);
 		e < 0 || r[e === 0 ? 0 : /\W/.test(t.lower[e - 1]) ? 1 : 2].push(t);
 	}
-	return [...sg(e, n), ...r.flat()].slice(0, ig);
+	return [...ug(e, n), ...r.flat()].slice(0, sg);
 }
-function sg(e, t) {
+function ug(e, t) {
 	let n = t.lastIndexOf(":"), r = e.info.layers.find((e) => e.layer.toLowerCase() === t.slice(0, n)), i = r && /^\d+$/.test(t.slice(n + 1)) ? e.row(r.layer, Number(t.slice(n + 1))) : -1;
 	return i < 0 ? [] : [{
 		text: e.id(i),
@@ -13105,8 +13199,8 @@ function sg(e, t) {
 		row: i
 	}];
 }
-function cg(e) {
-	let t = e.labels.value, n = e.annotations.value, r = ag.get(e);
+function dg(e) {
+	let t = e.labels.value, n = e.annotations.value, r = cg.get(e);
 	if (r?.labels === t && r.mine === n) return r.entries;
 	let i = /* @__PURE__ */ new Map(), a = (t, n) => {
 		if (!t || e.base.dead[n]) return;
@@ -13123,15 +13217,15 @@ function cg(e) {
 		a(n, t), r !== n && a(r, t);
 	}
 	let o = [...i.values()].sort((e, t) => t.rows - e.rows || (e.lower < t.lower ? -1 : 1));
-	return ag.set(e, {
+	return cg.set(e, {
 		labels: t,
 		mine: n,
 		entries: o
 	}), o;
 }
 // src/ui/SearchBox.tsx
-function lg() {
-	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? og(n, a) : [], m = r[0] === "table" ? r : [];
+function fg() {
+	let e = B(), { place: t } = e, n = e.index.value, { path: r, params: i } = t.route.value, a = i.get("q") ?? "", o = j(null), s = Re(), [c, l] = O(!1), [u, d] = O(-1), f = j(!1), p = c ? lg(n, a) : [], m = r[0] === "table" ? r : [];
 	Yn({ "/": () => (o.current?.focus(), o.current?.select()) });
 	let h = (r) => {
 		t.go(m, {
@@ -13169,7 +13263,7 @@ function lg() {
 		role: "search",
 		children: [
 			/* @__PURE__ */ K(q, { name: "search" }),
-			i.has("image") && /* @__PURE__ */ K(dg, { id: i.get("image") }),
+			i.has("image") && /* @__PURE__ */ K(mg, { id: i.get("image") }),
 			/* @__PURE__ */ K("input", {
 				ref: o,
 				type: "text",
@@ -13200,14 +13294,14 @@ function lg() {
 				"aria-hidden": "true",
 				children: "/"
 			}),
-			b && /* @__PURE__ */ K(fg, {}),
+			b && /* @__PURE__ */ K(hg, {}),
 			/* @__PURE__ */ K("ul", {
 				class: "suggestions",
 				id: s,
 				role: "listbox",
 				"aria-label": "Labels that match",
 				hidden: !p.length,
-				children: p.map((e, t) => /* @__PURE__ */ K(ug, {
+				children: p.map((e, t) => /* @__PURE__ */ K(pg, {
 					id: `${s}-${t}`,
 					one: e,
 					typed: a,
@@ -13218,7 +13312,7 @@ function lg() {
 		]
 	});
 }
-function ug({ id: e, one: t, typed: n, active: r, choose: i }) {
+function pg({ id: e, one: t, typed: n, active: r, choose: i }) {
 	let a = B().index.value, o = a.base.crop[t.row], s = t.text.toLowerCase().indexOf(n.trim().toLowerCase()), c = s + n.trim().length;
 	return /* @__PURE__ */ K("li", {
 		id: e,
@@ -13240,8 +13334,8 @@ function ug({ id: e, one: t, typed: n, active: r, choose: i }) {
 		]
 	});
 }
-function dg({ id: e }) {
-	let t = lm.value?.id === e ? lm.value.address : null;
+function mg({ id: e }) {
+	let t = fm.value?.id === e ? fm.value.address : null;
 	return /* @__PURE__ */ K("span", {
 		class: "asked",
 		children: [t ? /* @__PURE__ */ K("img", {
@@ -13250,7 +13344,7 @@ function dg({ id: e }) {
 		}) : /* @__PURE__ */ K(q, { name: "image" }), "your picture"]
 	});
 }
-function fg() {
+function hg() {
 	let e = B(), t = j(null);
 	return /* @__PURE__ */ K(T, { children: [/* @__PURE__ */ K("button", {
 		type: "button",
@@ -13266,12 +13360,12 @@ function fg() {
 		hidden: !0,
 		"aria-label": "Picture to search by",
 		onChange: (t) => {
-			dm(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
+			mm(e, t.currentTarget.files?.[0]), t.currentTarget.value = "";
 		}
 	})] });
 }
 // src/ui/Shortcuts.tsx
-function pg({ close: e }) {
+function gg({ close: e }) {
 	return /* @__PURE__ */ K(er, {
 		title: "Keyboard shortcuts",
 		class: "shortcuts",
@@ -13283,9 +13377,9 @@ function pg({ close: e }) {
 	});
 }
 // src/ui/Header.tsx
-function mg() {
+function _g() {
 	let e = B(), { place: t } = e, n = j(null), [r, i] = O(!1), a = t.route.value.path[0] ?? "", o = In(e, e.index.value);
-	return A(() => Gn(e, n.current.closest(".semlens")), [e]), A(() => Fu(n.current.closest(".semlens"), Nu.value), [Nu.value]), _g(), Gr(), pm(), Yn({ "?": () => i(!0) }), /* @__PURE__ */ K("header", {
+	return A(() => Gn(e, n.current.closest(".semlens")), [e]), A(() => Ru(n.current.closest(".semlens"), Iu.value), [Iu.value]), bg(), Jr(), gm(), Yn({ "?": () => i(!0) }), /* @__PURE__ */ K("header", {
 		class: "top",
 		ref: n,
 		children: [
@@ -13299,12 +13393,12 @@ function mg() {
 						...o
 					}),
 					children: "semlens"
-				}), /* @__PURE__ */ K(hg, {})]
+				}), /* @__PURE__ */ K(vg, {})]
 			}),
-			/* @__PURE__ */ K(lg, {}),
+			/* @__PURE__ */ K(fg, {}),
 			/* @__PURE__ */ K("nav", {
 				"aria-label": "Views",
-				children: Gh.map((e) => /* @__PURE__ */ K("a", {
+				children: Jh.map((e) => /* @__PURE__ */ K("a", {
 					href: t.href(e.path ? [e.path] : [], o),
 					title: e.says,
 					"aria-current": a === e.path ? "page" : void 0,
@@ -13313,7 +13407,7 @@ function mg() {
 			}),
 			/* @__PURE__ */ K("div", {
 				class: "whole-page",
-				children: [/* @__PURE__ */ K(gg, {}), /* @__PURE__ */ K("button", {
+				children: [/* @__PURE__ */ K(yg, {}), /* @__PURE__ */ K("button", {
 					type: "button",
 					class: "bare-button",
 					"aria-label": "Keyboard shortcuts",
@@ -13322,15 +13416,15 @@ function mg() {
 					children: "?"
 				})]
 			}),
-			r && /* @__PURE__ */ K(pg, { close: () => i(!1) }),
-			um.value && /* @__PURE__ */ K("p", {
+			r && /* @__PURE__ */ K(gg, { close: () => i(!1) }),
+			pm.value && /* @__PURE__ */ K("p", {
 				class: "drop",
 				children: "Drop the picture: the components that are most like it will be listed."
 			})
 		]
 	});
 }
-function hg() {
+function vg() {
 	let e = B(), { place: t, indexes: n } = e, r = e.index.value;
 	if (n.length < 2) return /* @__PURE__ */ K("bdi", {
 		class: "index-name",
@@ -13353,8 +13447,8 @@ function hg() {
 		}, e.number))
 	});
 }
-function gg() {
-	let e = Nu.value, t = Au[(Au.indexOf(e) + 1) % Au.length], n = {
+function yg() {
+	let e = Iu.value, t = Nu[(Nu.indexOf(e) + 1) % Nu.length], n = {
 		system: "as the system has it",
 		light: "light",
 		dark: "dark"
@@ -13364,22 +13458,22 @@ function gg() {
 		class: "bare-button",
 		"aria-label": `Theme: ${n[e]}`,
 		title: `Theme: ${n[e]}; press for ${n[t]}`,
-		onClick: () => Pu(t),
+		onClick: () => Lu(t),
 		children: /* @__PURE__ */ K(q, { name: e })
 	});
 }
-function _g() {
-	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Gh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
+function bg() {
+	let e = B(), t = e.index.value, [n = "", , r, i] = e.place.route.value.path, a = n === "m" ? t.row(r ?? "", Number(i)) : -1, o = Jh.find((e) => e.path === n && n)?.name, s = e.place.route.value.params.get("q"), c = a >= 0 ? `${t.title(a)} (${t.id(a)})` : o ?? (s ? `“${s}”` : "Explore");
 	k(() => {
 		Kn(e) && (document.title = `${c} · ${t.info.name} · semlens`);
 	}, [c, t]);
 }
 // src/ui/Told.tsx
-var vg = 5e3;
-function yg() {
+var xg = 5e3;
+function Sg() {
 	let { told: e } = B(), t = e.value;
 	return k(() => {
-		let n = t ? setTimeout(() => e.value = "", vg) : void 0;
+		let n = t ? setTimeout(() => e.value = "", xg) : void 0;
 		return () => clearTimeout(n);
 	}, [t]), /* @__PURE__ */ K("p", {
 		class: "told",
@@ -13389,8 +13483,8 @@ function yg() {
 	});
 }
 // src/ui/App.tsx
-function bg() {
-	let [e = ""] = B().place.route.value.path, t = e === "m" ? Xr : Gh.find((t) => t.path === e)?.view ?? gl;
+function Cg() {
+	let [e = ""] = B().place.route.value.path, t = e === "m" ? $r : Jh.find((t) => t.path === e)?.view ?? yl;
 	return /* @__PURE__ */ K(T, { children: [
 		/* @__PURE__ */ K("a", {
 			class: "skip",
@@ -13398,22 +13492,22 @@ function bg() {
 			onClick: (e) => (e.preventDefault(), document.getElementById("content")?.focus()),
 			children: "Skip to the content"
 		}),
-		/* @__PURE__ */ K(mg, {}),
-		/* @__PURE__ */ K(qh, {}),
+		/* @__PURE__ */ K(_g, {}),
+		/* @__PURE__ */ K(Xh, {}),
 		/* @__PURE__ */ K("main", {
 			id: "content",
 			tabIndex: -1,
 			children: /* @__PURE__ */ K(t, {})
 		}),
-		/* @__PURE__ */ K(yg, {})
+		/* @__PURE__ */ K(Sg, {})
 	] });
 }
 // src/mount.tsx
-function xg(e, t, n) {
+function wg(e, t, n) {
 	return Xt(t, n).then((t) => {
 		e.replaceChildren(), xe(/* @__PURE__ */ K(Qt, {
 			value: t,
-			children: /* @__PURE__ */ K(bg, {})
+			children: /* @__PURE__ */ K(Cg, {})
 		}), e);
 	}, (t) => e.replaceChildren(Object.assign(document.createElement("p"), {
 		className: "bare",
@@ -13421,7 +13515,7 @@ function xg(e, t, n) {
 	}))), () => xe(null, e);
 }
 // src/widget.tsx
-function Sg({ model: t, el: n }) {
+function Tg({ model: t, el: n }) {
 	let r = document.createElement("div");
 	r.className = "semlens cell", r.style.height = `${String(t.get("height"))}px`, n.append(r);
 	let i = new e(t), a = Nt();
@@ -13429,10 +13523,10 @@ function Sg({ model: t, el: n }) {
 		let t = e.target.closest?.("a[href^=\"#/\"]");
 		!t || e.ctrlKey || e.metaKey || e.shiftKey || (e.preventDefault(), a.open(t.getAttribute("href")));
 	});
-	let o = xg(r, i, a);
+	let o = wg(r, i, a);
 	return () => {
 		o(), i.close();
 	};
 }
-var Cg = { render: Sg };
-export { Cg as default };
+var Eg = { render: Tg };
+export { Eg as default };

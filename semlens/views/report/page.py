@@ -43,7 +43,7 @@ def report(audit: Audit, *, before: Audit | None = None) -> str:
         recipe(audit),
     ]
     title = audit.spec.title or f"Audit of {quoted(audit.output)}"
-    main = el("main", _head(audit, title, compared=before is not None), *sections)
+    main = el("main", _head(audit, title, compared=before is not None), *sections, _sign())
     return _page(title, main, view)
 
 
@@ -62,6 +62,13 @@ def _head(audit: Audit, title: str, *, compared: bool) -> Html:
         outcome(audit),
         _contents(audit, compared=compared),
     )
+
+
+def _sign() -> Html:
+    """Where a printed report is dated and signed; not seen on a screen. The page itself has no date, for the same audit
+    gives the same bytes."""
+    lines = (el("span", f"{what}: ", el("i", "")) for what in ("Date", "Name", "Signature"))
+    return el("p", *lines, class_="sign")
 
 
 def _contents(audit: Audit, *, compared: bool) -> Html:

@@ -170,11 +170,15 @@ def charts(view: View) -> Html:
         )
     said = (
         "A mark is a component; the larger, the more relevant. Up: it fits something that must not matter. Right: it "
-        "fits something that may. The dashed lines are what chance reaches. Point at a mark, or move from mark to mark "
-        "with the arrow keys, to see its examples."
+        "fits something that may. The dashed lines are what chance reaches. "
+    )
+    by_hand = el(
+        "span",
+        "Point at a mark, or move from mark to mark with the arrow keys, to see its examples.",
+        class_="on-screen",
     )
     head = el("h2", "Every component, held against both sides")
-    return el("section", head, el("p", said), legend(), *drawn, id="chart")
+    return el("section", head, el("p", said, by_hand), legend(), *drawn, id="chart")
 
 
 def offenders(view: View) -> Html:
