@@ -336,7 +336,7 @@ def test_everything_it_was_made_from_stands_there() -> None:
         "relevance_mass(spurious) <= 0.10", "0 more of these layers respond to no image",
     ):  # fmt: skip
         assert part in text
-    spec = Page(PAGE).text.split("The spec in full")[1].split("Because we say so.", 1)[1]
+    spec = Page(PAGE).text.split("The spec in full")[1].split("Because we say so.", 1)[1].split("Date:")[0]
     assert check_spec(yaml.safe_load(spec)) == SPEC  # as it stands there, it can be used again
     assert "95 %" in section(PAGE, "methods")
     assert "100 images labelled as “red”" in section(PAGE, "methods")
