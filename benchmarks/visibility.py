@@ -77,8 +77,10 @@ def lesions(seed: int) -> Iterator[Case]:
     known = case("testbed:clip", sl.load_foundation("testbed:clip"), pictures, shows)
     yield known
     for step, amount in enumerate(NOISE):
-        two = (noisy(one.astype(np.float64), amount, 2 * step + n) for n, one in enumerate((known.first, known.second)))
-        yield Case(f"testbed:clip, {amount:g} parts of noise", *two, known.phrases, known.unrelated, known.shows)
+        one, two = (
+            noisy(v.astype(np.float64), amount, 2 * step + n) for n, v in enumerate((known.first, known.second))
+        )
+        yield Case(f"testbed:clip, {amount:g} parts of noise", one, two, known.phrases, known.unrelated, known.shows)
     yield case("offline:conse, lesions", sl.load_foundation("offline:conse"), pictures, shows)
 
 

@@ -147,8 +147,8 @@ def test_most_relevance_that_a_dictionary_leaves_is_said_and_none_where_it_expla
     with pytest.warns(UserWarning, match=f"what dictionaries do not explain: all of '{nothing.text}'; the units"):
         warn_unread({name: float(shares.mean()) for name, shares in found.items()})
     whole = eye("relu2", 5)
-    found = attribute(net, X, 1, layers=[whole], warn_above=9.0).unread[f"{whole.text}@error"]
-    torch.testing.assert_close(found, torch.zeros_like(found), atol=1e-9, rtol=0)
+    none = attribute(net, X, 1, layers=[whole], warn_above=9.0).unread[f"{whole.text}@error"]
+    torch.testing.assert_close(none, torch.zeros_like(none), atol=1e-9, rtol=0)
 
 
 def test_baselines_of_two_kinds_on_one_tensor_are_told_apart(net: VisionModel) -> None:

@@ -63,7 +63,8 @@ def test_gradients_of_a_step_are_those_of_autograd(way: Callable[..., Tensor], m
     kept = TopK(4).keeps(products)
     kept[7] = False  # a vector of which nothing is kept
     g = [torch.zeros_like(part) for part in (auto.encoder, auto.bias, auto.decoder)]
-    error = way(auto, x, x.flip(0), Kept(*kept.nonzero(as_tuple=True), products[kept]), g, 2 / len(x))
+    rows, columns = kept.nonzero(as_tuple=True)
+    error = way(auto, x, x.flip(0), Kept(rows, columns, products[kept]), g, 2 / len(x))
     for found, expected in zip(g, by_autograd(auto, x, x.flip(0), kept), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(error, torch.where(kept, products, 0) @ auto.decoder - x.flip(0))

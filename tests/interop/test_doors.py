@@ -64,7 +64,7 @@ def test_training_images_are_compared_by_the_cosine_of_their_components(by: str)
     found = similarity(net, train, test, "2", train_targets=[0] * 6, targets=[0, 0], by=by, batch_size=4)
     vectors = []
     for x in (test, train):
-        acts = net[:3](x).detach()
+        acts = net.get_submodule("2")(net.get_submodule("1")(net.get_submodule("0")(x))).detach()
         if by == "relevance":
             acts = attribute(studied(), x, 0, layers=["2"]).layers["2"]
         vectors.append(nn.functional.normalize(acts.flatten(2).sum(2), dim=1))

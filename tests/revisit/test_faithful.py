@@ -118,7 +118,8 @@ def test_greedy_patching_ranks_again_what_is_left() -> None:
     once = ranked("gradient", replace(found, target=fixed(NET, goal, X)), Lens())
     for i in range(7):
         left = [c for c in range(45) if bool(found.acts[i, c].any())]
-        order, size = [], len(left)
+        order: list[int] = []
+        size = len(left)
         for part in range(20):
             acts = torch.zeros(1, *found.acts.shape[1:])
             acts[0, left] = found.acts[i, left]

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -56,11 +56,11 @@ def test_relevance_that_a_dictionary_does_not_explain_is_no_reason_to_pass() -> 
     plain = with_relevance(planted(ABOUT, k=12), shares, ("ox",))
     relevance = plain.relevance
     assert relevance is not None
-    asked = {"requirements": ["relevance_mass(spurious) <= 0.3"], "layers": ["layer0"]}
+    asked: dict[str, Any] = {"requirements": ["relevance_mass(spurious) <= 0.3"], "layers": ["layer0"]}
     verdicts = {}
     for left in (0.2, 0.7):
         other = replace(relevance, unread=(Unread("layer0@error", (left,)), Unread("layer1@error", (0.9,))))
-        found = run(replace(plain, read_additions={ClassRelevance: lambda other=other: other}), **asked)
+        found = run(replace(plain, read_additions={ClassRelevance: partial(replace, other)}), **asked)
         assert [doubt for doubt in found.doubts if "layer" in doubt] == [
             f"{left:.0%} of the relevance at layer0 passes what the dictionary does not explain"
         ]
