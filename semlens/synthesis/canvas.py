@@ -24,6 +24,9 @@ _SPREAD = 1.0, 0.28, 0.12
 _START = 0.2
 """Standard deviation of the first coefficients. Only ratios to a step's length matter, for the contrast is fixed."""
 
+_STRENGTH = 1.5  # of what is added to an image's logits
+_EDGE = 0.96  # black and white of an image that is to be changed: at 1 no step would move them
+
 
 def noise(size: tuple[int, int], generators: Sequence[torch.Generator]) -> Float32[Tensor, "n 3 h f 2"]:
     """Coefficients of pictures of coloured noise, each drawn by a generator of its own."""
@@ -36,13 +39,25 @@ def painted(
     coefficients: Float[Tensor, "n 3 h f 2"], size: tuple[int, int], contrast: float
 ) -> Float[Tensor, "n 3 h w"]:
     """The RGB pictures that coefficients stand for, from 0 to 1, each with the same contrast around grey."""
+    colours = _in_colours(coefficients, size)
+    rms = colours.pow(2).mean((1, 2, 3), keepdim=True).sqrt()
+    return 0.5 + 0.5 * torch.tanh(2 * contrast * colours / rms)
+
+
+def changed(coefficients: Float[Tensor, "n 3 h f 2"], start: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Pictures as they were at the start, from 0 to 1, with what the coefficients stand for added to the logit of each
+    colour: however much that is, no colour leaves the range."""
+    logits = torch.atanh((2 * start - 1).clamp(-_EDGE, _EDGE))
+    return 0.5 + 0.5 * torch.tanh(logits + _STRENGTH * _in_colours(coefficients, (start.shape[2], start.shape[3])))
+
+
+def _in_colours(coefficients: Float[Tensor, "n 3 h f 2"], size: tuple[int, int]) -> Float[Tensor, "n 3 h w"]:
+    """What coefficients add to red, green and blue."""
     height, width = size
     rows, columns = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)
     frequency = (rows**2 + columns**2).sqrt().clamp(min=1 / max(height, width)).to(coefficients.device)
     planes = torch.fft.irfft2(torch.view_as_complex(coefficients) / frequency, s=size, norm="ortho")
-    colours = torch.einsum("cd,ndhw->nchw", _colours().to(planes), planes)
-    rms = colours.pow(2).mean((1, 2, 3), keepdim=True).sqrt()
-    return 0.5 + 0.5 * torch.tanh(2 * contrast * colours / rms)
+    return torch.einsum("cd,ndhw->nchw", _colours().to(planes), planes)
 
 
 def _colours() -> Float32[Tensor, "3 3"]:

@@ -27,6 +27,11 @@ class Pixels:
         """The model's input for RGB pictures from 0 to 1 that have its size."""
         return torch.einsum("cd,ndhw->nchw", self.matrix, pictures) + self.offset[:, None, None]
 
+    def back(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n 3 h w"]:
+        """The RGB pictures from 0 to 1 of which this is the model's input; the nearest where colours were mixed."""
+        away = x - self.offset[:, None, None]
+        return torch.einsum("dc,nchw->ndhw", torch.linalg.pinv(self.matrix), away).clamp(0, 1)
+
 
 def pixels_of(model: VisionModel) -> Pixels:
     """What the preprocessing of `model` does to colours, found on images of one colour each: to shift and scale them,

@@ -12,7 +12,7 @@ from torch import nn
 
 import semlens as sl
 from semlens.cli import app
-from semlens.synthesis import own_ranks
+from semlens.synthesis import own_rank_together, own_ranks
 from semlens.synthesis.canvas import moved_about, noise, painted, variation
 from semlens.synthesis.maximise import likeness
 from semlens.synthesis.pixels import pixels_of
@@ -89,6 +89,8 @@ def test_preprocessing_without_a_gradient_is_refused() -> None:
         ({"components": ["fc:0"], "images": 0}, "at least 1"),
         ({"components": ["fc:0"], "contrast": 0.7}, "contrast"),
         ({"components": ["fc:0"], "pool": "sum"}, "pool"),
+        ({"components": ["fc:0"], "images": 2, "on": [Image.new("RGB", (8, 8))]}, "an image for each picture"),
+        ({"components": ["fc:0"], "until": [1.0, 2.0]}, "a number for each component"),
     ],
 )
 def test_what_cannot_be_made_is_said(how: dict[str, object], matches: str) -> None:
@@ -138,6 +140,35 @@ def test_likeness_is_the_mean_cosine_of_gram_matrices() -> None:
         others = [i for i in range(row // 3 * 3, row // 3 * 3 + 3) if i != row]
         cosines = [grams[row] @ grams[i] / np.linalg.norm(grams[row]) / np.linalg.norm(grams[i]) for i in others]
         assert float(likeness(patterns, 3)[row]) == pytest.approx(np.mean(cosines), rel=1e-5)
+
+
+def test_an_image_is_changed_no_further_than_it_takes() -> None:
+    photos = [random_images(2, seed=4).load(i) for i in range(2)]
+    model = colours()
+    shown = sl.maximise(model, ["fc:0", "fc:2"], images=2, on=photos, until=[0.7, 0.6], jitter=False, diversity=0.0)
+    for each, photo, goal in zip(shown, photos * 2, [0.7, 0.7, 0.6, 0.6], strict=True):
+        assert each.start is not None
+        before = model.preprocess(photo).mean((1, 2))[each.component.unit].item()
+        assert each.before == pytest.approx(before, abs=0.01)
+        assert before < goal
+        assert goal - 0.01 < each.activation < goal + 0.05  # a step goes that far at most
+        start, after = (np.asarray(picture, int) for picture in (each.start, each.picture))
+        assert np.abs(start - to_tensor(photo).permute(1, 2, 0).numpy() * 255).max() <= 1
+        assert (after - start).mean((0, 1)).argmax() == each.component.unit
+
+
+def test_what_is_changed_enough_already_stays() -> None:
+    photo = random_images(1).load(0)
+    (shown,) = sl.maximise(colours(), ["fc:0"], on=[photo], until=[0.1], steps=30)
+    assert shown.start is not None
+    assert np.abs(np.asarray(shown.picture, int) - np.asarray(shown.start, int)).max() <= 8
+
+
+def test_the_way_back_from_a_models_input_is_the_picture() -> None:
+    spread = torch.tensor([0.2, 0.3, 0.4])[:, None, None]
+    photo = random_images(1).load(0)
+    pixels = pixels_of(sl.VisionModel(Colours(), lambda image: (to_tensor(image) - 0.5) / spread))
+    assert torch.allclose(pixels.back((to_tensor(photo)[None] - 0.5) / spread)[0], to_tensor(photo), atol=1e-5)
 
 
 def test_diversity_keeps_pictures_of_one_component_apart() -> None:
@@ -198,6 +229,26 @@ def test_a_picture_finds_its_own_component(index: Path) -> None:
     assert ranks == [1, 1, 1]
 
 
+def test_pictures_are_searched_together_less_the_images_that_they_were(index: Path) -> None:
+    loaded, space = sl.load_index(index), ColourSpace()
+    photos = [random_images(3, seed=9).load(i) for i in range(3)]
+    made_for = sl.maximise(colours(), ["fc:1"], images=3, on=photos, steps=20)
+    after, before = (
+        np.mean([v / np.linalg.norm(v) for v in space.embed_images(some)], axis=0)
+        for some in ([m.picture for m in made_for], [m.start for m in made_for])
+    )
+    after, before = after / np.linalg.norm(after), before / np.linalg.norm(before)
+    rows = range(loaded.layer_slice("fc").start, loaded.layer_slice("fc").stop)
+    if loaded.encodings is None:
+        scores = [float(loaded.means[row] @ (after - before)) for row in rows]
+    else:
+        covariance = loaded.encodings.cross[rows.start : rows.stop] @ (after - before)
+        scores = (covariance / loaded.encodings.deviation[rows.start : rows.stop]).tolist()
+    assert own_rank_together(loaded, space, made_for) == 1 + sum(score > scores[1] for score in scores) == 1
+    with pytest.raises(sl.SemlensError, match="made on images"):
+        own_rank_together(loaded, space, sl.maximise(colours(), ["fc:1"], steps=2))
+
+
 def test_the_command_draws_and_tells(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = f"file:{Path(__file__).parents[1] / 'toy_model.py'}:build"
     out = tmp_path / "made.png"
@@ -213,6 +264,13 @@ def test_the_command_draws_and_tells(index: Path, tmp_path: Path, monkeypatch: p
     assert [json.loads(line)["rank"] for line in done.stdout.splitlines()] == [1, 1, 1, 1]
     with Image.open(out) as drawn:
         assert drawn.width > alone
+    for number in range(2):
+        random_images(2, seed=5).load(number).save(tmp_path / f"{number}.png")
+    done = CliRunner().invoke(app, [*asked, "--index", str(index), "--on", str(tmp_path)], catch_exceptions=False)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["together"] for row in rows] == [1, 1, 1, 1]
+    strongest = float(sl.load_index(index).activations[sl.load_index(index).row(sl.Component("fc", 0)), 0])
+    assert all(row["activation"] < strongest + 0.1 for row in rows[:2])
     done = CliRunner().invoke(app, ["maximise", model, "act:9", "--index", str(index)], catch_exceptions=False)
     assert done.exit_code != 0
     assert "act has units 0 to 2" in done.output
