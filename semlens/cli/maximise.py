@@ -111,6 +111,8 @@ def _record(made: "Maximised", rank: int | None, together: int | None) -> dict[s
 
 def _show(records: Sequence[dict[str, object]], ranked: bool) -> None:
     """Prints a line per picture."""
-    names = ("component", "before", "activation", *(["rank"] if ranked else []))
+    together = "together" in records[0]
+    names = ("component", "before", "activation", *(["rank"] if ranked else []), *(["together"] if together else []))
     caption = "rank: the place of the component when its layer is searched for the picture" if ranked else None
+    caption = f"{caption}; together: for all, less the images that they were" if together else caption
     table(names, [tuple(str(record[name]) for name in names) for record in records], caption=caption)
