@@ -539,9 +539,9 @@ def test_evaluate_over_all_images_takes_neither_model_nor_images(
     words = ask_vocabulary(index.recipe.foundation, place.words)
     expected = over_all_images(label(index, words, by="examples", fdr=0.9, seed=2), words, seed=2)
     found = lines(capsys, *asked)
-    same(found[:6], expected.rows.records())
-    assert [row["measure"] for row in found[:6]] == [
-        f"{name} over all images" for name in ["correlation"] * 3 + ["AUPRC"] * 3
+    same(found[:12], expected.rows.records())
+    assert [row["measure"] for row in found[:12]] == [
+        f"{name} over all images" for name in ("correlation", "AUPRC", "F1", "IoU") for _ in range(3)
     ]
     assert "by examples" in printed(capsys, *asked)[0]
 
@@ -582,8 +582,8 @@ def test_evaluate_by_images_where_no_output_has_a_label(capsys: pytest.CaptureFi
     asked = ["--vocabulary", place.words, "--images", place.others, "--count", "40"]
     nameless = lines(capsys, "evaluate", place.nameless, *asked, "--fdr", "0.9")
     assert {row["measure"] for row in nameless} - {"AUC", "MAD", "DMA", "significant"} == {
-        "correlation over all images", "AUPRC over all images",
-    }  # fmt: skip
+        f"{name} over all images" for name in ("correlation", "AUPRC", "F1", "IoU")
+    }
     given = int(labels_by(load_index(place.nameless), place.words, fdr=0.9).accepted.sum())
     assert given > 10
     assert [row["n"] for row in nameless if row["measure"] == "AUC"] == [given] * 3

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from semlens.model.layers import LayerRow
 from semlens.types import ConceptExamples
 
-PROJECTIONS = ("proj", "out_proj", "o_proj", "c_proj")
+PROJECTIONS = ("proj", "out_proj", "o_proj", "c_proj", "output.dense")
 NEAR = 2e-3  # of the greatest activation of a row: what orders of summation may differ by
 MOST_SPECIAL = 8
 
@@ -203,7 +203,7 @@ class PlainHooks:
             means.append([vectors.norm(dim=-1).float().mean(0)])
 
         module = self.net.get_submodule(row.layer.partition("#")[0])
-        return [child.register_forward_pre_hook(see) for name, child in module.named_children() if name in PROJECTIONS]
+        return [child.register_forward_pre_hook(see) for name, child in module.named_modules() if name in PROJECTIONS]
 
 
 def _without(shape: Sequence[int], axis: int) -> tuple[int, ...]:
