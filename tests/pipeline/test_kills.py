@@ -19,5 +19,4 @@ def test_killed_runs_resume_to_the_same_bytes() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     rows = run.stdout.splitlines()
     assert [row.partition(":")[0] for row in rows] == ["build", "embed", "relevance", "shards", "encode"]
-    assert all(row.endswith("0 ended with other bytes") for row in rows), rows
-    assert sum(" 0 killed" not in row for row in rows) >= 3, rows  # a fast machine may be done before it is killed
+    assert all(row.endswith("0 ended with other bytes") and " 0 killed" not in row for row in rows), rows
