@@ -33,8 +33,34 @@ class RelevanceId:
     unread: tuple[Unread, ...] = ()
 
 
+class _OfClasses:
+    """A record with a column for each of some classes of the model."""
+
+    classes: tuple[int, ...]  # outputs of the model
+    class_names: tuple[str, ...]  # empty for a class without a name
+
+    def name(self, column: int) -> str:
+        """What the class in a column is called: its name, or its number if it has none."""
+        return self.class_names[column] or str(self.classes[column])
+
+    def column(self, which: str | int) -> int:
+        """Where in `classes` a class stands, by its name or its number.
+
+        Raises:
+            SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
+        """
+        by_name = [i for i, name in enumerate(self.class_names) if name == which]
+        columns = by_name or [i for i, number in enumerate(self.classes) if str(number) == str(which)]
+        if not columns:
+            raise unknown("class", str(which), map(self.name, range(len(self.classes))))
+        if len(columns) > 1:
+            numbers = " or ".join(str(self.classes[i]) for i in columns)
+            raise SemlensError(f"{len(columns)} classes are called {which!r}: give the number, {numbers}")
+        return columns[0]
+
+
 @dataclass(frozen=True, repr=False)
-class ClassRelevance:
+class ClassRelevance(_OfClasses):
     """What every component of an index contributes to some outputs of the model.
 
     A share is a component's relevance on an image by the sum of |relevance| over its layer's components. The means are
@@ -60,18 +86,6 @@ class ClassRelevance:
         counted = ", ".join(f"{name} ({count})" for name, count in zip(named, self.counts, strict=True))
         return f"ClassRelevance({self.method}, images by {self.of}: {counted})"
 
-    def name(self, column: int) -> str:
-        """What the class in a column is called: its name, or its number if it has none."""
-        return self.class_names[column] or str(self.classes[column])
-
-    def column(self, which: str | int) -> int:
-        """Where in `classes` a class stands, by its name or its number.
-
-        Raises:
-            SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
-        """
-        return _column(self.classes, self.class_names, which)
-
     def error(self, which: str | int, layer: str) -> float:
         """The mean part, in [0, 1], of the |relevance| for a class at a dictionary's positions that it does not
         explain; 0 for a layer without a dictionary.
@@ -90,22 +104,6 @@ class ClassRelevance:
         """
         column = self.column(which)
         return np.asarray(self.positive[:, column] - self.negative[:, column])
-
-
-def _column(classes: tuple[int, ...], names: tuple[str, ...], which: str | int) -> int:
-    """Where in `classes` a class stands, by its name or its number.
-
-    Raises:
-        SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
-    """
-    by_name = [i for i, name in enumerate(names) if name == which]
-    columns = by_name or [i for i, number in enumerate(classes) if str(number) == str(which)]
-    if not columns:
-        raise unknown("class", str(which), (name or str(number) for name, number in zip(names, classes, strict=True)))
-    if len(columns) > 1:
-        numbers = " or ".join(str(classes[i]) for i in columns)
-        raise SemlensError(f"{len(columns)} classes are called {which!r}: give the number, {numbers}")
-    return columns[0]
 
 
 def class_relevance(relevance: Relevance) -> ClassRelevance:
@@ -215,7 +213,7 @@ class RelevanceVectorsId:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RelevanceVectors:
+class RelevanceVectors(_OfClasses):
     """What every component of an index contributes to a class on up to `most` of its images: a row per class and image.
 
     The images are the first of the class in one random order of all.
@@ -234,18 +232,6 @@ class RelevanceVectors:
 
     def __repr__(self) -> str:
         return f"RelevanceVectors({self.method}, {len(self.ids):,} of images by {self.of}, {len(self.classes)} classes)"
-
-    def name(self, column: int) -> str:
-        """What the class in a column is called: its name, or its number if it has none."""
-        return self.class_names[column] or str(self.classes[column])
-
-    def column(self, which: str | int) -> int:
-        """Where in `classes` a class stands, by its name or its number.
-
-        Raises:
-            SemlensError: with the nearest names for an unknown class, and for a name that several classes have.
-        """
-        return _column(self.classes, self.class_names, which)
 
     def rows(self, column: int) -> slice:
         """The rows of the class in a column."""

@@ -16,7 +16,7 @@ import numpy as np
 from semlens.analysis import Rows, probe_spec
 from semlens.errors import SemlensError
 from semlens.numerics import unit
-from semlens.types import Float32, FoundationModel, Progress, silent
+from semlens.types import FoundationModel, Progress, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,9 @@ SAMPLE = 200
 
 CHECKED = 4
 """Images on which attribution is tried."""
+
+BATCH = 32
+"""Images that are held at once."""
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "white")
 """What every model of pictures and words is expected to tell apart: plain pictures of these, by their names."""
@@ -72,12 +75,12 @@ def doctor(
     if phrases and (foundation is None or images is None):
         raise SemlensError("whether phrases are seen takes a foundation model and images: give both")
     found = [*_installed(), *_machine()]
-    photos = _photos(images, progress) if images is not None else []
     if model is not None:
-        found += _studied(model, [photo for _, photo in photos][:: max(1, len(photos) // CHECKED)][:CHECKED])
+        taken = _photos(images, CHECKED, progress) if images is not None else ()
+        found += _studied(model, [photo for _, some in taken for photo in some])
     if foundation is not None:
         found += _colours(foundation)
-        found += _phrases(foundation, photos, images, phrases, marks) if phrases and images is not None else ()
+        found += _phrases(foundation, images, phrases, marks, progress) if phrases and images is not None else ()
     return Rows(found)
 
 
@@ -128,21 +131,23 @@ def _device() -> str:
     return f"cpu, {torch.get_num_threads()} threads: no accelerator that torch {torch.__version__} knows"
 
 
-def _photos(images: "ImageSet", progress: Progress) -> "list[tuple[int, Image]]":
-    """Images, evenly over the set; what cannot be read is left out."""
-    from semlens.images import UnreadableImage
+def _photos(
+    images: "ImageSet", count: int, progress: Progress
+) -> "Iterator[tuple[tuple[int, ...], tuple[Image, ...]]]":
+    """Batches of ids and images, `count` of them evenly over the set; what cannot be read is left out.
 
-    found, ids = [], np.unique(np.linspace(0, len(images) - 1, SAMPLE).astype(int)).tolist()
-    for done, id in enumerate(ids):
-        progress("images", done, len(ids))
-        try:
-            found.append((id, images.load(id)))
-        except UnreadableImage:
-            continue
-    progress("images", len(ids), len(ids))
-    if not found:
+    Raises:
+        SemlensError: none can be read.
+    """
+    from semlens.collection import as_is, image_batches
+
+    ids, readable = np.unique(np.linspace(0, len(images) - 1, count).astype(int)).tolist(), False
+    for batch in image_batches(images, ids, as_is, "images", batch_size=BATCH, workers=0, progress=progress):
+        readable |= bool(batch.ids)
+        if batch.ids:
+            yield batch.ids, batch.items
+    if not readable:
         raise SemlensError(f"none of the images of {images.source} that were tried can be read")
-    return found
 
 
 def _studied(model: "VisionModel", photos: "Sequence[Image]") -> Iterator[Finding]:
@@ -168,7 +173,9 @@ def _colours(foundation: FoundationModel) -> Iterator[Finding]:
 
     vectors = unit(foundation.embed_images([Image.new("RGB", (224, 224), colour) for colour in COLOURS]))
     texts = unit(foundation.embed_texts([f"a plain {colour} picture" for colour in COLOURS]))
-    right = int((_standardised(vectors @ texts.T).argmax(axis=0) == np.arange(len(COLOURS))).sum())
+    similarities = vectors @ texts.T
+    nearest = (similarities - similarities.mean(axis=1, keepdims=True)).argmax(axis=0)  # a picture may be near to all
+    right = int((nearest == np.arange(len(COLOURS))).sum())
     one = bool(np.ptp(vectors, axis=0).max() < 1e-6)
     verdict = "fault" if one else "good" if right == len(COLOURS) else "doubt"
     said = f"{right} of {len(COLOURS)} names of colours find their plain picture first"
@@ -179,28 +186,24 @@ def _colours(foundation: FoundationModel) -> Iterator[Finding]:
     yield Finding("foundation model", "colours", verdict, f"{foundation.identity.name}: {said}")
 
 
-def _standardised(similarities: Float32[np.ndarray, "i q"]) -> Float32[np.ndarray, "i q"]:
-    """Similarities less what each picture has with all texts."""
-    return similarities - similarities.mean(axis=1, keepdims=True)
-
-
 def _phrases(
     foundation: FoundationModel,
-    photos: "Sequence[tuple[int, Image]]",
     images: "ImageSet",
     phrases: Sequence[str],
     marks: "str | Path | None",
+    progress: Progress,
 ) -> Iterator[Finding]:
     """Whether the foundation model knows and sees each phrase on the images, as an audit asks it."""
     from semlens.analysis.audit import UNRELATED, Concept, Spec, Views, entries, visibility
 
-    ids = np.array([id for id, _ in photos], np.int64)
+    taken = [(own, unit(foundation.embed_images(some))) for own, some in _photos(images, SAMPLE, progress)]
+    ids = np.concatenate([own for own, _ in taken])
     named, labels = ([column[id] for id in ids] for column in (images.names, images.labels))
     every = {part for label in labels for part in (label or "").split("|")}
     concepts = [Concept(phrase, label=phrase if phrase in every else "") for phrase in dict.fromkeys(phrases)]
     spec = Spec(0, concepts, [UNRELATED[0]], marks=str(marks or ""))  # has two sides; here one is a phrase for nothing
     probes = probe_spec(foundation, spec)
-    seen = Views(ids, unit(foundation.embed_images([photo for _, photo in photos])), tuple(named), tuple(labels))
+    seen = Views(ids, np.concatenate([vectors for _, vectors in taken]), tuple(named), tuple(labels))
     strange = dict(probes.unknown)
     for one in visibility(spec, seen, probes, entries(spec))[: len(concepts)]:
         if one.concept in strange:

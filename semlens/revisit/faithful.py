@@ -14,7 +14,7 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import Components, Layer, VisionModel, as_model, layer_text, parse_all, record
 from semlens.progress import visible
-from semlens.revisit.rankings import BY, Asked, Lens, check_ways, ranked
+from semlens.revisit.rankings import BY, Asked, Lens, check_ways, places_of, ranked
 from semlens.types import Bool, Float, Float64, Int64, Progress
 
 DRAWS = 3
@@ -128,8 +128,7 @@ def _curves(by: str, asked: Asked, lens: Lens, fractions: Float64[np.ndarray, "f
 def _places(relevance: Float[Tensor, "n c"], counts: Bool[Tensor, "n c"]) -> Int64[Tensor, "n c"]:
     """The place of each component on each image, the most relevant first, those last that do nothing; equal ones from
     the lower unit up."""
-    least = relevance.masked_fill(~counts, -torch.inf)
-    return least.argsort(dim=1, descending=True, stable=True).argsort(dim=1, stable=True)
+    return places_of(relevance.masked_fill(~counts, -torch.inf))
 
 
 def _curve(

@@ -14,7 +14,8 @@ from semlens.errors import SemlensError, unknown
 from semlens.images import ImageSet
 from semlens.model import VisionModel, still
 from semlens.progress import visible
-from semlens.types import Float, Int64, Progress
+from semlens.revisit.rankings import places_of
+from semlens.types import Float, Progress
 
 ORDERS = ("morf", "lerf")
 """Most relevant first, least relevant first."""
@@ -56,7 +57,7 @@ def flipping(
             f"a heat map of shape {tuple(heat.shape)} for an input of {tuple(x.shape)} in {steps} steps up to {upto}: "
             "give relevance for each pixel, 1 step or more, and a share above 0 and up to 1"
         )
-    places = _places(heat if order == "morf" else -heat)
+    places = places_of(heat if order == "morf" else -heat)
     goal, size = fixed(model, target, x), places[0].numel()
     gone = [int(np.ceil(step * size * upto / steps)) for step in range(steps + 1)]
     scores = [_score(model, goal, x, places >= count, baseline) for count in gone]
@@ -114,17 +115,11 @@ def _heat(model: VisionModel, x: Tensor, goal: Fixed, way: str, generator: torch
 def _both(
     model: VisionModel, x: Tensor, heat: Tensor, goal: Fixed, steps: int, upto: float, baseline: float
 ) -> Float[np.ndarray, "2 n f"]:
-    places = _places(heat)
+    places = places_of(heat)
     gone = [int(np.ceil(step * places[0].numel() * upto / steps)) for step in range(steps + 1)]
     kept = [[places >= count for count in gone], [places < count for count in gone]]
     curves = [torch.stack([_score(model, goal, x, keep, baseline) for keep in curve], dim=1) for curve in kept]
     return np.asarray(torch.stack(curves).double().cpu().numpy())
-
-
-def _places(heat: Float[Tensor, "n ..."]) -> Int64[Tensor, "n ..."]:
-    """The place of each pixel on its image, the highest first."""
-    flat = heat.flatten(1)
-    return flat.argsort(dim=1, descending=True, stable=True).argsort(dim=1, stable=True).view(heat.shape)
 
 
 def _score(model: VisionModel, goal: Fixed, x: Tensor, keep: Tensor, baseline: Any) -> Float[Tensor, "n"]:

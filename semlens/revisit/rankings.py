@@ -40,6 +40,12 @@ def check_ways(by: tuple[str, ...]) -> None:
         raise SemlensError("name at least one way to rank components, and each once")
 
 
+def places_of(values: Float[Tensor, "n ..."]) -> Int64[Tensor, "n ..."]:
+    """The place of each value in its row, from 0, the highest first; equal ones in the order in which they stand."""
+    flat = values.flatten(1)
+    return flat.argsort(dim=1, descending=True, stable=True).argsort(dim=1, stable=True).view(values.shape)
+
+
 @dataclass(frozen=True, eq=False)
 class Asked:
     """A batch of images, and what is asked of a layer there.
