@@ -26,6 +26,7 @@ from semlens.analysis.scores import score
 from semlens.analysis.stored import keep
 from semlens.app.guard import Policy
 from semlens.app.jobs import Job, Reply
+from semlens.app.notes import FILE
 from semlens.app.server import create_app
 from semlens.app.session import Session, open_session
 from semlens.index.index import ConceptIndex, load_index
@@ -114,8 +115,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory, own_folders: Path) -> Path:
 
 @pytest.fixture
 def folder(stored: Path, tmp_path: Path) -> Path:
-    """A copy of it that a test may change."""
-    return Path(shutil.copytree(stored, tmp_path / "planted"))
+    """A copy of it that a test may change, without what others noted beside it while they served it."""
+    return Path(shutil.copytree(stored, tmp_path / "planted", ignore=shutil.ignore_patterns(f"{FILE}*")))
 
 
 @pytest.fixture
