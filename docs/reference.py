@@ -20,6 +20,7 @@ sentence, 130 interrupted. Components are written `layer:unit`."""
 PACKAGES = {
     "model": "Models",
     "images": "Images",
+    "texts": "Texts",
     "foundation": "Foundation models",
     "collection": "Collecting examples",
     "pipeline": "From model and images to an index",

@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from semlens.revisit import split as split
     from semlens.revisit import verify_audit as verify_audit
     from semlens.synthesis import maximise as maximise
+    from semlens.texts import load_texts as load_texts
     from semlens.types import Component as Component
     from semlens.types import ConceptExamples as ConceptExamples
     from semlens.views.contact_sheet import contact_sheet as contact_sheet
@@ -179,6 +180,7 @@ _HOME = {
     "load_index": "index",
     "load_model": "model",
     "load_spec": "analysis.audit",
+    "load_texts": "texts",
     "load_vocabulary": "analysis",
     "load_weights": "model",
     "map_mean": "attribution",

@@ -14,6 +14,17 @@ class SemlensError(ValueError):
     """A user's mistake, explained in one sentence; the command line prints it and exits 2."""
 
 
+class UnreadableItem(SemlensError):
+    """An item of a set that cannot be read, or that a model cannot take, and why: it is left out and reported."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)  # both, for pickle builds it anew from what it finds here
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return f"cannot read {self.name}: {self.reason}"
+
+
 def unknown(what: str, asked: str, known: Iterable[str], hint: str = "") -> SemlensError:
     """An error that names the nearest three of what exists, e.g. `unknown("layer", "layer5", names)`."""
     names = list(known)

@@ -374,6 +374,78 @@ class FoundationModel(Protocol):
         ...
 
 
+@runtime_checkable
+class ExampleSet(Protocol):
+    """What examples are taken from, by id from 0 up: images, texts. All that is asked of a kind of data is asked here.
+
+    An item is what `load` gives. A part of one is a box of four whole numbers, not empty, which the kind of data reads
+    as it likes: an image left, top, right and bottom; a text where a window starts, where what is marked in it starts,
+    and where both end.
+    """
+
+    @property
+    def source(self) -> str:
+        """What the user gave, as text from which `sets.open_set` makes it again."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a person finds each item by."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str | None, ...]:
+        """What each shows, if that is known; several with | between."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same items, and for no others."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed of the source, a sentence each."""
+        ...
+
+    @property
+    def groups(self) -> tuple[str | None, ...]:
+        """Which items belong together, if that was asked."""
+        ...
+
+    @property
+    def group_column(self) -> str:
+        """The column that says so."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def load(self, id: int) -> Any:
+        """The item, as a model's preprocessing takes it. Raises UnreadableItem if it cannot be had."""
+        ...
+
+    def size(self, item: Any) -> tuple[int, int]:
+        """Right and bottom of the box that is all of an item."""
+        ...
+
+    def crop(self, item: Any, box: tuple[int, int, int, int]) -> Any:
+        """A part of an item, itself an item."""
+        ...
+
+    def show(self, item: Any) -> Image:
+        """A small picture of it, for a person."""
+        ...
+
+    def embed(self, foundation: FoundationModel, items: Sequence[Any]) -> Float32[np.ndarray, "n d"]:
+        """Where each lies in the space of a foundation model."""
+        ...
+
+    def odd(self, item: Any) -> str:
+        """What keeps an item from being like the others, in words, so that a preprocessing may fail on it; else
+        nothing."""
+        ...
+
+
 def axis_of(layers: Iterable[tuple[str, str, int]]) -> tuple[LayerAxis, ...]:
     """Layers (name, kind, components) laid end to end on one component axis."""
     placed: list[LayerAxis] = []

@@ -20,16 +20,18 @@ ARROWS = {
     "numerics": set(),
     "testbed": set(),
     "images": set(),
+    "texts": {"images"},
+    "sets": {"images", "texts"},
     "index": {"numerics"},
     "model": {"testbed"},
     "foundation": {"model", "testbed"},
-    "collection": {"images", "model", "numerics"},
-    "attribution": {"collection", "images", "model"},
-    "dictionaries": {"analysis", "attribution", "collection", "images", "model", "numerics"},
+    "collection": {"images", "model", "numerics", "sets"},
+    "attribution": {"collection", "images", "model", "sets"},
+    "dictionaries": {"analysis", "attribution", "collection", "model", "numerics", "sets"},
     "analysis": {"foundation", "images", "index", "numerics"},
     "crop": {"attribution", "collection", "images", "index", "model"},
     "views": {"analysis", "index"},
-    "pipeline": {"attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics"},
+    "pipeline": {"attribution", "collection", "crop", "foundation", "images", "index", "model", "numerics", "sets"},
     "revisit": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "views"},
     "synthesis": {"analysis", "index", "model"},
     "correct": {"analysis", "attribution", "collection", "crop", "images", "index", "model", "numerics", "pipeline"},
@@ -48,7 +50,7 @@ ARROWS = {
 
 FACES = {
     "analysis", "attribution", "collection", "correct", "crop", "dictionaries", "foundation", "images", "index",
-    "model", "numerics", "pipeline", "revisit", "synthesis", "analysis.audit", "analysis.comparisons",
+    "model", "numerics", "pipeline", "revisit", "sets", "synthesis", "texts", "analysis.audit", "analysis.comparisons",
     "analysis.graphs", "analysis.labels", "testbed.world", "views.heatmap", "views.plot", "views.report",
 }  # fmt: skip
 """Packages that name in `__init__` all that others may use of them; the files inside are their own affair."""
@@ -62,7 +64,7 @@ BESIDE_A_FACE = {
     "model.open_clip",  # brings open_clip
 }  # fmt: skip
 NUMPY_SIDE = (
-    "numerics", "index", "analysis", "views", "images", "testbed.world", *sorted(ROOT),
+    "numerics", "index", "analysis", "views", "images", "texts", "sets", "testbed.world", *sorted(ROOT),
 )  # fmt: skip
 HEAVY = {"torch", "torchvision", "timm", "transformers", "open_clip", "einops"}
 FILES = sorted(PACKAGE.rglob("*.py"))

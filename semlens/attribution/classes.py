@@ -15,15 +15,15 @@ from semlens.attribution.taps import warn_unread
 from semlens.attribution.targets import logits_in, warn_of_probability
 from semlens.collection import RELEVANCE, Checkpoint, Feed, check_k, fill, origin_of, part_of, tuned_allocator
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, load_images
 from semlens.model import Layer, VisionModel, as_layers, as_model, parse_all, still
 from semlens.progress import visible
-from semlens.types import SHARE_UNIT, Progress, Relevance, axis_of, several
+from semlens.sets import open_set
+from semlens.types import SHARE_UNIT, ExampleSet, Progress, Relevance, axis_of, several
 
 
 def relevance(
     model: VisionModel | str,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     layers: Layer | Sequence[Layer],
     classes: Sequence[int | str],
     *,
@@ -61,7 +61,7 @@ def relevance(
     Raises:
         SemlensError: a class, layer or method that does not exist, or k or vectors out of range.
     """
-    model, images = as_model(model), load_images(images)
+    model, images = as_model(model), open_set(images)
     part = part_of(images, shard)
     feed = Feed(model, images, batch_size, workers)
     stream = ClassStream(_task(feed, layers, classes, of, method, k, vectors))
@@ -81,7 +81,7 @@ def relevance(
 
 
 def check_classes(
-    model: VisionModel, images: ImageSet, layers: Layer | Sequence[Layer], classes: Sequence[int | str], of: str,
+    model: VisionModel, images: ExampleSet, layers: Layer | Sequence[Layer], classes: Sequence[int | str], of: str,
     method: str | Composite, k: int, vectors: int = 0,
 ) -> None:  # fmt: skip
     """Returns if `relevance` would begin its pass.

@@ -22,15 +22,14 @@ from semlens.attribution.targets import Logit, logits_in, starting
 from semlens.attribution.trace import Trace, trace
 from semlens.collection import Feed, tuned_allocator
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.model import Layer, VisionModel, output_number, parse_all, still
 from semlens.progress import visible
-from semlens.types import Edges, Float, Progress
+from semlens.types import Edges, ExampleSet, Float, Progress
 
 
 def edges(
     model: VisionModel,
-    images: ImageSet,
+    images: ExampleSet,
     ids: Sequence[int],
     target: int | str,
     upper: Layer,

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from semlens.errors import SemlensError, unknown
-from semlens.images import ImageSet, LabelWarning, match_labels
+from semlens.images import LabelWarning, match_labels
 from semlens.model import output_number
-from semlens.types import Float, Int64
+from semlens.types import ExampleSet, Float, Int64
 
 OF = ("auto", "label", "predicted", "all")
 
@@ -131,7 +131,7 @@ class OverAll:
         return [torch.where(own >= 0, column, -1) for column in range(len(self.numbers))]
 
 
-def membership(of: str, images: ImageSet, classes: Classes, names: Sequence[str], outputs: int) -> Membership:
+def membership(of: str, images: ExampleSet, classes: Classes, names: Sequence[str], outputs: int) -> Membership:
     """The way of that name; "auto" is by label where a label names one of the classes, else by prediction.
 
     Args:

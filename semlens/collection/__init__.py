@@ -10,6 +10,7 @@ from semlens.collection.passes import (
     as_is,
     fill,
     first_input,
+    first_item,
     image_batches,
     shifted,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "fast_cpu",
     "fill",
     "first_input",
+    "first_item",
     "image_batches",
     "load_examples",
     "load_relevance",

@@ -17,7 +17,6 @@ from semlens.collection.pictures import RunningPictures
 from semlens.collection.states import EXAMPLES
 from semlens.collection.topk import TopK, decode
 from semlens.errors import SemlensError, right_keywords, unknown
-from semlens.images import ImageSet, load_images
 from semlens.model import (
     POOLS,
     Components,
@@ -36,7 +35,8 @@ from semlens.model import (
     unit_names,
 )
 from semlens.progress import visible
-from semlens.types import MISSING, ConceptExamples, Float, LayerAxis, Origin, Progress, Unreadable, axis_of
+from semlens.sets import open_set
+from semlens.types import MISSING, ConceptExamples, ExampleSet, Float, LayerAxis, Origin, Progress, Unreadable, axis_of
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
@@ -44,7 +44,7 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 @right_keywords(top="k", topk="k", n="k", layer="layers", pooling="pool")
 def collect(
     model: VisionModel | str,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     layers: Layer | Sequence[Layer],
     *,
     k: int = 30,
@@ -75,7 +75,7 @@ def collect(
     Raises:
         SemlensError: a user's mistake, before the first forward pass where it can be seen there.
     """
-    model, images, layers = as_model(model), load_images(images), as_layers(layers)
+    model, images, layers = as_model(model), open_set(images), as_layers(layers)
     _check(pool, precision)
     check_k(k, images)
     ids = part_of(images, shard)
@@ -274,7 +274,7 @@ def _check(pool: str, precision: str) -> None:
         raise unknown("precision", precision, PRECISIONS)
 
 
-def check_k(k: int, images: ImageSet) -> None:
+def check_k(k: int, images: ExampleSet) -> None:
     """Returns if there are `k` images.
 
     Raises:
@@ -284,7 +284,7 @@ def check_k(k: int, images: ImageSet) -> None:
         raise SemlensError(f"k is {k}, but there are {len(images)} images; choose k between 1 and {len(images)}")
 
 
-def part_of(images: ImageSet, shard: tuple[int, int]) -> tuple[int, int]:
+def part_of(images: ExampleSet, shard: tuple[int, int]) -> tuple[int, int]:
     """The ids, from start to stop, of the i-th of n parts of the images.
 
     Raises:
@@ -295,7 +295,7 @@ def part_of(images: ImageSet, shard: tuple[int, int]) -> tuple[int, int]:
     return shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]
 
 
-def origin_of(model: VisionModel, images: ImageSet, precision: str) -> Origin:
+def origin_of(model: VisionModel, images: ExampleSet, precision: str) -> Origin:
     """What a pass of the model over the images is remembered by."""
     return Origin(
         model=model.name,

@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
 from semlens.collection.states import Pass, StateKind, earlier, join, missing_ranges
-from semlens.errors import SemlensError
-from semlens.images import ImageSet, UnreadableImage
-from semlens.images.loader import Batch, batches, default_workers, is_odd
+from semlens.errors import SemlensError, UnreadableItem
+from semlens.images.loader import Batch, batches, default_workers
 from semlens.model import VisionModel
-from semlens.types import Float, Progress, Unreadable, silent
+from semlens.types import ExampleSet, Float, Progress, Unreadable, silent
 
 
 class UnreadableWarning(UserWarning):
@@ -30,9 +28,9 @@ class UnreadableWarning(UserWarning):
 
 
 def image_batches(
-    images: ImageSet,
+    images: ExampleSet,
     ids: Sequence[int],
-    transform: Callable[[Image], Any],
+    transform: Callable[[Any], Any],
     step: str,
     *,
     batch_size: int,
@@ -62,9 +60,9 @@ def image_batches(
         progress(step, done, len(ids))
 
 
-def as_is(image: Image) -> Image:
-    """The transform of a pass that takes images as they are."""
-    return image
+def as_is(item: Any) -> Any:
+    """The transform of a pass that takes items as they are."""
+    return item
 
 
 def shifted(progress: Progress, start: int, total: int) -> Progress:
@@ -81,7 +79,7 @@ class Feed:
     """How images reach a model: preprocessed, all of one size, `batch_size` at a time, on its device."""
 
     model: VisionModel
-    images: ImageSet
+    images: ExampleSet
     batch_size: int
     workers: int | None = None
 
@@ -102,7 +100,7 @@ class Feed:
             readable_when=readable_when, progress=progress,
         ):  # fmt: skip
             x = stack(batch, self.images, self.batch_size, first) if batch.ids else first[:0]
-            yield x.to(model.device, model.dtype, non_blocking=True), batch
+            yield model.given(x, non_blocking=True), batch
 
     def readable(
         self, ids: Sequence[int], step: str, progress: Progress = silent
@@ -123,32 +121,38 @@ class Feed:
             )
 
 
-def first_input(model: VisionModel, images: ImageSet) -> Float[Tensor, "1 ..."]:
-    """The first image that can be read, as the model takes it; a grey one if none can."""
+def first_item(images: ExampleSet) -> tuple[int, Any] | None:
+    """The id of the first item that can be read and is like others, and the item; None if there is none."""
     for i in range(len(images)):
         try:
-            image = images.load(i)
-        except UnreadableImage:
+            item = images.load(i)
+        except UnreadableItem:
             continue
-        if not is_odd(image.size):
-            return _preprocessed(model, image, images.names[i])
-    return model.example_input()
+        if not images.odd(item):
+            return i, item
+    return None
 
 
-def _preprocessed(model: VisionModel, image: Image, name: str) -> Float[Tensor, "1 ..."]:
-    """An image as the model takes it.
+def first_input(model: VisionModel, images: ExampleSet) -> Float[Tensor, "1 ..."]:
+    """The first item that can be read, as the model takes it; the model's own example if none can."""
+    found = first_item(images)
+    return model.example_input() if found is None else _preprocessed(model, found[1], images.names[found[0]])
+
+
+def _preprocessed(model: VisionModel, item: Any, name: str) -> Float[Tensor, "1 ..."]:
+    """An item as the model takes it.
 
     Raises:
         SemlensError: the preprocessing fails, or gives no tensor.
     """
     try:
-        return model.preprocess(image)[None].to(model.device, model.dtype)
+        return model.given(model.preprocess(item)[None])
     except Exception as error:  # the user's code: anything may come
         first = next(iter(str(error).splitlines()), "")
         raise SemlensError(f"the preprocessing fails on {name}: {type(error).__name__}: {first}") from error
 
 
-def stack(batch: Batch, images: ImageSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:
+def stack(batch: Batch, images: ExampleSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:
     """The batch as one tensor, always of `batch_size` rows: another shape may run by another kernel and round so."""
     for i, item in zip(batch.ids, batch.items, strict=True):
         if item.shape != first.shape[1:]:

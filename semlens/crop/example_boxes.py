@@ -11,10 +11,9 @@ from semlens.crop.around import AroundActivations, AroundRelevance, RelevanceMap
 from semlens.crop.kinds import ChosenCrop
 from semlens.crop.locate import Find, locate
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.index import cached
 from semlens.model import VisionModel, check_dictionaries, parse_all
-from semlens.types import ConceptExamples, Int64, Progress, silent
+from semlens.types import ConceptExamples, ExampleSet, Int64, Progress, silent
 
 _IMAGES = 64  # images whose boxes are kept together when a run may be interrupted
 
@@ -26,7 +25,7 @@ class NoRelevanceWarning(UserWarning):
 def example_boxes(
     crop: ChosenCrop,
     model: VisionModel | None,
-    images: ImageSet,
+    images: ExampleSet,
     examples: ConceptExamples,
     *,
     workers: int | None = None,
@@ -66,7 +65,7 @@ def example_boxes(
 
 
 def _located(
-    crop: ChosenCrop, model: VisionModel, images: ImageSet, examples: ConceptExamples, workers: int | None,
+    crop: ChosenCrop, model: VisionModel, images: ExampleSet, examples: ConceptExamples, workers: int | None,
     keep: Path | None, progress: Progress,
 ) -> Int64[np.ndarray, "m 4"]:  # fmt: skip
     """The boxes of all valid slots, a few images at a time."""
@@ -90,7 +89,7 @@ def _located(
     return boxes
 
 
-def _finder(crop: ChosenCrop, model: VisionModel, images: ImageSet, examples: ConceptExamples) -> Find:
+def _finder(crop: ChosenCrop, model: VisionModel, images: ExampleSet, examples: ConceptExamples) -> Find:
     """What gives the boxes on the model's input."""
     assert crop.kind is not None
     check_dictionaries(examples.layers)

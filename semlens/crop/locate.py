@@ -3,18 +3,17 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from semlens.collection import image_batches
-from semlens.crop.geometry import Geometry, GeometryError, geometries
-from semlens.images import ImageSet
+from semlens.crop.geometry import GeometryError, geometries
 from semlens.images.loader import default_workers
-from semlens.model import Preprocess, VisionModel
-from semlens.types import Float, Int32, Int64, Progress, silent
+from semlens.model import OfItems, Preprocess, VisionModel
+from semlens.types import ExampleSet, Float, Int32, Int64, Progress, silent
 
 Find = Callable[[Float[Tensor, "n ..."], Int64[np.ndarray, "m"], Int64[np.ndarray, "m"]], Int64[np.ndarray, "m 4"]]
 """Given preprocessed images and m pairs, as rows of those images and as rows of the component axis: for each pair a box
@@ -23,7 +22,7 @@ on the model's input, all zero where there is nothing of the component."""
 
 def locate(
     model: VisionModel,
-    images: ImageSet,
+    images: ExampleSet,
     ids: Int32[np.ndarray, "m"],
     components: Int64[np.ndarray, "m"],
     find: Find,
@@ -41,20 +40,20 @@ def locate(
         SemlensError: an image that could be read when examples were collected and cannot be now.
     """
     boxes = np.zeros((len(ids), 4), dtype=np.int64)
-    place = _Placing(geometries(model.preprocess))
+    place = _Placing(images, _placed(model.preprocess))
     workers = default_workers(model.device.type) if workers is None else workers
     for batch in image_batches(
-        images, np.unique(ids).tolist(), _Sized(model.preprocess), "locate", batch_size=batch_size, workers=workers,
+        images, np.unique(ids).tolist(), _Kept(model.preprocess), "locate", batch_size=batch_size, workers=workers,
         readable_when="examples were collected", progress=progress,
     ):  # fmt: skip
         pairs = np.flatnonzero(np.isin(ids, batch.ids))
         rows = np.searchsorted(batch.ids, ids[pairs])
-        x = torch.stack([item.pixels for item in batch.items]).to(model.device, model.dtype)
+        x = model.given(torch.stack([taken.input for taken in batch.items]))
         on_input = find(x, rows, components[pairs])
         somewhere = on_input.any(axis=1)
         for row in np.unique(rows[somewhere]):
             here = (rows == row) & somewhere
-            boxes[pairs[here]] = place(on_input[here], batch.items[row].size, images.names[batch.ids[row]])
+            boxes[pairs[here]] = place(on_input[here], batch.items[row].item, images.names[batch.ids[row]])
     place.warn()
     return boxes
 
@@ -63,20 +62,34 @@ class UnplacedWarning(UserWarning):
     """What the model sees of some images cannot be placed in them; they are taken whole."""
 
 
+Place = Callable[[Any, Int64[np.ndarray, "m 4"]], Int64[np.ndarray, "m 4"]]
+"""Boxes on the model's input, as boxes of the item that it was made of."""
+
+
+def _placed(preprocess: Preprocess) -> Place:
+    """What places boxes: the preprocessing itself where it can, else the geometry of images that is measured of it."""
+    if isinstance(preprocess, OfItems):
+        return preprocess.place
+    geometry = geometries(preprocess)
+    return lambda image, boxes: geometry(image.size).to_original(boxes.astype(np.float64), image.size)
+
+
 @dataclass
 class _Placing:
     """Boxes on the model's input, placed in the originals. Mutable: it remembers which images they cannot be placed
     in."""
 
-    geometry: Callable[[tuple[int, int]], Geometry]
+    images: ExampleSet
+    place: Place
     whole: dict[str, str] = field(default_factory=dict)  # why, by name
 
-    def __call__(self, boxes: Int64[np.ndarray, "m 4"], size: tuple[int, int], name: str) -> Int64[np.ndarray, "m 4"]:
+    def __call__(self, boxes: Int64[np.ndarray, "m 4"], item: Any, name: str) -> Int64[np.ndarray, "m 4"]:
         try:
-            return self.geometry(size).to_original(boxes.astype(np.float64), size)
+            return self.place(item, boxes)
         except GeometryError as fault:
-            self.whole[name] = f"{size[0]} x {size[1]}: {fault}"
-            return np.tile([0, 0, *size], (len(boxes), 1))
+            width, height = self.images.size(item)
+            self.whole[name] = f"{width} x {height}: {fault}"
+            return np.tile([0, 0, width, height], (len(boxes), 1))
 
     def warn(self) -> None:
         if self.whole:
@@ -88,18 +101,18 @@ class _Placing:
 
 
 @dataclass(frozen=True)
-class _Item:
-    """A preprocessed image and the size that the original had."""
+class _Taken:
+    """What a model gets of an item, and the item."""
 
-    pixels: Tensor
-    size: tuple[int, int]
+    input: Tensor
+    item: Any
 
 
 @dataclass(frozen=True)
-class _Sized:
-    """A preprocessing that keeps the original's size."""
+class _Kept:
+    """A preprocessing that keeps the item."""
 
     preprocess: Preprocess
 
-    def __call__(self, image: Image.Image) -> _Item:
-        return _Item(self.preprocess(image), image.size)
+    def __call__(self, item: Any) -> _Taken:
+        return _Taken(self.preprocess(item), item)

@@ -10,9 +10,8 @@ from torch import Tensor
 from semlens.attribution import fixed
 from semlens.collection import Feed
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.model import Components, Layer, VisionModel, edit, parse_all, vectors_of
-from semlens.types import Float, Float64, Int64, Progress
+from semlens.types import ExampleSet, Float, Float64, Int64, Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +30,7 @@ class Slopes:
 
 
 def slopes(
-    model: VisionModel, images: ImageSet, layer: Layer, target: Any, *, count: int, batch_size: int, seed: int,
+    model: VisionModel, images: ExampleSet, layer: Layer, target: Any, *, count: int, batch_size: int, seed: int,
     progress: Progress,
 ) -> Slopes:  # fmt: skip
     """The slopes of an output along a layer's vectors, on `count` images drawn at random, or on all.

@@ -15,7 +15,6 @@ from semlens.dictionaries.autoencoder import Autoencoder, rate_of
 from semlens.dictionaries.measure import Reconstruction, measured
 from semlens.dictionaries.vectors import VectorStream, vectors_at
 from semlens.errors import SemlensError, right_keywords, unknown
-from semlens.images import ImageSet, load_images
 from semlens.model import (
     BatchTopK,
     Dictionary,
@@ -30,7 +29,8 @@ from semlens.model import (
     write_tensors,
 )
 from semlens.progress import visible
-from semlens.types import Float, Float64, Progress
+from semlens.sets import open_set
+from semlens.types import ExampleSet, Float, Float64, Progress
 
 RULES = ("batchtopk", "topk")
 BUFFER = 2**28
@@ -85,7 +85,7 @@ class Learned:
 @right_keywords(units="n", latents="n", top="k", topk="k", layers="layer", path="out")
 def learn_dictionary(
     model: VisionModel | str,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     layer: Layer,
     *,
     n: int,
@@ -136,12 +136,12 @@ def learn_dictionary(
 
 
 def learned(
-    model: VisionModel | str, images: ImageSet | Any, layer: Layer, *, n: int, k: int, rule: str,
+    model: VisionModel | str, images: ExampleSet | Any, layer: Layer, *, n: int, k: int, rule: str,
     out: str | Path | None, steps: int, batch: int, buffer: int, batch_size: int, workers: int | None, seed: int,
     resume: bool, progress: Progress, rate: float | None = None, whiten: float | None = RIDGE,
 ) -> Learned:  # fmt: skip
     """What `learn_dictionary` gives, with all that was measured."""
-    model, images = as_model(model), load_images(images)
+    model, images = as_model(model), open_set(images)
     _check(n, k, rule, steps, batch, whiten)
     partial = None if out is None else Path(out).with_name(f"{Path(out).name}.partial")
     if partial is not None and partial.exists() and not resume:

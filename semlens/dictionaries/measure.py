@@ -9,10 +9,10 @@ import torch
 from semlens.collection import Feed
 from semlens.dictionaries.vectors import in_order
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, load_images
 from semlens.model import Dictionary, Latents, VisionModel, as_model, moved, parse_all
 from semlens.progress import visible
-from semlens.types import Float, Progress
+from semlens.sets import open_set
+from semlens.types import ExampleSet, Float, Progress
 
 _BLOCK = 2**23  # products that are held at once
 
@@ -36,7 +36,7 @@ class Reconstruction:
 
 def reconstruction(
     model: VisionModel | str,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     dictionary: Dictionary | str,
     *,
     batch_size: int = 32,
@@ -52,7 +52,7 @@ def reconstruction(
     Raises:
         SemlensError: it does not fit the layer, or no image can be read.
     """
-    feed = Feed(as_model(model), load_images(images), batch_size, workers)
+    feed = Feed(as_model(model), open_set(images), batch_size, workers)
     ((kind, _),) = parse_all(feed.model.net, [dictionary], feed.first)
     if not isinstance(kind, Latents):
         raise SemlensError(f"{dictionary!r} is no dictionary: write LAYER@dictionary:FILE")

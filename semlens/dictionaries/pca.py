@@ -17,17 +17,17 @@ import torch
 from semlens.attribution import fixed
 from semlens.dictionaries.gradients import Slopes, slopes
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, load_images
 from semlens.model import Dictionary, Layer, Linear, VisionModel, as_model, layer_text
 from semlens.progress import visible
-from semlens.types import Float64, Progress
+from semlens.sets import open_set
+from semlens.types import ExampleSet, Float64, Progress
 
 _FLAT = 1e-6  # of the largest: a unit whose part of the output varies less says nothing
 
 
 def neural_pca(
     model: VisionModel | str,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     layer: Layer,
     output: int | str,
     *,
@@ -50,7 +50,7 @@ def neural_pca(
     Raises:
         SemlensError: an output that does not exist, fewer than `n` + 1 images of its class, or nothing that varies.
     """
-    model, images = as_model(model), load_images(images)
+    model, images = as_model(model), open_set(images)
     number = int(fixed(model, output, model.example_input()).columns[0])
     own = slopes(model, images, layer, None, count=count, batch_size=batch_size, seed=seed, progress=progress)
     members = own.outputs == number

@@ -8,11 +8,11 @@ import numpy as np
 from semlens.analysis import Rows
 from semlens.dictionaries.gradients import slopes
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, load_images
 from semlens.model import Dictionary, Latents, VisionModel, as_model, parse_all
 from semlens.numerics import bootstrap
 from semlens.progress import visible
-from semlens.types import Float64, Progress
+from semlens.sets import open_set
+from semlens.types import ExampleSet, Float64, Progress
 
 _FINE = 1e-6  # cosine of gradient and direction below which float32 cannot tell the sign
 
@@ -35,7 +35,7 @@ class Sensitivity:
 
 def tcav(
     model: VisionModel | str,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     dictionary: Dictionary | str,
     target: Any = None,
     *,
@@ -61,7 +61,7 @@ def tcav(
     Raises:
         SemlensError: it does not fit the layer, a target that does not exist, or too few images.
     """
-    model, images = as_model(model), load_images(images)
+    model, images = as_model(model), open_set(images)
     ((kind, _),) = parse_all(model.net, [dictionary], model.example_input())
     if not isinstance(kind, Latents):
         raise SemlensError(f"{dictionary!r} is no dictionary: write LAYER@dictionary:FILE")

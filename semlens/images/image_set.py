@@ -5,20 +5,22 @@ import json
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from PIL.Image import Image
+import numpy as np
+from PIL.Image import Image, Resampling
 
-from semlens.errors import SemlensError, unknown
+from semlens.errors import SemlensError, UnreadableItem, unknown
 from semlens.images.cells import raw_of
 from semlens.images.decode import MAX_PIXELS, Raw, check_file, colour, decode, reason
 from semlens.images.formats import frames
 from semlens.images.listing import Files, ImagesWarning, Listing
 from semlens.images.sources import group_texts, listing
+from semlens.types import Float32, FoundationModel
 
 SAMPLED = 64
 """How many images' content the fingerprint covers."""
@@ -28,15 +30,12 @@ SEVERAL_FRAMES = (".gif", ".tif", ".tiff", ".webp", ".png", ".apng", ".dcm", ".d
 """Names of files that may hold more than one picture."""
 
 
-class UnreadableImage(SemlensError):
+THUMBNAIL = 128
+"""The longer side of a small picture, in pixels."""
+
+
+class UnreadableImage(UnreadableItem):
     """An image that cannot be read, and why."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)  # both, for pickle builds it anew from what it finds here
-        self.name, self.reason = name, reason
-
-    def __str__(self) -> str:
-        return f"cannot read {self.name}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,35 @@ class ImageSet:
             raise
         except Exception as error:  # whatever Pillow, or a data set of the user's, makes of a broken file
             raise UnreadableImage(self.names[id], reason(error)) from error
+
+    def size(self, item: Image) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return item.size
+
+    def crop(self, item: Image, box: tuple[int, int, int, int]) -> Image:
+        """What lies inside left, top, right and bottom."""
+        return item.crop(box)
+
+    def show(self, item: Image) -> Image:
+        """A copy of which the longer side has at most THUMBNAIL pixels."""
+        small = item.copy()
+        small.thumbnail((THUMBNAIL, THUMBNAIL), Resampling.BICUBIC)
+        return small
+
+    def embed(self, foundation: FoundationModel, items: Sequence[Image]) -> Float32[np.ndarray, "n d"]:
+        """One vector per image."""
+        return foundation.embed_images(items)
+
+    def odd(self, item: Image) -> str:
+        """Whether a picture has a size that no photograph has: a line or dot that costs itself its place, nobody
+        else's."""
+        width, height = item.size
+        return f"it has {width} x {height} pixels" if is_odd(item.size) else ""
+
+
+def is_odd(size: tuple[int, int]) -> bool:
+    """Whether a picture has a size that no photograph has."""
+    return min(size) < 4 or max(size) > 20 * min(size)
 
 
 def load_images(

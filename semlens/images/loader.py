@@ -1,4 +1,4 @@
-"""Batches of transformed images in the order of their ids, decoded by worker processes."""
+"""Batches of transformed items of a set in the order of their ids, decoded by worker processes."""
 
 import os
 import sys
@@ -10,12 +10,10 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import torch
-from PIL.Image import Image
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from semlens.errors import SemlensError
-from semlens.images.image_set import ImageSet, UnreadableImage
-from semlens.types import Unreadable
+from semlens.errors import SemlensError, UnreadableItem
+from semlens.types import ExampleSet, Unreadable
 
 START = "fork" if sys.platform == "linux" else "spawn"
 """How a worker starts: with fork the first batch takes 0.3 s; with spawn, which imports torch once more, 17 s."""
@@ -31,11 +29,11 @@ class Batch:
 
 
 def batches(
-    images: ImageSet, ids: Sequence[int], transform: Callable[[Image], Any], *, batch_size: int, workers: int = 0
+    images: ExampleSet, ids: Sequence[int], transform: Callable[[Any], Any], *, batch_size: int, workers: int = 0
 ) -> Iterator[Batch]:
-    """The transformed images, `batch_size` ids at a time; the same ones in the same order whatever `workers` is.
+    """The transformed items, `batch_size` ids at a time; the same ones in the same order whatever `workers` is.
 
-    An image that cannot be read is reported in its batch. An error in `transform` becomes one that names the image.
+    An item that cannot be read is reported in its batch. An error in `transform` becomes one that names the item.
     """
     if batch_size < 1:
         raise SemlensError(f"batch_size is {batch_size}: at least 1 is needed")
@@ -96,29 +94,25 @@ class _Parcel:
     stacked: torch.Tensor | None
 
 
-def is_odd(size: tuple[int, int]) -> bool:
-    """Whether a picture has a size that no photograph has: a line or dot that costs itself its place, nobody else's."""
-    return min(size) < 4 or max(size) > 20 * min(size)
-
-
 class _Transformed(Dataset[Any]):
-    def __init__(self, images: ImageSet, transform: Callable[[Image], Any]) -> None:
+    def __init__(self, images: ExampleSet, transform: Callable[[Any], Any]) -> None:
         self.images, self.transform = images, transform
 
     def __getitem__(self, id: int) -> tuple[int, Any] | Unreadable | _Failure:
         try:
-            image = self.images.load(id)
-        except UnreadableImage as error:
+            item = self.images.load(id)
+        except UnreadableItem as error:
             return Unreadable(id, error.reason)
         except SemlensError as error:
             return _Failure(str(error), traceback.format_exc())
         try:
-            return id, self.transform(image)
+            return id, self.transform(item)
+        except UnreadableItem as error:
+            return Unreadable(id, error.reason)
         except Exception as error:  # the user's code: anything may come
             first = next(iter(str(error).splitlines()), "")
-            if is_odd(image.size):
-                width, height = image.size
-                return Unreadable(id, f"it has {width} x {height} pixels, and the preprocessing fails on it: {first}")
+            if odd := self.images.odd(item):
+                return Unreadable(id, f"{odd}, and the preprocessing fails on it: {first}")
             sentence = f"the transform fails on {self.images.names[id]}: {type(error).__name__}: {first}"
             return _Failure(sentence, traceback.format_exc())
 

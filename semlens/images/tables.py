@@ -35,6 +35,12 @@ def table_listing(path: Path, image_column: str | None, label_column: str | None
 
 def frame_listing(frame: Any, image_column: str | None, label_column: str | None) -> Listing:
     """The images of a data frame of pandas, Polars or Arrow; paths start from the working directory."""
+    table = _frame(frame)
+    chosen = choose(table, image_column, label_column, lambda cell: _leads(cell, Path()))
+    return _listed(table, chosen, Path(), f"{type(frame).__name__} of {len(frame)} images")
+
+
+def _frame(frame: Any) -> Table:
     columns = {str(name): name for name in (frame.column_names if hasattr(frame, "column_names") else frame.columns)}
 
     def rows(wanted: Sequence[str]) -> Iterator[tuple[Any, ...]]:
@@ -42,9 +48,29 @@ def frame_listing(frame: Any, image_column: str | None, label_column: str | None
             return repeat((), len(frame))
         return zip(*(_column_of(frame, columns[name]) for name in wanted), strict=True)
 
-    table = Table(f"the {type(frame).__name__}", tuple(columns), rows)
-    chosen = choose(table, image_column, label_column, lambda cell: _leads(cell, Path()))
-    return _listed(table, chosen, Path(), f"{type(frame).__name__} of {len(frame)} images")
+    return Table(f"the {type(frame).__name__}", tuple(columns), rows)
+
+
+def _records(records: Sequence[Mapping[str, Any]]) -> Table:
+    columns = tuple(dict.fromkeys(str(key) for record in records for key in record))
+    return Table("the list", columns, lambda wanted: (tuple(record.get(c) for c in wanted) for record in records))
+
+
+def read_cells(source: Any, wanted: Callable[[Sequence[str]], Sequence[str]]) -> list[tuple[Any, ...]]:
+    """The cells of some columns, row by row, of a table in a file, a data frame or a list of dicts.
+
+    Args:
+        wanted: which of the columns that there are.
+
+    Raises:
+        SemlensError: it cannot be read.
+    """
+    if isinstance(source, str | os.PathLike):
+        with _read(Path(source)):
+            table = _table(Path(source))
+            return list(table.rows(wanted(table.columns)))
+    table = _records(source) if isinstance(source, list | tuple) else _frame(source)
+    return list(table.rows(wanted(table.columns)))
 
 
 def table_column(path: Path, column: str) -> tuple[str | None, ...]:
@@ -66,8 +92,7 @@ def frame_column(frame: Any, column: str) -> tuple[str | None, ...]:
 
 def records_listing(records: Sequence[Mapping[str, Any]], image: str | None, label: str | None) -> Listing:
     """The images of a list of dicts."""
-    columns = tuple(dict.fromkeys(str(key) for record in records for key in record))
-    table = Table("the list", columns, lambda wanted: (tuple(record.get(c) for c in wanted) for record in records))
+    table = _records(records)
     chosen = choose(table, image, label, lambda cell: _leads(cell, Path()))
     return _listed(table, chosen, Path(), f"list of {len(records)} images")
 

@@ -55,7 +55,7 @@ from semlens.model.layers import head_projection, parse_all, refuse_hidden, unit
 from semlens.model.loading import as_model, check_device, load_model, users_function
 from semlens.model.outputs import less_the_other, logits_of, output_number
 from semlens.model.untrained import untrained
-from semlens.model.vision_model import Preprocess, VisionModel, describe
+from semlens.model.vision_model import OfItems, Preprocess, VisionModel, describe
 from semlens.model.weights import CheckpointWarning, load_weights
 
 __all__ = [
@@ -76,6 +76,7 @@ __all__ = [
     "Latents",
     "Layer",
     "Linear",
+    "OfItems",
     "OnAxes",
     "Pool",
     "Pooled",

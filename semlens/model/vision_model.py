@@ -5,18 +5,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
-from PIL.Image import Image
 from PIL.Image import new as blank_image
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError
 from semlens.model.layers import LayerRow, list_layers
-from semlens.types import Float, class_text, several
+from semlens.types import Float, Int64, class_text, several
 
-Preprocess = Callable[[Image], Tensor]
+Preprocess = Callable[[Any], Tensor]
+"""From an item of a set, most often an RGB image, to a tensor of the same size for every item."""
+
+
+@runtime_checkable
+class OfItems(Protocol):
+    """A preprocessing of other items than images."""
+
+    @property
+    def example(self) -> Any:
+        """An item that shows what the model takes."""
+        ...
+
+    def __call__(self, item: Any) -> Tensor:
+        """What the model takes of an item."""
+        ...
+
+    def place(self, item: Any, boxes: Int64[np.ndarray, "m 4"]) -> Int64[np.ndarray, "m 4"]:
+        """Boxes on the model's input, as boxes of the item (see `ExampleSet`)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,7 +43,7 @@ class VisionModel:
     """A network with its preprocessing. It is used where it is: its device, precision and mode stay the user's.
 
     Args:
-        net: any module that takes a batch of images.
+        net: any module that takes a batch of images; or of token numbers, see `text_model`.
         preprocess: from an RGB image to a float tensor "3 h w", the same size for every image.
         class_names: of the outputs, if it classifies.
         name: what reports call it.
@@ -55,6 +74,11 @@ class VisionModel:
         """Precision of the network's first floating-point parameter."""
         return next((p.dtype for p in self.net.parameters() if p.is_floating_point()), torch.float32)
 
+    def given(self, x: Tensor, *, non_blocking: bool = False) -> Tensor:
+        """Preprocessed items on the network's device, in its precision unless they are whole numbers, as tokens are."""
+        dtype = self.dtype if x.is_floating_point() else x.dtype
+        return x.to(self.device, dtype, non_blocking=non_blocking)
+
     def fingerprint(self) -> str:
         """sha256 over every weight and buffer with its name, and over how the preprocessing is written down."""
         digest = hashlib.sha256(f"{type(self.net).__qualname__}\n{describe(self.preprocess)}\n".encode())
@@ -63,9 +87,9 @@ class VisionModel:
         return digest.hexdigest()
 
     def example_input(self) -> Float[Tensor, "1 ..."]:
-        """A grey image, preprocessed, on the network's device and in its precision."""
-        x = self.preprocess(blank_image("RGB", (256, 256), (128, 128, 128)))
-        return x[None].to(self.device, self.dtype)
+        """A grey image, or what the preprocessing has for an example, preprocessed, on the network's device."""
+        own = self.preprocess.example if isinstance(self.preprocess, OfItems) else None
+        return self.given(self.preprocess(own or blank_image("RGB", (256, 256), (128, 128, 128)))[None])
 
     def layers(self) -> list[LayerRow]:
         """Every layer that can be analysed."""

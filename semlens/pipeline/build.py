@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from semlens.attribution import Composite, check_classes
 from semlens.attribution import relevance as relevance_of
-from semlens.collection import collect, copies_told
+from semlens.collection import collect, copies_told, first_item
 from semlens.crop import choose_crop
 from semlens.errors import SemlensError, right_keywords
 from semlens.foundation import load_foundation
-from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, IndexWarning, load_index, remarks
 from semlens.model import Layer, VisionModel, as_model
 from semlens.pipeline.embed import embed
@@ -23,13 +20,14 @@ from semlens.pipeline.encode import ENCODED, drawn_whole, images_asked, to_encod
 from semlens.pipeline.partial import claimed, join_relevance, join_shards
 from semlens.pipeline.replacing import check_replaced, save_replacing
 from semlens.progress import visible
-from semlens.types import FoundationModel, Progress
+from semlens.sets import open_set
+from semlens.types import ExampleSet, FoundationModel, Progress
 
 
 @right_keywords(top="k", topk="k", n="k", layer="layers", class_images="of", pooling="pool")
 def build(
     model: VisionModel | str,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     layers: Layer | Sequence[Layer],
     foundation: FoundationModel | str,
     out: str | Path,
@@ -59,7 +57,7 @@ def build(
     that `build_shard` left among it; without, it is an error, so that no work is lost.
 
     Args:
-        model, images, foundation: as they are, or by name as `load_model`, `load_images` and `load_foundation` take it.
+        model, images, foundation: as they are, or by name as `load_model`, `open_set` and `load_foundation` take it.
         encode: over how many images, drawn at random, encodings are collected, each embedded as a whole: a number,
             "all" or "none". Images of one group (`load_images`, group_column) stay together where they are permuted.
         replace: whether an index of another model, other images or layers, foundation model or settings may be replaced
@@ -70,7 +68,7 @@ def build(
     Raises:
         SemlensError: as `collect`, `relevance`, `embed` and `save` do; or another process is building there.
     """
-    model, images = _hashed_once(as_model(model)), load_images(images)
+    model, images = _hashed_once(as_model(model)), open_set(images)
     foundation = load_foundation(foundation) if isinstance(foundation, str) else foundation
     asked = images_asked(encode)
     choose_crop(crop, model, method)  # what goes wrong up to `_join_shards` is known before hours of collecting
@@ -80,7 +78,8 @@ def build(
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
     run, whose = {**how, "k": k, "resume": resume}, dict[str, Any](of=of, method=method, vectors=vectors)
     with claimed(out, resume=resume) as work:
-        foundation.embed_images([Image.new("RGB", (64, 64))])
+        if tried := first_item(images):
+            images.embed(foundation, [tried[1]])  # what goes wrong in it is known before hours of collecting
         file = join_shards(work)
         whole = drawn_whole(foundation, images, asked, (0, 1), file, workers, progress)
         over = to_encode(whole, asked)
@@ -105,7 +104,7 @@ def _reopened(out: str | Path, told: Sequence[str]) -> ConceptIndex:
 @right_keywords(top="k", topk="k", n="k", layer="layers", class_images="of", pooling="pool")
 def build_shard(
     model: VisionModel | str,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     layers: Layer | Sequence[Layer],
     out: str | Path,
     shard: tuple[int, int],
@@ -129,7 +128,7 @@ def build_shard(
     Shards run anywhere, in any order; once their files lie together in `OUT.partial`, `build` with `resume` merges them
     and goes on. A shard that was killed resumes.
     """
-    model, images, asked = _hashed_once(as_model(model)), load_images(images), images_asked(encode)
+    model, images, asked = _hashed_once(as_model(model)), open_set(images), images_asked(encode)
     space = load_foundation(foundation) if isinstance(foundation, str) else foundation
     if space is None and asked != 0:
         raise SemlensError("a shard with encodings needs the foundation model: give it, or encode none (--encode none)")

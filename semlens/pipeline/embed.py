@@ -11,7 +11,6 @@ from semlens.attribution import Composite
 from semlens.crop import choose_crop, example_boxes
 from semlens.errors import SemlensError
 from semlens.foundation import load_foundation
-from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, CropId, ImagesId, ImageTable, ModelId, Recipe, Thumbnails, given
 from semlens.model import VisionModel, as_model
 from semlens.numerics import Histogram, mean_rows
@@ -19,14 +18,15 @@ from semlens.pipeline.encoding import encodings
 from semlens.pipeline.pieces import Pieces, Plan, embed_pieces, plan_pieces, random_rows, shown
 from semlens.pipeline.whole import WholeImages
 from semlens.progress import visible
-from semlens.types import ConceptExamples, FoundationModel, Progress
+from semlens.sets import open_set
+from semlens.types import ConceptExamples, ExampleSet, FoundationModel, Progress
 
 RANDOM_COMPONENTS = 1000
 
 
 def embed(
     examples: ConceptExamples,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     foundation: FoundationModel | str,
     *,
     crop: str = "none",
@@ -53,7 +53,7 @@ def embed(
         SemlensError: an unknown crop, other images than the examples were collected from, or an image that could be
             read then and cannot be now.
     """
-    images, model = load_images(images), None if model is None else as_model(model)
+    images, model = open_set(images), None if model is None else as_model(model)
     foundation = load_foundation(foundation) if isinstance(foundation, str) else foundation
     if images.fingerprint != examples.origin.images_fingerprint:
         raise SemlensError(
@@ -70,7 +70,7 @@ def embed(
     return index.with_addition(shown(made, images, workers, progress))
 
 
-def _index(examples: ConceptExamples, images: ImageSet, plan: Plan, pieces: Pieces, recipe: Recipe) -> ConceptIndex:
+def _index(examples: ConceptExamples, images: ExampleSet, plan: Plan, pieces: Pieces, recipe: Recipe) -> ConceptIndex:
     """What was collected and what was embedded, as an index."""
     errors = {image.id: image.reason for image in examples.unreadable}
     table = ImageTable(images.names, images.labels, tuple(errors.get(i) for i in range(len(images))))

@@ -7,7 +7,6 @@ from typing import Any
 from semlens.collection import KEPT, ToEncode, collect, drawn, load_examples, missing_ranges, part_of
 from semlens.errors import SemlensError
 from semlens.foundation import load_foundation
-from semlens.images import ImageSet, load_images
 from semlens.index import ConceptIndex, load_index
 from semlens.model import VisionModel, as_model
 from semlens.pipeline.encoding import encodings
@@ -15,7 +14,8 @@ from semlens.pipeline.partial import claimed
 from semlens.pipeline.pieces import shown
 from semlens.pipeline.whole import WholeImages, embed_whole
 from semlens.progress import visible
-from semlens.types import EncodingTask, FoundationModel, Progress
+from semlens.sets import open_set
+from semlens.types import EncodingTask, ExampleSet, FoundationModel, Progress
 
 ENCODED = 5000
 """Images that encodings are over where nothing else is asked: of more, p-values and labels change little."""
@@ -37,7 +37,7 @@ def images_asked(encode: int | str) -> int | None:
 
 
 def drawn_whole(
-    foundation: FoundationModel, images: ImageSet, asked: int | None, shard: tuple[int, int], checkpoint: Path,
+    foundation: FoundationModel, images: ExampleSet, asked: int | None, shard: tuple[int, int], checkpoint: Path,
     workers: int | None, progress: Progress,
 ) -> WholeImages | None:  # fmt: skip
     """The embeddings of the images drawn which a pass still needs that goes on from the checkpoint, and of all that lie
@@ -63,7 +63,7 @@ def to_encode(whole: WholeImages | None, asked: int | None, *, alone: bool = Fal
 def encode(
     index: str | Path,
     model: VisionModel | str,
-    images: ImageSet | Any,
+    images: ExampleSet | Any,
     *,
     foundation: FoundationModel | str | None = None,
     encode: int | str = ENCODED,
@@ -83,7 +83,7 @@ def encode(
     Raises:
         SemlensError: another model, other images or another foundation model than the index's.
     """
-    model, images, asked, there = as_model(model), load_images(images), images_asked(encode), load_index(index)
+    model, images, asked, there = as_model(model), open_set(images), images_asked(encode), load_index(index)
     recipe = there.recipe
     recipe.model.check(model.fingerprint())
     recipe.images.check(images.fingerprint)

@@ -4,20 +4,18 @@ import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL.Image import Image, Resampling
 
 from semlens.collection import fast_cpu, image_batches, shifted
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.images.loader import Batch
 from semlens.index import Encodings, Thumbnails, cached, digest_of
 from semlens.numerics import unit
 from semlens.pipeline.whole import WholeImages
-from semlens.types import MISSING, Bool, ConceptExamples, Float16, FoundationModel, Int32, Int64, Progress
+from semlens.types import MISSING, Bool, ConceptExamples, ExampleSet, Float16, FoundationModel, Int32, Int64, Progress
 
-THUMBNAIL = 128
 _CHUNK = 1024  # pieces whose vectors are kept together when a run may be interrupted
 
 
@@ -71,8 +69,8 @@ def _no_example(examples: ConceptExamples) -> SemlensError:
 
 
 def embed_pieces(
-    images: ImageSet, foundation: FoundationModel, plan: Plan, batch_size: int, workers: int | None, keep: Path | None,
-    whole: WholeImages | None, progress: Progress,
+    images: ExampleSet, foundation: FoundationModel, plan: Plan, batch_size: int, workers: int | None,
+    keep: Path | None, whole: WholeImages | None, progress: Progress,
 ) -> Pieces:  # fmt: skip
     """All pieces of the plan, a chunk at a time; a chunk that `keep` holds is not computed again.
 
@@ -103,25 +101,19 @@ def embed_pieces(
 
 
 def _embedded(
-    images: ImageSet, foundation: FoundationModel, plan: Plan, batch_size: int, workers: int | None,
+    images: ExampleSet, foundation: FoundationModel, plan: Plan, batch_size: int, workers: int | None,
     whole: WholeImages | None, progress: Progress,
 ) -> Pieces:  # fmt: skip
-    cuts = replace(
-        images,
-        names=tuple(images.names[i] for i in plan.sources),
-        labels=(None,) * len(plan.sources),
-        read=_Cut(images, plan.sources, plan.boxes),
-    )
     vectors: list[Float16[np.ndarray, "n d"]] = []
     sizes: list[tuple[int, int]] = []
     thumbnails: list[bytes] = []
     for batch in image_batches(
-        cuts, range(len(plan.sources)), _Piece.of, "embed", batch_size=batch_size,
+        _Cut(images, plan), range(len(plan.sources)), _Shown(images), "embed", batch_size=batch_size,
         workers=workers,
         readable_when="examples were collected", progress=progress,
     ):  # fmt: skip
-        vectors.append(_vectors(foundation, batch, plan, whole))
-        sizes += [piece.image.size for piece in batch.items]
+        vectors.append(_vectors(images, foundation, batch, plan, whole))
+        sizes += [images.size(piece.item) for piece in batch.items]
         thumbnails += [piece.thumbnail for piece in batch.items]
     full = np.array([(0, 0, *size) for size in sizes], dtype=np.int32)
     boxes = np.where(plan.boxes.any(axis=1, keepdims=True), plan.boxes, full)
@@ -129,7 +121,7 @@ def _embedded(
 
 
 def _vectors(
-    foundation: FoundationModel, batch: Batch, plan: Plan, whole: WholeImages | None
+    images: ExampleSet, foundation: FoundationModel, batch: Batch, plan: Plan, whole: WholeImages | None
 ) -> Float16[np.ndarray, "n d"]:
     """Unit vectors of a batch of pieces, those of whole images from where they are known."""
     pieces = list(batch.ids)
@@ -139,12 +131,12 @@ def _vectors(
         known[~cut] = whole.vectors(plan.sources[pieces][~cut].tolist())
     new = np.flatnonzero(np.isnan(known).any(axis=1))
     if len(new):
-        images = [batch.items[at].image for at in new]
-        known[new] = unit(foundation.embed_images(images)).astype(np.float16)
+        items = [batch.items[at].item for at in new]
+        known[new] = unit(images.embed(foundation, items)).astype(np.float16)
     return known
 
 
-def shown(encodings: Encodings, images: ImageSet, workers: int | None, progress: Progress) -> Encodings:
+def shown(encodings: Encodings, images: ExampleSet, workers: int | None, progress: Progress) -> Encodings:
     """The encodings with a small WebP of each image kept that lies at one of the LEVELS of a component.
 
     Raises:
@@ -153,7 +145,7 @@ def shown(encodings: Encodings, images: ImageSet, workers: int | None, progress:
     wanted = np.unique(encodings.level_ids())
     pictures: dict[int, bytes] = {}
     for batch in image_batches(
-        images, wanted[wanted != MISSING].tolist(), _Piece.of, "thumbnails", batch_size=32, workers=workers,
+        images, wanted[wanted != MISSING].tolist(), _Shown(images), "thumbnails", batch_size=32, workers=workers,
         readable_when="encodings were collected", progress=progress,
     ):  # fmt: skip
         pictures |= {id: piece.thumbnail for id, piece in zip(batch.ids, batch.items, strict=True)}
@@ -162,38 +154,53 @@ def shown(encodings: Encodings, images: ImageSet, workers: int | None, progress:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Reads piece u: its box of its image, or the whole. Pieces of one image follow each other, so the last image is
-    kept."""
+    """The pieces as a set: piece u is its box of its image, or the whole. Pieces of one image follow each other, so the
+    last image is kept."""
 
-    images: ImageSet
-    sources: Int32[np.ndarray, "u"]
-    boxes: Int32[np.ndarray, "u 4"]
-    last: dict[int, Image] = field(default_factory=dict)
+    images: ExampleSet
+    plan: Plan
+    last: dict[int, Any] = field(default_factory=dict)
 
-    def __call__(self, u: int) -> Image:
-        source = int(self.sources[u])
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.images, name)
+
+    def __len__(self) -> int:
+        return len(self.plan.sources)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the images that pieces are of."""
+        return tuple(self.images.names[i] for i in self.plan.sources)
+
+    def load(self, u: int) -> Any:
+        """The piece."""
+        source = int(self.plan.sources[u])
         if source not in self.last:
             self.last.clear()
             self.last[source] = self.images.load(source)
-        image = self.last[source]
-        left, top, right, bottom = map(int, self.boxes[u])
-        return image.crop((left, top, right, bottom)) if right else image
+        item = self.last[source]
+        left, top, right, bottom = map(int, self.plan.boxes[u])
+        return self.images.crop(item, (left, top, right, bottom)) if right else item
 
 
 @dataclass(frozen=True)
 class _Piece:
     """A piece and its picture for display, made in a worker."""
 
-    image: Image
+    item: Any
     thumbnail: bytes
 
-    @classmethod
-    def of(cls, image: Image) -> "_Piece":
-        small = image.copy()
-        small.thumbnail((THUMBNAIL, THUMBNAIL), Resampling.BICUBIC)
+
+@dataclass(frozen=True)
+class _Shown:
+    """The transform that adds a picture."""
+
+    images: ExampleSet
+
+    def __call__(self, item: Any) -> _Piece:
         file = io.BytesIO()
-        small.save(file, "WEBP", quality=75, method=4)
-        return cls(image, file.getvalue())
+        self.images.show(item).save(file, "WEBP", quality=75, method=4)
+        return _Piece(item, file.getvalue())
 
 
 def _packed(pieces: Pieces) -> dict[str, np.ndarray]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.index import MANIFEST, ConceptIndex, Recipe, load_index
 from semlens.model import DICTIONARY, Layer, VisionModel, as_layers, dictionaries_of, layer_text
+from semlens.types import ExampleSet
 
 NOTES = "annotations.sqlite"
 """What people noted about the components of an index, beside it."""
@@ -23,7 +23,7 @@ def check_replaced(
     out: str | Path,
     allowed: bool,
     model: VisionModel,
-    images: ImageSet,
+    images: ExampleSet,
     layers: Layer | Sequence[Layer],
     foundation: str,
     k: int,

@@ -7,15 +7,14 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL.Image import Image
 
 from semlens.collection import as_is, fast_cpu, image_batches, missing_ranges, shifted
-from semlens.images import ImageSet
 from semlens.index import Arrays, cached, kept_in
 from semlens.numerics import unit
-from semlens.types import Float16, FoundationModel, Int64, Progress
+from semlens.types import ExampleSet, Float16, FoundationModel, Int64, Progress
 
 _CHUNK = 1024  # images whose vectors are kept together
 _BATCH = 32  # images that go through the foundation model at once
@@ -27,7 +26,7 @@ class WholeImages:
     """The embeddings of the images drawn. A file at a time is in memory, as ids that are asked for ascend mostly."""
 
     foundation: FoundationModel
-    images: ImageSet
+    images: ExampleSet
     order: Int64[np.ndarray, "n"]  # ids of the images drawn
     folder: Path
     spans: dict[int, int] = field(default_factory=dict)  # the ids that each file covers, start and stop
@@ -67,7 +66,7 @@ class WholeImages:
 
 
 def embed_whole(
-    foundation: FoundationModel, images: ImageSet, order: Int64[np.ndarray, "n"], gaps: Sequence[tuple[int, int]],
+    foundation: FoundationModel, images: ExampleSet, order: Int64[np.ndarray, "n"], gaps: Sequence[tuple[int, int]],
     folder: Path, workers: int | None, progress: Progress,
 ) -> WholeImages:  # fmt: skip
     """The embeddings of the images drawn that lie in the gaps, of which files in the folder are not computed again."""
@@ -104,7 +103,7 @@ def _stretches(whole: WholeImages, start: int, stop: int) -> Iterator[tuple[int,
 
 
 def _embedded(
-    foundation: FoundationModel, images: ImageSet, ids: Sequence[int], workers: int | None, progress: Progress
+    foundation: FoundationModel, images: ExampleSet, ids: Sequence[int], workers: int | None, progress: Progress
 ) -> dict[str, np.ndarray]:
     """The ids of the images that can be read, and their unit vectors."""
     read: list[int] = []
@@ -114,10 +113,10 @@ def _embedded(
     ):
         if batch.ids:
             read += batch.ids
-            vectors.append(unit(_padded(foundation, batch.items)).astype(np.float16))
+            vectors.append(unit(_padded(foundation, images, batch.items)).astype(np.float16))
     return {"ids": np.array(read, np.int64), "vectors": np.concatenate(vectors)}
 
 
-def _padded(foundation: FoundationModel, some: Sequence[Image]) -> np.ndarray:
+def _padded(foundation: FoundationModel, images: ExampleSet, some: Sequence[Any]) -> np.ndarray:
     """Their vectors, made in a batch of full size, since another may run by another kernel and round otherwise."""
-    return foundation.embed_images([*some, *[some[-1]] * (_BATCH - len(some))])[: len(some)]
+    return images.embed(foundation, [*some, *[some[-1]] * (_BATCH - len(some))])[: len(some)]

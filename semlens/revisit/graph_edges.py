@@ -8,18 +8,18 @@ from semlens.analysis import Labels, relevance_of, wanted
 from semlens.attribution import COMPOSITES, edges
 from semlens.collection import Feed
 from semlens.errors import SemlensError
-from semlens.images import ImageSet, match_labels
+from semlens.images import match_labels
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, check_dictionaries, still, tensor_in
 from semlens.progress import visible
-from semlens.types import Edges, Progress
+from semlens.types import Edges, ExampleSet, Progress
 
 
 def flows(
     index: ConceptIndex,
     of: str | int,
     model: VisionModel,
-    images: ImageSet,
+    images: ExampleSet,
     *,
     labels: Labels | None = None,
     layers: Sequence[str] = (),
@@ -51,7 +51,7 @@ def flows(
 
 
 def _members(
-    index: ConceptIndex, model: VisionModel, images: ImageSet, target: int, name: str, count: int, progress: Progress
+    index: ConceptIndex, model: VisionModel, images: ExampleSet, target: int, name: str, count: int, progress: Progress
 ) -> list[int]:
     """The first `count` images that counted for the class when relevance was computed."""
     of = relevance_of(index).of
@@ -69,7 +69,7 @@ def _members(
 
 
 def _predicted(
-    model: VisionModel, images: ImageSet, ids: Sequence[int], target: int, count: int, progress: Progress
+    model: VisionModel, images: ExampleSet, ids: Sequence[int], target: int, count: int, progress: Progress
 ) -> list[int]:
     """The first `count` images for which the model gives the class."""
     members: list[int] = []

@@ -8,17 +8,16 @@ import torch
 from semlens.attribution import attribute
 from semlens.collection import Feed
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, check_dictionaries
 from semlens.progress import visible
-from semlens.types import Float64, Progress
+from semlens.types import ExampleSet, Float64, Progress
 
 
 def mean_relevance(
     index: ConceptIndex,
     model: VisionModel,
-    images: ImageSet,
+    images: ExampleSet,
     target: Any,
     *,
     method: str = "gradient",

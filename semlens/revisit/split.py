@@ -13,12 +13,23 @@ from semlens.analysis import Rows, pictures, q_values
 from semlens.attribution import Activation, Composite, attribute
 from semlens.collection import Feed
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.index import ConceptIndex, given
 from semlens.model import VisionModel
 from semlens.numerics import TEST_DRAWS, cluster_index, cluster_p, mean_rows, two_means
 from semlens.progress import visible
-from semlens.types import MISSING, Bool, Component, Float32, Float64, Int32, Int64, LayerAxis, Progress, several
+from semlens.types import (
+    MISSING,
+    Bool,
+    Component,
+    ExampleSet,
+    Float32,
+    Float64,
+    Int32,
+    Int64,
+    LayerAxis,
+    Progress,
+    several,
+)
 
 FEWEST = 3
 """Examples in the smaller half, at least."""
@@ -121,7 +132,7 @@ class Splits:
 def split(
     index: ConceptIndex,
     model: VisionModel,
-    images: ImageSet,
+    images: ExampleSet,
     layer: str,
     *,
     below: str | None = None,
@@ -185,7 +196,7 @@ def _before(index: ConceptIndex, layer: str) -> str:
 
 
 def _shares(
-    index: ConceptIndex, model: VisionModel, images: ImageSet, layer: str, below: str, units: Sequence[int],
+    index: ConceptIndex, model: VisionModel, images: ExampleSet, layer: str, below: str, units: Sequence[int],
     method: str, progress: Progress,
 ) -> tuple[Float32[np.ndarray, "c k b"], Bool[np.ndarray, "c k"]]:  # fmt: skip
     """Every component's examples by what flows into it, and which slots were looked at."""

@@ -13,7 +13,6 @@ from semlens.analysis.audit import Audit, check_spec, views
 from semlens.analysis.audit import audit as audit_index
 from semlens.collection import Feed, pooling
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import (
     Change,
@@ -26,7 +25,7 @@ from semlens.model import (
     units_set,
 )
 from semlens.numerics import bootstrap
-from semlens.types import Float32, Int64, Progress, silent
+from semlens.types import ExampleSet, Float32, Int64, Progress, silent
 
 EACH = 64
 """Images that show a concept, and images that do not, at most."""
@@ -55,7 +54,7 @@ class Verified:
 def verify_audit(
     audit: Audit,
     model: VisionModel,
-    images: ImageSet,
+    images: ExampleSet,
     *,
     batch_size: int = 32,
     seed: int = 0,
@@ -91,7 +90,7 @@ def verify_audit(
 
 
 def verify_spec(
-    index: ConceptIndex, spec: Mapping[str, Any], model: VisionModel, images: ImageSet, progress: Progress = silent
+    index: ConceptIndex, spec: Mapping[str, Any], model: VisionModel, images: ExampleSet, progress: Progress = silent
 ) -> Rows[Verified]:
     """The same for a spec as plain data, whose audit is made first.
 
@@ -117,7 +116,7 @@ class Removed:
 
 
 def without_component(
-    index: ConceptIndex, model: VisionModel, images: ImageSet, row: int, *, seed: int = 0, progress: Progress = silent
+    index: ConceptIndex, model: VisionModel, images: ExampleSet, row: int, *, seed: int = 0, progress: Progress = silent
 ) -> list[Removed]:
     """For every output, what it loses where a component fires most, and on images drawn at random, when the component
     is set to its mean activation over both. The largest loss or gain first.
@@ -181,7 +180,7 @@ class _Run:
     """Some images, which a model sees intact or with components silenced."""
 
     model: VisionModel
-    images: ImageSet
+    images: ExampleSet
     ids: Sequence[int]
     column: int
     batch_size: int
