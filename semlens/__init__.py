@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from semlens.model import load_weights as load_weights
     from semlens.model import record as record
     from semlens.model import save_dictionary as save_dictionary
+    from semlens.model import text_model as text_model
     from semlens.model import untrained as untrained
     from semlens.numerics import cosine as cosine
     from semlens.numerics import two_means as two_means
@@ -181,6 +182,7 @@ _HOME = {
     "load_model": "model",
     "load_spec": "analysis.audit",
     "load_texts": "texts",
+    "text_model": "model",
     "load_vocabulary": "analysis",
     "load_weights": "model",
     "map_mean": "attribution",

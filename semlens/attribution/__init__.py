@@ -8,6 +8,7 @@ from semlens.attribution.conservation import Conservation
 from semlens.attribution.edges import edges
 from semlens.attribution.feedback import Feedback, feedback
 from semlens.attribution.feedback_rules import EpsilonFeedback, FeedbackRule, GammaFeedback, HebbianFeedback
+from semlens.attribution.flow import sides_of
 from semlens.attribution.maps import component_maps, conditional_maps
 from semlens.attribution.recipes import box_score, map_mean, mask_logit
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox
@@ -51,6 +52,7 @@ __all__ = [
     "parameters_of",
     "relevance",
     "rules_for",
+    "sides_of",
     "similarity",
     "trace",
 ]

@@ -86,7 +86,9 @@ def _lrp(
     relevance = {**on_the_way, **arrival.layers}
     by_layer = {layer: relevance[layer] for layer in layers}
     whole = arrival.source if heat else None
-    return Attribution(value, on_input(arrival.source) if heat else None, by_layer, report, arrival.unread, whole)
+    return Attribution(
+        value, on_input(arrival.source, run.source) if heat else None, by_layer, report, arrival.unread, whole
+    )
 
 
 def _by_layer(conditions: Iterable[str | Component]) -> dict[str, tuple[int, ...]]:

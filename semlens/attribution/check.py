@@ -27,7 +27,7 @@ from semlens.attribution.targets import (
 from semlens.attribution.trace import trace
 from semlens.errors import SemlensError
 from semlens.model import VisionModel, still, tensors_in
-from semlens.types import Float
+from semlens.types import Float, Shaped
 
 LITTLE = 0.1
 """Share of the value below which what arrives at the pixels is remarked upon."""
@@ -96,7 +96,11 @@ class Check:
 
 
 def check(
-    model: VisionModel, x: Float[Tensor, "n ..."], methods: Sequence[str | Composite] = ("auto",), *, target: Any = None
+    model: VisionModel,
+    x: Shaped[Tensor, "n ..."],
+    methods: Sequence[str | Composite] = ("auto",),
+    *,
+    target: Any = None,
 ) -> list[Check]:
     """For each method, whether rules cover the model, outputs and weights stay unchanged, and relevance is finite, not
     zero and independent of the batch, tested on the images `x`; and whether it is of a size that means something.

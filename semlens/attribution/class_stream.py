@@ -27,6 +27,7 @@ from semlens.types import (
     LayerAxis,
     Origin,
     Relevance,
+    Shaped,
     Unreadable,
 )
 
@@ -82,7 +83,7 @@ class ClassStream:
         """The images from start to stop that may count for a class."""
         return self.task.members.wanted(start, stop)
 
-    def add(self, x: Float[Tensor, "n ..."], ids: Sequence[int]) -> None:
+    def add(self, x: Shaped[Tensor, "n ..."], ids: Sequence[int]) -> None:
         """Takes a batch in; rows of `x` beyond `ids` only pad it."""
         ranked: Float[Tensor, "n c"] | None = None
         with trace(self.task.model.net, x, self.task.rules, self.task.kinds) as run:

@@ -15,7 +15,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from semlens.attribution.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, z_plus
 from semlens.errors import SemlensError, unknown
 from semlens.model import VisionModel, each_module, still, tensors_in
-from semlens.types import Float
+from semlens.types import Shaped
 
 ATTENTION = ("attnlrp", "cp")
 PRODUCTS = ("half", "signal", "proportional")
@@ -116,7 +116,7 @@ CENTRING_NORMS = frozenset(
 _decided: "WeakKeyDictionary[nn.Module, dict[tuple[object, ...], bool]]" = WeakKeyDictionary()
 
 
-def default_composite(net: nn.Module, x: Float[Tensor, "n ..."]) -> Composite:
+def default_composite(net: nn.Module, x: Shaped[Tensor, "n ..."]) -> Composite:
     """`attnlrp_gamma` for a network with attention or norms that centre each image, else `epsilon_plus_flat`.
 
     A product of two matrices that are both made from the image is what attention is, however it is written: fused, by
@@ -161,7 +161,7 @@ class _Dependence(TorchFunctionMode):
         return out
 
 
-def choose(method: str | Composite, model: VisionModel, x: Float[Tensor, "n ..."] | None = None) -> Composite | str:
+def choose(method: str | Composite, model: VisionModel, x: Shaped[Tensor, "n ..."] | None = None) -> Composite | str:
     """The composite that a method's name stands for, or the name of a gradient method.
 
     Args:
@@ -180,7 +180,7 @@ def choose(method: str | Composite, model: VisionModel, x: Float[Tensor, "n ..."
 
 
 def rules_for(
-    method: str | Composite, model: VisionModel, purpose: str, x: Float[Tensor, "n ..."] | None = None
+    method: str | Composite, model: VisionModel, purpose: str, x: Shaped[Tensor, "n ..."] | None = None
 ) -> Composite:
     """The composite that a method's name stands for.
 

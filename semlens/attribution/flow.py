@@ -115,9 +115,18 @@ def _at_source(trace: Trace, grads: Sequence[Tensor | None]) -> Tensor:
     return sum(summands[1:], summands[0]) if summands else torch.zeros_like(trace.source)
 
 
-def on_input(relevance: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Relevance of an image's pixels summed over colour, or of tokens summed over their embedding."""
-    return relevance.sum(-3) if relevance.ndim >= 4 else relevance.sum(-1)
+def on_input(relevance: Float[Tensor, "..."], source: Tensor) -> Float[Tensor, "..."]:
+    """Relevance of an image's pixels summed over colour, or of tokens summed over their embedding.
+
+    Args:
+        source: where it arrived; of several targets at once, relevance has axes more in front.
+    """
+    return relevance.sum(-3) if source.ndim >= 4 else relevance.sum(-1)
+
+
+def sides_of(x: Tensor) -> tuple[int, int]:
+    """Height and width of a heat map on the model's input; of token numbers a row of one for each."""
+    return (x.shape[-2], x.shape[-1]) if x.is_floating_point() else (1, x.shape[1])
 
 
 def entering(fronts: Sequence[Front]) -> Float[Tensor, "n"]:

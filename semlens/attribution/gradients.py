@@ -66,7 +66,7 @@ def gradient(
         delta = run.source.detach() if baseline is None else run.source.detach() - baseline
         pixels = grads[-1] * delta if grads[-1] is not None else torch.zeros_like(delta)
     whole = pixels if heat else None
-    return Attribution(value, on_input(pixels) if heat else None, relevance, None, missing, whole)
+    return Attribution(value, on_input(pixels, pixels) if heat else None, relevance, None, missing, whole)
 
 
 def _activations(model: VisionModel, x: Tensor, kinds: Sequence[Components]) -> dict[str, Float[Tensor, "n c p"]]:
@@ -106,7 +106,7 @@ def integrated_gradients(
         relevance[layer] = _path(model, x, goal, by_layer[layer], origin, after[layer], start, steps)
     origin = torch.zeros_like(x) if baseline is None else baseline.expand_as(x)
     pixels = _path(model, x, goal, None, origin, x, start, steps) if heat else None
-    heated = None if pixels is None else on_input(pixels)
+    heated = None if pixels is None else on_input(pixels, pixels)
     return Attribution(value, heated, relevance, None, source=pixels)
 
 

@@ -8,11 +8,21 @@ import torch
 from torch import Tensor
 
 from semlens.attribution.composite import Composite, rules_for
-from semlens.attribution.flow import CHUNK, Front, arrive, check_units, from_components, on_input, reach, restrict_each
+from semlens.attribution.flow import (
+    CHUNK,
+    Front,
+    arrive,
+    check_units,
+    from_components,
+    on_input,
+    reach,
+    restrict_each,
+    sides_of,
+)
 from semlens.attribution.targets import Activation, starting, target_of, then_of
 from semlens.attribution.trace import Trace, trace
 from semlens.model import Components, Layer, VisionModel, one_of_each, parse_all
-from semlens.types import Float, Int64
+from semlens.types import Float, Int64, Shaped
 
 AHEAD = 4
 """Chunks that share a forward pass."""
@@ -62,7 +72,7 @@ def conditional_maps(
 
 def component_maps(
     model: VisionModel,
-    x: Float[Tensor, "n ..."],
+    x: Shaped[Tensor, "n ..."],
     kinds: Sequence[Components],
     pairs: Mapping[str, tuple[Int64[Tensor, "m"], Int64[Tensor, "m"]]],
     *,
@@ -78,7 +88,10 @@ def component_maps(
         pairs: by layer, images as rows of `x`, and units.
         position: where in the component relevance starts: the "max" of its positions, or "all" of them.
     """
-    maps = {layer: x.new_zeros(len(rows), *x.shape[-2:]) for layer, (rows, _) in pairs.items()}
+    dtype = x.dtype if x.is_floating_point() else model.dtype
+    maps = {
+        layer: torch.zeros(len(rows), *sides_of(x), device=x.device, dtype=dtype) for layer, (rows, _) in pairs.items()
+    }
     for row in range(len(x)):
         pairs_of_image = {layer: (rows == row).nonzero()[:, 0] for layer, (rows, _) in pairs.items()}
         needed = [kind for kind in kinds if len(pairs_of_image.get(kind.layer, ()))]
@@ -99,4 +112,5 @@ def component_maps(
 def _maps(run: Trace, fronts: Sequence[Front]) -> Float[Tensor, "m n h w"]:
     arrival = arrive(run, fronts, (), many=True)
     assert arrival.source is not None
-    return on_input(arrival.source).detach()
+    found = on_input(arrival.source, run.source).detach()
+    return found if found.ndim == 4 else found[:, :, None]  # a map of tokens has one row

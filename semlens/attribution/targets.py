@@ -15,7 +15,7 @@ from semlens.attribution.marks import mark_of
 from semlens.attribution.trace import Trace, unexplained
 from semlens.errors import SemlensError, unknown
 from semlens.model import VisionModel, logits_of, output_number, still, tensor_in
-from semlens.types import Component, Float, FoundationModel, Int64
+from semlens.types import Component, Float, FoundationModel, Int64, Shaped
 
 STARTS = ("value", "one")
 
@@ -331,7 +331,7 @@ class Fixed:
         return self.table(output, len(rows)).gather(1, self.columns[rows][:, None])[:, 0]
 
 
-def fixed(model: VisionModel, target: Any, x: Float[Tensor, "n ..."]) -> Fixed:
+def fixed(model: VisionModel, target: Any, x: Shaped[Tensor, "n ..."]) -> Fixed:
     """The target on these images: where none is named, each one's highest output as it is now.
 
     Raises:

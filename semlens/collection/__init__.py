@@ -10,8 +10,8 @@ from semlens.collection.passes import (
     as_is,
     fill,
     first_input,
-    first_item,
     image_batches,
+    readable_items,
     shifted,
 )
 from semlens.collection.pictures import copies_told
@@ -41,7 +41,6 @@ __all__ = [
     "fast_cpu",
     "fill",
     "first_input",
-    "first_item",
     "image_batches",
     "load_examples",
     "load_relevance",
@@ -53,6 +52,7 @@ __all__ = [
     "origin_of",
     "part_of",
     "pooling",
+    "readable_items",
     "save_examples",
     "save_relevance",
     "shifted",

@@ -36,7 +36,18 @@ from semlens.model import (
 )
 from semlens.progress import visible
 from semlens.sets import open_set
-from semlens.types import MISSING, ConceptExamples, ExampleSet, Float, LayerAxis, Origin, Progress, Unreadable, axis_of
+from semlens.types import (
+    MISSING,
+    ConceptExamples,
+    ExampleSet,
+    Float,
+    LayerAxis,
+    Origin,
+    Progress,
+    Shaped,
+    Unreadable,
+    axis_of,
+)
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 
@@ -116,7 +127,7 @@ class _Passed:
         return torch.cat([self.pooled.activations, logits.to(self.pooled.activations)], dim=1)
 
 
-def _outputs(model: VisionModel, first: Float[Tensor, "1 ..."]) -> tuple[str, ...]:
+def _outputs(model: VisionModel, first: Shaped[Tensor, "1 ..."]) -> tuple[str, ...]:
     """What the model calls its outputs, or their numbers; nothing where they are no rows of logits."""
     with torch.no_grad(), still(model.net):
         logits = logits_of(model.net(first), 1)
@@ -125,7 +136,7 @@ def _outputs(model: VisionModel, first: Float[Tensor, "1 ..."]) -> tuple[str, ..
 
 
 def _sums(
-    encode: ToEncode, feed: Feed, forward: Callable[[Float[Tensor, "n ..."]], _Passed], axes: Sequence[LayerAxis],
+    encode: ToEncode, feed: Feed, forward: Callable[[Shaped[Tensor, "n ..."]], _Passed], axes: Sequence[LayerAxis],
     outputs: tuple[str, ...],
 ) -> RunningSums:  # fmt: skip
     """Sums of which the units are chosen by the first images in the random order, which all shards share."""
@@ -147,7 +158,7 @@ def _sums(
 class _Stream:
     """The running top-k of all layers on one axis, and sums for encodings. Mutable, because a stream is."""
 
-    forward: Callable[[Float[Tensor, "n ..."]], _Passed]
+    forward: Callable[[Shaped[Tensor, "n ..."]], _Passed]
     origin: Origin
     axes: tuple[LayerAxis, ...]
     unit_names: tuple[str | None, ...]
@@ -167,7 +178,7 @@ class _Stream:
         order = self.sums.wanted.order
         return np.sort(order[(order >= start) & (order < stop)]).tolist()
 
-    def add(self, x: Float[Tensor, "n ..."], ids: Sequence[int]) -> None:
+    def add(self, x: Shaped[Tensor, "n ..."], ids: Sequence[int]) -> None:
         n, passed = len(ids), self.forward(x)  # the rest of the rows pad the batch
         pooled = passed.pooled
         if self.sums:
@@ -205,8 +216,8 @@ class _Stream:
 
 @contextmanager
 def _forward(
-    model: VisionModel, kinds: Sequence[Components], pool: str, precision: str, first: Float[Tensor, "1 ..."]
-) -> Iterator[Callable[[Float[Tensor, "n ..."]], _Passed]]:
+    model: VisionModel, kinds: Sequence[Components], pool: str, precision: str, first: Shaped[Tensor, "1 ..."]
+) -> Iterator[Callable[[Shaped[Tensor, "n ..."]], _Passed]]:
     """A function from preprocessed images to all layers' pooled activations and the output, for as long as the `with`
     lasts."""
     dtype = PRECISIONS[precision]
@@ -217,7 +228,7 @@ def _forward(
         layout = _layout(model, first)
         pooled = stack.enter_context(pooling(model, kinds, pool))
 
-        def forward(x: Float[Tensor, "n ..."]) -> _Passed:
+        def forward(x: Shaped[Tensor, "n ..."]) -> _Passed:
             output = model.net(x.contiguous(memory_format=layout))
             return _Passed(pooled(len(x)), output)
 
@@ -252,7 +263,7 @@ def pooling(model: VisionModel, kinds: Sequence[Components], pool: str) -> Itera
         yield pooled
 
 
-def _layout(model: VisionModel, x: Float[Tensor, "1 ..."]) -> torch.memory_format:
+def _layout(model: VisionModel, x: Shaped[Tensor, "1 ..."]) -> torch.memory_format:
     """Channels-last where the model takes it: convolutions are faster, the numbers the same. Some models view where
     they should reshape, and fail on it.
     """

@@ -8,6 +8,7 @@ says when that was, and the first that no longer can be read is an error that na
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from semlens.collection.states import Pass, StateKind, earlier, join, missing_ra
 from semlens.errors import SemlensError, UnreadableItem
 from semlens.images.loader import Batch, batches, default_workers
 from semlens.model import VisionModel
-from semlens.types import ExampleSet, Float, Progress, Unreadable, silent
+from semlens.types import ExampleSet, Progress, Shaped, Unreadable, silent
 
 
 class UnreadableWarning(UserWarning):
@@ -84,13 +85,13 @@ class Feed:
     workers: int | None = None
 
     @cached_property
-    def first(self) -> Float[Tensor, "1 ..."]:
+    def first(self) -> Shaped[Tensor, "1 ..."]:
         """The first image that can be read, as the model takes it: what layers give is seen on it."""
         return first_input(self.model, self.images)
 
     def batches(
         self, ids: Sequence[int], step: str, *, readable_when: str = "", progress: Progress = silent
-    ) -> Iterator[tuple[Float[Tensor, "n ..."], Batch]]:
+    ) -> Iterator[tuple[Shaped[Tensor, "n ..."], Batch]]:
         """Batches with their images as one tensor: always `batch_size` rows, of which those beyond `batch.ids` only pad
         it; none if no image of the batch can be read."""
         model, first = self.model, self.first
@@ -104,7 +105,7 @@ class Feed:
 
     def readable(
         self, ids: Sequence[int], step: str, progress: Progress = silent
-    ) -> Iterator[tuple[Float[Tensor, "n ..."], tuple[int, ...]]]:
+    ) -> Iterator[tuple[Shaped[Tensor, "n ..."], tuple[int, ...]]]:
         """The batches in which an image can be read, each with the ids of these; warns of the images left out."""
         unreadable: list[Unreadable] = []
         for x, batch in self.batches(ids, step, progress=progress):
@@ -121,25 +122,24 @@ class Feed:
             )
 
 
-def first_item(images: ExampleSet) -> tuple[int, Any] | None:
-    """The id of the first item that can be read and is like others, and the item; None if there is none."""
+def readable_items(images: ExampleSet) -> Iterator[tuple[int, Any]]:
+    """The items that can be read and are like others, with their ids."""
     for i in range(len(images)):
-        try:
+        with suppress(UnreadableItem):
             item = images.load(i)
-        except UnreadableItem:
-            continue
-        if not images.odd(item):
-            return i, item
-    return None
+            if not images.odd(item):
+                yield i, item
 
 
-def first_input(model: VisionModel, images: ExampleSet) -> Float[Tensor, "1 ..."]:
+def first_input(model: VisionModel, images: ExampleSet) -> Shaped[Tensor, "1 ..."]:
     """The first item that can be read, as the model takes it; the model's own example if none can."""
-    found = first_item(images)
-    return model.example_input() if found is None else _preprocessed(model, found[1], images.names[found[0]])
+    for i, item in readable_items(images):
+        with suppress(UnreadableItem):  # one that this model does not take
+            return _preprocessed(model, item, images.names[i])
+    return model.example_input()
 
 
-def _preprocessed(model: VisionModel, item: Any, name: str) -> Float[Tensor, "1 ..."]:
+def _preprocessed(model: VisionModel, item: Any, name: str) -> Shaped[Tensor, "1 ..."]:
     """An item as the model takes it.
 
     Raises:
@@ -147,12 +147,14 @@ def _preprocessed(model: VisionModel, item: Any, name: str) -> Float[Tensor, "1 
     """
     try:
         return model.given(model.preprocess(item)[None])
+    except UnreadableItem:
+        raise
     except Exception as error:  # the user's code: anything may come
         first = next(iter(str(error).splitlines()), "")
         raise SemlensError(f"the preprocessing fails on {name}: {type(error).__name__}: {first}") from error
 
 
-def stack(batch: Batch, images: ExampleSet, batch_size: int, first: Float[Tensor, "1 ..."]) -> Float[Tensor, "n ..."]:
+def stack(batch: Batch, images: ExampleSet, batch_size: int, first: Shaped[Tensor, "1 ..."]) -> Shaped[Tensor, "n ..."]:
     """The batch as one tensor, always of `batch_size` rows: another shape may run by another kernel and round so."""
     for i, item in zip(batch.ids, batch.items, strict=True):
         if item.shape != first.shape[1:]:
@@ -175,7 +177,7 @@ class Stream(Protocol[State]):
         """The images from start to stop that have to be looked at."""
         ...
 
-    def add(self, x: Float[Tensor, "n ..."], ids: Sequence[int]) -> None:
+    def add(self, x: Shaped[Tensor, "n ..."], ids: Sequence[int]) -> None:
         """Takes a batch in; rows of `x` beyond `ids` only pad it."""
         ...
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from semlens.types import ConceptExamples, Float, Int32, Int64
+from semlens.types import ConceptExamples, Int32, Int64, Shaped
 
 KEPT_PICTURES = 65_536
 """Up to so many pictures copies are counted exactly; of more, among a random sample."""
@@ -40,7 +40,7 @@ class RunningPictures:
         self._tally = Tally.of(np.empty(0, np.int64), np.empty(0, np.int32))
         self._new: list[tuple[Tensor, Sequence[int]]] = []  # left on the device, so that no batch waits for it
 
-    def add(self, x: Float[Tensor, "n ..."], ids: Sequence[int]) -> None:
+    def add(self, x: Shaped[Tensor, "n ..."], ids: Sequence[int]) -> None:
         """Takes images in as the model gets them."""
         self._new.append((digests(x), ids))
         if sum(len(ids) for _, ids in self._new) >= KEPT_PICTURES:
@@ -70,7 +70,7 @@ def _joined(digests: Int64[np.ndarray, "n"], rows: Int32[np.ndarray, "n 3"]) -> 
     return Tally(pictures[:KEPT_PICTURES], shown[:KEPT_PICTURES])
 
 
-def digests(x: Float[Tensor, "n ..."]) -> Int64[Tensor, "n"]:
+def digests(x: Shaped[Tensor, "n ..."]) -> Int64[Tensor, "n"]:
     """64 bits for each image: equal for equal ones, and for others by a chance of at most 2^-49.
 
     Source: multilinear hashing, Carter and Wegman 1979. But: modulo 2^64, and the upper half of each number is mixed

@@ -25,7 +25,7 @@ from semlens.model import (
     parse_all,
     still,
 )
-from semlens.types import Float
+from semlens.types import Float, Shaped
 
 CLOSE = 1e-4
 """Logits that differ by this part of the largest are the same up to rounding."""
@@ -101,7 +101,7 @@ def _without_heads(net: nn.Module, state: State, change: Change, kind: Heads) ->
 _PRODUCERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-def _into_head(model: VisionModel, state: State, change: Change, kind: Components, x: Float[Tensor, "n ..."]) -> bool:
+def _into_head(model: VisionModel, state: State, change: Change, kind: Components, x: Shaped[Tensor, "n ..."]) -> bool:
     """Takes the change into the last layer, as if it took the mean over positions of the vectors that are changed."""
     try:
         path = head_path(model, x)

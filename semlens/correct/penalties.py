@@ -30,7 +30,7 @@ from torch.func import functional_call
 from semlens.correct.contextual import Decomposition, part_of
 from semlens.errors import SemlensError
 from semlens.model import Components, edit, logits_of
-from semlens.types import Float, Int64
+from semlens.types import Float, Int64, Shaped
 
 Weights = Mapping[str, Tensor]
 Masks = Mapping[int, Float[Tensor, "1 h2 w2"]]
@@ -41,7 +41,7 @@ Masks = Mapping[int, Float[Tensor, "1 h2 w2"]]
 class Batch:
     """Some images as a network takes them."""
 
-    x: Float[Tensor, "n ..."]
+    x: Shaped[Tensor, "n ..."]
     ids: Int64[np.ndarray, "n"]
     signs: Float[Tensor, "n y"]  # 1 or -1 by chance for each image and class
 
@@ -134,7 +134,7 @@ def _masked(masks: Masks, method: Callable[[nn.Module, Weights, Batch, Tensor], 
     return passed
 
 
-def run(net: nn.Module, weights: Weights, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n y"]:
+def run(net: nn.Module, weights: Weights, x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n y"]:
     """The logits by these weights.
 
     Raises:

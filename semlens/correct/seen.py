@@ -25,7 +25,7 @@ from semlens.model import (
     vectors_of,
 )
 from semlens.numerics import unit
-from semlens.types import Float, Float32, FoundationModel, Int64, Progress, silent
+from semlens.types import Float, Float32, FoundationModel, Int64, Progress, Shaped, silent
 
 BATCH = 32
 
@@ -101,7 +101,7 @@ def outputs_of(model: VisionModel) -> int:
     return logits.shape[1]
 
 
-def head_path(model: VisionModel, x: Float[Tensor, "n ..."]) -> str:
+def head_path(model: VisionModel, x: Shaped[Tensor, "n ..."]) -> str:
     """The path of the linear layer that gives the model's logits.
 
     Raises:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from semlens.errors import SemlensError
 from semlens.model import Site, VisionModel, edit, logits_of, record, refuse_hidden, still, survey, tensor_in
-from semlens.types import Float
+from semlens.types import Shaped
 
 Convolution = nn.modules.conv._ConvNd
 
@@ -69,7 +69,7 @@ class _Seen:
         return f"{site.path if self.runs[site.path] < 2 else site}{kind}"
 
 
-def structures(model: VisionModel, x: Float[Tensor, "n ..."]) -> tuple[Structure, ...]:
+def structures(model: VisionModel, x: Shaped[Tensor, "n ..."]) -> tuple[Structure, ...]:
     """All structures of a network in the order in which they run; without the layer that gives its outputs.
 
     Linear layers inside an attention whose heads can be read are its heads. A norm counts as behind a layer where it

@@ -20,7 +20,7 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.model import Site, VisionModel, as_model, still, survey
 from semlens.progress import visible
-from semlens.types import Float, Progress, silent
+from semlens.types import Progress, Shaped, silent
 
 RULES: Mapping[str, Rule] = MappingProxyType({
     "epsilon 0": Epsilon(),
@@ -131,7 +131,7 @@ def _options(
     return found
 
 
-def layer_groups(model: VisionModel, x: Float[Tensor, "n ..."]) -> dict[str, tuple[str, ...]]:
+def layer_groups(model: VisionModel, x: Shaped[Tensor, "n ..."]) -> dict[str, tuple[str, ...]]:
     """The layers with filters or units in groups, by where they run; groups without any are left out."""
     shapes: dict[str, int] = {}
 

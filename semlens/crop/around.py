@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from semlens.attribution import Composite, component_maps
+from semlens.attribution import Composite, component_maps, sides_of
 from semlens.crop.boxes import Crop, input_boxes
 from semlens.errors import SemlensError
 from semlens.model import Components, Site, VisionModel, record
-from semlens.types import Float, Int64, LayerAxis
+from semlens.types import Float, Int64, LayerAxis, Shaped
 
-Maps = Callable[[Float[Tensor, "n ..."], Int64[np.ndarray, "m"], Int64[np.ndarray, "m"]], Float[Tensor, "m h w"]]
+Maps = Callable[[Shaped[Tensor, "n ..."], Int64[np.ndarray, "m"], Int64[np.ndarray, "m"]], Float[Tensor, "m h w"]]
 """Given preprocessed images and m pairs, as rows of those images and as rows of the component axis: for each pair the
 component's heat map on the input, summed over colour."""
 
@@ -33,7 +33,7 @@ class AroundActivations:
     recipe: Crop
 
     def __call__(
-        self, x: Float[Tensor, "n ..."], rows: Int64[np.ndarray, "m"], components: Int64[np.ndarray, "m"]
+        self, x: Shaped[Tensor, "n ..."], rows: Int64[np.ndarray, "m"], components: Int64[np.ndarray, "m"]
     ) -> Int64[np.ndarray, "m 4"]:
         """The box of each pair."""
         boxes = np.zeros((len(rows), 4), dtype=np.int64)
@@ -49,7 +49,7 @@ class AroundActivations:
                 for some in _stretches(pairs):
                     units = torch.from_numpy(components[some] - axis.start)
                     maps = kind.at(output, torch.from_numpy(rows[some]), units).float().cpu().unflatten(1, grid)
-                    maps = functional.interpolate(maps[:, None], size=x.shape[2:], mode="bilinear")[:, 0]
+                    maps = _laid_on_input(maps, x)
                     # To be active is to be positive, whatever a recipe makes of negative relevance.
                     boxes[some] = input_boxes(maps.clamp(min=0), self.recipe)
 
@@ -66,7 +66,7 @@ class AroundRelevance:
     recipe: Crop
 
     def __call__(
-        self, x: Float[Tensor, "n ..."], rows: Int64[np.ndarray, "m"], components: Int64[np.ndarray, "m"]
+        self, x: Shaped[Tensor, "n ..."], rows: Int64[np.ndarray, "m"], components: Int64[np.ndarray, "m"]
     ) -> Int64[np.ndarray, "m 4"]:
         """The box of each pair."""
         boxes = np.zeros((len(rows), 4), dtype=np.int64)
@@ -74,10 +74,10 @@ class AroundRelevance:
         for some in _stretches(by_image):
             shown, row = np.unique(rows[some], return_inverse=True)
             heat = self.maps(x[torch.from_numpy(shown)], row, components[some])
-            if heat.shape != (len(some), *x.shape[2:]):
+            if heat.shape != (len(some), *sides_of(x)):
                 raise SemlensError(
                     f"heat maps of shape {tuple(heat.shape)} for {len(some)} pairs on an input of "
-                    f"{tuple(x.shape[2:])}; give one for each pair, as large as the input and summed over colour"
+                    f"{sides_of(x)}; give one for each pair, as large as the input and summed over colour"
                 )
             boxes[some] = input_boxes(heat.detach(), self.recipe)
         return boxes
@@ -93,10 +93,11 @@ class RelevanceMaps:
     rules: Composite
 
     def __call__(
-        self, x: Float[Tensor, "n ..."], rows: Int64[np.ndarray, "m"], components: Int64[np.ndarray, "m"]
+        self, x: Shaped[Tensor, "n ..."], rows: Int64[np.ndarray, "m"], components: Int64[np.ndarray, "m"]
     ) -> Float[Tensor, "m h w"]:
         """The heat map of each pair."""
-        maps = x.new_zeros(len(rows), *x.shape[-2:])
+        dtype = x.dtype if x.is_floating_point() else self.model.dtype
+        maps = torch.zeros(len(rows), *sides_of(x), device=x.device, dtype=dtype)
         members = {axis.layer: _of_layer(components, axis) for axis in self.axes}
         pairs = {
             axis.layer: (
@@ -109,6 +110,13 @@ class RelevanceMaps:
         for layer, heat in component_maps(self.model, x, self.kinds, pairs, rules=self.rules).items():
             maps[torch.from_numpy(members[layer])] = heat
         return maps
+
+
+def _laid_on_input(maps: Float[Tensor, "m h w"], x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "m _ _"]:
+    """Maps of a grid, up-sampled to an image; of tokens they have a place for each but the marks before the first."""
+    if x.is_floating_point():
+        return functional.interpolate(maps[:, None], size=x.shape[2:], mode="bilinear")[:, 0]
+    return functional.pad(maps, (x.shape[1] - maps.shape[2], 0))
 
 
 def _of_layer(components: Int64[np.ndarray, "m"], axis: LayerAxis) -> Int64[np.ndarray, "_"]:

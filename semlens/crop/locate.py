@@ -13,9 +13,9 @@ from semlens.collection import image_batches
 from semlens.crop.geometry import GeometryError, geometries
 from semlens.images.loader import default_workers
 from semlens.model import OfItems, Preprocess, VisionModel
-from semlens.types import ExampleSet, Float, Int32, Int64, Progress, silent
+from semlens.types import ExampleSet, Int32, Int64, Progress, Shaped, silent
 
-Find = Callable[[Float[Tensor, "n ..."], Int64[np.ndarray, "m"], Int64[np.ndarray, "m"]], Int64[np.ndarray, "m 4"]]
+Find = Callable[[Shaped[Tensor, "n ..."], Int64[np.ndarray, "m"], Int64[np.ndarray, "m"]], Int64[np.ndarray, "m 4"]]
 """Given preprocessed images and m pairs, as rows of those images and as rows of the component axis: for each pair a box
 on the model's input, all zero where there is nothing of the component."""
 

@@ -11,7 +11,7 @@ from semlens.attribution import fixed
 from semlens.collection import Feed
 from semlens.errors import SemlensError
 from semlens.model import Components, Layer, VisionModel, edit, parse_all, vectors_of
-from semlens.types import ExampleSet, Float, Float64, Int64, Progress
+from semlens.types import ExampleSet, Float64, Int64, Progress, Shaped
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def slopes(
     return Slopes(vectors, gradients, outputs)
 
 
-def _of(model: VisionModel, kind: Components, target: Any, x: Float[Tensor, "n ..."]) -> tuple[Tensor, Tensor, Tensor]:
+def _of(model: VisionModel, kind: Components, target: Any, x: Shaped[Tensor, "n ..."]) -> tuple[Tensor, Tensor, Tensor]:
     goal, base, held = fixed(model, target, x), vectors_of(kind), list[Tensor]()
 
     def loose(output: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 from semlens.collection import Feed, fast_cpu
 from semlens.errors import SemlensError
 from semlens.model import Components, Layer, Vectors, VisionModel, layer_text, parse_all, record
-from semlens.types import Float, Progress
+from semlens.types import Float, Progress, Shaped
 
 HELD_OUT = 20
 """One image in this many is held out, to measure what a dictionary does not explain."""
@@ -88,7 +88,7 @@ def in_order(feed: Feed, kind: Components, ids: Sequence[int], progress: Progres
             yield found[found.isfinite().all(1)]
 
 
-def _of(model: VisionModel, kind: Components, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n p d"]:
+def _of(model: VisionModel, kind: Components, x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n p d"]:
     assert isinstance(kind, Vectors)
 
     def keep(_: Any, output: Any) -> Tensor:

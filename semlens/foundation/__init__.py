@@ -16,7 +16,7 @@ from semlens.types import Float32, FoundationModel
 BATCH = 32  # items that go through a tower at once; no vector depends on it
 
 EXTRAS = {"open_clip": "clip", "transformers": "transformers", "offline": "offline", "testbed": "torch"}
-ONLY = {"offline": "conse", "testbed": "clip"}  # families of one model
+ONLY = {"offline": ("conse", "minilm"), "testbed": ("clip",)}  # families of few models
 
 # Weights whose licence no model card beside them states, by the name after the family.
 LICENCES = (
@@ -38,15 +38,17 @@ def load_foundation(spec: str, device: str | None = None) -> FoundationModel:
 
     Args:
         spec: `open_clip:ARCH/TAG`, `open_clip:ARCH/CHECKPOINT`, `open_clip:hf-hub:ORG/NAME`,
-            `open_clip:local-dir:FOLDER`, `transformers:REPO`, `transformers:FOLDER`, `offline:conse` or `testbed:clip`.
+            `open_clip:local-dir:FOLDER`, `transformers:REPO`, `transformers:FOLDER`, `offline:conse` or `testbed:clip`;
+            for texts also `offline:minilm`, and of `transformers:` any sentence encoder.
         device: as torch writes it; by default a CUDA GPU where there is one.
 
     Raises:
         SemlensError: for a name that does not exist, weights that cannot be had and a package that is not installed.
     """
     family, _, name = spec.partition(":")
-    if family not in EXTRAS or not name or name != ONLY.get(family, name):
-        known = ("open_clip:ARCH/TAG", "transformers:REPO", *(":".join(pair) for pair in ONLY.items()))
+    if family not in EXTRAS or not name or name not in ONLY.get(family, (name,)):
+        few = (f"{family}:{name}" for family, names in ONLY.items() for name in names)
+        known = ("open_clip:ARCH/TAG", "transformers:REPO", *few)
         raise unknown("foundation model", spec, known)
     ask_soon(spec)
     try:
@@ -77,6 +79,10 @@ def _load(family: str, name: str, device: str | None) -> FoundationModel:
         from semlens.foundation.testbed import load_clip
 
         return load_clip(device)
+    if name == "minilm":
+        from semlens.foundation.sentences import load_minilm
+
+        return load_minilm(device)
     from semlens.foundation.conse import load_conse
 
     return load_conse(device)

@@ -1,4 +1,5 @@
-"""Foundation models of the transformers library: CLIP, SigLIP and SigLIP 2; DINOv2 and DINOv3 for images only."""
+"""Foundation models of the transformers library: CLIP, SigLIP and SigLIP 2; DINOv2 and DINOv3 for images only, sentence
+encoders for texts only."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from typing import Any, final
 import numpy as np
 import torch
 from PIL.Image import Image
-from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
 from semlens.errors import SemlensError, unknown
 from semlens.foundation import digest_files, in_batches, licence_of
+from semlens.foundation.sentences import Sentences, sentences_in
 from semlens.hub import hub_folder, quiet
 from semlens.types import Float32, FoundationId
 
@@ -100,8 +102,8 @@ class Transformers:
         return _read(AutoTokenizer.from_pretrained, self.folder)
 
 
-def load_transformers(name: str, device: str) -> Transformers:
-    """The model of `transformers:name`, a hub repository or a folder.
+def load_transformers(name: str, device: str) -> Transformers | Sentences:
+    """The model of `transformers:name`, a hub repository or a folder; an encoder of texts alone is one of sentences.
 
     Raises:
         SemlensError: for a name that is neither, a folder without weights and a kind of model that is not known here.
@@ -110,6 +112,10 @@ def load_transformers(name: str, device: str) -> Transformers:
     if not _weights(folder):
         raise SemlensError(f"{folder} holds no weights: expected model.safetensors, as save_pretrained writes it")
     config = _read(AutoConfig.from_pretrained, folder)
+    encoder = type(config) in MODEL_FOR_MASKED_LM_MAPPING or (folder / "modules.json").is_file()
+    if encoder and config.model_type not in KINDS:
+        files = [*_weights(folder), *_matching(folder, *SETTINGS, "*/config.json")]
+        return sentences_in(f"transformers:{name}", folder, config, files, licence_of(name, folder), device)
     if config.model_type not in KINDS:
         raise unknown("kind of transformers foundation model", config.model_type, KINDS)
     return Transformers(f"transformers:{name}", folder, config, licence_of(name, folder), device)
@@ -118,7 +124,7 @@ def load_transformers(name: str, device: str) -> Transformers:
 def _fetch(repository: str) -> Path:
     """The local copy of a hub repository, with pickled weights only where there are no others."""
     instead = "its folder: transformers:FOLDER"
-    folder = hub_folder(repository, (*SETTINGS, WEIGHTS[0]), instead)
+    folder = hub_folder(repository, (*SETTINGS, "*/config.json", WEIGHTS[0]), instead)
     return folder if _weights(folder) else hub_folder(repository, (*SETTINGS, WEIGHTS[1]), instead)
 
 

@@ -54,6 +54,7 @@ from semlens.model.latents import (
 from semlens.model.layers import head_projection, parse_all, refuse_hidden, unit_names
 from semlens.model.loading import as_model, check_device, load_model, users_function
 from semlens.model.outputs import less_the_other, logits_of, output_number
+from semlens.model.texts import TextNet, text_model
 from semlens.model.untrained import untrained
 from semlens.model.vision_model import OfItems, Preprocess, VisionModel, describe
 from semlens.model.weights import CheckpointWarning, load_weights
@@ -87,6 +88,7 @@ __all__ = [
     "Setter",
     "Site",
     "Sparsity",
+    "TextNet",
     "TopK",
     "Vectors",
     "VisionModel",
@@ -126,6 +128,7 @@ __all__ = [
     "taken_up",
     "tensor_in",
     "tensors_in",
+    "text_model",
     "uncompiled",
     "unit_names",
     "units_set",

@@ -17,7 +17,7 @@ from semlens.model.dictionary import Dictionary, Linear
 from semlens.model.hooks import edit, module_at
 from semlens.model.latents import Latents, Layer, layer_text
 from semlens.model.layers import parse_all
-from semlens.types import Bool, Float
+from semlens.types import Bool, Float, Shaped
 
 Pool = Literal["", "max", "mean"]
 MARK = "_semlens_correction"
@@ -99,7 +99,7 @@ def _feed(digest: Any, tensors: Sequence[Tensor]) -> None:
 
 
 @contextmanager
-def changed(net: nn.Module, changes: Changes, example: Float[Tensor, "n ..."]) -> Iterator[None]:
+def changed(net: nn.Module, changes: Changes, example: Shaped[Tensor, "n ..."]) -> Iterator[None]:
     """The network with its changes inside the `with`, in eval mode, and as it was after it, to the last bit.
 
     Args:
@@ -122,7 +122,7 @@ def changed(net: nn.Module, changes: Changes, example: Float[Tensor, "n ..."]) -
 
 
 @contextmanager
-def units_set(net: nn.Module, changes: Sequence[Change], example: Float[Tensor, "n ..."]) -> Iterator[None]:
+def units_set(net: nn.Module, changes: Sequence[Change], example: Shaped[Tensor, "n ..."]) -> Iterator[None]:
     """The network with units of layers set inside the `with`, corrected already or not: what a question asks of it
     for a moment. Its fingerprint stays.
 
@@ -136,7 +136,7 @@ def units_set(net: nn.Module, changes: Sequence[Change], example: Float[Tensor, 
         yield
 
 
-def change_for_good(net: nn.Module, changes: Changes, example: Float[Tensor, "n ..."]) -> None:
+def change_for_good(net: nn.Module, changes: Changes, example: Shaped[Tensor, "n ..."]) -> None:
     """Changes a network for as long as it lives.
 
     Raises:

@@ -16,7 +16,7 @@ from semlens.model.dictionary import Dictionary
 from semlens.model.dictionary_file import load_dictionary, save_dictionary
 from semlens.model.latents import layer_text
 from semlens.model.weights import load_weights
-from semlens.types import Float
+from semlens.types import Shaped
 
 MANIFEST, TENSORS, WEIGHTS = "correction.json", "tensors.safetensors", "weights.safetensors"
 TRAINED = "trained."
@@ -122,7 +122,7 @@ def _change(said: Mapping[str, Any], number: int, folder: Path, tensors: Mapping
     return Change(layer, tuple(said["units"]), tensors[f"{number}.targets"], said["pool"], condition)
 
 
-def apply_saved(saved: SavedChanges, net: nn.Module, x: Float[Tensor, "n ..."]) -> None:
+def apply_saved(saved: SavedChanges, net: nn.Module, x: Shaped[Tensor, "n ..."]) -> None:
     """Changes a network for good: by the weights of the folder, where it has them, else by the changes.
 
     Args:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semlens.model.components import ROWS, Pooled, Rows, mean_rows, pool_rows, put_tensor, site_of, tensor_in
 from semlens.model.hooks import Site
+from semlens.model.words import Words
 from semlens.types import Float, Int64
 
 
@@ -21,6 +22,7 @@ class Channels:
     layer: str
     dim: int = 1
     rows: Rows = ROWS
+    words: Words | None = None  # of a model that reads texts: which positions are read
     beside = ()
     part = ""
 
@@ -42,12 +44,15 @@ class Channels:
         return dim + 2 - (dim > self.rows.axis)
 
     def read(self, output: Any) -> Float[Tensor, "n c p"]:
-        return self._moved(output, 1).flatten(2)
+        acts = self._moved(output, 1).flatten(2)
+        return self.words.only(acts) if self.words else acts
 
     def at(self, output: Any, rows: Int64[Tensor, "m"], units: Int64[Tensor, "m"]) -> Float[Tensor, "m p"]:
         return self.read(output)[rows, units]
 
     def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
+        if self.words:  # what is no word was not read, and stays
+            acts = self.words.where(acts, self._moved(output, 1).flatten(2))
         return put_tensor(output, self.spread(output, acts))
 
     def spread(self, output: Any, values: Float[Tensor, "n c p"]) -> Tensor:
@@ -63,10 +68,12 @@ class Channels:
 
     def pool(self, output: Any, how: str) -> Pooled:
         # Reduced where it lies: `read` may have to copy the map, and that copy costs more than the reduction.
-        return pool_rows(self.vectors(output), how)
+        return self.words.pool(self.read(output), how) if self.words else pool_rows(self.vectors(output), how)
 
     def grid(self, output: Any) -> tuple[int, int] | None:
         x = tensor_in(output)
+        if self.words:
+            return (1, self.words.length)
         sides = [side for d, side in enumerate(x.shape) if d not in (self.rows.axis, self.dim % x.ndim)]
         return (sides[0], sides[1]) if len(sides) == 2 and self.rows.unfolded else None
 
@@ -91,6 +98,7 @@ class Tokens:
     last: int = 0  # how many tokens at the end are no patches: its class tokens, where none are at the start
     rows: Rows = ROWS
     sides: tuple[int, int] | None = None  # of the patches' grid
+    words: Words | None = None  # of a model that reads texts: the patches are its words
 
     @property
     def part(self) -> str:
@@ -133,14 +141,22 @@ class Tokens:
 
     def read(self, output: Any) -> Float[Tensor, "n c p"]:
         x = rearrange(self.vectors(output), "n p c -> n c p")
-        return torch.cat([x.clamp(min=0), (-x).clamp(min=0)], dim=1)
+        acts = torch.cat([x.clamp(min=0), (-x).clamp(min=0)], dim=1)
+        return self._words.only(acts) if self._words else acts
+
+    @property
+    def _words(self) -> Words | None:
+        return self.words if self.tokens == "patch" else None
 
     def at(self, output: Any, rows: Int64[Tensor, "m"], units: Int64[Tensor, "m"]) -> Float[Tensor, "m p"]:
         return self.read(output)[rows, units]
 
     def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
         positive, negative = acts.chunk(2, dim=1)
-        return self.put(output, rearrange(positive - negative, "n c p -> n p c"))
+        signed = positive - negative
+        if self._words:  # what is no word was not read, and stays
+            signed = self._words.where(signed, rearrange(self.vectors(output), "n p c -> n c p"))
+        return self.put(output, rearrange(signed, "n c p -> n p c"))
 
     def spread(self, output: Any, values: Float[Tensor, "n c p"]) -> Tensor:
         x = self.rows.gather(tensor_in(output))
@@ -150,6 +166,8 @@ class Tokens:
         return self.rows.scatter(spread)
 
     def pool(self, output: Any, how: str) -> Pooled:
+        if self._words:
+            return self._words.pool(self.read(output), how)
         x = self.vectors(output)
         if how == "max":
             sides = [pool_rows(x, how), pool_rows(-x, how)]
@@ -164,6 +182,8 @@ class Tokens:
     def grid(self, output: Any) -> tuple[int, int] | None:
         if self.tokens != "patch" or not self.rows.unfolded:
             return None
+        if self.words:
+            return (1, self.words.length - self.cls)
         return _grid(self.vectors(output).shape[1], self.sides)
 
     def unit_name(self, unit: int, components: int) -> str | None:
@@ -193,6 +213,7 @@ class Heads:
     rows: Rows = ROWS
     sides: tuple[int, int] | None = None  # of the positions' grid
     every: bool = False  # whether class and register tokens are read too
+    words: Words | None = None  # of a model that reads texts: which positions are read
 
     beside = ()
     part = ""
@@ -224,13 +245,16 @@ class Heads:
         return rearrange(self._laid(output)[:, :, self._span], "n f p (h d) -> n h (f p) d", h=self.heads)
 
     def read(self, output: Any) -> Float[Tensor, "n c p"]:
-        return self._vectors(output).norm(dim=-1)
+        lengths = self._vectors(output).norm(dim=-1)
+        return self.words.only(lengths) if self.words else lengths
 
     def at(self, output: Any, rows: Int64[Tensor, "m"], units: Int64[Tensor, "m"]) -> Float[Tensor, "m p"]:
         return self.read(output)[rows, units]
 
     def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
-        vectors, now = self._vectors(output), self.read(output)
+        vectors = self._vectors(output)
+        now = vectors.norm(dim=-1)
+        acts = self.words.where(acts, now) if self.words else acts  # what is no word was not read, and stays
         # a / a is exactly 1, so an unchanged head comes back bit for bit; a vector of length 0 has nothing to scale.
         scale = torch.where(now > 0, acts / now, torch.ones_like(now))
         return put_tensor(output, self._put(output, self._laid(output).clone(), vectors * scale[..., None]))
@@ -245,9 +269,12 @@ class Heads:
         return self.rows.scatter(laid.reshape(self.rows.gather(tensor_in(output)).shape))
 
     def pool(self, output: Any, how: str) -> Pooled:
-        return pool_rows(rearrange(self.read(output), "n c p -> n p c"), how)
+        acts = self.read(output)
+        return self.words.pool(acts, how) if self.words else pool_rows(rearrange(acts, "n c p -> n p c"), how)
 
     def grid(self, output: Any) -> tuple[int, int] | None:
+        if self.words:
+            return (1, self.read(output).shape[2])
         return _grid(self.read(output).shape[2], self.sides) if self.rows.unfolded else None
 
     def unit_name(self, unit: int, components: int) -> str | None:

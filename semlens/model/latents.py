@@ -14,6 +14,7 @@ from semlens.model.components import Components, Pooled, Rows, Vectors, pool_row
 from semlens.model.dictionary import MARK, Dictionary, TopK, Weights, in_memory
 from semlens.model.dictionary_file import named_file
 from semlens.model.hooks import Site
+from semlens.model.words import Words
 from semlens.types import Float, Int64, LayerAxis
 
 BLOCK = 2**21
@@ -61,13 +62,20 @@ class Latents:
         assert isinstance(self.base, Vectors)
         return self.base
 
+    @property
+    def _words(self) -> Words | None:
+        """Of a model that reads texts: which positions are read."""
+        return getattr(self.base, "words", None)
+
     def read(self, output: Any) -> Float[Tensor, "n c p"]:
-        return self.weights.activations(self._base.vectors(output)).transpose(1, 2)
+        acts = self.weights.activations(self._base.vectors(output)).transpose(1, 2)
+        return self._words.only(acts) if self._words else acts
 
     def at(self, output: Any, rows: Int64[Tensor, "m"], units: Int64[Tensor, "m"]) -> Float[Tensor, "m p"]:
         x = self._base.vectors(output)
         pairs = [self._of_unit(x[row], unit) for row, unit in zip(rows.tolist(), units.tolist(), strict=True)]
-        return torch.stack(pairs) if pairs else x.new_zeros(0, x.shape[1])
+        acts = torch.stack(pairs) if pairs else x.new_zeros(0, x.shape[1])
+        return acts * self._words.there(len(x), x.shape[1])[rows] if self._words else acts
 
     def _of_unit(self, x: Float[Tensor, "p d"], unit: int) -> Float[Tensor, "p"]:
         product = self.weights.products(x, slice(unit, unit + 1))[:, 0]
@@ -78,12 +86,16 @@ class Latents:
 
     def write(self, output: Any, acts: Float[Tensor, "n c p"]) -> Any:
         x = self._base.vectors(output)
-        change = self.weights.change(x, acts.transpose(1, 2) - self.weights.activations(x))
+        difference = acts - self.weights.activations(x).transpose(1, 2)
+        difference = self._words.only(difference) if self._words else difference  # what is no word was not read
+        change = self.weights.change(x, difference.transpose(1, 2))
         return self._base.put(output, (x + change).to(tensor_in(output).dtype))
 
     def pool(self, output: Any, how: str) -> Pooled:
         """`read` reduced over positions, a block of it at a time: what is read is never held whole."""
         x = self._base.vectors(output)
+        if self._words:
+            return self._words.pool(self.read(output), how)
         if isinstance(self.weights.sparsity, TopK):  # which needs all units of a position
             return self._by_positions(x, how)
         units = max(_LEAST, BLOCK // max(1, x.shape[0] * x.shape[1]))

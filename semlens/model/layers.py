@@ -15,7 +15,7 @@ from semlens.model.kinds import Channels, Heads, Tokens
 from semlens.model.latents import Latents, Layer, layer_of, layer_text, named_dictionary
 from semlens.model.layout import Layout, Layouts, layouts
 from semlens.model.projections import attention_above
-from semlens.types import Float
+from semlens.types import Shaped
 
 KINDS = ("channels", "tokens", "cls", "registers", "heads", "heads:all", "dictionary:FILE")
 
@@ -51,9 +51,9 @@ def head_projection(net: nn.Module, path: str) -> HeadProjection | None:
         module = net.get_submodule(path.partition("#")[0])
     except AttributeError:
         return None
-    heads = _head_count(module)
+    own = next((name for name in _PROJECTIONS if _vector_length(_submodule(module, name))), None)
+    heads = _head_count(module) or (_by_dimension(module, own) if own else 0)
     if heads:
-        own = next((name for name in _PROJECTIONS if isinstance(_submodule(module, name), nn.Linear)), None)
         return HeadProjection(own, heads) if own else None
     inner = [name for name, child in module.named_children() if _head_count(child) and not head_projection(child, "")]
     beside = [
@@ -73,6 +73,23 @@ def _head_count(module: nn.Module) -> int:
     return found if isinstance(found, int) else 0
 
 
+def _by_dimension(module: nn.Module, projection: str) -> int:
+    """How many heads an attention module has that says the length of a head's vector instead; 0 if it does not."""
+    length = getattr(module, "head_dim", 0)
+    whole = _vector_length(_submodule(module, projection))
+    return whole // length if isinstance(length, int) and length and whole % length == 0 else 0
+
+
+def _vector_length(module: nn.Module | None) -> int:
+    """How long the vectors are that a linear layer takes, also one of GPT-2, whose weight lies the other way; 0 for any
+    other module."""
+    weight = getattr(module, "weight", None)
+    if isinstance(module, nn.Linear):
+        return module.in_features
+    turned = type(module).__name__ == "Conv1D" and isinstance(weight, Tensor) and weight.ndim == 2
+    return int(weight.shape[0]) if turned and isinstance(weight, Tensor) else 0
+
+
 def _submodule(module: nn.Module, name: str) -> nn.Module | None:
     try:
         return module.get_submodule(name)
@@ -80,7 +97,7 @@ def _submodule(module: nn.Module, name: str) -> nn.Module | None:
         return None
 
 
-def parse(net: nn.Module, spec: Layer, x: Float[Tensor, "n ..."]) -> Components:
+def parse(net: nn.Module, spec: Layer, x: Shaped[Tensor, "n ..."]) -> Components:
     """The components that `layer` or `layer@kind` names.
 
     Kinds: `channels` (or `channels:-1` to say the axis), `tokens`, `cls`, `registers`, `heads` (at the patches; at
@@ -95,7 +112,7 @@ def parse(net: nn.Module, spec: Layer, x: Float[Tensor, "n ..."]) -> Components:
     return kind
 
 
-def parse_all(net: nn.Module, specs: Sequence[Layer], x: Float[Tensor, "n ..."]) -> list[tuple[Components, int]]:
+def parse_all(net: nn.Module, specs: Sequence[Layer], x: Shaped[Tensor, "n ..."]) -> list[tuple[Components, int]]:
     """The components of each spec with their number.
 
     Raises:
@@ -211,7 +228,7 @@ def _heads(spec: str, site: Site, projection: HeadProjection, seen: Layouts) -> 
         return None
     where = f"{path}#{site.call}" if calls > 1 else path
     special, last = (found.first, found.last) if len(found.shape) == 3 else (0, 0)
-    return Heads(spec, where, heads, special, last, found.rows, found.sides)
+    return Heads(spec, where, heads, special, last, found.rows, found.sides, words=found.words)
 
 
 def _unknown_kind(spec: str, kind: str) -> SemlensError:
@@ -242,7 +259,7 @@ def _components(spec: str, kind: str, layout: Layout, named_registers: int) -> t
     if not sequence:
         raise SemlensError(f"layer {spec!r} gives {layout.shape}, not images x tokens x features; use @channels")
     own = named_registers if named_registers <= layout.first else 0
-    found = Tokens(spec, tokens, layout.first - own, own, layout.last, layout.rows, layout.sides)
+    found = Tokens(spec, tokens, layout.first - own, own, layout.last, layout.rows, layout.sides, layout.words)
     length = layout.shape[1 if layout.rows.axis == 0 else 0]
     if not range(length)[found.span]:
         raise SemlensError(
@@ -262,7 +279,7 @@ def _channels(spec: str, dim: str, layout: Layout) -> tuple[Channels, int]:
         raise SemlensError(f"layer {spec!r} gives {layout.shape}, which has no axis {dim}") from None
     if place == layout.rows.axis:
         raise SemlensError(f"layer {spec!r}: axis {place} of {layout.shape} holds the images; choose another")
-    return Channels(spec, axis, layout.rows), layout.shape[place]
+    return Channels(spec, axis, layout.rows, layout.words), layout.shape[place]
 
 
 def refuse_hidden(net: nn.Module, layer: str = "") -> None:
@@ -287,7 +304,7 @@ def refuse_hidden(net: nn.Module, layer: str = "") -> None:
 
 
 def unit_names(
-    net: nn.Module, found: Sequence[tuple[Components, int]], class_names: Sequence[str], x: Float[Tensor, "n ..."]
+    net: nn.Module, found: Sequence[tuple[Components, int]], class_names: Sequence[str], x: Shaped[Tensor, "n ..."]
 ) -> tuple[str | None, ...]:
     """What each component is called, all layers on one axis: its class where the layer gives the model's own output,
     else what its kind calls it, which may be nothing.
@@ -319,7 +336,7 @@ class LayerRow:
     heads: int = 0
 
 
-def list_layers(net: nn.Module, x: Float[Tensor, "n ..."]) -> list[LayerRow]:
+def list_layers(net: nn.Module, x: Shaped[Tensor, "n ..."]) -> list[LayerRow]:
     """Every layer of the model that can be analysed, in the order in which it runs; attention modules also as heads.
 
     Raises:

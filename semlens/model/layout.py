@@ -1,6 +1,7 @@
 """How the tensors of a model are laid out: which axis holds the images and which the components, and which positions
 are patches. Found by looking at what passes, on two different images; never assumed."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,8 @@ from semlens.model.components import Rows
 from semlens.model.dry_run import Choice, Fingerprint, Graph, Passage, Run, by_default, dry_run
 from semlens.model.hooks import Site
 from semlens.model.positions import Grid, Positions, Tokenised, unchanging
-from semlens.types import Float
+from semlens.model.words import Words, words_of
+from semlens.types import Shaped
 
 Fingerprints = Mapping[Site, Fingerprint]
 
@@ -41,6 +43,7 @@ class Layout:
         first: tokens at the start of a sequence that are no patches (class, distillation and register tokens).
         last: such tokens at its end.
         sides: height and width of the grid that the patches of a sequence come from.
+        words: of a model that reads texts, what knows which positions are words.
     """
 
     shape: tuple[int, ...]
@@ -49,6 +52,7 @@ class Layout:
     first: int = 0
     last: int = 0
     sides: tuple[int, int] | None = None
+    words: Words | None = None
 
     @property
     def unfolded(self) -> bool:
@@ -83,7 +87,7 @@ class Layouts:
 _CACHE: WeakKeyDictionary[nn.Module, tuple[object, Layouts]] = WeakKeyDictionary()
 
 
-def layouts(net: nn.Module, x: Float[Tensor, "n ..."], paths: Iterable[str] | None = None) -> Layouts:
+def layouts(net: nn.Module, x: Shaped[Tensor, "n ..."], paths: Iterable[str] | None = None) -> Layouts:
     """The layouts of what passes in `net`, seen on the first image of `x` and others made from it.
 
     What was seen last is kept as long as the model lives and neither it nor the size of its input changes.
@@ -159,11 +163,26 @@ def _look(net: nn.Module, x: Tensor, asked: frozenset[str] | None) -> Layouts:
     for site, axis in images.items():
         if asked is None or site.path in asked:
             found = rows.get(site, axis)
-            sites[site] = replace(placed[site], rows=found) if isinstance(found, Rows) else str(found)
+            layout = replace(placed[site], rows=found) if isinstance(found, Rows) else str(found)
+            sites[site] = _with_words(net, layout) if isinstance(layout, Layout) else layout
     runs: dict[str, int] = {}
     for site in (*alone.without, *images):
         runs[site.path] = max(runs.get(site.path, 0), 1 + (site.call or 0))
     return Layouts(sites, asked, runs, _returned(alone.passed))
+
+
+def _with_words(net: nn.Module, layout: Layout) -> Layout | str:
+    """The layout of a model that reads texts, with what knows its words; what is wrong if a position is no token."""
+    words = words_of(net)
+    width = layout.shape[-1 if layout.components is None else layout.components]
+    positions = math.prod(layout.shape) // max(width, 1)
+    if words is None or positions == 1:
+        return layout
+    if positions != words.length:
+        return (
+            f"has {positions} positions for the {words.length} tokens of a text, so padding cannot be told from words"
+        )
+    return replace(layout, first=words.first if len(layout.shape) == 3 else 0, last=0, sides=None, words=words)
 
 
 def _returned(passed: Sequence[Passage]) -> dict[Site, frozenset[str]]:

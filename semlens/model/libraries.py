@@ -16,6 +16,7 @@ from semlens.hub import can_fetch, hugging_face, quiet
 from semlens.model.checkpoint import first_line, read_checkpoint
 from semlens.model.offline import imagenet_class_names
 from semlens.model.spec import ModelSpec, read_model_spec
+from semlens.model.texts import text_model
 from semlens.model.vision_model import Preprocess, VisionModel
 from semlens.model.weights import load_weights
 from semlens.progress import watched
@@ -102,6 +103,8 @@ def from_transformers(text: str) -> VisionModel:
         read_checkpoint(Path(named.name))  # says what to do with a folder that holds an adapter only
     hub = quiet() if Path(named.name).is_dir() else hugging_face(named.name, () if named.file else HF_WEIGHTS)
     with making(named), hub:
+        if not named.file and reads_texts(named.name):
+            return _text_model(named)
         processor = AutoImageProcessor.from_pretrained(named.name)
         if named.file:
             options = dict(named.options)
@@ -111,6 +114,45 @@ def from_transformers(text: str) -> VisionModel:
         else:
             net = _pretrained(named)
     return _loaded(named, net, _HfPreprocess(processor), () if "num_classes" in named.options else _labels(net))
+
+
+def reads_texts(name: str) -> bool:
+    """Whether a repository or folder holds a model of transformers that reads texts and no images."""
+    from transformers import AutoConfig
+    from transformers.models.auto import modeling_auto as kinds
+
+    own = type(AutoConfig.from_pretrained(name, trust_remote_code=False))
+    images = (kinds.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING, kinds.MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING)
+    texts = (
+        kinds.MODEL_FOR_CAUSAL_LM_MAPPING, kinds.MODEL_FOR_MASKED_LM_MAPPING,
+        kinds.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    )  # fmt: skip
+    return any(own in kind for kind in texts) and not any(own in kind for kind in images)
+
+
+def _text_model(named: ModelSpec) -> VisionModel:
+    """A model of texts: a classifier or decoder where that is what was saved, else the encoder.
+
+    Raises:
+        SemlensError: an option that it does not have, or weights that are lacking.
+    """
+    import transformers
+
+    options = dict(named.options)
+    length, outputs = options.pop("tokens", None), str(options.pop("outputs", ""))
+    if options:
+        raise unknown("option of a model of texts", next(iter(options)), ["tokens", "outputs"])
+    config = transformers.AutoConfig.from_pretrained(named.name)
+    saved = next(iter(getattr(config, "architectures", None) or []), "")
+    ours = saved.endswith(("ForSequenceClassification", "ForCausalLM", "LMHeadModel"))
+    kind = getattr(transformers, saved, None) if ours else transformers.AutoModel
+    net, report = (kind or transformers.AutoModel).from_pretrained(named.name, output_loading_info=True)
+    lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if lacking:
+        raise SemlensError(f"{named.spec} lacks weights for {lacking[0]}; a partly random model is not analysed")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(named.name)
+    wanted = [text for text in outputs.split(",") if text]
+    return text_model(net, tokenizer, length=length, outputs=wanted, class_names=named.class_names)
 
 
 def _pretrained(named: ModelSpec) -> Any:

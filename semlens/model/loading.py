@@ -37,8 +37,9 @@ def load_model(spec: str, device: str | None = None) -> VisionModel:
     """The model that a spec names, in eval mode.
 
     Specs: `timm:NAME`, `torchvision:NAME`, `hf:REPO-or-folder`, `file:PATH.py:FACTORY`, `offline:efficientnet_lite0`,
-    `testbed:shortcut`, `testbed:clean`, `testbed:transformer`, `corrected:FOLDER`, which `semlens correct` wrote. Of
-    `open_clip:ARCH/TAG` and the like, written as foundation models are, and `testbed:clip` it is the image tower.
+    `offline:minilm`, `testbed:shortcut`, `testbed:clean`, `testbed:transformer`, `corrected:FOLDER`, which `semlens
+    correct` wrote. Of `open_clip:ARCH/TAG` and the like, written as foundation models are, and `testbed:clip` it is the
+    image tower. What `hf:` names may read texts: `hf:FOLDER?tokens=32`, of a decoder `hf:FOLDER?outputs= yes, no`.
     After the first three, `@FILE` takes the weights from a local checkpoint, `timm:resnet18@weights.safetensors` (see
     `load_weights`), and `?` goes before it with what a fine-tuned model was made with, several with `&`:
     `timm:resnet18?num_classes=2@best.pt`, `torchvision:resnet50?classes=benign,malignant@best.pt`.
@@ -140,8 +141,11 @@ def _file(name: str) -> VisionModel:
 
 
 def _offline(name: str) -> VisionModel:
+    if name.partition("?")[0] == "minilm":
+        offline.check_files(offline.minilm_folder(), offline.MINILM)
+        return from_transformers(name.replace("minilm", str(offline.minilm_folder()), 1))
     if name.replace("-", "_") != "efficientnet_lite0":
-        raise unknown("offline model", name, ["efficientnet_lite0"])
+        raise unknown("offline model", name, ["efficientnet_lite0", "minilm"])
     return VisionModel(
         offline.load_efficientnet_lite(0), offline.preprocess_efficientnet_lite(0), offline.imagenet_class_names()
     )

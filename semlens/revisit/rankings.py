@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from semlens.attribution import COMPOSITES, Fixed, attribute
 from semlens.errors import SemlensError, unknown
 from semlens.model import Components, Latents, VisionModel, edit, put_tensor, record, tensor_in, vectors_of
-from semlens.types import Bool, Float, Int64
+from semlens.types import Bool, Float, Int64, Shaped
 
 ATTRIBUTED = ("gradient", "integrated_gradients")
 LENSES = ("logit_lens", "activation_logit_lens")
@@ -57,7 +57,7 @@ class Asked:
     model: VisionModel
     kind: Components
     target: Fixed
-    x: Float[Tensor, "n ..."]
+    x: Shaped[Tensor, "n ..."]
     acts: Float[Tensor, "n c p"]
     before: Float[Tensor, "n c p"]
     baseline: Float[Tensor, "n ..."] | None
