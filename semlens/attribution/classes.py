@@ -33,7 +33,7 @@ def relevance(
     vectors: int = 0,
     batch_size: int = 32,
     workers: int | None = None,
-    shard: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] | range = (0, 1),
     checkpoint: Path | None = None,
     checkpoint_every: int = 100,
     resume: bool = False,

@@ -91,6 +91,12 @@ _encode = click.option(
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Images at a time.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that decode images.")
 @click.option("--precision", default="float32", show_default=True, help="bfloat16 is faster and changes some examples.")
+@click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    help="Who does it: local, processes, processes:N, ray or ray:ADDRESS. The bytes are the same.",
+)
 @click.option("--shard", metavar="I/N", help="Only collect part I of N, from 0; `--resume` joins the parts.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
 @click.option("--replace", is_flag=True, help="Let the index replace another one that lies at OUT.")
@@ -105,6 +111,7 @@ def build(
     foundation: str,
     out: Path,
     crop: str,
+    executor: str,
     classes: tuple[str, ...],
     shard: str | None,
     resume: bool,
@@ -134,7 +141,8 @@ def build(
             return print_json([{"shard": str(path)}]) if as_json else say(f"wrote {path}")
         with _remarks() as told:  # said below, with those on labels
             index = sl.build(
-                studied, photos, names, space, out, crop=crop, resume=resume, replace=replace, progress=progress,
+                studied, photos, names, space, out, crop=crop, executor=executor, resume=resume, replace=replace,
+                progress=progress,
                 **options,
             )  # fmt: skip
     seconds = perf_counter() - start

@@ -2,7 +2,7 @@
 
 from semlens.collection.collect import check_k, collect, origin_of, part_of, pooling
 from semlens.collection.cpu import fast_cpu, tuned_allocator
-from semlens.collection.encode import KEPT, ToEncode, drawn
+from semlens.collection.encode import FIRST, KEPT, ToEncode, drawn
 from semlens.collection.passes import (
     Checkpoint,
     Feed,
@@ -23,6 +23,7 @@ from semlens.collection.topk import TopK, decode
 __all__ = [
     "ACTIVATION_BITS",
     "EMBEDDING_BITS",
+    "FIRST",
     "KEPT",
     "MOST_BITS",
     "RELEVANCE",

@@ -63,7 +63,7 @@ def collect(
     batch_size: int = 32,
     workers: int | None = None,
     precision: str = "float32",
-    shard: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] | range = (0, 1),
     checkpoint: Path | None = None,
     checkpoint_every: int = 100,
     resume: bool = False,
@@ -78,7 +78,8 @@ def collect(
         layers: `path`, `path#call`, `path@kind`, `path@dictionary:FILE`, or a `Dictionary`; see `layers.parse`.
         pool: how activations over positions become one: "mean" favours what fills the image, "max" what is small.
         precision: "bfloat16" runs the model under autocast, faster where the hardware can, and changes some of the ids.
-        shard: (i, n) looks only at the i-th of n parts of the images; `merge` joins what the shards give.
+        shard: (i, n) looks only at the i-th of n parts of the images, a range at those of its ids; `merge` joins what
+            the shards give.
         checkpoint: file that is written every `checkpoint_every` batches and at the end; with `resume`, what it holds
             is not computed again. The result is the same, byte for byte.
         encode: images that have an embedding, over which sums for encodings are collected too.
@@ -295,12 +296,16 @@ def check_k(k: int, images: ExampleSet) -> None:
         raise SemlensError(f"k is {k}, but there are {len(images)} images; choose k between 1 and {len(images)}")
 
 
-def part_of(images: ExampleSet, shard: tuple[int, int]) -> tuple[int, int]:
-    """The ids, from start to stop, of the i-th of n parts of the images.
+def part_of(images: ExampleSet, shard: tuple[int, int] | range) -> tuple[int, int]:
+    """The ids, from start to stop, of the i-th of n parts of the images, or of a range.
 
     Raises:
         SemlensError: there is no such part.
     """
+    if isinstance(shard, range):
+        if not (0 <= shard.start < shard.stop <= len(images) and shard.step == 1):
+            raise SemlensError(f"{shard} is no part of {len(images)} images: give a range of ids one after the other")
+        return shard.start, shard.stop
     if not 0 <= shard[0] < shard[1]:
         raise SemlensError(f"shard {shard[0]}/{shard[1]} does not exist; shards count from 0 to {shard[1] - 1}")
     return shard[0] * len(images) // shard[1], (shard[0] + 1) * len(images) // shard[1]

@@ -3,7 +3,7 @@ pixels."""
 
 from semlens.crop.around import AroundActivations, AroundRelevance, RelevanceMaps
 from semlens.crop.boxes import ActivationCrop, Crop, RelevanceCrop, blur, input_boxes, region, square, tight_boxes
-from semlens.crop.example_boxes import NoRelevanceWarning, example_boxes
+from semlens.crop.example_boxes import NoRelevanceWarning, example_boxes, located_stretches
 from semlens.crop.geometry import Geometry, GeometryError, check_geometry, geometries, measure_geometry
 from semlens.crop.kinds import CROPS, ChosenCrop, choose_crop
 from semlens.crop.locate import UnplacedWarning, locate
@@ -28,6 +28,7 @@ __all__ = [
     "geometries",
     "input_boxes",
     "locate",
+    "located_stretches",
     "measure_geometry",
     "region",
     "square",

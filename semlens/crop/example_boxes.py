@@ -1,6 +1,7 @@
 """Which box each concept example gets: the pass over the example images, in stretches that a killed run keeps."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from semlens.crop.locate import Find, locate
 from semlens.errors import SemlensError
 from semlens.index import cached
 from semlens.model import VisionModel, check_dictionaries, parse_all
-from semlens.types import ConceptExamples, ExampleSet, Int64, Progress, silent
+from semlens.types import ConceptExamples, ExampleSet, Int32, Int64, Progress, silent
 
 _IMAGES = 64  # images whose boxes are kept together when a run may be interrupted
 
@@ -44,15 +45,11 @@ def example_boxes(
     """
     if crop.kind is None:
         return None
-    if model is None or model.fingerprint() != examples.origin.model_fingerprint:
-        raise SemlensError(
-            f"crop={crop.id.kind!r} runs the model once more: give embed the model that the examples were collected "
-            "from"
-        )
     boxes = np.zeros((*examples.ids.shape, 4), dtype=np.int64)
-    # What only speeds up a forward pass may have no backward pass.
-    with fast_cpu() if crop.rules is None else tuned_allocator():
-        boxes[examples.valid] = _located(crop, model, images, examples, workers, keep, progress)
+    located = np.zeros((int(examples.valid.sum()), 4), dtype=np.int64)
+    for pairs, some in located_stretches(crop, model, images, examples, (0, 1), workers, keep, progress):
+        located[pairs] = some
+    boxes[examples.valid] = located
     without = int((examples.valid & ~boxes.any(axis=2)).sum())
     if without and crop.rules is not None:
         warnings.warn(
@@ -64,17 +61,37 @@ def example_boxes(
     return boxes
 
 
+def located_stretches(
+    crop: ChosenCrop, model: VisionModel | None, images: ExampleSet, examples: ConceptExamples, part: tuple[int, int],
+    workers: int | None, keep: Path | None, progress: Progress,
+) -> Iterator[tuple[Int64[np.ndarray, "p"], Int32[np.ndarray, "p 4"]]]:  # fmt: skip
+    """A few images at a time, which of the valid slots show them, and the boxes of these.
+
+    Args:
+        part: (i, n) takes each n-th stretch from the i-th on, for the sake of the files in `keep`.
+
+    Raises:
+        SemlensError: as `example_boxes`.
+    """
+    if model is None or model.fingerprint() != examples.origin.model_fingerprint:
+        raise SemlensError(
+            f"crop={crop.id.kind!r} runs the model once more: give embed the model that the examples were collected "
+            "from"
+        )
+    # What only speeds up a forward pass may have no backward pass.
+    with fast_cpu() if crop.rules is None else tuned_allocator():
+        yield from _located(crop, model, images, examples, part, workers, keep, progress)
+
+
 def _located(
-    crop: ChosenCrop, model: VisionModel, images: ExampleSet, examples: ConceptExamples, workers: int | None,
-    keep: Path | None, progress: Progress,
-) -> Int64[np.ndarray, "m 4"]:  # fmt: skip
-    """The boxes of all valid slots, a few images at a time."""
+    crop: ChosenCrop, model: VisionModel, images: ExampleSet, examples: ConceptExamples, part: tuple[int, int],
+    workers: int | None, keep: Path | None, progress: Progress,
+) -> Iterator[tuple[Int64[np.ndarray, "p"], Int32[np.ndarray, "p 4"]]]:  # fmt: skip
     find = _finder(crop, model, images, examples)
     recipe = [asdict(examples.origin), [asdict(axis) for axis in examples.layers], asdict(crop.id)]
     ids, components = examples.ids[examples.valid], np.nonzero(examples.valid)[0]
     needed = np.unique(ids)
-    boxes = np.zeros((len(ids), 4), dtype=np.int64)
-    for start in range(0, len(needed), _IMAGES):
+    for start in range(part[0] * _IMAGES, len(needed), part[1] * _IMAGES):
         some = needed[start : start + _IMAGES]
         pairs = np.flatnonzero(np.isin(ids, some))
 
@@ -84,9 +101,8 @@ def _located(
             return {"boxes": found.astype(np.int32)}
 
         file = keep / f"boxes-{start:08d}.safetensors" if keep else None
-        boxes[pairs] = cached(file, [recipe, ids[pairs], components[pairs]], compute)["boxes"]
+        yield pairs, cached(file, [recipe, ids[pairs], components[pairs]], compute)["boxes"]
         progress("locate", start + len(some), len(needed))
-    return boxes
 
 
 def _finder(crop: ChosenCrop, model: VisionModel, images: ExampleSet, examples: ConceptExamples) -> Find:

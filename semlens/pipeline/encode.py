@@ -20,7 +20,8 @@ from semlens.types import EncodingTask, ExampleSet, FoundationModel, Progress
 ENCODED = 5000
 """Images that encodings are over where nothing else is asked: of more, p-values and labels change little."""
 
-_SEED = 0
+SEED = 0
+"""Of the draw of the images."""
 
 
 def images_asked(encode: int | str) -> int | None:
@@ -37,15 +38,15 @@ def images_asked(encode: int | str) -> int | None:
 
 
 def drawn_whole(
-    foundation: FoundationModel, images: ExampleSet, asked: int | None, shard: tuple[int, int], checkpoint: Path,
-    workers: int | None, progress: Progress,
+    foundation: FoundationModel, images: ExampleSet, asked: int | None, shard: tuple[int, int] | range,
+    checkpoint: Path, workers: int | None, progress: Progress,
 ) -> WholeImages | None:  # fmt: skip
     """The embeddings of the images drawn which a pass still needs that goes on from the checkpoint, and of all that lie
     beside it; None where none is to be encoded."""
     if asked == 0:
         return None
     seen = load_examples(checkpoint).seen if checkpoint.exists() else ()
-    order = drawn(len(images), asked, _SEED)
+    order = drawn(len(images), asked, SEED)
     gaps = missing_ranges(seen, *part_of(images, shard))
     return embed_whole(foundation, images, order, gaps, checkpoint.parent, workers, progress)
 
@@ -56,7 +57,7 @@ def to_encode(whole: WholeImages | None, asked: int | None, *, alone: bool = Fal
         return None
     identity = whole.foundation.identity
     return ToEncode(
-        EncodingTask(identity.digest, asked, KEPT, _SEED), identity.dimension, whole.order, whole.vectors, alone
+        EncodingTask(identity.digest, asked, KEPT, SEED), identity.dimension, whole.order, whole.vectors, alone
     )
 
 

@@ -1,7 +1,7 @@
 """The distinct pieces of images that examples show: which there are, cut out, embedded once each, and kept."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -80,24 +80,35 @@ def embed_pieces(
     Raises:
         SemlensError: an image that could be read when examples were collected and cannot be now.
     """
-    identity = [asdict(foundation.identity), images.fingerprint, plan.sources.tolist(), plan.boxes.tolist()]
-    recipe, total = digest_of(identity), len(plan.sources)
-    chunks: list[Pieces] = []
-    with fast_cpu():
-        for start in range(0, total, _CHUNK):
-            file = keep / f"vectors-{start:08d}.safetensors" if keep else None
-            part, told = plan.part(start, start + _CHUNK), shifted(progress, start, total)
-
-            def compute(part: Plan = part, told: Progress = told) -> dict[str, np.ndarray]:
-                return _packed(_embedded(images, foundation, part, batch_size, workers, whole, told))
-
-            chunks.append(_unpacked(cached(file, [recipe, start, _CHUNK], compute)))
-            progress("embed", start + len(part.sources), total)
+    chunks = list(chunks_of_pieces(images, foundation, plan, (0, 1), batch_size, workers, keep, whole, progress))
     return Pieces(
         np.concatenate([chunk.vectors for chunk in chunks]),
         np.concatenate([chunk.boxes for chunk in chunks]),
         tuple(picture for chunk in chunks for picture in chunk.thumbnails),
     )
+
+
+def chunks_of_pieces(
+    images: ExampleSet, foundation: FoundationModel, plan: Plan, part: tuple[int, int], batch_size: int,
+    workers: int | None, keep: Path | None, whole: WholeImages | None, progress: Progress,
+) -> Iterator[Pieces]:  # fmt: skip
+    """The pieces of the plan by chunks; as `embed_pieces`.
+
+    Args:
+        part: (i, n) takes each n-th chunk from the i-th on, for the sake of the files in `keep`.
+    """
+    identity = [asdict(foundation.identity), images.fingerprint, plan.sources.tolist(), plan.boxes.tolist()]
+    recipe, total = digest_of(identity), len(plan.sources)
+    with fast_cpu():
+        for start in range(part[0] * _CHUNK, total, part[1] * _CHUNK):
+            file = keep / f"vectors-{start:08d}.safetensors" if keep else None
+            some, told = plan.part(start, start + _CHUNK), shifted(progress, start, total)
+
+            def compute(some: Plan = some, told: Progress = told) -> dict[str, np.ndarray]:
+                return _packed(_embedded(images, foundation, some, batch_size, workers, whole, told))
+
+            yield _unpacked(cached(file, [recipe, start, _CHUNK], compute))
+            progress("embed", start + len(some.sources), total)
 
 
 def _embedded(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from semlens.images import load_images
+from semlens.sets.skipping import without
 from semlens.texts import TEXTS, load_texts
 from semlens.types import ExampleSet
 
@@ -20,4 +21,4 @@ def open_set(source: Any) -> ExampleSet:
     return load_images(source)
 
 
-__all__ = ["open_set"]
+__all__ = ["open_set", "without"]

@@ -15,7 +15,7 @@ from semlens.errors import SemlensError
 from semlens.images import ImageSet, load_images
 from semlens.index.index import load_index
 from semlens.model.vision_model import VisionModel
-from semlens.pipeline.build import build, build_shard
+from semlens.pipeline import build, build_shard
 from semlens.pipeline.embed import embed
 from semlens.pipeline.partial import partial_folder
 from semlens.revisit.example_heatmaps import portraits

@@ -19,7 +19,7 @@ from semlens.images import ImageSet, load_images
 from semlens.index import IndexWarning, remarks
 from semlens.index.index import load_index
 from semlens.model import as_model
-from semlens.pipeline.build import build, build_shard
+from semlens.pipeline import build, build_shard
 from semlens.pipeline.partial import check_free, claimed, partial_folder
 from semlens.pipeline.replacing import ReplacedWarning
 from tests.toy import ColourSpace, colours, random_images
