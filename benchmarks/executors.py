@@ -3,7 +3,7 @@
     python benchmarks/executors.py [--images N] [--threads N] [--out FILE]
 
 ResNet-18's last stage without trained weights, `testbed:clip` as foundation model, crops by activation and relevance for
-two classes: of N photographs, and of 8, a build that is mostly start-up. A column says how much of this process's time
+a class: of N photographs, and of 8, a build that is mostly start-up. A column says how much of this process's time
 each takes, start-up left out on both sides. The bytes are compared.
 """
 
@@ -28,7 +28,7 @@ FEW = 8
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=160)
+    parser.add_argument("--images", type=int, default=96)
     parser.add_argument("--executors", nargs="+", default=["processes:2", "ray"])
     parser.add_argument("--threads", type=int, default=2, help="of the build in this process")
     parser.add_argument("--out", type=Path)
@@ -65,7 +65,7 @@ def seconds(images: Path, executor: str) -> tuple[float, str]:
     with tempfile.TemporaryDirectory() as scratch:
         start = perf_counter()
         sl.build(
-            model, str(images), "layer4", "testbed:clip", Path(scratch, "index"), k=5, crop="activation", classes=[0, 1],
+            model, str(images), "layer4", "testbed:clip", Path(scratch, "index"), k=5, crop="activation", classes=[0], batch_size=8,
             of="all", executor=executor, progress=silent,
         )  # fmt: skip
         files = sorted(Path(scratch, "index").iterdir())
