@@ -2,8 +2,8 @@
 
     python benchmarks/executors.py [--images N] [--threads N] [--out FILE]
 
-ResNet-18's last stage without trained weights, `testbed:clip` as foundation model, crops by activation and relevance for
-a class: of N photographs, and of 8, a build that is mostly start-up. A column says how much of this process's time
+ResNet-18's last stage without trained weights, `testbed:clip` as foundation model, crops by activation and relevance
+for a class: of N photographs, and of 8, a build that is mostly start-up. A column says how much of this process's time
 each takes, start-up left out on both sides. The bytes are compared.
 """
 

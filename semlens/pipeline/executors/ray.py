@@ -11,7 +11,7 @@ from typing import Any, cast
 import cloudpickle
 import torch
 
-from semlens.errors import SemlensError
+from semlens.errors import SemlensError, missing_extra
 from semlens.pipeline.executors.executor import Died, Outcome, packed
 from semlens.pipeline.partial import LOCK, partial_folder
 from semlens.pipeline.work import Part, Work
@@ -35,7 +35,7 @@ class Ray:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             import ray
         except ImportError:
-            raise SemlensError("executor ray needs Ray: pip install 'semlens[ray]'") from None
+            raise missing_extra("ray", "ray") from None
         self._ray = ray
         self._address = address
         self._own = not ray.is_initialized()
