@@ -65,8 +65,8 @@ def seconds(images: Path, executor: str) -> tuple[float, str]:
     with tempfile.TemporaryDirectory() as scratch:
         start = perf_counter()
         sl.build(
-            model, str(images), "layer4", "testbed:clip", Path(scratch, "index"), k=5, crop="activation", classes=[0], batch_size=8,
-            of="all", executor=executor, progress=silent,
+            model, str(images), "layer4", "testbed:clip", Path(scratch, "index"), k=5, crop="activation", classes=[0],
+            of="all", batch_size=8, executor=executor, progress=silent,
         )  # fmt: skip
         files = sorted(Path(scratch, "index").iterdir())
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
