@@ -134,5 +134,5 @@ def test_each_extra_that_a_sentence_names_is_one() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     everything = extras["all"][0].removeprefix("semlens[").removesuffix("]").split(",")
     assert set(everything) == set(extras) - {"all", "dev"}
-    named = "torch clip transformers offline datasets formats notebook umap manifold parquet fast app"
+    named = "torch clip transformers offline datasets formats notebook umap manifold parquet fast app ray"
     assert set(everything) == set(named.split())
