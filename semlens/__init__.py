@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from semlens.model import load_dictionary as load_dictionary
     from semlens.model import load_model as load_model
     from semlens.model import load_weights as load_weights
+    from semlens.model import patch as patch
     from semlens.model import record as record
     from semlens.model import save_dictionary as save_dictionary
     from semlens.model import text_model as text_model
@@ -183,6 +184,7 @@ _HOME = {
     "load_spec": "analysis.audit",
     "load_texts": "texts",
     "text_model": "model",
+    "patch": "model",
     "load_vocabulary": "analysis",
     "load_weights": "model",
     "map_mean": "attribution",

@@ -1,10 +1,10 @@
 """Tiny transformers that read texts, their weights drawn at random, and a tokenizer of a few words."""
 
 from functools import cache
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from torch import nn
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -37,21 +37,22 @@ def tokenizer(decoder: bool = False) -> PreTrainedTokenizerFast:
     if not decoder:
         marks = [("[CLS]", 2), ("[SEP]", 3)]
         made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=marks)
-    marks = {} if decoder else {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
-    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]", **marks)
+    named = {} if decoder else {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]"}
+    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token="[UNK]", **named)
 
 
-def bert(classes: int = 0) -> nn.Module:
+def bert(classes: int = 0) -> Any:
     """An encoder of two layers, with a classifier where classes are asked for."""
     torch.manual_seed(0)
-    config = BertConfig(
+    config: Any = BertConfig(
         vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=40, initializer_range=0.4, num_labels=classes or 2,
+        max_position_embeddings=40, initializer_range=0.4,
     )  # fmt: skip
+    config.num_labels = classes or 2
     return (BertForSequenceClassification(config) if classes else BertModel(config)).eval()
 
 
-def gpt2() -> nn.Module:
+def gpt2() -> Any:
     """A decoder with learned positions."""
     torch.manual_seed(0)
     config = GPT2Config(
@@ -61,7 +62,7 @@ def gpt2() -> nn.Module:
     return GPT2LMHeadModel(config).eval()
 
 
-def llama() -> nn.Module:
+def llama() -> Any:
     """A decoder with rotary positions, gated layers and RMS norms."""
     torch.manual_seed(0)
     config = LlamaConfig(

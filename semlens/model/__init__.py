@@ -54,6 +54,7 @@ from semlens.model.latents import (
 from semlens.model.layers import head_projection, parse_all, refuse_hidden, unit_names
 from semlens.model.loading import as_model, check_device, load_model, users_function
 from semlens.model.outputs import less_the_other, logits_of, output_number
+from semlens.model.patching import Patched, patch
 from semlens.model.texts import TextNet, text_model
 from semlens.model.untrained import untrained
 from semlens.model.vision_model import OfItems, Preprocess, VisionModel, describe
@@ -79,6 +80,7 @@ __all__ = [
     "Linear",
     "OfItems",
     "OnAxes",
+    "Patched",
     "Pool",
     "Pooled",
     "Preprocess",
@@ -118,6 +120,7 @@ __all__ = [
     "one_of_each",
     "output_number",
     "parse_all",
+    "patch",
     "put_tensor",
     "record",
     "refuse_hidden",

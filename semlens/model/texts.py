@@ -71,6 +71,22 @@ class Tokenise:
             tight.append((start, max(start + len(text[start:stop].rstrip()), start)))
         return np.array(tight, np.int64).reshape(-1, 2)
 
+    def places(self, item: Any, part: str) -> tuple[int, ...]:
+        """The places of a part of a text among its words, as `patch` takes them: of each of its tokens, counted behind
+        the marks that the text begins with.
+
+        Raises:
+            SemlensError: the part is not in the text, or more than once.
+        """
+        text = str(item)
+        if not part or text.count(part) != 1:
+            times = text.count(part) if part else 0
+            raise SemlensError(f"{part!r} stands {times} times in {text!r}: name a part that stands there once")
+        start, spans = text.index(part), self.spans(item)
+        first = int(np.flatnonzero(spans[:, 1] > spans[:, 0])[0])
+        inside = (spans[:, 1] > start) & (spans[:, 0] < start + len(part)) & (spans[:, 1] > spans[:, 0])
+        return tuple((np.flatnonzero(inside) - first).tolist())
+
     def place(self, item: Any, boxes: Int64[np.ndarray, "m 4"]) -> Int64[np.ndarray, "m 4"]:
         """Boxes over tokens, from left to right, as boxes of the text: a window around them, and they marked in it."""
         spans = self.spans(item)

@@ -1,6 +1,7 @@
 """Relevance of tokens: AttnLRP on transformers that read texts, against a slow twin written out by hand."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def norm(layer: torch.nn.LayerNorm, x: Tensor) -> Tensor:
     return centred / (x.var(-1, correction=0, keepdim=True) + layer.eps).sqrt().detach() * layer.weight + layer.bias
 
 
-def attend(layer: torch.nn.Module, x: Tensor) -> Tensor:
+def attend(layer: Any, x: Tensor) -> Tensor:
     own = layer.attention.self
     q, k, v = (part(x).unflatten(-1, (2, -1)).transpose(0, 1) for part in (own.query, own.key, own.value))
     scores = halved(q) @ halved(k).transpose(1, 2) / math.sqrt(q.shape[-1])
@@ -41,7 +42,7 @@ def twin(model: sl.VisionModel, ids: Tensor, target: int) -> Tensor:
 
     Source: Achtibat et al. 2024 (AttnLRP), whose rules are a modified gradient (their Sec. 3 and Appendix).
     """
-    net = model.net.model
+    net: Any = model.net.model
     embedded = net.bert.embeddings.word_embeddings(ids).detach().requires_grad_()
     beside = (
         net.bert.embeddings.position_embeddings.weight[: len(ids)] + net.bert.embeddings.token_type_embeddings.weight[0]
@@ -59,8 +60,7 @@ def twin(model: sl.VisionModel, ids: Tensor, target: int) -> Tensor:
 
 @pytest.mark.parametrize("target", [0, 2])
 def test_relevance_of_tokens_is_that_of_the_slow_twin(target: int) -> None:
-    model = studied("classifier").net.double()
-    model = sl.VisionModel(model, studied("classifier").preprocess)
+    model = sl.VisionModel(studied("classifier").net.double(), studied("classifier").preprocess)
     x = torch.stack([model.preprocess(text) for text in SENTENCES])
     found = attribute(model, x, target, method="attnlrp", warn_above=2.0)
     assert found.heat is not None

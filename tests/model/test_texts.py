@@ -28,7 +28,7 @@ def alone(model: VisionModel, text: str, layer: str) -> tuple[torch.Tensor, torc
     """The words' vectors in a layer and the output, of a text without padding: transformers' own forward pass."""
     ids = model.preprocess(text)
     ids = ids[ids != PAD][None]
-    net = model.net.model
+    net: Any = model.net.model
     with torch.no_grad(), record(model.net, [layer], lambda _, output: tensor_in(output).clone()) as seen:
         found = net(input_ids=ids)
     states = seen[layer][0]
@@ -116,7 +116,8 @@ def test_a_layer_without_a_place_per_token_is_refused() -> None:
     class Folded(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.words, self.inner, self.odd = model.net.words, model.net, torch.nn.Identity()
+            self.inner: Any = model.net
+            self.words, self.odd = self.inner.words, torch.nn.Identity()
 
         def forward(self, ids: torch.Tensor) -> torch.Tensor:
             self.words.note(ids)

@@ -1,6 +1,7 @@
 """An index of a model that reads texts, made and asked by the same verbs as one of images."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -41,9 +42,9 @@ def index(foundation: FoundationModel, texts: TextSet, tmp_path_factory: pytest.
 
 def word_activations(model: VisionModel, text: str) -> tuple[list[tuple[int, int]], torch.Tensor]:
     """Where each word of a text lies, and its features there: transformers' own pass over the text alone."""
-    batch = tokenizer()(text, return_tensors="pt", return_offsets_mapping=True)
+    batch, net = tokenizer()(text, return_tensors="pt", return_offsets_mapping=True), cast(Any, model.net.model)
     with torch.no_grad():
-        states = model.net.model(batch["input_ids"], output_hidden_states=True).hidden_states[2][0, 1:-1]
+        states = net(batch["input_ids"], output_hidden_states=True).hidden_states[2][0, 1:-1]
     spans = batch["offset_mapping"][0, 1:-1].tolist()
     return [(start, stop) for start, stop in spans], torch.cat([states, -states], dim=1).clamp(min=0)
 
