@@ -6,8 +6,9 @@ A row per figure of `semlens.benchmark.encoded`: search, labels, and how an audi
 the planted shortcuts; then how selective components are that are called an artefact. `--harder` asks the same of few
 images, unequal classes, patients that are there again, and a foundation model that sees less and less. `--relevance`
 computes relevance too, and holds intervals of masses and verdicts, also of the shipped spec, against the truth. The
-seed is that of the pictures; one that nothing was chosen by confirms. NAME=FILE takes other weights of that network,
-as `python -m semlens.benchmark.train NAME --seed 1001 --to FOLDER` makes them.
+seed is that of the pictures; one that nothing was chosen by confirms. The last column is the mean of the first four
+networks, its interval by Student's t over networks: what another network of this kind may give, not other pictures.
+NAME=FILE takes other weights of that network, as `python -m semlens.benchmark.train NAME --seed 1001 --to FOLDER` makes them.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import scipy.stats
 from PIL.Image import Image
 from safetensors.torch import load_file
 
@@ -39,6 +41,7 @@ from tests.encoded import encoded
 from tests.planted import planted
 
 FOUNDATION = "testbed:clip"
+FOUR = 4  # networks that are averaged; the testbed's fifth is a twin
 FEW = 64  # pictures by which it is asked how many are enough
 
 _drawn: dict[tuple[object, ...], Image] = {}
@@ -136,15 +139,34 @@ def main() -> None:
         table[network] = dict(figures(*asked_of(network, options), options.harder))
         for what, estimate in table[network].items():
             print(f"{network}: {what}: {cell(estimate)}", file=sys.stderr, flush=True)
+    table[f"mean of {min(FOUR, len(table))}"] = averaged(list(table.values())[:FOUR])
     print(f"| seed {options.seed} | {' | '.join(table)} |\n|{'---|' * (len(table) + 1)}")
     for what in dict.fromkeys(what for column in table.values() for what in column):
         print(f"| {what} | {' | '.join(cell(column.get(what)) for column in table.values())} |")
+
+
+def averaged(columns: Sequence[dict[str, Estimate]]) -> dict[str, Estimate]:
+    """The mean of every figure that all networks have, with its 95 % interval by Student's t over networks."""
+    shared = [what for what in columns[0] if all(what in column for column in columns)]
+    return {what: _mean([column[what].value for column in columns]) for what in shared}
+
+
+def _mean(values: Sequence[float]) -> Estimate:
+    count, mean = len(values), float(np.mean(values))
+    if count < 2:
+        return Estimate(mean, np.nan, np.nan, count)
+    reach = float(scipy.stats.t.ppf(0.975, count - 1) * np.std(values, ddof=1) / np.sqrt(count))
+    low, high = mean - reach, mean + reach
+    inside = min(values) >= 0 and max(values) <= 1  # shares, of which no mean is below 0 or above 1
+    return Estimate(mean, max(low, 0.0) if inside else low, min(high, 1.0) if inside else high, count)
 
 
 def cell(estimate: Estimate | None) -> str:
     """A figure with its 95 % interval, over components, concepts or verdicts drawn again."""
     if estimate is None:
         return ""
+    if np.isnan(estimate.low):
+        return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} ({estimate.low:.2f}-{estimate.high:.2f})"
 
 

@@ -10,7 +10,10 @@ const cases = JSON.parse(readFileSync(new URL("../../tests/cases/audit.json", im
 const server = await createServer({ configFile: false, server: { middlewareMode: true, hmr: false, ws: false, watch: null }, optimizeDeps: { noDiscovery: true }, logLevel: "error" });
 const { CHANCE, recount, valueOf } = await server.ssrLoadModule("/src/audit/recount.ts");
 const { parseRequirement } = await server.ssrLoadModule("/src/audit/requirement.ts");
+const { emptyDraft } = await server.ssrLoadModule("/src/audit/spec.ts");
 after(() => server.close());
+
+test("a new spec asks for the usual", () => assert.deepEqual(emptyDraft("melanoma").requirements, cases.usual));
 
 /** The answer of the server for a case: the most relevant rows of a layer first, relevance as a part of the layer's. */
 function auditOf({ layers, rows, thresholds, by = "examples" }) {

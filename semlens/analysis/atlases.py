@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 
 from semlens.analysis.probe import Probes, check_space, vocabulary_id
-from semlens.analysis.responses import common_way, encoded_from, responses
+from semlens.analysis.responses import check_embedded_alike, common_way, encoded_from, responses
 from semlens.analysis.results import Rows, pictures
 from semlens.errors import SemlensError, missing_extra, unknown
 from semlens.index import DRAWINGS, AtlasId, ConceptIndex, Recipe
@@ -178,6 +178,8 @@ def _check(indexes: tuple[ConceptIndex, ...], vocabulary: Probes | None, by: str
         raise SemlensError(f"{told}: only indexes made with the same foundation model share a map")
     if by == "encoding" and (told := differences(names, [encoded_from(index) for index in indexes])):
         raise SemlensError(f"{told}: only encodings over the same images share a map; draw by examples")
+    if by == "encoding":
+        check_embedded_alike(names, indexes)
     if vocabulary is not None:
         check_space(indexes[0], vocabulary)
 

@@ -16,6 +16,12 @@ WAYS = ("auto", "encoding", "examples")
 """What a question goes by: encodings, which say what a component responds to over all images, or its strongest
 examples; auto is the first where an index has any."""
 
+ALIKE = 0.01
+"""How far mean and covariance of the same images' embeddings may lie apart, in parts of how the images vary; rounding
+by batch size or device moves them far less."""
+
+TINY = 1e-12
+
 
 def way(index: ConceptIndex, by: str) -> str:
     """What a question of an index goes by: "encoding" or "examples".
@@ -51,6 +57,26 @@ def encoded_from(index: ConceptIndex) -> dict[str, object]:
     if own is None:
         return {**same}
     return {**same, "encoded images": own.images, "at most": own.recipe.images, "seed of the draw": own.recipe.seed}
+
+
+def check_embedded_alike(names: Sequence[str], indexes: Sequence[ConceptIndex]) -> None:
+    """Checks that encodings lie in one space: that the images were embedded alike, whatever made them differ.
+
+    Raises:
+        SemlensError: the embeddings' mean or covariance is another than the first one's.
+    """
+    first, *others = (index.encodings for index in indexes)
+    for name, own in zip(names[1:], others, strict=True):
+        if first is None or own is None:
+            continue
+        spread, varied = np.trace(first.covariance) ** 0.5 + TINY, np.linalg.norm(first.covariance) + TINY
+        moved, turned = own.mean - first.mean, own.covariance - first.covariance
+        away = max(float(np.linalg.norm(moved) / spread), float(np.linalg.norm(turned) / varied))
+        if away > ALIKE:
+            raise SemlensError(
+                f"{names[0]} and {name} embed the same images differently (by {away:.1%} of how they vary): encode one "
+                "of them again with the software and images of the other (`semlens encode`), or ask by examples"
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,9 @@ from semlens.numerics import auroc, average_precision, bootstrap, chance_precisi
 from semlens.testbed.world import ARTEFACTS, CONCEPTS, NAMES
 from semlens.types import Bool, Float32, Int64
 
+CLEAR = 0.75
+"""By how many of its deviations a component has to rise to lie clear of the line of half a deviation."""
+
 
 def rows(study: Study) -> Iterator[Row]:
     """All figures over all images, and the same of every harder condition that the settings name."""
@@ -68,7 +71,8 @@ def labelled(asked: Asked) -> Iterator[Figure]:
 
 def audited(asked: Asked) -> Iterator[Figure]:
     """How well z for a planted shortcut tells components that respond to it from all others, mean over the planted;
-    what part of those that respond to one is flagged, and of those that do not; and of those that none excites."""
+    what part of those that respond to one is flagged, of those clear of the line, of those that do not respond, and of
+    those that none excites."""
     areas = []
     for artefact in asked.planted:
         members, z, _ = _fitted(asked, [artefact])
@@ -80,6 +84,8 @@ def audited(asked: Asked) -> Iterator[Figure]:
     calm = ~((effect > 2 * error) & (effect > 0.1)).any(axis=1)
     yield Figure("audit: AUROC against all others", bootstrap(areas), 0.5, 1.0)
     yield Figure("audit: found, of those that respond", bootstrap(found[respond]), float(found.mean()), 1.0)
+    clear = respond & (effect >= CLEAR).any(axis=1)
+    yield Figure(f"audit: found, of those that respond by {CLEAR}", bootstrap(found[clear]), float(found.mean()), 1.0)
     yield Figure("audit: flagged, of those that do not", bootstrap(found[~respond]), float(found.mean()), 0.0)
     yield Figure("audit: flagged, of those that none excites", bootstrap(found[calm]), float(found.mean()), 0.0)
 

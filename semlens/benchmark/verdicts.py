@@ -12,12 +12,12 @@ from semlens.numerics import Estimate, bootstrap
 from semlens.testbed.world import ARTEFACTS, CLASSES, CONCEPTS, NAMES
 from semlens.types import Bool, Float64
 
-REQUIREMENTS = ("net_relevance(spurious) <= 0.10", "drivers(spurious) <= 0.25", "relevance_mass(spurious) <= 30%")
-"""What a network with planted shortcuts does not meet, and its clean twin does, for either class."""
-
 SHIPPED = "melanoma"
 CALLED = {"dark corners": "vignetting", "ink": "purple ink"}
 """The shipped spec, and artefacts of the world that it calls otherwise."""
+
+MASS = "relevance_mass(spurious) <= 30%"
+"""Asked beside what the shipped spec requires: a network with planted shortcuts does not meet it, its twin does."""
 
 
 def decided(asked: Asked) -> Iterator[Figure]:
@@ -26,12 +26,10 @@ def decided(asked: Asked) -> Iterator[Figure]:
     relevance."""
     if not _relevant(asked):
         return
-    right = "not met" if asked.has_shortcuts else "met"
-    said = [
-        verdict
-        for output in CLASSES
-        for verdict in _audited(asked, spec_of(asked.planted, output, requirements=REQUIREMENTS)).verdicts
-    ]
+    right, shipped = "not met" if asked.has_shortcuts else "met", load_spec(SHIPPED)
+    every = (*shipped.requirements, MASS)
+    specs = [spec_of(asked.planted, output, requirements=every) for output in CLASSES]
+    said = [verdict for spec in specs for verdict in _audited(asked, spec).verdicts]
     yield Figure("audit: verdicts that are right", bootstrap(_each(one.verdict == right for one in said)), np.nan, 1.0)
     yield Figure(
         "audit: verdicts that are wrong", bootstrap(_each(one.verdict not in (right, "cannot tell") for one in said))
@@ -39,7 +37,10 @@ def decided(asked: Asked) -> Iterator[Figure]:
     yield Figure("audit: cannot tell", bootstrap(_each(one.verdict == "cannot tell" for one in said)))
     wrong = _each(asked.has_shortcuts and one.met and one.sure for one in said)
     yield Figure("audit: met and sure, with a shortcut", bootstrap(wrong), np.nan, 0.0)
-    for one in _audited(asked, load_spec(SHIPPED)).verdicts:
+    for requirement in every:
+        own = _each(one.verdict == right for one in said if one.requirement == requirement)
+        yield Figure(f"audit: {requirement}: right", bootstrap(own), np.nan, 1.0)
+    for one in _audited(asked, shipped).verdicts:
         figure = Estimate(one.value, one.low, one.high, len(asked.scenes))
         yield Figure(f"shipped spec: {one.requirement}", figure)
         yield Figure(f"shipped spec: {one.requirement}: right", bootstrap(_each([one.verdict == right])), np.nan, 1.0)

@@ -431,3 +431,45 @@ def test_encodings_of_other_images_are_not_compared() -> None:
         compare([a, planted([(0,)])], by="encoding")
     with pytest.raises(SemlensError, match="unknown way 'crops'"):
         compare([a, b], by="crops")
+
+
+def encoded_as(index: ConceptIndex, **recipe: object) -> ConceptIndex:
+    """The same index, whose encodings say something else of how they were made."""
+    kept = index.encodings
+    assert kept is not None
+    return replace(index, read_additions={Encodings: lambda: replace(kept, recipe=replace(kept.recipe, **recipe))})
+
+
+def test_encodings_permuted_by_other_groups_are_not_compared() -> None:
+    a, b = responding([{0: 1.0}], "a"), encoded_as(responding([{0: 1.0}], "b"), groups="patient")
+    with pytest.raises(SemlensError, match=r"a and b differ in group column \(none and patient\)"):
+        compare([a, b], draws=5)
+
+
+@pytest.mark.parametrize("turned", ["mean", "covariance"])
+def test_images_that_were_embedded_differently_are_not_compared(turned: str) -> None:
+    """Whatever made them so: another decoder, another version, an image that changed."""
+    a, b = responding([{0: 1.0}], "a"), responding([{0: 1.0}], "b")
+    kept = b.encodings
+    assert kept is not None
+
+    def with_noise(size: float) -> ConceptIndex:
+        away = size * np.linalg.norm(kept.covariance) * np.eye(len(kept.mean)) / np.sqrt(len(kept.mean))
+        moved = away if turned == "covariance" else size * np.sqrt(np.trace(kept.covariance)) * np.eye(len(away))[0]
+        other = replace(kept, **{turned: getattr(kept, turned) + moved})
+        return replace(b, read_additions={Encodings: lambda: other})
+
+    assert compare([a, with_noise(1e-3)], draws=5).by == "encoding"
+    with pytest.raises(SemlensError, match=r"a and b embed the same images differently \(by 2.0%"):
+        compare([a, with_noise(0.02)], draws=5)
+
+
+def test_what_of_activations_is_encoded_is_told_where_it_differs() -> None:
+    a, b = responding([{0: 1.0}], "a"), responding([{0: 1.0}], "b")
+    assert compare([a, b], draws=5).pairs.remarks == ()
+    layer = a.layers[0].layer
+    squared = encoded_as(b, transforms=("squared", *(a.encodings.recipe.transforms[1:] if a.encodings else ())))
+    (remark,) = compare([a, squared], draws=5).pairs.remarks
+    assert f"({layer}: raw in a, squared in b)" in remark
+    (remark,) = compare([a, squared], draws=5, by="examples").pairs.remarks
+    assert "from the target's own examples, not from all images" in remark

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from semlens.analysis.audit import load_spec
 from semlens.analysis.labels.labelling import Labels
 from semlens.benchmark import (
     HEADER,
@@ -24,6 +25,7 @@ from semlens.benchmark import (
     search,
 )
 from semlens.benchmark.made import half_random, joined, remade
+from semlens.benchmark.verdicts import MASS
 from semlens.errors import SemlensError
 from semlens.numerics.metrics import Estimate, average_precision, chance_precision
 from semlens.testbed.world.concepts import NAMES
@@ -245,6 +247,10 @@ def test_questions_by_encoding_are_held_against_the_truth(table):
             rows[what, f"audit: {name}"].estimate for name in ("verdicts that are right", "verdicts that are wrong")
         ]
         assert sum(one.value for one in told) + rows[what, "audit: cannot tell"].estimate.value == pytest.approx(1)
+        each = [
+            rows[what, f"audit: {one}: right"].estimate.value for one in (*load_spec("melanoma").requirements, MASS)
+        ]
+        assert np.mean(each) == pytest.approx(told[0].value)
     assert rows[few, "audit: cannot tell"].estimate.value == 1  # 40 images are too few for a verdict
     called = next(row for row in table["by encoding"] if row.measure == "selectivity for it")
     assert np.isnan(called.estimate.value) or called.chance < called.estimate.value <= called.oracle

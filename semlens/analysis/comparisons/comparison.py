@@ -11,7 +11,7 @@ from semlens.analysis.ask import as_vocabulary
 from semlens.analysis.chance import q_values
 from semlens.analysis.comparisons.changed import LabelChange, Named, label_changes, named
 from semlens.analysis.comparisons.matches import Best, Null, best_matches, null_of
-from semlens.analysis.comparisons.spaces import Side, check_alike, side_of, sides_of
+from semlens.analysis.comparisons.spaces import Side, check_alike, comparison_remarks, side_of, sides_of
 from semlens.analysis.probe import Probes, check_space
 from semlens.analysis.responses import common_way
 from semlens.analysis.results import Rows, pictures
@@ -119,7 +119,8 @@ class Comparison:
     def pairs(self) -> Rows[PairRow]:
         """How much of each side is in each other."""
         printed = [name for name in _PRINTED if name != "over_untrained" or self.untrained]
-        return Rows(map(self._pair, self.directions), f"How much of source is in target, by {self.by}", None, printed)
+        title, remarks = f"How much of source is in target, by {self.by}", comparison_remarks(self.sides, self.by)
+        return Rows(map(self._pair, self.directions), title, None, printed, remarks=remarks)
 
     @property
     def matches(self) -> Rows[MatchRow]:

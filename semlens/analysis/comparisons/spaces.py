@@ -10,7 +10,7 @@ import numpy as np
 from semlens.analysis.atlases import differences, index_names, space_of
 from semlens.analysis.chance import random_components
 from semlens.analysis.comparisons.matches import RandomSets
-from semlens.analysis.responses import Responses, encoded_from, responses
+from semlens.analysis.responses import Responses, check_embedded_alike, encoded_from, responses
 from semlens.errors import SemlensError
 from semlens.index import ConceptIndex
 from semlens.numerics import mean_rows, orders_of
@@ -36,9 +36,40 @@ def check_alike(names: Sequence[str], indexes: Sequence[ConceptIndex], by: str) 
     Raises:
         SemlensError: they were made in different ways, from other images, or with another foundation model.
     """
-    ways = [space_of(index.recipe) | (encoded_from if by == "encoding" else _made_by)(index) for index in indexes]
+    ways = [space_of(index.recipe) | (_encoded_by if by == "encoding" else _made_by)(index) for index in indexes]
     if odd := differences(names, ways):
         raise SemlensError(f"{odd}: build the indexes to compare in the same way from the same images")
+    if by == "encoding":
+        check_embedded_alike(names, indexes)
+
+
+def _encoded_by(index: ConceptIndex) -> dict[str, Any]:
+    own = index.encodings
+    return encoded_from(index) | ({"group column": own.recipe.groups or None} if own else {})
+
+
+def comparison_remarks(sides: Sequence["Side"], by: str) -> list[str]:
+    """What a reader of a comparison has to know: where chance comes from, and what of activations was encoded."""
+    if by == "examples":
+        return [
+            "Chance is drawn from the target's own examples, not from all images: what most of its components show "
+            "counts as chance. Encodings (`semlens encode`) draw it from all images."
+        ]
+    ways = {side.name: _transforms(side) for side in sides}
+    shared = set.intersection(*(set(way) for way in ways.values()))
+    odd = [layer for layer in sides[0].layers if layer in shared and len({way[layer] for way in ways.values()}) > 1]
+    told = "; ".join(f"{layer}: " + ", ".join(f"{way[layer]} in {name}" for name, way in ways.items()) for layer in odd)
+    if not told:
+        return []
+    return [f"What is encoded of an activation differs, so that components may seem less alike than they are ({told})."]
+
+
+def _transforms(side: "Side") -> dict[str, str]:
+    """What is encoded of the activations of each layer: as they are, squared, or the root of probabilities."""
+    encodings = side.index.encodings
+    assert encodings is not None
+    by_layer = zip(side.index.layers, encodings.recipe.transforms, strict=False)  # the outputs' stands last
+    return {axis.layer: transform for axis, transform in by_layer if axis.layer in side.layers}
 
 
 def _made_by(index: ConceptIndex) -> dict[str, Any]:

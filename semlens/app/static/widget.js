@@ -314,7 +314,7 @@ t = v.slice, n = { __e: function(e, t, n, r) {
 }, ee.prototype.render = T, a = [], s = typeof Promise == "function" ? Promise.prototype.then.bind(Promise.resolve()) : setTimeout, c = function(e, t) {
 	return e.__v.__b - t.__v.__b;
 }, ae.__r = 0, l = Math.random().toString(8), u = "__d" + l, d = "__a" + l, f = /(PointerCapture)$|Capture$/i, p = 0, m = fe(!1), h = fe(!0), g = 0;
-// ../../../main/page/node_modules/preact/hooks/dist/hooks.module.js
+// node_modules/preact/hooks/dist/hooks.module.js
 var Ce, E, we, Te, Ee = 0, De = [], D = n, Oe = D.__b, ke = D.__r, Ae = D.diffed, je = D.__c, Me = D.unmount, Ne = D.__;
 function Pe(e, t) {
 	D.__h && D.__h(E, e, Ee || t), Ee = 0;
@@ -467,7 +467,7 @@ function We(e, t) {
 function Ge(e, t) {
 	return typeof t == "function" ? t(e) : t;
 }
-// ../../../main/page/node_modules/@preact/signals-core/dist/signals-core.module.js
+// node_modules/@preact/signals-core/dist/signals-core.module.js
 var Ke = Symbol.for("preact-signals");
 function qe() {
 	if (Qe > 1) Qe--;
@@ -720,7 +720,7 @@ function L(e, t) {
 	var r = n.d.bind(n);
 	return r[Symbol.dispose] = r, r;
 }
-// ../../../main/page/node_modules/@preact/signals/dist/signals.module.js
+// node_modules/@preact/signals/dist/signals.module.js
 var pt, mt, ht, gt = typeof window < "u" && !!window.__PREACT_SIGNALS_DEVTOOLS__, _t = [];
 L(function() {
 	pt = this.N;
@@ -1599,7 +1599,7 @@ function An(e, t, n, r) {
 		}
 	];
 }
-// ../../../main/page/node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
+// node_modules/preact/jsx-runtime/dist/jsxRuntime.module.js
 var jn = 0;
 Array.isArray;
 function K(e, t, r, i, a, o) {
@@ -3635,7 +3635,7 @@ function ia(e, t, n) {
 	return t.figure === "net_relevance" ? t.quadrants.reduce((t, r) => t + ra(e, r, n), 0) : o.filter((e) => t.quadrants.includes(e.quadrant)).reduce((e, n) => e + (t.figure === "components" ? n.components : n.relevance), 0);
 }
 // src/audit/spec.ts
-var aa = ["valid", "spurious"], oa = .05, sa = ["{}"], ca = ["net_relevance(spurious) <= 0.10", "relevance_mass(spurious) <= 0.30"];
+var aa = ["valid", "spurious"], oa = .05, sa = ["{}"], ca = ["net_relevance(spurious) <= 0.15", "drivers(spurious) <= 0.25"];
 function la(e) {
 	return {
 		output: e,
@@ -4045,7 +4045,7 @@ function no(e) {
 		zoom: i
 	} : null;
 }
-// ../../../main/page/node_modules/kdbush/index.js
+// node_modules/kdbush/index.js
 var ro = [
 	Int8Array,
 	Uint8Array,

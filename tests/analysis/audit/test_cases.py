@@ -11,6 +11,7 @@ from semlens.analysis.audit.encoded import encoded_figures
 from semlens.analysis.audit.grammar import QUADRANTS, SIDES, parse_requirement
 from semlens.analysis.audit.quadrants import Fit, quadrant
 from semlens.analysis.audit.requirements import LayerFigures, figures, holds, judge
+from semlens.analysis.audit.spec import load_spec, shipped
 from semlens.errors import SemlensError
 
 CASES = json.loads((Path(__file__).parents[2] / "cases" / "audit.json").read_text("utf-8"))
@@ -45,6 +46,11 @@ def figures_of(case: dict[str, Any]) -> tuple[LayerFigures, ...]:
 
 def known(value: float) -> Any:
     return None if np.isnan(value) else pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_spec_asks_for_the_usual(name: str) -> None:
+    assert list(load_spec(name).requirements) == CASES["usual"]
 
 
 @pytest.mark.parametrize("case", CASES["requirements"], ids=lambda case: repr(case["text"]))
