@@ -8,7 +8,8 @@ images, unequal classes, patients that are there again, and a foundation model t
 computes relevance too, and holds intervals of masses and verdicts, also of the shipped spec, against the truth. The
 seed is that of the pictures; one that nothing was chosen by confirms. The last column is the mean of the first four
 networks, its interval by Student's t over networks: what another network of this kind may give, not other pictures.
-NAME=FILE takes other weights of that network, as `python -m semlens.benchmark.train NAME --seed 1001 --to FOLDER` makes them.
+NAME=FILE takes other weights of that network, as `python -m semlens.benchmark.train NAME --seed 1001 --to FOLDER`
+makes them.
 """
 
 import argparse
