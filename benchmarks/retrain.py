@@ -4,9 +4,9 @@ For each network that learnt a shortcut and each seed, every method of `retrain`
 network's own world and is measured on 800 others on which artefacts say nothing: accuracy, accuracy of the worst group
 (diagnosis x planted artefact), its share of the gap to a twin that never saw the shortcut, how far a planted artefact
 still moves the logits in exact pairs, and processor seconds. What a method is told differs: phrases for the ClArC
-methods, the artefacts' pixels for RRR, CDEP and pasting, marks of every picture for reweighting, other
-versions of the pictures for augmentation. Rates and weights were chosen on seed 30 (`--development`),
-which no figure is of. FOLDER holds pictures and rows that are done, so that a killed study goes on.
+methods, the artefacts' pixels for RRR, CDEP and pasting, or masks that relevance makes of phrases, marks of every
+picture for reweighting, other versions of the pictures for augmentation. Rates and weights were chosen on seed 30
+(`--development`), which no figure is of. FOLDER holds pictures and rows that are done, so that a killed study goes on.
 """
 
 import argparse
@@ -23,8 +23,9 @@ import torch
 from correct import NETWORKS, directions
 from PIL import Image
 
-from semlens.correct import Correction, Course, retrain, worst_group
+from semlens.correct import Correction, Course, relevance_masks, retrain, worst_group
 from semlens.correct.measure import groups_of
+from semlens.correct.pasting import Masked
 from semlens.correct.seen import see
 from semlens.images import ImageSet, load_images
 from semlens.model import Changes, Dictionary, VisionModel, load_model
@@ -49,6 +50,9 @@ METHODS: dict[str, tuple[str, int, dict[str, Any]]] = {
     "fine-tuned": ("fine-tune", 1, {"rate": 1e-3}),
     "CDEP": ("cdep", 1, {"rate": 1e-3, "weight": 1.0, "epochs": 3}),
     "RRR": ("rrr", 1, {"rate": 1e-3, "weight": 100.0, "epochs": 3}),
+    "pasted by masks of relevance, logits paired": ("augment", 1, {"rate": 1e-3, "weight": 1.0}),
+    "CDEP, masks of relevance": ("cdep", 1, {"rate": 1e-3, "weight": 1.0, "epochs": 3}),
+    "RRR, masks of relevance": ("rrr", 1, {"rate": 1e-3, "weight": 100.0, "epochs": 3}),
 }
 """By name: the method, how many layers before the last map it trains behind, and its course."""
 
@@ -140,6 +144,7 @@ def corrections(study: Study, model: VisionModel, only: list[str]) -> Any:
     masks = {name: {i: np.unpackbits(row).reshape(128, 128).astype(bool) for i, row in enumerate(kept[name])
                     if row.any()} for name in study.planted if name in kept}  # fmt: skip
     made: dict[str, Dictionary] = {}
+    unmarked: Masked = {}
     for way in only or METHODS:
         how, back, course = METHODS[way]
         layer = BEFORE[study.name][back]
@@ -147,7 +152,10 @@ def corrections(study: Study, model: VisionModel, only: list[str]) -> Any:
         if how.endswith("clarc"):
             made[layer] = made.get(layer) or directions(model, train, layer, True)
             given |= {"layer": "", "what": made[layer], "units": study.planted}
-        if "pixels" in way or how in ("rrr", "cdep"):
+        if "of relevance" in way:
+            unmarked = unmarked or by_relevance(study, model, train)
+            given["masks"] = unmarked
+        elif "pixels" in way or how in ("rrr", "cdep"):
             given["masks"] = masks
         elif how == "reweight":
             given["marks"] = marks
@@ -155,6 +163,12 @@ def corrections(study: Study, model: VisionModel, only: list[str]) -> Any:
             worlds = study.versions()
             given["versions"] = [study.pictures(f"{study.name}-version{n}", one) for n, one in enumerate(worlds)]
         yield way, partial(retrain, model, train, how, progress=silent, **given)
+
+
+def by_relevance(study: Study, model: VisionModel, train: ImageSet) -> Masked:
+    """Masks of every planted artefact that nobody drew, of its phrases alone; for the first diagnosis."""
+    joint = directions(model, train, BEFORE[study.name][0], True, None)
+    return relevance_masks(model, train, joint, study.planted, 0)
 
 
 def measured(study: Study, correction: Correction) -> dict[str, Any]:
