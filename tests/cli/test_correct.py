@@ -130,6 +130,8 @@ def test_all_measures_and_what_must_be_said(
     pages = [(tmp_path / name / "certificate.html").read_bytes() for name in ("out", "again")]
     assert pages[0] == pages[1]
     assert b"Side effects: of" in pages[0]
+    kinds = {row["measure"] for row in found} - {"worst-group accuracy"}
+    assert pages[0].count(b"</h2><p>") == len(kinds)  # what each measure says stands beneath its heading
 
 
 def test_tags_of_the_page_are_taken_out(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,13 @@
 """Measures of a correction, held against counts by hand."""
 
+import re
+
 import numpy as np
 import pytest
 
 from semlens.analysis.results import Rows
 from semlens.correct.effects import effects
-from semlens.correct.measure import Outcome, accuracies, behaviour, groups_of, shift, worst_group
+from semlens.correct.measure import Measured, Outcome, accuracies, behaviour, groups_of, shift, worst_group
 from semlens.errors import SemlensError
 from semlens.views.report import certificate
 
@@ -82,6 +84,25 @@ def test_a_certificate_escapes_what_others_chose() -> None:
     assert "<b>" not in page
     assert "&lt;i&gt;" in page
     assert "Worst-group accuracy 1.000 before, 1.000 after" in page
-    assert page.count('<circle class="after"') == page.count('<circle class="before"') == len(rows)
-    assert page.count('cx="172.0"') == 2 * len(rows)  # all are right, at the right end of the scale
+    drawn = len(rows) + 2  # accuracy of all and of the worst group at a glance too
+    assert page.count('<circle class="after"') == page.count('<circle class="before"') == drawn
+    assert page.count('cx="172.0"') == 2 * drawn  # all are right, at the right end of the scale
     assert page == certificate(Rows(rows, "x"), {"seed": 0, "what": ["<b>", "c"]}, "<i>")
+
+
+def test_a_certificate_says_at_a_glance_what_became_better_and_its_remarks_whole() -> None:
+    rows = [
+        Measured("accuracy", "all", 0.76, 0.91, 0.9, 0.93, 0.1, 0.2, 300),
+        Measured("accuracy", "bad, with ruler", 0.9, 0.8, 0.7, 0.9, -0.2, -0.01, 30),
+        Measured("behaviour: AUROC", "class against spurious features only", 0.9, 0.8, 0.7, 0.85, -0.2, -0.05, 90),
+        Measured("shift of the output", "ruler", -3.5, 0.9, 0.5, 1.3, 4.0, 5.0, 24),
+        Measured("effect on the output", "ruler", 0.2, 0.3, 0.1, 0.4, -0.1, 0.2, 200),
+    ]
+    remark = "more is to be said of it " * 20
+    page = certificate(Rows(rows, "x", remarks=[remark]), {"seed": 0}, "x")
+    glance = page[page.index("At a glance") : page.index("</table>")]
+    assert re.findall("better|worse|no change shown", glance) == ["better", "worse", "better", "no change shown"]
+    assert "with ruler" not in glance
+    assert "To be taken out: <bdi>ruler</bdi>." in page
+    assert remark.strip() in page
+    assert page.count('class="n shown"') == 4  # whose change leaves out 0

@@ -12,16 +12,45 @@ _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .6rem}"
     "th,td{border-bottom:1px solid #8888}tr.worst td{font-weight:600}.told{font-size:1.25rem}"
-    "td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}code{word-break:break-all}"
+    "th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}code{word-break:break-all}"
+    "td.shown{font-weight:600}.careful{border-left:3px solid #d97706;padding-left:.7rem}"
     "img{max-width:100%}svg{display:block;width:11rem;height:1.1rem}.axis{stroke:#8888}.span{stroke:#2563eb;stroke-width:3;opacity:.5}"
     ".before{fill:none;stroke:currentColor;stroke-width:1.5}.after{fill:#2563eb}"
 )
 _READ = (
     "Ring: the model as it was. Disc: with its correction, on the same images; the bar through it is its 95 % "
-    "interval. Change: the interval of after less before; where that holds 0, no change was shown."
+    "interval. Upright line: 0. Change: the interval of after less before; bold where it leaves out 0, so that a "
+    "change was shown."
 )
-_WORST = "worst-group accuracy"
+_WORST, _ACCURACY, _EFFECT, _PASSES = (
+    "worst-group accuracy", "accuracy", "effect on the output", "net relevance of what was taken out"
+)  # fmt: skip
+_MEANS = MappingProxyType({
+    _ACCURACY: "The share of images told right: of all, and of each class with and without each marked concept.",
+    "behaviour: AUROC": "The chance that the output is higher for an image of its class than for one that holds the "
+    "spurious features alone. 1: it never confuses them; 0.5: it cannot tell them.",
+    "shift of the output": "By how much putting the concept into an image moves the output, in logits, all else being "
+    "the same. 0: not at all.",
+    "accuracy under planted artefacts": "The share told right of images into each of which it was put.",
+    "accuracy with the artefact laid in": "The share told right of images into each of which it was laid, cut out of "
+    "another.",
+    "relevance inside the artefact": "The part of the output's relevance that lies on the artefact's own pixels.",
+    _PASSES: "How much of the output's relevance passes what was taken out, speaking for the output (above 0) or "
+    "against it. What is kept at the same value in every image may still have some.",
+    "net relevance of what was left": "The same of what was to be left alone.",
+    _EFFECT: "What the output gains, in its own standard deviations, where an image shows more of a concept that was "
+    "to go. 0: it no longer matters.",
+    "side effect on the output": "The same of concepts that were to be left alone: best as before.",
+})  # fmt: skip
+"""What each measure says, and what is good."""
+
+_HIGHER = frozenset({_ACCURACY, _WORST, "behaviour: AUROC", "accuracy under planted artefacts",
+                     "accuracy with the artefact laid in"})  # fmt: skip
+_NEARER_0 = frozenset({"shift of the output", _EFFECT, "relevance inside the artefact"})
+"""Measures of which a correction is to make more, or less of either sign; of others neither is said."""
+
 _WIDE, _EDGE = 180, 8  # of a chart
+_WHOLE = 2000  # letters of a remark
 
 
 def certificate(
@@ -47,9 +76,11 @@ def certificate(
         "main",
         el("p", "Certificate of a correction"),
         el("h1", named(title)),
+        *_taken(records),
         *(el("p", _told(record), class_="told") for record in records if record["measure"] == _WORST),
+        *_glance(records),
         *(el("p", text) for text in _side_effects(rows)),
-        *(el("p", "Careful: ", named(remark)) for remark in rows.remarks),
+        *(el("p", "Careful: ", named(remark, _WHOLE), class_="careful") for remark in rows.remarks),
         *(_rounds(rounds) if rounds is not None else ()),
         *(part for caption, png in pictures.items() for part in _picture(caption, png)),
         el("p", _READ),
@@ -67,6 +98,56 @@ def certificate(
         el("style", Html(_STYLE)),
     )
     return f"<!doctype html>\n{el('html', top, el('body', main), lang='en')}\n"
+
+
+def _taken(records: Sequence[Mapping[str, Any]]) -> list[Html]:
+    """What the correction was to take out, in a sentence."""
+    for measure in (_EFFECT, _PASSES):
+        if names := [record["group"] for record in records if record["measure"] == measure]:
+            return [el("p", "To be taken out: ", join(*_listed(names)), ".")]
+    return []
+
+
+def _listed(names: Sequence[str]) -> list[object]:
+    return [part for n, name in enumerate(names) for part in ([", "] if n else []) + [named(name)]]
+
+
+def _glance(records: Sequence[Mapping[str, Any]]) -> list[Html]:
+    """A row for each thing that a correction is to change, and whether it did."""
+    some = [
+        record for record in records
+        if record["measure"] in _NEARER_0 | _HIGHER and (record["measure"] != _ACCURACY or record["group"] == "all")
+    ]  # fmt: skip
+    heads = (el("th", "At a glance"), el("th"), *(el("th", name, class_="n") for name in ("before", "after")), el("th"))
+    body = (
+        el("tr", el("td", f"{record['measure']}: ", named(record["group"])), el("td", _chart(record, _scale([record]))),
+           *(el("td", cell(record[key]), class_="n") for key in ("before", "after")), el("td", _became(record)))
+        for record in some
+    )  # fmt: skip
+    return [el("table", el("thead", el("tr", *heads)), el("tbody", *body))] if some else []
+
+
+def _became(record: Mapping[str, Any]) -> str:
+    """Whether what a correction is to change became better."""
+    if not _changed(record):
+        return "no change shown"
+    before, after = record["before"], record["after"]
+    better = after > before if record["measure"] in _HIGHER else abs(after) < abs(before)
+    return "better" if better else "worse"
+
+
+def _changed(record: Mapping[str, Any]) -> bool:
+    low, high = record["change_low"], record["change_high"]
+    return low is not None and high is not None and not low <= 0 <= high
+
+
+def _scale(records: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """The ends of the scale that some rows share: 0 and 1 for shares of images told right, else with 0 in it."""
+    if any("accuracy" in record["measure"] or "AUROC" in record["measure"] for record in records):
+        return 0.0, 1.0
+    values = [record[key] for record in records for key in ("before", "after", "low", "high")
+              if record[key] is not None]  # fmt: skip
+    return min(0.0, *values, 0.0), max(0.0, *values, 1e-9)
 
 
 def _told(worst: Mapping[str, Any]) -> Html:
@@ -123,16 +204,18 @@ def _side_effects(rows: Rows[Any]) -> list[str]:
     ]
 
 
-def _measure(name: str, records: Sequence[Mapping[str, Any]]) -> tuple[Html, Html]:
-    """The heading and the table of a measure; accuracies with the worst group's beneath the first."""
-    accuracy = name == "accuracy"
+def _measure(name: str, records: Sequence[Mapping[str, Any]]) -> list[Html]:
+    """The heading of a measure, what it means, and its table; accuracies with the worst group's beneath the first."""
+    accuracy = name == _ACCURACY
     some = [record for record in records if record["measure"] == name or (accuracy and record["measure"] == _WORST)]
-    values = [record[key] for record in some for key in ("before", "after", "low", "high") if record[key] is not None]
-    scale = (0.0, 1.0) if accuracy else (min(0.0, *values, 0.0), max(0.0, *values, 1e-9))
-    heads = ("images" if accuracy else "concept", "", "before", "after", "95 % interval", "change", "n")
-    body = (_row(record, scale) for record in some)
-    table = el("table", el("thead", el("tr", *(el("th", head) for head in heads))), el("tbody", *body))
-    return el("h2", named(name[:1].upper() + name[1:])), table
+    heads = (
+        el("th", "images" if accuracy else "concept"), el("th"),
+        *(el("th", head, class_="n") for head in ("before", "after", "95 % interval", "change", "n")),
+    )  # fmt: skip
+    scale = _scale(some)
+    table = el("table", el("thead", el("tr", *heads)), el("tbody", *(_row(record, scale) for record in some)))
+    meaning = [el("p", _MEANS[name])] if name in _MEANS else []
+    return [el("h2", named(name[:1].upper() + name[1:])), *meaning, table]
 
 
 def _row(record: Mapping[str, Any], scale: tuple[float, float]) -> Html:
@@ -142,7 +225,8 @@ def _row(record: Mapping[str, Any], scale: tuple[float, float]) -> Html:
         _interval(record["change_low"], record["change_high"]), cell(record["n"]),
     )  # fmt: skip
     name = join("worst: ", named(record["group"])) if worst else named(record["group"])
-    cells = (el("td", number, class_="n") for number in numbers)
+    kinds = ("n", "n", "n", "n shown" if _changed(record) else "n", "n")
+    cells = (el("td", number, class_=kind) for number, kind in zip(numbers, kinds, strict=True))
     return el("tr", el("td", name), el("td", _chart(record, scale)), *cells, class_="worst" if worst else None)
 
 
