@@ -43,7 +43,7 @@ ARROWS = {
     },
     "cli": {
         "analysis", "app", "attribution", "benchmark", "correct", "crop", "dictionaries", "images", "index", "model",
-        "interop", "pipeline", "revisit", "synthesis", "testbed", "views",
+        "interop", "pipeline", "revisit", "sets", "synthesis", "testbed", "views",
     },
 }  # fmt: skip
 """What each package may import beside the root, lazily or for types alone too. docs/design.md draws it."""

@@ -20,7 +20,7 @@ from semlens.analysis.drivers import (
     resampled_images,
     similarities,
 )
-from semlens.analysis.outputs import affected, column_of, hidden_layers, relevance_of
+from semlens.analysis.outputs import affected, column_of, gives_outputs, hidden_layers, relevance_of
 from semlens.analysis.probe import Probes, cached, check_space, probe, probe_images
 from semlens.analysis.responses import Responses, responses, way
 from semlens.analysis.results import Rows, cell, data_url, pictures, plain
@@ -109,6 +109,7 @@ __all__ = [
     "drivers",
     "effects",
     "final_layer",
+    "gives_outputs",
     "graph",
     "hidden_layers",
     "joint_of",

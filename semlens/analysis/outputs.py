@@ -4,7 +4,7 @@ import numpy as np
 
 from semlens.errors import SemlensError
 from semlens.index import ClassRelevance, ConceptIndex
-from semlens.types import Float
+from semlens.types import Float, LayerAxis
 
 
 def relevance_of(index: ConceptIndex) -> ClassRelevance:
@@ -37,10 +37,16 @@ def hidden_layers(index: ConceptIndex) -> tuple[str, ...]:
     Raises:
         SemlensError: there is none.
     """
-    hidden = [a.layer for a in index.layers if not all(index.unit_names[a.start : a.stop])]
+    hidden = [axis.layer for axis in index.layers if not gives_outputs(index, axis)]
     if not hidden:
         raise SemlensError("the index holds the model's outputs only: build it with a layer before them")
     return tuple(hidden)
+
+
+def gives_outputs(index: ConceptIndex, layer: LayerAxis) -> bool:
+    """Whether a layer's components are the model's outputs, all named as classes are: features of tokens and heads have
+    names too (+3, head 1), which are no classes'."""
+    return layer.kind.startswith("channels") and all(index.unit_names[layer.start : layer.stop])
 
 
 def affected(

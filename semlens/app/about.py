@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from semlens import __version__
+from semlens.analysis import gives_outputs
 from semlens.app.request import Answer, Call, as_json
 from semlens.app.session import Opened
 from semlens.errors import SemlensError, missing_extra
@@ -93,7 +94,7 @@ def _explained(index: ConceptIndex) -> float | None:
 def _index(opened: Opened, frozen: bool) -> dict[str, Any]:
     index = opened.index
     recipe, relevance = index.recipe, index.relevance
-    outputs = [all(index.unit_names[axis.start : axis.stop]) for axis in index.layers]
+    outputs = [gives_outputs(index, axis) for axis in index.layers]
     layers = [
         {
             "layer": axis.layer,

@@ -22,8 +22,8 @@ from semlens.errors import SemlensError
 
 if TYPE_CHECKING:
     from semlens.analysis import Atlas, Labels, Rows, Scores
-    from semlens.images import ImageSet
     from semlens.index import ConceptIndex
+    from semlens.types import ExampleSet
 
 
 def _usable(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
@@ -91,6 +91,24 @@ class NewFile(click.Path):
         return path
 
 
+def either(images: str | None, texts: str | None, **choices: Any) -> "ExampleSet":
+    """The images or the texts, opened."""
+    from semlens.sets import open_set
+
+    return open_set(written(images, texts), **choices)
+
+
+def written(images: str | None, texts: str | None) -> str:
+    """The source of images or of texts, as `open_set` takes it.
+
+    Raises:
+        SemlensError: both are given, or neither.
+    """
+    if (images is None) == (texts is None):
+        raise SemlensError("say what is looked at: --images FOLDER or --texts FILE, one of them")
+    return str(images) if texts is None else f"texts:{texts.removeprefix('texts:')}"
+
+
 def image_choices(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say how images are taken from where they are; the command gets them as `choices`."""
     return _choices(command, (*_COLUMNS, *_PIXELS))
@@ -149,14 +167,15 @@ class NewFolder(click.Path):
         return path
 
 
-def images_of(index: "ConceptIndex", source: str | None = None, **choices: Any) -> "ImageSet":
-    """The images of an index, or others: read as the index's were (columns, background) unless it is said otherwise."""
-    from semlens.images import like
+def images_of(index: "ConceptIndex", source: str | None = None, **choices: Any) -> "ExampleSet":
+    """The images or texts of an index, or others: read as the index's were (columns, background) unless it is said
+    otherwise."""
+    from semlens.sets import like_set, open_set
 
     where = index.recipe.images.source
     source = source or where
     said = choices.keys() - {"group_column"} or "?" in source
-    return sl.load_images(source if said else like(source, where), **choices)
+    return open_set(source if said else like_set(source, where), **choices)
 
 
 def layer_names(texts: Iterable[str]) -> list[str]:

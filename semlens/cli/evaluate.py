@@ -55,11 +55,14 @@ def evaluate(
     """Measure how faithful labels are: to true names, over all images, to held-out images, and as predictions; or,
     with --masks, where relevance lies."""
     from semlens.analysis import ask_vocabulary, load, merge_evaluations
+    from semlens.images import ImageSet
 
     loaded = sl.load_index(index)
     if masks:
         studied = sl.load_model(model or loaded.recipe.model.name, device)
         shown = images_of(loaded, images, **choices)
+        if not isinstance(shown, ImageSet):
+            raise SemlensError("masks lie on images, and these are texts")
         return show(_inside(studied, shown, masks, concept, target, attribution, count or 200, seed), as_json)
     if vocabulary is None:
         raise SemlensError("give the --vocabulary that the labels are chosen from, or --masks of the images")

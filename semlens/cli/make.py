@@ -16,12 +16,14 @@ from semlens.cli.common import (
     app,
     as_json,
     device,
+    either,
     image_choices,
     images_of,
     layer_names,
     print_json,
     say,
     table,
+    written,
 )
 from semlens.errors import SemlensError
 
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 def layers(model: str, as_json: bool) -> None:
     """List the layers of MODEL that can be analysed.
 
-    MODEL is timm:NAME, torchvision:NAME, hf:REPO, file:PATH.py:FACTORY, offline:efficientnet_lite0 or
-    testbed:shortcut.
+    MODEL is timm:NAME, torchvision:NAME, hf:REPO, file:PATH.py:FACTORY, offline:efficientnet_lite0, offline:minilm
+    or testbed:shortcut.
     """
     listed = []
     for row in sl.load_model(model).layers():
@@ -60,11 +62,16 @@ _encode = click.option(
 @app.command()
 @click.option("--model", required=True, help="The studied model, written as for `layers`.")
 @click.option("--untrained", is_flag=True, help="Take its untrained twin: its weights drawn anew.")
-@click.option("--images", required=True, help="A folder, a table (CSV, JSON, Parquet), or hf:NAME.")
+@click.option("--images", help="A folder, a table (CSV, JSON, Parquet), or hf:NAME.")
+@click.option("--texts", help="Instead of images: a folder of .txt files, a .txt, or a table; see docs/texts.md.")
 @image_choices
 @_group_column
 @click.option("--layer", multiple=True, required=True, help="A layer, as `layers` lists them; several with commas.")
-@click.option("--foundation", required=True, help="open_clip:ARCH/TAG, transformers:REPO, offline:conse, testbed:clip.")
+@click.option(
+    "--foundation",
+    required=True,
+    help="open_clip:ARCH/TAG, transformers:REPO, offline:conse, testbed:clip; for texts offline:minilm.",
+)
 @click.option("--out", required=True, type=NewFolder(), help="Folder of the index.")
 @click.option("--k", default=30, show_default=True, type=click.IntRange(1), help="Concept examples per component.")
 @click.option("--pool", default="mean", show_default=True, help="mean favours what fills the image, max what is small.")
@@ -105,7 +112,8 @@ _encode = click.option(
 def build(
     model: str,
     untrained: bool,
-    images: str,
+    images: str | None,
+    texts: str | None,
     group_column: str | None,
     layer: tuple[str, ...],
     foundation: str,
@@ -121,15 +129,15 @@ def build(
     choices: dict[str, Any],
     **options: Any,
 ) -> None:
-    """Turn a model and images into a concept index."""
+    """Turn a model and images, or texts, into a concept index."""
     from semlens.pipeline import build_shard, check_free, label_remarks
 
-    start = perf_counter()
+    start, _ = perf_counter(), written(images, texts)  # said before models are loaded
     number_of = _shard(shard) if shard else None
     if not number_of:
         check_free(out, resume)  # before models are loaded
     space = sl.load_foundation(foundation, device)
-    studied, photos = sl.load_model(model, device), sl.load_images(images, group_column=group_column, **choices)
+    studied, photos = sl.load_model(model, device), either(images, texts, group_column=group_column, **choices)
     studied = sl.untrained(studied) if untrained else studied
     for note in photos.notes:
         say(note)
@@ -142,8 +150,7 @@ def build(
         with _remarks() as told:  # said below, with those on labels
             index = sl.build(
                 studied, photos, names, space, out, crop=crop, executor=executor, resume=resume, replace=replace,
-                progress=progress,
-                **options,
+                progress=progress, **options,
             )  # fmt: skip
     seconds = perf_counter() - start
     told += label_remarks(photos.labels, studied.class_names, index.relevance, options["of"])
@@ -153,7 +160,8 @@ def build(
 @app.command()
 @click.argument("index", type=click.Path(path_type=Path))
 @click.option("--model", required=True, help="The model that the index was made from.")
-@click.option("--images", required=True, help="The images that it was made from.")
+@click.option("--images", help="The images that it was made from.")
+@click.option("--texts", help="Or the texts.")
 @image_choices
 @_group_column
 @_encode
@@ -165,7 +173,8 @@ def build(
 def encode(
     index: Path,
     model: str,
-    images: str,
+    images: str | None,
+    texts: str | None,
     group_column: str | None,
     device: str | None,
     as_json: bool,
@@ -175,10 +184,10 @@ def encode(
     """Add to INDEX what each component responds to over many images, not only its strongest."""
     from semlens.index import encoding_remarks
 
-    start = perf_counter()
+    start, source = perf_counter(), written(images, texts)
     there = sl.load_index(index)
     space = sl.load_foundation(there.recipe.foundation.name, device)
-    studied, photos = sl.load_model(model, device), images_of(there, images, group_column=group_column, **choices)
+    studied, photos = sl.load_model(model, device), images_of(there, source, group_column=group_column, **choices)
     with Progress() as progress, _keeping(index):
         made = sl.encode(index, studied, photos, foundation=space, progress=progress, **options)
     _show_built(index, made, encoding_remarks(made), perf_counter() - start, as_json)

@@ -18,12 +18,11 @@ from semlens.analysis import (
 )
 from semlens.collection import Feed, as_is, image_batches, pooling
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.index import ConceptIndex
 from semlens.model import VisionModel, check_dictionaries, parse_all
 from semlens.numerics import unit
 from semlens.progress import visible
-from semlens.types import MISSING, Float32, FoundationId, FoundationModel, Int64, Progress
+from semlens.types import MISSING, ExampleSet, Float32, FoundationId, FoundationModel, Int64, Progress
 
 LEAST = 40
 """Held-out images that an evaluation needs, at least."""
@@ -33,11 +32,11 @@ def evaluate_held_out(
     labels: Labels,
     vocabulary: Probes,
     model: VisionModel,
-    images: ImageSet,
+    images: ExampleSet,
     foundation: FoundationModel,
     *,
     simulator: FoundationModel | None = None,
-    generated: ImageSet | None = None,
+    generated: ExampleSet | None = None,
     count: int = 2000,
     top: int = 20,
     batch_size: int = 32,
@@ -90,7 +89,7 @@ def evaluate_held_out(
 
 
 def _made_for(
-    generated: ImageSet, usable: Int64[np.ndarray, "i"], names: Sequence[str], found: Int64[np.ndarray, "c"]
+    generated: ExampleSet, usable: Int64[np.ndarray, "i"], names: Sequence[str], found: Int64[np.ndarray, "c"]
 ) -> tuple[Int64[np.ndarray, "v k"], Int64[np.ndarray, "c"]]:
     """For each phrase that images were generated for, where they lie among the usable ones, as many for each; and which
     of these phrases each component's label is, MISSING where there are no images of it."""
@@ -115,7 +114,7 @@ def check_simulator(simulator: FoundationModel, chooser: FoundationId) -> None:
         raise SemlensError("the simulator is the foundation model that chose the labels: it would agree with itself")
 
 
-def _held_out(index: ConceptIndex, images: ImageSet, count: int, seed: int) -> list[int]:
+def _held_out(index: ConceptIndex, images: ExampleSet, count: int, seed: int) -> list[int]:
     """At most `count` images, in random order, none of which is a concept example."""
     if count < LEAST:
         raise SemlensError(f"count is {count}: an evaluation needs {LEAST} held-out images or more")
@@ -130,7 +129,7 @@ def _held_out(index: ConceptIndex, images: ImageSet, count: int, seed: int) -> l
 
 
 def _activations(
-    model: VisionModel, images: ImageSet, layers: Sequence[str], ids: Sequence[int], pool: str, batch_size: int,
+    model: VisionModel, images: ExampleSet, layers: Sequence[str], ids: Sequence[int], pool: str, batch_size: int,
     progress: Progress,
 ) -> tuple[Float32[np.ndarray, "i c"], Int64[np.ndarray, "i"]]:  # fmt: skip
     """Pooled activations of all components on the images that can be read, and which these are."""
@@ -147,13 +146,13 @@ def _activations(
 
 
 def _similarities(
-    foundation: FoundationModel, images: ImageSet, ids: Int64[np.ndarray, "i"], words: Probes, batch_size: int,
+    foundation: FoundationModel, images: ExampleSet, ids: Int64[np.ndarray, "i"], words: Probes, batch_size: int,
     progress: Progress,
 ) -> Float32[np.ndarray, "i q"]:  # fmt: skip
     """Cosines of images and phrases in a foundation model's space."""
     step = f"embed by {foundation.identity.name}"
     cosines = [
-        unit(foundation.embed_images(list(batch.items))) @ words.vectors.T
+        unit(images.embed(foundation, list(batch.items))) @ words.vectors.T
         for batch in image_batches(
             images, ids.tolist(), as_is, step, batch_size=batch_size, readable_when="activations were taken",
             progress=progress,

@@ -10,15 +10,14 @@ from torch import Tensor
 from semlens.analysis import Alignment, align, manifold
 from semlens.collection import Feed
 from semlens.errors import SemlensError
-from semlens.images import ImageSet
 from semlens.model import Vectors, VisionModel, parse_all, record
 from semlens.progress import visible
-from semlens.types import Float, Float32, Progress
+from semlens.types import ExampleSet, Float, Float32, Progress
 
 
 def compare_manifolds(
     sides: Sequence[tuple[VisionModel, str]],
-    images: ImageSet,
+    images: ExampleSet,
     *,
     count: int = 100,
     grid: int = 4,
@@ -55,7 +54,7 @@ def compare_manifolds(
 
 
 def pieces(
-    model: VisionModel, layers: Sequence[str], images: ImageSet, ids: Sequence[int], grid: int, progress: Progress
+    model: VisionModel, layers: Sequence[str], images: ExampleSet, ids: Sequence[int], grid: int, progress: Progress
 ) -> list[Float32[np.ndarray, "n d"]]:
     """Each layer's vectors on some images, averaged over the pieces of each: image by image, from left to right, top
     down.
