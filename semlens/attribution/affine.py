@@ -23,6 +23,7 @@ class Affine:
             input's shape; the input's values are not read.
         scale: from weight and one factor per output channel to the weight whose output channels are multiplied.
         channels: the axis of the output that the bias belongs to.
+        fresh: whether weight and bias were made for this layer alone, so that a rule may overwrite them.
     """
 
     weight: Float[Tensor, "..."]
@@ -31,6 +32,7 @@ class Affine:
     pull: Callable[[Tensor, Tensor, Tensor], Tensor]
     scale: Callable[[Tensor, Tensor], Tensor]
     channels: int
+    fresh: bool = False
 
     def along(self, values: Float[Tensor, "c"], z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """One number per output channel, shaped to broadcast against the output `z`."""
@@ -49,8 +51,9 @@ class Affine:
 
     def folded(self, scale: Float[Tensor, "c"], shift: Float[Tensor, "c"]) -> "Affine":
         """The layer together with the `scale * z + shift` that follows it."""
-        bias = shift if self.bias is None else torch.addcmul(shift, self.bias, scale)
-        return Affine(self.scale(self.weight, scale), bias, self.apply, self.pull, self.scale, self.channels)
+        bias = shift.clone() if self.bias is None else torch.addcmul(shift, self.bias, scale)
+        weight = self.scale(self.weight, scale)
+        return Affine(weight, bias, self.apply, self.pull, self.scale, self.channels, fresh=True)
 
 
 def linear(weight: Float[Tensor, "c d"], bias: Float[Tensor, "c"] | None) -> Affine:

@@ -165,7 +165,7 @@ def choose(method: str | Composite, model: VisionModel, x: Shaped[Tensor, "n ...
     """The composite that a method's name stands for, or the name of a gradient method.
 
     Args:
-        x: images as the model takes them, on which "auto" looks at the model; a grey one if None.
+        x: images as the model takes them, on which "auto" looks at the model; its example input if None.
 
     Raises:
         SemlensError: a method that does not exist.

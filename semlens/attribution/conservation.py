@@ -145,19 +145,16 @@ class Entry(NamedTuple):
     """What one layer or constant kept in a backward pass.
 
     Args:
-        entered, left: relevance that came from above, and that went on below; None for nothing.
-        bias: what of the difference the bias absorbed; None for nothing.
+        bias, stabiliser: what each of them absorbed; None for nothing.
     """
 
     layer: str
-    entered: Float[Tensor, "n"]
-    left: Float[Tensor, "n"] | None
     bias: Float[Tensor, "n"] | None
+    stabiliser: Float[Tensor, "n"] | None
 
 
 class Accounts(NamedTuple):
-    """What layers and inputs absorbed, each named once: by its bias, and by its stabiliser, which is the rest of what
-    entered and did not leave."""
+    """What layers and inputs absorbed, each named once: by its bias, and by its stabiliser."""
 
     names: list[str]
     bias: Float[Tensor, "accounts n"]
@@ -188,13 +185,13 @@ class Ledger:
         """
         if not self.entries:
             return Accounts([], like.new_zeros(0, len(like)), like.new_zeros(0, len(like)))
-        nothing = torch.zeros_like(self.entries[0].entered)
-        amounts = torch.stack([nothing if a is None else a for entry in self.entries for a in entry[1:]])
+        amounts = [a for entry in self.entries for a in entry[1:]]
+        nothing = torch.zeros_like(next(a for a in amounts if a is not None))
+        stacked = torch.stack([nothing if a is None else a for a in amounts])
         places = {layer: place for place, layer in enumerate(dict.fromkeys(entry.layer for entry in self.entries))}
-        rows = torch.tensor([places[entry.layer] for entry in self.entries], device=amounts.device)
-        sums = amounts.new_zeros(len(places), 3, amounts.shape[1]).index_add_(0, rows, amounts.unflatten(0, (-1, 3)))
-        entered, left, bias = sums.unbind(1)
-        return Accounts([*places], bias, entered - left - bias)
+        rows = torch.tensor([places[entry.layer] for entry in self.entries], device=stacked.device)
+        sums = stacked.new_zeros(len(places), 2, stacked.shape[1]).index_add_(0, rows, stacked.unflatten(0, (-1, 2)))
+        return Accounts([*places], *sums.unbind(1))
 
     def account_of_input(self, name: str) -> str:
         """The name, from now on that of an input's account and no layer's."""
@@ -204,19 +201,18 @@ class Ledger:
     def book(
         self,
         layer: str,
-        entered: Float[Tensor, "n"],
-        left: Float[Tensor, "n"],
         bias: Float[Tensor, "n"] | None,
+        stabiliser: Float[Tensor, "n"],
     ) -> None:
-        """Records how much of the relevance that entered a layer left it below, and how much its bias absorbed."""
+        """Records how much of a layer's relevance its bias absorbed, and how much its stabiliser."""
         per_image = self._per_image
         bias = None if bias is None else per_image(bias)
-        self.entries.append(Entry(layer or _NAMELESS, per_image(entered), per_image(left), bias))
+        self.entries.append(Entry(layer or _NAMELESS, bias, per_image(stabiliser)))
 
     def absorb(self, layer: str, amount: Float[Tensor, "..."]) -> None:
         """Records relevance that a constant absorbs whole: `amount` is that of each of its elements, images first."""
         absorbed = self._per_image(amount.flatten(1).sum(1) if amount.ndim > 1 else amount.reshape(-1))
-        self.entries.append(Entry(layer or _NAMELESS, absorbed, None, absorbed))
+        self.entries.append(Entry(layer or _NAMELESS, absorbed, None))
 
     def _per_image(self, amount: Float[Tensor, "..."]) -> Float[Tensor, "n"]:
         """The rows of each image summed, for windows of attention or flattened tokens, where images vary slowest.

@@ -153,7 +153,7 @@ class ElementWise(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
         divisor = divisor_of(x)
-        out = own(run(x), x)  # which may overwrite x
+        out = own(run(x), x)
         ratio = torch.div(out, divisor, out=divisor) if out.dtype == divisor.dtype else out / divisor
         ctx.save_for_backward(ratio)
         return out
@@ -162,6 +162,37 @@ class ElementWise(Function):
     def backward(ctx: Any, g: Tensor) -> Any:
         (ratio,) = ctx.saved_tensors
         return g * ratio, None
+
+
+class Late(Function):
+    """`ElementWise` for a function whose result often needs no gradient, as gates do: f(x) / x is computed when it is
+    asked for."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
+        out = own(run(x), x)
+        ctx.save_for_backward(x, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        x, out = ctx.saved_tensors
+        return g * (out / divisor_of(x)), None
+
+
+class SelfGated(Function):
+    """`ElementWise` for a function f(x) = x h(x) with a smooth h, which f(x) / x is; at zero it is h(0) = `limit`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, run: Callable[[Tensor], Tensor], limit: float) -> Tensor:
+        out = own(run(x), x)
+        ctx.save_for_backward((out / x).nan_to_num_(limit))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (ratio,) = ctx.saved_tensors
+        return g * ratio, None, None
 
 
 class Centred(Function):

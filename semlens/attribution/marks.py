@@ -23,7 +23,7 @@ from torch import Tensor
 
 from semlens.attribution.affine import Affine
 from semlens.attribution.conservation import Ledger, per_image
-from semlens.attribution.rules import Rule, batched
+from semlens.attribution.rules import Message, Rule, batched
 from semlens.types import Float
 
 
@@ -133,12 +133,18 @@ class LayerCall:
             z = torch.addcmul(layer.along(shift, z), z, layer.along(scale, z))
         message = self.rule(layer, x, z, g)
         if self.ledger.on and not batched(g):
-            down = message.down
-            left = per_image(x, down) if self.rule.proportional else down.flatten(1).sum(1)
             absorbed = [layer.sums(s) @ bias for bias, s in message.absorbed]
             bias = sum(absorbed[1:], absorbed[0]) if absorbed else None
-            self.ledger.book(self.name, per_image(z, g), left, bias)
+            self.ledger.book(self.name, bias, self._kept(message, x, z, g, bias))
         return message.down
+
+    def _kept(self, message: Message, x: Tensor, z: Tensor, g: Tensor, bias: Tensor | None) -> Tensor:
+        """What the stabiliser keeps: by the rule's formula, or what enters and neither leaves nor stays in the bias."""
+        if message.kept:
+            return message.kept()
+        left = per_image(x, message.down) if self.rule.proportional else message.down.flatten(1).sum(1)
+        rest = per_image(z, g) - left
+        return rest if bias is None else rest - bias
 
 
 class Part(NamedTuple):

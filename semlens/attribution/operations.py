@@ -4,6 +4,7 @@ layers with several functions in one: the handlers that `table` chooses from."""
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -13,12 +14,14 @@ from semlens.attribution.branches import BranchSum, one_layer
 from semlens.attribution.composite import Composite
 from semlens.attribution.conservation import Ledger
 from semlens.attribution.constants import constants_in, is_input, names_of, origin_of, with_zeros
-from semlens.attribution.functions import ElementWise, Joined, Noted, SameSign, Scaled, portion
+from semlens.attribution.functions import ElementWise, Joined, Late, Noted, SameSign, Scaled, SelfGated, portion
 from semlens.attribution.marks import SavedTensors, mark_of, remark
 from semlens.errors import SemlensError
 
 GATES = frozenset({"sigmoid", "hardsigmoid", "softmax", "expit"})
 """Functions whose result, in a product, is the gate and not the signal."""
+SELF_GATED = MappingProxyType({"gelu": 0.5, "silu": 0.5, "hardswish": 0.5, "mish": 0.6})
+"""Functions that are their argument times a gate made of it, and what that gate is at zero."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ def activation(call: Call) -> Any:
             _check_shape(call, out, x)
             return out
 
-        out: Any = ElementWise.apply(tensors[0], run)
+        out: Any = _element_wise(call.name, tensors[0], run)
     else:
         value = call.value()
         _check_shape(call, value, *operands)
@@ -158,6 +161,13 @@ def activation(call: Call) -> Any:
     if call.name in GATES:
         remark(out, gate=True)
     return out
+
+
+def _element_wise(name: str, x: Tensor, run: Callable[[Tensor], Tensor]) -> Any:
+    """The function with the backward pass that costs least; all of them pass f(x) / x."""
+    if name in SELF_GATED:
+        return SelfGated.apply(x, run, SELF_GATED[name])
+    return Late.apply(x, run) if name in GATES else ElementWise.apply(x, run)
 
 
 def _check_shape(call: Call, out: Any, *operands: Tensor) -> None:

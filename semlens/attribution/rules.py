@@ -11,13 +11,14 @@ Source: Bach et al. 2015 (LRP-0, epsilon, alpha-beta); Montavon et al. 2017 (w-s
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from semlens.attribution.affine import Affine
+from semlens.attribution.conservation import per_image
 from semlens.errors import SemlensError
 from semlens.types import Float
 
@@ -38,10 +39,13 @@ class Message:
     Args:
         down: modified gradient at the layer's input, or relevance for a rule that is not `proportional`.
         absorbed: pairs of a bias and the modified gradient that reaches it; their product is what the bias absorbs.
+        kept: computes what the stabiliser keeps, for each index of the first axis, by the rule's own formula; without
+            it that is what enters the layer and neither leaves it nor stays with the bias.
     """
 
     down: Float[Tensor, "..."]
     absorbed: tuple[tuple[Float[Tensor, "c"], Float[Tensor, "..."]], ...] = ()
+    kept: Callable[[], Float[Tensor, "n"]] | None = None
 
 
 @runtime_checkable
@@ -88,6 +92,14 @@ def stabilise(z: Float[Tensor, "..."], step: Float[Tensor, "..."]) -> Float[Tens
     return torch.copysign(step, z.detach() + 0.0).add_(z)  # -0.0 + 0.0 is 0.0, which counts as positive
 
 
+def kept_by(step: Float[Tensor, "..."], s: Float[Tensor, "..."]) -> Float[Tensor, "n"]:
+    """What `step`, as `step_of` gives it, keeps for each index of the first axis, where it was added to a denominator
+    of which `s` is the quotient."""
+    axes = [axis for axis in range(1, s.ndim) if step.shape[axis] == 1]
+    total = s.sum(axes, True, dtype=_limits(s.dtype)[0]) if axes else s
+    return (total * step).flatten(1).sum(1)
+
+
 def share_of_positive(
     g: Float[Tensor, "..."], z: Float[Tensor, "..."], denominator: Float[Tensor, "..."], step: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
@@ -123,10 +135,12 @@ class Epsilon:
     proportional = True
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
+        entered = g
         if self.epsilon:
             sizes = z.abs()
             g = damped(g, sizes, step_of(sizes, layer.within(z), self.epsilon))
-        return Message(layer.pull(g, layer.weight, x), _bias_share(layer.bias, g))
+        down = layer.pull(g, layer.weight, x)
+        return Message(down, _bias_share(layer.bias, g), lambda: per_image(z, entered - g))
 
 
 @dataclass(frozen=True)
@@ -153,14 +167,15 @@ class Gamma:
         step = step_of(of_z, layer.within(z), STABILISER / (1 + half))
         part = z / of_z.add_(whole, alpha=beside_z).add_(step)
         favoured = g * part  # times the sign of z: what w counts; of w the whole, of |w| the share `beside_z`
-        if positive_inputs and not batched(g) and not ((z < 0) & (g != 0)).any():  # usual before a ReLU
-            raised = None if b is None or of_bias is None else of_bias.mul_(beside_z).add_(b)
-            return Message(layer.pull(favoured, sizes.mul_(beside_z).add_(w), x), _bias_share(raised, favoured))
+        kept = partial(kept_by, step, favoured)
         plain = g * part.abs_()
+        if positive_inputs and not batched(g) and torch.equal(plain, favoured):  # usual before a ReLU
+            raised = None if b is None or of_bias is None else of_bias.mul_(beside_z).add_(b)
+            return Message(layer.pull(favoured, sizes.mul_(beside_z).add_(w), x), _bias_share(raised, favoured), kept)
         down, beside = layer.pull(plain, w, x), layer.pull(favoured, sizes, x)
         down = down.add_(beside, alpha=beside_z) if positive_inputs else down.addcmul_(beside, x.sign(), value=beside_z)
         of_bias = None if of_bias is None else of_bias.mul_(beside_z)
-        return Message(down, _bias_share(b, plain) + _bias_share(of_bias, favoured))
+        return Message(down, _bias_share(b, plain) + _bias_share(of_bias, favoured), kept)
 
 
 @dataclass(frozen=True)
@@ -186,14 +201,14 @@ class AlphaBeta:
 
     def __call__(self, layer: Affine, x: Tensor, z: Tensor, g: Tensor) -> Message:
         b, sides = layer.bias, _Sides(layer, x)
-        plus, b_plus = _positive(layer)
-        minus = layer.weight.clamp_max(0) if self.beta or not sides.never_negative else plus  # else not read
+        minus = layer.weight.clamp_max(0) if self.beta or not sides.never_negative else layer.weight  # else not read
+        plus, b_plus = _positive(layer, overwrite=layer.fresh and not self.beta)
         step = step_of(z.abs(), layer.within(z), STABILISER)
         s = share_of_positive(g, z, sides.apply(plus, minus, b_plus), step)
         s = s if self.alpha == 1 else s * self.alpha
         message, absorbed = sides.pull(s, plus, minus), _bias_share(b_plus, s)
         if not self.beta:
-            return Message(message, absorbed)
+            return Message(message, absorbed, partial(kept_by, step, s))
         b_minus = None if b is None else b.clamp(max=0)
         s = share(g, z, sides.apply(minus, plus, b_minus), step).mul_(-self.beta)
         return Message(message + sides.pull(s, minus, plus), absorbed + _bias_share(b_minus, s))
@@ -290,17 +305,20 @@ def has_total(rule: Rule) -> bool:
 def total(rule: Rule, layer: Affine, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """That total, for each unit of the layer's output: what z+ or a rule for the first layer divides by."""
     if isinstance(rule, AlphaBeta):
-        plus, b_plus = _positive(layer)
         sides = _Sides(layer, x)
-        minus = plus if sides.never_negative else layer.weight.clamp(max=0)
+        minus = layer.weight if sides.never_negative else layer.weight.clamp_max(0)  # else not read
+        plus, b_plus = _positive(layer, overwrite=layer.fresh)
         return sides.apply(plus, minus, b_plus)
     weight = torch.ones_like(layer.weight) if isinstance(rule, Flat) else layer.weight.square()
     return layer.apply(torch.ones_like(x), weight, None)
 
 
-def _positive(layer: Affine) -> tuple[Tensor, Tensor | None]:
-    """The positive part of weight and bias."""
-    return layer.weight.clamp_min(0), None if layer.bias is None else layer.bias.clamp_min(0)
+def _positive(layer: Affine, *, overwrite: bool) -> tuple[Tensor, Tensor | None]:
+    """The positive part of weight and bias, which may be written over the layer's own."""
+    w, b = layer.weight, layer.bias
+    if overwrite:
+        return w.clamp_min_(0), None if b is None else b.clamp_min_(0)
+    return w.clamp_min(0), None if b is None else b.clamp_min(0)
 
 
 def batched(g: Tensor) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semlens.attribution.branches import one_layer
 from semlens.attribution.marks import mark_of, remark
-from semlens.attribution.operations import Call, activation, add, by_gradient, carries, centring
+from semlens.attribution.operations import GATES, Call, activation, add, by_gradient, carries, centring
 from semlens.errors import SemlensError
 
 Handler = Callable[[Call], Any]
@@ -32,9 +32,10 @@ def in_place(call: Call, handler: Handler) -> Any:
         if carries(first):
             remark(first, gate=False, divisor=False, exponent=None, mean=None, branch=None)
         return by_gradient(centring(call))
+    # most activations need no old value later; a gate may (`functions.Late`)
     out_of_place = call._replace(
         func=_out_of_place(call),
-        args=(first if handler is activation else _copy(first), *call.args[1:]),  # which needs no old value later
+        args=(first if handler is activation and call.name not in GATES else _copy(first), *call.args[1:]),
         kwargs={key: value for key, value in call.kwargs.items() if key != "inplace"},
         in_place=False,
     )

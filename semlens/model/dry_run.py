@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
 
 from semlens.errors import SemlensError
 from semlens.model.components import tensor_in
@@ -60,14 +61,20 @@ class Fingerprint:
     tables: Mapping[int, Float[Tensor, "_ _"]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """One forward pass: every tensor that passed, in the order in which it did; what modules returned instead of one
-    that can be read; and the fingerprints that were wanted."""
+    that can be read; and the fingerprints that were wanted. Mutable: it is filled while the model runs.
+
+    Args:
+        apart: how many tensors had passed before a function took the range of the whole batch, from which on images
+            are not apart; None if none did.
+    """
 
     passed: list[Passage]
     without: dict[Site, str]
     prints: dict[Site, Fingerprint]
+    apart: int | None = None
 
 
 @dataclass
@@ -135,8 +142,34 @@ def dry_run(net: nn.Module, x: Tensor, wanted: Choice = by_default) -> Run:
             latest[:] = state[0], state[1:], _fingerprint(tensor, axes)
         run.prints[site] = latest[2]
 
-    survey(net, x, see)
+    with _Ranges(run):
+        survey(net, x, see)
     return run
+
+
+class _Ranges(TorchFunctionMode):
+    """Notices in a run the first function that quantises by the range of what it is given, images together."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run = run
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self.run.apart is None and (_takes_range(func) or _observes(func, args)):
+            self.run.apart = len(self.run.passed)
+        return func(*args, **(kwargs or {}))
+
+
+def _observes(func: Any, args: Any) -> bool:
+    """Whether it quantises for training, with an observer that goes on in eval mode."""
+    return getattr(func, "__name__", "") == "fused_moving_avg_obs_fake_quant" and len(args) > 1 and bool(args[1])
+
+
+@lru_cache(maxsize=1024)
+def _takes_range(func: Any) -> bool:
+    name, home = str(getattr(func, "__name__", func)), str(getattr(func, "__module__", ""))
+    quantises = "quantiz" in name or "quantized" in home
+    return (quantises and "dynamic" in name) or name in {"quantized_lstm", "quantized_gru"} or "choose_qparams" in name
 
 
 def _floating(value: Any) -> Tensor | None:

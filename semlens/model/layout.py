@@ -26,6 +26,10 @@ _CONSTANT = "does not depend on the image"
 _UNSTEADY = "has another shape for other images"
 _MIXED = "depends on the other images of the batch"
 _RANDOM = "is not the same twice for the same images: something random runs in eval mode"
+_QUANTISED = (
+    "comes at or behind a layer that is quantised by the range of all images of a batch, so that its numbers depend on "
+    "the images beside: give the model before its dynamic quantisation"
+)
 _SIZE = "is not the same for an image alone as beside another: it depends on the size of the batch"
 _TOLERANCE = 1e-3  # of the greatest change: below it a row has not changed
 _ANOTHER = 0.05  # of the greatest number: what is above it is no order of summation, in half precision either
@@ -148,6 +152,7 @@ def _look(net: nn.Module, x: Tensor, asked: frozenset[str] | None) -> Layouts:
         held = {site: axis for site, axis in images.items() if isinstance(axis, int)}
         chosen = {site: axis for site, axis in held.items() if asked is None or site.path in asked}
         rows = _rows_of(looking, chosen, alone, pair)
+        rows |= {one.site: _QUANTISED for one in alone.passed[alone.apart :] if alone.apart is not None}
         graph = Graph(net, first)
         axes = ComponentAxes(graph, alone.passed, held).find()
         folded = {one.site: Rows(held[one.site], one.shape[held[one.site]]) for one in alone.passed if one.site in held}

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from PIL.Image import new as blank_image
+from PIL import Image
 from torch import Tensor, nn
 
 from semlens.errors import SemlensError
@@ -87,13 +87,25 @@ class VisionModel:
         return digest.hexdigest()
 
     def example_input(self) -> Shaped[Tensor, "1 ..."]:
-        """A grey image, or what the preprocessing has for an example, preprocessed, on the network's device."""
+        """A picture of patches and noise, or what the preprocessing has for an example, preprocessed, on the network's
+        device."""
         own = self.preprocess.example if isinstance(self.preprocess, OfItems) else None
-        return self.given(self.preprocess(own or blank_image("RGB", (256, 256), (128, 128, 128)))[None])
+        return self.given(self.preprocess(own or example_picture())[None])
 
     def layers(self) -> list[LayerRow]:
         """Every layer that can be analysed."""
         return list_layers(self.net, self.example_input())
+
+
+def example_picture(side: int = 256) -> Image.Image:
+    """A square picture of soft patches of colour under fine noise, always the same. On a grey one all patches of a
+    network are alike, and paths that depend on what is seen do not show."""
+    draw = np.random.default_rng(0)
+    patches = Image.fromarray(draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize(
+        (side, side), Image.Resampling.BICUBIC
+    )
+    noisy = np.asarray(patches).astype(np.int16) + draw.integers(-24, 25, (side, side, 3))
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
 
 def _digest(digest: Any, name: str, value: Any) -> None:

@@ -9,6 +9,7 @@ import timm
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.ao.quantization import FusedMovingAvgObsFakeQuantize
 
 from semlens.attribution import attribute
 from semlens.collection import collect
@@ -401,3 +402,38 @@ def test_rows_that_do_not_follow_the_images_are_refused_however_many_there_are(
     x = torch.stack([to_tensor(Image.fromarray(i)) for i in images])
     with pytest.raises(SemlensError, match=message):
         attribute(model, x, 0, layers=["expert"])
+
+
+def quantised_as_it_runs() -> nn.Module:
+    body = Net(
+        lambda m, y: m.last(m.act(m.first(y.flatten(1)))), first=nn.Linear(96, 8), act=nn.ReLU(), last=nn.Linear(8, 4)
+    )
+    return torch.ao.quantization.quantize_dynamic(body, {nn.Linear})
+
+
+def quantised_in_training() -> nn.Module:
+    net = Net(lambda m, y: m.act(m.watch(y)), watch=FusedMovingAvgObsFakeQuantize(), act=nn.ReLU())
+    net.watch.disable_fake_quant()
+    return net
+
+
+def masked_by_the_mean_of_all() -> nn.Module:
+    return Net(lambda m, y: m.act(y * (y > y.mean())), act=nn.Identity())
+
+
+@pytest.mark.parametrize(
+    ("make", "apart"),
+    [
+        (quantised_as_it_runs, ["conv"]),
+        (quantised_in_training, ["conv"]),
+        (masked_by_the_mean_of_all, ["conv"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_layers_whose_numbers_depend_on_the_images_beside_are_not_listed(
+    make: Callable[[], nn.Module], apart: list[str]
+) -> None:
+    model = VisionModel(make().eval(), to_tensor)
+    assert [row.layer for row in model.layers()] == apart
+    with pytest.raises(SemlensError, match="all images of a batch|other images of the batch"):
+        collect(model, IMAGES, ["act"], k=2, batch_size=2, workers=0)
