@@ -103,11 +103,13 @@ def vectors_at(feed: Feed, layer: Layer, *, buffer: int, seed: int, progress: Pr
     """The vectors of a layer.
 
     Raises:
-        SemlensError: the layer has none, or there are too few images to hold one out.
+        SemlensError: the layer has none, its model reads texts, or there are too few images to hold one out.
     """
     ((kind, _),) = parse_all(feed.model.net, [layer], feed.first)
     if not isinstance(kind, Vectors):
         raise SemlensError(f"{layer_text(layer)!r} is a dictionary already: name the layer itself")
+    if getattr(kind, "words", None) is not None:
+        raise SemlensError(f"{layer_text(layer)!r} has vectors at padding too, of which no dictionary is to be learned")
     if len(feed.images) < 2:
         raise SemlensError("a dictionary needs two images at least: one is held out to measure it")
     return VectorStream(feed, kind, buffer, seed, progress)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import semlens as sl
+from semlens.errors import SemlensError
 from semlens.foundation import load_foundation
 from semlens.index import ConceptIndex, IndexWarning
 from semlens.model import VisionModel
@@ -105,6 +106,11 @@ def test_a_text_that_is_too_long_is_reported_and_left_out(foundation: Foundation
     assert [id for id, error in enumerate(index.images.errors) if error] == [0]
     assert index.recipe.images.unreadable == 1
     assert 0 not in index.ids
+
+
+def test_no_dictionary_is_learned_of_padding(texts: TextSet) -> None:
+    with pytest.raises(SemlensError, match="has vectors at padding too"):
+        sl.learn_dictionary(studied("bert"), texts, LAYER, n=8, k=2)
 
 
 def test_crops_by_relevance_lie_inside_the_text(texts: TextSet, foundation: FoundationModel) -> None:
