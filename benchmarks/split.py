@@ -1,6 +1,6 @@
 """How often `split` takes apart what is one and what is two: networks of the testbed, whose units' meanings are known.
 
-    OMP_NUM_THREADS=1 python benchmarks/split.py [--seed 3] [NETWORK ...]
+    OMP_NUM_THREADS=1 python benchmarks/split.py [--seed 3] [--alpha 0.05] [NETWORK ...]
 
 A unit is pure if by exact counterfactual pairs it responds to one concept. Doubles add up two pure units of different
 concepts that seldom fire together, each at its own scale; a layer of both is laid behind the network's last block.
@@ -23,6 +23,7 @@ from semlens.types import Component
 
 LAYERS = {"clean": ("block3", "block4"), "shortcut": ("block3", "block4"), "residual-clean": ("stage3", "stage4")}
 IMAGES, SCENES, DOUBLES, K = 400, 48, 40, 30
+LEVELS = 0.05, 0.02, 0.01, 0.005
 
 
 class Added(nn.Module):
@@ -42,7 +43,7 @@ class Added(nn.Module):
         return self.added(kept[0]).mean((2, 3))
 
 
-def main(name: str, seed: int, methods: list[str]) -> None:
+def main(name: str, seed: int, methods: list[str], alpha: float) -> None:
     below, layer = LAYERS[name]
     model = sl.load_model(f"testbed:{name}")
     truth = effects(model, World.of(CLEAN, SCENES, seed).scenes, [layer])
@@ -65,7 +66,7 @@ def main(name: str, seed: int, methods: list[str]) -> None:
             _report(
                 name,
                 method,
-                sl.split(index, studied, images, "added", below=f"net.{below}", method=method),
+                sl.split(index, studied, images, "added", below=f"net.{below}", method=method, alpha=alpha),
                 acts / scale,
                 groups,
             )
@@ -89,15 +90,14 @@ def _report(name: str, method: str, found: Splits, acts: np.ndarray, groups: lis
             shown.append(unit)
             agree.append(adjusted_rand_score(truth, found.second[unit]) if found.split[unit] else 0.0)
     apart = [value for unit, value in zip(shown, agree, strict=True) if found.split[unit]]
-    levels = ", ".join(
-        f"{level}: {(found.p_value[one] <= level).mean():.2f} {(found.p_value[shown] <= level).mean():.2f}"
-        for level in (0.05, 0.02, 0.01, 0.005)
-    )
+    p = found.p_value
+    levels = ", ".join(f"{level}: {(p[one] <= level).mean():.2f} {(p[shown] <= level).mean():.2f}" for level in LEVELS)
     print(f"{name}, {method}, pure and doubles split at each alpha: {levels}")
     print(
         f"{name}, {method}: pure split {found.split[one].mean():.2f} of {one.sum()}; doubles split "
         f"{found.split[shown].mean():.2f} of {len(shown)}, adjusted Rand of those split {np.mean(apart):.2f}, "
-        f"median {np.median(apart):.2f}; of all {np.mean(agree):.2f}"
+        f"median {np.median(apart):.2f}; of all {np.mean(agree):.2f}",
+        flush=True,
     )
 
 
@@ -105,7 +105,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("networks", nargs="*", default=list(LAYERS))
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--alpha", type=float, default=0.05)
     parser.add_argument("--method", nargs="+", default=["gradient", "auto"])
     arguments = parser.parse_args()
     for network in arguments.networks:
-        main(network, arguments.seed, arguments.method)
+        main(network, arguments.seed, arguments.method, arguments.alpha)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from semlens.errors import SemlensError
-from semlens.types import Bool, Float
+from semlens.types import Bool, Float, Int64
 
 MARK = "@dictionary:"
 """What stands between a layer and the file or the name of a dictionary on it."""
@@ -84,6 +84,17 @@ class TopK(_Rule):
             kept = above | (equal & (equal.cumsum(-1) <= k - above.sum(-1, keepdim=True))) | least.isnan()
         return kept & ~(products <= 0) if self.rectified else kept
 
+    def largest(self, products: Float[Tensor, "... c"]) -> tuple[Float[Tensor, "... k"], Int64[Tensor, "... k"]] | None:
+        """The activations that may be above 0 with their units; None where all products have to be looked at: at some
+        position units are equal to the last that is kept, or are no number, or an activation may be below 0."""
+        if not self.rectified or self.k >= products.shape[-1]:
+            return None
+        values, units = products.topk(self.k + 1, dim=-1)
+        last = values[..., -1]
+        if (((values[..., -2] == last) & (last > 0)) | values[..., 0].isnan()).any():  # nothing is above NaN
+            return None
+        return values[..., :-1].relu(), units[..., :-1]
+
 
 @dataclass(frozen=True)
 class BatchTopK(_Rule):
@@ -121,9 +132,12 @@ class JumpRelu(_Rule):
 Sparsity = Linear | Relu | TopK | BatchTopK | JumpRelu
 
 
+_FEW = 64  # of so many values one: torch keeps those in a heap
+
+
 def kth_largest(x: Float[Tensor, "... c"], k: int) -> Float[Tensor, "... 1"]:
-    """The k-th largest value of each row. On a CPU by numpy, whose selection is vectorised and torch's is not."""
-    if x.device.type != "cpu" or x.dtype != torch.float32:
+    """The k-th largest value of each row. Of many on a CPU by numpy, as torch is quick there with a few only."""
+    if x.device.type != "cpu" or x.dtype != torch.float32 or k * _FEW <= x.shape[-1]:
         return x.topk(k, dim=-1).values[..., -1:]
     place = x.shape[-1] - k
     return torch.from_numpy(np.partition(x.numpy(), place, axis=-1)[..., place : place + 1].copy())

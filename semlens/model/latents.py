@@ -17,8 +17,8 @@ from semlens.model.hooks import Site
 from semlens.model.words import Words
 from semlens.types import Float, Int64, LayerAxis
 
-BLOCK = 2**21
-"""Products that are held at once while activations are pooled: 8 MB, which a cache holds."""
+BLOCK = 2**23
+"""Products that are held at once while activations are pooled: 32 MB. For fewer the encoder is read too often."""
 _LEAST = 64  # units of a block: fewer make a product slow
 
 
@@ -121,7 +121,7 @@ class Latents:
     def _of_images(self, x: Float[Tensor, "n p d"], how: str, per_block: int) -> Pooled:
         """A few images, or one of which the positions are taken a few at a time."""
         blocks = x.split(per_block, dim=1)
-        pooled = [pool_rows(self.weights.activations(block), how) for block in blocks]
+        pooled = [self._of_block(block, how) for block in blocks]
         if len(pooled) == 1:
             return pooled[0]
         activations = torch.stack([part.activations for part in pooled])
@@ -132,11 +132,26 @@ class Latents:
         places = [part.positions + start * per_block for start, part in enumerate(pooled) if part.positions is not None]
         return Pooled(highest, torch.stack(places).gather(0, which[None])[0])
 
+    def _of_block(self, x: Float[Tensor, "n p d"], how: str) -> Pooled:
+        products, rule = self.weights.products(x), self.weights.sparsity
+        few = rule.largest(products) if isinstance(rule, TopK) and how == "max" else None
+        return _highest(*few, products.shape[-1]) if few else pool_rows(rule.kept(products), how)
+
     def grid(self, output: Any) -> tuple[int, int] | None:
         return self.base.grid(output)
 
     def unit_name(self, unit: int, components: int) -> str | None:
         return self.dictionary.names[unit] if self.dictionary.names else None
+
+
+def _highest(acts: Float[Tensor, "n p k"], units: Int64[Tensor, "n p k"], components: int) -> Pooled:
+    """The maximum over positions of activations of which all others are zero, and where it first is."""
+    (n, positions, k), acts, units = acts.shape, acts.flatten(1), units.flatten(1)
+    highest = acts.new_zeros(n, components).scatter_reduce(1, units, acts, "amax")
+    place = torch.arange(positions, dtype=torch.int32, device=acts.device).repeat_interleave(k).expand(n, -1)
+    place = place.where(acts == highest.gather(1, units), positions)
+    first = place.new_full((n, components), positions).scatter_reduce(1, units, place, "amin")
+    return Pooled(highest.float(), first.where(highest > 0, 0))
 
 
 def _joined(parts: Sequence[Pooled], axis: int) -> Pooled:

@@ -122,6 +122,32 @@ def test_of_equal_products_the_lower_unit_is_kept_and_no_more_than_k() -> None:
     assert TopK(9).keeps(tied)[0].int().tolist() == [1, 1, 1, 1, 0]
 
 
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("rule", [TopK(3), TopK(40), TopK(3, rectified=False)], ids=str)
+def test_the_highest_of_a_few_kept_are_those_of_all_at_their_first_position(rule: TopK, tied: bool) -> None:
+    given = dictionary(rule)
+    if tied:  # each unit twice, so that at every position some are equal to the last that is kept
+        given = replace(
+            given, **{key: getattr(given, key)[..., :20].repeat_interleave(2, -1) for key in ("encoder", "bias")}
+        )
+    kind, x = bound(Channels("a"), given), random((3, 16, 4, 5)) * torch.tensor([1.0, 0.0, 1.0])[:, None, None, None]
+    x[2] = x[2, :, :1, :1]  # the same at all positions: the first is meant
+    acts, pooled = kind.read(x), kind.pool(x, "max")
+    torch.testing.assert_close(pooled.activations, acts.amax(2))
+    assert pooled.positions is not None
+    assert torch.equal(pooled.positions.long(), acts.argmax(2))
+    assert (rule.largest(random((4, 40))) is None) == (rule != TopK(3))
+
+
+def test_numbers_that_are_none_and_ties_are_looked_at_whole() -> None:
+    rule, products = TopK(2), random((3, 9))
+    assert rule.largest(products) is not None
+    assert rule.largest(products.index_fill(0, torch.tensor(1), math.nan)) is None
+    products[2, :5] = 7
+    assert rule.largest(products) is None
+    assert rule.largest(-products.abs()) is not None  # what is not positive is not kept, equal or not
+
+
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_an_image_that_gives_no_numbers_is_not_silent(rule: Sparsity) -> None:
     x = random((2, 16))
