@@ -90,9 +90,11 @@ if TYPE_CHECKING:
     from semlens.model import untrained as untrained
     from semlens.numerics import cosine as cosine
     from semlens.numerics import two_means as two_means
+    from semlens.pipeline import BuildPlan as BuildPlan
     from semlens.pipeline import build as build
     from semlens.pipeline import embed as embed
     from semlens.pipeline import encode as encode
+    from semlens.pipeline import plan as plan
     from semlens.revisit import compare_manifolds as compare_manifolds
     from semlens.revisit import doctor as doctor
     from semlens.revisit import faithful as faithful
@@ -141,6 +143,7 @@ _HOME = {
     "attribute": "attribution",
     "audit": "analysis.audit",
     "box_score": "attribution",
+    "BuildPlan": "pipeline",
     "build": "pipeline",
     "certificate": "views.report",
     "changes": "analysis.audit",
@@ -197,6 +200,7 @@ _HOME = {
     "overlay": "views.heatmap",
     "phrase_directions": "correct",
     "retrain": "correct",
+    "plan": "pipeline",
     "plot": "views.plot",
     "portraits": "revisit",
     "probe": "analysis",

@@ -107,6 +107,8 @@ def written(images: str | None, texts: str | None) -> str:
     if (images is None) == (texts is None):
         raise SemlensError("say what is looked at: --images FOLDER or --texts FILE, one of them")
     return str(images) if texts is None else f"texts:{texts.removeprefix('texts:')}"
+IMAGE_CHOICES = ("image_column", "label_column", "background", "max_pixels")
+"""What `load_images` may be told besides, by the names of the options."""
 
 
 def image_choices(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,8 +136,7 @@ def _choices(command: Callable[..., Any], options: Sequence[Callable[..., Any]])
 
     @wraps(command)
     def collected(*args: Any, **given: Any) -> Any:
-        names = ("image_column", "label_column", "background", "max_pixels")
-        choices = {name: given.pop(name) for name in names if name in given}
+        choices = {name: given.pop(name) for name in IMAGE_CHOICES if name in given}
         given["choices"] = {name: value for name, value in choices.items() if value is not None}
         return command(*args, **given)
 

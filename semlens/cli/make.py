@@ -142,7 +142,7 @@ def build(
     for note in photos.notes:
         say(note)
     names = layer_names(layer)
-    options |= {"classes": _classes(classes, studied.class_names)}
+    options |= {"classes": classes_of(classes, studied.class_names)}
     with Progress() as progress, _keeping(out):
         if number_of:
             path = build_shard(studied, photos, names, out, number_of, foundation=space, progress=progress, **options)
@@ -263,7 +263,7 @@ def _keeping(out: Path) -> Iterator[None]:
         raise
 
 
-def _classes(texts: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
+def classes_of(texts: tuple[str, ...], names: tuple[str, ...]) -> list[str]:
     """The classes that `--classes` names; a name with a comma in it stays one."""
     return [name.strip() for text in texts for name in ([text] if text in names else text.split(","))]
 

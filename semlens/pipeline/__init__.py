@@ -6,8 +6,10 @@ from semlens.pipeline.encode import ENCODED, encode
 from semlens.pipeline.encoding import explained
 from semlens.pipeline.labelled import label_remarks
 from semlens.pipeline.partial import check_free, partial_folder
+from semlens.pipeline.plan import BuildPlan, Stage, plan
 from semlens.pipeline.shard import build_shard
 
 __all__ = [
-    "ENCODED", "build", "build_shard", "check_free", "embed", "encode", "explained", "label_remarks", "partial_folder",
+    "ENCODED", "BuildPlan", "Stage", "build", "build_shard", "check_free", "embed", "encode",
+    "explained", "label_remarks", "partial_folder", "plan",
 ]  # fmt: skip

@@ -5,6 +5,8 @@ from typing import Any
 from semlens.errors import SemlensError
 from semlens.images import like, load_images
 from semlens.sets.skipping import without
+from semlens.images import load_images
+from semlens.sets.skipping import chosen, without
 from semlens.texts import TEXTS, load_texts
 from semlens.types import ExampleSet
 
@@ -44,3 +46,4 @@ def like_set(source: str, other: str) -> str:
 
 
 __all__ = ["is_texts", "like_set", "open_set", "without"]
+__all__ = ["chosen", "open_set", "without"]

@@ -1,6 +1,6 @@
-"""A set of which some items are left out."""
+"""A set of which some items are left out, or alone are taken."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,5 +32,46 @@ class _Without:
 
     def __getattr__(self, name: str) -> Any:
         if name in ("items", "ids", "reason"):  # not there yet, while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.items, name)
+
+
+def chosen(items: ExampleSet, ids: Sequence[int]) -> ExampleSet:
+    """Some items of a set, as a set of their own whose ids run from 0."""
+    return cast(ExampleSet, _Chosen(items, tuple(ids)))
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """All is as in the set itself, but for what is said by item."""
+
+    items: ExampleSet
+    ids: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.items.names[id] for id in self.ids)
+
+    @property
+    def labels(self) -> tuple[str | None, ...]:
+        return tuple(self.items.labels[id] for id in self.ids)
+
+    @property
+    def groups(self) -> tuple[str | None, ...]:
+        return tuple(self.items.groups[id] for id in self.ids) if self.items.groups else ()
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.items.fingerprint} {self.ids}"
+
+    def load(self, id: int) -> Any:
+        """The item."""
+        return self.items.load(self.ids[id])
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("items", "ids"):  # not there yet, while it is unpickled
             raise AttributeError(name)
         return getattr(self.items, name)
