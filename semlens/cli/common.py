@@ -107,6 +107,8 @@ def written(images: str | None, texts: str | None) -> str:
     if (images is None) == (texts is None):
         raise SemlensError("say what is looked at: --images FOLDER or --texts FILE, one of them")
     return str(images) if texts is None else f"texts:{texts.removeprefix('texts:')}"
+
+
 IMAGE_CHOICES = ("image_column", "label_column", "background", "max_pixels")
 """What `load_images` may be told besides, by the names of the options."""
 

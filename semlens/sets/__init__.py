@@ -4,8 +4,6 @@ from typing import Any
 
 from semlens.errors import SemlensError
 from semlens.images import like, load_images
-from semlens.sets.skipping import without
-from semlens.images import load_images
 from semlens.sets.skipping import chosen, without
 from semlens.texts import TEXTS, load_texts
 from semlens.types import ExampleSet
@@ -45,5 +43,4 @@ def like_set(source: str, other: str) -> str:
     return f"{TEXTS}{path}?{said}" if said and "?" not in path else f"{TEXTS}{path}"
 
 
-__all__ = ["is_texts", "like_set", "open_set", "without"]
-__all__ = ["chosen", "open_set", "without"]
+__all__ = ["chosen", "is_texts", "like_set", "open_set", "without"]
