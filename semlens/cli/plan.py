@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 import semlens as sl
-from semlens.cli.common import IMAGE_CHOICES, Progress, app, layer_names, print_json, table, written
+from semlens.cli.common import IMAGE_CHOICES, Progress, app, either, layer_names, print_json, table
 from semlens.cli.make import build, classes_of
 
 PROCESSES = (1, 2, 4, 8, 16, 64, 256)
@@ -14,20 +14,19 @@ _ONLY_OF_BUILDS = ("out", "executor", "shard", "resume", "replace")
 @app.command(params=[option for option in build.params if option.name not in _ONLY_OF_BUILDS])
 def plan(
     model: str, untrained: bool, images: str | None, texts: str | None, group_column: str | None,
-    layer: tuple[str, ...], foundation: str, classes: tuple[str, ...], device: str | None, as_json: bool, **options: Any,
+    layer: tuple[str, ...], foundation: str, classes: tuple[str, ...], device: str | None, as_json: bool,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Say what `build` with the same options will cost: steps, time for one process and for many, bytes.
 
     A few batches of the images are tried, on this machine as it is now.
     """
-    from semlens.sets import open_set
-
     choices = {name: value for name in IMAGE_CHOICES if (value := options.pop(name)) is not None}
     studied = sl.load_model(model, device)
     with Progress() as progress:
         planned = sl.plan(
             sl.untrained(studied) if untrained else studied,
-            open_set(written(images, texts), group_column=group_column, **choices), layer_names(layer),
+            either(images, texts, group_column=group_column, **choices), layer_names(layer),
             sl.load_foundation(foundation, device), classes=classes_of(classes, studied.class_names),
             progress=progress, **options,
         )  # fmt: skip
