@@ -7,7 +7,13 @@ from semlens.attribution.composite import COMPOSITES, Composite, choose, rules_f
 from semlens.attribution.conservation import Conservation
 from semlens.attribution.edges import edges
 from semlens.attribution.feedback import Feedback, feedback
-from semlens.attribution.feedback_rules import EpsilonFeedback, FeedbackRule, GammaFeedback, HebbianFeedback
+from semlens.attribution.feedback_rules import (
+    EpsilonFeedback,
+    FeedbackRule,
+    GammaFeedback,
+    HebbianFeedback,
+    feedback_rule,
+)
 from semlens.attribution.flow import sides_of
 from semlens.attribution.maps import component_maps, conditional_maps
 from semlens.attribution.recipes import box_score, map_mean, mask_logit
@@ -44,6 +50,7 @@ __all__ = [
     "conditional_maps",
     "edges",
     "feedback",
+    "feedback_rule",
     "fixed",
     "logits_in",
     "map_mean",

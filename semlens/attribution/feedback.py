@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from semlens.attribution.composite import Composite
-from semlens.attribution.feedback_rules import FEEDBACK_RULES, FeedbackRule
+from semlens.attribution.feedback_rules import FeedbackRule, feedback_rule
 from semlens.attribution.flow import Front, send
 from semlens.attribution.functions import divisor_of
 from semlens.attribution.rules import Message, PerLayer
 from semlens.attribution.table import STEPS
 from semlens.attribution.targets import logits_in
 from semlens.attribution.trace import trace
-from semlens.errors import SemlensError, unknown
+from semlens.errors import SemlensError
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def feedback(
             o (1 - softmax) of the right class and -o softmax of all others.
         reward: in its place, from the logits to a reward for each, of their shape, which needs no derivative. An output
             of 0 cannot get any.
-        rule: "epsilon", "gamma", "hebbian" or a FeedbackRule.
+        rule: "epsilon", "gamma", "hebbian", with a number of its own as "epsilon:0.3"; or a FeedbackRule.
         functions: how functions that semlens does not know pass reward, by name, as for a Composite. Steps (heaviside,
             sign, floor, round) pass it unchanged.
 
@@ -69,9 +69,7 @@ def feedback(
     """
     if (loss is None) == (reward is None):
         raise SemlensError("give the loss or, in its place, the reward: a function of the logits")
-    if isinstance(rule, str) and rule not in FEEDBACK_RULES:
-        raise unknown("feedback rule", rule, FEEDBACK_RULES)
-    passed = _Passed(FEEDBACK_RULES[rule] if isinstance(rule, str) else rule, _memory_of(net))
+    passed = _Passed(feedback_rule(rule), _memory_of(net))
     _see_batch(net, x)
     with trace(net, x, passed.composite(functions or {})) as run:
         output = logits_in(run.output, len(x))

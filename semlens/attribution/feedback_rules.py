@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, nan
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from semlens.attribution.affine import Affine
 from semlens.attribution.rules import STABILISER, Epsilon, Gamma, Rule, damped, step_of
+from semlens.errors import SemlensError, unknown
 from semlens.types import Float
 
 
@@ -127,6 +129,31 @@ class HebbianFeedback:
 FEEDBACK_RULES: Mapping[str, FeedbackRule] = MappingProxyType(
     {"epsilon": EpsilonFeedback(), "gamma": GammaFeedback(), "hebbian": HebbianFeedback()}
 )
+
+
+def feedback_rule(rule: str | FeedbackRule) -> FeedbackRule:
+    """A rule by its name; "epsilon:0.3", "gamma:0.1" and "hebbian:0.3" say the number as well, which of the Hebbian
+    rule is the epsilon by which reward goes down.
+
+    Raises:
+        SemlensError: an unknown rule, or a number that is none or below 0.
+    """
+    if not isinstance(rule, str):
+        return rule
+    name, colon, text = rule.partition(":")
+    if name not in FEEDBACK_RULES:
+        raise unknown("feedback rule", name, FEEDBACK_RULES)
+    if not colon:
+        return FEEDBACK_RULES[name]
+    try:
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not 0 <= number < inf:
+        raise SemlensError(f"{rule!r}: write a rule's number as {name}:0.1, at least 0")
+    if name == "epsilon":
+        return EpsilonFeedback(number)
+    return GammaFeedback(number) if name == "gamma" else HebbianFeedback(epsilon=number)
 
 
 def _by_weight(layer: Affine, x: Tensor, s: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ def _shows(text: str) -> Any:
 _HOW = click.option(
     "--how", default="project", show_default=True,
     help="project, reactive, mean, zero; retrain: the last layer alone; or by training on: rr-clarc, a-clarc, augment, "
-    "rrr, cdep, reweight, fine-tune.",
+    "rrr, cdep, reweight, fine-tune, feedback.",
 )  # fmt: skip
 _LAYER = click.option(
     "--layer", default="", help="In which a spec's concepts become directions: the last before the mean."

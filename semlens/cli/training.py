@@ -29,6 +29,7 @@ _OPTIONS = (
                  help="The training images otherwise, several times for several: augment."),
     click.option("--train-marks", type=click.Path(exists=True, dir_okay=False, path_type=Path),
                  help="Table of which training images show which spurious concept: reweight, --by."),
+    click.option("--rule", help="How reward goes down: epsilon, gamma, hebbian, or epsilon:0.3; feedback.  [epsilon]"),
     click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped."),
 )  # fmt: skip
 
@@ -48,7 +49,19 @@ def course_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _with(options: Sequence[Callable[..., Any]], command: Callable[..., Any]) -> Callable[..., Any]:
-    names = ("epochs", "rate", "weight", "batch", "patience", "by", "masks", "versions", "train_marks", "resume")
+    names = (
+        "epochs",
+        "rate",
+        "weight",
+        "batch",
+        "patience",
+        "by",
+        "masks",
+        "versions",
+        "train_marks",
+        "rule",
+        "resume",
+    )
 
     @wraps(command)
     def collected(*args: Any, **given: Any) -> Any:
@@ -99,7 +112,7 @@ def training_of(
         masks = load_masks(masks, images, tuple(spurious))
     versions = [sl.load_images(one) for one in training.get("versions", ())]
     return {"course": course, "masks": masks, "versions": versions, "marks": _marks(training, spec, spurious),
-            "resume": training.get("resume", False), "out": out}  # fmt: skip
+            "rule": training.get("rule"), "resume": training.get("resume", False), "out": out}  # fmt: skip
 
 
 def _marks(training: dict[str, Any], spec: "Spec | None", spurious: list[str]) -> dict[str, dict[str, bool]] | None:

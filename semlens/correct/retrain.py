@@ -12,6 +12,7 @@ import torch
 from semlens.correct.clarc import Target, behind
 from semlens.correct.correction import Correction
 from semlens.correct.head import balanced, labels_by_name, marked
+from semlens.correct.learning import by_feedback
 from semlens.correct.measure import groups_of
 from semlens.correct.pasting import Masked, as_taken, digest_of, one_after_another, pasted
 from semlens.correct.penalties import Method, contextual_decomposition, pairing, plain, right_reasons
@@ -23,8 +24,9 @@ from semlens.model import Changes, VisionModel, as_model, layer_text, logits_of,
 from semlens.progress import visible
 from semlens.types import Bool, Float, Float64, Int64, Progress
 
-METHODS = ("fine-tune", "reweight", "augment", "a-clarc", "rr-clarc", "rrr", "cdep")
-"""Plain fine-tuning; the same with true groups counting alike; on other versions of the images; and by `penalties`."""
+METHODS = ("fine-tune", "feedback", "reweight", "augment", "a-clarc", "rr-clarc", "rrr", "cdep")
+"""Plain fine-tuning; by feedback in place of the gradient; with true groups counting alike; on other versions of the
+images; and by `penalties`."""
 
 WEIGHTS = {"augment": 1.0, "rr-clarc": 1.0, "rrr": 100.0, "cdep": 1.0}
 """Of each method's term, unless a course says otherwise."""
@@ -56,6 +58,7 @@ def retrain(
     masks: Masked | None = None,
     versions: Sequence[ImageSet | Any] = (),
     marks: Marks | None = None,
+    rule: str | None = None,
     course: Course | None = None,
     out: str | Path | None = None,
     resume: bool = False,
@@ -77,6 +80,7 @@ def retrain(
             artefacts are pasted until all classes show them as often. Above weight 0 each image comes in two versions
             at a time, whose logits are drawn together; where only one is given, the image itself is the other.
         marks: which images show what: groups are class by concept. "reweight" goes by them, and a course by them.
+        rule: for "feedback", by which reward goes down: see `semlens.attribution.feedback`; "epsilon" if none is given.
         out, resume: OUT.partial keeps what is done until it is whole; with `resume` a killed run is taken up there, on
             a CPU to the same bytes.
 
@@ -91,7 +95,7 @@ def retrain(
     target = Target.of(model, what, units) if how.endswith("clarc") else None
     given = _Given(
         model, images, how, target, layer, masks or {}, tuple(load_images(one) for one in versions),
-        _marked(images, marks or {}), course,
+        _marked(images, marks or {}), course, rule or ("epsilon" if how == "feedback" else ""),
     )  # fmt: skip
     _check(given)
     partial = _partial(out, resume)
@@ -116,6 +120,7 @@ class _Given:
     versions: tuple[ImageSet, ...]
     shown: Mapping[str, Bool[np.ndarray, "n"]]
     course: Course
+    rule: str
 
     def lesson(self) -> Lesson:
         """What is trained on, and what the score is of."""
@@ -175,6 +180,8 @@ class _Given:
         """How images pass through the network."""
         if self.how == "a-clarc" and self.target is not None:
             return self.target.augmentive(self.model, self.images, self.shown, progress)
+        if self.how == "feedback":
+            return by_feedback(self.model.net, self.rule)
         if self.course.weight == 0:
             return plain
         if self.how == "rr-clarc" and self.target is not None:
@@ -197,6 +204,7 @@ class _Given:
             "target": units, "target_digest": self.target and Changes((self.target.change,)).digest(),
             "masks": digest_of(self.masks) if self.masks else None, "marks": marks if self.shown else None,
             "marked": list(self.shown), "trained": len(lesson.trained), "from": self.layer,
+            **({"rule": self.rule} if self.rule else {}),
         }  # fmt: skip
 
 
@@ -210,6 +218,8 @@ def _check(given: _Given) -> None:
         raise SemlensError("reweight goes by true groups: say which images show what (marks=, --train-marks)")
     if given.course.by != "loss" and not given.shown:
         raise SemlensError("the worst group is that of marks: say which images show what (marks=, --train-marks)")
+    if given.rule and given.how != "feedback":
+        raise SemlensError(f"{given.how} trains by gradient and takes no rule: feedback does")
     if given.versions and given.how != "augment":
         raise SemlensError(f"{given.how} takes no other versions of the images: augment does")
     if given.model.dtype != torch.float32:

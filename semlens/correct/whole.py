@@ -109,7 +109,7 @@ def by_relevance(how: str, course: Course | None, seed: int) -> dict[str, Any]:
     Raises:
         SemlensError: a method that goes by no artefact.
     """
-    if how in ("fine-tune", "reweight"):
+    if how in ("fine-tune", "feedback", "reweight"):
         raise SemlensError(
             f"{how} goes by no concept of a spec: choose rr-clarc, a-clarc, augment, rrr or cdep (--how)"
         )

@@ -207,6 +207,24 @@ def test_masks_are_made_by_relevance_where_none_are_drawn(
     assert (recipe["method"], recipe["epochs"], len(recipe["masks"])) == ("rrr", 1, 64)
 
 
+def test_a_network_is_trained_on_by_feedback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for n, colour in enumerate([(200, 40, 90), (90, 30, 10), (30, 140, 60), (10, 90, 200)] * 5):
+        folder = tmp_path / "images" / ("red" if colour[0] > colour[1] else "green")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), colour).save(folder / f"{n}.png")
+    images, net = str(tmp_path / "images"), f"file:{Path(__file__).parents[1] / 'toy_model.py'}:build"
+    asked = ["correct", net, "--train", images, "--images", images, "--how", "feedback", "--epochs", "1"]
+    found = rows(capsys, *asked, "--rule", "gamma:0.1", "--rate", "0.1", "-o", str(tmp_path / "out"))
+    assert ("accuracy", "all", 20) in [(row["measure"], row["group"], row["n"]) for row in found]
+    model = load_model(net)
+    made = sl.load_correction(tmp_path / "out", model)
+    assert (made.recipe["method"], made.recipe["rule"]) == ("feedback", "gamma:0.1")
+    before, after = model.net.get_parameter("conv.weight"), made.changes.weights["conv.weight"]
+    assert ((before == after) == (before == 0)).all()  # what is 0 gets no feedback, all else does
+    assert command(*asked, "--rule", "delta", "-o", str(tmp_path / "no")) == 2
+    assert "unknown feedback rule 'delta'" in capsys.readouterr().err
+
+
 def test_revise_prints_its_rounds_and_writes_a_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On images of one colour, of which the output is one; run again it reads what is there, and says the same."""
     rng = np.random.default_rng(0)

@@ -118,7 +118,7 @@ def blue_in(correction: Correction) -> tuple[float, float]:
 
 
 def test_a_way_that_goes_by_no_artefact_is_refused(tmp_path: Path) -> None:
-    for how in ("fine-tune", "reweight"):
+    for how in ("fine-tune", "feedback", "reweight"):
         with pytest.raises(SemlensError, match="goes by no concept"):
             revise(fooled(), SPEC, patched(), patched(), layer="act", foundation=ColourSpace(), out=tmp_path, how=how)
 
