@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import numpy as np
@@ -70,6 +71,18 @@ def test_training_images_are_compared_by_the_cosine_of_their_components(by: str)
         vectors.append(nn.functional.normalize(acts.flatten(2).sum(2), dim=1))
     torch.testing.assert_close(found, vectors[0] @ vectors[1].T)
     assert found.argmax(1).tolist() == [2, 3]
+
+
+def test_what_few_need_is_loaded_where_it_is_asked_for() -> None:
+    """In a process of its own, as others of this one may have asked."""
+    heavy = {"sklearn", "umap", "hdbscan", "quantus", "captum", "quanda"}
+    code = (
+        "import sys, semlens.analysis.manifolds, semlens.analysis.prototypes, semlens.revisit.flipping, "
+        "semlens.interop.quantus, semlens.interop.captum, semlens.interop.quanda, semlens.interop.masks, "
+        f"semlens.synthesis, semlens.cli, semlens.cli.read; print(sorted({heavy} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_no_toolbox_is_imported_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
