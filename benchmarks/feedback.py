@@ -4,7 +4,7 @@
 
 Networks of 64, 128, 128 and 10 units, 20 passes over 1,200 digits in batches of 64, momentum 0.9, one cycle of the
 rate, gradients and feedback clipped to a norm of 3; the 597 others are the test. Split, weights and order go by the
-seed. Gamma's rate was chosen on seeds 0 to 5, all others on seed 0. "Near 0" is the share of weights below a hundredth of
+seed. Gamma's rate was chosen on seeds 0 to 5, all others on seed 0. "Near 0": the share of weights below a hundredth of
 their layer's largest; "can go" that of each layer's smallest weights that can be set to 0 while test accuracy falls by
 no more than a point. Steps have no gradient: SGD then trains the last layer alone. The spiking network has leaky
 integrate-and-fire units over 8 time steps.
