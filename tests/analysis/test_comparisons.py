@@ -2,6 +2,7 @@ import sys
 from dataclasses import replace
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 import pytest
@@ -433,7 +434,7 @@ def test_encodings_of_other_images_are_not_compared() -> None:
         compare([a, b], by="crops")
 
 
-def encoded_as(index: ConceptIndex, **recipe: object) -> ConceptIndex:
+def encoded_as(index: ConceptIndex, **recipe: Any) -> ConceptIndex:
     """The same index, whose encodings say something else of how they were made."""
     kept = index.encodings
     assert kept is not None

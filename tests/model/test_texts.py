@@ -117,7 +117,8 @@ def test_a_layer_without_a_place_per_token_is_refused() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.inner: Any = model.net
-            self.words, self.odd = self.inner.words, torch.nn.Identity()
+            self.words: Any = self.inner.words
+            self.odd = torch.nn.Identity()
 
         def forward(self, ids: torch.Tensor) -> torch.Tensor:
             self.words.note(ids)
