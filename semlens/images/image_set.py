@@ -135,6 +135,8 @@ def load_images(
     """
     if isinstance(source, ImageSet):
         return source
+    if isinstance(source, str) and source.startswith("texts:"):
+        raise SemlensError(f"{source} are texts, and this takes images")
     given = {"image_column": image_column, "label_column": label_column, "group_column": group_column,
              "background": background, "max_pixels": max_pixels}  # fmt: skip
     source, chosen = _split_source(source, {name: value for name, value in given.items() if value is not None})

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 SIDE = 256
-"""Width of a picture of a text in pixels, and the most of its height."""
+"""Width and height of a picture of a text in pixels: where pictures are shown as squares, nothing is cut off."""
 
-_MARGIN, _LARGEST, _SMALLEST = 10, 27, 17  # pixels; sizes of letters
+_MARGIN, _LARGEST, _SMALLEST = 12, 39, 17  # pixels; sizes of letters
 _INK, _PAPER, _MARK, _CUT = "#1b1f24", "#ffffff", "#ffd75e", "…"
 
 
@@ -86,8 +86,8 @@ class _Lines:
 
     def drawn(self) -> Image.Image:
         """The picture."""
-        image = Image.new("RGB", (SIDE, min(max(self.height, SIDE // 2), SIDE)), _PAPER)
-        draw, y = ImageDraw.Draw(image), _MARGIN
+        image = Image.new("RGB", (SIDE, SIDE), _PAPER)
+        draw, y = ImageDraw.Draw(image), max(_MARGIN, (SIDE - self.step * len(self.lines)) // 2)
         for line in self.lines:
             x = float(_MARGIN)
             for part, marked in _runs(line):

@@ -10,7 +10,7 @@ import pytest
 
 import semlens as sl
 from semlens.errors import SemlensError
-from semlens.images import ImagesWarning
+from semlens.images import ImagesWarning, load_images
 from semlens.texts import load_texts
 
 
@@ -138,3 +138,8 @@ def test_a_table_with_a_cell_too_long_for_csv_is_refused_in_a_sentence(tmp_path:
 
 def test_numbers_for_labels_read_as_text() -> None:
     assert load_texts(pd.DataFrame({"text": ["a", "b"], "label": np.array([1, 0])})).labels == ("1", "0")
+
+
+def test_what_takes_images_says_so_of_texts() -> None:
+    with pytest.raises(SemlensError, match="texts:a.csv are texts, and this takes images"):
+        load_images("texts:a.csv")
