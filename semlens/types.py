@@ -374,6 +374,10 @@ class FoundationModel(Protocol):
         ...
 
 
+TEXTS = "texts:"
+"""What stands before the source of a set of texts, where it might be one of images."""
+
+
 @runtime_checkable
 class ExampleSet(Protocol):
     """What examples are taken from, by id from 0 up: images, texts. All that is asked of a kind of data is asked here.

@@ -19,6 +19,7 @@ import semlens as sl  # the commands use the public names, each of which is load
 from semlens.cli.ending import CANNOT_TELL as CANNOT_TELL
 from semlens.cli.ending import Commands
 from semlens.errors import SemlensError
+from semlens.types import TEXTS
 
 if TYPE_CHECKING:
     from semlens.analysis import Atlas, Labels, Rows, Scores
@@ -106,7 +107,7 @@ def written(images: str | None, texts: str | None) -> str:
     """
     if (images is None) == (texts is None):
         raise SemlensError("say what is looked at: --images FOLDER or --texts FILE, one of them")
-    return str(images) if texts is None else f"texts:{texts.removeprefix('texts:')}"
+    return str(images) if texts is None else f"{TEXTS}{texts.removeprefix(TEXTS)}"
 
 
 IMAGE_CHOICES = ("image_column", "label_column", "background", "max_pixels")

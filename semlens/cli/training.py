@@ -50,18 +50,8 @@ def course_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _with(options: Sequence[Callable[..., Any]], command: Callable[..., Any]) -> Callable[..., Any]:
     names = (
-        "epochs",
-        "rate",
-        "weight",
-        "batch",
-        "patience",
-        "by",
-        "masks",
-        "versions",
-        "train_marks",
-        "rule",
-        "resume",
-    )
+        "epochs", "rate", "weight", "batch", "patience", "by", "masks", "versions", "train_marks", "rule", "resume",
+    )  # fmt: skip
 
     @wraps(command)
     def collected(*args: Any, **given: Any) -> Any:

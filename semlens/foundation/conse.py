@@ -12,7 +12,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from semlens.foundation import digest_files, in_batches
-from semlens.foundation.sentences import Sentences, load_minilm
+from semlens.foundation.sentences import MINILM_DIMENSION, Sentences, load_minilm
 from semlens.model.offline import (
     imagenet_lemmas,
     load_efficientnet_lite,
@@ -24,7 +24,7 @@ from semlens.types import Float, Float32, FoundationId
 
 TOP = 10  # classes that speak for an image, as in the paper
 LITE = 2  # the version of EfficientNet-Lite that sees the image
-DIMENSION = 384
+DIMENSION = MINILM_DIMENSION  # of the texts
 RECIPE = f"top {TOP} classes of efficientnet_lite{LITE}, each the sentence of all its lemmas"
 
 

@@ -21,6 +21,7 @@ from semlens.model.offline import MINILM, check_files, minilm_folder
 from semlens.types import Float, Float32, FoundationId, Int64
 
 POOLINGS = ("mean", "cls", "lasttoken")
+MINILM_DIMENSION = 384
 _MINILM_LONGEST = 256  # tokens; it was trained on no longer ones
 
 
@@ -103,7 +104,7 @@ def load_minilm(device: str) -> Sentences:
     folder = minilm_folder()
     check_files(folder, MINILM)
     files = tuple(folder / name for name in ("model.safetensors", "tokenizer.json"))
-    return Sentences("offline:minilm", folder, files, "mean", _MINILM_LONGEST, 384, "apache-2.0", device)
+    return Sentences("offline:minilm", folder, files, "mean", _MINILM_LONGEST, MINILM_DIMENSION, "apache-2.0", device)
 
 
 def sentences_in(spec: str, folder: Path, config: Any, files: Sequence[Path], licence: str, device: str) -> Sentences:

@@ -20,7 +20,7 @@ from semlens.images.decode import MAX_PIXELS, Raw, check_file, colour, decode, r
 from semlens.images.formats import frames
 from semlens.images.listing import Files, ImagesWarning, Listing
 from semlens.images.sources import group_texts, listing
-from semlens.types import Float32, FoundationModel
+from semlens.types import TEXTS, Float32, FoundationModel
 
 SAMPLED = 64
 """How many images' content the fingerprint covers."""
@@ -135,7 +135,7 @@ def load_images(
     """
     if isinstance(source, ImageSet):
         return source
-    if isinstance(source, str) and source.startswith("texts:"):
+    if isinstance(source, str) and source.startswith(TEXTS):
         raise SemlensError(f"{source} are texts, and this takes images")
     given = {"image_column": image_column, "label_column": label_column, "group_column": group_column,
              "background": background, "max_pixels": max_pixels}  # fmt: skip

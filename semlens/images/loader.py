@@ -72,9 +72,14 @@ def _travels(made: object) -> bool:
     return True
 
 
+def usable_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_workers(device_type: str) -> int:
     """Worker processes worth having, 0 to 8: none where the model runs on the CPU and that has two cores to share."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     return 0 if device_type == "cpu" and cores <= 2 else min(8, cores - 1)  # one core is left to feed the model
 
 

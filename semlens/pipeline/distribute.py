@@ -124,9 +124,7 @@ class _Run:
             SemlensError: nothing can be done about its fault.
         """
         for category, text in outcome.warned:
-            if text not in self.told:
-                self.told.add(text)
-                warnings.warn(text, category, stacklevel=4)
+            self._tell(text, category)
         if outcome.fault is None:
             return []
         if not isinstance(outcome.fault, Died):
@@ -168,10 +166,10 @@ class _Run:
         file = self.partial / _SKIPPED
         return tuple(json.loads(file.read_text())) if file.exists() else ()
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, text: str, category: type[Warning] = PartWarning) -> None:
         if text not in self.told:
             self.told.add(text)
-            warnings.warn(text, PartWarning, stacklevel=5)
+            warnings.warn(text, category, stacklevel=5)
 
 
 def _seen(partial: Path, step: str) -> tuple[tuple[int, int], ...]:

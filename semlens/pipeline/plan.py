@@ -168,13 +168,12 @@ class _Probe:
     def examples(self, layers: Layer | Sequence[Layer], *, encode: bool, **how: Any) -> ConceptExamples:
         """Those of the few images; and how long a process takes to begin."""
         with tempfile.TemporaryDirectory() as scratch:
+            asked, nothing = None if encode else 0, Path(scratch, "none")
             whole = self.timed(
                 "embed images",
-                lambda told: drawn_whole(
-                    self.foundation, self.few, None, (0, 1), Path(scratch, "none"), self.workers, told
-                ),
+                lambda told: drawn_whole(self.foundation, self.few, asked, (0, 1), nothing, self.workers, told),
             )
-            over = to_encode(whole, None) if encode else None
+            over = to_encode(whole, asked)
             begun = perf_counter()
             examples = self.timed(
                 "collect",

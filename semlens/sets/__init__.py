@@ -5,8 +5,8 @@ from typing import Any
 from semlens.errors import SemlensError
 from semlens.images import like, load_images
 from semlens.sets.skipping import chosen, without
-from semlens.texts import TEXTS, load_texts
-from semlens.types import ExampleSet
+from semlens.texts import load_texts
+from semlens.types import TEXTS, ExampleSet
 
 _OF_TEXTS = ("text_column", "label_column", "group_column", "split", "longest")
 

@@ -14,10 +14,21 @@ def without(items: ExampleSet, ids: Collection[int], reason: str) -> ExampleSet:
 
 
 @dataclass(frozen=True)
-class _Without:
-    """All is as in the set itself, but that an item that is left out cannot be loaded."""
+class _AsIn:
+    """All is as in the set itself, but for what a class says otherwise."""
 
     items: ExampleSet
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dataclass_fields__:  # not there yet, while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.items, name)
+
+
+@dataclass(frozen=True)
+class _Without(_AsIn):
+    """An item that is left out cannot be loaded."""
+
     ids: frozenset[int]
     reason: str
 
@@ -30,11 +41,6 @@ class _Without:
             raise UnreadableItem(self.items.names[id], self.reason)
         return self.items.load(id)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in ("items", "ids", "reason"):  # not there yet, while it is unpickled
-            raise AttributeError(name)
-        return getattr(self.items, name)
-
 
 def chosen(items: ExampleSet, ids: Sequence[int]) -> ExampleSet:
     """Some items of a set, as a set of their own whose ids run from 0."""
@@ -42,10 +48,9 @@ def chosen(items: ExampleSet, ids: Sequence[int]) -> ExampleSet:
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """All is as in the set itself, but for what is said by item."""
+class _Chosen(_AsIn):
+    """What is said by item is said of those alone."""
 
-    items: ExampleSet
     ids: tuple[int, ...]
 
     def __len__(self) -> int:
@@ -70,8 +75,3 @@ class _Chosen:
     def load(self, id: int) -> Any:
         """The item."""
         return self.items.load(self.ids[id])
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("items", "ids"):  # not there yet, while it is unpickled
-            raise AttributeError(name)
-        return getattr(self.items, name)

@@ -15,10 +15,7 @@ from semlens.errors import SemlensError, unknown
 from semlens.texts.passages import passages_of
 from semlens.texts.sentences import sentences, windows
 from semlens.texts.text import Text, picture
-from semlens.types import Float32, FoundationModel
-
-TEXTS = "texts:"
-"""What stands before the source of a set of texts, where it might be one of images."""
+from semlens.types import TEXTS, Float32, FoundationModel
 
 SPLITS = ("sentences", "lines", "whole")
 LONGEST = 48

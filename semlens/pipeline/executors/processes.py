@@ -13,6 +13,7 @@ import cloudpickle
 import torch
 from loky import ProcessPoolExecutor
 
+from semlens.images.loader import usable_cores
 from semlens.pipeline.executors.executor import Died, Outcome, packed
 from semlens.pipeline.work import Part, Work
 
@@ -24,7 +25,7 @@ class Processes:
     """So many processes, or as many as there are cores."""
 
     def __init__(self, count: int | None = None) -> None:
-        self.slots = count or _cores()
+        self.slots = count or usable_cores()
         self._sent = b""
         self._free: list[ProcessPoolExecutor] = []
         self._busy: dict[Future[Any], tuple[Part, ProcessPoolExecutor]] = {}
@@ -40,7 +41,7 @@ class Processes:
         self._busy[pool.submit(_do, part)] = part, pool
 
     def _started(self) -> ProcessPoolExecutor:
-        threads = max(1, _cores() // self.slots)
+        threads = max(1, usable_cores() // self.slots)
         return ProcessPoolExecutor(1, timeout=None, initializer=_take, initargs=(self._sent, threads, os.getpid()))
 
     def finished(self, seconds: float) -> Sequence[Outcome]:
@@ -68,10 +69,6 @@ class Processes:
             pool.shutdown(kill_workers=True)
         self._free.clear()
         self._busy.clear()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _take(sent: bytes, threads: int, parent: int) -> None:
